@@ -44,21 +44,22 @@ const objects = {
  * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it, or the vmlinux.h that was made of it; Linux 6.1 or later
  * @param folder where they go, and what is made on the way
  * @param architecture that these types are of, as Node.js calls it
+ * @param from where the sources lie
  * @returns the path of varmor.bpf.o; varmor-old.bpf.o lies beside it
  * @throws what a tool says
  */
-export function buildBpf(types: string, folder: string, architecture: string = process.arch): string {
+export function buildBpf(types: string, folder: string, architecture: string = process.arch, from = source): string {
   mkdirSync(folder, { recursive: true })
   const header = join(folder, 'vmlinux.h')
   if (types.endsWith('.h')) copyFileSync(types, header)
   else writeFileSync(header, run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
-  const programs = readdirSync(source).filter((name) => name.endsWith('.bpf.c') && name !== maps)
+  const programs = readdirSync(from).filter((name) => name.endsWith('.bpf.c') && name !== maps)
   // bpftool 7.1 links references to a map wrongly that come before the map.
   const parts = [maps, ...programs]
   const built = Object.entries(objects).map(([name, defines]) => {
     const linked = join(folder, name)
     const compiled = parts.map((part) =>
-      compileBpf(join(source, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`), architecture),
+      compileBpf(join(from, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`), architecture),
     )
     run('bpftool', ['gen', 'object', linked, ...compiled])
     return linked

@@ -11,6 +11,8 @@ interface Violation {
   action: string
   event: Record<string, unknown> & { operation: string }
   exe: string
+  /** Where the file has no path in the container. */
+  pathUnknown?: boolean
 }
 
 /** What the kernel has verified of a program. */

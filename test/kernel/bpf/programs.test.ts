@@ -12,13 +12,14 @@ import { placesOfProfile } from '../../../src/profile/bpf/places.ts'
 import { printSteps } from '../../cluster/steps.ts'
 import { ObjectTypes } from '../../native/object-types.ts'
 import { sharedStructs } from '../../native/shared-structs.ts'
-import { ensureBpfObjects } from '../guest/bpf-object.ts'
+import { type Change, ensureBpfObjects } from '../guest/bpf-object.ts'
 import { Guest } from '../guest/guest.ts'
 import { chosenKernels } from '../guest/kernels.ts'
 import { NotAvailable } from '../guest/not-available.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { profileBytes } from './profile-bytes.ts'
+import * as verified from './verified.ts'
 
 /** What attack.c tries, and what becomes of it. */
 type Expected = Record<string, 'passed' | 'refused'>
@@ -37,6 +38,9 @@ const files: EnhanceProtect = {
   },
 }
 
+/** These count as what the rules could mean, in the order in which they are tried. */
+const ofNoPath = ['make a file where no path leads', 'read at the end of a path of over 4,096 bytes']
+
 const ofFiles = verdicts(
   [
     ...['read', 'append', 'read by a relative path', 'read by a path with dots', 'read by /proc/self/root'],
@@ -49,7 +53,7 @@ const ofFiles = verdicts(
     ...['change its mode', 'change its owner', 'change its attributes', 'change its times'],
     ...['read where it is bound', 'read from a detached copy of the mount'],
     ...['read in another mount namespace', 'read in another user namespace', 'read where it was bound, as a root'],
-    ...['read 40 directories below', 'read at the end of a path of over 4,096 bytes'],
+    ...['read 40 directories below', ...ofNoPath],
     ...['run', 'run by a relative path', 'run by a descriptor', 'run by a line that begins with #!'],
     ...['map executable', 'make executable what is mapped'],
     ...['mount over it', 'mount over what is on the way to it', 'unmount what it is in', 'move a mount'],
@@ -64,6 +68,8 @@ const ofFiles = verdicts(
     ...['open a memory file', 'open a pipe again', 'run a program of no rule', 'map readable'],
   ],
 )
+
+const hasNonePassed = (answers: Outcome['answers']): boolean => !Object.values(answers).includes('passed')
 
 const other: EnhanceProtect = {
   auditViolations: true,
@@ -157,16 +163,10 @@ const ofNetwork = verdicts(
   ],
 )
 
-/**
- * The most instructions that a kernel verifies of one program, and bytes of the stack that its functions have. A change that doubles them
- * is meant, or mended: now they are 83,000 and 312,000 at most, and 1,520 and 880. A kernel verifies a million.
- */
-const most: Record<string, { instructions: number; stack: number }> = {
-  'varmor.bpf.o': { instructions: 150_000, stack: 2000 },
-  'varmor-old.bpf.o': { instructions: 450_000, stack: 1200 },
-}
+const objectNames = ['varmor.bpf.o', 'varmor-old.bpf.o']
 
-const objectNames = Object.keys(most)
+/** As if the kernel had said of every task that nothing is kept of it. */
+const byHand: Change = { file: 'task.h', text: '\town = own_task_of(task);', instead: '\town = NULL;' }
 
 function compileHere(folder: string, name: string, ...more: string[]): string {
   const program = join(folder, name)
@@ -218,6 +218,7 @@ describe('BPF programs on a real kernel', () => {
   for (const kernel of chosenKernels())
     describe(`Linux ${kernel}`, () => {
       let guest: Guest
+      const old = kernel === '5.10'
       before(async function () {
         try {
           objects = (await ensureBpfObjects(printSteps))!
@@ -232,56 +233,77 @@ describe('BPF programs on a real kernel', () => {
       })
       after(() => guest?.stop())
 
-      const run = async (profile: string, what: string, ...variables: string[]): Promise<Outcome> => {
-        const command = [
-          'env',
-          ...variables,
-          '/tmp/under-profile',
-          '/tmp',
-          `/tmp/${profile}.profile`,
-          '/tmp/attack',
-          what,
-        ]
-        const { code, stdout, stderr } = await guest.run(command)
+      /** @param programs folder of the object */
+      const runWith = async (
+        programs: string,
+        profile: string,
+        what: string,
+        variables: string[],
+      ): Promise<Outcome> => {
+        const command = ['/tmp/under-profile', programs, `/tmp/${profile}.profile`, '/tmp/attack', what]
+        const { code, stdout, stderr } = await guest.run(['env', ...variables, ...command])
         expect(code, stdout + stderr).to.equal(0)
         return outcomeOf(stdout)
       }
+      const run = (profile: string, what: string, ...variables: string[]): Promise<Outcome> =>
+        runWith('/tmp', profile, what, variables)
 
-      it('have the structs and maps that TypeScript writes, with room for the last profile', () => {
-        const types = new ObjectTypes(join(objects, objectNames[0]!))
-        const structs = [...types.structs('varmor_')].filter(([name]) => sharedStructs.has(name))
-        expect(structs.map(([name]) => name)).to.include.members([
-          'varmor_profile',
-          'varmor_container',
-          'varmor_v6_key',
-        ])
-        for (const [name, type] of structs) expect(type, name).to.deep.equal(sharedStructs.get(name))
-        const maps = types.maps()
-        for (const [name, sizes] of Object.entries(mapSizes)) {
-          const value = 'inner' in sizes ? sizes.inner : sizes.value
-          expect(maps.get(name), name).to.include({ key: sizes.key, value })
-        }
-        for (const { map, key } of placesOfProfile(PROFILES - 1))
-          expect(maps.get(map)!.entries, map).to.be.above(Buffer.from(key).readUInt32LE())
-        for (const { map } of tableMaps) expect(maps.get(map)!.entries, map).to.equal(PROFILES * TABLES_OF_PROFILE)
-        for (const name of ['varmor_v4', 'varmor_v6', 'varmor_ports'])
-          expect(maps.get(name)!.entries, name).to.equal(EGRESS_ENTRIES)
-      })
+      for (const name of objectNames)
+        it(`have in ${name} the structs and maps that TypeScript writes, with room for the last profile`, () => {
+          const types = new ObjectTypes(join(objects, name))
+          const structs = [...types.structs('varmor_')].filter(([name]) => sharedStructs.has(name))
+          expect(structs.map(([name]) => name)).to.include.members([
+            'varmor_profile',
+            'varmor_container',
+            'varmor_v6_key',
+          ])
+          for (const [name, type] of structs) expect(type, name).to.deep.equal(sharedStructs.get(name))
+          const maps = types.maps()
+          for (const [name, sizes] of Object.entries(mapSizes)) {
+            const value = 'inner' in sizes ? sizes.inner : sizes.value
+            expect(maps.get(name), name).to.include({ key: sizes.key, value })
+          }
+          for (const { map, key } of placesOfProfile(PROFILES - 1))
+            expect(maps.get(map)!.entries, map).to.be.above(Buffer.from(key).readUInt32LE())
+          for (const { map } of tableMaps) expect(maps.get(map)!.entries, map).to.equal(PROFILES * TABLES_OF_PROFILE)
+          for (const name of ['varmor_v4', 'varmor_v6', 'varmor_ports'])
+            expect(maps.get(name)!.entries, name).to.equal(EGRESS_ENTRIES)
+        })
 
       it('refuse what rules about files forbid, by whatever way, and nothing beside', async () => {
         const { answers, events, object: loaded, programs, counts } = await run('files', 'files')
         expect(answers).to.deep.equal(ofFiles)
-        expect(loaded).to.equal(kernel === '5.10' ? 'varmor-old.bpf.o' : 'varmor.bpf.o')
-        for (const { name, instructions, stack } of programs) {
-          console.log(`      ${name}: ${instructions} instructions verified, ${stack} bytes of stack`)
-          expect(instructions, name).to.be.above(0).and.below(most[loaded]!.instructions)
-          expect(stack, name).to.be.below(most[loaded]!.stack)
-        }
+        expect(loaded).to.equal(old ? 'varmor-old.bpf.o' : 'varmor.bpf.o')
+        verified.check(loaded, programs)
         expect(counts).to.deep.include({ ringFull: 0, noScratch: 0, heldBack: 0 })
         expect(events.length).to.equal(counts.reported).and.to.be.at.least(35)
         expect(events.every(({ action }) => action === 'DENIED')).to.equal(true)
         expect(events[0]!.event).to.deep.include({ operation: 'File', permissions: ['read'], path: '/deny/a/b/c' })
         expect(events[0]!.exe).to.equal('/tmp/attack')
+        const unknown = events.filter(({ pathUnknown }) => pathUnknown === true)
+        expect(unknown.map(({ event }) => event)).to.deep.equal([
+          { operation: 'File', permissions: ['create'], path: '' },
+          { operation: 'File', permissions: ['read'], path: '' },
+        ])
+      })
+
+      it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
+        const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
+        // There is no such memory before Linux 6.1. What is tried with what could not be opened fails another way.
+        if (old) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
+        else expect(answers).to.deep.equal(ofFiles)
+        expect(counts.noScratch).to.be.above(50)
+      })
+
+      it('find the container of a task where the kernel does not say what is kept of it', async function () {
+        // It always does where tasks are in a map.
+        if (old) this.skip()
+        const { code } = await guest.run(['mkdir', '-p', '/tmp/by-hand'])
+        expect(code).to.equal(0)
+        const object = readFileSync(join((await ensureBpfObjects(printSteps, byHand))!, objectNames[0]!))
+        await guest.run(['sh', '-c', `cat > /tmp/by-hand/${objectNames[0]}`], { input: object })
+        const { answers } = await runWith('/tmp/by-hand', 'files', 'files', [])
+        expect(answers).to.deep.equal(ofFiles)
       })
 
       it('refuse as ever what they report no more of than they may, and count the rest to the unit', async () => {
@@ -329,7 +351,7 @@ describe('BPF programs on a real kernel', () => {
 
       it('refuse capabilities, user namespaces, BPF and tracing', async () => {
         const { answers, events } = await run('other', 'others')
-        expect(answers).to.deep.equal(kernel === '5.10' ? { ...ofOthers, ...ofOthersBefore61 } : ofOthers)
+        expect(answers).to.deep.equal(old ? { ...ofOthers, ...ofOthersBefore61 } : ofOthers)
         const operations = new Set(events.map(({ event }) => event.operation))
         expect(operations).to.deep.equal(new Set(['Capability', 'Userns', 'Bpf', 'Ptrace', 'File']))
       })

@@ -5,6 +5,7 @@
  * object it was, what the kernel verified, each record of the ring in hex, the counts, the tasks that are left in a map of tasks, and the
  * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE
  * INTERVAL/ROOM of the records in nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too.
+ * With VARMOR_TEST_TAKEN the command stops itself when it has started, and goes on when all scratches are taken.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -12,10 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,7 +41,8 @@ static void become_container(char **command)
 {
 	FILE *procs = fopen(CGROUP "/cgroup.procs", "w");
 
-	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS))
+	/* What it mounts is to be gone with it. */
+	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		fail("container");
 	execvp(command[0], command);
 	fail(command[0]);
@@ -261,6 +265,24 @@ static void print_counts(struct bpf_object *object)
 	}
 }
 
+/* As if that many programs were preempted. */
+static void take_scratches(struct bpf_object *object)
+{
+	static char scratch[1 << 17];
+	struct bpf_map *scratches = bpf_object__find_map_by_name(object, "varmor_scratches");
+	struct bpf_map *taken = bpf_object__find_map_by_name(object, "varmor_taken");
+	const __u64 busy = 1;
+	__u32 i;
+
+	if (!scratches || bpf_map__value_size(scratches) > sizeof(scratch))
+		fail("varmor_scratches");
+	memcpy(scratch, &busy, sizeof(busy));
+	for (i = 0; i < bpf_map__max_entries(scratches); i++)
+		if (taken ? bpf_map_update_elem(bpf_map__fd(taken), &i, &number, BPF_NOEXIST)
+			  : bpf_map_update_elem(bpf_map__fd(scratches), &i, scratch, 0))
+			fail("take");
+}
+
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
@@ -276,6 +298,12 @@ int main(int argc, char **argv)
 	put_profile(object, argv[2]);
 	limit_records(object);
 	child = start(object, argv + 3);
+	if (getenv("VARMOR_TEST_TAKEN")) {
+		if (waitpid(child, &status, WUNTRACED) < 0 || !WIFSTOPPED(status))
+			fail("stop");
+		take_scratches(object);
+		kill(child, SIGCONT);
+	}
 	if (waitpid(child, &status, 0) < 0)
 		fail("wait");
 	ring = ring_buffer__new(map_of(object, "varmor_ring"), on_record, NULL, NULL);

@@ -30,27 +30,41 @@ export function unpackKernel(image: Buffer): Buffer {
   return execFileSync(program!, args, { input, maxBuffer: 1 << 28 })
 }
 
-function sources(): Buffer[] {
+/** A text of a source in whose place another is compiled, to force what else comes by chance. */
+export interface Change {
+  file: string
+  text: string
+  instead: string
+}
+
+/** Files of native/bpf, and what is in them. */
+function sources(change?: Change): Map<string, string> {
   const folder = join(project, 'native', 'bpf')
-  const files = readdirSync(folder).filter((name) => /\.[ch]$/.test(name))
-  return [...files.sort().map((name) => join(folder, name)), join(project, 'deploy', 'build-bpf.ts')].map((path) =>
-    readFileSync(path),
-  )
+  const names = readdirSync(folder).filter((name) => /\.[ch]$/.test(name))
+  const files = new Map(names.sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+  if (change === undefined) return files
+  const { file, text, instead } = change
+  const parts = files.get(file)?.split(text)
+  if (parts?.length !== 2) throw new Error(`${file} has to have this once: ${text}`)
+  return files.set(file, parts.join(instead))
 }
 
 /**
  * The BPF objects, which are the same for all kernels. They are made with the types of Linux 6.12: older ones lack some.
  * @returns their folder; undefined where what builds them is not here
  */
-export async function ensureBpfObjects(log: StepLog): Promise<string | undefined> {
+export async function ensureBpfObjects(log: StepLog, change?: Change): Promise<string | undefined> {
   if (missingForBpf().length > 0) return undefined
   const kernel: Kernel = await ensureKernel('6.12', log)
-  const key = digest('layout 1', kernel.release, ...sources())
+  const files = sources(change)
+  const builder = readFileSync(join(project, 'deploy', 'build-bpf.ts'))
+  const key = digest('layout 1', kernel.release, ...files.values(), builder)
   return kernelCached('bpf', key, (draft) =>
     measured(log, 'BPF programs', async () => {
       const types = join(draft, 'vmlinux')
       writeFileSync(types, unpackKernel(readFileSync(kernel.vmlinuz)))
-      buildBpf(types, draft)
+      for (const [name, text] of files) writeFileSync(join(draft, name), text)
+      buildBpf(types, draft, process.arch, draft)
       for (const name of readdirSync(draft)) if (!name.endsWith('.bpf.o')) rmSync(join(draft, name))
     }),
   )
