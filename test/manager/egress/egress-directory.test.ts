@@ -118,6 +118,11 @@ describe('the addresses of a Service', () => {
       groups: [{ addresses: ['10.96.0.7'] }, { addresses: ['192.0.2.1', '192.0.2.2'], ports: [80, 443] }],
     },
     {
+      what: 'do not have the ports of nodes that lead to it (NodePort)',
+      spec: { type: 'NodePort', clusterIPs: ['10.96.0.7'], ports: [{ port: 80, nodePort: 30_080 }] },
+      groups: [{ addresses: ['10.96.0.7'] }],
+    },
+    {
       what: 'that is a name elsewhere (ExternalName) are none',
       spec: { type: 'ExternalName', externalName: 'db.example' },
       slices: [sliceOf('a', 's', { service: 'db' }, ['db.example'], [5432])],

@@ -7,6 +7,7 @@ import { PROFILES } from '../../../../src/profile/bpf/limits.ts'
 import { wordBytes } from '../../../../src/profile/bpf/places.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
+import { shown } from '../evasions/limits.ts'
 import { Container } from '../harness/container.ts'
 import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
 import { openEnforcer } from './enforcer.ts'
@@ -53,7 +54,7 @@ describe('BPF rules about Pods', function () {
   before(async () => {
     await output('containerd-up', [])
     enforcer = await openEnforcer()
-    container = await Container.start(name, { image: debianImage })
+    container = await Container.start(name, { image: debianImage, flags: ['--cap-add', 'CAP_NET_ADMIN'] })
     await enforcer.load(profileName, contentWith(...stays))
     await enforcer.add({ id: container.info.containerID, profile: profileName })
     await enforcer.find()
@@ -130,5 +131,12 @@ describe('BPF rules about Pods', function () {
     expect(await fateOf('10.4.0.6'), "another's").to.equal('passed')
     await enforcer.add({ id, profile: profileName, addresses: own.slice(1) })
     expect([await fateOf(own[0]!), await fateOf(own[1]!)]).to.deep.equal(['passed', 'refused'])
+  })
+
+  it(`and about the own pod: an address that it has given itself ${shown('own addresses')}`, async () => {
+    await enforcer.add({ id: container.info.containerID, profile: profileName, addresses: ['10.4.0.5'] })
+    expect(await container.run('ip address add 10.4.0.9/32 dev lo')).to.include({ status: 0 })
+    expect(await fateOf('10.4.0.5')).to.equal('refused')
+    expect(await container.run(['bash', '-c', 'echo > /dev/udp/10.4.0.9/9'])).to.deep.equal({ status: 0, text: '' })
   })
 })

@@ -1,5 +1,5 @@
 import { describeEvasions, type Evasion, type EvasionTable, linuxFrom, table } from '../evasions/evasion.ts'
-import { ordinary, privileged } from '../evasions/world.ts'
+import { listed, ofRules, ordinary, privileged } from '../evasions/world.ts'
 import { bpfMap, bpfProgram, findBpfObject, python } from './python.ts'
 
 const flags = ['--privileged']
@@ -218,7 +218,56 @@ const attributes = table(
   ],
 )
 
-const given: readonly EvasionTable[] = [attributes, writing, reading, mounting, ownRules, moving]
+const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
+const changeable = ['/dev/**', '/tmp/**', '/data/vault', '/data/else/**'].map((path) => ({
+  path,
+  permissions: ['all'],
+}))
+
+const naming = table(
+  'evasions: names where those that are allowed are listed',
+  {
+    policy: listed('listed', { executions: ['/usr/**'], files: [...readable, ...changeable] }),
+    gain: 'the secret',
+  },
+  [
+    { way: 'none', attack: 'cat /data/vault/key' },
+    { way: 'a new name for the file', attack: 'mv /data/vault/key /data/else/key && cat /data/else/key' },
+    {
+      way: 'a new name for a directory that may have one',
+      attack: 'mv /data/vault /data/else/vault && cat /data/else/vault/key',
+      onBpf: { limit: 'renamed where names are listed' },
+    },
+  ],
+)
+
+const socket = (...calls: string[]): readonly string[] => python('s = socket.socket()', ...calls, 'print("it did")')
+
+const incoming = table(
+  'evasions: a rule about an address',
+  {
+    policy: ofRules('incoming', {
+      privileged: true,
+      bpfRawRules: { network: { egress: { toDestinations: [{ ip: '127.0.0.1', ports: [{ port: 8080 }] }] } } },
+    }),
+    gain: 'it did',
+  },
+  [
+    {
+      way: 'none',
+      prepare: `python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 8080)); time.sleep(600)' & echo $! > /tmp/pid; until grep -q ':1F90 ' /proc/net/tcp; do :; done`,
+      attack: socket('s.connect(("127.0.0.1", 8080))'),
+      undo: 'kill $(cat /tmp/pid)',
+    },
+    {
+      way: 'to be reached there',
+      attack: socket('s.bind(("127.0.0.1", 8080))', 's.listen()'),
+      onBpf: { limit: 'what comes in' },
+    },
+  ],
+)
+
+const given: readonly EvasionTable[] = [naming, incoming, attributes, writing, reading, mounting, ownRules, moving]
 for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
 // Unconfined they would end the enforcement of all that follows.
 describeEvasions(pins, { enforcers: 'BPF', free: false })

@@ -101,6 +101,34 @@ export const limits = {
     kernels: 'all',
     enforcers: 'BPF',
   },
+  'text of a device': {
+    what: 'A new mount of a device, or of whatever else a file system lies on, that is named by another text than a rule has for it: a link to it, a relative path, `/proc/self/root`.',
+    why: 'The kernel asks before the file system looks where that text leads, and for many types it leads nowhere.',
+    remedy: 'Name the types of the file systems that live on it (`fstype`), as the built-in rules about disks do.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  'renamed where names are listed': {
+    what: 'In DefenseInDepth: what lies in a directory that may be renamed, under the new name of the directory, where that is allowed.',
+    why: 'What is listed are names, and a name by which more is allowed may be given to whatever may lose its own.',
+    remedy: 'List no directory with `rename` or `all` beside a place where more is allowed than in it.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  'what comes in': {
+    what: 'Connections and packets from elsewhere, and bind(2) and listen(2) at an address that rules name.',
+    why: 'Rules about addresses are about where a container goes (egress).',
+    remedy: 'A NetworkPolicy for ingress.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  'own addresses': {
+    what: 'The own pod, which a rule about `pod-self` names, at an address that the container has given to itself. It takes CAP_NET_ADMIN.',
+    why: 'The rule means the addresses that the network of the container has when it starts, or when the agent does.',
+    remedy: 'Drop CAP_NET_ADMIN, or add disable-cap-privileged.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
   mount_setattr: {
     what: 'Changing the flags of a mount by mount_setattr(2), where a rule forbids to do that by mount(2). It takes CAP_SYS_ADMIN.',
     why: 'The kernel has no hook for it.',
@@ -111,6 +139,9 @@ export const limits = {
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof limits
+
+/** The end of the title of a test that shows one, where no table of evasions does. */
+export const shown = (limit: LimitName): string => `gets through (limit: ${limit})`
 
 /** The list as the user reads it. */
 export function limitsAsMarkdown(): string {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { VarmorPolicy } from '../../../../src/api/types.ts'
+import type { ModelBpf, VarmorPolicy } from '../../../../src/api/types.ts'
 import { policyOf } from '../harness/profiles.ts'
 
 // What the policies of these tests protect: /data/vault is not to be read, /data/ledger and /data/note not to be changed,
@@ -61,3 +61,12 @@ export const ofRules =
   (name: string, rules: object): PolicyFor =>
   (enforcers) =>
     policyOf(name, 'enforced', rules, enforcers)
+
+/** What a container may do, all else is refused: a policy of BPF in DefenseInDepth. */
+export const listed =
+  (name: string, allow: ModelBpf): PolicyFor =>
+  () => {
+    const policy = policyOf(name, 'enforced', {}, 'BPF')
+    const defenseInDepth = { allowViolations: false, bpf: { profileType: 'Custom', allow } } as const
+    return { ...policy, spec: { ...policy.spec, policy: { enforcer: 'BPF', mode: 'DefenseInDepth', defenseInDepth } } }
+  }

@@ -1,0 +1,123 @@
+import { describeEvasions, type Evasion, table } from '../evasions/evasion.ts'
+import { ofRules } from '../evasions/world.ts'
+import { python } from './python.ts'
+
+// Rules of a policy about what is mounted at /data/m, whatever text a program gives for it.
+
+/** Texts for a place, from the folder that it is in. `{fd}` is an open directory: that place. */
+const textsFor = (folder: string, name: string): string[] => [
+  ...[`${folder}/${name}`, name, `.//./${name}`, `/proc/self/root${folder}/${name}`, `/proc/self/cwd/${name}`],
+  ...['/tmp/link', '/proc/self/fd/{fd}'],
+]
+
+const everyText = 'all of them passed'
+
+/** Tries a call with each text, and says how many have passed. @param back undoes one that has passed */
+const withEachText = (call: string, back = 'None', folder = '/data', name = 'm'): readonly string[] =>
+  python(
+    `os.chdir("${folder}/"); os.symlink("${folder}/${name}", "/tmp/link")`,
+    'passed, errors = 0, set()',
+    `texts = ${JSON.stringify(textsFor(folder, name))}`,
+    'for text in texts:',
+    `  fd = os.open("${folder}/${name}", os.O_PATH)`,
+    '  text = text.format(fd=fd).encode()',
+    '  try:',
+    `    ${call}`,
+    '    passed += 1',
+    '    os.close(fd)',
+    `    ${back}`,
+    '  except OSError as error:',
+    '    os.close(fd)',
+    '    errors.add(error.strerror)',
+    `if passed == len(texts): print("${everyText}")`,
+    'elif passed: print(passed, "passed", errors)',
+    'else: sys.exit(str(errors))',
+  )
+
+const mounted = 'mkdir /data/m && mount -t tmpfs none /data/m && mount --make-private /data/m'
+const gone = 'umount -q -R /mnt; umount -q /data/m; true'
+const mount = (source: string, target: string, flags: number): string =>
+  `done(libc.mount(${source}, ${target}, None, ${flags}, None))`
+
+/** OPEN_TREE_CLONE, AT_FDCWD and MOVE_MOUNT_F_EMPTY_PATH */
+const attach = 'call(429, call(428, -100, text, 1), b"", -100, b"/mnt", 4)'
+const moveBack = 'done(libc.mount(b"/mnt", b"/data/m", None, 8192, None))'
+
+const operations: readonly Evasion[] = [
+  { way: 'binding it', attack: withEachText(mount('text', 'b"/mnt"', 4096), 'done(libc.umount2(b"/mnt", 2))') },
+  {
+    way: 'attaching a copy of it by the newer calls',
+    attack: withEachText(attach, 'done(libc.umount2(b"/mnt", 2))'),
+  },
+  { way: 'moving it', attack: withEachText(mount('text', 'b"/mnt"', 8192), moveBack) },
+  {
+    way: 'moving it by move_mount',
+    attack: withEachText('call(429, -100, text, -100, b"/mnt", 0x11)', moveBack),
+  },
+  { way: 'making it read-only', attack: withEachText(mount('None', 'text', 32 | 1)) },
+  { way: 'making it shared', attack: withEachText(mount('None', 'text', 1 << 20)) },
+  {
+    way: 'unmounting it',
+    attack: withEachText('done(libc.umount2(text, 2))', 'done(libc.mount(b"none", b"/data/m", b"tmpfs", 0, None))'),
+  },
+]
+
+const flags = ['bind', 'move', 'ro', 'make-shared', 'umount']
+const mounts = [{ sourcePattern: '/data/m', fstype: '*', flags }]
+
+const ofIts = table(
+  'evasions: a mount rule, met by another text',
+  {
+    policy: ofRules('texts', { privileged: true, bpfRawRules: { mounts } }),
+    container: { flags: ['--privileged'] },
+    gain: everyText,
+  },
+  operations.map((one) => ({ ...one, prepare: mounted, undo: gone })),
+)
+
+const ofBuiltIn = table(
+  'evasions: a built-in rule about mounts, met by another text',
+  {
+    policy: ofRules('proc-texts', { privileged: true, hardeningRules: ['disallow-mount-procfs'] }),
+    container: { flags: ['--privileged'] },
+    gain: everyText,
+  },
+  [
+    // With MS_BIND it changes the mount alone, and here nothing.
+    { way: 'mounting it again', attack: withEachText(mount('None', 'text', 32 | 4096 | 14), 'None', '', 'proc') },
+    {
+      way: 'binding it',
+      attack: withEachText(mount('text', 'b"/mnt"', 4096), 'done(libc.umount2(b"/mnt", 2))', '', 'proc'),
+    },
+  ],
+)
+
+const newMount = (source: string): string =>
+  `mkdir /data/m && mount -c -t tmpfs ${source} /data/m && echo it is mounted`
+
+const devices: readonly Evasion[] = [
+  { way: 'none', attack: newMount('/dev/secret') },
+  { way: 'a relative path', attack: newMount('dev/secret'), onBpf: { limit: 'text of a device' } },
+  { way: 'a way round', attack: newMount('/proc/self/root/dev/secret'), onBpf: { limit: 'text of a device' } },
+  { way: 'any, of a type that a rule names', attack: newMount('x').replace('tmpfs', 'ramfs') },
+]
+
+const ofDevices = table(
+  'evasions: a mount rule about a device, met by another text',
+  {
+    policy: ofRules('devices', {
+      privileged: true,
+      bpfRawRules: {
+        mounts: [
+          { sourcePattern: '/dev/secret', fstype: '*', flags: ['all'] },
+          { sourcePattern: '**', fstype: 'ramfs', flags: ['all'] },
+        ],
+      },
+    }),
+    container: { flags: ['--privileged'] },
+    gain: 'it is mounted',
+  },
+  devices.map((one) => ({ ...one, undo: gone })),
+)
+
+for (const one of [ofIts, ofBuiltIn, ofDevices]) describeEvasions(one, { enforcers: 'BPF', free: true })
