@@ -86,6 +86,7 @@ describe('what runs on real kernels have shown of the built-in rules', () => {
   it('is compared rule by rule', () => {
     expect(differences(shown, { '5.10': shown['5.10']! })).to.deep.equal([])
     const now = { '5.10': { BPF: { 'disable-write-etc': 3, 'disable-shell': 2 } }, sid: { BPF: {} } }
+    expect(differences(shown, { '5.10': { BPF: { ...shown['5.10']!.BPF, 'disable-write-etc': 5 } } })).to.deep.equal([])
     expect(differences(shown, now)).to.deep.equal([
       'disable-write-etc, BPF, 5.10: 3 passed, noted 4',
       'disallow-create-user-ns, BPF, 5.10: none passed, noted 2',
