@@ -6,10 +6,23 @@
 #include "path.h"
 #include "report.h"
 
+#define MS_RDONLY 1
+#define MS_SYNCHRONOUS 16
 #define MS_REMOUNT 32
+#define MS_MANDLOCK 64
+#define MS_DIRSYNC 128
 #define MS_BIND 4096
 #define MS_MOVE 8192
 #define MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable, private, slave, shared */
+#define MS_LAZYTIME (1 << 25)
+/* include/linux/mount.h */
+#define MNT_NOSUID 0x01
+#define MNT_NODEV 0x02
+#define MNT_NOEXEC 0x04
+#define MNT_NOATIME 0x08
+#define MNT_NODIRATIME 0x10
+#define MNT_READONLY 0x40
+#define MNT_NOSYMFOLLOW 0x80
 /* No flag of mount(2): in records it stands for umount(2). */
 #define UMOUNT 0x200
 
@@ -268,6 +281,15 @@ static __always_inline bool is_only_mount(struct mount *mount)
 	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
+/* What mount(2) would have been given for a mount that was made by fsmount(2); relatime, which all have that say nothing, is left out. */
+static __always_inline __u32 flags_of(struct mount *mount)
+{
+	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);
+
+	return (own & (MNT_NOSUID | MNT_NODEV | MNT_NOEXEC)) << 1 | (own & (MNT_NOATIME | MNT_NODIRATIME)) << 7 | (own & MNT_NOSYMFOLLOW) << 1 |
+	       (own & MNT_READONLY ? MS_RDONLY : 0) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME));
+}
+
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
 SEC("lsm/move_mount")
 int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
@@ -279,6 +301,8 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	if (!stands)
+		mounting.flags = mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : flags_of(mount);
 	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);

@@ -120,4 +120,32 @@ const ofDevices = table(
   devices.map((one) => ({ ...one, undo: gone })),
 )
 
-for (const one of [ofIts, ofBuiltIn, ofDevices]) describeEvasions(one, { enforcers: 'BPF', free: true })
+/** fsopen(2), fsconfig(2) with a key or FSCONFIG_CMD_CREATE, fsmount(2) with attributes, move_mount(2). */
+const madeNewly = (attributes: number, ...keys: string[]): readonly string[] =>
+  python(
+    'fd = call(430, b"tmpfs", 0)',
+    ...keys.map((key) => `call(431, fd, 0, b"${key}", None, 0)`),
+    'call(431, fd, 6, None, None, 0)',
+    `call(429, call(432, fd, 0, ${attributes}), b"", -100, b"/mnt", 4)`,
+    'print("it is mounted")',
+  )
+
+const ofFlags = table(
+  'evasions: a mount rule about flags, met by the newer calls',
+  {
+    policy: ofRules('flags', {
+      privileged: true,
+      bpfRawRules: { mounts: [{ sourcePattern: '**', fstype: 'tmpfs', flags: ['noexec', 'ro', 'sync'] }] },
+    }),
+    container: { flags: ['--privileged'] },
+    gain: 'it is mounted',
+  },
+  [
+    { way: 'mount(2)', attack: 'mount -t tmpfs -o noexec none /mnt && echo it is mounted' },
+    { way: 'an attribute of the mount', attack: madeNewly(8) },
+    { way: 'an attribute that both may have', attack: madeNewly(1) },
+    { way: 'a key of the file system', attack: madeNewly(0, 'sync') },
+  ].map((one) => ({ ...one, undo: gone })),
+)
+
+for (const one of [ofIts, ofBuiltIn, ofDevices, ofFlags]) describeEvasions(one, { enforcers: 'BPF', free: true })
