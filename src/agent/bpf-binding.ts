@@ -65,7 +65,7 @@ export class BpfBinding {
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
     if (!this.#concerns(container)) return
     this.#created.set(id, { container, since: this.#options.clock.now() })
-    const add = (): Promise<void> => this.#attempt(id, () => enforcer.add(container))
+    const add = (): Promise<boolean> => this.#attempt(id, () => enforcer.add(container))
     await add()
     await this.#addOwn(container, initPid)
     // Where starts are strict, it is known only then, and its first program has to find it so.
@@ -83,9 +83,13 @@ export class BpfBinding {
   /** Containers that were started, or have ended. */
   async changed(changes: readonly ContainerChange[]): Promise<void> {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
-    for (const container of started) await this.#start(container)
+    // What these run next is in their profiles, perhaps before the look that would find it out of them.
+    const late = new Map<string, number>()
+    for (const container of started) if (await this.#start(container)) late.set(container.containerID, 0)
+    if (started.some((container) => this.#concerns(wantedOf(container))))
+      await this.#look(async () => new Map([...late, ...(await this.#options.enforcer.find())]))
+    // One that has ended by now ran without its profile all the same.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
-    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
   }
 
   /** Puts tasks of known containers into their profiles that are not, and says which these were. */
@@ -111,13 +115,16 @@ export class BpfBinding {
       if (!this.#addressed.has(id)) await this.#addOwn(wantedOf(container), container.initPid)
   }
 
-  async #start(container: NodeContainer): Promise<void> {
+  /** @returns whether it runs without its profile until now, as nobody has said before that it would start */
+  async #start(container: NodeContainer): Promise<boolean> {
     const wanted = wantedOf(container)
-    this.#created.delete(wanted.id)
-    if (!this.#concerns(wanted)) return
+    const { enforcer, strictStart } = this.#options
+    const isKnown = this.#created.delete(wanted.id) || enforcer.numberOf(wanted.id) !== undefined
+    if (!this.#concerns(wanted)) return false
     this.#running.set(wanted.id, container)
-    await this.#attempt(wanted.id, () => this.#options.enforcer.add(wanted))
+    const isBound = await this.#attempt(wanted.id, () => enforcer.add(wanted))
     await this.#addOwn(wanted, container.initPid)
+    return isBound && !isKnown && strictStart !== true
   }
 
   /** What it runs is in its profile by now; the addresses of its pod come after. */
@@ -153,7 +160,7 @@ export class BpfBinding {
     if (this.#looks > 0 && container !== undefined) this.#lately.set(container.containerID, container)
   }
 
-  /** @param bound how many tasks of each container were found that ran outside of its profile */
+  /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */
   #say(bound: ReadonlyMap<string, number>): void {
     const { clock, bootTime, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)
@@ -172,14 +179,17 @@ export class BpfBinding {
     }
   }
 
-  async #attempt(containerID: string, work: () => Promise<void>): Promise<void> {
+  /** @returns whether it was done */
+  async #attempt(containerID: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
+      return true
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       this.#status.failed++
       const fields = { code: error.code, reason: error.reason, ...(containerID !== '' && { containerID }) }
       logTrouble(this.#options.logger, error, fields, 'a container cannot be put into its BPF profile')
+      return false
     }
   }
 }

@@ -144,6 +144,24 @@ describe('containers and their BPF profiles', () => {
     expect(binding.status).to.deep.equal({ late: 1, longestLate: 2_500, failed: 0 })
   })
 
+  for (const ends of [false, true])
+    it(`of which nobody had said that they would start are named, though none of their tasks is left outside${ends ? ', and they end' : ''}`, async () => {
+      const { binding, warned } = world()
+      const end = ends ? [{ type: 'ended' as const, containerID: idOf('a') }] : []
+      await binding.changed([{ type: 'started', container: running('a') }, ...end])
+      expect(warned).to.have.length(1)
+      expect(warned[0]).to.deep.include({ containerID: idOf('a'), tasks: 0 })
+      await binding.created(created('b'))
+      await binding.changed([{ type: 'started', container: running('b') }])
+      expect(binding.status.late).to.equal(1)
+    })
+
+  it('that are held until they are bound are not late', async () => {
+    const { binding } = world({ strictStart: true })
+    await binding.changed([{ type: 'started', container: running('a') }])
+    expect(binding.status.late).to.equal(0)
+  })
+
   for (const [what, end] of [
     ['ends', (binding) => binding.deleted(idOf('a'))],
     ['is listed no more', (binding) => binding.listed([])],
