@@ -243,6 +243,7 @@ const nodes: Row = {
         [grown('code', 'varmor_decode_machine_errors_total'), 'machine {{code}}'],
         [grownInAll('varmor_log_reopened_total'), 'log'],
         [grownInAll('varmor_decode_given_up_total'), 'batches given up'],
+        [grownInAll('varmor_decode_lookups_refused_total'), 'looks at processes refused'],
         [grownInAll('varmor_fork_overruns_total'), 'forks missed'],
         [grownInAll('varmor_fork_unlabelled_total'), 'containers of processes not noted'],
       ],
