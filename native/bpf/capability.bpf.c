@@ -174,7 +174,7 @@ int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *nam
 	__u64 words[2] = {};
 	struct body body = {};
 
-	if (!profile || !profile->userfaultfd)
+	if (!profile || (!profile->userfaultfd && !profile->mode))
 		return 0;
 	/* One that cannot be read is judged. */
 	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 && (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))

@@ -14,7 +14,6 @@
 #define MS_BIND 4096
 #define MS_MOVE 8192
 #define MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable, private, slave, shared */
-#define MS_LAZYTIME (1 << 25)
 /* include/linux/mount.h */
 #define MNT_NOSUID 0x01
 #define MNT_NODEV 0x02
@@ -110,7 +109,7 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 		/* What is not known may be anything. */
 		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
 			return 0;
-	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags)) {
+	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & (given->flags | given->found)) && !(rule->clear & ~given->flags)) {
 		return 0;
 	}
 	if (is_same_type(rule->fstype, given->fstype) && means(&match->source, &mounts->sources, loop->sets[0], number) &&
@@ -196,7 +195,7 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 	verdict = verdict_of_mounting(scratch, given, profile->mounts);
 	refused = !profile->mode && verdict & VARMOR_DENY;
 	if (profile->mode || verdict & VARMOR_AUDIT) {
-		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
+		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
 		start = start_of_path(scratch, given->target, given->target_mount);
 		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
@@ -281,13 +280,13 @@ static __always_inline bool is_only_mount(struct mount *mount)
 	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
-/* What mount(2) would have been given for a mount that was made by fsmount(2); relatime, which all have that say nothing, is left out. */
+/* What mount(2) would have been given for a mount of the newer calls; relatime, which all have that say nothing, is left out. */
 static __always_inline __u32 flags_of(struct mount *mount)
 {
 	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);
 
 	return (own & (MNT_NOSUID | MNT_NODEV | MNT_NOEXEC)) << 1 | (own & (MNT_NOATIME | MNT_NODIRATIME)) << 7 | (own & MNT_NOSYMFOLLOW) << 1 |
-	       (own & MNT_READONLY ? MS_RDONLY : 0) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME));
+	       (own & MNT_READONLY ? MS_RDONLY : 0) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
 }
 
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
@@ -302,7 +301,7 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 		return 0;
 	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
 	if (!stands)
-		mounting.flags = mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : flags_of(mount);
+		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
 	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);

@@ -103,7 +103,8 @@ struct socket_match {
 /* A mount that is made, changed or removed. What is not known may be anything. */
 struct mounting {
 	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
-	__u32 flags;
+	__u32 flags; /* as mount(2) was given them */
+	__u32 found; /* others that the mount has: deny rules mean them, too */
 	struct dentry *source;
 	struct mount *source_mount;
 	struct dentry *target;

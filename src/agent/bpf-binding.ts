@@ -7,7 +7,7 @@ import { bpfProfileOf } from './containers/describe-container.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 
 export interface BpfBindingOptions {
-  enforcer: Pick<BpfEnforcer, 'add' | 'loaded' | 'remove' | 'find' | 'settle' | 'numberOf'>
+  enforcer: Pick<BpfEnforcer, 'add' | 'start' | 'loaded' | 'remove' | 'find' | 'settle' | 'numberOf'>
   /** Unix milliseconds. */
   clock: Clock
   /** Unix seconds of the boot. */
@@ -65,7 +65,7 @@ export class BpfBinding {
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
     if (!this.#concerns(container)) return
     this.#created.set(id, { container, since: this.#options.clock.now() })
-    const add = (): Promise<boolean> => this.#attempt(id, () => enforcer.add(container))
+    const add = (): Promise<void> => this.#attempt(id, () => enforcer.add(container))
     await add()
     await this.#addOwn(container, initPid)
     // Where starts are strict, it is known only then, and its first program has to find it so.
@@ -83,11 +83,8 @@ export class BpfBinding {
   /** Containers that were started, or have ended. */
   async changed(changes: readonly ContainerChange[]): Promise<void> {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
-    // What these run next is in their profiles, perhaps before the look that would find it out of them.
-    const late = new Map<string, number>()
-    for (const container of started) if (await this.#start(container)) late.set(container.containerID, 0)
-    if (started.some((container) => this.#concerns(wantedOf(container))))
-      await this.#look(async () => new Map([...late, ...(await this.#options.enforcer.find())]))
+    for (const container of started) await this.#start(container)
+    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
     // One that has ended by now ran without its profile all the same.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
   }
@@ -115,16 +112,13 @@ export class BpfBinding {
       if (!this.#addressed.has(id)) await this.#addOwn(wantedOf(container), container.initPid)
   }
 
-  /** @returns whether it runs without its profile until now, as nobody has said before that it would start */
-  async #start(container: NodeContainer): Promise<boolean> {
+  async #start(container: NodeContainer): Promise<void> {
     const wanted = wantedOf(container)
-    const { enforcer, strictStart } = this.#options
-    const isKnown = this.#created.delete(wanted.id) || enforcer.numberOf(wanted.id) !== undefined
-    if (!this.#concerns(wanted)) return false
+    this.#created.delete(wanted.id)
+    if (!this.#concerns(wanted)) return
     this.#running.set(wanted.id, container)
-    const isBound = await this.#attempt(wanted.id, () => enforcer.add(wanted))
+    await this.#attempt(wanted.id, () => this.#options.enforcer.start(wanted))
     await this.#addOwn(wanted, container.initPid)
-    return isBound && !isKnown && strictStart !== true
   }
 
   /** What it runs is in its profile by now; the addresses of its pod come after. */
@@ -179,17 +173,14 @@ export class BpfBinding {
     }
   }
 
-  /** @returns whether it was done */
-  async #attempt(containerID: string, work: () => Promise<void>): Promise<boolean> {
+  async #attempt(containerID: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
-      return true
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       this.#status.failed++
       const fields = { code: error.code, reason: error.reason, ...(containerID !== '' && { containerID }) }
       logTrouble(this.#options.logger, error, fields, 'a container cannot be put into its BPF profile')
-      return false
     }
   }
 }

@@ -79,6 +79,8 @@ export class BpfEnforcer implements ProfileLoader {
   readonly #early = new Set<string>()
   /** How many tasks of containers ran in no profile, until `find` says so. */
   readonly #late = new Map<string, number>()
+  /** Of those that run, all that were ever among these. */
+  readonly #saidLate = new Set<string>()
   /** Called at the end of each turn. */
   readonly #waiters: (() => void)[] = []
   #ends = false
@@ -184,6 +186,21 @@ export class BpfEnforcer implements ProfileLoader {
    */
   async add(container: BpfContainer): Promise<void> {
     await this.#add(container)
+  }
+
+  /**
+   * Adds a container that runs. Where nobody has added it before, it has run in no profile until now, and the next `find` says so: what it
+   * runs next is in its profile, perhaps before that look at its tasks, or it may have ended by then.
+   */
+  async start(container: BpfContainer): Promise<void> {
+    const { id, profile } = container
+    const isNew = !this.#known.has(id) && this.#isUnknown(id) && !this.#now.containers.isWaiting(id)
+    await this.#add(container)
+    if (!isNew || profile === '' || this.#options.strictStart === 1) return
+    // Before the next look; nobody has to wait for it.
+    void this.#inTurn(async () => {
+      if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
+    })
   }
 
   /** The container has ended. One that is added under its id while this waits for its turn is another one, and stays. */
@@ -348,14 +365,20 @@ export class BpfEnforcer implements ProfileLoader {
     for (const id of containers.ids) {
       const more = tasks.get(containers.numberOf(id) ?? 0)
       if (more === undefined || containers.isWaiting(id) || this.#early.has(id)) continue
-      this.#late.set(id, (this.#late.get(id) ?? 0) + more)
+      this.#noteTasks(id, more)
     }
+  }
+
+  #noteTasks(id: string, more: number): void {
+    this.#late.set(id, (this.#late.get(id) ?? 0) + more)
+    this.#saidLate.add(id)
   }
 
   #end(id: string): void {
     this.#known.delete(id)
     this.#early.delete(id)
     this.#late.delete(id)
+    this.#saidLate.delete(id)
     this.#now.containers.end(id)
   }
 

@@ -327,6 +327,7 @@ export function allowListProfile(all: readonly Allowed[], verdict: Verdict, erro
     egress: egressRules(all, verdict, reader.errors),
     ptrace: ptraceRules(all, verdict, reader),
     userns: verdict,
+    userfaultfd: verdict,
     // No model says so: who may use BPF asked for that capability.
     bpf: allowed.has(capabilities.indexOf('bpf'))
       ? []

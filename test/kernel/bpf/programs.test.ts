@@ -292,7 +292,9 @@ describe('BPF programs on a real kernel', () => {
         // There is no such memory before Linux 6.1. What is tried with what could not be opened fails another way.
         if (old) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
         else expect(answers).to.deep.equal(ofFiles)
-        expect(counts.noScratch).to.be.above(50)
+        // One of the task's own is no loss.
+        if (old) expect(counts.noScratch).to.be.above(50)
+        else expect(counts.noScratch).to.equal(0)
       })
 
       it('find the container of a task where the kernel does not say what is kept of it', async function () {

@@ -114,8 +114,14 @@ export function testFirstInstructions(node: StartingNode): void {
   it('has containers of containerd 1.6, which has no NRI, in their profile from their first instruction', async () => {
     expect((await node.guest().run(['containerd', '--version'])).stdout).to.contain(' 1.6.')
     const { late } = await log.binding()
-    expect(await runMany()).to.deep.equal(allRefused)
-    expect(await log.binding()).to.deep.include({ waits: false, late, failed: 0 })
+    // Nothing has the runtime wait for the agent: where the agent gets no processor for that long, one is late, and has to be counted.
+    const ended = await runMany()
+    const later = ended.filter((status) => status === refusedLater).length
+    expect(ended.filter((status) => status !== refusedLater)).to.deep.equal(allRefused.slice(later))
+    expect(later).to.be.at.most(many / 5)
+    const binding = await log.binding()
+    expect(binding).to.deep.include({ waits: false, failed: 0 })
+    expect(binding.late - late).to.be.at.least(later)
   })
 
   it('finds a container that was started without an agent, and says how long it was free', async () => {
@@ -129,7 +135,7 @@ export function testFirstInstructions(node: StartingNode): void {
     const line = await log.says('a container ran without its BPF profile until now', before)
     expect(line).to.deep.include({ podName: name, containerName: 'c0', profile })
     const { late, longestLate } = await log.binding()
-    expect([late, longestLate]).to.deep.equal([1, line['milliseconds']])
+    expect([late, longestLate], 'by the agent that found it').to.deep.equal([1, line['milliseconds']])
     expect(longestLate).to.be.above(0)
   })
 

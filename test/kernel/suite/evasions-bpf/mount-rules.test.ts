@@ -148,4 +148,34 @@ const ofFlags = table(
   ].map((one) => ({ ...one, undo: gone })),
 )
 
-for (const one of [ofIts, ofBuiltIn, ofDevices, ofFlags]) describeEvasions(one, { enforcers: 'BPF', free: true })
+const ofRemounting = table(
+  'evasions: a mount rule about mounting again, met by the newer calls',
+  {
+    policy: ofRules('remounting', {
+      privileged: true,
+      bpfRawRules: { mounts: [{ sourcePattern: '**', fstype: '*', flags: ['remount'] }] },
+    }),
+    container: { flags: ['--privileged'] },
+    gain: 'it is read-only',
+  },
+  [
+    {
+      way: 'mount(2)',
+      attack: python('done(libc.mount(None, b"/data/m", None, 32 | 1, None))', 'print("it is read-only")'),
+    },
+    {
+      way: 'fspick(2)',
+      attack: python(
+        'fd = call(433, -100, b"/data/m", 0)',
+        'call(431, fd, 0, b"ro", None, 0)',
+        'call(431, fd, 7, None, None, 0)',
+        'print("it is read-only")',
+      ),
+      limit: 'mount_setattr' as const,
+      onBpf: { limit: 'mount_setattr' as const },
+    },
+  ].map((one) => ({ ...one, prepare: mounted, undo: gone })),
+)
+
+for (const one of [ofIts, ofBuiltIn, ofDevices, ofFlags, ofRemounting])
+  describeEvasions(one, { enforcers: 'BPF', free: true })

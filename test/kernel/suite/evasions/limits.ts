@@ -130,8 +130,8 @@ export const limits = {
     enforcers: 'BPF',
   },
   mount_setattr: {
-    what: 'Changing the flags of a mount by mount_setattr(2), where a rule forbids to do that by mount(2). It takes CAP_SYS_ADMIN.',
-    why: 'The kernel has no hook for it.',
+    what: 'Changing the flags of a mount by mount_setattr(2), or those of its file system by fspick(2), where a rule forbids to do that by mount(2). It takes CAP_SYS_ADMIN.',
+    why: 'The kernel has no hook for the first, and none that knows the mount for the second.',
     remedy: 'Add Seccomp with disallow-mount, or drop CAP_SYS_ADMIN.',
     kernels: 'all',
     enforcers: 'AppArmor and BPF',
