@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../bpf/places.h"
 #include "../bpf/varmor_profile.h"
 #include "side-thread.h"
 
@@ -229,9 +230,18 @@ static int fill_settings(struct bpf_object *object, const struct state_load *loa
 	return 0;
 }
 
+static __u32 scratches_of_machine(void)
+{
+	int processors = libbpf_num_possible_cpus();
+
+	return processors > SCRATCHES / SCRATCHES_OF_PROCESSOR ? (__u32)processors * SCRATCHES_OF_PROCESSOR : SCRATCHES;
+}
+
 static int size_maps(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)
 {
-	__u32 page = (__u32)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4;
+	__u32 page = (__u32)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4, scratches = scratches_of_machine();
+	/* In the old object alone. */
+	struct bpf_map *taken = bpf_object__find_map_by_name(object, "varmor_taken");
 	const struct {
 		const char *map;
 		__u32 entries;
@@ -247,6 +257,7 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 		{ "varmor_medium_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_large_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_huge_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
+		{ "varmor_scratches", scratches },
 	};
 	unsigned int i;
 
@@ -257,6 +268,8 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 		if (error)
 			return fail(failure, "give a size to the map", sizes[i].map, error);
 	}
+	if (taken && bpf_map__set_max_entries(taken, scratches))
+		return fail(failure, "give a size to the map", "varmor_taken", errno);
 	return 0;
 }
 

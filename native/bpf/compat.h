@@ -39,9 +39,6 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 	return bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* How many scratches are tried for one that is not taken. */
-#define SCRATCH_TRIES 4
-
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
 	return __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0;
@@ -116,8 +113,6 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 	bpf_map_update_elem(&varmor_tasks, &key, &own, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&varmor_tasks, &key);
 }
-
-#define SCRATCH_TRIES SCRATCHES
 
 /* There is no exchange before Linux 5.12. An entry that must not be there yet does the same. */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)

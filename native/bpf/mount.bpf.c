@@ -281,7 +281,7 @@ static __always_inline bool is_only_mount(struct mount *mount)
 }
 
 /* What mount(2) would have been given for a mount of the newer calls; relatime, which all have that say nothing, is left out. */
-static __always_inline __u32 flags_of(struct mount *mount)
+static __noinline __u32 flags_of(struct mount *mount)
 {
 	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);
 

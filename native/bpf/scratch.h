@@ -7,6 +7,7 @@
 #define VARMOR_SCRATCH_H
 
 #include "common.h"
+#include "places.h"
 
 #define PATH_BYTES 4096
 #define RECORD_BYTES 16384
@@ -102,9 +103,9 @@ struct socket_match {
 
 /* A mount that is made, changed or removed. What is not known may be anything. */
 struct mounting {
-	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
+	__u16 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
+	__u16 found; /* flags that the mount has: deny rules mean them, too */
 	__u32 flags; /* as mount(2) was given them */
-	__u32 found; /* others that the mount has: deny rules mean them, too */
 	struct dentry *source;
 	struct mount *source_mount;
 	struct dentry *target;
@@ -156,7 +157,5 @@ static __always_inline __u8 *text_of(struct varmor_scratch *scratch, __u32 text)
 {
 	return scratch->texts[text & 1];
 }
-
-#define SCRATCHES 64
 
 #endif

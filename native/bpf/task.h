@@ -131,10 +131,11 @@ static __always_inline int place_current(struct task_struct *current)
 
 static __always_inline struct varmor_scratch *take_scratch(void)
 {
-	__u32 first = bpf_get_smp_processor_id() * 4;
+	__u32 first = bpf_get_smp_processor_id() * SCRATCHES_OF_PROCESSOR;
+	__u32 count_of_all = ((struct bpf_map *)&varmor_scratches)->max_entries;
 
-	for (__u32 i = 0; i < SCRATCH_TRIES; i++) {
-		__u32 number = (first + i) % SCRATCHES;
+	for (__u32 i = 0; i < SCRATCHES; i++) {
+		__u32 number = (first + i) % count_of_all;
 		struct varmor_scratch *one = bpf_map_lookup_elem(&varmor_scratches, &number);
 
 		if (one && take_busy(one, number))

@@ -289,11 +289,13 @@ describe('BPF programs on a real kernel', () => {
 
       it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
         const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
-        // There is no such memory before Linux 6.1. What is tried with what could not be opened fails another way.
-        if (old) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
+        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. What is tried with what could not be opened
+        // fails another way.
+        const none = old || kernel === 'sid'
+        if (none) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
         else expect(answers).to.deep.equal(ofFiles)
         // One of the task's own is no loss.
-        if (old) expect(counts.noScratch).to.be.above(50)
+        if (none) expect(counts.noScratch).to.be.above(50)
         else expect(counts.noScratch).to.equal(0)
       })
 
