@@ -234,7 +234,7 @@ static __u32 scratches_of_machine(void)
 {
 	int processors = libbpf_num_possible_cpus();
 
-	return processors > SCRATCHES / SCRATCHES_OF_PROCESSOR ? (__u32)processors * SCRATCHES_OF_PROCESSOR : SCRATCHES;
+	return SCRATCHES + (processors > 1 ? (__u32)(processors - 1) * SCRATCHES_OF_PROCESSOR : 0);
 }
 
 static int size_maps(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)

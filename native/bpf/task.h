@@ -129,24 +129,37 @@ static __always_inline int place_current(struct task_struct *current)
 	return varmor_number_by_cgroup(address_of(current), 1);
 }
 
-static __always_inline struct varmor_scratch *take_scratch(void)
+static __always_inline struct varmor_scratch *take_one_of(__u32 tries)
 {
 	__u32 first = bpf_get_smp_processor_id() * SCRATCHES_OF_PROCESSOR;
-	__u32 count_of_all = ((struct bpf_map *)&varmor_scratches)->max_entries;
 
-	for (__u32 i = 0; i < SCRATCHES; i++) {
-		__u32 number = (first + i) % count_of_all;
+	for (__u32 i = 0; i < tries; i++) {
+		__u32 number = first + i;
 		struct varmor_scratch *one = bpf_map_lookup_elem(&varmor_scratches, &number);
 
 		if (one && take_busy(one, number))
 			return one;
 	}
+	return NULL;
+}
 
-	struct varmor_scratch *own = own_scratch();
+/* Where those of the processor are taken. Apart, as Linux 6.1 has 512 bytes of stack for all that a program calls. */
+static __noinline struct varmor_scratch *take_another(void)
+{
+	struct varmor_scratch *another = own_scratch();
 
-	if (!own)
+	if (!another)
+		another = take_one_of(SCRATCHES);
+	if (!another)
 		count(VARMOR_NO_SCRATCH);
-	return own;
+	return another;
+}
+
+static __always_inline struct varmor_scratch *take_scratch(void)
+{
+	struct varmor_scratch *one = take_one_of(SCRATCHES_OF_PROCESSOR);
+
+	return one ? one : take_another();
 }
 
 static __always_inline void leave_scratch(struct varmor_scratch *scratch)
