@@ -1,5 +1,6 @@
-import { describeEvasions, type Evasion, type EvasionTable, linuxFrom, table } from '../evasions/evasion.ts'
+import { describeEvasions, type Evasion, type EvasionTable, table } from '../evasions/evasion.ts'
 import { listed, ofRules, ordinary, privileged } from '../evasions/world.ts'
+import { linuxFrom } from '../harness/kernel-release.ts'
 import { bpfMap, bpfProgram, findBpfObject, python } from './python.ts'
 
 const flags = ['--privileged']

@@ -171,7 +171,6 @@ const ofRemounting = table(
         'call(431, fd, 7, None, None, 0)',
         'print("it is read-only")',
       ),
-      limit: 'mount_setattr' as const,
       onBpf: { limit: 'mount_setattr' as const },
     },
   ].map((one) => ({ ...one, prepare: mounted, undo: gone })),

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { describeEvasions, linuxFrom, table } from '../evasions/evasion.ts'
+import { describeEvasions, table } from '../evasions/evasion.ts'
 import { ordinary, type PolicyFor, privileged } from '../evasions/world.ts'
+import { linuxFrom } from '../harness/kernel-release.ts'
 import { python } from './python.ts'
 
 const network = {

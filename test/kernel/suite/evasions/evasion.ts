@@ -1,4 +1,3 @@
-import { release } from 'node:os'
 import { expect } from 'chai'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
@@ -69,12 +68,6 @@ export const table = (title: string, confinement: Confinement, evasions: readonl
   ...confinement,
   evasions,
 })
-
-/** Whether the kernel of the guest is that new: `linuxFrom(6, 7)`. */
-export function linuxFrom(major: number, minor: number): boolean {
-  const [ours = 0, theirs = 0] = release().split('.').map(Number)
-  return ours > major || (ours === major && theirs >= minor)
-}
 
 /** Together, AppArmor refuses what it can: its hooks come first. */
 function outcomeOn(enforcers: Enforcers, { errno, limit, skip, onBpf = {} }: Evasion): Outcome & { errno: Errno } {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { type Evasion, type EvasionTable, linuxFrom, table } from './evasion.ts'
+import { linuxFrom } from '../harness/kernel-release.ts'
+import { type Evasion, type EvasionTable, table } from './evasion.ts'
 import { ordinary, privileged, token } from './world.ts'
 
 const flags = ['--privileged']

@@ -1,4 +1,5 @@
-import { type EvasionTable, linuxFrom, table } from './evasion.ts'
+import { linuxFrom } from '../harness/kernel-release.ts'
+import { type EvasionTable, table } from './evasion.ts'
 import { ordinary } from './world.ts'
 
 const python = (lines: string): string => `python3 -c "${lines}"`

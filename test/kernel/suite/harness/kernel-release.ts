@@ -1,5 +1,8 @@
 import { release } from 'node:os'
 
+/** Of the guest's kernel, `6.12`. */
+export const linuxVersion = (): string => release().split('.').slice(0, 2).join('.')
+
 /** Whether the kernel of the guest is that new: `linuxFrom(6, 7)`. */
 export function linuxFrom(major: number, minor: number): boolean {
   const [ours = 0, theirs = 0] = release().split('.').map(Number)

@@ -1,7 +1,7 @@
-import { release } from 'node:os'
 import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
 import { kernelNames } from '../../guest/kernels.ts'
 import type { Shown } from '../cases/shown.ts'
+import { linuxVersion } from './kernel-release.ts'
 
 /**
  * Rules that some case of the loaded test files is about, by enforcer, and whether one of these runs on this kernel; a case that cannot says
@@ -37,7 +37,7 @@ export function noteResults(enforcer: KernelEnforcer): void {
 
 /** What the tests have shown on this kernel, as shown.json has it. */
 export function shownNow(enforcers: readonly KernelEnforcer[]): Shown {
-  const version = release().split('.').slice(0, 2).join('.')
+  const version = linuxVersion()
   const ofEnforcer = (enforcer: KernelEnforcer) =>
     [...rulesShown[enforcer]].sort().flatMap(([rule, runs]) => {
       const count = runs ? passed[enforcer][rule] : 0

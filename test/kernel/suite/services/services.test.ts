@@ -1,5 +1,4 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { release } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -16,6 +15,7 @@ import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 import { output } from '../../../cluster/command.ts'
 import { openEnforcer } from '../bpf/enforcer.ts'
 import { Confiner } from '../harness/confined.ts'
+import { linuxVersion } from '../harness/kernel-release.ts'
 import { compiled, identityOf } from '../harness/profiles.ts'
 import { type Violation, Violations } from '../harness/violations.ts'
 import { type Attack, attacks, isReport, whyUnseen } from './attacks.ts'
@@ -72,7 +72,7 @@ describe('services, of which all is forbidden but what was recorded', function (
   let lineage: Lineage
   let facts: ReadProcessFacts
   let confiner: Confiner
-  const kernel = release().split('.').slice(0, 2).join('.')
+  const kernel = linuxVersion()
   const seenNow: Record<string, OfKernel> = {}
   const collectors = new Map<string, Collector>()
   let records = 0
