@@ -15,7 +15,8 @@ enum { ROW_HASH, ROW_OF, ROW_HEAD, ROW_PREFIX, ROW_START, ROW_END, ROW_EVENTS, R
 int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted, uint32_t len)
 {
 	uint32_t of = ((uint32_t)kind->place << KIND_BITS) | kind->number;
-	uint32_t hash = range_hash(counted, len, (uint32_t)t->sums[KINDS_SEED]) ^ ((of + 1) * 0x9e3779b1u);
+	uint32_t hash = range_hash(counted, len, (uint32_t)t->sums[KINDS_SEED]) ^ ((of + 1) * 0x9e3779b1u) ^
+			((uint32_t)kind->head * 0x85ebca6bu) ^ ((uint32_t)kind->prefix * 0xc2b2ae35u);
 	uint32_t place = (hash ^ (hash >> 16)) & (t->place_count - 1);
 	const int32_t *row;
 	uint32_t step = (hash >> 17) | 1, start, end, used;

@@ -181,7 +181,7 @@ static void add_rows(struct known_kinds *kinds)
 		hash = (hash ^ text[4]) * 0x85ebca6bu;
 		hash ^= hash >> 15;
 		of = ((uint32_t)i << 4) | 3;
-		hash ^= (of + 1) * 0x9e3779b1u;
+		hash ^= ((of + 1) * 0x9e3779b1u) ^ ((uint32_t)i * 0x85ebca6bu) ^ (3 * 0xc2b2ae35u);
 		for (place = hash ^ (hash >> 16); kinds->places[place & (kinds->place_count - 1)]; place += (hash >> 17) | 1)
 			;
 		place &= kinds->place_count - 1;

@@ -48,6 +48,9 @@ const fewKinds = 8
 const places = 2 * mostRows
 /** How far apart these are: many of one hash, which can be made up whatever the seed, fill no run of places that others come to, too. */
 const stepOf = (hash: number): number => (hash >>> 17) | 1
+/** Of what a kind is beside its bytes: events of many profiles may have the same ones. */
+const hashOfRest = (of: number, head: ProfileHead, prefix: KindPrefix): number =>
+  Math.imul(of + 1, 0x9e3779b1) ^ Math.imul(head.number, 0x85ebca6b) ^ Math.imul(prefix.number, 0xc2b2ae35)
 /** Places that are looked at for one kind. */
 const mostProbes = 16
 /** Bytes of one kind beside its prefix; of what is longer the last ones are a hash of it. The native decoder leaves that to us. */
@@ -175,7 +178,7 @@ export class KindTable {
     }
     const place = this.placeOf(owner, container)
     const of = (place << kindBits) | kind
-    const hash = hashRange(view, start, end, this.#seed) ^ Math.imul(of + 1, 0x9e3779b1)
+    const hash = hashRange(view, start, end, this.#seed) ^ hashOfRest(of, head, prefix)
     const row = this.#find(hash, of, head, prefix, bytes, view, start, end)
     if (row === -1) this.#countOther(place, line)
     else {

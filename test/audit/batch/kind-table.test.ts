@@ -35,4 +35,20 @@ describe('KindTable', () => {
       const victims = containers.slice(floods).map(({ info }) => left.get(info.containerID))
       expect(victims).to.deep.equal(Array(quiet).fill(0))
     })
+
+  it('keeps events apart whose profiles or ways of counting differ in nothing else, up to a container’s bound', () => {
+    const made = node(1)
+    const container = new Snapshot(made).container(made.containers[0]!.containerID)!
+    const table = new KindTable(false)
+    table.begin(1, true)
+    const bytes = Buffer.from('/etc/shadow')
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const heads = Array.from({ length: 32 }, (_, number) => new ProfileHead(`varmor-${number}`, undefined))
+    const prefixes = Array.from({ length: 8 }, (_, number) => new KindPrefix(`record ${number} `))
+    for (const head of heads)
+      for (const prefix of prefixes)
+        table.count(container, container, head, 1, prefix, bytes, view, 0, bytes.length, 0)
+    const { keys, others } = table.take()
+    expect({ kinds: new Set(keys).size, others }).to.deep.equal({ kinds: 256, others: [0] })
+  })
 })
