@@ -49,13 +49,24 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 	r = b->producer;
 	TRY(napi_create_object(env, &stats));
 	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
-	    set_number(env, stats, "stalls", (double)r->counts.stalls) && set_number(env, stats, "position", (double)r->taken) &&
+	    set_number(env, stats, "stalls", (double)r->counts.stalls) &&
 	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
 	    set_number(env, stats, "heldBack", (double)bpf_ring_counter(r, 3)) &&
 	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
 	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))
 		return stats;
 	return give_up(env, "stats");
+}
+
+static napi_value taken(napi_env env, napi_callback_info info)
+{
+	struct batch_binding *b = batch_binding_get(env, info, NULL);
+	napi_value position;
+
+	if (!b)
+		return NULL;
+	TRY(napi_create_double(env, (double)((struct bpf_ring *)b->producer)->taken, &position));
+	return position;
 }
 
 static bool get_double(napi_env env, napi_value object, const char *name, double *value)
@@ -93,6 +104,7 @@ bool bpf_ring_binding_define(napi_env env, napi_value exports)
 	const napi_property_descriptor functions[] = {
 		{ "openRing", NULL, open_ring, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "ringStats", NULL, ring_stats, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "taken", NULL, taken, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "done", NULL, done, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 

@@ -86,7 +86,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
         memory ??= this.#memory.atLeast(batchBytes)
         const length = this.#addon.read(this.#ring, new Uint8Array(memory))
         if (length > 0) {
-          const { position } = this.#addon.ringStats(this.#ring)
+          const position = this.#addon.taken(this.#ring)
           const bytes = new Uint8Array(memory, 0, await this.#unwritten(new Uint8Array(memory, 0, length)))
           memory = undefined
           yield { source: this.name, seq: this.#seq++, format: 'record', bytes, position }

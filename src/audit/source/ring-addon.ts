@@ -46,8 +46,6 @@ export interface NativeRingStats {
   /** What was last noted of these. */
   ringFullNoted: number
   noScratchNoted: number
-  /** Behind the last batch that was read, in bytes of all that the ring ever had. */
-  position: number
 }
 
 /** The functions of the native module that read the ring, and what lies beside it. They do not block. */
@@ -64,7 +62,10 @@ export interface RingAddon {
   stop(ring: NativeRing): void
   ended(ring: NativeRing): boolean
   close(ring: NativeRing): void
+  /** Asks the kernel for the counters of the programs. */
   ringStats(ring: NativeRing): NativeRingStats
+  /** @returns the position behind the last batch that was read, in bytes of all that the ring ever had */
+  taken(ring: NativeRing): number
   /**
    * All up to a position is where it belongs, and so much was said to be lost. Who reads the ring next begins behind it, also after this
    * process was killed.

@@ -86,8 +86,11 @@ class FakeRings implements RingAddon {
   }
 
   ringStats(ring: NativeRing): NativeRingStats {
-    const { pinned, position } = this.#of(ring)
-    return { records: 0, malformed: 0, stalls: 0, position, ...pinned.counters }
+    return { records: 0, malformed: 0, stalls: 0, ...this.#of(ring).pinned.counters }
+  }
+
+  taken(ring: NativeRing): number {
+    return this.#of(ring).position
   }
 
   done(ring: NativeRing, { position, ringFull, noScratch }: { position: number; ringFull: number; noScratch: number }) {
