@@ -23,22 +23,22 @@
 #define PACKETS 64
 #define SEND_BUFFER (8 << 20)
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* How many of all messages are due now; waits until the next one is. */
 static uint64_t due(uint64_t start, uint64_t rate, uint64_t sent)
 {
-	const struct timespec tick = { .tv_nsec = 500000 };
+	const struct timespec tick = { .tv_nsec = 100000 };
 
 	for (;;) {
-		uint64_t now = now_ms();
-		uint64_t count = now < start ? 0 : rate ? (now - start) * rate / 1000 : UINT64_MAX;
+		uint64_t now = now_us();
+		uint64_t count = now < start * 1000 ? 0 : rate ? (now - start * 1000) * rate / 1000000 : UINT64_MAX;
 
 		if (count > sent)
 			return count;
@@ -79,7 +79,7 @@ static int feed(int fd, char *bytes, size_t len, uint64_t rate, uint64_t start)
 	size_t at = 0;
 
 	while (at + sizeof(struct nlmsghdr) <= len) {
-		uint64_t wanted = due(start, rate, sent), now = now_ms();
+		uint64_t wanted = due(start, rate, sent), now = now_us() / 1000;
 		unsigned int count = 0;
 
 		memset(packets, 0, sizeof(packets));

@@ -271,7 +271,7 @@ export class DecodePool {
     try {
       const run = Object.assign(task, { [queueOptionsSymbol]: attempt })
       const { signal } = attempt.abort
-      const reply = await this.#piscina.run(run, { signal })
+      const reply = taken(await this.#piscina.run(run, { signal }))
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
       thread = reply.thread
@@ -324,4 +324,14 @@ export class DecodePool {
         lines > 0 && { kinds: [{ start: 0, counts: undecodedCounts(lines, kinds === 'lines') }] }),
     }
   }
+}
+
+/**
+ * What a worker has replied, in an object of its own. Piscina's tables of tasks, which are made anew with every few of them, have V8 keep
+ * tasks and replies that are done until its next full collection; of an emptied reply that is little, and those are needed seldom.
+ */
+function taken(reply: WorkerReply): WorkerReply {
+  const own = { ...reply }
+  Object.assign(reply, { result: undefined })
+  return own
 }
