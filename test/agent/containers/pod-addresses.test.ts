@@ -67,6 +67,15 @@ describe('the addresses of a pod', () => {
       expect(await podAddresses(root)(8)).to.deep.equal(['10.244.1.17', '192.168.7.2'])
     })
 
+    it('are none where the container has filled its tables before them (limit)', async () => {
+      const filler = Array.from(
+        { length: 12_000 },
+        (_, i) => `     |-- 10.${i >> 8}.${i & 255}.0\n        /24 link UNICAST\n`,
+      )
+      process(7, { fib_trie: `Main:\n${filler.join('')}${trie}`, if_inet6: '' })
+      expect(await podAddresses(root)(7)).to.deep.equal([])
+    })
+
     it("are none in the node's own network, and none of a process that is gone", async () => {
       process(9)
       linkSync(join(root, 'proc/1/net/fib_trie'), join(root, 'proc/9/net/fib_trie'))

@@ -55,6 +55,25 @@ describe('the addresses of Pods', () => {
     await directory.stop()
   })
 
+  it('have a new Pod when its address has come, and the Services in front of Pods never: until then, and through these, they are reached (limits)', async () => {
+    const { cluster, directory, run } = worldOf()
+    cluster.put('pods', podOf('a', 'new', { app: 'web' }))
+    cluster.put(
+      'services',
+      serviceObject('a', 'front', {}, { selector: { app: 'web' }, clusterIPs: ['10.96.0.7'], ports: [{ port: 80 }] }),
+    )
+    directory.want('demo/p', [web])
+    await run()
+    expect(directory.addressesOf('demo/p')).to.deep.equal([{ target: targetText(web), groups: [] }])
+    cluster.put('pods', podOf('a', 'new', { app: 'web' }, '10.0.0.7'))
+    cluster.put('slices', sliceOf('a', 's', { service: 'front' }, ['10.0.0.7'], [8080]))
+    await run()
+    expect(directory.addressesOf('demo/p')).to.deep.equal([
+      { target: targetText(web), groups: [{ addresses: ['10.0.0.7'] }] },
+    ])
+    await directory.stop()
+  })
+
   it('are watched as long as an ArmorProfile asks for them, and nothing else is', async () => {
     const { cluster, directory, run, clock } = worldOf()
     await run()
