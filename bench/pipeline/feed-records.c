@@ -38,7 +38,7 @@ static uint64_t due(uint64_t start, uint64_t rate, uint64_t sent)
 
 	for (;;) {
 		uint64_t now = now_us();
-		uint64_t count = now < start * 1000 ? 0 : rate ? (now - start * 1000) * rate / 1000000 : UINT64_MAX;
+		uint64_t count = now < start * 1000 ? 0 : rate ? (now - start * 1000) * rate / 1000000 + 1 : UINT64_MAX;
 
 		if (count > sent)
 			return count;

@@ -15,7 +15,7 @@ import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
 import { type FindWritten, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
-import { wallClock } from '../base/clock.ts'
+import { systemClock, wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import type { Lineage } from './lineage.ts'
@@ -226,7 +226,7 @@ function newPool({
       kinds: limits.rate === undefined ? 'counts' : 'lines',
       ...(lineage !== undefined && { forks: lineage.number }),
     },
-    clock: wallClock,
+    clock: systemClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>
       logger.warn(

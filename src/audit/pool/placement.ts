@@ -176,7 +176,7 @@ export class Placement {
   #mostWorked(state: WorkerState): number | undefined {
     const { clock, cpuTime = cpuTimeOf } = this.#options
     const now = clock.now()
-    if (state.seen === undefined || now - state.seen.at >= FRESH || now < state.seen.at)
+    if (state.seen?.cpu === undefined || now - state.seen.at >= FRESH || now < state.seen.at)
       state.seen = { at: now, cpu: cpuTime(state.thread) }
     const { at, cpu } = state.seen
     return cpu === undefined ? undefined : cpu + now - at

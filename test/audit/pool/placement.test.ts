@@ -41,4 +41,32 @@ describe('the placement of batches', () => {
       expect(clock.now() - start).to.be.within(lateAt, lateAt + 150)
     })
   }
+
+  it('charges a batch with nothing that its thread has worked before, though it looks once a second', async () => {
+    const clock = new ManualClock()
+    const start = clock.now()
+    let looks = 0
+    const cpuTime = (asked: number | undefined): number | undefined => {
+      looks++
+      return asked === thread ? clock.now() - start : undefined
+    }
+    const options = { feed: new SnapshotFeed(demo), seenProcesses: new ProcessLog(), tasksPerWorker: 2 }
+    const placement = new Placement({ ...options, clock, timeLimit: 10_000, startLimit: 120_000, cpuTime })
+    const place = (): Attempt => {
+      const attempt = new Attempt({ batch: batchOf(denial('/a')) }, false)
+      placement.wait(attempt)
+      placement.choose(attempt, workers)
+      return attempt
+    }
+    placement.settle(place(), true, thread)
+    for (let i = 0; i < 9; i++) {
+      placement.settle(place(), true, thread)
+      await clock.advance(100)
+    }
+    expect(looks).to.equal(1)
+    const begun = clock.now()
+    const attempt = place()
+    while (!attempt.late) await clock.advance(50)
+    expect(clock.now() - begun).to.be.within(10_000, 11_150)
+  })
 })
