@@ -239,9 +239,7 @@ static __u32 scratches_of_machine(void)
 
 static int size_maps(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)
 {
-	__u32 page = (__u32)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4, scratches = scratches_of_machine();
-	/* In the old object alone. */
-	struct bpf_map *taken = bpf_object__find_map_by_name(object, "varmor_taken");
+	__u32 page = (__u32)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4;
 	const struct {
 		const char *map;
 		__u32 entries;
@@ -257,7 +255,7 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 		{ "varmor_medium_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_large_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_huge_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
-		{ "varmor_scratches", scratches },
+		{ "varmor_scratches", scratches_of_machine() },
 	};
 	unsigned int i;
 
@@ -268,8 +266,6 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 		if (error)
 			return fail(failure, "give a size to the map", sizes[i].map, error);
 	}
-	if (taken && bpf_map__set_max_entries(taken, scratches))
-		return fail(failure, "give a size to the map", "varmor_taken", errno);
 	return 0;
 }
 

@@ -114,20 +114,21 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 	return bpf_map_lookup_elem(&varmor_tasks, &key);
 }
 
-/* There is no exchange before Linux 5.12. An entry that must not be there yet does the same. */
+/* There is no exchange before Linux 5.12: who has counted himself as the only one has it, and of two at once neither. */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
-	__u32 taken = 1;
-
-	scratch->number = number;
-	return bpf_map_update_elem(&varmor_taken, &number, &taken, BPF_NOEXIST) == 0;
+	__sync_fetch_and_add(&scratch->busy, 1);
+	if (*(volatile __u64 *)&scratch->busy == 1) {
+		scratch->number = number;
+		return true;
+	}
+	__sync_fetch_and_add(&scratch->busy, -1);
+	return false;
 }
 
 static __always_inline void leave_busy(struct varmor_scratch *scratch)
 {
-	__u32 number = scratch->number;
-
-	bpf_map_delete_elem(&varmor_taken, &number);
+	__sync_fetch_and_add(&scratch->busy, -1);
 }
 
 static __always_inline struct varmor_scratch *own_scratch(void)

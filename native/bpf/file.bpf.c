@@ -31,7 +31,7 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
-		return 1;
+		return !profile->mode;
 	scratch->aliases.mode = mode;
 	scratch->aliases.asked = asked | asked << VARMOR_FILE_AUDIT;
 	marks |= marks_of_file(given, profile, scratch, container->mnt_ns, &start);

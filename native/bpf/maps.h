@@ -194,14 +194,6 @@ VARMOR_MAPS struct {
 	__type(key, int);
 	__type(value, struct varmor_scratch);
 } varmor_own_scratches SEC(".maps");
-#else
-/* The numbers of those that are taken. */
-VARMOR_MAPS struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SCRATCHES);
-	__type(key, __u32);
-	__type(value, __u32);
-} varmor_taken SEC(".maps");
 #endif
 
 /*

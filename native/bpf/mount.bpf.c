@@ -13,6 +13,7 @@
 #define MS_DIRSYNC 128
 #define MS_BIND 4096
 #define MS_MOVE 8192
+#define MS_STRICTATIME (1 << 24)
 #define MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable, private, slave, shared */
 /* include/linux/mount.h */
 #define MNT_NOSUID 0x01
@@ -20,6 +21,7 @@
 #define MNT_NOEXEC 0x04
 #define MNT_NOATIME 0x08
 #define MNT_NODIRATIME 0x10
+#define MNT_RELATIME 0x20
 #define MNT_READONLY 0x40
 #define MNT_NOSYMFOLLOW 0x80
 /* No flag of mount(2): in records it stands for umount(2). */
@@ -105,7 +107,17 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 	rule = &mounts->rules[number];
 	if (!(rule->operations & given->operations))
 		return 0;
-	if (rule->verdict & VARMOR_ALLOW) {
+	if (given->nowhere) {
+		/* A type that may be mounted somewhere may be made. */
+		if (rule->verdict & VARMOR_ALLOW) {
+			if (is_same_type(rule->fstype, given->fstype))
+				match->verdict |= rule->verdict;
+			return 0;
+		}
+		/* The flags of its mount are not known yet. */
+		if (!(rule->set & rule->clear))
+			return 0;
+	} else if (rule->verdict & VARMOR_ALLOW) {
 		/* What is not known may be anything. */
 		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
 			return 0;
@@ -171,8 +183,12 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	match->rules = rules;
 	match->at = 0;
 	match->verdict = 0;
-	find_meant(&match->source, &mounts->sources, scratch, start_of_source(scratch, given));
-	find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
+	match->source = (struct meant){};
+	match->target = (struct meant){};
+	if (!given->nowhere) {
+		find_meant(&match->source, &mounts->sources, scratch, start_of_source(scratch, given));
+		find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
+	}
 	if (open_mount_rules(&loop))
 		match_mount_rules(&loop, mounts->count);
 	return match->verdict & VARMOR_ALLOW ? 0 : match->verdict;
@@ -191,14 +207,15 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
-		return 1;
+		return !profile->mode;
 	verdict = verdict_of_mounting(scratch, given, profile->mounts);
 	refused = !profile->mode && verdict & VARMOR_DENY;
-	if (profile->mode || verdict & VARMOR_AUDIT) {
+	/* What is let through to be mounted is reported when it is. */
+	if ((profile->mode || verdict & VARMOR_AUDIT) && (refused || !given->nowhere)) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
 		start = start_of_path(scratch, given->target, given->target_mount);
-		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
+		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
 	return refused;
@@ -264,11 +281,19 @@ static __always_inline bool is_stacked(const struct super_block *files)
 	return begins_with(type, "overlay", sizeof("overlay")) || begins_with(type, "ecryptfs", sizeof("ecryptfs"));
 }
 
-/* By mount(2) and by fsmount(2). */
+/* By mount(2), after the one above, and by fsconfig(2): its files can be opened without that it is ever attached. */
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
 {
-	REFUSE_IF(container_of_task(current_task()) && protects_ways() && is_stacked(files));
+	struct mounting mounting = {};
+
+	if (!container_of_task(current_task()))
+		return 0;
+	REFUSE_IF(protects_ways() && is_stacked(files));
+	mounting.operations = VARMOR_MOUNT_NEW;
+	mounting.nowhere = 1;
+	bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(files, s_type, name));
+	REFUSE_IF(varmor_refuses_mounting(&mounting));
 	return 0;
 }
 
@@ -286,7 +311,7 @@ static __noinline __u32 flags_of(struct mount *mount)
 	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);
 
 	return (own & (MNT_NOSUID | MNT_NODEV | MNT_NOEXEC)) << 1 | (own & (MNT_NOATIME | MNT_NODIRATIME)) << 7 | (own & MNT_NOSYMFOLLOW) << 1 |
-	       (own & MNT_READONLY ? MS_RDONLY : 0) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
+	       (own & MNT_READONLY ? MS_RDONLY : 0) | (own & (MNT_NOATIME | MNT_RELATIME) ? 0 : MS_STRICTATIME) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
 }
 
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */

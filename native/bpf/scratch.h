@@ -103,8 +103,9 @@ struct socket_match {
 
 /* A mount that is made, changed or removed. What is not known may be anything. */
 struct mounting {
-	__u16 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
-	__u16 found; /* flags that the mount has: deny rules mean them, too */
+	__u32 operations : 6; /* VARMOR_MOUNT_; more than one where it is not known which */
+	__u32 nowhere : 1; /* is 1 for a new file system before it has a mount: rules about its type alone mean it */
+	__u32 found : 25; /* flags that the mount has: deny rules mean them, too */
 	__u32 flags; /* as mount(2) was given them */
 	struct dentry *source;
 	struct mount *source_mount;

@@ -146,10 +146,10 @@ static __always_inline struct varmor_scratch *take_one_of(__u32 tries)
 /* Where those of the processor are taken. Apart, as Linux 6.1 has 512 bytes of stack for all that a program calls. */
 static __noinline struct varmor_scratch *take_another(void)
 {
-	struct varmor_scratch *another = own_scratch();
+	struct varmor_scratch *another = take_one_of(SCRATCHES);
 
 	if (!another)
-		another = take_one_of(SCRATCHES);
+		another = own_scratch();
 	if (!another)
 		count(VARMOR_NO_SCRATCH);
 	return another;

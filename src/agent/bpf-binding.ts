@@ -32,6 +32,9 @@ export interface BindingStatus {
 /** Milliseconds: a container that was made and has not been started by then is forgotten with the next full list. */
 const startsWithin = 120_000
 
+/** Containers that have ended while there is always a look under way. */
+const mostLately = 4096
+
 /**
  * Has containers run in the BPF profiles that their pods name: those that are made, before their first instruction; and those that run
  * already, as soon as they are found.
@@ -46,7 +49,7 @@ export class BpfBinding {
   readonly #addressed = new Set<string>()
   /** Tasks of containers that ran without their profiles, as long as nobody has said that these were started. */
   readonly #unsaid = new Map<string, number>()
-  /** How many looks for such tasks are under way. */
+  /** How many looks for such tasks are under way, or are to come. */
   #looks = 0
   /** Those that ran during these: what a look binds may end before the look does. */
   readonly #lately = new Map<string, NodeContainer>()
@@ -60,16 +63,16 @@ export class BpfBinding {
   }
 
   /** Before it starts. Resolves when what it runs will be in its profile, and that is loaded, if it comes. */
-  async created({ containerID: id, containerName, podAnnotations, initPid }: CreatedContainer): Promise<void> {
+  async created({ containerID: id, containerName, podAnnotations, initPid, runs }: CreatedContainer): Promise<void> {
     const { enforcer } = this.#options
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
     if (!this.#concerns(container)) return
     this.#created.set(id, { container, since: this.#options.clock.now() })
-    const add = (): Promise<void> => this.#attempt(id, () => enforcer.add(container))
-    await add()
+    await this.#attempt(id, () => (runs ? enforcer.start(container) : enforcer.add(container)))
     await this.#addOwn(container, initPid)
     // Where starts are strict, it is known only then, and its first program has to find it so.
-    if ((await enforcer.loaded(container.profile)) && this.#created.has(id)) await add()
+    if ((await enforcer.loaded(container.profile, id)) && this.#created.has(id))
+      await this.#attempt(id, () => enforcer.add(container))
   }
 
   async deleted(id: string): Promise<void> {
@@ -83,8 +86,10 @@ export class BpfBinding {
   /** Containers that were started, or have ended. */
   async changed(changes: readonly ContainerChange[]): Promise<void> {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
-    for (const container of started) await this.#start(container)
-    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
+    await this.#keeping(async () => {
+      for (const container of started) await this.#start(container)
+      if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
+    })
     // One that has ended by now ran without its profile all the same.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
   }
@@ -145,13 +150,19 @@ export class BpfBinding {
   }
 
   async #look(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
+    await this.#keeping(() => this.#attempt('', async () => this.#say(await work())))
+  }
+
+  async #keeping(work: () => Promise<void>): Promise<void> {
     this.#looks++
-    await this.#attempt('', async () => this.#say(await work())).finally(() => this.#looks--)
+    await work().finally(() => this.#looks--)
     if (this.#looks === 0) this.#lately.clear()
   }
 
   #keep(container: NodeContainer | undefined): void {
-    if (this.#looks > 0 && container !== undefined) this.#lately.set(container.containerID, container)
+    if (this.#looks === 0 || container === undefined) return
+    this.#lately.set(container.containerID, container)
+    if (this.#lately.size > mostLately) for (const [oldest] of this.#lately) return void this.#lately.delete(oldest)
   }
 
   /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */

@@ -197,10 +197,8 @@ export class BpfEnforcer implements ProfileLoader {
     const isNew = !this.#known.has(id) && this.#isUnknown(id) && !this.#now.containers.isWaiting(id)
     await this.#add(container)
     if (!isNew || profile === '' || this.#options.strictStart === 1) return
-    // Before the next look; nobody has to wait for it.
-    void this.#inTurn(async () => {
-      if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
-    })
+    // At once: it may end while others have their turn.
+    if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
   }
 
   /** The container has ended. One that is added under its id while this waits for its turn is another one, and stays. */
@@ -216,7 +214,9 @@ export class BpfEnforcer implements ProfileLoader {
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
       await this.#admit()
-      this.#noteLate(await this.#now.containers.find())
+      const bound = new Map<number, number>()
+      // Also where it fails: what it has bound by then is not found again.
+      await this.#now.containers.find(bound).finally(() => this.#noteLate(bound))
       const late = new Map(this.#late)
       this.#late.clear()
       return late
@@ -262,10 +262,14 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused. @returns whether it had to be waited for */
-  async loaded(name: string): Promise<boolean> {
+  /**
+   * Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused; or when the container has ended.
+   * @returns whether it had to be waited for
+   */
+  async loaded(name: string, id: string): Promise<boolean> {
     const waits = this.#isComing(name)
-    while (this.#isComing(name)) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    while (this.#isComing(name) && this.#known.has(id))
+      await new Promise<void>((resolve) => this.#waiters.push(resolve))
     return waits
   }
 
@@ -377,7 +381,6 @@ export class BpfEnforcer implements ProfileLoader {
   #end(id: string): void {
     this.#known.delete(id)
     this.#early.delete(id)
-    this.#late.delete(id)
     this.#saidLate.delete(id)
     this.#now.containers.end(id)
   }

@@ -178,6 +178,30 @@ describe('containers and their BPF profiles', () => {
       expect(binding.status.late).to.equal(1)
     })
 
+  it('that ran without their profile are named, too, where one ends before anybody could look', async () => {
+    let read = (_addresses: string[]): void => undefined
+    const addressesOf = () =>
+      new Promise<string[]>((resolve) => {
+        read = resolve
+      })
+    const { enforcer, binding, warned } = world({ addressesOf })
+    enforcer.late = new Map([[idOf('a'), 0]])
+    const started = binding.changed([{ type: 'started', container: running('a') }])
+    await turn()
+    await binding.changed([{ type: 'ended', containerID: idOf('a') }])
+    read([])
+    await started
+    expect(warned[0]).to.deep.include({ containerID: idOf('a'), tasks: 0 })
+  })
+
+  it('that run by the time that their making is told are bound as those that have started', async () => {
+    const { enforcer, binding } = world()
+    enforcer.start = async ({ id }) => void enforcer.calls.push(`start ${id.slice(0, 4)}`)
+    await binding.created({ ...created('a'), runs: true })
+    await binding.created(created('b'))
+    expect(enforcer.calls).to.deep.equal([`start ${a}`, `add ${b} ${profile}`])
+  })
+
   it('are settled with each full list: those that run, and those that are about to', async () => {
     const { enforcer, binding, clock } = world()
     await binding.created(created('a'))

@@ -245,6 +245,8 @@ export class ContainerWatch {
         containerID,
         containerName: nameOf(container),
         podAnnotations: sandbox?.annotations ?? {},
+        // Its start was heard of while it was asked for.
+        ...((this.#starting.has(containerID) || this.#known.has(containerID)) && { runs: true }),
       })
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error

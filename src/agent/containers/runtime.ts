@@ -99,4 +99,6 @@ export interface CreatedContainer {
   podAnnotations: Readonly<Record<string, string>>
   /** A process in its namespaces, in the node's pid namespace; undefined where there is none yet. */
   initPid?: number | undefined
+  /** It has been started meanwhile. */
+  runs?: boolean
 }

@@ -184,10 +184,9 @@ export class BpfContainers {
 
   /**
    * Binds the tasks of known containers that are not bound, and lets those go on that were stopped until their container is known.
-   * @returns how many tasks of each container have run until now without being bound, by its number
+   * @param bound where it counts the tasks of each container that have run until now without being bound, by its number
    */
-  async find(): Promise<Map<number, number>> {
-    const bound = new Map<number, number>()
+  async find(bound = new Map<number, number>()): Promise<void> {
     for (let look = 0; look < mostLooks; look++) {
       const tasks = await this.#state.findTasks()
       for (const pid of stoppedIn(tasks)) this.#goOn(pid)
@@ -195,7 +194,7 @@ export class BpfContainers {
       count(news, bound)
       if (news.length > 0) continue
       await this.#release(numbersIn(tasks))
-      return bound
+      return
     }
     const reason = `after ${mostLooks} looks at all tasks there are still new ones that are not bound`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })

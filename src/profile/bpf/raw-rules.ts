@@ -98,7 +98,8 @@ function addMountRule(draft: Draft, rule: MountRule, path: string, errors: Field
     ...verdictOf(rule.qualifiers, draft.verdict),
     from: path,
     ...mountCondition(named),
-    source,
+    // Also a file system of which the kernel does not say what it was made of.
+    ...(source.text !== '**' && { source }),
     ...(rule.fstype !== '*' && { fstype: rule.fstype }),
   })
 }

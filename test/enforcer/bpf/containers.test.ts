@@ -140,7 +140,7 @@ describe('containers of the BPF enforcer', () => {
       )
       expect(await enforcer.find(), 'they run free still').to.deep.equal(new Map())
       let isReady = false
-      const ready = enforcer.loaded(web).then((waited) => {
+      const ready = enforcer.loaded(web, idOf('a')).then((waited) => {
         isReady = waited
       })
       await enforcer.load('varmor-demo-b', 'two')
@@ -159,7 +159,7 @@ describe('containers of the BPF enforcer', () => {
         await enforcer.load(web, 'one')
         expect([...(await enforcer.find()).keys()], 'it comes after all').to.deep.equal([idOf('a')])
       }
-      expect(await enforcer.loaded(web)).to.equal(false)
+      expect(await enforcer.loaded(web, idOf('a'))).to.equal(false)
       expect(await enforcer.find()).to.deep.equal(new Map())
     })
 
@@ -171,7 +171,7 @@ describe('containers of the BPF enforcer', () => {
     const [early, last] = ['early', 'last'].map((name) => ({ id: idOf(name), profile: web }))
     await enforcer.add(early!)
     tasks.push(...[early, last].map((one, i) => ({ pid: 5 + i, cgroup: one!.id, bound: 0, stopped: true })))
-    const ready = enforcer.loaded(web)
+    const ready = enforcer.loaded(web, idOf('early'))
     const relaxed = enforcer.relax()
     await enforcer.add(last!)
     await relaxed
@@ -195,6 +195,36 @@ describe('containers of the BPF enforcer', () => {
     await enforcer.start({ id: idOf('d'), profile: web })
     expect(await enforcer.find()).to.deep.equal(new Map([[idOf('d'), 1]]))
     expect(await enforcer.find(), 'once').to.deep.equal(new Map())
+  })
+
+  it('calls a container late that has ended before anybody looked', async () => {
+    const enforcer = await open()
+    await enforcer.load(web, 'one')
+    await enforcer.start({ id: idOf('a'), profile: web })
+    await enforcer.remove(idOf('a'))
+    expect(await enforcer.find()).to.deep.equal(new Map([[idOf('a'), 0]]))
+    expect(await enforcer.find()).to.deep.equal(new Map())
+  })
+
+  it('says what it has bound though there are always new tasks', async () => {
+    const enforcer = await open()
+    await enforcer.load(web, 'one')
+    await enforcer.add({ id: idOf('a'), profile: web })
+    let looks = 0
+    world.kernel.onStep = (step) => {
+      if (step === 'find tasks') stateOf(enforcer).tasks.push({ pid: ++looks, cgroup: idOf('a'), bound: 0 })
+    }
+    expect((await thrownBy(enforcer.find())).reason).to.contain('still new ones')
+    world.kernel.onStep = () => undefined
+    expect(await enforcer.find()).to.deep.equal(new Map([[idOf('a'), looks]]))
+  })
+
+  it('waits for no profile of a container that has ended', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    const ready = enforcer.loaded(web, idOf('a'))
+    await enforcer.remove(idOf('a'))
+    expect(await ready).to.equal(true)
   })
 
   it('calls a container that came before its profile late when that is there', async () => {

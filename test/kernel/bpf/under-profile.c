@@ -270,7 +270,6 @@ static void take_scratches(struct bpf_object *object)
 {
 	static char scratch[1 << 17];
 	struct bpf_map *scratches = bpf_object__find_map_by_name(object, "varmor_scratches");
-	struct bpf_map *taken = bpf_object__find_map_by_name(object, "varmor_taken");
 	const __u64 busy = 1;
 	__u32 i;
 
@@ -278,8 +277,7 @@ static void take_scratches(struct bpf_object *object)
 		fail("varmor_scratches");
 	memcpy(scratch, &busy, sizeof(busy));
 	for (i = 0; i < bpf_map__max_entries(scratches); i++)
-		if (taken ? bpf_map_update_elem(bpf_map__fd(taken), &i, &number, BPF_NOEXIST)
-			  : bpf_map_update_elem(bpf_map__fd(scratches), &i, scratch, 0))
+		if (bpf_map_update_elem(bpf_map__fd(scratches), &i, scratch, 0))
 			fail("take");
 }
 

@@ -92,6 +92,19 @@ const ofBuiltIn = table(
   ],
 )
 
+/** A new file system that is never attached: what is in it is reached by its descriptor. One that no rule refuses is made before. */
+const opened = (type: string, harmless: string): readonly string[] =>
+  python(
+    'def use(type):',
+    '  fd = call(430, type, 0)',
+    '  call(431, fd, 6, None, None, 0)',
+    '  os.close(os.open("file", os.O_CREAT | os.O_RDWR, dir_fd=call(432, fd, 0, 0)))',
+    `try: use(b"${harmless}")`,
+    'except OSError: sys.exit(print("it is mounted: what nobody forbids was refused"))',
+    `use(b"${type}")`,
+    'print("it is mounted")',
+  )
+
 const newMount = (source: string): string =>
   `mkdir /data/m && mount -c -t tmpfs ${source} /data/m && echo it is mounted`
 
@@ -99,6 +112,11 @@ const devices: readonly Evasion[] = [
   { way: 'none', attack: newMount('/dev/secret') },
   { way: 'a relative path', attack: newMount('dev/secret'), onBpf: { limit: 'text of a device' } },
   { way: 'a way round', attack: newMount('/proc/self/root/dev/secret'), onBpf: { limit: 'text of a device' } },
+  {
+    way: 'one that is attached nowhere',
+    attack: opened('tmpfs', 'tmpfs'),
+    onBpf: { limit: 'text of a device' },
+  },
   { way: 'any, of a type that a rule names', attack: newMount('x').replace('tmpfs', 'ramfs') },
 ]
 
@@ -130,12 +148,35 @@ const madeNewly = (attributes: number, ...keys: string[]): readonly string[] =>
     'print("it is mounted")',
   )
 
+const ofTypes = table(
+  'evasions: a mount rule about a type, met by a file system that is attached nowhere',
+  {
+    policy: ofRules('types', {
+      privileged: true,
+      bpfRawRules: {
+        mounts: [
+          { sourcePattern: '**', fstype: 'tmpfs', flags: ['all'] },
+          { sourcePattern: '**', fstype: 'ramfs', flags: ['noexec'] },
+        ],
+      },
+    }),
+    container: { flags: ['--privileged'] },
+    gain: 'it is mounted',
+  },
+  [
+    { way: 'mount(2)', attack: 'mount -t tmpfs none /mnt && echo it is mounted' },
+    { way: 'fsopen(2) and fsmount(2)', attack: opened('tmpfs', 'ramfs') },
+  ].map((one) => ({ ...one, undo: gone })),
+)
+
 const ofFlags = table(
   'evasions: a mount rule about flags, met by the newer calls',
   {
     policy: ofRules('flags', {
       privileged: true,
-      bpfRawRules: { mounts: [{ sourcePattern: '**', fstype: 'tmpfs', flags: ['noexec', 'ro', 'sync'] }] },
+      bpfRawRules: {
+        mounts: [{ sourcePattern: '**', fstype: 'tmpfs', flags: ['noexec', 'ro', 'sync', 'strictatime'] }],
+      },
     }),
     container: { flags: ['--privileged'] },
     gain: 'it is mounted',
@@ -144,6 +185,7 @@ const ofFlags = table(
     { way: 'mount(2)', attack: 'mount -t tmpfs -o noexec none /mnt && echo it is mounted' },
     { way: 'an attribute of the mount', attack: madeNewly(8) },
     { way: 'an attribute that both may have', attack: madeNewly(1) },
+    { way: 'an attribute that stands for none (MOUNT_ATTR_STRICTATIME)', attack: madeNewly(0x20) },
     { way: 'a key of the file system', attack: madeNewly(0, 'sync') },
   ].map((one) => ({ ...one, undo: gone })),
 )
@@ -176,5 +218,5 @@ const ofRemounting = table(
   ].map((one) => ({ ...one, prepare: mounted, undo: gone })),
 )
 
-for (const one of [ofIts, ofBuiltIn, ofDevices, ofFlags, ofRemounting])
+for (const one of [ofIts, ofBuiltIn, ofDevices, ofTypes, ofFlags, ofRemounting])
   describeEvasions(one, { enforcers: 'BPF', free: true })

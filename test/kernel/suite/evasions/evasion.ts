@@ -7,14 +7,19 @@ import { ConfinedContainer } from './confine.ts'
 import type { LimitName } from './limits.ts'
 import { type Enforcers, equipped, laidOut, type PolicyFor } from './world.ts'
 
+const denied = [
+  /permission denied|mount: \S+: (?:bind .+ failed|cannot mount .+ read-only)\./i,
+  /operation not permitted|mount: \S+: (?:permission denied|mount point is not a directory)|failed to map segment|must be superuser to unmount/i,
+] as const
+
 /**
  * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES for a device that cannot be written, tries again
  * without, and then says that it cannot do that either; of EPERM it says something else. The dynamic loader does not say why it could not map a program.
  */
 const refusals = {
-  EACCES: /permission denied|mount: \S+: (?:bind .+ failed|cannot mount .+ read-only)\./i,
-  EPERM:
-    /operation not permitted|mount: \S+: (?:permission denied|mount point is not a directory)|failed to map segment|must be superuser to unmount/i,
+  EACCES: denied[0],
+  EPERM: denied[1],
+  'EACCES or EPERM': new RegExp(`${denied[0].source}|${denied[1].source}`, 'i'),
   ENAMETOOLONG: /file name too long/i,
   ENOSYS: /function not implemented/i,
 }
@@ -69,10 +74,10 @@ export const table = (title: string, confinement: Confinement, evasions: readonl
   evasions,
 })
 
-/** Together, AppArmor refuses what it can: its hooks come first. */
+/** Together, what either refuses is refused: AppArmor's hooks come first, but BPF asks at some where AppArmor asks later. */
 function outcomeOn(enforcers: Enforcers, { errno, limit, skip, onBpf = {} }: Evasion): Outcome & { errno: Errno } {
-  const onAppArmor = { errno: errno ?? 'EACCES', limit, skip } as const
-  if (enforcers === 'AppArmor' || (enforcers === 'AppArmorBPF' && limit === undefined)) return onAppArmor as never
+  if (enforcers === 'AppArmor') return { errno: errno ?? 'EACCES', ...(limit && { limit }), skip }
+  if (enforcers === 'AppArmorBPF' && limit === undefined) return { errno: errno ?? 'EACCES or EPERM', skip }
   const own = errno === undefined || errno === 'EACCES' ? 'EPERM' : errno
   return { skip, ...onBpf, errno: onBpf.errno ?? own }
 }

@@ -102,8 +102,8 @@ export const limits = {
     enforcers: 'BPF',
   },
   'text of a device': {
-    what: 'A new mount of a device, or of whatever else a file system lies on, that is named by another text than a rule has for it: a link to it, a relative path, `/proc/self/root`.',
-    why: 'The kernel asks before the file system looks where that text leads, and for many types it leads nowhere.',
+    what: 'A new mount of a device, or of whatever else a file system lies on, that is named by another text than a rule has for it: a link to it, a relative path, `/proc/self/root`; or one that is attached nowhere (fsopen(2), fsmount(2)).',
+    why: 'The kernel asks before the file system looks where that text leads, and for many types it leads nowhere. Of what is made by fsopen(2) it says the type alone, until it is attached.',
     remedy: 'Name the types of the file systems that live on it (`fstype`), as the built-in rules about disks do.',
     kernels: 'all',
     enforcers: 'BPF',
