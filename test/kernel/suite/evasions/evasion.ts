@@ -75,11 +75,15 @@ export const table = (title: string, confinement: Confinement, evasions: readonl
 })
 
 /** Together, what either refuses is refused: AppArmor's hooks come first, but BPF asks at some where AppArmor asks later. */
-function outcomeOn(enforcers: Enforcers, { errno, limit, skip, onBpf = {} }: Evasion): Outcome & { errno: Errno } {
-  if (enforcers === 'AppArmor') return { errno: errno ?? 'EACCES', ...(limit && { limit }), skip }
-  if (enforcers === 'AppArmorBPF' && limit === undefined) return { errno: errno ?? 'EACCES or EPERM', skip }
-  const own = errno === undefined || errno === 'EACCES' ? 'EPERM' : errno
-  return { skip, ...onBpf, errno: onBpf.errno ?? own }
+function outcomeOn(
+  enforcers: Enforcers,
+  { errno = 'EACCES', limit, skip, onBpf = {} }: Evasion,
+): Outcome & { errno: Errno } {
+  if (enforcers === 'AppArmor') return { errno, ...(limit && { limit }), skip }
+  const usual = enforcers === 'AppArmorBPF' ? 'EACCES or EPERM' : 'EPERM'
+  const either = errno === 'EACCES' ? usual : errno
+  if (enforcers === 'AppArmorBPF' && limit === undefined) return { errno: either, skip }
+  return { skip, ...onBpf, errno: onBpf.errno ?? either }
 }
 
 export interface Run {
