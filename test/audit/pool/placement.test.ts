@@ -9,6 +9,35 @@ import { batchOf, denial } from '../pipeline-world.ts'
 const workers = [{ id: 1, currentUsage: 0, terminating: false, destroyed: false }]
 const thread = 77
 
+function placing(cpuTime: (now: number) => number | undefined) {
+  const clock = new ManualClock()
+  const start = clock.now()
+  const world = { clock, looks: 0 }
+  const placement = new Placement({
+    ...{ feed: new SnapshotFeed(demo), seenProcesses: new ProcessLog(), tasksPerWorker: 2 },
+    ...{ clock, timeLimit: 10_000, startLimit: 120_000 },
+    cpuTime: (asked) => {
+      world.looks++
+      return asked === thread ? cpuTime(clock.now() - start) : undefined
+    },
+  })
+  const place = (): Attempt => {
+    const attempt = new Attempt({ batch: batchOf(denial('/a')) }, false)
+    placement.wait(attempt)
+    placement.choose(attempt, workers)
+    return attempt
+  }
+  placement.settle(place(), true, thread)
+  /** Milliseconds after which a batch that is placed now is given up. */
+  const givenUpAfter = async (): Promise<number> => {
+    const begun = clock.now()
+    const attempt = place()
+    while (!attempt.late) await clock.advance(50)
+    return clock.now() - begun
+  }
+  return Object.assign(world, { placement, place, givenUpAfter })
+}
+
 describe('the placement of batches', () => {
   const rows = [
     { what: 'has worked for all of its time', cpu: (now: number) => now, lateAt: 10_000 },
@@ -23,50 +52,17 @@ describe('the placement of batches', () => {
   ]
   for (const { what, cpu, lateAt } of rows) {
     it(`gives up a thread that ${what} after ${lateAt / 1000} s`, async () => {
-      const clock = new ManualClock()
-      const cpuTime = (asked: number | undefined): number | undefined =>
-        asked === thread ? cpu(clock.now() - start) : undefined
-      const options = { feed: new SnapshotFeed(demo), seenProcesses: new ProcessLog(), tasksPerWorker: 2 }
-      const placement = new Placement({ ...options, clock, timeLimit: 10_000, startLimit: 120_000, cpuTime })
-      const place = (): Attempt => {
-        const attempt = new Attempt({ batch: batchOf(denial('/a')) }, false)
-        placement.wait(attempt)
-        placement.choose(attempt, workers)
-        return attempt
-      }
-      placement.settle(place(), true, thread)
-      const start = clock.now()
-      const attempt = place()
-      while (!attempt.late) await clock.advance(50)
-      expect(clock.now() - start).to.be.within(lateAt, lateAt + 150)
+      expect(await placing(cpu).givenUpAfter()).to.be.within(lateAt, lateAt + 150)
     })
   }
 
   it('charges a batch with nothing that its thread has worked before, though it looks once a second', async () => {
-    const clock = new ManualClock()
-    const start = clock.now()
-    let looks = 0
-    const cpuTime = (asked: number | undefined): number | undefined => {
-      looks++
-      return asked === thread ? clock.now() - start : undefined
-    }
-    const options = { feed: new SnapshotFeed(demo), seenProcesses: new ProcessLog(), tasksPerWorker: 2 }
-    const placement = new Placement({ ...options, clock, timeLimit: 10_000, startLimit: 120_000, cpuTime })
-    const place = (): Attempt => {
-      const attempt = new Attempt({ batch: batchOf(denial('/a')) }, false)
-      placement.wait(attempt)
-      placement.choose(attempt, workers)
-      return attempt
-    }
-    placement.settle(place(), true, thread)
+    const world = placing((now) => now)
     for (let i = 0; i < 9; i++) {
-      placement.settle(place(), true, thread)
-      await clock.advance(100)
+      world.placement.settle(world.place(), true, thread)
+      await world.clock.advance(100)
     }
-    expect(looks).to.equal(1)
-    const begun = clock.now()
-    const attempt = place()
-    while (!attempt.late) await clock.advance(50)
-    expect(clock.now() - begun).to.be.within(10_000, 11_150)
+    expect(world.looks).to.equal(1)
+    expect(await world.givenUpAfter()).to.be.within(10_000, 11_150)
   })
 })
