@@ -162,7 +162,7 @@ export class BpfBinding {
   #keep(container: NodeContainer | undefined): void {
     if (this.#looks === 0 || container === undefined) return
     this.#lately.set(container.containerID, container)
-    if (this.#lately.size > mostLately) for (const [oldest] of this.#lately) return void this.#lately.delete(oldest)
+    if (this.#lately.size > mostLately) this.#lately.delete(this.#lately.keys().next().value!)
   }
 
   /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
@@ -15,8 +15,7 @@ describe('programs of several builds', () => {
     await before.add({ id: idOf('a'), profile: web })
     await before.load(web, 'one')
     await before.load('varmor-demo-gone', 'x')
-    writeFileSync(join(world.folder, 'object'), 'other programs')
-    const now = await open()
+    const now = await otherBuild()
     expect(now.folder).to.not.equal(before.folder)
     expect(readdirSync(join(world.folder, 'root'))).to.have.length(2)
     await now.settle([{ id: idOf('a'), profile: web }])

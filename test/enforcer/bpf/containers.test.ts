@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { numberIn } from '../../../src/base/c-struct.ts'
 import { container, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
@@ -10,7 +8,7 @@ import { containers } from './fake-kernel.ts'
 
 describe('containers of the BPF enforcer', () => {
   const world = enforcerWorld()
-  const { open, inForce, stateOf } = world
+  const { open, otherBuild, inForce, stateOf } = world
 
   it('binds what runs already, and says how many tasks that were', async () => {
     const enforcer = await open()
@@ -240,8 +238,7 @@ describe('containers of the BPF enforcer', () => {
     const before = await open()
     await before.add({ id: idOf('a'), profile: web })
     await before.load(web, 'one')
-    writeFileSync(join(world.folder, 'object'), 'other programs')
-    const now = await open()
+    const now = await otherBuild()
     await now.start({ id: idOf('a'), profile: web })
     stateOf(now).tasks.push({ pid: 5, cgroup: idOf('a'), bound: 0 })
     await now.load(web, 'one')
