@@ -82,6 +82,10 @@ export class ClusterSource implements ProfileSource {
     this.#reporter.set(standing)
   }
 
+  becameWhole(): void {
+    this.#reporter.becameWhole()
+  }
+
   forget(key: string): void {
     this.#reporter.forget(key)
   }

@@ -14,6 +14,7 @@ import type { Handler } from '../kube/handler-queue.ts'
 import type { CompileCarried } from '../profile/carried.ts'
 import { DriftWatch } from './drift-watch.ts'
 import { type LeftoverReport, removeLeftovers, sharedScan, useOf } from './leftovers.ts'
+import type { ProfileSource } from './profile-source.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { StandingLog } from './standing-log.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
@@ -25,8 +26,8 @@ export interface NodeProfilesOptions {
   compile: CompileCarried
   /** A text that changes when the same is to be compiled to something else. It is looked at with each look at what is loaded. */
   basis?(): string
-  /** Takes each standing to the manager: the Reporter's `set` and `forget`. */
-  reporter: { set(standing: ProfileStanding): void; forget(key: string): void }
+  /** Takes each standing to the manager. */
+  reporter: Pick<ProfileSource, 'set' | 'forget' | 'becameWhole'>
   /** Called with the name of each profile that BPF has not loaded as it is wanted. */
   onRefused?: ((profile: string) => void) | undefined
   /** Where vArmor is installed. Default varmor. */
@@ -102,6 +103,7 @@ export class NodeProfiles {
     this.#listed = true
     this.#lookAtNode()
     this.readiness.listed()
+    this.#options.reporter.becameWhole()
     this.#watch.start()
     await this.#sweep()
   }

@@ -14,6 +14,8 @@ export interface ProfileSource {
   set(standing: ProfileStanding): void
   /** There is nothing to say of it any more. */
   forget(key: string): void
+  /** All ArmorProfiles are known from now on. */
+  becameWhole(): void
   /** No change comes any more. */
   stop(): Promise<void>
   /** After `stop`, when nothing is set any more. */

@@ -81,6 +81,8 @@ export class Reporter {
   #running: Promise<void> | undefined
   #epoch = ''
   #complete = true
+  /** A manager asks for a complete report, and it could not be one. */
+  #owesComplete = false
   #manager = 0
   #interval = firstInterval
   /** Milliseconds from one report to the next at least, and when the last one was answered. */
@@ -115,6 +117,11 @@ export class Reporter {
   /** The ArmorProfile is gone: nobody needs its state any more. */
   forget(key: string): void {
     this.#entries.delete(key)
+  }
+
+  /** All ArmorProfiles are known from now on: a complete report that a manager has asked for does not wait for its time. */
+  becameWhole(): void {
+    this.#pause.wake()
   }
 
   start(): void {
@@ -152,9 +159,10 @@ export class Reporter {
   async #waitForChange(delay: number): Promise<void> {
     const { clock } = this.#options
     const end = clock.now() + delay
+    const isNews = (): boolean => this.unacknowledged > 0 || (this.#owesComplete && this.#options.whole())
     // What woke us may have been reported already.
     do await this.#pause.wait(Math.max(0, end - clock.now()))
-    while (this.unacknowledged === 0 && clock.now() < end && !this.#stop.signal.aborted)
+    while (!isNews() && clock.now() < end && !this.#stop.signal.aborted)
   }
 
   /** @returns milliseconds until the next round, unless something changes before */
@@ -181,9 +189,10 @@ export class Reporter {
       this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(longestSpacing, spacingSeconds * 1000) : 0
-    if (this.unacknowledged > 0) return 0
     // A manager that asks for complete reports again and again gets them by the interval.
-    if (this.#complete && !report.complete && this.#options.whole()) return this.#aMoment()
+    this.#owesComplete = this.#complete && !report.complete
+    if (this.unacknowledged > 0) return 0
+    if (this.#owesComplete && this.#options.whole()) return this.#aMoment()
     return this.#interval * (0.7 + 0.3 * this.#options.random())
   }
 
@@ -270,7 +279,10 @@ function fitting(
 ): { taken: Entry[]; profiles: ProfileReport[] } {
   if (complete)
     for (const length of messageLengths) {
-      const profiles = due.map(({ report }) => shortened(report, length))
+      const profiles = due.map(({ report, acknowledged }) => ({
+        ...shortened(report, length),
+        ...(!acknowledged && { changed: true }),
+      }))
       if (length === 0 || sizeOf(profiles) <= room) return { taken: [...due], profiles }
     }
   const taken: Entry[] = []

@@ -43,6 +43,7 @@ const profileReport = object('What the node did with one ArmorProfile.', {
     list('Enforcers of the policy that the node lacks.', choice('An enforcer.', enforcers), { maxItems: 16 }),
   ),
   message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
+  changed: optional(flag('No manager has acknowledged this state. Said in complete reports, which repeat the others.')),
   leftOut: optional(
     list(
       'What the node does not enforce of the profile that it compiled. Left out: it compiled none, or is older.',

@@ -39,6 +39,8 @@ describe('the profiles of a node', () => {
   const warnings: object[] = []
   const said: string[] = []
   const refused: string[] = []
+  /** Whether a report could be complete, each time that the reporter heard so. */
+  const wholes: boolean[] = []
   let confining: () => Promise<Set<string>>
   const add = (object: ArmorProfile) =>
     node.handler.handle({ type: 'added', key: `demo/${object.metadata.name}`, object })
@@ -55,6 +57,7 @@ describe('the profiles of a node', () => {
     warnings.length = 0
     said.length = 0
     refused.length = 0
+    wholes.length = 0
     compile = compileHere()
     const { system, clock, random } = simulation
     node = new NodeProfiles({
@@ -62,7 +65,11 @@ describe('the profiles of a node', () => {
       loaders: { AppArmor: appArmor, BPF: bpf, Seccomp: seccomp },
       compile: (carried, namespace) => compile(carried, namespace),
       basis: () => disks,
-      reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
+      reporter: {
+        set: (standing) => reported.set(standing.key, standing),
+        forget: (key) => reported.delete(key),
+        becameWhole: () => void wholes.push(node.readiness.whole),
+      },
       onRefused: (profile) => refused.push(profile),
       confining: () => confining(),
       ofContainers: () => inUse,
@@ -88,7 +95,9 @@ describe('the profiles of a node', () => {
     add(armorProfile('varmor-demo-a'))
     await simulation.settle()
     expect(node.readiness.report().ready).to.equal(false)
+    expect(wholes).to.deep.equal([])
     await node.listed()
+    expect(wholes).to.deep.equal([true])
     expect(node.readiness.report()).to.deep.include({ ready: true, wanted: 1, loaded: 1 })
     expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'loaded', uid: 'u-varmor-demo-a' })
     const object = armorProfile('varmor-demo-a', { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })

@@ -131,6 +131,7 @@ describe('reports to the manager', () => {
       generation: 1,
       state: 'loaded',
       enforcers: ['Seccomp'],
+      changed: true,
     })
   })
 
@@ -145,6 +146,42 @@ describe('reports to the manager', () => {
     await world.simulation.runFor(1_000)
     expect(world.manager.complete).to.equal(true)
     expect(world.names).to.have.length(2)
+  })
+
+  it('are complete as soon as they can be, where a manager has asked, and not sooner', async () => {
+    world = new World()
+    world.whole = false
+    await world.simulation.runFor(1_000)
+    world.reporter.becameWhole()
+    await world.simulation.runFor(1_000)
+    expect(world.manager.reports.map(({ complete }) => complete)).to.deep.equal([false])
+    world.whole = true
+    world.reporter.becameWhole()
+    world.reporter.becameWhole()
+    await world.simulation.runFor(1_000)
+    expect(world.manager.reports.map(({ complete }) => complete)).to.deep.equal([false, true])
+    world.reporter.becameWhole()
+    await world.simulation.runFor(1_000)
+    expect(world.manager.reports).to.have.length(2)
+  })
+
+  it('say of a complete one what no manager has acknowledged', async () => {
+    world = new World()
+    world.reporter.set(standing(1))
+    await world.simulation.runFor(1_000)
+    world.manager.restart('e2')
+    world.manager.script = [{ kind: 'answer', answer: { epoch: 'e2', complete: true, intervalSeconds: 15 } }]
+    world.reporter.set(standing(2))
+    while (world.manager.reports.length < 2) await world.simulation.runFor(1)
+    world.reporter.set(standing(3))
+    await world.simulation.runFor(1_000)
+    const last = world.manager.reports.at(-1)!
+    expect(last.complete).to.equal(true)
+    expect(last.profiles.map(({ name, changed }) => [name.slice(-2), changed])).to.deep.equal([
+      ['p1', undefined],
+      ['p2', undefined],
+      ['p3', true],
+    ])
   })
 
   it('bring changes at once, many together, each only once', async () => {

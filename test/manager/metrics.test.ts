@@ -74,6 +74,12 @@ describe('metrics of the manager', () => {
     ]
     metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: false, profiles }, 0)
     metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: true, profiles }, 2)
+    const changed = [{ ...profiles[0]!, changed: true }, { ...profiles[1]!, changed: true }, profiles[2]!]
+    metrics.reports.taken({ node: 'n2', agent: 'a', epoch: '', complete: true, profiles: changed }, 0)
+    const ofTwo = await valuesOf(metrics)
+    expect(ofTwo.get('varmor_profile_processing_success_total{node_name="n2"}')).to.equal(1)
+    expect(ofTwo.get('varmor_profile_processing_failure_total{node_name="n2"}')).to.equal(1)
+    expect(ofTwo.get('varmor_profile_change_count_total{node_name="n2"}')).to.equal(2)
     metrics.reports.answered({ status: 200, profiles: 3 })
     const values = await valuesOf(metrics)
     expect(values.get('varmor_profile_processing_success_total{node_name="n1"}')).to.equal(2)

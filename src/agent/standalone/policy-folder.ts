@@ -107,6 +107,10 @@ export class PolicyFolder implements ProfileSource {
     // Nobody else is to know.
   }
 
+  becameWhole(): void {
+    // Nor this.
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#list(false)

@@ -32,18 +32,21 @@ export class ReportMetrics {
   }
 
   /**
-   * What was taken of a report. What a complete one repeats is no change, so only those of changes are counted by their outcome. A
-   * report of which nothing was taken names nothing here.
+   * What was taken of a report. What a complete one repeats is no change, and is not counted. A report of which nothing was taken
+   * names nothing here.
    */
   taken({ node, profiles, complete }: AgentReport, ignored: number): void {
     this.#ignored.inc(ignored)
-    if (complete) return
+    let changes = 0
     let failed = 0
-    for (const { state } of profiles) if (state === 'failed') failed++
+    for (const { state, changed = !complete } of profiles) {
+      if (changed) changes++
+      if (changed && state === 'failed') failed++
+    }
     const labels = { node_name: node }
     if (failed > 0) this.#failure.inc(labels, failed)
-    if (profiles.length > failed) this.#success.inc(labels, profiles.length - failed)
-    if (profiles.length > 0) this.#changes.inc(labels, profiles.length)
+    if (changes > failed) this.#success.inc(labels, changes - failed)
+    if (changes > 0) this.#changes.inc(labels, changes)
   }
 
   answered({ status, profiles }: { status: number; profiles: number }): void {
