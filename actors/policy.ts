@@ -1,12 +1,13 @@
 import { backoff } from '../src/base/backoff.ts'
 import { carryOut, forgetNodes } from './policy/act.ts'
 import { decide } from './policy/decide.ts'
-import type { Decision, Part, TimerReason } from './policy/decision.ts'
+import { type Decision, type Effect, type Part, type TimerReason, timerReasons } from './policy/decision.ts'
 import { failureText } from './policy/failure-text.ts'
 import { freshMemory, type Memory, withProgress, withRolloutFailure } from './policy/memory.ts'
 import type { Observation } from './policy/observation.ts'
 import { observe } from './policy/observe.ts'
 import type { PolicyMessage, PolicyPorts } from './policy/ports.ts'
+import { Turns } from './policy/turns.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -22,10 +23,23 @@ type Context = ActorContext<Message>
 const MOST_ROUNDS = 12
 
 /**
+ * Statuses that are written at once, twice as many as the limiter lets go at once. The others wait with nothing in hand: a thousand
+ * policies that change together would hold what they saw and what they would write for seconds, and much of it would not be so any more.
+ */
+const STATUSES_AT_ONCE = 32
+
+/** What all actors of the family work with. */
+interface Means {
+  ports: PolicyPorts
+  statuses: Turns
+}
+
+/**
  * One policy: its ArmorProfile, its statuses, its restarts, its end. It observes what the API server and the nodes hold, decides what
  * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
+  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE) }
   return {
     start(context) {
       const { lastFailure } = context
@@ -36,15 +50,15 @@ export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
     receive(memory, message, context) {
       switch (message.type) {
         case 'rollout':
-          return converge(ports, withProgress(memory, message.progress), context)
+          return converge(means, withProgress(memory, message.progress), context)
         case 'rollout-failed':
           // It has forgotten what is wanted.
-          return converge(ports, withRolloutFailure(memory, failureText(message.failure.error)), context)
+          return converge(means, withRolloutFailure(memory, failureText(message.failure.error)), context)
         case 'nodes':
-          return isDue(ports, memory, context) ? converge(ports, memory, context) : memory
+          return isDue(ports, memory, context) ? converge(means, memory, context) : memory
         case 'changed':
         case 'due':
-          return converge(ports, memory, context)
+          return converge(means, memory, context)
         default:
           return assertNever(message)
       }
@@ -59,34 +73,56 @@ function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Cont
   return wait <= 0
 }
 
-/** Observes, decides and acts, until there is nothing to do now. */
-async function converge(ports: PolicyPorts, before: Memory, context: Context): Promise<Memory> {
+/** Observes, decides and acts, until there is nothing to do now. `hasTurn`: it is one of those that write statuses. */
+async function converge(means: Means, before: Memory, context: Context, hasTurn = false): Promise<Memory> {
+  const { ports, statuses } = means
   let memory: Memory = { ...before, convergedAt: context.now() }
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const seen = observe(ports, context.key, memory, context.now())
-    const decision = decide(seen)
-    memory = decision.memory
-    announce(ports, decision)
-    if (decision.rollout !== undefined) ports.sendToRollout(context.key, decision.rollout)
-    if (decision.ended) end(ports, seen, context)
-    if (decision.effect === undefined) {
-      setTimers(decision, context)
-      return { ...memory, failures: 0 }
+  let isWriter = hasTurn
+  try {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const seen = observe(ports, context.key, memory, context.now())
+      const decision = decide(seen)
+      memory = decision.memory
+      announce(ports, decision)
+      if (decision.rollout !== undefined) ports.sendToRollout(context.key, decision.rollout)
+      if (decision.ended) end(ports, seen, context)
+      if (decision.effect === undefined) {
+        setTimers(decision, context)
+        return { ...memory, failures: 0 }
+      }
+      if (isStatus(decision.effect)) {
+        isWriter ||= statuses.take()
+        // Nothing but what it remembers is kept until then.
+        if (!isWriter) return convergeInTurn(means, memory, context)
+      } else if (isWriter) {
+        // It may take long: a tenant's policies may wait for a compiler, and nobody else waits for that.
+        statuses.end()
+        isWriter = false
+      }
+      try {
+        const answer = await carryOut(ports, seen, decision.effect)
+        announce(ports, answer)
+        memory = { ...memory, ...answer.memory }
+      } catch (error) {
+        if (!(error instanceof PortError)) throw error
+        setTimers(decision, context)
+        return retryLater(ports, memory, error, context)
+      }
     }
-    try {
-      const answer = await carryOut(ports, seen, decision.effect)
-      announce(ports, answer)
-      memory = { ...memory, ...answer.memory }
-    } catch (error) {
-      if (!(error instanceof PortError)) throw error
-      setTimers(decision, context)
-      return retryLater(ports, memory, error, context)
-    }
+  } finally {
+    if (isWriter) statuses.end()
   }
   // Someone changes it as often as we do: others get their turn.
   lookAgain(context, 'round', ports.settings.statusInterval)
   return memory
 }
+
+async function convergeInTurn(means: Means, memory: Memory, context: Context): Promise<Memory> {
+  await means.statuses.wait()
+  return converge(means, memory, context, true)
+}
+
+const isStatus = ({ type }: Effect): boolean => type === 'write-policy-status' || type === 'write-profile-status'
 
 function announce(ports: PolicyPorts, { events = [], counts = [] }: Part): void {
   for (const event of events) ports.event(event)
@@ -94,7 +130,11 @@ function announce(ports: PolicyPorts, { events = [], counts = [] }: Part): void 
 }
 
 function setTimers({ timers }: Decision, context: Context): void {
-  for (const [reason, delay] of Object.entries(timers)) lookAgain(context, reason as TimerReason, delay)
+  for (const reason of timerReasons) {
+    const delay = timers[reason]
+    if (delay === undefined) context.cancel(reason)
+    else lookAgain(context, reason, delay)
+  }
 }
 
 function lookAgain(context: Context, reason: TimerReason | 'retry' | 'round', delay: number): void {

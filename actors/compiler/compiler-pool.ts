@@ -37,7 +37,7 @@ const MOST = 5_000
  * one that takes long, and behind many that do not.
  */
 const WAIT_FOR_LONG = 100
-const WAIT_FOR_MANY = { urgent: 250, other: 1_000 }
+const WAIT_FOR_MANY = { urgent: 500, other: 1_000 }
 /** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
 export const IDLE = 60_000
 /** Milliseconds of CPU in which a thread starts on a machine of some age. Where it takes so many times as long, so may a job, and its code is as cold. */

@@ -21,18 +21,20 @@ export type Effect =
   /** `finalizers` are those that stay; undefined when ours is not there any more. */
   | { type: 'release-profile'; profile: ArmorProfile; finalizers: string[] | undefined }
 
-/** When to look again, in milliseconds from now. One timer a reason. */
+/** When to look again, in milliseconds from now. One timer a reason; what is left out is waited for no longer. */
 export type Timers = Partial<Record<TimerReason, number>>
-export type TimerReason =
-  | 'watch'
-  | 'settled'
-  | 'modeling'
-  | 'held'
-  | 'policy-status'
-  | 'profile-status'
-  | 'egress'
-  | 'silence'
-  | 'removal'
+export const timerReasons = [
+  'watch',
+  'settled',
+  'modeling',
+  'held',
+  'policy-status',
+  'profile-status',
+  'egress',
+  'silence',
+  'removal',
+] as const
+export type TimerReason = (typeof timerReasons)[number]
 
 export interface Decision {
   effect: Effect | undefined

@@ -334,6 +334,10 @@ export class Cell extends Inbox implements Runnable {
     return extras.timers
   }
 
+  cancelTimer(key: string): void {
+    this.extras?.timers?.cancel(key)
+  }
+
   private more(): Extras {
     if (this.extras === undefined) {
       this.extras = new Extras()

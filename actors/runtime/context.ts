@@ -55,7 +55,7 @@ export class Context implements ActorContext<unknown> {
   }
 
   cancel(key: string): void {
-    this.cell.timers().cancel(key)
+    this.cell.cancelTimer(key)
   }
 
   stop(): void {

@@ -226,7 +226,7 @@ export class Caller {
           method: request.method,
           path: connection.basePath + request.path,
           headers: headersOf(request, credentials),
-          body: request.body,
+          body: request.body && JSON.stringify(request.body),
           signal,
           beforeSend: fence && (() => fence.check()),
         },

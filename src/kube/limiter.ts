@@ -85,6 +85,7 @@ export class PriorityLimiter implements Limiter {
   /** Turns that have come, and wait until fewer requests are under way. */
   #turns = 0
   #running = 0
+  #begun = 0
   #inFlight: number
   #closed: Error | undefined
 
@@ -109,6 +110,11 @@ export class PriorityLimiter implements Limiter {
     return this.#queue.size
   }
 
+  /** Requests that had their turn, but for those for the lease, which go on for ever. */
+  get begun(): number {
+    return this.#begun
+  }
+
   turn(of: RequestClass, signal: AbortSignal): Promise<number> {
     const start = this.#clock.now()
     return new Promise((resolve, reject) => {
@@ -128,6 +134,7 @@ export class PriorityLimiter implements Limiter {
         grant: () => {
           release()
           this.#running++
+          if (of !== 'lease') this.#begun++
           resolve((this.#clock.now() - start) / 1000)
         },
       }

@@ -60,7 +60,8 @@ export interface ApiRequest {
   contentType?: string
   /** Default: `application/json`. */
   accept?: string
-  body?: string
+  /** Becomes JSON when the request is sent: thousands may wait for their turn, and the text is larger than what is new in the object. */
+  body?: object
   /**
    * Sent twice it does what it does sent once, or the second time is refused: so it is sent again when nobody knows
    * whether the server acted on it. A refusal of the second may then hide that the first one did its work.
@@ -218,7 +219,7 @@ export function patchRequest(
     subresource,
     method: 'PATCH',
     path: withQuery(pathOf(resource, { ...target, subresource }), query),
-    body: JSON.stringify(patch),
+    body: patch,
     contentType: contentTypes[type],
     ...accepted(options),
     repeatable: dryRun === true || type === 'apply',
@@ -250,7 +251,7 @@ export function deleteCollectionRequest(resource: ResourceRef, which: ListOption
   }
 }
 
-const json = (object: object) => ({ body: JSON.stringify(object), contentType: 'application/json' })
+const json = (body: object) => ({ body, contentType: 'application/json' })
 
 function deleteBody({ dryRun, preconditions, propagationPolicy, gracePeriodSeconds }: DeleteOptions) {
   const dry = dryRun ? { dryRun: ['All'] } : {}

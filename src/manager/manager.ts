@@ -12,6 +12,7 @@ import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
+import { HeapTrim } from '../base/heap-trim.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Route } from '../http/routes.ts'
 import { mayAccess } from '../kube/access-review.ts'
@@ -96,6 +97,7 @@ export class Manager {
     atOnce: 16,
   })
   readonly #modelFiles: ModelFolder
+  readonly #heapTrim: HeapTrim
   #certificates: Certificates | undefined
   #mutating: MutateOptions | undefined
   #endIndexing: (() => void)[] = []
@@ -107,6 +109,7 @@ export class Manager {
     const { connection, namespace, identity, logger, listen = {}, restartLimits, timing = {} } = options
     const { pace = paces.requestPace, election, watches } = timing
     this.#limiter = new PriorityLimiter(pace)
+    this.#heapTrim = new HeapTrim({ clock: systemClock, work: () => this.#limiter.begun })
     this.metrics = this.#managerMetrics()
     this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api, longestAnswer })
     const client = this.#client
@@ -172,6 +175,7 @@ export class Manager {
     if (this.#synced && this.#options.policy?.behaviorModeling === true)
       this.#endIndexing.push(await this.#modelFiles.follow(this.#view.models))
     this.#leadership.start()
+    this.#heapTrim.start()
     logger.info({ ...this.ports, namespace }, 'the manager is running')
   }
 
@@ -179,6 +183,7 @@ export class Manager {
   async stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
+    this.#heapTrim.stop()
     await this.#leadership.stop()
     await this.#servers.drain(PATIENCE)
     for (const end of this.#endIndexing.splice(0)) end()

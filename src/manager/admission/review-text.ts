@@ -7,6 +7,7 @@ const LONGEST_WARNING = 256
 const MOST_WARNINGS = 4096
 
 function cut(text: string, longest: number): string {
+  if (text.length <= longest) return text
   const characters = Array.from(text)
   return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}…`
 }
@@ -24,7 +25,7 @@ export function boundedWarnings(warnings: readonly string[]): string[] {
   const kept: string[] = []
   let left = MOST_WARNINGS - LONGEST_WARNING
   for (const warning of new Set(warnings)) {
-    const line = cut(warning.replaceAll(/\s+/g, ' '), LONGEST_WARNING)
+    const line = cut(warning.replaceAll(/\s{2,}|[^\S ]/g, ' '), LONGEST_WARNING)
     if (line.length > left) {
       kept.push(`${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all`)
       break

@@ -1,10 +1,12 @@
 import { expect } from 'chai'
+import type { DesiredOptions } from '../../../actors/policy/desired.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
-import { PortError } from '../../../actors/ports.ts'
-import { keyFor, Session } from '../fake-api.ts'
+import { type AnyPolicy, PortError } from '../../../actors/ports.ts'
+import { keyFor, Session, type Stored } from '../fake-api.ts'
 import { ready, worldOf } from './policy-world.ts'
-import { policySpec } from './world.ts'
+import { policySpec, type World } from './world.ts'
 
 const AP = 'varmor-demo-web'
 
@@ -379,5 +381,64 @@ describe('a policy', () => {
     await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 600_000)
     expect(world.getPolicy(key)?.status?.ready).to.equal(true)
     expect(world.manager?.counts['api-error']).to.be.above(0)
+  })
+
+  describe('among many', () => {
+    const many = Array.from({ length: 60 }, (_, i) => `web-${i}`)
+    const isReady = (world: World, key: string): boolean => world.getPolicy(key)?.status?.ready === true
+
+    it('waits to write its status, and writes then what is so then', async () => {
+      const world = worldOf(1)
+      world.api.faults.latency = 2_000
+      const session = world.manager!.session
+      let [writing, most] = [0, 0]
+      for (const name of ['writePolicyStatus', 'writeProfileStatus'] as const) {
+        const write = session[name].bind(session) as (...given: unknown[]) => Promise<never>
+        session[name] = async (...given: unknown[]) => {
+          most = Math.max(most, ++writing)
+          try {
+            return await write(...given)
+          } finally {
+            writing--
+          }
+        }
+      }
+      const keys = many.map((name) => world.policy(name, policySpec()))
+      expect(await world.runUntil(() => keys.every((key) => isReady(world, key)), 120_000)).to.equal(true)
+      expect(most).to.equal(32)
+      expect(world.manager!.counts['api-error'] ?? 0).to.equal(0)
+      await world.runFor(60_000)
+      expect(writing).to.equal(0)
+    })
+
+    it('waits for nobody whose policy waits for a compiler', async () => {
+      let isStuck = false
+      const stuck = new Promise<never>(() => undefined)
+      const world = worldOf(1, {
+        compile: (policy: AnyPolicy, options: DesiredOptions) =>
+          isStuck && policy.metadata.name !== 'other' ? stuck : desiredProfile(policy, options),
+      })
+      const keys = many.slice(0, 40).map((name) => world.policy(name, policySpec()))
+      expect(await world.runUntil(() => keys.every((key) => isReady(world, key)), 120_000)).to.equal(true)
+      world.api.faults.latency = 2_000
+      isStuck = true
+      // Each changes when the status of its ArmorProfile is written, and its actor has no answer yet.
+      const changed = new Set<string>()
+      const change = (object: Stored): void => {
+        object.spec = policySpec({ rules: ['disallow-umount'] })
+      }
+      world.api.watchers.add((profile) => {
+        const key = keys.find(
+          (policy) => profile === keyFor('ArmorProfile', 'demo', `varmor-demo-${policy.split('/')[2]}`),
+        )
+        if (key === undefined || changed.has(key)) return
+        changed.add(key)
+        world.clock.after(1, () => world.api.update(key, change))
+      })
+      world.addNode('node-late')
+      expect(await world.runUntil(() => changed.size >= 36, 120_000)).to.equal(true)
+      const other = world.policy('other', policySpec())
+      expect(await world.runUntil(() => isReady(world, other), 60_000)).to.equal(true)
+    })
   })
 })
