@@ -7,7 +7,7 @@ import { freshMemory, type Memory, withProgress, withRolloutFailure } from './po
 import type { Observation } from './policy/observation.ts'
 import { observe } from './policy/observe.ts'
 import type { PolicyMessage, PolicyPorts } from './policy/ports.ts'
-import { Turns } from './policy/turns.ts'
+import { PATIENCE, Turns } from './policy/turns.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -39,7 +39,7 @@ interface Means {
  * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
-  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE) }
+  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE, ports.lookAgain) }
   return {
     start(context) {
       const { lastFailure } = context
@@ -73,30 +73,36 @@ function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Cont
   return wait <= 0
 }
 
-/** Observes, decides and acts, until there is nothing to do now. `hasTurn`: it is one of those that write statuses. */
-async function converge(means: Means, before: Memory, context: Context, hasTurn = false): Promise<Memory> {
-  const { ports, statuses } = means
+/** Observes, decides and acts, until there is nothing to do now, or a status is to be written and it is not its turn. */
+async function converge({ ports, statuses }: Means, before: Memory, context: Context): Promise<Memory> {
+  const { key } = context
   let memory: Memory = { ...before, convergedAt: context.now() }
-  let isWriter = hasTurn
+  let [isWriter, waits] = [false, false]
   try {
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const seen = observe(ports, context.key, memory, context.now())
+      const seen = observe(ports, key, memory, context.now())
       const decision = decide(seen)
       memory = decision.memory
       announce(ports, decision)
-      if (decision.rollout !== undefined) ports.sendToRollout(context.key, decision.rollout)
+      if (decision.rollout !== undefined) ports.sendToRollout(key, decision.rollout)
       if (decision.ended) end(ports, seen, context)
       if (decision.effect === undefined) {
         setTimers(decision, context)
         return { ...memory, failures: 0 }
       }
       if (isStatus(decision.effect)) {
-        isWriter ||= statuses.take()
-        // Nothing but what it remembers is kept until then.
-        if (!isWriter) return convergeInTurn(means, memory, context)
-      } else if (isWriter) {
+        isWriter ||= statuses.take(key, context.now())
+        if (!isWriter) {
+          waits = true
+          setTimers(decision, context)
+          lookAgain(context, 'turn', PATIENCE)
+          // It is shown by then, and not before.
+          return { ...memory, failure: seen.memory.failure }
+        }
+      } else {
         // It may take long: a tenant's policies may wait for a compiler, and nobody else waits for that.
-        statuses.end()
+        if (isWriter) statuses.end()
+        else statuses.leave(key)
         isWriter = false
       }
       try {
@@ -111,15 +117,12 @@ async function converge(means: Means, before: Memory, context: Context, hasTurn 
     }
   } finally {
     if (isWriter) statuses.end()
+    else if (!waits) statuses.leave(key)
+    if (!waits) context.cancel('turn')
   }
   // Someone changes it as often as we do: others get their turn.
   lookAgain(context, 'round', ports.settings.statusInterval)
   return memory
-}
-
-async function convergeInTurn(means: Means, memory: Memory, context: Context): Promise<Memory> {
-  await means.statuses.wait()
-  return converge(means, memory, context, true)
 }
 
 const isStatus = ({ type }: Effect): boolean => type === 'write-policy-status' || type === 'write-profile-status'
@@ -137,7 +140,7 @@ function setTimers({ timers }: Decision, context: Context): void {
   }
 }
 
-function lookAgain(context: Context, reason: TimerReason | 'retry' | 'round', delay: number): void {
+function lookAgain(context: Context, reason: TimerReason | 'retry' | 'round' | 'turn', delay: number): void {
   context.after(reason, Math.max(1, delay), { type: 'due' })
 }
 

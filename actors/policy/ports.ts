@@ -96,6 +96,8 @@ export interface PolicyPorts {
   compile(policy: AnyPolicy, options: DesiredOptions): Desired | Promise<Desired>
   /** Notifies the policy's actor that what nodes reported of its profile has changed. */
   nodesChanged(policyKey: string): void
+  /** Notifies it that it is its turn to write a status. */
+  lookAgain(policyKey: string): void
   sendToRollout(policyKey: string, message: RolloutMessage): void
   /** A node-profile actor has nothing to remember any more. */
   dropNodeProfile(node: string, profile: string): void

@@ -117,6 +117,8 @@ export class Reporter {
   /** The ArmorProfile is gone: nobody needs its state any more. */
   forget(key: string): void {
     this.#entries.delete(key)
+    // What is left may be all that there is, and a complete report be owed.
+    this.#pause.wake()
   }
 
   /** All ArmorProfiles are known from now on: a complete report that a manager has asked for does not wait for its time. */

@@ -2,6 +2,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { mebibyte } from './bytes.ts'
 import type { Clock, Timer } from './clock.ts'
+import type { Logger } from './logger.ts'
 
 /** Of a thread, in bytes. */
 export interface Heap {
@@ -28,6 +29,7 @@ export const ownHeap: Heap = {
 export interface HeapTrimOptions {
   heap?: Heap
   clock: Clock
+  logger: Logger
   /** Grows with whatever is done: where it stays the same for a while, nobody waits for us. */
   work(): number
 }
@@ -35,7 +37,10 @@ export interface HeapTrimOptions {
 /** Milliseconds: without work for so long it is calm; and from one collection to the next, so that they take a few thousandths of the time at most. */
 const CALM = 1_000
 const SELDOM = 60_000
-/** Bytes that the heap has grown by since, and that objects take at most: more would be in the way of what comes for too long. */
+/**
+ * Bytes that the heap has grown by since, and that objects take at most, with those that are dead and not collected: with more, what comes
+ * would wait for too long.
+ */
 const GROWN = 16 * mebibyte
 const MOST_USED = 128 * mebibyte
 
@@ -73,8 +78,13 @@ export class HeapTrim {
     if (this.#work !== before || clock.now() - this.#collectedAt < SELDOM) return
     const { used, size } = heap.sizes()
     if (size < this.#size + GROWN || used > MOST_USED) return
-    heap.collect()
     this.#collectedAt = clock.now()
+    try {
+      heap.collect()
+    } catch (err) {
+      this.#options.logger.error({ err }, 'what V8 keeps after a burst of work cannot be given back')
+      this.stop()
+    }
     this.#size = heap.sizes().size
   }
 }

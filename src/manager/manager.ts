@@ -101,6 +101,7 @@ export class Manager {
   #certificates: Certificates | undefined
   #mutating: MutateOptions | undefined
   #endIndexing: (() => void)[] = []
+  #reviews = 0
   #synced = false
   #stopping = false
 
@@ -109,7 +110,10 @@ export class Manager {
     const { connection, namespace, identity, logger, listen = {}, restartLimits, timing = {} } = options
     const { pace = paces.requestPace, election, watches } = timing
     this.#limiter = new PriorityLimiter(pace)
-    this.#heapTrim = new HeapTrim({ clock: systemClock, work: () => this.#limiter.begun })
+    this.#heapTrim = new HeapTrim({
+      ...{ clock: systemClock, logger },
+      work: () => this.#limiter.begun + this.#reviews,
+    })
     this.metrics = this.#managerMetrics()
     this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api, longestAnswer })
     const client = this.#client
@@ -304,7 +308,10 @@ export class Manager {
         judge: judgeBy(this.#compilers, namespace),
         profileWriters,
       },
-      observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
+      observe: (outcome, seconds) => {
+        this.#reviews++
+        this.metrics.webhook.reviewed(outcome, seconds)
+      },
     })
   }
 

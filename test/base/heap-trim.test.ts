@@ -2,12 +2,15 @@ import { expect } from 'chai'
 import { Simulation } from '../../actors/runtime/index.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
 import { HeapTrim, ownHeap } from '../../src/base/heap-trim.ts'
+import { noLogger } from '../../src/base/logger.ts'
 
 describe('memory after a burst of work', () => {
   let simulation: Simulation
   let sizes: { used: number; size: number }
   let work: number
   let collections: number
+  let collect: () => void
+  let errors: object[]
   let trim: HeapTrim
 
   beforeEach(() => {
@@ -15,11 +18,14 @@ describe('memory after a burst of work', () => {
     sizes = { used: 20 * mebibyte, size: 30 * mebibyte }
     work = 0
     collections = 0
-    const collect = (): void => {
+    collect = () => {
       collections++
       sizes.size = sizes.used + 4 * mebibyte
     }
-    trim = new HeapTrim({ clock: simulation.clock, work: () => work, heap: { sizes: () => ({ ...sizes }), collect } })
+    const heap = { sizes: () => ({ ...sizes }), collect: () => collect() }
+    errors = []
+    const logger = { ...noLogger, error: (fields: object) => void errors.push(fields) }
+    trim = new HeapTrim({ clock: simulation.clock, work: () => work, heap, logger })
     trim.start()
   })
   afterEach(async () => {
@@ -64,13 +70,23 @@ describe('memory after a burst of work', () => {
   })
 
   it('is looked after no more once it is stopped, even before its start', async () => {
-    const other = new HeapTrim({ clock: simulation.clock, work: () => 0 })
+    const other = new HeapTrim({ clock: simulation.clock, work: () => 0, logger: noLogger })
     other.stop()
     other.start()
     trim.stop()
     await burst(40)
     await simulation.runFor(5_000)
     expect(collections).to.equal(0)
+  })
+
+  it('is not asked for again where V8 cannot, which is logged', async () => {
+    const err = new ReferenceError('gc is not defined')
+    collect = () => {
+      throw err
+    }
+    await burst(40)
+    await simulation.runFor(600_000)
+    expect(errors).to.deep.equal([{ err }])
   })
 
   it('is given back by V8, as Node.js 22 and later have it', function () {

@@ -121,7 +121,7 @@ describe('a pool of compilers', () => {
   })
 
   const many: [what: string, urgent: boolean, few: number, more: number][] = [
-    ['for which somebody waits, unless for a quarter of a second', true, 20, 50],
+    ['for which somebody waits, unless for half a second', true, 40, 80],
     ['for which nobody waits, unless they are more than a second of work', false, 90, 130],
   ]
   for (const [what, urgent, few, more] of many)

@@ -411,6 +411,26 @@ describe('a policy', () => {
       expect(writing).to.equal(0)
     })
 
+    it('says that its actor failed, also where all actors do', async () => {
+      const world = worldOf(1)
+      world.api.faults.latency = 2_000
+      const { session } = world.manager!
+      const failed = new Set<string>()
+      session.applyProfile = (document) => {
+        const { name } = document.metadata
+        if (failed.has(name)) return Session.prototype.applyProfile.call(session, document)
+        failed.add(name)
+        throw new TypeError('a bug')
+      }
+      const named = new Set<string>()
+      world.api.watchers.add((key) => {
+        if (world.condition(key, 'Ready')?.reason === 'ActorFailed') named.add(key)
+      })
+      const keys = many.map((name) => world.policy(name, policySpec()))
+      expect(await world.runUntil(() => keys.every((key) => isReady(world, key)), 300_000)).to.equal(true)
+      expect(named).to.deep.equal(new Set(keys))
+    })
+
     it('waits for nobody whose policy waits for a compiler', async () => {
       let isStuck = false
       const stuck = new Promise<never>(() => undefined)

@@ -1,0 +1,84 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { PATIENCE, Turns } from '../../../actors/policy/turns.ts'
+
+describe('turns', () => {
+  it('are for so many at once; the others are called, first come, first served', () => {
+    const called: string[] = []
+    const turns = new Turns(2, (who) => void called.push(who))
+    expect(['a', 'b', 'c', 'd', 'c'].map((who) => turns.take(who, 0))).to.deep.equal([true, true, false, false, false])
+    turns.end()
+    expect(called).to.deep.equal(['c'])
+    expect(['e', 'd', 'c'].map((who) => turns.take(who, 0))).to.deep.equal([false, false, true])
+    turns.end()
+    turns.end()
+    expect(called).to.deep.equal(['c', 'd', 'e'])
+  })
+
+  it('go to the next where who is called wants none any more', () => {
+    const called: string[] = []
+    const turns = new Turns(1, (who) => void called.push(who))
+    for (const who of ['a', 'b', 'c', 'd']) turns.take(who, 0)
+    turns.leave('c')
+    turns.end()
+    turns.leave('b')
+    expect(called).to.deep.equal(['b', 'd'])
+    expect(turns.take('d', 0)).to.equal(true)
+  })
+
+  it('are not kept for ever for who is called and has other things to do', () => {
+    const turns = new Turns(1, () => undefined)
+    for (const who of ['a', 'deaf', 'b']) turns.take(who, 0)
+    turns.end()
+    expect(turns.take('b', PATIENCE - 1)).to.equal(false)
+    expect(turns.take('b', PATIENCE)).to.equal(true)
+    expect(turns.take('deaf', PATIENCE)).to.equal(false)
+    turns.end()
+    expect(turns.take('deaf', PATIENCE)).to.equal(true)
+  })
+
+  it('are never too many, and nobody is forgotten, whatever they do', () => {
+    const actions = fc.array(fc.tuple(fc.constantFrom('take', 'end', 'leave'), fc.nat(7)), { maxLength: 200 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3 }), actions, (atOnce, all) => {
+        const calls: string[] = []
+        const turns = new Turns(atOnce, (who) => void calls.push(who))
+        const writers = new Set<string>()
+        const waiting = new Set<string>()
+        const take = (who: string, now: number): void => {
+          if (writers.has(who)) return
+          if (turns.take(who, now)) {
+            writers.add(who)
+            waiting.delete(who)
+          } else waiting.add(who)
+          expect(writers.size).to.be.at.most(atOnce)
+        }
+        const end = (who: string): void => {
+          if (writers.delete(who)) turns.end()
+        }
+        for (const [what, number] of all) {
+          const who = `${number}`
+          if (what === 'take') take(who, 0)
+          else if (what === 'end') end(who)
+          else if (!writers.has(who)) {
+            turns.leave(who)
+            waiting.delete(who)
+          }
+        }
+        // From now on each does what it is called for.
+        for (const who of [...writers]) end(who)
+        for (let i = 0; i < 100 && calls.length > 0; i++) {
+          const who = calls.shift()!
+          if (!waiting.has(who)) {
+            turns.leave(who)
+            continue
+          }
+          take(who, 0)
+          end(who)
+        }
+        expect([...waiting]).to.deep.equal([])
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
