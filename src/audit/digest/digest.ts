@@ -20,6 +20,8 @@ export interface DigestOptions {
 }
 
 const minuteLength = 60_000
+/** Lines that are offered to the sink at once. */
+const together = 64
 
 /**
  * The digest of the violations, in a file of its own: for each container and minute, the first violation of each kind at once, and at the
@@ -58,7 +60,9 @@ export class Digest {
   /** Counts the lines of a batch. @returns those that go into the log: all, or what the rate lets through, in the same memory */
   add(result: BatchResult): Passed {
     this.#turn()
-    const parts = this.#counts.add(result, ({ line }) => this.#copy(result.output, line))
+    const firsts: number[] = []
+    const parts = this.#counts.add(result, ({ line }) => firsts.push(line))
+    if (firsts.length > 0) this.#copy(result.output, firsts)
     return this.#limit?.pass(result.output, parts) ?? { bytes: result.output, held: 0 }
   }
 
@@ -66,30 +70,34 @@ export class Digest {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    this.#write()
+    this.#write(this.minute)
     this.#limit?.close()
   }
 
   #turn(): void {
     const { minute } = this
-    if (minute !== this.#minute) this.#write()
-    this.#minute = minute
+    if (minute !== this.#minute) this.#write(minute)
     if (this.#closed) return
     const left = (minute + 1) * minuteLength - this.#options.clock.now()
     this.#timer ??= this.#options.clock.after(left, () => {
       this.#timer = undefined
-      if (this.minute !== this.#minute) this.#write()
+      if (this.minute !== this.#minute) this.#write(this.minute)
       // Set back, the clock has the minute again.
       else this.#turn()
     })
   }
 
-  #copy(output: Uint8Array, start: number): void {
-    this.#offer(output.slice(start, output.indexOf(newline, start) + 1))
+  /** The lines that begin there; a disk that has not room for all of them may have it for some. */
+  #copy(output: Uint8Array, starts: readonly number[]): void {
+    for (let first = 0; first < starts.length; first += together) {
+      const some = starts.slice(first, first + together)
+      const lines = some.map((start) => output.subarray(start, output.indexOf(newline, start) + 1))
+      this.#offer(Buffer.concat(lines), lines.length)
+    }
   }
 
-  /** One line for each container. */
-  #write(): void {
+  /** One line for each container. What comes from now on is of the next minute. */
+  #write(next: number): void {
     const { clock, writer } = this.#options
     const now = clock.now()
     const from = new Date(this.#minute * minuteLength).toISOString()
@@ -100,12 +108,13 @@ export class Digest {
       const digest = { events, from, to, kinds, other }
       this.#offer(containerLine(writer, Math.floor(now / 1_000), 'digest', { digest }, container, 'info'))
     }
-    this.#counts = new MinuteCounts()
+    this.#counts = new MinuteCounts(this.#counts)
+    this.#minute = next
   }
 
   /** What its disk does not take is lost, and its sink says so. */
-  #offer(bytes: Uint8Array): void {
-    this.#options.sink.offer({ bytes, lines: 1, lossy: true, settle: () => undefined })
+  #offer(bytes: Uint8Array, lines = 1): void {
+    this.#options.sink.offer({ bytes, lines, lossy: true, settle: () => undefined })
   }
 }
 

@@ -15,14 +15,16 @@ export interface ViolationKind {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Reads a line that a decoder has made. */
-export function readLine(output: Uint8Array, start: number): { kind: ViolationKind; container: ContainerFields } {
+/** Reads a line that a decoder has made; the container's fields only for whoever asks. */
+export function readLine(output: Uint8Array, start: number): { kind: ViolationKind; container(): ContainerFields } {
   const all = Buffer.from(output.buffer, output.byteOffset, output.length)
   const fields = JSON.parse(all.toString('utf8', start, all.indexOf(newline, start))) as Fields
-  const container = Object.fromEntries(containerKeys.map((key) => [key, textOf(fields[key])])) as ContainerFields
-  const [enforcer, action, profileName] = ['enforcer', 'action', 'profileName'].map((key) => textOf(fields[key]))
-  const about = 'undecoded' in fields ? undecoded : aboutOf(enforcer!, (fields['event'] ?? {}) as Fields)
-  return { kind: { enforcer: enforcer!, action: action!, profileName: profileName!, ...about }, container }
+  const enforcer = textOf(fields['enforcer'])
+  const about = 'undecoded' in fields ? undecoded : aboutOf(enforcer, (fields['event'] ?? {}) as Fields)
+  return {
+    kind: { enforcer, action: textOf(fields['action']), profileName: textOf(fields['profileName']), ...about },
+    container: () => Object.fromEntries(containerKeys.map((key) => [key, textOf(fields[key])])) as ContainerFields,
+  }
 }
 
 /** The operation of lines that hold a record as it is. */

@@ -39,6 +39,21 @@ describe('counts of a minute', () => {
     ])
   })
 
+  it('read no line of what the minute before had, and name its container', () => {
+    const before = new MinuteCounts()
+    const line = { containerID: 'c', podName: 'web', enforcer: 'AppArmor', event: { operation: 'open', name: '/etc' } }
+    before.add(resultOf([JSON.stringify(line)]), () => undefined)
+    const after = new MinuteCounts(before)
+    const firsts: number[] = []
+    // To read this would throw.
+    for (let i = 0; i < 2; i++) after.add(resultOf(['no line']), ({ line }) => void firsts.push(line))
+    const [only] = [...after.containers]
+    expect(firsts).to.deep.equal([0])
+    expect(only?.container.podName).to.equal('web')
+    expect([...only!.kinds.values()].map(({ object, events }) => [object, events])).to.deep.equal([['/etc', 2]])
+    expect([...[...before.containers][0]!.kinds.values()].map(({ events }) => events)).to.deep.equal([1])
+  })
+
   it('read the line of a kind once, also of those that are too many', () => {
     const counts = new MinuteCounts()
     const rows = Array.from({ length: mostKinds + 10 }, (_, row) => row)
