@@ -44,6 +44,8 @@ export interface MergedPart {
 export const mostContainers = 1024
 /** Profiles that have counts of their own for events whose container is not known. */
 export const mostProfiles = 64
+/** Keys of a minute that are kept through the next one, some 20 MiB; of more, each would be read anew. */
+const mostKept = 16_384
 
 /** Counts by container and kind for one minute. A container that has many kinds takes no room of another one. */
 export class MinuteCounts {
@@ -51,9 +53,10 @@ export class MinuteCounts {
   /** Of the minute before: what goes on need not be read out of its line again, which takes ten times as long as all else. */
   readonly #before: ReadonlyMap<string, ContainerCounts>
   #profiles = 0
+  #keys = 0
 
   constructor(before?: MinuteCounts) {
-    this.#before = before === undefined ? new Map() : before.#containers
+    this.#before = before === undefined || before.#keys > mostKept ? new Map() : before.#containers
   }
 
   get containers(): Iterable<ContainerCounts> {
@@ -118,6 +121,7 @@ export class MinuteCounts {
       owner.kinds.set(identity, kind)
     }
     owner.byKey.set(key, kind)
+    this.#keys++
     return kind
   }
 
