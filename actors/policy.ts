@@ -39,7 +39,7 @@ interface Means {
  * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
-  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE, ports.lookAgain) }
+  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE, ports.turnCame) }
   return {
     start(context) {
       const { lastFailure } = context

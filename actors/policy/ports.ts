@@ -97,7 +97,7 @@ export interface PolicyPorts {
   /** Notifies the policy's actor that what nodes reported of its profile has changed. */
   nodesChanged(policyKey: string): void
   /** Notifies it that it is its turn to write a status. */
-  lookAgain(policyKey: string): void
+  turnCame(policyKey: string): void
   sendToRollout(policyKey: string, message: RolloutMessage): void
   /** A node-profile actor has nothing to remember any more. */
   dropNodeProfile(node: string, profile: string): void

@@ -383,7 +383,7 @@ export class ControlPlane {
         count,
         acknowledgements: this.#acknowledgements,
         nodesChanged: (key) => this.#policies.of(key).tell({ type: 'nodes' }),
-        lookAgain: (key) => this.#policies.of(key).tell({ type: 'changed' }),
+        turnCame: (key) => this.#policies.of(key).tell({ type: 'changed' }),
         sendToRollout: (key, message) => this.#tellRollout(key, message),
         dropNodeProfile: (node, profile) => this.#dropNodeProfile(node, profile),
         compile,

@@ -165,6 +165,16 @@ describe('reports to the manager', () => {
     expect(world.manager.reports).to.have.length(2)
   })
 
+  it('are complete as soon as what was missing is forgotten', async () => {
+    world = new World()
+    world.whole = false
+    await world.simulation.runFor(1_000)
+    world.whole = true
+    world.reporter.forget('demo/varmor-demo-p1')
+    await world.simulation.runFor(1_000)
+    expect(world.manager.reports.map(({ complete }) => complete)).to.deep.equal([false, true])
+  })
+
   it('say of a complete one what no manager has acknowledged', async () => {
     world = new World()
     world.reporter.set(standing(1))

@@ -81,7 +81,8 @@ export class Digest {
     const left = (minute + 1) * minuteLength - this.#options.clock.now()
     this.#timer ??= this.#options.clock.after(left, () => {
       this.#timer = undefined
-      if (this.minute !== this.#minute) this.#write(this.minute)
+      const now = this.minute
+      if (now !== this.#minute) this.#write(now)
       // Set back, the clock has the minute again.
       else this.#turn()
     })

@@ -63,10 +63,6 @@ export class MinuteCounts {
     return this.#containers.values()
   }
 
-  get isEmpty(): boolean {
-    return this.#containers.size === 0
-  }
-
   /** Adds the counts of a batch. @returns where they went, and calls `first` for kinds that are new */
   add({ output, kinds = [] }: BatchResult, first: (one: FirstOfKind) => void): MergedPart[] {
     return kinds.map(({ start, counts }) => this.#merge(output, start, counts, first))

@@ -411,6 +411,25 @@ describe('a policy', () => {
       expect(writing).to.equal(0)
     })
 
+    it('hears of changes while it waits', async () => {
+      const world = worldOf(1)
+      const { session } = world.manager!
+      const writing = new Set<string>()
+      session.writeProfileStatus = ({ metadata }) => {
+        writing.add(metadata.name)
+        return new Promise(() => undefined)
+      }
+      for (const name of many) world.policy(name, policySpec())
+      await world.runFor(5_000)
+      expect(writing.size).to.equal(32)
+      const waits = many.find((name) => !writing.has(`varmor-demo-${name}`))!
+      world.api.update(keyFor('VarmorPolicy', 'demo', waits), (object) => {
+        object.spec = policySpec({ rules: ['disallow-umount'] })
+      })
+      const isApplied = () => world.getProfile(`varmor-demo-${waits}`)?.metadata.generation === 2
+      expect(await world.runUntil(isApplied, 5_000)).to.equal(true)
+    })
+
     it('says that its actor failed, also where all actors do', async () => {
       const world = worldOf(1)
       world.api.faults.latency = 2_000

@@ -89,7 +89,7 @@ const ports: PolicyPorts = {
   acknowledgements: new Acknowledgements(START),
   compile: desiredProfile,
   nodesChanged: () => undefined,
-  lookAgain: () => undefined,
+  turnCame: () => undefined,
   sendToRollout: () => undefined,
   dropNodeProfile: () => undefined,
   egress: () => ({ addresses: [], sharing: 0 }),

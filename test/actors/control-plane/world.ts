@@ -103,7 +103,7 @@ export class Manager {
         count,
         acknowledgements: this.acknowledgements,
         nodesChanged: (key) => this.policies.of(key).tell({ type: 'nodes' }),
-        lookAgain: (key) => this.policies.of(key).tell({ type: 'changed' }),
+        turnCame: (key) => this.policies.of(key).tell({ type: 'changed' }),
         sendToRollout: (key, message) => this.rollouts.of(key).tell(message),
         dropNodeProfile: (node, profile) =>
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
