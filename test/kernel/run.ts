@@ -5,11 +5,12 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type Job, type Print, runMocha, sideBySide, skip } from '../cluster/jobs.ts'
+import { type Job, type Print, sideBySide, skip } from '../cluster/jobs.ts'
 import { explain } from '../cluster/requirements.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { defaultKernels, ensureKernel, type KernelName, kernelNames, kernelsVariable } from './guest/kernels.ts'
 import { NotAvailable } from './guest/not-available.ts'
+import { runMochaWithGuests } from './guest/once-more.ts'
 import { kvmIsUsable } from './guest/qemu.ts'
 import { missingForGuest } from './guest/requirements.ts'
 import { runSuite } from './run-suite.ts'
@@ -32,7 +33,7 @@ function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
   const job = (name: string, seconds: number, ...files: string[]): Job => ({
     name,
     seconds,
-    run: (print) => runMocha([...flags, ...grep, ...files], print, env),
+    run: (print) => runMochaWithGuests([...flags, ...grep, ...files], print, env),
   })
   return [
     job('guests, seen from the host', 90, 'test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts'),

@@ -64,17 +64,20 @@ mqueue /new/dev/mqueue mqueue defaults 0 0
 TABLE
 mount_all /third
 
-# With the first memory cgroup the kernel patches itself in places where it is all the time (kmem_cache_free). Under
-# emulation another processor may run into a patch that is half done, and dies of it ("Oops: int3"): so there is one only
-# meanwhile. The cgroup stays, because old kernels patch it all back with the last.
+# With the first cgroup that has a controller, or a quota, the kernel patches itself in places where it is all the time
+# (kmem_cache_free, __alloc_pages, the scheduler's tick). Under emulation another processor may run into a patch that is
+# half done, and dies of it ("Oops: int3"): so there is one only meanwhile. The cgroup stays, because the last takes it
+# all back.
 each_other_cpu() {
   for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
     [ ! -e "$cpu" ] || echo "$1" >"$cpu"
   done
 }
+cgroups=/new/sys/fs/cgroup
 each_other_cpu 0
-echo +memory >/new/sys/fs/cgroup/cgroup.subtree_control
-$B mkdir /new/sys/fs/cgroup/first
+for controller in memory cpuset cpu; do echo +$controller >$cgroups/cgroup.subtree_control; done
+$B mkdir $cgroups/first
+echo 100000 >$cgroups/first/cpu.max
 each_other_cpu 1
 
 $B ifconfig lo 127.0.0.1 up

@@ -1,3 +1,4 @@
+import { type Print, runMocha } from '../../cluster/jobs.ts'
 import { isWorthRepeating } from './qemu.ts'
 
 /**
@@ -17,5 +18,39 @@ export async function onceMoreAfterEmulation<T>(
     if (!isWorthRepeating(error)) throw error
     say(`${error.message}\nThis was QEMU's emulation; ${again} once more`)
     return work()
+  }
+}
+
+/** Where mocha begins to count. */
+const summary = /^ {2}\d+ passing\b/m
+
+/**
+ * Runs mocha in a process of its own, and once more where QEMU's emulation has ended a guest under its tests. What they print
+ * comes as they go; of a first attempt in vain only the count is left out.
+ * @returns whether all have passed
+ */
+export async function runMochaWithGuests(args: readonly string[], print: Print, env = process.env): Promise<boolean> {
+  let counted = ''
+  const attempt = async (): Promise<boolean> => {
+    counted = ''
+    return runMocha(
+      args,
+      (text) => {
+        const at = counted === '' ? text.search(summary) : 0
+        if (at < 0) return print(text)
+        print(text.slice(0, at))
+        counted += text.slice(at)
+      },
+      env,
+    )
+  }
+  try {
+    const passed = await attempt()
+    const panic = /\bkernel \S+ panicked: .*/.exec(counted)?.[0]
+    if (passed || !isWorthRepeating(new Error(panic))) return passed
+    print(`\n${panic}\nThis was QEMU's emulation; these tests are run once more\n`)
+    return await attempt()
+  } finally {
+    print(counted)
   }
 }
