@@ -33,3 +33,15 @@ function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: 
   if (slot !== slotOf.name) room[to++] = 0
   return to
 }
+
+/** An operation, nothing else, and a name that is neither hex nor has what a log of the kernel escapes. */
+const operationAndName = new RegExp(`^([a-z_]{1,64})\\0{${objectSlots.length + 3}}([ -[\\]-~]{0,256})$`)
+
+/**
+ * Of what putAppArmorKind() has put: operation and name, where they are all that there is and stand in the line as they are there.
+ * That is so of most records.
+ */
+export function operationAndNameOf(kind: string): { operation: string; name: string } | undefined {
+  const found = operationAndName.exec(kind)
+  return found === null ? undefined : { operation: found[1]!, name: found[2]! }
+}

@@ -398,9 +398,10 @@ function kindKey(
   return `${kind} ${profile.length} ${profile} ${text}${rest}`
 }
 
-/** The profile in the key of a kind. */
-export function profileOfKey(key: string): string {
+/** What stands in the key of a kind: the number of the event's kind, its profile, and what else makes it one of its kind. */
+export function partsOfKey(key: string): { kind: number; profile: string; rest: string } {
   const behindKind = key.indexOf(' ') + 1
   const start = key.indexOf(' ', behindKind) + 1
-  return key.slice(start, start + Number(key.slice(behindKind, start - 1)))
+  const end = start + Number(key.slice(behindKind, start - 1))
+  return { kind: Number(key.slice(0, behindKind - 1)), profile: key.slice(start, end), rest: key.slice(end + 1) }
 }

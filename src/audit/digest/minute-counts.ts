@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { BatchResult, KindCounts } from '../batch/batch.ts'
-import { mostKinds, profileOfKey } from '../batch/kind-table.ts'
+import { mostKinds, partsOfKey } from '../batch/kind-table.ts'
 import { type ContainerFields, noContainer } from '../sink/own-lines.ts'
-import { bounded, identityOf, readLine, type ViolationKind } from './violation-kind.ts'
+import { bounded, identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
 
 /** A kind of one container and minute. */
 export interface CountedKind extends ViolationKind {
@@ -47,6 +47,9 @@ export const mostProfiles = 64
 /** Keys of a minute that are kept through the next one, some 20 MiB; of more, each would be read anew. */
 const mostKept = 16_384
 
+/** What the keys of those begin with that are counted by their profile. */
+const profileKey = 'profile '
+
 /** Counts by container and kind for one minute. A container that has many kinds takes no room of another one. */
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
@@ -73,10 +76,10 @@ export class MinuteCounts {
     for (const [row, given] of counts.keys.entries()) {
       const key = given.length <= mostKeyLength ? given : createHash('sha256').update(given).digest('hex')
       const id = counts.containers[counts.owners[row]!]!
-      const owner = this.#of(id === '' ? `profile ${bounded(profileOfKey(given))}` : id)
+      const owner = this.#of(id === '' ? `${profileKey}${bounded(partsOfKey(given).profile)}` : id)
       const line = start + counts.lines[row]!
       const before = owner.kinds.size
-      const kind = owner.byKey.has(key) ? owner.byKey.get(key) : this.#newKind(owner, key, output, line)
+      const kind = owner.byKey.has(key) ? owner.byKey.get(key) : this.#newKind(owner, key, given, output, line)
       const isFirst = owner.kinds.size > before
       const events = counts.events[row]!
       if (kind === undefined) owner.other += events
@@ -93,23 +96,30 @@ export class MinuteCounts {
       if (owner === undefined) continue
       owner.other += events
       // It may never have a kind whose line says its names.
-      if (owner.container === noContainer && owner.key !== '')
-        name(owner, readLine(output, start + counts.otherLines[index]!).container())
+      if (wantsName(owner)) name(owner, readLine(output, start + counts.otherLines[index]!).container())
     }
     return part
   }
 
-  /** The kind of a key that is new; undefined when the container has too many. */
-  #newKind(owner: ContainerCounts, key: string, output: Uint8Array, line: number): CountedKind | undefined {
+  /**
+   * The kind of a key that is new; undefined when the container has too many.
+   * @param given by the decoder; the key itself is a hash of it where it is long
+   */
+  #newKind(
+    owner: ContainerCounts,
+    key: string,
+    given: string,
+    output: Uint8Array,
+    lineAt: number,
+  ): CountedKind | undefined {
     // Keys are finer than kinds here and there, so there may be more of them.
     if (owner.byKey.size >= 4 * mostKinds) return undefined
     const before = this.#before.get(owner.key)
-    const known = before?.byKey.get(key)
-    const { kind: read, container } =
-      before === undefined || known === undefined
-        ? readLine(output, line)
-        : { kind: known, container: () => before.container }
-    if (owner.container === noContainer) name(owner, container())
+    let line: ReturnType<typeof readLine> | undefined
+    const readOnce = () => (line ??= readLine(output, lineAt))
+    if (wantsName(owner))
+      name(owner, before === undefined || wantsName(before) ? readOnce().container() : before.container)
+    const read = before?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
     const identity = identityOf(read)
     let kind = owner.kinds.get(identity)
     if (kind === undefined && owner.kinds.size < mostKinds) {
@@ -124,7 +134,7 @@ export class MinuteCounts {
   #of(key: string): ContainerCounts {
     const known = this.#containers.get(key)
     if (known !== undefined) return known
-    const isProfile = key.startsWith('profile ')
+    const isProfile = key.startsWith(profileKey)
     if (
       key !== '' &&
       (isProfile ? this.#profiles >= mostProfiles : this.#containers.size - this.#profiles >= mostContainers)
@@ -143,3 +153,7 @@ const mostKeyLength = 256
 function name(owner: ContainerCounts, container: ContainerFields): void {
   if (container.containerID === owner.key) owner.container = container
 }
+
+/** Whether it is of a container whose names were in no line so far. */
+const wantsName = ({ key, container }: ContainerCounts): boolean =>
+  container === noContainer && key !== '' && !key.startsWith(profileKey)

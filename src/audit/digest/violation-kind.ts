@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { newline } from '../../base/bytes.ts'
+import { operationAndNameOf } from '../batch/apparmor-kind.ts'
+import { partsOfKey } from '../batch/kind-table.ts'
+import { eventKinds } from '../encode/event-head.ts'
 import { type ContainerFields, containerKeys } from '../sink/own-lines.ts'
 
 /** What a digest tells violations of one container apart by. */
@@ -27,12 +30,21 @@ export function readLine(output: Uint8Array, start: number): { kind: ViolationKi
   }
 }
 
+/** What readLine() gives for the line of a key, where the key says all of it: that takes a tenth of the time. */
+export function kindOfKey(key: string): ViolationKind | undefined {
+  const { kind, profile, rest } = partsOfKey(key)
+  const event = eventKinds[kind]
+  if (event?.enforcer !== 'AppArmor') return undefined
+  const found = operationAndNameOf(rest)
+  return found && { ...event, profileName: profile, operation: found.operation, object: found.name }
+}
+
 /** The operation of lines that hold a record as it is. */
 export const undecoded = { operation: 'undecoded', object: '' }
 
 /** Equal for equal kinds only. */
 export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
-  JSON.stringify([enforcer, action, profileName, operation, object])
+  [enforcer, action, profileName, operation].map((text) => `${text.length} ${text}`).join('') + object
 
 const longest = 256
 
