@@ -144,14 +144,19 @@ export class KindTable {
    * @returns whether owners have other places than before
    */
   begin(minute: number | undefined, changed: boolean): boolean {
-    const cleared = minute === undefined || minute !== this.#minute || changed || this.#generation === 0
-    if (cleared) this.#clear()
+    const moved = changed || this.#generation === 0
+    if (moved) {
+      this.#generation = ++generations
+      this.#containers.length = 0
+    }
+    // Containers keep their places from minute to minute: what the native decoder knows of processes holds on.
+    if (moved || minute === undefined || minute !== this.#minute) this.#clear()
     this.#minute = minute
     // Left over when a batch has failed.
     const { rows, touched, sums } = this.#memory
     for (let i = 0; i < sums[sum.touched]!; i++) rows[(touched[i]! << rowShift) + column.events] = 0
     this.#forget()
-    return cleared
+    return moved
   }
 
   /**
@@ -282,12 +287,12 @@ export class KindTable {
     return lineKinds.slice(0, sums[sum.lines]).map((row) => (row < 0 ? ~indexOf(~row) : kinds.get(row)!))
   }
 
+  /** There are no kinds any more. */
   #clear(): void {
-    this.#generation = ++generations
     const { places: rowAt, rowsOf, others, sums } = this.#memory
     for (const array of [rowAt, rowsOf, others, sums]) array.fill(0)
     sums[sum.seed] = this.#seed
-    this.#keys.length = this.#containers.length = 0
+    this.#keys.length = 0
   }
 
   #forget(): void {

@@ -50,4 +50,32 @@ describe('KindTable', () => {
     const { keys, others } = table.take()
     expect({ kinds: new Set(keys).size, others }).to.deep.equal({ kinds: 256, others: [0] })
   })
+
+  it('has room for new kinds in each minute, of containers that keep their places', () => {
+    const made = node(1)
+    const container = new Snapshot(made).container(made.containers[0]!.containerID)!
+    const table = new KindTable(false)
+    const [head, prefix] = [new ProfileHead('varmor-a', undefined), new KindPrefix('open')]
+    const counted = (minute: number, changed: boolean) => {
+      const moved = table.begin(minute, changed)
+      const place = table.placeOf(container, container)
+      for (let number = 0; number < 300; number++) {
+        const bytes = Buffer.from(`/tmp/${minute}-${number}`)
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        table.count(container, container, head, 1, prefix, bytes, view, 0, bytes.length, number)
+      }
+      const { containers, keys, others, otherLines } = table.take()
+      return { moved, place, containers, kinds: keys.length, last: keys.at(-1)!.slice(-5), others, otherLines }
+    }
+    const rest = {
+      place: 0,
+      containers: [made.containers[0]!.containerID],
+      kinds: 256,
+      others: [44],
+      otherLines: [256],
+    }
+    expect(counted(1, true)).to.deep.equal({ moved: true, last: '1-255', ...rest })
+    expect(counted(2, false)).to.deep.equal({ moved: false, last: '2-255', ...rest })
+    expect(counted(3, true)).to.deep.equal({ moved: true, last: '3-255', ...rest })
+  })
 })
