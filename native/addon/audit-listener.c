@@ -13,6 +13,7 @@
 #include "side-thread.h"
 
 #define NEVER UINT64_MAX
+#define ENOUGH_RECORDS 16 /* for a batch: its cost is shared by so many that more would gain little */
 
 enum listener_phase { RUN, DRAIN, DISCARD };
 
@@ -116,7 +117,7 @@ static void discard(struct listener *l, struct intake *in)
 	in->next = in->count;
 }
 
-/* Hands over a batch that is old enough. While the reader is behind, it is better filled up: each batch has its cost. */
+/* Hands over a batch that is old or large enough. While the reader is behind, it is better filled up: each batch has its cost. */
 static void flush(struct listener *l, uint64_t now)
 {
 	struct batch *batch = batch_ring_filling(&l->ring);
@@ -125,7 +126,9 @@ static void flush(struct listener *l, uint64_t now)
 		return;
 	if (l->born == 0)
 		l->born = now;
-	if (now - l->born >= l->options.flush_ms && batch_ring_is_empty(&l->ring))
+	if (!batch_ring_is_empty(&l->ring))
+		return;
+	if (now - l->born >= l->options.flush_ms || batch->records >= ENOUGH_RECORDS)
 		publish(l);
 }
 

@@ -18,7 +18,7 @@ export interface ListenerOptions {
   batchBytes: number
   /** How many batches may wait to be read, at least 2. `batches * batchBytes` is all that a listener holds. */
   batches: number
-  /** A record waits about this long for its batch to fill; longer while batches before it are not read, so that a late reader gets larger ones. */
+  /** A record waits about this long for its batch to get 16; longer while batches before it are not read, so that a late reader gets larger ones. */
   flushMs: number
   /**
    * After reading the socket empty the thread sleeps this long, at most 1,000 ms, so that records come in bunches. 0: it

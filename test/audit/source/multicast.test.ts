@@ -184,6 +184,19 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     expect(source.stats().dropped.discarded).to.equal(0)
   })
 
+  it('lets few records wait for more, and many not', async () => {
+    const source = new MulticastSource({ flushMs: 86_400_000 })
+    const batches = source[Symbol.asyncIterator]()
+    const first = batches.next()
+    // One may be lost, where the kernel's queue is full of others'.
+    for (let made = 0; made < 100; made += 5) spawnSync(program, ['log', '5'])
+    const lines = Buffer.from((await first).value!.bytes)
+      .toString('latin1')
+      .match(/\n/g)!.length
+    expect(lines).to.be.at.least(16).and.below(100)
+    await batches.return(undefined)
+  })
+
   it('closes when the reader leaves, and counts what nobody read', async () => {
     const source = new MulticastSource({ flushMs: 0 })
     spawnSync(program, ['log', '5000'])
