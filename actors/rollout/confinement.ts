@@ -17,7 +17,7 @@ const annotationsOf = ({ metadata }: PodTemplate) => metadata?.annotations ?? {}
 /** The containers that the policy is about. @param initToo see SurveyOptions */
 function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boolean): ContainerSpec[] {
   const { containers = [], initContainers = [] } = spec ?? {}
-  const named = new Set(target.containers ?? [])
+  const named = target.containers ?? []
   const means = (role: ContainerRole, { name }: ContainerSpec) => meansContainer(named, { name, role }, initToo)
   return [
     ...containers.filter((each) => means('regular', each)),

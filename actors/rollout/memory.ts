@@ -35,6 +35,8 @@ export interface Memory {
   pods: ReadonlyMap<string, PodsSeen>
 }
 
+const noPods: Memory['pods'] = new Map()
+
 export const idle = (turns = 0): Memory => ({
   wanted: undefined,
   turn: { state: 'none' },
@@ -44,5 +46,5 @@ export const idle = (turns = 0): Memory => ({
   patched: undefined,
   surveyedAt: Number.NEGATIVE_INFINITY,
   refused: undefined,
-  pods: new Map(),
+  pods: noPods,
 })

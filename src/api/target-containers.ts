@@ -6,11 +6,11 @@ export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
  * init containers, or with `initToo` all. Ephemeral ones of a pod that it confines are meant besides.
  */
 export function meansContainer(
-  named: ReadonlySet<string>,
+  named: readonly string[],
   { name, role }: { name: string; role: ContainerRole },
   initToo: boolean,
 ): boolean {
-  return named.size > 0 ? named.has(name) : role !== 'init' || initToo
+  return named.length > 0 ? named.includes(name) : role !== 'init' || initToo
 }
 
 export const initRole = (restartPolicy: unknown): ContainerRole => (restartPolicy === 'Always' ? 'sidecar' : 'init')

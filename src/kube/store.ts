@@ -18,7 +18,8 @@ export interface StoreView<T> {
 
 interface Index<T> {
   of: IndexFunction<T>
-  keys: Map<string, Set<string>>
+  /** One key is kept as it is: most values are those of one object, and a set takes 250 bytes. */
+  keys: Map<string, string | Set<string>>
   /** What each object is found under: asked again of an object that changed, the function could say something else. */
   values: Map<string, readonly string[]>
 }
@@ -62,7 +63,7 @@ export class Store<T extends KubeObject> implements StoreView<T> {
 
   byIndex(index: string, value: string): readonly T[] {
     const keys = this.#index(index).keys.get(value)
-    return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!)
+    return keysOf(keys).map((key) => this.#objects.get(key)!)
   }
 
   indexValues(index: string): Iterable<string> {
@@ -98,6 +99,9 @@ export class Store<T extends KubeObject> implements StoreView<T> {
   }
 }
 
+const keysOf = (keys: string | Iterable<string> = []): readonly string[] =>
+  typeof keys === 'string' ? [keys] : [...keys]
+
 const namespaceOf = ({ metadata }: KubeObject): readonly string[] => (metadata?.namespace ? [metadata.namespace] : [])
 
 function reindex<T>(index: Index<T>, key: string, values: readonly string[]): void {
@@ -105,13 +109,13 @@ function reindex<T>(index: Index<T>, key: string, values: readonly string[]): vo
   if (before.length === values.length && before.every((value, i) => value === values[i])) return
   for (const value of before) {
     const keys = index.keys.get(value)
-    keys?.delete(key)
-    if (keys?.size === 0) index.keys.delete(value)
+    if (keys === key) index.keys.delete(value)
+    else if (keys instanceof Set && keys.delete(key) && keys.size === 0) index.keys.delete(value)
   }
   for (const value of values) {
     const keys = index.keys.get(value)
-    if (keys === undefined) index.keys.set(value, new Set([key]))
-    else keys.add(key)
+    if (keys instanceof Set) keys.add(key)
+    else index.keys.set(value, keys === undefined || keys === key ? key : new Set([keys, key]))
   }
   if (values.length === 0) index.values.delete(key)
   else index.values.set(key, values)
@@ -120,6 +124,8 @@ function reindex<T>(index: Index<T>, key: string, values: readonly string[]): vo
 /** A transform for reflectors: managedFields are often half of an object, and only the server needs them. */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (object.metadata?.managedFields === undefined) return object
-  delete object.metadata.managedFields
+  // Of an object that a field is deleted from V8 makes a table, which takes six times as much.
+  const { managedFields: _, ...metadata } = object.metadata
+  object.metadata = metadata
   return object
 }

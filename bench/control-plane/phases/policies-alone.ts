@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { IDLE } from '../../../actors/compiler/compiler-pool.ts'
 import { benchPolicy } from '../cluster-objects.ts'
 import { type Measured, sum, writesOf } from '../managed.ts'
 import type { Bench } from '../phases.ts'
@@ -29,6 +31,9 @@ export async function policiesAlone(
     table.add('policies applied: calls a policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
   table.add('policies applied: CPU', cpuText(done))
   table.add('RSS with the policies', `${mebibytes(manager.cost.rss)} at ${count}`)
+  // Compilers that have nothing to do end after a minute.
+  await pause(IDLE + 5_000)
+  table.add('RSS a minute later', `${mebibytes(manager.cost.rss)} at ${count}`)
   await manager.stop()
   const again = await measureRestart(bench, 'restart', managers)
   const removed = await since(bench, again)

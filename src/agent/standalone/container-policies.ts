@@ -35,7 +35,7 @@ function containerPolicy(policy: HeldPolicy): ContainerPolicy {
   const { target, profile } = policy.document.spec
   const { kind, namespace } = identityOf(policy)
   const parsed = parseEnforcers(profile.enforcer)
-  const named = new Set(target?.containers)
+  const named = target?.containers ?? []
   const selector = target?.selector && new CompiledSelector(target.selector)
   return {
     title: titleOf(policy),

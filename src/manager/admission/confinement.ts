@@ -65,9 +65,9 @@ function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: 
   }
   for (const profile of named[enforcer] ?? []) {
     const winner = profile === undefined ? undefined : wins(profile)
-    if (winner?.enforcers.has(enforcer)) return winner
+    if (winner?.enforcers.includes(enforcer)) return winner
     // That there is no AppArmor is then by the winner's BPF profile.
-    if (enforcer === 'AppArmor' && isSwitchedOff(appArmor) && winner?.enforcers.has('BPF')) return winner
+    if (enforcer === 'AppArmor' && isSwitchedOff(appArmor) && winner?.enforcers.includes('BPF')) return winner
   }
   return policy
 }
@@ -103,7 +103,7 @@ const isLeftover = (run: Run, annotation: string | undefined): boolean => {
 function confineBpf(run: Run): IndexedPolicy | undefined {
   const key = keys.bpf(run.container.name)
   const annotation = run.annotation(key)
-  if (run.policy?.enforcers.has('BPF') && annotation !== optOut) {
+  if (run.policy?.enforcers.includes('BPF') && annotation !== optOut) {
     annotate(run, key, localhost(run.policy.profile))
     return run.policy
   }
@@ -123,7 +123,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   const setByUser = !switchedOffByUs && (isUnconfined || run.annotation(oldKey) === optOut)
   const optedOut = annotation === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
 
-  if (policy?.enforcers.has('AppArmor') && !optedOut) {
+  if (policy?.enforcers.includes('AppArmor') && !optedOut) {
     annotate(run, key, localhost(policy.profile))
     setField(run, 'appArmorProfile', localField(policy.profile))
     agreeWithField(run, oldKey, localhost(policy.profile))
@@ -159,7 +159,7 @@ function confineAppArmorByAnnotation(run: Run, bpf: IndexedPolicy | undefined): 
   const switchedOffByUs = isSwitchedOff(annotation)
   const optedOut = annotation === optOut || (value === optOut && !switchedOffByUs)
 
-  if (policy?.enforcers.has('AppArmor') && !optedOut) {
+  if (policy?.enforcers.includes('AppArmor') && !optedOut) {
     annotate(run, key, localhost(policy.profile))
     if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
@@ -188,7 +188,7 @@ function confineSeccomp(run: Run): void {
     field?.type === 'Unconfined' ||
     pod.seccompProfile?.type === 'Unconfined'
 
-  if (policy?.enforcers.has('Seccomp') && !optedOut) {
+  if (policy?.enforcers.includes('Seccomp') && !optedOut) {
     if (policy.mode !== 'RuntimeDefault') {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))

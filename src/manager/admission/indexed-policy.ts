@@ -18,13 +18,13 @@ export interface IndexedPolicy {
   readonly name: string
   readonly createdAt: number
   readonly profile: string
-  readonly enforcers: ReadonlySet<Enforcer>
+  readonly enforcers: readonly Enforcer[]
   readonly mode: PolicyMode
   readonly targetKind: TargetKind
   readonly targetName: string | undefined
   readonly selector: CompiledSelector | undefined
   /** Names of the containers; empty: what `spec.target.containers` says of an empty list. */
-  readonly containers: ReadonlySet<string>
+  readonly containers: readonly string[]
 }
 
 export const policyId = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): PolicyId => ({
@@ -57,12 +57,12 @@ export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy 
     name: metadata.name,
     createdAt: timeOf(metadata.creationTimestamp),
     profile: nameOf(policyId(policy)),
-    enforcers: new Set(parsed.enforcers),
+    enforcers: parsed.enforcers,
     mode: spec.policy.mode,
     targetKind: target.kind,
     targetName: target.name || undefined,
     selector: target.selector === undefined ? undefined : new CompiledSelector(target.selector),
-    containers: new Set(target.containers ?? []),
+    containers: target.containers ?? [],
   }
 }
 

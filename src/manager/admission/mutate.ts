@@ -213,7 +213,7 @@ function outOfReach(
 ): string[] {
   const lost = [
     ...(wanted.has(keys.bpf(name)) ? ['BPF'] : []),
-    ...(!appArmorField && wanted.has(keys.kubernetesAppArmor(name)) && policy.enforcers.has('AppArmor')
+    ...(!appArmorField && wanted.has(keys.kubernetesAppArmor(name)) && policy.enforcers.includes('AppArmor')
       ? ['AppArmor']
       : []),
   ]
