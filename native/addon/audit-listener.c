@@ -117,8 +117,11 @@ static void discard(struct listener *l, struct intake *in)
 	in->next = in->count;
 }
 
-/* Hands over a batch that is old or large enough. While the reader is behind, it is better filled up: each batch has its cost. */
-static void flush(struct listener *l, uint64_t now)
+/*
+ * Hands over a batch that is old enough, or large enough where the socket is empty. While the reader is behind, it is better filled up:
+ * each batch has its cost.
+ */
+static void flush(struct listener *l, bool empty, uint64_t now)
 {
 	struct batch *batch = batch_ring_filling(&l->ring);
 
@@ -128,7 +131,7 @@ static void flush(struct listener *l, uint64_t now)
 		l->born = now;
 	if (!batch_ring_is_empty(&l->ring))
 		return;
-	if (now - l->born >= l->options.flush_ms || batch->records >= ENOUGH_RECORDS)
+	if (now - l->born >= l->options.flush_ms || (empty && batch->records >= ENOUGH_RECORDS))
 		publish(l);
 }
 
@@ -190,7 +193,7 @@ static int run(struct listener *l, struct intake *in)
 		if (was_stored && !stored)
 			add(&l->counts.stalls, 1);
 		was_stored = stored;
-		flush(l, now_ms());
+		flush(l, got < INTAKE_MESSAGES, now_ms());
 		if (now_ms() >= sample_due) {
 			take_sample(l);
 			sample_due = now_ms() + l->options.sample_ms;
