@@ -1,4 +1,4 @@
-import { slotOf } from '../decode/apparmor-fields.ts'
+import { appArmorSchema, slotOf } from '../decode/apparmor-fields.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 
 /** What beside its name an operation of AppArmor is about. */
@@ -12,14 +12,19 @@ const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
 /** Of a connection the system chooses these. */
 const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 
+/** Those that the kernel writes as hex where a byte is odd: no text and its hex are the same. Each has a bit of one byte. */
+const hexSlots = [slotOf.name, ...objectSlots.filter((slot) => appArmorSchema.isUntrusted[slot] === 1)]
+
 /** Puts what tells an AppArmor record's kind from others into `room`, the name last. @returns how many bytes it is */
 export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
   let at = 0
   for (const slot of objectSlots) at = putSlot(fields, bytes, room, at, slot)
   const isForeign = fields.forms[slotOf.netForeignPort] !== form.absent
   for (const slot of isForeign ? foreign : local) at = putSlot(fields, bytes, room, at, slot)
-  // No text and its hex are the same name.
-  room[at++] = withName && fields.forms[slotOf.name] === form.hex ? 1 : 0
+  room[at++] = hexSlots.reduce(
+    (bits, slot, bit) => (fields.forms[slot] === form.hex && (withName || bit > 0) ? bits | (1 << bit) : bits),
+    0,
+  )
   return withName ? putSlot(fields, bytes, room, at, slotOf.name) : at
 }
 

@@ -97,7 +97,7 @@ export interface EventCount {
 export interface KindCounts {
   /** Ids of the containers; '' is none. The numbers below are indices of it. */
   containers: string[]
-  /** One for each container and kind. Equal for equal kinds, in whatever batch and worker; nobody but kind-table.ts looks inside. */
+  /** One for each container and kind. Equal for equal kinds, in whatever batch and worker; what stands in one says kind-table.ts alone. */
   keys: string[]
   owners: Uint32Array
   events: Uint32Array

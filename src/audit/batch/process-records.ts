@@ -130,8 +130,31 @@ function writeRecord(
   // By path, where there is one, else by what the record says in numbers.
   const body = start + header.size
   const prefix = prefixes[bytes[start + kindAt]!]!
-  if (path < end) context.countKind(head, kind, prefix, bytes, view, path, end)
+  if (type < end && end - path < longestTexts) countWithType(context, head, kind, prefix, path, type)
+  else if (path < end) context.countKind(head, kind, prefix, bytes, view, path, end)
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
+}
+
+/** Path and type of a record that our programs write are shorter, and there is room for so much. */
+const longestTexts = 8192
+
+/** Both are what a container says, so it has to be seen where the one ends. */
+function countWithType(
+  context: BatchContext,
+  head: ProfileHead,
+  kind: number,
+  prefix: KindPrefix,
+  path: number,
+  type: number,
+): void {
+  const { bytes, end } = context
+  const { kinds: table } = context.scratch
+  if (table === undefined) return
+  const { room, roomView } = table
+  room.set(bytes.subarray(path, type))
+  room[type - path] = 0
+  room.set(bytes.subarray(type, end), type - path + 1)
+  context.countKind(head, kind, prefix, room, roomView, 0, end - path + 1)
 }
 
 /** By the number of the record's kind. */

@@ -114,12 +114,11 @@ export class MinuteCounts {
   ): CountedKind | undefined {
     // Keys are finer than kinds here and there, so there may be more of them.
     if (owner.byKey.size >= 4 * mostKinds) return undefined
-    const before = this.#before.get(owner.key)
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
-    if (wantsName(owner))
-      name(owner, before === undefined || wantsName(before) ? readOnce().container() : before.container)
-    const read = before?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
+    // Not those of the minute before: a container that is made anew may have its id and another image.
+    if (wantsName(owner)) name(owner, readOnce().container())
+    const read = this.#before.get(owner.key)?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
     const identity = identityOf(read)
     let kind = owner.kinds.get(identity)
     if (kind === undefined && owner.kinds.size < mostKinds) {

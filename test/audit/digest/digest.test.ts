@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { bpfRecord, random, seccompLine } from '../../../bench/audit/made-up.ts'
+import { makeRecord } from '../../../bench/audit/made-up-record.ts'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { bytesOf, demo, demoPid, fixtures, knowing, run } from '../harness.ts'
@@ -196,6 +197,44 @@ describe('the digest of violations', () => {
     expect(kinds.map(({ object }) => object.length <= 256)).to.deep.equal([true, true])
     expect(new Set(kinds.map(({ object }) => object)).size).to.equal(2)
   })
+
+  const head = {
+    time: 366_282_121_000_000n,
+    cgroup: 7001,
+    profile: 11,
+    mnt_ns: 4026532725,
+    tgid: demoPid,
+    tid: demoPid,
+  }
+  const mount = (path: string, type: string): Uint8Array => makeRecord({ kind: 'mount', head, comm: 'x', path, type })
+  const alike: { what: string; format: BatchFormat; records: (string | Uint8Array)[]; objects: string[] }[] = [
+    {
+      what: 'a device whose name looks like another one in hex',
+      format: 'netlink',
+      records: ['2F746D2070', '"2F746D2070"'].map(
+        (device) =>
+          `type=1400 audit(1740381264.123:42): apparmor="DENIED" operation="mount" class="mount" profile="varmor-demo-demo-1" name="/mnt/" pid=${demoPid} comm="x" srcname=${device}\n`,
+      ),
+      objects: ['/mnt/ /tm p', '/mnt/ 2F746D2070'],
+    },
+    {
+      what: 'a mount whose path ends in what the type of another one begins with',
+      format: 'record',
+      records: [
+        ['/mnt/ab', 'c'],
+        ['/mnt/a', 'bc'],
+      ].map(([path, type]) => mount(path!, type!)),
+      objects: ['/mnt/ab c', '/mnt/a bc'],
+    },
+  ]
+  for (const { what, format, records, objects } of alike)
+    it(`keeps apart ${what}`, () => {
+      for (const record of records) add(record, format)
+      world.digest.close()
+      const kinds = world.counts.flatMap(({ digest }) => digest.kinds)
+      expect(kinds.map(({ object, events }) => [object, events])).to.deep.equal(objects.map((object) => [object, 1]))
+      expect(world.firsts).to.have.length(records.length)
+    })
 
   it('begins the first line of each kind where it begins in the output, of pieces too', () => {
     const mark = (line: Line): string => line['id']

@@ -39,19 +39,25 @@ describe('counts of a minute', () => {
     ])
   })
 
-  it('read no line of what the minute before had, and name its container', () => {
+  it('read of what the minute before had one line of each container, for its names', () => {
     const before = new MinuteCounts()
-    const line = { containerID: 'c', podName: 'web', enforcer: 'AppArmor', event: { operation: 'open', name: '/etc' } }
-    before.add(resultOf([JSON.stringify(line)]), () => undefined)
+    const line = (podName: string, name: string): string =>
+      JSON.stringify({ containerID: 'c', podName, enforcer: 'AppArmor', event: { operation: 'open', name } })
+    before.add(resultOf([line('web', '/etc'), line('web', '/usr')]), () => undefined)
     const after = new MinuteCounts(before)
     const firsts: number[] = []
-    // To read this would throw.
-    for (let i = 0; i < 2; i++) after.add(resultOf(['no line']), ({ line }) => void firsts.push(line))
+    // A container that was made anew has the id. To read the second line would throw.
+    const [made, seen] = [line('anew', '/etc'), 'no line']
+    for (let i = 0; i < 2; i++) after.add(resultOf([made, seen]), ({ line }) => void firsts.push(line))
     const [only] = [...after.containers]
-    expect(firsts).to.deep.equal([0])
-    expect(only?.container.podName).to.equal('web')
-    expect([...only!.kinds.values()].map(({ object, events }) => [object, events])).to.deep.equal([['/etc', 2]])
-    expect([...[...before.containers][0]!.kinds.values()].map(({ events }) => events)).to.deep.equal([1])
+    expect(firsts).to.deep.equal([0, made.length + 1])
+    expect(only?.container.podName).to.equal('anew')
+    const events = [...only!.kinds.values()].map(({ object, events }) => [object, events])
+    expect(events).to.deep.equal([
+      ['/etc', 2],
+      ['/usr', 2],
+    ])
+    expect([...[...before.containers][0]!.kinds.values()].map(({ events }) => events)).to.deep.equal([1, 1])
   })
 
   it('read the line of a kind once, also of those that are too many', () => {
