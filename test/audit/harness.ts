@@ -10,6 +10,18 @@ import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 import { checkLine } from './check-line.ts'
 
 export const demoPid = 3811300
+/** Of a BPF record of the demo container. */
+export const demoHead = {
+  time: 366_282_121_000_000n,
+  cgroup: 7001,
+  profile: 11,
+  mnt_ns: 4026532725,
+  tgid: demoPid,
+  tid: demoPid + 1,
+  ppid: 4,
+  uid: 1000,
+  gid: 1001,
+}
 /** dbus-daemon of the host, as the fixtures have it. */
 export const daemonPid = 363
 const hostPids = [1, daemonPid, 7308]

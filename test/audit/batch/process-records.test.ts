@@ -1,23 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { makeRecord, type RecordText } from '../../../bench/audit/made-up-record.ts'
-import { demo, demoLine, demoPid, hashOf, linesOf, run } from '../harness.ts'
+import { demo, demoHead, demoLine, demoPid, hashOf, linesOf, run } from '../harness.ts'
 
-const head = {
-  time: 366_282_121_000_000n,
-  cgroup: 7001,
-  profile: 11,
-  mnt_ns: 4026532725,
-  tgid: demoPid,
-  tid: demoPid + 1,
-  ppid: 4,
-  uid: 1000,
-  gid: 1001,
-}
 const context = { comm: 'bash', exe: '/usr/bin/bash' }
 const own = { comm: 'bash', exe: '/usr/bin/bash', tid: demoPid + 1, ppid: 4, uid: 1000, gid: 1001 }
 const record = (text: Omit<RecordText, 'head'>, more: Record<string, number> = {}): Uint8Array =>
-  makeRecord({ ...context, ...text, head: { ...head, ...more } })
+  makeRecord({ ...context, ...text, head: { ...demoHead, ...more } })
 
 const markOf = (bytes: Uint8Array) => ({
   timestamp: '2025-02-24T03:04:42.121000000Z',

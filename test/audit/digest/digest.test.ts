@@ -5,7 +5,7 @@ import { bpfRecord, random, seccompLine } from '../../../bench/audit/made-up.ts'
 import { makeRecord } from '../../../bench/audit/made-up-record.ts'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
-import { bytesOf, demo, demoPid, fixtures, knowing, run } from '../harness.ts'
+import { bytesOf, demo, demoHead, demoPid, fixtures, knowing, run } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { denial } from '../pipeline-world.ts'
 import { DigestWorld, type Line } from './digest-world.ts'
@@ -198,15 +198,8 @@ describe('the digest of violations', () => {
     expect(new Set(kinds.map(({ object }) => object)).size).to.equal(2)
   })
 
-  const head = {
-    time: 366_282_121_000_000n,
-    cgroup: 7001,
-    profile: 11,
-    mnt_ns: 4026532725,
-    tgid: demoPid,
-    tid: demoPid,
-  }
-  const mount = (path: string, type: string): Uint8Array => makeRecord({ kind: 'mount', head, comm: 'x', path, type })
+  const mount = (path: string, type: string): Uint8Array =>
+    makeRecord({ kind: 'mount', head: demoHead, comm: 'x', path, type })
   const alike: { what: string; format: BatchFormat; records: (string | Uint8Array)[]; objects: string[] }[] = [
     {
       what: 'a device whose name looks like another one in hex',
