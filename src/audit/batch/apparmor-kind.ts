@@ -15,16 +15,13 @@ const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 /** Those that the kernel writes as hex where a byte is odd: no text and its hex are the same. Each has a bit of one byte. */
 const hexSlots = [slotOf.name, ...objectSlots.filter((slot) => appArmorSchema.isUntrusted[slot] === 1)]
 
-/** Puts what tells an AppArmor record's kind from others into `room`, the name last. @returns how many bytes it is */
+/** Puts what tells an AppArmor record's kind from others into `room`, the name last; one that is left out is not hex. @returns how many bytes it is */
 export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
   let at = 0
   for (const slot of objectSlots) at = putSlot(fields, bytes, room, at, slot)
   const isForeign = fields.forms[slotOf.netForeignPort] !== form.absent
   for (const slot of isForeign ? foreign : local) at = putSlot(fields, bytes, room, at, slot)
-  room[at++] = hexSlots.reduce(
-    (bits, slot, bit) => (fields.forms[slot] === form.hex && (withName || bit > 0) ? bits | (1 << bit) : bits),
-    0,
-  )
+  room[at++] = hexSlots.reduce((bits, slot, bit) => (fields.forms[slot] === form.hex ? bits | (1 << bit) : bits), 0)
   return withName ? putSlot(fields, bytes, room, at, slotOf.name) : at
 }
 
