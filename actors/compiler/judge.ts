@@ -2,7 +2,8 @@ import type { FieldError } from '../../src/api/field-error.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
 import { validatePolicy, validatePolicyUpdate } from '../../src/api/validate.ts'
 import { costlyGlobs } from '../../src/profile/apparmor/costly-globs.ts'
-import { compilePolicy } from '../../src/profile/compile.ts'
+import { compileValidated } from '../../src/profile/compile.ts'
+import type { EgressControl } from '../../src/profile/context.ts'
 import { coverageOf } from '../../src/profile/coverage.ts'
 import { documentOf } from '../policy/desired-profile.ts'
 import { sizeErrors } from '../policy/document-size.ts'
@@ -16,23 +17,29 @@ export interface Judgement {
   skipped: string[]
 }
 
+export interface JudgeOptions {
+  installNamespace: string
+  /** Whose addresses the manager looks for. */
+  egressControl: EgressControl
+}
+
 /**
  * Everything that is wrong with a policy that somebody wants to store, and with changing `before` to it: what the schema says, what the
  * compilers of its enforcers find, whether its ArmorProfile could be stored, and globs that cost too much, but for those of `before`: these
  * are stored, and nobody changes them. Both may be anything.
  */
-export function judgePolicy(object: unknown, before: unknown, installNamespace: string): Judgement {
-  const names = { installNamespace }
-  const globs = costlyGlobs(object)
-  for (const stored of globs.size > 0 ? costlyGlobs(before).keys() : []) globs.delete(stored)
-  const own = before === undefined ? validatePolicy(object) : validatePolicyUpdate(before, object)
+export function judgePolicy(object: unknown, before: unknown, options: JudgeOptions): Judgement {
+  const faults = validatePolicy(object)
+  const globs = costlyGlobs(object, faults)
+  for (const stored of globs.size > 0 ? costlyGlobs(before, validatePolicy(before)).keys() : []) globs.delete(stored)
+  const own = before === undefined ? faults : validatePolicyUpdate(before, object)
   const errors = [...own, ...globs.values()]
-  const compiled = compilePolicy(object, names)
+  const compiled = compileValidated(object, faults, options)
   if (!compiled.ok) {
     const known = new Set(errors.map(place))
     return judgement([...errors, ...compiled.errors.filter((error) => !known.has(place(error)))], [])
   }
-  const document = documentOf(object as AnyPolicy, compiled.value, { installNamespace, modeling: { state: 'none' } })
+  const document = documentOf(object as AnyPolicy, compiled.value, { ...options, modeling: { state: 'none' } })
   const skipped = compiled.skipped.map(
     ({ path, rule, enforcer, reason }) => `${path}: ${rule} (${enforcer}): ${reason}`,
   )

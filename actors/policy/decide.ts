@@ -5,7 +5,7 @@ import type { AnyPolicy } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { type Decision, decisionOf, type Effect, type Part } from './decision.ts'
 import { egressPart, withOmitted } from './egress.ts'
-import { type LeftOutText, leftOutOf, noneLeftOut } from './left-out.ts'
+import { type LeftOutText, noneLeftOut } from './left-out.ts'
 import { cut, errorListing } from './listing.ts'
 import { type Settled, versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
@@ -62,15 +62,11 @@ function does(seen: Observation, found: Situation): Part[] {
     case 'invalid':
       return invalid(seen, found, found.errors)
     case 'profile differs': {
-      const { policy, of, document, skipped } = found
-      return [{ effect: { type: 'apply-profile', policy, of, document, leftOut: leftOutOf(policy, skipped) } }]
+      const { policy, of, document, leftOut } = found
+      return [{ effect: { type: 'apply-profile', policy, of, document, leftOut } }]
     }
     case 'in force':
-      return established(
-        seen,
-        found,
-        settledAs(seen, found, { kind: 'accepted' }, leftOutOf(found.policy, found.skipped)),
-      )
+      return established(seen, found, settledAs(seen, found, { kind: 'accepted' }, found.leftOut))
     // Statuses and restarts follow what nodes report.
     case 'settled':
       return established(seen, found, found.settled)

@@ -8,6 +8,7 @@ import { bpfContent } from './bpf-content.ts'
 import { timeText } from './conditions.ts'
 import { type Desired, type DesiredOptions, PROFILE_FINALIZER } from './desired.ts'
 import { sizeErrors } from './document-size.ts'
+import { leftOutOf } from './left-out-of.ts'
 import { idOf, profileIdOf } from './policy-id.ts'
 
 /** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. For compilers' threads. */
@@ -24,7 +25,9 @@ export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desi
   if (!compiled.ok) return compiled
   const document = documentOf(policy, compiled.value, options)
   const errors = sizeErrors(document)
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, document, skipped: compiled.skipped }
+  return errors.length > 0
+    ? { ok: false, errors }
+    : { ok: true, document, leftOut: leftOutOf(policy, compiled.skipped) }
 }
 
 /** What is applied for a policy that compiles. */

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
-import type { Skipped } from '../../src/profile/result.ts'
 import type { ProfileDocument } from '../ports.ts'
+import type { LeftOutText } from './left-out.ts'
 import type { Modeling } from './modeling.ts'
 
 /** Upstream's: holds an ArmorProfile until the nodes have unloaded it. */
@@ -21,7 +21,7 @@ export interface DesiredOptions {
 }
 
 export type Desired =
-  | { ok: true; document: ProfileDocument; skipped: readonly Skipped[] }
+  | { ok: true; document: ProfileDocument; leftOut: LeftOutText }
   | { ok: false; errors: readonly FieldError[] }
 
 /** Whether applying the document would change nothing about the profile. Labels that others put there do not count. */

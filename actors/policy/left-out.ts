@@ -1,10 +1,6 @@
 import { cutMessage, MAX_LEFT_OUT } from '../../src/api/agent-report.ts'
-import { enforcers } from '../../src/api/enforcer.ts'
-import { coverageOf } from '../../src/profile/coverage.ts'
-import type { Skipped } from '../../src/profile/result.ts'
-import type { AnyPolicy } from '../ports.ts'
 import type { NodesLeavingOut } from './aggregate.ts'
-import { cut, listing } from './listing.ts'
+import { listing } from './listing.ts'
 
 /** What the enforcers of a policy leave out of it, in words for its status. */
 export interface LeftOutText {
@@ -31,32 +27,11 @@ export const noneLeftOut: LeftOutText = {
   reasons: '',
 }
 
-/** A message may name so much, a column so much. */
-const longest = { parts: 1_024, part: 80, short: 32 }
-const MOST_SHORT = 2
-
-export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): LeftOutText {
-  const { nothing, parts, newer } = coverageOf(spec.policy, skipped)
-  const onAllNodes = skipped.filter(({ byNode }) => byNode !== true)
-  const byEnforcer = enforcers.flatMap((enforcer): { enforcer: string; rules: string[] }[] => {
-    const rules = new Set(parts.filter((part) => part.enforcer === enforcer).map(({ rule }) => rule))
-    return rules.size === 0 ? [] : [{ enforcer, rules: [...rules] }]
-  })
-  const reasons = onAllNodes.map(
-    ({ rule, enforcer, reason, path }) => `${rule} (${path}) is not enforced by ${enforcer}: ${reason}`,
-  )
-  return {
-    nothing,
-    parts: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${namesOf(rules)}`).join('; '),
-    short: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${shortNames(rules)}`).join('; '),
-    pairs: [...new Set(onAllNodes.map(pairOf))].sort(),
-    newer: newer && { pairs: [...new Set(newer.skipped.map(pairOf))], nothing: newer.nothing },
-    reasons: listing(reasons, '; ', 50),
-  }
-}
+/** A message may name so much. */
+export const LONGEST_PARTS = 1_024
 
 /** Agents cut what they name. */
-const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
+export const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
   `${enforcer}: ${cutMessage(rule, MAX_LEFT_OUT.rule)}`
 
 /** What a node leaves out, as one text: pairs of enforcer and rule, one a line. Equal for equal lists; empty for none. */
@@ -84,21 +59,6 @@ export function nodesLeftOutTexts(groups: readonly NodesLeavingOut[], everywhere
     const more = count > nodes.length ? ` and ${count - nodes.length} more` : ''
     return own.length === 0
       ? []
-      : [`left out on ${nodes.join(', ')}${more} by ${listing(own, ', by ', 20, longest.parts)}`]
+      : [`left out on ${nodes.join(', ')}${more} by ${listing(own, ', by ', 20, LONGEST_PARTS)}`]
   })
-}
-
-/** Room for all enforcers together. */
-const namesOf = (rules: readonly string[]): string =>
-  listing(
-    rules.map((rule) => cut(rule, longest.part)),
-    ', ',
-    50,
-    longest.parts / enforcers.length,
-  )
-
-function shortNames(rules: readonly string[]): string {
-  const first = rules.slice(0, MOST_SHORT).map((rule) => cut(rule, longest.short))
-  const rest = rules.length - first.length
-  return [...first, ...(rest > 0 ? [`+${rest}`] : [])].join(', ')
 }

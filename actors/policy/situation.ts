@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile, VarmorPolicyStatus } from '../../src/api/types.ts'
-import type { Skipped } from '../../src/profile/result.ts'
 import type { AnyPolicy, ProfileDocument } from '../ports.ts'
 import { isInForce, ownerOf } from './desired.ts'
 import { forbiddenChanges } from './forbidden-changes.ts'
+import type { LeftOutText } from './left-out.ts'
 import { type Settled, versionOf } from './memory.ts'
 import { type Modeling, modelingOf, recordingEnds } from './modeling.ts'
 import type { Observation } from './observation.ts'
@@ -35,8 +35,8 @@ export type Situation =
   | ({ is: 'not compiled' } & Standing)
   | ({ is: 'change forbidden'; errors: readonly FieldError[]; until: number } & Standing)
   | ({ is: 'invalid'; errors: readonly FieldError[] } & Standing)
-  | ({ is: 'in force'; skipped: readonly Skipped[] } & Standing)
-  | ({ is: 'profile differs'; document: ProfileDocument; skipped: readonly Skipped[] } & Standing)
+  | ({ is: 'in force'; leftOut: LeftOutText } & Standing)
+  | ({ is: 'profile differs'; document: ProfileDocument; leftOut: LeftOutText } & Standing)
 
 /** The first that holds, from what ends a policy to what is its daily life. */
 export function situationOf(seen: Observation): Situation {
@@ -101,8 +101,8 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
     return { is: 'change forbidden', errors: [...forbidden, ...(desired.ok ? [] : desired.errors)], until, ...here }
   }
   if (!desired.ok) return { is: 'invalid', errors: desired.errors, ...here }
-  const { document, skipped } = desired
+  const { document, leftOut } = desired
   return profile !== undefined && isInForce(document, profile)
-    ? { is: 'in force', skipped, ...here }
-    : { is: 'profile differs', document, skipped, ...here }
+    ? { is: 'in force', leftOut, ...here }
+    : { is: 'profile differs', document, leftOut, ...here }
 }

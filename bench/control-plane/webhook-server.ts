@@ -66,7 +66,11 @@ async function serve(): Promise<Server> {
       confineInitContainers: false,
       now: Date.now,
     },
-    validate: { behaviorModeling: false, judge: async (object, before) => judgePolicy(object, before, 'varmor') },
+    validate: {
+      behaviorModeling: false,
+      judge: async (object, before) =>
+        judgePolicy(object, before, { installNamespace: 'varmor', egressControl: { pods: false, services: true } }),
+    },
     observe: (outcome, seconds) => metrics.webhook.reviewed(outcome, seconds),
   })
   const reviewing = webhookRoutes({ reviewer, isAlive: () => true, isReady: () => true })

@@ -1,5 +1,6 @@
 import type { FieldError } from '../api/field-error.ts'
 import type { AnyPolicy } from '../api/types.ts'
+import { validatePolicy } from '../api/validate.ts'
 import { costlyGlobs } from '../profile/apparmor/costly-globs.ts'
 import { compilePolicy } from '../profile/compile.ts'
 import { coverageOf } from '../profile/coverage.ts'
@@ -47,7 +48,7 @@ export async function validateCommand({ file, installNamespace, output }: Valida
 function validate(source: SourceObject, model: ReturnType<typeof modelOf>, installNamespace: string): Validated {
   const result = compilePolicy(source.value, { installNamespace, ...(model !== undefined && { model }) })
   const uncompiled: FieldError[] = result.ok ? [] : result.errors.filter(({ code }) => code !== 'MISSING_MODEL')
-  const errors = [...uncompiled, ...costlyGlobs(source.value).values()]
+  const errors = [...uncompiled, ...costlyGlobs(source.value, validatePolicy(source.value)).values()]
   const skipped = result.ok ? result.skipped : []
   const nothing = result.ok ? coverageOf((source.value as AnyPolicy).spec.policy, skipped).nothing : ''
   return { source, findings: errors.map((error) => finding(source, error)), skipped, nothing }

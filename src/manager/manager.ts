@@ -24,6 +24,7 @@ import { armorProfileModels } from '../kube/own-kinds.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { ownUser, reviewToken } from '../kube/token-review.ts'
+import type { EgressControl } from '../profile/context.ts'
 import { type IndexedPolicy, policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
 import { hasBpfOnEveryNode } from './admission/loaded-everywhere.ts'
@@ -237,7 +238,7 @@ export class Manager {
   /** The part that leads, for one term; its writes hold as long as the term does. */
   #controlPlane(term: Term): ControlPlane {
     const { logger, namespace, policy, rollout, model, admission = {}, timing: { watches } = {} } = this.#options
-    const { pods = false, services = false } = policy?.egressControl ?? {}
+    const { pods, services } = this.#egressControl
     const api = new ClusterWrites(this.#client.fenced(term), this.#view)
     return new ControlPlane({
       view: this.#view,
@@ -305,7 +306,7 @@ export class Manager {
       mutate,
       validate: {
         behaviorModeling: this.#options.policy?.behaviorModeling ?? false,
-        judge: judgeBy(this.#compilers, namespace),
+        judge: judgeBy(this.#compilers, { installNamespace: namespace, egressControl: this.#egressControl }),
         profileWriters,
       },
       observe: (outcome, seconds) => {
@@ -313,6 +314,10 @@ export class Manager {
         this.metrics.webhook.reviewed(outcome, seconds)
       },
     })
+  }
+
+  get #egressControl(): EgressControl {
+    return this.#options.policy?.egressControl ?? { pods: false, services: false }
   }
 
   get #agentUser(): string {

@@ -69,7 +69,15 @@ const PATH = 'spec.policy'
  * those of the schema and those of every compiler, which then see the parts of the policy that are sound.
  */
 export function compilePolicy(object: unknown, options: CompileOptions = {}): Result<CompiledPolicy> {
-  const faults = validatePolicy(object)
+  return compileValidated(object, validatePolicy(object), options)
+}
+
+/** The same, of what `validatePolicy` has found `faults` in. */
+export function compileValidated(
+  object: unknown,
+  faults: readonly FieldError[],
+  options: CompileOptions,
+): Result<CompiledPolicy> {
   if (faults.length > 0) return { ok: false, errors: unique([...faults, ...errorsInTheRest(object, faults, options)]) }
 
   const policy = object as VarmorPolicy | VarmorClusterPolicy
@@ -87,7 +95,8 @@ function byNode(
 ): Skipped[] {
   const isAppArmors = ({ enforcer }: Skipped): boolean => enforcer === 'AppArmor'
   if (options.appArmor !== undefined || !skipped.some(isAppArmors)) return [...skipped]
-  const newest = compileWanted(policy, { ...options, appArmor: newestAppArmor, enforcers: ['AppArmor'] })
+  const newer = { ...options, appArmor: newestAppArmor }
+  const newest = compileAll(policy.spec.policy, ['AppArmor'], { ...contextOf(policy, newer), withoutText: true })
   // Then that is what such a node reports.
   if (newest.errors.length > 0) return [...skipped]
   const everywhere = new Set(newest.skipped.map(({ path, rule, reason }) => JSON.stringify([path, rule, reason])))

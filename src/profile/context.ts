@@ -39,6 +39,8 @@ export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
   profileName: string
   appArmor: AppArmorFeatures
+  /** Nobody wants AppArmor's text, but what is left out of it: where making it is work, it is empty. */
+  withoutText?: boolean
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
   /** Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no certain node. */

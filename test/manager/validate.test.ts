@@ -15,8 +15,10 @@ import { deployment, modern, type PolicyParts, policy } from './made-up.ts'
 
 type JudgePort = ReviewerOptions['validate']['judge']
 
+const judgeOptions = { installNamespace: 'varmor', egressControl: { pods: false, services: true } }
+
 /** As a compiler's thread does it, in this one. */
-const judge: JudgePort = async (object, before) => judgePolicy(object, before, 'varmor')
+const judge: JudgePort = async (object, before) => judgePolicy(object, before, judgeOptions)
 
 function reviewerWith(options: Partial<ReviewerOptions> = {}, policies: PolicyParts[] = []) {
   const index = new PolicyIndex()
@@ -252,7 +254,7 @@ describe('validation', () => {
   const compilersThat = (code: CompilerErrorCode, message: string): Partial<ReviewerOptions> => ({
     validate: {
       behaviorModeling: false,
-      judge: judgeBy({ run: () => Promise.reject(new CompilerError(code, message)) }, 'varmor'),
+      judge: judgeBy({ run: () => Promise.reject(new CompilerError(code, message)) }, judgeOptions),
     },
   })
   for (const { code, expected, message } of unable)
@@ -263,6 +265,17 @@ describe('validation', () => {
       expect(status).to.include(expected)
       expect(status?.message).to.match(message)
     })
+
+  it('warns of Pods and Services only where this manager does not look for their addresses', async () => {
+    const egress = {
+      toPods: [{ podSelector: { matchLabels: { name: 'db' } } }],
+      toServices: [{ namespace: 'a', name: 'b' }],
+    }
+    const object = policy({ enforcer: 'BPF', ...enhance({ bpfRawRules: { network: { egress } } }) })
+    const { allowed, warnings } = await answered(reviewerWith().validate(body(object)))
+    expect({ allowed, warnings: warnings?.length }).to.deep.equal({ allowed: true, warnings: 1 })
+    expect(warnings![0]).to.match(/no manager looks for the addresses of Pods: it does with --enablePodEgressControl/)
+  })
 
   it('leaves the policy to another manager where this one is being stopped', async () => {
     const reviewer = reviewerWith(compilersThat('STOPPED', 'it is being stopped'))
@@ -275,15 +288,23 @@ describe('validation', () => {
       asked.push(all)
       return { errors: [], count: 0, skipped: [] }
     }
-    const by = judgeBy({ run } as unknown as Compilers, 'varmor')
+    const by = judgeBy({ run } as unknown as Compilers, judgeOptions)
     const reviewer = reviewerWith({ validate: { behaviorModeling: false, judge: by } })
     const [before, now] = [policy({ mode: 'RuntimeDefault' }), policy()]
     await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before }), '10.0.0.1'))
     await answered(reviewer.validate(body(policy({ cluster: true }))))
     const cluster = policy({ cluster: true })
     expect(asked).to.deep.equal([
-      ['judgePolicy', [now, before, 'varmor'], { tenant: 'demo', peer: '10.0.0.1', urgent: true, subject: now.spec }],
-      ['judgePolicy', [cluster, undefined, 'varmor'], { tenant: '', peer: '', urgent: true, subject: cluster.spec }],
+      [
+        'judgePolicy',
+        [now, before, judgeOptions],
+        { tenant: 'demo', peer: '10.0.0.1', urgent: true, subject: now.spec },
+      ],
+      [
+        'judgePolicy',
+        [cluster, undefined, judgeOptions],
+        { tenant: '', peer: '', urgent: true, subject: cluster.spec },
+      ],
     ])
   })
 

@@ -23,7 +23,7 @@ export async function policiesAlone(
   table.add('policies applied: all ArmorProfiles', `${seconds(performance.now() - start)} for ${count}`)
   table.add('policies applied: CPU until then', cpuText(await made()))
   table.add('policies applied: by the client', seconds(await sent))
-  const { at } = await manager.quiet(2_000, limit, 500)
+  const { at } = await manager.quiet(2_000, limit, 1_000)
   const done = await made()
   table.add('policies applied: all writes done', `${seconds(at - start)} for ${count}`)
   // Upstream's does not count them.

@@ -1,15 +1,16 @@
+import type { JudgeOptions } from '../../../actors/compiler/judge.ts'
 import { CompilerError, type Compilers, tooCostly } from '../../../actors/compiler/ports.ts'
 import type { ValidateOptions } from './validate.ts'
 
 /** `judgePolicy` by a compiler of another thread. What is too costly for it is wrong with the policy. */
 export const judgeBy =
-  (compilers: Compilers, installNamespace: string): ValidateOptions['judge'] =>
+  (compilers: Compilers, options: JudgeOptions): ValidateOptions['judge'] =>
   async (object, before, peer) => {
     const { metadata, spec } = object as typeof object & { spec?: unknown }
     // The API server sees to it that a namespace is a text.
     const asked = { tenant: metadata?.namespace ?? '', peer, urgent: true, subject: spec ?? null }
     try {
-      return await compilers.run('judgePolicy', [object, before, installNamespace], asked)
+      return await compilers.run('judgePolicy', [object, before, options], asked)
     } catch (error) {
       if (error instanceof CompilerError && error.code === 'TOO_COSTLY')
         return { errors: [tooCostly(error)], count: 1, skipped: [] }

@@ -1,7 +1,6 @@
 import { parseEnforcers } from '../../api/enforcer.ts'
 import { type FieldError, join } from '../../api/field-error.ts'
 import type { AnyPolicy } from '../../api/types.ts'
-import { validatePolicy } from '../../api/validate.ts'
 import { textError } from './raw-rules.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
@@ -14,11 +13,12 @@ const MAX_BEHIND_STAR = 8
 /**
  * Globs of a policy that apparmor_parser may take too long for, each with the error of its first place. For what is to be admitted: of
  * what is stored, nodes compile all, for many of these globs are cheap, and the parser's own bounds hold there.
- * @param object may be anything; of what is no sound policy, others say what is wrong with it
+ * @param object may be anything
+ * @param faults what `validatePolicy` says of it; where that is something, the globs do not matter yet
  */
-export function costlyGlobs(object: unknown): Map<string, FieldError> {
+export function costlyGlobs(object: unknown, faults: readonly FieldError[]): Map<string, FieldError> {
   const found = new Map<string, FieldError>()
-  for (const [path, text] of validatePolicy(object).length > 0 ? [] : textsOf(object as AnyPolicy))
+  for (const [path, text] of faults.length > 0 ? [] : textsOf(object as AnyPolicy))
     for (const { kind, text: glob, line } of soundTokens(text))
       if ((kind === 'word' || kind === 'quoted') && isCostly(glob) && !found.has(glob)) {
         const problem = `${JSON.stringify(glob)}: more than ${MAX_BEHIND_STAR} of "?", "[" and "{" behind a "*" are too costly to compile: write fewer, or "*" for them`

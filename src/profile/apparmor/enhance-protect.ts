@@ -252,6 +252,8 @@ export function compileEnhanceProtect(protect: EnhanceProtect, path: string, con
   if (errors.length > 0) return { ok: false, errors }
   const refusal = rawRefusal(protect, raw, path)
   const protection = protectionOf(protect, selected, raw, groups, context, refusal.length > 0)
+  const skipped = [...skippedOf(selected, protection.context), ...refusal, ...raw.flatMap((each) => each.skipped)]
+  if (context.withoutText) return { ok: true, value: '', skipped }
   const about = [
     `${context.profileName}: written by vArmor; changes made here are lost.`,
     `EnhanceProtect on ${protection.privileged ? 'AlwaysAllow' : 'RuntimeDefault'}. ${outcomes[protection.verdict]}`,
@@ -260,7 +262,7 @@ export function compileEnhanceProtect(protect: EnhanceProtect, path: string, con
   const result = {
     ok: true as const,
     value: profileText(about, protection.abi, blockOf(context.profileName, global, groups, protection)),
-    skipped: [...skippedOf(selected, protection.context), ...refusal, ...raw.flatMap((each) => each.skipped)],
+    skipped,
   }
   return bounded(result, path)
 }

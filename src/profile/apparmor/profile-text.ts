@@ -1,3 +1,4 @@
+import { RecentMap } from '../../base/recent-map.ts'
 import { comment } from './quoted.ts'
 
 /** Rules that belong together, and why they are there: a person reads the file on the node. */
@@ -15,8 +16,19 @@ export interface ProfileBlock {
 
 const WIDTH = 116
 
+/** The same reasons stand in most profiles. What a policy gives is long, or seldom the same. */
+const known = new RecentMap<string, readonly string[]>(256)
+const LONGEST_KNOWN = 1_024
+
+function wrapped(text: string): readonly string[] {
+  if (text.length > LONGEST_KNOWN) return wrap(text)
+  const lines = known.get(text) ?? wrap(text)
+  known.set(text, lines)
+  return lines
+}
+
 /** Comment lines of at most 120 columns. */
-function wrapped(text: string): string[] {
+function wrap(text: string): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { judgePolicy } from '../../../actors/compiler/judge.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../../src/api/types.ts'
+import { validatePolicy } from '../../../src/api/validate.ts'
 import { costlyGlobs } from '../../../src/profile/apparmor/costly-globs.ts'
 import { type CarriedProfile, compileCarried } from '../../../src/profile/carried.ts'
 import { oldestAppArmor } from '../../../src/profile/context.ts'
@@ -15,9 +16,13 @@ const inDepth = (appArmor: object): AnyPolicy =>
 const nine = '/**[a-m]????????'
 const raw = [`deny ${nine} w,`]
 const custom = { profileType: 'Custom', customProfile: 'profile x {\n  file,\n}' }
-const judge = (now: AnyPolicy, before?: AnyPolicy) => judgePolicy(now, before, 'varmor').errors
+const options = { installNamespace: 'varmor', egressControl: { pods: false, services: false } }
+const judge = (now: AnyPolicy, before?: AnyPolicy) => judgePolicy(now, before, options).errors
 const problems = (object: unknown) =>
-  Array.from(costlyGlobs(object).values(), ({ path, problem }) => `${path}: ${problem.slice(0, problem.indexOf(':'))}`)
+  Array.from(
+    costlyGlobs(object, validatePolicy(object)).values(),
+    ({ path, problem }) => `${path}: ${problem.slice(0, problem.indexOf(':'))}`,
+  )
 
 describe('globs that cost apparmor_parser too much', () => {
   const at = 'spec.policy.enhanceProtect.appArmorRawRules[0].rules'

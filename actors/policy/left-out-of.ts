@@ -1,0 +1,46 @@
+import { enforcers } from '../../src/api/enforcer.ts'
+import { coverageOf } from '../../src/profile/coverage.ts'
+import type { Skipped } from '../../src/profile/result.ts'
+import type { AnyPolicy } from '../ports.ts'
+import { type LeftOutText, LONGEST_PARTS, pairOf } from './left-out.ts'
+import { cut, listing } from './listing.ts'
+
+/** A part may be so long in a message, and in a column. */
+const longest = { part: 80, short: 32 }
+const MOST_SHORT = 2
+
+/** What compiling a policy has skipped, in words. For compilers' threads: it asks for what all built-in rules mean. */
+export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): LeftOutText {
+  const { nothing, parts, newer } = coverageOf(spec.policy, skipped)
+  const onAllNodes = skipped.filter(({ byNode }) => byNode !== true)
+  const byEnforcer = enforcers.flatMap((enforcer): { enforcer: string; rules: string[] }[] => {
+    const rules = new Set(parts.filter((part) => part.enforcer === enforcer).map(({ rule }) => rule))
+    return rules.size === 0 ? [] : [{ enforcer, rules: [...rules] }]
+  })
+  const reasons = onAllNodes.map(
+    ({ rule, enforcer, reason, path }) => `${rule} (${path}) is not enforced by ${enforcer}: ${reason}`,
+  )
+  return {
+    nothing,
+    parts: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${namesOf(rules)}`).join('; '),
+    short: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${shortNames(rules)}`).join('; '),
+    pairs: [...new Set(onAllNodes.map(pairOf))].sort(),
+    newer: newer && { pairs: [...new Set(newer.skipped.map(pairOf))], nothing: newer.nothing },
+    reasons: listing(reasons, '; ', 50),
+  }
+}
+
+/** Room for all enforcers together. */
+const namesOf = (rules: readonly string[]): string =>
+  listing(
+    rules.map((rule) => cut(rule, longest.part)),
+    ', ',
+    50,
+    LONGEST_PARTS / enforcers.length,
+  )
+
+function shortNames(rules: readonly string[]): string {
+  const first = rules.slice(0, MOST_SHORT).map((rule) => cut(rule, longest.short))
+  const rest = rules.length - first.length
+  return [...first, ...(rest > 0 ? [`+${rest}`] : [])].join(', ')
+}
