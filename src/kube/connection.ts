@@ -1,4 +1,5 @@
 import type { RequestOptions } from 'node:https'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type buildConnector, type Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
@@ -167,17 +168,27 @@ async function makePool(config: KubeConfig, tls: object, connections: number | n
     case 'none':
       return new Agent({ ...timeouts, connections, connect })
     case 'agent':
-      return new Agent({ ...timeouts, connections, connect: { ...connect, ...(options.connect as BuildOptions) } })
+      return new Agent({
+        ...timeouts,
+        connections,
+        connect: { ...connect, ...withContext(options.connect as BuildOptions) },
+      })
     case 'proxy':
       return new Agent({
         ...timeouts,
         connections,
-        connect: proxyConnector(options.uri, options.requestTls as BuildOptions),
+        connect: proxyConnector(options.uri, withContext(options.requestTls as BuildOptions)),
       })
     case 'socks':
       return socksPool(config)
   }
 }
+
+/** One for all connections: each would read the certificates anew, and keep them. */
+const withContext = (tls: BuildOptions): BuildOptions => ({
+  ...tls,
+  secureContext: createSecureContext(tls as SecureContextOptions),
+})
 
 /** Only KubeConfig knows how to speak SOCKS, and it gives away the pool alone. */
 async function socksPool(config: KubeConfig): Promise<Dispatcher> {
