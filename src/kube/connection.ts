@@ -37,7 +37,10 @@ export interface ConnectionOptions {
   clock?: Clock
   /** Milliseconds for which headers are used before KubeConfig is asked again, which reads files. Default 10,000. */
   reload?: number
-  /** Connections for requests other than watches. Default 20: for all that a limiter has under way at once, and the lease. */
+  /**
+   * Connections for requests other than watches. Default 32, twice as many as a limiter has under way at once: with 20, undici has requests
+   * wait for connections that are free, which takes a tenth more CPU.
+   */
   connections?: number
 }
 
@@ -77,7 +80,7 @@ export class KubeConnection implements Connection {
     this.basePath = url.pathname.replace(/\/+$/, '')
     this.namespace = config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default'
     this.#config = config
-    this.#options = { clock: systemClock, reload: 10_000, connections: 20, ...options }
+    this.#options = { clock: systemClock, reload: 10_000, connections: 32, ...options }
   }
 
   async credentials(): Promise<Credentials> {
