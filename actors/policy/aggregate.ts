@@ -88,7 +88,7 @@ export class Aggregate {
     return { desired: this.#nodes.desired, loaded: this.#loaded, failed: this.#failed, blocking: this.#blocking }
   }
 
-  /** The generation that counts from now on. */
+  /** The generation that counts from now on. Who says so looks at the summary next: nobody need be told. */
   want(uid: string, generation: number): void {
     const number = this.#uidNumber(uid)
     if (number === this.#wantedUid && generation === this.#wantedGeneration) return
@@ -271,7 +271,6 @@ export class Aggregate {
     this.#failed = 0
     this.#blocking = 0
     for (let index = 0; index < this.#nodes.size; index++) this.#add(index, this.#nodes.facts(index), 1)
-    this.#onChange()
   }
 
   #uidNumber(uid: string): number {

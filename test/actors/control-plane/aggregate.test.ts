@@ -106,6 +106,19 @@ describe('what nodes said of a profile', () => {
     return { aggregate, report }
   }
 
+  it('tells its reader of what nodes report, and not of what the reader wants', () => {
+    const acknowledgements = new Acknowledgements(0)
+    let told = 0
+    const look = () => acknowledgements.of('demo/p', () => void told++)
+    acknowledgements.nodes.set('n', { schedulable: true }, 0)
+    look().want('u', 1)
+    look().want('u', 2)
+    expect(told).to.equal(0)
+    const loaded = { uid: 'u', generation: 2, state: 'loaded', message: '', leftOut: '' } as const
+    acknowledgements.report('demo/p', 'n', loaded, 0)
+    expect(told).to.equal(1)
+  })
+
   it('shows what a node leaves out whatever others have named before', () => {
     const { aggregate, report } = leaving(2)
     for (let i = 0; i < 1_000; i++) report('n0', `BPF: ${i}`)
