@@ -2,7 +2,7 @@ import type { FieldError } from '../api/field-error.ts'
 import type { AnyPolicy } from '../api/types.ts'
 import { validatePolicy } from '../api/validate.ts'
 import { costlyGlobs } from '../profile/apparmor/costly-globs.ts'
-import { compilePolicy } from '../profile/compile.ts'
+import { compileValidated } from '../profile/compile.ts'
 import { coverageOf } from '../profile/coverage.ts'
 import type { Skipped } from '../profile/result.ts'
 import type { SourceObject } from './documents.ts'
@@ -46,9 +46,10 @@ export async function validateCommand({ file, installNamespace, output }: Valida
 }
 
 function validate(source: SourceObject, model: ReturnType<typeof modelOf>, installNamespace: string): Validated {
-  const result = compilePolicy(source.value, { installNamespace, ...(model !== undefined && { model }) })
+  const faults = validatePolicy(source.value)
+  const result = compileValidated(source.value, faults, { installNamespace, ...(model !== undefined && { model }) })
   const uncompiled: FieldError[] = result.ok ? [] : result.errors.filter(({ code }) => code !== 'MISSING_MODEL')
-  const errors = [...uncompiled, ...costlyGlobs(source.value, validatePolicy(source.value)).values()]
+  const errors = [...uncompiled, ...costlyGlobs(source.value, faults).values()]
   const skipped = result.ok ? result.skipped : []
   const nothing = result.ok ? coverageOf((source.value as AnyPolicy).spec.policy, skipped).nothing : ''
   return { source, findings: errors.map((error) => finding(source, error)), skipped, nothing }

@@ -1,5 +1,5 @@
 import type { RequestOptions } from 'node:https'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type buildConnector, type Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
@@ -138,7 +138,8 @@ export class KubeConnection implements Connection {
     const material = JSON.stringify(tls)
     if (this.#pools?.material === material) return this.#pools
     const old = this.#pools
-    const make = (connections: number | null) => makePool(this.#config, tls, connections)
+    const context = this.origin.startsWith('https:') ? { secureContext: contextOf(tls) } : {}
+    const make = (connections: number | null) => makePool(this.#config, { tls, context }, connections)
     this.#pools = { material, requests: await make(this.#options.connections), watches: await make(null) }
     if (old !== undefined) for (const pool of [old.requests, old.watches]) this.#retire(pool)
     return this.#pools
@@ -165,33 +166,41 @@ type BuildOptions = buildConnector.BuildOptions
 const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
 const connect = { keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 }
 
-async function makePool(config: KubeConfig, tls: object, connections: number | null): Promise<Dispatcher> {
+/** One for all connections: each would read the certificates anew, and keep them. */
+function contextOf(tls: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(tls)
+  } catch (cause) {
+    throw new Error(`certificates or keys of the configuration are of no use: ${(cause as Error).message}`, { cause })
+  }
+}
+
+interface Tls {
+  tls: object
+  context: { secureContext?: SecureContext }
+}
+
+async function makePool(config: KubeConfig, { tls, context }: Tls, connections: number | null): Promise<Dispatcher> {
   const options = config.createDispatcherOptions(config.getCurrentCluster(), tls)
   switch (options.type) {
     case 'none':
-      return new Agent({ ...timeouts, connections, connect })
+      return new Agent({ ...timeouts, connections, connect: { ...connect, ...context } })
     case 'agent':
       return new Agent({
         ...timeouts,
         connections,
-        connect: { ...connect, ...withContext(options.connect as BuildOptions) },
+        connect: { ...connect, ...(options.connect as BuildOptions), ...context },
       })
     case 'proxy':
       return new Agent({
         ...timeouts,
         connections,
-        connect: proxyConnector(options.uri, withContext(options.requestTls as BuildOptions)),
+        connect: proxyConnector(options.uri, { ...(options.requestTls as BuildOptions), ...context }),
       })
     case 'socks':
       return socksPool(config)
   }
 }
-
-/** One for all connections: each would read the certificates anew, and keep them. */
-const withContext = (tls: BuildOptions): BuildOptions => ({
-  ...tls,
-  secureContext: createSecureContext(tls as SecureContextOptions),
-})
 
 /** Only KubeConfig knows how to speak SOCKS, and it gives away the pool alone. */
 async function socksPool(config: KubeConfig): Promise<Dispatcher> {

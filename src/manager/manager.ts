@@ -6,6 +6,7 @@ import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/plac
 import { askCompiler } from '../../actors/policy/ask-compiler.ts'
 import { parsePolicyKey } from '../../actors/policy/policy-id.ts'
 import { ProfileNames } from '../../actors/policy/profile-names.ts'
+import { defaultPolicySettings } from '../../actors/policy.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { group, version } from '../api/crds.ts'
 import type { ArmorProfile } from '../api/types.ts'
@@ -317,7 +318,7 @@ export class Manager {
   }
 
   get #egressControl(): EgressControl {
-    return this.#options.policy?.egressControl ?? { pods: false, services: false }
+    return this.#options.policy?.egressControl ?? defaultPolicySettings.egressControl
   }
 
   get #agentUser(): string {

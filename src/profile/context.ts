@@ -39,7 +39,7 @@ export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
   profileName: string
   appArmor: AppArmorFeatures
-  /** Nobody wants AppArmor's text, but what is left out of it: where making it is work, it is empty. */
+  /** Nobody wants AppArmor's text, but what is left out of it: that of EnhanceProtect is empty, and of any size. */
   withoutText?: boolean
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]

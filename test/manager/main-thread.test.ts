@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { build } from 'esbuild'
 
 const root = process.cwd()
-const compilers = /^src\/profile\/(compile\.ts|apparmor\/|bpf\/|seccomp\/|without-faults)/
+const compilers =
+  /^(src\/profile\/(compile\.ts|coverage\.ts|apparmor\/|bpf\/|seccomp\/|without-faults)|actors\/policy\/left-out-of)/
 /** What reads a compiled profile, and writes it for the kernel. */
 const loading =
   /\/(bpf-profile|encode|encode-egress|ip-address|layout|limits|map-write|places|port-set|profile-schema|read-profile)\.ts$/

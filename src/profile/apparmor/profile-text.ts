@@ -16,12 +16,10 @@ export interface ProfileBlock {
 
 const WIDTH = 116
 
-/** The same reasons stand in most profiles. What a policy gives is long, or seldom the same. */
+/** The same reasons stand in most profiles. */
 const known = new RecentMap<string, readonly string[]>(256)
-const LONGEST_KNOWN = 1_024
 
 function wrapped(text: string): readonly string[] {
-  if (text.length > LONGEST_KNOWN) return wrap(text)
   const lines = known.get(text) ?? wrap(text)
   known.set(text, lines)
   return lines
