@@ -13,27 +13,23 @@ const NAMED = 3
 const MOST_OF_UNIT = 6
 
 /** As the server writes it: with six bytes for what could end a script in a page of HTML, or a line. */
-const bytesOf = (value: unknown): number => bytesOfText(JSON.stringify(value) ?? '')
-
-function bytesOfText(text: string): number {
+function bytesOf(value: unknown): number {
+  const text = JSON.stringify(value) ?? ''
   const escaped = text.match(/[<>&\u2028\u2029]/g) ?? []
   return Buffer.byteLength(text) + 6 * escaped.length - Buffer.byteLength(escaped.join(''))
 }
 
-export const documentBytes = (document: ProfileDocument): number => bytesOfText(textOf(document))
-
-const textOf = ({ metadata, spec }: ProfileDocument): string => JSON.stringify({ metadata, spec })
+export const documentBytes = ({ metadata, spec }: ProfileDocument): number => bytesOf({ metadata, spec })
 
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
 /** What is wrong with an ArmorProfile that is too large to be stored: that of all enforcers together, with the largest parts named. */
 export function sizeErrors(document: ProfileDocument): FieldError[] {
-  const text = textOf(document)
-  // Nearly all are far from it.
-  if (MOST_OF_UNIT * text.length <= LARGEST_DOCUMENT) return []
-  const bytes = bytesOfText(text)
-  if (bytes <= LARGEST_DOCUMENT) return []
   const { metadata, spec } = document
+  // Nearly all are far from it.
+  if (MOST_OF_UNIT * JSON.stringify({ metadata, spec }).length <= LARGEST_DOCUMENT) return []
+  const bytes = documentBytes(document)
+  if (bytes <= LARGEST_DOCUMENT) return []
   const { profile, ...rest } = spec
   const parts = [...partsOf('metadata', metadata), ...partsOf('spec', rest), ...partsOf('spec.profile', profile)]
   const largest = parts.sort((one, other) => other.bytes - one.bytes).slice(0, NAMED)

@@ -37,10 +37,7 @@ export interface ConnectionOptions {
   clock?: Clock
   /** Milliseconds for which headers are used before KubeConfig is asked again, which reads files. Default 10,000. */
   reload?: number
-  /**
-   * Connections for requests other than watches. Default 32, twice as many as a limiter has under way at once: with 20, undici has requests
-   * wait for connections that are free, which takes a tenth more CPU.
-   */
+  /** Connections for requests other than watches. Default 32. */
   connections?: number
 }
 

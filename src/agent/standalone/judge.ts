@@ -21,11 +21,11 @@ export async function judgeStandalone(value: unknown, compilers: Compilers, name
   const policy = withNamespace(value)
   const tenant = String(read(policy, 'metadata', 'namespace') ?? '')
   try {
-    const names = { installNamespace: namespace, egressControl: { pods: false, services: false } }
-    const judgement = await compilers.run('judgePolicy', [policy, undefined, names], job(tenant, policy))
+    const installation = { installNamespace: namespace, egressControl: { pods: false, services: false } }
+    const judgement = await compilers.run('judgePolicy', [policy, undefined, installation], job(tenant, policy))
     const errors = [...judgement.errors, ...standaloneErrors(policy)]
     if (errors.length > 0) return { errors }
-    const options = { ...names, modeling: { state: 'none' } } as const
+    const options = { ...installation, modeling: { state: 'none' } } as const
     const desired = await compilers.run('desiredProfile', [policy as AnyPolicy, options], job(tenant, policy))
     return desired.ok ? { document: desired.document, notes: judgement.skipped } : { errors: desired.errors }
   } catch (error) {
