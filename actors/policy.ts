@@ -5,7 +5,7 @@ import { type Decision, type Effect, type Part, type TimerReason, timerReasons }
 import { failureText } from './policy/failure-text.ts'
 import { freshMemory, type Memory, withProgress, withRolloutFailure } from './policy/memory.ts'
 import type { Observation } from './policy/observation.ts'
-import { observe } from './policy/observe.ts'
+import { objectsNow, observe, seenOf } from './policy/observe.ts'
 import type { PolicyMessage, PolicyPorts } from './policy/ports.ts'
 import { PATIENCE, Turns } from './policy/turns.ts'
 import { PortError } from './ports.ts'
@@ -56,6 +56,8 @@ export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
           return converge(means, withRolloutFailure(memory, failureText(message.failure.error)), context)
         case 'nodes':
           return isDue(ports, memory, context) ? converge(means, memory, context) : memory
+        case 'watched':
+          return withoutNews(ports, memory, context) ?? converge(means, memory, context)
         case 'changed':
         case 'due':
           return converge(means, memory, context)
@@ -73,10 +75,18 @@ function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Cont
   return wait <= 0
 }
 
+/** What it remembers after a watch has brought what it has looked at already; undefined when there is something to look at. */
+function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memory | undefined {
+  const objects = objectsNow(ports, context.key, memory, context.now())
+  if (seenOf(objects) !== memory.looked) return undefined
+  if (objects.profileUnseenUntil === undefined) context.cancel('watch')
+  return objects.memory
+}
+
 /** Observes, decides and acts, until there is nothing to do now, or a status is to be written and it is not its turn. */
 async function converge({ ports, statuses }: Means, before: Memory, context: Context): Promise<Memory> {
   const { key } = context
-  let memory: Memory = { ...before, convergedAt: context.now() }
+  let memory: Memory = { ...before, convergedAt: context.now(), looked: '' }
   let [isWriter, waits] = [false, false]
   try {
     for (let round = 0; round < MOST_ROUNDS; round++) {
@@ -88,7 +98,7 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
       if (decision.ended) end(ports, seen, context)
       if (decision.effect === undefined) {
         setTimers(decision, context)
-        return { ...memory, failures: 0 }
+        return { ...memory, failures: 0, looked: seenOf(seen) }
       }
       if (isStatus(decision.effect)) {
         isWriter ||= statuses.take(key, context.now())
@@ -97,7 +107,7 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
           setTimers(decision, context)
           lookAgain(context, 'turn', PATIENCE)
           // It is shown by then, and not before.
-          return { ...memory, failure: seen.memory.failure }
+          return { ...memory, failure: seen.memory.failure, looked: seenOf(seen) }
         }
       } else {
         // It may take long: a tenant's policies may wait for a compiler, and nobody else waits for that.

@@ -33,6 +33,8 @@ export interface Memory {
   /** Failures of the API in a row. */
   failures: number
   convergedAt: number
+  /** What it saw when it had done all that it could do then: see `seenOf`. Empty: it has not come so far. */
+  looked: string
   /** Answers to our last writes, which the stores may not have yet. */
   policy: AnyPolicy | undefined
   profile: ArmorProfile | undefined
@@ -71,6 +73,7 @@ export interface Memory {
 export const freshMemory = (failure = ''): Memory => ({
   failures: 0,
   convergedAt: Number.NEGATIVE_INFINITY,
+  looked: '',
   policy: undefined,
   profile: undefined,
   profileWrittenAt: 0,

@@ -12,27 +12,46 @@ const NAMED = 5
 
 /** Gathers what is known now from the stores, from what nodes reported, and from what the actor remembers. */
 export function observe(ports: PolicyPorts, key: string, memory: Memory, now: number): Observation {
-  const { settings, stores, names, acknowledgements } = ports
+  const { settings, acknowledgements } = ports
+  const objects = objectsNow(ports, key, memory, now)
+  const { policy, profile, profileName, profileId } = objects
+  const aggregate = acknowledgements.of(keyOfProfile(profileId), () => ports.nodesChanged(key))
+  if (profile?.metadata.uid !== undefined) aggregate.want(profile.metadata.uid, profile.metadata.generation ?? 0)
+  return {
+    ...objects,
+    now,
+    settings,
+    nodes: nodesNow(ports, aggregate, { policy, profile, profileName }, memory, now),
+    egress: profile === undefined ? { addresses: undefined, sharing: 0 } : ports.egress(profile),
+    model: ports.model(profileId),
+  }
+}
+
+type Objects = Pick<
+  Observation,
+  'id' | 'profileName' | 'profileId' | 'policy' | 'profile' | 'profileUnseenUntil' | 'memory'
+>
+
+/** The policy and its ArmorProfile, as they are by now. */
+export function objectsNow(
+  { settings, stores, names }: PolicyPorts,
+  key: string,
+  memory: Memory,
+  now: number,
+): Objects {
   const id = parsePolicyKey(key)
   const { name: profileName, profileId } = names.of(id)
   const stored = stores.policy(id)
   const policy = newest(stored, memory.policy)
   const storedProfile = stores.profile(profileId.namespace, profileId.name)
   const { profile, unseenUntil } = profileNow(storedProfile, memory, settings, now)
-  const aggregate = acknowledgements.of(keyOfProfile(profileId), () => ports.nodesChanged(key))
-  if (profile?.metadata.uid !== undefined) aggregate.want(profile.metadata.uid, profile.metadata.generation ?? 0)
   return {
-    now,
-    settings,
     id,
     profileName,
     profileId,
     policy,
     profile,
     profileUnseenUntil: unseenUntil,
-    nodes: nodesNow(ports, aggregate, { policy, profile, profileName }, memory, now),
-    egress: profile === undefined ? { addresses: undefined, sharing: 0 } : ports.egress(profile),
-    model: ports.model(profileId),
     // What the store has by now need not be kept twice.
     memory: {
       ...memory,
@@ -41,6 +60,13 @@ export function observe(ports: PolicyPorts, key: string, memory: Memory, now: nu
     },
   }
 }
+
+/** Which state of policy and ArmorProfile this is, their statuses included. */
+export const seenOf = ({ profileName, policy, profile }: Pick<Objects, 'profileName' | 'policy' | 'profile'>): string =>
+  `${profileName} ${stateOf(policy)} ${stateOf(profile)}`
+
+const stateOf = (object: Objects['policy'] | Objects['profile']): string =>
+  object === undefined ? '' : `${object.metadata.uid}/${object.metadata.resourceVersion}`
 
 /** The ArmorProfile as it is by now: one that we made may not be in the store yet, and one that we let go still be there. */
 function profileNow(

@@ -110,9 +110,13 @@ export interface PolicyPorts {
   settings: PolicySettings
 }
 
-/** All level-triggered: look again. `rollout` brings how far the restarts are, `rollout-failed` that their actor starts anew. */
+/**
+ * All level-triggered: look again. `watched` is of the policy and its ArmorProfile alone, and mostly brings what the actor has written
+ * itself. `rollout` brings how far the restarts are, `rollout-failed` that their actor starts anew.
+ */
 export type PolicyMessage =
   | { type: 'changed' }
+  | { type: 'watched' }
   | { type: 'nodes' }
   | { type: 'rollout'; progress: RolloutProgress }
   | { type: 'rollout-failed'; failure: ActorFailure }

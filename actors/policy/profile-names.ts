@@ -155,20 +155,13 @@ export class ProfileNames {
 
   /** Changes what is known of policies, and then the names that depend on it. */
   #change(keys: readonly string[], change: () => void, ...more: string[]): void {
-    const names = new Set(more)
-    for (const key of keys)
-      for (const name of this.#wishes(key)) {
-        names.add(name)
-        this.#wishing.remove(name, key)
-      }
+    const before = keys.map((key) => this.#wishes(key))
     change()
-    for (const key of keys)
-      for (const name of this.#wishes(key)) {
-        names.add(name)
-        this.#wishing.add(name, key)
-      }
+    const after = keys.map((key) => this.#wishes(key))
+    keys.forEach((key, i) => void this.#wishing.replace(key, before[i]!, after[i]!))
     const due = new Set(keys)
-    for (const name of names) for (const key of this.#concerned.of(name)) due.add(key)
+    for (const name of [...more, ...before.flat(), ...after.flat()])
+      for (const key of this.#concerned.of(name)) due.add(key)
     const changed = [...due].filter((key) => this.#nameAnew(key))
     for (const key of changed) for (const listener of this.#listeners) listener(key)
   }
@@ -181,14 +174,12 @@ export class ProfileNames {
   /** @returns whether it has another name now */
   #nameAnew(key: string): boolean {
     const before = this.#namings.get(key)
-    for (const name of before?.looked ?? []) this.#concerned.remove(name, key)
-    this.#namings.delete(key)
     const known = this.#policies.get(key)
-    if (known === undefined) return false
-    const after = this.#resolve(key, known.id)
-    this.#namings.set(key, after)
-    for (const name of after.looked) this.#concerned.add(name, key)
-    return before?.naming.name !== after.naming.name
+    const after = known && this.#resolve(key, known.id)
+    this.#concerned.replace(key, before?.looked ?? [], after?.looked ?? [])
+    if (after === undefined) this.#namings.delete(key)
+    else this.#namings.set(key, after)
+    return after !== undefined && before?.naming.name !== after.naming.name
   }
 
   #resolve(key: string, id: PolicyId): Resolved {
@@ -261,6 +252,12 @@ class Lists {
     const set = this.#sets.get(name)
     if (set === undefined) this.#sets.set(name, new Set([key]))
     else set.add(key)
+  }
+
+  /** The key is under these names, and no longer under those of before. */
+  replace(key: string, before: readonly string[], after: readonly string[]): void {
+    for (const name of before) if (!after.includes(name)) this.remove(name, key)
+    for (const name of after) this.add(name, key)
   }
 
   remove(name: string, key: string): void {

@@ -171,7 +171,7 @@ export class ControlPlane {
     this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
     const policyChanged = ({ object }: Change<AnyPolicy>): void => {
       this.#options.names.policyChanged(idOf(object))
-      this.#look(keyOfPolicy(idOf(object)))
+      this.#watched(keyOfPolicy(idOf(object)))
     }
     this.#follow(view.policies.subscribe({ name: 'control-plane', handle: policyChanged }))
     this.#follow(view.clusterPolicies.subscribe({ name: 'control-plane', handle: policyChanged }))
@@ -232,6 +232,10 @@ export class ControlPlane {
     this.#policies.of(policyKey).tell({ type: 'changed' })
   }
 
+  #watched(policyKey: string): void {
+    this.#policies.of(policyKey).tell({ type: 'watched' })
+  }
+
   #nodeChanged(change: Change<Node>): void {
     const { type, key, object } = change
     this.#uncovered.nodeChanged(change)
@@ -273,7 +277,7 @@ export class ControlPlane {
     // For what no policy is behind, nobody looks for addresses.
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
     if (type !== 'deleted') this.#announceStranger(profile)
-    if (owner !== undefined) this.#look(keyOfOwner(owner, home))
+    if (owner !== undefined) this.#watched(keyOfOwner(owner, home))
     if (this.#settings.behaviorModeling) this.#models.profileChanged(key)
   }
 

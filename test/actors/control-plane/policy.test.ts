@@ -64,6 +64,25 @@ describe('a policy', () => {
     expect(before).to.deep.equal({ 'policy-finalizers': 1, profile: 1, 'policy-status': 1, 'profile-status': 1 })
   })
 
+  it('does not look again when the watch brings what it has written itself, and does when that brings anything else', async () => {
+    let looks = 0
+    const model = (): undefined => void looks++
+    const world = worldOf(3, { model })
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    await world.runFor(120_000)
+    const before = looks
+    world.manager?.policies.of(key).tell({ type: 'watched' })
+    await world.runFor(1_000)
+    expect(looks).to.equal(before)
+    world.api.update(`ArmorProfile/demo/${AP}`, ({ metadata }) => {
+      metadata.labels = {}
+    })
+    await world.runFor(1_000)
+    expect(looks).to.be.above(before)
+    expect(world.getProfile(AP)?.metadata.labels).not.to.deep.equal({})
+  })
+
   it('is not ready while a node has the generation of before', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())

@@ -131,7 +131,7 @@ export class Manager {
       for (const key of this.session.keys(kind)) this.#know(key)
     this.names.subscribe((key) => this.policies.of(key).tell({ type: 'changed' }))
     for (const kind of ['VarmorPolicy', 'VarmorClusterPolicy'] as const)
-      for (const key of this.session.keys(kind)) this.policies.of(key).tell({ type: 'changed' })
+      for (const key of this.session.keys(kind)) this.policies.of(key).tell({ type: 'watched' })
     for (const key of this.session.keys('ArmorProfile')) {
       const [, namespace = '', name = ''] = key.split('/')
       this.#profileChanged(this.session.profile(namespace, name))
@@ -167,11 +167,11 @@ export class Manager {
 
   #changed(key: string, object: Stored | undefined): void {
     if (/^(Varmor|ArmorProfile)/.test(key)) this.#know(key)
-    if (key.startsWith('Varmor')) this.policies.of(key).tell({ type: 'changed' })
+    if (key.startsWith('Varmor')) this.policies.of(key).tell({ type: 'watched' })
     else if (key.startsWith('ArmorProfile/')) {
       if (object !== undefined) this.#profileChanged(object as unknown as ArmorProfile)
       const owner = this.#owners.get(key)
-      if (object === undefined && owner !== undefined) this.policies.of(owner).tell({ type: 'changed' })
+      if (object === undefined && owner !== undefined) this.policies.of(owner).tell({ type: 'watched' })
     }
   }
 
@@ -182,7 +182,7 @@ export class Manager {
     const namespace = kind === 'VarmorPolicy' ? (profile.metadata.namespace ?? '') : ''
     const key = keyOfPolicy({ kind, namespace, name: owner.name })
     this.#owners.set(keyFor('ArmorProfile', profile.metadata.namespace, profile.metadata.name), key)
-    this.policies.of(key).tell({ type: 'changed' })
+    this.policies.of(key).tell({ type: 'watched' })
   }
 }
 
