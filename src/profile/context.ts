@@ -45,7 +45,7 @@ export interface CompileContext {
   blockDevices?: readonly string[]
   /** Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no certain node. */
   absentHooks?: readonly string[]
-  /** Whose addresses the manager looks for; left out: nobody's. Of what is compiled for no certain node. */
+  /** Whose addresses the manager looks for; left out: nobody knows, as there is no cluster. Of what is compiled for no certain node. */
   egressControl?: EgressControl
   /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */
   addresses?: readonly EgressAddresses[]

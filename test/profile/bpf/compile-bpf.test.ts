@@ -192,7 +192,7 @@ describe('built-in rules', () => {
         enforcer: 'BPF',
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'block-access-to-kube-apiserver',
-        reason: 'no manager looks for the addresses of Services: it does with --enableServiceEgressControl',
+        reason: 'only a manager knows the addresses of Services: it looks for them with --enableServiceEgressControl',
         extent: 'all',
       },
     ])

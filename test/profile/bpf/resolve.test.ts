@@ -71,8 +71,10 @@ describe('rules about Services and Pods', () => {
     it(`are named with the flag that is missing, of ${JSON.stringify(control)}`, () => {
       const { value, skipped } = compile(egress, control === undefined ? {} : { egressControl: control })
       expect(targetsOf(value, control).map(targetText)).to.deep.equal(targets)
-      const reasons = flags.map(
-        (what) => `no manager looks for the addresses of ${what}s: it does with --enable${what}EgressControl`,
+      const reasons = flags.map((what) =>
+        control === undefined
+          ? `only a manager knows the addresses of ${what}s: it looks for them with --enable${what}EgressControl`
+          : `no manager looks for the addresses of ${what}s: it does with --enable${what}EgressControl`,
       )
       expect(skipped.map(({ reason }) => reason)).to.deep.equal(reasons)
       expect(skipped.every(({ extent }) => extent === 'all')).to.equal(true)
