@@ -36,7 +36,8 @@ interface Means {
 
 /**
  * One policy: its ArmorProfile, its statuses, its restarts, its end. It observes what the API server and the nodes hold, decides what
- * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do.
+ * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do, and
+ * does not look again when these bring it.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
   const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE, ports.turnCame) }
@@ -77,9 +78,12 @@ function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Cont
 
 /** What it remembers after a watch has brought what it has looked at already; undefined when there is something to look at. */
 function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memory | undefined {
-  const objects = objectsNow(ports, context.key, memory, context.now())
+  const now = context.now()
+  const objects = objectsNow(ports, context.key, memory, now)
   if (seenOf(objects) !== memory.looked) return undefined
+  // The watch may have shown it, or, late, that it is gone: then what was written counts for a while.
   if (objects.profileUnseenUntil === undefined) context.cancel('watch')
+  else lookAgain(context, 'watch', objects.profileUnseenUntil - now)
   return objects.memory
 }
 

@@ -274,7 +274,7 @@ export class ControlPlane {
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
-    // For what no policy is behind, nobody looks for addresses.
+    // For what no policy is behind, nobody looks for addresses. Other targets are a change of addresses, too, of which its policy is told.
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
     if (type !== 'deleted') this.#announceStranger(profile)
     if (owner !== undefined) this.#watched(keyOfOwner(owner, home))

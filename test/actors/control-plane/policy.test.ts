@@ -83,6 +83,26 @@ describe('a policy', () => {
     expect(world.getProfile(AP)?.metadata.labels).not.to.deep.equal({})
   })
 
+  it('makes its ArmorProfile again that went while the watch was late, where no node says so', async () => {
+    const world = worldOf(0)
+    const key = world.policy('web', policySpec())
+    await world.runUntil(() => world.manager?.session.profile('demo', AP) !== undefined, 60_000)
+    const watch = [...world.api.watchers].at(-1)!
+    world.api.watchers.delete(watch)
+    const { resourceVersion } = world.getProfile(AP)!.metadata
+    const isWritten = () => world.getProfile(AP)!.metadata.resourceVersion !== resourceVersion
+    expect(await world.runUntil(isWritten, 60_000)).to.equal(true)
+    await world.runFor(1_000)
+    const path = `ArmorProfile/demo/${AP}`
+    world.api.update(path, ({ metadata }) => {
+      metadata.finalizers = []
+    })
+    world.api.delete(path)
+    for (const one of [path, key]) watch(one, world.api.get(one))
+    world.api.watchers.add(watch)
+    expect(await world.runUntil(() => world.getProfile(AP) !== undefined, 60_000)).to.equal(true)
+  })
+
   it('is not ready while a node has the generation of before', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())
