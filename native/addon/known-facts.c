@@ -18,7 +18,10 @@
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
-	return k->process[family] + (size_t)(pid * k->multiplier >> (32 - KNOWN_SET_BITS)) * KNOWN_WAYS;
+	/* By the product alone neighbours would share a set, with one multiplier in some hundreds. */
+	uint32_t hash = record_hash_mix(pid * k->multiplier);
+
+	return k->process[family] + (size_t)(hash >> (32 - KNOWN_SET_BITS)) * KNOWN_WAYS;
 }
 
 struct known_process *known_facts_process(struct known_records *k, enum known_family family, uint32_t pid)
@@ -147,6 +150,7 @@ struct known_records *known_records_new(void)
 		return NULL;
 	}
 	k->multiplier |= 1;
+	k->batch = 1;
 	return k;
 }
 

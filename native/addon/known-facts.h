@@ -35,7 +35,7 @@ struct known_opening {
 
 struct known_process {
 	uint32_t pid; /* 0: none */
-	uint64_t batch;
+	uint64_t batch; /* in which it was taught; 0: never */
 	bool of_batch;
 	double second;
 	double since;

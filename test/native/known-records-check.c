@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "known-records.h"
+#include "known-facts.h"
 
 #define ROUNDS 60000
 #define ROWS 16384
@@ -190,6 +190,30 @@ static void add_rows(struct known_kinds *kinds)
 	}
 }
 
+/* Whatever number the table has drawn. */
+static void expect_neighbours(void)
+{
+	static const uint32_t multipliers[] = { 1, 5, 0x80000001u, 0x55555557u };
+	const struct known_text none = text_of("");
+	const struct known_opening_facts opening = { .start = none, .before = none, .behind = none, .container = none };
+	struct known_records *k = known_records_new();
+	size_t i;
+
+	expect(k, "there is memory");
+	for (i = 0; i < sizeof(multipliers) / sizeof(multipliers[0]); i++) {
+		struct known_process_facts facts = { .label = known_records_add_label(k, none, none), .about = none,
+						     .opening = known_records_add_opening(k, &opening) };
+
+		k->multiplier = multipliers[i];
+		for (facts.pid = 1; facts.pid < 200; facts.pid++)
+			expect(known_records_teach(k, &facts) == KNOWN_TAUGHT, "a process is known");
+		for (facts.pid = 1; facts.pid < 200; facts.pid++)
+			expect(known_facts_process(k, KNOWN_APPARMOR, facts.pid), "processes that follow one another have room");
+		known_records_forget(k);
+	}
+	known_records_free(k);
+}
+
 static void expect_line(struct known_records *k)
 {
 	const char *given = "type=AVC msg=audit(1740381264.123:7): apparmor=\"DENIED\" profile=\"varmor-a\" name=\"/a\" pid=1 comm=\"sh\" mask=\"r\"\n";
@@ -229,6 +253,7 @@ int main(void)
 	}
 	teach(k, openings);
 	expect_line(k);
+	expect_neighbours();
 	known_records_use_kinds(k, &kinds);
 	/* As where all have too many kinds. */
 	for (i = 0; i < OWNERS; i++)

@@ -42,7 +42,7 @@ function ofBytes(bytes: Uint8Array, start: number, end: number, seed: number): n
 }
 
 /** Spreads each bit over all of them (the end of MurmurHash3). */
-function mixed(hash: number): number {
+export function mixed(hash: number): number {
   let mix = hash ^ (hash >>> 16)
   mix = Math.imul(mix, second)
   mix ^= mix >>> 13

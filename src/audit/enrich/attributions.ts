@@ -1,3 +1,4 @@
+import { mixed } from '../decode/record-hash.ts'
 import { type Attribution, attribute, nobody } from './attribution.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -100,8 +101,9 @@ export class Attributions {
     return empty
   }
 
+  /** By the product alone neighbours would share places, with one multiplier in some hundreds. */
   #setOf(pid: number): number {
-    return (Math.imul(pid, this.#multiplier) >>> (32 - setBits)) * ways
+    return (mixed(Math.imul(pid, this.#multiplier)) >>> (32 - setBits)) * ways
   }
 
   /** In its own place, or in that of the process that was asked for least lately. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { attribute, attributeRecord, mayResolveLater } from '../../../src/audit/enrich/attribution.ts'
+import { Attributions } from '../../../src/audit/enrich/attributions.ts'
 import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
 import type { Membership, NoProcess, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, startOfStat } from '../../../src/audit/enrich/proc-pid-resolver.ts'
@@ -141,6 +142,24 @@ describe('the attribution of a process', () => {
       expect(mayResolveLater(found)).to.equal(true)
     }
   })
+})
+
+describe('attributions', () => {
+  for (const random of [0, 0.25, 0.5, 0.999_999_999])
+    it(`have room for processes that follow one another, with the number ${random}`, () => {
+      const asked: number[] = []
+      const resolve = (pid: number): Membership => {
+        asked.push(pid)
+        return { containerID: web.containerID, mntNsID: 0, since: 0 }
+      }
+      const resolver: PidResolver = { beginBatch: () => undefined, resolve }
+      const attributions = new Attributions(random)
+      const snapshot = new Snapshot(demo)
+      const pids = Array.from({ length: 199 }, (_, i) => i + 1)
+      attributions.beginBatch(resolver, false)
+      for (let round = 0; round < 2; round++) for (const pid of pids) attributions.find(pid, 100, snapshot, resolver)
+      expect(asked).to.deep.equal(pids)
+    })
 })
 
 describe('the resolver over /proc', () => {
