@@ -112,7 +112,8 @@ export interface PolicyPorts {
 
 /**
  * All level-triggered: look again. `watched` says so of the policy and its ArmorProfile alone: where these are as they were at the last
- * look, as after a write of the actor's own, nothing is looked at. `rollout` brings how far the restarts are, `rollout-failed` that their actor starts anew.
+ * look, as after a write of the actor's own, nothing is looked at. `rollout` brings how far the restarts are, `rollout-failed` that
+ * their actor starts anew.
  */
 export type PolicyMessage =
   | { type: 'changed' }

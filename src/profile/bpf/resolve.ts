@@ -43,11 +43,12 @@ function notSought(references: readonly Reference[], control: EgressControl | un
     const { kind, from } = reference
     const [what, flag] =
       kind === 'pods' ? ['Pods', '--enablePodEgressControl'] : ['Services', '--enableServiceEgressControl']
-    const why =
-      control === undefined
-        ? `only a manager knows the addresses of ${what}: it looks for them with ${flag}`
-        : `no manager looks for the addresses of ${what}: it does with ${flag}`
-    if (!isSought(reference, control)) return [{ from, reason: why, all: true }]
+    if (control === undefined) {
+      const reason = `only a manager knows the addresses of ${what}: it looks for them with ${flag}`
+      return [{ from, reason, all: true }]
+    }
+    if (!isSought(reference, control))
+      return [{ from, reason: `no manager looks for the addresses of ${what}: it does with ${flag}`, all: true }]
     if (found.has(targetText(targetOf(reference as ClusterReference)))) return []
     const reason = `a policy has room for ${MAX_EGRESS_TARGETS} different Services and selectors; divide it, or take blocks of addresses`
     return [{ from, reason, all: true }]
