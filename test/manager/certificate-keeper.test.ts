@@ -257,11 +257,13 @@ describe('certificates of the manager', () => {
   })
 
   it('convince a TLS client, also in the middle of a change of authorities', async () => {
-    const world = new World()
+    // The clock of the TLS library is the machine's: the world begins so that it comes to it.
+    const days = 305
+    const world = new World(Date.now() - days * day)
     const manager = world.manager()
     await started(manager)
     const old = world.bundle
-    for (let i = 0; i < 305; i++) {
+    for (let i = 0; i < days; i++) {
       await world.clock.advance(day)
       await settled(manager)
     }
@@ -269,7 +271,6 @@ describe('certificates of the manager', () => {
     const server: Server = createServer(manager.served.at(-1)!)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    // The clock of the TLS library is the machine's: only who signed is asked here.
     const verdict = (ca: string) =>
       new Promise<string>((resolve) => {
         const socket = connect({ port, host: '127.0.0.1', ca, rejectUnauthorized: false }, () => {
@@ -277,7 +278,7 @@ describe('certificates of the manager', () => {
           socket.destroy()
         })
       })
-    expect(await verdict(world.bundle)).to.be.oneOf(['authorized', 'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'])
+    expect(await verdict(world.bundle)).to.equal('authorized')
     expect(await verdict(old)).to.be.oneOf(['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'])
     await manager.keeper.stop()
     await new Promise((resolve) => server.close(resolve))

@@ -34,9 +34,15 @@ export class World {
   readonly errors: unknown[] = []
   readonly random = seededRandom(7)
   #origin = this.clock.now()
+  readonly #start: number
+
+  /** @param begin What the world's wall clock says at first, in milliseconds since 1970. */
+  constructor(begin = start) {
+    this.#start = begin
+  }
 
   get now(): number {
-    return start + this.clock.now() - this.#origin
+    return this.#start + this.clock.now() - this.#origin
   }
 
   manager(options: Partial<CertificateKeeperOptions> = {}): Manager {
