@@ -146,7 +146,8 @@ export class PortError extends Error {
 
 /** The Kubernetes Events that a policy gets. */
 export type EventReason =
-  | 'ProfileCreated'
+  /** It was there before. */
+  | 'ProfileRestored'
   | 'ProfileUpdated'
   | 'ProfileRefused'
   | 'NodeFailed'

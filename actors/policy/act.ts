@@ -8,6 +8,7 @@ import { cut } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
 import { keyOfProfile } from './policy-id.ts'
+import { wasMade } from './policy-status.ts'
 import type { PolicyPorts } from './ports.ts'
 
 /**
@@ -88,11 +89,15 @@ function applied(
 ): Part {
   const name = `ArmorProfile ${keyOfProfile(profileId)}`
   const isNew = before === undefined
+  const isBack = isNew && (memory.released !== undefined || wasMade(policy.status))
   const isChanged = !isNew && profile.metadata.generation !== before.metadata.generation
   return {
     counts: ['profile-applied'],
+    // That it was made at first is in the status of the policy, and need not be written twice.
     events: [
-      ...(isNew ? [{ policy, type: 'Normal', reason: 'ProfileCreated', note: `${name} was made` } as const] : []),
+      ...(isBack
+        ? [{ policy, type: 'Warning', reason: 'ProfileRestored', note: `${name} was gone, and was made again` } as const]
+        : []),
       ...(isChanged
         ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` } as const]
         : []),

@@ -70,12 +70,13 @@ const stateOf = (object: Objects['policy'] | Objects['profile']): string =>
 
 /** The ArmorProfile as it is by now: one that we made may not be in the store yet, and one that we let go still be there. */
 function profileNow(
-  stored: ArmorProfile | undefined,
+  known: ArmorProfile | undefined,
   { profile: written, released, profileWrittenAt }: Memory,
   { watchDelay }: PolicySettings,
   now: number,
 ): { profile: ArmorProfile | undefined; unseenUntil?: number } {
-  if (stored?.metadata.uid !== undefined && stored.metadata.uid === released) return { profile: undefined }
+  const isGone = known?.metadata.uid !== undefined && known.metadata.uid === released
+  const stored = isGone ? undefined : known
   if (stored !== undefined || written === undefined) return { profile: newest(stored, written) }
   const unseenUntil = profileWrittenAt + watchDelay
   return now < unseenUntil ? { profile: written, unseenUntil } : { profile: undefined }

@@ -33,7 +33,7 @@ export function lostEventsTo(logger: Pick<Logger, 'warn'>): (why: keyof EventLos
 
 /** What the manager did when there is such a reason. */
 const actions: Record<PolicyEvent['reason'], string> = {
-  ProfileCreated: 'Create',
+  ProfileRestored: 'Create',
   ProfileUpdated: 'Update',
   ProfileRefused: 'Compile',
   NodeFailed: 'Load',

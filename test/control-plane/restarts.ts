@@ -121,8 +121,10 @@ export function restarts(it: Define, world: () => World): void {
       (one) => isDone(one) && one.status?.ready === true,
     )
     expect(conditionOf(found, 'Restarting')).to.equal(undefined)
-    await eventually('the events', async () => (await eventReasons(world(), made)).includes('ProfileCreated'))
-    expect(await eventReasons(world(), made)).to.deep.equal(['ProfileCreated'])
+    // An Event that comes later says that those of before have come.
+    await apply(world(), policy(namespace, 'web', { restart: true, rules: ['disallow-umount'] }))
+    await eventually('the events', async () => (await eventReasons(world(), made)).includes('ProfileUpdated'))
+    expect(await eventReasons(world(), made)).to.deep.equal(['ProfileUpdated'])
     await remove(world(), made)
   })
 

@@ -39,7 +39,7 @@ describe('a policy', () => {
     expect(policy.status).to.deep.include({ profileName: AP, phase: 'Protecting', ready: true, observedGeneration: 1 })
     expect(world.condition(key, 'Created')?.status).to.equal('True')
     expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady' })
-    expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal(['ProfileCreated'])
+    expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal([])
   })
 
   it('of the whole cluster has its ArmorProfile in the install namespace', async () => {
@@ -122,7 +122,7 @@ describe('a policy', () => {
     expect(world.getProfile(AP)?.status?.conditions).to.equal(undefined)
     expect(world.condition(key, 'Updated')?.status).to.equal('True')
     const reasons = world.manager?.events.map(({ reason }) => reason)
-    expect(reasons).to.deep.equal(['ProfileCreated', 'ProfileUpdated', 'NodeFailed'])
+    expect(reasons).to.deep.equal(['ProfileUpdated', 'NodeFailed'])
   })
 
   it('names the node for which no agent reports', async () => {
@@ -346,16 +346,26 @@ describe('a policy', () => {
     })
   })
 
-  it('has its ArmorProfile made again when someone deletes that', async () => {
-    const world = worldOf(2)
-    const key = world.policy('web', policySpec())
-    await ready(world, key)
-    const { uid } = world.getProfile(AP)!.metadata
-    world.api.delete(keyFor('ArmorProfile', 'demo', AP))
-    await world.runUntil(() => ![undefined, uid].includes(world.getProfile(AP)?.metadata.uid), 60_000)
-    await ready(world, key)
-    expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
-  })
+  for (const { of, hasHolder } of [
+    { of: 'which nodes let go of', hasHolder: true },
+    { of: 'which nothing holds', hasHolder: false },
+  ])
+    it(`has its ArmorProfile made again when someone deletes that, ${of}, and an Event says so`, async () => {
+      const world = worldOf(2)
+      const key = world.policy('web', policySpec())
+      await ready(world, key)
+      const path = keyFor('ArmorProfile', 'demo', AP)
+      const { uid } = world.getProfile(AP)!.metadata
+      if (!hasHolder)
+        world.api.update(path, ({ metadata }) => {
+          metadata.finalizers = []
+        })
+      world.api.delete(path)
+      await world.runUntil(() => ![undefined, uid].includes(world.getProfile(AP)?.metadata.uid), 60_000)
+      await ready(world, key)
+      expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
+      expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal(['ProfileRestored'])
+    })
 
   it('takes back what someone changed in its ArmorProfile', async () => {
     const world = worldOf(1)

@@ -27,7 +27,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
     expect(world.condition(key, 'Restarting')?.message).to.equal('5 of 5 workloads were restarted')
     const reasons = world.manager!.events.map(({ reason }) => reason)
-    expect(reasons).to.deep.equal(['ProfileCreated', 'RestartBegun', 'RestartDone'])
+    expect(reasons).to.deep.equal(['RestartBegun', 'RestartDone'])
     await world.runFor(300_000)
     expect(world.restarts).to.have.length(5)
   })
