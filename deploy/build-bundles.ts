@@ -26,10 +26,11 @@ const roles = {
   'extend-command': 'src/cli/model/extend-command.ts',
 }
 
-/** Modules that threads begin with. The two of the decoding pool run in one thread and mark objects for each other. */
+/** Modules that threads begin with, and one that a role loads by its place. The two of the decoding pool run in one thread and mark objects for each other. */
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
   thread: 'actors/compiler/thread.ts',
+  jobs: 'actors/compiler/jobs.ts',
   'modeller-thread': 'src/agent/modeller/modeller-thread.ts',
   worker: 'src/audit/pool/worker.ts',
   'piscina-worker': 'node_modules/piscina/dist/worker.js',

@@ -4,7 +4,9 @@ import type { Logger } from '../../src/base/logger.ts'
 import { ActorSystem } from '../runtime/index.ts'
 import { CompilerPool, type PoolOptions } from './compiler-pool.ts'
 import { compilerDefaults } from './defaults.ts'
+import type { compilerJobs } from './jobs.ts'
 import { PlacedCompiler } from './placed-compiler.ts'
+import { PlainAtOnce } from './plain-at-once.ts'
 import type { Compilers } from './ports.ts'
 
 export interface CompilersOptions
@@ -12,6 +14,8 @@ export interface CompilersOptions
   logger: Logger
   /** What furnishes a thread; `thread.ts` unless given. */
   module?: URL
+  /** Plain policies are compiled on the thread that asks, unless it is by another `module`. */
+  plainAtOnce?: boolean
 }
 
 /** Compilers on threads of this process. */
@@ -25,9 +29,20 @@ export interface PlacedCompilers extends Compilers {
 }
 
 /** Where the sources run this is one of them; else what they were compiled to. */
-const ownModule = new URL(`./thread${extname(import.meta.url)}`, import.meta.url)
+const moduleOf = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
+const ownModule = moduleOf('thread')
 
-export function placeCompilers({ module = ownModule, ...options }: CompilersOptions): PlacedCompilers {
+/** Loaded where it is needed: most of what a process has is less than this. */
+async function loadJobs(): Promise<typeof compilerJobs> {
+  const module: { compilerJobs: typeof compilerJobs } = await import(moduleOf('jobs').href)
+  return module.compilerJobs
+}
+
+export function placeCompilers({
+  module = ownModule,
+  plainAtOnce = false,
+  ...options
+}: CompilersOptions): PlacedCompilers {
   const system = new ActorSystem({ logger: options.logger })
   const pool = new CompilerPool({
     ...compilerDefaults,
@@ -35,8 +50,18 @@ export function placeCompilers({ module = ownModule, ...options }: CompilersOpti
     clock: systemClock,
     thread: (number) => new PlacedCompiler(system, `compiler-${number}`, module),
   })
+  const { observe } = options
+  const compilers: Compilers =
+    plainAtOnce && module === ownModule
+      ? new PlainAtOnce({
+          others: pool,
+          jobs: loadJobs,
+          clock: systemClock,
+          ...(observe !== undefined && { observe }),
+        })
+      : pool
   return {
-    run: (job, input, asked) => pool.run(job, input, asked),
+    run: (job, input, asked) => compilers.run(job, input, asked),
     start: () => pool.start(),
     stop: async () => {
       pool.stop()

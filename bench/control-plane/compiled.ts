@@ -9,7 +9,7 @@ export const compiled = (script: string): string => join(folder, script.replace(
 
 /** Bundles the children as the manager of an installation is: loading its modules one by one takes memory of its own. */
 export async function compile(): Promise<void> {
-  const { 'thread-entry': entry, thread } = installed.threads
+  const { 'thread-entry': entry, thread, jobs } = installed.threads
   await buildBundles(folder, {
     roles: {
       'manager-child': 'bench/control-plane/manager-child.ts',
@@ -18,6 +18,7 @@ export async function compile(): Promise<void> {
     threads: {
       'thread-entry': entry!,
       thread: thread!,
+      jobs: jobs!,
       'hostile-thread': 'test/actors/compiler/hostile-thread.ts',
     },
   })

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, sleep, systemClock, type Timer } from '../base/clock.ts'
 import { RecentMap } from '../base/recent-map.ts'
+import { TokenBuckets } from '../base/token-bucket.ts'
 import { isAlreadyExists, isNotFound } from './api-error.ts'
 import type { ApiClient } from './client.ts'
 import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
 import { isUnclear } from './retry.ts'
-import { TokenBuckets } from './token-bucket.ts'
 
 /** Something that users should see in `kubectl describe`. */
 export interface EventNote {

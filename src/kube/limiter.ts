@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
+import { TokenBucket } from '../base/token-bucket.ts'
 import { ClassQueue } from './class-queue.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 /**
  * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are

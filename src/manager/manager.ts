@@ -233,7 +233,7 @@ export class Manager {
     // With a second to spare, the API server has its answer before it gives up.
     const longestWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
     const observe = (outcome: Outcome): void => this.metrics.compiled(outcome)
-    return placeCompilers({ logger, longestWait, observe, ...compilers })
+    return placeCompilers({ logger, longestWait, observe, plainAtOnce: true, ...compilers })
   }
 
   /** The part that leads, for one term; its writes hold as long as the term does. */

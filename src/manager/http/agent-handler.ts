@@ -1,7 +1,7 @@
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
+import { type TokenBucket, TokenBuckets } from '../../base/token-bucket.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
-import { type TokenBucket, TokenBuckets } from '../../kube/token-bucket.ts'
 import type { ReportGate } from './report-gate.ts'
 import type { Verdict } from './token-verifier.ts'
 

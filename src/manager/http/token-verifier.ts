@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../base/recent-map.ts'
-import { TokenBuckets } from '../../kube/token-bucket.ts'
+import { TokenBuckets } from '../../base/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {

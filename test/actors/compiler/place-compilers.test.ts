@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { judgePolicy } from '../../../actors/compiler/judge.ts'
 import { type PlacedCompilers, placeCompilers } from '../../../actors/compiler/place-compilers.ts'
 import { CompilerError } from '../../../actors/compiler/ports.ts'
 import type { AnyPolicy } from '../../../src/api/types.ts'
@@ -35,6 +36,19 @@ describe('compilers on threads', () => {
     expect(await compile(named('web'))).to.deep.equal(compilePolicy(named('web'), {}))
     const bad = { ...named('web'), spec: {} } as AnyPolicy
     expect(await compile(bad)).to.deep.equal(compilePolicy(bad, {}))
+  })
+
+  it('give the same at once, without a thread, for a plain policy', async () => {
+    const jobs: string[] = []
+    const observe = (outcome: string): void => void jobs.push(outcome)
+    compilers = placeCompilers({ logger: noLogger, ...patient, threads: 0, plainAtOnce: true, observe })
+    const options = { installNamespace: 'varmor', egressControl: { pods: false, services: true } }
+    const asked = { tenant: 'demo', urgent: true, subject: '' }
+    for (const object of [named('web'), policy({ enforcer: 'nothing' })]) {
+      const judged = await compilers.run('judgePolicy', [object, undefined, options], asked)
+      expect(judged).to.deep.equal(judgePolicy(object, undefined, options))
+    }
+    expect(jobs).to.deep.equal(['done', 'done'])
   })
 
   it('end a thread that spins, and answer others, from the same thread and from a new one', async () => {

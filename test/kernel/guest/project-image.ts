@@ -68,11 +68,12 @@ async function bundle(target: string): Promise<void> {
   const { dir, name } = parse(bundledVarmor.slice('/varmor/'.length))
   await build({
     absWorkingDir: project,
-    // The threads of compilers, too, are looked for beside what starts them.
+    // Compilers and their threads, too, are looked for beside what starts them.
     entryPoints: [
       { in: 'src/cli/varmor.ts', out: name },
       { in: 'actors/runtime/placement/thread-entry.ts', out: 'thread-entry' },
       { in: 'actors/compiler/thread.ts', out: 'thread' },
+      { in: 'actors/compiler/jobs.ts', out: 'jobs' },
     ],
     outdir: join(target, dir),
     bundle: true,

@@ -1,4 +1,4 @@
-import { RecentMap } from '../base/recent-map.ts'
+import { RecentMap } from './recent-map.ts'
 
 /** So many at once, and then one after each `refill` milliseconds. */
 export class TokenBucket {
