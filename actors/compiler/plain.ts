@@ -2,7 +2,7 @@ import type { CompilerJobs } from './jobs.ts'
 
 /** Characters that each part of a policy counts as, beside its text: ten short names are no less work than ten long ones. */
 const PART = 32
-/** Of a spec: a few dozen names. Such a policy with the most costly rules takes some ten times as long as a usual one. */
+/** Of a spec: some sixty names, of which those that there are not cost most: each gets a proposal. */
 const MOST_OF_SPEC = 3_072
 /** Of a whole policy, with its labels and with who has written which field. */
 const MOST = 32_768
