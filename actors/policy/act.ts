@@ -1,5 +1,5 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
-import { type AnyPolicy, PortError } from '../ports.ts'
+import { type AnyPolicy, type PolicyEvent, PortError } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { refusal, settledAs } from './decide.ts'
 import type { Effect, Part } from './decision.ts'
@@ -82,36 +82,37 @@ async function apply({ api }: PolicyPorts, seen: Observation, effect: Apply): Pr
   }
 }
 
-function applied(
-  { now, memory, profile: before, profileId }: Observation,
-  { policy, ...effect }: Apply,
-  profile: ArmorProfile,
-): Part {
-  const name = `ArmorProfile ${keyOfProfile(profileId)}`
-  const isNew = before === undefined
-  const isBack = isNew && (memory.released !== undefined || wasMade(policy.status))
-  const isChanged = !isNew && profile.metadata.generation !== before.metadata.generation
+function applied(seen: Observation, { policy, ...effect }: Apply, profile: ArmorProfile): Part {
+  const { now, memory, profile: before } = seen
   return {
     counts: ['profile-applied'],
-    // That it was made at first is in the status of the policy, and need not be written twice.
-    events: [
-      ...(isBack
-        ? [{ policy, type: 'Warning', reason: 'ProfileRestored', note: `${name} was gone, and was made again` } as const]
-        : []),
-      ...(isChanged
-        ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` } as const]
-        : []),
-    ],
+    events: eventsOf(seen, policy, profile),
     memory: {
       profile,
       profileWrittenAt: now,
       profilePace: { ...memory.profilePace, at: now },
       // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
-      ...(isNew && { policyPace: { ...memory.policyPace, at: now } }),
+      ...(before === undefined && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
       settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.leftOut),
     },
   }
+}
+
+/** That it was made at first is in the status of the policy, and need not be written twice. */
+function eventsOf(
+  { memory, profile: before, profileId }: Observation,
+  policy: AnyPolicy,
+  after: ArmorProfile,
+): PolicyEvent[] {
+  const name = `ArmorProfile ${keyOfProfile(profileId)}`
+  if (before !== undefined) {
+    const isChanged = after.metadata.generation !== before.metadata.generation
+    return isChanged ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` }] : []
+  }
+  const wasThere = memory.released !== undefined || wasMade(policy.status)
+  const note = `${name} was gone, and was made again`
+  return wasThere ? [{ policy, type: 'Warning', reason: 'ProfileRestored', note }] : []
 }
 
 /** It is asked for again, but not soon: the server will not take this, however often it is asked. */
