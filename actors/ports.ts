@@ -146,7 +146,7 @@ export class PortError extends Error {
 
 /** The Kubernetes Events that a policy gets. */
 export type EventReason =
-  /** It was there before. */
+  /** Somebody had deleted it. */
   | 'ProfileRestored'
   | 'ProfileUpdated'
   | 'ProfileRefused'

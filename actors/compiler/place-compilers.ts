@@ -57,6 +57,7 @@ export function placeCompilers({
           others: pool,
           jobs: loadJobs,
           clock: systemClock,
+          logger: options.logger,
           ...(observe !== undefined && { observe }),
         })
       : pool

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/base/clock.ts'
+import type { Logger } from '../../src/base/logger.ts'
 import { TokenBucket } from '../../src/base/token-bucket.ts'
 import type { Outcome } from './compiler-pool.ts'
 import type { CompilerJobs } from './jobs.ts'
@@ -19,6 +20,7 @@ export interface PlainAtOnceOptions {
   /** Loads what does the jobs. It is asked once, for the first job. */
   jobs(): Promise<Jobs>
   clock: Clock
+  logger: Pick<Logger, 'error'>
   observe?: (outcome: Outcome) => void
 }
 
@@ -30,7 +32,7 @@ export interface PlainAtOnceOptions {
 export class PlainAtOnce implements Compilers {
   readonly #options: PlainAtOnceOptions
   readonly #allowance: TokenBucket
-  #jobs: Promise<Jobs> | undefined
+  #jobs: Promise<Jobs | undefined> | undefined
 
   constructor(options: PlainAtOnceOptions) {
     this.#options = options
@@ -44,10 +46,10 @@ export class PlainAtOnce implements Compilers {
   ): Promise<ReturnType<CompilerJobs[Name]>> {
     const { others, clock, observe } = this.#options
     if (plainJobs[name]?.(...input) !== true) return others.run(name, input, options)
-    this.#jobs ??= this.#options.jobs()
+    this.#jobs ??= this.#load()
     const jobs = await this.#jobs
     const start = clock.now()
-    if (!this.#allowance.take(start)) return others.run(name, input, options)
+    if (jobs === undefined || !this.#allowance.take(start)) return others.run(name, input, options)
     let outcome: Outcome = 'failed'
     try {
       const output = jobs[name](...input)
@@ -56,6 +58,18 @@ export class PlainAtOnce implements Compilers {
     } finally {
       this.#allowance.owe(clock.now() - start - 1)
       observe?.(outcome)
+    }
+  }
+
+  async #load(): Promise<Jobs | undefined> {
+    try {
+      return await this.#options.jobs()
+    } catch (err) {
+      this.#options.logger.error(
+        { err },
+        'plain policies are compiled by threads, as what compiles them cannot be loaded',
+      )
+      return undefined
     }
   }
 }

@@ -47,7 +47,8 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
 function weigh(value: unknown, most: number): number {
   if (typeof value === 'string') return PART + value.length
   let weight = PART
-  if (weight > most) return weight
+  // To go through a list makes the numbers of all its places first.
+  if (weight > most || (Array.isArray(value) && value.length * PART > most)) return most + 1
   const fields = fieldsOf(value)
   for (const name in fields) {
     weight += name.length + weigh(fields[name], most - weight)

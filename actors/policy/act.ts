@@ -3,12 +3,12 @@ import { type AnyPolicy, type PolicyEvent, PortError } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { refusal, settledAs } from './decide.ts'
 import type { Effect, Part } from './decision.ts'
+import { ownerOf } from './desired.ts'
 import { noneLeftOut } from './left-out.ts'
 import { cut } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
 import { keyOfProfile } from './policy-id.ts'
-import { wasMade } from './policy-status.ts'
 import type { PolicyPorts } from './ports.ts'
 
 /**
@@ -51,7 +51,9 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
       forgetNodes(ports, seen)
       const released = effect.profile.metadata.uid
-      return { memory: { released, profile: undefined, settled: undefined, removalSince: undefined } }
+      // Where the same policy has one of the same name again, it is not we who deleted it.
+      const lost = belonging(ownerOf(effect.profile)?.uid, effect.profile)
+      return { memory: { released, lost, profile: undefined, settled: undefined, removalSince: undefined } }
     }
     default:
       return assertNever(effect)
@@ -64,6 +66,9 @@ function letGo(policy: AnyPolicy): Part {
   const isGone = deletionTimestamp !== undefined && finalizers.length === 0
   return { memory: { policy, ...(isGone && { gone: uid }) } }
 }
+
+/** Which policy's ArmorProfile of which name it is. */
+const belonging = (owner: string | undefined, profile: ArmorProfile): string => `${owner} ${profile.metadata.name}`
 
 /** What nodes reported of the profile is of no more use. */
 export function forgetNodes({ acknowledgements, dropNodeProfile }: PolicyPorts, { profileId }: Observation): void {
@@ -94,6 +99,7 @@ function applied(seen: Observation, { policy, ...effect }: Apply, profile: Armor
       // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
       ...(before === undefined && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
+      lost: undefined,
       settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.leftOut),
     },
   }
@@ -110,9 +116,9 @@ function eventsOf(
     const isChanged = after.metadata.generation !== before.metadata.generation
     return isChanged ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` }] : []
   }
-  const wasThere = memory.released !== undefined || wasMade(policy.status)
-  const note = `${name} was gone, and was made again`
-  return wasThere ? [{ policy, type: 'Warning', reason: 'ProfileRestored', note }] : []
+  if (memory.lost !== belonging(policy.metadata.uid, after)) return []
+  const note = `somebody had deleted ${name}; it was made again`
+  return [{ policy, type: 'Warning', reason: 'ProfileRestored', note }]
 }
 
 /** It is asked for again, but not soon: the server will not take this, however often it is asked. */

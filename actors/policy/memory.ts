@@ -42,6 +42,8 @@ export interface Memory {
   /** Uids of the ArmorProfile that was asked to go, and of the one that was let go. */
   deleted: string | undefined
   released: string | undefined
+  /** Whose ArmorProfile was let go, and its name, until there is another one. */
+  lost: string | undefined
   /** Uid of the policy that nothing held any more when we let it go. */
   gone: string | undefined
   /** Since when a profile is to go. */
@@ -79,6 +81,7 @@ export const freshMemory = (failure = ''): Memory => ({
   profileWrittenAt: 0,
   deleted: undefined,
   released: undefined,
+  lost: undefined,
   gone: undefined,
   removalSince: undefined,
   compiled: undefined,

@@ -162,10 +162,6 @@ function madeCondition({ verdict, profileGeneration }: PolicyView): Condition | 
   return verdict.kind === 'accepted' ? undefined : refusal('Created', verdict)
 }
 
-/** It says of the policy that it has an ArmorProfile. */
-export const wasMade = (status: VarmorPolicyStatus | undefined): boolean =>
-  status?.conditions?.some(({ type, status }) => type === 'Created' && status === 'True') === true
-
 /** There is one once the profile has changed, or was to be changed. */
 function updatedCondition({ verdict, profileGeneration }: PolicyView): Condition | undefined {
   if (profileGeneration === undefined) return undefined

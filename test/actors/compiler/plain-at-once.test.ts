@@ -8,8 +8,8 @@ const options = { installNamespace: 'varmor', egressControl: { pods: false, serv
 const raw = policy({ mode: 'EnhanceProtect', spec: { enhanceProtect: { appArmorRawRules: [{ rules: 'file,' }] } } })
 
 /** Compilers whose clock goes on with the work alone, and what they did. */
-function compilersOf({ cost = 1, fails = false } = {}) {
-  const did = { here: 0, elsewhere: [] as string[], loads: 0, outcomes: [] as string[] }
+function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
+  const did = { here: 0, elsewhere: [] as string[], loads: 0, outcomes: [] as string[], errors: 0 }
   let now = 1_000_000
   const judgePolicy = (object: unknown) => {
     did.here++
@@ -27,9 +27,11 @@ function compilersOf({ cost = 1, fails = false } = {}) {
     others,
     jobs: async () => {
       did.loads++
+      if (!isThere) throw new Error('no such file')
       return { judgePolicy } as unknown as CompilerJobs
     },
     clock: { now: () => now, after: () => expect.fail('nothing waits') },
+    logger: { error: () => void did.errors++ },
     observe: (outcome) => did.outcomes.push(outcome),
   })
   const judge = async (object: unknown): Promise<string | undefined> =>
@@ -56,7 +58,15 @@ describe('policies that are compiled at once', () => {
       elsewhere: ['judgePolicy', 'judgePolicy'],
       loads: 1,
       outcomes: ['done', 'done'],
+      errors: 0,
     })
+  })
+
+  it('are compiled by the others, too, where they cannot be here, and the log says so once', async () => {
+    const { did, judge } = compilersOf({ isThere: false })
+    expect(await Promise.all([judge(policy()), judge(policy())])).to.deep.equal(['elsewhere', 'elsewhere'])
+    expect(await judge(policy())).to.equal('elsewhere')
+    expect(did).to.include({ here: 0, loads: 1, errors: 1 })
   })
 
   for (const cost of [0.25, 1, 20, 3_000])

@@ -63,6 +63,8 @@ describe('a plain policy', () => {
     })
     expect(isPlain({ ...usual, metadata: endless })).to.equal(false)
     expect(reads).to.be.below(1_100)
+    const list = new Proxy(Array(100_000).fill(''), { ownKeys: () => expect.fail('the places are looked at') })
+    expect(isPlain({ ...usual, spec: list })).to.equal(false)
   })
 
   it('is judged beside a plain one alone, and compiled without a model', () => {

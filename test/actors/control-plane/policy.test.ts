@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { DesiredOptions } from '../../../actors/policy/desired.ts'
+import { type DesiredOptions, ownerOf } from '../../../actors/policy/desired.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
@@ -346,25 +346,48 @@ describe('a policy', () => {
     })
   })
 
-  for (const { of, hasHolder } of [
-    { of: 'which nodes let go of', hasHolder: true },
-    { of: 'which nothing holds', hasHolder: false },
-  ])
-    it(`has its ArmorProfile made again when someone deletes that, ${of}, and an Event says so`, async () => {
+  it('has its ArmorProfile made again when someone deletes that, and an Event says so, once', async () => {
+    const world = worldOf(2)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const path = keyFor('ArmorProfile', 'demo', AP)
+    const { uid } = world.getProfile(AP)!.metadata
+    world.api.delete(path)
+    await world.runUntil(() => ![undefined, uid].includes(world.getProfile(AP)?.metadata.uid), 60_000)
+    await ready(world, key)
+    expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
+    const reasons = () => world.manager?.events.map(({ reason }) => reason)
+    expect(reasons()).to.deep.equal(['ProfileRestored'])
+    expect(world.manager?.events[0]?.note).to.equal(`somebody had deleted ArmorProfile demo/${AP}; it was made again`)
+    // One that nothing holds goes unseen: nobody says who has deleted it, and when.
+    world.api.update(path, ({ metadata }) => {
+      metadata.finalizers = []
+    })
+    world.api.delete(path)
+    await world.runFor(2_000)
+    await ready(world, key)
+    expect(reasons()).to.deep.equal(['ProfileRestored'])
+  })
+
+  for (const [by, isCollected] of [
+    ['its manager', false],
+    ['the garbage collector', true],
+  ] as const)
+    it(`has no Event for the ArmorProfile of an earlier one of its name, which ${by} deletes`, async () => {
       const world = worldOf(2)
       const key = world.policy('web', policySpec())
       await ready(world, key)
-      const path = keyFor('ArmorProfile', 'demo', AP)
       const { uid } = world.getProfile(AP)!.metadata
-      if (!hasHolder)
-        world.api.update(path, ({ metadata }) => {
-          metadata.finalizers = []
-        })
-      world.api.delete(path)
+      world.api.update(key, ({ metadata }) => {
+        metadata.finalizers = []
+      })
+      world.api.delete(key)
+      world.policy('web', policySpec())
+      if (isCollected) world.api.delete(keyFor('ArmorProfile', 'demo', AP))
       await world.runUntil(() => ![undefined, uid].includes(world.getProfile(AP)?.metadata.uid), 60_000)
       await ready(world, key)
-      expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
-      expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal(['ProfileRestored'])
+      expect(ownerOf(world.getProfile(AP)!)?.uid).to.equal(world.getPolicy(key)?.metadata.uid)
+      expect(world.manager?.events).to.deep.equal([])
     })
 
   it('takes back what someone changed in its ArmorProfile', async () => {
