@@ -21,7 +21,10 @@ export interface CompilerThread {
 const PATIENCE = 3_600_000
 /** MiB. A policy is 1.5 at the most, and no compilation was seen to take 100. */
 const HEAP = 256
-/** MiB, three times what V8 calls a semi-space: what a compilation makes is dead after it, and there are two threads. */
+/**
+ * MiB, three times what V8 calls a semi-space: what a compilation makes is dead after it, and there are two threads. Where the process was
+ * started with --max-semi-space-size, as by the chart, that counts instead.
+ */
 const NEW_OBJECTS = 6
 
 /** A compiler actor on a worker thread of its own, which `module` furnishes. */
