@@ -45,11 +45,11 @@ export interface JobOptions {
 }
 
 /**
- * Compilers on worker threads, for the manager and for the agent. No input holds the thread that asks, nor for long the threads that
- * compile.
+ * Compilers, for the manager and for the agent: on worker threads, and for what costs little on the thread that asks. No input holds that
+ * for long, nor the threads that compile.
  */
 export interface Compilers {
-  /** Does a job of `jobs.ts`. Input and output are cloned. @throws {CompilerError} (as rejection); anything else is a bug */
+  /** Does a job of `jobs.ts`. Input and output may be cloned or not: nobody changes them. @throws {CompilerError} (as rejection); anything else is a bug */
   run<Name extends keyof CompilerJobs>(
     job: Name,
     input: Parameters<CompilerJobs[Name]>,
