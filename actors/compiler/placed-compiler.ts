@@ -23,7 +23,7 @@ const PATIENCE = 3_600_000
 const HEAP = 256
 /**
  * MiB, three times what V8 calls a semi-space: what a compilation makes is dead after it, and there are two threads. Where the process was
- * started with --max-semi-space-size, as by the chart, that counts instead.
+ * started with an option of Node.js for semi-spaces, as by the chart, that counts instead.
  */
 const NEW_OBJECTS = 6
 
