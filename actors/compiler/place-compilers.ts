@@ -50,16 +50,9 @@ export function placeCompilers({
     clock: systemClock,
     thread: (number) => new PlacedCompiler(system, `compiler-${number}`, module),
   })
-  const { observe } = options
   const compilers: Compilers =
     plainAtOnce && module === ownModule
-      ? new PlainAtOnce({
-          others: pool,
-          jobs: loadJobs,
-          clock: systemClock,
-          logger: options.logger,
-          ...(observe !== undefined && { observe }),
-        })
+      ? new PlainAtOnce({ ...options, others: pool, jobs: loadJobs, clock: systemClock })
       : pool
   return {
     run: (job, input, asked) => compilers.run(job, input, asked),

@@ -33,16 +33,15 @@ export class World {
   readonly webhooks = new ObjectStore<WebhookConfiguration>()
   readonly errors: unknown[] = []
   readonly random = seededRandom(7)
-  #origin = this.clock.now()
-  readonly #start: number
+  readonly #ahead: number
 
   /** @param begin What the world's wall clock says at first, in milliseconds since 1970. */
   constructor(begin = start) {
-    this.#start = begin
+    this.#ahead = begin - this.clock.now()
   }
 
   get now(): number {
-    return this.#start + this.clock.now() - this.#origin
+    return this.clock.now() + this.#ahead
   }
 
   manager(options: Partial<CertificateKeeperOptions> = {}): Manager {

@@ -113,8 +113,14 @@ function sumOf(all: readonly Record<string, number>[]): Record<string, number> {
 const FAULTS = 40
 const TERMS = 3
 const bounds: { what: string; which: RegExp; most: number }[] = [
-  // Up to fourteen for each of the two specs of a policy, whoever leads: while a node is silent its profile's status goes on every 5 s.
-  { what: 'writes', which: /^(create|patch|update) (varmor|armor|events)/, most: 28 * POLICIES + FAULTS },
+  // Five for each of the two specs of a policy, whoever leads.
+  {
+    what: 'writes',
+    which: /^(create|patch|update) (varmor|armor(?!profiles\/status)|events)/,
+    most: 10 * POLICIES + FAULTS,
+  },
+  // While a node is silent the status of each profile goes on every 5 s.
+  { what: 'statuses of profiles', which: /^update armorprofiles\/status/, most: 18 * POLICIES },
   { what: 'lists', which: /^list /, most: 7 * TERMS + FAULTS },
   // Each of seven is cut three times, and by faults.
   { what: 'watches', which: /^watch /, most: 7 * TERMS * 4 + FAULTS },
