@@ -82,6 +82,9 @@ const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' |
   namespace: tenant,
 })
 
+/** What was too costly is so for its tenant alone: another one's may be cheap, where `subject` is not all that makes it costly. */
+const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
+
 /** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
 export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
@@ -166,9 +169,10 @@ export class CompilerPool implements Compilers {
   }
 
   /** Why a job is not even taken. */
-  #refusal({ tenant, peer, urgent, subject }: JobOptions & { peer: string }): CompilerErrorCode | undefined {
+  #refusal(asked: JobOptions & { peer: string }): CompilerErrorCode | undefined {
+    const { tenant, peer, urgent } = asked
     if (this.#stopped) return 'STOPPED'
-    if (this.#costly.has(subject, this.#options.clock.now())) {
+    if (this.#costly.has(costOf(asked), this.#options.clock.now())) {
       this.#observe('known-too-costly')
       return 'TOO_COSTLY'
     }
@@ -231,7 +235,13 @@ export class CompilerPool implements Compilers {
   }
 
   #next(running: readonly Hand[], now: number): Job | undefined {
-    return nextTurn(this.#waiting, running, this.#tenants, { left: this.#left, restUntil: this.#restUntil, now })
+    const { peers } = this.#tenants
+    return nextTurn(this.#waiting, running, this.#tenants, {
+      peers,
+      left: this.#left,
+      restUntil: this.#restUntil,
+      now,
+    })
   }
 
   /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */
@@ -247,7 +257,7 @@ export class CompilerPool implements Compilers {
     job.timer.cancel()
     const hand: Hand = { job, tenant, since: clock.now() }
     job.timer = clock.after(Math.min(FIRST_LOOK, this.#deadlineOf(job)), () => this.#look(thread, hand))
-    this.#tenants.begins(tenant)
+    this.#tenants.begins(tenant, job.peer)
     this.#running.set(thread, hand)
     try {
       job.resolve(await thread.run(job.name, job.input))
@@ -303,7 +313,7 @@ export class CompilerPool implements Compilers {
         : 'a policy takes too long to compile; its thread is started anew',
     )
     job.timer.cancel()
-    if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())
+    if (code === 'TOO_COSTLY') this.#costly.add(costOf(job), clock.now())
     this.#observe(code === 'BUSY' ? 'busy' : 'too-costly')
     job.reject(this.#error(code, job))
     if (code === 'TOO_COSTLY') this.#restFor(REST * Math.min(this.#deadlineOf(job), had))

@@ -1,6 +1,8 @@
 /** A job that waits. */
 export interface Waiting {
   tenant: string
+  /** Where it comes from. */
+  peer: string
   urgent: boolean
 }
 
@@ -20,6 +22,11 @@ export interface Tenant {
   costlyUntil: number
 }
 
+/** The number of the last turn of each peer that had one. */
+export interface Turns {
+  get(peer: string): number | undefined
+}
+
 export const stranger: Tenant = { turn: 0, slowUntil: Number.POSITIVE_INFINITY, costlyUntil: 0 }
 
 /** Milliseconds: a job that takes more is a slow one. */
@@ -34,26 +41,35 @@ export const REST = 4
 /**
  * Which of the jobs that wait, the oldest first, is next; undefined when it is nobody's turn. A tenant has one job in hand at a time.
  * Those whose jobs were slow, and strangers, have `left` threads, which leaves one to the others: so neither one tenant nor many of
- * them keep others waiting. Those whose jobs were too costly have no turn until `restUntil`. Then what is urgent comes first, and then
- * whose last turn is the longest ago.
+ * them keep others waiting. Those whose jobs were too costly have no turn until `restUntil`. Then what is urgent comes first, then where
+ * it comes from that had no turn for longest, as one who asks for many tenants is one, and then whose last turn is the longest ago.
  */
 export function nextTurn<T extends Waiting>(
   waiting: Iterable<T>,
   running: readonly Running[],
   tenants: ReadonlyMap<string, Tenant>,
-  { left, restUntil, now }: { left: number; restUntil: number; now: number },
+  { peers, left, restUntil, now }: { peers: Turns; left: number; restUntil: number; now: number },
 ): T | undefined {
   const isSlow = (tenant: string): boolean => (tenants.get(tenant) ?? stranger).slowUntil > now
   const slow = running.filter(({ tenant, since }) => isSlow(tenant) || now - since > SLOW).length
   const slowMay = slow < left
-  const turnOf = ({ tenant }: Waiting): number => tenants.get(tenant)?.turn ?? 0
+  const ranks = ({ tenant, peer, urgent }: Waiting): number[] => [
+    urgent ? 0 : 1,
+    peers.get(peer) ?? 0,
+    tenants.get(tenant)?.turn ?? 0,
+  ]
   let next: T | undefined
   for (const one of waiting) {
     const { tenant } = one
     const mayNot = (restUntil > now && (tenants.get(tenant)?.costlyUntil ?? 0) > now) || (isSlow(tenant) && !slowMay)
     if (mayNot || running.some((other) => other.tenant === tenant)) continue
-    const isFirst = next === undefined || (one.urgent !== next.urgent ? one.urgent : turnOf(one) < turnOf(next))
-    if (isFirst) next = one
+    if (next === undefined || comesBefore(ranks(one), ranks(next))) next = one
   }
   return next
+}
+
+/** Whether the first number that is not the same is smaller. */
+function comesBefore(one: readonly number[], other: readonly number[]): boolean {
+  const at = one.findIndex((rank, i) => rank !== other[i])
+  return at >= 0 && one[at]! < other[at]!
 }

@@ -295,15 +295,25 @@ describe('a pool of compilers', () => {
     ask('a', { cost: FOREVER }, { subject })
     await simulation.runFor(20_000)
     const since = simulation.clock.now()
-    ask('b', { cost: FOREVER }, { subject: { rules: ['so many'] } })
+    ask('again', { cost: FOREVER }, { tenant: 'a', subject: { rules: ['so many'] } })
     await simulation.settle()
-    expect(ends).to.deep.equal(['a TOO_COSTLY', 'b TOO_COSTLY'])
+    expect(ends).to.deep.equal(['a TOO_COSTLY', 'again TOO_COSTLY'])
     expect(simulation.clock.now()).to.equal(since)
     expect(outcomes).to.deep.equal(['too-costly', 'known-too-costly'])
     await simulation.runFor(COSTLY_FOR)
-    ask('b', { cost: 1 }, { subject })
+    ask('a', { cost: 1 }, { subject })
     await simulation.runFor(1_000)
-    expect(ends.at(-1)).to.equal('b done')
+    expect(ends.at(-1)).to.equal('a done')
+  })
+
+  it('has nobody’s job refused because another’s was too costly, by what is not its subject', async () => {
+    const subject = { rules: ['the same'] }
+    ask('liar', { cost: FOREVER }, { tenant: 'a', peer: '10.0.0.9', subject })
+    ask('hostile', { cost: FOREVER }, { subject })
+    await simulation.runFor(60_000)
+    for (const peer of ['', '10.0.0.1']) ask('a', { cost: 1 }, { peer, subject })
+    await simulation.runFor(10_000)
+    expect(ends).to.deep.equal(['liar TOO_COSTLY', 'hostile TOO_COSTLY', 'a done', 'a done'])
   })
 
   it('takes a thread that dies over a job for one whose memory was not enough', async () => {
@@ -363,6 +373,31 @@ describe('a pool of compilers', () => {
     expect(pool.waiting).to.be.at.most(512)
     await simulation.runFor(4_000)
     expect(ends.filter((end) => end.startsWith('honest'))).to.deep.equal(Array(20).fill('honest done'))
+  })
+
+  it('forgets nobody’s good name for the many that another one asks for, and lets one wait behind few of these', async () => {
+    const api = { tenant: 'known', peer: '10.0.0.1' }
+    ask('first', { cost: 1 }, api)
+    await simulation.runFor(10_000)
+    for (let i = 0; i < 3_000; i++) {
+      ask('liar', { cost: 0 }, { tenant: `cheap-${i}`, peer: '10.0.0.9' })
+      if (i % 100 === 0) await simulation.runFor(100)
+    }
+    await simulation.runFor(1_000)
+    const flood = (): void => {
+      for (let i = 0; i < 500; i++) ask('liar', { cost: 1_500 }, { tenant: `costly-${ids}`, peer: '10.0.0.9' })
+    }
+    for (const [name, tenant] of [
+      ['known', 'known'],
+      ['stranger', 'new'],
+    ] as const) {
+      flood()
+      await simulation.runFor(1_000)
+      ask(name, { cost: 1 }, { ...api, tenant })
+      const asked = simulation.clock.now()
+      while (!ends.includes(`${name} done`) && simulation.clock.now() < asked + 10_000) await simulation.runFor(10)
+      expect(simulation.clock.now() - asked, name).to.be.below(name === 'known' ? 500 : 1_600)
+    }
   })
 
   it('answers all that waits when it is stopped, and takes nothing more', async () => {

@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import { nextTurn, type Running, SLOW, type Tenant, type Waiting } from '../../../actors/compiler/turns.ts'
 
 const NOW = 1_000_000
-const urgent = (tenant: string) => ({ tenant, urgent: true })
-const later = (tenant: string) => ({ tenant, urgent: false })
+const urgent = (tenant: string, peer = '') => ({ tenant, peer, urgent: true })
+const later = (tenant: string, peer = '') => ({ tenant, peer, urgent: false })
 const busy = (tenant: string, since = NOW) => ({ tenant, since })
 const known = (facts: Partial<Tenant>): Tenant => ({ turn: 0, slowUntil: 0, costlyUntil: 0, ...facts })
 const proven = { a: known({}), b: known({}), c: known({}) }
@@ -14,6 +14,8 @@ interface Row {
   waiting: Waiting[]
   running?: Running[]
   tenants?: Record<string, Tenant>
+  /** The last turns of peers. */
+  peers?: Record<string, number>
   /** How many threads slow ones may have; 1 unless given. */
   left?: number
   restUntil?: number
@@ -35,6 +37,19 @@ const rows: Row[] = [
     waiting: [later('a'), later('b')],
     tenants: { a: known({ turn: 1 }) },
     next: later('b'),
+  },
+  {
+    title: 'whoever is from where the last turn is longer ago, before one who had none himself',
+    waiting: [later('new', 'x'), later('a', 'y'), later('b', 'y')],
+    tenants: { a: known({ turn: 8 }), b: known({ turn: 7 }) },
+    peers: { x: 9, y: 8 },
+    next: later('b', 'y'),
+  },
+  {
+    title: 'what is urgent, wherever it comes from',
+    waiting: [later('a', 'y'), urgent('b', 'x')],
+    peers: { x: 9, y: 8 },
+    next: urgent('b', 'x'),
   },
   {
     title: 'nobody whose job is in hand already, however urgent',
@@ -100,9 +115,10 @@ const rows: Row[] = [
 ]
 
 describe('the next turn', () => {
-  for (const { title, waiting, running = [], tenants = {}, left = 1, restUntil = 0, next } of rows)
+  for (const { title, waiting, running = [], tenants = {}, peers = {}, left = 1, restUntil = 0, next } of rows)
     it(`is for ${title}`, () => {
       const given = nextTurn(waiting, running, new Map(Object.entries({ ...proven, ...tenants })), {
+        peers: new Map(Object.entries(peers)),
         left,
         restUntil,
         now: NOW,
