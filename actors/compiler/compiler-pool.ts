@@ -150,6 +150,7 @@ export class CompilerPool implements Compilers {
         ...asked,
       }
       this.#waiting.add(job)
+      options.signal?.addEventListener('abort', () => this.#drop(job), { once: true })
       this.#serve()
     })
   }
@@ -170,13 +171,13 @@ export class CompilerPool implements Compilers {
 
   /** Why a job is not even taken. */
   #refusal(asked: JobOptions & { peer: string }): CompilerErrorCode | undefined {
-    const { tenant, peer, urgent } = asked
+    const { tenant, peer, urgent, signal } = asked
     if (this.#stopped) return 'STOPPED'
     if (this.#costly.has(costOf(asked), this.#options.clock.now())) {
       this.#observe('known-too-costly')
       return 'TOO_COSTLY'
     }
-    if (!this.#isFull(tenant, peer, urgent)) return undefined
+    if (signal?.aborted !== true && !this.#isFull(tenant, peer, urgent)) return undefined
     this.#observe('busy')
     return 'BUSY'
   }
@@ -195,12 +196,16 @@ export class CompilerPool implements Compilers {
     for (const job of urgents) counts.set(job.peer, (counts.get(job.peer) ?? 0) + 1)
     const [most, count] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one))
     if (count <= (counts.get(peer) ?? 0) + 1) return false
-    const last = urgents.findLast((job) => job.peer === most)!
-    last.timer.cancel()
-    this.#waiting.delete(last)
-    this.#observe('busy')
-    last.reject(this.#error('BUSY', last))
+    this.#drop(urgents.findLast((job) => job.peer === most)!)
     return true
+  }
+
+  /** Gives up a job, if it still waits. */
+  #drop(job: Job): void {
+    if (!this.#waiting.delete(job)) return
+    job.timer.cancel()
+    this.#observe('busy')
+    job.reject(this.#error('BUSY', job))
   }
 
   #serve(): void {

@@ -36,6 +36,8 @@ export interface JobOptions {
   tenant: string
   /** Where it comes from: an address that nobody can make up, as whoever asks may name any tenant. Default: from this process. */
   peer?: string
+  /** Who asked has given up, or was given up: then what still waits is not done, and is BUSY. */
+  signal?: AbortSignal | undefined
   /** Somebody stands and waits, as at admission: it comes before what nobody waits for, and is not waited for as long. */
   urgent: boolean
   /** What makes the job as costly as it is, such as a spec. Of what was too costly a digest is remembered. */

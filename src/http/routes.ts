@@ -8,6 +8,8 @@ export interface Exchange {
   path: string
   headers: IncomingHttpHeaders
   socket: Socket | TLSSocket
+  /** Aborted when the request is given up for others, where its handler gives way. */
+  signal?: AbortSignal
 }
 
 export interface Reply {
@@ -23,6 +25,8 @@ export interface Reply {
 export interface Handler {
   /** Bytes; a longer body is 413. Default: the server's limit. */
   longestBody?: number
+  /** What it does with a body may be given up for those of others: it lets go of the body when `signal` is aborted. */
+  givesWay?: boolean
   /** Asked before the body is read. A reply ends it there. */
   admit?(exchange: Exchange): Promise<Reply | undefined> | Reply | undefined
   handle(body: Buffer, exchange: Exchange): Promise<Reply> | Reply

@@ -16,8 +16,9 @@ export interface ServerLimits {
   /** Bytes of a body; a longer one is 413. Default 4 MiB. */
   longestBody: number
   /**
-   * Bytes of all bodies at a time, from their first byte to the answer. Beyond them the request is closed whose body has been
-   * under way for longest, or where none has been for `bodyTime`, the new one is 429. Default 32 MiB.
+   * Bytes of all bodies at a time, from their first byte to the answer. Beyond them a request is closed of the address that has most:
+   * the one whose body has been under way for longest, if for `bodyTime`; else the last one whose handler gives way, if that is another
+   * address. Where there is none, one from anywhere is that has been under way for a second; else the new one is 429. Default 32 MiB.
    */
   bodies: number
   /** Milliseconds that a body has at least. Default 0: where nobody says who he is, who is there first has no right to stay. */
@@ -117,9 +118,13 @@ export class HttpServer {
 /** What a request has of its body. */
 interface Held {
   socket: Socket
+  /** A socket that is closed has none any more. */
+  address: string
   /** By performance.now(). */
   since: number
   bytes: number
+  /** Of a handler that gives way. */
+  abort?: AbortController
 }
 
 interface Traffic {
@@ -130,6 +135,10 @@ interface Traffic {
   waiting: Map<string, Socket>
   /** Requests whose body is under way, the oldest first. */
   reading: Set<Held>
+  /** Those that handlers have which give way, the oldest first. */
+  yielding: Set<Held>
+  /** Bytes of the bodies of each address. */
+  ofAddress: Map<string, number>
   /** Bytes of all bodies. */
   held: number
   /** Requests that were closed to make room. */
@@ -157,6 +166,8 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     sockets: new Map(),
     waiting: new Map(),
     reading: new Set(),
+    yielding: new Set(),
+    ofAddress: new Map(),
     held: 0,
     closed: 0,
     handling: new Set(),
@@ -242,26 +253,59 @@ function closeOldest(traffic: Traffic): boolean {
     socket.destroy()
     return true
   }
-  return closeReading(traffic)
+  return closeReading({ traffic })
 }
 
-/**
- * Closes the request whose body has been under way for longest, and for so many milliseconds, but for one.
- * @returns whether there was another one
- */
-function closeReading(traffic: Traffic, but?: Held, least = 0): boolean {
+/** Notes that so many bytes more are held for a request; fewer, where they are negative. */
+function hold({ traffic, held, bytes }: { traffic: Traffic; held: Held; bytes: number }): void {
+  const all = (traffic.ofAddress.get(held.address) ?? 0) + bytes
+  if (all === 0) traffic.ofAddress.delete(held.address)
+  else traffic.ofAddress.set(held.address, all)
+  held.bytes += bytes
+  traffic.held += bytes
+}
+
+/** Closes a request before its time. */
+function giveUp(traffic: Traffic, held: Held): true {
+  traffic.reading.delete(held)
+  traffic.yielding.delete(held)
+  traffic.sockets.delete(peerOf(held.socket))
+  traffic.closed++
+  hold({ traffic, held, bytes: -held.bytes })
+  held.abort?.abort()
+  held.socket.destroy()
+  return true
+}
+
+/** Closes the request whose body has been under way for longest, and for so many milliseconds. @returns whether there was one */
+function closeReading({ traffic, least = 0, which = () => true }: ToClose): boolean {
   const latest = performance.now() - least
-  for (const held of traffic.reading) {
-    if (held === but || held.since > latest) continue
-    traffic.reading.delete(held)
-    traffic.sockets.delete(peerOf(held.socket))
-    traffic.held -= held.bytes
-    traffic.closed++
-    held.bytes = 0
-    held.socket.destroy()
-    return true
-  }
+  for (const held of traffic.reading) if (held.since <= latest && which(held)) return giveUp(traffic, held)
   return false
+}
+
+interface ToClose {
+  traffic: Traffic
+  least?: number
+  which?: (held: Held) => boolean
+}
+
+/** Milliseconds: a body that has been under way for so long is a slow one, whoever sends it. */
+const SLOW_BODY = 1_000
+
+/**
+ * Closes a request so that there is room for another one's body, of the address that has most: so an address keeps no other one out,
+ * and all that it sends is given up for itself alone. @returns whether there was one
+ */
+function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
+  let most = newer.address
+  for (const [address, bytes] of traffic.ofAddress) if (bytes > traffic.ofAddress.get(most)!) most = address
+  const isOther = (held: Held): boolean => held !== newer
+  const isOfMost = (held: Held): boolean => isOther(held) && held.address === most
+  if (closeReading({ traffic, least: bodyTime, which: isOfMost })) return true
+  const last = most === newer.address ? undefined : [...traffic.yielding].findLast(isOfMost)
+  if (last !== undefined) return giveUp(traffic, last)
+  return closeReading({ traffic, least: Math.max(bodyTime, SLOW_BODY), which: isOther })
 }
 
 interface Scope {
@@ -305,12 +349,20 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
   // Before the body: whoever may not ask cannot make us hold megabytes.
   const refusal = await handler.admit?.(exchange)
   if (refusal !== undefined) return { ...refusal, close: true }
-  const held: Held = { socket: request.socket, since: performance.now(), bytes: 0 }
+  const { traffic } = scope
+  const { socket } = request
+  const held: Held = { socket, address: socket.remoteAddress ?? '', since: performance.now(), bytes: 0 }
   try {
     const body = method === 'GET' ? Buffer.alloc(0) : await bodyOf(request, handler, held, scope)
+    if (handler.givesWay) {
+      held.abort = new AbortController()
+      exchange.signal = held.abort.signal
+      traffic.yielding.add(held)
+    }
     return await handler.handle(body, exchange)
   } finally {
-    scope.traffic.held -= held.bytes
+    traffic.yielding.delete(held)
+    hold({ traffic, held, bytes: -held.bytes })
     handler.done?.(exchange)
   }
 }
@@ -320,16 +372,15 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
   traffic.reading.add(held)
   try {
     return await readBody(request, handler.longestBody ?? limits.longestBody, (bytes) => {
-      held.bytes += bytes
-      traffic.held += bytes
+      hold({ traffic, held, bytes })
       while (traffic.held > limits.bodies) {
-        if (!closeReading(traffic, held, limits.bodyTime))
+        if (!makeRoom(traffic, held, limits.bodyTime))
           throw new BodyError(429, 'There is too much to read at a time; come again')
         const { closed } = traffic
         if (Number.isInteger(Math.log10(closed)))
           options.log.warn(
             { server: options.name, closed },
-            'requests take too much memory together; the one that is slowest was closed',
+            'requests take too much memory together; one of the address that has most was closed, or a slow one',
           )
       }
     })

@@ -245,8 +245,10 @@ describe('an HTTPS server of a role', () => {
     server: HttpServer,
     bytes: number,
     closed: () => void = () => undefined,
+    localAddress = '127.0.0.1',
   ): Promise<TLSSocket> => {
-    const socket = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    const to = { port: server.port, host: '127.0.0.1', localAddress, ca: authority.certificate }
+    const socket = connect(to)
     socket.on('error', () => undefined).on('close', closed)
     await once(socket, 'secureConnect')
     socket.write(`POST /take HTTP/1.1\r\nhost: x\r\ncontent-length: ${bytes + 1}\r\n\r\n`)
@@ -278,7 +280,7 @@ describe('an HTTPS server of a role', () => {
     while (closed.length < 3) await pause(5)
     expect(closed).to.have.members([0, 1, 2])
     expect(logged.map(({ message }) => message)).to.deep.equal([
-      'requests take too much memory together; the one that is slowest was closed',
+      'requests take too much memory together; one of the address that has most was closed, or a slow one',
     ])
   })
 
@@ -297,6 +299,38 @@ describe('an HTTPS server of a role', () => {
     while (releases.length < 2) await pause(5)
     releases[1]!()
     expect((await again).status).to.equal(200)
+  })
+
+  it('gives up what the address with most has sent for what comes from another one, whether it is read or handled', async () => {
+    let [inside, letGo] = [0, 0]
+    const holder: Handler = {
+      givesWay: true,
+      handle: (body, { signal }) => {
+        if (body.length < 100_000) return text(200, 'done')
+        inside++
+        return new Promise((resolve) => {
+          signal!.addEventListener('abort', () => {
+            letGo++
+            resolve(text(200, 'given up'))
+          })
+        })
+      },
+    }
+    const server = await listen({ exact: { '/take': { POST: holder } } }, { limits: { bodies: 1 << 20 } })
+    const from = (localAddress: string, bytes: number) =>
+      ask(server, { path: '/take', method: 'POST', localAddress, body: 'a'.repeat(bytes) })
+    const failed = (asked: Promise<unknown>): Promise<boolean> => asked.then(() => false).catch(() => true)
+    const held = [1, 2, 3].map(() => failed(from('127.0.0.9', 300_000)))
+    while (inside < 3) await pause(5)
+    const closed: string[] = []
+    for (const address of ['127.0.0.1', '127.0.0.9']) await almost(server, 60_000, () => closed.push(address), address)
+    // None of its own goes for it: nobody else would have room.
+    expect((await from('127.0.0.9', 300_000)).status).to.equal(429)
+    while (closed.length < 1) await pause(5)
+    expect([closed, letGo]).to.deep.equal([['127.0.0.9'], 0])
+    expect(await from('127.0.0.1', 90_000)).to.include({ status: 200, body: 'done\n' })
+    expect(await held[2]).to.equal(true)
+    expect([closed, letGo]).to.deep.equal([['127.0.0.9'], 1])
   })
 
   it('lets a body have its time where there is one, so that of many large ones some come to their end', async () => {

@@ -291,7 +291,7 @@ describe('validation', () => {
     const by = judgeBy({ run } as unknown as Compilers, judgeOptions)
     const reviewer = reviewerWith({ validate: { behaviorModeling: false, judge: by } })
     const [before, now] = [policy({ mode: 'RuntimeDefault' }), policy()]
-    await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before }), '10.0.0.1'))
+    await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before }), { peer: '10.0.0.1' }))
     await answered(reviewer.validate(body(policy({ cluster: true }))))
     const cluster = policy({ cluster: true })
     expect(asked).to.deep.equal([
@@ -300,11 +300,7 @@ describe('validation', () => {
         [now, before, judgeOptions],
         { tenant: 'demo', peer: '10.0.0.1', urgent: true, subject: now.spec },
       ],
-      [
-        'judgePolicy',
-        [cluster, undefined, judgeOptions],
-        { tenant: '', peer: '', urgent: true, subject: cluster.spec },
-      ],
+      ['judgePolicy', [cluster, undefined, judgeOptions], { tenant: '', urgent: true, subject: cluster.spec }],
     ])
   })
 

@@ -5,10 +5,10 @@ import type { ValidateOptions } from './validate.ts'
 /** `judgePolicy` by a compiler of another thread. What is too costly for it is wrong with the policy. */
 export const judgeBy =
   (compilers: Compilers, options: JudgeOptions): ValidateOptions['judge'] =>
-  async (object, before, peer) => {
+  async (object, before, caller) => {
     const { metadata, spec } = object as typeof object & { spec?: unknown }
     // The API server sees to it that a namespace is a text.
-    const asked = { tenant: metadata?.namespace ?? '', peer, urgent: true, subject: spec ?? null }
+    const asked = { tenant: metadata?.namespace ?? '', ...caller, urgent: true, subject: spec ?? null }
     try {
       return await compilers.run('judgePolicy', [object, before, options], asked)
     } catch (error) {

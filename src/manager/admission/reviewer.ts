@@ -6,7 +6,7 @@ import { holdPolicy, makesPolicy } from './hold-policy.ts'
 import { type MutateOptions, mutate } from './mutate.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { boundedWarnings, refusalMessage } from './review-text.ts'
-import { type ValidateOptions, validate } from './validate.ts'
+import { type Caller, type ValidateOptions, validate } from './validate.ts'
 
 /** What happened to a request; for metrics and logs. */
 export interface ReviewOutcome {
@@ -24,7 +24,7 @@ export interface ReviewerOptions {
   mutate: MutateOptions
   /** Resolves when it is decided what the profile of the policy of this key is called; undefined where it is. */
   settled?: (policyKey: string) => Promise<void> | undefined
-  validate: Omit<ValidateOptions, 'index' | 'peer'>
+  validate: Omit<ValidateOptions, 'index' | 'caller'>
   /** Not for dry runs: these leave no trace. `seconds` from the body to the answer. Must not throw. */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
   clock?: Clock
@@ -65,12 +65,11 @@ export class Reviewer {
     return { review, outcome }
   }
 
-  /** @param peer the address of whoever asks */
-  async validate(body: string, peer = ''): Promise<ReviewAnswer> {
+  async validate(body: string, caller: Caller = {}): Promise<ReviewAnswer> {
     const begun = this.#begin(body)
     if ('status' in begun) return begun
     try {
-      return this.#end(begun, await this.#judge(begun.request, peer))
+      return this.#end(begun, await this.#judge(begun.request, caller))
     } catch (error) {
       if (!(error instanceof CompilerError)) throw error
       if (error.code === 'STOPPED') return { status: 503, message: error.message }
@@ -81,11 +80,11 @@ export class Reviewer {
     }
   }
 
-  async #judge(request: AdmissionRequest, peer: string): Promise<Judged> {
+  async #judge(request: AdmissionRequest, caller: Caller): Promise<Judged> {
     const { errors, count, warnings } = await validate(request, {
       ...this.#options.validate,
       index: this.#options.index,
-      peer,
+      caller,
     })
     const outcome = { request, allowed: errors.length === 0, mutated: false }
     if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Judgement } from '../../../actors/compiler/judge.ts'
+import type { JobOptions } from '../../../actors/compiler/ports.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { AnyPolicy } from '../../api/types.ts'
@@ -10,15 +11,17 @@ import { isRecord } from '../../kube/read-object.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
+/** Who asks: `peer` is the address, the API server's, or that of somebody who pretends to be it. */
+export type Caller = Pick<JobOptions, 'peer' | 'signal'>
+
 export interface ValidateOptions {
   /** `judgePolicy`, wherever it runs: it may take long. @throws {CompilerError} (as rejection) */
-  judge(object: KubeObject, before: KubeObject | undefined, peer: string): Promise<Judgement>
+  judge(object: KubeObject, before: KubeObject | undefined, caller: Caller): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
   /** Users that managers are: nobody else writes ArmorProfiles, or a model's status. Left out: that is not looked at. */
   profileWriters?: readonly string[] | undefined
-  /** The address of whoever asks: the API server's, or that of somebody who pretends to be it. */
-  peer: string
+  caller: Caller
   /** For the warning that a cluster policy comes first. */
   index: PolicyIndex
 }
@@ -54,7 +57,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
   const before = operation === 'UPDATE' ? (oldObject ?? undefined) : undefined
-  const { errors, count, skipped } = await options.judge(object, before, options.peer)
+  const { errors, count, skipped } = await options.judge(object, before, options.caller)
   const [missing, refused] = split(errors, ({ code }) => code === 'MISSING_MODEL')
   const off = modelingErrors(object, before, options)
   const all = [...refused, ...off]

@@ -9,6 +9,7 @@ import { type Exchange, type Handler, json, type Reply, type Route, refuseOtherT
 import { isNotFound } from '../../kube/api-error.ts'
 import { NoRoom } from '../models/model-folder.ts'
 import { BUSY, bearerToken, tooMany } from './agent-handler.ts'
+import { ReportGate } from './report-gate.ts'
 import { MODELS_PREFIX } from './status-routes.ts'
 import type { Verdict } from './token-verifier.ts'
 
@@ -18,17 +19,18 @@ export interface ModelTarget {
   name: string
 }
 
+type Verb = 'get' | 'create' | 'update'
 type User = Extract<Verdict, { user: unknown }>['user']
 
 export interface ModelRoutesOptions {
   verify: (token: string, address: string) => Promise<Verdict>
   /** Whether the API server lets the user do it with the model itself. */
-  mayAccess: (user: User, verb: 'get' | 'create' | 'update', target: ModelTarget) => Promise<boolean>
+  mayAccess: (user: User, verb: Verb, target: ModelTarget) => Promise<boolean>
   /** The whole model. `elsewhere`: what was recorded is with another manager, the leader. @throws the error of the API server */
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
   /** Puts it into the place of the one that is there. @throws the error of the API server, and {NoRoom} */
   write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
-  clock: Pick<Clock, 'now'>
+  clock: Pick<Clock, 'now' | 'after'>
 }
 
 /** Users whose rate is remembered. */
@@ -38,15 +40,19 @@ const RATE = { burst: 20, refill: 500 }
 
 const MOST_ERRORS = 50
 
+/** Models that are taken in at a time, of some megabytes each; agents' reports come in at the same port. */
+const AT_ONCE = 2
+
 /**
  * Models for people, `…/namespaces/{namespace}/armorprofilemodels/{name}`: whole ones, wherever what was recorded is kept. Who may read an
  * ArmorProfileModel may read it here, and who may write one may bring it; the API server says who that is.
  */
 export function modelRoutes(options: ModelRoutesOptions): Route {
-  const users = new WeakMap<Exchange, { user: User; target: ModelTarget }>()
+  const targets = new WeakMap<Exchange, { target: ModelTarget; username: string }>()
   const buckets = new TokenBuckets(USERS, RATE)
+  const gate = new ReportGate({ isBehind: () => false, clock: options.clock, atOnce: AT_ONCE, waiting: 100 })
 
-  const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
+  const admit = async (exchange: Exchange, verbs: readonly Verb[]): Promise<Reply | undefined> => {
     const target = targetOf(exchange.path)
     if (target === undefined) return failure(404, `There is nothing at ${exchange.path}`)
     const token = bearerToken(exchange.headers.authorization)
@@ -55,30 +61,39 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     if ('busy' in verdict) return tooMany(1_000, BUSY)
     if ('refused' in verdict) return failure(401, verdict.refused)
     const now = options.clock.now()
-    const { username } = verdict.user
+    const { user } = verdict
+    const { username } = user
     if (!buckets.of(username, now).take(now)) return tooMany(RATE.refill, `${username} asks too often`)
-    users.set(exchange, { user: verdict.user, target })
+    for (const verb of verbs) if (!(await options.mayAccess(user, verb, target))) return forbidden(user, verb, target)
+    targets.set(exchange, { target, username })
     return undefined
   }
 
+  const enter = async (exchange: Exchange): Promise<Reply | undefined> => {
+    const { username } = targets.get(exchange)!
+    const hasEntered = await gate.enter(username, () => exchange.socket.destroyed)
+    return hasEntered
+      ? undefined
+      : tooMany(2_000, `Too many models are being sent, or too many by ${username}; come again`)
+  }
+
   const get: Handler = {
-    admit,
-    handle: async (_, exchange) => {
-      const { user, target } = users.get(exchange)!
-      if (!(await options.mayAccess(user, 'get', target))) return forbidden(user, 'get', target)
+    admit: (exchange) => admit(exchange, ['get']),
+    handle: (_, exchange) => {
+      const { target } = targets.get(exchange)!
       return answered(target, () => options.read(target))
     },
   }
   const put: Handler = {
-    admit: async (exchange) => refuseOtherThanJson(exchange) ?? (await admit(exchange)),
-    handle: async (body, exchange) => {
-      const { user, target } = users.get(exchange)!
-      // One that is there is updated, and one that is not is created: who brings it need not know which.
-      for (const verb of ['update', 'create'] as const)
-        if (!(await options.mayAccess(user, verb, target))) return forbidden(user, verb, target)
+    // One that is there is updated, and one that is not is created: who brings it need not know which.
+    admit: async (exchange) =>
+      refuseOtherThanJson(exchange) ?? (await admit(exchange, ['update', 'create'])) ?? (await enter(exchange)),
+    handle: (body, exchange) => {
+      const { target } = targets.get(exchange)!
       const read = readModel(body, target)
       return 'reply' in read ? read.reply : answered(target, () => options.write(read.model))
     },
+    done: (exchange) => gate.leave(targets.get(exchange)!.username),
   }
   return { GET: get, PUT: put }
 }

@@ -9,6 +9,7 @@ import {
   text,
 } from '../../http/routes.ts'
 import type { ReviewAnswer, Reviewer } from '../admission/reviewer.ts'
+import type { Caller } from '../admission/validate.ts'
 
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>
@@ -24,21 +25,23 @@ export interface WebhookRoutesOptions {
 /** What the API server asks, and what the kubelet probes. Upstream's paths. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
   const handler = (
-    review: (body: string, peer: string) => ReviewAnswer | Promise<ReviewAnswer>,
+    review: (body: string, caller: Caller) => ReviewAnswer | Promise<ReviewAnswer>,
+    givesWay: boolean,
   ): { POST: Handler } => ({
     POST: {
+      givesWay,
       admit: (exchange) =>
         (callers === undefined ? undefined : refuseCaller(exchange, callers.names)) ?? refuseOtherThanJson(exchange),
-      handle: async (body, { socket }) => {
-        const answer = await review(body.toString('utf8'), socket.remoteAddress ?? '')
+      handle: async (body, { socket, signal }) => {
+        const answer = await review(body.toString('utf8'), { peer: socket.remoteAddress ?? '', signal })
         return answer.status === 200 ? json(200, answer.review) : text(answer.status, answer.message)
       },
     },
   })
   return {
     exact: {
-      '/mutate': handler((body) => reviewer.mutate(body)),
-      '/validate': handler((body, peer) => reviewer.validate(body, peer)),
+      '/mutate': handler((body) => reviewer.mutate(body), false),
+      '/validate': handler((body, caller) => reviewer.validate(body, caller), true),
       '/health/liveness': probe(isAlive),
       '/health/readiness': probe(isReady),
     },

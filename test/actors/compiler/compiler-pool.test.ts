@@ -400,6 +400,21 @@ describe('a pool of compilers', () => {
     }
   })
 
+  it('gives up what still waits where whoever asked is given up, and nothing that a thread has', async () => {
+    open({ threads: 1 })
+    const controller = new AbortController()
+    const { signal } = controller
+    ask('a', { cost: 1_000 }, { signal })
+    await simulation.runFor(STARTING + 100)
+    ask('b', { cost: 10 }, { signal })
+    controller.abort()
+    ask('c', { cost: 10 }, { signal })
+    await simulation.settle()
+    expect(ends).to.deep.equal(['b BUSY', 'c BUSY'])
+    await simulation.runFor(1_000)
+    expect(ends).to.deep.equal(['b BUSY', 'c BUSY', 'a done'])
+  })
+
   it('answers all that waits when it is stopped, and takes nothing more', async () => {
     for (const name of ['a', 'b', 'c']) ask(name, { cost: FOREVER })
     await simulation.runFor(1_000)

@@ -88,7 +88,11 @@ async function ask(
   const headers = { authorization: 'Bearer jane', 'content-type': 'application/json' }
   const exchange: Exchange = { path, headers, socket: { remoteAddress: '10.0.0.1' } as Socket, ...more }
   const handler = route[method]!
-  return (await handler.admit!(exchange)) ?? handler.handle(Buffer.from(JSON.stringify(body ?? null)), exchange)
+  const refused = await handler.admit!(exchange)
+  if (refused !== undefined) return refused
+  const reply = await handler.handle(Buffer.from(JSON.stringify(body ?? null)), exchange)
+  handler.done?.(exchange)
+  return reply
 }
 
 const modelOf = ({ body }: Reply): ArmorProfileModel => JSON.parse(String(body))
@@ -143,6 +147,25 @@ describe('models at the status port', () => {
       await set.clock.advance(1_000)
       expect(await asked(50, 'Bearer jane')).to.deep.equal({ 200: 2, '429 after 1': 48 })
     })
+
+  it('are taken in two at a time, and none of those who may not bring it: they would keep reports of agents out', async () => {
+    const set = setUp(undefined)
+    const admitted = (username: string, { route } = set): { exchange: Exchange; reply: Promise<Reply | undefined> } => {
+      const headers = { authorization: `Bearer ${username}`, 'content-type': 'application/json' }
+      const exchange: Exchange = { path, headers, socket: { remoteAddress: '10.0.0.1' } as Socket }
+      return { exchange, reply: Promise.resolve(route.PUT!.admit!(exchange)) }
+    }
+    expect((await admitted('mallory', setUp(undefined, { rights: ['get'] })).reply)?.status).to.equal(403)
+    const first = admitted('jane')
+    expect([await first.reply, await admitted('jane').reply]).to.deep.equal([undefined, undefined])
+    expect((await admitted('jane').reply)?.status).to.equal(429)
+    const other = admitted('john')
+    expect(await Promise.race([other.reply, new Promise((resolve) => setTimeout(resolve, 20, 'waits'))])).to.equal(
+      'waits',
+    )
+    set.route.PUT!.done!(first.exchange)
+    expect(await other.reply).to.equal(undefined)
+  })
 
   it('are brought by whoever may write them, and ready where they have profiles', async () => {
     const set = setUp(undefined)
