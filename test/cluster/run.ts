@@ -11,6 +11,8 @@ const seccomp = 'test/cluster/seccomp.test.ts'
 const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** They install into a cluster whose servers they kill. */
 const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${name}.test.ts`)
+/** It needs Helm, which the others build. */
+const rendered = 'test/deploy/chart.test.ts'
 /** It needs no cluster. */
 const nri = 'test/cluster/nri.test.ts'
 const others = [
@@ -36,6 +38,7 @@ const program = new Command('test:cluster')
       job('an installation with Helm', 330, helm),
       job('the life of an installation', 300, lives),
       job('NRI of containerd', 30, [nri]),
+      job('the chart, as Helm renders it', 20, [rendered]),
     ]
     process.exitCode = (await sideBySide(jobs, one ? 1 : 2)) ? 0 : 1
   })

@@ -1,3 +1,5 @@
+import type { Cluster } from './cluster.ts'
+
 /** What no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also in base64, and headers that carry one. */
 const secret = new RegExp(
   [
@@ -14,3 +16,19 @@ const secret = new RegExp(
 
 /** Secrets in a text, each cut to what shows what it is. */
 export const secretsIn = (text: string): string[] => (text.match(secret) ?? []).map((found) => `${found.slice(0, 24)}…`)
+
+/** Those in the logs of all pods of a namespace that are there, also of containers that were started anew meanwhile. */
+export async function secretsInPods(
+  cluster: Pick<Cluster, 'kubectl' | 'tryKubectl'>,
+  namespace: string,
+): Promise<string[]> {
+  const pods = (await cluster.kubectl(['-n', namespace, 'get', 'pods', '-o', 'name'])).trim().split('\n')
+  const logs = pods.flatMap((pod) =>
+    [[], ['--previous']].map((more) =>
+      cluster.tryKubectl(['-n', namespace, 'logs', pod, '--all-containers', '--prefix', ...more]),
+    ),
+  )
+  const all = (await Promise.all(logs)).map(({ stdout }) => stdout).join('')
+  if (all === '') throw new Error(`no pod of ${namespace} has a log`)
+  return secretsIn(all)
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { missingForImages } from '../binaries/varmor-image.ts'
 import { describeCluster } from '../describe-cluster.ts'
+import { secretsInPods } from '../secrets.ts'
 import { measured } from '../steps.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { deployment, Workloads } from '../varmor/workloads.ts'
@@ -92,7 +93,7 @@ describeCluster(
 
     it('upgrades upstream’s release to this chart, with the documented command', async () => {
       const done = await measured(cluster().log, 'helm upgrade from upstream', () =>
-        installer.run('upgrade', 'varmor', chart),
+        installer.run('upgrade', 'varmor', chart, '--set', 'crds.keep=true'),
       )
       expect(done.status, saidBy(done)).to.equal(0)
       const definitions = await kubectl('get', 'crds', '-o', 'name')
@@ -146,12 +147,21 @@ describeCluster(
       expect(await podOf('web')).to.deep.equal({ ...atFirst, restartCount: 0 })
     })
 
-    it('and leaves nothing of either when it goes', async () => {
+    it('and leaves definitions and policies where they are to be kept, nothing else, and nobody who deletes them is held up', async () => {
+      expect(await secretsInPods(cluster(), namespace)).to.deep.equal([])
       const done = await installer.run('uninstall', 'varmor')
       expect(done.status, saidBy(done)).to.equal(0)
+      const kept = [...(await objects('varmorpolicies')), ...(await objects('varmorclusterpolicies'))]
+      expect(kept.map(({ metadata }) => metadata.name)).to.have.members([...stored.values()].map(({ name }) => name))
+      expect(leftOnNode(installer.node)).to.deep.equal([])
+      const definitions = await kubectl('get', 'crds', '-o', 'name')
+      await kubectl(
+        'delete',
+        '--timeout=240s',
+        ...definitions.split('\n').filter((name) => name.endsWith('varmor.org')),
+      )
       expect(await leftOnServer(cluster())).to.deep.equal([])
       await kubectl('delete', 'namespace', upstream, `${upstream}-more`, namespace, '--timeout=240s')
-      expect(leftOnNode(installer.node)).to.deep.equal([])
     })
   },
   { nodes: true, harm: true },

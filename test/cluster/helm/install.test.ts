@@ -11,7 +11,7 @@ import { result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
 import { refused, rightsOf, unusedRights } from '../rights.ts'
-import { secretsIn } from '../secrets.ts'
+import { secretsInPods } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { varmor } from '../varmor/manager-installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
@@ -45,6 +45,7 @@ describeCluster(
     let helm: Helm
     let status: Server | undefined
     let at: Workloads
+    let began: number
     const missing = missingForImages()
     const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
     const install = (): Promise<string> =>
@@ -98,7 +99,9 @@ describeCluster(
     })
 
     it('comes up with one command, managers and agents ready', async () => {
+      began = performance.now()
       const notes = await install()
+      cluster().log('from nothing to managers and agents that are ready', performance.now() - began)
       expect(notes).to.match(/2 managers, and an agent on each node/)
       const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
       expect(pods.trim().split('\n'), pods).to.have.length(3)
@@ -116,6 +119,7 @@ describeCluster(
       Object.assign(policy.spec, { updateExistingWorkloads: true, target: { kind: 'Deployment', name: 'web' } })
       await at.apply(policy)
       expect(await policyReady(cluster(), 'team', 'web')).to.deep.equal({ desired: 1, current: 1 })
+      cluster().log('from nothing to a policy in force', performance.now() - began)
       await eventually('the restart', async () => {
         const pods = await at.pods('web')
         return pods.length === 1 && pods[0]!.status.phase === 'Running' && at.filtered(pods[0]!.metadata.name)
@@ -138,6 +142,7 @@ describeCluster(
         existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1).map(checkLine) : []
       const found = (): Record<string, unknown> | undefined => lines().find(({ podName }) => podName === name)
       await at.execUntil(name, ['unshare', '-U'], 'the violation', () => found() !== undefined)
+      cluster().log('from nothing to a violation in the log', performance.now() - began)
       expect(found()).to.deep.include({
         nodeName: 'helm-1',
         policyNamespace: 'team',
@@ -213,15 +218,40 @@ describeCluster(
       await at.kubectl('delete', 'armorprofilemodel', metadata.name)
     })
 
+    it('gives the cluster’s own roles what the chart’s README says', async () => {
+      const may = async (role: string, verb: string, kind: string): Promise<boolean> => {
+        const asked = ['auth', 'can-i', verb, `${kind}.crd.varmor.org`, '--as', `user-of-${role}`, '-n', 'team']
+        return (await cluster().tryKubectl(asked)).stdout.trim() === 'yes'
+      }
+      const roles = ['view', 'edit', 'admin']
+      for (const role of roles)
+        await at.kubectl('create', 'rolebinding', role, `--clusterrole=${role}`, `--user=user-of-${role}`)
+      const expected = {
+        'list varmorpolicies': roles,
+        'list armorprofilemodels': roles,
+        'list armorprofiles': [],
+        'create varmorpolicies': ['edit', 'admin'],
+        'update armorprofilemodels': ['edit', 'admin'],
+        'create armorprofiles': [],
+        'delete varmorpolicies': ['edit', 'admin'],
+      }
+      for (const [what, who] of Object.entries(expected)) {
+        const [verb, kind] = what.split(' ') as [string, string]
+        const found = await Promise.all(roles.map((role) => may(role, verb, kind)))
+        expect(
+          roles.filter((_, i) => found[i]),
+          what,
+        ).to.deep.equal(who)
+      }
+    })
+
     it('was refused nothing by the API server', async () => {
       for (const component of ['manager', 'agent'])
         expect(await logs(component), component).not.to.match(/forbidden|"code":403/i)
     })
 
     it('writes no token and no key into a log', async () => {
-      const shown = await Promise.all(['manager', 'agent'].map(logs))
-      expect(shown.join('')).not.to.equal('')
-      expect(secretsIn(shown.join(''))).to.deep.equal([])
+      expect(await secretsInPods(cluster(), namespace)).to.deep.equal([])
     })
 
     it('leaves nothing behind when it goes, but lets pods run on', async () => {

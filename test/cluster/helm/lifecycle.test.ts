@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { missingForImages } from '../binaries/varmor-image.ts'
 import { type CommandResult, output, result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
+import { secretsInPods } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { varmor } from '../varmor/manager-installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
@@ -202,6 +204,7 @@ describeCluster(
         })
 
         it('is uninstalled, and leaves nothing', async () => {
+          expect(await secretsInPods(cluster(), namespace)).to.deep.equal([])
           await step('uninstall', victims.uninstall, () => untilDone('uninstall', 'varmor'))
           expect(await leftOnServer(cluster())).to.deep.equal([])
           expect((await team.pods('web'))[0]!.status.phase).to.equal('Running')
@@ -261,9 +264,10 @@ describeCluster(
         expect(made).to.deep.equal([])
         expect(leftOnNode(installer.node)).to.deep.equal([])
         await kubectl('delete', 'namespace', 'team', '--timeout=240s')
-        await untilDone('uninstall', 'varmor')
+        const rest = [...readFileSync(join(chart, 'README.md'), 'utf8').matchAll(/^ {4}kubectl (delete .*)$/gm)]
+        expect(rest).to.have.length(2)
+        for (const [, command] of rest) await kubectl(...command!.split(' '))
         expect(await leftOnServer(cluster())).to.deep.equal([])
-        await kubectl('delete', 'namespace', namespace, '--timeout=240s')
       })
     })
   },
