@@ -7,7 +7,13 @@ import { tabledDocuments } from '../deploy/generate-docs.ts'
 import { ROOT, varmor } from './cli/run.ts'
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
-const documents = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
+const chartReadme = 'deploy/helm/varmor/README.md'
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  chartReadme,
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+]
 const policiesIn = (file: string): string[] =>
   Array.from(read(file).matchAll(/^```yaml\n([\s\S]*?)^```/gm), ([, text]) => text!)
 
@@ -79,18 +85,39 @@ describe('the documents', () => {
     for (const word of words) expect(read('docs/from-upstream.md')).to.include(`\`${word}\``)
   })
 
-  it('has commands of the README that work on its policy', async () => {
-    const readme = read('README.md')
-    writeFileSync(join(folder, 'policy.yaml'), policiesIn('README.md')[0]!)
+  it('has commands of the README that work on its policy, a model, and a log', async () => {
+    const [policy = ''] = policiesIn('README.md')
+    const [{ line: denied }] = JSON.parse(read('test/fixtures/audit/apparmor.json')) as [{ line: string }]
+    const files: Record<string, string> = {
+      'policy.yaml': policy,
+      'old.yaml': policy,
+      'new.yaml': policy.replace('mitigate-sa-leak', 'disable-write-etc'),
+      'model.yaml': policiesIn('docs/trying-policies.md')[1]!,
+      'violations.log': (await varmor(['decode', '-'], denied)).stdout,
+      'audit.log': denied,
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    const prints: Record<string, RegExp> = {
+      validate: /: valid/,
+      compile: /serviceaccount/,
+      rules: /mitigate-sa-leak/,
+      'policy test': /./,
+      'policy diff': /\/etc\//,
+      'policy advise': /rules/,
+      decode: /^\{"/,
+    }
     const commands = Array.from(
-      readme.matchAll(/^ {4}node dist\/src\/cli\/varmor\.js (validate|compile|rules) (.+?)(?: {2,}#.*)?$/gm),
+      read('README.md').matchAll(/^ {4}node dist\/src\/cli\/varmor\.js (.+?)(?: {2,}#.*)?$/gm),
     )
-    expect(commands.map(([, name]) => name)).to.deep.equal(['validate', 'compile', 'rules'])
-    for (const [, name = '', rest = ''] of commands) {
-      const flags = rest.split(' ').map((word) => (word === 'policy.yaml' ? join(folder, word) : word))
-      const { status, stdout } = await varmor([name, ...flags])
-      expect(status, name).to.equal(0)
-      expect(stdout).to.match(/mitigate-sa-leak|serviceaccount|: valid/)
+    // These run until they are ended; tests of their own do that.
+    const isEndless = (command: string): boolean => /^(sandbox|agent|logs -f)/.test(command)
+    const ending = commands.map(([, command = '']) => command).filter((command) => !isEndless(command))
+    expect(ending.map((command) => /^(policy )?\w+/.exec(command)![0])).to.deep.equal(Object.keys(prints))
+    for (const command of ending) {
+      const words = command.split(' ').map((word) => (word in files ? join(folder, word) : word))
+      const { stdout, stderr } = await varmor(words)
+      expect(stderr, command).to.equal('')
+      expect(stdout, command).to.match(prints[/^(policy )?\w+/.exec(command)![0]]!)
     }
   })
 
