@@ -123,6 +123,7 @@ export async function buildBundles(folder: string, { roles, threads }: Programs 
     build({ ...shared(folder), entryPoints: roles }),
     build({ ...shared(folder), entryPoints: threads, splitting: true, chunkNames: 'shared-[hash]' }),
   ])
+  nameSources(folder)
   const folders = packageFolders(built.map(({ metafile }) => metafile as Metafile))
   const { version, license } = packageAt(root)
   // One package may be there in several versions, which `dependencies` could not say.
@@ -132,6 +133,16 @@ export async function buildBundles(folder: string, { roles, threads }: Programs 
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), folders.map(licensesOf).join('\n'))
   return bundled
+}
+
+/** Source maps name sources as the project has them, wherever it was when they were made: what is built does not depend on that. */
+function nameSources(folder: string): void {
+  for (const name of readdirSync(folder).filter((each) => each.endsWith('.map'))) {
+    const file = join(folder, name)
+    const map = JSON.parse(readFileSync(file, 'utf8')) as { sources: string[] }
+    const sources = map.sources.map((source) => relative(root, resolve(folder, source.replace(/^[\w-]+:/, ''))))
+    writeFileSync(file, JSON.stringify({ ...map, sources }))
+  }
 }
 
 interface Package {

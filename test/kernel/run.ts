@@ -41,6 +41,7 @@ function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
     job('nodes of a real Kubernetes', 210 * kernels.length, 'test/kernel/end-to-end/user-journey.test.ts'),
     job('an installation on a node that enforces', 480 * kernels.length, 'test/kernel/end-to-end/installed.test.ts'),
     job('a node without Kubernetes', 420 * kernels.length, 'test/kernel/end-to-end/standalone.test.ts'),
+    job('the Debian package', 300 * kernels.length, 'test/kernel/end-to-end/package.test.ts'),
   ]
 }
 

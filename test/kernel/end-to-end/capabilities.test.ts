@@ -46,7 +46,7 @@ function describeNode(kernel: KernelName): void {
 
   before(async function () {
     this.timeout(patience)
-    made = await packageDisk(printSteps)
+    made = await packageDisk(printSteps, 'files')
     if (made === undefined) return this.skip()
     guest = await Guest.boot({ kernel, steps: printSteps, disks: [made.disk], processors: 2 })
     await shell(`cp -a ${packageInGuest}/. / && containerd-up`)

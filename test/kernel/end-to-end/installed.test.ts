@@ -12,6 +12,7 @@ import { forwardStatus } from '../../cluster/helm/forward-status.ts'
 import { chart, chartOf, Helm } from '../../cluster/helm/helm.ts'
 import { type Node, startNode } from '../../cluster/node.ts'
 import { explain } from '../../cluster/requirements.ts'
+import { secretsInPods } from '../../cluster/secrets.ts'
 import { firstStart, missingWith } from '../../cluster/shared-cluster.ts'
 import { measured } from '../../cluster/steps.ts'
 import { policyReady } from '../../cluster/varmor/installation.ts'
@@ -402,6 +403,10 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     if (byAppArmor < rounds) expect(lost).not.to.deep.equal([])
     cluster.log(`${rounds} rounds, of which AppArmor has ${byAppArmor} lines`, 0)
   }).timeout(2 * stepLimit)
+
+  it('writes no token and no key into a log', async () => {
+    expect(await secretsInPods(cluster, namespace)).to.deep.equal([])
+  })
 
   it('leaves nothing in the kernel and on the node when it is uninstalled', async () => {
     await helm('uninstall', 'varmor')

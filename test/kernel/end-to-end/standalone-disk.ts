@@ -11,16 +11,23 @@ import { makeSquashfs } from '../guest/squashfs.ts'
 /** Where a guest with this disk has what the package installs. */
 export const packageInGuest = '/images/varmor'
 
-/** A disk with what the Debian package has, and what removes it. @returns undefined where BPF programs cannot be built */
-export async function packageDisk(log: StepLog): Promise<{ disk: Disk; remove(): void } | undefined> {
+/**
+ * A disk with the Debian package, or with the files that it has, and what removes the disk.
+ * @returns undefined where BPF programs cannot be built
+ */
+export async function packageDisk(
+  log: StepLog,
+  as: 'package' | 'files',
+): Promise<{ disk: Disk; remove(): void } | undefined> {
   const bpf = await ensureBpfObjects(log)
   if (bpf === undefined) return undefined
   const folder = mkdtempSync(join(tmpdir(), 'varmor-package-'))
   const image = join(folder, 'varmor.squashfs')
   await measured(log, 'Debian package', async () => {
-    const deb = await buildDeb({ folder, bpf, compression: 'none' })
-    await output('dpkg-deb', ['-x', deb, join(folder, 'files')])
-    await makeSquashfs(join(folder, 'files'), image)
+    const content = join(folder, 'content')
+    const deb = await buildDeb({ folder: as === 'package' ? content : folder, bpf, compression: 'none' })
+    if (as === 'files') await output('dpkg-deb', ['-x', deb, content])
+    await makeSquashfs(content, image)
   })
   return {
     disk: { serial: 'image-varmor', image },

@@ -104,7 +104,7 @@ function describeNode(kernel: KernelName): void {
   }
 
   before(async function () {
-    made = await packageDisk(printSteps)
+    made = await packageDisk(printSteps, 'files')
     if (made === undefined) return this.skip()
     containerd = await containerdDisk(printSteps)
     try {

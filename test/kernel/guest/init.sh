@@ -22,13 +22,20 @@ for block in /sys/block/vd*; do
   modules) modules=/dev/${block##*/} ;;
   project) project=/dev/${block##*/} ;;
   dependencies) dependencies=/dev/${block##*/} ;;
+  layer) layer=/dev/${block##*/} ;;
   image-*) images="$images ${serial#image-}:/dev/${block##*/}" ;;
   esac
 done
 
 $B mount -t squashfs -o ro "$root" /lower
+lower=/lower
+if [ -n "$layer" ]; then
+  $B mkdir /layer
+  $B mount -t squashfs -o ro "$layer" /layer
+  lower=/layer:/lower
+fi
 $B mkdir /upper/upper /upper/work
-$B mount -t overlay -o lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work root /new || exec $B poweroff -f
+$B mount -t overlay -o lowerdir=$lower,upperdir=/upper/upper,workdir=/upper/work root /new || exec $B poweroff -f
 # Volumes that a kubelet mounts have to reach containers.
 $B mount --make-rshared /new
 cat_lines >/second <<TABLE
@@ -55,8 +62,8 @@ done
 $B mkdir $folders
 mount_all /second
 $B cp -a /links/. /new/dev/
-# What containerd-pack has written: containerd has these images from the start.
-[ ! -d /new/images/store ] || $B cp -a /new/images/store/io.* /new/var/lib/containerd/
+# What containerd-pack has written: containerd has these images from the start, if it is the one that has packed them.
+[ -n "$layer" ] || [ ! -d /new/images/store ] || $B cp -a /new/images/store/io.* /new/var/lib/containerd/
 cat_lines >/third <<'TABLE'
 devpts /new/dev/pts devpts ptmxmode=0666 0 0
 shm /new/dev/shm tmpfs mode=1777 0 0
@@ -95,4 +102,9 @@ for port in /sys/class/virtio-ports/*; do
 done
 $B cp /exec-server /new/run/exec-server
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+# A layer has an init of its own.
+if [ -n "$layer" ]; then
+  $B chroot /new /run/exec-server "$commands" &
+  exec $B switch_root /new /usr/lib/systemd/systemd
+fi
 exec $B switch_root /new /run/exec-server "$commands"

@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { output } from '../../cluster/command.ts'
 
 /** Not compressed: an emulated processor would take longer to unpack it than to read it. */
-export const plainSquashfs = ['-noI', '-noD', '-noF', '-noX', '-no-xattrs']
+const plainSquashfs = ['-noI', '-noD', '-noF', '-noX', '-no-xattrs']
 
 /**
  * Makes a read-only file system of a folder. Equal content gives equal bytes.
@@ -20,4 +23,18 @@ export async function makeSquashfs(folder: string, image: string, excluded: read
     '-no-progress',
     ...without,
   ])
+}
+
+/** Makes a read-only file system of a tar archive, owners and devices as they are in there. */
+export async function squashTar(archive: Readable, image: string): Promise<void> {
+  // sqfstar 4.5 spoils one of two files that differ in their last bytes alone, as BPF programs of two versions may.
+  const writer = spawn('sqfstar', [...plainSquashfs, '-no-duplicates', '-quiet', '-no-progress', image], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  const written = once(writer, 'close')
+  archive.pipe(writer.stdin!)
+  // It stops reading where the archive ends, before the padding; what comes after is read, so that who writes it can end.
+  writer.stdin!.on('error', () => undefined).on('close', () => archive.resume())
+  const [status] = await written
+  if (status !== 0) throw new Error(`sqfstar: exit status ${status}`)
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createReadStream, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { makeOciArchive, pack } from '../../cluster/binaries/oci-archive.ts'
 import { output } from '../../cluster/command.ts'
@@ -7,10 +7,12 @@ import { debianKeyring, mirror } from '../guest/apt.ts'
 import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { NotAvailable } from '../guest/not-available.ts'
 import { findProgram } from '../guest/root-files.ts'
-import { makeSquashfs } from '../guest/squashfs.ts'
+import { makeSquashfs, squashTar } from '../guest/squashfs.ts'
 import { debianImage, servicesImage } from './names.ts'
 
 const suite = 'bookworm'
+/** The stable Debian, of which the image of the product is, too. */
+const stable = 'trixie'
 /** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter, setpriv) and the like. */
 const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin', 'auditd', 'mount']
 /** Servers as Debian has them, and what asks them: caddy is a program in Go. */
@@ -27,32 +29,62 @@ const unused = [
 ]
 const documentation = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
 
-/** An image of Debian for containers. */
-interface DebianImage {
-  name: string
+/** What a machine with Docker has, without whose recommendations. */
+const machinePackages = [
+  'systemd',
+  'apt',
+  'docker.io',
+  'docker-cli',
+  'apparmor',
+  'libbpf1',
+  'libstdc++6',
+  'procps',
+  'util-linux',
+]
+
+/** Packages of Debian. */
+interface DebianRoot {
   /** In the cache. */
   kind: string
+  suite: string
+  /** Done with it at the end, by a shell. */
+  hooks?: readonly string[]
   packages: readonly string[]
   without: readonly string[]
+}
+/** An image of Debian for containers. */
+interface DebianImage extends DebianRoot {
+  name: string
 }
 const debian: DebianImage = {
   name: debianImage,
   kind: 'debian',
+  suite,
   packages,
   without: documentation,
 }
 const services: DebianImage = {
   name: servicesImage,
   kind: 'services',
+  suite,
   packages: [...packages, ...servers],
   without: [...documentation, ...unused],
+}
+const machine: DebianRoot = {
+  kind: 'machine',
+  suite: stable,
+  packages: machinePackages,
+  // The profiles that Debian has for its own programs take minutes to compile under emulation.
+  without: [...documentation, '/etc/apparmor.d/[a-zA-Z]*'],
+  // What is installed there later has its documents.
+  hooks: ['rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
 }
 const probes = join(import.meta.dirname, 'probes')
 const flags = ['-std=gnu11', '-O1', '-static', '-pthread', '-Wall', '-Wextra', '-D_GNU_SOURCE']
 
 /** Debian's files as a tar archive, without documentation and translations. */
-async function ensureBase({ kind, packages, without }: DebianImage, log: StepLog): Promise<string> {
-  const folder = await kernelCached(kind, digest('layout 2', suite, ...packages, ...without), (draft) =>
+async function ensureBase({ kind, suite, packages, without, hooks = [] }: DebianRoot, log: StepLog): Promise<string> {
+  const folder = await kernelCached(kind, digest('layout 2', suite, ...packages, ...without, ...hooks), (draft) =>
     measured(log, `root of Debian ${suite} (${kind})`, async () => {
       if (findProgram('mmdebstrap') === undefined) {
         throw new NotAvailable('the Debian image needs mmdebstrap; run .ci/setup, or: apt-get install mmdebstrap')
@@ -62,6 +94,7 @@ async function ensureBase({ kind, packages, without }: DebianImage, log: StepLog
       const clean = [
         '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*',
         '--customize-hook=find "$1"/var/log -type f -delete',
+        ...hooks.map((hook) => `--customize-hook=${hook}`),
       ]
       const source = `deb [signed-by=${debianKeyring}] ${mirror()}/debian ${suite} main`
       const env = { ...process.env, SOURCE_DATE_EPOCH: '0' }
@@ -80,6 +113,20 @@ export const ensureDebianArchive = (log: StepLog): Promise<string> => ensureArch
 
 /** The same with servers. */
 export const ensureServicesArchive = (log: StepLog): Promise<string> => ensureArchive(services, log)
+
+/**
+ * A Debian with systemd, Docker and apt, to lay over the guest's own root: what a node without Kubernetes is.
+ * @returns its image
+ */
+export async function ensureMachineLayer(log: StepLog): Promise<string> {
+  const base = await ensureBase(machine, log)
+  const folder = await kernelCached('layer', digest('layout 1', base), (draft) =>
+    measured(log, 'layer of Debian with systemd', () =>
+      squashTar(createReadStream(base), join(draft, 'layer.squashfs')),
+    ),
+  )
+  return join(folder, 'layer.squashfs')
+}
 
 async function ensureArchive(of: DebianImage, log: StepLog): Promise<string> {
   const base = await ensureBase(of, log)

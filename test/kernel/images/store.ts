@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -8,7 +6,7 @@ import { measured, type StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCache, kernelCached } from '../guest/cache.ts'
 import type { Guest } from '../guest/guest.ts'
 import type { Disk } from '../guest/qemu.ts'
-import { plainSquashfs } from '../guest/squashfs.ts'
+import { squashTar } from '../guest/squashfs.ts'
 import { ensureBusyboxArchive } from './busybox.ts'
 import { ensureDebianArchive, ensureServicesArchive } from './debian.ts'
 import { ensureNextVarmorArchive, ensureVarmorArchive } from './varmor.ts'
@@ -71,16 +69,8 @@ async function pack(guest: Guest, image: string): Promise<void> {
   const packing = guest.spawn(['containerd-pack'])
   packing.stdin.end()
   const complaints = text(packing.stderr)
-  // sqfstar 4.5 spoils one of two files that differ in their last bytes alone, as BPF programs of two versions may.
-  const writer = spawn('sqfstar', [...plainSquashfs, '-no-duplicates', '-quiet', '-no-progress', image], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  })
-  const written = once(writer, 'close')
-  packing.stdout.pipe(writer.stdin!)
-  // It stops reading where the archive ends, before the padding; what comes after is read, so that tar can end.
-  writer.stdin!.on('error', () => undefined).on('close', () => packing.stdout.resume())
-  const [{ code }, [status]] = await Promise.all([packing.exited, written])
-  if (code !== 0 || status !== 0) throw new Error(`containerd-pack: ${code}, sqfstar: ${status}\n${await complaints}`)
+  const [{ code }] = await Promise.all([packing.exited, squashTar(packing.stdout, image)])
+  if (code !== 0) throw new Error(`containerd-pack: ${code}\n${await complaints}`)
 }
 
 const gone = (): Promise<never> =>
