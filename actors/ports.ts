@@ -185,7 +185,7 @@ export type Count = (name: CounterName) => void
 export interface RestartLimiter {
   /** Calls back once, never before this returns, when the caller may restart one workload. One request a caller: another one withdraws the last. */
   ask(caller: string, namespace: string, granted: () => void): void
-  /** The caller has one in flight, from before a crash of this manager: it counts, even beyond the limit. */
+  /** The caller has one in flight, from before a crash of this manager: it counts as soon as there is a place, and goes on meanwhile. */
   resume(caller: string, namespace: string): void
   /** Gives the turn back, or withdraws the request. Nothing happens without either. */
   done(caller: string): void

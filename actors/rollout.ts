@@ -85,9 +85,10 @@ function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Cont
   return wait <= 0
 }
 
-/** Another change makes the one before pointless; the same one goes on as it is, and the policy is sent how far it is. */
+/** Another change, or the same one wanted anew, makes the one before pointless; the same one goes on as it is, and the policy is sent how far it is. */
 function changeTo({ limiter }: RolloutPorts, memory: Memory, wanted: WantedRollout, context: Context): Memory {
-  if (memory.wanted?.change === wanted.change) return { ...memory, wanted, lastSent: '' }
+  if (memory.wanted?.change === wanted.change && memory.wanted.since === wanted.since)
+    return { ...memory, wanted, lastSent: '' }
   limiter.done(context.key)
   context.cancel('try-again')
   return { ...idle(memory.turns), wanted }
@@ -103,7 +104,8 @@ const withTurn = (memory: Memory, turn: number): Memory =>
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
   const now = context.now()
-  const decision = decide({ now, memory, survey: surveyOf(ports, memory, now, context.key), settings })
+  const found = surveyOf(ports, memory, now, context.key)
+  const decision = decide({ now, memory: { ...memory, begun: found.begun }, survey: found, settings })
   carryOut(ports, decision, context)
   const { patch, look } = decision
   const after = { ...decision.memory, surveyedAt: now }
@@ -115,7 +117,7 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
 
 function surveyOf(
   { stores, settings, winner }: RolloutPorts,
-  { wanted, patched, pods }: Memory,
+  { wanted, patched, pods, begun }: Memory,
   now: number,
   key: string,
 ): Survey {
@@ -124,7 +126,7 @@ function surveyOf(
     const first = winner(workload)
     return first === key ? undefined : first
   }
-  return survey(stores, wanted, settings, { pods, now, rival }, (workload) =>
+  return survey(stores, wanted, settings, { pods, begun, now, rival }, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }
@@ -153,7 +155,8 @@ async function restart(
     const confining = memory.wanted?.removing === true ? [] : ports.confine(after)
     const patched = await ports.api.patchWorkload(workload, [...operations, ...confining])
     ports.count('workload-restarted')
-    return { ...memory, patched, refused: undefined }
+    const begun = new Map(memory.begun).set(workload.metadata.uid, context.now())
+    return { ...memory, patched, begun, refused: undefined }
   } catch (error) {
     return failed(ports, memory, `${nameOf(workload)} cannot be restarted`, error, context)
   }

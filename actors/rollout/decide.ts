@@ -166,7 +166,7 @@ function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolli
   const { turn } = seen.memory
   const { namespace } = workload.metadata
   if (turn.state === 'held' || turn.state === 'granted') return running(seen, wanted, { turn: kept(turn) })
-  // From before a crash, or before it was late: it counts, even beyond the limit.
+  // From before a crash, or a call that failed: it counts as soon as there is a place.
   const held = running(seen, wanted, { turn: { state: 'held', namespace } })
   return { ...held, limiter: [{ do: 'resume', namespace }] }
 }

@@ -33,9 +33,12 @@ export interface Memory {
   refused: string | undefined
   /** By the workload's uid. */
   pods: ReadonlyMap<string, PodsSeen>
+  /** By the workload's uid: when it was restarted for the change, as far as is known, in milliseconds since the epoch. */
+  begun: ReadonlyMap<string, number>
 }
 
 const noPods: Memory['pods'] = new Map()
+const noneBegun: Memory['begun'] = new Map()
 
 export const idle = (turns = 0): Memory => ({
   wanted: undefined,
@@ -47,4 +50,5 @@ export const idle = (turns = 0): Memory => ({
   surveyedAt: Number.NEGATIVE_INFINITY,
   refused: undefined,
   pods: noPods,
+  begun: noneBegun,
 })

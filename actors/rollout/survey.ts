@@ -2,7 +2,7 @@ import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut, takeOut } from './confinement.ts'
 import { replacedByHand, unhealthy } from './health.ts'
-import type { PodsSeen } from './memory.ts'
+import type { Memory, PodsSeen } from './memory.ts'
 import { restartedAt } from './restarted-at.ts'
 import type { WantedRollout } from './wanted.ts'
 
@@ -41,11 +41,14 @@ export interface Survey {
   /** Left to another policy. */
   shadowed: Shadowed[]
   finished: number
+  /** What was known to be restarted, and what was found to be. */
+  begun: Map<string, number>
 }
 
 export const nothingFound = (): Survey => ({
   ...{ waiting: [], rolling: [], unseen: [], astray: [], held: [], shadowed: [] },
   finished: 0,
+  begun: new Map(),
 })
 
 export interface SurveyOptions {
@@ -58,8 +61,7 @@ export interface SurveyOptions {
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
 /** What is known beside the workloads. */
-export interface Known {
-  pods: ReadonlyMap<string, PodsSeen>
+export interface Known extends Pick<Memory, 'pods' | 'begun'> {
   /** Milliseconds since the epoch. */
   now: number
   /** Key of the policy that confines the workload instead of this one, if any. */
@@ -74,7 +76,7 @@ export function survey(
   known: Known,
   fresh: (workload: Workload) => Workload = (workload) => workload,
 ): Survey {
-  const found = nothingFound()
+  const found: Survey = { ...nothingFound(), begun: new Map(known.begun) }
   if (wanted.target.kind === 'Pod') return found
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
@@ -105,9 +107,10 @@ function place(
   { pods, now, rival }: Known,
   found: Survey,
 ): void {
-  const at = restartedAt(workload, wanted.change)
-  // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
-  if (at === undefined || (at < wanted.since && !wanted.removing)) {
+  // Made later, it has picked up the change, and was never restarted for it, whatever it says.
+  if (Date.parse(workload.metadata.creationTimestamp ?? '') > wanted.since) return
+  const at = begunAt(workload, wanted, now, found.begun)
+  if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
     // It would come up again as it is, for nothing.
     const by = wanted.removing ? undefined : rival(workload)
@@ -120,6 +123,27 @@ function place(
   // What is left of a profile that goes allows all, until no pod is in it.
   else if (wanted.removing) found.finished++
   else placeByPods(workload, pods.get(workload.metadata.uid), now, found)
+}
+
+/**
+ * When the workload was restarted for the change; undefined if it was not. What stands on it its owner may change at any time, to be waited
+ * for for ever or to be restarted for ever: it counts where nothing is known yet, as after a crash, and within the time that there was.
+ */
+function begunAt(
+  workload: Workload,
+  { change, since, removing }: WantedRollout,
+  now: number,
+  begun: Map<string, number>,
+): number | undefined {
+  const { uid } = workload.metadata
+  const known = begun.get(uid)
+  if (known !== undefined) return known
+  const said = restartedAt(workload, change)
+  // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
+  if (said === undefined || (said < since && !removing)) return undefined
+  const at = Math.min(now, Math.max(said, since))
+  begun.set(uid, at)
+  return at
 }
 
 /** With all its pods in the profile, a workload is through with the change, whatever becomes of it later. */
@@ -137,8 +161,6 @@ function needsRestart(
   { confineInitContainers: initToo }: SurveyOptions,
 ): boolean {
   const { template } = workload.spec
-  const created = Date.parse(workload.metadata.creationTimestamp ?? '')
-  if (created > wanted.since) return false
   if (wanted.removing) return takeOut(template, wanted.profileName).length > 0
   return !isOptedOut(template, wanted, initToo) && !isInProfile(template, wanted, initToo)
 }

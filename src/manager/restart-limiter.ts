@@ -50,12 +50,12 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   }
 
   ask(caller: string, namespace: string, granted: () => void): void {
-    this.#schedule(caller, namespace, 5, granted)
+    this.#schedule(caller, namespace, granted)
   }
 
-  /** One in flight from before counts as soon as a place is free, before all that only want to begin. */
+  /** Waits for its place as others do: what is in flight from before stands on workloads, where their owners may write it. */
   resume(caller: string, namespace: string): void {
-    this.#schedule(caller, namespace, 0, () => undefined)
+    this.#schedule(caller, namespace, () => undefined)
   }
 
   done(caller: string): void {
@@ -93,7 +93,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     return limiter
   }
 
-  #schedule(caller: string, namespace: string, priority: number, granted: () => void): void {
+  #schedule(caller: string, namespace: string, granted: () => void): void {
     this.done(caller)
     const turn: Turn = { cancelled: false, end: () => undefined }
     this.#turns.set(caller, turn)
@@ -105,7 +105,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
       })
     // A job does not fail; it is only dropped by close(), and then no caller waits.
     this.#limiterOf(namespace)
-      .schedule({ priority }, job)
+      .schedule(job)
       .catch(() => undefined)
   }
 }

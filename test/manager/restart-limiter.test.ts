@@ -66,6 +66,17 @@ describe('the limiter of restarts', () => {
     expect(seen.mostInOne).to.equal(1)
   })
 
+  it('keeps nobody waiting for what says that it is in flight from before', async () => {
+    const granted: string[] = []
+    const ask = (name: string) => limiter.ask(name, name, () => void granted.push(name))
+    for (const name of ['a', 'b', 'c', 'd']) ask(name)
+    while (granted.length < 3) await pause(1)
+    for (const name of ['x', 'y', 'z']) limiter.resume(name, name)
+    await pause(20)
+    limiter.done('a')
+    while (!granted.includes('d')) await pause(1)
+  })
+
   it('gives no turn to one that has withdrawn', async () => {
     let granted = 0
     limiter.ask('a', 'ns', () => granted++)

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Workload } from '../../../actors/ports.ts'
 import { restartOf } from '../../../actors/rollout/restart-patch.ts'
-import { survey } from '../../../actors/rollout/survey.ts'
+import { type Known, survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
 
 const SINCE = Date.UTC(2026, 0, 1)
@@ -19,11 +19,13 @@ const web: Workload = {
   spec: { replicas: 0, template: { spec: { containers: [{ name: 'main' }] } } },
 }
 
+const known = (now: number, begun: ReadonlyMap<string, number> = new Map()): Known => ({
+  ...{ pods: new Map(), begun, now, rival: () => undefined },
+})
+
 /** The lists that are not empty. */
 const placed = (workload: Workload, of: WantedRollout): string[] =>
-  Object.entries(
-    survey({ workloads: () => [workload] }, of, settings, { pods: new Map(), now: SINCE, rival: () => undefined }),
-  )
+  Object.entries(survey({ workloads: () => [workload] }, of, settings, known(SINCE)))
     .filter(([, found]) => (Array.isArray(found) ? found.length > 0 : found > 0))
     .map(([list]) => list)
 
@@ -38,5 +40,38 @@ describe('a workload that was restarted', () => {
     it(title, () => {
       const { after } = restartOf(web, { ...wanted, since: began, removing }, now)
       expect(placed(after, { ...wanted, since, removing })).to.deep.equal([expected])
+    })
+})
+
+describe('a workload that was restarted and is not well', () => {
+  const NOW = SINCE + 600_000
+  const before = new Map([['web', SINCE + 200_000]])
+  const rows: {
+    title: string
+    said: number | undefined
+    begun?: ReadonlyMap<string, number>
+    made?: number
+    since?: number
+  }[] = [
+    { title: 'is late from when it says', said: SINCE + 100_000, since: SINCE + 100_000 },
+    { title: 'is not restarted later than now', said: Date.UTC(9999, 0, 1), since: NOW },
+    { title: 'is not restarted before it was wanted', said: 0, since: SINCE },
+    { title: 'stays restarted when it was, if it says later', said: NOW, begun: before, since: SINCE + 200_000 },
+    {
+      title: 'stays restarted when it was, if it says nothing',
+      said: undefined,
+      begun: before,
+      since: SINCE + 200_000,
+    },
+    { title: 'is not waited for where it was made later', said: NOW, made: SINCE + 1_000 },
+  ]
+  for (const { title, said, begun, made = SINCE, since } of rows)
+    it(title, () => {
+      const of = { ...wanted, removing: true }
+      const { after } = said === undefined ? { after: web } : restartOf(web, { ...of, since: 0 }, said)
+      const metadata = { ...after.metadata, creationTimestamp: new Date(made).toISOString(), generation: 2 }
+      const found = survey({ workloads: () => [{ ...after, metadata }] }, of, settings, known(NOW, begun))
+      expect(found.rolling.map((one) => one.since)).to.deep.equal(since === undefined ? [] : [since])
+      expect(Object.fromEntries(found.begun)).to.deep.equal(since === undefined ? {} : { web: since })
     })
 })

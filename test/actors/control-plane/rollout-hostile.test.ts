@@ -1,0 +1,137 @@
+import { expect } from 'chai'
+import type { Workload } from '../../../actors/ports.ts'
+import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
+import { done, labels, restarting, worldOf } from './rollouts.ts'
+import type { World } from './world.ts'
+
+const DEADLINE = 60_000
+const HIS = 'Deployment/a/one'
+const OTHERS = ['b', 'c'].map((namespace) => `Deployment/${namespace}/one`)
+const spec = restarting({ target: { kind: 'Deployment', selector: { matchLabels: labels() } } })
+
+/** A tenant with a Deployment in one namespace, others in two more, and who manages the cluster. */
+async function cluster(): Promise<World> {
+  const { world } = worldOf(0, { rollout: { deadline: DEADLINE } })
+  for (const namespace of ['a', 'b', 'c']) world.workload('Deployment', 'one', { labels: labels(), namespace })
+  await world.runFor(10_000)
+  return world
+}
+
+type Annotations = Record<string, string>
+
+const annotate = (world: World, change: (annotations: Annotations) => void): unknown =>
+  world.api.update(HIS, (object) => {
+    const { template } = (object as unknown as Workload).spec
+    template.metadata!.annotations ??= {}
+    change(template.metadata!.annotations)
+  })
+
+const say = (world: World, change: string, time: string): unknown =>
+  annotate(world, (annotations) => {
+    annotations[RESTARTED_AT] = `${change}@${time}`
+  })
+
+/** What a tenant may say of his Deployment, again and again, with milliseconds between. */
+const rows: { what?: string; act: (world: World, change: string) => void; every: number }[] = [
+  {
+    what: 'was restarted in the year 9999',
+    act: (world, change) => say(world, change, '9999-01-01T00:00:00Z'),
+    every: 5_000,
+  },
+  {
+    what: 'was restarted in the year 1970',
+    act: (world, change) => say(world, change, '1970-01-01T00:00:00Z'),
+    every: 5_000,
+  },
+  {
+    what: 'was restarted just now',
+    act: (world, change) => say(world, change, world.api.timeText()),
+    every: DEADLINE / 3,
+  },
+  {
+    what: 'was restarted just now, and makes it anew',
+    act: (world, change) => {
+      world.api.delete(HIS)
+      world.workload('Deployment', 'one', { labels: labels(), namespace: 'a' })
+      say(world, change, world.api.timeText())
+    },
+    every: DEADLINE / 2,
+  },
+  {
+    what: 'was never restarted',
+    act: (world) => {
+      world.repair(HIS)
+      annotate(world, (annotations) => {
+        delete annotations[RESTARTED_AT]
+        annotations['container.apparmor.security.beta.varmor.org/main'] = 'localhost/his'
+      })
+    },
+    every: 2_000,
+  },
+]
+
+function again(world: World, change: string, { act, every }: (typeof rows)[number]): void {
+  act(world, change)
+  world.clock.after(every, () => again(world, change, { act, every }))
+}
+
+const restartsOf = (world: World, workload: string): number =>
+  world.restarts.filter((one) => one.workload === workload).length
+
+/** Until the restarts have begun. @returns the key of the policy, and what they are called */
+async function begun(world: World): Promise<{ key: string; change: string }> {
+  const key = world.clusterPolicy('all', spec)
+  await world.runUntil(() => world.getPolicy(key)?.status?.restart !== undefined)
+  return { key, change: world.getPolicy(key)!.status!.restart!.change }
+}
+
+describe('a tenant whose Deployment', () => {
+  for (const row of rows)
+    it(`says again and again that it ${row.what} does not hold up the restarts in other namespaces`, async () => {
+      const world = await cluster()
+      const { key, change } = await begun(world)
+      world.broken.add(HIS)
+      again(world, change, row)
+      await world.runFor(3 * DEADLINE)
+      expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
+      expect(world.manager!.limiter.inFlight).to.equal(0)
+      const { reason, message } = world.condition(key, 'Restarting')!
+      if (reason === 'Paused') expect(message).to.contain('2 of 3').and.contain('Deployment a/one')
+      else expect(reason).to.equal('Done')
+    })
+
+  for (const row of rows)
+    it(`says again and again that it ${row.what} does not keep others in a profile that goes, and is named`, async () => {
+      const world = await cluster()
+      const { key } = await begun(world)
+      await done(world, key)
+      world.restarts.length = 0
+      world.broken.add(HIS)
+      world.api.delete(key)
+      await world.runUntil(() => restartsOf(world, HIS) === 1)
+      again(world, world.changesOf(HIS).at(-1)!, row)
+      await world.runFor(3 * DEADLINE)
+      expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
+      expect(world.manager!.limiter.inFlight).to.equal(0)
+      if (world.getPolicy(key) !== undefined)
+        expect(world.condition(key, 'Ready')?.message).to.match(
+          /2 of 3; Deployment a\/one was restarted .*; without updateExistingWorkloads it is not waited for/,
+        )
+    })
+
+  it('is not well is waited for by the next manager as long as is left, by what the one before wrote', async () => {
+    const world = await cluster()
+    const { key } = await begun(world)
+    world.broken.add(HIS)
+    await world.runUntil(() => restartsOf(world, HIS) === 1)
+    const { at } = world.restarts[0]!
+    await world.runFor(DEADLINE - 20_000)
+    world.crashManager()
+    world.startManager()
+    await world.runUntil(() => restartsOf(world, OTHERS[0]!) === 1)
+    expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([HIS, OTHERS[0]])
+    expect(world.restarts[1]!.at - at).to.be.within(DEADLINE, DEADLINE + 5_000)
+    world.repair(HIS)
+    await done(world, key)
+  })
+})
