@@ -5,7 +5,12 @@ import { parseAddress } from '../../profile/bpf/ip-address.ts'
 
 /** A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, no more is kept than where it is and who is meant by it. */
 export interface Addressed extends KubeObject {
-  groups: readonly EgressGroup[]
+  groups: readonly AddressedGroup[]
+}
+
+export interface AddressedGroup extends EgressGroup {
+  /** Whoever wrote the object says so, and nobody has looked whether they are its own. */
+  claimed?: true
 }
 
 const addressed = (group: string, plural: string, kind: string) =>
@@ -25,6 +30,8 @@ export function serviceOf({ metadata }: KubeObject): string | undefined {
   const name = metadata?.labels?.[serviceLabel]
   return name === undefined ? undefined : `${metadata?.namespace}/${name}`
 }
+
+export const namespaceOf = ({ metadata }: Addressed): string => metadata?.namespace ?? ''
 
 interface PodFields {
   status?: { podIPs?: readonly { ip?: string }[] }
@@ -58,8 +65,10 @@ export class Slimmer {
     const { spec = {}, status = {} } = object as unknown as ServiceFields
     const { clusterIPs = [], externalIPs = [], ports = [] } = spec
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
-    // Addresses from outside may lead to other Services at other ports.
-    return this.#slim(object, [group(clusterIPs), group([...externalIPs, ...balanced], numbersOf(ports))])
+    // Addresses from outside may lead to other Services at other ports. Those of load balancers only controllers may write.
+    const numbers = numbersOf(ports)
+    const claimed = { ...group(externalIPs, numbers), claimed: true } as const
+    return this.#slim(object, [group(clusterIPs), claimed, group(balanced, numbers)])
   }
 
   readonly slice = (object: Addressed): Addressed => {
@@ -68,7 +77,7 @@ export class Slimmer {
     return this.#slim(object, [group(addresses, numbersOf(ports ?? []))])
   }
 
-  #slim({ kind, metadata = {} }: Addressed, groups: readonly EgressGroup[]): Addressed {
+  #slim({ kind, metadata = {} }: Addressed, groups: readonly AddressedGroup[]): Addressed {
     const { name, namespace, uid, resourceVersion, labels = {} } = metadata
     return {
       ...(kind !== undefined && { kind }),

@@ -4,9 +4,10 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import type { Change } from '../../kube/change.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import { type Addressed, serviceOf } from './addressed.ts'
+import { type Addressed, namespaceOf, serviceOf } from './addressed.ts'
+import { fairShares, sums } from './fair-shares.ts'
 import { TargetIndex } from './target-index.ts'
-import { TargetMembers } from './target-members.ts'
+import { countOf, TargetMembers } from './target-members.ts'
 
 /** Of a reflector, what is used here. */
 export type AddressedReflector = Pick<Reflector<Addressed>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
@@ -93,16 +94,18 @@ export class EgressDirectory {
     this.#changedFor([profile])
   }
 
-  /** The addresses of its targets; undefined as long as they are not known. None for one without targets. */
+  /**
+   * The addresses of its targets; undefined as long as they are not known. None for one without targets. Of too many, each namespace has a
+   * fair share, so that what somebody makes in his keeps none of others out.
+   */
   addressesOf(profile: string): readonly EgressAddresses[] | undefined {
     const targets = this.#byProfile.get(profile) ?? []
     if (targets.some((target) => !this.#isKnown(target))) return undefined
-    let room = MAX_EGRESS_ADDRESSES
-    return targets.map((target) => {
-      const found = target.addresses(room)
-      room -= found.groups.reduce((sum, { addresses }) => sum + addresses.length, 0)
-      return found
-    })
+    const all = targets.map((target) => target.addresses())
+    if (countOf(all.flatMap(({ groups }) => groups)) <= MAX_EGRESS_ADDRESSES) return all
+    const wanted = sums(targets.flatMap((target) => [...target.counts()]))
+    const room = fairShares(wanted, MAX_EGRESS_ADDRESSES)
+    return targets.map((target) => target.share(room))
   }
 
   async stop(): Promise<void> {
@@ -256,7 +259,7 @@ export class EgressDirectory {
 
   /** @param service of what is a Service or belongs to one */
   #means(target: TargetMembers, object: Addressed, service: string | undefined): boolean {
-    const { namespace = '' } = object.metadata ?? {}
+    const namespace = namespaceOf(object)
     if (object.groups.length === 0) return false
     const name = service?.slice(service.indexOf('/') + 1)
     if (target.matches(namespace, labelsOf(object), name)) return true

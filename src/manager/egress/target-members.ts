@@ -2,7 +2,8 @@ import { targetText } from '../../api/egress-target.ts'
 import { CompiledSelector } from '../../api/label-selector.ts'
 import type { EgressAddresses, EgressGroup, EgressTarget } from '../../api/types.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import type { Addressed } from './addressed.ts'
+import { type Addressed, namespaceOf } from './addressed.ts'
+import { fairShares, sums } from './fair-shares.ts'
 
 /** Objects that are known of a target. Of more, it is looked again who they are. */
 export const mostMembers = MAX_EGRESS_ADDRESSES
@@ -18,7 +19,10 @@ export class TargetMembers {
   readonly #selector: CompiledSelector
   readonly #members = new Map<string, Addressed>()
   #beyond = 0
+  /** All of them. */
   #groups: readonly EgressGroup[] | undefined
+  /** Those of each namespace. */
+  #byNamespace: ReadonlyMap<string, readonly EgressGroup[]> | undefined
 
   constructor(target: EgressTarget) {
     this.target = target
@@ -57,49 +61,94 @@ export class TargetMembers {
       return true
     } else this.#members.set(key, object)
     if (sameGroups(before?.groups ?? [], object?.groups ?? [])) return false
-    this.#groups = undefined
+    this.#forget()
     return true
   }
 
-  /** Begins anew with all that are meant. */
+  /** Begins anew with all that are meant: of too many, with a fair share of each namespace. */
   replace(objects: Iterable<readonly [key: string, object: Addressed]>): void {
     this.#members.clear()
-    this.#beyond = 0
-    this.#groups = undefined
-    for (const [key, object] of objects)
-      if (this.#members.size < mostMembers) this.#members.set(key, object)
-      else this.#beyond++
+    this.#forget()
+    const all = [...objects]
+    this.#beyond = Math.max(0, all.length - mostMembers)
+    const room = fairShares(sums(all.map(([, object]) => [namespaceOf(object), 1])), mostMembers)
+    for (const [key, object] of all) {
+      const left = room.get(namespaceOf(object))!
+      if (left > 0) this.#members.set(key, object)
+      room.set(namespaceOf(object), left - 1)
+    }
   }
 
-  /** At most so many addresses; `omitted` counts the others. Equal members give equal values, in whatever order they came. */
-  addresses(most: number): EgressAddresses {
-    this.#groups ??= grouped(this.#members.values())
-    let room = most
+  /** All addresses; `omitted` counts others. Equal members give equal values, in whatever order they came. */
+  addresses(): EgressAddresses {
+    this.#groups ??= grouped([...this.#members.values()].flatMap((object) => this.#groupsOf(object)))
+    return this.#said(this.#groups, this.#beyond)
+  }
+
+  /** How many addresses of each namespace there are. */
+  counts(): Map<string, number> {
+    return sums([...this.#ofNamespaces()].map(([namespace, groups]) => [namespace, countOf(groups)]))
+  }
+
+  /** As many of each namespace as it has room for, which they take; `omitted` counts the others, too. */
+  share(room: Map<string, number>): EgressAddresses {
     let omitted = this.#beyond
-    const groups: EgressGroup[] = []
-    for (const { addresses, ports } of this.#groups) {
-      const kept = addresses.slice(0, room)
-      room -= kept.length
-      omitted += addresses.length - kept.length
-      if (kept.length > 0) groups.push({ addresses: kept, ...(ports !== undefined && { ports }) })
+    const kept: EgressGroup[] = []
+    for (const [namespace, groups] of this.#ofNamespaces()) {
+      let left = room.get(namespace) ?? 0
+      for (const { addresses, ...ports } of groups) {
+        const some = addresses.slice(0, left)
+        left -= some.length
+        omitted += addresses.length - some.length
+        if (some.length > 0) kept.push({ addresses: some, ...ports })
+      }
+      room.set(namespace, left)
     }
-    return { target: this.text, groups, ...(omitted > 0 && { omitted }) }
+    return this.#said(grouped(kept), omitted)
+  }
+
+  #said(groups: readonly EgressGroup[], omitted: number): EgressAddresses {
+    return { target: this.text, groups: [...groups], ...(omitted > 0 && { omitted }) }
+  }
+
+  #ofNamespaces(): ReadonlyMap<string, readonly EgressGroup[]> {
+    if (this.#byNamespace !== undefined) return this.#byNamespace
+    const all = new Map<string, EgressGroup[]>()
+    for (const object of this.#members.values()) {
+      const groups = all.get(namespaceOf(object)) ?? []
+      all.set(namespaceOf(object), groups)
+      groups.push(...this.#groupsOf(object))
+    }
+    this.#byNamespace = new Map([...all].map(([namespace, groups]) => [namespace, grouped(groups)]))
+    return this.#byNamespace
+  }
+
+  /** Of Services anywhere, what they claim does not count: whoever may make one would say what the pods of others cannot reach. */
+  #groupsOf({ groups }: Addressed): readonly EgressGroup[] {
+    return this.target.namespace === '' ? groups.filter(({ claimed }) => claimed !== true) : groups
+  }
+
+  #forget(): void {
+    this.#groups = undefined
+    this.#byNamespace = undefined
   }
 }
 
 const sameGroups = (one: readonly EgressGroup[], other: readonly EgressGroup[]): boolean =>
   one === other || JSON.stringify(one) === JSON.stringify(other)
 
+export const countOf = (groups: readonly EgressGroup[]): number =>
+  groups.reduce((sum, { addresses }) => sum + addresses.length, 0)
+
 /** Addresses by their ports, each once. */
-function grouped(objects: Iterable<Addressed>): EgressGroup[] {
+function grouped(groups: Iterable<EgressGroup>): EgressGroup[] {
   const byPorts = new Map<string, { ports: number[] | undefined; addresses: Set<string> }>()
-  for (const { groups } of objects)
-    for (const { addresses, ports } of groups) {
-      const key = ports?.join() ?? ''
-      const group = byPorts.get(key) ?? { ports, addresses: new Set() }
-      byPorts.set(key, group)
-      for (const address of addresses) group.addresses.add(address)
-    }
+  for (const { addresses, ports } of groups) {
+    const key = ports?.join() ?? ''
+    const group = byPorts.get(key) ?? { ports, addresses: new Set() }
+    byPorts.set(key, group)
+    for (const address of addresses) group.addresses.add(address)
+  }
   return [...byPorts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, { ports, addresses }]) => ({ addresses: [...addresses].sort(), ...(ports !== undefined && { ports }) }))

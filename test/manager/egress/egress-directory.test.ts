@@ -15,7 +15,7 @@ function worldOf() {
   const directory = new EgressDirectory({ reflect: cluster.sources, clock, changed: (key) => void said.push(key) })
   /** Lets queues run empty and so many milliseconds go by. */
   const run = async (milliseconds = 300): Promise<void> => {
-    for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate)
+    for (let turn = 0; turn < 4 || cluster.isBusy; turn++) await new Promise(setImmediate)
     const limit = clock.now() + milliseconds
     while (clock.step(limit)) await new Promise(setImmediate)
   }
@@ -168,6 +168,98 @@ describe('the addresses of a Service', () => {
       expect(directory.addressesOf('demo/p')).to.deep.equal([{ target: 'service a/db', groups }])
       await directory.stop()
     })
+})
+
+describe('the addresses of Services by label', () => {
+  const spec = { clusterIPs: ['10.96.0.7'], externalIPs: ['192.0.2.1'], ports: [{ port: 443 }] }
+  const status = { loadBalancer: { ingress: [{ ip: '192.0.2.2' }] } }
+  const own = { addresses: ['10.96.0.7'] }
+  const rows: [where: string, namespace: string, groups: object[]][] = [
+    [
+      'in one namespace have those that they claim',
+      'a',
+      [own, { addresses: ['192.0.2.1', '192.0.2.2'], ports: [443] }],
+    ],
+    ['anywhere do not: anybody may claim any', '', [own, { addresses: ['192.0.2.2'], ports: [443] }]],
+  ]
+  for (const [where, namespace, groups] of rows)
+    it(where, async () => {
+      const { cluster, directory, run } = worldOf()
+      cluster.put('services', serviceObject('a', 'db', { app: 'db' }, spec, status))
+      const target = { kind: 'services' as const, namespace, selector: { matchLabels: { app: 'db' } } }
+      directory.want('demo/p', [target])
+      await run()
+      expect(directory.addressesOf('demo/p')).to.deep.equal([{ target: targetText(target), groups }])
+      await directory.stop()
+    })
+})
+
+describe('the addresses of one namespace', () => {
+  const app = { app: 'db' }
+  const many = MAX_EGRESS_ADDRESSES + 10
+  const address = (i: number): string => `10.1.${i >> 8}.${i & 255}`
+  const everywhere = { kind: 'services', namespace: '', selector: { matchLabels: app } } as const
+  const theirs = { addresses: ['10.2.0.1', '10.2.0.2'], ports: [5432] }
+  const flat = (directory: EgressDirectory) =>
+    directory.addressesOf('demo/p')!.map(({ groups }) => groups.flatMap(({ addresses }) => addresses))
+
+  const floods: [what: string, flood: (cluster: FakeSources) => void, target: EgressTarget][] = [
+    [
+      'however many its Pods are',
+      (cluster) => {
+        for (let i = 0; i < many; i++) cluster.put('pods', podOf('a', `p${i}`, app, address(i)))
+      },
+      pods({ matchLabels: app }),
+    ],
+    [
+      'however many endpoints its Services have, of whatever ports',
+      (cluster) => {
+        const all = Array.from({ length: many }, (_, i) => address(i))
+        cluster.put('slices', sliceOf('a', 's', { service: 'flood', labels: app }, all, [1]))
+      },
+      everywhere,
+    ],
+    [
+      'however many its Services are',
+      (cluster) => {
+        for (let i = 0; i < many; i++)
+          cluster.put('services', serviceObject('a', `s${i}`, app, { clusterIPs: [address(i)] }))
+      },
+      everywhere,
+    ],
+  ]
+  for (const [what, flood, target] of floods)
+    for (const isFirst of [false, true])
+      it(`push out none of another one that has less than an even share, ${what}${isFirst ? ', and were there before' : ''}`, async () => {
+        const { cluster, directory, run } = worldOf()
+        if (isFirst) flood(cluster)
+        directory.want('demo/p', [target])
+        await run()
+        for (const ip of theirs.addresses) cluster.put('pods', podOf('b', ip, app, ip))
+        cluster.put('slices', sliceOf('b', 's', { service: 'db', labels: app }, theirs.addresses, theirs.ports))
+        if (!isFirst) flood(cluster)
+        await run(31_000)
+        const [found] = directory.addressesOf('demo/p')!
+        const [all] = flat(directory)
+        expect(all).to.include.members(theirs.addresses).and.have.length(MAX_EGRESS_ADDRESSES)
+        expect(found!.omitted).to.equal(12)
+        await directory.stop()
+      })
+
+  it('push out none of another target, but their own', async () => {
+    const { cluster, directory, run } = worldOf()
+    for (let i = 0; i < many; i++) cluster.put('pods', podOf('a', `p${i}`, app, address(i)))
+    const web = { app: 'web' }
+    cluster.put('pods', podOf('a', 'web', web, '10.3.0.1'))
+    cluster.put('pods', podOf('b', 'web', web, '10.3.0.2'))
+    directory.want('demo/p', [pods({ matchLabels: app }), pods({ matchLabels: web })])
+    await run()
+    const [first, second] = directory.addressesOf('demo/p')!
+    expect(flat(directory)[0]).to.have.length(MAX_EGRESS_ADDRESSES - 1)
+    expect(first!.omitted).to.equal(11)
+    expect(second).to.deep.include({ groups: [{ addresses: ['10.3.0.2'] }], omitted: 1 })
+    await directory.stop()
+  })
 })
 
 // A plain model: everything is looked through, and each requirement is asked as the documentation of Kubernetes says it.

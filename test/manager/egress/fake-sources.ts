@@ -19,6 +19,11 @@ export class FakeSources {
     slices: () => this.#reflector('slices'),
   }
 
+  /** Changes wait in queues. */
+  get isBusy(): boolean {
+    return [...this.running.values()].some(({ queues }) => [...queues].some(({ depth }) => depth > 0))
+  }
+
   put(kind: Kind, object: KubeObject): void {
     const key = keyOf(object)
     this.objects[kind].set(key, object)
