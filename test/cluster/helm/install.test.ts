@@ -192,6 +192,17 @@ describeCluster(
         cluster().tryKubectl(['-n', 'team', 'annotate', '--overwrite', 'pod', name, ...values])
       for (const change of keys.flatMap((key) => [`${key}-`, `${key}=unconfined`, `${key}=localhost/varmor-team-none`]))
         expect((await annotate(change)).stderr, change).to.match(/a pod keeps the profiles of vArmor/)
+      // The status of a pod comes with its annotations.
+      const patchStatus = (annotations: Record<string, string | null>) => {
+        const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ metadata: { annotations } })]
+        return cluster().tryKubectl(['-n', 'team', 'patch', 'pod', name, ...patch])
+      }
+      for (const key of keys)
+        for (const value of [null, 'unconfined', 'localhost/varmor-team-none'])
+          expect((await patchStatus({ [key]: value })).stderr, `${key}: ${value}`).to.match(
+            /a pod keeps the profiles of vArmor/,
+          )
+      expect((await patchStatus({ 'example.org/status': 'a' })).stderr).to.equal('')
       for (const change of ['example.org/a=b', 'example.org/a-', `${confinementPrefixes.bpf}other=unconfined`])
         expect((await annotate(change)).stderr, change).to.equal('')
       await at.kubectl('label', 'pod', name, 'example.org/a=b')
