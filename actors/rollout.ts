@@ -158,7 +158,8 @@ async function restart(
     const begun = new Map(memory.begun).set(workload.metadata.uid, context.now())
     return { ...memory, patched, begun, refused: undefined }
   } catch (error) {
-    return failed(ports, memory, `${nameOf(workload)} cannot be restarted`, error, context)
+    const failedIn = new Map(memory.failedIn).set(workload.metadata.namespace ?? '', context.now())
+    return failed(ports, { ...memory, failedIn }, `${nameOf(workload)} cannot be restarted`, error, context)
   }
 }
 

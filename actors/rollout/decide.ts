@@ -86,7 +86,7 @@ export function situationOf(seen: Observation): Situation {
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
   // Where something is wrong, nothing more is begun.
   const ready = waiting.filter(({ spec, metadata }) => spec.paused !== true && !stuck.has(metadata.namespace))
-  const next = ready[0]
+  const next = first(ready, memory.failedIn)
   if (wrong !== undefined && next === undefined) return wrong
   if (waiting.length === 0) return held.length > 0 ? { is: 'held', first: held[0]! } : { is: 'done' }
   if (next === undefined) return { is: 'all-paused', first: waiting[0]! }
@@ -96,6 +96,14 @@ export function situationOf(seen: Observation): Situation {
   }
   if (turn.state === 'asked' && turn.namespace === next.metadata.namespace) return { is: 'waiting-for-a-turn' }
   return now < retryAt ? { is: 'retrying-later' } : { is: 'in-need-of-a-turn', next }
+}
+
+/** Whoever changes a workload all the time, or whose namespace takes no change, is tried when all others are done. */
+function first(ready: readonly Workload[], failedIn: Memory['failedIn']): Workload | undefined {
+  const failedAt = ({ metadata }: Workload): number => failedIn.get(metadata.namespace ?? '') ?? 0
+  let found: Workload | undefined
+  for (const one of ready) if (found === undefined || failedAt(one) < failedAt(found)) found = one
+  return found
 }
 
 const stuckIn = (those: readonly { workload: Workload }[]): Set<string | undefined> =>

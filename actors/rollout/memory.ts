@@ -29,6 +29,8 @@ export interface Memory {
   patched: Workload | undefined
   /** When all workloads were looked at last, in milliseconds since the epoch. */
   surveyedAt: number
+  /** By the namespace: when the API last did not take a patch in it, in milliseconds since the epoch. It comes after the others. */
+  failedIn: ReadonlyMap<string, number>
   /** Why the API did not take the last patch, or did not show the pods. */
   refused: string | undefined
   /** By the workload's uid. */
@@ -39,6 +41,7 @@ export interface Memory {
 
 const noPods: Memory['pods'] = new Map()
 const noneBegun: Memory['begun'] = new Map()
+const noneFailed: Memory['failedIn'] = new Map()
 
 export const idle = (turns = 0): Memory => ({
   wanted: undefined,
@@ -51,4 +54,5 @@ export const idle = (turns = 0): Memory => ({
   refused: undefined,
   pods: noPods,
   begun: noneBegun,
+  failedIn: noneFailed,
 })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Workload } from '../../../actors/ports.ts'
+import { PortError, type Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { done, labels, restarting, worldOf } from './rollouts.ts'
 import type { World } from './world.ts'
@@ -117,6 +117,26 @@ describe('a tenant whose Deployment', () => {
         expect(world.condition(key, 'Ready')?.message).to.match(
           /2 of 3; Deployment a\/one was restarted .*; without updateExistingWorkloads it is not waited for/,
         )
+    })
+
+  for (const code of ['CONFLICT', 'REFUSED'] as const)
+    it(`takes no restart, as ${code}, does not hold up the restarts in other namespaces`, async () => {
+      const world = await cluster()
+      const { session } = world.manager!
+      const patch = session.patchWorkload.bind(session)
+      let tries = 0
+      session.patchWorkload = async (workload, operations) => {
+        if (workload.metadata.namespace !== 'a') return patch(workload, operations)
+        tries++
+        throw new PortError(code, 'it has changed meanwhile')
+      }
+      const { key } = await begun(world)
+      await world.runUntil(() => OTHERS.every((other) => restartsOf(world, other) === 1))
+      expect(tries).to.be.at.most(2)
+      await world.runFor(DEADLINE)
+      session.patchWorkload = patch
+      await done(world, key)
+      expect(restartsOf(world, HIS)).to.equal(1)
     })
 
   it('is not well is waited for by the next manager as long as is left, by what the one before wrote', async () => {
