@@ -242,7 +242,7 @@ async function write(
     const delay = backoff(state.failures, { first, longest }, () => context.random())
     if (state.failures === 3)
       context.log.warn(
-        { key: context.key, error: error.message, code: error.code },
+        { profile: context.key, code: error.code, reason: error.message },
         'a model cannot be written; it is tried again',
       )
     return due({ ...state, failures: state.failures + 1 }, delay, context)

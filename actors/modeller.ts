@@ -121,7 +121,10 @@ async function readBack({ files, room }: Shared, context: Context): Promise<Rest
   const read = await files.read(context.key)
   if (read === undefined) return { recording: undefined, unread: false }
   if ('broken' in read) {
-    context.log.error({ key: context.key, why: read.broken }, 'a recording cannot be read; it begins anew, and says so')
+    context.log.error(
+      { profile: context.key, reason: read.broken },
+      'a recording cannot be read; it begins anew, and says so',
+    )
     return { recording: undefined, unread: true }
   }
   const { stored } = read
@@ -215,7 +218,10 @@ async function written(
   } catch (error) {
     const trouble = error instanceof Error ? error.message : String(error)
     if (trouble !== state.trouble)
-      context.log.warn({ key: context.key, trouble }, 'a recording cannot be kept on the disk; it is tried again')
+      context.log.warn(
+        { profile: context.key, reason: trouble },
+        'a recording cannot be kept on the disk; it is tried again',
+      )
     return { ...state, trouble }
   }
 }
@@ -258,8 +264,14 @@ async function send(
   }
   const failures = reply.kind === 'answer' ? 0 : state.failures + 1
   context.after('send', delayOf(reply, failures, timing, context), { type: 'send-due' })
-  if (reply.kind !== 'answer' && failures === 3)
-    context.log.warn({ key: context.key, ...reply }, 'the manager does not take a recording; it is tried again')
+  if (reply.kind !== 'answer' && failures === 3) {
+    const fields = {
+      profile: context.key,
+      reason: reply.message,
+      ...(reply.kind === 'refused' && { code: reply.status }),
+    }
+    context.log.warn(fields, 'the manager does not take a recording; it is tried again')
+  }
   const stored = reply.kind === 'answer' && reply.answer.state === 'stored'
   // What is not asked for need not stay in memory.
   return { ...state, offered: stored ? undefined : offered, failures }

@@ -170,7 +170,7 @@ function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, contex
   const isRefused = error.code === 'REFUSED'
   const first = isRefused ? refusedInterval : firstBackoff
   const delay = backoff(isRefused ? 0 : memory.failures, { first, longest }, () => context.random())
-  context.log.warn({ address: context.address, err: error, retryIn: delay }, 'what a policy needs could not be done')
+  context.log.warn({ actor: context.address, err: error, retryMs: delay }, 'what a policy needs could not be done')
   lookAgain(context, 'retry', delay)
   return { ...memory, failures: memory.failures + 1 }
 }

@@ -312,7 +312,7 @@ export class CompilerPool implements Compilers {
     const had = clock.now() - this.#running.get(thread)!.since
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
-      { job: job.name, namespace: job.namespace, milliseconds: Math.round(took) },
+      { job: job.name, namespace: job.namespace, durationMs: Math.round(took) },
       code === 'BUSY'
         ? 'a compiler got too little CPU, which is no fault of the policy; its thread is started anew'
         : 'a policy takes too long to compile; its thread is started anew',

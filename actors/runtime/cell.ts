@@ -193,7 +193,7 @@ export class Cell extends Inbox implements Runnable {
     try {
       kind.supervision.report?.(whole)
     } catch (error) {
-      kind.environment.log.error({ address, err: error }, 'a supervision report failed')
+      kind.environment.log.error({ actor: address, err: error }, 'a supervision report failed')
     }
     kind.environment.failed(whole)
   }

@@ -70,7 +70,7 @@ export class DeadLetters {
   addMany(reason: DeadLetterReason, address: string, count: number, counters: Tally): void {
     if (count === 0) return
     counters.deadLetters[reason] += count
-    this.log.warn({ reason, address, count }, 'dead letters')
+    this.log.warn({ reason, actor: address, count }, 'dead letters')
   }
 
   private logOne(reason: DeadLetterReason, address: string, message: unknown): void {
@@ -88,7 +88,10 @@ export class DeadLetters {
     window.logged++
     const { suppressed } = window
     window.suppressed = 0
-    this.log.warn({ reason, address, type: typeOf(message), ...(suppressed > 0 && { suppressed }) }, 'dead letter')
+    this.log.warn(
+      { reason, actor: address, type: typeOf(message), ...(suppressed > 0 && { suppressed }) },
+      'dead letter',
+    )
   }
 }
 

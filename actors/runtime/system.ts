@@ -202,9 +202,9 @@ export class ActorSystem {
 
   private failed(failure: Failure): void {
     const { log } = this.environment
-    const { message, error, ...fields } = failure
+    const { address: actor, error: err, during, failures, retryIn: retryMs } = failure
     // What fails for a reason outside of the program is a value to its behaviour: this is a bug, and its stack says where.
-    log.error({ ...fields, err: error }, 'an actor failed')
+    log.error({ actor, err, during, failures, retryMs }, 'an actor failed')
     try {
       this.options.onFailure?.(failure)
     } catch (thrown) {

@@ -112,7 +112,7 @@ export class Agent {
     if (profiles !== undefined) this.#source.subscribe(profiles)
     this.#source.start()
     this.#listing = this.#whenListed()
-    logger.info({ node, readinessPort: this.healthPort }, 'the agent is running')
+    logger.info({ node, port: this.healthPort }, 'the agent is running')
   }
 
   async stop(): Promise<void> {

@@ -6,7 +6,7 @@ import { ContainersFile } from './containers-file.ts'
 import { Lineage } from './lineage.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 
 export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage'> {
   /** File with the node's containers and policies. */
@@ -36,7 +36,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
     metrics = await serveMetrics(options, { counts, feed, lineage, restarts })
     return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
   } catch (error) {
-    logger.error({ error: problemOf(error) }, 'the agent cannot go on')
+    logger.error({ err: error }, 'the agent cannot go on')
     return 1
   } finally {
     lineage.close()
@@ -54,7 +54,7 @@ async function serveMetrics(
   const { agentMetrics } = await import('./metrics/agent-metrics.ts')
   const { MetricsServer } = await import('../metrics/metrics-server.ts')
   const server = await MetricsServer.start({ ...metrics, registry: agentMetrics(sources).registry, log })
-  log.info({ metricsPort: server.port }, 'metrics are served')
+  log.info({ port: server.port }, 'metrics are served')
   return server
 }
 
@@ -63,16 +63,16 @@ async function run(options: AuditOnlyOptions & ViolationPipelineOptions, file: C
   const { log, logger, signals, statusEvery, feed } = options
   const pipeline = await startViolationPipeline(options)
   if ('why' in pipeline) return false
-  const logStatus = (): void => logger.info(pipeline.status(), 'status')
+  const logStatus = (): void => logger.info({ status: pipeline.status() }, 'status')
   const off = listen(signals, { SIGTERM: pipeline.stop, SIGINT: pipeline.stop, SIGUSR1: logStatus })
   const timer = statusEvery === undefined ? undefined : setInterval(logStatus, statusEvery)
   file.follow(feed)
-  logger.info({ log, source: pipeline.source, containers: feed.containers.size }, 'the agent is running')
+  logger.info({ file: log, source: pipeline.source, containers: feed.containers.size }, 'the agent is running')
   await pipeline.ended.finally(() => {
     clearInterval(timer)
     off()
   })
-  logger.info(pipeline.status(), 'the agent has ended')
+  logger.info({ status: pipeline.status() }, 'the agent has ended')
   return true
 }
 

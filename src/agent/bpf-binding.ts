@@ -173,14 +173,14 @@ export class BpfBinding {
       const container = this.#running.get(id) ?? this.#lately.get(id)
       if (container === undefined) continue
       this.#unsaid.delete(id)
-      const { podNamespace, podName, containerName, initStart } = container
+      const { initStart } = container
       const late =
         initStart === undefined ? 0 : Math.max(0, Math.round(clock.now() - (bootTime + initStart / 100) * 1000))
       this.#status.late++
       this.#status.longestLate = Math.max(this.#status.longestLate, late)
       const { profile } = wantedOf(container)
-      const where = { containerID: id, podNamespace, podName, containerName, profile }
-      logger.warn({ ...where, tasks, milliseconds: late }, 'a container ran without its BPF profile until now')
+      const which = { ...logFieldsOf(container), profile }
+      logger.warn({ ...which, tasks, durationMs: late }, 'a container ran without its BPF profile until now')
     }
   }
 
@@ -195,6 +195,17 @@ export class BpfBinding {
     }
   }
 }
+
+/** Which container it is, for the log. One that no Kubernetes has made may be in no pod. */
+export const logFieldsOf = ({
+  containerID,
+  containerName: container,
+  podNamespace,
+  podName,
+}: Pick<NodeContainer, 'containerID' | 'containerName' | 'podNamespace' | 'podName'>) => ({
+  ...{ containerID, container },
+  ...(podName !== '' && { pod: `${podNamespace}/${podName}` }),
+})
 
 const wantedOf = ({ containerID: id, containerName, podAnnotations, mntNsID }: NodeContainer): BpfContainer => ({
   id,

@@ -55,8 +55,9 @@ export class ClusterSource implements ProfileSource {
       timing,
       observer: {
         failed: (err, delay) =>
-          logTrouble(logger, err, { err, delay }, 'ArmorProfiles cannot be watched; it is tried again'),
-        handlerFailed: (handler, { key }, err) => logger.error({ err, handler, key }, 'a handler of changes failed'),
+          logTrouble(logger, err, { err, retryMs: delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+        handlerFailed: (handler, { key }, err) =>
+          logger.error({ err, handler, object: key }, 'a handler of changes failed'),
       },
     })
   }

@@ -83,11 +83,14 @@ async function read(path: string, logger: Logger): Promise<NodeContents | undefi
   try {
     const contents = readContents(await readFile(path, 'utf8'))
     if (contents.ok) return contents.value
-    logger.error({ file: path, errors: contents.errors.map(formatFieldError) }, 'the containers file has errors')
+    logger.error(
+      { file: path, reason: contents.errors.map(formatFieldError).join('; ') },
+      'the containers file has errors',
+    )
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
-    logger.error({ file: path, code }, `the containers file cannot be read: ${message}`)
+    logger.error({ file: path, code, reason: message }, 'the containers file cannot be read')
   }
   return undefined
 }

@@ -3,7 +3,7 @@ import { Backoff } from '../base/backoff.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
-import { problemOf, type ViolationPipeline } from './violation-pipeline.ts'
+import type { ViolationPipeline } from './violation-pipeline.ts'
 
 export interface KeptPipelineOptions {
   /** Starts a pipeline, or says why there is no source, which it has logged. */
@@ -63,11 +63,11 @@ export class KeptPipeline {
     while (!signal.aborted) {
       await this.#runOnce().catch((error: unknown) => {
         this.#none = { why: `violations cannot be followed: ${error}`, remedy: 'see the log of the agent' }
-        logger.error({ error: problemOf(error) }, 'violations cannot be followed')
+        logger.error({ err: error }, 'violations cannot be followed')
       })
       if (signal.aborted) return
       const delay = this.#backoff.next()
-      logger.warn({ delay }, 'violations are not reported now; it is tried again')
+      logger.warn({ retryMs: delay }, 'violations are not reported now; it is tried again')
       await sleep(clock, delay, signal).catch(() => undefined)
       this.#restarts++
     }

@@ -25,7 +25,7 @@ export interface LeftoverReport {
   /** Still used, and so only freed now. */
   freed: Leftover[]
   /** Still used; to be looked at again later. */
-  kept: (Leftover & { why: string })[]
+  kept: (Leftover & { reason: string })[]
   failed: (Leftover & { reason: string })[]
 }
 
@@ -44,13 +44,13 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
   if (found.length === 0) return report
   const [confining, containers] = [await options.confining(), options.ofContainers()]
   const settle = async ({ enforcer, profile }: Leftover): Promise<void> => {
-    const why = useOf(profile, confining, containers)
-    if (why === undefined) {
+    const reason = useOf(profile, confining, containers)
+    if (reason === undefined) {
       const needed = async () =>
         options.wanted.has(profile) || useOf(profile, await options.confining(), options.ofContainers()) !== undefined
       return attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile, needed))
     }
-    report.kept.push({ enforcer, profile, why })
+    report.kept.push({ enforcer, profile, reason })
     if (!listings.isFree(enforcer, profile))
       await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
   }

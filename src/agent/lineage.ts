@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util'
 import { forkNumber } from '../audit/lineage/current-forks.ts'
 import type { ForkStats } from '../audit/lineage/fork-addon.ts'
 import { Forks } from '../audit/lineage/forks.ts'
@@ -5,6 +6,7 @@ import { AuditSourceError } from '../audit/source/audit-source-error.ts'
 import { Backoff } from '../base/backoff.ts'
 import { logTrouble } from '../base/bug.ts'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
+import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 
@@ -113,9 +115,12 @@ export class Lineage {
     try {
       return open({ procRoot, folder: this.#folder })
     } catch (error) {
-      const { code, problem, remedy, context } = explain(error)
-      const fields = { code, problem, remedy, ...context }
-      logTrouble(logger, error, fields, 'forks cannot be followed by the BPF programs; the process connector does it')
+      logTrouble(
+        logger,
+        error,
+        explain(error),
+        'forks cannot be followed by the BPF programs; the process connector does it',
+      )
       this.#refused = this.#folder
       this.#folder = undefined
       return open({ procRoot })
@@ -140,7 +145,7 @@ export class Lineage {
       this.#timer = clock.after(lookEvery, () => this.#look())
     } else {
       this.#off = 'SYSTEM'
-      logger.warn({ errno: error }, `${without}; it is tried again`)
+      logger.warn({ errno: getSystemErrorName(-error) }, `${without}; it is tried again`)
       this.#letGo()
       this.#again()
     }
@@ -159,16 +164,11 @@ export class Lineage {
 
   #failed(error: unknown): void {
     const { logger } = this.#options
-    const { code, problem, remedy, context } = explain(error)
+    const fields = explain(error)
+    const { code } = fields
     // Said when it changes, not at each try. What this process may not do, it may not do later either.
     const lasting = !this.#wasOpen && code !== 'SYSTEM'
-    if (code !== this.#off)
-      logTrouble(
-        logger,
-        error,
-        { code, problem, remedy, ...context },
-        lasting ? without : `${without}; it is tried again`,
-      )
+    if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; it is tried again`)
     this.#off = code
     if (!lasting) this.#again()
   }
@@ -176,11 +176,8 @@ export class Lineage {
 
 const without = 'forks cannot be followed: violations of processes that die at once may lack their containers'
 
-function explain(error: unknown): { code: string; problem: string; remedy?: string; context?: object } {
-  if (error instanceof AuditSourceError) {
-    const { code, message, remedy, context } = error
-    return { code, problem: message, remedy, context }
-  }
-  const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { code: 'SYSTEM', problem }
+function explain(error: unknown): LogFields & { code: string } {
+  if (!(error instanceof AuditSourceError)) return { code: 'SYSTEM', err: error }
+  const { code, message: reason, remedy, context } = error
+  return { ...context, code, reason, remedy }
 }

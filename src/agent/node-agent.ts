@@ -175,7 +175,7 @@ export class NodeAgent {
     })
     for (const one of Object.values(this.#loaders))
       if (one instanceof AbsentLoader)
-        logger.warn({ enforcer: one.enforcer, why: one.reason }, 'this node lacks an enforcer')
+        logger.warn({ enforcer: one.enforcer, reason: one.reason }, 'this node lacks an enforcer')
     this.#bpf = this.#nodeBpf(this.#loaders)
     this.#ringsBeside = this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
@@ -257,7 +257,7 @@ export class NodeAgent {
     })
     this.#apiObserver = api
     this.#metrics = await MetricsServer.start({ ...metrics, registry, log })
-    log.info({ metricsPort: this.metricsPort }, 'metrics are served')
+    log.info({ port: this.metricsPort }, 'metrics are served')
   }
 
   get #clusterSources(): ClusterSources | undefined {
@@ -337,7 +337,7 @@ export class NodeAgent {
         if (lost) return
         lost = true
         const what = known ? 'containers cannot be followed' : 'waiting for containerd'
-        logTrouble(logger, err, { err, delay }, `${what}; until then violations may lack their containers`)
+        logTrouble(logger, err, { err, retryMs: delay }, `${what}; until then violations may lack their containers`)
       },
       onSkipped: (containerID, err) =>
         logTrouble(

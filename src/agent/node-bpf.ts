@@ -5,7 +5,7 @@ import { systemClock, wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
-import { type BindingStatus, BpfBinding } from './bpf-binding.ts'
+import { type BindingStatus, BpfBinding, logFieldsOf } from './bpf-binding.ts'
 import type { Confinement } from './containers/confinement.ts'
 import { podAddresses } from './containers/pod-addresses.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
@@ -162,8 +162,8 @@ export class NodeBpf {
         ),
       // The runtime's events say it, too, and what lives on in the container stays in its profile.
       onGone: () => undefined,
-      onFailed: ({ containerID, podNamespace, podName, containerName }, err) => {
-        const fields = { containerID, podNamespace, podName, containerName, err }
+      onFailed: (container, err) => {
+        const fields = { ...logFieldsOf(container), err }
         logTrouble(logger, err, fields, 'a container starts before it is in its BPF profile, if it has one')
       },
       onRegistered: (runtime, version) =>
@@ -172,7 +172,7 @@ export class NodeBpf {
         logTrouble(
           logger,
           err,
-          { err, delay },
+          { err, retryMs: delay },
           'no NRI: a container is bound to its BPF profile when the runtime reports it',
         ),
       clock: systemClock,

@@ -6,6 +6,7 @@ import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import type { Clock } from '../base/clock.ts'
+import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
@@ -186,5 +187,5 @@ export class NodeProfiles {
   }
 }
 
-const fieldsOf = (error: unknown): object =>
+const fieldsOf = (error: unknown): LogFields =>
   error instanceof EnforcerError ? { code: error.code, reason: error.reason } : { err: error }

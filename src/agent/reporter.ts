@@ -200,7 +200,7 @@ export class Reporter {
 
   #failed(reply: Exclude<Reply, { kind: 'answer' }>): number {
     const { managers, logger } = this.#options
-    const manager = managers[this.#manager % managers.length]
+    const url = managers[this.#manager % managers.length]
     this.#failedInARow++
     const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
     if (elsewhere) this.#manager++
@@ -208,7 +208,10 @@ export class Reporter {
     // Logged once when it begins, not at each try; what a person has to repair, each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
-        { manager, ...reply, unacknowledged: this.unacknowledged },
+        {
+          ...{ url, reason: reply.message, unacknowledged: this.unacknowledged },
+          ...(reply.kind === 'refused' && { code: reply.status }),
+        },
         'the manager does not take reports; it is tried again',
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)

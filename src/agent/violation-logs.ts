@@ -4,7 +4,9 @@ import { digestOf } from '../audit/digest/digest-path.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Writer } from '../audit/sink/own-lines.ts'
 import { Sink } from '../audit/sink/sink.ts'
+import type { Trouble } from '../audit/sink/sink-file.ts'
 import { wallClock } from '../base/clock.ts'
+import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Of the log of violations, and of its digest likewise. */
@@ -50,7 +52,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   for (const [file, one] of [[log, sink] as const, [digestOf(log), digestSink] as const])
     await one
       .ready()
-      .catch((error: unknown) => logger.warn({ log: file, error: String(error) }, 'the log cannot be written yet'))
+      .catch((error: unknown) => logger.warn({ file, reason: String(error) }, 'the log cannot be written yet'))
   const { rate } = limits
   const digest = new Digest({
     clock: wallClock,
@@ -77,12 +79,14 @@ function sinkOf(path: string, { limits, logger, ...given }: Omit<LogsOptions, 'l
     ...(maxTotalSize !== undefined && { total: maxTotalSize }),
     onTrouble: (trouble) =>
       trouble === undefined
-        ? logger.info({ log: path }, 'the log is written again')
-        : logger.warn({ log: path, ...trouble }, 'the log cannot be written; it is tried again'),
+        ? logger.info({ file: path }, 'the log is written again')
+        : logger.warn({ file: path, ...fieldsOf(trouble) }, 'the log cannot be written; it is tried again'),
     onOldFile: (trouble) =>
       logger.warn(
-        { log: path, ...trouble },
+        { file: path, ...fieldsOf(trouble) },
         'an old file of the log cannot be compressed or removed; it is tried again',
       ),
   })
 }
+
+const fieldsOf = ({ reason: code, problem: reason }: Trouble): LogFields => ({ code, reason })

@@ -177,7 +177,10 @@ const finderOf =
     try {
       return await findWritten(log, key, since)
     } catch (error) {
-      logger.warn({ log, error: String(error) }, 'the end of the log cannot be read; some of its lines may come twice')
+      logger.warn(
+        { file: log, reason: String(error) },
+        'the end of the log cannot be read; some of its lines may come twice',
+      )
       return new Set()
     }
   }
@@ -228,10 +231,10 @@ function newPool({
     },
     clock: systemClock,
     ...(workers !== undefined && { threads: workers }),
-    onFailure: (failure) =>
+    onFailure: ({ source, seq: batch, kind: code, problem: reason, givenUp }) =>
       logger.warn(
-        failure,
-        failure.givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
+        { source, batch, code, reason },
+        givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
       ),
     onTrouble: (machine) =>
       machine === undefined
@@ -252,7 +255,7 @@ async function newPipeline(
     ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
     clock: wallClock,
     commitEvery: audit?.waits ? 250 : 5_000,
-    onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
+    onError: (error) => logger.warn({ err: error }, 'the position cannot be stored; it is tried again'),
   })
 }
 
@@ -264,6 +267,3 @@ const statusOf = ({ accounting, stages, losses }: Pipeline): object => ({
   losses,
   stages,
 })
-
-export const problemOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error)

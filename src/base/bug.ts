@@ -1,4 +1,5 @@
 import { AssertionError } from 'node:assert'
+import type { LogFields, OnlyLogFields } from './log-fields.ts'
 import type { Logger } from './logger.ts'
 
 /**
@@ -9,12 +10,13 @@ export const isBug = (error: unknown): boolean =>
   [TypeError, RangeError, ReferenceError, AssertionError].some((kind) => error instanceof kind)
 
 /** Logs what is tried again: as a warning where something outside is in the way; a bug as an error with its stack, and called one. */
-export function logTrouble(
+export function logTrouble<Fields extends LogFields>(
   logger: Pick<Logger, 'warn' | 'error'>,
   error: unknown,
-  fields: object,
+  fields: OnlyLogFields<Fields>,
   message: string,
 ): void {
-  if (isBug(error)) logger.error({ ...fields, err: error }, `a bug: ${message}`)
-  else logger.warn({ ...fields }, message)
+  const known: LogFields = fields
+  if (isBug(error)) logger.error({ ...known, err: error }, `a bug: ${message}`)
+  else logger.warn(known, message)
 }

@@ -1,9 +1,13 @@
+import type { LogFields, OnlyLogFields } from './log-fields.ts'
+
+type Write = <Fields extends LogFields>(fields: OnlyLogFields<Fields>, message: string) => void
+
 /** Where a log goes. A pino logger is one: errors are in the field `err`, the one that pino writes out. */
 export interface Logger {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
+  debug: Write
+  info: Write
+  warn: Write
+  error: Write
 }
 
 const nowhere = (): void => undefined

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from '../base/logger.ts'
 import { ApiError } from '../kube/api-error.ts'
 import { ApiClient } from '../kube/client.ts'
 import { ConfigError, type ConfigOptions, loadConfig } from '../kube/config.ts'
@@ -33,16 +34,19 @@ const patience = 5_000
  */
 export async function apiServerThere(
   connection: Connection,
-  logger: { warn(context: object, message: string): void },
+  logger: Pick<Logger, 'warn'>,
   signal: AbortSignal,
 ): Promise<void> {
   const limiter = new PriorityLimiter()
   const client = new ApiClient({ connection, limiter })
   try {
     for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.longest)) {
-      const problem = await client.version({ signal, attempts: 1, deadline: patience }).then(() => undefined, problemOf)
-      if (problem === undefined) return
-      logger.warn({ server: connection.origin, problem, delay }, 'the API server does not answer; it is asked again')
+      const reason = await client.version({ signal, attempts: 1, deadline: patience }).then(() => undefined, reasonOf)
+      if (reason === undefined) return
+      logger.warn(
+        { url: connection.origin, reason, retryMs: delay },
+        'the API server does not answer; it is asked again',
+      )
       await pause(delay, undefined, { signal })
     }
   } finally {
@@ -50,7 +54,7 @@ export async function apiServerThere(
   }
 }
 
-function problemOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof ApiError && (error.code === 401 || error.code === 403)) throw error
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { Logger } from 'pino'
+import type { Logger } from '../base/logger.ts'
 import type { KubeConnection } from '../kube/connection.ts'
 import { Manager } from '../manager/manager.ts'
 import type { ManagerOptions, ReachOptions } from '../manager/options.ts'

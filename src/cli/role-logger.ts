@@ -1,4 +1,5 @@
-import { type Logger, pino } from 'pino'
+import { pino } from 'pino'
+import type { Logger } from '../base/logger.ts'
 import { printable } from './output.ts'
 
 export const logFormats = ['text', 'json'] as const
@@ -12,13 +13,13 @@ export interface LoggerOptions {
   fd?: number
 }
 
-/** Few lines that matter: each is on its way before the next thing happens. */
-export function roleLogger({ format, verbosity, fd = 1 }: LoggerOptions): Logger {
+/** Few lines that matter: each is on its way before the next thing happens. `level` may be set. */
+export function roleLogger({ format, verbosity, fd = 1 }: LoggerOptions): Logger & { level: string } {
   const options = {
     base: null,
     level: verbosity > 0 ? 'debug' : 'info',
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
+    serializers: { err: pino.stdSerializers.err },
   }
   const out = pino.destination({ fd, sync: true })
   return format === 'json' ? pino(options, out) : pino(options, { write: (line) => void out.write(textLine(line)) })

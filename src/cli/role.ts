@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** What runs until a signal ends it. */
@@ -24,7 +25,7 @@ export interface RoleOptions {
 /** Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs how it stands. Returns the exit status. */
 export async function runRole(role: Role, { name, logger, signals, patience = 25_000 }: RoleOptions): Promise<number> {
   const ending = signalled(signals)
-  const logStatus = (): void => logger.info({ ...role.status }, 'status')
+  const logStatus = (): void => logger.info({ status: role.status }, 'status')
   signals.on('SIGUSR1', logStatus)
   try {
     await Promise.race([role.start(), ending])
@@ -33,10 +34,14 @@ export async function runRole(role: Role, { name, logger, signals, patience = 25
     const late = limit(patience, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
     if (how === 'done') logger.info({}, `the ${name} has ended`)
-    else logger.error({ patience, status: role.status }, `the ${name} did not end in time; what was under way is lost`)
+    else
+      logger.error(
+        { durationMs: patience, status: role.status },
+        `the ${name} did not end in time; what was under way is lost`,
+      )
     return how === 'done' ? 0 : 1
   } catch (error) {
-    logger.error(problemOf(error), `the ${name} cannot go on`)
+    logger.error(fieldsOf(error), `the ${name} cannot go on`)
     const late = limit(patience, signalled(signals))
     await Promise.race([role.stop().catch(() => undefined), late.over]).finally(late.cancel)
     return 1
@@ -62,12 +67,12 @@ function limit(patience: number, again: Promise<unknown>): { over: Promise<'late
 }
 
 /** What the system, the cluster or an enforcer says is the user's to mend, and its words are enough; a bug needs its stack. */
-function problemOf(error: unknown): object {
-  if (!(error instanceof Error)) return { problem: String(error) }
+function fieldsOf(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { reason: String(error) }
   const { code, message, reason } = error as NodeJS.ErrnoException & { reason?: string }
   if (code === undefined) return { err: error }
   // An EnforcerError has all of it in its reason, an ApiError only a word.
-  return { code, problem: reason !== undefined && reason.length > message.length ? reason : message }
+  return { code, reason: reason !== undefined && reason.length > message.length ? reason : message }
 }
 
 /** Ends the process with this status, also where something that was ended late keeps it alive. */

@@ -16,7 +16,7 @@ export async function wholeAgent(given: AgentArguments, checked: Checked): Promi
   const side = given.policies === undefined ? clusterSide(given) : await standaloneSide(given, given.policies, logger)
   if (side === undefined) return 1
   const role = new AgentRole(agentOptions(given, checked, side.side, logger), side.close)
-  const logStatus = (): void => logger.info(role.status, 'status')
+  const logStatus = (): void => logger.info({ status: role.status }, 'status')
   const timer = statusEvery === undefined ? undefined : setInterval(logStatus, statusEvery * 1000)
   return runRole(role, { name: 'agent', logger, signals: process }).finally(() => clearInterval(timer))
 }

@@ -70,7 +70,8 @@ export class FileCredentials {
       log.info({ file: files.cert }, 'a new certificate is served')
     } catch (error) {
       const problem = String(error)
-      if (problem !== this.#trouble) log.error({ ...files, problem }, 'the old certificate is served on')
+      if (problem !== this.#trouble)
+        log.error({ file: files.cert, reason: problem }, 'the old certificate is served on')
       this.#trouble = problem
     }
   }

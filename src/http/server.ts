@@ -326,7 +326,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, scope
     if (request.destroyed && !request.complete) return
     if (error instanceof BodyError) reply = { ...text(error.status, error.message), close: true }
     else {
-      log.error({ err: error, server: name, path: request.url }, 'a handler failed')
+      log.error({ err: error, server: name, url: request.url }, 'a handler failed')
       reply = text(500, 'This request met an error of the server, which its log tells more about')
     }
   }
@@ -379,7 +379,7 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
         const { closed } = traffic
         if (Number.isInteger(Math.log10(closed)))
           options.log.warn(
-            { server: options.name, closed },
+            { server: options.name, count: closed },
             'requests take too much memory together; one of the address that has most was closed, or a slow one',
           )
       }

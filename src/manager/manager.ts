@@ -182,7 +182,7 @@ export class Manager {
       this.#endIndexing.push(await this.#modelFiles.follow(this.#view.models))
     this.#leadership.start()
     this.#heapTrim.start()
-    logger.info({ ...this.ports, namespace }, 'the manager is running')
+    logger.info({ ports: this.ports, namespace }, 'the manager is running')
   }
 
   /** Stops leading first, so that another one takes over at once; then lets what was asked of it end. */
@@ -423,9 +423,9 @@ export class Manager {
 
 const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
   failed: (err, delay) =>
-    logTrouble(logger, err, { err, resource: plural, delay }, 'a list or watch failed; it is tried again'),
+    logTrouble(logger, err, { err, resource: plural, retryMs: delay }, 'a list or watch failed; it is tried again'),
   handlerFailed: (handler, { key }, err) =>
-    logger.error({ err, resource: plural, handler, key }, 'a handler of changes failed'),
+    logger.error({ err, resource: plural, handler, object: key }, 'a handler of changes failed'),
   indexFailed: (index, key, err) =>
-    logger.error({ err, resource: plural, index, key }, 'an object could not be indexed'),
+    logger.error({ err, resource: plural, index, object: key }, 'an object could not be indexed'),
 })

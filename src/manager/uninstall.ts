@@ -8,7 +8,7 @@ import type { Logger } from '../base/logger.ts'
 import { ConnectionError, isAlreadyExists, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
-import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import { type KubeObject, keyOf, type ResourceRef } from '../kube/objects.ts'
 import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { leases } from '../kube/resources.ts'
 import {
@@ -93,7 +93,10 @@ async function refuseElsewhere(
   if ((await client.get(ref, { name, namespace }).catch(unless(isNotFound))) !== undefined) return
   const found = await client.list(ref, { labelSelector: installed }).catch(unless(isForbidden))
   if (found === undefined)
-    logger.warn({ kind, namespace, name }, 'there is none, and whether another namespace has one may not be asked')
+    logger.warn(
+      { object: `${namespace}/${name}` },
+      `there is no ${kind} of this name, and whether another namespace has one may not be asked`,
+    )
   const [other, ...more] = (found?.items ?? []).map(targetOf)
   if (other === undefined) return
   const also = more.length > 0 ? ` and ${more.length} more` : ''
@@ -177,7 +180,7 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
     (await Promise.all(policyKinds.map((kind) => all(client, kind)))).flat()
   for (const kind of policyKinds) for (const one of await all(client, kind)) await gone(client, kind, targetOf(one))
   if (await within(options, async () => (await left()).length === 0)) return
-  const policies = (await left()).map(targetOf)
+  const policies = (await left()).map(keyOf)
   logger.warn({ policies }, 'no manager frees what these policies are about: their workloads are not restarted')
 }
 
@@ -192,10 +195,11 @@ async function removeWorkload(
 ): Promise<string[]> {
   const { client, namespace, logger } = options
   const ref = workloadResources[kind]
+  const object = `${namespace}/${name}`
   const find = () => client.get(ref, { name, namespace }).catch(unless(isNotFound))
   const found = await find()
   if (found === undefined) {
-    logger.warn({ namespace, name }, `there is no ${kind} of this name: none was ended`)
+    logger.warn({ object }, `there is no ${kind} of this name: none was ended`)
     return []
   }
   await gone(client, ref, { name, namespace }, 'Foreground')
@@ -203,11 +207,11 @@ async function removeWorkload(
   const left = async (): Promise<string[]> =>
     (await client.list(pods, { namespace, labelSelector })).items.map(({ metadata }) => metadata?.name ?? '')
   if (await within(options, async () => (await left()).length === 0 && (await find()) === undefined)) {
-    logger.info({ name }, `the ${kind} has ended`)
+    logger.info({ object }, `the ${kind} has ended`)
     return []
   }
   const pending = await left()
-  logger.warn({ name, pods: pending }, `pods of the ${kind} have not ended in time; it goes on without them`)
+  logger.warn({ object, pods: pending }, `pods of the ${kind} have not ended in time; it goes on without them`)
   return pending
 }
 

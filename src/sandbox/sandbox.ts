@@ -142,7 +142,7 @@ export class Sandbox {
     await writeFile(this.kubeconfigPath, this.api.kubeconfig, { mode: 0o600 })
     await install(this.client, sandboxNamespace)
     const failed = (what: string, err: unknown): void =>
-      this.#options.logger.warn({ err, what }, 'work of the sandbox failed; it is tried again')
+      this.#options.logger.warn({ err, job: what }, 'work of the sandbox failed; it is tried again')
     const client = new ApiClient({ connection: this.#connect(), limiter: unlimited })
     const ports = { client, clock: systemClock, random: Math.random, failed }
     this.#controllers = startControllers(ports)

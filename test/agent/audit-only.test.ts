@@ -81,7 +81,7 @@ describe('varmor agent --audit-only', () => {
     await agent.says('the agent is running')
     audit('/a', '/b')
     await until(() => namesIn(logOf(folder)).length === 2)
-    const port = Number(/"metricsPort":(\d+)/.exec(agent.stderr)?.[1])
+    const port = Number(/"port":(\d+),"msg":"metrics are served"/.exec(agent.stderr)?.[1])
     const ask = (more: RequestOptions = {}): Promise<{ status: number; body: string }> =>
       new Promise((resolve, reject) => {
         const asked = request({
@@ -127,7 +127,7 @@ describe('varmor agent --audit-only', () => {
     expect(await stopAgent(agent)).to.equal(0)
     expect(namesIn(logOf(folder))).to.deep.equal(['/1', '/2', '/3'])
     const status = said.split('\n').find((line) => line.includes('"status"')) ?? ''
-    expect(JSON.parse(status)).to.deep.include({ read: 1, written: 1, filtered: 0, dropped: {} })
+    expect(JSON.parse(status).status).to.deep.include({ read: 1, written: 1, filtered: 0, dropped: {} })
   })
 
   it('begins anew each time when it is to remember nothing', async () => {

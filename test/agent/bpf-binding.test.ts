@@ -140,10 +140,10 @@ describe('containers and their BPF profiles', () => {
     expect(warned).to.have.length(1)
     expect(warned[0]).to.deep.include({
       containerID: idOf('a'),
-      containerName: 'web',
+      container: 'web',
       profile,
       tasks: 3,
-      milliseconds: 2_500,
+      durationMs: 2_500,
     })
     expect(binding.status).to.deep.equal({ late: 1, longestLate: 2_500, failed: 0 })
   })

@@ -15,10 +15,10 @@ describe('a bug', () => {
     const lines: object[] = []
     const log = (level: string) => (fields: object, message: string) => void lines.push({ level, message, ...fields })
     for (const error of [bugs[0], troubles[0]])
-      logTrouble({ warn: log('warn'), error: log('error') }, error, { of: 'x' }, 'it is tried again')
+      logTrouble({ warn: log('warn'), error: log('error') }, error, { object: 'x' }, 'it is tried again')
     expect(lines).to.deep.equal([
-      { level: 'error', message: 'a bug: it is tried again', of: 'x', err: bugs[0] },
-      { level: 'warn', message: 'it is tried again', of: 'x' },
+      { level: 'error', message: 'a bug: it is tried again', object: 'x', err: bugs[0] },
+      { level: 'warn', message: 'it is tried again', object: 'x' },
     ])
   })
 })

@@ -96,7 +96,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     )
     await agent.says('waiting for containerd')
     await agent.says('the agent is running')
-    const readiness = /readinessPort=(\d+)/.exec(agent.stdout)?.[1]
+    const readiness = /the agent is running .*port=(\d+)/.exec(agent.stdout)?.[1]
     await client.create(varmorPolicies, policy)
     await until(async () => {
       const found = await client.get(varmorPolicies, { name: 'web', namespace: 'default' })

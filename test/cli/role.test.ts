@@ -60,7 +60,7 @@ describe('a role', () => {
     const role = new FakeRole({ start: () => Promise.reject(refused) })
     const { running, said } = setUp(role)
     expect(await running).to.equal(1)
-    expect(said).to.deep.equal(['the manager cannot go on {"code":"EADDRINUSE","problem":"port 8080 is taken"}'])
+    expect(said).to.deep.equal(['the manager cannot go on {"code":"EADDRINUSE","reason":"port 8080 is taken"}'])
     expect(role.calls).to.deep.equal(['start', 'stop'])
   })
 
@@ -69,7 +69,7 @@ describe('a role', () => {
     const role = new FakeRole({ start: () => Promise.reject(new EnforcerError('IO', 'list the profiles', context)) })
     const { running, said } = setUp(role)
     expect(await running).to.equal(1)
-    expect(said[0]).to.match(/"code":"IO","problem":"list the profiles: permission denied \(path \/x\)"/)
+    expect(said[0]).to.match(/"code":"IO","reason":"list the profiles: permission denied \(path \/x\)"/)
   })
 
   it('does not wait for ever for an end that does not come', async () => {
@@ -93,7 +93,7 @@ describe('a role', () => {
     signals.emit('SIGUSR1')
     signals.emit('SIGTERM')
     await running
-    expect(said[0]).to.equal('status {"profiles":3}')
+    expect(said[0]).to.equal('status {"status":{"profiles":3}}')
   })
 })
 

@@ -26,7 +26,7 @@ describe('varmor agent --policies, a process', () => {
     await agent.says('the agent is running')
   }
   const readiness = async (): Promise<ReadinessReport> => {
-    const port = /readinessPort=(\d+)/.exec(agent.stdout)?.[1]
+    const port = /the agent is running .*port=(\d+)/.exec(agent.stdout)?.[1]
     return (await (await fetch(`http://127.0.0.1:${port}/health/readiness`)).json()) as ReadinessReport
   }
   const ready = (): Promise<unknown> => until(async () => (await readiness()).ready)

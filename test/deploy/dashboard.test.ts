@@ -100,7 +100,7 @@ describe('the dashboard for Grafana', () => {
       },
     } as never)
     appendFileSync(at('audit.log'), denial('/secret', process.pid, Math.floor(Date.now() / 1000)))
-    const metricsPort = /"metricsPort":(\d+)/.exec(agent.stdout)?.[1]
+    const metricsPort = /"port":(\d+),"msg":"metrics are served"/.exec(agent.stdout)?.[1]
     ofAgent = await until(async () => {
       const found = await scrape(Number(metricsPort))
       const isThere = found.value('varmor_profiles', { state: 'loaded' }) === 1

@@ -154,7 +154,7 @@ export class Thread {
     const { restart = {} } = this.options
     this.failures = failuresInARow(restart, this.failures, clock.now() - this.startedAt)
     const retryIn = restartDelay(restart, this.failures, random)
-    log.error({ thread: this.name, code, failures: this.failures, retryIn }, 'a thread died')
+    log.error({ thread: this.name, code, failures: this.failures, retryMs: retryIn }, 'a thread died')
     clock.after(retryIn, () => {
       if (this.stopping) return
       this.restarts++

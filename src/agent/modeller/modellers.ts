@@ -141,7 +141,7 @@ export class Modellers {
       }
       known.closing = undefined
       if (isBehind) {
-        logger.warn({ key }, 'a recording ends without what was read before its end and is not decoded yet')
+        logger.warn({ profile: key }, 'a recording ends without what was read before its end and is not decoded yet')
         this.#tell(key, { type: 'behind', milliseconds })
       }
       onChange(known.profileName, modellingOf(known))

@@ -85,7 +85,7 @@ export class PolicyFolder implements ProfileSource {
 
   subscribe(handler: Handler<ArmorProfile & KubeObject>): void {
     const handlerFailed = (name: string, { key }: Change<unknown>, err: unknown): void =>
-      this.#options.logger.error({ err, handler: name, key }, 'a handler of changes failed')
+      this.#options.logger.error({ err, handler: name, object: key }, 'a handler of changes failed')
     this.#queues.push(new HandlerQueue(handler, { handlerFailed }))
   }
 
@@ -170,7 +170,10 @@ export class PolicyFolder implements ProfileSource {
     if (typeof watching !== 'string') this.#unwatch = watching
     else {
       this.#unwatch = () => undefined
-      logger.warn({ folder, why: watching }, `the folder cannot be watched; it is looked at every ${period / 1_000} s`)
+      logger.warn(
+        { folder, reason: watching },
+        `the folder cannot be watched; it is looked at every ${period / 1_000} s`,
+      )
     }
   }
 
@@ -234,7 +237,7 @@ export class PolicyFolder implements ProfileSource {
         const policy = { file, document: judged.document }
         policies.push(policy)
         if (judged.notes.length > 0)
-          logger.warn({ file, policy: titleOf(policy), notes: judged.notes }, 'not all of a policy can be enforced')
+          logger.warn({ file, policy: titleOf(policy), leftOut: judged.notes }, 'not all of a policy can be enforced')
       }
     }
     return { contents: problems.length > 0 ? { problems } : { policies }, again }
@@ -243,7 +246,7 @@ export class PolicyFolder implements ProfileSource {
   #say(problems: readonly string[]): void {
     const { logger, folder } = this.#options
     for (const problem of problems)
-      if (!this.#problems.includes(problem)) logger.error({ problem }, 'a policy cannot be taken from its file')
+      if (!this.#problems.includes(problem)) logger.error({ reason: problem }, 'a policy cannot be taken from its file')
     if (problems.length === 0 && this.#problems.length > 0) logger.info({ folder }, 'all policies are in force again')
     this.#problems = problems
   }

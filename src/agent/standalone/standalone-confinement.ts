@@ -76,7 +76,7 @@ export class StandaloneConfinement implements Confinement {
     const found = Array.from(containers).flatMap((container) => this.#missing(container))
     for (const problem of found)
       if (!this.#unconfined.includes(problem))
-        this.#options.logger.warn({ problem }, 'a container is not confined as its policy says')
+        this.#options.logger.warn({ reason: problem }, 'a container is not confined as its policy says')
     this.#unconfined = found
   }
 

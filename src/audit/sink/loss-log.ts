@@ -88,7 +88,13 @@ export class LossLog {
   #warn(all = false): void {
     for (const { where, why, events, from, to } of this.#warnings.take(all))
       this.#logger.warn(
-        { where, why, events: events ?? 'unknown', from: new Date(from).toISOString(), to: new Date(to).toISOString() },
+        {
+          where,
+          reason: why,
+          count: events ?? 'unknown',
+          from: new Date(from).toISOString(),
+          to: new Date(to).toISOString(),
+        },
         'violation events are lost',
       )
   }

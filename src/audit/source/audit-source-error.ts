@@ -1,3 +1,5 @@
+import type { LogField } from '../../base/log-fields.ts'
+
 /**
  * Why an audit source, or the reports of forks, cannot be opened.
  * - ADDON_MISSING: the native addon is not built, or not for this Node.js
@@ -28,13 +30,13 @@ export class AuditSourceError extends Error {
   /** What the person who runs the agent can do about it. */
   readonly remedy: string
   /** Values of the failed step: its name, the errno. */
-  readonly context: Readonly<Record<string, string | number>>
+  readonly context: Readonly<Partial<Record<LogField, string | number>>>
 
   constructor(
     code: AuditSourceCode,
     message: string,
     remedy: string,
-    context: Record<string, string | number> = {},
+    context: Partial<Record<LogField, string | number>> = {},
     options?: ErrorOptions,
   ) {
     super(message, options)

@@ -135,20 +135,20 @@ function describe(request: SourceRequest, { kind, name, wait }: Candidate, refus
 }
 
 function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): SourceNotice[] {
-  const notices: SourceNotice[] = refused.map(({ kind, name, code, why, remedy }) => ({
+  const notices: SourceNotice[] = refused.map(({ name, code, why, remedy }) => ({
     // A file that is not there is no trouble where another source is; the best source refused is.
     level: code === 'MISSING' && chosen !== undefined ? 'info' : 'warn',
     code: 'audit-source-refused',
     message: `audit source not used: ${why}`,
     remedy,
-    context: { kind, name, reason: code },
+    context: { source: name, reason: code },
   }))
   if (chosen === undefined) {
     const { why: message, remedy } = noSource(refused)
     return [...notices, { level: 'warn', code: 'audit-source-none', message, remedy, context: {} }]
   }
-  const { kind, name, reason, why } = chosen
-  const context = { kind, name, reason }
+  const { name: source, reason, why } = chosen
+  const context = { source, reason }
   notices.push({ level: 'info', code: 'audit-source', message: `audit source in use: ${why}`, context })
   return isLimitedByPrintk(chosen) ? [...notices, { ...printkLimit, context }] : notices
 }

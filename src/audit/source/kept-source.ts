@@ -219,7 +219,7 @@ export class KeptSource implements AuditSource {
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
     const { clock, notify, random, patience, lost } = this.#options
     const since = clock.now()
-    const about = { name: this.name, ...context }
+    const about = { source: this.name, ...context }
     const broke = 'the audit source broke: it is opened anew, and what is said meanwhile is missed'
     notify({ level: 'warn', code: 'audit-source-broke', message: `${broke} (${message})`, remedy, context: about })
     const backoff = new Backoff({ ...delays, random })

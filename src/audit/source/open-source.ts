@@ -74,7 +74,7 @@ const finding =
     const { records } = missed
     if (records > 0) {
       const message = 'records that were made while no agent listened were found in the logs of the kernel or of auditd'
-      notify?.({ level: 'info', code: 'missed-found', message, context: { records } })
+      notify?.({ level: 'info', code: 'missed-found', message, context: { count: records } })
     }
     return missed
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import type { LogField } from '../../base/log-fields.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 
 /** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
@@ -66,7 +67,7 @@ export interface SourceNotice {
   message: string
   /** What can be done about it. */
   remedy?: string
-  context: Readonly<Record<string, string | number | null>>
+  context: Readonly<Partial<Record<LogField, string | number | null>>>
 }
 
 export type Notify = (notice: SourceNotice) => void

@@ -158,7 +158,7 @@ export class CertificateKeeper {
     } catch (error) {
       const delay = this.#backoff.next()
       this.#failures++
-      log.error({ err: error, delay }, 'the certificates could not be looked after; it is tried again')
+      log.error({ err: error, retryMs: delay }, 'the certificates could not be looked after; it is tried again')
       return delay
     }
   }
@@ -179,7 +179,10 @@ export class CertificateKeeper {
         if (found === undefined) await secrets.create({ metadata: { name }, type: 'Opaque', data })
         else await secrets.update({ ...found, data: { ...found.data, ...data } })
         log.info(
-          { secret: name, authorities: next.authorities.length, end: next.serving?.notAfter },
+          {
+            ...{ secret: name, authorities: next.authorities.length },
+            ...(next.serving !== undefined && { notAfter: new Date(next.serving.notAfter) }),
+          },
           'certificates renewed',
         )
         return next

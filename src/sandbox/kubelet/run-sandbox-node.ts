@@ -1,6 +1,7 @@
 import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { systemClock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
 import { ApiClient } from '../../kube/client.ts'
 import { KubeConnection } from '../../kube/connection.ts'
 import { PriorityLimiter } from '../../kube/limiter.ts'
@@ -32,7 +33,7 @@ export interface SandboxNodeOptions {
   readonly podLogs?: string
   /** `cni`: pods get a network of their own. Default `host`. */
   readonly network?: 'host' | 'cni'
-  readonly logger: { warn(context: object, message: string): void }
+  readonly logger: Pick<Logger, 'warn'>
   /** Ends a start that still waits for containerd or the API server. */
   readonly signal?: AbortSignal
 }
@@ -63,7 +64,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
     ownNetwork: options.network === 'cni',
     environment: serverVariables(config),
     version: String(versionInfo()['gitVersion']),
-    failed: (what, err) => logger.warn({ err, what }, 'work of the kubelet failed; it is tried again'),
+    failed: (what, err) => logger.warn({ err, job: what }, 'work of the kubelet failed; it is tried again'),
   })
   const server = new KubeletServer({ ...{ pods: kubelet, cri, podLogs, clock: systemClock, tls }, ...listen })
   const stop = async (): Promise<void> => {

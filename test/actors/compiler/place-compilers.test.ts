@@ -68,9 +68,9 @@ describe('compilers on threads', () => {
     compilers = placeCompilers({ ...patient, logger, threads: 1, module: hostile })
     expect(await codeOf(compile(named('fills')))).to.equal('TOO_COSTLY')
     expect(await codeOf(compile(named('web', 'other')))).to.equal('answered')
-    const [warning] = warnings.filter((fields) => 'milliseconds' in fields) as [{ milliseconds: number }]
+    const [warning] = warnings.filter((fields) => 'durationMs' in fields) as [{ durationMs: number }]
     expect(warning).to.include({ job: 'compilePolicy', namespace: 'demo' })
-    expect(warning.milliseconds).to.be.within(0, patient.deadline)
+    expect(warning.durationMs).to.be.within(0, patient.deadline)
   })
 
   it('pass on what a compiler throws, and go on at once', async () => {

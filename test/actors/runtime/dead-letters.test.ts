@@ -30,7 +30,7 @@ describe('dead letters', () => {
   it('are logged without their contents', () => {
     const { lines, add } = logged()
     add(1)
-    expect(lines).to.deep.equal([{ reason: 'stopped', address: 'a', type: 'secret' }])
+    expect(lines).to.deep.equal([{ reason: 'stopped', actor: 'a', type: 'secret' }])
   })
 
   it('have a count for each reason', () => {

@@ -228,7 +228,7 @@ describe('ActorSystem', () => {
     expect(failures[0]).to.include({ address: 'book/one', during: 'receive', failures: 1 })
     expect(failures[0]).to.have.property('message').that.deep.equals(fail('ink'))
     expect(lines[0])
-      .to.include({ level: 'error', text: 'an actor failed', address: 'book/one' })
+      .to.include({ level: 'error', text: 'an actor failed', actor: 'book/one' })
       .and.not.have.property('message')
   })
 })

@@ -44,7 +44,7 @@ class World {
     const note =
       (level: string) =>
       (fields: object): void =>
-        void this.logged.push(`${level} ${(fields as { problem?: string }).problem ?? ''}`)
+        void this.logged.push(`${level} ${(fields as { reason?: string }).reason ?? ''}`)
     this.folder = new PolicyFolder({
       folder: '/p',
       files: {

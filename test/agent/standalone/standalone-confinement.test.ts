@@ -39,7 +39,7 @@ describe('containers without a cluster', () => {
     confinement = new StandaloneConfinement({
       seccompFolder: '/s',
       problems: () => [],
-      logger: { ...noLogger, warn: (fields) => void warned.push((fields as { problem: string }).problem) },
+      logger: { ...noLogger, warn: (fields) => void warned.push((fields as { reason: string }).reason) },
     })
   })
 

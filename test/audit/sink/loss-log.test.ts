@@ -24,7 +24,7 @@ describe('the log of losses', () => {
     await clock.advance(0)
     expect(lines).to.deep.equal([{ where: 'sink', why: 'ENOSPC', from: now - 500, to: now, events: 5 }])
     const [from, to] = [new Date(now - 500).toISOString(), new Date(now).toISOString()]
-    expect(warnings).to.deep.equal([{ where: 'sink', why: 'ENOSPC', events: 5, from, to }])
+    expect(warnings).to.deep.equal([{ where: 'sink', reason: 'ENOSPC', count: 5, from, to }])
   })
 
   it('gives one line and one warning a second for each place and reason, and no event is left out', async () => {
@@ -54,7 +54,7 @@ describe('the log of losses', () => {
     losses.note({ where: 'file', why: 'truncated', events: 1 })
     await clock.advance(0)
     expect(lines.map(({ events }) => events)).to.deep.equal([undefined])
-    expect(warnings).to.have.nested.property('[0].events', 'unknown')
+    expect(warnings).to.have.nested.property('[0].count', 'unknown')
     expect(losses.counts).to.deep.equal([{ where: 'file', why: 'truncated', events: 8, uncounted: 1 }])
   })
 

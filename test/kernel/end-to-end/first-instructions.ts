@@ -73,7 +73,7 @@ class AgentLog {
   async binding(): Promise<Binding> {
     const before = await this.length()
     this.#node.agent().kill('SIGUSR1')
-    return (await this.says('status', before))['bpf'] as Binding
+    return ((await this.says('status', before))['status'] as { bpf: Binding }).bpf
   }
 }
 
@@ -133,9 +133,9 @@ export function testFirstInstructions(node: StartingNode): void {
     await node.startAgent()
     expect(await ended).to.deep.equal([refusedLater])
     const line = await log.says('a container ran without its BPF profile until now', before)
-    expect(line).to.deep.include({ podName: name, containerName: 'c0', profile })
+    expect(line).to.deep.include({ pod: `default/${name}`, container: 'c0', profile })
     const { late, longestLate } = await log.binding()
-    expect([late, longestLate], 'by the agent that found it').to.deep.equal([1, line['milliseconds']])
+    expect([late, longestLate], 'by the agent that found it').to.deep.equal([1, line['durationMs']])
     expect(longestLate).to.be.above(0)
   })
 

@@ -74,7 +74,7 @@ describe('thread', () => {
     expect(await keepers.of('k').ask({ type: 'list' }, patient)).to.deep.equal([2])
     expect(thread.stats.link.deadLetters['not-clonable']).to.equal(1)
     const failure = lines.find(({ text }) => text === 'an actor failed')
-    expect(failure?.fields).to.deep.include({ thread: 't', address: 'keeper/k' })
+    expect(failure?.fields).to.deep.include({ thread: 't', actor: 'keeper/k' })
   })
 
   it('is started again when it dies: asks rejected, messages on the way counted, later ones kept', async () => {

@@ -95,7 +95,7 @@ export class AgentProcess {
   async status(): Promise<Status> {
     const before = this.said.length
     this.#process.kill('SIGUSR1')
-    return (await this.#says('status', before)) as unknown as Status
+    return (await this.#says('status', before))['status'] as Status
   }
 
   /** Resolves when two looks, some seconds apart, find nothing under way and nothing new. */
@@ -132,7 +132,7 @@ export class AgentProcess {
       for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
       await closed
     }
-    return { status: (await this.#says('the agent has ended')) as unknown as Status, lines: this.log.end() }
+    return { status: (await this.#says('the agent has ended'))['status'] as Status, lines: this.log.end() }
   }
 
   async #says(msg: string, from = 0): Promise<Said> {

@@ -40,6 +40,6 @@ describe('a kernel without bpf in lsm=', function () {
     const failed = [{ profile: 'enforced/varmor-enforced-web', message: `BPF is absent: ${why}` }]
     expect(report).to.deep.include({ ready: false, failed })
     const said = (await log).split('\n').filter((line) => line.includes('this node lacks an enforcer'))
-    expect(said.map((line) => JSON.parse(line) as object)).to.containSubset([{ enforcer: 'BPF', why }])
+    expect(said.map((line) => JSON.parse(line) as object)).to.containSubset([{ enforcer: 'BPF', reason: why }])
   })
 })
