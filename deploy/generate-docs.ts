@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { logFields } from '../src/base/log-fields.ts'
 import { markdownTable, withTables } from '../src/base/markdown.ts'
 import { appArmorNeeds, type RuntimeNeed, seccompNeeds } from '../src/model/profile/runtime-needs.ts'
 import { ruleTableOf } from '../src/rules/kernels.ts'
@@ -9,9 +10,8 @@ import { readShown as readRulesShown, tableOfRules } from '../test/kernel/suite/
 import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, and of what rules and
-// services showed in the kernel tier. Run it as `npm run generate`; a test
-// fails while one differs.
+// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, of the fields of the log,
+// and of what rules and services showed in the kernel tier. Run it as `npm run generate`; a test fails while one differs.
 
 const document = (name: string): URL =>
   new URL(name === 'README.md' ? `../${name}` : `../docs/${name}`, import.meta.url)
@@ -52,6 +52,10 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'operating.md': () =>
     withTables(readFileSync(document('operating.md'), 'utf8'), {
       alerts: markdownTable(['alert', 'severity', 'what is so, and what to do'], alertRows),
+      log: markdownTable(
+        ['field', 'meaning'],
+        Object.entries(logFields).map(([field, meaning]) => [`\`${field}\``, meaning]),
+      ),
     }),
 }
 
