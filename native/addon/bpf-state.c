@@ -306,13 +306,18 @@ static int make_parent(const char *folder, struct state_failure *failure)
 
 static int load_into(const char *draft, struct state_load *load, struct state_failure *failure)
 {
+	/*
+	 * Programs are fitted to the kernel's own types. Where one of these is not there, as with an older kernel, libbpf would look in those
+	 * of modules, too, which takes CAP_SYS_ADMIN and fails without it before libbpf 1.3.
+	 */
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct bpf_object *object;
 	int error;
 
 	error = state_drop(draft, true);
 	if (error)
 		return fail(failure, "remove", draft, error);
-	object = bpf_object__open_file(load->object, NULL);
+	object = bpf_object__open_file(load->object, &options);
 	if (!object)
 		return fail(failure, "open", load->object, errno);
 	if (mkdir(draft, 0700))
