@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { output, result } from '../../cluster/command.ts'
 import { busyboxImage } from '../images/names.ts'
@@ -16,6 +17,19 @@ describe('a guest', () => {
 
   it('has the types of its kernel, which BPF programs are fitted to', () => {
     expect(readFileSync('/sys/kernel/btf/vmlinux').readUInt16LE(0)).to.equal(0xeb9f)
+  })
+
+  it('takes BPF programs from a process that has the capabilities of an agent alone', async function () {
+    this.timeout(600_000)
+    const unit = readFileSync('/varmor/deploy/debian/varmor-agent.service', 'utf8')
+    const [, names = ''] = /^CapabilityBoundingSet=(.*)$/m.exec(unit) ?? []
+    const set = names.split(' ').map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)
+    const program = fileURLToPath(import.meta.resolve('./harness/open-bpf.js'))
+    const command = ['--no-new-privs', '--bounding-set', `-all,${set.join()}`, process.execPath, program]
+    const folder = (await output('setpriv', command)).trim()
+    expect(readdirSync(folder)).not.to.deep.equal([])
+    // Others load them as they need them.
+    rmSync(folder, { recursive: true })
   })
 
   it('runs a container', async () => {
