@@ -158,6 +158,16 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     }
   })
 
+  it('has new pods of agents where the configuration of the shipper is another one', async () => {
+    const pods = async (configuration: string): Promise<object> => {
+      const shipper = { enabled: true, image: 'i', receiver: { host: 'h' }, configuration }
+      return one(await rendered({ agent: { shipper } }), 'DaemonSet', 'varmor-agent').spec!['template'] as object
+    }
+    const asItIs = readFileSync(join(chart, '../../shipping/rsyslog.conf'), 'utf8')
+    expect(await pods('')).to.deep.equal(await pods(asItIs))
+    expect(await pods('')).not.to.deep.equal(await pods(`${asItIs}#`))
+  })
+
   it('is removed without Helm by the image that the README has built, as a user who can read the kubeconfig', () => {
     const [project, own] = [join(chart, '../../..'), chart].map((folder) =>
       readFileSync(join(folder, 'README.md'), 'utf8'),

@@ -3,7 +3,7 @@
 {{- $agent := .Values.agent }}
 {{- with $agent.shipper }}
 - name: shipper
-  image: {{ required "agent.shipper.image: an image with rsyslogd and omrelp, or with what agent.shipper.command starts" .image | quote }}
+  image: {{ required "agent.shipper.image: an image with rsyslogd and omrelp, as deploy/shipping/Dockerfile makes one, or with what agent.shipper.command starts" .image | quote }}
   imagePullPolicy: {{ $agent.image.pullPolicy }}
   command:
     {{- toYaml .command | nindent 4 }}
@@ -45,6 +45,10 @@
       mountPath: /var/run/secrets/kubernetes.io/serviceaccount
       readOnly: true
 {{- end }}
+{{- end }}
+
+{{- define "varmor.shipperConfiguration" -}}
+{{- .Values.agent.shipper.configuration | default (.Files.Get "files/rsyslog.conf") -}}
 {{- end }}
 
 {{- define "varmor.shipperVolumes" -}}
