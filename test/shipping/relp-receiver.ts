@@ -4,6 +4,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 /** Takes messages by RELP (https://github.com/rsyslog/librelp/blob/master/doc/relp.html), as a receiver of logs does. */
 export class RelpReceiver {
   readonly messages: string[] = []
+  /** Off: messages come, and are neither kept nor confirmed, as by a receiver that dies of them. */
+  takes = true
+  /** Messages that came meanwhile. */
+  refused = 0
   #server: Server | undefined
   #sockets = new Set<Socket>()
 
@@ -42,6 +46,8 @@ export class RelpReceiver {
     const answer = (text: string): void => void socket.write(`${number} rsp ${Buffer.byteLength(text)} ${text}\n`)
     if (command === 'open') answer(`200 OK\n${data}`)
     else if (command === 'syslog') {
+      this.refused += this.takes ? 0 : 1
+      if (!this.takes) return
       this.messages.push(data)
       answer('200 OK')
     } else if (command === 'close') {

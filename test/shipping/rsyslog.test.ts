@@ -13,7 +13,9 @@ import { eventually } from '../cluster/wait.ts'
 import { RelpReceiver } from './relp-receiver.ts'
 
 const rsyslogd = '/usr/sbin/rsyslogd'
-const configuration = fileURLToPath(new URL('../../deploy/shipping/rsyslog.conf', import.meta.url))
+const [start, configuration] = ['start', 'rsyslog.conf'].map((name) =>
+  fileURLToPath(new URL(`../../deploy/shipping/${name}`, import.meta.url)),
+) as [string, string]
 const modules = existsSync('/usr/lib')
   ? readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/rsyslog/omrelp.so`)
   : []
@@ -24,6 +26,8 @@ class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-shipping-'))
   readonly receiver = new RelpReceiver()
   readonly log = join(this.folder, 'log')
+  /** By shippers. */
+  #said = ''
   readonly #sink: Sink
   #shipper: ChildProcess | undefined
   #written = 0
@@ -46,17 +50,26 @@ class World {
       ...{ VARMOR_LOG_FOLDER: this.log, VARMOR_SHIPPER_STATE: join(this.folder, 'state') },
       ...{ VARMOR_RECEIVER_HOST: '127.0.0.1', VARMOR_RECEIVER_PORT: String(this.#port) },
     }
-    const flags = ['-n', '-iNONE', '-f', configuration]
-    this.#shipper = spawn(rsyslogd, flags, { env: { ...process.env, ...env }, stdio: 'ignore' })
-    await once(this.#shipper, 'spawn')
+    // A process group of its own, as a container is: a kill is meant for all of it.
+    const shipper = spawn('sh', [start, configuration], {
+      env: { ...process.env, ...env, PATH: `${process.env['PATH']}:/usr/sbin` },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    })
+    shipper.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#said += text
+    })
+    this.#shipper = shipper
+    await once(shipper, 'spawn')
   }
 
   async endShipper(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#shipper
     this.#shipper = undefined
     if (child === undefined || child.exitCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill(signal)
+    const ended = once(child, 'close')
+    if (signal === 'SIGKILL') process.kill(-child.pid!, signal)
+    else child.kill(signal)
     await ended
   }
 
@@ -69,6 +82,11 @@ class World {
     await new Promise((settle) => {
       this.#sink.offer({ bytes: Buffer.from(`${lines.join('\n')}\n`), lines: count, lossy: false, settle })
     })
+  }
+
+  /** Until a shipper has said that nobody is there. */
+  async findsNobody(): Promise<void> {
+    await eventually('the shipper to find nobody', async () => this.#said.includes('error opening connection'))
   }
 
   /** Lines that are written and have not come. */
@@ -169,6 +187,53 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
     await world.write(10)
     await world.allArrive()
   })
+
+  for (const [how, signal] of [
+    ['ended, as in an upgrade,', 'SIGTERM'],
+    ['killed', 'SIGKILL'],
+  ] as const) {
+    it(`is ${how} while the receiver is away, and loses nothing`, async () => {
+      await world.ship()
+      await world.write(500)
+      await world.allArrive()
+      await world.receiver.away()
+      await world.write(500)
+      await world.findsNobody()
+      await world.endShipper(signal)
+      await world.write(100)
+      await world.receive()
+      await world.ship()
+      await world.allArrive()
+    })
+
+    it(`is ${how} before anybody has taken a line, and loses none`, async () => {
+      await world.receiver.away()
+      await world.write(2_000)
+      await world.ship()
+      await world.findsNobody()
+      await world.endShipper(signal)
+      await world.receive()
+      await world.ship()
+      await world.allArrive()
+    })
+
+    it(`is ${how} when the receiver has died of lines, and sends them again`, async () => {
+      await world.ship()
+      await world.write(500)
+      await world.allArrive()
+      world.receiver.takes = false
+      await world.write(100)
+      await eventually('the lines', async () => world.receiver.refused === 100)
+      await world.receiver.away()
+      await world.endShipper(signal)
+      world.receiver.takes = true
+      await world.receive()
+      await world.ship()
+      await world.allArrive()
+      // And of what had come no more than can have been under way.
+      expect(world.receiver.messages.length).to.be.at.most(600 + 128)
+    })
+  }
 
   it('is killed, and goes on from what it knew', async () => {
     await world.ship()

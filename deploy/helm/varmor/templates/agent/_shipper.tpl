@@ -47,8 +47,9 @@
 {{- end }}
 {{- end }}
 
-{{- define "varmor.shipperConfiguration" -}}
-{{- .Values.agent.shipper.configuration | default (.Files.Get "files/rsyslog.conf") -}}
+{{- define "varmor.shipperFiles" -}}
+rsyslog.conf: {{ .Values.agent.shipper.configuration | default (.Files.Get "files/rsyslog.conf") | toJson }}
+start: {{ .Files.Get "files/shipper-start" | toJson }}
 {{- end }}
 
 {{- define "varmor.shipperVolumes" -}}
