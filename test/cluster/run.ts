@@ -13,11 +13,13 @@ const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${na
 const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** It needs Helm, which the others build. */
 const rendered = 'test/deploy/chart.test.ts'
+/** It installs into a cluster of its own, and is short: it goes beside the end of the long ones. */
+const shipper = 'test/cluster/helm/shipper.test.ts'
 /** It needs no cluster. */
 const nri = 'test/cluster/nri.test.ts'
 const others = [
   'test/cluster/**/*.test.ts',
-  ...[seccomp, nri, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
+  ...[seccomp, nri, shipper, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
 ]
 
 const program = new Command('test:cluster')
@@ -37,6 +39,7 @@ const program = new Command('test:cluster')
       job('a cluster for kubectl and nodes', 340, others),
       job('an installation with Helm', 330, helm),
       job('the life of an installation', 300, lives),
+      job('shipping from an installation', 100, [shipper]),
       job('NRI of containerd', 30, [nri]),
       job('the chart, as Helm renders it', 20, [rendered]),
     ]

@@ -8,6 +8,8 @@ import { cached, cacheRoot } from './cached.ts'
 
 /** As the chart calls it, with the runtime's default registry. */
 export const varmorImage = 'docker.io/varmor/varmor'
+/** What ships violations in tests. */
+export const shipperImage = 'docker.io/varmor/shipper:1'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 /** What the image is made of; `.dockerignore` leaves the rest out. */
@@ -75,8 +77,11 @@ class Builder {
     return name
   }
 
-  /** @param flags further ones of buildah */
-  async build(tag: string, base: string, ...flags: string[]): Promise<void> {
+  /**
+   * @param dockerfile its path in the project
+   * @param flags further ones of buildah
+   */
+  async build(dockerfile: string, tag: string, base: string, ...flags: string[]): Promise<void> {
     // npm asks who npm asks here, and trusts whom it trusts here.
     const npmrc = join(this.#store, 'npmrc')
     const registry = (await output('npm', ['config', 'get', 'registry'])).trim()
@@ -85,7 +90,7 @@ class Builder {
     const mounts = [`${npmrc}:/etc/npmrc:ro`, ...(trusts ? [`${certificates}:/etc/host-certificates:ro`] : [])]
     const image = [...mounts.flatMap((mount) => ['--volume', mount]), '--build-arg', `BASE=${base}`]
     const run = ['--isolation', 'chroot', '--network', 'host', '--layers', '--timestamp', '0', ...flags]
-    await this.#buildah('bud', ...run, ...image, '-f', join(project, 'deploy/Dockerfile'), '-t', tag, project)
+    await this.#buildah('bud', ...run, ...image, '-f', join(project, dockerfile), '-t', tag, project)
   }
 
   /** Another image on top of one that is in an archive. */
@@ -120,12 +125,11 @@ export async function ensureVarmorImage(version: string, log: StepLog): Promise<
     cached(cacheRoot(), `varmor-image-${key.digest('hex').slice(0, 16)}`, async (draft) => {
       const builder = new Builder(log)
       const base = await builder.base()
-      await builder.build('localhost/varmor-test', base)
+      await builder.build('deploy/Dockerfile', 'localhost/varmor-test', base)
       await builder.pack('localhost/varmor-test', `${varmorImage}:${version}`, join(draft, 'image.tar'))
     }),
   )
-  const archive = join(folder, 'image.tar')
-  return { archive, digest: readFileSync(`${archive}.digest`, 'utf8').trim() }
+  return builtImage(folder)
 }
 
 /**
@@ -138,7 +142,7 @@ export async function rebuiltDigest(version: string, log: StepLog): Promise<stri
   const [tag, archive] = ['localhost/varmor-rebuilt', join(folder, 'image.tar')]
   try {
     await measured(log, 'image of vArmor, once more', async () => {
-      await builder.build(tag, await builder.base(), '--build-arg', `ATTEMPT=${Date.now()}`)
+      await builder.build('deploy/Dockerfile', tag, await builder.base(), '--build-arg', `ATTEMPT=${Date.now()}`)
       await builder.pack(tag, `${varmorImage}:${version}`, archive)
     })
     return readFileSync(`${archive}.digest`, 'utf8').trim()
@@ -167,6 +171,25 @@ export async function ensureNextVarmorImage(version: string, next: string, log: 
       await builder.pack(`localhost/varmor-next:${key}`, `${varmorImage}:${next}`, join(draft, 'image.tar'))
     }),
   )
+  return builtImage(folder)
+}
+
+/** Builds the image of the chart's shipper as `deploy/shipping/Dockerfile` says, once for each text of that. */
+export async function ensureShipperImage(log: StepLog): Promise<BuiltImage> {
+  const dockerfile = 'deploy/shipping/Dockerfile'
+  const key = createHash('sha256').update(shipperImage)
+  for (const path of [join(project, dockerfile), import.meta.filename]) key.update(readFileSync(path))
+  const { folder } = await measured(log, 'image of the shipper', () =>
+    cached(cacheRoot(), `shipper-image-${key.digest('hex').slice(0, 16)}`, async (draft) => {
+      const builder = new Builder(log)
+      await builder.build(dockerfile, 'localhost/varmor-shipper', await builder.base())
+      await builder.pack('localhost/varmor-shipper', shipperImage, join(draft, 'image.tar'))
+    }),
+  )
+  return builtImage(folder)
+}
+
+function builtImage(folder: string): BuiltImage {
   const archive = join(folder, 'image.tar')
   return { archive, digest: readFileSync(`${archive}.digest`, 'utf8').trim() }
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { ensureHelm } from '../binaries/helm.ts'
 import { type BuiltImage, ensureNextVarmorImage, ensureVarmorImage } from '../binaries/varmor-image.ts'
 import type { Cluster } from '../cluster.ts'
-import type { CommandResult } from '../command.ts'
+import { type CommandResult, output } from '../command.ts'
 import { type Node, startNode } from '../node.ts'
+import type { StoredPod } from '../varmor/workloads.ts'
 import { forwardStatus } from './forward-status.ts'
 import { chart, Helm } from './helm.ts'
 import { valuesFor } from './installed-node.ts'
@@ -29,15 +30,18 @@ export class Installer {
     this.#status = parts.status
   }
 
-  /** @param name of the node */
-  static async start(cluster: Cluster, name: string): Promise<Installer> {
+  /**
+   * @param name of the node
+   * @param more archives of further images that it is to have
+   */
+  static async start(cluster: Cluster, name: string, more: readonly string[] = []): Promise<Installer> {
     const images: BuiltImage[] = [
       await ensureVarmorImage(version, cluster.log),
       await ensureNextVarmorImage(version, nextVersion, cluster.log),
     ]
     const helm = new Helm(4, await ensureHelm(4, cluster.log))
     const archives = images.map(({ archive }) => archive)
-    const node = await startNode(cluster, name, archives)
+    const node = await startNode(cluster, name, [...archives, ...more])
     mkdirSync(join(node.folder, 'nri'), { recursive: true })
     return new Installer({ cluster, node, helm, status: await forwardStatus(cluster, namespace, node.address) })
   }
@@ -47,6 +51,26 @@ export class Installer {
     const values = ['install', 'upgrade'].includes(args[0]!) ? valuesFor(this.#cluster, this.node) : undefined
     const common = ['--namespace', namespace, '--wait', '--timeout', '10m', '--kubeconfig', this.#cluster.kubeconfig]
     return this.#helm.run([...args, ...common], values)
+  }
+
+  /**
+   * Kills a container as a crash would.
+   * @param selector of pods of vArmor
+   * @param pod its name; else the first one that runs
+   * @param container its name; else the pod's first
+   */
+  async kill(selector: string, { pod, container }: { pod?: string; container?: string } = {}): Promise<void> {
+    const pods = await this.#cluster.kubectl(['-n', namespace, 'get', 'pods', '-l', selector, '-o', 'json'])
+    for (const { metadata, status } of (JSON.parse(pods) as { items: StoredPod[] }).items) {
+      const { containerStatuses: all = [] } = status
+      const found = container === undefined ? all[0] : all.find(({ name }) => name === container)
+      const id = (found?.containerID ?? '').replace('containerd://', '')
+      if (id === '' || found?.state?.running === undefined) continue
+      if (pod !== undefined && metadata.name !== pod) continue
+      await output('ctr', ['--address', this.node.socket, '-n', 'k8s.io', 'task', 'kill', '-s', 'SIGKILL', id])
+      return
+    }
+    throw new Error(`no container of ${selector} runs`)
   }
 
   async end(): Promise<void> {

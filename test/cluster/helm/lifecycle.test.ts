@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { missingForImages } from '../binaries/varmor-image.ts'
-import { type CommandResult, output, result } from '../command.ts'
+import { type CommandResult, result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { secretsInPods } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
@@ -59,20 +59,6 @@ describeCluster(
     })
 
     const restart = async (): Promise<void> => cluster().component('kube-apiserver').restart()
-    /** The first container of a pod, killed as a crash would. */
-    const killPod = async (selector: string, names?: string): Promise<void> => {
-      const { items } = JSON.parse(await kubectl('-n', namespace, 'get', 'pods', '-l', selector, '-o', 'json'))
-      for (const one of items) {
-        const [container] = one.status.containerStatuses ?? []
-        const id = String(container?.containerID ?? '').replace('containerd://', '')
-        if (id === '' || container.state?.running === undefined) continue
-        if (names !== undefined && one.metadata.name !== names) continue
-        const ctr = 'ctr'
-        await output(ctr, ['--address', installer.node.socket, '-n', 'k8s.io', 'task', 'kill', '-s', 'SIGKILL', id])
-        return
-      }
-      throw new Error(`no container of ${selector} runs`)
-    }
     const component = (name: string): string => `app.kubernetes.io/component=varmor-${name}`
     const kills: Record<Victim, () => Promise<void>> = {
       'the leader': async () => {
@@ -89,11 +75,11 @@ describeCluster(
           await kubectl('-n', namespace, 'get', 'pods', '-l', component('manager'), '-o', 'json'),
         )
         const leader = items.find(({ metadata }: { metadata: { name: string } }) => holder.includes(metadata.name))
-        await killPod(component('manager'), leader?.metadata.name ?? 'no leader')
+        await installer.kill(component('manager'), { pod: leader?.metadata.name ?? 'no leader' })
       },
-      'an agent': () => killPod(component('agent')),
+      'an agent': () => installer.kill(component('agent')),
       'the API server': restart,
-      'the uninstalling pod': () => killPod(component('uninstall')),
+      'the uninstalling pod': () => installer.kill(component('uninstall')),
     }
 
     /** Does a step and kills meanwhile, as soon as that is to be had and some time after the beginning; then the step has to be done. */

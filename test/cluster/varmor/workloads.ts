@@ -66,11 +66,18 @@ function podSpec({
   }
 }
 
+interface StoredContainer {
+  name: string
+  containerID?: string
+  restartCount: number
+  state?: { running?: object }
+}
+
 /** A pod as the API server has it, as far as tests look at it. */
 export interface StoredPod {
   metadata: { name: string; uid: string; annotations?: Record<string, string>; deletionTimestamp?: string }
   spec: { nodeName?: string; containers: { name: string; securityContext?: { seccompProfile?: object } }[] }
-  status: { phase: string; containerStatuses?: { name: string; containerID?: string; state?: object }[] }
+  status: { phase: string; containerStatuses?: StoredContainer[] }
 }
 
 export interface StoredDeployment {
@@ -142,6 +149,7 @@ export class Workloads {
       await this.exec(name, 'main', 'touch', '/tmp/seen')
     }
     const { status, stderr } = await running
+    await this.exec(name, 'main', 'rm', '/tmp/seen') // the next one waits again
     if (status !== 0) throw new Error(`${command.join(' ')}: exit status ${status}; ${stderr}`)
   }
 
