@@ -1,4 +1,3 @@
-import { RecentMap } from '../../src/base/recent-map.ts'
 import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './turns.ts'
 
 /** So many are remembered; beyond that, of the peer that has most, first those that have not been slow. */
@@ -7,7 +6,7 @@ const MOST = 1_000
 /** What is remembered of those whose jobs were done. */
 export class Tenants extends Map<string, Tenant & { peer: string }> {
   /** The last turn of each peer. */
-  readonly peers = new RecentMap<string, number>(MOST)
+  readonly peers = new Map<string, number>()
   #turns = 0
 
   /** It gets a turn. */
@@ -17,7 +16,9 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     // The newest last, so that it is the oldest that are forgotten.
     this.delete(name)
     this.set(name, { peer, turn, slowUntil, costlyUntil })
+    this.peers.delete(peer)
     this.peers.set(peer, turn)
+    if (this.peers.size > MOST) this.peers.delete(this.peers.keys().next().value!)
   }
 
   /** Its job took so many milliseconds. */

@@ -22,11 +22,6 @@ export interface Tenant {
   costlyUntil: number
 }
 
-/** The number of the last turn of each peer that had one. */
-export interface Turns {
-  get(peer: string): number | undefined
-}
-
 export const stranger: Tenant = { turn: 0, slowUntil: Number.POSITIVE_INFINITY, costlyUntil: 0 }
 
 /** Milliseconds: a job that takes more is a slow one. */
@@ -41,35 +36,29 @@ export const REST = 4
 /**
  * Which of the jobs that wait, the oldest first, is next; undefined when it is nobody's turn. A tenant has one job in hand at a time.
  * Those whose jobs were slow, and strangers, have `left` threads, which leaves one to the others: so neither one tenant nor many of
- * them keep others waiting. Those whose jobs were too costly have no turn until `restUntil`. Then what is urgent comes first, then where
- * it comes from that had no turn for longest, as one who asks for many tenants is one, and then whose last turn is the longest ago.
+ * them keep others waiting. Those whose jobs were too costly have no turn until `restUntil`. Then what is urgent comes first, then what
+ * comes from where the last turn is the longest ago (`peers` has its number): one who asks for many tenants is one. Then it is the tenant
+ * whose last turn is the longest ago.
  */
 export function nextTurn<T extends Waiting>(
   waiting: Iterable<T>,
   running: readonly Running[],
   tenants: ReadonlyMap<string, Tenant>,
-  { peers, left, restUntil, now }: { peers: Turns; left: number; restUntil: number; now: number },
+  { peers, left, restUntil, now }: { peers: ReadonlyMap<string, number>; left: number; restUntil: number; now: number },
 ): T | undefined {
   const isSlow = (tenant: string): boolean => (tenants.get(tenant) ?? stranger).slowUntil > now
   const slow = running.filter(({ tenant, since }) => isSlow(tenant) || now - since > SLOW).length
   const slowMay = slow < left
-  const ranks = ({ tenant, peer, urgent }: Waiting): number[] => [
-    urgent ? 0 : 1,
-    peers.get(peer) ?? 0,
-    tenants.get(tenant)?.turn ?? 0,
-  ]
-  let next: T | undefined
+  let next: { one: T; late: number; ofPeer: number; ofTenant: number } | undefined
   for (const one of waiting) {
-    const { tenant } = one
+    const { tenant, peer, urgent } = one
     const mayNot = (restUntil > now && (tenants.get(tenant)?.costlyUntil ?? 0) > now) || (isSlow(tenant) && !slowMay)
     if (mayNot || running.some((other) => other.tenant === tenant)) continue
-    if (next === undefined || comesBefore(ranks(one), ranks(next))) next = one
+    const late = urgent ? 0 : 1
+    const ofPeer = peers.get(peer) ?? 0
+    const ofTenant = tenants.get(tenant)?.turn ?? 0
+    const before = next === undefined ? -1 : late - next.late || ofPeer - next.ofPeer || ofTenant - next.ofTenant
+    if (before < 0) next = { one, late, ofPeer, ofTenant }
   }
-  return next
-}
-
-/** Whether the first number that is not the same is smaller. */
-function comesBefore(one: readonly number[], other: readonly number[]): boolean {
-  const at = one.findIndex((rank, i) => rank !== other[i])
-  return at >= 0 && one[at]! < other[at]!
+  return next?.one
 }
