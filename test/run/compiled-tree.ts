@@ -25,7 +25,7 @@ export async function compileTree(root: string, folder: string): Promise<void> {
     if (!rooms.includes(name) && !['dist', '.git'].includes(name)) symlinkSync(join(root, name), join(folder, name))
   const files = rooms.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
+      .filter((entry) => entry.isFile() || entry.isSymbolicLink())
       .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
   )
   for (const file of files) {
