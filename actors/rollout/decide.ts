@@ -78,8 +78,9 @@ export function situationOf(seen: Observation): Situation {
   const { rolling, waiting, unseen, astray, held } = survey
   if (wanted === undefined) return { is: 'nothing-wanted' }
   const late = rolling.filter(isLate(seen))
-  const onTime = rolling.find((one) => !late.includes(one))
   const stuck = stuckIn([...late, ...astray])
+  // Whose namespace is stuck is not waited for either: its owner may say of one more again and again that it was restarted just now.
+  const onTime = rolling.find(({ workload }) => !stuck.has(workload.metadata.namespace))
   const wrong = wrongOf(seen)
   if (wrong !== undefined && stuck.size > MOST_STUCK) return wrong
   if (onTime !== undefined) return { is: 'rolling', rolling: onTime }

@@ -21,7 +21,7 @@ export class TargetMembers {
   #beyond = 0
   /** All of them. */
   #groups: readonly EgressGroup[] | undefined
-  /** Those of each namespace. */
+  /** Those of each namespace; what several have is of the one that has fewest, whose share is cut least. */
   #byNamespace: ReadonlyMap<string, readonly EgressGroup[]> | undefined
 
   constructor(target: EgressTarget) {
@@ -119,7 +119,19 @@ export class TargetMembers {
       all.set(namespaceOf(object), groups)
       groups.push(...this.#groupsOf(object))
     }
-    this.#byNamespace = new Map([...all].map(([namespace, groups]) => [namespace, grouped(groups)]))
+    const fewestFirst = [...all]
+      .map(([namespace, groups]) => ({ namespace, groups: grouped(groups) }))
+      .sort((a, b) => countOf(a.groups) - countOf(b.groups) || (a.namespace < b.namespace ? -1 : 1))
+    const taken = new Set<string>()
+    const isFree = (address: string, { ports }: EgressGroup): boolean => {
+      const { size } = taken
+      return taken.add(`${address} ${ports?.join() ?? ''}`).size > size
+    }
+    const own = (group: EgressGroup): EgressGroup => ({
+      ...group,
+      addresses: group.addresses.filter((address) => isFree(address, group)),
+    })
+    this.#byNamespace = new Map(fewestFirst.map(({ namespace, groups }) => [namespace, groups.map(own)]))
     return this.#byNamespace
   }
 

@@ -19,17 +19,21 @@ async function cluster(): Promise<World> {
 
 type Annotations = Record<string, string>
 
-const annotate = (world: World, change: (annotations: Annotations) => void): unknown =>
-  world.api.update(HIS, (object) => {
+const annotate = (world: World, change: (annotations: Annotations) => void, workload = HIS): unknown =>
+  world.api.update(workload, (object) => {
     const { template } = (object as unknown as Workload).spec
     template.metadata!.annotations ??= {}
     change(template.metadata!.annotations)
   })
 
-const say = (world: World, change: string, time: string): unknown =>
-  annotate(world, (annotations) => {
-    annotations[RESTARTED_AT] = `${change}@${time}`
-  })
+const say = (world: World, change: string, time: string, workload = HIS): unknown =>
+  annotate(
+    world,
+    (annotations) => {
+      annotations[RESTARTED_AT] = `${change}@${time}`
+    },
+    workload,
+  )
 
 /** What a tenant may say of his Deployment, again and again, with milliseconds between. */
 const rows: { what?: string; act: (world: World, change: string) => void; every: number }[] = [
@@ -118,6 +122,21 @@ describe('a tenant whose Deployment', () => {
           /2 of 3; Deployment a\/one was restarted .*; without updateExistingWorkloads it is not waited for/,
         )
     })
+
+  it('is not well, and who says of one more after the other that it was restarted just now, is waited for once', async () => {
+    const world = await cluster()
+    const more = ['two', 'three', 'four', 'five'].map((name) => {
+      world.workload('Deployment', name, { labels: labels(), namespace: 'a' })
+      return `Deployment/a/${name}`
+    })
+    await world.runFor(10_000)
+    const { change } = await begun(world)
+    for (const his of [HIS, ...more]) world.broken.add(his)
+    for (const [i, his] of more.entries())
+      world.clock.after((i + 1) * (DEADLINE - 5_000), () => say(world, change, '9999-01-01T00:00:00Z', his))
+    await world.runFor(2 * DEADLINE)
+    expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
+  })
 
   for (const code of ['CONFLICT', 'REFUSED'] as const)
     it(`takes no restart, as ${code}, does not hold up the restarts in other namespaces`, async () => {

@@ -246,6 +246,20 @@ describe('the addresses of one namespace', () => {
         await directory.stop()
       })
 
+  it('are counted once where several namespaces have the same, as of pods in the network of nodes: nobody’s room is left empty', async () => {
+    const { cluster, directory, run } = worldOf()
+    const of = (first: number, count: number) => Array.from({ length: count }, (_, i) => address(first + i))
+    for (const namespace of ['a', 'b', 'c'])
+      cluster.put('slices', sliceOf(namespace, 's', { service: 's', labels: app }, of(0, 2_400), [1]))
+    const own = of(2_400, 1_960)
+    cluster.put('slices', sliceOf('d', 's', { service: 's', labels: app }, own, [1]))
+    directory.want('demo/p', [everywhere])
+    await run()
+    expect(flat(directory)[0]).to.include.members(own).and.have.length(MAX_EGRESS_ADDRESSES)
+    expect(directory.addressesOf('demo/p')![0]!.omitted).to.equal(264)
+    await directory.stop()
+  })
+
   it('push out none of another target, but their own', async () => {
     const { cluster, directory, run } = worldOf()
     for (let i = 0; i < many; i++) cluster.put('pods', podOf('a', `p${i}`, app, address(i)))
