@@ -25,6 +25,8 @@ export interface Reply {
 export interface Handler {
   /** Bytes; a longer body is 413. Default: the server's limit. */
   longestBody?: number
+  /** Milliseconds in which a body has to be there; a slower one is closed. Default: as long as the server gives a whole request. */
+  bodyWithin?: number
   /** What it does with a body may be given up for those of others: it lets go of the body when `signal` is aborted. */
   givesWay?: boolean
   /** Asked before the body is read. A reply ends it there. */

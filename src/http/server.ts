@@ -370,6 +370,8 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
 async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, scope: Scope): Promise<Buffer> {
   const { limits, traffic, options } = scope
   traffic.reading.add(held)
+  const { bodyWithin } = handler
+  const late = bodyWithin === undefined ? undefined : setTimeout(() => giveUp(traffic, held), bodyWithin)
   try {
     return await readBody(request, handler.longestBody ?? limits.longestBody, (bytes) => {
       hold({ traffic, held, bytes })
@@ -385,6 +387,7 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
       }
     })
   } finally {
+    clearTimeout(late)
     traffic.reading.delete(held)
   }
 }

@@ -344,6 +344,18 @@ describe('an HTTPS server of a role', () => {
     slow.destroy()
   })
 
+  it('closes a body that is not there in the time that its handler gives, and no other one', async () => {
+    const server = await listen({
+      exact: { '/take': { POST: { ...taker, bodyWithin: 100 } }, '/slow': { POST: taker } },
+    })
+    let closed = false
+    await almost(server, 10, () => {
+      closed = true
+    })
+    while (!closed) await pause(5)
+    expect((await ask(server, { path: '/take', method: 'POST', body: 'abc' })).body).to.equal('3\n')
+  })
+
   it('takes as long a body as the handler says', async () => {
     const server = await listen({ exact: { '/take': { POST: { ...taker, longestBody: 10 } } } })
     const post = (body: string) => ask(server, { path: '/take', method: 'POST', body })

@@ -39,7 +39,7 @@ describe('a workload whose policy has no name for its profile yet', () => {
       const { response } = (answer as { review: { response: { patch: string } } }).review
       patch = Buffer.from(response.patch, 'base64').toString()
     })
-    return { clock, decide, patch: () => patch }
+    return { clock, decide, reviewer, patch: () => patch }
   }
 
   it('waits until the leader has decided, and is put into that profile', async () => {
@@ -49,6 +49,15 @@ describe('a workload whose policy has no name for its profile yet', () => {
     decide(hashed)
     await clock.advance(100)
     expect(patch()).to.include(`localhost/${hashed}"`).and.not.include(`${plain}"`)
+  })
+
+  it('waits no longer where its request is given up for others', async () => {
+    const { reviewer } = setUp()
+    const controller = new AbortController()
+    const answer = reviewer.mutate(body, { signal: controller.signal })
+    await turn()
+    controller.abort()
+    expect(await answer).to.include({ status: 503 })
   })
 
   it('waits for no longer than two seconds where nobody leads, and gets the name that is to be expected', async () => {

@@ -231,7 +231,7 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
       await world.ship()
       await world.allArrive()
       // And of what had come no more than can have been under way.
-      expect(world.receiver.messages.length).to.be.at.most(600 + 128)
+      expect(world.receiver.messages.length).to.be.at.most(600 + 129)
     })
   }
 

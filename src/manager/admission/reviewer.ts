@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { CompilerError } from '../../../actors/compiler/ports.ts'
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
@@ -43,14 +44,15 @@ export class Reviewer {
     this.#options = options
   }
 
-  async mutate(body: string): Promise<ReviewAnswer> {
+  async mutate(body: string, { signal }: Pick<Caller, 'signal'> = {}): Promise<ReviewAnswer> {
     const begun = this.#begin(body)
     if ('status' in begun) return begun
     const judged = this.#mutated(begun.request)
     const { policy } = judged.outcome
     const deciding = policy === undefined ? undefined : this.#options.settled?.(policy)
     if (deciding === undefined) return this.#end(begun, judged)
-    await deciding
+    await Promise.race([deciding, ...(signal === undefined ? [] : [once(signal, 'abort')])])
+    if (signal?.aborted) return { status: 503, message: 'This review was given up for others; ask again' }
     return this.#end(begun, this.#mutated(begun.request))
   }
 

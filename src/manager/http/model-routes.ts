@@ -40,8 +40,12 @@ const RATE = { burst: 20, refill: 500 }
 
 const MOST_ERRORS = 50
 
-/** Models that are taken in at a time, of some megabytes each; agents' reports come in at the same port. */
-const AT_ONCE = 2
+/**
+ * Models that are taken in at a time, of some megabytes each, as agents' reports come in at the same port; and milliseconds for one, as its
+ * place is then another one's.
+ */
+const AT_ONCE = 4
+const WITHIN = 10_000
 
 /**
  * Models for people, `…/namespaces/{namespace}/armorprofilemodels/{name}`: whole ones, wherever what was recorded is kept. Who may read an
@@ -50,7 +54,13 @@ const AT_ONCE = 2
 export function modelRoutes(options: ModelRoutesOptions): Route {
   const targets = new WeakMap<Exchange, { target: ModelTarget; username: string }>()
   const buckets = new TokenBuckets(USERS, RATE)
-  const gate = new ReportGate({ isBehind: () => false, clock: options.clock, atOnce: AT_ONCE, waiting: 100 })
+  const gate = new ReportGate({
+    isBehind: () => false,
+    clock: options.clock,
+    atOnce: AT_ONCE,
+    perCaller: 1,
+    waiting: 100,
+  })
 
   const admit = async (exchange: Exchange, verbs: readonly Verb[]): Promise<Reply | undefined> => {
     const target = targetOf(exchange.path)
@@ -74,7 +84,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     const hasEntered = await gate.enter(username, () => exchange.socket.destroyed)
     return hasEntered
       ? undefined
-      : tooMany(2_000, `Too many models are being sent, or too many by ${username}; come again`)
+      : tooMany(2_000, `Too many models are being sent, or one by ${username} already; come again`)
   }
 
   const get: Handler = {
@@ -85,6 +95,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     },
   }
   const put: Handler = {
+    bodyWithin: WITHIN,
     // One that is there is updated, and one that is not is created: who brings it need not know which.
     admit: async (exchange) =>
       refuseOtherThanJson(exchange) ?? (await admit(exchange, ['update', 'create'])) ?? (await enter(exchange)),

@@ -26,10 +26,9 @@ export interface WebhookRoutesOptions {
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
   const handler = (
     review: (body: string, caller: Caller) => ReviewAnswer | Promise<ReviewAnswer>,
-    givesWay: boolean,
   ): { POST: Handler } => ({
     POST: {
-      givesWay,
+      givesWay: true,
       admit: (exchange) =>
         (callers === undefined ? undefined : refuseCaller(exchange, callers.names)) ?? refuseOtherThanJson(exchange),
       handle: async (body, { socket, signal }) => {
@@ -40,8 +39,8 @@ export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRo
   })
   return {
     exact: {
-      '/mutate': handler((body) => reviewer.mutate(body), false),
-      '/validate': handler((body, caller) => reviewer.validate(body, caller), true),
+      '/mutate': handler((body, caller) => reviewer.mutate(body, caller)),
+      '/validate': handler((body, caller) => reviewer.validate(body, caller)),
       '/health/liveness': probe(isAlive),
       '/health/readiness': probe(isReady),
     },
