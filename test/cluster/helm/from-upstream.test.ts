@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { missingForImages } from '../binaries/varmor-image.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { secretsInPods } from '../secrets.ts'
 import { measured } from '../steps.ts'
@@ -10,7 +9,7 @@ import { deployment, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
 import { chart } from './helm.ts'
 import { leftOnNode, leftOnServer } from './installed-node.ts'
-import { Installer, namespace, saidBy, showInstalled } from './installer.ts'
+import { Installer, namespace, saidBy, showInstalled, skipWithoutImages } from './installer.ts'
 import { seccompPolicy, upstreamChart, upstreamPolicies, upstreamProfile } from './upstream-release.ts'
 
 describeCluster(
@@ -21,11 +20,7 @@ describeCluster(
 
     before(async function () {
       this.timeout(1_800_000)
-      const missing = missingForImages()
-      if (missing.length > 0) {
-        console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
-        this.skip()
-      }
+      skipWithoutImages(this)
       installer = await Installer.start(cluster(), 'adopting-1')
     })
     after(() => installer?.end())

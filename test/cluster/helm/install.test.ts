@@ -6,7 +6,7 @@ import { confinementPrefixes, localhostPrefix } from '../../../src/api/annotatio
 import { checkLine } from '../../audit/check-line.ts'
 import { whyNotHere } from '../../audit/source/kernel-records.ts'
 import { ensureHelm } from '../binaries/helm.ts'
-import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts'
+import { ensureVarmorImage } from '../binaries/varmor-image.ts'
 import { result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
@@ -20,6 +20,7 @@ import { eventually } from '../wait.ts'
 import { forwardStatus } from './forward-status.ts'
 import { chart, Helm } from './helm.ts'
 import { absent, leftOnNode, leftOnServer, valuesFor } from './installed-node.ts'
+import { skipWithoutImages } from './installer.ts'
 
 const namespace = 'varmor'
 const optedIn = { 'sandbox.varmor.org/enable': 'true', app: 'web' }
@@ -46,7 +47,6 @@ describeCluster(
     let status: Server | undefined
     let at: Workloads
     let began: number
-    const missing = missingForImages()
     const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
     const install = (): Promise<string> =>
       helm.output(
@@ -60,10 +60,7 @@ describeCluster(
 
     before(async function () {
       this.timeout(1_800_000)
-      if (missing.length > 0) {
-        console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
-        this.skip()
-      }
+      skipWithoutImages(this)
       const image = await ensureVarmorImage(version, cluster().log)
       helm = new Helm(4, await ensureHelm(4, cluster().log))
       node = await startNode(cluster(), 'helm-1', [image.archive])

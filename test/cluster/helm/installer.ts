@@ -2,7 +2,12 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { ensureHelm } from '../binaries/helm.ts'
-import { type BuiltImage, ensureNextVarmorImage, ensureVarmorImage } from '../binaries/varmor-image.ts'
+import {
+  type BuiltImage,
+  ensureNextVarmorImage,
+  ensureVarmorImage,
+  missingForImages,
+} from '../binaries/varmor-image.ts'
 import type { Cluster } from '../cluster.ts'
 import { type CommandResult, output } from '../command.ts'
 import { type Node, startNode } from '../node.ts'
@@ -78,6 +83,14 @@ export class Installer {
     this.#helm.end()
     await this.node.stop()
   }
+}
+
+/** Before tests that install the image. */
+export function skipWithoutImages(test: Mocha.Context): void {
+  const missing = missingForImages()
+  if (missing.length === 0) return
+  console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
+  test.skip()
 }
 
 export const saidBy = ({ stdout, stderr }: CommandResult): string => `${stderr}${stdout}`.trim()

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { missingForImages } from '../binaries/varmor-image.ts'
 import { type CommandResult, result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { secretsInPods } from '../secrets.ts'
@@ -12,7 +11,7 @@ import { deployment, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
 import { chart, chartOf } from './helm.ts'
 import { leftOnNode, leftOnServer } from './installed-node.ts'
-import { Installer, namespace, nextVersion, saidBy, showInstalled, version } from './installer.ts'
+import { Installer, namespace, nextVersion, saidBy, showInstalled, skipWithoutImages, version } from './installer.ts'
 
 const definitions = join(chart, '..', '..', 'crds')
 const policy = podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }) as { spec: object }
@@ -35,16 +34,12 @@ describeCluster(
     let installer: Installer
     let team: Workloads
     const rows: Row[] = []
-    const missing = missingForImages()
     const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
     const upgraded = chartOf(nextVersion)
 
     before(async function () {
       this.timeout(1_800_000)
-      if (missing.length > 0) {
-        console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
-        this.skip()
-      }
+      skipWithoutImages(this)
       installer = await Installer.start(cluster(), 'life-1')
       team = new Workloads(cluster(), 'team')
     })

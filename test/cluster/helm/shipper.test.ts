@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { whyNotHere } from '../../audit/source/kernel-records.ts'
 import { RelpReceiver } from '../../shipping/relp-receiver.ts'
-import { ensureShipperImage, missingForImages, shipperImage } from '../binaries/varmor-image.ts'
+import { ensureShipperImage, shipperImage } from '../binaries/varmor-image.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
@@ -11,7 +11,7 @@ import { pod, type StoredPod, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
 import { chart } from './helm.ts'
 import { leftOnNode, leftOnServer } from './installed-node.ts'
-import { Installer, namespace, saidBy, showInstalled } from './installer.ts'
+import { Installer, namespace, saidBy, showInstalled, skipWithoutImages } from './installer.ts'
 
 const name = 'observed'
 const agent = 'app.kubernetes.io/component=varmor-agent'
@@ -32,11 +32,7 @@ describeCluster(
 
     before(async function () {
       this.timeout(1_800_000)
-      const missing = missingForImages()
-      if (missing.length > 0) {
-        console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
-        this.skip()
-      }
+      skipWithoutImages(this)
       const { archive } = await ensureShipperImage(cluster().log)
       installer = await Installer.start(cluster(), 'ship-1', [archive])
       log = join(installer.node.folder, 'varmor', 'violations.log')
