@@ -29,7 +29,7 @@ const unused = [
 ]
 const documentation = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
 
-/** What a machine with Docker has, without whose recommendations. */
+/** Of a machine with Docker; what they only recommend is left out. */
 const machinePackages = [
   'systemd',
   'apt',
