@@ -15,6 +15,12 @@ const compiledNames: Plugin = {
   },
 }
 
+/** Files and links. `recursive` of `readdirSync` is no help: Node.js 24 goes on into linked folders, 20 does not. */
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesIn(join(folder, entry.name)) : join(folder, entry.name),
+  )
+
 /**
  * Compiles the tree into a folder of the same shape, once for all processes and threads of a run: each of them would else
  * load the compiler and ask it for every file. What is no source is linked to, and sources too, for those who read them.
@@ -23,11 +29,7 @@ export async function compileTree(root: string, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(root))
     if (!rooms.includes(name) && !['dist', '.git'].includes(name)) symlinkSync(join(root, name), join(folder, name))
-  const files = rooms.flatMap((room) =>
-    readdirSync(join(root, room), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
-  )
+  const files = rooms.flatMap((room) => filesIn(join(root, room))).map((file) => relative(root, file))
   for (const file of files) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     symlinkSync(join(root, file), join(folder, file))
