@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import PQueue from 'p-queue'
+import Bottleneck from 'bottleneck'
 import { printSteps } from './steps.ts'
 
 /** Takes text that was printed. */
@@ -12,6 +12,8 @@ export interface Job {
   name: string
   /** About how long it takes, so that the long ones begin first. */
   seconds: number
+  /** How many of the places that there are at a time; 1 by default. More than there are is all of them. */
+  places?: number
   /** @returns whether all have passed */
   run(print: Print): Promise<boolean>
 }
@@ -55,13 +57,15 @@ function givenUntil(text = process.env[untilVariable]): number {
 const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
- * Does jobs, so many at a time. What each prints comes in one piece when it ends, or at once where there is one at a time. At
- * the end come their times, the longest first. One that would not end in time, as fast as this machine is, is skipped by name.
+ * Does jobs in so many places: first those that take the fewest, side by side, the longest of them first. What each prints
+ * comes in one piece when it ends, or at once where there is nothing beside it. At the end come their times, the longest
+ * first. One that would not end in time, as fast as this machine is, is skipped by name.
  * @param until milliseconds since 1970
  * @returns whether all have passed
  */
-export async function sideBySide(jobs: readonly Job[], atOnce: number, until = givenUntil()): Promise<boolean> {
-  const queue = new PQueue({ concurrency: atOnce })
+export async function sideBySide(jobs: readonly Job[], places: number, until = givenUntil()): Promise<boolean> {
+  const limiter = new Bottleneck({ maxConcurrent: places })
+  const placesOf = (job: Job): number => Math.min(job.places ?? 1, places)
   const running = new Set<string>()
   const pace = new Pace()
   const times: [name: string, milliseconds: number][] = []
@@ -75,22 +79,24 @@ export async function sideBySide(jobs: readonly Job[], atOnce: number, until = g
     running.add(job.name)
     const start = performance.now()
     try {
-      return await printed(job, atOnce)
+      return await printed(job, placesOf(job) === places)
     } finally {
       running.delete(job.name)
       times.push([job.name, performance.now() - start])
       pace.note(job, performance.now() - start)
     }
   }
-  const longestFirst = [...jobs].sort((one, other) => other.seconds - one.seconds)
-  const passed = await queue.addAll(longestFirst.map((job) => () => timed(job))).finally(() => clearInterval(timer))
+  const inOrder = [...jobs].sort((one, other) => placesOf(one) - placesOf(other) || other.seconds - one.seconds)
+  const passed = await Promise.all(
+    inOrder.map((job) => limiter.schedule({ weight: placesOf(job) }, () => timed(job))),
+  ).finally(() => clearInterval(timer))
   console.log('\n  the slowest:')
   for (const [name, time] of times.sort(([, one], [, other]) => other - one).slice(0, 10)) printSteps(name, time)
   return passed.every(Boolean)
 }
 
-async function printed(job: Job, atOnce: number): Promise<boolean> {
-  if (atOnce === 1) return job.run((text) => process.stdout.write(text))
+async function printed(job: Job, alone: boolean): Promise<boolean> {
+  if (alone) return job.run((text) => process.stdout.write(text))
   let text = ''
   try {
     return await job.run((more) => {

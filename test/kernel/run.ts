@@ -30,18 +30,19 @@ function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
   const flags = ['--no-config', '--exit', '--timeout', '1200000', '--slow', '30000', '--reporter', 'spec']
   const grep = given.grep === undefined ? [] : ['--grep', given.grep]
   const env = { ...process.env, [kernelsVariable]: kernels.join(',') }
-  const job = (name: string, seconds: number, ...files: string[]): Job => ({
+  const job = (name: string, processors: number, seconds: number, ...files: string[]): Job => ({
     name,
     seconds,
+    places: placesOf(processors),
     run: (print) => runMochaWithGuests([...flags, ...grep, ...files], print, env),
   })
   return [
-    job('guests, seen from the host', 90, 'test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts'),
-    job('BPF programs', 60 * kernels.length, 'test/kernel/bpf/*.test.ts'),
-    job('nodes of a real Kubernetes', 210 * kernels.length, 'test/kernel/end-to-end/user-journey.test.ts'),
-    job('an installation on a node that enforces', 480 * kernels.length, 'test/kernel/end-to-end/installed.test.ts'),
-    job('a node without Kubernetes', 420 * kernels.length, 'test/kernel/end-to-end/standalone.test.ts'),
-    job('the Debian package', 300 * kernels.length, 'test/kernel/end-to-end/package.test.ts'),
+    job('guests, seen from the host', 2, 90, 'test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts'),
+    job('BPF programs', 1, 60 * kernels.length, 'test/kernel/bpf/*.test.ts'),
+    job('nodes of a real Kubernetes', 2, 210 * kernels.length, 'test/kernel/end-to-end/user-journey.test.ts'),
+    job('an installation on a node that enforces', 2, 480 * kernels.length, 'test/kernel/end-to-end/installed.test.ts'),
+    job('a node without Kubernetes', 2, 160 * kernels.length, 'test/kernel/end-to-end/standalone.test.ts'),
+    job('the Debian package', 2, 170 * kernels.length, 'test/kernel/end-to-end/package.test.ts'),
   ]
 }
 
@@ -55,7 +56,7 @@ function groupJob(kernel: KernelName, group: SuiteGroup, { grep }: Given): Job {
       return skip(`${name} skipped: ${error.message}`, print)
     }
   }
-  return { name, seconds: group.seconds, run }
+  return { name, seconds: group.seconds, places: placesOf(group.wishes.processors), run }
 }
 
 /** Looks for a newer version; where there is none to be had, the one that is there is tested. */
@@ -84,10 +85,11 @@ async function run(given: Given): Promise<boolean> {
   return sideBySide(jobs, given.guests)
 }
 
-/** Emulated guests beside each other on few processors are so slow that what Kubernetes and containerd give up after passes. */
-function guestsAtOnce(): number {
-  return kvmIsUsable() || availableParallelism() >= 4 ? 2 : 1
-}
+/**
+ * How many of the places a guest takes. Where there are few processors, an emulated one with two has them all: beside another
+ * guest it is so slow that what Kubernetes and containerd give up after passes.
+ */
+const placesOf = (processors = 1): number => (kvmIsUsable() || availableParallelism() >= 4 ? 1 : processors)
 
 function readCount(text: string): number {
   if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('It must be a whole number, not 0.')
@@ -105,7 +107,12 @@ const program = new Command('test:kernel')
       .choices(kernelNames)
       .default([]),
   )
-  .option('--guests <count>', 'at a time; with one, tests print as they go', readCount, guestsAtOnce())
+  .option(
+    '--guests <count>',
+    'at a time; with one, tests print as they go',
+    readCount,
+    Math.min(2, availableParallelism()),
+  )
   .option('--group <name...>', 'only these folders of suite/, or common')
   .option('--grep <text>', 'only tests whose title matches')
   .option('--refresh', 'fetch the newest version of the kernels first')

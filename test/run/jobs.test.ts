@@ -4,15 +4,21 @@ import { type Job, Pace, sideBySide, untilVariable } from '../cluster/jobs.ts'
 /** Runs jobs one after the other. @returns which were run, and what was printed of those that were not */
 async function run(jobs: [name: string, seconds: number, passes?: boolean][], until: number | undefined) {
   const ran: string[] = []
-  const skipped: string[] = []
+  const made = jobs.map(([name, seconds, passes = true]): Job => {
+    const note = async (): Promise<boolean> => ran.push(name) > 0 && passes
+    return { name, seconds, run: note }
+  })
+  const { result, printed } = await quietly(() => sideBySide(made, 1, until))
+  return { passed: result, ran, skipped: printed.filter((line) => line.includes(' skipped: ')) }
+}
+
+/** Does that. @returns also the lines that it would have printed */
+async function quietly<T>(act: () => Promise<T>): Promise<{ result: T; printed: string[] }> {
+  const printed: string[] = []
   const { log } = console
-  console.log = (text: string) => skipped.push(...text.split('\n').filter((line) => line.includes(' skipped: ')))
+  console.log = (text: string) => printed.push(...text.split('\n'))
   try {
-    const made = jobs.map(([name, seconds, passes = true]): Job => {
-      const note = async (): Promise<boolean> => ran.push(name) > 0 && passes
-      return { name, seconds, run: note }
-    })
-    return { passed: await sideBySide(made, 1, until), ran, skipped }
+    return { result: await act(), printed }
   } finally {
     console.log = log
   }
@@ -28,6 +34,31 @@ describe('jobs of a tier', () => {
       undefined,
     )
     expect(all).to.deep.equal({ passed: false, ran: ['long', 'short'], skipped: [] })
+  })
+
+  it('have the places that they take, and no more at a time than there are', async () => {
+    const running = new Set<string>()
+    const beside: Record<string, string[]> = {}
+    let bothRun = (): void => undefined
+    const both = new Promise<void>((resolve) => {
+      bothRun = resolve
+    })
+    const job = (name: string, seconds: number, places?: number): Job => ({
+      name,
+      seconds,
+      ...(places === undefined ? {} : { places }),
+      run: async () => {
+        running.add(name)
+        if (running.size === 2) bothRun()
+        if (places === undefined) await both
+        beside[name] = [...running]
+        running.delete(name)
+        return true
+      },
+    })
+    await quietly(() => sideBySide([job('all', 30, 2), job('more', 40, 3), job('one', 10), job('other', 20)], 2))
+    expect(beside).to.deep.equal({ other: ['other', 'one'], one: ['one'], more: ['more'], all: ['all'] })
+    expect(Object.keys(beside)).to.deep.equal(['other', 'one', 'more', 'all'])
   })
 
   it('are skipped by name when they would not end in time, as seconds say', async () => {
