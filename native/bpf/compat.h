@@ -18,8 +18,10 @@ struct loop {
 
 #ifndef VARMOR_OLD
 
-/* A function that is verified once a program, and not once a call. */
+/* A function that is verified once a program, and not once a call. It returns a number. */
 #define VERIFIED_ONCE
+/* The same, of a function in a header. */
+#define SHARED __weak
 /* A function that is called, and not a part of its caller. */
 #define CALLED __noinline
 
@@ -90,6 +92,7 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 
 /* Those may not be given pointers before Linux 5.13. It is verified once a call. */
 #define VERIFIED_ONCE __hidden
+#define SHARED static
 /* A call within a call within a call: the eighth is one too many. */
 #define CALLED __always_inline
 

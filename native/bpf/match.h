@@ -48,13 +48,13 @@
 		return at >= PATH_BYTES;                                                                    \
 	}                                                                                                   \
 	LONG_LOOP(walk_##name, PATH_BYTES, open_##name, step_##name)                                        \
-	static __noinline __u32 marks_##name(struct varmor_scratch *scratch)                                \
+	SHARED __noinline __u32 varmor_marks_##name(struct varmor_scratch *scratch)                         \
 	{                                                                                                   \
 		struct loop loop = { .scratch = scratch };                                                  \
 		struct match *match = &scratch->match;                                                      \
 		__u32 cell;                                                                                 \
                                                                                                             \
-		if (!open_##name(&loop))                                                                    \
+		if (!scratch || !open_##name(&loop))                                                        \
 			return ~0U;                                                                         \
 		walk_##name(&loop, PATH_BYTES - match->at);                                                 \
 		cell = CELL(loop.table, size, match->state + 1);                                            \
@@ -79,13 +79,13 @@ static __always_inline __u32 marks_of(struct varmor_scratch *scratch, const stru
 	scratch->match.at = start;
 	switch (automaton->table >> VARMOR_TABLE_SIZE_SHIFT) {
 	case 0:
-		return marks_small(scratch);
+		return varmor_marks_small(scratch);
 	case 1:
-		return marks_medium(scratch);
+		return varmor_marks_medium(scratch);
 	case 2:
-		return marks_large(scratch);
+		return varmor_marks_large(scratch);
 	default:
-		return marks_huge(scratch);
+		return varmor_marks_huge(scratch);
 	}
 }
 

@@ -215,7 +215,7 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
 		start = start_of_path(scratch, given->target, given->target_mount);
-		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
+		varmor_report(scratch, profile->id, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
 	return refused;

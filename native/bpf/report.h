@@ -55,25 +55,25 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
  * Reports what REPORT() says. `start` is where the path in the scratch begins; 0 for events without one. A full ring changes no
  * verdict, and is counted.
  */
-static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, const struct body *body, __u32 start)
+SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
 {
 	struct task_struct *task = current_task();
 	struct varmor_event_header *header;
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
 
-	if (!scratch || !profile || !body)
-		return;
+	if (!scratch || !body)
+		return 0;
 	header = (void *)scratch->record;
 	__builtin_memset(header, 0, sizeof(*header));
 	header->container = container_of_task(task);
 	if (varmor_holds_back(header->container, what & 0xff))
-		return;
+		return 0;
 	header->version = VARMOR_EVENT_VERSION;
 	header->kind = what & 0xff;
 	header->action = (what >> 8) & 0xff;
 	header->flags = (what >> 16) & 0xff;
-	header->profile = profile->id;
+	header->profile = profile;
 	put_task(header, task);
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
@@ -92,8 +92,9 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	}
 	header->size = size;
 	if (size > VARMOR_EVENT_SIZE_MAX)
-		return;
+		return 0;
 	count(bpf_ringbuf_output(&varmor_ring, scratch->record, size, 0) ? VARMOR_RING_FULL : VARMOR_REPORTED);
+	return 0;
 }
 
 /* What the report says of an access that is refused, or let through. */
@@ -105,14 +106,15 @@ static __always_inline __u32 action_of(const struct varmor_profile *profile, boo
 }
 
 /* Reports an access to no file. */
-static __always_inline void report_plain(const struct varmor_profile *profile, __u32 what, const struct body *body)
+SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct body *body)
 {
 	struct varmor_scratch *scratch = take_scratch();
 
 	if (!scratch)
-		return;
-	report(scratch, profile, what, body, 0);
+		return 0;
+	varmor_report(scratch, profile, what, body, 0);
 	leave_scratch(scratch);
+	return 0;
 }
 
 /*
@@ -124,7 +126,7 @@ static __always_inline bool judge(const struct varmor_profile *profile, __u32 ve
 	bool refused = !profile->mode && verdict & VARMOR_DENY;
 
 	if (profile->mode || verdict & VARMOR_AUDIT)
-		report_plain(profile, REPORT(kind, action_of(profile, refused), 0, body_size), body);
+		varmor_report_plain(profile->id, REPORT(kind, action_of(profile, refused), 0, body_size), body);
 	return refused;
 }
 
