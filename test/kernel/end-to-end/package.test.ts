@@ -12,7 +12,7 @@ import { missingForGuest } from '../guest/requirements.ts'
 import { ensureMachineLayer } from '../images/debian.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** Milliseconds that anything may take under emulation: BPF programs are verified in a minute and more. */
+/** Milliseconds that anything may take under emulation, where BPF programs are verified for long. */
 const patience = 900_000
 const log = '/var/log/varmor/violations.log'
 

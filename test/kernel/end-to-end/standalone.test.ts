@@ -14,7 +14,7 @@ import { containerdDisk } from './containerd-disk.ts'
 import { testFirstInstructions } from './first-instructions.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** Milliseconds that anything may take under emulation, on a machine that others use too: BPF programs are verified in a minute and more. */
+/** Milliseconds that anything may take under emulation, on a machine that others use too, where BPF programs are verified for long. */
 const patience = 900_000
 const folder = '/etc/varmor/policies'
 const log = '/var/log/varmor/violations.log'
