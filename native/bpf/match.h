@@ -51,11 +51,12 @@
 	SHARED __noinline __u32 varmor_marks_##name(struct varmor_scratch *scratch)                         \
 	{                                                                                                   \
 		struct loop loop = { .scratch = scratch };                                                  \
-		struct match *match = &scratch->match;                                                      \
+		struct match *match;                                                                        \
 		__u32 cell;                                                                                 \
                                                                                                             \
 		if (!scratch || !open_##name(&loop))                                                        \
 			return ~0U;                                                                         \
+		match = &scratch->match;                                                                    \
 		walk_##name(&loop, PATH_BYTES - match->at);                                                 \
 		cell = CELL(loop.table, size, match->state + 1);                                            \
 		if (!match->state || (cell & 0xff) != 1)                                                    \

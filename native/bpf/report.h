@@ -52,8 +52,8 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
 /*
- * Reports what REPORT() says. `start` is where the path in the scratch begins; 0 for events without one. A full ring changes no
- * verdict, and is counted.
+ * Reports what REPORT() says of the profile with the id `profile`. `start` is where the path in the scratch begins; 0 for events without
+ * one. A full ring changes no verdict, and is counted. Returns 0, as it has to return a number.
  */
 SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
 {

@@ -58,7 +58,7 @@ const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
  * Does jobs in so many places: first those that take the fewest, side by side, the longest of them first. What each prints
- * comes in one piece when it ends, or at once where there is nothing beside it. At the end come their times, the longest
+ * comes in one piece when it ends, or at once where it takes all places. At the end come their times, the longest
  * first. One that would not end in time, as fast as this machine is, is skipped by name.
  * @param until milliseconds since 1970
  * @returns whether all have passed
@@ -96,7 +96,10 @@ export async function sideBySide(jobs: readonly Job[], places: number, until = g
 }
 
 async function printed(job: Job, alone: boolean): Promise<boolean> {
-  if (alone) return job.run((text) => process.stdout.write(text))
+  if (alone) {
+    process.stdout.write(`\n== ${job.name}\n`)
+    return job.run((text) => process.stdout.write(text))
+  }
   let text = ''
   try {
     return await job.run((more) => {

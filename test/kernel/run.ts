@@ -86,7 +86,7 @@ async function run(given: Given): Promise<boolean> {
 }
 
 /**
- * How many of the places a guest takes. Where there are few processors, an emulated one with two has them all: beside another
+ * How many of the places a guest takes. Where there are few processors, an emulated one with two takes two: beside another
  * guest it is so slow that what Kubernetes and containerd give up after passes.
  */
 const placesOf = (processors = 1): number => (kvmIsUsable() || availableParallelism() >= 4 ? 1 : processors)
