@@ -40,7 +40,7 @@ function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
     job('guests, seen from the host', 2, 90, 'test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts'),
     job('BPF programs', 1, 150 * kernels.length, 'test/kernel/bpf/*.test.ts'),
     job('nodes of a real Kubernetes', 2, 120 * kernels.length, 'test/kernel/end-to-end/user-journey.test.ts'),
-    job('an installation on a node that enforces', 2, 420 * kernels.length, 'test/kernel/end-to-end/installed.test.ts'),
+    job('an installation on a node that enforces', 2, 440 * kernels.length, 'test/kernel/end-to-end/installed.test.ts'),
     job('a node without Kubernetes', 2, 160 * kernels.length, 'test/kernel/end-to-end/standalone.test.ts'),
     job('the Debian package', 2, 150 * kernels.length, 'test/kernel/end-to-end/package.test.ts'),
   ]
