@@ -138,6 +138,16 @@ describe('mutation once more', () => {
       expect(mutate(requestFor(made('BPF', options)), index, options).patch).to.deep.equal([])
     })
 
+    it('has its AppArmor switched off by the namespace’s BPF profile for good, whatever field a server without it let by', () => {
+      const options = { ...old, bpfExclusive: () => true }
+      const index = indexOf({ ...ofCluster, enforcer: 'BPF' }, { ...byTenant, enforcer: 'BPF' })
+      const appArmorProfile = { type: 'Localhost', localhostProfile: profile }
+      const object = pod({ spec: { containers: [{ name: 'c', securityContext: { appArmorProfile } }] } })
+      const once = patched(object, mutate(requestFor(object), index, options))
+      expect(once.metadata?.annotations).to.include({ [own('apparmor')]: 'bpf-exclusive/varmor-demo-free' })
+      expect(mutate(requestFor(once), index, options).patch).to.deep.equal([])
+    })
+
     it('is brought into what it names by a field alone, or by an annotation alone', () => {
       const index = indexOf(ofCluster, byTenant)
       const whole = named(made('AppArmorBPFSeccomp', modern))

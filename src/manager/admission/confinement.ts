@@ -67,7 +67,8 @@ function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: 
     const winner = profile === undefined ? undefined : wins(profile)
     if (winner?.enforcers.includes(enforcer)) return winner
     // That there is no AppArmor is then by the winner's BPF profile.
-    if (enforcer === 'AppArmor' && isSwitchedOff(appArmor) && winner?.enforcers.includes('BPF')) return winner
+    const switchesOff = isSwitchedOff(appArmor) && profile === profileOf(appArmor)
+    if (enforcer === 'AppArmor' && switchesOff && winner?.enforcers.includes('BPF')) return winner
   }
   return policy
 }
