@@ -54,7 +54,7 @@ function listOf({ items = {}, minItems = 0, maxItems = 3, listType }: SchemaNode
 
 function mapOf({ keys }: SchemaNode, values: SchemaNode): fc.Arbitrary<unknown> {
   const key = fc.stringMatching(new RegExp(keys?.pattern ?? '^[a-z]{1,3}$', 'u'), { size: 'xsmall' })
-  return fc.dictionary(key, arbitraryOf(values), { maxKeys: 2 })
+  return fc.dictionary(key, arbitraryOf(values), { maxKeys: 2, noNullPrototype: true })
 }
 
 function objectOf({ properties = {}, required = [] }: SchemaNode): fc.Arbitrary<unknown> {
