@@ -222,7 +222,7 @@ function whyNotReady(view: PolicyView): {
   reason: string
   message: string
 } {
-  const { verdict, removing, nodes, profileGeneration } = view
+  const { verdict, removing, nodes, profileGeneration, profileName } = view
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
     const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
@@ -239,7 +239,12 @@ function whyNotReady(view: PolicyView): {
   }
   if (summary.desired === 0)
     return { reason: 'NoAgents', message: ['no agent runs on any node', ...uncoveredTexts(nodes)].join('; ') }
-  if (silent.count === 0) return { reason: 'Processing', message: '' }
+  // Names no node: they come and go by the second, and each change is a write.
+  if (silent.count === 0)
+    return {
+      reason: 'Processing',
+      message: `not every agent has loaded it yet; the status of ArmorProfile ${profileName} counts those that have`,
+    }
   return { reason: 'NotReported', message: `no agent has reported for ${namesOf(silent)}` }
 }
 

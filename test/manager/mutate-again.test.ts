@@ -78,6 +78,60 @@ describe('mutation once more', () => {
       expect(mutated(object, new PolicyIndex(), modern, update).metadata.annotations).to.deep.equal({})
     })
 
+    for (const options of [modern, old])
+      it(`goes with the opt-out of a container that is in the profile (${JSON.stringify(options)})`, () => {
+        const index = indexOf({})
+        const object = left(index, options)
+        for (const kind of ['bpf', 'apparmor', 'seccomp'])
+          templateOf(object).metadata.annotations![own(kind)] = 'unconfined'
+        const { metadata, spec } = mutated(object, index, options, update)
+        expect(Object.values(metadata.annotations!)).to.deep.equal(['unconfined', 'unconfined', 'unconfined'])
+        expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal({})
+      })
+
+    describe('where AppArmor was switched off for a BPF profile', () => {
+      const byBpf = indexOf({ enforcer: 'BPF' })
+      const exclusively = (base: MutateOptions) => ({ ...base, bpfExclusive: () => true })
+
+      it('goes from Kubernetes’ annotation, too, which would contradict the field', () => {
+        const given = deployment({ annotations: { [kubernetes]: 'runtime/default' } })
+        const object = patched(given, mutate(requestFor(given), byBpf, exclusively(modern)))
+        expect(templateOf(object).metadata.annotations).to.include({ [kubernetes]: 'unconfined' })
+        expect(mutated(object, new PolicyIndex(), modern, update).metadata.annotations).to.deep.equal({})
+      })
+
+      const since: { title: string; index: PolicyIndex; options: MutateOptions }[] = [
+        { title: 'the policy is gone', index: new PolicyIndex(), options: exclusively(modern) },
+        { title: 'BPF is not on every node any more', index: byBpf, options: modern },
+      ]
+      for (const { title, index, options } of since)
+        it(`does not count as the user’s since the server has the field and ${title}`, () => {
+          const object = left(byBpf, exclusively(old))
+          const later = patched(object, mutate(requestFor(object, update), index, options))
+          const byAppArmor = mutated(later, indexOf({ enforcer: 'AppArmor' }), modern, update)
+          expect(byAppArmor.spec.containers[0]!.securityContext).to.deep.equal({ appArmorProfile: local })
+          expect(byAppArmor.metadata.annotations).to.deep.equal({ [own('apparmor')]: annotation })
+        })
+
+      it('goes with a container that is gone, whose annotation the server refuses', () => {
+        for (const base of [modern, old]) {
+          const object = left(byBpf, exclusively(old))
+          templateOf(object).spec.containers = [{ name: 'renamed' }]
+          const { metadata } = mutated(object, byBpf, exclusively(base), update)
+          expect(Object.keys(metadata.annotations!).filter((key) => key.endsWith('/c'))).to.deep.equal([])
+        }
+      })
+
+      it('is not so for an ephemeral container, which gets no BPF profile instead', () => {
+        const index = indexOf({ enforcer: 'BPF', target: { kind: 'Pod', selector: {} } })
+        const object = pod({ spec: { containers: [{ name: 'c' }], ephemeralContainers: [{ name: 'debug' }] } })
+        const more = { ...update, subResource: 'ephemeralcontainers', oldObject: pod() }
+        const { patch, warnings } = mutate(requestFor(object, more), index, exclusively(modern))
+        expect(patch).to.deep.equal([])
+        expect(warnings.join()).to.match(/debug runs without the BPF profile/)
+      })
+    })
+
     it('does not take what a user wrote with it', () => {
       const annotations = { [kubernetes]: 'localhost/mine', [own('bpf')]: 'unconfined' }
       const object = deployment({
@@ -320,7 +374,12 @@ describe('mutation once more', () => {
             annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== kubernetes)),
           }),
         )
-        const before = clean(templateOf(object).spec.containers[0]!.securityContext ?? {})
+        const before: Record<string, { localhostProfile?: string }> = clean(
+          templateOf(object).spec.containers[0]!.securityContext ?? {},
+        )
+        // What the user chose stays; our profile went with the annotation that said so.
+        for (const field of appArmorField ? ['appArmorProfile', 'seccompProfile'] : ['seccompProfile'])
+          if (before[field]?.localhostProfile?.startsWith('varmor-')) delete before[field]
         const { metadata, spec } = mutated(object, index, { ...modern, appArmorField })
         expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal(before)
         for (const kind of ['bpf', 'apparmor', 'seccomp'])

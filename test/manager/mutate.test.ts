@@ -149,6 +149,11 @@ const rows: Row[] = [
   },
 ]
 
+function claimsDeletion<T extends KubeObject>(object: T): T {
+  object.metadata!.deletionTimestamp = '2026-01-01T00:00:00Z'
+  return object
+}
+
 describe('mutation', () => {
   for (const kind of ['Deployment', 'Pod'] as const)
     for (const { title, enforcer, mode, options, given, annotations, securityContext } of rows)
@@ -213,6 +218,12 @@ describe('mutation', () => {
       expect(mutate(requestFor(object, request), index, modern).patch).to.have.length(1)
     })
 
+    it('confines it whatever time of deletion the request claims', () => {
+      const index = indexOf({ enforcer: 'Seccomp', target: { kind: 'Pod', selector: {} } })
+      const object = claimsDeletion(debugged('debug'))
+      expect(mutate(requestFor(object, request), index, modern).patch).to.have.length(1)
+    })
+
     it('confines one in a pod of which the policy names other containers, and none in a pod that it does not confine', () => {
       const patchOf = (named: string) =>
         mutate(
@@ -224,6 +235,13 @@ describe('mutation', () => {
       expect(patchOf('elsewhere')).to.deep.equal([])
     })
   })
+
+  for (const object of [deployment(), pod()])
+    it(`confines a ${object.kind} that is made with a time of deletion, which the server drops after admission`, () => {
+      const index = indexOf({ enforcer: 'Seccomp', target: { kind: object.kind as 'Pod', selector: {} } })
+      const { spec } = mutated(claimsDeletion(object), index)
+      expect(spec.containers[0]!.securityContext).to.deep.equal({ seccompProfile: local })
+    })
 
   const untouched: {
     title: string
@@ -253,6 +271,11 @@ describe('mutation', () => {
     { title: 'a pod for Windows', object: deployment({ spec: { os: { name: 'windows' } } }) },
     { title: 'an object without a pod', object: { ...deployment(), spec: {} } as KubeObject },
     { title: 'a deletion', object: deployment(), more: { operation: 'DELETE' } },
+    {
+      title: 'a workload that is being deleted',
+      object: deployment(),
+      more: { operation: 'UPDATE', oldObject: claimsDeletion(deployment()) },
+    },
   ]
   for (const { title, object, more, options } of untouched)
     it(`leaves alone: ${title}`, () => {

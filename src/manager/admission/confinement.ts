@@ -130,20 +130,28 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
     agreeWithField(run, oldKey, localhost(policy.profile))
     return
   }
-  if (policy !== undefined && bpf === policy && !setByUser && options.bpfExclusive(policy)) {
-    if (annotation !== optOut) annotate(run, key, switchedOff(policy.profile))
+  if (policy !== undefined && bpf === policy && !setByUser && annotation !== optOut && options.bpfExclusive(policy)) {
+    annotate(run, key, switchedOff(policy.profile))
     setField(run, 'appArmorProfile', { type: 'Unconfined' })
     agreeWithField(run, oldKey, optOut)
     return
   }
   // From before the server had the field.
   if (isLeftover(run, run.annotation(oldKey))) annotate(run, oldKey, undefined)
+  dropOptedOut(run, 'appArmorProfile', annotation)
   if (isLeftover(run, annotation)) {
     annotate(run, key, undefined)
+    if (switchedOffByUs && run.annotation(oldKey) === optOut) annotate(run, oldKey, undefined)
     const profile = profileOf(annotation)
     const isOurs = switchedOffByUs ? isUnconfined : field?.type === 'Localhost' && field.localhostProfile === profile
     if (isOurs) setField(run, 'appArmorProfile', undefined)
   }
+}
+
+/** Whoever opts a container out that is in a profile writes the annotation alone: the field beside it was ours. */
+function dropOptedOut(run: Run, name: FieldName, annotation: string | undefined): void {
+  const profile = profileOfField(run.container[name])
+  if (annotation === optOut && profile !== undefined && run.isStale(profile)) setField(run, name, undefined)
 }
 
 /** The API server refuses a pod whose annotation and field name two profiles; where there is none, it makes it. */
@@ -165,9 +173,8 @@ function confineAppArmorByAnnotation(run: Run, bpf: IndexedPolicy | undefined): 
     if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
   }
-  if (policy !== undefined && bpf === policy && options.bpfExclusive(policy)) {
-    if (value === optOut && !switchedOffByUs) return
-    if (annotation !== optOut) annotate(run, ownKey, switchedOff(policy.profile))
+  if (policy !== undefined && bpf === policy && !optedOut && options.bpfExclusive(policy)) {
+    annotate(run, ownKey, switchedOff(policy.profile))
     annotate(run, key, optOut)
     return
   }
@@ -198,7 +205,8 @@ function confineSeccomp(run: Run): void {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })
     }
-  } else if (isLeftover(run, annotation)) {
+  } else if (annotation === optOut) dropOptedOut(run, 'seccompProfile', annotation)
+  else if (isLeftover(run, annotation)) {
     annotate(run, key, undefined)
     const profile = profileOf(annotation)
     const isOurs =

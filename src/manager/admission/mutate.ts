@@ -49,9 +49,10 @@ const groupOf: Record<Workload['kind'], string> = {
  * match it any more. A running pod is left alone, except for the ephemeral containers that are put into it.
  */
 export function mutate(request: MutateRequest, index: PolicyIndex, options: MutateOptions): Mutation {
-  const { kind, object, operation, subResource = '' } = request
+  const { kind, object, oldObject, operation, subResource = '' } = request
   if (object === null || !isWorkload(kind) || (operation !== 'CREATE' && operation !== 'UPDATE')) return nothing
-  if (object.metadata?.deletionTimestamp !== undefined) return nothing
+  // What is stored counts: the server takes the field out of what a client sends, but after admission (server-side apply, subresources).
+  if (operation === 'UPDATE' && oldObject?.metadata?.deletionTimestamp !== undefined) return nothing
   const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
   if (parts === undefined || parts.windows) return nothing
   const workload = workloadOf(request, kind.kind)
@@ -176,7 +177,8 @@ function mutateEphemeral(
     if (!confinesPod && !isSelected(policy, container, options)) continue
     const { pod, annotations = {} } = parts
     const situation = { container, pod, annotations, policy, isStale: () => false, wins: none }
-    const changes = confine(situation, options)
+    // It gets no BPF profile that could stand in for AppArmor.
+    const changes = confine(situation, { ...options, bpfExclusive: () => false })
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
     warnings.push(...outOfReach(container.name, policy, changes.annotations, options))
   }

@@ -37,11 +37,14 @@ export const isSwitchedOff = (annotation: string | undefined): boolean => annota
 
 const prefixes = Object.values(confinementPrefixes)
 
-/** Annotations of ours for containers that the pod does not have any more. Before 1.30 the API server refuses a pod with such a one. */
+/** Annotations of ours for containers that the pod does not have any more. The API server refuses a pod with such a one of Kubernetes' own. */
 export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
   return Object.keys(annotations).filter((key) => {
     const prefix = prefixes.find((each) => key.startsWith(each))
-    if (prefix === undefined || containers.has(key.slice(prefix.length))) return false
-    return profileOf(annotations[key]) !== undefined
+    const container = key.slice(prefix?.length)
+    if (prefix === undefined || containers.has(container)) return false
+    const switchedOffByUs =
+      prefix === confinementPrefixes.kubernetesAppArmor && isSwitchedOff(annotations[keys.appArmor(container)])
+    return switchedOffByUs || profileOf(annotations[key]) !== undefined
   })
 }

@@ -144,6 +144,9 @@ describe('a policy', () => {
     world.addNode('late').down = true
     await world.runFor(3_000)
     expect(world.getPolicy(key)?.status?.ready).to.equal(false)
+    const where = `the status of ArmorProfile ${world.getPolicy(key)?.status?.profileName} counts those that have`
+    const message = `not every agent has loaded it yet; ${where}`
+    expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'Processing', message })
     world.agents.get('late')!.down = false
     await ready(world, key)
   })
