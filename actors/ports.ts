@@ -27,17 +27,18 @@ export interface ContainerSpec {
   name: string
   /** Of an init container: Always makes it a sidecar. */
   restartPolicy?: string
-  securityContext?: {
-    privileged?: boolean
-    appArmorProfile?: { type?: string; localhostProfile?: string }
-    seccompProfile?: { type?: string; localhostProfile?: string }
-  }
+  securityContext?: ProfileFields & { privileged?: boolean }
+}
+
+interface ProfileFields {
+  appArmorProfile?: { type?: string; localhostProfile?: string }
+  seccompProfile?: { type?: string; localhostProfile?: string }
 }
 
 /** What the template of a workload and a pod made from it have in common, as far as it matters what confines the containers. */
 export interface PodTemplate {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
-  spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[] }
+  spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[]; securityContext?: ProfileFields }
 }
 
 export type Pod = PodTemplate & { metadata: { name: string } }

@@ -5,6 +5,7 @@ import {
   type ControlPlaneApi,
   type ControlPlaneStores,
   type Count,
+  type Pod,
   PortError,
   type RestartLimiter,
   type Workload,
@@ -36,6 +37,8 @@ export interface RolloutPorts {
   confine(workload: Workload): PatchOperation[]
   /** Key of the policy that does so; undefined where that is none. */
   winner(workload: Workload): string | undefined
+  /** The profile of the policy for pods that means this pod of the namespace: admission put it there whatever its template says. */
+  podProfile(pod: Pod, namespace: string): string | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -168,10 +171,10 @@ const NAMED_PODS = 3
 
 /** The one read, and what is known after it. */
 async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
-  const { api, confine, settings } = ports
+  const { api, confine, podProfile, settings } = ports
   const { wanted } = memory
   if (wanted === undefined) return memory
-  const { uid, resourceVersion } = workload.metadata
+  const { namespace, uid, resourceVersion } = workload.metadata
   try {
     const { template } = workload.spec
     const { confineInitContainers: initToo } = settings
@@ -180,7 +183,8 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
     const names: string[] = []
     let outside = 0
     await api.eachPod(workload, (pod) => {
-      if (isInProfile(pod, wanted, initToo) || (isAsMeant && isAsTemplate(pod, template, wanted, initToo))) return
+      if (isInProfile(pod, wanted, initToo, podProfile(pod, namespace))) return
+      if (isAsMeant && isAsTemplate(pod, template, wanted, initToo)) return
       if (outside++ < NAMED_PODS) names.push(pod.metadata.name)
     })
     const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside, names }

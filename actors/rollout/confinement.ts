@@ -1,4 +1,10 @@
-import { confinementPrefixes, localhostPrefix, optOut } from '../../src/api/annotations.ts'
+import {
+  bpfExclusivePrefix,
+  chosenDefaultPrefix,
+  confinementPrefixes,
+  localhostPrefix,
+  optOut,
+} from '../../src/api/annotations.ts'
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import { type ContainerRole, initRole, meansContainer } from '../../src/api/target-containers.ts'
 import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
@@ -28,9 +34,10 @@ function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boo
 /** Whether the enforcer is to confine the container: no user said otherwise. */
 function isConfined(pod: PodTemplate, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
   if (keys[enforcer].some((key) => annotationsOf(pod)[key + name] === optOut)) return false
-  if (enforcer === 'Seccomp')
-    return securityContext?.privileged !== true && securityContext?.seccompProfile?.type !== 'Unconfined'
-  return enforcer === 'BPF' || securityContext?.appArmorProfile?.type !== 'Unconfined'
+  if (enforcer === 'BPF') return true
+  if (enforcer === 'Seccomp' && securityContext?.privileged === true) return false
+  const field = enforcer === 'Seccomp' ? 'seccompProfile' : 'appArmorProfile'
+  return [securityContext, pod.spec?.securityContext].every((context) => context?.[field]?.type !== 'Unconfined')
 }
 
 const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
@@ -44,11 +51,17 @@ const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
 export const isOptedOut = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
   each(pod, wanted, initToo).length === 0
 
-/** Whether a template, or a pod, names the profile wherever the policy wants it: it is in it, or waits for it. */
-export const isInProfile = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
-  each(pod, wanted, initToo).every(({ container: { name }, enforcer }) =>
-    keys[enforcer].some((key) => annotationsOf(pod)[key + name] === localhostPrefix + wanted.profileName),
+/**
+ * Whether a template, or a pod, names the profile wherever the policy wants it: it is in it, or waits for it.
+ * @param other a profile that will do as well
+ */
+export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: boolean, other?: string): boolean {
+  const profiles = [wanted.profileName, ...(other === undefined ? [] : [other])]
+  const named = profiles.flatMap((profile) => [localhostPrefix + profile, chosenDefaultPrefix + profile])
+  return each(pod, wanted, initToo).every(({ container: { name }, enforcer }) =>
+    keys[enforcer].some((key) => named.includes(annotationsOf(pod)[key + name] ?? '')),
   )
+}
 
 /** Whether a pod is confined as its template says, whichever profile that names, for the containers and enforcers of the policy. */
 export const isAsTemplate = (
@@ -58,8 +71,10 @@ export const isAsTemplate = (
   initToo: boolean,
 ): boolean =>
   each(template, wanted, initToo).every(({ container: { name }, enforcer }) => {
-    const key = keys[enforcer][0] + name
-    return annotationsOf(pod)[key] === annotationsOf(template)[key]
+    const [ours, ...others] = keys[enforcer]
+    const isSame = (key: string) => annotationsOf(pod)[key + name] === annotationsOf(template)[key + name]
+    // A server that has the field for AppArmor adds Kubernetes' annotation to pods alone.
+    return isSame(ours) && others.every((key) => annotationsOf(template)[key + name] === undefined || isSame(key))
   })
 
 /**
@@ -68,20 +83,29 @@ export const isAsTemplate = (
  */
 export function takeOut(template: PodTemplate, profileName: string): PatchOperation[] {
   const annotations = annotationsOf(template)
-  const ours = Object.keys(annotations).filter(
-    (key) =>
-      Object.values(keys).some((prefixes) => prefixes.some((prefix) => key.startsWith(prefix))) &&
-      annotations[key] === localhostPrefix + profileName,
-  )
+  const [appArmor, kubernetes] = keys.AppArmor as [string, string]
+  const switchedOff = (container: string) => annotations[appArmor + container] === bpfExclusivePrefix + profileName
+  const ours = Object.keys(annotations).filter((key) => {
+    const prefix = Object.values(keys)
+      .flat()
+      .find((one) => key.startsWith(one))
+    if (prefix === undefined) return false
+    const container = key.slice(prefix.length)
+    if (annotations[key] === localhostPrefix + profileName || annotations[key] === chosenDefaultPrefix + profileName)
+      return true
+    if (prefix === appArmor) return switchedOff(container)
+    return prefix === kubernetes && annotations[key] === optOut && switchedOff(container)
+  })
   const fields = (['containers', 'initContainers'] as const).flatMap((list) =>
     (template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
       const at = `/spec/template/spec/${list}/${i}/securityContext`
-      const annotated = ours.includes(keys.Seccomp[0] + name)
+      const annotated = annotations[keys.Seccomp[0] + name] === localhostPrefix + profileName
       return (['appArmorProfile', 'seccompProfile'] as const).flatMap((field) => {
         const value = securityContext?.[field]
         const isOurs =
           value?.localhostProfile === profileName ||
-          (field === 'seccompProfile' && annotated && value?.type === 'RuntimeDefault')
+          (field === 'seccompProfile' && annotated && value?.type === 'RuntimeDefault') ||
+          (field === 'appArmorProfile' && switchedOff(name) && value?.type === 'Unconfined')
         return isOurs ? [{ op: 'remove' as const, path: `${at}/${field}` }] : []
       })
     }),

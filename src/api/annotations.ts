@@ -13,6 +13,12 @@ export const confinementPrefixes = {
 /** Before the name of a profile that a node has, as Kubernetes writes it. */
 export const localhostPrefix = 'localhost/'
 
+/** Before the name of a BPF profile that is to be alone, in the place of the AppArmor annotation: AppArmor was switched off by us, not by the user. */
+export const bpfExclusivePrefix = 'bpf-exclusive/'
+
+/** Before the name of a profile that is the runtime's own, which the user had chosen already: the field stays the user's. */
+export const chosenDefaultPrefix = 'runtime-default/'
+
 /** The value by which a user keeps a container out. */
 export const optOut = 'unconfined'
 

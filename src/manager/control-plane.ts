@@ -55,6 +55,7 @@ export interface ControlPlaneOptions {
   /** As admission does with a workload that changes. */
   confine: RolloutPorts['confine']
   winner: RolloutPorts['winner']
+  podProfile: RolloutPorts['podProfile']
   event: RecordEvent
   count: (name: CounterName) => void
   /** Called with what was taken of a report, and how much of it was about ArmorProfiles or of a node that do not exist. */
@@ -355,7 +356,7 @@ export class ControlPlane {
   }
 
   #rolloutFamily(): Family<RolloutMessage> {
-    const { view, api, confine, winner, limiter, count, rollout } = this.#options
+    const { view, api, confine, winner, podProfile, limiter, count, rollout } = this.#options
     return this.#system.family(
       'rollout',
       rolloutFamily({
@@ -363,6 +364,7 @@ export class ControlPlane {
         api,
         confine,
         winner,
+        podProfile,
         limiter,
         count,
         notifyPolicy: (key, progress) => {

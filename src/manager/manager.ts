@@ -254,6 +254,8 @@ export class Manager {
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),
       winner: ({ kind, metadata: { labels = {}, ...metadata } }) =>
         this.#index.find({ kind, labels, ...metadata })?.key,
+      podProfile: ({ metadata: { name, labels = {} } }, namespace) =>
+        this.#index.find({ kind: 'Pod', namespace, name, labels })?.profile,
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
       reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),

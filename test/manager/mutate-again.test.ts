@@ -21,6 +21,8 @@ import {
 } from './made-up.ts'
 import { annotation, indexOf, kubernetes, local, mutated, old, own, patched, templateOf } from './mutated.ts'
 
+const runtimeDefault = { type: 'RuntimeDefault' }
+
 describe('mutation once more', () => {
   describe('what an earlier policy left', () => {
     const left = (index: PolicyIndex, options = modern) =>
@@ -132,6 +134,20 @@ describe('mutation once more', () => {
       })
     })
 
+    it('leaves the runtime’s profile where the user had chosen it, and takes it where the policy had', () => {
+      const ofDefault = indexOf({ enforcer: 'Seccomp', mode: 'RuntimeDefault' })
+      for (const [securityContext, rest] of [
+        [{ seccompProfile: runtimeDefault }, { seccompProfile: runtimeDefault }],
+        [{}, {}],
+      ]) {
+        const object = deployment({ spec: { containers: [{ name: 'c', securityContext }] } })
+        const confined = patched(object, mutate(requestFor(object), ofDefault, modern))
+        const { metadata, spec } = mutated(confined, new PolicyIndex(), modern, update)
+        expect(spec.containers[0]!.securityContext).to.deep.equal(rest)
+        expect(metadata.annotations).to.deep.equal({})
+      }
+    })
+
     it('does not take what a user wrote with it', () => {
       const annotations = { [kubernetes]: 'localhost/mine', [own('bpf')]: 'unconfined' }
       const object = deployment({
@@ -170,6 +186,16 @@ describe('mutation once more', () => {
             const index = indexOf({ ...ofCluster, enforcer, mode }, { ...byTenant, enforcer })
             expect(mutate(requestFor(object), index, options).patch).to.deep.equal([])
           })
+
+    it('stays in the runtime’s profile that its user had chosen, as the cluster’s policy wants it', () => {
+      const chosen = { spec: { containers: [{ name: 'c', securityContext: { seccompProfile: runtimeDefault } }] } }
+      const ofDefault = { ...ofCluster, enforcer: 'Seccomp', mode: 'RuntimeDefault' }
+      const { metadata, spec } = mutated(deployment(chosen), indexOf(ofDefault))
+      const object = pod({ annotations: metadata.annotations!, spec: spec as never })
+      expect(
+        mutate(requestFor(object), indexOf(ofDefault, { ...byTenant, enforcer: 'Seccomp' }), modern).patch,
+      ).to.deep.equal([])
+    })
 
     it('gets of the namespace’s policy the enforcers that the cluster’s does not have', () => {
       const index = indexOf({ ...ofCluster, enforcer: 'BPF' }, byTenant)
@@ -326,6 +352,8 @@ describe('mutation once more', () => {
         'localhost/varmor-demo-p',
         'localhost/varmor-cluster-varmor-p',
         'bpf-exclusive/varmor-cluster-varmor-p',
+        'runtime-default/varmor-demo-p',
+        'runtime-default/varmor-cluster-varmor-p',
       ),
     ),
     spec: fc.record({

@@ -113,7 +113,7 @@ const rows: Row[] = [
     enforcer: 'Seccomp',
     mode: 'RuntimeDefault',
     given: { spec: { containers: [{ name: 'c', securityContext: { seccompProfile: { type: 'RuntimeDefault' } } }] } },
-    annotations: {},
+    annotations: { [own('seccomp')]: 'runtime-default/varmor-demo-web' },
     securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
   },
   {

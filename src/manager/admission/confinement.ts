@@ -2,7 +2,16 @@ import { optOut } from '../../api/annotations.ts'
 import type { Enforcer } from '../../api/enforcer.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
 import type { ContainerPart, ProfileField, SecurityContext } from './pod-parts.ts'
-import { isSwitchedOff, keys, localhost, profileOf, profileOfField, switchedOff } from './profile-annotations.ts'
+import {
+  chosenDefault,
+  isChosenDefault,
+  isSwitchedOff,
+  keys,
+  localhost,
+  profileOf,
+  profileOfField,
+  switchedOff,
+} from './profile-annotations.ts'
 
 export interface ConfinementOptions {
   /** The server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
@@ -200,9 +209,10 @@ function confineSeccomp(run: Run): void {
     if (policy.mode !== 'RuntimeDefault') {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))
-    } else if (field?.type !== 'RuntimeDefault' || annotation !== undefined) {
-      // Where the user chose it, it stays the user's: without our annotation it is not taken back later.
-      annotate(run, key, localhost(policy.profile))
+    } else {
+      // Where the user chose it, it stays the user's, and is not taken back later.
+      const isChosen = field?.type === 'RuntimeDefault' && (annotation === undefined || isChosenDefault(annotation))
+      annotate(run, key, isChosen ? chosenDefault(policy.profile) : localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })
     }
   } else if (annotation === optOut) dropOptedOut(run, 'seccompProfile', annotation)
@@ -210,7 +220,8 @@ function confineSeccomp(run: Run): void {
     annotate(run, key, undefined)
     const profile = profileOf(annotation)
     const isOurs =
-      field?.type === 'RuntimeDefault' || (field?.type === 'Localhost' && field.localhostProfile === profile)
+      (field?.type === 'RuntimeDefault' && !isChosenDefault(annotation)) ||
+      (field?.type === 'Localhost' && field.localhostProfile === profile)
     if (isOurs) setField(run, 'seccompProfile', undefined)
   }
 }

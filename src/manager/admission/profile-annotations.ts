@@ -1,4 +1,4 @@
-import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
+import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
 import type { ProfileField } from './pod-parts.ts'
 
 /**
@@ -12,17 +12,17 @@ export const keys = {
   kubernetesAppArmor: (container: string) => confinementPrefixes.kubernetesAppArmor + container,
 } as const
 
-const bpfExclusive = 'bpf-exclusive/'
 const ours = 'varmor-'
 
 export const localhost = (profile: string): string => localhostPrefix + profile
 
-/** In the place of the AppArmor annotation: AppArmor was switched off by us because this BPF profile is to be alone, not by the user. */
-export const switchedOff = (profile: string): string => bpfExclusive + profile
+export const switchedOff = (profile: string): string => bpfExclusivePrefix + profile
+
+export const chosenDefault = (profile: string): string => chosenDefaultPrefix + profile
 
 /** The profile of ours that an annotation names, if it names one. */
 export function profileOf(annotation: string | undefined): string | undefined {
-  for (const prefix of [localhostPrefix, bpfExclusive])
+  for (const prefix of [localhostPrefix, bpfExclusivePrefix, chosenDefaultPrefix])
     if (annotation?.startsWith(prefix + ours)) return annotation.slice(prefix.length)
   return undefined
 }
@@ -33,7 +33,11 @@ export function profileOfField({ type, localhostProfile }: ProfileField = {}): s
   return isOurs ? localhostProfile : undefined
 }
 
-export const isSwitchedOff = (annotation: string | undefined): boolean => annotation?.startsWith(bpfExclusive) ?? false
+export const isSwitchedOff = (annotation: string | undefined): boolean =>
+  annotation?.startsWith(bpfExclusivePrefix) ?? false
+
+export const isChosenDefault = (annotation: string | undefined): boolean =>
+  annotation?.startsWith(chosenDefaultPrefix) ?? false
 
 const prefixes = Object.values(confinementPrefixes)
 

@@ -1,5 +1,5 @@
 import { idOf, keyOfPolicy, profileIdOf } from '../../../actors/policy/policy-id.ts'
-import type { AnyPolicy, Workload } from '../../../actors/ports.ts'
+import type { AnyPolicy, Pod, Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { confinementPrefixes, localhostPrefix } from '../../../src/api/annotations.ts'
 import { parseEnforcers } from '../../../src/api/enforcer.ts'
@@ -48,6 +48,11 @@ const policyFor = (api: FakeApi, object: Stored): AnyPolicy | undefined =>
 export function winnerOf(api: FakeApi, workload: Workload): string | undefined {
   const policy = policyFor(api, workload as unknown as Stored)
   return policy && keyOfPolicy(idOf(policy))
+}
+
+export function podProfileOf(api: FakeApi, { metadata }: Pod, namespace: string): string | undefined {
+  const policy = policyFor(api, { kind: 'Pod', metadata: { ...metadata, namespace } } as unknown as Stored)
+  return policy && profileIdOf(idOf(policy), 'varmor').name
 }
 
 /** The annotations of its containers, for the profile of that policy. */

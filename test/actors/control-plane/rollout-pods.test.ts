@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { PortError, type Workload } from '../../../actors/ports.ts'
+import { type Pod, PortError, type Workload } from '../../../actors/ports.ts'
 import { podsOfTemplate } from '../fake-api.ts'
 import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
 import { policySpec } from './world.ts'
@@ -91,6 +91,24 @@ describe('the restart of workloads, and their pods', () => {
       expect(world.getWorkload(`Deployment/demo/${name}`).spec.template.metadata?.annotations).to.include({
         [ANNOTATION]: profile,
       })
+  })
+
+  it('is done with pods that admission has put into the profile of a policy for pods, and with no others', async () => {
+    const { world } = worldOf(1)
+    const inProfile = (pods: Pod[], annotation: string): Pod[] =>
+      pods.map((pod) => ({
+        ...pod,
+        metadata: { ...pod.metadata, labels: { app: 'web' }, annotations: { [ANNOTATION]: annotation } },
+      }))
+    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'localhost/varmor-demo-pods')
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+    expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')
+    world.policy('pods', policySpec({ target: { kind: 'Pod', selector: { matchLabels: { app: 'web' } } } }))
+    world.api.update('Deployment/demo/web-0', (object) => {
+      object.status = { ...(object.status as object), readyReplicas: 2 }
+    })
+    await done(world, key)
   })
 
   it('looks at pods once for each workload, and after a fault of the server again', async () => {

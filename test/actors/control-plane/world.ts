@@ -27,7 +27,7 @@ import { type Random, seededRandom } from '../../../src/base/random.ts'
 import { type RestartLimits, restartLimits } from '../../../src/manager/paces.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { Agent, HEARTBEAT } from './agent.ts'
-import { confinementOf, putInProfile, winnerOf } from './put-in-profile.ts'
+import { confinementOf, podProfileOf, putInProfile, winnerOf } from './put-in-profile.ts'
 import { SimulatedRestartLimiter } from './simulated-limiter.ts'
 
 export const START = Date.UTC(2026, 0, 1)
@@ -86,6 +86,7 @@ export class Manager {
         api: this.session,
         confine: (workload) => confinementOf(api, workload),
         winner: (workload) => winnerOf(api, workload),
+        podProfile: (pod, namespace) => podProfileOf(api, pod, namespace),
         limiter: this.limiter,
         count,
         notifyPolicy: (key, progress) => this.policies.of(key).tell({ type: 'rollout', progress }),

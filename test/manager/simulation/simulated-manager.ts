@@ -137,6 +137,7 @@ export class SimulatedManager {
       compile: desiredProfile,
       confine: () => [],
       winner: () => undefined,
+      podProfile: () => undefined,
       event: eventsTo(this.#events),
       count: () => undefined,
       logger: noLogger,
