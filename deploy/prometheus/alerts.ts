@@ -56,7 +56,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `The process at ${node} ({{ $labels.job }}) was started anew {{ $value }} times in half an hour.`,
     remedy:
-      'What is loaded stays in force. kubectl describe of its pod says why it ended last; where that is OOMKilled, give it more memory in the chart. Else its log says so: kubectl logs --previous.',
+      'What is loaded stays in force. kubectl describe of its pod says why it ended last; where that is OOMKilled, give it more memory: manager.resources, agent.bpfLsmEnforcer.resources, or with bpfLsmEnforcer.enabled: false agent.appArmorLsmEnforcer.resources. Else its log says so: kubectl logs --previous.',
   },
   {
     name: 'VarmorNoLeader',
@@ -110,7 +110,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `Containers ran, or still run, without their BPF profile at ${node}.`,
     remedy:
-      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, the runtime has no NRI (containerd from 1.7, CRI-O), or the profile was loaded later than the runtime waits with a start. "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
+      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, the runtime has no NRI (it is on in containerd from 2.0; docs/bpf.md says how in 1.7), or the profile was loaded later than the runtime waits with a start. "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
   },
   {
     name: 'VarmorViolationsLost',

@@ -27,7 +27,7 @@ const others = [
 const engine = ['expose-gc', 'no-expose-gc']
 /** Of who starts containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
-const kubectls = ['server-side', 'previous', 'type', 'validate', 'raw', 'minify', 'flatten']
+const kubectls = ['field-selector', 'server-side', 'previous', 'type', 'validate', 'raw', 'minify', 'flatten']
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 /** Without the commands that are other programs'. */

@@ -103,7 +103,9 @@ describeCluster(
       const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
       expect(pods.trim().split('\n'), pods).to.have.length(3)
       expect(pods).not.to.match(/ [1-9]\d* +\(/)
-      const said = await kubectl('-n', namespace, 'exec', 'ds/varmor-agent', '--', 'varmor', 'version')
+      const [, of] = /`kubectl (-n varmor get pods .* spec\.nodeName=NODE)`/.exec(readme) ?? []
+      const agent = (await kubectl(...of!.replace('NODE', 'helm-1').split(' '))).trim()
+      const said = await kubectl('-n', namespace, 'exec', agent, '--', 'varmor', 'version')
       expect(said).to.equal(`varmor ${version}\n`)
     })
 
