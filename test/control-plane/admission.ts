@@ -63,6 +63,28 @@ export function admission(it: Define, world: () => World): void {
     await remove(world(), made)
   })
 
+  it('takes no word of a client that its pod is being deleted already: the server drops that after admission', async () => {
+    const namespace = await world().namespace('sly')
+    const made = policy(namespace, 'web', { kind: 'Pod' })
+    const profile = await confined(made)
+    const metadata = { name: 'sly', namespace, deletionTimestamp: '2026-01-01T00:00:00Z' }
+    const labels = { ...enabled, app: 'web' }
+    const { spec } = await world().client.apply(
+      pods,
+      { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, labels }, spec: podParts({}) } as PodObject,
+      { fieldManager: 'tenant' },
+    )
+    expect(spec.containers.map(confinementOf)).to.deep.equal([`${profile} ${profile}`])
+    const debugged = await world().client.patch(
+      pods,
+      { name: 'sly', namespace },
+      { type: 'strategic', patch: { metadata, spec: { ephemeralContainers: [container('debug')] } } },
+      { subresource: 'ephemeralcontainers' },
+    )
+    expect(debugged.spec.ephemeralContainers?.map(confinementOf)).to.deep.equal([`${profile} ${profile}`])
+    await remove(world(), made)
+  })
+
   it('leaves containers alone that opt out, gives privileged ones no seccomp, and keeps to those that are named', async () => {
     const namespace = await world().namespace('parts')
     const made = policy(namespace, 'web', { kind: 'Pod', target: { containers: ['one', 'privileged', 'free'] } })

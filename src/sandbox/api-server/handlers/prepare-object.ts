@@ -24,7 +24,7 @@ export function withoutSystemFields(object: KubeObject): KubeObject {
 /** Makes of a draft what is stored of a new object. */
 export function prepareForCreate({ resource, context }: ResourceCall, draft: KubeObject, now: string): void {
   const { newGeneration, initialStatus } = behaviourOf(resource)
-  draft.metadata = { ...draft.metadata, uid: context.uuid(), creationTimestamp: now }
+  draft.metadata = { ...withoutSystemFields(draft).metadata, uid: context.uuid(), creationTimestamp: now }
   // Only the server counts generations.
   delete draft.metadata.generation
   if (newGeneration) draft.metadata.generation = 1
