@@ -1,9 +1,9 @@
 {{/*
 Whether the agent runs in an AppArmor profile of its own. Only an agent that loads profiles can load this one. And profiles of containers
-take signals of unconfined processes alone: in one, an agent could not have those go on that agent.strictStart has stopped.
+take signals of unconfined processes alone: in one, an agent could not have those go on that agent.strictStart has stopped, which BPF does.
 */}}
 {{- define "varmor.agentIsConfined" -}}
-{{- if and .Values.agent.ownAppArmorProfile.enabled .Values.appArmorLsmEnforcer.enabled (not .Values.agent.strictStart) }}yes{{ end -}}
+{{- if and .Values.agent.ownAppArmorProfile.enabled .Values.appArmorLsmEnforcer.enabled (not (and .Values.agent.strictStart .Values.bpfLsmEnforcer.enabled)) }}yes{{ end -}}
 {{- end -}}
 
 {{/* Loads the profile and goes on in it, or fails with what the parser or the kernel says. */}}
@@ -29,7 +29,7 @@ profile varmor.agent flags=(attach_disconnected) {
 
   # templates/agent/_capabilities.tpl says what each is for.
   {{- range include "varmor.agentCapabilities" . | fromYamlArray | concat (((.Values.agent.securityContext | default dict).capabilities | default dict).add | default list) | uniq }}
-  capability {{ lower . }},
+  capability{{ ne (upper .) "ALL" | ternary (printf " %s" (lower .)) "" }},
   {{- end }}
 
   # The API server, managers and name servers; what the kernel reports; the runtime.

@@ -1,3 +1,13 @@
+{{/* Where the log is on a node: what agents have as /var/log is agent.hostPaths.log there. */}}
+{{- define "varmor.violationsOnNode" -}}
+{{- $folder := .Values.agent.violations.folder -}}
+{{- if hasPrefix "/var/log/" $folder -}}
+{{- printf "%s%s" (trimSuffix "/" .Values.agent.hostPaths.log) (trimPrefix "/var/log" $folder) -}}
+{{- else -}}
+{{- $folder -}}
+{{- end -}}
+{{- end -}}
+
 {{/* All flags of an agent. What a user gives as args comes last, and so counts. */}}
 {{- define "varmor.agentFlags" -}}
 {{- $agent := .Values.agent -}}
@@ -11,7 +21,7 @@
 {{- end -}}
 {{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
 {{- if $agent.strictReadiness }}{{ $flags = append $flags "--strict-readiness" }}{{ end -}}
-{{- if $agent.strictStart }}{{ $flags = append $flags "--strictStart" }}{{ end -}}
+{{- if and $agent.strictStart .Values.bpfLsmEnforcer.enabled }}{{ $flags = append $flags "--strictStart" }}{{ end -}}
 {{- if $agent.audit.untrustedRecords }}{{ $flags = append $flags "--logUntrustedRecords" }}{{ end -}}
 {{- if $agent.violations.compress }}{{ $flags = append $flags "--violationsCompress" }}{{ end -}}
 {{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
