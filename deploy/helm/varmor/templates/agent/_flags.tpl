@@ -12,14 +12,14 @@
 {{- define "varmor.agentFlags" -}}
 {{- $agent := .Values.agent -}}
 {{- $flags := list -}}
-{{- if .Values.unloadAllAaProfiles.enabled }}{{ $flags = concat $flags $agent.unloadAllAaProfiles.args }}{{ end -}}
-{{- if .Values.removeAllSeccompProfiles.enabled }}{{ $flags = concat $flags $agent.removeAllSeccompProfiles.args }}{{ end -}}
-{{- if .Values.unloadAllBpfProfiles.enabled }}{{ $flags = concat $flags $agent.unloadAllBpfProfiles.args }}{{ end -}}
+{{- if .Values.unloadAllAaProfiles.enabled }}{{ $flags = concat $flags ($agent.unloadAllAaProfiles.args | default list) }}{{ end -}}
+{{- if .Values.removeAllSeccompProfiles.enabled }}{{ $flags = concat $flags ($agent.removeAllSeccompProfiles.args | default list) }}{{ end -}}
+{{- if .Values.unloadAllBpfProfiles.enabled }}{{ $flags = concat $flags ($agent.unloadAllBpfProfiles.args | default list) }}{{ end -}}
 {{- if .Values.metrics.enabled }}{{ $flags = append $flags "--enableMetrics" }}{{ end -}}
 {{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
 {{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
 {{- end -}}
-{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
+{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags (.Values.jsonLogFormat.args | default list) }}{{ end -}}
 {{- if $agent.strictReadiness }}{{ $flags = append $flags "--strict-readiness" }}{{ end -}}
 {{- if and $agent.strictStart .Values.bpfLsmEnforcer.enabled }}{{ $flags = append $flags "--strictStart" }}{{ end -}}
 {{- if $agent.audit.untrustedRecords }}{{ $flags = append $flags "--logUntrustedRecords" }}{{ end -}}

@@ -2,18 +2,18 @@
 {{- define "varmor.managerFlags" -}}
 {{- $manager := .Values.manager -}}
 {{- $flags := list -}}
-{{- if .Values.restartExistWorkloads.enabled }}{{ $flags = concat $flags $manager.restartExistWorkloads.args }}{{ end -}}
-{{- if .Values.bpfExclusiveMode.enabled }}{{ $flags = concat $flags $manager.bpfExclusiveMode.args }}{{ end -}}
+{{- if .Values.restartExistWorkloads.enabled }}{{ $flags = concat $flags ($manager.restartExistWorkloads.args | default list) }}{{ end -}}
+{{- if .Values.bpfExclusiveMode.enabled }}{{ $flags = concat $flags ($manager.bpfExclusiveMode.args | default list) }}{{ end -}}
 {{- if .Values.serviceEgressControl.enabled }}{{ $flags = append $flags "--enableServiceEgressControl" }}{{ end -}}
 {{- if .Values.podEgressControl.enabled }}{{ $flags = append $flags "--enablePodEgressControl" }}{{ end -}}
 {{- if .Values.behaviorModeling.enabled }}{{ $flags = append $flags "--enableBehaviorModeling" }}{{ end -}}
 {{- if eq (toString .Values.behaviorModeling.generalise) "false" }}{{ $flags = append $flags "--no-generalise" }}{{ end -}}
-{{- if .Values.metrics.enabled }}{{ $flags = concat $flags $manager.metrics.args }}{{ end -}}
+{{- if .Values.metrics.enabled }}{{ $flags = concat $flags ($manager.metrics.args | default list) }}{{ end -}}
 {{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
 {{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
 {{- end -}}
 {{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
-{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
+{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags (.Values.jsonLogFormat.args | default list) }}{{ end -}}
 {{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confineInitContainers" }}{{ end -}}
 {{- $unbound := $manager.allowUnboundTokens -}}
 {{- if kindIs "invalid" $unbound }}{{ $unbound = semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version }}{{ end -}}
