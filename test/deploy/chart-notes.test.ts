@@ -1,0 +1,154 @@
+import { expect } from 'chai'
+import { parse } from 'yaml'
+import { builtHelm } from '../cluster/binaries/helm.ts'
+import { chart, Helm } from '../cluster/helm/helm.ts'
+
+const program = builtHelm(4)
+
+const on = { enabled: true }
+const off = { enabled: false }
+const withoutBpf = (agent: object, more: object = {}): object => ({ bpfLsmEnforcer: off, agent, ...more })
+const args = (...args: string[]): object => ({ manager: { args } })
+const memory = { resources: { limits: { memory: '1Gi' } } }
+const labelled = 'the label that opts in (sandbox.varmor.org/enable=true)'
+const holdsUp = 'no such workload can be created or changed'
+const noLabel = 'No label opts workloads in'
+const noMetrics = 'Without metrics.enabled these have no effect: '
+const noBpf = 'Without bpfLsmEnforcer these have no effect: '
+const resources = 'agent.bpfLsmEnforcer.resources has no effect'
+const crash = 'After a crash of an agent'
+const unconfined = 'Agents are in no AppArmor profile of their own'
+
+const rows: { title: string; values: object; says?: string[]; isSilent?: string[] }[] = [
+  {
+    title: 'nothing of what is by default',
+    values: {},
+    says: [': 3 managers, and an agent', labelled, 'on each node in /var/log/varmor/violations.log'],
+    isSilent: [holdsUp, noMetrics, noBpf, resources, crash, unconfined, 'no effect'],
+  },
+  { title: 'one manager', values: { manager: { replicaCount: 1 } }, says: [': 1 manager, and'] },
+  {
+    title: 'how many managers there are where they are scaled',
+    values: { manager: { replicaCount: 1, autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 7 } } },
+    says: [': 2 to 7 managers, and'],
+  },
+  {
+    title: 'where the log is on nodes whose logs are elsewhere',
+    values: { agent: { hostPaths: { log: '/data/log' } } },
+    says: ['on each node in /data/log/varmor/violations.log'],
+  },
+  {
+    title: 'what flags of managers say',
+    values: args('--webhookMatchLabel=', '--webhookFailurePolicy=Fail'),
+    says: [
+      '(none: all are in)',
+      `${holdsUp} (manager.args: --webhookFailurePolicy=Fail), but`,
+      `${noLabel} (manager.args: --webhookMatchLabel is empty)`,
+    ],
+  },
+  {
+    title: 'what the last of these flags says, with one dash too',
+    values: args('--webhookMatchLabel=', '-webhookFailurePolicy=Fail', '-webhookMatchLabel=a=b'),
+    says: ['(a=b)', holdsUp],
+    isSilent: [noLabel],
+  },
+  {
+    title: 'nothing of values that flags change back',
+    values: {
+      manager: {
+        webhook: { matchLabel: '', failurePolicy: 'Fail' },
+        args: ['--webhookFailurePolicy=Ignore', '--webhookMatchLabel=sandbox.varmor.org/enable=true'],
+      },
+    },
+    says: [labelled],
+    isSilent: [holdsUp, noLabel],
+  },
+  {
+    title: 'the values where no flag is given',
+    values: { manager: { webhook: { matchLabel: '', failurePolicy: 'Fail' } } },
+    says: [`${holdsUp} (manager.webhook.failurePolicy: Fail), but`, `${noLabel} (manager.webhook.matchLabel is empty)`],
+  },
+  {
+    title: 'the namespaces of values and of flags',
+    values: {
+      manager: {
+        webhook: { exemptNamespaces: ['cni'] },
+        args: ['--webhookExemptNamespaces=a,b', '-webhookExemptNamespaces=c'],
+      },
+    },
+    says: ['(manager.webhook.exemptNamespaces; manager.args: --webhookExemptNamespaces): cni, a, b, c.'],
+  },
+  {
+    title: 'what means nothing without metrics',
+    values: { metrics: { prometheusRule: on, dashboard: on, tlsSecretName: 'tls' } },
+    says: [`${noMetrics}metrics.prometheusRule, metrics.dashboard, metrics.tlsSecretName.`],
+  },
+  {
+    title: 'nothing of it with metrics',
+    values: { metrics: { ...on, prometheusRule: on, dashboard: on, tlsSecretName: 'tls' } },
+    isSilent: [noMetrics],
+  },
+  { title: 'what strict start costs', values: { agent: { strictStart: true } }, says: [crash, unconfined] },
+  {
+    title: 'that strict start is of BPF',
+    values: withoutBpf({ strictStart: true }, { bpfExclusiveMode: on }),
+    says: [`${noBpf}bpfExclusiveMode, agent.strictStart.`],
+    isSilent: [crash, unconfined],
+  },
+  { title: 'nothing of BPF where it is off and nothing is asked of it', values: withoutBpf({}), isSilent: [noBpf] },
+  { title: 'nothing of BPF where it is on', values: { bpfExclusiveMode: on }, isSilent: [noBpf] },
+  {
+    title: 'that resources for BPF have no effect without it',
+    values: withoutBpf({ bpfLsmEnforcer: memory }),
+    says: [`${resources}: without bpfLsmEnforcer`],
+  },
+  {
+    title: 'nothing of resources for BPF with it, or as they are by default',
+    values: { agent: { bpfLsmEnforcer: memory } },
+    isSilent: [resources],
+  },
+  { title: 'nothing of resources for BPF that nobody has given', values: withoutBpf({}), isSilent: [resources] },
+  {
+    title: 'what of upstream’s enforcers means nothing',
+    values: {
+      agent: {
+        appArmorLsmEnforcer: { volumes: [{}], volumeMounts: [{}] },
+        bpfLsmEnforcer: { volumes: [{}], volumeMounts: [{}], args: ['--enableBpfEnforcer'] },
+      },
+    },
+    says: [
+      'had no effect: agent.appArmorLsmEnforcer.volumes, agent.appArmorLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.volumes, agent.bpfLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.args.',
+    ],
+  },
+]
+
+describe(`Notes of the chart${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
+  let helm: Helm
+  before(function () {
+    if (program === undefined) this.skip()
+    helm = new Helm(4, program)
+  })
+  after(() => helm?.end())
+
+  for (const { title, values, says = [], isSilent = [] } of rows)
+    it(`say ${title}`, async () => {
+      const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+      const [, notes = ''] = (await helm.output(tried, values)).split('\nNOTES:\n')
+      expect(notes).to.match(/^vArmor /)
+      const text = notes.replaceAll('\n', ' ')
+      for (const said of says) expect(text).to.include(said)
+      for (const unsaid of isSilent) expect(text).not.to.include(unsaid)
+    })
+
+  it('know the resources that values.yaml has', async () => {
+    const { agent } = parse(await helm.output(['show', 'values', chart])) as {
+      agent: Record<'appArmorLsmEnforcer' | 'bpfLsmEnforcer', object>
+    }
+    const { appArmorLsmEnforcer, bpfLsmEnforcer } = agent
+    const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+    for (const bpf of [on, off]) {
+      const values = { bpfLsmEnforcer: bpf, agent: { appArmorLsmEnforcer, bpfLsmEnforcer } }
+      expect(await helm.output(tried, values)).not.to.include('resources has no effect')
+    }
+  })
+})
