@@ -1,5 +1,7 @@
-import { Composer, type Document, isAlias, isPair, isScalar, LineCounter, type Node, Parser, visit } from 'yaml'
-import { offsetOf, rangeOf } from './field-offset.ts'
+import { Composer, type Document, LineCounter, Parser } from 'yaml'
+import { isBug } from '../base/bug.ts'
+import { type Mistake, shapeOf } from './document-shape.ts'
+import { offsetOf } from './field-offset.ts'
 import { likeKubectl } from './yaml-like-kubectl.ts'
 import { findUnfit, tooLarge } from './yaml-limits.ts'
 
@@ -28,13 +30,13 @@ export interface SourceError extends Place {
   problem: string
 }
 
-/** More aliases than this resolve to a document that was made to exhaust memory. */
-const MAX_ALIASES = 100
+/** More mistakes of a file are only counted. */
+const MAX_ERRORS = 100
 
 /** Splits YAML or JSON text into its documents, and list kinds into their items. Empty documents are passed over. */
 export function readDocuments(file: string, text: string): { objects: SourceObject[]; errors: SourceError[] } {
   const objects: SourceObject[] = []
-  const errors: SourceError[] = []
+  const errors = new SourceErrors()
   const lines = new LineCounter()
   const large = tooLarge(text)
   if (large !== undefined) return { objects, errors: [{ file, document: 1, line: 1, column: 1, problem: large }] }
@@ -48,7 +50,27 @@ export function readDocuments(file: string, text: string): { objects: SourceObje
   for (const [i, document] of documents.entries()) {
     readDocument(document, lines, { file, document: i + 1 }, objects, errors)
   }
-  return { objects, errors }
+  return { objects, errors: errors.all }
+}
+
+/** The first of them, and how many more there are: the place of each costs time. */
+class SourceErrors {
+  readonly #errors: SourceError[] = []
+  #more: { first: SourceError; count: number } | undefined
+
+  add(error: () => SourceError): void {
+    if (this.#errors.length < MAX_ERRORS) this.#errors.push(error())
+    else if (this.#more === undefined) this.#more = { first: error(), count: 1 }
+    else this.#more.count++
+  }
+
+  get all(): SourceError[] {
+    if (this.#more === undefined) return this.#errors
+    const { first, count } = this.#more
+    const { file, document, line, column } = first
+    const rest = { file, document, line, column, problem: `${count} more mistakes` }
+    return [...this.#errors, count === 1 ? first : rest]
+  }
 }
 
 type Origin = { file: string; document: number }
@@ -58,25 +80,25 @@ function readDocument(
   lines: LineCounter,
   origin: Origin,
   objects: SourceObject[],
-  errors: SourceError[],
+  errors: SourceErrors,
 ): void {
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const problems = syntaxProblems(document)
-  if (problems.length === 0) problems.push(...shapeProblems(document))
-  if (problems.length > 0) {
-    for (const { problem, at } of problems) errors.push({ ...origin, ...placeOf(at), problem })
+  const broken = syntaxMistake(document)
+  const { mistakes, aliased } = broken === undefined ? shapeOf(document) : { mistakes: [broken], aliased: new Map() }
+  if (mistakes.length > 0) {
+    for (const { problem, at } of mistakes) errors.add(() => ({ ...origin, ...placeOf(at), problem }))
     return
   }
-  const place = (path: string) => placeOf(offsetOf(document.contents, path, document))
+  const place = (path: string) => placeOf(offsetOf(document.contents, path, aliased))
   const value = toValue(document)
-  if (!value.ok) errors.push({ ...origin, ...place(''), problem: value.problem })
+  if (!value.ok) errors.add(() => ({ ...origin, ...place(''), problem: value.problem }))
   else if (value.value !== null) {
     for (const { object, item, path } of unpack(value.value)) {
       const at = { ...origin, ...(item !== undefined && { item }) }
-      if (!isObject(object)) errors.push({ ...at, ...place(path), problem: 'is no object with a kind' })
+      if (!isObject(object)) errors.add(() => ({ ...at, ...place(path), problem: 'is no object with a kind' }))
       else objects.push({ ...at, value: object, place: (field) => place(joinPath(path, field)) })
     }
   }
@@ -92,35 +114,19 @@ function joinPath(path: string, field: string): string {
 
 function toValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false; problem: string } {
   try {
-    return { ok: true, value: document.toJS({ maxAliasCount: MAX_ALIASES }) }
+    // What aliases stand for has been counted.
+    return { ok: true, value: document.toJS({ maxAliasCount: -1 }) }
   } catch (error) {
-    // The yaml library throws a ReferenceError for aliases that are too many, circular or unresolved.
-    if (!(error instanceof ReferenceError)) throw error
-    return { ok: false, problem: error.message }
+    // The yaml library throws an Error or a ReferenceError at text that it cannot make a value of.
+    if (isBug(error) && !(error instanceof ReferenceError)) throw error
+    return { ok: false, problem: (error as Error).message }
   }
 }
 
-/** Keys that come twice, and the first of all else: the reader has lost its way after it, and what it says is of no help. */
-function syntaxProblems(document: Document.Parsed): { problem: string; at: number }[] {
-  const all = [...document.errors, ...document.warnings]
-  const first = all.find(({ code }) => code !== 'DUPLICATE_KEY')
-  return all
-    .filter((error) => error === first || error.code === 'DUPLICATE_KEY')
-    .map(({ message, pos }) => ({ problem: message, at: pos[0] }))
-}
-
-/** What is YAML, but no object of Kubernetes. */
-function shapeProblems(document: Document.Parsed): { problem: string; at: number }[] {
-  const found: { problem: string; at: number }[] = []
-  visit(document, (_, node, ancestors) => {
-    const at = isPair(node) ? rangeOf(node.key) : rangeOf(node)
-    if (isPair(node) && (!isScalar(node.key) || node.key.value === null))
-      found.push({ problem: 'a key must be text', at })
-    if (isAlias(node) && ancestors.includes(node.resolve(document) as Node)) {
-      found.push({ problem: 'an alias stands for something that it is itself a part of', at })
-    }
-  })
-  return found
+/** The first: the reader has lost its way after it, and what it says is of no help. */
+function syntaxMistake({ errors, warnings }: Document.Parsed): Mistake | undefined {
+  const first = errors[0] ?? warnings[0]
+  return first && { problem: first.message, at: first.pos[0] }
 }
 
 /** `List`, `VarmorPolicyList` and the like become their items. */

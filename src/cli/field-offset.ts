@@ -1,12 +1,12 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node } from 'yaml'
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 
-/** Offset of the field at `path`; keys may hold dots, as those of labels do, so the longest that fits is taken. */
-export function offsetOf(root: unknown, path: string, document: Document.Parsed): number {
+/** Offset of the field at `path`; keys may hold dots, as those of labels do, so the longest that fits is taken. @param aliased what aliases stand for */
+export function offsetOf(root: unknown, path: string, aliased: ReadonlyMap<Alias, Node>): number {
   let node = root
   let offset = rangeOf(root)
   let rest = path
   while (rest !== '') {
-    const step = stepInto(isAlias(node) ? node.resolve(document) : node, rest)
+    const step = stepInto(isAlias(node) ? aliased.get(node) : node, rest)
     if (step === undefined) return offset
     offset = step.offset ?? offset
     node = step.node
@@ -22,16 +22,41 @@ function stepInto(node: unknown, rest: string): { node: unknown; offset?: number
     return item && { node: item, ...offsetIn(item), rest: rest.slice(index[0].length) }
   }
   if (!isMap(node)) return undefined
-  const fits = (key: string) => rest.startsWith(key) && /^($|\.|\[)/.test(rest.slice(key.length))
-  const pairs = node.items.map(({ key, value }) => ({
-    key: key as Node,
-    name: String(isScalar(key) ? key.value : ''),
-    value,
-  }))
-  const pair = pairs.filter(({ name }) => fits(name)).sort((a, b) => b.name.length - a.name.length)[0]
+  let pair: Named | undefined
+  for (const other of keysOf(node).get(firstPart(rest)) ?? []) {
+    const { name } = other
+    const fits = rest.startsWith(name) && [undefined, '.', '['].includes(rest[name.length])
+    if (fits && (pair === undefined || name.length > pair.name.length)) pair = other
+  }
   if (pair === undefined) return undefined
   return { node: pair.value, ...offsetIn(pair.key), rest: rest.slice(pair.name.length).replace(/^\./, '') }
 }
+
+interface Named {
+  key: Node
+  name: string
+  value: unknown
+}
+
+const keys = new WeakMap<YAMLMap, ReadonlyMap<string, readonly Named[]>>()
+
+/** By the first part of their names, once: a map of thousands of keys may be asked for thousands of paths. */
+function keysOf(map: YAMLMap): ReadonlyMap<string, readonly Named[]> {
+  const known = keys.get(map)
+  if (known !== undefined) return known
+  const found = new Map<string, Named[]>()
+  for (const { key, value } of map.items) {
+    const name = String(isScalar(key) ? key.value : '')
+    const named = { key: key as Node, name, value }
+    const same = found.get(firstPart(name))
+    if (same === undefined) found.set(firstPart(name), [named])
+    else same.push(named)
+  }
+  keys.set(map, found)
+  return found
+}
+
+const firstPart = (path: string): string => /^[^.[]*/.exec(path)![0]
 
 function offsetIn(node: Node): { offset?: number } {
   return node.range ? { offset: node.range[0] } : {}

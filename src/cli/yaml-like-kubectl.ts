@@ -33,7 +33,8 @@ const binary: ScalarTag = {
 export const likeKubectl: ParseOptions & DocumentOptions & SchemaOptions = {
   version: '1.2',
   merge: true,
-  uniqueKeys: true,
+  // The library compares each with all others; see `shapeOf`.
+  uniqueKeys: false,
   strict: true,
   prettyErrors: false,
   customTags: (tags: Tags) => [bool, octal, binary, ...tags],

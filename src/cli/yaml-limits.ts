@@ -27,7 +27,7 @@ export function tooLarge(text: string): string | undefined {
 
 /**
  * What no policy is like. Looked for before anything is composed: the composer is recursive, and text that is nested by the
- * thousand ends the stack and with it the process; and it compares every key of a map with every other.
+ * thousand ends the stack and with it the process.
  */
 export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: string } | undefined {
   const last = tokens.filter(({ type }) => type === 'document')[MAX_DOCUMENTS]

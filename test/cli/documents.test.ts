@@ -18,12 +18,19 @@ for (let i = 1; i < 9; i++) {
   bomb.push(`${name}: &${name} [${Array(8).fill(`*${before}`).join(', ')}]`)
 }
 
+const merges = ['a0: &a0 {b: 1}']
+for (let i = 1; i < 40; i++) merges.push(`a${i}: &a${i} {<<: [*a${i - 1}, *a${i - 1}]}`)
+
 describe('a manifest', () => {
   // biome-ignore format: a table reads better
   const read: [string, string, unknown][] = [
     ['booleans of YAML 1.1', 'a: on\nb: Off\nc: yes\nd: "no"', { a: true, b: false, c: true, d: 'no' }],
     ['octal, hexadecimal and binary numbers', 'a: 0100\nb: 0x40\nc: 0b11\nd: 0o17', { a: 64, b: 64, c: 3, d: 15 }],
     ['merge keys', 'a: &x {b: 1}\nc:\n  <<: *x\n  d: 2', { a: { b: 1 }, c: { b: 1, d: 2 } }],
+    ['merge keys with several maps', 'a: &x {b: 1}\nc:\n  <<: [*x, {d: 2}]', { a: { b: 1 }, c: { b: 1, d: 2 } }],
+    ['several merge keys', 'a: &x {b: 1}\nc:\n  <<: *x\n  <<: {d: 2}', { a: { b: 1 }, c: { b: 1, d: 2 } }],
+    ['a key that looks like a merge key', '"<<": 1', { '<<': 1 }],
+    ['anchors that are called the same', 'a: &x 1\nb: *x\nc: &x 2\nd: *x', { a: 1, b: 1, c: 2, d: 2 }],
     ['Windows line ends', 'a: 1\r\nb: |\r\n  x\r\n', { a: 1, b: 'x\n' }],
     ['dates as text', 'a: 2024-01-01', { a: '2024-01-01' }],
     ['JSON', '{"a": [1, {"b": null}]}', { a: [1, { b: null }] }],
@@ -66,10 +73,19 @@ describe('a manifest', () => {
   // biome-ignore format: a table reads better
   const refused: [string, string, RegExp, number?][] = [
     ['a key that comes twice', 'a: 1\nb: 2\na: 3', /unique/, 3],
+    ['a key that comes twice in braces', 'a: 1\nb: {c: 1, "c": 2}', /unique/, 2],
     ['a tab for an indent', 'a:\n\tb: 1', /[Tt]ab/, 2],
     ['an alias without an anchor', 'a: *b', /alias/i],
     ['an alias of itself', 'a: &a [*a]', /itself/],
-    ['aliases that multiply', bomb.join('\n'), /exhaustion/],
+    ['an alias of itself in an ordered map', 'a: &a !!omap [b: *a]', /itself/],
+    ['aliases that multiply', bomb.join('\n'), /aliases stand for more than 100000 values.*use fewer/, 6],
+    ['aliases without end', `a: &a x\nb: [${Array(1_001).fill('*a').join(', ')}]`, /more than 1000 aliases.*write out/, 2],
+    ['a merge key with nothing', 'a: 1\nb:\n  <<:\n  c: 1', /merge key.*name a map/, 3],
+    ['a merge key with a number', 'a: 1\n<<: 1', /merge key.*name a map/, 2],
+    ['a merge key with a list', 'a: &a [{b: 1}]\n<<: *a', /merge key.*name a map/, 2],
+    ['a merge key with what is no map among maps', 'a: &a {b: 1}\nc: {<<: [*a, 2]}', /merge key.*name a map/, 2],
+    ['a merge key by its tag', 'a: 1\n!!merge b: 1', /merge key.*name a map/, 2],
+    ['merge keys that multiply', merges.join('\n'), /aliases stand for more than 100000 values/, 15],
     ['a tag that nobody knows', 'a: !secret 1', /tag/],
     ['a key that is no text', '? [a]\n: b', /key must be text/],
     ['lists nested by the thousand', '- '.repeat(20_000), /nested more than 100/],
@@ -82,6 +98,26 @@ describe('a manifest', () => {
     ['a list with text in it', 'kind: List\nitems:\n- a', /no object with a kind/, 3],
     ['something else altogether', '# Title\n\nSome *text*: `x` and\n| a | b |\n', /./],
   ]
+  it('may have all the keys and aliases that are allowed, none of which is compared with all others', () => {
+    const keys = Array.from({ length: 20_000 }, (_, i) => `k${i}: ${i}`).join('\n')
+    const aliases = `a: &a x\nb: [${Array(1_000).fill('*a').join(', ')}]`
+    const [many, short] = values(`${keys}\n---\n${aliases}`) as [object, { b: string[] }]
+    expect([Object.keys(many).length, short.b.length]).to.deep.equal([20_000, 1_000])
+  })
+
+  it('that repeats a mistake has it named a hundred times, and how many more there are', () => {
+    const { errors } = readDocuments('f.yaml', `kind: List\nitems:\n${'- a\n'.repeat(150)}`)
+    expect(errors).to.have.length(101)
+    expect(errors[99]).to.deep.include({ line: 102, item: 100 })
+    expect(errors[100]).to.deep.equal({
+      file: 'f.yaml',
+      document: 1,
+      line: 103,
+      column: 3,
+      problem: '50 more mistakes',
+    })
+  })
+
   for (const [what, text, expected, line = 1] of refused) {
     it(`is refused with its place: ${what}`, () => {
       const found = problem(text)
