@@ -45,6 +45,9 @@ const settling = 200
 /** but so often at most. */
 const mostSettling = 25
 
+/** More mistakes of a file are only counted. */
+const mostMistakes = 100
+
 interface KnownFile {
   version: string
   digest: string
@@ -63,6 +66,8 @@ export class PolicyFolder implements ProfileSource {
   /** Undefined while that is not known. */
   #inForce: ReadonlyMap<string, HeldPolicy> | undefined
   #problems: readonly string[] = []
+  /** What is in force is not noted for the next start, which would go back to what was before. */
+  #isUnsaved = false
   #unwatch: (() => void) | undefined
   #changed = false
   #stopped = false
@@ -145,7 +150,12 @@ export class PolicyFolder implements ProfileSource {
       this.#unwatch?.()
       this.#unwatch = undefined
       this.#say([`${error.message}; until then what was in force stays in force`])
-    } else logTrouble(logger, error, { folder, err: error }, 'policies cannot be looked at; it is tried again')
+    } else {
+      this.#say([
+        `${folder}: it cannot be looked at: ${messageOf(error)}; it is tried again; until then what was in force stays in force`,
+      ])
+      logTrouble(logger, error, { folder, err: error }, 'policies cannot be looked at; it is tried again')
+    }
     return false
   }
 
@@ -190,7 +200,8 @@ export class PolicyFolder implements ProfileSource {
       this.#inForce ?? new Map(),
     )
     this.#say(problems)
-    if (this.#enforce(policies)) await memory.save(policies)
+    if (this.#enforce(policies)) this.#isUnsaved = true
+    if (this.#isUnsaved) this.#isUnsaved = !(await memory.save(policies))
     return true
   }
 
@@ -217,7 +228,22 @@ export class PolicyFolder implements ProfileSource {
     } else if ('bytes' in file) {
       const digest = hash('sha256', file.bytes)
       if (known !== undefined && known.digest === digest && !known.again) known.version = file.version
-      else this.#files.set(name, { version: file.version, digest, ...(await this.#contentsOf(name, file.bytes)) })
+      else
+        this.#files.set(name, { version: file.version, digest, ...(await this.#contentsOrTrouble(name, file.bytes)) })
+    }
+  }
+
+  /** Nothing that one file brings about keeps the others from being followed. */
+  async #contentsOrTrouble(name: string, bytes: Buffer): Promise<Pick<KnownFile, 'contents' | 'again'>> {
+    try {
+      return await this.#contentsOf(name, bytes)
+    } catch (error) {
+      const file = join(this.#options.folder, name)
+      const problem = `${file}: it cannot be judged: ${messageOf(error)}; it is tried again`
+      const before = this.#files.get(name)?.contents
+      const isSaid = before !== undefined && 'problems' in before && before.problems[0] === problem
+      if (!isSaid) logTrouble(this.#options.logger, error, { file, err: error }, 'a file of policies cannot be judged')
+      return { contents: { problems: [problem] }, again: true }
     }
   }
 
@@ -225,14 +251,17 @@ export class PolicyFolder implements ProfileSource {
     const { folder, read, judge, logger } = this.#options
     const file = join(folder, name)
     const found = read(file, bytes)
-    const problems = [...found.problems]
+    const problems = found.problems.slice(0, mostMistakes)
+    let more = found.problems.length - problems.length
     const policies: HeldPolicy[] = []
     let again = false
     for (const { value, say } of found.policies) {
       const judged = await judge(value)
       if ('errors' in judged) {
         again ||= judged.passing === true
-        problems.push(...judged.errors.map(say))
+        const named = judged.errors.slice(0, mostMistakes - problems.length)
+        problems.push(...named.map(say))
+        more += judged.errors.length - named.length
       } else {
         const policy = { file, document: judged.document }
         policies.push(policy)
@@ -240,13 +269,15 @@ export class PolicyFolder implements ProfileSource {
           logger.warn({ file, policy: titleOf(policy), leftOut: judged.notes }, 'not all of a policy can be enforced')
       }
     }
+    if (more > 0) problems.push(`${file}: ${more} more mistakes`)
     return { contents: problems.length > 0 ? { problems } : { policies }, again }
   }
 
   #say(problems: readonly string[]): void {
     const { logger, folder } = this.#options
+    const said = new Set(this.#problems)
     for (const problem of problems)
-      if (!this.#problems.includes(problem)) logger.error({ reason: problem }, 'a policy cannot be taken from its file')
+      if (!said.has(problem)) logger.error({ reason: problem }, 'a policy cannot be taken from its file')
     if (problems.length === 0 && this.#problems.length > 0) logger.info({ folder }, 'all policies are in force again')
     this.#problems = problems
   }
@@ -255,3 +286,5 @@ export class PolicyFolder implements ProfileSource {
     for (const queue of this.#queues) queue.push(change)
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

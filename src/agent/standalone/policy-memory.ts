@@ -10,11 +10,13 @@ import { type HeldPolicy, titleOf } from './policy-set.ts'
 export interface PolicyMemory {
   /** Undefined where there is none. */
   load(): Promise<ReadonlyMap<string, HeldPolicy> | undefined>
-  save(policies: ReadonlyMap<string, HeldPolicy>): Promise<void>
+  /** @returns whether it is kept now; what keeps it from that may pass */
+  save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
 /** @param namespace where vArmor would be installed */
 export function policyMemory(path: string, namespace: string, logger: Logger): PolicyMemory {
+  let failing = false
   return {
     async load() {
       try {
@@ -34,9 +36,17 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
         await mkdir(dirname(path), { recursive: true, mode: 0o755 })
         await writeFile(`${path}.new`, text, { mode: 0o600 })
         await rename(`${path}.new`, path)
+        failing = false
+        return true
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === undefined) throw error
-        logger.warn({ file: path, err: error }, 'what is in force cannot be noted for the next start; make room for it')
+        if (!failing)
+          logger.warn(
+            { file: path, err: error },
+            'what is in force cannot be noted for the next start, which is tried again; make room for it',
+          )
+        failing = true
+        return false
       }
     },
   }

@@ -65,6 +65,9 @@ export function policySet(
   return { policies: new Map(policies.map((policy) => [titleOf(policy), policy])), problems }
 }
 
+/** Of those that are called the same. */
+const mostNamed = 10
+
 /** One of those of each name. */
 function chosen(
   policies: readonly HeldPolicy[],
@@ -75,11 +78,17 @@ function chosen(
   remedy: string,
 ): HeldPolicy[] {
   const byName = new Map<string, HeldPolicy[]>()
-  for (const policy of policies) byName.set(nameOf(policy), [...(byName.get(nameOf(policy)) ?? []), policy])
+  for (const policy of policies) {
+    const those = byName.get(nameOf(policy))
+    if (those === undefined) byName.set(nameOf(policy), [policy])
+    else those.push(policy)
+  }
   return [...byName.values()].map((those) => {
     const one = those.find((policy) => before.get(titleOf(policy))?.file === policy.file) ?? those[0]!
     if (those.length > 1) {
-      const where = those.map((policy) => `${titleOf(policy)} in ${policy.file}`).join(' and ')
+      const named = those.slice(0, mostNamed).map((policy) => `${titleOf(policy)} in ${policy.file}`)
+      if (those.length > mostNamed) named.push(`${those.length - mostNamed} more`)
+      const where = named.join(' and ')
       problems.push(`${where}: ${what}; that of ${one.file} is in force: ${remedy}`)
     }
     return one

@@ -74,8 +74,9 @@ export class StandaloneConfinement implements Confinement {
 
   look(containers: Iterable<NodeContainer>): void {
     const found = Array.from(containers).flatMap((container) => this.#missing(container))
+    const said = new Set(this.#unconfined)
     for (const problem of found)
-      if (!this.#unconfined.includes(problem))
+      if (!said.has(problem))
         this.#options.logger.warn({ reason: problem }, 'a container is not confined as its policy says')
     this.#unconfined = found
   }

@@ -31,6 +31,10 @@ class World {
   writing = new Set<string>()
   refused: string | undefined
   fails = false
+  /** A file with this text makes the reader fail. */
+  unreadable: string | undefined
+  /** What is in force cannot be noted. */
+  full = false
   /** Policies are judged after it. */
   judging: Promise<void> = Promise.resolve()
   /** Compilers have no time. */
@@ -66,7 +70,10 @@ class World {
           return () => undefined
         },
       },
-      read: readPolicies,
+      read: (path, bytes) => {
+        if (String(bytes) === this.unreadable) throw new Error('a bug')
+        return readPolicies(path, bytes)
+      },
       judge: async (policy) => {
         await this.judging
         return judgeStandalone(policy, this.busy ? busy : compilers, 'varmor')
@@ -74,7 +81,8 @@ class World {
       memory: {
         load: async () => memory && new Map(memory.map((policy) => [titleIn(policy), policy])),
         save: async (policies) => {
-          this.saved = [...policies.values()]
+          if (!this.full) this.saved = [...policies.values()]
+          return !this.full
         },
       },
       onChange: (policies) => void this.confining.push(Array.from(policies, titleIn)),
@@ -319,14 +327,87 @@ describe('a folder of policies', () => {
     expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
   })
 
-  it('goes on after whatever fails', async () => {
+  for (const [title, bad, problem] of [
+    [
+      'a merge key without a map',
+      'kind: VarmorPolicy\nmetadata:\n  <<:\n',
+      /^\/p\/a\.yaml:3:3: .*a merge key must name a map/,
+    ],
+    ['what makes its reader fail', 'bad', /^\/p\/a\.yaml: it cannot be judged: a bug; it is tried again/],
+  ] as const)
+    it(`follows its other files while one holds ${title}, and says so`, async () => {
+      world = new World()
+      world.unreadable = 'bad'
+      world.files.set('a.yaml', text('a'))
+      world.files.set('b.yaml', text('b'))
+      await world.start()
+      world.files.set('a.yaml', bad)
+      world.files.delete('b.yaml')
+      world.files.set('c.yaml', text('c'))
+      await world.change()
+      expect(world.inForce).to.have.members(['VarmorPolicy default/a', 'VarmorPolicy default/c'])
+      expect(world.folder.problems).to.have.length(1)
+      expect(world.folder.problems[0])
+        .to.match(problem)
+        .and.match(/what it said before stays in force$/)
+      const said = world.logged.length
+      await world.clock.advance(30_000)
+      expect(world.logged, 'it is said once').to.have.length(said)
+    })
+
+  it('judges a file again that could not be judged, though it is as it was', async () => {
+    world = new World()
+    world.unreadable = text('a')
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    expect(world.folder.problems).to.have.length(1)
+    world.unreadable = undefined
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect([world.folder.problems, world.inForce]).to.deep.equal([[], ['VarmorPolicy default/a']])
+  })
+
+  it('names a hundred mistakes of a file, and how many more it has', async () => {
+    world = new World()
+    const wrong = (name: string): object => policyObject(name, { rules: ['disallow-mont'] })
+    const policies = Array.from({ length: 120 }, (_, i) => wrong(`a${i}`))
+    world.files.set('a.yaml', JSON.stringify({ kind: 'VarmorPolicyList', items: policies }))
+    await world.start()
+    while (world.folder.problems.length === 0) await world.settle()
+    expect(world.folder.problems).to.have.length(101)
+    expect(world.folder.problems[100]).to.equal(
+      '/p/a.yaml: 20 more mistakes; until that is mended, nothing of it is in force',
+    )
+  })
+
+  it('notes what is in force when that can be noted again, though nothing has changed since', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    world.full = true
+    world.files.set('b.yaml', text('b'))
+    await world.change()
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect(world.inForce).to.deep.equal(['VarmorPolicy default/a'])
+    world.full = false
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect(world.inForce).to.deep.equal(['VarmorPolicy default/a', 'VarmorPolicy default/b'])
+  })
+
+  it('goes on after whatever fails, and says so until then', async () => {
     world = new World()
     world.fails = true
     await world.start()
+    expect(world.folder.problems).to.deep.equal([
+      '/p: it cannot be looked at: a bug; it is tried again; until then what was in force stays in force',
+    ])
     world.fails = false
     world.files.set('a.yaml', text('a'))
     await world.change()
     expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+    expect(world.folder.problems).to.deep.equal([])
   })
 
   it('keeps all when the folder cannot be used any more, and watches it anew when it can', async () => {

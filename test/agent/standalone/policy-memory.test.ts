@@ -39,9 +39,18 @@ describe('the memory of what is in force', () => {
       ])
     })
 
-  it('says when it cannot be kept', async () => {
+  it('says when it cannot be kept, once until it is, and whether it was', async () => {
+    const kept = memory('file/policies.json')
+    const save = (): Promise<boolean> => kept.save(new Map())
     writeFileSync(join(folder, 'file'), '')
-    await memory('file/policies.json').save(new Map())
-    expect(warned).to.deep.equal(['what is in force cannot be noted for the next start; make room for it'])
+    expect([await save(), await save()]).to.deep.equal([false, false])
+    const warning = 'what is in force cannot be noted for the next start, which is tried again; make room for it'
+    expect(warned).to.deep.equal([warning])
+    rmSync(join(folder, 'file'))
+    expect(await save()).to.equal(true)
+    rmSync(join(folder, 'file'), { recursive: true })
+    writeFileSync(join(folder, 'file'), '')
+    expect(await save()).to.equal(false)
+    expect(warned).to.deep.equal([warning, warning])
   })
 })

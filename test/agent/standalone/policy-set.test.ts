@@ -56,6 +56,13 @@ const cases: Record<string, Case> = {
       'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in a.yaml: the same policy; that of a.yaml is in force: remove it from all files but one',
     ],
   },
+  'of a policy that is in a file very often some are named': {
+    files: { 'a.yaml': says(...Array.from({ length: 13 }, () => held('a.yaml', 'web'))) },
+    inForce: ['VarmorPolicy default/web of a.yaml'],
+    problems: [
+      `${'VarmorPolicy default/web in a.yaml and '.repeat(10)}3 more: the same policy; that of a.yaml is in force: remove it from all files but one`,
+    ],
+  },
   'a policy may go to another file': {
     files: { 'new.yaml': says(held('new.yaml', 'web')) },
     before: [held('old.yaml', 'web')],
