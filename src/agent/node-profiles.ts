@@ -152,9 +152,16 @@ export class NodeProfiles {
     if (!this.wanted.wantedByOthers(key, profile)) this.#options.onRefused?.(profile)
   }
 
+  /** What it was stays so where it cannot be read: no file may be left to open for a moment. */
   #lookAtNode(): void {
-    const [before, now] = [this.#basis, this.#options.basis?.()]
-    this.#basis = now
+    const before = this.#basis
+    try {
+      this.#basis = this.#options.basis?.()
+    } catch (error) {
+      const { logger } = this.#options
+      logTrouble(logger, error, { err: error }, 'the disks of the node cannot be looked at; it is tried again')
+    }
+    const now = this.#basis
     if (before === undefined || before === now) return
     for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
   }

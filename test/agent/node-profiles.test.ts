@@ -34,7 +34,7 @@ describe('the profiles of a node', () => {
   let node: NodeProfiles
   let inUse: Set<string> | undefined
   let compile = compileHere()
-  let disks = ''
+  let disks: string | Error = ''
   const reported = new Map<string, ProfileStanding>()
   const warnings: object[] = []
   const said: string[] = []
@@ -64,7 +64,10 @@ describe('the profiles of a node', () => {
       system,
       loaders: { AppArmor: appArmor, BPF: bpf, Seccomp: seccomp },
       compile: (carried, namespace) => compile(carried, namespace),
-      basis: () => disks,
+      basis: () => {
+        if (disks instanceof Error) throw disks
+        return disks
+      },
       reporter: {
         set: (standing) => reported.set(standing.key, standing),
         forget: (key) => reported.delete(key),
@@ -164,7 +167,7 @@ describe('the profiles of a node', () => {
     }
     const facts: NodeFacts = { appArmor: oldestAppArmor, blockDevices: [] }
     compile = (carried, namespace) =>
-      compileHere({ ...facts, blockDevices: disks === '' ? [] : [disks] })(carried, namespace)
+      compileHere({ ...facts, blockDevices: disks === '' ? [] : [String(disks)] })(carried, namespace)
     const object = armorProfile('varmor-demo-a')
     object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
     const behaviorModeling = { enable: false, duration: 0 }
@@ -183,6 +186,45 @@ describe('the profiles of a node', () => {
     await simulation.runFor(100_000)
     expect(appArmor.texts.get('varmor-demo-a')).to.contain('odd0')
     expect([appArmor.count('load'), warnings]).to.deep.equal([2, []])
+  })
+
+  const noFiles = Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+  it('are looked at further where the disks cannot be looked at for a while, and compiled again when these are others then', async () => {
+    const compiled: string[] = []
+    compile = (carried, namespace) => {
+      compiled.push(String(disks))
+      return compileHere()(carried, namespace)
+    }
+    const policy = {
+      enforcer: 'AppArmor',
+      mode: 'EnhanceProtect',
+      enhanceProtect: { hardeningRules: ['disallow-mount'] },
+    }
+    const object = armorProfile('varmor-demo-a')
+    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
+    const behaviorModeling = { enable: false, duration: 0 }
+    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+    await node.listed()
+    await simulation.settle()
+    disks = noFiles
+    appArmor.texts.clear()
+    await simulation.runFor(200_000)
+    expect(appArmor.texts.size).to.equal(1)
+    expect(said.join('\n')).to.contain('the disks of the node cannot be looked at; it is tried again')
+    disks = '/dev/odd0'
+    await simulation.runFor(100_000)
+    expect(compiled.filter((one) => one === '/dev/odd0')).to.have.length(1)
+  })
+
+  it('are looked at though the disks could not be looked at when all ArmorProfiles were known', async () => {
+    disks = noFiles
+    await node.listed()
+    expect(node.readiness.report().ready).to.equal(true)
+    add(armorProfile('varmor-demo-a'))
+    await simulation.settle()
+    seccomp.texts.clear()
+    await simulation.runFor(100_000)
+    expect([...seccomp.texts.keys()]).to.deep.equal(['varmor-demo-a'])
   })
 
   const policyB = { apiVersion, kind: 'VarmorPolicy', name: 'b', uid: 'p', controller: true }
