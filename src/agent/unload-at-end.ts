@@ -1,6 +1,7 @@
 import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import { isLoadFailure } from '../../actors/loaded-profile/ports.ts'
 import type { KernelEnforcer } from '../api/enforcer.ts'
+import { isBug } from '../base/bug.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
@@ -72,7 +73,11 @@ async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOption
       }
     }
   } catch (error) {
-    if (!isLoadFailure(error)) throw error
-    logger.warn({ enforcer, reason: error.reason }, 'profiles cannot be listed, and stay')
+    if (isLoadFailure(error))
+      return logger.warn({ enforcer, reason: error.reason }, 'profiles cannot be listed, and stay')
+    const { code, message: reason } = error as NodeJS.ErrnoException
+    if (code === undefined || isBug(error)) throw error
+    // What the system says when the processes of the node are looked at.
+    logger.warn({ enforcer, reason }, 'what runs in profiles is not known, and they stay')
   }
 }

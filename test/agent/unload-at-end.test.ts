@@ -5,7 +5,13 @@ import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import type { Loaders } from '../../src/enforcer/ports.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const warned: object[] = []
+const logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (fields: object, message: string) => void warned.push({ ...fields, message }),
+  error: () => undefined,
+}
 const none = { AppArmor: false, Seccomp: false, BPF: false }
 
 describe('what an agent does with profiles when it ends', () => {
@@ -15,10 +21,13 @@ describe('what an agent does with profiles when it ends', () => {
   let ownFaults: EnforcerError[]
   let leftThen: string[][] | undefined
   let scans: number
+  let scanFault: Error | undefined
   beforeEach(async () => {
     bpfEnded = 0
     ownFaults = []
     scans = 0
+    scanFault = undefined
+    warned.length = 0
     leftThen = undefined
     loaders = Object.fromEntries(enforcers.map((name) => [name, new FakeProfileLoader(name)])) as typeof loaders
     for (const loader of Object.values(loaders))
@@ -32,12 +41,13 @@ describe('what an agent does with profiles when it ends', () => {
         always,
         uninstalled,
         ofContainers,
-        logger: silent,
+        logger,
         clock: systemClock,
         patience,
       },
       confining: async () => {
         scans++
+        if (scanFault !== undefined) throw scanFault
         return new Set<string>()
       },
       removeOwn: async () => {
@@ -116,5 +126,18 @@ describe('what an agent does with profiles when it ends', () => {
     loaders.AppArmor.listFaults.push(new EnforcerError('IO', 'list profiles', { reason: 'it is not there' }))
     await end(true)
     expect(left()[2]).to.deep.equal(['varmor-used'])
+  })
+
+  it('leaves profiles where it cannot be known what runs in them, says so, and goes on with the others', async () => {
+    scanFault = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+    await end(true, { ...none, Seccomp: true })
+    expect(left()).to.deep.equal([['varmor-unused', 'varmor-used'], [], []])
+    expect(warned).to.deep.equal([
+      {
+        enforcer: 'AppArmor',
+        reason: 'EMFILE: too many open files',
+        message: 'what runs in profiles is not known, and they stay',
+      },
+    ])
   })
 })
