@@ -10,6 +10,7 @@ import type { Handler } from '../kube/handler-queue.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { CompileCarried } from '../profile/carried.ts'
 import { ClusterSource, type ClusterSourceOptions } from './cluster-source.ts'
+import { endParts } from './end-parts.ts'
 import { NodeProfiles } from './node-profiles.ts'
 import type { ProfileSource } from './profile-source.ts'
 import { type ReadinessOptions, serveHealth } from './readiness.ts'
@@ -116,12 +117,15 @@ export class Agent {
   }
 
   async stop(): Promise<void> {
-    this.#profiles.stop()
-    await this.#source.stop()
-    await this.#listing
-    await this.#system.stop({ within: 5_000 })
-    await this.#source.close()
-    await this.#health?.drain(1_000)
+    const parts = {
+      watch: () => this.#profiles.stop(),
+      source: () => this.#source.stop(),
+      listing: () => this.#listing,
+      actors: () => this.#system.stop({ within: 5_000 }),
+      reports: () => this.#source.close(),
+      health: () => this.#health?.drain(1_000),
+    }
+    await endParts(parts, this.#options.logger)
   }
 
   /** What was listed has to have gone through the handler before anything is a leftover. */

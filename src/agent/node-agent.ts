@@ -34,6 +34,7 @@ import type { LabelChoice } from './containers/pod-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
 import type { ContainerChange } from './containers/runtime.ts'
 import { noteExec, startedProcess } from './containers/started-process.ts'
+import { endParts } from './end-parts.ts'
 import { hostMountNamespace } from './host-mount-namespace.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
@@ -208,26 +209,25 @@ export class NodeAgent {
     void this.#followContainers(confinement?.known)
   }
 
-  /** Ends all of it; what was read of violations is written. */
+  /** Ends all of it; what was read of violations is written, whatever else fails. @throws what failed first */
   async stop(): Promise<void> {
-    const parts: [string, () => Promise<unknown> | undefined][] = [
-      ['profiles', () => this.#agent?.stop()],
-      ['compilers', () => this.#compilers.stop()],
-      ['nri', () => this.#bpf?.stop()],
-      ['unloading', () => this.#loaders && this.#unload(this.#loaders)],
-      ['containers', () => this.#watch.stop()],
-      ['violations', () => this.#pipeline.stop()],
-      ['recordings', () => this.#modellers?.stop()],
-    ]
-    for (const [part, end] of parts) {
-      this.#ending = part
-      await end()
+    const parts = {
+      profiles: () => this.#agent?.stop(),
+      compilers: () => this.#compilers.stop(),
+      nri: () => this.#bpf?.stop(),
+      unloading: () => this.#loaders && this.#unload(this.#loaders),
+      containers: () => this.#watch.stop(),
+      violations: () => this.#pipeline.stop(),
+      recordings: () => this.#modellers?.stop(),
+      rings: () => this.#ringsBeside.forEach((ring) => void ring.close()),
+      forks: () => this.#lineage.close(),
+      feed: () => this.#writer.close(),
+      side: () => this.#options.side.close(),
+      metrics: () => this.#metrics?.drain(1_000),
     }
-    for (const ring of this.#ringsBeside) ring.close()
-    this.#lineage.close()
-    this.#writer.close()
-    await this.#options.side.close()
-    await this.#metrics?.drain(1_000)
+    await endParts(parts, this.#options.logger, (part) => {
+      this.#ending = part
+    })
   }
 
   /** @param known when it is known what confines them: what is said of them before would free those that are confined */

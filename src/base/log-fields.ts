@@ -40,7 +40,7 @@ export const logFields = {
   source: 'where records of violations are read',
   batch: 'the number of a batch of records',
   bytes: 'how many bytes may be missing',
-  where: 'the part that lost events',
+  where: 'the part of the role: that lost events, or failed',
   from: 'the first time of a range',
   to: 'the last time of a range',
 

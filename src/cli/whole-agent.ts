@@ -39,8 +39,7 @@ class AgentRole implements Role {
   }
 
   async stop(): Promise<void> {
-    await this.#agent.stop()
-    await this.#close()
+    await this.#agent.stop().finally(this.#close)
   }
 }
 
