@@ -281,10 +281,18 @@ export function addUninstall(varmor: Command): void {
   clusterOptions(command)
     .option('--manager-deployment <name>', 'of the managers', readDnsName, 'varmor-manager')
     .option('--agent-daemonset <name>', 'of the agents', readDnsName, 'varmor-agent')
+    .option(
+      '--of-helm',
+      "remove nothing where Helm has not installed it; for the chart's Job, which others than Helm start at once",
+      false,
+    )
     .option('--keep-policies', 'leave policies, but nothing that keeps them from being deleted', false)
     .option('--patience <seconds>', 'for managers that free workloads, and for pods that end', readCount, 60)
   logOptions(command)
-    .addHelpText('after', '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse.')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse, or it is elsewhere or not of Helm.',
+    )
     .action(async (given) => {
       const { uninstallCommand } = await import('./uninstall-command.ts')
       await end(uninstallCommand(given))

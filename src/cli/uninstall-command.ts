@@ -14,13 +14,14 @@ export interface UninstallArguments {
   namespace?: string
   managerDeployment: string
   agentDaemonset: string
+  ofHelm: boolean
   keepPolicies: boolean
   patience: number
   logFormat: LogFormat
   verbosity: number
 }
 
-/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer, 2 when vArmor is elsewhere. */
+/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer, 2 when vArmor is elsewhere, or not of Helm as was asked. */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
   const connection = connect({
@@ -37,6 +38,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       namespace: installNamespace(given.namespace, connection),
       // The chart's own Job, which may not look elsewhere.
       areCertain: inPod(),
+      ofHelm: given.ofHelm,
     })
     // What an agent has done on its node at its end, it has said in its own log alone.
     if (pods.length === 0)

@@ -29,6 +29,8 @@ export interface UninstallOptions {
   agent: string
   /** What installed it says all three: what is not there has been removed before. */
   areCertain: boolean
+  /** This is the chart's Job: it removes nothing where Helm has not installed manager and agent. */
+  ofHelm: boolean
   /** Policies stay, without what keeps them and their namespaces from being deleted. */
   keepPolicies: boolean
   /** Milliseconds for each step that somebody else has to take: managers, agents. */
@@ -50,6 +52,10 @@ const pause = 500
  */
 export async function uninstall(options: UninstallOptions): Promise<string[]> {
   const { client, namespace, keepPolicies } = options
+  if (options.ofHelm) {
+    await refuseWithoutHelm(options, 'Deployment', options.manager)
+    await refuseWithoutHelm(options, 'DaemonSet', options.agent)
+  }
   if (!options.areCertain) {
     await refuseElsewhere(options, 'Deployment', options.manager)
     await refuseElsewhere(options, 'DaemonSet', options.agent)
@@ -74,13 +80,34 @@ export async function uninstall(options: UninstallOptions): Promise<string[]> {
   return left
 }
 
-/** vArmor is installed in another namespace, or by other names. Its policies would go, and it would run on. */
+/** vArmor is installed in another namespace, by other names, or by another program. Its policies would go, and it would run on. */
 export class ElsewhereError extends Error {
   override readonly name = 'ElsewhereError'
 }
 
-/** As the chart labels what it installs, and upstream's does. */
-const installed = 'app.kubernetes.io/name=varmor'
+/** Helm gives it to all that it installs or upgrades, but to no text that it only renders. */
+const releaseAnnotation = 'meta.helm.sh/release-name'
+
+/** To who applies what Helm renders, its hooks are objects like others: this Job runs when vArmor is installed. */
+async function refuseWithoutHelm(
+  { client, namespace }: UninstallOptions,
+  kind: keyof typeof flagOf,
+  name: string,
+): Promise<void> {
+  const found = await client.get(workloadResources[kind], { name, namespace }).catch(unless(isNotFound))
+  if (found === undefined || found.metadata?.annotations?.[releaseAnnotation] !== undefined) return
+  throw new ElsewhereError(
+    `this is the chart's Job that removes vArmor when Helm uninstalls it, but Helm did not install the ${kind} ` +
+      `${namespace}/${name} (it has no annotation ${releaseAnnotation}); nothing was removed: render the chart with ` +
+      'uninstall.hook=false, delete this Job, and run `varmor uninstall` before you delete vArmor',
+  )
+}
+
+/**
+ * As the chart labels what it installs, and upstream's does: by the first nothing is found with another `nameOverride`, by the second
+ * nothing with another `manager.name` or `agent.name`.
+ */
+const installed = ['app.kubernetes.io/name=varmor', 'app.kubernetes.io/component in (varmor-manager, varmor-agent)']
 const flagOf = { Deployment: '--manager-deployment', DaemonSet: '--agent-daemonset' }
 
 /** What is nowhere may have been removed before: that is what this is done again for. */
@@ -91,13 +118,16 @@ async function refuseElsewhere(
 ): Promise<void> {
   const ref = workloadResources[kind]
   if ((await client.get(ref, { name, namespace }).catch(unless(isNotFound))) !== undefined) return
-  const found = await client.list(ref, { labelSelector: installed }).catch(unless(isForbidden))
+  const found = await Promise.all(installed.map((labelSelector) => client.list(ref, { labelSelector }))).catch(
+    unless(isForbidden),
+  )
   if (found === undefined)
     logger.warn(
       { object: `${namespace}/${name}` },
       `there is no ${kind} of this name, and whether another namespace has one may not be asked`,
     )
-  const [other, ...more] = (found?.items ?? []).map(targetOf)
+  const items = (found ?? []).flatMap(({ items }) => items)
+  const [other, ...more] = [...new Map(items.map((one) => [keyOf(one), targetOf(one)])).values()]
   if (other === undefined) return
   const also = more.length > 0 ? ` and ${more.length} more` : ''
   throw new ElsewhereError(

@@ -80,9 +80,9 @@ describe('uninstall, without a manager and without agents', () => {
     await client.create(leases, { metadata: { name: 'varmor-manager', namespace }, spec: {} } as never)
   }
 
-  const run = (keepPolicies: boolean, areCertain = false): Promise<string[]> =>
+  const run = (keepPolicies: boolean, areCertain = false, ofHelm = false): Promise<string[]> =>
     uninstall({
-      ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent', areCertain },
+      ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent', areCertain, ofHelm },
       ...{ patience: 0, clock: systemClock, logger: silent },
     })
 
@@ -144,32 +144,77 @@ describe('uninstall, without a manager and without agents', () => {
     await eventually('the DaemonSet to be gone', async () => (await objects([daemonSets])).length === 0)
   })
 
-  for (const [kind, where] of [
-    ['Deployment', { name: 'varmor-manager', namespace: 'team' }],
-    ['DaemonSet', { name: 'varmor-nodes', namespace }],
+  const workload = async (kind: 'Deployment' | 'DaemonSet', metadata: object): Promise<void> => {
+    const labels = { app: 'one' }
+    const template = { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'a' }] } }
+    await client.create(workloadResources[kind], {
+      metadata,
+      spec: { selector: { matchLabels: labels }, template },
+    } as never)
+  }
+  const left = async (): Promise<KubeObject[]> =>
+    objects([...kinds, varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[])
+
+  const byName = { 'app.kubernetes.io/name': 'varmor' }
+  const byComponent = (component: string) => ({
+    'app.kubernetes.io/name': 'armor',
+    'app.kubernetes.io/component': component,
+  })
+  for (const [kind, where, labels, title] of [
+    ['Deployment', { name: 'varmor-manager', namespace: 'team' }, byName, ''],
+    ['DaemonSet', { name: 'varmor-nodes', namespace }, byName, ''],
+    ['Deployment', { name: 'varmor-manager', namespace: 'team' }, byComponent('varmor-manager'), ', by nameOverride'],
+    ['DaemonSet', { name: 'varmor-agent', namespace: 'team' }, byComponent('varmor-agent'), ', by nameOverride'],
+    [
+      'DaemonSet',
+      { name: 'varmor-agent', namespace: 'team' },
+      { ...byComponent('varmor-agent'), ...byName },
+      ', found twice',
+    ],
   ] as const) {
-    it(`removes nothing where the ${kind} is called ${where.namespace}/${where.name}, and says how to name it`, async () => {
-      const labels = { 'app.kubernetes.io/name': 'varmor' }
-      await client.create(workloadResources[kind], {
-        metadata: { ...where, labels },
-        spec: {
-          selector: { matchLabels: labels },
-          template: { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'a' }] } },
-        },
-      } as never)
-      const left = async (): Promise<KubeObject[]> =>
-        objects([...kinds, varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[])
+    it(`removes nothing where the ${kind} is called ${where.namespace}/${where.name}${title}, and says how to name it`, async () => {
+      await workload(kind, { ...where, labels })
       const before = await left()
       const refused = await run(false).catch((error: unknown) => error)
       expect(refused).to.be.instanceOf(ElsewhereError)
       const flag = kind === 'Deployment' ? '--manager-deployment' : '--agent-daemonset'
       expect((refused as Error).message)
         .to.include(`there is no ${kind} varmor/`)
-        .and.to.include(`nothing was removed: give --namespace ${where.namespace} ${flag} ${where.name}`)
+        .and.to.include(`, but ${where.namespace}/${where.name}; nothing was removed: `)
+        .and.to.include(`give --namespace ${where.namespace} ${flag} ${where.name}`)
       expect(await left()).to.deep.equal(before)
       expect(before).to.have.length(6)
     })
   }
+
+  const annotations = { 'meta.helm.sh/release-name': 'varmor', 'meta.helm.sh/release-namespace': namespace }
+  for (const { title, manager, agent, refused } of [
+    { title: 'neither is of Helm', manager: {}, agent: {}, refused: 'Deployment varmor/varmor-manager' },
+    { title: 'one is not of Helm', manager: { annotations }, agent: {}, refused: 'DaemonSet varmor/varmor-agent' },
+    { title: 'the only one is not of Helm', agent: {}, refused: 'DaemonSet varmor/varmor-agent' },
+    { title: 'both are of Helm', manager: { annotations }, agent: { annotations } },
+    { title: 'the only one is of Helm', agent: { annotations } },
+    { title: 'none is there, as after one that was broken off' },
+  ])
+    it(`as the chart's Job ${refused === undefined ? 'removes all' : 'removes nothing'} where ${title}`, async () => {
+      if (manager !== undefined) await workload('Deployment', { name: 'varmor-manager', namespace, ...manager })
+      if (agent !== undefined) await workload('DaemonSet', { name: 'varmor-agent', namespace, ...agent })
+      const before = await left()
+      requests = []
+      const done = await run(false, true, true).catch((error: unknown) => error)
+      if (refused === undefined) {
+        expect(done).to.deep.equal([])
+        await others()
+        expect(await left()).to.deep.equal([])
+        return
+      }
+      expect(done).to.be.instanceOf(ElsewhereError)
+      expect((done as Error).message)
+        .to.include(`Helm did not install the ${refused}`)
+        .and.to.include('nothing was removed: render the chart with uninstall.hook=false, delete this Job')
+      expect(await left()).to.deep.equal(before)
+      expect(requests.filter((request) => /^(delete|patch)/.test(request))).to.deep.equal([])
+    })
 
   it('asks for nothing elsewhere where its names are certain, as the Job of the chart may not', async () => {
     await run(false, true)
