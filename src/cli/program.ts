@@ -1,7 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { readLikeGo } from './go-flags.ts'
 import { addModel } from './model/program.ts'
-import { endWithReader, formats } from './output.ts'
+import { endWithReader, formats, printable } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { addPolicy } from './policy/add-policy.ts'
 import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
@@ -161,11 +162,22 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
   return [...before, ...kernel]
 }
 
+/** Arguments of roles that upstream has may be as upstream takes them. */
+function argumentsOf(varmor: Command, given: readonly string[]): string[] {
+  const [name = '', ...rest] = given
+  const role = ['manager', 'agent', 'uninstall'].includes(name) && varmor.commands.find((each) => each.name() === name)
+  if (!role) return [...given]
+  const { args, ignored } = readLikeGo(role.options, rest)
+  for (const flag of ignored) process.stderr.write(`warning: ${printable(flag)} means nothing to varmor ${name}\n`)
+  return [name, ...args]
+}
+
 /** Does what the command line says. @param more commands of this program that not every installation has */
 export async function runVarmor(more: readonly AddCommand[] = []): Promise<void> {
   endWithReader()
   try {
-    await program(more).parseAsync()
+    const varmor = program(more)
+    await varmor.parseAsync(argumentsOf(varmor, process.argv.slice(2)), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     process.exitCode = error.exitCode === 0 ? 0 : MISUSE

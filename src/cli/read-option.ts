@@ -124,6 +124,12 @@ export function readRate(text: string): number {
   return rate
 }
 
+/** Upstream's way to ask for the default of a number. */
+export const zeroIs =
+  (fallback: number, read: (text: string) => number) =>
+  (text: string): number =>
+    /^0+(\.0+)?$/.test(text) ? fallback : read(text)
+
 /** An origin: `https://HOST[:PORT]`. */
 export function readOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined

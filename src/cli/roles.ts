@@ -20,6 +20,7 @@ import {
   readRingSize,
   readSize,
   readVerbosity,
+  zeroIs,
 } from './read-option.ts'
 
 // Flags that upstream has keep its spelling. Defaults that are also constants of a room are repeated here: reading them would
@@ -141,8 +142,18 @@ export function addManager(varmor: Command): void {
       readCount,
       paces.restartLimits.perMinutePerNamespace,
     )
-    .option('--clientRateLimitQPS <rate>', 'requests a second to the API server', readRate, paces.requestPace.qps)
-    .option('--clientRateLimitBurst <count>', 'requests at once', readCount, paces.requestPace.burst)
+    .option(
+      '--clientRateLimitQPS <rate>',
+      'requests a second to the API server; 0: the default',
+      zeroIs(paces.requestPace.qps, readRate),
+      paces.requestPace.qps,
+    )
+    .option(
+      '--clientRateLimitBurst <count>',
+      'requests at once; 0: the default',
+      zeroIs(paces.requestPace.burst, readCount),
+      paces.requestPace.burst,
+    )
     .option('--agent-user <user>', "of the agents' tokens; default: the service account varmor-agent of the namespace")
     .option('--token-audience <names>', "that agents' tokens are for; empty: the API server's", readNames)
     .option('--allow-unbound-tokens', "agents' tokens need not name their node (Kubernetes before 1.30)", false)

@@ -62,19 +62,23 @@ imagePullSecrets:
 agent enableBpfEnforcer statusUpdateCycle managerIP debug
 {{- end -}}
 
-{{/* A flag that has a meaning here, as an item of a list; nothing for one that has none. (dict "root" $ "flag" "--x=y") */}}
-{{- define "varmor.flag" -}}
-{{- $name := .flag | toString | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
-{{- $flag := .flag | toString -}}
-{{- if eq $name "v" -}}{{- $flag = printf "--verbosity=%s" (splitList "=" $flag | last) -}}{{- end -}}
-{{- if not (has $name (splitList " " (include "varmor.flagsWithoutMeaning" .root))) }}
-- {{ $flag | quote }}
+{{/* The program reads flags as upstream's does, those without a meaning too. */}}
+{{- define "varmor.flags" -}}
+{{- range .flags }}
+- {{ . | toString | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- define "varmor.flags" -}}
-{{- $root := .root -}}
-{{- range .flags }}{{ include "varmor.flag" (dict "root" $root "flag" .) }}{{- end -}}
+{{/*
+"true" where the cluster has ValidatingAdmissionPolicies, else nothing. A cluster says which kinds it has; without one Helm knows groups and
+versions alone, and then the version of Kubernetes decides.
+*/}}
+{{- define "varmor.hasAdmissionPolicies" -}}
+{{- $has := .Capabilities.APIVersions -}}
+{{- $isRecent := semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
+{{- if or ($has.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy") (and $isRecent (not ($has.Has "v1/Pod"))) -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{/* A flag with a value, where there is one: (list "--flag" VALUE) */}}

@@ -1,0 +1,19 @@
+import { Command } from 'commander'
+import { readLikeGo } from '../../src/cli/go-flags.ts'
+import { addAgent, addManager, addUninstall } from '../../src/cli/roles.ts'
+
+/** What a role makes of its command line, which it does not run. @throws where it is refused */
+export function parseRole([name, ...given]: readonly string[]): {
+  options: Record<string, unknown>
+  ignored: string[]
+} {
+  const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined })
+  for (const add of [addManager, addAgent, addUninstall]) add(program)
+  const role = program.commands.find((each) => each.name() === name)
+  if (role === undefined) throw new Error(`there is no role ${name}`)
+  const { args, ignored } = readLikeGo(role.options, given)
+  const { operands, unknown } = role.parseOptions(args)
+  const rest = [...operands, ...unknown]
+  if (rest.length > 0) throw new Error(`varmor ${name} does not take ${rest.join(' ')}`)
+  return { options: role.opts(), ignored }
+}
