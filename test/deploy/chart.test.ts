@@ -5,11 +5,12 @@ import { expect } from 'chai'
 import { alerts } from '../../deploy/prometheus/alerts.ts'
 import { confinementPrefixes } from '../../src/api/annotations.ts'
 import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
-import { varmor } from '../cli/run.ts'
+import { parseRole } from '../cli/parse-role.ts'
 import { builtHelm } from '../cluster/binaries/helm.ts'
 import { chart, Helm, type Manifest } from '../cluster/helm/helm.ts'
 
 const program = builtHelm(4)
+const policyKind = 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'
 
 describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
   let helm: Helm
@@ -62,8 +63,80 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
         ),
       )
       expect(args).to.include(flag)
-      expect(await varmor([...args, '--help'])).to.include({ status: 0, stderr: '' })
+      expect(parseRole(args).ignored).to.deep.equal([])
     })
+
+  /** By role, what the program makes of what the chart gives it. */
+  const started = async (values: object): Promise<Record<string, ReturnType<typeof parseRole>>> => {
+    const pods = (await rendered(values)).flatMap(({ kind, spec }) =>
+      ['Deployment', 'DaemonSet', 'Job'].includes(kind) ? [spec as unknown as PodOwner] : [],
+    )
+    const lines = pods.flatMap(({ template }) => template.spec.containers.map(({ args = [] }) => args))
+    return Object.fromEntries(lines.map((args) => [args[0], parseRole(args)]))
+  }
+  const upstreams: { title: string; values: object; role: string; options: object; ignored?: string[] }[] = [
+    {
+      title: 'a switch with a value',
+      values: { manager: { args: ['--enableMetrics=true', '--restartExistWorkloads=false'] } },
+      ...{ role: 'manager', options: { enableMetrics: true, restartExistWorkloads: false } },
+    },
+    ...['manager', 'agent', 'uninstall'].map((role) => ({
+      title: `one dash, for varmor ${role}`,
+      values: { jsonLogFormat: { enabled: true, args: ['-logFormat=json'] } },
+      ...{ role, options: { logFormat: 'json' } },
+    })),
+    {
+      title: 'a switch of agents',
+      values: { agent: { args: ['--unloadAllAaProfiles=true'] } },
+      ...{ role: 'agent', options: { unloadAllAaProfiles: true } },
+    },
+    {
+      title: 'flags of managers, for agents',
+      values: { agent: { args: ['--enableBehaviorModeling', '-webhookTimeout=5', '-v=2'] } },
+      ...{ role: 'agent', options: { verbosity: 2 }, ignored: ['--enableBehaviorModeling', '-webhookTimeout=5'] },
+    },
+    {
+      title: 'flags that no role has',
+      values: { manager: { args: ['--managerIP=::', '--debug', '--v=1'] } },
+      ...{ role: 'manager', options: { verbosity: 1 }, ignored: ['--managerIP=::', '--debug'] },
+    },
+    {
+      title: 'zero for the default',
+      values: { manager: { args: ['--clientRateLimitQPS=0', '--clientRateLimitBurst=0'] } },
+      ...{ role: 'manager', options: { clientRateLimitQPS: 500, clientRateLimitBurst: 1_000 } },
+    },
+  ]
+  for (const { title, values, role, options, ignored = [] } of upstreams)
+    it(`starts with arguments of upstream's: ${title}`, async () => {
+      const { [role]: made } = await started(values)
+      expect(made!.options).to.deep.include(options)
+      expect(made!.ignored).to.deep.equal(ignored)
+    })
+
+  it('has the Job of an uninstall refuse where others than Helm have started it', async () => {
+    expect((await started({}))['uninstall']!.options).to.include({ ofHelm: true, keepPolicies: false })
+  })
+
+  for (const { title, flags, has } of [
+    { title: 'by the version of Kubernetes, where no cluster is asked', flags: [], has: true },
+    { title: 'not for an older one', flags: ['--kube-version', '1.29.9'], has: false },
+    { title: 'for the first that has them', flags: ['--kube-version', '1.30.0'], has: true },
+    { title: 'not where a cluster has not got the kind', flags: ['--api-versions', 'v1/Pod'], has: false },
+    {
+      title: 'where a cluster has it, whatever its version',
+      flags: ['--kube-version', '1.28.0', ...['v1/Pod', policyKind].flatMap((kind) => ['--api-versions', kind])],
+      has: true,
+    },
+  ])
+    it(`has its admission policies ${title}`, async () => {
+      const kinds = (await rendered({}, ...flags)).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
+      expect(kinds).to.have.length(has ? 2 : 0)
+    })
+
+  it('says nothing in its notes of admission policies that are missing, where the version has them', async () => {
+    const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+    expect(await helm.output(tried, {})).not.to.include('This cluster has no ValidatingAdmissionPolicy')
+  })
 
   for (const [value, agent] of [
     ['bpfRecordsRate', { bpfRecordsRate: 1_000_000 }],
@@ -208,8 +281,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
   })
 
   const admissionPolicy = async (name: string): Promise<AdmissionPolicy> => {
-    const flags = ['--api-versions', 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy']
-    return one(await rendered({}, ...flags), 'ValidatingAdmissionPolicy', name).spec as unknown as AdmissionPolicy
+    return one(await rendered({}), 'ValidatingAdmissionPolicy', name).spec as unknown as AdmissionPolicy
   }
 
   describe('with its admission policy of ArmorProfiles', () => {
