@@ -12,6 +12,15 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['0', '-1', '1.5', '', 'x', '1e3'],
   },
   {
+    reader: read.zeroIs(500, read.readRate),
+    takes: [
+      ['0', 500],
+      ['0.0', 500],
+      ['0.5', 0.5],
+    ],
+    refuses: ['-1', '', 'x', '-0'],
+  },
+  {
     reader: read.readSize,
     takes: [
       ['10M', '10M'],
