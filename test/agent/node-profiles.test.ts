@@ -159,6 +159,14 @@ describe('the profiles of a node', () => {
     ])
   })
 
+  /** Of which agents compile what the policy says. */
+  function addWithSource(policy: object): void {
+    const object = armorProfile('varmor-demo-a')
+    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
+    const behaviorModeling = { enable: false, duration: 0 }
+    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+  }
+
   it('are compiled for this node from what the ArmorProfile carries, and again when its disks are others', async () => {
     const policy = {
       enforcer: 'AppArmor',
@@ -168,10 +176,7 @@ describe('the profiles of a node', () => {
     const facts: NodeFacts = { appArmor: oldestAppArmor, blockDevices: [] }
     compile = (carried, namespace) =>
       compileHere({ ...facts, blockDevices: disks === '' ? [] : [String(disks)] })(carried, namespace)
-    const object = armorProfile('varmor-demo-a')
-    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
-    const behaviorModeling = { enable: false, duration: 0 }
-    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+    addWithSource(policy)
     await node.listed()
     await simulation.settle()
     expect(appArmor.texts.get('varmor-demo-a')).to.contain('profile varmor-demo-a').and.not.contain('odd0')
@@ -200,10 +205,7 @@ describe('the profiles of a node', () => {
       mode: 'EnhanceProtect',
       enhanceProtect: { hardeningRules: ['disallow-mount'] },
     }
-    const object = armorProfile('varmor-demo-a')
-    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
-    const behaviorModeling = { enable: false, duration: 0 }
-    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+    addWithSource(policy)
     await node.listed()
     await simulation.settle()
     disks = noFiles

@@ -1,8 +1,6 @@
 import { expect } from 'chai'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { Helm, type Manifest } from '../cluster/helm/helm.ts'
-
-const program = builtHelm(4)
+import type { Manifest } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
 interface Pod {
   containers: { args: string[]; securityContext: Security; volumeMounts: { name: string; mountPath: string }[] }[]
@@ -15,15 +13,8 @@ interface Security {
   capabilities: { add: string[]; drop: string[] }
 }
 
-describe(`Agents of the chart${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
-  let helm: Helm
-  before(function () {
-    if (program === undefined) this.skip()
-    helm = new Helm(4, program)
-  })
-  after(() => helm?.end())
-
-  const rendered = (values: object): Promise<Manifest[]> => helm.template(values, '--kube-version', '1.37.2')
+describeHelm(4, 'Agents of the chart', (helm) => {
+  const rendered = (values: object): Promise<Manifest[]> => helm().template(values, '--kube-version', '1.37.2')
   const podOf = (manifests: readonly Manifest[]): Pod =>
     (manifests.find(({ kind }) => kind === 'DaemonSet')!.spec!['template'] as { spec: Pod }).spec
   const confinementOf = (manifests: readonly Manifest[]): string | undefined =>

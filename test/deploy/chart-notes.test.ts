@@ -1,9 +1,7 @@
 import { expect } from 'chai'
 import { parse } from 'yaml'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { chart, Helm } from '../cluster/helm/helm.ts'
-
-const program = builtHelm(4)
+import { chart } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
 const on = { enabled: true }
 const off = { enabled: false }
@@ -122,18 +120,11 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
   },
 ]
 
-describe(`Notes of the chart${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
-  let helm: Helm
-  before(function () {
-    if (program === undefined) this.skip()
-    helm = new Helm(4, program)
-  })
-  after(() => helm?.end())
-
+describeHelm(4, 'Notes of the chart', (helm) => {
   for (const { title, values, says = [], isSilent = [] } of rows)
     it(`say ${title}`, async () => {
       const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-      const [, notes = ''] = (await helm.output(tried, values)).split('\nNOTES:\n')
+      const [, notes = ''] = (await helm().output(tried, values)).split('\nNOTES:\n')
       expect(notes).to.match(/^vArmor /)
       const text = notes.replaceAll('\n', ' ')
       for (const said of says) expect(text).to.include(said)
@@ -141,14 +132,14 @@ describe(`Notes of the chart${program === undefined ? ' (skipped: needs Helm, wh
     })
 
   it('know the resources that values.yaml has', async () => {
-    const { agent } = parse(await helm.output(['show', 'values', chart])) as {
+    const { agent } = parse(await helm().output(['show', 'values', chart])) as {
       agent: Record<'appArmorLsmEnforcer' | 'bpfLsmEnforcer', object>
     }
     const { appArmorLsmEnforcer, bpfLsmEnforcer } = agent
     const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
     for (const bpf of [on, off]) {
       const values = { bpfLsmEnforcer: bpf, agent: { appArmorLsmEnforcer, bpfLsmEnforcer } }
-      expect(await helm.output(tried, values)).not.to.include('resources has no effect')
+      expect(await helm().output(tried, values)).not.to.include('resources has no effect')
     }
   })
 })

@@ -6,22 +6,14 @@ import { alerts } from '../../deploy/prometheus/alerts.ts'
 import { confinementPrefixes } from '../../src/api/annotations.ts'
 import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import { parseRole } from '../cli/parse-role.ts'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { chart, Helm, type Manifest } from '../cluster/helm/helm.ts'
+import { chart, type Manifest } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
-const program = builtHelm(4)
 const policyKind = 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'
 
-describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
-  let helm: Helm
-  before(function () {
-    if (program === undefined) this.skip()
-    helm = new Helm(4, program)
-  })
-  after(() => helm?.end())
-
+describeHelm(4, 'The chart, as Helm renders it', (helm) => {
   const rendered = (values: object, ...flags: string[]): Promise<Manifest[]> =>
-    helm.template(values, '--kube-version', '1.37.2', ...flags)
+    helm().template(values, '--kube-version', '1.37.2', ...flags)
   const one = (manifests: readonly Manifest[], kind: string, name: string): Manifest =>
     manifests.find((each) => each.kind === kind && each.metadata.name === name)!
 
@@ -135,7 +127,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
 
   it('says nothing in its notes of admission policies that are missing, where the version has them', async () => {
     const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-    expect(await helm.output(tried, {})).not.to.include('This cluster has no ValidatingAdmissionPolicy')
+    expect(await helm().output(tried, {})).not.to.include('This cluster has no ValidatingAdmissionPolicy')
   })
 
   for (const [value, agent] of [
@@ -145,7 +137,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     ['rate', { violations: { rate: 0.0005 } }],
   ] as const)
     it(`refuses ${JSON.stringify(agent)}, as the program does`, async () => {
-      const { status, stderr } = await helm.run(['template', 'varmor', chart], { agent })
+      const { status, stderr } = await helm().run(['template', 'varmor', chart], { agent })
       expect(status).not.to.equal(0)
       expect(stderr).to.match(new RegExp(`${value}': (minimum|maximum)`))
     })
@@ -153,7 +145,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
   for (const values of [{ agent: { args: null } }, { manager: { args: null } }, { agent: { securityContext: null } }])
     it(`takes upstream's ${JSON.stringify(values)}`, async () => {
       const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-      expect(await helm.output(tried, values)).to.include('STATUS: pending-install')
+      expect(await helm().output(tried, values)).to.include('STATUS: pending-install')
     })
 
   for (const [title, hostNetwork, policies] of [
@@ -175,7 +167,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
 
   it('says that fullnameOverride has no effect', async () => {
     const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-    expect(await helm.output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
+    expect(await helm().output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
   })
 
   const note = /agent\.appArmorLsmEnforcer\.resources has no effect/
@@ -187,7 +179,7 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
   ])
     it(`says that more memory for AppArmor has no effect, ${title}`, async () => {
       const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-      expect(note.test((await helm.output(tried, values)).replaceAll('\n', ' '))).to.equal(isSaid)
+      expect(note.test((await helm().output(tried, values)).replaceAll('\n', ' '))).to.equal(isSaid)
       const agent = one(await rendered(values), 'DaemonSet', 'varmor-agent').spec as unknown as PodOwner
       const { limits } = agent.template.spec.containers[0]!.resources
       expect(limits.memory).to.equal('bpfLsmEnforcer' in values ? '1Gi' : '400Mi')

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { Helm, type Manifest } from '../cluster/helm/helm.ts'
+import type { Manifest } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
-const program = builtHelm(4)
 const upstream = JSON.parse(
   readFileSync(new URL('../fixtures/helm/upstream-values.json', import.meta.url), 'utf8'),
 ) as Upstream
@@ -17,16 +16,9 @@ interface Template {
   spec: { affinity?: object; topologySpreadConstraints?: object[]; containers: { args: string[] }[] }
 }
 
-describe(`Managers of the chart${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
-  let helm: Helm
-  before(function () {
-    if (program === undefined) this.skip()
-    helm = new Helm(4, program)
-  })
-  after(() => helm?.end())
-
+describeHelm(4, 'Managers of the chart', (helm) => {
   const rendered = (values: object, version = '1.37.2'): Promise<Manifest[]> =>
-    helm.template(values, '--kube-version', version)
+    helm().template(values, '--kube-version', version)
   const templateOf = (manifests: readonly Manifest[], kind: string): Template =>
     manifests.find((each) => each.kind === kind)!.spec!['template'] as Template
   const managersWith = async (manager: object): Promise<Template> =>

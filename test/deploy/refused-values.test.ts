@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { chart, Helm } from '../cluster/helm/helm.ts'
+import { chart } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
 const folder = (folder: string): object => ({ agent: { violations: { folder } } })
 const capabilities = (...add: string[]): object => ({ agent: { securityContext: { capabilities: { add } } } })
@@ -87,19 +87,10 @@ const rows: { at: string; refused: object[]; taken: object[] }[] = [
 ]
 
 for (const major of [4, 3] as const) {
-  const program = builtHelm(major)
-
-  describe(`Values of the chart, as Helm ${major} judges them${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
-    let helm: Helm
-    before(function () {
-      if (program === undefined) this.skip()
-      helm = new Helm(major, program)
-    })
-    after(() => helm?.end())
-
+  describeHelm(major, `Values of the chart, as Helm ${major} judges them`, (helm) => {
     // What the schema decides is decided before any template is.
     const tried = (values: object) =>
-      helm.run(['template', 'varmor', chart, '--show-only', 'templates/pull-secret.yaml'], values)
+      helm().run(['template', 'varmor', chart, '--show-only', 'templates/pull-secret.yaml'], values)
     for (const { at, refused, taken } of rows)
       it(`refuse at ${at} what no cluster takes, and name the place`, async () => {
         for (const values of refused) {

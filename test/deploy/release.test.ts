@@ -9,24 +9,20 @@ import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import { varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { workloadResources } from '../../src/manager/cluster-resources.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
-import { builtHelm } from '../cluster/binaries/helm.ts'
-import { chart, Helm } from '../cluster/helm/helm.ts'
+import { chart } from '../cluster/helm/helm.ts'
+import { describeHelm } from './describe-helm.ts'
 
 const namespace = 'varmor'
 const team = 'default'
 
 for (const major of [4, 3] as const) {
-  const program = builtHelm(major)
-  describe(`A release of the chart, by Helm ${major}${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, function () {
+  describeHelm(major, `A release of the chart, by Helm ${major}`, function (helm) {
     this.bail(true)
     const folder = mkdtempSync(join(tmpdir(), 'varmor-release-'))
     const kubeconfig = join(folder, 'config')
-    let helm: Helm
     let api: RunningApiServer
     let client: ApiClient
-    before(async function () {
-      if (program === undefined) this.skip()
-      helm = new Helm(major, program)
+    before(async () => {
       api = await startApiServer()
       writeFileSync(kubeconfig, api.kubeconfig, { mode: 0o600 })
       const config = new KubeConfig()
@@ -35,13 +31,12 @@ for (const major of [4, 3] as const) {
     })
     after(async () => {
       rmSync(folder, { recursive: true })
-      helm?.end()
       await client?.close()
       await api?.close()
     })
 
     const where = (): string[] => [chart, '--namespace', namespace, '--kubeconfig', kubeconfig]
-    const upgrade = (values: object) => helm.run(['upgrade', 'varmor', ...where()], values)
+    const upgrade = (values: object) => helm().run(['upgrade', 'varmor', ...where()], values)
     const releases = () =>
       Promise.all(
         (['Deployment', 'DaemonSet'] as const).map(async (kind) => {
@@ -53,9 +48,9 @@ for (const major of [4, 3] as const) {
     const policies = async (): Promise<number> => (await client.list(varmorPolicies)).items.length
 
     it('gives manager and agent the annotation that the Job of an uninstall looks for, and a text has none', async () => {
-      await helm.output(['install', 'varmor', '--create-namespace', ...where()])
+      await helm().output(['install', 'varmor', '--create-namespace', ...where()])
       expect(await releases()).to.deep.equal(['varmor', 'varmor'])
-      const rendered = (await helm.template({}, '--kube-version', '1.37.2')).filter(({ kind }) =>
+      const rendered = (await helm().template({}, '--kube-version', '1.37.2')).filter(({ kind }) =>
         /^(Deployment|DaemonSet)$/.test(kind),
       )
       expect(rendered).to.have.length(2)
@@ -81,7 +76,7 @@ for (const major of [4, 3] as const) {
     it('may be without definitions that are of another one', async () => {
       const crds = { install: false }
       const flags = ['--is-upgrade', '--dry-run=server', '--kube-version', '1.37.2']
-      const { status, stdout, stderr } = await helm.run(['template', 'other', ...where(), ...flags], { crds })
+      const { status, stdout, stderr } = await helm().run(['template', 'other', ...where(), ...flags], { crds })
       expect(status, stderr).to.equal(0)
       expect(stdout).not.to.include('kind: CustomResourceDefinition')
     })
