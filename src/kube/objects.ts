@@ -14,7 +14,7 @@ export interface ObjectMeta {
   annotations?: Record<string, string>
   finalizers?: string[]
   ownerReferences?: OwnerReference[]
-  managedFields?: unknown[]
+  managedFields?: { manager?: string; operation?: string }[]
 }
 
 export interface OwnerReference {

@@ -8,7 +8,7 @@ import type { Logger } from '../base/logger.ts'
 import { ConnectionError, isAlreadyExists, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
-import { type KubeObject, keyOf, type ResourceRef } from '../kube/objects.ts'
+import { type KubeObject, keyOf, type ObjectMeta, type ResourceRef } from '../kube/objects.ts'
 import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { leases } from '../kube/resources.ts'
 import {
@@ -88,6 +88,14 @@ export class ElsewhereError extends Error {
 /** Helm gives it to all that it installs or upgrades, but to no text that it only renders. */
 const releaseAnnotation = 'meta.helm.sh/release-name'
 
+/** Who applies the text now, Helm may have installed it before: kubectl says so by an annotation or, like Argo CD, as an owner of fields. */
+function isApplied({ annotations, managedFields = [] }: ObjectMeta): boolean {
+  if (annotations?.['kubectl.kubernetes.io/last-applied-configuration'] !== undefined) return true
+  return managedFields.some(
+    ({ operation, manager = '' }) => operation === 'Apply' && ['kubectl', 'argocd-controller'].includes(manager),
+  )
+}
+
 /** To who applies what Helm renders, its hooks are objects like others: this Job runs when vArmor is installed. */
 async function refuseWithoutHelm(
   { client, namespace }: UninstallOptions,
@@ -95,11 +103,14 @@ async function refuseWithoutHelm(
   name: string,
 ): Promise<void> {
   const found = await client.get(workloadResources[kind], { name, namespace }).catch(unless(isNotFound))
-  if (found === undefined || found.metadata?.annotations?.[releaseAnnotation] !== undefined) return
+  if (found?.metadata === undefined) return
+  const isOfHelm = found.metadata.annotations?.[releaseAnnotation] !== undefined
+  if (isOfHelm && !isApplied(found.metadata)) return
+  const how = isOfHelm ? 'kubectl or Argo CD applied' : 'Helm did not install'
   throw new ElsewhereError(
-    `this is the chart's Job that removes vArmor when Helm uninstalls it, but Helm did not install the ${kind} ` +
-      `${namespace}/${name} (it has no annotation ${releaseAnnotation}); nothing was removed: render the chart with ` +
-      'uninstall.hook=false, delete this Job, and run `varmor uninstall` before you delete vArmor',
+    `this is the chart's Job that removes vArmor when Helm uninstalls it, but ${how} the ${kind} ${namespace}/${name}; ` +
+      'nothing was removed: render the chart with uninstall.hook=false, delete this Job, and run `varmor uninstall` before you ' +
+      'delete vArmor (with Helm by `helm uninstall --no-hooks`)',
   )
 }
 

@@ -188,10 +188,23 @@ describe('uninstall, without a manager and without agents', () => {
   }
 
   const annotations = { 'meta.helm.sh/release-name': 'varmor', 'meta.helm.sh/release-namespace': namespace }
-  for (const { title, manager, agent, refused } of [
+  for (const { title, manager, agent, applied, refused } of [
     { title: 'neither is of Helm', manager: {}, agent: {}, refused: 'Deployment varmor/varmor-manager' },
     { title: 'one is not of Helm', manager: { annotations }, agent: {}, refused: 'DaemonSet varmor/varmor-agent' },
     { title: 'the only one is not of Helm', agent: {}, refused: 'DaemonSet varmor/varmor-agent' },
+    {
+      title: 'kubectl has applied one of Helm since',
+      manager: { annotations: { ...annotations, 'kubectl.kubernetes.io/last-applied-configuration': '{}' } },
+      agent: { annotations },
+      refused: 'Deployment varmor/varmor-manager',
+    },
+    {
+      title: 'Argo CD has applied one of Helm since',
+      manager: { annotations },
+      agent: { annotations },
+      applied: true,
+      refused: 'DaemonSet varmor/varmor-agent',
+    },
     { title: 'both are of Helm', manager: { annotations }, agent: { annotations } },
     { title: 'the only one is of Helm', agent: { annotations } },
     { title: 'none is there, as after one that was broken off' },
@@ -199,6 +212,11 @@ describe('uninstall, without a manager and without agents', () => {
     it(`as the chart's Job ${refused === undefined ? 'removes all' : 'removes nothing'} where ${title}`, async () => {
       if (manager !== undefined) await workload('Deployment', { name: 'varmor-manager', namespace, ...manager })
       if (agent !== undefined) await workload('DaemonSet', { name: 'varmor-agent', namespace, ...agent })
+      if (applied === true) {
+        const metadata = { name: 'varmor-agent', namespace, labels: { its: 'own' } }
+        const object = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata }
+        await client.apply(workloadResources.DaemonSet, object as never, { fieldManager: 'argocd-controller' })
+      }
       const before = await left()
       requests = []
       const done = await run(false, true, true).catch((error: unknown) => error)
@@ -210,7 +228,7 @@ describe('uninstall, without a manager and without agents', () => {
       }
       expect(done).to.be.instanceOf(ElsewhereError)
       expect((done as Error).message)
-        .to.include(`Helm did not install the ${refused}`)
+        .to.include(`the ${refused}; `)
         .and.to.include('nothing was removed: render the chart with uninstall.hook=false, delete this Job')
       expect(await left()).to.deep.equal(before)
       expect(requests.filter((request) => /^(delete|patch)/.test(request))).to.deep.equal([])
