@@ -2,6 +2,7 @@ import type { PatchOperation } from '../src/base/json-patch.ts'
 import { type ActorFailure, actorFailureOf } from './actor-failure.ts'
 import { newest } from './policy/newer.ts'
 import {
+  type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
   type Count,
@@ -38,7 +39,7 @@ export interface RolloutPorts {
   /** Key of the policy that does so; undefined where that is none. */
   winner(workload: Workload): string | undefined
   /** The profile of the policy for pods that means this pod of the namespace: admission put it there whatever its template says. */
-  podProfile(pod: Pod, namespace: string): string | undefined
+  podProfile(pod: Pod, namespace: string): { profile: string; kind: AnyPolicy['kind'] } | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -183,7 +184,10 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
     const names: string[] = []
     let outside = 0
     await api.eachPod(workload, (pod) => {
-      if (isInProfile(pod, wanted, initToo, podProfile(pod, namespace))) return
+      const other = podProfile(pod, namespace)
+      // A namespace's policy takes no pod over from the cluster's.
+      const isOther = wanted.namespace !== undefined || other?.kind === 'VarmorClusterPolicy'
+      if (isInProfile(pod, wanted, initToo, isOther ? other?.profile : undefined)) return
       if (isAsMeant && isAsTemplate(pod, template, wanted, initToo)) return
       if (outside++ < NAMED_PODS) names.push(pod.metadata.name)
     })

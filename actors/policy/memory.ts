@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ArmorProfile } from '../../src/api/types.ts'
+import type { ArmorProfile, PolicyMode } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { Desired } from './desired.ts'
@@ -62,7 +62,7 @@ export interface Memory {
   /** The change whose restart begins with the next status. */
   beginning: { change: string; since: number } | undefined
   /** What was sent to the rollout actor last: a change, or that nothing is wanted. */
-  sentRollout: { change: string | undefined } | undefined
+  sentRollout: { change: string | undefined; mode?: PolicyMode | undefined } | undefined
   /** What the rollout actor reported last, and what of it there was an Event for. */
   progress: RolloutProgress | undefined
   announced: Pick<RolloutProgress, 'change' | 'since' | 'state'> | undefined

@@ -65,11 +65,15 @@ const isOf = (known: Begun | undefined, { change, since }: Begun): boolean =>
 export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartView): Part {
   const { memory, nodes } = seen
   if (view.state !== 'begun') return stopRollout(seen)
-  const isSent = memory.sentRollout?.change === view.change
+  const {
+    target,
+    policy: { enforcer, mode },
+  } = policy.spec
+  const isSent = memory.sentRollout?.change === view.change && memory.sentRollout.mode === mode
   if (isSent || policy.status?.restart?.change !== view.change || nodes.summary.blocking > 0) return {}
   // The one that ended needs no more.
   if (view.progress?.state === 'done') return {}
-  return wanted(seen, policy.spec.target, policy.spec.policy.enforcer, view.change, view.since, false)
+  return wanted(seen, { target, enforcers: kernelEnforcers(enforcer), mode, change: view.change, since: view.since })
 }
 
 /** The restart that takes the workloads out of the profile before it goes; `waiting` is empty when there is none (any more). */
@@ -84,6 +88,7 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
   if (progress?.state === 'done') return { waiting: '', part: {} }
   const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || now
   const isSent = memory.sentRollout?.change === change
+  const enforcers = kernelEnforcers(profile.spec.profile.enforcer)
   const count = progress === undefined ? '' : `: ${progress.restarted} of ${progress.total}`
   const failure = memory.rolloutFailure === '' ? '' : `; ActorFailed: ${memory.rolloutFailure}`
   const why =
@@ -92,7 +97,7 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
       : failure
   return {
     waiting: `workloads are restarted without the profile${count}${why}`,
-    part: isSent ? {} : wanted(seen, target, profile.spec.profile.enforcer, change, since, true),
+    part: isSent ? {} : wanted(seen, { target, enforcers, mode: undefined, change, since }),
   }
 }
 
@@ -102,24 +107,15 @@ export function stopRollout({ memory }: Observation): Part {
   return { rollout: { type: 'unwanted' }, memory: { sentRollout: { change: undefined }, rolloutFailure: '' } }
 }
 
+/** @param what without a mode, the policy goes */
 function wanted(
   { id, profileId }: Observation,
-  target: Target,
-  enforcer: string,
-  change: string,
-  since: number,
-  removing: boolean,
+  what: Pick<WantedRollout, 'target' | 'enforcers' | 'mode' | 'change' | 'since'>,
 ): Part {
-  const rollout: WantedRollout = {
-    change,
-    since,
-    removing,
-    namespace: id.kind === 'VarmorPolicy' ? id.namespace : undefined,
-    target,
-    profileName: profileId.name,
-    enforcers: kernelEnforcers(enforcer),
-  }
-  return { rollout: { type: 'wanted', wanted: rollout }, memory: { sentRollout: { change } } }
+  const { change, mode } = what
+  const namespace = id.kind === 'VarmorPolicy' ? id.namespace : undefined
+  const rollout = { ...what, removing: mode === undefined, namespace, profileName: profileId.name }
+  return { rollout: { type: 'wanted', wanted: rollout }, memory: { sentRollout: { change, mode } } }
 }
 
 /**

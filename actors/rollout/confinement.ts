@@ -33,11 +33,17 @@ function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boo
 
 /** Whether the enforcer is to confine the container: no user said otherwise. */
 function isConfined(pod: PodTemplate, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
-  if (keys[enforcer].some((key) => annotationsOf(pod)[key + name] === optOut)) return false
+  const annotations = annotationsOf(pod)
+  // What we switched off for a BPF profile says nothing of what the user wants.
+  const isOffByUs =
+    enforcer === 'AppArmor' && annotations[keys.AppArmor[0] + name]?.startsWith(bpfExclusivePrefix) === true
+  if (!isOffByUs && keys[enforcer].some((key) => annotations[key + name] === optOut)) return false
   if (enforcer === 'BPF') return true
   if (enforcer === 'Seccomp' && securityContext?.privileged === true) return false
   const field = enforcer === 'Seccomp' ? 'seccompProfile' : 'appArmorProfile'
-  return [securityContext, pod.spec?.securityContext].every((context) => context?.[field]?.type !== 'Unconfined')
+  return [isOffByUs ? undefined : securityContext, pod.spec?.securityContext].every(
+    (context) => context?.[field]?.type !== 'Unconfined',
+  )
 }
 
 const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
@@ -56,11 +62,17 @@ export const isOptedOut = (pod: PodTemplate, wanted: WantedRollout, initToo: boo
  * @param other a profile that will do as well
  */
 export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: boolean, other?: string): boolean {
-  const profiles = [wanted.profileName, ...(other === undefined ? [] : [other])]
-  const named = profiles.flatMap((profile) => [localhostPrefix + profile, chosenDefaultPrefix + profile])
-  return each(pod, wanted, initToo).every(({ container: { name }, enforcer }) =>
-    keys[enforcer].some((key) => named.includes(annotationsOf(pod)[key + name] ?? '')),
-  )
+  return each(pod, wanted, initToo).every(({ container, enforcer }) => {
+    const said = keys[enforcer].map((key) => annotationsOf(pod)[key + container.name])
+    const names = (profile: string): boolean => said.includes(localhostPrefix + profile)
+    if (other !== undefined && (names(other) || said.includes(chosenDefaultPrefix + other))) return true
+    if (enforcer !== 'Seccomp') return names(wanted.profileName)
+    const { mode, profileName } = wanted
+    if (mode === undefined || mode === 'RuntimeDefault')
+      return names(profileName) || said.includes(chosenDefaultPrefix + profileName)
+    // The mode may have been that before.
+    return names(profileName) && container.securityContext?.seccompProfile?.type !== 'RuntimeDefault'
+  })
 }
 
 /** Whether a pod is confined as its template says, whichever profile that names, for the containers and enforcers of the policy. */

@@ -1,5 +1,5 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
-import type { Target } from '../../src/api/types.ts'
+import type { PolicyMode, Target } from '../../src/api/types.ts'
 
 /** One change that the workloads of a policy are to pick up by a restart. */
 export interface WantedRollout {
@@ -14,6 +14,8 @@ export interface WantedRollout {
   target: Target
   profileName: string
   enforcers: readonly KernelEnforcer[]
+  /** Of Seccomp, whose profile is the runtime's own in one of them; undefined where any will do, as the policy goes. */
+  mode: PolicyMode | undefined
 }
 
 /** How far it is. Level-triggered: the newest counts. */

@@ -255,7 +255,7 @@ export class Manager {
       winner: ({ kind, metadata: { labels = {}, ...metadata } }) =>
         this.#index.find({ kind, labels, ...metadata })?.key,
       podProfile: ({ metadata: { name, labels = {} } }, namespace) =>
-        this.#index.find({ kind: 'Pod', namespace, name, labels })?.profile,
+        this.#index.find({ kind: 'Pod', namespace, name, labels }),
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
       reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),

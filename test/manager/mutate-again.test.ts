@@ -297,6 +297,7 @@ describe('mutation once more', () => {
       ...{ change: 'create-1', since: 0, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
       target: { kind: 'Deployment' as const, name: 'web' },
       enforcers: ['AppArmor', 'BPF', 'Seccomp'] as const,
+      mode: 'AlwaysAllow' as const,
     }
     const shapes: [title: string, object: ReturnType<typeof deployment>][] = [
       ['without annotations', deployment()],

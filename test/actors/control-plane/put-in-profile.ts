@@ -50,9 +50,9 @@ export function winnerOf(api: FakeApi, workload: Workload): string | undefined {
   return policy && keyOfPolicy(idOf(policy))
 }
 
-export function podProfileOf(api: FakeApi, { metadata }: Pod, namespace: string): string | undefined {
+export function podProfileOf(api: FakeApi, { metadata }: Pod, namespace: string) {
   const policy = policyFor(api, { kind: 'Pod', metadata: { ...metadata, namespace } } as unknown as Stored)
-  return policy && profileIdOf(idOf(policy), 'varmor').name
+  return policy && { profile: profileIdOf(idOf(policy), 'varmor').name, kind: policy.kind }
 }
 
 /** The annotations of its containers, for the profile of that policy. */

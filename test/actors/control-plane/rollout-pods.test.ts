@@ -93,18 +93,29 @@ describe('the restart of workloads, and their pods', () => {
       })
   })
 
+  const inProfile = (pods: Pod[], annotation: string): Pod[] =>
+    pods.map((pod) => ({
+      ...pod,
+      metadata: { ...pod.metadata, labels: { app: 'web' }, annotations: { [ANNOTATION]: annotation } },
+    }))
+  const ofPods = policySpec({ target: { kind: 'Pod', selector: { matchLabels: { app: 'web' } } } })
+
+  it('names pods of a cluster policy that are in a policy of the namespace', async () => {
+    const { world } = worldOf(1)
+    const key = world.clusterPolicy('all', restarting())
+    world.policy('pods', ofPods)
+    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'localhost/varmor-demo-pods')
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+    expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')
+  })
+
   it('is done with pods that admission has put into the profile of a policy for pods, and with no others', async () => {
     const { world } = worldOf(1)
-    const inProfile = (pods: Pod[], annotation: string): Pod[] =>
-      pods.map((pod) => ({
-        ...pod,
-        metadata: { ...pod.metadata, labels: { app: 'web' }, annotations: { [ANNOTATION]: annotation } },
-      }))
     world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'localhost/varmor-demo-pods')
     const key = world.policy('web', restarting())
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
     expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')
-    world.policy('pods', policySpec({ target: { kind: 'Pod', selector: { matchLabels: { app: 'web' } } } }))
+    world.policy('pods', ofPods)
     world.api.update('Deployment/demo/web-0', (object) => {
       object.status = { ...(object.status as object), readyReplicas: 2 }
     })

@@ -8,12 +8,14 @@ import type { KernelEnforcer } from '../../../src/api/enforcer.ts'
 const profileName = 'varmor-demo-web'
 const ours = `localhost/${profileName}`
 const own = 'container.apparmor.security.beta.varmor.org/c'
+const chosen = `runtime-default/${profileName}`
 const bpf = 'container.bpf.security.beta.varmor.org/c'
 const seccomp = 'container.seccomp.security.beta.varmor.org/c'
 const kubernetes = 'container.apparmor.security.beta.kubernetes.io/c'
 
 const wanted = (...enforcers: KernelEnforcer[]): WantedRollout => ({
   ...{ change: 'create-1', since: 0, removing: false, namespace: 'demo', profileName, enforcers },
+  mode: 'AlwaysAllow',
   target: { kind: 'Deployment', name: 'web' },
 })
 const template = (annotations: Record<string, string>, spec: PodTemplate['spec'] = {}): PodTemplate => ({
@@ -39,6 +41,61 @@ describe('whether the pods of a workload are confined', () => {
     expect(isInProfile(pod, wanted('AppArmor'), false, 'varmor-demo-pods')).to.equal(true)
   })
 
+  it('is asked of AppArmor that was switched off for a BPF profile, now that the policy names it, too', () => {
+    const off = { [bpf]: ours, [own]: `bpf-exclusive/${profileName}` }
+    const byField = template(off, { containers: [{ name: 'c', securityContext: { appArmorProfile: unconfined } }] })
+    for (const pod of [byField, template({ ...off, [kubernetes]: 'unconfined' })]) {
+      expect(isOptedOut(pod, wanted('AppArmor'), false)).to.equal(false)
+      expect(isInProfile(pod, wanted('AppArmor', 'BPF'), false)).to.equal(false)
+      expect(isInProfile(pod, wanted('BPF'), false)).to.equal(true)
+    }
+  })
+
+  const runtimes: {
+    title: string
+    annotation: string
+    type: string
+    mode: WantedRollout['mode']
+    inProfile: boolean
+  }[] = [
+    {
+      title: 'the mode, and the policy set it',
+      annotation: ours,
+      type: 'RuntimeDefault',
+      mode: 'RuntimeDefault',
+      inProfile: true,
+    },
+    {
+      title: 'the mode, and the user chose it',
+      annotation: chosen,
+      type: 'RuntimeDefault',
+      mode: 'RuntimeDefault',
+      inProfile: true,
+    },
+    { title: 'no longer the mode', annotation: ours, type: 'RuntimeDefault', mode: 'EnhanceProtect', inProfile: false },
+    {
+      title: 'no longer the mode, and the user chose it',
+      annotation: chosen,
+      type: 'RuntimeDefault',
+      mode: 'EnhanceProtect',
+      inProfile: false,
+    },
+    { title: 'not the mode', annotation: ours, type: 'Localhost', mode: 'EnhanceProtect', inProfile: true },
+    {
+      title: 'whatever, and the policy goes',
+      annotation: chosen,
+      type: 'RuntimeDefault',
+      mode: undefined,
+      inProfile: true,
+    },
+  ]
+  for (const { title, annotation, type, mode, inProfile } of runtimes)
+    it(`is ${inProfile ? '' : 'not '}so of Seccomp where the runtime’s profile is ${title}`, () => {
+      const containers = [{ name: 'c', securityContext: { seccompProfile: { type } } }]
+      const pod = template({ [seccomp]: annotation }, { containers })
+      expect(isInProfile(pod, { ...wanted('Seccomp'), mode }, false)).to.equal(inProfile)
+    })
+
   const pairs: { title: string; of: Record<string, string>; pod: Record<string, string>; same: boolean }[] = [
     { title: 'has lost the annotation of an old server', of: { [kubernetes]: ours }, pod: {}, same: false },
     { title: 'has it', of: { [kubernetes]: ours }, pod: { [kubernetes]: ours }, same: true },
@@ -63,7 +120,7 @@ describe('whether the pods of a workload are confined', () => {
 
 describe('what a removal takes out of a template', () => {
   const off = `bpf-exclusive/${profileName}`
-  const chosen = { seccompProfile: { type: 'RuntimeDefault' } }
+  const ofUser = { seccompProfile: { type: 'RuntimeDefault' } }
   const securityContext = { appArmorProfile: { type: 'Unconfined' } }
   const left: [title: string, object: PodTemplate, rest: PodTemplate][] = [
     [
@@ -80,9 +137,9 @@ describe('what a removal takes out of a template', () => {
       'the annotation alone where the runtime’s profile was the user’s choice',
       template(
         { [seccomp]: `runtime-default/${profileName}` },
-        { containers: [{ name: 'c', securityContext: chosen }] },
+        { containers: [{ name: 'c', securityContext: ofUser }] },
       ),
-      template({}, { containers: [{ name: 'c', securityContext: chosen }] }),
+      template({}, { containers: [{ name: 'c', securityContext: ofUser }] }),
     ],
     [
       'nothing that the user switched off',

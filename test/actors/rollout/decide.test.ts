@@ -12,6 +12,7 @@ const wanted: WantedRollout = {
   change: 'create-1',
   since: NOW - 1_000,
   removing: false,
+  mode: 'AlwaysAllow',
   namespace: undefined,
   target: { kind: 'Deployment', selector: { matchLabels: { app: 'web' } } },
   profileName: 'varmor-demo-web',

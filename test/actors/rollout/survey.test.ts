@@ -9,6 +9,7 @@ const wanted: WantedRollout = {
   ...{ change: 'create-1', since: SINCE, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
   target: { kind: 'Deployment', name: 'web' },
   enforcers: ['AppArmor'],
+  mode: 'AlwaysAllow',
 }
 const web: Workload = {
   kind: 'Deployment',
