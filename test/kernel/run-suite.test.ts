@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { result } from '../cluster/command.ts'
-import { suiteGroups } from './suite-groups.ts'
+import { common, suiteGroups } from './suite-groups.ts'
 
 /** Runs a fixture as a suite. @returns what that prints; undefined where it cannot be had */
 async function printed(fixture: string): Promise<string | undefined> {
@@ -43,7 +43,7 @@ describe('the tests of the kernel tier', () => {
     const groups = suiteGroups(`${import.meta.dirname}/fixtures/suite`)
     expect(groups).to.deep.equal([
       { name: 'early', wishes: { memoryMiB: 512 }, seconds: 20, files: ['early/fifth.test.ts'] },
-      { name: 'common', wishes: {}, seconds: 180, files: ['first.test.ts', 'plain/second.test.ts'] },
+      { ...common, files: ['first.test.ts', 'plain/second.test.ts'] },
       {
         name: 'quiet',
         wishes: { commandLine: ['audit=0'] },

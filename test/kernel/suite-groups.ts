@@ -22,7 +22,7 @@ export interface SuiteGroup {
 }
 
 /** Of files that ask for nothing. */
-const common = { name: 'common', wishes: {}, seconds: 230 }
+export const common = { name: 'common', wishes: {}, seconds: 230 }
 
 /**
  * The test files below `folder`. Those of a folder right below it that has a `guest.json` get a guest of their own, booted
