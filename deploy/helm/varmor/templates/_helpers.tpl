@@ -64,7 +64,7 @@ agent enableBpfEnforcer statusUpdateCycle managerIP debug
 
 {{/* The program reads flags as upstream's does, those without a meaning too. */}}
 {{- define "varmor.flags" -}}
-{{- range .flags }}
+{{- range . }}
 - {{ . | toString | quote }}
 {{- end -}}
 {{- end -}}

@@ -24,7 +24,7 @@
 {{- if and $agent.strictStart .Values.bpfLsmEnforcer.enabled }}{{ $flags = append $flags "--strictStart" }}{{ end -}}
 {{- if $agent.audit.untrustedRecords }}{{ $flags = append $flags "--logUntrustedRecords" }}{{ end -}}
 {{- if $agent.violations.compress }}{{ $flags = append $flags "--violationsCompress" }}{{ end -}}
-{{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
+{{- include "varmor.flags" $flags -}}
 {{- range $agent.managers }}{{ include "varmor.optional" (list "--manager" .) }}{{ end -}}
 {{- /* Beside what the image has of AppArmor, which profiles include. */ -}}
 {{- include "varmor.optional" (list "--apparmor-dir" "/host/apparmor.d") -}}
@@ -47,5 +47,5 @@
 {{- include "varmor.optional" (list "--verbosity" $agent.verbosity) }}
 - --readiness-host=$(POD_IP)
 - --metrics-host=$(POD_IP)
-{{- include "varmor.flags" (dict "root" . "flags" $agent.args) -}}
+{{- include "varmor.flags" $agent.args -}}
 {{- end -}}

@@ -18,7 +18,7 @@
 {{- $unbound := $manager.allowUnboundTokens -}}
 {{- if kindIs "invalid" $unbound }}{{ $unbound = semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version }}{{ end -}}
 {{- if $unbound }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
-{{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
+{{- include "varmor.flags" $flags -}}
 {{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
 {{- include "varmor.optional" (list "--webhookFailurePolicy" $manager.webhook.failurePolicy) -}}
 {{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhookExemptNamespaces" (join "," .)) }}{{ end -}}
@@ -34,5 +34,5 @@
 {{- include "varmor.optional" (list "--verbosity" $manager.verbosity) -}}
 {{- $agent := include "varmor.serviceAccountName" (dict "root" . "component" "agent") -}}
 {{- include "varmor.optional" (list "--agent-user" (printf "system:serviceaccount:%s:%s" (include "varmor.namespace" .) $agent)) -}}
-{{- include "varmor.flags" (dict "root" . "flags" $manager.args) -}}
+{{- include "varmor.flags" $manager.args -}}
 {{- end -}}
