@@ -1,6 +1,7 @@
 import { isConflict } from './api-error.ts'
 import { Caller, type CallerOptions, type CallOptions } from './caller.ts'
 import type { Fence } from './fence.ts'
+import { isTooLong, PageSize } from './list-plan.ts'
 import { apiVersionOf, type KubeObject, type ObjectList, type ResourceRef, type Status } from './objects.ts'
 import {
   createRequest,
@@ -74,26 +75,39 @@ export class ApiClient {
   }
 
   /**
-   * All pages, one after the other, of one moment. `limit` defaults to 500.
+   * All pages, one after the other, of one moment. `limit` defaults to 500; pages whose objects are too large together have fewer.
    * @throws {ApiError} isExpired, when the moment was compacted away between two pages: begin again
    */
   async *listPages<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},
   ): AsyncGenerator<ObjectList<T>, void, undefined> {
-    let page = await this.list(ref, { limit: 500, ...options })
+    const pages = new PageSize(options.limit)
+    let asked = options
     for (;;) {
+      const page = await this.#page(ref, asked, pages)
       yield page
       const next = page.metadata.continue
       if (next === undefined || next === '') return
       // The token says which version the list is of; naming it as well is refused.
-      page = await this.list(ref, {
-        limit: 500,
-        ...options,
-        continue: next,
-        resourceVersion: undefined,
-        resourceVersionMatch: undefined,
-      })
+      asked = { ...options, continue: next, resourceVersion: undefined, resourceVersionMatch: undefined }
+    }
+  }
+
+  /** A page with as many objects as fit into an answer. */
+  async #page<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: ListOptions & CallOptions,
+    pages: PageSize,
+  ): Promise<ObjectList<T>> {
+    for (;;) {
+      try {
+        const page = await this.list(ref, { ...options, limit: pages.size })
+        pages.grow()
+        return page
+      } catch (error) {
+        if (!isTooLong(error) || !pages.shrink()) throw error
+      }
     }
   }
 

@@ -30,10 +30,42 @@ export function listOptions(way: ListWay, known: string | undefined): ListOption
   }
 }
 
+/** Whether the answer is longer than its bound: as long as the same is asked for, it stays so. */
+export const isTooLong = (error: unknown): boolean => error instanceof ConnectionError && error.code === 'TOO_LARGE'
+
+/**
+ * How many objects a page has. Tenants say how large objects are: 500 of them may be longer than any answer that is read, and
+ * a list that asks for the same page again and again never ends.
+ */
+export class PageSize {
+  readonly #most: number
+  #size: number
+
+  constructor(most = PAGE) {
+    this.#most = most
+    this.#size = most
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** For a page that was too long. @returns false if the page had one object only */
+  shrink(): boolean {
+    if (this.#size === 1) return false
+    this.#size = Math.max(1, Math.floor(this.#size / 4))
+    return true
+  }
+
+  /** For a page that was read: the next one may have more objects. */
+  grow(): void {
+    this.#size = Math.min(this.#most, this.#size * 2)
+  }
+}
+
 /** The way to try after this one failed. */
 export function nextWay(way: ListWay, error: unknown): ListWay {
   if (way === 'whole') return 'paged'
   if (way === 'paged') return isExpired(error) ? 'whole' : 'paged'
-  const tooLarge = error instanceof ConnectionError && error.code === 'TOO_LARGE'
-  return tooLarge || isExpired(error) || isTooLargeVersion(error) ? 'paged' : way
+  return isTooLong(error) || isExpired(error) || isTooLargeVersion(error) ? 'paged' : way
 }

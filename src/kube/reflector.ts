@@ -6,7 +6,7 @@ import { ApiError, ConnectionError, isExpired } from './api-error.ts'
 import type { Change } from './change.ts'
 import type { ApiClient } from './client.ts'
 import { type Handler, HandlerQueue } from './handler-queue.ts'
-import { type ListWay, listOptions, nextWay, PAGE } from './list-plan.ts'
+import { isTooLong, type ListWay, listOptions, nextWay, PageSize } from './list-plan.ts'
 import { type KubeObject, keyOf, type ObjectList, type ResourceRef } from './objects.ts'
 import { guarded, type ReflectorObserver } from './reflector-observer.ts'
 import { checkTransition, type ReflectorState } from './reflector-state.ts'
@@ -209,9 +209,10 @@ export class Reflector<T extends KubeObject> {
 
   async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string }> {
     const objects = new Map<string, T>()
+    const pages = new PageSize()
     let options = listOptions(way, this.#replica.version)
     for (;;) {
-      const page = await this.#source.list(options, this.#stop.signal)
+      const page = await this.#readPage(options, way, pages)
       for (const item of page.items) {
         const key = keyOf(item)
         if (key === '' || !item.metadata?.resourceVersion)
@@ -219,9 +220,24 @@ export class Reflector<T extends KubeObject> {
         objects.set(key, this.#made(item))
       }
       const { continue: next, resourceVersion: version } = page.metadata
-      if (next) options = { limit: PAGE, continue: next }
+      if (next) options = { continue: next }
       else if (version) return { objects, version }
       else throw new BadEvent('a list has no version to watch from')
+    }
+  }
+
+  /** A page with as many objects as fit into an answer, where the server makes pages. */
+  async #readPage(options: ListOptions, way: ListWay, pages: PageSize): Promise<ObjectList<T>> {
+    const isPaged = way === 'paged' || options.continue !== undefined
+    for (;;) {
+      try {
+        const asked = isPaged ? { ...options, limit: pages.size } : options
+        const page = await this.#source.list(asked, this.#stop.signal)
+        pages.grow()
+        return page
+      } catch (error) {
+        if (!isPaged || !isTooLong(error) || !pages.shrink()) throw error
+      }
     }
   }
 

@@ -190,6 +190,28 @@ describe('a reflector whose server fails', () => {
       })
       expect(seen).to.deep.equal([{ resourceVersion: '0', limit: 500 }, { limit: 500 }, {}])
     })
+    it('with fewer objects on a page where these are too large together, and with more again where they are not', async () => {
+      const tooLarge = () => new ConnectionError('TOO_LARGE', broken.context, '')
+      const seen = await asked((m) => {
+        m.pageSize = 1
+        for (const name of ['a', 'b', 'c']) m.set(name, 1)
+        m.listFaults.push(tooLarge(), tooLarge(), tooLarge(), undefined, tooLarge())
+      })
+      const [limits, tokens] = (['limit', 'continue'] as const).map((of) =>
+        seen.map((options) => (options as Record<string, unknown>)[of]),
+      )
+      expect(limits).to.deep.equal([500, 500, 125, 31, 62, 15, 30])
+      expect(tokens).to.deep.equal([undefined, undefined, undefined, undefined, '13:1', '13:1', '13:2'])
+    })
+    it('again later where a single object is too large', async () => {
+      const seen = await asked((m) => {
+        m.set('a', 1)
+        for (let i = 0; i < 7; i++) m.listFaults.push(new ConnectionError('TOO_LARGE', broken.context, ''))
+      })
+      expect(seen.slice(1).map((options) => (options as { limit: number }).limit)).to.deep.equal([
+        500, 125, 31, 7, 1, 500, 125,
+      ])
+    })
     it('with the token of the page before', async () => {
       const seen = await asked((m) => {
         m.pageSize = 2

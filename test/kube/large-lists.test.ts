@@ -1,0 +1,55 @@
+import { expect } from 'chai'
+import { mebibyte } from '../../src/base/bytes.ts'
+import { clientSource, Reflector } from '../../src/kube/reflector.ts'
+import { type TestClient, type Thing, testClient, thing, things } from './harness.ts'
+import { type Answer, json, ScriptedServer, stream, until } from './scripted-server.ts'
+
+/** As a tenant may have them: 30 objects, some of nearly the 1.5 MiB that etcd takes, others small. */
+const all = Array.from({ length: 30 }, (_, i) =>
+  thing(`t${String(i).padStart(2, '0')}`, i + 1, { text: 'x'.repeat(i % 3 === 0 ? 1_400_000 : 10) }),
+)
+
+/** Pages as an API server makes them. */
+const paged: Answer = (response, seen) => {
+  if (seen.query.get('watch') === 'true') return stream([], 'hang')(response, seen)
+  const from = Number(seen.query.get('continue') ?? 0)
+  const to = Math.min(all.length, from + Number(seen.query.get('limit') ?? all.length))
+  // The server's cache answers in one piece.
+  const isWhole = seen.query.get('resourceVersion') === '0'
+  const next = !isWhole && to < all.length ? { continue: String(to) } : {}
+  json({ metadata: { resourceVersion: '99', ...next }, items: isWhole ? all : all.slice(from, to) })(response, seen)
+}
+
+describe('lists of objects that are large', () => {
+  let server: ScriptedServer
+  let test: TestClient
+
+  beforeEach(async () => {
+    server = await ScriptedServer.start()
+    server.otherwise = paged
+    test = testClient(server.url, { longestAnswer: 4 * mebibyte })
+  })
+  afterEach(async () => {
+    await test.connection.close()
+    await server.stop()
+  })
+
+  it('are read to their end, in pages of as many as fit into an answer', async () => {
+    const names: (string | undefined)[] = []
+    for await (const { items } of test.client.listPages(things))
+      names.push(...items.map(({ metadata }) => metadata.name))
+    expect(names).to.deep.equal(all.map(({ metadata }) => metadata.name))
+  })
+
+  it('fill the store of a reflector', async () => {
+    const reflector = new Reflector<Thing>({ source: clientSource(test.client, things), clock: test.clock })
+    reflector.start()
+    await until('the list', () => {
+      if (reflector.state === 'waiting') void test.clock.advance(1_000)
+      return reflector.state === 'watching'
+    })
+    expect(await reflector.synced).to.equal(true)
+    expect([...reflector.store.keys()]).to.have.length(all.length)
+    await reflector.stop()
+  })
+})
