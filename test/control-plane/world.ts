@@ -99,10 +99,14 @@ export class World {
     this.client = new ApiClient({ connection: this.connect(), limiter: this.#limiter, deadline: 120_000 })
   }
 
-  static async start(target: ControlPlaneTarget, nodeCount: number): Promise<World> {
+  static async start(
+    target: ControlPlaneTarget,
+    nodeCount: number,
+    options: Partial<ManagerOptions> = {},
+  ): Promise<World> {
     const world = new World(target)
     await install(world.client, installNamespace)
-    await world.startManager()
+    await world.startManager(options)
     await Promise.all(Array.from({ length: nodeCount }, (_, i) => world.addNode(`node-${i + 1}`)))
     return world
   }

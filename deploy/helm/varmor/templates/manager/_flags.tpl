@@ -36,3 +36,13 @@
 {{- include "varmor.optional" (list "--agent-user" (printf "system:serviceaccount:%s:%s" (include "varmor.namespace" .) $agent)) -}}
 {{- include "varmor.flags" $manager.args -}}
 {{- end -}}
+
+{{/* "true" where the last flag of the name turns the switch on, else nothing: (dict "root" $ "flag" "bpfExclusiveMode"). Rights follow flags. */}}
+{{- define "varmor.managerIsOn" -}}
+{{- $isOn := "" -}}
+{{- range include "varmor.managerFlags" .root | fromYamlArray -}}
+{{- $words := . | trimPrefix "-" | trimPrefix "-" | splitList "=" -}}
+{{- if eq (first $words) $.flag }}{{ $isOn = has (rest $words | join "=") (list "" "1" "t" "T" "TRUE" "true" "True") | ternary "true" "" }}{{ end -}}
+{{- end -}}
+{{- $isOn -}}
+{{- end -}}
