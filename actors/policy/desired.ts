@@ -3,6 +3,7 @@ import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
 import type { ProfileDocument } from '../ports.ts'
+import { hasSpec } from './kept-profile.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Modeling } from './modeling.ts'
 
@@ -32,7 +33,7 @@ export function isInForce({ metadata, spec }: ProfileDocument, profile: ArmorPro
     Object.entries(metadata.labels ?? {}).every(([name, value]) => labels[name] === value) &&
     metadata.finalizers.every((finalizer) => finalizers.includes(finalizer)) &&
     metadata.ownerReferences.every((owner) => owners.some((one) => isSubset(owner, one))) &&
-    isDeepStrictEqual(spec, profile.spec)
+    hasSpec(profile, spec)
   )
 }
 

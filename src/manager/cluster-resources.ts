@@ -1,5 +1,7 @@
-import type { Pod as ConfinedPod, Workload, WorkloadKind } from '../../actors/ports.ts'
-import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import type { Pod as ConfinedPod, ContainerSpec, PodTemplate, Workload, WorkloadKind } from '../../actors/ports.ts'
+import { RESTARTED_AT } from '../../actors/rollout/restarted-at.ts'
+import { confinementPrefixes } from '../api/annotations.ts'
+import type { KubeObject, ObjectMeta, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import type { Placement, Taint } from '../kube/scheduling.ts'
 
@@ -53,6 +55,77 @@ export function isAnotherBoot(before: Node, now: Node): boolean {
   const [old, bootID] = [bootOf(before), bootOf(now)]
   return old !== '' && bootID !== '' && old !== bootID
 }
+
+/**
+ * A transform for reflectors: of a workload what actors and admission read, and where it is. Tenants say how large the rest is, such as
+ * arguments, environments and annotations: 300 Deployments of 1.4 MiB would end a manager.
+ */
+export function withoutPodDetails<T extends Workload>(workload: T): T {
+  const { apiVersion, kind, metadata, spec, status } = workload as T & { apiVersion?: string }
+  const { replicas, paused, selector, updateStrategy, template } = spec
+  const { observedGeneration, replicas: all, updatedReplicas, availableReplicas, ...counts } = status ?? {}
+  const { desiredNumberScheduled, updatedNumberScheduled, numberAvailable } = counts
+  return defined({
+    ...{ apiVersion, kind },
+    metadata: withoutOthers(metadata as KeptMeta, []),
+    spec: defined({
+      ...{ replicas, paused, selector, updateStrategy },
+      template: defined({
+        metadata: template.metadata && { annotations: withoutOthers(template.metadata as KeptMeta, ours).annotations },
+        spec: template.spec && withoutContainerDetails(template.spec),
+      }),
+    }),
+    status:
+      status &&
+      defined({
+        ...{ observedGeneration, replicas: all, updatedReplicas, availableReplicas },
+        ...{ desiredNumberScheduled, updatedNumberScheduled, numberAvailable },
+      }),
+  }) as unknown as T
+}
+
+type KeptMeta = ObjectMeta & Record<string, unknown>
+
+/** The beginnings of annotations that are read. That there are others decides how a patch is made. */
+const ours = [...Object.values(confinementPrefixes), RESTARTED_AT]
+
+function withoutOthers(metadata: KeptMeta, beginnings: readonly string[]): KeptMeta {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, labels } = metadata
+  const annotations =
+    metadata.annotations &&
+    Object.fromEntries(
+      Object.entries(metadata.annotations).filter(([key]) => beginnings.some((beginning) => key.startsWith(beginning))),
+    )
+  const kept = { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp }
+  return defined({ ...kept, labels, annotations }) as KeptMeta
+}
+
+function withoutContainerDetails(spec: NonNullable<PodTemplate['spec']>): object {
+  const { nodeName, nodeSelector, tolerations, affinity, serviceAccountName, os } = spec as PodSpec & {
+    os?: { name?: string }
+  }
+  const { containers, initContainers, securityContext } = spec
+  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+  return defined({
+    ...{ nodeName, nodeSelector, tolerations, serviceAccountName, os },
+    affinity: required && { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+    containers: containers?.map(nameAndConfinement),
+    initContainers: initContainers?.map(nameAndConfinement),
+    securityContext: securityContext && confinementFields(securityContext),
+  })
+}
+
+const nameAndConfinement = ({ name, restartPolicy, securityContext }: ContainerSpec): object =>
+  defined({ name, restartPolicy, securityContext: securityContext && confinementFields(securityContext) })
+
+const confinementFields = (context: NonNullable<ContainerSpec['securityContext']>): object => {
+  const { appArmorProfile, seccompProfile, privileged } = context
+  return defined({ appArmorProfile, seccompProfile, privileged })
+}
+
+/** Without fields that are undefined. */
+const defined = (fields: object): object =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
 /** What the spec of a pod template has beside what actors look at. */
 export type PodSpec = Placement & { serviceAccountName?: string }

@@ -1,3 +1,4 @@
+import { ProfileSlimmer } from '../../actors/policy/kept-profile.ts'
 import type { AnyPolicy, ControlPlaneStores, PolicyId, Workload, WorkloadKind } from '../../actors/ports.ts'
 import type { ArmorProfile, ArmorProfileModel } from '../api/types.ts'
 import type { ApiClient } from '../kube/client.ts'
@@ -6,7 +7,7 @@ import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicie
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
-import { type Node, nodes, withoutDetails, workloadResources } from './cluster-resources.ts'
+import { type Node, nodes, withoutDetails, withoutPodDetails, workloadResources } from './cluster-resources.ts'
 
 export interface ClusterViewOptions {
   /** Its clock is the reflectors' as well. */
@@ -20,6 +21,7 @@ export interface ClusterViewOptions {
 export class ClusterView implements ControlPlaneStores {
   readonly policies: Reflector<AnyPolicy & KubeObject>
   readonly clusterPolicies: Reflector<AnyPolicy & KubeObject>
+  /** With a digest in place of the profiles. */
   readonly profiles: Reflector<ArmorProfile & KubeObject>
   /** Without what was recorded, which is large, and which those who merge it ask the server for. */
   readonly models: Reflector<ArmorProfileModel & KubeObject>
@@ -45,10 +47,11 @@ export class ClusterView implements ControlPlaneStores {
     }
     this.policies = reflect(varmorPolicies as ResourceRef<AnyPolicy & KubeObject>)
     this.clusterPolicies = reflect(varmorClusterPolicies as ResourceRef<AnyPolicy & KubeObject>)
-    this.profiles = reflect(armorProfiles)
+    const slimmer = new ProfileSlimmer()
+    this.profiles = reflect(armorProfiles, (profile) => slimmer.slim(withoutManagedFields(profile)))
     this.models = reflect(armorProfileModels, withoutRecorded)
     this.nodes = reflect(nodes, withoutDetails)
-    const workload = (kind: WorkloadKind) => reflect(workloadResources[kind])
+    const workload = (kind: WorkloadKind) => reflect(workloadResources[kind], withoutPodDetails)
     this.workloadsOf = {
       Deployment: workload('Deployment'),
       StatefulSet: workload('StatefulSet'),

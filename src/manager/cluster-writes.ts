@@ -1,5 +1,6 @@
 import type { ModelApi, ModelDocument } from '../../actors/model/ports.ts'
 import type { Marks } from '../../actors/model/recorded-for.ts'
+import { ProfileSlimmer } from '../../actors/policy/kept-profile.ts'
 import {
   type AnyPolicy,
   type ControlPlaneApi,
@@ -33,7 +34,7 @@ import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { withoutManagedFields } from '../kube/store.ts'
-import { isAlive, isOf, type Pod as KubePod, pods, workloadResources } from './cluster-resources.ts'
+import { isAlive, isOf, type Pod as KubePod, pods, withoutPodDetails, workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
 export const fieldManager = 'varmor-manager'
@@ -50,6 +51,8 @@ const PODS_PAGE = 50
 export class ClusterWrites implements ControlPlaneApi, ModelApi {
   readonly #client: ApiClient
   readonly #known: Pick<ControlPlaneStores, 'profile'>
+  /** An actor keeps an answer until a watch shows it. */
+  readonly #slimmer = new ProfileSlimmer()
 
   constructor(client: ApiClient, known: Pick<ControlPlaneStores, 'profile'>) {
     this.#client = client
@@ -76,7 +79,7 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     return this.#writeStatus(armorProfiles, profile, status, write)
   }
 
-  applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
+  async applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
     // With the version that we know of, a successor's write is not overwritten by one of ours that comes late.
     const resourceVersion = this.#known.profile(metadata.namespace, metadata.name)?.metadata.resourceVersion
     const document = {
@@ -84,7 +87,8 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
       metadata: { ...metadata, ...(resourceVersion !== undefined && { resourceVersion }) },
       spec,
     }
-    return answered(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
+    const whole = object(document as ArmorProfile)
+    return this.#slimmer.slim(await answered(this.#client.apply(armorProfiles, whole, { ...write, force: true })))
   }
 
   markProfile(profile: ArmorProfile): Promise<ArmorProfile> {
@@ -127,12 +131,13 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     return this.#writeStatus(armorProfileModels, model, status, writeStatus)
   }
 
-  patchWorkload({ kind, metadata }: Workload, operations: PatchOperation[]): Promise<Workload> {
+  async patchWorkload({ kind, metadata }: Workload, operations: PatchOperation[]): Promise<Workload> {
     const { name, namespace, resourceVersion } = metadata
     const patch = [{ op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion }, ...operations]
     const target = { name, namespace }
-    return answered(
-      this.#client.patch(workloadResources[kind], target, { type: 'json', patch }, { ...write, class: 'restart' }),
+    const options = { ...write, class: 'restart' } as const
+    return withoutPodDetails(
+      await answered(this.#client.patch(workloadResources[kind], target, { type: 'json', patch }, options)),
     )
   }
 
