@@ -30,7 +30,7 @@ VARMOR_MAPS struct {
 } varmor_tasks SEC(".maps");
 #endif
 
-/* By number; the first one is not used. Written by its fields, as programs fill in the mount namespace. */
+/* By number; the first has the numbers that were given last. Written by its fields, as programs fill in the mount namespace. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os'
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
 import { packRate, type RecordsRate, word } from './bpf/layout.ts'
@@ -20,6 +21,8 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   onReopened?: () => void
   /** Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer. */
   onArrived?: () => void
+  /** Seconds since the boot, suspended ones too; a test gives its own. */
+  uptime?: () => number
   /** Lets a stopped process go on; a test gives its own. */
   goOn?: (pid: number) => void
 }
@@ -177,6 +180,11 @@ export class BpfEnforcer implements ProfileLoader {
   /** By which number events name the container; undefined where it is not known. */
   numberOf(id: string): number | undefined {
     return this.#now.containers.numberOf(id) || undefined
+  }
+
+  /** Seconds since the boot at which the container got its number; undefined where an earlier agent gave it. */
+  numberedAt(id: string): number | undefined {
+    return this.#now.containers.numberedAt(id)
   }
 
   /**
@@ -439,8 +447,8 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
   await relax(state)
   const before = numberingOf(options.addon, state.others, slots)
-  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before.containers)
-  const profiles = new BpfProfiles(state, encoder, containers, before.profiles, options.claims)
+  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before, options.uptime ?? uptime)
+  const profiles = new BpfProfiles(state, encoder, containers, before, options.claims)
   await containers.recover()
   await profiles.recover()
   return { state, profiles, containers }

@@ -1,6 +1,7 @@
 import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError } from '../enforcer-error.ts'
 import { container, containerId, found, word, wordIn } from './layout.ts'
+import type { Numbering } from './numbering.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import type { ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
@@ -14,6 +15,8 @@ interface Known {
   number: number
   /** The profile that it is to run in. */
   profile: string
+  /** Seconds since the boot at which it got its number, where this agent gave it. */
+  since?: number
   /** It has ended, and is still to be removed. */
   hasEnded?: true
 }
@@ -23,32 +26,38 @@ export class BpfContainers {
   readonly #state: BpfState
   /** By id. */
   readonly #known = new Map<string, Known>()
-  readonly #free: number[] = []
   /** Of containers that have ended; some of their tasks may live on. */
   readonly #ended = new Set<number>()
   /** Numbers of containers that programs of another build know, and that were not added here yet. */
   readonly #kept: Map<string, number>
   /** Containers that are in their profiles by those programs, and so in none here, until `takeOver`. */
   readonly #waiting: Set<string>
-  /** The lowest that was never used. */
-  #next = 1
+  /** Numbers that are not to be given: of containers here and there, and of tasks that may have outlived theirs. */
+  readonly #taken = new Set<number>()
+  /** No taken number is higher. */
+  #top = 0
+  readonly #before: Pick<Numbering, 'containers' | 'last'>
   readonly #size: number
   readonly #goOn: (pid: number) => void
-
+  readonly #uptime: () => number
   readonly #own: OwnAddresses
 
   /**
    * @param goOn lets a process go on that was stopped because its container was not known
-   * @param before what programs that are in force beside call containers
+   * @param before the numbers that programs of other builds gave
+   * @param uptime seconds since the boot
    */
   constructor(
     state: BpfState,
     encoder: Pick<ProfileEncoder, 'containers' | 'ownAddresses' | 'ownKeys'>,
     goOn: (pid: number) => void,
-    before: ReadonlyMap<string, number>,
+    before: Pick<Numbering, 'containers' | 'last'>,
+    uptime: () => number,
   ) {
     this.#state = state
     this.#goOn = goOn
+    this.#before = before
+    this.#uptime = uptime
     this.#size = encoder.containers
     this.#own = new OwnAddresses(state, encoder)
     const entries = state.entries('varmor_ids')
@@ -60,18 +69,27 @@ export class BpfContainers {
       this.#known.set(id, { number, profile: '' })
     }
     const taken = new Set(Array.from(this.#known.values(), ({ number }) => number))
-    const kept = [...before].filter(([id, number]) => number < this.#size && !this.#known.has(id) && !taken.has(number))
+    const kept = [...before.containers].filter(
+      ([id, number]) => number < this.#size && !this.#known.has(id) && !taken.has(number),
+    )
     this.#kept = new Map(kept)
-    this.#waiting = new Set([...before.keys()].filter((id) => !this.#known.has(id)))
+    this.#waiting = new Set([...before.containers.keys()].filter((id) => !this.#known.has(id)))
   }
 
   /** Finds which numbers are in use: those of containers, and of tasks that have outlived theirs. */
   async recover(): Promise<void> {
-    const known = [...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()]
+    const living = new Set([...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()])
     const used = numbersIn(await this.#state.findTasks())
-    this.#next = [...known, ...used].reduce((most, number) => Math.max(most, number), 0) + 1
-    const living = new Set(known)
-    for (let number = 1; number < this.#next; number++) if (!living.has(number)) this.#ended.add(number)
+    const before = this.#state.lastNumber('container')
+    const most = [...living, ...used].reduce((one, other) => Math.max(one, other), 0)
+    const last = Math.max(before, this.#before.last.container) || most
+    this.#top = Math.min(Math.max(last, most), this.#size - 1)
+    for (let number = 1; number <= this.#top; number++) {
+      this.#taken.add(number)
+      if (!living.has(number)) this.#ended.add(number)
+    }
+    if (last !== before) this.#state.noteNumber('container', undefined, last)
+    await this.#release(used)
   }
 
   get ids(): IterableIterator<string> {
@@ -81,6 +99,11 @@ export class BpfContainers {
   /** The number by which records name the container. */
   numberOf(id: string): number | undefined {
     return this.#known.get(id)?.number
+  }
+
+  /** Seconds since the boot from which on the number is the container's; undefined where an earlier agent gave it. */
+  numberedAt(id: string): number | undefined {
+    return this.#known.get(id)?.since
   }
 
   /**
@@ -101,13 +124,16 @@ export class BpfContainers {
       const reason = 'the container has an id that is not 64 hexadecimal digits, by which its cgroup could be found'
       throw new EnforcerError('BAD_NAME', 'bind the container', { container: id.slice(0, 100), reason })
     }
+    const isKept = this.#kept.has(id)
     const number = profile === '' ? 0 : this.#take(id)
     if (number > 0) {
       this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, undefined, 0)
       this.#point(number, this.#waiting.has(id) ? 0 : (slot ?? 0))
     }
-    this.#known.set(id, { number, profile })
+    this.#known.set(id, { number, profile, ...(number > 0 && !isKept && { since: this.#uptime() }) })
     try {
+      // Those of a container that had the number before the last agent was killed.
+      if (number > 0) await this.#own.set(number, [])
       await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id), value: word(number) }], 'bind the container')
     } catch (error) {
       if (known === undefined) this.#known.delete(id)
@@ -178,7 +204,7 @@ export class BpfContainers {
 
   /** Has all that are in one slot go to another, whatever profile they are to run in: ended ones, too. */
   move(from: number, to: number): void {
-    for (let number = 1; number < this.#next; number++)
+    for (let number = 1; number <= this.#top; number++)
       this.#state.swap('varmor_containers', number * container.size + container.at.profile, from, to)
   }
 
@@ -215,17 +241,30 @@ export class BpfContainers {
       this.#ended.delete(number)
       this.#point(number, 0)
       await this.#own.set(number, [])
-      this.#free.push(number)
+      this.#taken.delete(number)
     }
   }
 
   #take(id: string): number {
-    const kept = this.#kept.get(id)
+    const number = this.#kept.get(id) ?? this.#next()
     this.#kept.delete(id)
-    if (kept !== undefined) return kept
-    const number = this.#next < this.#size ? this.#next++ : this.#free.shift()
-    if (number !== undefined) return number
-    const reason = `all ${this.#size - 1} numbers of containers are in use; give the agent a higher --bpfContainers`
+    this.#taken.add(number)
+    this.#top = Math.max(this.#top, number)
+    return number
+  }
+
+  /** All other numbers are given first: records of a container that has ended may still be unread, also after a restart. */
+  #next(): number {
+    const most = this.#size - 1
+    while (this.#taken.size < most) {
+      const last = this.#state.lastNumber('container')
+      let number = last
+      do number = (number % most) + 1
+      while (this.#taken.has(number))
+      // During an update two agents may give numbers at the same time.
+      if (this.#state.noteNumber('container', last, number)) return number
+    }
+    const reason = `all ${most} numbers of containers are in use; give the agent a higher --bpfContainers`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 

@@ -7,6 +7,9 @@ export const container = struct('varmor_container', 'A container, by its number.
   { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
 ])
 
+/** Entry 0 of varmor_containers is no container's: it holds the numbers that were given last, for agents that come after. */
+export const lastNumbers = { container: container.at.mnt_ns, profile: container.at.profile } as const
+
 export const task = struct('varmor_task', 'Which container a task is of.', [
   { name: 'container', type: 'u32', what: 'its number' },
   { name: 'stopped', type: 'u32', what: 'is 1 where it was stopped as its container was not known' },

@@ -1,12 +1,14 @@
 import { EnforcerError } from '../enforcer-error.ts'
 import type { BpfAddon } from './addon.ts'
-import { containerId, profileRecord, unpackRecord, word, wordIn } from './layout.ts'
+import { containerId, lastNumbers, profileRecord, unpackRecord, word, wordIn } from './layout.ts'
 import { kernelError } from './state.ts'
 
 /** What records call containers, by their ids, and profiles, by their names. */
 export interface Numbering {
   containers: ReadonlyMap<string, number>
   profiles: ReadonlyMap<string, number>
+  /** The numbers that they gave last: records of what has ended since may be unread. */
+  last: Record<keyof typeof lastNumbers, number>
 }
 
 /**
@@ -17,15 +19,17 @@ export interface Numbering {
 export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: number): Numbering {
   const containers = new Numbers()
   const profiles = new Numbers()
+  const last = { container: 0, profile: 0 }
   for (const folder of folders)
     try {
+      readLast(addon, folder, last)
       readContainers(addon, folder, containers)
       readProfiles(addon, folder, slots, profiles)
     } catch (error) {
       // Somebody has taken it apart, or it is of a build that kept this otherwise: then numbers are given anew.
       if (!(kernelError('read the numbers of another build', error) instanceof EnforcerError)) throw error
     }
-  return { containers: containers.all, profiles: profiles.all }
+  return { containers: containers.all, profiles: profiles.all, last }
 }
 
 /** Names with numbers, each of which is of one name. */
@@ -38,6 +42,13 @@ class Numbers {
     this.all.set(name, number)
     this.#taken.add(number)
   }
+}
+
+function readLast(addon: BpfAddon, folder: string, last: Numbering['last']): void {
+  const bytes = addon.get(addon.open(folder), 'varmor_containers', word(0))
+  if (bytes === null || bytes.length < 8) return
+  for (const what of ['container', 'profile'] as const)
+    last[what] = Math.max(last[what], wordIn(bytes, lastNumbers[what]))
 }
 
 function readContainers(addon: BpfAddon, folder: string, numbers: Numbers): void {

@@ -3,6 +3,7 @@ import { contentDigest } from '../ports.ts'
 import type { MapWrite } from './addon.ts'
 import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
+import type { Numbering } from './numbering.ts'
 import type { Half, ProfileEncoder, ReadProfile, Room, Where } from './profile-encoder.ts'
 import { type Claims, exceeded, type Holding, type Shares, sharesOf, sumOf, waitingBefore } from './shares.ts'
 import type { BpfState } from './state.ts'
@@ -49,23 +50,23 @@ export class BpfProfiles {
   #allClaimed = false
 
   /**
-   * @param before what programs that are in force beside call profiles
+   * @param before the numbers that programs of other builds gave
    * @param claims who wants profiles; left out: all are one's, who may have all
    */
   constructor(
     state: BpfState,
     encoder: ProfileEncoder,
     containers: BpfContainers,
-    before: ReadonlyMap<string, number>,
+    before: Pick<Numbering, 'profiles' | 'last'>,
     claims?: () => Claims,
   ) {
     this.#state = state
     this.#encoder = encoder
     this.#containers = containers
-    this.#before = before
+    this.#before = before.profiles
     this.#claims = claims
     this.#places = sharesOf(encoder.slots - 2)
-    this.#id = [...before.values()].reduce((most, id) => Math.max(most, id), 0)
+    this.#id = Math.max(before.last.profile, state.lastNumber('profile'), ...before.profiles.values())
     this.#tables = new BpfTables(encoder)
   }
 
@@ -140,7 +141,7 @@ export class BpfProfiles {
     }
     const [slot] = this.#free
     if (slot === undefined) throw noPlace(name, 'all', this.#places)
-    const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
+    const id = before?.id ?? this.#idBefore(name) ?? this.#nextId()
     const tables: number[] = []
     let writes: readonly MapWrite[]
     try {
@@ -167,7 +168,6 @@ export class BpfProfiles {
       throw error
     }
     this.#serial++
-    this.#id = Math.max(this.#id, id)
     this.#containers.point(name, slot)
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
@@ -299,6 +299,13 @@ export class BpfProfiles {
     await this.#tables.removeUnheld(this.#state, step)
     await this.#record(slot, { id: 0, map: 0, serial: 0, digest: '', name: '', tables: [] }, step)
     this.#free.push(slot)
+  }
+
+  /** A number that no profile had since the boot: records that nobody has read yet may name what is gone. */
+  #nextId(): number {
+    this.#id++
+    this.#state.noteNumber('profile', undefined, this.#id)
+    return this.#id
   }
 
   #idBefore(name: string): number | undefined {

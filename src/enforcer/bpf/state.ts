@@ -6,7 +6,7 @@ import { getSystemErrorName } from 'node:util'
 import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError, errnoOf, ioError } from '../enforcer-error.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
-import { settings, shownSlot, word } from './layout.ts'
+import { lastNumbers, settings, shownSlot, word, wordIn } from './layout.ts'
 
 /** Two levels below the root of the BPF file system. */
 export const stateRoot = '/sys/fs/bpf/varmor'
@@ -132,6 +132,17 @@ export class BpfState {
 
   swap(map: string, offset: number, expected: number | undefined, number: number): boolean {
     return this.#now(`write ${map}`, () => this.#addon.swap(this.#native, map, offset, expected ?? -1, number))
+  }
+
+  /** The number that was given last; 0 for none. */
+  lastNumber(what: keyof typeof lastNumbers): number {
+    const bytes = this.get('varmor_containers', word(0))
+    return bytes === undefined ? 0 : wordIn(bytes, lastNumbers[what])
+  }
+
+  /** @returns whether `before`, if it is given, was the last number until now */
+  noteNumber(what: keyof typeof lastNumbers, before: number | undefined, number: number): boolean {
+    return this.swap('varmor_containers', lastNumbers[what], before, number)
   }
 
   /** Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is left alone. */

@@ -221,6 +221,17 @@ describe('the BPF enforcer', () => {
     expect((await enforcer.list()).size).to.equal(slots - 2)
   })
 
+  it('gives no number of a profile again, also after a restart: records of what is gone may be unread', async () => {
+    const given = new Set<number>()
+    for (let i = 0; i < 5; i++) {
+      const enforcer = await open()
+      await enforcer.load(`varmor-demo-p${i}`, 'x')
+      given.add(enforcer.idOf(`varmor-demo-p${i}`)!)
+      await enforcer.unload(`varmor-demo-p${i}`)
+    }
+    expect(given.size).to.equal(5)
+  })
+
   it('has loaded a profile though what it replaces cannot be removed yet, and says so with the next one if it still cannot', async () => {
     const enforcer = await open()
     await enforcer.add({ id: idOf('a'), profile: web })

@@ -68,6 +68,21 @@ describe('programs of several builds', () => {
     expect(new Set(['a', 'b', 'new', ...others].map((name) => now.numberOf(idOf(name)))).size).to.equal(containers - 1)
   })
 
+  it('gives no number again that another build has given, whose last records may be unread', async () => {
+    const before = await open()
+    await before.add({ id: idOf('gone'), profile: web })
+    await before.load('varmor-demo-gone', 'x')
+    const gone = [before.numberOf(idOf('gone')), before.idOf('varmor-demo-gone')]
+    await before.remove(idOf('gone'))
+    await before.find()
+    await before.unload('varmor-demo-gone')
+    const now = await otherBuild()
+    await now.add({ id: idOf('a'), profile: web })
+    await now.load(web, 'one')
+    expect(now.numberOf(idOf('a'))).to.equal(gone[0]! + 1)
+    expect(now.idOf(web)).to.equal(gone[1]! + 1)
+  })
+
   it('leaves to another build what it cannot load, and takes over the rest', async () => {
     const before = await open()
     await before.add({ id: idOf('a'), profile: web })

@@ -89,6 +89,46 @@ describe('containers of the BPF enforcer', () => {
     expect(error.reason).to.contain(`all ${containers - 1} numbers`)
   })
 
+  const turn = async (enforcer: BpfEnforcer, name: string): Promise<number> => {
+    await enforcer.add({ id: idOf(name), profile: web })
+    const number = enforcer.numberOf(idOf(name))!
+    await enforcer.remove(idOf(name))
+    await enforcer.find()
+    return number
+  }
+
+  it('gives all other numbers before it gives that of an ended container again, over restarts and when they have gone round', async () => {
+    const given: number[] = []
+    for (let i = 0; i < 4 * (containers - 1); i++) {
+      // Each agent gives three numbers, and ends.
+      const enforcer = await open()
+      for (let j = 0; j < 3; j++) given.push(await turn(enforcer, `c${i} ${j}`))
+    }
+    for (let i = containers - 1; i < given.length; i++)
+      expect(given.slice(i - containers + 2, i), `${i}`).to.not.include(given[i])
+  })
+
+  it('gives numbers that another agent does not give at the same time', async () => {
+    const [old, next] = [await open(), await open()]
+    const numbers: number[] = []
+    for (let i = 0; i < 5; i++) numbers.push(await turn(old, `a${i}`), await turn(next, `b${i}`))
+    expect(new Set(numbers).size).to.equal(10)
+  })
+
+  it('says from when on a number is the container’s, as far as it gave it', async () => {
+    let now = 100
+    const enforcer = await open({ uptime: () => now })
+    await enforcer.add({ id: idOf('a'), profile: web })
+    now = 200
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.add({ id: idOf('b'), profile: '' })
+    await enforcer.add({ id: idOf('b'), profile: web })
+    expect([enforcer.numberedAt(idOf('a')), enforcer.numberedAt(idOf('b'))]).to.deep.equal([100, 200])
+    const next = await open()
+    await next.add({ id: idOf('a'), profile: web })
+    expect(next.numberedAt(idOf('a'))).to.equal(undefined)
+  })
+
   it('lets go on what was stopped until its container is known, and does not call it late', async () => {
     const gone: number[] = []
     const enforcer = await open({ strictStart: 1, goOn: (pid: number) => void gone.push(pid) })
