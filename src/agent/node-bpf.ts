@@ -115,8 +115,13 @@ export class NodeBpf {
   /** Of a container that BPF events call by a number, with that number; else the change itself. */
   numbered(change: ContainerChange): ContainerChange {
     if (change.type !== 'started') return change
-    const bpfNumber = this.#options.enforcer.numberOf(change.container.containerID)
-    return bpfNumber === undefined ? change : { type: 'started', container: { ...change.container, bpfNumber } }
+    const { enforcer } = this.#options
+    const { containerID } = change.container
+    const bpfNumber = enforcer.numberOf(containerID)
+    if (bpfNumber === undefined) return change
+    const since = enforcer.numberedAt(containerID)
+    const numbered = { bpfNumber, ...(since !== undefined && { bpfSince: Math.floor(since * 100) }) }
+    return { type: 'started', container: { ...change.container, ...numbered } }
   }
 
   /** @param profile that was made or changed, or, with `gone`, is not there any more */

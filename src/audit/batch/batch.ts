@@ -51,6 +51,7 @@ export interface SourceBatch {
  * - `no-pid`: the record names no process.
  * - `lookup-limit`: its container has so many processes that /proc is not asked for all of them.
  * - `profile-mismatch`: the record's profile is of ours, and not one that the container of its process may run in.
+ * - `container-mismatch`: the container by its number is not that by its cgroup or mount namespace.
  */
 export const unresolvedReasons = [
   'process-gone',
@@ -61,6 +62,7 @@ export const unresolvedReasons = [
   'no-pid',
   'lookup-limit',
   'profile-mismatch',
+  'container-mismatch',
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]
 

@@ -4,6 +4,7 @@ import { eventKind, type ProfileHead } from '../encode/event-head.ts'
 import { fragment, putFragment, putNumber } from '../encode/output.ts'
 import { putBytes } from '../encode/values.ts'
 import { attributeRecord } from '../enrich/attribution.ts'
+import { numberedSince } from '../enrich/snapshot.ts'
 import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
 import { type Outcome, outcome } from './outcome.ts'
@@ -63,26 +64,36 @@ function processRecord(context: BatchContext): Outcome {
 
 const allowedKind = kinds[recordActions.ALLOWED]
 
-/** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */
-const readU64 = (view: DataView, offset: number): number =>
-  view.getUint32(offset + 4, true) * 0x1_0000_0000 + view.getUint32(offset, true)
-
 /** Finds the container. What the program saw itself needs no process and holds for the whole batch, so it is kept. */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
+  const { recordTime } = scratch
   const number = view.getUint32(start + containerAt, true)
-  // Of a container with a number, by that number.
-  const key = number > 0 ? -number : readU64(view, start + cgroupAt)
+  const low = view.getUint32(start + cgroupAt, true)
+  const high = view.getUint32(start + cgroupAt + 4, true)
+  // The id is rounded to a double where it has no number: equal keys do not prove equal ids.
+  const key = number > 0 ? -number : high * 0x1_0000_0000 + low
   const mntNsID = view.getUint32(start + mntNsAt, true)
-  const low = number > 0 ? 0 : view.getUint32(start + cgroupAt, true)
+  const uptime = recordTime.uptime + recordTime.uptimeNs / 1e9
   const known = scratch.cgroups.get(key)
-  if (known !== undefined && known.low === low && known.mntNsID === mntNsID) return context.settle(known.attribution)
+  if (
+    known !== undefined &&
+    known.low === low &&
+    known.high === high &&
+    known.mntNsID === mntNsID &&
+    known.since <= uptime
+  )
+    return context.settle(known.attribution)
   const cgroup = view.getBigUint64(start + cgroupAt, true)
   const pid = view.getUint32(start + tgidAt, true)
-  const exact = epoch + scratch.recordTime.epochNs / 1e9
-  const attribution = attributeRecord({ number, cgroup, mntNsID, pid }, exact, snapshot, resolver)
-  if (attribution.reason === undefined && attribution.since === 0)
-    scratch.cgroups.set(key, { low, mntNsID, attribution })
+  const origin = { number, cgroup, mntNsID, pid, uptime }
+  const attribution = attributeRecord(origin, epoch + recordTime.epochNs / 1e9, snapshot, resolver)
+  const { container } = attribution
+  const holds = number === 0 || (container !== undefined && container === snapshot.numbered(number))
+  if (attribution.reason === undefined && attribution.since === 0 && holds) {
+    const since = number === 0 || container === undefined ? 0 : numberedSince(container.info)
+    scratch.cgroups.set(key, { low, high, mntNsID, since, attribution })
+  }
   return context.settle(attribution)
 }
 

@@ -35,6 +35,15 @@ export interface ScratchOptions {
   kinds?: 'counts' | 'lines'
 }
 
+/** Of records from a cgroup and a mount namespace, made so many seconds after the boot or later. */
+interface KnownPlace {
+  low: number
+  high: number
+  mntNsID: number
+  since: number
+  attribution: Attribution
+}
+
 /** Records that wait for the same reason, and are all recorded or not: pairs of offsets, and what each waits for. */
 class Waiting {
   readonly reason: UnresolvedReason
@@ -86,8 +95,8 @@ export class Scratch {
   readonly labels = new Labels(this.heads)
   readonly subjects = new Labels(this.heads)
   readonly attributions = new Attributions()
-  /** Attributions of BPF records by cgroup id. */
-  readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
+  /** Attributions of BPF records by cgroup id, or by the negative number of their container. */
+  readonly cgroups = new Map<number, KnownPlace>()
   /** What waits for its container: few, as there are few reasons. */
   #waiting: Waiting[] = []
   /** What workloads did whose policies model behaviour. */

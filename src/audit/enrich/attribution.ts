@@ -2,8 +2,8 @@ import type { UnresolvedReason } from '../batch/batch.ts'
 import { type Fragment, fragment } from '../encode/output.ts'
 import type { LivingFork, NoProcess, PidResolver } from './pid-resolver.ts'
 import { type ProcessFacts, processJson } from './process-facts.ts'
-import type { ContainerInfo, KnownContainer, Snapshot } from './snapshot.ts'
-import { cgroupKey, mountKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
+import { type ContainerInfo, type KnownContainer, numberedSince, type Snapshot } from './snapshot.ts'
+import { cgroupKey, mountKey, numberKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
 
 /** Whose event it is: a container, or the reason why none could be found. */
 export interface Attribution {
@@ -175,26 +175,83 @@ function holdsNamespace(
   return first?.mntNsID === inode && (initStart === undefined || first.startTicks === initStart)
 }
 
+/** What a BPF record says of whose it is. */
+export interface RecordOrigin {
+  /** Of the container that its task is bound to; 0 for none. */
+  number: number
+  cgroup: bigint
+  mntNsID: number
+  pid: number
+  /** Seconds since the boot at which it was made. */
+  uptime: number
+}
+
 /**
- * Finds the container of a BPF record: by its number, which the task carries; else by the cgroup or the mount namespace that the
- * program has seen, which need no living process; else as above. The kernel gives the id of a cgroup to no other one.
+ * Finds the container of a BPF record: by its number, which the task carries, where nothing says otherwise; else by the cgroup or the mount
+ * namespace that the program has seen, which need no living process; else as above. The kernel gives the id of a cgroup to no other one.
  */
 export function attributeRecord(
-  record: { number: number; cgroup: bigint; mntNsID: number; pid: number },
+  record: RecordOrigin,
   eventTime: number,
   snapshot: Snapshot,
   resolver: PidResolver,
 ): Attribution {
   const { number, cgroup, mntNsID, pid } = record
-  const container =
-    snapshot.numbered(number) ?? snapshot.inCgroup(cgroup) ?? heldSince(mntNsID, eventTime, snapshot, resolver)
-  if (container !== undefined) return found(container, mntNsID, 0)
+  const witness = snapshot.inCgroup(cgroup) ?? mountWitness(record, eventTime, snapshot, resolver)
+  const holder = holderOf(record, snapshot)
+  const container = holder === undefined ? witness : agreed(holder, witness, record)
+  if (container !== undefined && mayHave(container, record)) return found(container, mntNsID, 0)
   const attribution = attribute(pid, eventTime, snapshot, resolver)
-  const { waitsFor } = attribution
   // The record itself says of the process what there is to say.
   const own = { process: '', about: attribution.container?.about ?? nothing }
-  return { ...attribution, ...own, mntNsID, waitsFor: [...waitsFor, cgroupKey(cgroup), mountKey(mntNsID)] }
+  if (holder !== undefined && attribution.container !== holder)
+    return lost('container-mismatch', waitsForNothing, mntNsID)
+  const waitsFor = [...attribution.waitsFor, cgroupKey(cgroup), mountKey(mntNsID)]
+  if (number > 0) waitsFor.push(numberKey(number))
+  // The number may be that of a container which is not known yet.
+  if (attribution.container !== undefined && !mayHave(attribution.container, record))
+    return lost('container-mismatch', waitsFor, mntNsID)
+  return { ...attribution, ...own, mntNsID, waitsFor }
 }
+
+/** The container that had the number when the record was made; one that got it later is another one. */
+function holderOf({ number, uptime }: RecordOrigin, snapshot: Snapshot): KnownContainer | undefined {
+  const container = number === 0 ? undefined : snapshot.numbered(number)
+  return container === undefined || uptime < numberedSince(container.info) ? undefined : container
+}
+
+/**
+ * The holder of the number or, of two that had it, the witness. A container may leave its mount namespace, and have cgroups below its own:
+ * those are of no known container. Where both differ, only the time shows that the number was the holder's.
+ */
+function agreed(
+  holder: KnownContainer,
+  witness: KnownContainer | undefined,
+  { number, mntNsID }: RecordOrigin,
+): KnownContainer | undefined {
+  if (witness === holder) return holder
+  if (witness !== undefined) return witness.info.bpfNumber === number ? witness : undefined
+  const { info } = holder
+  // Under version 1 no container has a cgroup that records name.
+  const isWhereItWas = info.mntNsID === mntNsID || info.cgroupID === undefined
+  return isWhereItWas || numberedSince(info) > 0 ? holder : undefined
+}
+
+/** The number of a mount namespace is soon given to another one: a container that got its number later is not meant. */
+function mountWitness(
+  { number, mntNsID, uptime }: RecordOrigin,
+  eventTime: number,
+  snapshot: Snapshot,
+  resolver: PidResolver,
+): KnownContainer | undefined {
+  const container = heldSince(mntNsID, eventTime, snapshot, resolver)
+  const isLater = container !== undefined && number > 0 && uptime < numberedSince(container.info)
+  return isLater ? undefined : container
+}
+
+/** Whether the record's number may have been the container's. */
+const mayHave = ({ info }: KnownContainer, { number, uptime }: RecordOrigin): boolean =>
+  number === 0 || info.bpfNumber === undefined || info.bpfNumber === number || uptime < numberedSince(info)
 
 /** The container that is in a mount namespace since before the event. */
 function heldSince(

@@ -30,6 +30,7 @@ const containerFields = {
   initStart: count,
   mntNsID: count,
   bpfNumber: count,
+  bpfSince: count,
   cgroupID: { kind: 'big' },
   cgroupPath: text,
   profileName: text,

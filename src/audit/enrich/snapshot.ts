@@ -25,6 +25,8 @@ export interface ContainerInfo {
   mntNsID: number
   /** Its number in BPF records, where it has one. */
   bpfNumber?: number
+  /** When it got that, in ticks of 1/100 s since the boot, where known. */
+  bpfSince?: number
   /** Id of its cgroup (v2), where known: what BPF records carry, too. */
   cgroupID?: bigint
   /** Path of its own cgroup as /proc shows it to the agent, where known. */
@@ -94,6 +96,12 @@ export interface KnownContainer extends LineOwner {
   /** The last label that was found to be one that it may run in, by identity. */
   fitting: object | undefined
 }
+
+/** Seconds since the boot from which on records may be of the container, by its number; 0 where that is not known. */
+export const numberedSince = ({ bpfSince, initStart }: ContainerInfo): number =>
+  Math.max(bpfSince ?? 0, initStart ?? 0) / ticksPerSecond
+
+const ticksPerSecond = 100
 
 /** Of a process in a cgroup that is called after a known container and is not that container's. */
 const elsewhere = '-'

@@ -125,7 +125,7 @@ describe('the attribution of a process', () => {
 
   it('has a record wait that could not be looked up only where it has more than its pid', () => {
     const record = attributeRecord(
-      { number: 0, cgroup: 7n, mntNsID: 8, pid: 500 },
+      { number: 0, cgroup: 7n, mntNsID: 8, pid: 500, uptime: 100 },
       100,
       snapshot,
       resolver('lookup-limit'),
