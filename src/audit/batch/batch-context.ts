@@ -94,10 +94,10 @@ export class BatchContext {
    */
   place(pid: number, epoch: number, label: Label | undefined): boolean {
     const { snapshot, resolver, scratch } = this
-    const payer = label?.own[0] ?? ''
+    const payer = label?.payer ?? ''
     const attribution = scratch.attributions.find(pid, epoch, snapshot, resolver, this, payer)
-    if (label === undefined) return this.settle(attribution)
-    return this.settle(checked(attribution, label), (label.head.modelling ?? '') !== '')
+    if (label === undefined) return this.settle(attribution, payer)
+    return this.settle(checked(attribution, label), payer, (label.head.modelling ?? '') !== '')
   }
 
   /** Of the record at hand, if that is text. */
@@ -111,12 +111,16 @@ export class BatchContext {
     return epoch + fraction
   }
 
-  /** @param recorded its profile is recorded */
-  settle(attribution: Attribution, recorded = false): boolean {
+  /**
+   * @param payer in whose share the record waits where its container has no name yet
+   * @param recorded its profile is recorded
+   */
+  settle(attribution: Attribution, payer: string, recorded = false): boolean {
     this.attribution = attribution
     const { reason } = attribution
     if (reason === undefined || this.final || !mayResolveLater(attribution)) return true
-    this.scratch.defer(reason, attribution.waitsFor, this.start, this.recordEnd, recorded)
+    const holder = attribution.holder || payer
+    this.scratch.defer({ reason, holder, recorded }, attribution.waitsFor, this.start, this.recordEnd)
     return false
   }
 

@@ -71,6 +71,8 @@ export interface Deferred {
   reason: UnresolvedReason
   /** Their profile is recorded: without a container what they say is missing in the model, and nobody waits for a line. */
   recorded: boolean
+  /** Whose they are, as far as that is known: a container, or the profile of a policy. Empty where neither is. */
+  holder: string
   /** How many records `bytes` holds. */
   records: number
   /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set takes them as they are. */

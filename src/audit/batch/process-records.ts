@@ -83,7 +83,7 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
     known.mntNsID === mntNsID &&
     known.since <= uptime
   )
-    return context.settle(known.attribution)
+    return context.settle(known.attribution, '')
   const cgroup = view.getBigUint64(start + cgroupAt, true)
   const pid = view.getUint32(start + tgidAt, true)
   const origin = { number, cgroup, mntNsID, pid, uptime }
@@ -94,7 +94,7 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
     const since = number === 0 || container === undefined ? 0 : numberedSince(container.info)
     scratch.cgroups.set(key, { low, high, mntNsID, since, attribution })
   }
-  return context.settle(attribution)
+  return context.settle(attribution, '')
 }
 
 function headOf({ view, start, snapshot, scratch, attribution }: BatchContext): ProfileHead {

@@ -16,7 +16,7 @@ import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { WaitKey } from '../enrich/wait-keys.ts'
 import { Recordings } from '../model/recorded.ts'
-import type { BatchFormat, Deferred, SourceBatch, UnresolvedReason } from './batch.ts'
+import type { BatchFormat, Deferred, SourceBatch } from './batch.ts'
 import { sharedMemory } from './buffer-store.ts'
 import { KindTable } from './kind-table.ts'
 import type { KnownAddon } from './known-addon.ts'
@@ -44,18 +44,16 @@ interface KnownPlace {
   attribution: Attribution
 }
 
-/** Records that wait for the same reason, and are all recorded or not: pairs of offsets, and what each waits for. */
+/** Records of one holder that wait for the same reason, and are all recorded or not: pairs of offsets, and what each waits for. */
 class Waiting {
-  readonly reason: UnresolvedReason
-  readonly recorded: boolean
+  readonly of: Pick<Deferred, 'reason' | 'recorded' | 'holder'>
   readonly offsets: number[] = []
   readonly waitOf: number[] = []
   readonly waits: WaitKey[][] = []
   readonly #byKey = new Map<WaitKey, number>()
 
-  constructor(reason: UnresolvedReason, recorded: boolean) {
-    this.reason = reason
-    this.recorded = recorded
+  constructor(of: Waiting['of']) {
+    this.of = of
   }
 
   /** Records with the same first key wait for the same; what one of them has beside that is added, up to a bound. */
@@ -72,6 +70,8 @@ class Waiting {
 }
 
 const mostKeys = 8
+/** Holders in one batch; the records of further ones wait in one share. */
+const mostHolders = 256
 
 function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
   for (const key of keys) if (to.length < mostKeys && !to.includes(key)) to.push(key)
@@ -97,8 +97,8 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id, or by the negative number of their container. */
   readonly cgroups = new Map<number, KnownPlace>()
-  /** What waits for its container: few, as there are few reasons. */
-  #waiting: Waiting[] = []
+  /** What waits for its container, by holder: few of each, as there are few reasons. */
+  #waiting = new Map<string, Waiting[]>()
   /** What workloads did whose policies model behaviour. */
   readonly recordings = new Recordings()
   /** Where events are counted by kind. */
@@ -144,26 +144,32 @@ export class Scratch {
     if (length > 0) this.#growth = output.length / length
   }
 
-  defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number, recorded: boolean): void {
-    let waiting = this.#waiting.find((one) => one.reason === reason && one.recorded === recorded)
+  defer(of: Waiting['of'], waitsFor: readonly WaitKey[], start: number, end: number): void {
+    const holder = this.#waiting.has(of.holder) || this.#waiting.size < mostHolders ? of.holder : ''
+    let waiting = this.#waiting.get(holder)
     if (waiting === undefined) {
-      waiting = new Waiting(reason, recorded)
-      this.#waiting.push(waiting)
+      waiting = []
+      this.#waiting.set(holder, waiting)
     }
-    waiting.add(waitsFor, start, end)
+    let same = waiting.find((one) => one.of.reason === of.reason && one.of.recorded === of.recorded)
+    if (same === undefined) {
+      same = new Waiting({ ...of, holder })
+      waiting.push(same)
+    }
+    same.add(waitsFor, start, end)
   }
 
   /** The records that wait, copied out of their batch. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
-    const deferred = this.#waiting.map(({ reason, recorded, offsets, waitOf, waits }) => ({
-      reason,
-      recorded,
+    if (this.#waiting.size === 0) return []
+    const deferred = [...this.#waiting.values()].flat().map(({ of, offsets, waitOf, waits }) => ({
+      ...of,
       records: waitOf.length,
       ...copyRanges(bytes, offsets, format !== 'record'),
       waitOf: Uint32Array.from(waitOf),
       waits,
     }))
-    this.#waiting = []
+    this.#waiting = new Map()
     return deferred
   }
 }

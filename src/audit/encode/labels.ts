@@ -13,6 +13,8 @@ export interface Label {
   ours: boolean
   /** All profiles of ours in it: of a stack, there may be several. */
   own: readonly string[]
+  /** The first of these that a policy has; empty for none. Whoever makes up names has one share of all that is shared by profile. */
+  payer: string
   /** As a JSON string, quotes included. */
   json: Fragment
   /** It has bytes that are no UTF-8, for which `json` has U+FFFD. */
@@ -63,6 +65,7 @@ export class Labels {
     const text = JSON.parse(Buffer.from(output.take()).toString('utf8')) as string
     const { name, own } = profileOfLabel(text)
     const head = this.#heads.get(name, snapshot)
-    return { ours: own.length > 0, own, json: fragment(asciiJson(text)), broken, head }
+    const payer = own.find((one) => snapshot.policy(one) !== undefined) ?? ''
+    return { ours: own.length > 0, own, payer, json: fragment(asciiJson(text)), broken, head }
   }
 }

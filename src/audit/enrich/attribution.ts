@@ -17,6 +17,8 @@ export interface Attribution {
   second: number
   /** With which it holds for other seconds, too. */
   fork: LivingFork | undefined
+  /** Whose records they are where the container is not named, as far as that is known: a container. Empty where it is not. */
+  holder: string
   /** What news would have to be about to find more. */
   waitsFor: readonly WaitKey[]
   /** The field of a line about the process, from its comma on; empty where nothing is known. */
@@ -58,6 +60,7 @@ function found(
     since,
     second,
     fork,
+    holder: '',
     waitsFor: waitsForNothing,
     process,
     about,
@@ -71,9 +74,10 @@ function lost(
   since = 0,
   second = 0,
   facts: ProcessFacts | undefined = undefined,
+  holder = '',
 ): Attribution {
   const { process, about } = describe(facts, nothing)
-  return { container: undefined, reason, mntNsID, since, second, fork: undefined, waitsFor, process, about }
+  return { container: undefined, reason, mntNsID, since, second, fork: undefined, holder, waitsFor, process, about }
 }
 
 /** Of a record that names no process. */
@@ -136,7 +140,7 @@ export function attribute(
   if (containerID !== '') {
     const container = snapshot.container(containerID)
     if (container !== undefined) return found(container, mntNsID, since, second, process, fork)
-    return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process)
+    return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process, containerID)
   }
   if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)
   const container = inMountNamespace(mntNsID, snapshot, resolver)
@@ -201,7 +205,8 @@ export function attributeRecord(
   const holder = holderOf(record, snapshot)
   const container = holder === undefined ? witness : agreed(holder, witness, record)
   if (container !== undefined && mayHave(container, record)) return found(container, mntNsID, 0)
-  const attribution = attribute(pid, eventTime, snapshot, resolver)
+  const payer = number > 0 ? String(numberKey(number)) : ''
+  const attribution = attribute(pid, eventTime, snapshot, resolver, payer)
   // The record itself says of the process what there is to say.
   const own = { process: '', about: attribution.container?.about ?? nothing }
   if (holder !== undefined && attribution.container !== holder)
@@ -210,8 +215,8 @@ export function attributeRecord(
   if (number > 0) waitsFor.push(numberKey(number))
   // The number may be that of a container which is not known yet.
   if (attribution.container !== undefined && !mayHave(attribution.container, record))
-    return lost('container-mismatch', waitsFor, mntNsID)
-  return { ...attribution, ...own, mntNsID, waitsFor }
+    return { ...lost('container-mismatch', waitsFor, mntNsID), holder: payer }
+  return { ...attribution, ...own, mntNsID, holder: payer, waitsFor }
 }
 
 /** The container that had the number when the record was made; one that got it later is another one. */

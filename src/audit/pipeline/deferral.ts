@@ -40,7 +40,7 @@ export interface DeferralOptions<Owner> {
   longPatience?: number
   /** The same of one that stays in a ring of the kernel meanwhile, with all that come after it. Default 2,000. */
   patienceInRing?: number
-  /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */
+  /** Bytes that may wait; beyond, of the holder that has most those go out that have waited longest. Default 8 MiB. */
   bound?: number
   /** What was learnt since the last call. */
   news: () => News
@@ -53,6 +53,17 @@ const defaults = { patience: 10_000, longPatience: longestWait, patienceInRing: 
 const tick = 100
 /** Results of which something may wait: each costs memory beside its bytes. */
 const mostGroups = 16_384
+
+/** Holders that have shares of their own; the others have one together. */
+const mostShares = 1_024
+
+/** What waits of one holder, recorded or not. */
+interface Share<Owner> {
+  readonly key: string
+  readonly recorded: boolean
+  readonly groups: Set<Group<Owner>>
+  bytes: number
+}
 
 /** The records of a group that wait for the same. */
 interface Wait<Owner> {
@@ -68,12 +79,14 @@ interface Group<Owner> extends Held<Owner>, Before {
   /** Records that still wait. */
   left: number
   due: boolean
+  share: Share<Owner>
 }
 
 /**
  * The waiting room of records whose container is not known yet, found by what they wait for: news have only those tried again
  * that they concern. It is bounded in time, in bytes, and in how often a record is tried, so that neither a flood of records
- * nor one of news costs more than a few decodings of each.
+ * nor one of news costs more than a few decodings of each. Where too much waits, what makes room is of the holder that has most: a container
+ * that floods has its own records go out without a name, and no others.
  */
 export class Deferral<Owner> {
   /** Records that went out before their time because too many waited. */
@@ -82,6 +95,7 @@ export class Deferral<Owner> {
   bytes = 0
   #options: Required<DeferralOptions<Owner>>
   #groups = new Set<Group<Owner>>()
+  readonly #shares = new Map<string, Share<Owner>>()
   #waiting = new Map<WaitKey, Set<Wait<Owner>>>()
   #timer: { cancel(): void } | undefined
   #closed = false
@@ -110,11 +124,13 @@ export class Deferral<Owner> {
     const group: Group<Owner> = {
       ...held,
       ...before,
-      ...{ notBefore, waits: [], left: held.deferred.records, due: false },
+      ...{ notBefore, waits: [], left: held.deferred.records, due: false, share: this.#shareOf(held.deferred) },
     }
     group.waits = held.deferred.waits.map((keys) => ({ group, keys, state: 'waits' }))
     const wasEmpty = this.#groups.size === 0
     this.#groups.add(group)
+    group.share.groups.add(group)
+    group.share.bytes += held.deferred.bytes.length
     this.bytes += held.deferred.bytes.length
     for (const wait of group.waits) this.#enter(wait)
     if (this.#closed) this.#release(group, true)
@@ -155,15 +171,35 @@ export class Deferral<Owner> {
     }
   }
 
-  /** What is recorded waits longest, and goes first: whoever is recorded takes nothing from others. */
+  #shareOf({ holder, recorded }: Deferred): Share<Owner> {
+    const own = `${recorded} ${holder}`
+    const key = this.#shares.has(own) || this.#shares.size < mostShares ? own : `${recorded} `
+    let share = this.#shares.get(key)
+    if (share === undefined) {
+      share = { key, recorded, groups: new Set(), bytes: 0 }
+      this.#shares.set(key, share)
+    }
+    return share
+  }
+
   #relieve(): void {
-    for (const recorded of [true, false])
-      for (const group of this.#groups) {
-        if (this.bytes <= this.#options.bound && this.#groups.size <= mostGroups) return
-        if (group.deferred.recorded !== recorded) continue
-        this.cutShort += group.left
-        this.#release(group, true)
-      }
+    for (;;) {
+      const tooLarge = this.bytes > this.#options.bound
+      if (!tooLarge && this.#groups.size <= mostGroups) return
+      const group = this.#largest(tooLarge ? ({ bytes }) => bytes : ({ groups }) => groups.size)
+      if (group === undefined) return
+      this.cutShort += group.left
+      this.#release(group, true)
+    }
+  }
+
+  /** What is recorded waits longest, and goes first: whoever is recorded takes nothing from others. */
+  #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
+    let most: Share<Owner> | undefined
+    for (const share of this.#shares.values())
+      if (most === undefined || (share.recorded === most.recorded ? of(share) > of(most) : share.recorded)) most = share
+    const [oldest] = most?.groups ?? []
+    return oldest
   }
 
   #note(news: News, everything: boolean): void {
@@ -184,7 +220,7 @@ export class Deferral<Owner> {
 
   /** Lets go what is due, or with `final` all. */
   #release(group: Group<Owner>, final: boolean): void {
-    const { owner, format, readAt, deferred, waits, since, deadline, tries } = group
+    const { owner, format, readAt, deferred, waits, since, deadline, tries, share } = group
     const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
     const { bytes, records } = recordsOf(deferred, goes)
     for (const [i, wait] of waits.entries()) if (goes[i]) this.#leave(wait)
@@ -193,6 +229,9 @@ export class Deferral<Owner> {
     const last = group.left === 0
     if (last) {
       this.#groups.delete(group)
+      share.groups.delete(group)
+      share.bytes -= deferred.bytes.length
+      if (share.groups.size === 0) this.#shares.delete(share.key)
       this.bytes -= deferred.bytes.length
     }
     this.#options.retry({ owner, format, readAt, bytes, final, last, before: { since, deadline, tries: tries + 1 } })

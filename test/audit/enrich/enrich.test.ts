@@ -272,6 +272,20 @@ describe('the resolver over /proc', () => {
     expect(resolver.resolve(5, 100, 'varmor-a')).to.deep.equal(home('a', 0))
   })
 
+  it('looks for each of many that ask for much, in shares, and takes so much time for all together', () => {
+    let now = 0
+    const budget = new LookupBudget(500, () => now)
+    const looks = (payer: string, wanted: number): number =>
+      Array.from({ length: wanted }, () => budget.take(payer)).filter(Boolean).length
+    expect(looks('c0', 10_000)).to.equal(500)
+    const floods = Array.from({ length: 99 }, (_, i) => looks(`c${i + 1}`, 10_000))
+    expect(floods.reduce((sum, one) => sum + one, 500)).to.be.below(4_000 * (1 + Math.log(100)))
+    expect(looks('victim', 20), 'behind all of them').to.equal(20)
+    expect(looks('c0', 1)).to.equal(0)
+    now = 1_000
+    expect(looks('c0', 10_000)).to.equal(500)
+  })
+
   it('keeps no more processes than its limit', () => {
     const { world, resolver, batchAt } = setup({ limit: 3 })
     batchAt(100)

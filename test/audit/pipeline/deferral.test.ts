@@ -7,7 +7,7 @@ import type { News } from '../../../src/audit/pipeline/news.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** Records that wait; each text is one, with a newline. */
-function deferredOf(records: readonly (readonly [text: string, ...keys: WaitKey[]])[]) {
+function deferredOf(records: readonly (readonly [text: string, ...keys: WaitKey[]])[], holder = '') {
   const waits: WaitKey[][] = []
   const waitOf = records.map(([, ...keys]) => {
     const known = waits.findIndex(([first]) => first === keys[0])
@@ -21,6 +21,7 @@ function deferredOf(records: readonly (readonly [text: string, ...keys: WaitKey[
   return {
     reason: 'process-gone' as const,
     recorded: false,
+    holder,
     records: records.length,
     bytes: new Uint8Array(Buffer.from(records.map(([text]) => `${text}\n`).join(''))),
     ends: Uint32Array.from(ends),
@@ -202,6 +203,43 @@ describe('the waiting room for events without a container', () => {
     for (const owner of ['a', 'b', 'c']) hold(owner, two)
     expect(tried()).to.deep.equal([['a', true]])
     expect([room.cutShort, room.bytes]).to.deep.equal([2, 200])
+  })
+
+  it('has the holder of most make room, and keeps what others have, however long that has waited', () => {
+    const { room, tried } = make(1000)
+    const holdOf = (owner: string, holder: string, bytes: number): void => {
+      const deferred = deferredOf([['x'.repeat(bytes - 1), 1]], holder)
+      room.hold({ owner, format: 'auditlog', readAt: 1, deferred })
+    }
+    for (const victim of ['c1', 'varmor-demo-web']) holdOf(victim, victim, 100)
+    for (let i = 0; i < 2_000; i++) holdOf(`flood ${i}`, 'c2', 50)
+    holdOf('c3', 'c3', 100)
+    expect(tried().map(([owner]) => owner)).to.deep.equal(Array.from({ length: 2_000 - 14 }, (_, i) => `flood ${i}`))
+    expect([room.bytes, room.depth, room.cutShort]).to.deep.equal([1000, 17, 1_986])
+  })
+
+  it('has the holder of most results make room where these are many and small', () => {
+    const { room, tried, hold } = make(10_000_000)
+    hold('victim', [['x'.repeat(9_999), 1]])
+    const deferred = deferredOf([['x', 1]], 'c2')
+    for (let i = 0; i < 20_000; i++) room.hold({ owner: 'flood', format: 'auditlog', readAt: 1, deferred })
+    expect(room.depth).to.equal(16_384)
+    expect(new Set(tried().map(([owner]) => owner))).to.deep.equal(new Set(['flood']))
+  })
+
+  it('keeps so many shares, and the records of further holders in one', () => {
+    const { room, tried } = make(100_000)
+    for (let i = 0; i < 5_000; i++) {
+      const deferred = deferredOf([['x'.repeat(49), 1]], `holder ${i}`)
+      room.hold({ owner: `${i}`, format: 'auditlog', readAt: 1, deferred })
+    }
+    // The first had shares of their own when the others came.
+    expect(
+      tried()
+        .map(([owner]) => Number(owner))
+        .every((i) => i >= 1_024),
+    ).to.equal(true)
+    expect(room.bytes).to.equal(100_000)
   })
 
   it('lets everything go at the end', () => {
