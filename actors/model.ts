@@ -303,7 +303,7 @@ async function staying(
   said: { late: readonly string[]; gone: readonly string[] },
   context: Context,
 ): Promise<ModelState> {
-  const model = await writeThatItStays(ports, found, said, context.now())
+  const model = await writeThatItStays(ports, found, said, context.wall())
   const now = { dirty: false, written: true, stays: true, look: false, seen: model.metadata.resourceVersion }
   return { ...state, ...now }
 }

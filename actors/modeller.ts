@@ -2,6 +2,7 @@ import { MAX_PIECES, type ModelReport, PIECE_BYTES, type PieceContent } from '..
 import type { Recording } from '../src/api/recording.ts'
 import type { DynamicResult } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
+import { asWall } from '../src/base/clock.ts'
 import { Collector } from './modeller/collector.ts'
 import { NodeRoom } from './modeller/node-room.ts'
 import { OneByOne } from './modeller/one-by-one.ts'
@@ -67,8 +68,8 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
           return state
         case 'behind':
           if (isOpen(state)) {
-            const now = context.now()
-            state.recording.miss(now - message.milliseconds, now, 'what was read was not decoded in time')
+            const now = context.wall()
+            state.recording.miss(asWall(now - message.milliseconds), now, 'what was read was not decoded in time')
           }
           return state
         case 'save-due':
@@ -130,7 +131,7 @@ async function readBack({ files, room }: Shared, context: Context): Promise<Rest
   const { stored } = read
   const recording = room.restoring(() => OwnRecording.of(stored, new Collector(room.begin(context.key))))
   const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
-  if (!recording.complete) recording.miss(read.seen, context.now(), why)
+  if (!recording.complete) recording.miss(asWall(read.seen), context.wall(), why)
   return { recording, unread: false }
 }
 
@@ -175,8 +176,8 @@ function begun(
   context: Context,
 ): OwnRecording {
   const behaviour = new Collector(room.begin(context.key))
-  const recording = new OwnRecording(id, open ? context.now() : Number.NaN, !open, behaviour)
-  if (unread) recording.miss(since, context.now(), 'was recorded in a file that cannot be read any more')
+  const recording = new OwnRecording(id, open ? context.wall() : asWall(Number.NaN), !open, behaviour)
+  if (unread) recording.miss(asWall(since), context.wall(), 'was recorded in a file that cannot be read any more')
   return recording
 }
 

@@ -94,7 +94,7 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
   let [isWriter, waits] = [false, false]
   try {
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const seen = observe(ports, key, memory, context.now())
+      const seen = observe(ports, key, memory, { now: context.now(), wall: context.wall() })
       const decision = decide(seen)
       memory = decision.memory
       announce(ports, decision)

@@ -16,7 +16,7 @@ import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
 import type { Restart } from './rollout/restart-patch.ts'
 import type { RolloutSettings } from './rollout/settings.ts'
-import { nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
+import { type Known, nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
 import type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -107,12 +107,12 @@ const withTurn = (memory: Memory, turn: number): Memory =>
 /** Observes, decides, acts; again after an answer, which changes what is known. */
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
-  const now = context.now()
-  const found = surveyOf(ports, memory, now, context.key)
-  const decision = decide({ now, memory: { ...memory, begun: found.begun }, survey: found, settings })
+  const times = { now: context.now(), wall: context.wall() }
+  const found = surveyOf(ports, memory, times, context.key)
+  const decision = decide({ ...times, memory: { ...memory, begun: found.begun }, survey: found, settings })
   carryOut(ports, decision, context)
   const { patch, look } = decision
-  const after = { ...decision.memory, surveyedAt: now }
+  const after = { ...decision.memory, surveyedAt: times.now }
   context.cancel('gathered')
   if (patch !== undefined) return restart(ports, after, patch, context).then((then) => goOn(ports, then, context))
   if (look !== undefined) return lookAtPods(ports, after, look, context).then((then) => goOn(ports, then, context))
@@ -122,7 +122,7 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
 function surveyOf(
   { stores, settings, winner }: RolloutPorts,
   { wanted, patched, pods, begun }: Memory,
-  now: number,
+  times: Pick<Known, 'now' | 'wall'>,
   key: string,
 ): Survey {
   if (wanted === undefined) return nothingFound()
@@ -130,7 +130,7 @@ function surveyOf(
     const first = winner(workload)
     return first === key ? undefined : first
   }
-  return survey(stores, wanted, settings, { pods, begun, now, rival }, (workload) =>
+  return survey(stores, wanted, settings, { pods, begun, ...times, rival }, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }

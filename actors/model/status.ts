@@ -1,5 +1,6 @@
 import type { RecordingSummary } from '../../src/api/model-report.ts'
 import type { ArmorProfileModel, ArmorProfileModelCondition, ArmorProfileModelStatus } from '../../src/api/types.ts'
+import type { WallMs } from '../../src/base/clock.ts'
 import { isUsable } from '../../src/model/profile/kept-in-object.ts'
 import { withTransition } from '../policy/conditions.ts'
 import { cut } from '../policy/listing.ts'
@@ -40,7 +41,7 @@ export interface ModelProgress {
 export function modelStatus(
   progress: ModelProgress,
   before: ArmorProfileModelStatus | undefined,
-  now: number,
+  now: WallMs,
 ): ArmorProfileModelStatus {
   const { parts, stored, expected, problem } = progress
   const names = new Set([...expected, ...stored.keys(), ...parts.keys()])
@@ -85,7 +86,7 @@ export function unchangedStatus(
   { status: before, data }: Pick<ArmorProfileModel, 'status' | 'data'>,
   late: readonly string[],
   gone: readonly string[],
-  now: number,
+  now: WallMs,
 ): ArmorProfileModelStatus {
   const conditions = before?.conditions ?? []
   const earlier = new Map(conditions.map((one) => [`${one.type} ${one.nodeName}`, one]))

@@ -1,6 +1,7 @@
 import { madeBy } from '../../src/api/annotations.ts'
 import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../src/api/types.ts'
 import { canonicalJson } from '../../src/base/canonical-json.ts'
+import type { WallMs } from '../../src/base/clock.ts'
 import { type Kept, keptInObject } from '../../src/model/profile/kept-in-object.ts'
 import type { ActorContext } from '../runtime/index.ts'
 import type { BuiltProfile, ModelPorts } from './ports.ts'
@@ -28,7 +29,7 @@ export async function writeModel(
   { metadata: { namespace = '', name } }: ArmorProfile,
   found: ArmorProfileModel | undefined,
   built: BuiltProfile,
-  context: Pick<ActorContext<never>, 'now'>,
+  context: Pick<ActorContext<never>, 'wall'>,
 ): Promise<ArmorProfileModel> {
   const result = built.ok ? built.result : merged.state().result
   const profile = built.ok ? built.profile : undefined
@@ -48,7 +49,7 @@ export async function writeModel(
   const problem = [built.ok ? '' : built.problem, unkept, kept.problem].filter((text) => text !== '').join('; ')
   const leftOut = { leftOut: merged.leftOut(), leftOutBefore }
   const progress = { parts, stored, expected: [...ports.expected(), ...lost.keys()], problem, ...leftOut }
-  return ports.api.writeModelStatus(model, modelStatus(progress, model.status, context.now()))
+  return ports.api.writeModelStatus(model, modelStatus(progress, model.status, context.wall()))
 }
 
 /**
@@ -59,7 +60,7 @@ export async function writeThatItStays(
   { api }: Pick<ModelPorts, 'api'>,
   found: ArmorProfileModel,
   { late, gone }: { late: readonly string[]; gone: readonly string[] },
-  now: number,
+  now: WallMs,
 ): Promise<ArmorProfileModel> {
   const status = unchangedStatus(found, late, gone, now)
   return canonicalJson(status) === canonicalJson(found.status ?? {}) ? found : api.writeModelStatus(found, status)

@@ -1,5 +1,6 @@
 import { MAX_GAPS, type PieceContent, type RecordingGap, type RecordingSummary } from '../../src/api/model-report.ts'
 import type { DynamicResult } from '../../src/api/types.ts'
+import { asWall, isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Collector } from './collector.ts'
 import type { StoredRecording } from './ports.ts'
 
@@ -7,8 +8,8 @@ import type { StoredRecording } from './ports.ts'
 export class OwnRecording {
   /** See `recordingOf`. */
   readonly id: string
-  /** Milliseconds since the epoch; NaN on a node that came when all was over. */
-  readonly began: number
+  /** NaN on a node that came when all was over. */
+  readonly began: WallMs
   complete: boolean
   /** It holds what is not on the disk. */
   dirty = true
@@ -20,7 +21,7 @@ export class OwnRecording {
   #lost = 0
   #gaps: RecordingGap[] = []
 
-  constructor(id: string, began: number, complete: boolean, behaviour: Collector) {
+  constructor(id: string, began: WallMs, complete: boolean, behaviour: Collector) {
     this.id = id
     this.began = began
     this.complete = complete
@@ -28,7 +29,7 @@ export class OwnRecording {
   }
 
   static of(stored: StoredRecording, behaviour: Collector): OwnRecording {
-    const recording = new OwnRecording(stored.id, stored.began, stored.complete, behaviour)
+    const recording = new OwnRecording(stored.id, asWall(stored.began), stored.complete, behaviour)
     behaviour.addPiece(stored.behaviour)
     recording.#records = stored.records
     recording.#ofRuntime = stored.ofRuntime
@@ -55,9 +56,9 @@ export class OwnRecording {
     this.dirty = true
   }
 
-  /** Says of a time that what was done then may be missing. Of very many, the first become one. Times in milliseconds since the epoch. */
-  miss(from: number, to: number, why: string): void {
-    this.#gaps.push({ from: timeText(from), to: timeText(to), why })
+  /** Says of a time that what was done then may be missing. Of very many, the first become one. */
+  miss(from: WallMs, to: WallMs, why: string): void {
+    this.#gaps.push({ from: isoTime(from), to: isoTime(to), why })
     const [first, second, ...rest] = this.#gaps
     if (this.#gaps.length > MAX_GAPS)
       this.#gaps = [{ ...first!, to: second!.to, why: 'now and then the agent was not there' }, ...rest]
@@ -77,7 +78,7 @@ export class OwnRecording {
   summary(): RecordingSummary {
     const notSent = this.notSent > 0 ? [{ kind: 'pieces', count: this.notSent }] : []
     return {
-      began: Number.isNaN(this.began) ? '' : timeText(this.began),
+      began: Number.isNaN(this.began) ? '' : isoTime(this.began),
       records: this.#records,
       ofRuntime: this.#ofRuntime,
       lost: this.#lost,
@@ -86,5 +87,3 @@ export class OwnRecording {
     }
   }
 }
-
-const timeText = (time: number): string => new Date(time).toISOString()

@@ -1,5 +1,7 @@
+import { isoTime, type WallMs } from '../../src/base/clock.ts'
+
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
-export const timeText = (milliseconds: number): string => new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z')
+export const timeText = (time: WallMs): string => isoTime(time).replace(/\.\d+Z$/, 'Z')
 
 interface Condition {
   status: 'True' | 'False' | 'Unknown'
@@ -10,7 +12,7 @@ interface Condition {
 export function withTransition<T extends Condition>(
   condition: T,
   before: Condition | undefined,
-  now: number,
+  now: WallMs,
 ): T & { lastTransitionTime: string } {
   const same = before?.status === condition.status && before.lastTransitionTime !== undefined
   return { ...condition, lastTransitionTime: same ? before.lastTransitionTime! : timeText(now) }

@@ -18,7 +18,7 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   const wait = memory.egressAt + interval - now
   if (wait > 0) return { timers: { egress: wait } }
   const { egress: _, ...status } =
-    profile.status ?? profileStatus(undefined, nodes, profile.metadata.generation ?? 0, now)
+    profile.status ?? profileStatus(undefined, nodes, profile.metadata.generation ?? 0, seen.wall)
   const own = egress.addresses.length > 0 ? { egress: [...egress.addresses] } : {}
   return { effect: { type: 'write-egress', profile, status: { ...status, ...own } } }
 }

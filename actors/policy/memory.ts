@@ -4,6 +4,7 @@ import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { Desired } from './desired.ts'
 import type { LeftOutText } from './left-out.ts'
+import type { Began } from './modeling.ts'
 import { type Pace, unwritten } from './pace.ts'
 import type { Verdict } from './policy-status.ts'
 
@@ -21,13 +22,13 @@ export interface Settled {
   profile: string
   verdict: Verdict
   leftOut: LeftOutText
-  /** Milliseconds since the epoch; after that it is settled anew. */
+  /** After that it is settled again. */
   until: number
 }
 
 /**
  * What the actor of a policy remembers from one decision to the next. A cache: all of it comes again from the API server and the
- * nodes. It is never changed: a decision, or an answer, makes another one. Times are in milliseconds since the epoch.
+ * nodes. It is never changed: a decision, or an answer, makes another one. Times are by the monotonic clock.
  */
 export interface Memory {
   /** Failures of the API in a row. */
@@ -59,7 +60,9 @@ export interface Memory {
   egressAt: number
   /** Nodes whose failure there was an Event for, and for which generation. */
   failed: { generation: number; nodes: readonly string[] }
-  /** The change whose restart begins with the next status. */
+  /** When the recording that the ArmorProfile tells of began: its time stamp, and by the monotonic clock. */
+  recording: Began | undefined
+  /** The change whose restart begins with the next status, and when by the time of day. */
   beginning: { change: string; since: number } | undefined
   /** What was sent to the rollout actor last: a change, or that nothing is wanted. */
   sentRollout: { change: string | undefined; mode?: PolicyMode | undefined } | undefined
@@ -91,6 +94,7 @@ export const freshMemory = (failure = ''): Memory => ({
   profilePace: unwritten,
   egressAt: Number.NEGATIVE_INFINITY,
   failed: { generation: 0, nodes: [] },
+  recording: undefined,
   beginning: undefined,
   sentRollout: undefined,
   progress: undefined,

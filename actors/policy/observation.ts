@@ -1,4 +1,5 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
+import type { WallMs } from '../../src/base/clock.ts'
 import type { AnyPolicy, PolicyId } from '../ports.ts'
 import type { EgressObserved } from './egress-observed.ts'
 import type { Memory } from './memory.ts'
@@ -12,7 +13,7 @@ export interface NodesObserved extends PolicyNodesView {
   blockers: readonly string[]
   /** Nodes that may still have the profile, while it is to go; undefined when it is not, because it costs a look at each. */
   holders: NodeListing | undefined
-  /** When this manager began to receive reports, in milliseconds since the epoch. */
+  /** When this manager began to receive reports, by the monotonic clock. */
   startedAt: number
   /** Nodes that have not reported yet all that they have, and when the last one did. */
   unknown: number
@@ -21,8 +22,10 @@ export interface NodesObserved extends PolicyNodesView {
 
 /** All that a decision rests on. One value, which is never changed. */
 export interface Observation {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, by the monotonic clock. */
   now: number
+  /** The time of day. */
+  wall: WallMs
   settings: PolicySettings
   id: PolicyId
   /** What the policy's profile is to be called: in its status, and in pods. */

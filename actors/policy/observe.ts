@@ -1,6 +1,7 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { Aggregate } from './aggregate.ts'
 import type { Memory } from './memory.ts'
+import { recordingNow } from './modeling.ts'
 import { newest } from './newer.ts'
 import type { NodesObserved, Observation } from './observation.ts'
 import { keyOfProfile, parsePolicyKey } from './policy-id.ts'
@@ -10,8 +11,10 @@ import { isToGo } from './situation.ts'
 
 const NAMED = 5
 
+type Times = Pick<Observation, 'now' | 'wall'>
+
 /** Gathers what is known now from the stores, from what nodes reported, and from what the actor remembers. */
-export function observe(ports: PolicyPorts, key: string, memory: Memory, now: number): Observation {
+export function observe(ports: PolicyPorts, key: string, memory: Memory, { now, wall }: Times): Observation {
   const { settings, acknowledgements } = ports
   const objects = objectsNow(ports, key, memory, now)
   const { policy, profile, profileName, profileId } = objects
@@ -19,7 +22,8 @@ export function observe(ports: PolicyPorts, key: string, memory: Memory, now: nu
   if (profile?.metadata.uid !== undefined) aggregate.want(profile.metadata.uid, profile.metadata.generation ?? 0)
   return {
     ...objects,
-    now,
+    memory: { ...objects.memory, recording: recordingNow(profile, memory.recording, { now, wall }) },
+    ...{ now, wall },
     settings,
     nodes: nodesNow(ports, aggregate, { policy, profile, profileName }, memory, now),
     egress: profile === undefined ? { addresses: undefined, sharing: 0 } : ports.egress(profile),

@@ -1,4 +1,5 @@
 import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } from '../../src/api/types.ts'
+import { asWall, type WallMs } from '../../src/base/clock.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
@@ -53,7 +54,7 @@ export interface PolicyView {
 export function policyStatus(
   before: VarmorPolicyStatus | undefined,
   view: PolicyView,
-  now: number,
+  now: WallMs,
 ): VarmorPolicyStatus {
   const ready = isReady(view)
   const conditions = [
@@ -94,7 +95,7 @@ export function failedStatus(
   { status: before, metadata }: AnyPolicy,
   profileName: string,
   message: string,
-  now: number,
+  now: WallMs,
 ): VarmorPolicyStatus {
   const conditions = before?.conditions ?? []
   const failed: Condition = { type: 'Ready', status: 'False', reason: ACTOR_FAILED, message }
@@ -309,5 +310,5 @@ function restartStatus(
   // What waits is another change, after which the one before would begin anew.
   if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
-  return { change, since: timeText(since), done: progress?.state === 'done' }
+  return { change, since: timeText(asWall(since)), done: progress?.state === 'done' }
 }

@@ -1,4 +1,5 @@
 import type { ArmorProfileCondition, ArmorProfileStatus } from '../../src/api/types.ts'
+import type { WallMs } from '../../src/base/clock.ts'
 import type { NodeFailure, NodesLeavingOut, Summary } from './aggregate.ts'
 import { withTransition } from './conditions.ts'
 
@@ -37,7 +38,7 @@ export function profileStatus(
   before: ArmorProfileStatus | undefined,
   view: NodesView,
   generation: number,
-  now: number,
+  now: WallMs,
 ): ArmorProfileStatus {
   const conditions = troubles(view).map((trouble): ArmorProfileCondition => {
     const known = before?.conditions?.find(({ nodeName }) => nodeName === trouble.nodeName)

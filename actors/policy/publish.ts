@@ -50,7 +50,7 @@ export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView):
     timers: { ...silenceTimer(seen), ...ofProfile.part.timers },
   }
   if (ofProfile.part.effect !== undefined) return { ...part, effect: ofProfile.part.effect }
-  const status = policyStatus(policy.status, view, now)
+  const status = policyStatus(policy.status, view, seen.wall)
   // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
   const isEarly = status.ready === true && !ofProfile.isShown
   if (isEarly || isDeepStrictEqual(status, policy.status)) return part
@@ -106,7 +106,7 @@ function isHeld(
 /** `isShown`: the status is as it is to be. */
 function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boolean; part: Part } {
   const { memory, settings, now, nodes } = seen
-  const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, now)
+  const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, seen.wall)
   if (isDeepStrictEqual(status, profile.status)) return { isShown: true, part: {} }
   const news = newsOfProfile(profile.status, status)
   const pace = paceAfter(memory.profilePace, profile.status, status, news, now, settings)

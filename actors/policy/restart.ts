@@ -33,7 +33,7 @@ const wantsRestarts = (
 
 /** Where the restart for the policy as it is stands, and is to be said to stand. It begins when nodes have the profile. */
 export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
-  const { memory, now, nodes } = seen
+  const { memory, wall, nodes } = seen
   if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: {} }
   const change = changeOf(policy, seen)
   const known = policy.status?.restart
@@ -51,7 +51,7 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
     return { view: { state: 'waiting', message }, part: { memory: { beginning: undefined } } }
   }
   const { beginning = { change: '', since: 0 } } = memory
-  const since = beginning.change === change ? beginning.since : Math.floor(now / 1000) * 1000
+  const since = beginning.change === change ? beginning.since : Math.floor(wall / 1000) * 1000
   return { view: begun(since), part: { memory: { beginning: { change, since } } } }
 }
 
@@ -78,7 +78,7 @@ export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartVi
 
 /** The restart that takes the workloads out of the profile before it goes; `waiting` is empty when there is none (any more). */
 export function removalRestart(seen: Observation, profile: ArmorProfile): { waiting: string; part: Part } {
-  const { policy, memory, now } = seen
+  const { policy, memory, wall } = seen
   const { updateExistingWorkloads } = policy?.spec ?? profile.spec
   const target = profile.spec.target ?? policy?.spec.target
   const change = `removed-${short([profile.metadata.uid])}`
@@ -86,7 +86,7 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
     return { waiting: '', part: stopRollout(seen) }
   const progress = memory.progress?.change === change ? memory.progress : undefined
   if (progress?.state === 'done') return { waiting: '', part: {} }
-  const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || now
+  const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || wall
   const isSent = memory.sentRollout?.change === change
   const enforcers = kernelEnforcers(profile.spec.profile.enforcer)
   const count = progress === undefined ? '' : `: ${progress.restarted} of ${progress.total}`

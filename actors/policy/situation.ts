@@ -40,13 +40,13 @@ export type Situation =
 
 /** The first that holds, from what ends a policy to what is its daily life. */
 export function situationOf(seen: Observation): Situation {
-  const { policy, profile, id, memory, now } = seen
+  const { policy, profile, id, memory } = seen
   const owner = profile === undefined ? undefined : ownerOf(profile)
   const isOurs = owner?.kind === id.kind && owner.name === id.name
   if (policy !== undefined && policy.metadata.uid === memory.gone) return { is: 'gone, still shown' }
   if (policy === undefined) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
   if (memory.failure !== '') {
-    const status = failedStatus(policy, seen.profileName, memory.failure, now)
+    const status = failedStatus(policy, seen.profileName, memory.failure, seen.wall)
     if (!isDeepStrictEqual(status, policy.status)) return { is: 'actor failed', policy, status }
   }
   const isHeld = policy.metadata.finalizers?.includes(POLICY_FINALIZER) === true
@@ -82,7 +82,7 @@ export const isToGo = (seen: Seen): boolean =>
 /** What was compiled once is not compiled again before the policy, its model or its profile changes. */
 function standing(seen: Observation, policy: AnyPolicy): Situation {
   const { profile, memory, now, model } = seen
-  const modeling = modelingOf(policy, profile, now)
+  const modeling = modelingOf(policy, profile, seen, memory.recording)
   const { uid, generation, labels = {} } = policy.metadata
   const of = JSON.stringify([uid, generation, Object.entries(labels), modeling.state, model?.version, seen.profileName])
   const { settled, compiled } = memory
@@ -91,8 +91,8 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
     return { is: 'settled', settled, ...here }
   if (compiled?.of !== of) return { is: 'not compiled', ...here }
   const { desired } = compiled
-  const ends = recordingEnds(profile)
-  const isRecording = ends > now
+  const ends = recordingEnds(profile, seen, memory.recording)
+  const isRecording = ends !== undefined && ends > now
   const forbidden =
     profile === undefined ? [] : forbiddenChanges(policy, profile, isRecording && modeling.state !== 'complete')
   if (forbidden.length > 0) {

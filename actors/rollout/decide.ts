@@ -1,3 +1,4 @@
+import type { WallMs } from '../../src/base/clock.ts'
 import { cut, listing } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
 import { isInProfile } from './confinement.ts'
@@ -10,8 +11,10 @@ import type { RolloutProgress, WantedRollout } from './wanted.ts'
 
 /** All that a decision rests on. */
 export interface Observation {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, by the monotonic clock. */
   now: number
+  /** The time of day. */
+  wall: WallMs
   memory: Memory
   /** Of what is wanted; nothing when nothing is. */
   survey: Survey
@@ -142,7 +145,7 @@ export function decide(seen: Observation): Decision {
     case 'our-turn': {
       const { next: workload } = situation
       const held = { turn: { state: 'held', namespace: workload.metadata.namespace } } as const
-      return { ...nothing({ ...memory, ...held }), patch: restartOf(workload, wanted, seen.now) }
+      return { ...nothing({ ...memory, ...held }), patch: restartOf(workload, wanted, seen.wall) }
     }
     case 'waiting-for-a-turn':
       return waiting(seen, wanted, {})

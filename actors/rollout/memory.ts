@@ -8,7 +8,7 @@ export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; na
 export interface PodsSeen {
   /** Of the workload then: as long as it has it, its pods are the same. */
   resourceVersion: string
-  /** Not before this are they looked at again, in milliseconds since the epoch. */
+  /** Not before this are they looked at again, by the monotonic clock. */
   again: number
   outside: number
   /** The first of them. */
@@ -23,19 +23,19 @@ export interface Memory {
   turns: number
   /** The progress that the policy was sent last, as JSON. */
   lastSent: string
-  /** Not before this is another patch sent, in milliseconds since the epoch. */
+  /** Not before this is another patch sent, by the monotonic clock. */
   retryAt: number
   /** What the last patch resolved to. */
   patched: Workload | undefined
-  /** When all workloads were looked at last, in milliseconds since the epoch. */
+  /** When all workloads were looked at last, by the monotonic clock. */
   surveyedAt: number
-  /** By the namespace: when the API last did not take a patch in it, in milliseconds since the epoch. It comes after the others. */
+  /** By the namespace: when the API last did not take a patch in it, by the monotonic clock. It comes after the others. */
   failedIn: ReadonlyMap<string, number>
   /** Why the API did not take the last patch, or did not show the pods. */
   refused: string | undefined
   /** By the workload's uid. */
   pods: ReadonlyMap<string, PodsSeen>
-  /** By the workload's uid: when it was restarted for the change, as far as is known, in milliseconds since the epoch. */
+  /** By the workload's uid: when it was restarted for the change, as far as is known, by the monotonic clock. */
   begun: ReadonlyMap<string, number>
 }
 

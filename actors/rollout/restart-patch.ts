@@ -1,3 +1,4 @@
+import { asWall, type WallMs } from '../../src/base/clock.ts'
 import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
 import type { Workload } from '../ports.ts'
 import { takeOut } from './confinement.ts'
@@ -12,11 +13,11 @@ export interface Restart {
 }
 
 /** What restarts a workload for the change. */
-export function restartOf(workload: Workload, wanted: WantedRollout, now: number): Restart {
+export function restartOf(workload: Workload, wanted: WantedRollout, wall: WallMs): Restart {
   const { template } = workload.spec
   const { metadata } = template
   // The manager that began may have had a clock ahead of ours.
-  const value = withRestart(workload, wanted.change, Math.max(now, wanted.since))
+  const value = withRestart(workload, wanted.change, asWall(Math.max(wall, wanted.since)))
   const restartedAnnotation = (): PatchOperation => {
     const at = '/spec/template/metadata'
     if (metadata === undefined) return { op: 'add', path: at, value: { annotations: { [RESTARTED_AT]: value } } }

@@ -1,3 +1,4 @@
+import { isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Workload } from '../ports.ts'
 
 /**
@@ -20,8 +21,8 @@ export function restartedAt(workload: Workload, change: string): number | undefi
   return Number.isNaN(time) ? 0 : time
 }
 
-/** The annotation after a restart for the change at `now`. */
-export function withRestart(workload: Workload, change: string, now: number): string {
+/** The annotation after a restart for the change at `time`. */
+export function withRestart(workload: Workload, change: string, time: WallMs): string {
   const others = entriesOf(workload).filter((one) => !one.startsWith(`${change}@`))
-  return [...others, `${change}@${new Date(now).toISOString()}`].slice(-MOST_ENTRIES).join(',')
+  return [...others, `${change}@${isoTime(time)}`].slice(-MOST_ENTRIES).join(',')
 }

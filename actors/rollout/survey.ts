@@ -1,4 +1,5 @@
 import { CompiledSelector } from '../../src/api/label-selector.ts'
+import type { WallMs } from '../../src/base/clock.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut, takeOut } from './confinement.ts'
 import { replacedByHand, unhealthy } from './health.ts'
@@ -9,7 +10,7 @@ import type { WantedRollout } from './wanted.ts'
 /** A workload that was restarted for the change and is not well yet. */
 export interface Rolling {
   workload: Workload
-  /** Milliseconds since the epoch. */
+  /** By the monotonic clock. */
   since: number
   missing: string
 }
@@ -62,8 +63,10 @@ export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metad
 
 /** What is known beside the workloads. */
 export interface Known extends Pick<Memory, 'pods' | 'begun'> {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds, by the monotonic clock. */
   now: number
+  /** The time of day. */
+  wall: WallMs
   /** Key of the policy that confines the workload instead of this one, if any. */
   rival(workload: Workload): string | undefined
 }
@@ -100,16 +103,11 @@ function isMeant(
   return target.name === name
 }
 
-function place(
-  workload: Workload,
-  wanted: WantedRollout,
-  options: SurveyOptions,
-  { pods, now, rival }: Known,
-  found: Survey,
-): void {
+function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, known: Known, found: Survey): void {
   // Made later, it has picked up the change, and was never restarted for it, whatever it says.
   if (Date.parse(workload.metadata.creationTimestamp ?? '') > wanted.since) return
-  const at = begunAt(workload, wanted, now, found.begun)
+  const { pods, now, rival } = known
+  const at = begunAt(workload, wanted, known, found.begun)
   if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
     // It would come up again as it is, for nothing.
@@ -132,16 +130,16 @@ function place(
 function begunAt(
   workload: Workload,
   { change, since, removing }: WantedRollout,
-  now: number,
+  { now, wall }: Pick<Known, 'now' | 'wall'>,
   begun: Map<string, number>,
 ): number | undefined {
   const { uid } = workload.metadata
-  const known = begun.get(uid)
-  if (known !== undefined) return known
+  const before = begun.get(uid)
+  if (before !== undefined) return before
   const said = restartedAt(workload, change)
   // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
   if (said === undefined || (said < since && !removing)) return undefined
-  const at = Math.min(now, Math.max(said, since))
+  const at = now - Math.max(0, wall - Math.max(said, since))
   begun.set(uid, at)
   return at
 }

@@ -5,7 +5,7 @@ import type { PolicyMode, Target } from '../../src/api/types.ts'
 export interface WantedRollout {
   /** Names the change: the same text, the same change. Letters, digits and `-`. */
   change: string
-  /** Milliseconds since the epoch: workloads made later have picked it up already. */
+  /** Milliseconds since the epoch, by the time of day: workloads made later have picked it up already. */
   since: number
   /** The policy goes: its profile is to leave the pod templates. */
   removing: boolean

@@ -1,3 +1,4 @@
+import type { WallMs } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { Reference } from './reference.ts'
 import type { ReplyOf, RequestsOf } from './request.ts'
@@ -26,8 +27,10 @@ export interface ActorContext<Message> {
   /** What made this actor fail the last time, for `start` to look at; undefined once it has been healthy. */
   readonly lastFailure: unknown
   readonly log: Logger
-  /** Milliseconds since the epoch, by the system's clock. */
+  /** Milliseconds, by the system's monotonic clock: for durations. */
   now(): number
+  /** The time of day: for what is printed, and for time stamps of the API server. */
+  wall(): WallMs
   /** A number in [0, 1), by the system's source of randomness. */
   random(): number
 

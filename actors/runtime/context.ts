@@ -1,3 +1,4 @@
+import type { WallMs } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import type { ActorContext } from './behaviour.ts'
 import type { Cell } from './cell.ts'
@@ -37,6 +38,10 @@ export class Context implements ActorContext<unknown> {
 
   now(): number {
     return this.environment.clock.now()
+  }
+
+  wall(): WallMs {
+    return this.environment.clock.wall()
   }
 
   random(): number {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/base/clock.ts'
+import { asWall, type Clock, type Timer, type WallMs } from '../../src/base/clock.ts'
 import { checkFromZero, checkTime } from './limits.ts'
 
 class SimulatedTimer implements Timer {
@@ -35,6 +35,8 @@ const before = (a: SimulatedTimer, b: SimulatedTimer): boolean =>
  */
 export class SimulatedClock implements Clock {
   private time: number
+  /** By how much the time of day was set. */
+  private wallOffset = 0
   private set = 0
   private cancelled = 0
   /** A binary heap. Cancelled timers stay until they surface, or until they are the larger part. */
@@ -48,6 +50,16 @@ export class SimulatedClock implements Clock {
 
   now(): number {
     return this.time
+  }
+
+  /** The same as `now`, until the time of day is set. */
+  wall(): WallMs {
+    return asWall(this.time + this.wallOffset)
+  }
+
+  /** Sets the time of day by so many milliseconds, back if they are negative. No timer moves. */
+  setWall(by: number): void {
+    this.wallOffset += by
   }
 
   /** How many timers are set. */

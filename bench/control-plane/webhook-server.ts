@@ -2,8 +2,10 @@
  * A webhook with as many policies as argv[2] says, asked as often as argv[3] says. Prints its rows as JSON. All policies
  * are in the workload's namespace and share a label with it. Who asks is a process of its own, whose CPU is not counted.
  */
+
 import { join } from 'node:path'
 import { judgePolicy } from '../../actors/compiler/judge.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import type { Routes } from '../../src/http/routes.ts'
 import { startServer } from '../../src/http/server.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
@@ -64,7 +66,7 @@ async function serve(): Promise<Server> {
       bpfExclusive: () => false,
       optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
       confineInitContainers: false,
-      now: Date.now,
+      now: systemClock.wall,
     },
     validate: {
       behaviorModeling: false,

@@ -13,7 +13,7 @@ import { ringBatchBytes, spareBatches } from '../../src/audit/source/bpf-ring.ts
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
 import type { AuditSource } from '../../src/audit/source/source.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
-import { wallClock } from '../../src/base/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { stopwatch } from '../bench.ts'
 import { fedSource } from './fed-source.ts'
@@ -61,18 +61,18 @@ export async function makePipeline(
   const pool = new DecodePool({
     feed,
     settings,
-    clock: wallClock,
+    clock: systemClock,
     ...(threads !== undefined && { threads }),
     onFailure,
   })
-  const losses = new LossLog({ clock: wallClock })
+  const losses = new LossLog({ clock: systemClock })
   const log = join(output, 'violations.log')
   const logs = await openLogs({ log, limits, writer: feed, losses, logger: noLogger })
   await pool.ready()
   const pipeline = new Pipeline({
     sources: [{ source, pressure: 'waits', ...more }],
     ...{ pool, feed, sink: logs.sink, digest: logs.digest },
-    clock: wallClock,
+    clock: systemClock,
     stopPatience: 3_600_000,
   })
   const close = async () => {

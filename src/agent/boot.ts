@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { shortBootID } from '../audit/decode/boot-id.ts'
+import { systemClock } from '../base/clock.ts'
 
 /** What the kernel says of the boot that it runs since. */
 export interface Boot {
@@ -17,7 +18,7 @@ const rounding = 1.5
  * @param procRoot a proc file system.
  * @param now milliseconds since the Unix epoch.
  */
-export function bootOf(procRoot: string, now: () => number = Date.now): Boot {
+export function bootOf(procRoot: string, now: () => number = systemClock.wall): Boot {
   const read = (path: string): string => readFileSync(`${procRoot}/${path}`, 'latin1')
   const whole = Number(/^btime (\d+)$/m.exec(read('stat'))?.[1] ?? 0)
   // Up to 10 ms late, and as much earlier as the two clocks are read apart.

@@ -1,5 +1,5 @@
 import { logTrouble } from '../base/bug.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, sinceBoot } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { BpfContainer, BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
@@ -8,10 +8,9 @@ import type { ContainerChange, CreatedContainer, NodeContainer } from './contain
 
 export interface BpfBindingOptions {
   enforcer: Pick<BpfEnforcer, 'add' | 'start' | 'loaded' | 'remove' | 'find' | 'settle' | 'numberOf'>
-  /** Unix milliseconds. */
   clock: Clock
-  /** Unix seconds of the boot. */
-  bootTime: number
+  /** Milliseconds since boot. A test gives its own. */
+  sinceBoot?: () => number
   /** What starts in a container that is not known is stopped by the kernel: all containers are made known. */
   strictStart?: boolean
   /** Addresses of the network of a process; undefined where it has none of its own. Without this, rules about the own pod mean nobody. */
@@ -167,15 +166,14 @@ export class BpfBinding {
 
   /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */
   #say(bound: ReadonlyMap<string, number>): void {
-    const { clock, bootTime, logger } = this.#options
+    const { sinceBoot: uptime = sinceBoot, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)
     for (const [id, tasks] of this.#unsaid) {
       const container = this.#running.get(id) ?? this.#lately.get(id)
       if (container === undefined) continue
       this.#unsaid.delete(id)
       const { initStart } = container
-      const late =
-        initStart === undefined ? 0 : Math.max(0, Math.round(clock.now() - (bootTime + initStart / 100) * 1000))
+      const late = initStart === undefined ? 0 : Math.max(0, Math.round(uptime() - initStart * 10))
       this.#status.late++
       this.#status.longestLate = Math.max(this.#status.longestLate, late)
       const { profile } = wantedOf(container)

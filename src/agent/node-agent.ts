@@ -378,11 +378,10 @@ export class NodeAgent {
 
   #nodeBpf({ BPF: enforcer }: Loaders): NodeBpf | undefined {
     if (!(enforcer instanceof BpfEnforcer)) return undefined
-    const { logger, side, bpf: { strictStart = false, nriSocket } = {}, pipeline } = this.#options
+    const { logger, side, bpf: { strictStart = false, nriSocket } = {} } = this.#options
     const { confinement } = side
-    const { bootTime } = bootOf(pipeline.procRoot ?? '/proc')
     return new NodeBpf({
-      ...{ enforcer, bootTime, strictStart, logger },
+      ...{ enforcer, strictStart, logger },
       ...(nriSocket !== undefined && { nriSocket }),
       ...(confinement !== undefined && { annotationsOf: (container) => confinement.annotationsOf(container) }),
     })

@@ -1,7 +1,7 @@
 import { parseEnforcers } from '../api/enforcer.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
-import { systemClock, wallClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
@@ -13,8 +13,6 @@ import { NriPlugin } from './nri/nri-plugin.ts'
 
 export interface NodeBpfOptions {
   enforcer: BpfEnforcer
-  /** Unix seconds of the boot. */
-  bootTime: number
   strictStart: boolean
   nriSocket?: string
   /** Where pods have no annotations that say what confines their containers. */
@@ -33,7 +31,7 @@ export class NodeBpf {
 
   constructor(options: NodeBpfOptions) {
     this.#options = options
-    this.#binding = new BpfBinding({ ...options, clock: wallClock, addressesOf: podAddresses() })
+    this.#binding = new BpfBinding({ ...options, clock: systemClock, addressesOf: podAddresses() })
     this.#nri = this.#newNri()
   }
 

@@ -5,7 +5,7 @@ import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Writer } from '../audit/sink/own-lines.ts'
 import { Sink } from '../audit/sink/sink.ts'
 import type { Trouble } from '../audit/sink/sink-file.ts'
-import { wallClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
@@ -47,7 +47,7 @@ const patience = 5_000
 /** Opens both. What cannot be opened yet is tried again, and logged. */
 export async function openLogs({ log, limits, writer, losses, logger }: LogsOptions): Promise<ViolationLogs> {
   const sink = sinkOf(log, { limits, writer, losses, logger, stage: 'sink' })
-  const ofDigest = new LossLog({ clock: wallClock, logger })
+  const ofDigest = new LossLog({ clock: systemClock, logger })
   const digestSink = sinkOf(digestOf(log), { limits, writer, losses: ofDigest, logger, stage: 'digest' })
   for (const [file, one] of [[log, sink] as const, [digestOf(log), digestSink] as const])
     await one
@@ -55,7 +55,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
       .catch((error: unknown) => logger.warn({ file, reason: String(error) }, 'the log cannot be written yet'))
   const { rate } = limits
   const digest = new Digest({
-    clock: wallClock,
+    clock: systemClock,
     writer,
     sink: digestSink,
     log: sink,
@@ -72,7 +72,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
 function sinkOf(path: string, { limits, logger, ...given }: Omit<LogsOptions, 'log'> & { stage: string }): Sink {
   const { maxSize, maxFiles, compress, maxTotalSize } = limits
   return new Sink({
-    ...{ path, clock: wallClock, random: Math.random, ...given },
+    ...{ path, clock: systemClock, random: Math.random, ...given },
     ...(maxSize !== undefined && { size: maxSize }),
     ...(maxFiles !== undefined && { rotate: maxFiles }),
     ...(compress !== undefined && { compress }),

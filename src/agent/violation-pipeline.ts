@@ -15,7 +15,7 @@ import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
 import { type FindWritten, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
-import { systemClock, wallClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import type { Lineage } from './lineage.ts'
@@ -66,7 +66,7 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   const { onLoss } = options
-  const losses = new LossLog({ clock: wallClock, logger: options.logger, ...(onLoss !== undefined && { onLoss }) })
+  const losses = new LossLog({ clock: systemClock, logger: options.logger, ...(onLoss !== undefined && { onLoss }) })
   const source = await openSources(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
@@ -253,7 +253,7 @@ async function newPipeline(
   return new Pipeline({
     ...(onRecorded !== undefined && { onRecorded }),
     ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
-    clock: wallClock,
+    clock: systemClock,
     commitEvery: audit?.waits ? 250 : 5_000,
     onError: (error) => logger.warn({ err: error }, 'the position cannot be stored; it is tried again'),
   })

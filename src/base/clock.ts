@@ -1,13 +1,31 @@
+import { uptime } from 'node:os'
+
 /** A timer that was set and may be taken back. */
 export interface Timer {
   /** Takes the timer back. After it fired, or a second time, nothing happens. */
   cancel(): void
 }
 
+declare const wallTime: unique symbol
+/** Milliseconds since the Unix epoch, as the machine shows the time of day. The type keeps what is printed apart from durations. */
+export type WallMs = number & { readonly [wallTime]: true }
+
+/** @param milliseconds since the Unix epoch, from a time stamp that was read */
+export const asWall = (milliseconds: number): WallMs => milliseconds as WallMs
+
+/** The last millisecond that ISO 8601 writes with four digits of the year. */
+const lastWritten = 253_402_300_799_999
+
+/** A wall time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 is the nearest one of these. */
+export const isoTime = (time: WallMs): string =>
+  new Date(Number.isNaN(time) ? 0 : Math.min(Math.max(time, 0), lastWritten)).toISOString()
+
 /** Where time comes from. Everything that waits asks a clock, so a test can move time by hand. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since some moment. Only ever grows, whatever is done to the time of day: for durations, deadlines, ages. */
   now(): number
+  /** The time of day, which can be set: only for what is printed, and for times that other programs have written. */
+  wall(): WallMs
   /** Calls back once, `delay` milliseconds from now, never before this call has returned. */
   after(delay: number, callback: () => void): Timer
 }
@@ -34,17 +52,25 @@ class SystemTimer implements Timer {
   }
 }
 
-/** The machine's monotonic clock: a changed wall clock moves nothing. It stands still while the machine sleeps. */
+/** Each thread counts performance.now() from its own start, and CLOCK_MONOTONIC, which the addon has, from one moment. */
+const [seconds, nanoseconds] = process.hrtime()
+const origin = seconds * 1_000 + nanoseconds / 1e6 - performance.now()
+
+/** The clocks of the machine. `now` is CLOCK_MONOTONIC, the same in all threads; it stands still while the machine sleeps. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => origin + performance.now(),
+  wall: () => asWall(Date.now()),
   after(delay, callback) {
     if (Number.isNaN(delay)) throw new RangeError('A timer needs a delay in milliseconds, not NaN')
     return new SystemTimer(delay, callback)
   },
 }
 
-/** The time of day, which somebody may set. For what is compared with times of the kernel or of files. */
-export const wallClock: Clock = { now: Date.now, after: systemClock.after }
+/**
+ * Milliseconds since the machine booted, its sleep included (CLOCK_BOOTTIME), in steps of 10. Agents one after the other share it,
+ * as long as the id of the boot is the same.
+ */
+export const sinceBoot = (): number => uptime() * 1_000
 
 /**
  * Waits `delay` milliseconds of the clock. Leaves neither timer nor listener behind.

@@ -39,7 +39,6 @@ export interface EventRecorderOptions {
   /** Which of them: the name of the pod. */
   reportingInstance: string
   clock?: Clock
-  wallClock?: () => number
   observer?: { lost?(why: keyof EventLoss, error?: unknown): void }
   /** Events that wait, beside the counts of series, of which there is one a key. Default 1,000. */
   bound?: number
@@ -81,7 +80,7 @@ export class EventRecorder {
 
   constructor(options: EventRecorderOptions) {
     const defaults = { bound: 1000, burst: 25, refill: 300_000, seriesInterval: 30_000 }
-    this.#options = { ...defaults, clock: systemClock, wallClock: Date.now, ...options }
+    this.#options = { ...defaults, clock: systemClock, ...options }
     this.#buckets = new TokenBuckets(KEYS, this.#options)
     this.#series = new RecentMap(KEYS, (_, series) => this.#enqueueCount(series))
   }
@@ -114,14 +113,14 @@ export class EventRecorder {
   #record(note: EventNote): void {
     checkNote(note)
     if (this.#stop.signal.aborted) throw new Error('The event recorder is stopped')
-    const { clock, wallClock } = this.#options
+    const { clock } = this.#options
     const now = clock.now()
     const key = JSON.stringify([note.regarding, note.related, note.type, note.reason, note.action])
     const known = this.#series.get(key)
     if (known !== undefined && now - known.lastAt < SERIES_ENDS) {
       known.count++
       known.lastAt = now
-      known.lastObservedTime = microTime(wallClock())
+      known.lastObservedTime = microTime(clock.wall())
       this.#arm()
       return
     }
@@ -138,14 +137,14 @@ export class EventRecorder {
   }
 
   #event({ regarding, related, type, reason, action, note }: EventNote): KubeEvent {
-    const { reportingController, reportingInstance, wallClock } = this.#options
+    const { reportingController, reportingInstance, clock } = this.#options
     return {
       // 8 bytes at the end keep names of objects with the same name apart; a name has 253 characters at most.
       metadata: {
         name: `${(regarding.name ?? 'unnamed').slice(0, 230)}.${randomBytes(8).toString('hex')}`,
         namespace: regarding.namespace || 'default',
       },
-      eventTime: microTime(wallClock()),
+      eventTime: microTime(clock.wall()),
       reportingController,
       reportingInstance: reportingInstance.slice(0, 128),
       action,

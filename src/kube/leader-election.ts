@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, sleep, systemClock } from '../base/clock.ts'
+import { type Clock, sinceBoot, sleep, systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { linkedController } from './abort.ts'
 import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
@@ -24,7 +24,8 @@ export interface LeaderElectionOptions {
   ended?: (term: Term, reason: unknown) => void
   observer?: LeaderElectionObserver
   clock?: Clock
-  wallClock?: () => number
+  /** Milliseconds since boot. A test gives its own. */
+  sinceBoot?: () => number
   random?: Random
 }
 
@@ -58,7 +59,7 @@ export class LeaderElector {
 
   constructor(options: LeaderElectionOptions) {
     const defaults = { leaseDuration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000, random: Math.random }
-    this.#options = { ...defaults, clock: systemClock, wallClock: Date.now, observer: {}, ...options }
+    this.#options = { ...defaults, clock: systemClock, sinceBoot, observer: {}, ...options }
     this.#observer = options.observer ?? {}
     const { leaseDuration, renewDeadline, retryPeriod, identity } = this.#options
     if (leaseDuration % 1000 !== 0) throw new RangeError(`leaseDuration must be whole seconds, not ${leaseDuration} ms`)
@@ -148,14 +149,14 @@ export class LeaderElector {
   }
 
   async #acquire(): Promise<Term | undefined> {
-    const { clock, wallClock, renewDeadline } = this.#options
+    const { clock, sinceBoot, renewDeadline } = this.#options
     try {
       const lease = await this.#read()
-      const [at, wall] = [clock.now(), wallClock()]
+      const [at, up] = [clock.now(), sinceBoot()]
       const taken = lease === undefined ? await this.#create() : await this.#takeOver(lease)
       if (taken === undefined) return undefined
       const transitions = taken.spec?.leaseTransitions ?? 0
-      return new Term({ clock, wallClock, renewDeadline, transitions, holder: this.identity }, { at, wall })
+      return new Term({ clock, sinceBoot, renewDeadline, transitions, holder: this.identity }, { at, up })
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
       return undefined
@@ -207,15 +208,15 @@ export class LeaderElector {
   }
 
   async #renew(term: Term): Promise<void> {
-    const { clock, wallClock } = this.#options
-    const [at, wall] = [clock.now(), wallClock()]
+    const { clock, sinceBoot } = this.#options
+    const [at, up] = [clock.now(), sinceBoot()]
     try {
-      if (await this.#writeRenewal(this.#seen!.lease, term)) return term.renewed(at, wall)
+      if (await this.#writeRenewal(this.#seen!.lease, term)) return term.renewed(at, up)
       const read = await this.#read()
       const holder = read?.spec?.holderIdentity ?? ''
       if (read === undefined || holder !== this.identity) return term.end(`the lease is held by ${holder || 'nobody'}`)
       // Somebody changed the lease and left us its holder, such as a person with kubectl.
-      if (await this.#writeRenewal(read, term)) term.renewed(at, wall)
+      if (await this.#writeRenewal(read, term)) term.renewed(at, up)
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
     }
@@ -275,7 +276,7 @@ export class LeaderElector {
   }
 
   #time(): string {
-    return microTime(this.#options.wallClock())
+    return microTime(this.#options.clock.wall())
   }
 
   #saw(lease: Lease): Lease {

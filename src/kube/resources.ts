@@ -1,3 +1,4 @@
+import { isoTime, type WallMs } from '../base/clock.ts'
 import type { KubeObject, ObjectMeta, ResourceRef } from './objects.ts'
 
 /** A reference that carries the type of its objects: `defineResource<Lease>({ … })`. */
@@ -62,4 +63,4 @@ export const events = defineResource<KubeEvent>({
 })
 
 /** meta/v1 MicroTime of milliseconds since the Unix epoch. */
-export const microTime = (milliseconds: number): string => new Date(milliseconds).toISOString().replace('Z', '000Z')
+export const microTime = (time: WallMs): string => isoTime(time).replace('Z', '000Z')

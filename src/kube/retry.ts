@@ -1,4 +1,5 @@
 import type { Backoff } from '../base/backoff.ts'
+import { systemClock } from '../base/clock.ts'
 import { ApiError, ConnectionError } from './api-error.ts'
 
 const unclear = new Set([500, 502, 503, 504])
@@ -37,7 +38,7 @@ export function retryDelay(
 /** Seconds in a Retry-After header, which may hold a date instead (RFC 9110, 10.2.3). */
 export function parseRetryAfter(
   header: string | string[] | undefined,
-  wallClock: () => number = Date.now,
+  wallClock: () => number = systemClock.wall,
 ): number | undefined {
   const text = (Array.isArray(header) ? header[0] : header)?.trim()
   if (text === undefined || text === '') return undefined

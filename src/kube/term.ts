@@ -3,8 +3,8 @@ import { type Fence, FencedError } from './fence.ts'
 
 export interface TermOptions {
   clock: Clock
-  /** Milliseconds since the Unix epoch; may jump. */
-  wallClock: () => number
+  /** Milliseconds since boot, the sleep of the machine included. */
+  sinceBoot: () => number
   /** Milliseconds after the last renewal for which we may write. */
   renewDeadline: number
   transitions: number
@@ -22,9 +22,9 @@ export interface TermOptions {
  * event loop in which the bytes go to the socket, so no other code runs in between, and it compares times itself: after
  * SIGSTOP, a long garbage collection or the sleep of the machine the first check says that the term is over, whichever
  * timer was to fire first. Both clocks are asked, and the one that says more counts, because the monotonic one of Linux
- * stands still while a machine sleeps or a virtual one is paused. At the deadline `signal` ends requests under way.
+ * stands still while a machine sleeps. At the deadline `signal` ends requests under way.
  *
- * Not guaranteed. A process that is stopped between the check and the write to the socket (microseconds), or whose bytes
+ * Not guaranteed. A virtual machine that is paused: none of its clocks goes on. A process that is stopped between the check and the write to the socket (microseconds), or whose bytes
  * wait in the kernel, in a proxy or at the server, writes late; an aborted request may have been carried out. No clock
  * can help, and the API server does not check tokens. What covers it: the writes themselves name what they saw. An
  * update with a resourceVersion, a delete with uid and resourceVersion, and a create of a fixed name are refused when a successor
@@ -35,10 +35,10 @@ export class Term implements Fence {
   readonly token: { readonly transitions: number; readonly holder: string }
   #options: TermOptions
   #controller = new AbortController()
-  #renewed: { at: number; wall: number }
+  #renewed: { at: number; up: number }
   #timer: Timer | undefined
 
-  constructor(options: TermOptions, renewed: { at: number; wall: number }) {
+  constructor(options: TermOptions, renewed: { at: number; up: number }) {
     this.token = { transitions: options.transitions, holder: options.holder }
     this.#options = options
     this.#renewed = renewed
@@ -51,8 +51,8 @@ export class Term implements Fence {
 
   /** Milliseconds for which we may write, if nothing is renewed; 0 or less: none. */
   get remaining(): number {
-    const { clock, wallClock, renewDeadline } = this.#options
-    const elapsed = Math.max(clock.now() - this.#renewed.at, wallClock() - this.#renewed.wall)
+    const { clock, sinceBoot, renewDeadline } = this.#options
+    const elapsed = Math.max(clock.now() - this.#renewed.at, sinceBoot() - this.#renewed.up)
     return renewDeadline - elapsed
   }
 
@@ -69,9 +69,9 @@ export class Term implements Fence {
   }
 
   /** The lease was renewed by a request that began at these times. A term that is over stays over. */
-  renewed(at: number, wall: number): void {
+  renewed(at: number, up: number): void {
     if (!this.holds) return
-    this.#renewed = { at, wall }
+    this.#renewed = { at, up }
     this.#arm()
   }
 

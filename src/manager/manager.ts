@@ -296,7 +296,7 @@ export class Manager {
       appArmorField: hasAppArmorField(version),
       bpfExclusive: (policy) => bpfExclusive && this.#hasBpfEverywhere(policy),
       confineInitContainers,
-      now: Date.now,
+      now: systemClock.wall,
     }
   }
 

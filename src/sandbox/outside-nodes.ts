@@ -8,6 +8,7 @@ import { objectOf, textOf } from './api-server/schema/json.ts'
 import type { RunningApiServer } from './api-server/start-api-server.ts'
 import { badRequest } from './api-server/status.ts'
 import { recordingScheme } from './nodes/node-registration.ts'
+import { sandboxClock } from './sandbox-clock.ts'
 
 /** Nodes of a sandbox that run elsewhere: in a virtual machine, with a kubelet and an agent of their own. */
 
@@ -34,7 +35,11 @@ export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
 }
 
 async function kubeletIdentity({ authority, caPem }: RunningApiServer) {
-  const { certificatePem, keyPem } = await authority.client(kubeletClient.name, kubeletClient.groups, Date.now())
+  const { certificatePem, keyPem } = await authority.client(
+    kubeletClient.name,
+    kubeletClient.groups,
+    sandboxClock.wall(),
+  )
   return { cert: certificatePem, key: keyPem, ca: caPem }
 }
 

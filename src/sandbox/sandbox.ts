@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent } from '../agent/agent.ts'
 import { ManagerTransport } from '../agent/manager-transport.ts'
-import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { ApiClient } from '../kube/client.ts'
 import { KubeConnection } from '../kube/connection.ts'
@@ -29,6 +28,7 @@ import { FakeNodes } from './nodes/fake-nodes.ts'
 import { RecordingRuntime } from './nodes/recording-runtime.ts'
 import { outsideKubelets, registeredNode } from './outside-nodes.ts'
 import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
+import { sandboxClock } from './sandbox-clock.ts'
 
 export interface SandboxOptions {
   /** How many nodes, called `node-1` and so on; 0 for outside nodes alone. */
@@ -101,7 +101,7 @@ export class Sandbox {
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
     const restore = data && (await kept(snapshotPath(data), (text) => JSON.parse(text) as Snapshot))
     const port = options.port ?? (data ? await kept(kubeconfigIn(data), portIn) : undefined)
-    const runtime = new RecordingRuntime({ clock: systemClock })
+    const runtime = new RecordingRuntime({ clock: sandboxClock })
     const addresses = [...(options.api?.addresses ?? []), ...(outsideAddress === undefined ? [] : [outsideAddress])]
     const api: RunningApiServer = await startApiServer({
       nodes: outsideKubelets(() => api),
@@ -144,7 +144,7 @@ export class Sandbox {
     const failed = (what: string, err: unknown): void =>
       this.#options.logger.warn({ err, job: what }, 'work of the sandbox failed; it is tried again')
     const client = new ApiClient({ connection: this.#connect(), limiter: unlimited })
-    const ports = { client, clock: systemClock, random: Math.random, failed }
+    const ports = { client, clock: sandboxClock, random: Math.random, failed }
     this.#controllers = startControllers(ports)
     await this.#controllers.synced()
     const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i + 1}`)
@@ -203,7 +203,7 @@ export class Sandbox {
 
   /** Makes what a kubelet outside comes with. It may come as soon as it likes, and again with the same. */
   async admitNode(name: string): Promise<{ kubeconfig: string }> {
-    const identity = await this.api.authority.node(name, Date.now())
+    const identity = await this.api.authority.node(name, sandboxClock.wall())
     return { kubeconfig: kubeconfig(this.#outside(this.api.url), this.api.caPem, identity, `system:node:${name}`) }
   }
 

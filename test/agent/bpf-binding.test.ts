@@ -72,8 +72,8 @@ describe('containers and their BPF profiles', () => {
     const clock = new ManualClock()
     const warned: object[] = []
     const logger = { ...noLogger, warn: (fields: object) => void warned.push(fields) }
-    const bootTime = clock.now() / 1000 - 12
-    return { enforcer, clock, warned, binding: new BpfBinding({ enforcer, clock, bootTime, logger, ...more }) }
+    const [made, sinceBoot] = [clock.now(), () => clock.now() - made + 12_000]
+    return { enforcer, clock, warned, binding: new BpfBinding({ enforcer, clock, sinceBoot, logger, ...more }) }
   }
   const [a, b] = [idOf('a').slice(0, 4), idOf('b').slice(0, 4)]
 

@@ -59,7 +59,7 @@ describe('the BPF enforcer of a node', () => {
       const before = await open('old')
       for (const name of [web, other]) await before.load(name, 'one')
       const enforcer = await open('new')
-      const node = new NodeBpf({ enforcer, bootTime: 0, strictStart: false, logger: noLogger })
+      const node = new NodeBpf({ enforcer, strictStart: false, logger: noLogger })
       for (const one of [armorProfile(web), listed]) node.profile(one, false)
       await node.listed([])
       await node.profilesListed()

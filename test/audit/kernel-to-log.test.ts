@@ -12,7 +12,7 @@ import { Sink } from '../../src/audit/sink/sink.ts'
 import { KmsgSource } from '../../src/audit/source/kmsg.ts'
 import { MulticastSource } from '../../src/audit/source/multicast.ts'
 import type { AuditSource } from '../../src/audit/source/source.ts'
-import { wallClock } from '../../src/base/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { compile } from '../native/c-program.ts'
 import { withKernelAlone } from '../run/kernel-alone.ts'
 import { checkLine } from './check-line.ts'
@@ -50,11 +50,11 @@ interface RunningPipeline {
 
 async function startPipeline(folder: string, source: AuditSource): Promise<RunningPipeline> {
   const feed = new SnapshotFeed(node)
-  const pool = new DecodePool({ feed, settings: { everything: false, procRoot: '/proc' }, clock: wallClock })
+  const pool = new DecodePool({ feed, settings: { everything: false, procRoot: '/proc' }, clock: systemClock })
   const path = join(folder, `${source.name.replaceAll('/', '-')}.log`)
-  const sink = new Sink({ path, size: '1G', clock: wallClock, random: Math.random, writer: feed })
+  const sink = new Sink({ path, size: '1G', clock: systemClock, random: Math.random, writer: feed })
   await Promise.all([pool.ready(), sink.ready()])
-  const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: wallClock })
+  const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: systemClock })
   const ended = pipeline.run()
   const end = async (): Promise<string[]> => {
     for (let before = -1, quiet = 0; quiet < 10; await pause(50)) {

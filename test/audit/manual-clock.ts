@@ -1,8 +1,9 @@
-import type { Clock } from '../../src/base/clock.ts'
+import { asWall, type Clock, type WallMs } from '../../src/base/clock.ts'
 
 /** A clock that a test moves by hand. */
 export class ManualClock implements Clock {
   #now = 1_740_000_000_000
+  #wallOffset = 0
   #timers: { at: number; callback: () => void }[] = []
 
   now(): number {
@@ -24,10 +25,13 @@ export class ManualClock implements Clock {
     }
   }
 
-  /** Somebody sets the time of day back; what waits, waits as long as before. */
+  wall(): WallMs {
+    return asWall(this.#now + this.#wallOffset)
+  }
+
+  /** The time of day is set back; what waits, waits as long as before. */
   setBack(milliseconds: number): void {
-    this.#now -= milliseconds
-    for (const timer of this.#timers) timer.at -= milliseconds
+    this.#wallOffset -= milliseconds
   }
 
   /** Moves time on, firing what is due in its order, with a turn of the event loop after each. */

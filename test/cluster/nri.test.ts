@@ -180,7 +180,7 @@ describe('NRI of containerd 2', () => {
   const waitingFor = (seconds: number, timer: Clock['after']): Clock => {
     const isPatience = (delay: number): boolean => delay > 500 * seconds && delay <= 750 * seconds
     const choose: Clock['after'] = (delay, done) => (isPatience(delay) ? timer : systemClock.after)(delay, done)
-    return { now: systemClock.now, after: choose }
+    return { ...systemClock, after: choose }
   }
 
   it('lets a container start that could not be prepared in time, and keeps the connection', async () => {

@@ -1,16 +1,16 @@
-import { systemClock } from '../../src/base/clock.ts'
 import type { ApiClient } from '../../src/kube/client.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { nodes } from '../../src/sandbox/controllers/objects.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
 import { FakeNodes } from '../../src/sandbox/nodes/fake-nodes.ts'
 import { RecordingRuntime } from '../../src/sandbox/nodes/recording-runtime.ts'
+import { sandboxClock } from '../../src/sandbox/sandbox-clock.ts'
 import { faultsOf } from '../sandbox/faults.ts'
 import { inProcessClient } from '../sandbox/in-process-connection.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
 const administrator = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
-const time = { clock: systemClock, random: Math.random, failed: () => undefined }
+const time = { clock: sandboxClock, random: Math.random, failed: () => undefined }
 
 /** The embedded API server, with controllers and kubelets in this process. */
 export class EmbeddedTarget implements ControlPlaneTarget {

@@ -6,10 +6,10 @@ import { processBatch } from '../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { type ContainerInfo, type PolicyIdentity, Snapshot } from '../../src/audit/enrich/snapshot.ts'
-import { systemClock } from '../../src/base/clock.ts'
 import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
+import { sandboxClock } from '../../src/sandbox/sandbox-clock.ts'
 import type { World } from './world.ts'
 
 /** All processes are in it. */
@@ -68,7 +68,7 @@ export class SimulatedNode {
       managers: ['https://127.0.0.1:1'],
       send: (_, report) => transport.sendModel(world.statusUrl, report),
       onChange: (profileName, modelling) => this.#note(profileName, { modelling }),
-      clock: systemClock,
+      clock: sandboxClock,
       logger: world.logger,
     })
     const agent = new Agent({

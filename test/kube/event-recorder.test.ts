@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { asWall } from '../../src/base/clock.ts'
 import { type EventNote, EventRecorder, type EventRecorderOptions } from '../../src/kube/event-recorder.ts'
 import type { KubeEvent } from '../../src/kube/resources.ts'
 import { type TestClient, testClient } from './harness.ts'
@@ -23,8 +24,7 @@ describe('kube event recorder', () => {
       client: test.client,
       reportingController: 'varmor.org/manager',
       reportingInstance: 'manager-0',
-      clock: test.clock,
-      wallClock: () => 1_700_000_000_000,
+      clock: Object.assign(test.clock, { wall: () => asWall(1_700_000_000_000) }),
       ...options,
     })
   }

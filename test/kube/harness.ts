@@ -1,4 +1,5 @@
 import { KubeConfig } from '@kubernetes/client-node'
+import { asWall, type WallMs } from '../../src/base/clock.ts'
 import { Caller, type CallerOptions } from '../../src/kube/caller.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { type Connection, KubeConnection } from '../../src/kube/connection.ts'
@@ -15,6 +16,10 @@ export class ManualClock extends SteadyClock {
 
   override now(): number {
     return super.now() + this.#jumped
+  }
+
+  override wall(): WallMs {
+    return asWall(super.wall() + this.#jumped)
   }
 
   jump(milliseconds: number): void {

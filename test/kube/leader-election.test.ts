@@ -32,13 +32,13 @@ describe('kube leader election', () => {
     const test = testClient(server.url)
     const terms: Term[] = []
     const log: string[] = []
-    let wall = 0
+    let slept = 0
     const elector = new LeaderElector({
       client: test.client,
       lease,
       identity,
       clock: test.clock,
-      wallClock: () => test.clock.now() + wall,
+      sinceBoot: () => test.clock.now() + slept,
       random: () => 0,
       leading: (term) => {
         terms.push(term)
@@ -49,7 +49,7 @@ describe('kube leader election', () => {
     })
     made.push({ elector, test })
     elector.start()
-    return { elector, test, clock: test.clock, terms, log, skipWall: (by: number) => (wall += by) }
+    return { elector, test, clock: test.clock, terms, log, sleep: (by: number) => (slept += by) }
   }
   const pass = async (ms: number, ...clocks: ManualClock[]) => {
     for (let left = ms; left > 0; left -= 500) {
@@ -135,7 +135,7 @@ describe('kube leader election', () => {
     }
     const log: string[] = []
     const elector = new LeaderElector({
-      ...{ client: client as unknown as ApiClient, lease, identity: 'a', clock, wallClock: () => clock.now() },
+      ...{ client: client as unknown as ApiClient, lease, identity: 'a', clock, sinceBoot: () => clock.now() },
       leading: ({ token }) => log.push(`leads ${token.transitions}`),
       ended: (_, reason) => log.push(String(reason)),
     })
@@ -181,7 +181,7 @@ describe('kube leader election', () => {
 
     for (const [title, pass] of Object.entries({
       'time of the monotonic clock passed': (m: ReturnType<typeof member>) => m.clock.jump(10_000),
-      'the machine slept, which only the wall clock shows': (m: ReturnType<typeof member>) => m.skipWall(10_000),
+      'the machine slept, which only the clock since boot shows': (m: ReturnType<typeof member>) => m.sleep(10_000),
     }))
       it(`is closed by the first check after ${title}, before any timer fired`, async () => {
         const a = member('a')
@@ -193,6 +193,16 @@ describe('kube leader election', () => {
         expect(term.signal.aborted).to.equal(true)
         expect(await failure(write(a.test, term))).to.be.instanceOf(FencedError)
         expect(server.writes('things')).to.equal(0)
+      })
+
+    for (const hours of [-8_760, -1, 1, 8_760])
+      it(`stays open when the time of day is set by ${hours} hours`, async () => {
+        const a = member('a')
+        await until('a leads', () => a.elector.isLeader())
+        a.clock.setBack(-hours * 3_600_000)
+        await pass(30_000, a.clock)
+        expect(a.terms[0]!.holds).to.equal(true)
+        expect(a.log).to.deep.equal(['leads 0'])
       })
 
     it('that is closed takes no turn from others', async () => {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
 import { expect } from 'chai'
+import { asWall } from '../../src/base/clock.ts'
 import { pemBlocks } from '../../src/manager/tls/pem.ts'
 import { checkCertificatePolicy, defaultCertificatePolicy } from '../../src/manager/tls/plan.ts'
 import { day, hour, names, policy, settled, start, started, trusts, World } from './certificate-world.ts'
@@ -224,10 +225,29 @@ describe('certificates of the manager', () => {
     await manager.keeper.stop()
   })
 
+  for (const [what, by] of [
+    ['an hour', 3_600_000],
+    ['a year', 31_536_000_000],
+    ['ten years', 315_360_000_000],
+  ] as const)
+    it(`are valid again once a clock that was ${what} ahead is set right`, async () => {
+      const world = new World()
+      let ahead: number = by
+      const manager = world.manager({ wallClock: () => asWall(world.now + ahead) })
+      await started(manager)
+      ahead = 0
+      await world.clock.advance(24 * 3_600_000)
+      await settled(manager)
+      const { validFrom, validTo } = new X509Certificate(manager.certificate)
+      expect(Date.parse(validFrom)).to.be.at.most(world.now)
+      expect(Date.parse(validTo)).to.be.above(world.now)
+      await manager.keeper.stop()
+    })
+
   it('vouch for nothing once what is served has ended', async () => {
     const world = new World()
     let ahead = 0
-    const manager = world.manager({ wallClock: () => world.now + ahead })
+    const manager = world.manager({ wallClock: () => asWall(world.now + ahead) })
     await started(manager)
     expect(manager.keeper.isPublished).to.equal(true)
     ahead = manager.keeper.expiries!.serving - world.now + 1

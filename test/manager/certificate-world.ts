@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { asWall } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { ServingCredentials } from '../../src/http/server.ts'
 import type { ConfigMap, Secret } from '../../src/kube/core-objects.ts'
@@ -86,7 +87,7 @@ export class Manager {
       policy,
       every: 12 * hour,
       clock: world.clock,
-      wallClock: () => world.now,
+      wallClock: () => asWall(world.now),
       random: world.random,
       ...options,
     })

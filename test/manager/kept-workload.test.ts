@@ -6,6 +6,7 @@ import { unhealthy } from '../../actors/rollout/health.ts'
 import { restartOf } from '../../actors/rollout/restart-patch.ts'
 import { RESTARTED_AT, restartedAt } from '../../actors/rollout/restarted-at.ts'
 import type { WantedRollout } from '../../actors/rollout/wanted.ts'
+import { asWall } from '../../src/base/clock.ts'
 import { mayRun } from '../../src/kube/scheduling.ts'
 import { confinementPatch } from '../../src/manager/admission/mutate.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
@@ -108,7 +109,7 @@ describe('what a manager keeps of a workload', () => {
         for (const one of policies) index.set(one)
         const of = (one: Workload) => {
           const { template } = one.spec
-          const { operations, after } = restartOf(one, wanted({ removing }), 1_000)
+          const { operations, after } = restartOf(one, wanted({ removing }), asWall(1_000))
           const { name, namespace, labels = {} } = one.metadata
           return {
             confined: confinementPatch(one, index, modern),

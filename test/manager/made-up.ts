@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { apiVersion } from '../../src/api/schema/common.ts'
 import { targetKinds } from '../../src/api/schema/policy.ts'
 import type { AnyPolicy, LabelSelector, Target } from '../../src/api/types.ts'
+import { asWall } from '../../src/base/clock.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import type { MutateOptions, MutateRequest } from '../../src/manager/admission/mutate.ts'
 
@@ -46,7 +47,7 @@ export const modern: MutateOptions = {
   bpfExclusive: () => false,
   optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
   confineInitContainers: false,
-  now: () => Date.UTC(2026, 0, 2),
+  now: () => asWall(Date.UTC(2026, 0, 2)),
 }
 
 export interface PodShape {

@@ -5,6 +5,7 @@ import { isInProfile } from '../../actors/rollout/confinement.ts'
 import { restartOf } from '../../actors/rollout/restart-patch.ts'
 import { RESTARTED_AT } from '../../actors/rollout/restarted-at.ts'
 import { mutatedAt } from '../../src/api/annotations.ts'
+import { asWall } from '../../src/base/clock.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import type { IndexedPolicy } from '../../src/manager/admission/indexed-policy.ts'
 import { confinementPatch, type MutateOptions, mutate } from '../../src/manager/admission/mutate.ts'
@@ -309,7 +310,7 @@ describe('mutation once more', () => {
       for (const [title, object] of shapes)
         it(`is the profile, and leaves the webhook nothing to add (${title}, ${options.appArmorField})`, () => {
           const workload = object as unknown as Workload
-          const { operations, after } = restartOf(workload, wanted, 0)
+          const { operations, after } = restartOf(workload, wanted, asWall(0))
           const patch = [...operations, ...confinementPatch(after, index, options)]
           const restarted = patched(object, { patch, warnings: [] })
           expect(isInProfile((restarted as unknown as Workload).spec.template, wanted, false)).to.equal(true)

@@ -7,6 +7,7 @@ import type { Modeling } from '../../actors/policy/modeling.ts'
 import { customResourceDefinition, kinds } from '../../src/api/crds.ts'
 import type { OpenApiSchema } from '../../src/api/open-api.ts'
 import type { AnyPolicy, ArmorProfileSpec, BpfRawRules, EnhanceProtect, Policy } from '../../src/api/types.ts'
+import { asWall } from '../../src/base/clock.ts'
 import type { BpfProfile } from '../../src/profile/bpf/bpf-profile.ts'
 import {
   type CarriedProfile,
@@ -156,12 +157,12 @@ describe('a profile compiled on a node from the ArmorProfile', () => {
       const policy = parse(readFileSync(join(FIXTURES, file), 'utf8')) as AnyPolicy
       const model = { appArmor: 'profile x {\n  file,\n}\n', seccomp: '{"defaultAction":"SCMP_ACT_ERRNO"}' }
       const records = policy.spec.policy.mode === 'BehaviorModeling'
-      same(policy, { model, ...(records && { modeling: { state: 'recording', began: 0, ends: 1 } }) })
+      same(policy, { model, ...(records && { modeling: { state: 'recording', began: asWall(0), ends: 1 } }) })
     })
 
   const modelings: Modeling[] = [
-    { state: 'recording', began: 0, ends: 1 },
-    { state: 'complete', began: 0 },
+    { state: 'recording', began: asWall(0), ends: 1 },
+    { state: 'complete', began: asWall(0) },
   ]
   for (const modeling of modelings)
     it(`has the bytes that the policy compiles to while its modelling is ${modeling.state}`, () => {

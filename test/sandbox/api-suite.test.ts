@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
+import { sandboxClock } from '../../src/sandbox/sandbox-clock.ts'
 import { apiSuite } from '../api-suite/suite.ts'
 import { inProcessClient } from './in-process-connection.ts'
 
@@ -16,7 +16,7 @@ describe('the API of the embedded server', () => {
   before(async () => {
     running = await startApiServer()
     const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
-    const time = { clock: systemClock, random: seededRandom(1) }
+    const time = { clock: sandboxClock, random: seededRandom(1) }
     controllers = startControllers({ client: inProcessClient(client, time), ...time, failed: () => undefined })
     await controllers.synced()
     folder = await mkdtemp(join(tmpdir(), 'varmor-api-'))

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { FileSize } from 'rotating-file-stream'
 import { Sink } from '../../src/audit/sink/sink.ts'
-import { wallClock } from '../../src/base/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { probe } from '../cluster/command.ts'
 import { eventually } from '../cluster/wait.ts'
 import { RelpReceiver } from './relp-receiver.ts'
@@ -38,7 +38,7 @@ class World {
     // As an agent's, but small.
     const writer = { nodeName: 'n1', metadata: {} }
     const path = join(this.log, 'violations.log')
-    this.#sink = new Sink({ path, size, rotate: oldFiles, clock: wallClock, random: () => 0, writer })
+    this.#sink = new Sink({ path, size, rotate: oldFiles, clock: systemClock, random: () => 0, writer })
   }
 
   async receive(): Promise<void> {

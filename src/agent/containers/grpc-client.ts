@@ -1,5 +1,4 @@
 import {
-  type CallOptions,
   Client,
   type ClientReadableStream,
   credentials,
@@ -10,6 +9,7 @@ import {
 } from '@grpc/grpc-js'
 import { fromJSON, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader'
 import { mebibyte } from '../../base/bytes.ts'
+import { systemClock } from '../../base/clock.ts'
 import { RuntimeError } from './runtime.ts'
 
 /** google.protobuf.Any. */
@@ -71,22 +71,31 @@ export class GrpcClient {
     { deadline = this.#options.deadline, signal }: GrpcCallOptions = {},
   ): Promise<Answer> {
     const { path, requestSerialize, responseDeserialize } = this.#method(service, name)
-    const options: CallOptions = { deadline: deadline === Number.POSITIVE_INFINITY ? deadline : Date.now() + deadline }
     return new Promise((resolve, reject) => {
+      let isLate = false
       const call = this.#client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
         request,
         this.#metadata,
-        options,
         (error, answer) => {
           signal?.removeEventListener('abort', cancel)
-          if (error !== null) reject(runtimeError(name, error))
+          timer?.cancel()
+          if (isLate) reject(new RuntimeError('DEADLINE_EXCEEDED', `${name}: no answer within ${deadline} ms`))
+          else if (error !== null) reject(runtimeError(name, error))
           else resolve(answer as Answer)
         },
       )
       const cancel = (): void => call.cancel()
+      // The library's own deadline is a time of day, which can be set.
+      const timer =
+        deadline === Number.POSITIVE_INFINITY
+          ? undefined
+          : systemClock.after(deadline, () => {
+              isLate = true
+              cancel()
+            })
       signal?.addEventListener('abort', cancel)
       if (signal?.aborted) cancel()
     })

@@ -6,6 +6,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { RecordingFiles, StoredRecording } from '../../../actors/modeller/ports.ts'
 import { type PieceContent, pieceContent } from '../../api/model-report.ts'
+import { systemClock } from '../../base/clock.ts'
 
 const count = Type.Integer({ minimum: 0 })
 const schema = Type.Object({
@@ -66,7 +67,7 @@ export class RecordingFolder implements RecordingFiles {
   }
 
   async touch(key: string): Promise<void> {
-    const now = new Date()
+    const now = systemClock.wall() / 1_000
     await utimes(this.#path(key), now, now)
   }
 

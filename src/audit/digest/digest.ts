@@ -1,5 +1,5 @@
 import { newline } from '../../base/bytes.ts'
-import type { Clock } from '../../base/clock.ts'
+import { asWall, type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { BatchResult } from '../batch/batch.ts'
 import type { LossCount } from '../sink/loss-log.ts'
 import { containerLine, type Writer } from '../sink/own-lines.ts'
@@ -20,6 +20,8 @@ export interface DigestOptions {
 }
 
 const minuteLength = 60_000
+/** Milliseconds by which a minute may be beside that of the day: clocks are read one after the other, and are slewed. */
+const aside = 1_000
 /** Lines that are offered to the sink at once. */
 const together = 64
 
@@ -31,7 +33,11 @@ const together = 64
 export class Digest {
   readonly #options: DigestOptions
   readonly #limit: RateLimit | undefined
-  #minute = 0
+  /** Counts up: a minute lasts 60 s, whatever is done to the time of day. */
+  #minute: number
+  /** When it began: by the monotonic clock, and by the time of day then. */
+  #began: number
+  #from: WallMs
   #counts = new MinuteCounts()
   #timer: { cancel(): void } | undefined
   #closed = false
@@ -39,12 +45,16 @@ export class Digest {
   constructor(options: DigestOptions) {
     this.#options = options
     const { clock, writer, rate, log } = options
+    const wall = clock.wall()
+    this.#minute = Math.floor(wall / minuteLength)
+    this.#from = asWall(this.#minute * minuteLength)
+    this.#began = clock.now() - (wall - this.#from)
     if (rate !== undefined) this.#limit = new RateLimit({ clock, writer, rate, say: (line) => say(log, line) })
   }
 
   /** The minute that batches belong to which are begun now. */
   get minute(): number {
-    return Math.floor(this.#options.clock.now() / minuteLength)
+    return this.#minute + Math.floor((this.#options.clock.now() - this.#began) / minuteLength)
   }
 
   /** Containers of which something is held back now. */
@@ -78,12 +88,12 @@ export class Digest {
     const { minute } = this
     if (minute !== this.#minute) this.#write(minute)
     if (this.#closed) return
-    const left = (minute + 1) * minuteLength - this.#options.clock.now()
+    const left = this.#began + minuteLength - this.#options.clock.now()
     this.#timer ??= this.#options.clock.after(left, () => {
       this.#timer = undefined
       const now = this.minute
       if (now !== this.#minute) this.#write(now)
-      // Set back, the clock has the minute again.
+      // A timer may fire a little early.
       else this.#turn()
     })
   }
@@ -100,17 +110,29 @@ export class Digest {
   /** One line for each container. What comes from now on is of the next minute. */
   #write(next: number): void {
     const { clock, writer } = this.#options
-    const now = clock.now()
-    const from = new Date(this.#minute * minuteLength).toISOString()
+    const [from, seconds] = [isoTime(this.#from), Math.floor(clock.wall() / 1_000)]
+    const to = isoTime(asWall(this.#from + Math.min(clock.now() - this.#began, minuteLength)))
     for (const { container, kinds: byIdentity, other } of this.#counts.containers) {
       const kinds = [...byIdentity.values()]
       const events = kinds.reduce((sum, kind) => sum + kind.events, other)
-      const to = new Date(Math.min(now, (this.#minute + 1) * minuteLength)).toISOString()
       const digest = { events, from, to, kinds, other }
-      this.#offer(containerLine(writer, Math.floor(now / 1_000), 'digest', { digest }, container, 'info'))
+      this.#offer(containerLine(writer, seconds, 'digest', { digest }, container, 'info'))
     }
     this.#counts = new MinuteCounts(this.#counts)
+    this.#begin(next)
+  }
+
+  /** Begins a minute. After the time of day was set, the first one is shorter, so that minutes end with those of the day again. */
+  #begin(next: number): void {
+    const { clock } = this.#options
+    this.#began += (next - this.#minute) * minuteLength
     this.#minute = next
+    const from = clock.wall() - (clock.now() - this.#began)
+    const nearest = Math.round(from / minuteLength) * minuteLength
+    const isAside = Math.abs(from - nearest) >= aside
+    const start = isAside ? Math.floor(from / minuteLength) * minuteLength : nearest
+    if (isAside) this.#began -= from - start
+    this.#from = asWall(start)
   }
 
   /** What its disk does not take is lost, and its sink says so. */

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { newline } from '../../base/bytes.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
@@ -31,8 +31,10 @@ interface Bucket {
 
 interface HeldBack {
   container: ContainerFields
-  from: number
-  to: number
+  from: WallMs
+  to: WallMs
+  /** When the last event was held back, by the monotonic clock. */
+  at: number
   kinds: Map<string, CountedKind>
   /** Of kinds beyond the bound. */
   other: number
@@ -134,19 +136,21 @@ export class RateLimit {
       this.#buckets.set(key, bucket)
       this.#wait()
     }
-    bucket.tokens = Math.min(most, bucket.tokens + (Math.max(0, now - bucket.at) * rate) / 1_000)
+    bucket.tokens = Math.min(most, bucket.tokens + ((now - bucket.at) * rate) / 1_000)
     bucket.at = now
     return bucket
   }
 
   #hold(bucket: Bucket, owner: ContainerCounts, kind: CountedKind | undefined, now: number): void {
+    const wall = this.#options.clock.wall()
     if (bucket.closed === undefined) {
       const { container } = owner
-      bucket.closed = { container, from: now, to: now, kinds: new Map(), other: 0 }
-      this.#say('held back', bucket.closed, { where: 'sink', from: timeOf(now), rate: this.#options.rate })
+      bucket.closed = { container, from: wall, to: wall, at: now, kinds: new Map(), other: 0 }
+      this.#say('held back', bucket.closed, { where: 'sink', from: isoTime(wall), rate: this.#options.rate })
     }
     const { closed } = bucket
-    closed.to = now
+    closed.to = wall
+    closed.at = now
     const identity = kind === undefined ? undefined : identityOf(kind)
     const known = identity === undefined ? undefined : closed.kinds.get(identity)
     if (known !== undefined) known.events++
@@ -162,8 +166,8 @@ export class RateLimit {
       this.#timer = undefined
       const now = this.#options.clock.now()
       for (const [key, bucket] of this.#buckets) {
-        if (bucket.closed !== undefined && Math.abs(now - bucket.closed.to) >= quiet) this.#open(bucket)
-        if (bucket.closed === undefined && Math.abs(now - bucket.at) >= 60_000) this.#buckets.delete(key)
+        if (bucket.closed !== undefined && now - bucket.closed.at >= quiet) this.#open(bucket)
+        if (bucket.closed === undefined && now - bucket.at >= 60_000) this.#buckets.delete(key)
       }
       if (this.#buckets.size > 0) this.#wait()
     })
@@ -177,14 +181,14 @@ export class RateLimit {
     const events = kinds.reduce((sum, kind) => sum + kind.events, closed.other)
     const { from, to, other } = closed
     this.#say('held back ended', closed, {
-      ...{ where: 'sink', events, from: timeOf(from), to: timeOf(to) },
+      ...{ where: 'sink', events, from: isoTime(from), to: isoTime(to) },
       ...{ kinds, other },
     })
   }
 
   #say(message: string, { container }: HeldBack, heldBack: Record<string, unknown>): void {
     const { clock, writer, say } = this.#options
-    say(containerLine(writer, Math.floor(clock.now() / 1_000), message, { heldBack }, container, 'warn'))
+    say(containerLine(writer, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn'))
   }
 }
 
@@ -194,5 +198,3 @@ interface Line {
   kind: CountedKind | undefined
   isFirst: boolean
 }
-
-const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()

@@ -1,3 +1,4 @@
+import { asWall, isoTime } from '../../base/clock.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import { lineSchema } from './line-schema.ts'
 import { type Fragment, fragment, type Output, putFragment } from './output.ts'
@@ -75,7 +76,7 @@ export class EventTime {
   #make(epoch: number): void {
     this.#epoch = epoch
     this.#seconds = fragment(String(epoch))
-    const time = new Date(epoch * 1000).toISOString().slice(0, -'.000Z'.length)
+    const time = isoTime(asWall(epoch * 1000)).slice(0, -'.000Z'.length)
     this.#idsKey = fragment(`,"peerPID":0,"task":0,"magicToken":0,"epoch":${epoch},"auditSubId":`)
     this.#subjectKey = fragment(`","epoch":${epoch},"subj":`)
     this.#ending = fragment(

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { systemClock } from '../../base/clock.ts'
 
 /** Seconds; a smaller difference is how exact /proc/uptime is, or that the clock is being slewed. */
 const step = 0.1
@@ -13,7 +14,7 @@ const period = 1000
 export function bootClock(
   bootTime: number,
   root = '/proc',
-  clocks = { wall: () => Date.now(), steady: () => performance.now() },
+  clocks = { wall: systemClock.wall, steady: systemClock.now } as { wall: () => number; steady: () => number },
 ): () => number {
   let boot: number | undefined
   let lookedAt = Number.NEGATIVE_INFINITY

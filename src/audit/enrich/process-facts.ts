@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
+import { asWall, isoTime } from '../../base/clock.ts'
 import { asciiJson } from '../encode/json-text.ts'
 
 /** What a line says of the process, beside its number. What could not be read is left out. */
@@ -126,6 +127,6 @@ const unreadable: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'E
 
 /** The field of a line, from its comma on. All of it comes from a process that may be hostile, and is escaped. */
 export function processJson({ startTime, ...facts }: ProcessFacts): string {
-  const process = { ...facts, startTime: new Date(Math.round(startTime * 1000)).toISOString() }
+  const process = { ...facts, startTime: isoTime(asWall(Math.round(startTime * 1000))) }
   return `,"process":${asciiJson(process)}`
 }

@@ -27,6 +27,11 @@ export class SnapshotFeed {
     return this.#data.nodeName
   }
 
+  /** Unix seconds of the boot, as they were when the agent started: what BPF records are stamped by. */
+  get bootTime(): number {
+    return this.#data.bootTime
+  }
+
   get bootID(): string | undefined {
     return this.#data.bootID
   }

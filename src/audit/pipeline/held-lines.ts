@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { ContainerInfo } from '../enrich/snapshot.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { type ContainerFields, containerLine, noContainer } from '../sink/own-lines.ts'
@@ -19,8 +19,10 @@ export interface HeldLinesOptions {
 interface Closed {
   container: ContainerFields
   /** Of the first and the last look that found more. */
-  from: number
-  to: number
+  from: WallMs
+  to: WallMs
+  /** When the last look found more, by the monotonic clock. */
+  at: number
   records: HeldRecords
 }
 
@@ -38,11 +40,11 @@ export class HeldLines {
   /** By keys, how many were said. */
   readonly #said = new Map<string, number>()
   readonly #noting = new Set<Promise<void>>()
-  #lastLook: number
+  #lastLook: WallMs
 
   constructor(options: HeldLinesOptions) {
     this.#options = options
-    this.#lastLook = options.clock.now()
+    this.#lastLook = options.clock.wall()
   }
 
   /** Containers of which something is held back now. */
@@ -54,9 +56,9 @@ export class HeldLines {
   look(all = false): void {
     const { source, clock } = this.#options
     const now = clock.now()
-    for (const records of source.held?.() ?? []) this.#take(records, now)
-    this.#lastLook = now
-    for (const [key, closed] of this.#closed) if (all || Math.abs(now - closed.to) >= quiet) this.#end(key, closed)
+    for (const records of source.held?.() ?? []) this.#take(records)
+    this.#lastLook = clock.wall()
+    for (const [key, closed] of this.#closed) if (all || now - closed.at >= quiet) this.#end(key, closed)
   }
 
   /** Says all that is left. Resolves, once the log has taken it, when that is noted. */
@@ -64,15 +66,17 @@ export class HeldLines {
     while (this.#noting.size > 0) await Promise.all(this.#noting)
   }
 
-  #take(records: HeldRecords, now: number): void {
+  #take(records: HeldRecords): void {
+    const { clock } = this.#options
+    const found = { records, to: clock.wall(), at: clock.now() }
     const { key, held, noted } = records
     const closed = this.#closed.get(key)
     if (held <= (closed?.records.held ?? this.#said.get(key) ?? noted)) return
     if (closed !== undefined) {
-      Object.assign(closed, { records, to: now })
+      Object.assign(closed, found)
       return
     }
-    const opened = { container: this.#fieldsOf(records.container), from: this.#lastLook, to: now, records }
+    const opened = { container: this.#fieldsOf(records.container), from: this.#lastLook, ...found }
     this.#closed.set(key, opened)
     this.#say('held back', opened, { rate: this.#options.source.heldRate })
   }
@@ -84,13 +88,13 @@ export class HeldLines {
     this.#said.set(key, held)
     const profileName = this.#infoOf(closed.records.container)?.profileName ?? ''
     const kinds = [{ enforcer: 'BPF', action: '', profileName, operation, object: '', events }]
-    this.#say('held back ended', closed, { events, to: timeOf(closed.to), kinds, other: 0 })
+    this.#say('held back ended', closed, { events, to: isoTime(closed.to), kinds, other: 0 })
   }
 
   #say(message: string, { container, from, records }: Closed, about: Record<string, unknown>): void {
     const { clock, feed, sink } = this.#options
-    const heldBack = { where: 'kernel', operation: records.operation, from: timeOf(from), ...about }
-    const bytes = containerLine(feed, Math.floor(clock.now() / 1_000), message, { heldBack }, container, 'warn')
+    const heldBack = { where: 'kernel', operation: records.operation, from: isoTime(from), ...about }
+    const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
     const settle = ({ reason }: { reason?: string }): void => {
       if (reason === undefined && 'events' in about) this.#note(records)
     }
@@ -118,5 +122,3 @@ export class HeldLines {
     return { containerID, containerName, image, podName, podNamespace, podUID }
   }
 }
-
-const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()

@@ -1,7 +1,7 @@
 /** One batch of a source on its way, and what still has to happen before its position may be stored. */
 export interface InFlightBatch {
   position: unknown
-  /** When it was read from its source, by the clock. */
+  /** When it was read from its source, by the monotonic clock. */
   since: number
   /** Results, offers and deferred groups that are not settled yet. */
   open: number

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, sinceBoot } from '../../base/clock.ts'
 import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
 import type { Digest } from '../digest/digest.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
@@ -42,8 +42,9 @@ export interface PipelineOptions {
   pool: Decoder
   sink: Sink
   feed: SnapshotFeed
-  /** The time of day. */
   clock: Clock
+  /** Milliseconds since boot. A test gives its own. */
+  sinceBoot?: () => number
   /** Counts all lines by kind, and may hold some of them back. The workers have to give the kinds. */
   digest?: Digest
   /** Of an earlier pipeline, which this one follows. Default: one of its own. */
@@ -88,6 +89,8 @@ interface Job {
   batch: SourceBatch
   input: Input
   inFlight: InFlightBatch
+  /** When it was read, by the clock that gave the kernel's times in it. */
+  readAt: number
   /** Set when its records have waited before. */
   before: Retry<Job>['before'] | undefined
 }
@@ -118,7 +121,7 @@ export class Pipeline {
   #working = new Set<Promise<void>>()
   #storing: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
-  #storedAt = 0
+  #storedAt = Number.NEGATIVE_INFINITY
   /** Set once the disk did not store the log. From then on no position of a source that waits is stored. */
   #doubt: NotStored | undefined
   #beginAnew = false
@@ -132,12 +135,12 @@ export class Pipeline {
     this.#options = options
     const { clock, feed, pool, sources, sink, deferral, accounting, onError } = options
     this.accounting = accounting ?? new Accounting((profileName) => feed.policies.get(profileName))
-    const now = (): number => clock.now()
+    const wall = () => clock.wall()
     const note = (loss: Loss): void => sink.losses.note(loss)
     this.#inputs = sources.map((source) => ({
       ...source,
       queue: new OrderedQueue(),
-      losses: new SourceLosses(source.source, note, now),
+      losses: new SourceLosses(source.source, note, wall),
       held: new HeldLines({ source: source.source, clock, feed, sink, ...(onError !== undefined && { onError }) }),
     }))
     this.#slots = new Slots(pool.capacity)
@@ -260,7 +263,10 @@ export class Pipeline {
     try {
       for await (const batch of input.source) {
         await this.#place(input)
-        this.#process({ batch, input, inFlight: this.#enter(input, batch), before: undefined })
+        this.#process({
+          ...{ batch, input, inFlight: this.#enter(input, batch) },
+          ...{ readAt: this.#timeAs(batch), before: undefined },
+        })
       }
     } catch (error) {
       this.stop()
@@ -295,7 +301,7 @@ export class Pipeline {
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
-      if (result.kernelTime !== undefined) this.#observeLag(result.kernelTime, written)
+      if (result.kernelTime !== undefined) this.#observeLag(job, result.kernelTime, written)
       // What an agent has dropped at its end the next one may find: in the source, or in a log that has the same records.
       if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
@@ -308,8 +314,15 @@ export class Pipeline {
   }
 
   /** Of all lines of a batch the lag of its oldest record: at most what a batch spans too much, and nothing to do for each event. */
-  #observeLag(kernelTime: number, lines: number): void {
-    if (lines > 0) this.accounting.lag.add(Math.max(0, this.#options.clock.now() - kernelTime) / 1000, lines)
+  #observeLag({ readAt, inFlight }: Job, kernelTime: number, lines: number): void {
+    const sinceRead = this.#options.clock.now() - inFlight.since
+    if (lines > 0) this.accounting.lag.add((Math.max(0, readAt - kernelTime) + sinceRead) / 1000, lines)
+  }
+
+  /** Now, as the kernel stamps records of this format: BPF programs count from the boot, the audit system has the time of day. */
+  #timeAs({ format }: SourceBatch): number {
+    const { clock, feed, sinceBoot: uptime = sinceBoot } = this.#options
+    return format === 'record' ? feed.bootTime * 1_000 + uptime() : clock.wall()
   }
 
   #hold(job: Job, deferred: Deferred): void {

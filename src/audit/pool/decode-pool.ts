@@ -305,7 +305,7 @@ export class DecodePool {
   }
 
   #undecoded(batch: Batch): BatchResult {
-    const seconds = batch.readAt ?? Math.floor(this.#clock.now() / 1000)
+    const seconds = batch.readAt ?? Math.floor(this.#clock.wall() / 1000)
     const { bytes, lines } = undecodedLines(batch, this.#feed, seconds)
     const kinds = this.#kinds
     return {

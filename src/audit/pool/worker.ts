@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { systemClock } from '../../base/clock.ts'
 import { ownThreadId } from '../../base/own-thread.ts'
 import type { BatchResult } from '../batch/batch.ts'
 import { loadKnownAddon } from '../batch/known-addon.ts'
@@ -79,7 +80,8 @@ class DecodeWorker {
     const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
     const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
     const budget = this.#budget
-    const now = (): number => Date.now() / 1000
+    // Compared with the times that the kernel gives records.
+    const now = (): number => systemClock.wall() / 1000
     const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
     this.#proc = proc
     if (this.#forks === undefined) this.#resolver = proc

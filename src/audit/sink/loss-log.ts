@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, isoTime } from '../../base/clock.ts'
 import { type Logger, noLogger } from '../../base/logger.ts'
 import { type Loss, type LossReport, LossTally, mostKindsOfLoss } from './loss-tally.ts'
 
@@ -92,8 +92,8 @@ export class LossLog {
           where,
           reason: why,
           count: events ?? 'unknown',
-          from: new Date(from).toISOString(),
-          to: new Date(to).toISOString(),
+          from: isoTime(from),
+          to: isoTime(to),
         },
         'violation events are lost',
       )

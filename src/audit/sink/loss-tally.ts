@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../base/clock.ts'
+import { asWall, type Clock, type Timer, type WallMs } from '../../base/clock.ts'
 
 /** Events that were lost. `where` and `why` are words of this program or codes of system errors, never a text of a record. */
 export interface Loss {
@@ -7,17 +7,17 @@ export interface Loss {
   why: string
   /** How many; left out where nobody can tell. */
   events?: number
-  /** Milliseconds since the epoch from which on they may have been lost. Default: now. */
-  since?: number
+  /** When they may have begun to be lost. Default: now. */
+  since?: WallMs
 }
 
 /** Losses of one place and reason, put together. */
 export interface LossReport {
   where: string
   why: string
-  /** Milliseconds since the epoch of the first and of the last. */
-  from: number
-  to: number
+  /** When the first and the last were lost. */
+  from: WallMs
+  to: WallMs
   /** undefined: of at least one of them nobody can tell how many events it was. */
   events: number | undefined
 }
@@ -30,6 +30,7 @@ interface Entry {
   pending: LossReport | undefined
   /** `pending` may be given out. */
   isDue: boolean
+  /** By the monotonic clock. */
   lastAt: number
   timer: Timer | undefined
 }
@@ -57,16 +58,16 @@ export class LossTally {
 
   note({ where, why, events, since }: Loss): void {
     const entry = this.#entry(where, why)
-    const now = this.#clock.now()
-    const from = Math.min(since ?? now, now)
+    const now = this.#clock.wall()
+    const from = earlier(since ?? now, now)
     const { pending } = entry
     if (pending === undefined) {
       entry.pending = { where: entry.where, why: entry.why, from, to: now, events }
-      this.#wait(entry, now)
+      this.#wait(entry)
       return
     }
-    pending.from = Math.min(pending.from, from)
-    pending.to = Math.max(pending.to, now)
+    pending.from = earlier(pending.from, from)
+    pending.to = asWall(Math.max(pending.to, now))
     pending.events = pending.events === undefined || events === undefined ? undefined : pending.events + events
   }
 
@@ -103,15 +104,17 @@ export class LossTally {
     return entry
   }
 
-  /** A first one, too, waits for the next turn: what is lost in the same turn joins it. A clock that is set back delays none. */
-  #wait(entry: Entry, now: number): void {
+  /** A first one, too, waits for the next turn: what is lost in the same turn joins it. */
+  #wait(entry: Entry): void {
     if (this.#closed) return
-    const delay = Math.min(this.#every, Math.max(0, entry.lastAt + this.#every - now))
+    const delay = Math.max(0, entry.lastAt + this.#every - this.#clock.now())
     entry.timer = this.#clock.after(delay, () => {
       entry.isDue = true
       this.#due()
     })
   }
 }
+
+const earlier = (a: WallMs, b: WallMs): WallMs => (a < b ? a : b)
 
 const keyOf = (where: string, why: string): string => `${where}\n${why}`

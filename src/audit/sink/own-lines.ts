@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { newline, space } from '../../base/bytes.ts'
+import { asWall, isoTime } from '../../base/clock.ts'
 import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
 import { header } from '../decode/bpf-record.ts'
 import { recordHash } from '../decode/record-hash.ts'
@@ -40,7 +41,7 @@ function ownLine(
 ): string {
   const event = { pid: 0, mntNsID: 0, eventTimestamp: seconds, eventType: '', enforcer: '', action: '' }
   const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
-  const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+  const time = isoTime(asWall(seconds * 1000)).replace('.000Z', 'Z')
   const { metadata, nodeName } = writer
   const id = ofBytes(
     writer.bootID,
@@ -67,8 +68,8 @@ function ownLine(
 export function lostLine(writer: Writer, seconds: number, { where, why, from, to, events }: LossReport): Uint8Array {
   const lost = {
     events: events ?? null,
-    from: new Date(from).toISOString(),
-    to: new Date(to).toISOString(),
+    from: isoTime(from),
+    to: isoTime(to),
     where,
     why,
   }

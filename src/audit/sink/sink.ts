@@ -1,6 +1,6 @@
 import { backoff } from '../../base/backoff.ts'
 import { mebibyte } from '../../base/bytes.ts'
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, WallMs } from '../../base/clock.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
 import { LossLog } from './loss-log.ts'
 import { lostLine, type Writer } from './own-lines.ts'
@@ -68,8 +68,8 @@ export class Sink {
   #failures = 0
   /** A sync that failed and of which `sync` has not said so yet. */
   #unstored: Trouble | undefined
-  /** By the clock. What was written before is stored. */
-  #storedAt: number
+  /** What was written before is stored. */
+  #storedAt: WallMs
   /** Something was written that nobody has asked the disk to store. */
   #storing: { cancel(): void } | undefined
   #closing = false
@@ -84,7 +84,7 @@ export class Sink {
     this.#bound = options.bound ?? 16 * mebibyte
     this.#stage = options.stage ?? 'sink'
     this.losses = options.losses ?? new LossLog({ clock: options.clock })
-    this.#storedAt = options.clock.now()
+    this.#storedAt = options.clock.wall()
     this.losses.onLine(() => this.#giveUp || void this.#run())
   }
 
@@ -161,7 +161,7 @@ export class Sink {
   }
 
   async #store(): Promise<void> {
-    const [begun, failures] = [this.#options.clock.now(), this.syncFailures]
+    const [begun, failures] = [this.#options.clock.wall(), this.syncFailures]
     this.#notStoring()
     while (this.#retiring.size > 0) await Promise.all(this.#retiring)
     await this.#file?.sync().catch((error: unknown) => this.#notStored(error))
@@ -203,7 +203,7 @@ export class Sink {
   #watch(patience: number): void {
     this.#deadline = this.#options.clock.after(patience, () => {
       const isIdle = this.#queue.bytes === 0 && this.#running === undefined
-      const since = Math.max(this.#tookAt, this.#queue.oldest ?? 0)
+      const since = Math.max(this.#tookAt, this.#queue.oldest ?? this.#tookAt)
       if (isIdle || this.#options.clock.now() - since < patience) this.#watch(patience)
       else this.#giveUpAll()
     })
@@ -322,8 +322,9 @@ export class Sink {
   /** Once there is room again, lines at the end of the queue say what is missing before them. */
   #report(): void {
     if (!this.#owesReport()) return
-    const now = this.#options.clock.now()
-    const seconds = Math.floor(now / 1000)
+    const { clock } = this.#options
+    const now = clock.now()
+    const seconds = Math.floor(clock.wall() / 1000)
     const settle = ({ reason }: OfferResult): void => {
       this.reports += reason === undefined ? 1 : 0
     }

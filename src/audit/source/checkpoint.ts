@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
-import { type Clock, wallClock } from '../../base/clock.ts'
+import { asWall, type Clock, systemClock, type WallMs } from '../../base/clock.ts'
 import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
@@ -18,16 +18,16 @@ export interface CheckpointOptions {
  */
 export type Saved =
   | { kind: 'found'; position: unknown }
-  /** `seen`: until when something was read, in milliseconds since the epoch; undefined where it is not known. */
-  | { kind: 'other'; seen: number | undefined }
+  /** `seen`: until when something was read; undefined where it is not known. */
+  | { kind: 'other'; seen: WallMs | undefined }
   | { kind: 'none' | 'unreadable' }
 
 interface Content {
   version: 1
   source: string
   position: unknown
-  /** When it was written, in milliseconds since the epoch. Files of earlier versions lack it. */
-  seen?: number
+  /** When it was written. Files of earlier versions lack it. */
+  seen?: WallMs
 }
 
 /**
@@ -48,7 +48,10 @@ export class Checkpoint {
   #failures = 0
   #writes = 0
 
-  constructor(path: string, { everyMs = 1_000, clock = wallClock, notify = () => undefined }: CheckpointOptions = {}) {
+  constructor(
+    path: string,
+    { everyMs = 1_000, clock = systemClock, notify = () => undefined }: CheckpointOptions = {},
+  ) {
     this.path = path
     this.#everyMs = everyMs
     this.#clock = clock
@@ -103,7 +106,7 @@ export class Checkpoint {
   async #write(): Promise<void> {
     if (!this.#dirty || this.#source === undefined) return
     this.#dirty = false
-    const seen = this.#clock.now()
+    const seen = this.#clock.wall()
     const content: Content = { version: 1, source: this.#source, position: this.#wanted ?? null, seen }
     try {
       await writeWhole(this.path, `${JSON.stringify(content)}\n`)
@@ -155,7 +158,7 @@ function parseContent(text: string): Content | undefined {
   }
   const { version, source, position, seen } = Object(content)
   if (version !== 1 || typeof source !== 'string') return undefined
-  return { version, source, position, ...(Number.isFinite(seen) && { seen }) }
+  return { version, source, position, ...(Number.isFinite(seen) && { seen: asWall(seen) }) }
 }
 
 const writeFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW

@@ -1,4 +1,4 @@
-import { type Clock, wallClock } from '../../base/clock.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type ChangeHint, InotifyHint } from './change-hint.ts'
@@ -81,10 +81,10 @@ export class FollowedFile implements AuditSource<FollowStats> {
   private constructor(path: string, options: FollowOptions) {
     const { from: _, mustExist: __, ...others } = options
     this.name = path
-    this.#options = { ...defaults, clock: wallClock, notify: () => undefined, hint: new InotifyHint(), ...others }
+    this.#options = { ...defaults, clock: systemClock, notify: () => undefined, hint: new InotifyHint(), ...others }
     this.#pause = new Pause(this.#options.clock)
     this.#files = new FileSequence(path, this.#options.chunkBytes, (gap) => this.report(gap))
-    this.#position = noPosition(path, this.#options.clock.now())
+    this.#position = noPosition(path, this.#options.clock.wall())
   }
 
   /**
@@ -177,7 +177,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     this.#position = this.#files.position ?? this.#position
     this.#bytes += bytes.length
     if (ahead) this.#files.readAhead()
-    const readAt = Math.floor(this.#options.clock.now() / 1_000)
+    const readAt = Math.floor(this.#options.clock.wall() / 1_000)
     return { source: this.name, seq: this.#batches++, format: 'auditlog', bytes, position: this.#position, readAt }
   }
 

@@ -1,6 +1,6 @@
 import { Backoff } from '../../base/backoff.ts'
 import { newline } from '../../base/bytes.ts'
-import { type Clock, wallClock } from '../../base/clock.ts'
+import { asWall, type Clock, systemClock, type WallMs } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import type { Loss } from '../sink/loss-tally.ts'
@@ -12,20 +12,19 @@ import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats 
 
 /** How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. */
 export interface SeenUntil {
-  /** Milliseconds since the epoch. */
-  at: number
+  at: WallMs
 }
 
 /** As it comes out of a checkpoint; undefined when it is none. */
 export function parseSeenUntil(value: unknown): SeenUntil | undefined {
   const { at } = Object(value)
-  return Number.isFinite(at) ? { at } : undefined
+  return Number.isFinite(at) ? { at: asWall(at) } : undefined
 }
 
 /** What the source has said while nobody listened, as far as other logs have it. */
 export interface Missed {
-  /** Milliseconds since the epoch: until then all was taken. */
-  since: number
+  /** Until then all was taken. */
+  since: WallMs
   /**
    * @param opened milliseconds since the epoch, when the source was opened
    * @param stats the counts of the source
@@ -73,16 +72,16 @@ export class KeptSource implements AuditSource {
   #source: AuditSource
   #before: SourceStats = { dropped: {} }
   #seq = 0
-  readonly #openedAt: number
-  #at: number
+  readonly #openedAt: WallMs
+  #at: WallMs
   /** What was missed is not handed on yet, so the place stays before it: an agent that ends now leaves it to the next one. */
   #behind: boolean
-  #stoppedAt: number | undefined
+  #stoppedAt: WallMs | undefined
   #closed = false
 
   /** @throws what `open` throws the first time */
   constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
-    const { notify = () => undefined, lost = () => undefined, clock = wallClock, random = Math.random } = options
+    const { notify = () => undefined, lost = () => undefined, clock = systemClock, random = Math.random } = options
     const { aliveMs = 5_000, patience = 60_000 } = options
     this.#options = { notify, lost, clock, random, aliveMs, patience }
     this.#open = open
@@ -92,7 +91,7 @@ export class KeptSource implements AuditSource {
     this.lossKinds = this.#source.lossKinds ?? {}
     this.#missed = options.missed
     this.#behind = options.missed !== undefined
-    this.#openedAt = clock.now()
+    this.#openedAt = clock.wall()
     this.#at = options.missed?.since ?? this.#openedAt
   }
 
@@ -116,7 +115,7 @@ export class KeptSource implements AuditSource {
   }
 
   stop(): void {
-    this.#stoppedAt ??= this.#options.clock.now()
+    this.#stoppedAt ??= this.#options.clock.wall()
     this.#source.stop()
     this.#pause.wake()
   }
@@ -157,12 +156,12 @@ export class KeptSource implements AuditSource {
       for (;;) {
         const next = batches.next()
         const came = this.#came(next)
-        while (!(await came())) yield this.#mark(this.#options.clock.now() - underWay)
+        while (!(await came())) yield this.#mark(this.#options.clock.wall() - underWay)
         const got = await next
         if (got.done) return undefined
         const { bytes } = got.value
         // What is behind it may wait for long on a slow machine: whoever comes after a kill looks for that elsewhere.
-        this.#reach(Math.min(this.#options.clock.now() - underWay, lastRecordTime(bytes) ?? Number.POSITIVE_INFINITY))
+        this.#reach(Math.min(this.#options.clock.wall() - underWay, lastRecordTime(bytes) ?? Number.POSITIVE_INFINITY))
         const fresh = this.#ids.isEmpty ? bytes : bytes.subarray(0, this.#ids.leaveOut(bytes))
         yield { ...got.value, bytes: fresh, seq: this.#seq++, position: this.position }
       }
@@ -201,7 +200,7 @@ export class KeptSource implements AuditSource {
   }
 
   #reach(at: number): void {
-    if (!this.#behind) this.#at = Math.max(this.#at, at)
+    if (!this.#behind) this.#at = asWall(Math.max(this.#at, at))
   }
 
   /** A batch of no records. */
@@ -218,7 +217,7 @@ export class KeptSource implements AuditSource {
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
     const { clock, notify, random, patience, lost } = this.#options
-    const since = clock.now()
+    const [brokeAt, since] = [clock.now(), clock.wall()]
     const about = { source: this.name, ...context }
     const broke = 'the audit source broke: it is opened anew, and what is said meanwhile is missed'
     notify({ level: 'warn', code: 'audit-source-broke', message: `${broke} (${message})`, remedy, context: about })
@@ -227,12 +226,12 @@ export class KeptSource implements AuditSource {
       for (;;) {
         await this.#pause.wait(backoff.next())
         if (this.#closed || this.#stoppedAt !== undefined) return false
-        if (this.#opened(clock.now() - since > patience)) break
+        if (this.#opened(clock.now() - brokeAt > patience)) break
       }
     } finally {
       lost({ where: this.name, why: 'reopened', since })
     }
-    this.#reach(clock.now())
+    this.#reach(clock.wall())
     this.restarts++
     notify({ level: 'info', code: 'audit-source-back', message: 'the audit source is back', context: about })
     return true

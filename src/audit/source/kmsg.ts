@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
 import { newline } from '../../base/bytes.ts'
-import { type Clock, wallClock } from '../../base/clock.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type AuditSource, type LossKinds, Pause, type SourceStats } from './source.ts'
@@ -97,7 +97,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
 
   /** @throws {AuditSourceError} NOT_PERMITTED, SYSTEM */
   constructor(options: KmsgOptions = {}) {
-    const { clock = wallClock, device, boot, from, ...others } = { ...defaults, ...options }
+    const { clock = systemClock, device, boot, from, ...others } = { ...defaults, ...options }
     this.#options = others
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(others.chunkBytes, 2 * longestRecord))
     this.#clock = clock
@@ -185,7 +185,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     this.#counts.received += this.#records
     this.#records = 0
     this.#counts.bytes += length
-    const readAt = Math.floor(this.#clock.now() / 1_000)
+    const readAt = Math.floor(this.#clock.wall() / 1_000)
     const { name: source, position } = this
     return { source, seq: this.#counts.batches++, format: 'kmsg', bytes, position, readAt }
   }

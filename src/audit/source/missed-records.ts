@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { mebibyte } from '../../base/bytes.ts'
+import { systemClock } from '../../base/clock.ts'
 import { readKernelLogNow } from './audit-addon.ts'
 import { AuditIds } from './audit-ids.ts'
 import { type AuditLine, type KernelLog, parseAuditLine, readKernelLog } from './audit-line.ts'
@@ -91,7 +92,7 @@ interface ReadLog {
 function kernelLogOf({
   kernelLog = () => readKernelLogNow(),
   uptime: up = uptime,
-  now = () => Date.now() / 1_000,
+  now = () => systemClock.wall() / 1_000,
   notify,
 }: MissedPorts): ReadLog & Pick<KernelLog, 'doubtful'> {
   try {

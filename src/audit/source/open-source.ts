@@ -1,4 +1,4 @@
-import { type Clock, wallClock } from '../../base/clock.ts'
+import { type Clock, systemClock, type WallMs } from '../../base/clock.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { Checkpoint, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
@@ -41,13 +41,13 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   if (kind === 'file') return openFile(candidate, options)
   const saved = await savedFor(name, options)
   const position = saved.kind === 'found' ? parseKmsgPosition(saved.position) : undefined
-  const clock = options.clock ?? wallClock
+  const clock = options.clock ?? systemClock
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
 }
 
 /** The multicast keeps nothing of what the kernel said while nobody listened; its log and auditd's may. */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
-  const { clock = wallClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
+  const { clock = systemClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
   const saved = await savedFor(name, options)
   const since = saved.kind === 'found' ? parseSeenUntil(saved.position)?.at : 'seen' in saved ? saved.seen : undefined
   const isLost = (): void => lost?.({ where: name, why: 'not-running', ...(since !== undefined && { since }) })
@@ -65,7 +65,7 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
 
 /** What the kernel had said shortly before the end of the agent before may not have been sent yet. */
 const finding =
-  (ports: MissedPorts, since: number, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
+  (ports: MissedPorts, since: WallMs, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
   async (opened, stats) => {
     const auditd = 'auditd' in stats && typeof stats.auditd === 'number' ? stats.auditd : null
     const gap = { since: (since - underWay) / 1_000, until: opened / 1_000, auditd }
@@ -84,7 +84,7 @@ async function openFile({ name, wait }: Candidate, options: OpenOptions): Promis
   const position = saved.kind === 'found' ? parseFilePosition(saved.position) : undefined
   const from = position ?? (beginsAnew(saved, options) ? 'beginning' : 'end')
   const source = await FollowedFile.open(name, {
-    clock: options.clock ?? wallClock,
+    clock: options.clock ?? systemClock,
     ...options.follow,
     from,
     mustExist: !wait,

@@ -1,3 +1,4 @@
+import type { WallMs } from '../../base/clock.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { AuditSource } from './source.ts'
 
@@ -5,11 +6,11 @@ import type { AuditSource } from './source.ts'
 export class SourceLosses {
   readonly #source: AuditSource
   readonly #note: (loss: Loss) => void
-  readonly #now: () => number
+  readonly #now: () => WallMs
   readonly #said = new Map<string, number>()
-  #lastLook: number
+  #lastLook: WallMs
 
-  constructor(source: AuditSource, note: (loss: Loss) => void, now: () => number) {
+  constructor(source: AuditSource, note: (loss: Loss) => void, now: () => WallMs) {
     this.#source = source
     this.#note = note
     this.#now = now

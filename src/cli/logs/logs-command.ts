@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { digestOf } from '../../audit/digest/digest-path.ts'
 import { AuditSourceError } from '../../audit/source/audit-source-error.ts'
+import { systemClock } from '../../base/clock.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 import { paint, printable, put } from '../output.ts'
 import { findTail } from './backwards.ts'
@@ -59,7 +60,7 @@ function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): 
     ...(pod !== undefined && { pod }),
     ...(policy !== undefined && { policy }),
     ...(action !== undefined && { actions: action }),
-    ...(since !== undefined && { since: (Date.now() - since) / 1_000 }),
+    ...(since !== undefined && { since: (systemClock.wall() - since) / 1_000 }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { asWall, isoTime } from '../../base/clock.ts'
 import { paddedCells } from '../columns.ts'
 import { type paint, printable } from '../output.ts'
 import { operationOf, wordOf } from './attempted-operation.ts'
@@ -68,7 +69,7 @@ const longestTime = 8.64e15
 function timeOf(violation: Violation): string {
   const milliseconds = (secondsOf(violation) ?? Number.NaN) * 1_000
   if (!(Math.abs(milliseconds) <= longestTime)) return ''
-  return new Date(milliseconds).toISOString().replace('.000Z', 'Z')
+  return isoTime(asWall(milliseconds)).replace('.000Z', 'Z')
 }
 
 const shortId = 12

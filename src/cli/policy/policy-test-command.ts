@@ -3,6 +3,7 @@ import { modelOperations } from '../../advice/model-operations.ts'
 import type { Recorded } from '../../advice/recorded.ts'
 import { Replay, type Replayed } from '../../advice/replay.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
+import { systemClock } from '../../base/clock.ts'
 import { type Selection, selector } from '../logs/selection.ts'
 import { misuse } from '../misuse.ts'
 import { type ModelArguments, modelFrom, Trouble } from '../model/model-source.ts'
@@ -113,6 +114,6 @@ function selectionOf({ namespace, pod, policy, action, since }: TestArguments): 
     ...(pod !== undefined && { pod }),
     ...(policy !== undefined && { policy }),
     ...(action !== undefined && { actions: action }),
-    ...(since !== undefined && { since: (Date.now() - since) / 1_000 }),
+    ...(since !== undefined && { since: (systemClock.wall() - since) / 1_000 }),
   }
 }

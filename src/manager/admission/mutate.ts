@@ -2,6 +2,7 @@ import type { Workload as ControlledWorkload } from '../../../actors/ports.ts'
 import { mutatedAt } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import { meansContainer } from '../../api/target-containers.ts'
+import { isoTime, type WallMs } from '../../base/clock.ts'
 import { type PatchOperation, pointer } from '../../base/json-patch.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import type { KubeObject } from '../../kube/objects.ts'
@@ -17,8 +18,8 @@ export interface MutateOptions extends ConfinementOptions {
   optIn?: { key: string; value: string } | undefined
   /** Whether a policy that names no containers means init containers too. */
   confineInitContainers: boolean
-  /** Milliseconds since the Unix epoch. */
-  now: () => number
+  /** The time of day. */
+  now: () => WallMs
 }
 
 export interface Mutation {
@@ -134,7 +135,7 @@ function mutateWhole(
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
   }
   if (patch.length > 0 || annotations.size > 0) {
-    const now = new Date(options.now()).toISOString()
+    const now = isoTime(options.now())
     if (workload.kind === 'Pod') annotations.set(mutatedAt, now)
     else
       patch.push(

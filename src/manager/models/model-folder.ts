@@ -7,6 +7,7 @@ import { nodeOf } from '../../api/schema/node.ts'
 import type { ArmorProfileModel, DynamicResult } from '../../api/types.ts'
 import { validateSchema } from '../../api/validate-schema.ts'
 import { mebibyte } from '../../base/bytes.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Change } from '../../kube/change.ts'
 import { sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ClusterView } from '../cluster-view.ts'
@@ -34,10 +35,15 @@ export class ModelFolder implements ModelFiles {
   /** What has a file; nothing is known before `follow`. */
   #models: ClusterView['models']['store'] | undefined
 
+  readonly #clock: Pick<Clock, 'now'>
+  /** When this manager wrote them, by their paths. */
+  readonly #writtenAt = new Map<string, number>()
+
   /** @param most bytes of all files; those of one namespace have a quarter of it at most */
-  constructor(folder: string, most = FOLDER_BYTES) {
+  constructor(folder: string, most = FOLDER_BYTES, clock: Pick<Clock, 'now'> = systemClock) {
     this.#folder = folder
     this.#most = most
+    this.#clock = clock
   }
 
   async read(model: Stored): Promise<DynamicResult | undefined> {
@@ -56,6 +62,7 @@ export class ModelFolder implements ModelFiles {
       const path = this.#path(model)
       await this.checkRoom(model, data)
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      this.#writtenAt.set(path, this.#clock.now())
       const file = await open(`${path}.new`, 'w', 0o600)
       try {
         await file.writeFile(JSON.stringify(data))
@@ -70,6 +77,7 @@ export class ModelFolder implements ModelFiles {
   /** With what is left of a write that failed. */
   remove(model: Stored): Promise<void> {
     return this.#changes.run(async () => {
+      this.#writtenAt.delete(this.#path(model))
       for (const end of ['', '.new']) await rm(`${this.#path(model)}${end}`, { force: true })
     })
   }
@@ -118,15 +126,16 @@ export class ModelFolder implements ModelFiles {
   /** Removes files whose objects are not there, if they were written so many milliseconds ago. */
   async #sweep(age: number): Promise<void> {
     if (this.#models === undefined) return
+    const now = this.#clock.now()
     const hasFile = ({ storageType }: ArmorProfileModel): boolean => storageType === 'LocalDisk'
     const kept = new Set([...this.#models.values()].filter(hasFile).map((model) => this.#path(model)))
     for (const name of await this.#names()) {
       const path = join(this.#folder, name)
       if (!/\.json(\.new)?$/.test(name) || kept.has(path)) continue
-      const { mtimeMs } = (await stat(path).catch(missing)) ?? { mtimeMs: 0 }
-      // The disk's time is the wall clock's.
-      if (Date.now() - mtimeMs >= age) await rm(path, { force: true })
+      const writtenAt = this.#writtenAt.get(path.replace(/\.new$/, ''))
+      if (writtenAt === undefined || now - writtenAt >= age) await rm(path, { force: true })
     }
+    for (const [path, at] of this.#writtenAt) if (now - at >= age) this.#writtenAt.delete(path)
   }
 
   async #names(): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { Backoff, type BackoffOptions } from '../../base/backoff.ts'
-import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
+import { asWall, type Clock, isoTime, systemClock, type Timer, type WallMs } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { ServingCredentials } from '../../http/server.ts'
@@ -32,7 +32,7 @@ export interface CertificateKeeperOptions {
   backoff?: Omit<BackoffOptions, 'random'>
   clock?: Clock
   /** Milliseconds since the Unix epoch. */
-  wallClock?: () => number
+  wallClock?: () => WallMs
   random?: Random
 }
 
@@ -69,7 +69,7 @@ export class CertificateKeeper {
       every: 3_600_000,
       backoff: { first: 1000, longest: 60_000 },
       clock: systemClock,
-      wallClock: Date.now,
+      wallClock: systemClock.wall,
       random: Math.random,
     }
     this.#options = { ...defaults, ...options }
@@ -181,7 +181,7 @@ export class CertificateKeeper {
         log.info(
           {
             ...{ secret: name, authorities: next.authorities.length },
-            ...(next.serving !== undefined && { notAfter: new Date(next.serving.notAfter) }),
+            ...(next.serving !== undefined && { notAfter: isoTime(asWall(next.serving.notAfter)) }),
           },
           'certificates renewed',
         )

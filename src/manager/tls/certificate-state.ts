@@ -14,6 +14,7 @@ export interface Authority {
 export interface Serving {
   certificate: string
   key: string
+  notBefore: number
   notAfter: number
   parsed: X509Certificate
 }
@@ -62,7 +63,10 @@ export function readServing(certificate = '', key = ''): Serving | undefined {
   const parsed = readCertificate(certificate)
   const privateKey = readKey(key)
   if (parsed === undefined || privateKey === undefined || !parsed.checkPrivateKey(privateKey)) return undefined
-  return { certificate, key, notAfter: Date.parse(parsed.validTo), parsed }
+  return {
+    ...{ certificate, key, parsed },
+    ...{ notBefore: Date.parse(parsed.validFrom), notAfter: Date.parse(parsed.validTo) },
+  }
 }
 
 /** Whether clients that trust these authorities take the serving certificate, when its time has not run out. */

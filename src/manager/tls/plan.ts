@@ -64,7 +64,8 @@ export async function nextState(
   policy: CertificatePolicy,
 ): Promise<CertificateState> {
   const living = state.authorities.filter(({ notAfter }) => notAfter > now)
-  const newest = living[0]
+  // A manager whose clock was ahead has made what is of no use before its time.
+  const newest = living.find(({ notBefore }) => notBefore <= now)
   const isDue = newest === undefined || newest.notAfter - now <= policy.authorityRenewBefore
   let authorities = isDue ? [await makeAuthority(now, policy), ...living] : living
   const { serving } = state
@@ -96,7 +97,7 @@ function fault(
   policy: CertificatePolicy,
 ): 'time' | 'trust' | 'names' | undefined {
   if (!isTrusted(serving, authorities)) return 'trust'
-  if (serving.notAfter - now <= policy.servingRenewBefore) return 'time'
+  if (serving.notBefore > now || serving.notAfter - now <= policy.servingRenewBefore) return 'time'
   return names.every((name) => serves(serving, name)) ? undefined : 'names'
 }
 
@@ -107,7 +108,7 @@ function signerOf(
   isPublished: boolean,
   { publishDelay, backdate, servingRenewBefore }: CertificatePolicy,
 ): Authority | undefined {
-  const able = authorities.filter(({ key }) => key !== undefined)
+  const able = authorities.filter(({ key, notBefore }) => key !== undefined && notBefore <= now)
   const [newest, before] = able
   if (newest === undefined || before === undefined) return newest
   const isKnown = isPublished && now - (newest.notBefore + backdate) >= publishDelay

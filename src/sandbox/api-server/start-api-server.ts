@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Clock, systemClock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { type Random, seededRandom } from '../../base/random.ts'
+import { sandboxClock } from '../sandbox-clock.ts'
 import { httpsTransport } from './admission/webhook-transport.ts'
 import { kubernetesServiceAddress } from './bootstrap.ts'
 import { CertificateAuthority, type Identity } from './http/certificates.ts'
@@ -45,9 +46,9 @@ export interface RunningApiServer {
 
 /** Starts an API server on a loopback port with certificates of its own. */
 export async function startApiServer(options: StartOptions = {}): Promise<RunningApiServer> {
-  const clock: Clock = options.clock ?? systemClock
+  const clock: Clock = options.clock ?? sandboxClock
   const random: Random = options.random ?? seededRandom(randomBytes(6).readUIntBE(0, 6))
-  const now = Date.now()
+  const now = clock.wall()
   const authority = options.restore
     ? await CertificateAuthority.restore(options.restore.authority)
     : await CertificateAuthority.create('kubernetes-ca', now)

@@ -1,11 +1,11 @@
 import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { systemClock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import { ApiClient } from '../../kube/client.ts'
 import { KubeConnection } from '../../kube/connection.ts'
 import { PriorityLimiter } from '../../kube/limiter.ts'
 import { versionInfo } from '../api-server/version-info.ts'
+import { sandboxClock } from '../sandbox-clock.ts'
 import { Cri } from './cri.ts'
 import { Kubelet } from './kubelet.ts'
 import { KubeletServer } from './kubelet-server.ts'
@@ -59,14 +59,14 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
     limiter: new PriorityLimiter({ qps: 50, burst: 100 }),
   })
   const kubelet = new Kubelet({
-    ...{ client, cri, root, podLogs, clock: systemClock, random: Math.random },
+    ...{ client, cri, root, podLogs, clock: sandboxClock, random: Math.random },
     node: { name, address, ...(advertise && { externalAddress: advertise.host }), ...(labels && { labels }) },
     ownNetwork: options.network === 'cni',
     environment: serverVariables(config),
     version: String(versionInfo()['gitVersion']),
     failed: (what, err) => logger.warn({ err, job: what }, 'work of the kubelet failed; it is tried again'),
   })
-  const server = new KubeletServer({ ...{ pods: kubelet, cri, podLogs, clock: systemClock, tls }, ...listen })
+  const server = new KubeletServer({ ...{ pods: kubelet, cri, podLogs, clock: sandboxClock, tls }, ...listen })
   const stop = async (): Promise<void> => {
     await kubelet.stop()
     await server.close()

@@ -117,7 +117,7 @@ export class NodeRegistration {
   async #writeLease(): Promise<void> {
     const { client, clock } = this.#ports
     const name = this.#name
-    const spec = { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTime(clock.now()) }
+    const spec = { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTime(clock.wall()) }
     const lease = { metadata: { name, namespace: leaseNamespace }, spec } as NodeLease
     await client.apply(leases, lease, { fieldManager: 'kubelet', force: true, class: 'lease' })
   }

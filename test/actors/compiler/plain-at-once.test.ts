@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { CompilerJobs } from '../../../actors/compiler/jobs.ts'
 import { PlainAtOnce } from '../../../actors/compiler/plain-at-once.ts'
 import type { Compilers } from '../../../actors/compiler/ports.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { policy } from '../../manager/made-up.ts'
 
 const options = { installNamespace: 'varmor', egressControl: { pods: false, services: false } }
@@ -30,7 +31,7 @@ function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
       if (!isThere) throw new Error('no such file')
       return { judgePolicy } as unknown as CompilerJobs
     },
-    clock: { now: () => now, after: () => expect.fail('nothing waits') },
+    clock: { ...systemClock, now: () => now, after: () => expect.fail('nothing waits') },
     logger: { error: () => void did.errors++ },
     observe: (outcome) => did.outcomes.push(outcome),
   })

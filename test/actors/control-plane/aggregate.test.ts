@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
 import { MOST_NODES, profileStatus } from '../../../actors/policy/profile-status.ts'
 import { type ReportState, reportStates } from '../../../src/api/agent-report.ts'
+import { asWall } from '../../../src/base/clock.ts'
 
 const node = fc.nat(4).map((i) => `n${i}`)
 const uid = fc.constantFrom('u1', 'u2')
@@ -169,7 +170,7 @@ describe('what nodes said of a profile', () => {
       failures,
       silent: { nodes: ['s'], count: 1 },
     }
-    const { conditions = [] } = profileStatus(undefined, nodes, 1, 0)
+    const { conditions = [] } = profileStatus(undefined, nodes, 1, asWall(0))
     expect(conditions).to.have.length(MOST_NODES + 1)
     expect(conditions.at(-1)?.message).to.equal('and 7951 more nodes')
   })
@@ -180,8 +181,8 @@ describe('what nodes said of a profile', () => {
       failures: [{ node: 'n', message }],
       silent: { nodes: [], count: 0 },
     })
-    const first = profileStatus(undefined, nodes('one'), 1, 1_000)
-    const second = profileStatus(first, nodes('other'), 2, 9_000)
+    const first = profileStatus(undefined, nodes('one'), 1, asWall(1_000))
+    const second = profileStatus(first, nodes('other'), 2, asWall(9_000))
     expect(second.conditions?.[0]).to.deep.include({ message: 'other', lastTransitionTime: '1970-01-01T00:00:01Z' })
   })
 })

@@ -8,6 +8,7 @@ import type { NodesObserved, Observation } from '../../../actors/policy/observat
 import { isToGo, POLICY_FINALIZER, type Situation, situationOf } from '../../../actors/policy/situation.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import {
   NOW,
   nodesOf,
@@ -60,7 +61,7 @@ function modeledProfile(): ArmorProfile['spec'] {
   const options = {
     installNamespace: 'varmor',
     profileName: 'varmor-demo-web',
-    modeling: { state: 'complete', began: 0 },
+    modeling: { state: 'complete', began: asWall(0) },
   } as const
   const desired = desiredProfile(policy, options)
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))

@@ -4,6 +4,7 @@ import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { documentBytes } from '../../../actors/policy/document-size.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile, Policy } from '../../../src/api/types.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import { policySpec } from './world.ts'
 
 const policyOf = (policy: Policy, labels?: Record<string, string>): AnyPolicy => ({
@@ -14,7 +15,7 @@ const policyOf = (policy: Policy, labels?: Record<string, string>): AnyPolicy =>
 })
 
 function documentOf(policy: AnyPolicy, state: 'none' | 'complete' = 'none') {
-  const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling: { state, began: 0 } })
+  const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling: { state, began: asWall(0) } })
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
   return desired.document
 }

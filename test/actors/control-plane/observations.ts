@@ -9,6 +9,7 @@ import { isToGo, POLICY_FINALIZER, situationOf } from '../../../actors/policy/si
 import { defaultPolicySettings } from '../../../actors/policy.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import { INSTALL_NAMESPACE, policySpec, START } from './world.ts'
 
 // Observations to decide on: one by one for tables, and any for properties.
@@ -63,7 +64,7 @@ export function observationOf(rest: Partial<Observation>): Observation {
   const id = idOf(policyOf())
   const profileId = profileIdOf(id, INSTALL_NAMESPACE)
   const seen: Observation = {
-    ...{ now: NOW, settings, id, profileId, profileName: profileId.name },
+    ...{ now: NOW, wall: asWall(NOW), settings, id, profileId, profileName: profileId.name },
     ...{ policy: undefined, profile: undefined, profileUnseenUntil: undefined, model: undefined },
     nodes: nodesOf(),
     egress: { addresses: [], sharing: 0 },

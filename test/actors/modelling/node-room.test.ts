@@ -5,11 +5,12 @@ import fc from 'fast-check'
 import { Collector } from '../../../actors/modeller/collector.ts'
 import { NodeRoom } from '../../../actors/modeller/node-room.ts'
 import { OwnRecording } from '../../../actors/modeller/recording.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import type { Room } from '../../../src/model/behaviour/room.ts'
 
 const MIB = 1024 * 1024
 const recordingIn = (node: NodeRoom, key: string): OwnRecording =>
-  new OwnRecording('uid 1', 0, false, new Collector(node.begin(key)))
+  new OwnRecording('uid 1', asWall(0), false, new Collector(node.begin(key)))
 
 /** A workload that touches 18,400 files with names of 245 bytes, in directories of which none is full. */
 function fill(recording: OwnRecording, of: number): void {

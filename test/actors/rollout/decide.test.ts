@@ -5,6 +5,7 @@ import { type Decision, decide, type Observation, situationOf } from '../../../a
 import { idle, type Memory } from '../../../actors/rollout/memory.ts'
 import { nothingFound, type Survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
+import { asWall } from '../../../src/base/clock.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 
@@ -180,7 +181,7 @@ const steps = fc.array(
 describe('decisions on restarts', () => {
   for (const [title, memory, survey, expected] of rows)
     it(title, () => {
-      const seen: Observation = { now: NOW, memory, survey: surveyOf(survey), settings }
+      const seen: Observation = { now: NOW, wall: asWall(NOW), memory, survey: surveyOf(survey), settings }
       const { limiter, progress, patch, look, lookIn } = decide(seen)
       expect({
         is: situationOf(seen).is,
@@ -208,7 +209,7 @@ describe('decisions on restarts', () => {
             turn = 'held'
           }
           const { survey } = step
-          const decision = decide({ now: NOW, memory, survey, settings })
+          const decision = decide({ now: NOW, wall: asWall(NOW), memory, survey, settings })
           const { patch, look, lookIn } = decision
           turn = turnAfter(decision.limiter, turn)
           expect(decision.memory.turn.state).to.equal(turn)
@@ -227,7 +228,7 @@ describe('decisions on restarts', () => {
             expect(survey.unseen).to.include(look)
           } else {
             expect(lookIn !== undefined).to.equal(decision.memory.wanted !== undefined)
-            const again = decide({ now: NOW, memory: decision.memory, survey, settings })
+            const again = decide({ now: NOW, wall: asWall(NOW), memory: decision.memory, survey, settings })
             expect(again.progress, 'progress that is sent twice').to.equal(undefined)
             expect(again.limiter.filter((call) => call.do !== 'done')).to.deep.equal([])
             expect(again.memory).to.deep.equal(decision.memory)

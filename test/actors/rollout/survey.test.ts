@@ -3,6 +3,7 @@ import type { Workload } from '../../../actors/ports.ts'
 import { restartOf } from '../../../actors/rollout/restart-patch.ts'
 import { type Known, survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
+import { asWall } from '../../../src/base/clock.ts'
 
 const SINCE = Date.UTC(2026, 0, 1)
 const wanted: WantedRollout = {
@@ -21,7 +22,7 @@ const web: Workload = {
 }
 
 const known = (now: number, begun: ReadonlyMap<string, number> = new Map()): Known => ({
-  ...{ pods: new Map(), begun, now, rival: () => undefined },
+  ...{ pods: new Map(), begun, now, wall: asWall(now), rival: () => undefined },
 })
 
 /** The lists that are not empty. */
@@ -39,7 +40,7 @@ describe('a workload that was restarted', () => {
   ]
   for (const [title, began, now, since, removing, expected] of rows)
     it(title, () => {
-      const { after } = restartOf(web, { ...wanted, since: began, removing }, now)
+      const { after } = restartOf(web, { ...wanted, since: began, removing }, asWall(now))
       expect(placed(after, { ...wanted, since, removing })).to.deep.equal([expected])
     })
 })
@@ -69,7 +70,7 @@ describe('a workload that was restarted and is not well', () => {
   for (const { title, said, begun, made = SINCE, since } of rows)
     it(title, () => {
       const of = { ...wanted, removing: true }
-      const { after } = said === undefined ? { after: web } : restartOf(web, { ...of, since: 0 }, said)
+      const { after } = said === undefined ? { after: web } : restartOf(web, { ...of, since: 0 }, asWall(said))
       const metadata = { ...after.metadata, creationTimestamp: new Date(made).toISOString(), generation: 2 }
       const found = survey({ workloads: () => [{ ...after, metadata }] }, of, settings, known(NOW, begun))
       expect(found.rolling.map((one) => one.since)).to.deep.equal(since === undefined ? [] : [since])

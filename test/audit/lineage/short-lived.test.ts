@@ -11,7 +11,7 @@ import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import { MulticastSource } from '../../../src/audit/source/multicast.ts'
 import type { AuditSource } from '../../../src/audit/source/source.ts'
-import { wallClock } from '../../../src/base/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { checkLine } from '../check-line.ts'
 import { demo } from '../harness.ts'
@@ -45,7 +45,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
     forks = Forks.open()
     feed = new SnapshotFeed({ ...demo, bootTime, containers: [web!, bystander!] })
     const settings = { everything: false, procRoot: '/proc', forks: forkNumber(forks.number) }
-    pool = new DecodePool({ feed, settings, clock: wallClock })
+    pool = new DecodePool({ feed, settings, clock: systemClock })
     // Of the second in which the tree was opened it is not known who had a pid before.
     await Promise.all([pool.ready(), pause(1_100)])
   })
@@ -63,8 +63,8 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
   }
   const flow = (source: AuditSource) => {
     const path = join(folder, 'violations.log')
-    const sink = new Sink({ path, size: '1G', clock: wallClock, random: Math.random, writer: feed })
-    const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: wallClock })
+    const sink = new Sink({ path, size: '1G', clock: systemClock, random: Math.random, writer: feed })
+    const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: systemClock })
     const ended = sink.ready().then(() => pipeline.run())
     const lines = async (): Promise<Line[]> => {
       await ended

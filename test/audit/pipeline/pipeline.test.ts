@@ -22,7 +22,7 @@ import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
 import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
 import { undecodedLines } from '../../../src/audit/sink/own-lines.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
-import { type Clock, wallClock } from '../../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../../src/base/clock.ts'
 import { asRun } from '../../run/as-run.ts'
 import { checkLine } from '../check-line.ts'
 import { demo, demoPid, demoProcesses, linesOf } from '../harness.ts'
@@ -104,7 +104,7 @@ function numbersFrom(seed: number): () => number {
 }
 
 /** A hundred times as fast as the machine's, so that a backoff costs a test nothing. */
-const fastClock: Clock = { ...wallClock, after: (delay, callback) => wallClock.after(delay / 100, callback) }
+const fastClock: Clock = { ...systemClock, after: (delay, callback) => systemClock.after(delay / 100, callback) }
 
 interface World {
   pipeline: Pipeline
@@ -124,7 +124,7 @@ function world(
   const commit = async (position: unknown): Promise<void> => void stored.push(position as number)
   const pipeline = new Pipeline({
     sources: sources.map((source) => ({ ...source, commit })),
-    ...{ pool, sink, feed, clock: wallClock, commitEvery: 5, stopPatience: 2_000_000, deferral: { patience: 20 } },
+    ...{ pool, sink, feed, clock: systemClock, commitEvery: 5, stopPatience: 2_000_000, deferral: { patience: 20 } },
     ...more,
   })
   return { pipeline, sink, stored }
@@ -318,7 +318,7 @@ describe('the pipeline', () => {
       pool = new DecodePool({
         feed: new SnapshotFeed(demo),
         settings: { everything: false, procRoot: join(folder, 'proc') },
-        clock: wallClock,
+        clock: systemClock,
         threads: 2,
         timeLimit: 2000,
         startLimit: 60_000,

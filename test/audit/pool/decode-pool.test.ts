@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { DecodePool, type WorkerFailure } from '../../../src/audit/pool/decode-pool.ts'
-import { wallClock } from '../../../src/base/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { asRun } from '../../run/as-run.ts'
 import { demo, demoPid, linesOf } from '../harness.ts'
 import { batchOf, denial, namesIn } from '../pipeline-world.ts'
@@ -26,7 +26,7 @@ describe('the decode pool', () => {
     const settings = { everything: false, procRoot: join(folder, 'proc') }
     const onFailure = (failure: WorkerFailure) => void failures.push(failure)
     pool = new DecodePool({
-      ...{ feed, settings, clock: wallClock, threads, timeLimit, machinePatience, heapLimit: 64, entry, onFailure },
+      ...{ feed, settings, clock: systemClock, threads, timeLimit, machinePatience, heapLimit: 64, entry, onFailure },
       onTrouble: (machine) => void troubles.push(machine),
     })
     await pool.ready()
@@ -224,7 +224,7 @@ describe('the decode pool', () => {
   it('says so when its threads cannot start', async () => {
     feed = new SnapshotFeed(demo)
     const absent = new URL('./no-such-worker.ts', import.meta.url)
-    pool = new DecodePool({ feed, settings: { everything: false }, clock: wallClock, threads: 1, entry: absent })
+    pool = new DecodePool({ feed, settings: { everything: false }, clock: systemClock, threads: 1, entry: absent })
     const error = await pool.ready().then(
       () => undefined,
       (problem: unknown) => problem,

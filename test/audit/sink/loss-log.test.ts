@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { LossLog } from '../../../src/audit/sink/loss-log.ts'
 import type { LossReport } from '../../../src/audit/sink/loss-tally.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 describe('the log of losses', () => {
@@ -20,7 +21,7 @@ describe('the log of losses', () => {
   it('says at once what is lost, with all that is lost in the same turn', async () => {
     const now = clock.now()
     losses.note({ where: 'sink', why: 'ENOSPC', events: 2 })
-    losses.note({ where: 'sink', why: 'ENOSPC', events: 3, since: now - 500 })
+    losses.note({ where: 'sink', why: 'ENOSPC', events: 3, since: asWall(now - 500) })
     await clock.advance(0)
     expect(lines).to.deep.equal([{ where: 'sink', why: 'ENOSPC', from: now - 500, to: now, events: 5 }])
     const [from, to] = [new Date(now - 500).toISOString(), new Date(now).toISOString()]

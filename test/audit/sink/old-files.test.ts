@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import type { Trouble } from '../../../src/audit/sink/sink-file.ts'
-import { wallClock } from '../../../src/base/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 
 const writer = { nodeName: 'n1', metadata: {} }
 
@@ -19,7 +19,7 @@ describe('the old files of a log', () => {
 
   const make = (more: Partial<SinkOptions> = {}): Sink => {
     const onOldFile = (trouble: Trouble): void => void troubles.push(trouble)
-    return new Sink({ path, clock: wallClock, random: () => 0, writer, size: '8K', onOldFile, ...more })
+    return new Sink({ path, clock: systemClock, random: () => 0, writer, size: '8K', onOldFile, ...more })
   }
   /** So many lines of 100 bytes, each written before the next. */
   const write = async (count: number): Promise<void> => {

@@ -17,7 +17,7 @@ import { expect } from 'chai'
 import type { OfferResult } from '../../../src/audit/sink/line-queue.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import type { WriteResult } from '../../../src/audit/sink/sink-file.ts'
-import { wallClock } from '../../../src/base/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { checkLine } from '../check-line.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 
@@ -42,7 +42,7 @@ describe('the sink', () => {
   let sink: Sink
 
   const make = (more: Partial<SinkOptions> = {}): Sink =>
-    new Sink({ path, clock: wallClock, random: () => 0, writer, ...more })
+    new Sink({ path, clock: systemClock, random: () => 0, writer, ...more })
   const offer = (bytes: Uint8Array, lossy = false): void => {
     const count = Buffer.from(bytes).toString('latin1').split('\n').length - 1
     sink.offer({ bytes, lines: count, lossy, settle: (fate) => fates.push(fate) })

@@ -5,6 +5,7 @@ import { AuditIds } from '../../../src/audit/source/audit-ids.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { KeptSource, type KeptSourceOptions } from '../../../src/audit/source/kept-source.ts'
 import type { AuditSource, SourceStats } from '../../../src/audit/source/source.ts'
+import { asWall } from '../../../src/base/clock.ts'
 import { bytesOf } from '../harness.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 import { notices } from './notices.ts'
@@ -85,7 +86,7 @@ describe('a source that is kept open', () => {
 
     it('hands that on first, and what it then brings of it not again; its place stays where it was until then', async () => {
       const { clock, wires, texts, got, source, ended } = make([], {
-        missed: { since: 5, find: async () => missedOf(1, 2) },
+        missed: { since: asWall(5), find: async () => missedOf(1, 2) },
       })
       const begun = source.position
       wires[0]!.give(line(2) + line(3), line(4))
@@ -105,7 +106,9 @@ describe('a source that is kept open', () => {
 
     for (const how of ['stop', 'close'] as const)
       it(`leaves it to the next one with ${how} before it is found: its place stays before that, whatever comes`, async () => {
-        const { wires, got, clock, source, ended } = make([], { missed: { since: 5, find: async () => missedOf(1) } })
+        const { wires, got, clock, source, ended } = make([], {
+          missed: { since: asWall(5), find: async () => missedOf(1) },
+        })
         expect(source.stats().behind).to.equal(true)
         wires[0]!.give(line(2))
         await turn()
@@ -124,7 +127,7 @@ describe('a source that is kept open', () => {
           await new Promise<void>((resolve) => (found = resolve))
           return missedOf(1, 2)
         }
-        const { clock, texts, source, ended } = make([], { missed: { since: 5, find } })
+        const { clock, texts, source, ended } = make([], { missed: { since: asWall(5), find } })
         await clock.advance(1_000)
         await turn()
         await source[how]()

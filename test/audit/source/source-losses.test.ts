@@ -7,6 +7,8 @@ import { SourceLosses } from '../../../src/audit/source/source-losses.ts'
 
 const device = { read: () => 'empty' as const, close: () => undefined }
 
+import { asWall } from '../../../src/base/clock.ts'
+
 describe('what sources have lost', () => {
   it('is said once, with what each look finds new, and adds up to their counts', () => {
     const dropped: Record<string, number | null> = { full: 0, forged: 0, gaps: 0, unknown: null }
@@ -23,7 +25,7 @@ describe('what sources have lost', () => {
     const looks = new SourceLosses(
       source,
       (loss) => void losses.push(loss),
-      () => now,
+      () => asWall(now),
     )
     looks.look()
     expect(losses).to.deep.equal([])

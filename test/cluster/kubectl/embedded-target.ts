@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../../src/base/clock.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import { startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
 import { startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
+import { sandboxClock } from '../../../src/sandbox/sandbox-clock.ts'
 import { inProcessClient } from '../../sandbox/in-process-connection.ts'
 import { output } from '../command.ts'
 import type { KubectlTarget } from './run-scenario.ts'
@@ -24,8 +24,8 @@ export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { 
   const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
   // What goes wrong shows in what kubectl says.
   const controllers = startControllers({
-    client: inProcessClient(client, { clock: systemClock, random: Math.random }),
-    clock: systemClock,
+    client: inProcessClient(client, { clock: sandboxClock, random: Math.random }),
+    clock: sandboxClock,
     random: seededRandom(1),
     failed: () => undefined,
   })

@@ -88,11 +88,14 @@ describe('the folder of models', () => {
   })
 
   it('finds room where files have lost their objects unheard of, but for those whose objects may not have been shown yet', async () => {
-    const folder = new ModelFolder(path, 1_000)
+    let now = 0
+    const folder = new ModelFolder(path, 1_000, { now: () => now })
     await folder.follow(viewOf(model('u-1')).models)
-    for (const uid of ['u-1', 'u-2', 'u-3']) await folder.write(model(uid), recorded(80))
-    const longAgo = new Date(Date.now() - 3_600_000)
-    for (const uid of ['u-1', 'u-2']) await utimes(join(path, `demo_${uid}.json`), longAgo, longAgo)
+    for (const uid of ['u-1', 'u-2']) await folder.write(model(uid), recorded(80))
+    now += 3_600_000
+    await folder.write(model('u-3'), recorded(80))
+    // The disk's times are those of the day, which can be set.
+    await utimes(join(path, 'demo_u-3.json'), new Date(0), new Date(0))
     await folder.write(model('u-4'), recorded(80))
     expect(await names()).to.deep.equal(['demo_u-1.json', 'demo_u-3.json', 'demo_u-4.json'])
     const refusal = await folder.checkRoom(model('u-5'), recorded(80)).catch((error: unknown) => error)

@@ -70,12 +70,12 @@ export class SimulatedManager {
     this.view = new ClusterView({ client })
     this.#restarts = new SimulatedRestartLimiter(clock, paces.restartLimits)
     this.#events = new EventRecorder({
-      ...{ client, clock, wallClock: now },
+      ...{ client, clock },
       reportingController: 'varmor.org/manager',
       reportingInstance: identity,
     })
     this.#elector = new LeaderElector({
-      ...{ client, clock, wallClock: now, random, identity },
+      ...{ client, clock, sinceBoot: now, random, identity },
       lease: { namespace: INSTALL_NAMESPACE, name: 'varmor-manager' },
       leading: (term) => this.#lead(term),
       ended: () => void this.#endTerm(),

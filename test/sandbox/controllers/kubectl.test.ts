@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import { systemClock } from '../../../src/base/clock.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import { type RunningApiServer, startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
 import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
 import { FakeNodes } from '../../../src/sandbox/nodes/fake-nodes.ts'
 import { outsideKubelets } from '../../../src/sandbox/outside-nodes.ts'
+import { sandboxClock } from '../../../src/sandbox/sandbox-clock.ts'
 import { builtKubectl } from '../../cluster/binaries/kubectl.ts'
 import { inProcessClient } from '../in-process-connection.ts'
 import { BehavingRuntime } from './behaving-runtime.ts'
@@ -42,7 +42,7 @@ describe('kubectl on the sandbox', () => {
 
   before(async function () {
     if (!kubectlPath) return this.skip()
-    const clock = systemClock
+    const clock = sandboxClock
     const random = seededRandom(1)
     const runtime = new BehavingRuntime({ clock, behaviour: () => ({ readyAfter: 50, stopAfter: 20 }) })
     server = await startApiServer({ nodes: outsideKubelets(() => server) })

@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
-import { systemClock } from '../../../src/base/clock.ts'
 import { CertificateAuthority, type Identity } from '../../../src/sandbox/api-server/http/certificates.ts'
 import { type RunningApiServer, startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
 import { KubeletServer, type ServedPods } from '../../../src/sandbox/kubelet/kubelet-server.ts'
 import { outsideKubelets } from '../../../src/sandbox/outside-nodes.ts'
+import { sandboxClock } from '../../../src/sandbox/sandbox-clock.ts'
 import { podOf } from './pods.ts'
 
 const pods: ServedPods = {
@@ -19,7 +19,7 @@ const pods: ServedPods = {
 const serverOf = async (authority: CertificateAuthority, node: string): Promise<KubeletServer> => {
   const { certificatePem, keyPem } = await authority.node(node, Date.now())
   return new KubeletServer({
-    ...{ pods, podLogs: '/nonexistent', clock: systemClock, host: '127.0.0.1', port: 0 },
+    ...{ pods, podLogs: '/nonexistent', clock: sandboxClock, host: '127.0.0.1', port: 0 },
     cri: { exec: async () => 'http://127.0.0.1:1/' },
     tls: { cert: certificatePem, key: keyPem, ca: authority.certificatePem },
   })
