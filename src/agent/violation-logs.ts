@@ -4,7 +4,7 @@ import { digestOf } from '../audit/digest/digest-path.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Writer } from '../audit/sink/own-lines.ts'
 import { Sink } from '../audit/sink/sink.ts'
-import type { Trouble } from '../audit/sink/sink-file.ts'
+import { bytesOf, type Trouble } from '../audit/sink/sink-file.ts'
 import { systemClock } from '../base/clock.ts'
 import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
@@ -58,6 +58,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
     clock: systemClock,
     writer,
     sink: digestSink,
+    kept: keptBytes(limits),
     log: sink,
     ...(rate !== undefined && { rate }),
   })
@@ -67,6 +68,13 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
     await digestSink.close()
   }
   return { sink, digest, close }
+}
+
+/** Bytes that the old files of a log have at least, once it has been rotated so often. */
+export function keptBytes({ maxSize = '10M', maxFiles = 3, maxTotalSize }: LogLimits): number {
+  const one = bytesOf(maxSize)
+  const all = maxTotalSize === undefined ? Number.POSITIVE_INFINITY : bytesOf(maxTotalSize) - one
+  return Math.max(Math.min(one * maxFiles, Math.floor(all / one) * one), one)
 }
 
 function sinkOf(path: string, { limits, logger, ...given }: Omit<LogsOptions, 'log'> & { stage: string }): Sink {

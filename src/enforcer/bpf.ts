@@ -1,4 +1,4 @@
-import { uptime } from 'node:os'
+import { sinceBoot } from '../base/clock.ts'
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
 import { packRate, type RecordsRate, word } from './bpf/layout.ts'
@@ -447,7 +447,13 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
   await relax(state)
   const before = numberingOf(options.addon, state.others, slots)
-  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before, options.uptime ?? uptime)
+  const containers = new BpfContainers(
+    state,
+    encoder,
+    options.goOn ?? goOn,
+    before,
+    options.uptime ?? (() => sinceBoot() / 1_000),
+  )
   const profiles = new BpfProfiles(state, encoder, containers, before, options.claims)
   await containers.recover()
   await profiles.recover()

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import type { BatchResult, KindCounts } from '../batch/batch.ts'
 import { mostKinds, partsOfKey } from '../batch/kind-table.ts'
 import { type ContainerFields, noContainer } from '../sink/own-lines.ts'
-import { bounded, identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
+import { bounded } from './cut-text.ts'
+import { identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
 
 /** A kind of one container and minute. */
 export interface CountedKind extends ViolationKind {
@@ -18,6 +19,8 @@ export interface ContainerCounts {
   /** Kinds by the keys that decoders gave them; undefined for those that are counted as other. */
   readonly byKey: Map<string, CountedKind | undefined>
   other: number
+  /** Kinds whose first violation had no room in the digest. */
+  omitted: number
 }
 
 /** A kind that is the first of its container and minute. */
@@ -140,7 +143,14 @@ export class MinuteCounts {
     )
       return this.#of('')
     if (isProfile) this.#profiles++
-    const counts: ContainerCounts = { key, container: noContainer, kinds: new Map(), byKey: new Map(), other: 0 }
+    const counts: ContainerCounts = {
+      key,
+      container: noContainer,
+      kinds: new Map(),
+      byKey: new Map(),
+      other: 0,
+      omitted: 0,
+    }
     this.#containers.set(key, counts)
     return counts
   }

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { newline } from '../../base/bytes.ts'
 import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
+import { mostKinds } from '../batch/kind-table.ts'
 import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
@@ -24,6 +25,10 @@ export interface RateLimitOptions {
 /** The tokens of one container, and what was held back since they ran out. */
 interface Bucket {
   tokens: number
+  /** Bytes that it may write. */
+  bytes: number
+  /** Of lines that pass without a token. */
+  exempt: number
   /** Milliseconds at which they were counted last. */
   at: number
   closed: HeldBack | undefined
@@ -42,12 +47,18 @@ interface HeldBack {
 
 /** Milliseconds without anything to hold back, after which a container is let through again. */
 const quiet = 1_000
+/** Bytes that a container may write for each event of its rate: most lines are shorter. */
+const bytesOfEvent = 2_048
+/** Bytes that it may write at once, for one line as long as any is. */
+const leastBytes = 65_536
+/** Bytes of lines that pass without a token, in a minute and at once: as many kinds as a container may have there, with usual lines. */
+const exemptBytes = mostKinds * bytesOfEvent
 /** Kinds that are named in the line that says what was held back. */
 const mostNamed = 32
 
 /**
- * Lets so many events a second of each container into the log; the first of each kind in a minute passes always, and lines that hold
- * a record that could not be decoded. When it begins to hold back, and when it ends, a line says so, with how many of what.
+ * Lets so many events a second of each container into the log, and so many bytes; the first of each kind in a minute passes beside, as do
+ * lines that hold a record that could not be decoded, up to a number of bytes. When it begins to hold back, and when it ends, a line says so, with how many of what.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
@@ -69,13 +80,12 @@ export class RateLimit {
   /** Takes out of the output, in place, what is held back. The parts are in the order of their lines. */
   pass(output: Uint8Array, parts: readonly MergedPart[]): Passed {
     const now = this.#options.clock.now()
-    if (this.#isWithin(parts, now)) return { bytes: output, held: 0 }
     const all = Buffer.from(output.buffer, output.byteOffset, output.length)
     let [from, to, held] = [0, 0, 0]
     for (const part of parts)
       for (const line of this.#linesOf(part)) {
         const end = all.indexOf(newline, from) + 1
-        if (this.#passes(line, now)) {
+        if (this.#passes(line, end - from, now)) {
           if (to < from) output.copyWithin(to, from, end)
           to += end - from
         } else held++
@@ -92,20 +102,6 @@ export class RateLimit {
     this.#buckets.clear()
   }
 
-  /** Nobody's events are more than its tokens; then they are taken, and no line has to be looked at. */
-  #isWithin(parts: readonly MergedPart[], now: number): boolean {
-    const events = new Map<ContainerCounts, number>()
-    for (const { counts, owners, others } of parts) {
-      for (const [row, owner] of owners.entries()) events.set(owner, (events.get(owner) ?? 0) + counts.events[row]!)
-      for (const [i, owner] of others.entries())
-        if (owner !== undefined) events.set(owner, (events.get(owner) ?? 0) + counts.others[i]!)
-    }
-    const wanted = [...events].map(([owner, count]) => ({ bucket: this.#bucketOf(owner.key, now), count }))
-    if (wanted.some(({ bucket, count }) => count > bucket.tokens)) return false
-    for (const { bucket, count } of wanted) bucket.tokens -= count
-    return true
-  }
-
   *#linesOf({ counts: { lineKinds }, kinds, owners, others, firsts }: MergedPart): Generator<Line> {
     if (lineKinds === undefined) throw new Error('the kinds of lines were not asked for')
     const isFirst = [...firsts]
@@ -116,13 +112,18 @@ export class RateLimit {
     }
   }
 
-  #passes({ owner, kind, isFirst }: Line, now: number): boolean {
+  #passes({ owner, kind, isFirst }: Line, length: number, now: number): boolean {
     const bucket = this.#bucketOf(owner.key, now)
-    if (bucket.tokens >= 1) {
+    if (bucket.tokens >= 1 && bucket.bytes >= length) {
       bucket.tokens--
+      bucket.bytes -= length
       return true
     }
-    if (isFirst || (kind?.enforcer === '' && kind.operation === undecoded.operation)) return true
+    const isExempt = isFirst || (kind?.enforcer === '' && kind.operation === undecoded.operation)
+    if (isExempt && bucket.exempt >= length) {
+      bucket.exempt -= length
+      return true
+    }
     this.#hold(bucket, owner, kind, now)
     return false
   }
@@ -130,13 +131,18 @@ export class RateLimit {
   #bucketOf(key: string, now: number): Bucket {
     const { rate } = this.#options
     const most = Math.max(1, rate)
+    const mostBytes = Math.max(leastBytes, rate * bytesOfEvent)
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
-      bucket = { tokens: most, at: now, closed: undefined }
+      bucket = { tokens: most, bytes: mostBytes, exempt: exemptBytes, at: now, closed: undefined }
       this.#buckets.set(key, bucket)
       this.#wait()
     }
-    bucket.tokens = Math.min(most, bucket.tokens + ((now - bucket.at) * rate) / 1_000)
+    if (bucket.at === now) return bucket
+    const seconds = (now - bucket.at) / 1_000
+    bucket.tokens = Math.min(most, bucket.tokens + seconds * rate)
+    bucket.bytes = Math.min(mostBytes, bucket.bytes + seconds * rate * bytesOfEvent)
+    bucket.exempt = Math.min(exemptBytes, bucket.exempt + (seconds * exemptBytes) / 60)
     bucket.at = now
     return bucket
   }

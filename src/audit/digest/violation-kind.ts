@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import { newline } from '../../base/bytes.ts'
 import { operationAndNameOf } from '../batch/apparmor-kind.ts'
 import { partsOfKey } from '../batch/kind-table.ts'
 import { eventKinds } from '../encode/event-head.ts'
 import { type ContainerFields, containerKeys } from '../sink/own-lines.ts'
+import { bounded } from './cut-text.ts'
 
 /** What a digest tells violations of one container apart by. */
 export interface ViolationKind {
@@ -25,7 +25,7 @@ export function readLine(output: Uint8Array, start: number): { kind: ViolationKi
   const enforcer = textOf(fields['enforcer'])
   const about = 'undecoded' in fields ? undecoded : aboutOf(enforcer, (fields['event'] ?? {}) as Fields)
   return {
-    kind: { enforcer, action: textOf(fields['action']), profileName: textOf(fields['profileName']), ...about },
+    kind: { enforcer, action: textOf(fields['action']), profileName: bounded(textOf(fields['profileName'])), ...about },
     container: () => Object.fromEntries(containerKeys.map((key) => [key, textOf(fields[key])])) as ContainerFields,
   }
 }
@@ -36,7 +36,9 @@ export function kindOfKey(key: string): ViolationKind | undefined {
   const event = eventKinds[kind]
   if (event?.enforcer !== 'AppArmor') return undefined
   const found = operationAndNameOf(rest)
-  return found && { ...event, profileName: profile, operation: found.operation, object: found.name }
+  if (found === undefined) return undefined
+  const [operation, object] = [found.operation, found.name].map(bounded) as [string, string]
+  return { ...event, profileName: bounded(profile), operation, object }
 }
 
 /** The operation of lines that hold a record as it is. */
@@ -45,14 +47,6 @@ export const undecoded = { operation: 'undecoded', object: '' }
 /** Equal for equal kinds only. */
 export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
   [enforcer, action, profileName, operation].map((text) => `${text.length} ${text}`).join('') + object
-
-const longest = 256
-
-/** A bounded text for any other; two have the same only when they are the same. */
-export function bounded(text: string): string {
-  if (text.length <= longest) return text
-  return `${text.slice(0, longest - 80)}…sha256:${createHash('sha256').update(text).digest('hex')}`
-}
 
 function aboutOf(enforcer: string, event: Fields): Pick<ViolationKind, 'operation' | 'object'> {
   if (enforcer === 'Seccomp') return { operation: 'syscall', object: bounded(textOf(event['syscall'])) }

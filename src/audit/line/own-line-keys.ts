@@ -27,7 +27,7 @@ const kinds: Schema = {
       key('action', text, 'as in the lines'),
       key('profileName', text, 'as in the lines'),
       key('operation', text, 'what was tried'),
-      key('object', text, 'path, capability, call, address or peer; a long one is cut and ends in a hash of it'),
+      key('object', text, 'path, capability, call, address or peer; of one of more than 256 bytes those, and a hash'),
       key('events', count, 'how many of this kind'),
     ],
     true,
@@ -47,9 +47,14 @@ export const heldBackKeys: readonly Key[] = [
 ]
 
 export const digestKeys: readonly Key[] = [
-  key('events', count, 'of the container in this minute, whatever became of their lines'),
-  key('from', moment, 'the beginning of the minute, by the time of writing'),
+  key('events', count, 'of the container from then to then, whatever became of their lines'),
+  key(
+    'from',
+    moment,
+    'the beginning of the minute, by the time of writing; of several where the numbers of the first had no room',
+  ),
   key('to', moment, 'its end, or the agent’s'),
   key('kinds', kinds, 'the events by kind, each with its number'),
-  key('other', count, 'those of further kinds'),
+  key('other', count, 'those of further kinds, and of kinds that have no room'),
+  key('omitted', count, 'kinds whose first violation has no line here, as there is no room', 'there are such'),
 ]

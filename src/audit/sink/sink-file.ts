@@ -217,7 +217,7 @@ export function troubleOf(error: unknown): Trouble {
 const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
 /** Of a size as rotating-file-stream takes it. */
-const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
+export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
 
 /** A file that was only read or is synced has nothing to say when it is closed. */
 const closeLater = (fd: number): void => close(fd)

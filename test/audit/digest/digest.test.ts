@@ -1,10 +1,12 @@
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { bpfRecord, random, seccompLine } from '../../../bench/audit/made-up.ts'
 import { makeRecord } from '../../../bench/audit/made-up-record.ts'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
+import { bounded, withBoundedTexts } from '../../../src/audit/digest/cut-text.ts'
 import { bytesOf, demo, demoHead, demoPid, fixtures, knowing, run } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { denial } from '../pipeline-world.ts'
@@ -190,12 +192,39 @@ describe('the digest of violations', () => {
       ])
     })
 
-  it('cuts a name that is long, and keeps two of them apart', () => {
-    add(denial(`/${'a'.repeat(1_000)}1`) + denial(`/${'a'.repeat(1_000)}2`))
+  it('keeps of a long name its first 256 bytes and a hash, everywhere, and keeps two of them apart', () => {
+    const name = (end: string): string => `/${'a'.repeat(254)}é${'b'.repeat(1_000)}${end}`
+    const hex = (text: string): string => Buffer.from(text).toString('hex').toUpperCase()
+    for (const end of ['1', '2', '1']) add(denial('/NAME').replace('"/NAME"', hex(name(end))))
     world.digest.close()
-    const kinds = world.counts.flatMap(({ digest }) => digest.kinds)
-    expect(kinds.map(({ object }) => object.length <= 256)).to.deep.equal([true, true])
-    expect(new Set(kinds.map(({ object }) => object)).size).to.equal(2)
+    const kept = ['1', '2'].map((end) => {
+      const hash = createHash('sha256').update(name(end)).digest('hex')
+      // A character of two bytes would be the 256th and the 257th.
+      return `/${'a'.repeat(254)}…sha256:${hash.slice(0, 32)}`
+    })
+    expect(
+      world.counts.flatMap(({ digest }) => digest.kinds.map(({ object, events }) => [object, events])),
+    ).to.deep.equal([
+      [kept[0], 2],
+      [kept[1], 1],
+    ])
+    expect(world.firsts.map(({ event }) => event.name)).to.deep.equal(kept)
+    expect(
+      world.violations.map(({ event }) => event.name),
+      'the log has all of it',
+    ).to.deep.equal(['1', '2', '1'].map(name))
+    expect(world.digestLog.text).to.contain('"fsuid":0,')
+    const [first, second] = [world.firsts[0]!, world.violations[0]!]
+    expect({ ...first, event: '' }).to.deep.equal({ ...second, event: '' })
+  })
+
+  it('leaves numbers of a line that is cut as they are, and each text that is short', () => {
+    const text = (length: number): string => `\\"\\u00e9${'x'.repeat(length)}`
+    const line = (more: string): Buffer => Buffer.from(`{"a":18446744073709551615,"b":"${text(9)}",${more}"é":"é"}\n`)
+    expect(withBoundedTexts(line(`"c":"${text(246)}",`))).to.deep.equal(line(`"c":"${text(246)}",`))
+    const cut = Buffer.from(withBoundedTexts(line(`"c":"${text(300)}",`))).toString()
+    expect(cut.slice(0, 50)).to.equal(line('').toString().slice(0, 50))
+    expect((JSON.parse(cut) as { c: string }).c).to.equal(bounded(`"é${'x'.repeat(300)}`))
   })
 
   const mount = (path: string, type: string): Uint8Array =>

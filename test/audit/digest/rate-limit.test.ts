@@ -71,6 +71,22 @@ describe('a rate of violations', () => {
     expect(world.held).to.equal(90)
   })
 
+  it('lets so many bytes of a container through, however long its lines are, and how many kinds they are of', async () => {
+    const long = (i: number): string => denial(`/${'x'.repeat(4_000)}${i}`)
+    for (let second = 0; second < 120; second++) {
+      add(Array.from({ length: 12 }, (_, i) => long(second * 12 + i)).join('') + denial('/of-another', 4000))
+      await clock.advance(1_000)
+    }
+    const bytes = world.violations
+      .filter(({ event }) => event.name !== '/of-another')
+      .reduce((sum, line) => sum + JSON.stringify(line).length + 1, 0)
+    // 10 events a second of 2 KiB, and at once 64 KiB; and 256 kinds of 2 KiB at once, and a minute.
+    expect(bytes).to.be.within(3_000_000, 120 * 20_480 + 65_536 + 3 * 524_288)
+    expect(world.violations.filter(({ event }) => event.name === '/of-another')).to.have.length(120)
+    world.digest.close()
+    expect(world.violations.length + world.held).to.equal(world.happened.length)
+  })
+
   it('says what it held back when it ends, and leaves no timer', () => {
     add(many(50))
     world.digest.close()

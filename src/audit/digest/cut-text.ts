@@ -1,0 +1,36 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { asciiJson } from '../encode/json-text.ts'
+
+/** Bytes of a text that the digest keeps; a longer one has a hash behind these. */
+const longest = 256
+/** Hexadecimal digits of it. */
+const hashDigits = 32
+/** A character takes at most three bytes for each of JavaScript's. */
+const surelyShort = Math.floor(longest / 3)
+
+/** A bounded text for any other; two have the same only when they are the same. */
+export function bounded(text: string): string {
+  if (text.length <= surelyShort) return text
+  const bytes = Buffer.from(text)
+  if (bytes.length <= longest) return text
+  let end = longest
+  // Not within a character.
+  while ((bytes[end]! & 0xc0) === 0x80) end--
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, hashDigits)
+  return `${bytes.toString('utf8', 0, end)}…sha256:${hash}`
+}
+
+const texts = /"(?:[^"\\]|\\.)*"/g
+
+/** The line with each of its texts bounded. It is not parsed as a whole: its numbers are longer than JavaScript's. */
+export function withBoundedTexts(line: Uint8Array): Uint8Array {
+  if (line.length <= longest) return line
+  const before = Buffer.from(line.buffer, line.byteOffset, line.length).toString('utf8')
+  const after = before.replace(texts, (text) =>
+    text.length <= surelyShort ? text : cut(text, bounded(JSON.parse(text) as string)),
+  )
+  return after === before ? line : Buffer.from(after)
+}
+
+const cut = (text: string, short: string): string => (JSON.parse(text) === short ? text : asciiJson(short))
