@@ -28,7 +28,7 @@ export function managerMetricRows(): Row[] {
   const sources: Record<keyof MetricSources, unknown> = {
     ...{ actors: nothing, certificates: nothing, isLeader: nothing, queues: nothing, policies: nothing },
     policyStates: nothing,
-    models: nothing,
+    ...{ models: nothing, outlines: nothing },
     ...{ eventsLost: nothing, failures: nothing, limiter: {} },
   }
   const { registry } = new ManagerMetrics(sources as MetricSources, { process: false })

@@ -83,6 +83,8 @@ export interface FoundModel {
   /** Its profiles are there. */
   ready: boolean
   model: BehaviorModel
+  /** Why this manager keeps no more of it than that it is there. */
+  outline?: string
 }
 
 export interface PolicyPorts {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile, VarmorPolicyStatus } from '../../src/api/types.ts'
+import { whyOutlined } from '../../src/base/left-out.ts'
 import type { AnyPolicy, ProfileDocument } from '../ports.ts'
 import { isInForce, ownerOf } from './desired.ts'
 import { forbiddenChanges } from './forbidden-changes.ts'
@@ -84,11 +85,20 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
   const { profile, memory, now, model } = seen
   const modeling = modelingOf(policy, profile, seen, memory.recording)
   const { uid, generation, labels = {} } = policy.metadata
-  const of = JSON.stringify([uid, generation, Object.entries(labels), modeling.state, model?.version, seen.profileName])
+  const outline = whyOutlined(policy)
+  const made = [modeling.state, model?.version, seen.profileName]
+  const of = JSON.stringify([
+    uid,
+    generation,
+    Object.entries(labels),
+    ...made,
+    ...(outline === undefined ? [] : [outline]),
+  ])
   const { settled, compiled } = memory
   const here: Standing = { policy, modeling, of }
   if (settled?.of === of && settled.profile === versionOf(profile) && now < settled.until)
     return { is: 'settled', settled, ...here }
+  if (outline !== undefined) return { is: 'invalid', errors: [noRoom('spec', outline)], ...here }
   if (compiled?.of !== of) return { is: 'not compiled', ...here }
   const { desired } = compiled
   const ends = recordingEnds(profile, seen, memory.recording)
@@ -100,9 +110,15 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
     const until = isRecording ? ends : Number.POSITIVE_INFINITY
     return { is: 'change forbidden', errors: [...forbidden, ...(desired.ok ? [] : desired.errors)], until, ...here }
   }
-  if (!desired.ok) return { is: 'invalid', errors: desired.errors, ...here }
+  if (!desired.ok) {
+    const ofModel = model?.outline === undefined ? [] : [noRoom('ArmorProfileModel', model.outline)]
+    return { is: 'invalid', errors: [...desired.errors, ...ofModel], ...here }
+  }
   const { document, leftOut } = desired
   return profile !== undefined && isInForce(document, profile)
     ? { is: 'in force', leftOut, ...here }
     : { is: 'profile differs', document, leftOut, ...here }
 }
+
+/** This manager keeps an outline only, of which nothing can be made. */
+const noRoom = (path: string, problem: string): FieldError => ({ code: 'TOO_LARGE', path, problem })

@@ -1,4 +1,5 @@
 import type { WallMs } from '../../src/base/clock.ts'
+import { whyOutlined } from '../../src/base/left-out.ts'
 import { cut, listing } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
 import { isInProfile } from './confinement.ts'
@@ -125,7 +126,8 @@ export function decide(seen: Observation): Decision {
   switch (situation.is) {
     case 'done': {
       const { limiter, lookIn, memory: after } = stopped(memory)
-      const message = shadowedText(seen.survey.shadowed)
+      const { shadowed, outlined } = seen.survey
+      const message = [shadowedText(shadowed), outlinedText(outlined)].filter((text) => text !== '').join('; ')
       return { ...going(seen, wanted, 'done', message), memory: after, limiter, lookIn }
     }
     case 'late':
@@ -240,6 +242,12 @@ function shadowedText(those: readonly Shadowed[]): string {
   if (those.length === 0) return ''
   const named = those.map(({ workload, by }) => `${nameOf(workload)} (${by.replace(/\/+/, ' ')})`)
   return `another policy comes first in ${listing(named, ', ', NAMED)}`
+}
+
+function outlinedText(those: readonly Workload[]): string {
+  const [first] = those
+  if (first === undefined) return ''
+  return `not restarted if the policy means them: ${listing(those.map(nameOf), ', ', NAMED)}; ${whyOutlined(first)}`
 }
 
 const heldText = (first: Astray): string => `${outsideText(first)}: ${replacedByHand(first.workload)}`

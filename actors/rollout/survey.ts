@@ -1,5 +1,6 @@
 import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { WallMs } from '../../src/base/clock.ts'
+import { whyOutlined } from '../../src/base/left-out.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut, takeOut } from './confinement.ts'
 import { replacedByHand, unhealthy } from './health.ts'
@@ -41,13 +42,15 @@ export interface Survey {
   held: Astray[]
   /** Left to another policy. */
   shadowed: Shadowed[]
+  /** There is an outline only, which does not say whether they are meant. */
+  outlined: Workload[]
   finished: number
   /** What was known to be restarted, and what was found to be. */
   begun: Map<string, number>
 }
 
 export const nothingFound = (): Survey => ({
-  ...{ waiting: [], rolling: [], unseen: [], astray: [], held: [], shadowed: [] },
+  ...{ waiting: [], rolling: [], unseen: [], astray: [], held: [], shadowed: [], outlined: [] },
   finished: 0,
   begun: new Map(),
 })
@@ -84,7 +87,10 @@ export function survey(
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
     const workload = fresh(stored)
-    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, known, found)
+    if (whyOutlined(workload) !== undefined) {
+      const mayBeMeant = selector !== undefined || workload.metadata.name === wanted.target.name
+      if (mayBeMeant && !isLater(workload, wanted)) found.outlined.push(workload)
+    } else if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, known, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return found
@@ -103,9 +109,12 @@ function isMeant(
   return target.name === name
 }
 
+const isLater = ({ metadata }: Workload, { since }: WantedRollout): boolean =>
+  Date.parse(metadata.creationTimestamp ?? '') > since
+
 function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, known: Known, found: Survey): void {
   // Made later, it has picked up the change, and was never restarted for it, whatever it says.
-  if (Date.parse(workload.metadata.creationTimestamp ?? '') > wanted.since) return
+  if (isLater(workload, wanted)) return
   const { pods, now, rival } = known
   const at = begunAt(workload, wanted, known, found.begun)
   if (at === undefined) {

@@ -95,6 +95,15 @@ export const alerts: readonly Alert[] = [
     remedy: `Look at the conditions with status False; of a refused policy that is Created or Updated: \`${showReady}\`.`,
   },
   {
+    name: 'VarmorObjectsOutlined',
+    severity: 'warning',
+    expression: 'max by (resource) (varmor_objects_outlined) > 0',
+    lasts: '5m',
+    summary: 'Managers have no room for {{ $value }} {{ $labels.resource }}.',
+    remedy:
+      'A namespace has more, or larger ones, than managers keep for one. Such a policy keeps the profile of before, and its condition Created or Updated says that there is no room for it; such a workload is not restarted. Delete some, bound them by a ResourceQuota, or raise manager.resources.limits.memory: the room grows with it.',
+  },
+  {
     name: 'VarmorEnforcementGaps',
     severity: 'warning',
     expression: 'max(varmor_policy_states{state="partly-enforced"}) > 0',

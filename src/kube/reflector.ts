@@ -1,5 +1,6 @@
 import { Backoff } from '../base/backoff.ts'
 import { type Clock, sleep, systemClock } from '../base/clock.ts'
+import { whyOutlined } from '../base/left-out.ts'
 import type { Random } from '../base/random.ts'
 import { linkedController } from './abort.ts'
 import { ApiError, ConnectionError, isExpired } from './api-error.ts'
@@ -12,6 +13,7 @@ import { guarded, type ReflectorObserver } from './reflector-observer.ts'
 import { checkTransition, type ReflectorState } from './reflector-state.ts'
 import { BadEvent, Replica } from './replica.ts'
 import type { ListOptions, WatchOptions } from './requests.ts'
+import { Room, type RoomOptions } from './room.ts'
 import { type IndexFunction, Store, type StoreView } from './store.ts'
 import type { WatchSink } from './watch-stream.ts'
 
@@ -46,6 +48,8 @@ export interface ReflectorOptions<T> {
   indexes?: Readonly<Record<string, IndexFunction<T>>>
   /** Makes objects smaller before they are kept, such as withoutManagedFields. Name, namespace, uid and version must stay. */
   transform?: (object: T) => T
+  /** For the objects of the store. While outlines are in it, a list follows each watch, as there may be room by then. */
+  room?: RoomOptions<T> | undefined
   timing?: Partial<ReflectorTiming>
 }
 
@@ -103,6 +107,7 @@ export class Reflector<T extends KubeObject> {
   #timing: ReflectorTiming
   #store: Store<T>
   #replica: Replica<T>
+  #room: Room<T> | undefined
   #queues = new Set<HandlerQueue<T>>()
   #backoff: Backoff
   #state: ReflectorState = 'idle'
@@ -113,7 +118,16 @@ export class Reflector<T extends KubeObject> {
   #running: Promise<void> | undefined
 
   constructor(options: ReflectorOptions<T>) {
-    const { source, clock = systemClock, random = Math.random, observer = {}, indexes, transform, timing } = options
+    const {
+      source,
+      clock = systemClock,
+      random = Math.random,
+      observer = {},
+      indexes,
+      transform,
+      timing,
+      room,
+    } = options
     this.#source = source
     this.#clock = clock
     this.#random = random
@@ -122,7 +136,8 @@ export class Reflector<T extends KubeObject> {
     this.#timing = { ...defaultTiming, ...timing }
     this.#store = new Store<T>(indexes, (index, key, error) => this.#observer.indexFailed?.(index, key, error))
     this.store = this.#store
-    this.#replica = new Replica(this.#store)
+    this.#room = room && new Room(room)
+    this.#replica = new Replica(this.#store, this.#room)
     const { backoffFirst: first, backoffLongest: longest } = this.#timing
     this.#backoff = new Backoff({ first, longest, random })
     this.synced = new Promise((resolve) => {
@@ -137,6 +152,11 @@ export class Reflector<T extends KubeObject> {
   /** The version up to which everything is known. */
   get resourceVersion(): string | undefined {
     return this.#replica.version
+  }
+
+  /** Objects of which there is the outline alone, because there is no room for more. */
+  get outlines(): number {
+    return this.#room?.outlines ?? 0
   }
 
   /** Changes that wait, by handler. */
@@ -210,6 +230,7 @@ export class Reflector<T extends KubeObject> {
   async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string }> {
     const objects = new Map<string, T>()
     const pages = new PageSize()
+    const room = this.#room?.emptied()
     let options = listOptions(way, this.#replica.version)
     for (;;) {
       const page = await this.#readPage(options, way, pages)
@@ -217,13 +238,22 @@ export class Reflector<T extends KubeObject> {
         const key = keyOf(item)
         if (key === '' || !item.metadata?.resourceVersion)
           throw new BadEvent(`a list has an object without ${key ? 'version' : 'name'}: ${key}`)
-        objects.set(key, this.#made(item))
+        objects.set(key, this.#listed(key, item, room))
       }
       const { continue: next, resourceVersion: version } = page.metadata
       if (next) options = { continue: next }
       else if (version) return { objects, version }
       else throw new BadEvent('a list has no version to watch from')
     }
+  }
+
+  /** What is known of it already, so that a list is not a second store. @param room of this list */
+  #listed(key: string, item: T, room: Room<T> | undefined): T {
+    const known = this.#store.get(key)
+    const { uid, resourceVersion } = item.metadata ?? {}
+    const isKnown = known?.metadata?.uid === uid && known?.metadata?.resourceVersion === resourceVersion
+    const made = isKnown && known !== undefined && whyOutlined(known) === undefined ? known : this.#made(item)
+    return room?.fit(made) ?? made
   }
 
   /** A page with as many objects as fit into an answer, where the server makes pages. */
@@ -248,9 +278,10 @@ export class Reflector<T extends KubeObject> {
     const guard = new InactivityGuard(this.#clock, this.#timing, (error) => controller.abort(error))
     try {
       await this.#source.watch(this.#watchOptions(), this.#sink(guard), controller.signal)
+      this.#mustList = this.outlines > 0
       return this.#delayAfterWatch(guard.lasted)
     } catch (error) {
-      this.#mustList = losesPlace(error)
+      this.#mustList = losesPlace(error) || this.outlines > 0
       return this.#delayAfterWatch(guard.lasted, error)
     } finally {
       guard.end()

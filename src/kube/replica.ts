@@ -1,5 +1,7 @@
+import { whyOutlined } from '../base/left-out.ts'
 import type { Change } from './change.ts'
 import { compareVersions, type KubeObject, keyOf } from './objects.ts'
+import type { Room } from './room.ts'
 import type { Store } from './store.ts'
 
 /** Deleted objects whose version is remembered, so that late events do not bring them back. */
@@ -20,10 +22,13 @@ export class Replica<T extends KubeObject> {
   /** Events left out because they brought nothing new. */
   ignored = 0
   #store: Store<T>
+  #room: Room<T> | undefined
   #tombstones = new Map<string, string>()
 
-  constructor(store: Store<T>) {
+  /** @param room for what is in the store; left out: as much as there is */
+  constructor(store: Store<T>, room?: Room<T>) {
     this.#store = store
+    this.#room = room
   }
 
   /** @throws {BadEvent} */
@@ -50,8 +55,9 @@ export class Replica<T extends KubeObject> {
     return deletion && known !== undefined ? order < 0 : order <= 0
   }
 
-  #put(key: string, object: T, known: T | undefined): Change<T> {
+  #put(key: string, whole: T, known: T | undefined): Change<T> {
     this.#tombstones.delete(key)
+    const object = this.#room?.fit(whole) ?? whole
     this.#store.set(object)
     return known === undefined ? { type: 'added', key, object } : { type: 'updated', key, object, old: known }
   }
@@ -65,6 +71,7 @@ export class Replica<T extends KubeObject> {
       return undefined
     }
     this.#store.delete(key)
+    this.#room?.forget(key)
     return { type: 'deleted', key, object, missed: false }
   }
 
@@ -93,6 +100,7 @@ export class Replica<T extends KubeObject> {
       const listed = objects.get(key)
       if (listed !== undefined && listed.metadata?.uid === known.metadata?.uid) continue
       this.#store.delete(key)
+      this.#room?.forget(key)
       changes.push({ type: 'deleted', key, object: known, missed: true })
     }
     for (const [key, object] of objects) {
@@ -105,6 +113,8 @@ export class Replica<T extends KubeObject> {
 }
 
 function isNews(known: KubeObject, listed: KubeObject, setBack: boolean): boolean {
+  // There may be room for the whole of it by now.
+  if (whyOutlined(known) !== undefined && whyOutlined(listed) === undefined) return true
   const order = compareVersions(listed.metadata?.resourceVersion ?? '', known.metadata?.resourceVersion ?? '')
   return setBack ? order !== 0 : order > 0
 }

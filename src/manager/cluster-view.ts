@@ -6,8 +6,10 @@ import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
+import type { RoomOptions } from '../kube/room.ts'
 import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
 import { type Node, nodes, withoutDetails, withoutPodDetails, workloadResources } from './cluster-resources.ts'
+import { type Rooms, roomsFor } from './rooms.ts'
 
 export interface ClusterViewOptions {
   /** Its clock is the reflectors' as well. */
@@ -15,6 +17,8 @@ export interface ClusterViewOptions {
   /** Called with what goes wrong with the watches of one kind. */
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
+  /** Default: those of a manager without a limit. */
+  rooms?: Rooms
 }
 
 /** What the manager knows of the cluster: one reflector a kind. */
@@ -29,29 +33,31 @@ export class ClusterView implements ControlPlaneStores {
   readonly workloadsOf: Readonly<Record<WorkloadKind, Reflector<Workload & KubeObject>>>
   #all: Reflector<KubeObject>[] = []
 
-  constructor({ client, observer, timing = {} }: ClusterViewOptions) {
+  constructor({ client, observer, timing = {}, rooms = roomsFor(0) }: ClusterViewOptions) {
     const reflect = <T extends KubeObject>(
       ref: ResourceRef<T>,
       transform: (object: T) => T = withoutManagedFields,
+      room?: RoomOptions<T>,
     ): Reflector<T> => {
       const reflector = new Reflector<T>({
         source: clientSource(client, ref),
         clock: client.caller.clock,
         random: client.caller.random,
         transform,
-        timing,
+        ...{ timing, room },
         ...(observer !== undefined && { observer: observer(ref.plural) }),
       })
       this.#all.push(reflector as unknown as Reflector<KubeObject>)
       return reflector
     }
-    this.policies = reflect(varmorPolicies as ResourceRef<AnyPolicy & KubeObject>)
+    const policies = varmorPolicies as ResourceRef<AnyPolicy & KubeObject>
+    this.policies = reflect(policies, withoutManagedFields, rooms.policies)
     this.clusterPolicies = reflect(varmorClusterPolicies as ResourceRef<AnyPolicy & KubeObject>)
     const slimmer = new ProfileSlimmer()
     this.profiles = reflect(armorProfiles, (profile) => slimmer.slim(withoutManagedFields(profile)))
-    this.models = reflect(armorProfileModels, withoutRecorded)
+    this.models = reflect(armorProfileModels, withoutRecorded, rooms.models)
     this.nodes = reflect(nodes, withoutDetails)
-    const workload = (kind: WorkloadKind) => reflect(workloadResources[kind], withoutPodDetails)
+    const workload = (kind: WorkloadKind) => reflect(workloadResources[kind], withoutPodDetails, rooms.workloads(kind))
     this.workloadsOf = {
       Deployment: workload('Deployment'),
       StatefulSet: workload('StatefulSet'),
@@ -73,6 +79,18 @@ export class ClusterView implements ControlPlaneStores {
         Object.entries(depths).map(([handler, depth]) => [`${kind}/${handler}`, depth]),
       ),
     )
+  }
+
+  /** Objects of which there is no room for more than an outline, by the plural of their kind. */
+  get outlines(): Record<string, number> {
+    const { Deployment, StatefulSet, DaemonSet } = this.workloadsOf
+    return {
+      varmorpolicies: this.policies.outlines,
+      armorprofilemodels: this.models.outlines,
+      deployments: Deployment.outlines,
+      statefulsets: StatefulSet.outlines,
+      daemonsets: DaemonSet.outlines,
+    }
   }
 
   /** Changes that wait for handlers, of all kinds together. */

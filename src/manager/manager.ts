@@ -59,6 +59,7 @@ import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
 import { eventsTo, lostEventsTo } from './policy-events.ts'
 import { BottleneckRestartLimiter } from './restart-limiter.ts'
+import { roomsFor } from './rooms.ts'
 import { Servers } from './servers.ts'
 import { forgetUninstall } from './uninstall.ts'
 
@@ -122,6 +123,7 @@ export class Manager {
     this.#view = new ClusterView({
       client,
       observer: (plural) => watchObserver(logger, plural),
+      rooms: roomsFor(listen.memory ?? process.constrainedMemory(), namespace),
       ...(watches !== undefined && { timing: watches }),
     })
     this.#names = new ProfileNames(this.#view, namespace)
@@ -219,6 +221,7 @@ export class Manager {
           reports: this.#reportGate.depth.waiting,
           recordings: this.#recordingGate.depth.waiting,
         }),
+        outlines: () => this.#view.outlines,
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),
         limiter: this.#limiter,

@@ -195,6 +195,11 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     says: ['VarmorPoliciesNotReady', 'VarmorEnforcementGaps'],
   },
   {
+    what: 'say that managers have no room for what a tenant makes',
+    series: { ...well, [`varmor_objects_outlined{resource="deployments", ${m1}}`]: '4x150' },
+    says: ['VarmorObjectsOutlined'],
+  },
+  {
     what: 'say that a certificate ends, and that the webhook was not asked',
     series: {
       ...well,

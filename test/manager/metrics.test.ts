@@ -116,6 +116,7 @@ describe('metrics of the manager', () => {
         policies: () => 7,
         policyStates: () => countStates(stored),
         models: () => countModels([model(true), model(false), model(undefined)]),
+        outlines: () => ({ deployments: 4, daemonsets: 0 }),
         eventsLost: () => ({ rateLimited: 2, queueFull: 0, failed: 1, invalid: 0 }),
         failures: () => ({ certificates: 4 }),
       },
@@ -134,6 +135,8 @@ describe('metrics of the manager', () => {
       expect(values.get(`varmor_policy_states{state="${state}"}`)).to.equal(states[state])
     expect(values.get('varmor_models{ready="true"}')).to.equal(2)
     expect(values.get('varmor_models{ready="false"}')).to.equal(1)
+    expect(values.get('varmor_objects_outlined{resource="deployments"}')).to.equal(4)
+    expect(values.get('varmor_objects_outlined{resource="daemonsets"}')).to.equal(0)
     expect(values.get('varmor_events_lost_total{reason="rateLimited"}')).to.equal(2)
     expect(values.get('varmor_part_failures_total{part="certificates"}')).to.equal(4)
     // Read, not added up.

@@ -26,6 +26,8 @@ export interface MetricSources {
   policyStates?: () => Readonly<Record<PolicyState, number>>
   /** Behaviour models, by whether their profiles are there. */
   models?: () => Readonly<Record<'true' | 'false', number>>
+  /** Objects of which there is no room for more than an outline, by resource. */
+  outlines?: () => Readonly<Record<string, number>>
   limiter?: Limiter
   /** Events that did not reach the server, by reason. */
   eventsLost?: () => EventLoss
@@ -60,7 +62,7 @@ export class ManagerMetrics {
     if (sources.actors !== undefined) actorMetrics(registry, sources.actors)
     const gauge = (name: string, help: string, read: () => readonly Sample[], labelNames: readonly string[] = []) =>
       gathered(registry, { name, type: 'gauge', help, labelNames }, read)
-    const { certificates, isLeader, queues, policies, policyStates, models, eventsLost, failures } = sources
+    const { certificates, isLeader, queues, policies, policyStates, models, outlines, eventsLost, failures } = sources
     const counter = (name: string, help: string, label: string, read: () => object) =>
       gathered(registry, { name, type: 'counter', help, labelNames: [label] }, () =>
         Object.entries(read()).map(([of, value]) => ({ labels: { [label]: of }, value })),
@@ -90,6 +92,13 @@ export class ManagerMetrics {
         'Behaviour models, by whether their profiles are there; each manager knows all',
         () => Object.entries(models()).map(([ready, value]) => ({ labels: { ready }, value })),
         ['ready'],
+      )
+    if (outlines !== undefined)
+      gauge(
+        'varmor_objects_outlined',
+        'Objects of which the manager keeps an outline only, as they take more memory than tenants get; they are not carried out',
+        () => Object.entries(outlines()).map(([resource, value]) => ({ labels: { resource }, value })),
+        ['resource'],
       )
     if (queues !== undefined)
       gauge(

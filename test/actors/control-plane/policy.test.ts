@@ -4,6 +4,7 @@ import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
 import { type AnyPolicy, PortError } from '../../../actors/ports.ts'
+import { outlined } from '../../../src/base/left-out.ts'
 import { keyFor, Session, type Stored } from '../fake-api.ts'
 import { ready, worldOf } from './policy-world.ts'
 import { policySpec, type World } from './world.ts'
@@ -432,6 +433,40 @@ describe('a policy', () => {
     const isReady = await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 120_000)
     expect(isReady, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
     expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady', message: '' })
+  })
+
+  it('of which a manager keeps an outline only says so, keeps its profile, and goes on when there is room', async () => {
+    const world = worldOf(1)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const spec = structuredClone(world.getProfile(AP)!.spec)
+    const session = world.manager!.session
+    const stored = session.policy.bind(session)
+    let hasRoom = false
+    session.policy = (id) => {
+      const whole = stored(id)
+      if (hasRoom || whole === undefined) return whole
+      const { enforcer, mode } = whole.spec.policy
+      return outlined({ ...whole, spec: { target: whole.spec.target, policy: { enforcer, mode } } }, 'there is no room')
+    }
+    const write = session.writePolicyStatus.bind(session)
+    session.writePolicyStatus = async (known, status) => {
+      const { metadata } = await write(known, status)
+      return { ...known, metadata, status }
+    }
+    world.api.update(key, (policy) => {
+      const { policy: rules } = policy.spec as ReturnType<typeof policySpec>
+      rules.enhanceProtect = { hardeningRules: ['disallow-umount'] }
+    })
+    await world.runFor(10_000)
+    expect(world.getProfile(AP)!.spec).to.deep.equal(spec)
+    expect(world.condition(key, 'Updated')).to.deep.include({ status: 'False', message: 'spec: there is no room' })
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Error' })
+    hasRoom = true
+    world.manager!.policies.of(key).tell({ type: 'changed' })
+    await world.runFor(10_000)
+    expect(world.getProfile(AP)!.spec).not.to.deep.equal(spec)
+    await ready(world, key)
   })
 
   it('is removed although the API server does not take that its actor failed', async () => {

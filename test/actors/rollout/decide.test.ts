@@ -160,6 +160,7 @@ const surveys: fc.Arbitrary<Survey> = fc.record({
   astray: astrays,
   held: astrays,
   shadowed: fc.array(fc.constant({ workload: workload('a', 'u'), by: 'VarmorPolicy/a/first' }), { maxLength: 1 }),
+  outlined: fc.array(fc.constant(workload('a', 'o')), { maxLength: 1 }),
   rolling: fc.array(
     fc
       .tuple(fc.nat(settings.deadline * 2), fc.constantFrom('a', 'b', 'c'))

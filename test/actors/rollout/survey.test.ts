@@ -1,9 +1,12 @@
 import { expect } from 'chai'
 import type { Workload } from '../../../actors/ports.ts'
+import { decide } from '../../../actors/rollout/decide.ts'
+import { idle, type Memory } from '../../../actors/rollout/memory.ts'
 import { restartOf } from '../../../actors/rollout/restart-patch.ts'
 import { type Known, survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
 import { asWall } from '../../../src/base/clock.ts'
+import { outlined } from '../../../src/base/left-out.ts'
 
 const SINCE = Date.UTC(2026, 0, 1)
 const wanted: WantedRollout = {
@@ -76,4 +79,31 @@ describe('a workload that was restarted and is not well', () => {
       expect(found.rolling.map((one) => one.since)).to.deep.equal(since === undefined ? [] : [since])
       expect(Object.fromEntries(found.begun)).to.deep.equal(since === undefined ? {} : { web: since })
     })
+})
+
+describe('a workload of which a manager keeps an outline only', () => {
+  const outline = outlined(
+    { kind: 'Deployment', metadata: { ...web.metadata, labels: {} }, spec: { template: {} } } as Workload,
+    'there is no room for it',
+  )
+  const bySelector = { ...wanted, target: { kind: 'Deployment', selector: { matchLabels: { app: 'web' } } } } as const
+  const later = { ...outline, metadata: { ...outline.metadata, creationTimestamp: '2026-01-02T00:00:00Z' } }
+  const rows: [title: string, workload: Workload, of: WantedRollout, expected: string[]][] = [
+    ['may be meant by its labels', outline, bySelector, ['outlined']],
+    ['is meant by its name', outline, wanted, ['outlined']],
+    ['is not meant by another name', outline, { ...wanted, target: { kind: 'Deployment', name: 'db' } }, []],
+    ['has picked up the change if it was made later', later, bySelector, []],
+  ]
+  for (const [title, workload, of, expected] of rows)
+    it(title, () => expect(placed(workload, of)).to.deep.equal(expected))
+
+  it('is named in the end, with the reason and what to do', () => {
+    const memory: Memory = { ...idle(), wanted: bySelector }
+    const found = survey({ workloads: () => [outline] }, bySelector, settings, known(SINCE))
+    const { progress } = decide({ now: SINCE, wall: asWall(SINCE), memory, survey: found, settings })
+    expect(progress).to.include({
+      state: 'done',
+      message: 'not restarted if the policy means them: Deployment demo/web; there is no room for it',
+    })
+  })
 })

@@ -1,0 +1,103 @@
+import { mebibyte } from '../base/bytes.ts'
+import { outlined, whyOutlined } from '../base/left-out.ts'
+import { type KubeObject, keyOf } from './objects.ts'
+
+export interface RoomOptions<T> {
+  /** For people: `VarmorPolicies`. */
+  what: string
+  /** Bytes that all objects may take. */
+  all: number
+  /** Bytes that those of one namespace may take: the others keep the rest. */
+  ofNamespace: number
+  /** Whose objects are always kept. */
+  exempt?: string | undefined
+  /** The part of an object that is kept where there is no room for more; it has a bound, and name, namespace, uid and version. */
+  outline(object: T): T
+}
+
+/**
+ * How many bytes the objects of a store may take. Tenants say how many there are and how large each is, and a process that keeps them
+ * all ends when its memory does. Where there is no room, the outline of an object is kept.
+ */
+export class Room<T extends KubeObject> {
+  readonly #options: RoomOptions<T>
+  readonly #sizes = new Map<string, { namespace: string; bytes: number }>()
+  readonly #ofNamespace = new Map<string, number>()
+  readonly #outlines = new Set<string>()
+  #all = 0
+
+  constructor(options: RoomOptions<T>) {
+    this.#options = options
+  }
+
+  /** Objects of which the outline is kept. */
+  get outlines(): number {
+    return this.#outlines.size
+  }
+
+  /** Bytes that whole objects take. */
+  get bytes(): number {
+    return this.#all
+  }
+
+  /** The same room, with nothing in it. */
+  emptied(): Room<T> {
+    return new Room(this.#options)
+  }
+
+  /** @returns the object, or its outline */
+  fit(object: T): T {
+    const key = keyOf(object)
+    this.forget(key)
+    const why = whyOutlined(object) ?? this.#whyNot(object)
+    if (why === undefined) return object
+    this.#outlines.add(key)
+    return whyOutlined(object) === undefined ? outlined(this.#options.outline(object), why) : object
+  }
+
+  forget(key: string): void {
+    this.#outlines.delete(key)
+    const known = this.#sizes.get(key)
+    if (known === undefined) return
+    this.#sizes.delete(key)
+    this.#add(known.namespace, -known.bytes)
+  }
+
+  /** Why there is no room for the object; undefined if there is, which is then taken. */
+  #whyNot(object: T): string | undefined {
+    const { what, all, ofNamespace, exempt } = this.#options
+    const namespace = object.metadata?.namespace ?? ''
+    if (namespace === exempt) return undefined
+    const bytes = heapBytes(object)
+    const isMine = bytes + (this.#ofNamespace.get(namespace) ?? 0) > ofNamespace
+    if (isMine || bytes + this.#all > all) {
+      const [whose, most] = isMine ? [`the namespace ${namespace} takes`, ofNamespace] : ['all namespaces take', all]
+      const room = Math.round((most / mebibyte) * 10) / 10
+      return `there is no room for it: what managers keep of the ${what} of ${whose} more than ${room} MiB of memory; delete some, or make them smaller`
+    }
+    this.#sizes.set(keyOf(object), { namespace, bytes })
+    this.#add(namespace, bytes)
+    return undefined
+  }
+
+  #add(namespace: string, bytes: number): void {
+    this.#all += bytes
+    const left = (this.#ofNamespace.get(namespace) ?? 0) + bytes
+    if (left > 0) this.#ofNamespace.set(namespace, left)
+    else this.#ofNamespace.delete(namespace)
+  }
+}
+
+/** About as many bytes as V8 takes for a value that was parsed from JSON: small values take many times their text. */
+export function heapBytes(value: unknown): number {
+  if (typeof value === 'string') return 24 + value.length * (isWide.test(value) ? 2 : 1)
+  if (typeof value !== 'object' || value === null) return 8
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + 8 + heapBytes(item), 32)
+  let bytes = 56
+  // Each name of a field that no other object has takes a description of its own.
+  for (const [name, field] of Object.entries(value)) bytes += 64 + name.length + heapBytes(field)
+  return bytes
+}
+
+/** Characters that take two bytes each, and with them all of their text. */
+const isWide = /[^\0-\xff]/

@@ -1,0 +1,90 @@
+import { POLICY_FINALIZER } from '../../actors/policy/situation.ts'
+import type { AnyPolicy, Workload, WorkloadKind } from '../../actors/ports.ts'
+import type { ArmorProfileModel } from '../api/types.ts'
+import { mebibyte } from '../base/bytes.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import type { RoomOptions } from '../kube/room.ts'
+
+/** Memory that the chart gives a manager, and which one without a limit is taken to have at least twice. */
+const USUAL = 512 * mebibyte
+
+/** Bytes of the objects of a kind, with USUAL memory, and how many namespaces it takes to fill that room. */
+const SHARES = {
+  policies: { all: 48 * mebibyte, namespaces: 8 },
+  models: { all: 32 * mebibyte, namespaces: 4 },
+  Deployment: { all: 48 * mebibyte, namespaces: 8 },
+  StatefulSet: { all: 16 * mebibyte, namespaces: 4 },
+  DaemonSet: { all: 16 * mebibyte, namespaces: 4 },
+}
+
+export interface Rooms {
+  policies: RoomOptions<AnyPolicy & KubeObject>
+  models: RoomOptions<ArmorProfileModel & KubeObject>
+  workloads(kind: WorkloadKind): RoomOptions<Workload & KubeObject>
+}
+
+/**
+ * How much a manager keeps of what tenants make. What is not theirs, such as cluster policies, has no bound but the API server's.
+ * @param memory bytes that the process may take; 0 where nobody says
+ * @param exempt namespace of the agents' DaemonSet, which is always kept
+ */
+export function roomsFor(memory: number, exempt?: string): Rooms {
+  // A process without a limit says so by a number that no machine has.
+  const isBounded = memory > 0 && memory < 2 ** 50
+  const times = Math.max(1, isBounded ? memory / USUAL : 2)
+  const room = (of: keyof typeof SHARES, what: string) => {
+    const { all, namespaces } = SHARES[of]
+    return { what, all: times * all, ofNamespace: (times * all) / namespaces, exempt }
+  }
+  return {
+    policies: { ...room('policies', 'VarmorPolicies'), outline: outlineOfPolicy },
+    models: { ...room('models', 'ArmorProfileModels'), outline: outlineOfModel },
+    workloads: (kind) => ({ ...room(kind, `${kind}s`), outline: outlineOfWorkload }),
+  }
+}
+
+/** Characters of JSON of a part that an outline keeps, and of a status. */
+const SHORT = 4_096
+const LONG = 65_536
+/** Finalizers of an outline, and characters of a name that may be any text. */
+const FINALIZERS = 16
+const NAME = 256
+
+const ifShort = <T>(part: T, most = SHORT): T | undefined =>
+  (JSON.stringify(part)?.length ?? 0) <= most ? part : undefined
+
+function metadataOf({ metadata }: KubeObject): NonNullable<KubeObject['metadata']> {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata ?? {}
+  const kept = { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp }
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined))
+}
+
+/** With what says which workloads it means: new pods come into the profile that is in force. */
+function outlineOfPolicy(policy: AnyPolicy & KubeObject): AnyPolicy & KubeObject {
+  const { apiVersion, kind, metadata, spec, status } = policy
+  const { enforcer = '', mode, modelingOptions } = spec?.policy ?? {}
+  const all = metadata.finalizers ?? []
+  const finalizers = all.length <= FINALIZERS ? all : all.filter((one) => one === POLICY_FINALIZER)
+  const labels = ifShort(metadata.labels)
+  return {
+    ...{ apiVersion, kind },
+    metadata: { ...metadataOf(policy), finalizers, ...(labels !== undefined && { labels }) },
+    spec: {
+      target: ifShort(spec?.target) ?? { kind: spec?.target?.kind },
+      policy: { enforcer: String(enforcer).slice(0, NAME), mode, modelingOptions: ifShort(modelingOptions) },
+    },
+    status: ifShort(status, LONG),
+  } as unknown as AnyPolicy & KubeObject
+}
+
+function outlineOfModel(model: ArmorProfileModel & KubeObject): ArmorProfileModel & KubeObject {
+  const { apiVersion, kind, storageType, status } = model
+  const kept = { apiVersion, kind, storageType, status: ifShort(status, LONG) }
+  return { ...kept, metadata: metadataOf(model), data: {} } as unknown as ArmorProfileModel & KubeObject
+}
+
+function outlineOfWorkload(workload: Workload & KubeObject): Workload & KubeObject {
+  const { kind, apiVersion } = workload
+  const outline = { apiVersion, kind, metadata: metadataOf(workload), spec: { template: {} } }
+  return outline as unknown as Workload & KubeObject
+}

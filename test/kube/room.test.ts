@@ -1,0 +1,118 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect } from 'chai'
+import { whyOutlined } from '../../src/base/left-out.ts'
+import { heapBytes, Room, type RoomOptions } from '../../src/kube/room.ts'
+import { type Thing, thing } from './harness.ts'
+import { settle, started } from './reflector-world.ts'
+
+setFlagsFromString('--expose-gc')
+const gc = runInNewContext('gc') as () => void
+
+const options: RoomOptions<Thing> = {
+  what: 'Things',
+  all: 100_000,
+  ofNamespace: 40_000,
+  exempt: 'ours',
+  outline: ({ metadata }) => ({ metadata }),
+}
+/** @param length characters, of a byte each */
+const large = (name: string, namespace: string, length = 10_000): Thing => {
+  const made = thing(name, 1, { text: 'x'.repeat(length) })
+  made.metadata.namespace = namespace
+  return made
+}
+
+describe('room for objects', () => {
+  it('is full for a namespace that has its share, and not for another one', () => {
+    const room = new Room(options)
+    const kept = (namespace: string) =>
+      ['a', 'b', 'c', 'd', 'e'].map((name) => whyOutlined(room.fit(large(name, namespace))) === undefined)
+    expect(kept('one')).to.deep.equal([true, true, true, false, false])
+    expect(kept('two')).to.deep.equal([true, true, true, false, false])
+    expect(room.outlines).to.equal(4)
+    expect(room.bytes).to.be.within(60_000, 80_000)
+    const outline = room.fit(large('f', 'one'))
+    expect(outline).to.deep.include({ metadata: large('f', 'one').metadata })
+    expect(outline.spec).to.equal(undefined)
+    expect(whyOutlined(outline)).to.match(/Things of the namespace one takes? more than 0 MiB/)
+  })
+
+  it('is full for all when all have theirs, but for whom it is always there', () => {
+    const room = new Room(options)
+    for (const namespace of ['one', 'two', 'three'])
+      for (const name of ['a', 'b', 'c']) room.fit(large(name, namespace))
+    expect(whyOutlined(room.fit(large('a', 'four')))).to.match(/of all namespaces/)
+    expect(whyOutlined(room.fit(large('a', 'ours', 1_000_000)))).to.equal(undefined)
+  })
+
+  it('is there again when an object goes, or becomes smaller', () => {
+    const room = new Room(options)
+    for (const name of ['a', 'b', 'c']) room.fit(large(name, 'one'))
+    const isWhole = () => whyOutlined(room.fit(large('d', 'one'))) === undefined
+    expect(isWhole()).to.equal(false)
+    room.fit(large('a', 'one', 10))
+    expect(isWhole()).to.equal(true)
+    for (const name of ['a', 'b', 'c', 'd']) room.forget(`one/${name}`)
+    expect([room.bytes, room.outlines]).to.deep.equal([0, 0])
+  })
+
+  const shapes: { what: string; make: (i: number) => unknown }[] = [
+    { what: 'one long text', make: (i) => ({ text: `${i}${'x'.repeat(3_000)}` }) },
+    { what: 'one long text of two bytes a character', make: (i) => ({ text: `${i}${'é€'.repeat(1_500)}` }) },
+    {
+      what: 'labels that no other object has',
+      make: (i) => Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`l${i}-${n}`, 'v'])),
+    },
+    {
+      what: 'many containers',
+      make: (i) => Array.from({ length: 50 }, (_, n) => ({ name: `c${i}-${n}`, securityContext: {} })),
+    },
+    { what: 'many short texts', make: (i) => Array.from({ length: 200 }, (_, n) => `t${i}-${n}`) },
+  ]
+  for (const { what, make } of shapes)
+    it(`counts as much as V8 takes, of ${what}`, () => {
+      const texts = Array.from({ length: 2_000 }, (_, i) => JSON.stringify(make(i)))
+      gc()
+      const before = process.memoryUsage().heapUsed
+      const values = texts.map((text) => JSON.parse(text) as unknown)
+      gc()
+      const took = process.memoryUsage().heapUsed - before
+      const counted = values.reduce<number>((sum, value) => sum + heapBytes(value), 0)
+      expect(counted / took).to.be.within(0.75, 3)
+    })
+})
+
+describe('a reflector with a room', () => {
+  const few: RoomOptions<Thing> = { ...options, ofNamespace: 3_000 }
+
+  it('keeps outlines of what is too much, from a list and from a watch, and the whole when there is room again', async () => {
+    const { model, clock, reflector, changes } = await started({ room: few }, (m) => {
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) m.set(name, 1)
+    })
+    const whole = () => [...reflector.store.values()].filter((one) => whyOutlined(one) === undefined).length
+    const fits = whole()
+    expect(fits).to.be.within(1, 5)
+    expect(reflector.outlines).to.equal(6 - fits)
+    model.set('g', 1)
+    await settle()
+    expect(whyOutlined(reflector.store.get('default/g')!)).to.be.a('string')
+    expect(changes.at(-1)?.object).to.equal(reflector.store.get('default/g'))
+    for (const name of ['a', 'b', 'c', 'd']) model.remove(name)
+    await settle()
+    expect(reflector.outlines).to.equal(3)
+    model.endWatches()
+    await clock.advance(40_000)
+    expect([whole(), reflector.outlines]).to.deep.equal([3, 0])
+    expect(reflector.store.get('default/g')?.spec).to.deep.equal({ value: 1 })
+    await reflector.stop()
+  })
+
+  it('lists no more than once where all have room', async () => {
+    const { model, clock, reflector } = await started({ room: options }, (m) => m.set('a', 1))
+    model.endWatches()
+    await clock.advance(40_000)
+    expect(model.lists).to.equal(1)
+    await reflector.stop()
+  })
+})
