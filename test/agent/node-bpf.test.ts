@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { ContainerChange } from '../../src/agent/containers/runtime.ts'
 import { NodeBpf } from '../../src/agent/node-bpf.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import { noLogger } from '../../src/base/logger.ts'
@@ -20,6 +21,7 @@ describe('the BPF enforcer of a node', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'varmor-node-bpf-'))
     kernel = new FakeKernel()
+    writeFileSync(join(folder, 'object'), 'programs')
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
@@ -68,4 +70,20 @@ describe('the BPF enforcer of a node', () => {
       await turn()
       expect(node.beside).to.deep.equal(waits ? [before.folder] : [])
     })
+
+  it('says by which number records name a container, and since when', async () => {
+    const enforcer = await BpfEnforcer.open({
+      ...{ addon: kernel, encoder: fakeEncoder, root: join(folder, 'root'), object: join(folder, 'object') },
+      ...{ ringBytes: 4096, hostMntNs: 1, strictStart: 0, uptime: () => 12.345 },
+    })
+    const node = new NodeBpf({ enforcer, strictStart: false, logger: noLogger })
+    const containerID = 'a'.repeat(64)
+    const change = { type: 'started', container: { containerID } } as ContainerChange
+    expect(node.numbered(change)).to.equal(change)
+    await enforcer.add({ id: containerID, profile: web })
+    expect(node.numbered(change)).to.deep.equal({
+      type: 'started',
+      container: { containerID, bpfNumber: 1, bpfSince: 1_234 },
+    })
+  })
 })

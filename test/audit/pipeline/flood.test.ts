@@ -93,3 +93,15 @@ describe('the victim of a flood of 25,000 records a second', () => {
       room.close()
     }).timeout(60_000)
 })
+
+describe('records of many holders in one batch', () => {
+  it('wait apart up to a number of holders, and those of further ones together', () => {
+    const records = Buffer.concat(Array.from({ length: 1_000 }, (_, i) => record(i + 1, 10_000 + i)))
+    const batch = { source: 'test', seq: 0, format: 'record' as const, bytes: new Uint8Array(records) }
+    const { deferred } = processBatch(batch, new Snapshot(demo), processes, new Scratch())
+    expect(deferred.map(({ holder, records: count }) => (holder === '' ? count : 0)).filter(Boolean)).to.deep.equal([
+      744,
+    ])
+    expect(deferred).to.have.length(257)
+  })
+})
