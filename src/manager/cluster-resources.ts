@@ -157,7 +157,7 @@ export const workloadResources: Readonly<Record<WorkloadKind, ResourceRef<Worklo
 
 /** core/v1 Pod, as far as it matters whose it is and what confines it. */
 export interface Pod extends KubeObject {
-  spec?: NonNullable<ConfinedPod['spec']>
+  spec?: NonNullable<ConfinedPod['spec']> & { nodeName?: string }
   status?: { phase?: string }
 }
 

@@ -45,6 +45,7 @@ import { egressSources } from './egress/egress-sources.ts'
 import type { AgentHandlerOptions } from './http/agent-handler.ts'
 import { modelDataHandler } from './http/model-data-handler.ts'
 import { modelRoutes } from './http/model-routes.ts'
+import { findNode, withNode } from './http/node-of-token.ts'
 import { ReportGate } from './http/report-gate.ts'
 import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
@@ -384,9 +385,17 @@ export class Manager {
   #ofAgents(): AgentHandlerOptions {
     const { audiences = [], allowUnboundTokens = false } = this.#options.agents ?? {}
     const agentUser = this.#agentUser
+    const isExpected = (username: string): boolean => username === agentUser
+    const { namespace = this.#options.namespace } = agentAccount(agentUser) ?? {}
     const verifier = new TokenVerifier({
-      review: (token, known) => reviewToken(this.#client, token, audiences, { class: known ? 'read' : 'stranger' }),
-      isExpected: (username) => username === agentUser,
+      review: async (token, known) => {
+        const options = { class: known ? 'read' : 'stranger' } as const
+        const verdict = await reviewToken(this.#client, token, audiences, options)
+        // No pod is looked up for the many who may make valid tokens.
+        if (!('user' in verdict && isExpected(verdict.user.username))) return verdict
+        return withNode(verdict, findNode(this.#client, namespace, options))
+      },
+      isExpected,
       clock: systemClock,
     })
     const leadership = this.#leadership

@@ -5,6 +5,7 @@ import type { AgentReport } from '../../src/api/agent-report.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
 import type { Exchange, Reply } from '../../src/http/routes.ts'
 import type { TokenVerdict } from '../../src/kube/token-review.ts'
+import { withNode } from '../../src/manager/http/node-of-token.ts'
 import { ReportGate } from '../../src/manager/http/report-gate.ts'
 import { type ReportHandlerOptions, reportHandler } from '../../src/manager/http/report-handler.ts'
 import { statusRoutes } from '../../src/manager/http/status-routes.ts'
@@ -163,7 +164,7 @@ describe('reports of agents', () => {
       title: 'with a token that is bound to no node',
       options: { verify: async () => user(undefined) },
       status: 403,
-      says: /bound to no node/,
+      says: /bound to neither a node nor a pod/,
     },
     { title: 'that are no JSON', body: '{', status: 400, says: /not JSON/ },
     {
@@ -203,7 +204,7 @@ describe('reports of agents', () => {
     expect(set.taken).to.deep.equal([])
   })
 
-  it('with unbound tokens are taken from servers that know no others', async () => {
+  it('with tokens that are bound to nothing are taken where that is allowed', async () => {
     const set = setUp({ verify: async () => user(undefined), allowUnboundTokens: true })
     expect((await post(set)).status).to.equal(200)
   })
@@ -247,6 +248,49 @@ describe('reports of agents', () => {
       const reply = await route.POST!.admit!({ path, headers: {}, socket: undefined as never })
       expect(reply).to.include({ status: 404 })
       expect(String(reply?.body)).to.match(/records no behaviour/)
+    })
+})
+
+describe('the node of a token', () => {
+  const of = 'authentication.kubernetes.io/'
+  const bound = (extra: Record<string, string>, username = agentUser): TokenVerdict => ({
+    user: {
+      username,
+      extra: Object.fromEntries(Object.entries(extra).map(([key, value]) => [`${of}${key}`, [value]])),
+    },
+  })
+  const there: Record<string, string | undefined> = { 'agent-1 u1': 'n1', 'agent-2 u2': undefined }
+  const rows: { title: string; verdict: TokenVerdict; node?: string; refused?: RegExp; asked: number }[] = [
+    { title: 'is that of its pod', verdict: bound({ 'pod-name': 'agent-1', 'pod-uid': 'u1' }), node: 'n1', asked: 1 },
+    {
+      title: 'is the one that it names itself, which is not asked about',
+      verdict: bound({ 'pod-name': 'agent-1', 'pod-uid': 'u1', 'node-name': 'n7' }),
+      ...{ node: 'n7', asked: 0 },
+    },
+    { title: 'is none without a pod', verdict: bound({}), asked: 0 },
+    { title: 'is none with a pod of no uid', verdict: bound({ 'pod-name': 'agent-1' }), asked: 0 },
+    {
+      title: 'is not had from another pod of the same name',
+      verdict: bound({ 'pod-name': 'agent-1', 'pod-uid': 'u0' }),
+      ...{ refused: /the pod agent-1, which is not there/, asked: 1 },
+    },
+    {
+      title: 'is not had while its pod is on no node',
+      verdict: bound({ 'pod-name': 'agent-2', 'pod-uid': 'u2' }),
+      ...{ refused: /the pod agent-2, .* on no node/, asked: 1 },
+    },
+    { title: 'is not looked for where the token is refused', verdict: { refused: 'no' }, refused: /^no$/, asked: 0 },
+  ]
+  for (const { title, verdict, node, refused, asked } of rows)
+    it(title, async () => {
+      const finds: string[] = []
+      const found = await withNode(verdict, async ({ name, uid }) => {
+        finds.push(name)
+        return there[`${name} ${uid}`]
+      })
+      expect(finds).to.have.length(asked)
+      if (refused !== undefined) expect(found).to.have.property('refused').that.matches(refused)
+      else expect('user' in found && found.user.extra?.[nodeKey]?.[0]).to.equal(node)
     })
 })
 

@@ -2,17 +2,15 @@ import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type TokenBucket, TokenBuckets } from '../../base/token-bucket.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
+import { nodeNameKey } from './node-of-token.ts'
 import type { ReportGate } from './report-gate.ts'
 import type { Verdict } from './token-verifier.ts'
-
-/** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */
-const nodeNameKey = 'authentication.kubernetes.io/node-name'
 
 export interface AgentHandlerOptions {
   verify: (token: string, address: string) => Promise<Verdict>
   /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
   agentUser: string
-  /** Lets agents in whose token does not say which node it is for: on a server older than 1.30 there are no others. */
+  /** Lets agents in whose token is bound to neither a node nor a pod; it speaks for every node. */
   allowUnboundTokens: boolean
   /** Whether this manager leads, and who does as far as is known. */
   leadership: () => { leads: boolean; leader: string | null }
@@ -132,7 +130,12 @@ async function identify(
   if (username !== agentUser) return { reply: failure(403, `${username} may not report; only ${agentUser} may`) }
   const node = extra?.[nodeNameKey]?.[0]
   if (node === undefined && !allowUnboundTokens)
-    return { reply: failure(403, 'The token is bound to no node; use the one that the kubelet projects into the pod') }
+    return {
+      reply: failure(
+        403,
+        'The token is bound to neither a node nor a pod; use the one that the kubelet projects into the pod',
+      ),
+    }
   return { node }
 }
 
