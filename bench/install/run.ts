@@ -107,7 +107,7 @@ try {
     'manager',
     [
       ...[...common, '--token-audience', '', '--webhook-url', 'https://127.0.0.1', '--host', '127.0.0.1'],
-      ...['--webhook-port', '0', '--status-port', '0'],
+      ...['--webhook-port', '0', '--status-port', '0', '--shutdown-delay', '0'],
     ],
     'the manager is running',
   )

@@ -26,6 +26,8 @@ export interface ManagerArguments extends MetricsArguments {
   webhookFailurePolicy: 'Ignore' | 'Fail'
   webhookExemptNamespaces: string[]
   webhookTimeout: number
+  webhookClientCa?: string
+  webhookClientNames?: string[]
   bpfExclusiveMode: boolean
   confineInitContainers: boolean
   restartExistWorkloads: boolean
@@ -45,9 +47,13 @@ export interface ManagerArguments extends MetricsArguments {
   allowUnboundTokens: boolean
   reportInterval: number
   compileDeadline: number
+  shutdownDelay: number
   logFormat: LogFormat
   verbosity: number
 }
+
+/** Milliseconds beside the delay in which a manager ends, within the 30 s that the chart gives it for that. */
+const patience = 25_000
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
 export async function managerCommand(given: ManagerArguments): Promise<number> {
@@ -57,6 +63,12 @@ export async function managerCommand(given: ManagerArguments): Promise<number> {
     process.stderr.write(`error: ${problem}\n`)
     return misuse
   }
+  if (given.webhookClientNames !== undefined && given.webhookClientCa === undefined) {
+    process.stderr.write(
+      'error: --webhook-client-names needs --webhook-client-ca, whose certificates have these names\n',
+    )
+    return misuse
+  }
   const connection = connect({
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(context !== undefined && { context }),
@@ -64,7 +76,10 @@ export async function managerCommand(given: ManagerArguments): Promise<number> {
   if (connection === undefined) return 1
   const logger = roleLogger({ format: given.logFormat, verbosity: given.verbosity })
   const role = new ManagerRole(managerOptions(given, connection, logger), connection)
-  return runRole(role, { name: 'manager', logger, signals: process })
+  return runRole(role, {
+    ...{ name: 'manager', logger, signals: process },
+    patience: patience + given.shutdownDelay * 1_000,
+  })
 }
 
 class ManagerRole implements Role {
@@ -99,7 +114,7 @@ class ManagerRole implements Role {
 
 function managerOptions(given: ManagerArguments, connection: KubeConnection, logger: Logger): ManagerOptions {
   const namespace = installNamespace(given.namespace, connection)
-  const { host, agentUser, certificates } = given
+  const { host, agentUser, certificates, webhookClientCa: file, webhookClientNames: names } = given
   return {
     ...{ connection, namespace, logger },
     identity: given.identity ?? (process.env['POD_NAME'] || `${hostname()}-${process.pid}`),
@@ -107,6 +122,8 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
     listen: {
       ...(host !== undefined && { host }),
       ports: { webhook: given.webhookPort, status: given.statusPort },
+      shutdownDelay: given.shutdownDelay * 1_000,
+      ...(file !== undefined && { webhookClients: { file, ...(names !== undefined && { names }) } }),
       ...(given.enableMetrics ? { metrics: metricsListen(given) } : { metrics: false }),
     },
     admission: {

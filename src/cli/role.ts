@@ -34,6 +34,11 @@ export async function runRole(role: Role, { name, logger, signals, patience = 25
     const late = limit(patience, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
     if (how === 'done') logger.info({}, `the ${name} has ended`)
+    else if (how === 'told again')
+      logger.error(
+        { status: role.status },
+        `the ${name} ends at once, as a second signal says; what was under way is lost`,
+      )
     else
       logger.error(
         { durationMs: patience, status: role.status },
@@ -57,11 +62,14 @@ function signalled(signals: EventEmitter): Promise<string> {
   })
 }
 
-function limit(patience: number, again: Promise<unknown>): { over: Promise<'late'>; cancel: () => void } {
+function limit(
+  patience: number,
+  again: Promise<unknown>,
+): { over: Promise<'late' | 'told again'>; cancel: () => void } {
   let timer: NodeJS.Timeout | undefined
-  const over = new Promise<'late'>((resolve) => {
+  const over = new Promise<'late' | 'told again'>((resolve) => {
     timer = setTimeout(() => resolve('late'), patience)
-    void again.then(() => resolve('late'))
+    void again.then(() => resolve('told again'))
   })
   return { over, cancel: () => clearTimeout(timer) }
 }

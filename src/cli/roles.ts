@@ -106,6 +106,15 @@ export function addManager(varmor: Command): void {
       [],
     )
     .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
+    .option(
+      '--webhook-client-ca <file>',
+      'PEM; take reviews only from clients with a certificate of these authorities; read again when it changes',
+    )
+    .option(
+      '--webhook-client-names <names>',
+      'common or DNS names, one of which that certificate must have; default: any certificate',
+      readNames,
+    )
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
     .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
@@ -156,7 +165,11 @@ export function addManager(varmor: Command): void {
     )
     .option('--agent-user <user>', "of the agents' tokens; default: the service account varmor-agent of the namespace")
     .option('--token-audience <names>', "that agents' tokens are for; empty: the API server's", readNames)
-    .option('--allow-unbound-tokens', "agents' tokens need not name their node (Kubernetes before 1.30)", false)
+    .option(
+      '--allow-unbound-tokens',
+      "take agents' tokens that are bound to neither a node nor a pod: each of them speaks for every node",
+      false,
+    )
     .option(
       '--report-interval <seconds>',
       'between two reports of an agent with nothing new',
@@ -168,6 +181,12 @@ export function addManager(varmor: Command): void {
       'after which a policy is too costly to compile, and refused',
       readCount,
       compilerDefaults.deadline / 1_000,
+    )
+    .option(
+      '--shutdown-delay <seconds>',
+      'seconds for which a manager answers after SIGTERM, while it is not ready any more; 0 = none',
+      readNumber(0, 600),
+      10,
     )
   metricsOptions(manager)
   logOptions(manager)

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import type { Clock, Timer } from '../base/clock.ts'
@@ -10,42 +11,72 @@ export interface CredentialFiles {
   key: string
 }
 
-export interface FileCredentialsOptions {
-  files: CredentialFiles
+interface Common {
   clock: Clock
   log: Pick<Logger, 'info' | 'error'>
   /** Milliseconds between two looks at the files. Default a minute: who renews a certificate does it days before its end. */
   every?: number
 }
 
-/** A server's certificate in files that somebody else renews: it is read anew while the server goes on. */
-export class FileCredentials {
-  readonly #options: FileCredentialsOptions
+export interface FileCredentialsOptions extends Common {
+  files: CredentialFiles
+}
+
+/** What files hold, and what the log says of a change. */
+interface Source<Found> {
+  file: string
+  read(): Promise<Found>
+  changed: string
+  unusable: string
+}
+
+/** Certificates in files that somebody else renews, of a server or of the authorities of its clients: they are read again while it goes on. */
+export class FileCredentials<Found extends object = ServingCredentials> {
+  readonly #options: Common
+  readonly #source: Source<Found>
   readonly #every: number
-  #current: ServingCredentials
+  #current: Found
   /** What is wrong with the files now; said once. */
   #trouble: string | undefined
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
   #closed = false
 
-  private constructor(options: FileCredentialsOptions, current: ServingCredentials) {
+  private constructor(options: Common, source: Source<Found>, current: Found) {
     this.#options = options
+    this.#source = source
     this.#every = options.every ?? 60_000
     this.#current = current
   }
 
-  /** @throws an Error that names the file, and what is wrong with it */
-  static async open(options: FileCredentialsOptions): Promise<FileCredentials> {
-    return new FileCredentials(options, await read(options.files))
+  /** The certificate of a server. @throws an Error that names the file, and what is wrong with it */
+  static async open({ files, ...options }: FileCredentialsOptions): Promise<FileCredentials> {
+    const source = {
+      ...{ file: files.cert, read: () => read(files) },
+      ...{ changed: 'a new certificate is served', unusable: 'the old certificate is served on' },
+    }
+    return new FileCredentials(options, source, await source.read())
   }
 
-  get current(): ServingCredentials {
+  /** The authorities of clients. @throws an Error that names the file, and what is wrong with it */
+  static async openClientCa({
+    file,
+    ...options
+  }: Common & { file: string }): Promise<FileCredentials<{ clientCa: string }>> {
+    const source = {
+      ...{ file, read: () => readAuthorities(file) },
+      changed: 'clients are known by new authorities',
+      unusable: 'the new authorities of clients cannot be used; the old ones stay in force',
+    }
+    return new FileCredentials(options, source, await source.read())
+  }
+
+  get current(): Found {
     return this.#current
   }
 
   /** From now on `serve` gets each new pair. One that cannot be used leaves what was served. */
-  follow(serve: (credentials: ServingCredentials) => void): void {
+  follow(serve: (found: Found) => void): void {
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#every, () => {
       this.#looking = this.#look(serve).then(() => this.follow(serve))
@@ -59,19 +90,19 @@ export class FileCredentials {
     await this.#looking
   }
 
-  async #look(serve: (credentials: ServingCredentials) => void): Promise<void> {
-    const { files, log } = this.#options
+  async #look(serve: (found: Found) => void): Promise<void> {
+    const { log } = this.#options
+    const { file, changed, unusable } = this.#source
     try {
-      const found = await read(files)
+      const found = await this.#source.read()
       this.#trouble = undefined
-      if (found.cert === this.#current.cert && found.key === this.#current.key) return
+      if (JSON.stringify(found) === JSON.stringify(this.#current)) return
       this.#current = found
       serve(found)
-      log.info({ file: files.cert }, 'a new certificate is served')
+      log.info({ file }, changed)
     } catch (error) {
       const problem = String(error)
-      if (problem !== this.#trouble)
-        log.error({ file: files.cert, reason: problem }, 'the old certificate is served on')
+      if (problem !== this.#trouble) log.error({ file, reason: problem }, unusable)
       this.#trouble = problem
     }
   }
@@ -87,6 +118,20 @@ async function read({ cert, key }: CredentialFiles): Promise<ServingCredentials>
     throw new Error(`${cert} and ${key} are no certificate with its key: ${message}; ${remedy}`, { cause })
   }
   return found
+}
+
+const blocks = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
+
+/** Without any, Node.js would know clients by the public authorities. */
+async function readAuthorities(file: string): Promise<{ clientCa: string }> {
+  const certificates = (await readText(file)).match(blocks) ?? []
+  if (certificates.length === 0) throw new Error(`${file} holds no certificate of an authority; it has to be PEM`)
+  try {
+    for (const one of certificates) new X509Certificate(one)
+  } catch (cause) {
+    throw new Error(`${file} holds a certificate that cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  return { clientCa: certificates.join('\n') }
 }
 
 async function readText(path: string): Promise<string> {

@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { mebibyte } from '../base/bytes.ts'
+import { type Clock, sleep, systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { BodyError, readBody } from './read-body.ts'
 import { type Exchange, type Handler, type Reply, type Route, type Routes, text } from './routes.ts'
@@ -65,18 +66,25 @@ export interface ServerOptions {
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
   log: Pick<Logger, 'warn' | 'error'>
+  /** Of `retire`. Default: the system's. */
+  clock?: Clock
 }
+
+/** Milliseconds between two looks at what `retire` has to close. */
+const RETIRE_EVERY = 100
 
 /** A server that listens. */
 export class HttpServer {
   readonly port: number
   #server: Server | HttpsServer
   #options: ServerOptions
+  #tls: ServerOptions['tls']
   #traffic: Traffic
 
   constructor(server: Server | HttpsServer, options: ServerOptions, traffic: Traffic) {
     this.#server = server
     this.#options = options
+    this.#tls = options.tls
     this.#traffic = traffic
     this.port = (server.address() as AddressInfo).port
   }
@@ -88,8 +96,37 @@ export class HttpServer {
 
   /** Connections from now on get this certificate; those that are there go on. */
   setCredentials({ cert, key }: ServingCredentials): void {
-    if ('setSecureContext' in this.#server)
-      this.#server.setSecureContext(contextOf({ ...this.#options.tls, cert, key }))
+    this.#setTls({ cert, key })
+  }
+
+  /** Clients that connect from now on are `authorized` by certificates of these authorities. Only for a server that asks for them. */
+  setClientCa(clientCa: string): void {
+    this.#setTls({ clientCa })
+  }
+
+  #setTls(changed: ServerOptions['tls']): void {
+    this.#tls = { ...this.#tls, ...changed }
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(contextOf(this.#tls))
+  }
+
+  /**
+   * Goes on answering for so many milliseconds, while clients learn that they have to connect elsewhere: each answer ends its connection.
+   * Connections without a request are closed one by one, those that wait longest first: a client takes these last for its next request.
+   */
+  async retire(within: number): Promise<void> {
+    const { waiting } = this.#traffic
+    const { clock = systemClock } = this.#options
+    this.#traffic.draining = true
+    const idle = [...waiting]
+    const began = clock.now()
+    let closed = 0
+    for (let past = 0; past < within; past = clock.now() - began) {
+      await sleep(clock, Math.min(RETIRE_EVERY, within - past))
+      await afterReading()
+      const due = Math.floor((idle.length * (clock.now() - began)) / within)
+      for (const [peer, socket] of idle.slice(closed, due)) if (waiting.get(peer) === socket) socket.end()
+      closed = Math.max(closed, due)
+    }
   }
 
   /**
@@ -127,7 +164,14 @@ interface Held {
   abort?: AbortController
 }
 
+/**
+ * Resolves when what has arrived by now was read. After a pause of the thread a timer fires first, and a connection may seem to wait
+ * whose request is here already.
+ */
+const afterReading = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 interface Traffic {
+  /** Each answer ends its connection. */
   draining: boolean
   /** By where they come from. */
   sockets: Map<string, Socket>

@@ -188,22 +188,29 @@ export class Manager {
     logger.info({ ports: this.ports, namespace }, 'the manager is running')
   }
 
-  /** Stops leading first, so that another one takes over at once; then lets what was asked of it end. */
+  /**
+   * Is not ready from now on, and stops leading at once, so that another manager takes over. Answers reviews and agents for the delay,
+   * by what it learns of policies meanwhile: API servers and proxies send requests until they know that it leaves.
+   */
   async stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
     this.#heapTrim.stop()
-    await this.#leadership.stop()
+    // Without the stores it was never ready, and no request comes that it could answer.
+    const delay = this.#synced ? (this.#options.listen?.shutdownDelay ?? 0) : 0
+    if (delay > 0)
+      this.#options.logger.info(
+        { durationMs: delay },
+        'the manager is not ready any more, and goes on answering so long',
+      )
+    const retired = this.#servers.retire(delay)
+    // It writes no webhook configuration any more: an uninstall, or a manager of the next version, may have had its turn.
+    const ended = Promise.all([this.#leadership.stop(), this.#certificates?.stop(PATIENCE)])
+    await ended.finally(() => retired)
     await this.#servers.drain(PATIENCE)
     for (const end of this.#endIndexing.splice(0)) end()
     // Together: while the API server is away, each of them takes all of its time.
-    await Promise.all([
-      this.#certificates?.stop(PATIENCE),
-      this.#view.stop(),
-      this.#events.stop(PATIENCE),
-      this.#restarts.close(),
-      this.#compilers.stop(),
-    ])
+    await Promise.all([this.#view.stop(), this.#events.stop(PATIENCE), this.#restarts.close(), this.#compilers.stop()])
     this.#limiter.close()
   }
 

@@ -2,6 +2,7 @@ import type { CompilersOptions } from '../../actors/compiler/place-compilers.ts'
 import type { ModelSettings } from '../../actors/model/ports.ts'
 import type { PolicySettings } from '../../actors/policy.ts'
 import type { RolloutSettings } from '../../actors/rollout.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Connection } from '../kube/connection.ts'
 import type { ReflectorTiming } from '../kube/reflector.ts'
@@ -54,6 +55,21 @@ export interface ListenOptions {
   metrics?: Omit<MetricsListen, 'host'> | false
   /** Bytes that this process may take: so many connections of agents stay open as fit. Default: what its cgroup allows. */
   memory?: number
+  /** Reviews are taken only from clients with a certificate of the authorities in this file. Default: from any client. */
+  webhookClients?: WebhookClients
+  /**
+   * Milliseconds for which a manager that ends goes on answering, because others learn late that it is not ready any more. Default 0.
+   */
+  shutdownDelay?: number
+  /** Of that delay. Default: the system's. */
+  clock?: Clock
+}
+
+export interface WebhookClients {
+  /** PEM; it is read again when it changes. */
+  file: string
+  /** Common or DNS names, one of which the certificate must have. Default: any certificate. */
+  names?: readonly string[]
 }
 
 export interface AdmissionOptions {
@@ -79,7 +95,7 @@ export interface AgentsOptions {
   user?: string
   /** Audiences that their tokens are for; none: those of the API server. */
   audiences?: readonly string[]
-  /** Their tokens need not say which node they are for: before Kubernetes 1.30 they never do. */
+  /** Their tokens need be bound to neither a node nor a pod; such a token speaks for every node. */
   allowUnboundTokens?: boolean
 }
 

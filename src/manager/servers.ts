@@ -1,5 +1,7 @@
 import { mebibyte } from '../base/bytes.ts'
+import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { FileCredentials } from '../http/file-credentials.ts'
 import {
   defaultLimits,
   type HttpServer,
@@ -10,9 +12,9 @@ import {
 import { MetricsServer } from '../metrics/metrics-server.ts'
 import type { Reviewer } from './admission/reviewer.ts'
 import { type StatusRoutesOptions, statusRoutes } from './http/status-routes.ts'
-import { webhookRoutes } from './http/webhook-routes.ts'
+import { type Callers, webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
-import type { ListenOptions } from './options.ts'
+import type { ListenOptions, WebhookClients } from './options.ts'
 
 /** Bytes that a manager takes beside the connections of agents where it has much to do, and that one of these takes. */
 const beside = 460 * mebibyte
@@ -41,6 +43,7 @@ export interface ServersOptions {
 /** The servers of a manager: webhooks for the API server, status and reports for agents, metrics for Prometheus. */
 export class Servers {
   readonly #options: ServersOptions
+  #clientCa: FileCredentials<{ clientCa: string }> | undefined
   readonly #servers: { webhook?: HttpServer; status?: HttpServer; metrics?: MetricsServer } = {}
 
   constructor(options: ServersOptions) {
@@ -56,16 +59,21 @@ export class Servers {
   /** They take connections when they have credentials, but for that of metrics. */
   async start(reviewer: Reviewer, status: Pick<StatusRoutesOptions, 'report' | 'data' | 'models'>): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
-    const { ports = {}, host, metrics: listenForMetrics = {}, memory = process.constrainedMemory() } = listen
-    const common = { log: logger, ...(host !== undefined && { host }) }
+    const { ports = {}, host, metrics: listenForMetrics = {}, memory = process.constrainedMemory(), clock } = listen
+    const common = { log: logger, ...(host !== undefined && { host }), ...(clock !== undefined && { clock }) }
     const probes = { isAlive: () => true, isReady }
-    this.#servers.webhook = await startServer({
+    const { webhookClients: clients } = listen
+    const clientCa = clients && (await FileCredentials.openClientCa({ ...clients, clock: systemClock, log: logger }))
+    this.#clientCa = clientCa
+    const webhook = await startServer({
       ...common,
       name: 'webhook',
       port: ports.webhook ?? 3443,
-      tls: {},
-      routes: webhookRoutes({ reviewer, ...probes }),
+      tls: clientCa?.current ?? {},
+      routes: webhookRoutes({ reviewer, callers: clients && callersOf(clients, logger), ...probes }),
     })
+    this.#servers.webhook = webhook
+    clientCa?.follow((renewed) => webhook.setClientCa(renewed.clientCa))
     this.#servers.status = await startServer({
       ...common,
       name: 'status',
@@ -84,8 +92,30 @@ export class Servers {
     this.#servers.status?.setCredentials(credentials)
   }
 
+  /** Webhooks and agents are answered for so many milliseconds more, and come to another manager next time. Never rejects. */
+  async retire(within: number): Promise<void> {
+    const { webhook, status } = this.#servers
+    await Promise.all([webhook?.retire(within), status?.retire(within)])
+  }
+
   /** Takes nothing new; resolves when what was asked is answered, or the time is over. */
   async drain(within: number): Promise<void> {
+    await this.#clientCa?.close()
     await Promise.all(Object.values(this.#servers).map((server) => server.drain(within)))
+  }
+}
+
+/** Where an API server shows no certificate, pods run free or cannot be made: the log says so, for more and more reviews at a time. */
+function callersOf({ names }: WebhookClients, logger: Logger): Callers {
+  let count = 0
+  return {
+    ...(names !== undefined && { names }),
+    refused: (address, reason) => {
+      if (Number.isInteger(Math.log10(++count)))
+        logger.warn(
+          { count, reason: `${address}: ${reason}` },
+          'reviews are refused, because their client is not one of --webhook-client-ca',
+        )
+    },
   }
 }

@@ -80,7 +80,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     mkdirSync(at('seccomp'))
     const manager = run([
       ...['manager', '--kubeconfig', at('kubeconfig'), '--token-audience', '', '--logFormat', 'json'],
-      ...['--webhook-url', 'https://127.0.0.1', ...anyPorts],
+      ...['--webhook-url', 'https://127.0.0.1', ...anyPorts, '--shutdown-delay', '0'],
     ])
     await manager.says('the manager is running')
     const status = /"status":(\d+)/.exec(manager.stdout)?.[1]

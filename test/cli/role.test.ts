@@ -81,11 +81,12 @@ describe('a role', () => {
 
   it('ends at once on a second signal', async () => {
     const role = new FakeRole({ stop: forEver })
-    const { signals, running } = setUp(role)
+    const { signals, running, said } = setUp(role)
     signals.emit('SIGINT')
     while (!role.calls.includes('stop')) await new Promise((resolve) => setImmediate(resolve))
     signals.emit('SIGINT')
     expect(await running).to.equal(1)
+    expect(said.at(-1)).to.match(/ends at once, as a second signal says/)
   })
 
   it('says how it stands on SIGUSR1', async () => {

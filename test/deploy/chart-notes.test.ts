@@ -15,6 +15,8 @@ const noMetrics = 'Without metrics.enabled these have no effect: '
 const noBpf = 'Without bpfLsmEnforcer these have no effect: '
 const resources = 'agent.bpfLsmEnforcer.resources has no effect'
 const crash = 'After a crash of an agent'
+const madeUp = 'Any pod that reaches port'
+const needsCertificate = 'Managers take reviews only from clients with a certificate of the ConfigMap front'
 const unconfined = 'Agents are in no AppArmor profile of their own'
 
 const rows: { title: string; values: object; says?: string[]; isSilent?: string[] }[] = [
@@ -23,6 +25,33 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
     values: {},
     says: [': 3 managers, and an agent', labelled, 'on each node in /var/log/varmor/violations.log'],
     isSilent: [holdsUp, noMetrics, noBpf, resources, crash, unconfined, 'no effect'],
+  },
+  {
+    title: 'that any pod may ask where API servers are not known',
+    values: { networkPolicies: { agentCIDRs: ['10.0.0.0/16'] } },
+    says: [`${madeUp} 3443 of a manager`],
+    isSilent: [needsCertificate],
+  },
+  {
+    title: 'nothing of it where they are known by their addresses',
+    values: { networkPolicies: { apiServerCIDRs: ['10.0.0.0/16'] } },
+    isSilent: [madeUp],
+  },
+  {
+    title: 'it where that is turned off',
+    values: { networkPolicies: { enabled: false, apiServerCIDRs: ['10.0.0.0/16'] } },
+    says: [madeUp],
+  },
+  {
+    title: 'what becomes of pods until API servers show their certificate',
+    values: { manager: { webhook: { clientCA: { configMapName: 'front' } } } },
+    says: [needsCertificate, 'pods run without their profiles'],
+    isSilent: [madeUp],
+  },
+  {
+    title: 'the same where no pod comes up without managers',
+    values: { manager: { webhook: { clientCA: { configMapName: 'front' }, failurePolicy: 'Fail' } } },
+    says: [needsCertificate, 'no such workload can be created'],
   },
   { title: 'one manager', values: { manager: { replicaCount: 1 } }, says: [': 1 manager, and'] },
   {

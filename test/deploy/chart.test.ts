@@ -158,6 +158,20 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
       expect(found.map(({ metadata }) => metadata.name)).to.have.members([...policies])
     })
 
+  const cidrs = ['10.0.0.0/16']
+  for (const [networkPolicies, isThere] of [
+    [{}, false],
+    [{ apiServerCIDRs: cidrs }, true],
+    [{ agentCIDRs: cidrs }, true],
+    [{ enabled: null, apiServerCIDRs: cidrs }, true],
+    [{ enabled: false, apiServerCIDRs: cidrs }, false],
+    [{ enabled: true }, true],
+  ] as const)
+    it(`has ${isThere ? '' : 'no '}network policies with ${JSON.stringify(networkPolicies)}`, async () => {
+      const found = (await rendered({ networkPolicies })).filter(({ kind }) => kind === 'NetworkPolicy')
+      expect(found).to.have.length(isThere ? 1 : 0)
+    })
+
   it('logs in to Docker Hub with a password of no registry', async () => {
     const secret = one(await rendered({ image: { password: 'p' } }), 'Secret', 'varmor-image-pull-secret')
     const { data } = secret as unknown as { data: Record<string, string> }

@@ -13,7 +13,13 @@ interface Upstream {
 
 interface Template {
   metadata: { labels: Record<string, string> }
-  spec: { affinity?: object; topologySpreadConstraints?: object[]; containers: { args: string[] }[] }
+  spec: {
+    affinity?: object
+    topologySpreadConstraints?: object[]
+    terminationGracePeriodSeconds: number
+    containers: { args: string[]; volumeMounts?: object[] }[]
+    volumes?: object[]
+  }
 }
 
 describeHelm(4, 'Managers of the chart', (helm) => {
@@ -72,6 +78,52 @@ describeHelm(4, 'Managers of the chart', (helm) => {
     expect(await job({ manager: { affinity: null } })).to.equal(undefined)
     expect(await job({ manager: { affinity: { nodeAffinity } } })).to.deep.equal({ nodeAffinity })
   })
+
+  const noDelay = { shutdownDelaySeconds: null }
+  for (const [manager, delay, grace] of [
+    [{}, 10, 40],
+    [{ shutdownDelaySeconds: 0 }, 0, 30],
+    [{ shutdownDelaySeconds: 60 }, 60, 90],
+    [{ shutdownDelaySeconds: 60, terminationGracePeriodSeconds: 61 }, 60, 61],
+    [{ terminationGracePeriodSeconds: null }, 10, 40],
+    [noDelay, 10, 40],
+  ] as const)
+    it(`have the time to answer after SIGTERM, and then to end, with ${JSON.stringify(manager)}`, async () => {
+      const { spec } = await managersWith(manager)
+      // Without a value the program has its own, which is the same as the chart's.
+      const flags = spec.containers[0]!.args.filter((arg) => arg.startsWith('--shutdown-delay'))
+      expect(flags).to.deep.equal(manager === noDelay ? [] : [`--shutdown-delay=${delay}`])
+      expect(spec.terminationGracePeriodSeconds).to.equal(grace)
+    })
+
+  it('take reviews from clients of an authority, where a ConfigMap has one', async () => {
+    const { spec: usual } = await managersWith({})
+    expect(usual.containers[0]!.args.join(' ')).not.to.include('--webhook-client')
+    const clientCA = { configMapName: 'front', key: 'client-ca-file', names: ['front-proxy-client', 'a.example.org'] }
+    const { spec } = await managersWith({ webhook: { clientCA } })
+    expect(spec.containers[0]!.args).to.include.members([
+      '--webhook-client-ca=/etc/varmor/client-ca/ca.crt',
+      '--webhook-client-names=front-proxy-client,a.example.org',
+    ])
+    expect(spec.volumes).to.deep.include({
+      name: 'client-ca',
+      configMap: { name: 'front', items: [{ key: 'client-ca-file', path: 'ca.crt' }] },
+    })
+    expect(spec.containers[0]!.volumeMounts).to.deep.include({
+      ...{ name: 'client-ca', mountPath: '/etc/varmor/client-ca', readOnly: true },
+    })
+  })
+
+  for (const [version, allowUnboundTokens, isAllowed] of [
+    ['1.21.0', null, false],
+    ['1.29.0', false, false],
+    ['1.37.2', true, true],
+  ] as const)
+    it(`${isAllowed ? 'take' : 'refuse'} tokens that are bound to nothing on ${version} with ${allowUnboundTokens}`, async () => {
+      const { args } = templateOf(await rendered({ manager: { allowUnboundTokens } }, version), 'Deployment').spec
+        .containers[0]!
+      expect(args.includes('--allow-unbound-tokens')).to.equal(isAllowed)
+    })
 
   const on = { enabled: true }
   for (const [values, flag] of [

@@ -62,6 +62,16 @@ const rows: { at: string; refused: object[]; taken: object[] }[] = [
       { forceNamespace: { enabled: false, namespace: '' } },
     ],
   },
+  {
+    at: 'manager/shutdownDelaySeconds',
+    refused: [-1, 1.5, 601, '10s'].map((shutdownDelaySeconds) => ({ manager: { shutdownDelaySeconds } })),
+    taken: [0, 600].map((shutdownDelaySeconds) => ({ manager: { shutdownDelaySeconds } })),
+  },
+  {
+    at: 'clientCA/names/0',
+    refused: ['a,b', '', 'a b'].map((name) => ({ manager: { webhook: { clientCA: { names: [name] } } } })),
+    taken: [{ manager: { webhook: { clientCA: { configMapName: 'c', names: ['system:apiserver'] } } } }],
+  },
   ...['apiServerCIDRs', 'agentCIDRs'].map((at) => {
     const cidrs = (cidr: string): object => ({ networkPolicies: { enabled: true, [at]: [cidr] } })
     return {

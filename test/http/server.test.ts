@@ -12,6 +12,7 @@ import { type Handler, json, type Routes, text } from '../../src/http/routes.ts'
 import { type HttpServer, type ServerOptions, startServer } from '../../src/http/server.ts'
 import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
 import { issueServing, type KeyPair, newAuthority } from '../../src/manager/tls/issue.ts'
+import { ManualClock } from '../audit/manual-clock.ts'
 
 const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 }
 const logged: { err?: unknown; message: string }[] = []
@@ -23,7 +24,11 @@ const log = {
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 /** As an API server has one for its webhooks. */
-async function clientCertificate(authority: KeyPair, name: string): Promise<{ cert: string; key: string }> {
+async function clientCertificate(
+  authority: KeyPair,
+  name: string,
+  hosts: readonly string[] = [],
+): Promise<{ cert: string; key: string }> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const der = x509.PemConverter.decode(authority.key)[0]!
   const certificate = await x509.X509CertificateGenerator.create({
@@ -34,7 +39,12 @@ async function clientCertificate(authority: KeyPair, name: string): Promise<{ ce
     publicKey: keys.publicKey,
     signingKey: await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']),
     signingAlgorithm: algorithm,
-    extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+    extensions: [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+      ...(hosts.length > 0
+        ? [new x509.SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns' as const, value })))]
+        : []),
+    ],
   })
   const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')
   return { cert: certificate.toString('pem'), key }
@@ -453,6 +463,98 @@ describe('an HTTPS server of a role', () => {
     agent.destroy()
   })
 
+  describe('that leaves', () => {
+    const delay = 10_000
+    /** Some connections without a request, the first of which waits longest, and how many of them the server has closed. */
+    const idle = async (server: HttpServer, count: number) => {
+      const closed: number[] = []
+      for (let i = 0; i < count; i++) {
+        const socket = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+        await once(socket, 'secureConnect')
+        socket.write('GET /hello HTTP/1.1\r\nhost: x\r\n\r\n')
+        await once(socket, 'data')
+        socket.resume().once('close', () => closed.push(i))
+      }
+      return closed
+    }
+
+    it('answers on kept and on new connections, and ends each of them with its answer', async () => {
+      const clock = new ManualClock()
+      const server = await listen(routes, { clock })
+      const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.certificate })
+      expect((await ask(server, { path: '/hello', agent })).headers.connection).to.equal('keep-alive')
+      let over = false
+      const retired = server.retire(delay).then(() => {
+        over = true
+      })
+      for (const reused of [true, false, false]) {
+        const { status, headers, ...answer } = await ask(server, { path: '/hello', agent })
+        expect([status, headers.connection, answer.reused]).to.deep.equal([200, 'close', reused])
+        await clock.advance(delay / 4)
+      }
+      expect(over).to.equal(false)
+      await clock.advance(delay / 4)
+      await retired
+      await server.drain(0)
+      const refused = await ask(server, { path: '/hello' }).catch((error: NodeJS.ErrnoException) => error.code)
+      expect(refused).to.equal('ECONNREFUSED')
+      agent.destroy()
+    })
+
+    it('closes connections without a request one by one, those first that wait longest', async () => {
+      const clock = new ManualClock()
+      const server = await listen(routes, { clock })
+      const closed = await idle(server, 4)
+      const retired = server.retire(delay)
+      await clock.advance(delay / 4 - 200)
+      expect(closed).to.deep.equal([])
+      for (const count of [1, 2, 3, 4]) {
+        await clock.advance(count === 1 ? 200 : delay / 4)
+        while (closed.length < count) await pause(5)
+        expect(closed).to.deep.equal([0, 1, 2, 3].slice(0, count))
+      }
+      await retired
+    })
+
+    it('answers a request that has come just before its connection would be closed', async () => {
+      let time = 0
+      let fire = (): void => undefined
+      const after = (_: number, callback: () => void) => {
+        fire = callback
+        return { cancel: () => undefined }
+      }
+      const server = await listen(routes, { clock: { now: () => time, after } })
+      const socket = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+      await once(socket, 'secureConnect')
+      socket.write('GET /hello HTTP/1.1\r\nhost: x\r\n\r\n')
+      await once(socket, 'data')
+      const retired = server.retire(1)
+      const answered = once(socket, 'data')
+      // After a pause of the thread timers fire first: the request is in the kernel, and is read after them.
+      setTimeout(() => {
+        socket.write('GET /hello HTTP/1.1\r\nhost: x\r\n\r\n')
+        const until = performance.now() + 20
+        while (performance.now() < until);
+        time = 1
+        fire()
+      })
+      const [answer] = await answered
+      expect(String(answer)).to.match(/^HTTP\/1\.1 200 /)
+      await retired
+      socket.destroy()
+    })
+
+    it('takes no longer with more connections than there are milliseconds', async () => {
+      const clock = new ManualClock()
+      const server = await listen(routes, { clock })
+      await idle(server, 50)
+      const retired = server.retire(30)
+      await clock.advance(30)
+      await retired
+      while (server.connections > 0) await pause(5)
+    })
+  })
+
   it('closes what does not end in time, also connections that never spoke', async () => {
     const server = await listen({ exact: { '/never': { GET: { handle: () => new Promise(() => undefined) } } } })
     const never = ask(server, { path: '/never' }).catch((error: NodeJS.ErrnoException) => error.code)
@@ -577,6 +679,41 @@ describe('an HTTPS server of a role', () => {
       expect((await ask(server, { path: '/health/liveness' })).status).to.equal(200)
       server.setCredentials(await serving())
       expect(await verdicts()).to.deep.equal([401, 401, 403, 400])
+    })
+
+    const names = ['system:apiserver', 'api.example.org']
+    for (const { title, name, hosts = [], status } of [
+      { title: 'a common name among those that may', name: 'system:apiserver', status: 400 },
+      { title: 'a DNS name among those that may', name: 'x', hosts: ['y', 'api.example.org'], status: 400 },
+      { title: 'another common name', name: 'system:apiservers', status: 403 },
+      { title: 'a wildcard', name: 'x', hosts: ['*.example.org'], status: 403 },
+      { title: 'a name that may, with more around it', name: 'api.example.org.evil.org', status: 403 },
+      { title: 'a name that may as part of another field', name: 'x/CN=system:apiserver', status: 403 },
+    ])
+      it(`answers ${status} to a client whose certificate has ${title}`, async () => {
+        const refused: string[] = []
+        const callers = { names, refused: (_: string, reason: string) => void refused.push(reason) }
+        const server = await listen(webhookRoutes({ reviewer, ...states, callers }), {
+          tls: { ...pair, clientCa: authority.certificate },
+        })
+        const certificate = await clientCertificate(authority, name, hosts)
+        expect((await ask(server, post('/mutate', certificate))).status).to.equal(status)
+        expect(refused).to.have.length(status === 403 ? 1 : 0)
+      })
+
+    it('knows its clients by new authorities from when these change', async () => {
+      const server = await listen(webhookRoutes({ reviewer, ...states, callers: {} }), {
+        tls: { ...pair, clientCa: authority.certificate },
+      })
+      const verdicts = async () => [
+        (await ask(server, post('/mutate', await clientCertificate(authority, 'a')))).status,
+        (await ask(server, post('/mutate', await clientCertificate(other, 'a')))).status,
+      ]
+      expect(await verdicts()).to.deep.equal([400, 401])
+      server.setClientCa(other.certificate)
+      expect(await verdicts()).to.deep.equal([401, 400])
+      server.setCredentials(await serving())
+      expect(await verdicts()).to.deep.equal([401, 400])
     })
   })
 })

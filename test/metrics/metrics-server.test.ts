@@ -146,4 +146,40 @@ describe('the metrics of a role', () => {
     await credentials.close()
     expect(clock.waiting).to.equal(0)
   })
+
+  it('and their like know authorities of clients by a file that changes, and keep the old ones while it has none', async () => {
+    const said: string[] = []
+    const say = (_: object, message: string) => void said.push(message)
+    const clock = new ManualClock()
+    const file = join(folder, 'ca.crt')
+    const open = () =>
+      FileCredentials.openClientCa({ file, clock, log: { ...noLogger, info: say, error: say }, every: 1_000 })
+    const failure = async () => String(await open().catch((error: Error) => error))
+    expect(await failure()).to.match(/cannot be read.*ENOENT/)
+    // With no authority Node.js takes the public ones.
+    for (const [text, says] of [
+      ['', /ca\.crt holds no certificate of an authority/],
+      ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /holds a certificate that cannot be read/],
+    ] as const) {
+      writeFileSync(file, text)
+      expect(await failure()).to.match(says)
+    }
+    const [first, second] = [(await authority).certificate.trim(), (await newAuthority(validity)).certificate.trim()]
+    writeFileSync(file, `a comment\n${first}\n`)
+    const authorities = await open()
+    expect(authorities.current).to.deep.equal({ clientCa: first })
+    const found: string[] = []
+    authorities.follow(({ clientCa }) => found.push(clientCa))
+    for (const text of ['', '', `${first}\n${second}\n`]) {
+      writeFileSync(file, text)
+      await clock.advance(1_000)
+      while (clock.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    expect(found).to.deep.equal([`${first}\n${second}`])
+    expect(said).to.deep.equal([
+      'the new authorities of clients cannot be used; the old ones stay in force',
+      'clients are known by new authorities',
+    ])
+    await authorities.close()
+  })
 })

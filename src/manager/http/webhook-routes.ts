@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import {
   type Exchange,
@@ -11,13 +12,18 @@ import {
 import type { ReviewAnswer, Reviewer } from '../admission/reviewer.ts'
 import type { Caller } from '../admission/validate.ts'
 
+/** Callers with a client certificate of the server's `clientCa`. */
+export interface Callers {
+  /** Common or DNS names, one of which the certificate has. Default: any certificate. */
+  names?: readonly string[]
+  /** Told when one is refused. */
+  refused?(address: string, reason: string): void
+}
+
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>
-  /**
-   * Only callers with a client certificate of the server's `clientCa` may ask; with `names` only those whose common name is
-   * among them. For API servers that an AdmissionConfiguration gives a certificate for webhooks.
-   */
-  callers?: { names?: readonly string[] } | undefined
+  /** Only these may ask for reviews. For API servers that an AdmissionConfiguration gives a certificate for webhooks. */
+  callers?: Callers | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
@@ -30,7 +36,7 @@ export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRo
     POST: {
       givesWay: true,
       admit: (exchange) =>
-        (callers === undefined ? undefined : refuseCaller(exchange, callers.names)) ?? refuseOtherThanJson(exchange),
+        (callers === undefined ? undefined : refuseCaller(exchange, callers)) ?? refuseOtherThanJson(exchange),
       handle: async (body, { socket, signal }) => {
         const answer = await review(body.toString('utf8'), { peer: socket.remoteAddress ?? '', signal })
         return answer.status === 200 ? json(200, answer.review) : text(answer.status, answer.message)
@@ -52,10 +58,22 @@ export const probe = (holds: () => boolean): { GET: Handler } => ({
   GET: { handle: () => (holds() ? text(200, 'ok') : text(503, 'not ok')) },
 })
 
-function refuseCaller({ socket }: Exchange, names: readonly string[] | undefined): Reply | undefined {
+function refuseCaller({ socket }: Exchange, { names, refused }: Callers): Reply | undefined {
   const { authorized = false } = socket as Partial<TLSSocket>
-  if (!authorized) return text(401, 'A client certificate of the configured authority is needed here')
-  const name = (socket as TLSSocket).getPeerCertificate().subject?.CN
-  if (names === undefined || names.some((each) => each === String(name))) return undefined
-  return text(403, `The client ${name} may not ask here`)
+  const certificate = authorized ? (socket as TLSSocket).getPeerX509Certificate() : undefined
+  if (certificate !== undefined && (names === undefined || names.some((name) => isFor(certificate, name))))
+    return undefined
+  const reply =
+    certificate === undefined
+      ? text(401, 'A client certificate of the configured authority is needed here')
+      : text(403, `The client ${JSON.stringify(certificate.subject)} may not ask here`)
+  refused?.(socket.remoteAddress ?? '', reply.body.toString().trim())
+  return reply
+}
+
+/** By its common name, of which there is one alone, or by a DNS name. A name with a wildcard stands for no other. */
+function isFor(certificate: X509Certificate, name: string): boolean {
+  const { CN } = certificate.toLegacyObject().subject as { CN?: string | string[] }
+  if (CN === name) return true
+  return certificate.checkHost(name, { subject: 'never', wildcards: false }) !== undefined
 }

@@ -30,7 +30,11 @@ export function valuesFor(cluster: Cluster, node: Node): object {
     jsonLogFormat: { enabled: true },
     // What it takes may not be had where there is no use for it.
     bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
-    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
+    manager: {
+      ...{ env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
+      // Its replacement has a test of its own.
+      shutdownDelaySeconds: 0,
+    },
     agent: {
       ...{
         env,

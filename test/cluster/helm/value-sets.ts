@@ -59,7 +59,11 @@ export const valueSets: readonly ValueSet[] = [
         metricsNamespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
       },
       manager: {
-        webhook: { matchLabel: 'example.org/protect=yes', failurePolicy: 'Fail', timeoutSeconds: 5 },
+        webhook: {
+          ...{ matchLabel: 'example.org/protect=yes', failurePolicy: 'Fail', timeoutSeconds: 5 },
+          clientCA: { configMapName: 'front', names: ['front-proxy-client'] },
+        },
+        ...{ shutdownDelaySeconds: 20, terminationGracePeriodSeconds: 60 },
         confineInitContainers: true,
         restarts: { inFlight: 5, inFlightPerNamespace: 2, perMinute: 60, perMinutePerNamespace: 20 },
         clientRateLimit: { qps: 200, burst: 1_000_000 },
@@ -117,5 +121,9 @@ export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { agent: { bpfRecordsRate: '1.2.3' } }, says: /bpfRecordsRate/ },
   { values: { manager: { webhook: { matchLabel: 'team=' } } }, says: /matchLabel/ },
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
+  {
+    values: { manager: { terminationGracePeriodSeconds: 10 } },
+    says: /manager\.terminationGracePeriodSeconds: it is 10, and has to be more than manager\.shutdownDelaySeconds \(10\)/,
+  },
   { values: { agent: { shipper: { enabled: true, image: 'x' } } }, says: /agent\.shipper\.receiver\.host/ },
 ]

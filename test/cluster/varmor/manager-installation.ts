@@ -131,7 +131,7 @@ function managerProcess(
     ...['--kubeconfig', cluster.kubeconfig, '--namespace', namespace, '--host', address],
     ...['--webhook-url', `https://${address}`, '--webhook-port', `${webhook}`],
     ...['--status-port', `${status}`, '--metrics-port', `${metrics}`, '--enableMetrics'],
-    ...['--logFormat', 'json', ...flags],
+    ...['--logFormat', 'json', '--shutdown-delay', '0', ...flags],
   )
   // Its certificate comes from its own authority, which need not be trusted to ask whether it is ready.
   const anyone = new Agent({ connect: { rejectUnauthorized: false } })

@@ -81,6 +81,16 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* "true" where network policies are on: by their value or, without one, because addresses are known that they can name. */}}
+{{- define "varmor.hasNetworkPolicies" -}}
+{{- with .Values.networkPolicies -}}
+{{- $known := or .apiServerCIDRs .agentCIDRs | empty | not -}}
+{{- if kindIs "invalid" .enabled | ternary $known .enabled -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* A flag with a value, where there is one: (list "--flag" VALUE) */}}
 {{- define "varmor.optional" -}}
 {{- $value := index . 1 -}}

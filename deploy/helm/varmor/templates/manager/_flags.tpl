@@ -15,14 +15,14 @@
 {{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
 {{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags (.Values.jsonLogFormat.args | default list) }}{{ end -}}
 {{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confineInitContainers" }}{{ end -}}
-{{- $unbound := $manager.allowUnboundTokens -}}
-{{- if kindIs "invalid" $unbound }}{{ $unbound = semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version }}{{ end -}}
-{{- if $unbound }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
+{{- if $manager.allowUnboundTokens }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
+{{- if $manager.webhook.clientCA.configMapName }}{{ $flags = append $flags "--webhook-client-ca=/etc/varmor/client-ca/ca.crt" }}{{ end -}}
 {{- include "varmor.flags" $flags -}}
 {{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
 {{- include "varmor.optional" (list "--webhookFailurePolicy" $manager.webhook.failurePolicy) -}}
 {{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhookExemptNamespaces" (join "," .)) }}{{ end -}}
 {{- include "varmor.optional" (list "--webhookTimeout" $manager.webhook.timeoutSeconds) -}}
+{{- with $manager.webhook.clientCA.names }}{{ include "varmor.optional" (list "--webhook-client-names" (join "," .)) }}{{ end -}}
 {{- include "varmor.optional" (list "--restarts-in-flight" $manager.restarts.inFlight) -}}
 {{- include "varmor.optional" (list "--restarts-in-flight-per-namespace" $manager.restarts.inFlightPerNamespace) -}}
 {{- include "varmor.optional" (list "--restarts-per-minute" $manager.restarts.perMinute) -}}
@@ -31,6 +31,7 @@
 {{- include "varmor.optional" (list "--clientRateLimitBurst" $manager.clientRateLimit.burst) -}}
 {{- include "varmor.optional" (list "--report-interval" $manager.reportIntervalSeconds) -}}
 {{- include "varmor.optional" (list "--compile-deadline" $manager.compileDeadlineSeconds) -}}
+{{- include "varmor.optional" (list "--shutdown-delay" $manager.shutdownDelaySeconds) -}}
 {{- include "varmor.optional" (list "--verbosity" $manager.verbosity) -}}
 {{- $agent := include "varmor.serviceAccountName" (dict "root" . "component" "agent") -}}
 {{- include "varmor.optional" (list "--agent-user" (printf "system:serviceaccount:%s:%s" (include "varmor.namespace" .) $agent)) -}}
