@@ -125,6 +125,20 @@ describeHelm(4, 'Managers of the chart', (helm) => {
       expect(args.includes('--allow-unbound-tokens')).to.equal(isAllowed)
     })
 
+  for (const [version, mayList] of [
+    ['1.21.0', true],
+    ['1.29.9', true],
+    ['1.30.0', false],
+    ['1.37.2', false],
+  ] as const)
+    it(`may ${mayList ? 'look up pods of agents' : 'look up no pods'} on ${version}, where nothing else needs it`, async () => {
+      const manifests = await rendered({ restartExistWorkloads: { enabled: false } }, version)
+      const may = manifests
+        .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name === 'varmor-manager')
+        .filter(({ rules = [] }) => rules.some(({ resources }) => resources.includes('pods')))
+      expect(may.map(({ kind }) => kind)).to.deep.equal(mayList ? ['Role'] : [])
+    })
+
   const on = { enabled: true }
   for (const [values, flag] of [
     [{ jsonLogFormat: { ...on, args: null } }, '--logFormat'],
