@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import * as x509 from '@peculiar/x509'
 import { expect } from 'chai'
 import { mebibyte } from '../../src/base/bytes.ts'
+import { asWall } from '../../src/base/clock.ts'
 import { type Handler, json, type Routes, text } from '../../src/http/routes.ts'
 import { type HttpServer, type ServerOptions, startServer } from '../../src/http/server.ts'
 import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
@@ -523,7 +524,7 @@ describe('an HTTPS server of a role', () => {
         fire = callback
         return { cancel: () => undefined }
       }
-      const server = await listen(routes, { clock: { now: () => time, after } })
+      const server = await listen(routes, { clock: { now: () => time, wall: () => asWall(time), after } })
       const socket = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
       await once(socket, 'secureConnect')
       socket.write('GET /hello HTTP/1.1\r\nhost: x\r\n\r\n')
