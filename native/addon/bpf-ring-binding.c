@@ -19,18 +19,33 @@ static const struct batch_producer producer = {
 	.free = bpf_ring_free,
 };
 
+static bool get_double(napi_env env, napi_value object, const char *name, double *value)
+{
+	napi_value property;
+
+	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
+		return true;
+	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
+	return false;
+}
+
 static napi_value open_ring(napi_env env, napi_callback_info info)
 {
 	struct bpf_ring_options options = { .wake = batch_binding_wake };
 	struct failure failure = { "memory", 0 };
 	struct batch_binding *b;
-	napi_value args[2];
+	napi_value args[2], from;
+	double position;
 
 	if (!get_args(env, info, 2, args) || !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
 	    !get_u32(env, args[0], "batchBytes", MIN_RECORD_BATCH, MAX_BATCH_BYTES, &options.batch_bytes) ||
 	    !get_u32(env, args[0], "batches", 2, MAX_BATCHES, &options.batches) ||
 	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
 		return NULL;
+	TRY(napi_get_named_property(env, args[0], "from", &from));
+	if (!get_u32(env, from, "id", 0, UINT32_MAX, &options.from_id) || !get_double(env, from, "position", &position))
+		return NULL;
+	options.from = (uint64_t)position;
 	b = batch_binding_new(env, args[1], &producer);
 	if (!b)
 		return NULL;
@@ -48,7 +63,7 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 		return NULL;
 	r = b->producer;
 	TRY(napi_create_object(env, &stats));
-	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
+	if (set_number(env, stats, "id", (double)r->id) && set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
 	    set_number(env, stats, "stalls", (double)r->counts.stalls) &&
 	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
 	    set_number(env, stats, "heldBack", (double)bpf_ring_counter(r, 3)) &&
@@ -67,16 +82,6 @@ static napi_value taken(napi_env env, napi_callback_info info)
 		return NULL;
 	TRY(napi_create_double(env, (double)((struct bpf_ring *)b->producer)->taken, &position));
 	return position;
-}
-
-static bool get_double(napi_env env, napi_value object, const char *name, double *value)
-{
-	napi_value property;
-
-	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
-		return true;
-	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
-	return false;
 }
 
 /* All up to a position is where it belongs, and so much was said to be lost. */

@@ -166,6 +166,7 @@ static int map_memory(struct bpf_ring *r)
 	if (info.type != BPF_MAP_TYPE_RINGBUF)
 		return EINVAL;
 	r->size = info.max_entries;
+	r->id = info.id;
 	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
 	if (consumer == MAP_FAILED)
 		return errno;
@@ -176,6 +177,11 @@ static int map_memory(struct bpf_ring *r)
 	r->producer = producer;
 	r->data = (const unsigned char *)producer + page;
 	r->next = atomic_load(r->consumer);
+	/* An agent that was killed had stored what became of these records, and not yet told the kernel. */
+	if (r->id == r->options.from_id && r->options.from > r->next && r->options.from <= atomic_load(r->producer)) {
+		r->next = (unsigned long)r->options.from;
+		atomic_store_explicit(r->consumer, r->next, memory_order_release);
+	}
 	r->taken = r->next;
 	atomic_store(&r->given, r->next);
 	noted_fd = pin_of(r, "varmor_noted");

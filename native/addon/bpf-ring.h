@@ -23,6 +23,8 @@ struct bpf_ring_options {
 	uint32_t batches; /* at least 2 */
 	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
 	uint32_t nap_ms; /* once the ring is empty the thread sleeps this long before it looks again */
+	uint32_t from_id; /* the ring that is read from a position on */
+	uint64_t from;
 	void (*wake)(void *context);
 	void *context;
 };
@@ -47,6 +49,7 @@ struct bpf_ring {
 	_Atomic uint64_t given; /* position behind the last record in a batch */
 	uint64_t last[BPF_RING_COUNTERS]; /* counters when it was closed */
 	uint32_t size; /* of the data */
+	uint32_t id; /* of its map */
 	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
 	int fd;
 	int counts_fd;

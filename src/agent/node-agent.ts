@@ -178,7 +178,7 @@ export class NodeAgent {
       if (one instanceof AbsentLoader)
         logger.warn({ enforcer: one.enforcer, reason: one.reason }, 'this node lacks an enforcer')
     this.#bpf = this.#nodeBpf(this.#loaders)
-    this.#ringsBeside = this.#openRingsBeside(this.#bpf)
+    this.#ringsBeside = await this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
     const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
@@ -269,9 +269,11 @@ export class NodeAgent {
     return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...recordings, ...bpf }
   }
 
-  #openRingsBeside(bpf: NodeBpf | undefined): BpfRingSource[] {
+  #openRingsBeside(bpf: NodeBpf | undefined): Promise<BpfRingSource[]> {
     const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
-    const options = { log: pipeline.log, feed: this.#feed, heldRate: recordsRate?.rate, logger }
+    const { log, checkpoint } = pipeline
+    const kept = checkpoint === undefined ? {} : { checkpoint }
+    const options = { log, ...kept, feed: this.#feed, heldRate: recordsRate?.rate, logger }
     return openRingsBeside(options, () => bpf?.beside ?? [])
   }
 

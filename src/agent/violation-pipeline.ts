@@ -7,13 +7,15 @@ import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
+import type { Statement } from '../audit/sink/own-lines.ts'
+import { countsLeft } from '../audit/sink/unsaid.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
 import { BpfRingSource } from '../audit/source/bpf-ring.ts'
-import { Checkpoint } from '../audit/source/checkpoint.ts'
+import { Checkpoint, type Left } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
-import { type FindWritten, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
+import { type FindWritten, findLines, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -67,6 +69,7 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   const { onLoss } = options
   const losses = new LossLog({ clock: systemClock, logger: options.logger, ...(onLoss !== undefined && { onLoss }) })
+  const begun = linesAfterBegin(losses)
   const source = await openSources(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
@@ -80,6 +83,8 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   }
   try {
     const pipeline = await newPipeline({ ...options, counts }, source, { pool, logs })
+    begun()
+    for (const statement of source.owed) losses.unsaid.owe(statement)
     counts.begin({
       source: source.audit?.kind,
       counts: () => countsOf(pipeline, pool),
@@ -94,11 +99,26 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
       ended: pipeline.run().finally(close),
     }
   } catch (error) {
+    losses.beforeLines = async () => undefined
+    begun()
     await close()
     logs.sink.hurry(0)
     await logs.sink.close()
     throw error
   }
+}
+
+/** No line says a count before the pipeline is there, which stores counts first. @returns what is called then */
+function linesAfterBegin(losses: LossLog): () => void {
+  let begun: () => void = () => undefined
+  const beginning = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  losses.beforeLines = async (statements) => {
+    await beginning
+    await losses.beforeLines(statements)
+  }
+  return () => begun()
 }
 
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
@@ -116,18 +136,62 @@ interface Opened {
   /** Why there is no audit source. */
   none?: NoSource
   sources: PipelineSource[]
+  checkpoint: Checkpoint | undefined
+  /** What agents before this one counted, and no line says. */
+  owed: readonly Statement[]
 }
 
 /** The audit source, and the ring of the BPF programs. Either goes without the other. */
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
-  const audit = await openAudit(options, losses)
-  const ring = openRing(options)
+  const { checkpoint: path } = options
+  // What is wrong with the folder, the checkpoint says when it is written.
+  if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
+  const checkpoint = checkpointOf(options)
+  const { counts, places } = (await checkpoint?.left()) ?? nothingLeft
+  const { owed, noted } = countsLeft(counts, await writtenLines(options, counts))
+  const ring = openRing(options, places)
   const opened = [...(options.ringsBeside?.() ?? []), ...(ring === undefined ? [] : [ring])]
+  for (const said of noted) for (const source of opened) await source.noteHeldBefore(said)
+  const left = (): Left => ({ counts: [...owed, ...losses.unsaidOf('')], places })
+  const audit = await openAudit(options, { losses, checkpoint, left })
   const rings = opened.map(
-    (source): PipelineSource => ({ source, pressure: 'waits', written: (position) => source.written(position) }),
+    (source): PipelineSource => ({
+      source,
+      pressure: 'waits',
+      written: (position, mark) => source.written(position, mark),
+    }),
   )
-  if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings] }
-  return rings.length === 0 ? audit : { none: audit, sources: rings }
+  if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings], checkpoint, owed }
+  return rings.length === 0 ? audit : { none: audit, sources: rings, checkpoint, owed }
+}
+
+const nothingLeft: Left = { counts: [], places: {} }
+
+function checkpointOf({
+  checkpoint: path,
+  logger,
+}: Pick<ViolationPipelineOptions, 'checkpoint' | 'logger'>): Checkpoint | undefined {
+  return path === undefined ? undefined : new Checkpoint(path, { notify: notifyBy(logger) })
+}
+
+const notifyBy =
+  (logger: Logger): Notify =>
+  ({ level, message, code, remedy, context }) =>
+    logger[level]({ code, remedy, ...context }, message)
+
+/** Of counts whose line was given to the log: those that the log has. */
+async function writtenLines(
+  { log, logger }: ViolationPipelineOptions,
+  counts: readonly Statement[],
+): Promise<Set<string>> {
+  const ids = new Set(counts.flatMap(({ id }) => id ?? []))
+  try {
+    return ids.size === 0 ? ids : await findLines(log, ids)
+  } catch (error) {
+    const said = 'the end of the log cannot be read; some of its counts may come twice'
+    logger.warn({ file: log, reason: String(error) }, said)
+    return new Set()
+  }
 }
 
 /**
@@ -135,12 +199,13 @@ async function openSources(options: ViolationPipelineOptions, losses: LossLog): 
  * its programs are gone and all of it was read.
  * @param beside folders of those that are in force still
  */
-export function openRingsBeside(
-  options: Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logger'>,
+export async function openRingsBeside(
+  options: Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'checkpoint' | 'logger'>,
   beside: () => readonly string[],
-): BpfRingSource[] {
+): Promise<BpfRingSource[]> {
+  const { places } = (await checkpointOf(options)?.left()) ?? nothingLeft
   return beside().flatMap((folder) => {
-    const ring = openRing({ ...options, ring: () => (beside().includes(folder) ? folder : undefined) })
+    const ring = openRing({ ...options, ring: () => (beside().includes(folder) ? folder : undefined) }, places)
     return ring ?? []
   })
 }
@@ -150,10 +215,11 @@ type RingOf = Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logg
 }
 
 /** Without it, violations of AppArmor and Seccomp are followed all the same. */
-function openRing(options: RingOf): BpfRingSource | undefined {
+function openRing(options: RingOf, places: Left['places']): BpfRingSource | undefined {
   const { ring, heldRate, logger } = options
+  if (ring === undefined) return undefined
   try {
-    return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate, written: writtenOf(options) })
+    return new BpfRingSource({ folder: ring, heldRate, places, written: writtenOf(options) })
   } catch (error) {
     if (!(error instanceof AuditSourceError)) throw error
     const { code, message, remedy, context } = error
@@ -188,22 +254,22 @@ const finderOf =
 function pipelineSource({ audit: source, waits, checkpoint }: OpenedAudit): PipelineSource {
   const pressure = waits ? 'waits' : 'loses'
   if (checkpoint === undefined) return { source, pressure }
-  const commit = async (position: unknown): Promise<void> => {
-    checkpoint.commit(position)
+  const commit: PipelineSource['commit'] = async (position, counts) => {
+    checkpoint.commit(position, counts)
     await checkpoint.flush()
   }
   return { source, pressure, commit }
 }
 
-async function openAudit(given: ViolationPipelineOptions, losses: LossLog): Promise<OpenedAudit | NoSource> {
-  const { request, checkpoint: path, fromStart, logger } = given
-  const notify: Notify = ({ level, message, code, remedy, context }) =>
-    logger[level]({ code, remedy, ...context }, message)
-  const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
-  // What is wrong with the folder, the checkpoint says when it is written.
-  if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
+async function openAudit(
+  given: ViolationPipelineOptions,
+  { losses, checkpoint, left }: { losses: LossLog; checkpoint: Checkpoint | undefined; left: () => Left },
+): Promise<OpenedAudit | NoSource> {
+  const { request, fromStart, logger } = given
+  const notify = notifyBy(logger)
   const missed = { findWritten: finderOf(given, keyOfBoot(given, 'audit')) }
-  const options = { fromStart, follow: { notify, chunkBytes }, missed, lost: (loss: Loss) => losses.note(loss) }
+  const lost = (loss: Loss): void => losses.note(loss)
+  const options = { fromStart, follow: { notify, chunkBytes }, missed, left, lost }
   const choice = await openAuditSource(request, checkpoint === undefined ? options : { ...options, checkpoint })
   for (const notice of choice.notices) notify(notice)
   if (choice.source === undefined) return choice.none
@@ -245,7 +311,7 @@ function newPool({
 
 async function newPipeline(
   options: ViolationPipelineOptions & { counts: ViolationCounts },
-  { sources, audit }: Opened,
+  { sources, audit, checkpoint }: Opened,
   { pool, logs: { sink, digest } }: { pool: DecodePool; logs: ViolationLogs },
 ): Promise<Pipeline> {
   const { logger, feed, counts, onRecorded } = options
@@ -253,6 +319,7 @@ async function newPipeline(
   return new Pipeline({
     ...(onRecorded !== undefined && { onRecorded }),
     ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
+    ...(checkpoint !== undefined && { keep: (parts) => checkpoint.keep(parts) }),
     clock: systemClock,
     commitEvery: audit?.waits ? 250 : 5_000,
     onError: (error) => logger.warn({ err: error }, 'the position cannot be stored; it is tried again'),

@@ -2,8 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { makeRecord, type RecordText } from '../../bench/audit/made-up-record.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
-import { lostLine } from '../../src/audit/sink/own-lines.ts'
-import { asWall } from '../../src/base/clock.ts'
+import { statementLine } from '../../src/audit/sink/own-lines.ts'
 import { operationOf } from '../../src/cli/logs/attempted-operation.ts'
 import { cellsOf, Rows } from '../../src/cli/logs/row.ts'
 import { parseViolation, type Violation } from '../../src/cli/logs/violation.ts'
@@ -103,9 +102,11 @@ const operationsOfBpf: [shownAs: string, text: Omit<RecordText, 'head'>][] = [
 const head = { time: 366_282_121_000_000n, cgroup: 7001, profile: 11, mnt_ns: 4026532725, tgid: demoPid }
 
 const loss = (events: number | undefined): string => {
-  const [from, to] = [asWall(1740366280500), asWall(1740366281000)]
-  const report = { where: 'sink', why: 'ENOSPC', from, to, events }
-  return Buffer.from(lostLine({ nodeName: 'n1', metadata: {} }, 1740366282, report)).toString()
+  const [from, to] = [1740366280500, 1740366281000]
+  const [since, until] = [from, to].map((time) => new Date(time!).toISOString())
+  const lost = { events: events ?? null, from: since, to: until, where: 'sink', why: 'ENOSPC' }
+  const statement = { source: '', message: 'lost', about: { lost } } as const
+  return Buffer.from(statementLine({ nodeName: 'n1', metadata: {} }, 1740366282, statement).bytes).toString()
 }
 
 describe('the attempted operation of a violation', () => {

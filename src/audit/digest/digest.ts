@@ -3,12 +3,13 @@ import { asWall, type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { BatchResult } from '../batch/batch.ts'
 import { asciiJson } from '../encode/json-text.ts'
 import type { LossCount } from '../sink/loss-log.ts'
-import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
+import { type CountingLog, owe } from '../sink/owe.ts'
+import { type ContainerFields, containerLine, type Statement, type Writer } from '../sink/own-lines.ts'
 import type { Sink } from '../sink/sink.ts'
 import { withBoundedTexts } from './cut-text.ts'
 import { DigestShares, digestBytes } from './digest-shares.ts'
 import { type ContainerCounts, type CountedKind, type FirstOfKind, MinuteCounts } from './minute-counts.ts'
-import { type Passed, RateLimit } from './rate-limit.ts'
+import { type Origin, type Passed, RateLimit } from './rate-limit.ts'
 
 export interface DigestOptions {
   clock: Clock
@@ -19,7 +20,7 @@ export interface DigestOptions {
   /** Bytes that its old files keep at least. Default 30 MiB. */
   kept?: number
   /** The log of all violations, which says what is held back. */
-  log: Pick<Sink, 'offer'>
+  log: CountingLog
   /** Events a second and container that go into the log. Default: all. Decoders have to give the kind of each line then. */
   rate?: number
 }
@@ -71,7 +72,12 @@ export class Digest {
     this.#from = asWall(this.#minute * minuteLength)
     this.#began = clock.now() - (wall - this.#from)
     this.#shares = new DigestShares(clock, digestBytes(kept))
-    if (rate !== undefined) this.#limit = new RateLimit({ clock, writer, rate, say: (line) => say(log, line) })
+    if (rate === undefined) return
+    const lines = {
+      say: (line: Uint8Array) => say(log, line),
+      owe: (statement: Statement) => owe(log, writer, clock.wall(), statement),
+    }
+    this.#limit = new RateLimit({ clock, writer, rate, ...lines })
   }
 
   /** The minute that batches belong to which are begun now. */
@@ -89,13 +95,18 @@ export class Digest {
     return this.#options.sink.losses?.counts ?? []
   }
 
+  /** What has to be stored of a source: it is held back, and no line was asked to say it. */
+  unsaidOf(source: string): Statement[] {
+    return this.#limit?.unsaidOf(source) ?? []
+  }
+
   /** Counts the lines of a batch. @returns those that go into the log: all, or what the rate lets through, in the same memory */
-  add(result: BatchResult): Passed {
+  add(result: BatchResult, origin?: Origin): Passed {
     this.#turn()
     const firsts: FirstOfKind[] = []
     const parts = this.#counts.add(result, (first) => firsts.push(first))
     if (firsts.length > 0) this.#copy(result.output, firsts)
-    return this.#limit?.pass(result.output, parts) ?? { bytes: result.output, held: 0 }
+    return this.#limit?.pass(result.output, parts, origin) ?? { bytes: result.output, held: 0 }
   }
 
   /** Writes what is left to write. */

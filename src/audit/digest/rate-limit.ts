@@ -2,6 +2,8 @@ import { Buffer } from 'node:buffer'
 import { newline } from '../../base/bytes.ts'
 import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import { mostKinds } from '../batch/kind-table.ts'
+import type { Reached } from '../sink/loss-log.ts'
+import type { Statement } from '../sink/own-lines.ts'
 import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
@@ -20,6 +22,14 @@ export interface RateLimitOptions {
   rate: number
   /** Takes a line that says what is held back. */
   say: (line: Uint8Array) => void
+  /** Takes a count that a line has to say. */
+  owe: (statement: Statement) => void
+}
+
+/** The source of a batch, and when it does not give the batch again. */
+export interface Origin {
+  source: string
+  reached: Reached
 }
 
 /** The tokens of one container, and what was held back since they ran out. */
@@ -31,15 +41,25 @@ interface Bucket {
   exempt: number
   /** Milliseconds at which they were counted last. */
   at: number
-  closed: HeldBack | undefined
+  /** By source. */
+  closed: Map<string, HeldBack>
 }
 
-interface HeldBack {
+interface HeldBack extends Counted {
+  /** Of its bucket. */
+  key: string
+  source: string
   container: ContainerFields
   from: WallMs
   to: WallMs
-  /** When the last event was held back, by the monotonic clock. */
+  /** When the last event was held back, and since when none is said, by the monotonic clock. */
   at: number
+  since: number
+  /** Batches of which something is held back, and that may be read again. Their counts come once that is over. */
+  open: number
+}
+
+interface Counted {
   kinds: Map<string, CountedKind>
   /** Of kinds beyond the bound. */
   other: number
@@ -53,6 +73,8 @@ const bytesOfEvent = 2_048
 const leastBytes = 65_536
 /** Bytes of lines that pass without a token, in a minute and at once: as many kinds as a container may have there, with usual lines. */
 const exemptBytes = mostKinds * bytesOfEvent
+/** Milliseconds after which it is said how much was held back so far. */
+const longestSilence = 60_000
 /** Kinds that are named in the line that says what was held back. */
 const mostNamed = 32
 
@@ -73,24 +95,37 @@ export class RateLimit {
   /** Containers of which something is held back now. */
   get holding(): number {
     let count = 0
-    for (const { closed } of this.#buckets.values()) if (closed !== undefined) count++
+    for (const { closed } of this.#buckets.values()) if (closed.size > 0) count++
     return count
   }
 
+  /** What has to be stored of a source: it is held back, and no line was asked to say it. */
+  unsaidOf(source: string): Statement[] {
+    return [...this.#buckets.values()].flatMap(({ closed }) => {
+      const held = closed.get(source)
+      return held === undefined || eventsOf(held) === 0 ? [] : [ended(held)]
+    })
+  }
+
   /** Takes out of the output, in place, what is held back. The parts are in the order of their lines. */
-  pass(output: Uint8Array, parts: readonly MergedPart[]): Passed {
+  pass(output: Uint8Array, parts: readonly MergedPart[], { source, reached }: Origin = unknownOrigin): Passed {
     const now = this.#options.clock.now()
     const all = Buffer.from(output.buffer, output.byteOffset, output.length)
     let [from, to, held] = [0, 0, 0]
+    const counts = new Map<HeldBack, Counted>()
     for (const part of parts)
       for (const line of this.#linesOf(part)) {
         const end = all.indexOf(newline, from) + 1
         if (this.#passes(line, end - from, now)) {
           if (to < from) output.copyWithin(to, from, end)
           to += end - from
-        } else held++
+        } else {
+          held++
+          count(countsIn(counts, this.#closedOf(line.owner, source, now)), line.kind)
+        }
         from = end
       }
+    for (const [closed, counted] of counts) this.#hold(closed, counted, now, reached)
     return { bytes: output.subarray(0, to), held }
   }
 
@@ -98,8 +133,8 @@ export class RateLimit {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const bucket of this.#buckets.values()) this.#open(bucket)
-    this.#buckets.clear()
+    for (const bucket of this.#buckets.values())
+      for (const closed of bucket.closed.values()) if (closed.open === 0) this.#open(bucket, closed)
   }
 
   *#linesOf({ counts: { lineKinds }, kinds, owners, others, firsts }: MergedPart): Generator<Line> {
@@ -124,7 +159,6 @@ export class RateLimit {
       bucket.exempt -= length
       return true
     }
-    this.#hold(bucket, owner, kind, now)
     return false
   }
 
@@ -134,7 +168,7 @@ export class RateLimit {
     const mostBytes = Math.max(leastBytes, rate * bytesOfEvent)
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
-      bucket = { tokens: most, bytes: mostBytes, exempt: exemptBytes, at: now, closed: undefined }
+      bucket = { tokens: most, bytes: mostBytes, exempt: exemptBytes, at: now, closed: new Map() }
       this.#buckets.set(key, bucket)
       this.#wait()
     }
@@ -147,22 +181,32 @@ export class RateLimit {
     return bucket
   }
 
-  #hold(bucket: Bucket, owner: ContainerCounts, kind: CountedKind | undefined, now: number): void {
+  #closedOf(owner: ContainerCounts, source: string, now: number): HeldBack {
+    const bucket = this.#bucketOf(owner.key, now)
+    const known = bucket.closed.get(source)
+    if (known !== undefined) return known
+    const { container } = owner
     const wall = this.#options.clock.wall()
-    if (bucket.closed === undefined) {
-      const { container } = owner
-      bucket.closed = { container, from: wall, to: wall, at: now, kinds: new Map(), other: 0 }
-      this.#say('held back', bucket.closed, { where: 'sink', from: isoTime(wall), rate: this.#options.rate })
-    }
-    const { closed } = bucket
-    closed.to = wall
+    const times = { from: wall, to: wall, at: now, since: now }
+    const closed: HeldBack = { key: owner.key, source, container, ...times, open: 0, ...nothing() }
+    bucket.closed.set(source, closed)
+    const heldBack = { where: 'sink', from: isoTime(wall), rate: this.#options.rate }
+    const { writer, say } = this.#options
+    say(containerLine(writer, Math.floor(wall / 1_000), 'held back', { heldBack }, container, 'warn'))
+    return closed
+  }
+
+  #hold(closed: HeldBack, counted: Counted, now: number, reached: Reached): void {
+    const bucket = this.#bucketOf(closed.key, now)
+    closed.open++
+    closed.to = this.#options.clock.wall()
     closed.at = now
-    const identity = kind === undefined ? undefined : identityOf(kind)
-    const known = identity === undefined ? undefined : closed.kinds.get(identity)
-    if (known !== undefined) known.events++
-    else if (kind !== undefined && identity !== undefined && closed.kinds.size < mostNamed)
-      closed.kinds.set(identity, { ...kind, events: 1 })
-    else closed.other++
+    reached(() => {
+      closed.open--
+      for (const kind of counted.kinds.values()) count(closed, kind, kind.events)
+      closed.other += counted.other
+      if (this.#closed && closed.open === 0) this.#open(bucket, closed)
+    })
   }
 
   /** Looks each second who may be let through again, and who need not be remembered. */
@@ -172,30 +216,64 @@ export class RateLimit {
       this.#timer = undefined
       const now = this.#options.clock.now()
       for (const [key, bucket] of this.#buckets) {
-        if (bucket.closed !== undefined && now - bucket.closed.at >= quiet) this.#open(bucket)
-        if (bucket.closed === undefined && now - bucket.at >= 60_000) this.#buckets.delete(key)
+        for (const closed of bucket.closed.values()) this.#look(bucket, closed, now)
+        if (bucket.closed.size === 0 && now - bucket.at >= 60_000) this.#buckets.delete(key)
       }
       if (this.#buckets.size > 0) this.#wait()
     })
   }
 
-  #open(bucket: Bucket): void {
-    const { closed } = bucket
-    if (closed === undefined) return
-    bucket.closed = undefined
-    const kinds = [...closed.kinds.values()]
-    const events = kinds.reduce((sum, kind) => sum + kind.events, closed.other)
-    const { from, to, other } = closed
-    this.#say('held back ended', closed, {
-      ...{ where: 'sink', events, from: isoTime(from), to: isoTime(to) },
-      ...{ kinds, other },
-    })
+  #look(bucket: Bucket, closed: HeldBack, now: number): void {
+    if (closed.open === 0 && now - closed.at >= quiet) this.#open(bucket, closed)
+    else if (eventsOf(closed) > 0 && now - closed.since >= longestSilence) {
+      const { about, ...soFar } = ended(closed)
+      const heldBack = { ...Object(about['heldBack']), rate: this.#options.rate }
+      this.#owe({ ...soFar, message: 'held back', about: { heldBack } }, closed)
+      closed.from = closed.to
+      closed.since = now
+    }
   }
 
-  #say(message: string, { container }: HeldBack, heldBack: Record<string, unknown>): void {
-    const { clock, writer, say } = this.#options
-    say(containerLine(writer, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn'))
+  #open(bucket: Bucket, closed: HeldBack): void {
+    bucket.closed.delete(closed.source)
+    this.#owe(ended(closed), closed)
   }
+
+  #owe(statement: Statement, closed: HeldBack): void {
+    Object.assign(closed, nothing())
+    this.#options.owe(statement)
+  }
+}
+
+const unknownOrigin: Origin = { source: '', reached: (then) => then() }
+
+const nothing = (): Counted => ({ kinds: new Map(), other: 0 })
+
+function countsIn(counts: Map<HeldBack, Counted>, closed: HeldBack): Counted {
+  const known = counts.get(closed)
+  if (known !== undefined) return known
+  const counted = nothing()
+  counts.set(closed, counted)
+  return counted
+}
+
+function count(counted: Counted, kind: CountedKind | undefined, events = 1): void {
+  const identity = kind === undefined ? undefined : identityOf(kind)
+  const known = identity === undefined ? undefined : counted.kinds.get(identity)
+  if (known !== undefined) known.events += events
+  else if (kind !== undefined && identity !== undefined && counted.kinds.size < mostNamed)
+    counted.kinds.set(identity, { ...kind, events })
+  else counted.other += events
+}
+
+const eventsOf = ({ kinds, other }: Counted): number =>
+  [...kinds.values()].reduce((sum, { events }) => sum + events, other)
+
+function ended(held: HeldBack): Statement {
+  const { source, container, from, to, other } = held
+  const kinds = [...held.kinds.values()]
+  const heldBack = { where: 'sink', events: eventsOf(held), from: isoTime(from), to: isoTime(to), kinds, other }
+  return { source, message: 'held back ended', about: { heldBack }, container }
 }
 
 interface Line {

@@ -33,17 +33,17 @@ const kinds: Schema = {
     true,
   ),
 }
-const ended = '`held back ended`'
+const counted = '`held back ended`, and `held back` after the first'
 
 export const heldBackKeys: readonly Key[] = [
   key('where', oneOf(['sink', 'kernel']), '`kernel`: before they were records, `sink`: before they were lines'),
   key('operation', text, 'what was tried: the kernel holds back by it', '`where` is `kernel`'),
-  key('events', count, 'how many lines were held back', ended),
+  key('events', count, 'how many lines were held back since the last such line', counted),
   key('from', moment, 'since when'),
-  key('to', moment, 'until when', ended),
+  key('to', moment, 'until when', counted),
   key('rate', { type: 'number', exclusiveMinimum: 0 }, 'records a second that are let through', '`held back`'),
-  key('kinds', kinds, 'of them by kind, each with its number', ended),
-  key('other', count, 'those of further kinds', ended),
+  key('kinds', kinds, 'of them by kind, each with its number', counted),
+  key('other', count, 'those of further kinds', counted),
 ]
 
 export const digestKeys: readonly Key[] = [

@@ -1,8 +1,8 @@
 import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { ContainerInfo } from '../enrich/snapshot.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
+import { type CountingLog, owe } from '../sink/owe.ts'
 import { type ContainerFields, containerLine, noContainer } from '../sink/own-lines.ts'
-import type { Sink } from '../sink/sink.ts'
 import type { AuditSource, HeldRecords } from '../source/source.ts'
 
 export interface HeldLinesOptions {
@@ -10,7 +10,7 @@ export interface HeldLinesOptions {
   clock: Clock
   feed: SnapshotFeed
   /** The log, which gets the lines. */
-  sink: Pick<Sink, 'offer'>
+  sink: CountingLog
   /** Called when what was said cannot be noted: the agent that comes next says it again. */
   onError?: (error: unknown) => void
 }
@@ -23,11 +23,15 @@ interface Closed {
   to: WallMs
   /** When the last look found more, by the monotonic clock. */
   at: number
+  /** Since when nothing is said of it, by the monotonic clock. */
+  since: number
   records: HeldRecords
 }
 
 /** Milliseconds without anything more, after which it is said how much it was. */
 const quiet = 1_000
+/** Milliseconds after which it is said how much it was so far. */
+const longestSilence = 60_000
 
 /**
  * Says what a source holds back before it gets here, and of whom: when that begins, and how many records it was when there were no more
@@ -58,7 +62,9 @@ export class HeldLines {
     const now = clock.now()
     for (const records of source.held?.() ?? []) this.#take(records)
     this.#lastLook = clock.wall()
-    for (const [key, closed] of this.#closed) if (all || now - closed.at >= quiet) this.#end(key, closed)
+    for (const [key, closed] of this.#closed)
+      if (all || now - closed.at >= quiet) this.#end(key, closed)
+      else if (now - closed.since >= longestSilence) this.#goOn(key, closed)
   }
 
   /** Says all that is left. Resolves, once the log has taken it, when that is noted. */
@@ -76,38 +82,57 @@ export class HeldLines {
       Object.assign(closed, found)
       return
     }
-    const opened = { container: this.#fieldsOf(records.container), from: this.#lastLook, ...found }
+    const opened = { container: this.#fieldsOf(records.container), from: this.#lastLook, since: found.at, ...found }
     this.#closed.set(key, opened)
     this.#say('held back', opened, { rate: this.#options.source.heldRate })
   }
 
   #end(key: string, closed: Closed): void {
     this.#closed.delete(key)
-    const { held, noted, operation } = closed.records
+    this.#say('held back ended', closed, this.#countsOf(key, closed))
+  }
+
+  /** There is no end to it yet. */
+  #goOn(key: string, closed: Closed): void {
+    this.#say('held back', closed, { ...this.#countsOf(key, closed), rate: this.#options.source.heldRate })
+    closed.from = closed.to
+    closed.since = this.#options.clock.now()
+  }
+
+  /** What is said of it now, and was not said before. */
+  #countsOf(key: string, { records: { held, noted, operation, container }, to }: Closed): Record<string, unknown> {
     const events = held - (this.#said.get(key) ?? noted)
     this.#said.set(key, held)
-    const profileName = this.#infoOf(closed.records.container)?.profileName ?? ''
+    const profileName = this.#infoOf(container)?.profileName ?? ''
     const kinds = [{ enforcer: 'BPF', action: '', profileName, operation, object: '', events }]
-    this.#say('held back ended', closed, { events, to: isoTime(closed.to), kinds, other: 0 })
+    return { events, to: isoTime(to), kinds, other: 0 }
   }
 
-  #say(message: string, { container, from, records }: Closed, about: Record<string, unknown>): void {
+  #say(
+    message: 'held back' | 'held back ended',
+    { container, from, records }: Closed,
+    about: Record<string, unknown>,
+  ): void {
     const { clock, feed, sink } = this.#options
     const heldBack = { where: 'kernel', operation: records.operation, from: isoTime(from), ...about }
-    const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
-    const settle = ({ reason }: { reason?: string }): void => {
-      if (reason === undefined && 'events' in about) this.#note(records)
+    if ('events' in about) {
+      const { key, held } = records
+      const statement = { source: '', message, about: { heldBack }, container, kernel: { key, held } }
+      owe(sink, feed, clock.wall(), statement, () => this.#note(records))
+      return
     }
+    const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
     // A line of ours, which nobody has read: the accounting does not have it.
-    sink.offer({ bytes, lines: 0, lossy: false, settle })
+    sink.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
   }
 
-  #note(records: HeldRecords): void {
+  #note(records: HeldRecords): Promise<void> {
     const { source, onError = () => undefined } = this.#options
     const noting = (source.noteHeld?.(records) ?? Promise.resolve())
       .catch(onError)
       .finally(() => this.#noting.delete(noting))
     this.#noting.add(noting)
+    return noting
   }
 
   /** The last one counts: a number may come again, and containers that have ended are known for a while. */

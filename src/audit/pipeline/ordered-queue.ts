@@ -7,6 +7,8 @@ export interface InFlightBatch {
   open: number
   /** Some of its lines could not be written and have to be read again. */
   lost: boolean
+  /** What becomes certain once it is reached: if it is read again, these are counted again. */
+  onReached: (() => void)[]
 }
 
 /**
@@ -41,9 +43,16 @@ export class OrderedQueue {
 
   /** A batch was sent to the workers; its result is still open. */
   enter(position: unknown, since: number): InFlightBatch {
-    const inFlight = { position, since, open: 1, lost: false }
+    const inFlight: InFlightBatch = { position, since, open: 1, lost: false, onReached: [] }
     this.#inFlight.push(inFlight)
     return inFlight
+  }
+
+  /** Calls back when all batches that came in so far are reached: at once if none is open, never if one of them has to be read again. */
+  whenReached(then: () => void): void {
+    const last = this.#inFlight.at(-1)
+    if (last !== undefined) last.onReached.push(then)
+    else if (!this.#broken) then()
   }
 
   /** Runs `step` with the result of `work`, after the steps of all work that was queued before. */
@@ -56,10 +65,12 @@ export class OrderedQueue {
   settle(inFlight: InFlightBatch): void {
     inFlight.open--
     while (this.#inFlight[0]?.open === 0) {
-      const { position, lost } = this.#inFlight.shift()!
+      const { position, lost, onReached } = this.#inFlight.shift()!
       // Behind a loss nothing counts as reached: a restart reads from there.
       this.#broken ||= lost
-      if (position !== undefined && !this.#broken) this.#reached = position
+      if (this.#broken) continue
+      if (position !== undefined) this.#reached = position
+      for (const reached of onReached) reached()
     }
   }
 }

@@ -5,8 +5,9 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { Recorded } from '../model/recorded.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
-import type { LossCount } from '../sink/loss-log.ts'
+import type { LossCount, Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
+import type { Statement } from '../sink/own-lines.ts'
 import { NotStored, type Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
 import { SourceLosses } from '../source/source-losses.ts'
@@ -25,10 +26,16 @@ export interface PipelineSource {
    * loses: what is not read goes away (a socket), so reading goes on after a while, and the sink drops and counts what a disk does not take.
    */
   pressure: 'waits' | 'loses'
-  /** Stores a position, after all lines up to it are on the disk. */
-  commit?: (position: unknown) => Promise<void>
-  /** Called when all up to a position is in the log, though not yet on the disk, or accounted for. */
-  written?: (position: unknown) => void
+  /** Stores a position, undefined for the one that is stored, and the counts up to it, after all lines up to it are on the disk. */
+  commit?: (position: unknown, counts: readonly Statement[]) => Promise<void>
+  /** Called when all up to a position is in the log, though not yet on the disk, or in a count that is said or stored. */
+  written?: (position: unknown, lossMark: unknown) => void
+}
+
+/** What is stored of a source beside the one with `commit`: its counts, and where it goes on. */
+export interface Part {
+  place?: unknown
+  counts: readonly Statement[]
 }
 
 /** What the pipeline needs of its workers. */
@@ -49,6 +56,8 @@ export interface PipelineOptions {
   digest?: Digest
   /** Of an earlier pipeline, which this one follows. Default: one of its own. */
   accounting?: Accounting
+  /** Stores parts by the name of their source; the others stay as they are. It outlives the process, not a power cut, as the kernel's rings do. */
+  keep?: (parts: Readonly<Record<string, Part>>) => Promise<void>
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
   /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
   commitEvery?: number
@@ -97,7 +106,11 @@ interface Job {
 
 /** A source with its batches in order. */
 interface Input extends PipelineSource {
+  /** Names it in counts: other than its name, no other source has it. */
+  key: string
   queue: OrderedQueue
+  /** Counts that have become certain since its part was stored. */
+  counted: number
   losses: SourceLosses
   held: HeldLines
 }
@@ -119,7 +132,10 @@ export class Pipeline {
   #inputs: Input[]
   #slots: Slots
   #working = new Set<Promise<void>>()
-  #storing: Promise<void> | undefined
+  #storing: Promise<unknown> = Promise.resolve()
+  /** A line has said what is still stored as not said. */
+  #said = false
+  #keeping: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
   #storedAt = Number.NEGATIVE_INFINITY
   /** Set once the disk did not store the log. From then on no position of a source that waits is stored. */
@@ -136,13 +152,16 @@ export class Pipeline {
     const { clock, feed, pool, sources, sink, deferral, accounting, onError } = options
     this.accounting = accounting ?? new Accounting((profileName) => feed.policies.get(profileName))
     const wall = () => clock.wall()
-    const note = (loss: Loss): void => sink.losses.note(loss)
-    this.#inputs = sources.map((source) => ({
+    this.#inputs = sources.map((source, number) => ({
       ...source,
+      key: `${number} ${source.source.name}`,
       queue: new OrderedQueue(),
-      losses: new SourceLosses(source.source, note, wall),
+      counted: 0,
+      losses: new SourceLosses(source.source, this.#noting(`${number} ${source.source.name}`), wall),
       held: new HeldLines({ source: source.source, clock, feed, sink, ...(onError !== undefined && { onError }) }),
     }))
+    sink.losses.beforeLines = (statements) => this.#beforeLines(statements)
+    sink.losses.afterLine = (statement) => this.#afterLine(statement)
     this.#slots = new Slots(pool.capacity)
     const reader = new NewsReader(feed, pool.seenProcesses)
     const news = () => reader.take()
@@ -240,16 +259,34 @@ export class Pipeline {
     await this.#options.sink.close()
     await Promise.all(this.#inputs.map(({ held }) => held.close()))
     this.#cutShort?.cancel()
-    await this.#store()
+    await this.#store(true)
+    await this.#keeping
+    await this.#keep()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
   /** Has said what the sources have lost and hold back. @param last nobody looks again */
   #lookAt(last = false): void {
-    for (const { losses, held } of this.#inputs) {
-      losses.look()
-      held.look(last)
+    for (const input of this.#inputs) {
+      input.losses.look(this.#whenReached(input))
+      input.held.look(last)
+    }
+  }
+
+  #noting(key: string): (loss: Loss, reached?: Reached) => void {
+    return (loss, reached) => this.#options.sink.losses.note({ ...loss, source: key }, reached)
+  }
+
+  /** What a batch in flight has, or those that came before, is counted once. */
+  #whenReached(input: Input, inFlight?: InFlightBatch): Reached {
+    return (then) => {
+      const reached = (): void => {
+        input.counted++
+        then()
+      }
+      if (inFlight === undefined) input.queue.whenReached(reached)
+      else inFlight.onReached.push(reached)
     }
   }
 
@@ -262,11 +299,10 @@ export class Pipeline {
   async #follow(input: Input): Promise<void> {
     try {
       for await (const batch of input.source) {
+        const inFlight = this.#enter(input, batch)
+        if (input.source.losesInOrder) input.losses.look(this.#whenReached(input))
         await this.#place(input)
-        this.#process({
-          ...{ batch, input, inFlight: this.#enter(input, batch) },
-          ...{ readAt: this.#timeAs(batch), before: undefined },
-        })
+        this.#process({ batch, input, inFlight, readAt: this.#timeAs(batch), before: undefined })
       }
     } catch (error) {
       this.stop()
@@ -295,7 +331,8 @@ export class Pipeline {
   #deliver(job: Job, result: BatchResult): void {
     const { input, inFlight, before } = job
     input.source.giveBack?.(job.batch)
-    const { bytes, held } = this.#options.digest?.add(result) ?? { bytes: result.output, held: 0 }
+    const origin = { source: input.key, reached: this.#whenReached(input, inFlight) }
+    const { bytes, held } = this.#options.digest?.add(result, origin) ?? { bytes: result.output, held: 0 }
     this.accounting.processed(result, before !== undefined, held)
     if (result.recorded !== undefined) this.#options.onRecorded?.(result.recorded)
     for (const deferred of result.deferred) this.#hold(job, deferred)
@@ -305,12 +342,69 @@ export class Pipeline {
       // What an agent has dropped at its end the next one may find: in the source, or in a log that has the same records.
       if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
-      input.written?.(input.queue.reached)
+      this.#release(input)
       if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()
       this.#options.pool.recycle(result.output)
     }
     const lines = result.written + result.undecodable - held
-    this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', settle })
+    this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', from: origin, settle })
+  }
+
+  /** The kernel gets the room of what is in the log, or in a count that is stored. */
+  #release({ queue, losses, written, counted }: Input): void {
+    if (written === undefined || queue.reached === undefined) return
+    if (counted > 0 && this.#options.keep !== undefined) void this.#keep()
+    else written(queue.reached, losses.mark)
+  }
+
+  /** Stores the counts of no source, and of those without `commit`. What comes during a write goes with the next one. */
+  #keep(): Promise<void> {
+    this.#keeping ??= this.#keepOnce().finally(() => {
+      this.#keeping = undefined
+      if (this.#inputs.some(({ written, counted }) => written !== undefined && counted > 0)) void this.#keep()
+    })
+    return this.#keeping
+  }
+
+  async #keepOnce(): Promise<void> {
+    const { keep, sink } = this.#options
+    if (keep === undefined) return
+    const parts: Record<string, Part> = { '': { counts: sink.losses.unsaidOf('') } }
+    const stored = this.#inputs.flatMap((input) => {
+      const { source, key, queue, losses, written, commit } = input
+      if (commit !== undefined) return []
+      const [position, mark] = [queue.reached, losses.mark]
+      const { name = key, place } = source.place?.(position, mark) ?? {}
+      parts[name] = { ...(place !== undefined && { place }), counts: this.#unsaidOf(key) }
+      input.counted = 0
+      return [() => written?.(position, mark)]
+    })
+    await keep(parts)
+    for (const release of stored) release()
+  }
+
+  #unsaidOf(key: string): Statement[] {
+    const { sink, digest } = this.#options
+    return [...sink.losses.unsaidOf(key), ...(digest?.unsaidOf(key) ?? [])]
+  }
+
+  /** Stores counts with the ids of the lines that are about to say them. */
+  async #beforeLines(statements: readonly Statement[]): Promise<void> {
+    const keys = new Set(this.#inputs.flatMap(({ key, commit }) => (commit === undefined ? [] : key)))
+    if (statements.some(({ source }) => keys.has(source))) await this.#store(true)
+    if (statements.every(({ source }) => keys.has(source))) return
+    await this.#keeping
+    await this.#keep()
+  }
+
+  /** What is said need not be stored. */
+  #afterLine({ source }: Statement): void {
+    const isCommitted = this.#inputs.some(({ key, commit }) => key === source && commit !== undefined)
+    if (!isCommitted) void this.#keep()
+    else {
+      this.#said = true
+      this.#scheduleStore()
+    }
   }
 
   /** Of all lines of a batch the lag of its oldest record: at most what a batch spans too much, and nothing to do for each event. */
@@ -356,7 +450,7 @@ export class Pipeline {
     const { clock, commitEvery = 250, doubtPatience = 10_000 } = this.#options
     const every = this.#doubt === undefined ? commitEvery : doubtPatience
     this.#timer = clock.after(Math.max(0, this.#storedAt + every - clock.now()), () => {
-      this.#storing = this.#store().then((again) => {
+      void this.#store().then((again) => {
         this.#timer = undefined
         this.#storedAt = clock.now()
         if (again) this.#scheduleStore()
@@ -364,19 +458,30 @@ export class Pipeline {
     })
   }
 
-  /** Stores the positions that are reached. @returns whether there is something to store again. */
-  async #store(): Promise<boolean> {
-    const reached = this.#inputs.flatMap(({ queue, commit, pressure }) =>
-      commit && queue.reached !== undefined ? [{ queue, commit, pressure, position: queue.reached }] : [],
+  /** Stores the positions that are reached, one store after the other. @returns whether there is something to store again. */
+  #store(always = false): Promise<boolean> {
+    const store = this.#storing.then(() => this.#storeOnce(always))
+    this.#storing = store
+    return store
+  }
+
+  /** @param always also where no position has moved, for the counts */
+  async #storeOnce(always: boolean): Promise<boolean> {
+    const isDue = always || this.#said
+    const reached = this.#inputs.flatMap(({ queue, key, commit, pressure }) =>
+      commit && (isDue || queue.reached !== undefined)
+        ? [{ queue, commit, pressure, position: queue.reached, counts: this.#unsaidOf(key) }]
+        : [],
     )
+    this.#said = false
     if (reached.length === 0) return false
     try {
       await this.#options.sink.sync()
-      for (const { queue, commit, pressure, position } of reached) {
+      for (const { queue, commit, pressure, position, counts } of reached) {
         // What such a source has is read again, by whoever begins at the old position.
         if (this.#doubt !== undefined && pressure === 'waits') continue
-        await commit(position)
-        queue.stored(position)
+        await commit(position, counts)
+        if (position !== undefined) queue.stored(position)
       }
       if (this.#doubt !== undefined) this.#endToBeginAnew()
     } catch (error) {

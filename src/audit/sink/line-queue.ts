@@ -1,4 +1,5 @@
 import { newline } from '../../base/bytes.ts'
+import type { Reached } from './loss-log.ts'
 
 /** What became of the lines of one offer. */
 export interface OfferResult {
@@ -14,6 +15,8 @@ export interface Offer {
   lines: number
   /** May be dropped when the queue is full, because nothing can wait for it. */
   lossy: boolean
+  /** The source that gave the lines, and when it does not give them again: of what is dropped a line says no more before. */
+  from?: { source: string; reached: Reached }
   settle: (fate: OfferResult) => void
 }
 

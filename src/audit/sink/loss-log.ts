@@ -1,6 +1,8 @@
 import { type Clock, isoTime } from '../../base/clock.ts'
 import { type Logger, noLogger } from '../../base/logger.ts'
 import { type Loss, type LossReport, LossTally, mostKindsOfLoss } from './loss-tally.ts'
+import type { Statement } from './own-lines.ts'
+import { Unsaid } from './unsaid.ts'
 
 /** Everything of one place and reason so far, for metrics. */
 export interface LossCount {
@@ -22,6 +24,11 @@ export interface LossLogOptions {
   every?: number
 }
 
+/** Calls back when what was read up to now will not be read again. */
+export type Reached = (then: () => void) => void
+
+const atOnce: Reached = (then) => then()
+
 /**
  * The one way to say that events are missing. Whoever loses some notes it; then it is counted, the agent's log warns, and the sink
  * writes a line `lost` (EVENTS.md) where they would have been. Line and warning come at most once a second for each place and reason, with
@@ -31,12 +38,20 @@ export class LossLog {
   readonly #counts = new Map<string, LossCount>()
   readonly #warnings: LossTally
   readonly #lines: LossTally
+  readonly #clock: Clock
   readonly #logger: Pick<Logger, 'warn'>
   readonly #onLoss: (loss: Loss) => void
+  /** Every other count that a line has to say. */
+  readonly unsaid = new Unsaid(() => queueMicrotask(this.#wake))
+  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: nobody stores them. */
+  beforeLines: (statements: readonly Statement[]) => Promise<void> = async () => undefined
+  /** Called when a line is in the log, and what it says need not be stored. */
+  afterLine: (statement: Statement) => void = () => undefined
   #wake: () => void = () => undefined
   #closed = false
 
   constructor({ clock, logger = noLogger, onLoss = () => undefined, every = 1_000 }: LossLogOptions) {
+    this.#clock = clock
     this.#logger = logger
     this.#onLoss = onLoss
     this.#warnings = new LossTally(clock, every, () => this.#warn())
@@ -46,14 +61,17 @@ export class LossLog {
   /**
    * Events were lost. Cheap, but not for the hot path: call it for a group, not for each event.
    * `events: 0` changes nothing.
+   * @param reached calls back when a line may say it: what is read again, after a kill or at the next start, is lost again
    */
-  note(loss: Loss): void {
+  note(loss: Loss, reached: Reached = atOnce): void {
     if (loss.events === 0) return
     this.#count(loss)
     this.#onLoss(loss)
-    this.#warnings.note(loss)
+    const { source: _, ...ofAny } = loss
+    this.#warnings.note(ofAny)
     if (this.#closed) this.#warn(true)
-    else this.#lines.note(loss)
+    const since = this.#clock.wall()
+    reached(() => this.#lines.note({ since, ...loss }))
   }
 
   /** By place and reason, in the order in which they came first. At most `mostKindsOfLoss` and one. */
@@ -69,12 +87,29 @@ export class LossLog {
 
   /** Whether there is a line to write. @param all even if it would have to wait, because nothing comes after it. */
   owesLine(all = false): boolean {
-    return this.#lines.owes(all)
+    return this.unsaid.isOwed || this.#lines.owes(all)
   }
 
   /** For the sink: what it has to write now. */
   takeLines(all = false): LossReport[] {
     return this.#lines.take(all)
+  }
+
+  /** For the sink: the same, with all other counts that are owed. */
+  takeStatements(all = false): Statement[] {
+    return [...this.unsaid.take(), ...this.takeLines(all).map((report) => this.unsaid.give(statementOf(report)))]
+  }
+
+  /** For the sink: the line is in the log. */
+  async said(statement: Statement): Promise<void> {
+    await this.unsaid.said(statement)
+    this.afterLine(statement)
+  }
+
+  /** What has to be stored of a source: no line in the log has said it. */
+  unsaidOf(source: string): Statement[] {
+    const pending = this.#lines.pending.filter((report) => (report.source ?? '') === source)
+    return [...this.unsaid.of(source), ...pending.map(statementOf)]
   }
 
   /** The sink is closed. Warns of what was not warned of yet; what still comes is counted and warned of at once. */
@@ -113,4 +148,9 @@ export class LossLog {
     if (events === undefined) count.uncounted++
     else count.events += events
   }
+}
+
+function statementOf({ where, why, from, to, events, source = '' }: LossReport): Statement {
+  const lost = { events: events ?? null, from: isoTime(from), to: isoTime(to), where, why }
+  return { source, message: 'lost', about: { lost } }
 }

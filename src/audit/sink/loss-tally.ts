@@ -9,6 +9,8 @@ export interface Loss {
   events?: number
   /** When they may have begun to be lost. Default: now. */
   since?: WallMs
+  /** The source that gave them; left out where it was none. Losses of two sources are never in one report. */
+  source?: string
 }
 
 /** Losses of one place and reason, put together. */
@@ -20,12 +22,14 @@ export interface LossReport {
   to: WallMs
   /** undefined: of at least one of them nobody can tell how many events it was. */
   events: number | undefined
+  source?: string
 }
 
 /** What is known of one place and reason. */
 interface Entry {
   where: string
   why: string
+  source: string | undefined
   /** What was noted since the last report. */
   pending: LossReport | undefined
   /** `pending` may be given out. */
@@ -56,13 +60,14 @@ export class LossTally {
     this.#due = due
   }
 
-  note({ where, why, events, since }: Loss): void {
-    const entry = this.#entry(where, why)
+  note({ where, why, events, since, source }: Loss): void {
+    const entry = this.#entry(where, why, source)
     const now = this.#clock.wall()
     const from = earlier(since ?? now, now)
     const { pending } = entry
     if (pending === undefined) {
-      entry.pending = { where: entry.where, why: entry.why, from, to: now, events }
+      const of = { where: entry.where, why: entry.why, ...(source !== undefined && { source }) }
+      entry.pending = { ...of, from, to: now, events }
       this.#wait(entry)
       return
     }
@@ -83,6 +88,11 @@ export class LossTally {
     return reports
   }
 
+  /** What `take(true)` would give. */
+  get pending(): LossReport[] {
+    return [...this.#entries.values()].flatMap(({ pending }) => pending ?? [])
+  }
+
   /** Whether `take` has something to give. */
   owes(all = false): boolean {
     for (const { pending, isDue } of this.#entries.values()) if (pending !== undefined && (all || isDue)) return true
@@ -95,12 +105,14 @@ export class LossTally {
     for (const { timer } of this.#entries.values()) timer?.cancel()
   }
 
-  #entry(where: string, why: string): Entry {
-    const known = this.#entries.get(keyOf(where, why))
+  #entry(where: string, why: string, source: string | undefined): Entry {
+    const key = `${where}\n${why}\n${source ?? ''}`
+    const known = this.#entries.get(key)
     if (known !== undefined) return known
-    if (this.#entries.size >= mostKindsOfLoss && where !== 'other') return this.#entry('other', 'other')
-    const entry = { where, why, pending: undefined, isDue: false, lastAt: Number.NEGATIVE_INFINITY, timer: undefined }
-    this.#entries.set(keyOf(where, why), entry)
+    if (this.#entries.size >= mostKindsOfLoss && where !== 'other') return this.#entry('other', 'other', source)
+    const never = { pending: undefined, isDue: false, lastAt: Number.NEGATIVE_INFINITY, timer: undefined }
+    const entry = { where, why, source, ...never }
+    this.#entries.set(key, entry)
     return entry
   }
 
@@ -116,5 +128,3 @@ export class LossTally {
 }
 
 const earlier = (a: WallMs, b: WallMs): WallMs => (a < b ? a : b)
-
-const keyOf = (where: string, why: string): string => `${where}\n${why}`

@@ -6,7 +6,6 @@ import { header } from '../decode/bpf-record.ts'
 import { recordHash } from '../decode/record-hash.ts'
 import { asciiJson } from '../encode/json-text.ts'
 import { lineSchema } from '../encode/line-schema.ts'
-import type { LossReport } from './loss-tally.ts'
 
 /** Who writes: what every line begins with. */
 export interface Writer {
@@ -19,6 +18,21 @@ export interface Writer {
 /** The keys of a line that say whose it is. */
 export const containerKeys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
 export type ContainerFields = Record<(typeof containerKeys)[number], string>
+
+/** A count of events that have no line of their own, as one line of the log says it. */
+export interface Statement {
+  /** The source that gave the events. The count is stored with how far this source was read. Empty: no source has them any more. */
+  source: string
+  message: 'lost' | 'held back' | 'held back ended'
+  /** The fields of the line that say it. */
+  about: Record<string, unknown>
+  container?: ContainerFields
+  level?: 'warn' | 'info'
+  /** Id of the line. It is set, and stored, before the log gets the line. */
+  id?: string
+  /** Where the kernel keeps the count until it is said: such a count is stored only while its line is on the way to the log. */
+  kernel?: { key: string; held: number }
+}
 
 /** Of a line that is of no container, or of none that is known. */
 export const noContainer: ContainerFields = {
@@ -43,11 +57,7 @@ function ownLine(
   const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
   const time = isoTime(asWall(seconds * 1000)).replace('.000Z', 'Z')
   const { metadata, nodeName } = writer
-  const id = ofBytes(
-    writer.bootID,
-    'agent',
-    Buffer.from(JSON.stringify([seconds, message, ours, container.containerID])),
-  )
+  const id = idOf(writer, seconds, message, ours, container)
   const mark = { schema: lineSchema, timestamp: time, id }
   const line = {
     level,
@@ -64,16 +74,24 @@ function ownLine(
   return `${asciiJson(line)}\n`
 }
 
-/** The line that says to a reader of the log that events are missing, how many, where they were lost and why. */
-export function lostLine(writer: Writer, seconds: number, { where, why, from, to, events }: LossReport): Uint8Array {
-  const lost = {
-    events: events ?? null,
-    from: isoTime(from),
-    to: isoTime(to),
-    where,
-    why,
-  }
-  return Buffer.from(ownLine(writer, seconds, 'lost', { lost }))
+function idOf(
+  { bootID }: Writer,
+  seconds: number,
+  message: string,
+  ours: Record<string, unknown>,
+  { containerID }: ContainerFields = noContainer,
+): string {
+  return ofBytes(bootID, 'agent', Buffer.from(JSON.stringify([seconds, message, ours, containerID])))
+}
+
+/** The line that says a count, and its id. */
+export function statementLine(
+  writer: Writer,
+  seconds: number,
+  { message, about, container, level = 'warn' }: Statement,
+): { bytes: Uint8Array; id: string } {
+  const bytes = Buffer.from(ownLine(writer, seconds, message, about, container, level))
+  return { bytes, id: idOf(writer, seconds, message, about, container) }
 }
 
 /** A line about one container that is no violation, with `about` in a field of its own. */

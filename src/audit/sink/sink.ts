@@ -3,7 +3,7 @@ import { mebibyte } from '../../base/bytes.ts'
 import type { Clock, WallMs } from '../../base/clock.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
 import { LossLog } from './loss-log.ts'
-import { lostLine, type Writer } from './own-lines.ts'
+import { statementLine, type Writer } from './own-lines.ts'
 import { SinkFile, type SinkFileOptions, type Trouble, troubleOf } from './sink-file.ts'
 
 export interface SinkOptions extends SinkFileOptions {
@@ -234,7 +234,7 @@ export class Sink {
     do {
       const file = this.#file ?? (await this.#open())
       if (file === undefined) continue
-      this.#report()
+      if (this.#owesReport()) await this.#report()
       const piece = this.#queue.next(file.room)
       if (piece === undefined) break
       const { written, trouble } = await file.write(piece)
@@ -311,7 +311,9 @@ export class Sink {
     const written = offer.writtenLines ?? 0
     const dropped = offer.lines - written
     this.dropped[reason] = (this.dropped[reason] ?? 0) + dropped
-    this.losses.note({ where: this.#stage, why: reason, events: dropped })
+    const { source, reached } = offer.from ?? {}
+    const loss = { where: this.#stage, why: reason, events: dropped }
+    this.losses.note({ ...loss, ...(source !== undefined && { source }) }, reached)
     offer.settle({ written, dropped, reason })
   }
 
@@ -319,17 +321,25 @@ export class Sink {
     return this.losses.owesLine(this.#closing) && (this.#closing || this.#queue.bytes < this.#bound / 2)
   }
 
-  /** Once there is room again, lines at the end of the queue say what is missing before them. */
-  #report(): void {
-    if (!this.#owesReport()) return
-    const { clock } = this.#options
-    const now = clock.now()
-    const seconds = Math.floor(clock.wall() / 1000)
-    const settle = ({ reason }: OfferResult): void => {
-      this.reports += reason === undefined ? 1 : 0
-    }
-    for (const report of this.losses.takeLines(this.#closing))
-      this.#queue.push({ bytes: lostLine(this.#options.writer, seconds, report), lines: 0, lossy: false, settle }, now)
+  /**
+   * Once there is room again, lines at the end of the queue say what is missing before them. Their ids are stored first: an agent that
+   * follows a killed one finds out by them which counts the log has.
+   */
+  async #report(): Promise<void> {
+    const seconds = Math.floor(this.#options.clock.wall() / 1000)
+    const statements = this.losses.takeStatements(this.#closing)
+    const lines = statements.map((statement) => {
+      const { bytes, id } = statementLine(this.#options.writer, seconds, statement)
+      statement.id = id
+      const settle = ({ reason }: OfferResult): void => {
+        if (reason !== undefined) return
+        this.reports++
+        void this.losses.said(statement)
+      }
+      return { bytes, lines: 0, lossy: false, settle }
+    })
+    await this.losses.beforeLines(statements)
+    for (const line of lines) this.#queue.push(line, this.#options.clock.now())
   }
 
   #giveRoom(): void {

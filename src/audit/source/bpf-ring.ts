@@ -6,13 +6,44 @@ import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from
 import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.ts'
 import type { WrittenRecords } from './written-records.ts'
 
-export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder'>> {
+/** How far a ring is read, and its losses are counted, as of one moment. */
+export interface RingPlace {
+  /** Of the ring: positions and counts of another one mean nothing for it. */
+  id: number
+  position: number
+  ringFull: number
+  noScratch: number
+}
+
+/** As it comes out of a checkpoint; undefined when it is none. */
+function parseRingPlace(value: unknown): RingPlace | undefined {
+  const { id, position, ringFull, noScratch } = Object(value)
+  const place = { id, position, ringFull, noScratch }
+  return Object.values(place).every((number) => Number.isSafeInteger(number) && number >= 0) ? place : undefined
+}
+
+/** Of the programs' counters, in one ring. */
+interface LossMark {
+  ring: NativeRing
+  ringFull: number
+  noScratch: number
+}
+
+/** Behind a batch of one ring. */
+interface RingPosition {
+  ring: NativeRing
+  at: number
+}
+
+export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder' | 'from'>> {
   /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. Undefined: they are gone for good. */
   folder: () => string | undefined
   /** Records a second that the programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
   /** What of the records has a line already. Default: none. */
   written?: WrittenRecords
+  /** Places that an agent before this one stored, by names. */
+  places?: Readonly<Record<string, unknown>>
   addon?: RingAddon
 }
 
@@ -34,6 +65,7 @@ export interface BpfRingStats extends SourceStats {
 /** Of one batch, unless asked for otherwise. */
 export const ringBatchBytes = 512 * 1024
 const defaults = { batchBytes: ringBatchBytes, batches: 16, flushMs: 0, napMs: 1 }
+const fromKernel = { id: 0, position: 0 }
 
 /** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
 export const spareBatches = 8
@@ -58,8 +90,13 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0, heldBack: 0 }
   /** Of the counters of the programs, what was said of them before the ring was opened. */
   #said = { ringFull: 0, noScratch: 0, heldBack: 0 }
+  /** The same of this ring, as an agent that comes after finds it. */
+  #noted = { ringFullNoted: 0, noScratchNoted: 0 }
   /** Of the programs of this ring, and of those before. */
   #held: HeldByPrograms[] = []
+  /** Of this ring. */
+  #id = 0
+  #mark: LossMark | undefined
   #wake: () => void = () => undefined
   /** The last look found the programs gone. */
   #gone = false
@@ -86,7 +123,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
         memory ??= this.#memory.atLeast(batchBytes)
         const length = this.#addon.read(this.#ring, new Uint8Array(memory))
         if (length > 0) {
-          const position = this.#addon.taken(this.#ring)
+          const position: RingPosition = { ring: this.#ring, at: this.#addon.taken(this.#ring) }
           const bytes = new Uint8Array(memory, 0, await this.#unwritten(new Uint8Array(memory, 0, length)))
           memory = undefined
           yield { source: this.name, seq: this.#seq++, format: 'record', bytes, position }
@@ -98,11 +135,34 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     }
   }
 
-  /** All records up to the position are in the log, or counted as lost. */
-  written(position: unknown): void {
-    if (typeof position !== 'number') return
-    const { ringFull, noScratch } = this.#addon.ringStats(this.#ring)
-    this.#addon.done(this.#ring, { position, ringFull, noScratch })
+  /**
+   * All records up to the position are in the log, or in a count that is said or stored, and so are the losses up to the mark. Those of a
+   * ring that is closed may come when another one is read.
+   */
+  written(position: unknown, lossMark?: unknown): void {
+    const [reached, mark] = [position as RingPosition | undefined, lossMark as LossMark | undefined]
+    for (const ring of new Set([reached?.ring, mark?.ring])) {
+      if (ring === undefined) continue
+      const { ringFullNoted, noScratchNoted } = ring === this.#ring ? this.#noted : this.#addon.ringStats(ring)
+      const { ringFull, noScratch } =
+        mark?.ring === ring ? mark : { ringFull: ringFullNoted, noScratch: noScratchNoted }
+      const at = reached?.ring === ring ? reached.at : 0
+      this.#addon.done(ring, { position: at, ringFull, noScratch })
+      if (ring === this.#ring) this.#noted = { ringFullNoted: ringFull, noScratchNoted: noScratch }
+    }
+  }
+
+  get lossMark(): unknown {
+    return this.#mark
+  }
+
+  place(position: unknown, lossMark: unknown): { name: string; place: RingPlace } {
+    const [reached, mark] = [position as RingPosition | undefined, lossMark as LossMark | undefined]
+    const { ringFullNoted, noScratchNoted } = this.#noted
+    const { ringFull, noScratch } =
+      mark?.ring === this.#ring ? mark : { ringFull: ringFullNoted, noScratch: noScratchNoted }
+    const at = reached?.ring === this.#ring ? reached.at : 0
+    return { name: `bpf ${this.#folder}`, place: { id: this.#id, position: at, ringFull, noScratch } }
   }
 
   get heldRate(): number | undefined {
@@ -115,8 +175,15 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     return this.#held.flatMap((one, i) => one.read(i === last ? heldBack : Number.NaN))
   }
 
-  async noteHeld(records: HeldRecords): Promise<void> {
+  async noteHeld(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     await this.#held.find((one) => one.has(records))?.note(records)
+  }
+
+  /** An agent before this one said so many, and could not note it any more. */
+  async noteHeldBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
+    const held = this.#held.find((one) => one.has(records))
+    await held?.noteBefore(records)
+    if (held === this.#held.at(-1)) this.#said.heldBack = held?.notedBefore ?? 0
   }
 
   giveBack({ bytes }: SourceBatch): void {
@@ -139,6 +206,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     if (!this.#stopping && this.#isLeft()) this.#addon.stop(this.#ring)
     const { records, dropped, stalls, heldBack } = this.#before
     const now = this.#addon.ringStats(this.#ring)
+    this.#mark = { ring: this.#ring, ringFull: now.ringFull, noScratch: now.noScratch }
     return {
       records: records + now.records - (this.#options.written?.count ?? 0),
       dropped: {
@@ -166,10 +234,17 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   #open(): NativeRing {
-    const { folder: _, addon: __, heldRate: ___, written: ____, ...given } = this.#options
+    const { folder: _, addon: __, heldRate: ___, written: ____, places = {}, ...given } = this.#options
+    const place = parseRingPlace(places[`bpf ${this.#folder}`])
     try {
-      const opened = this.#addon.openRing({ ...defaults, ...given, folder: this.#folder }, () => this.#wake())
-      const { ringFullNoted: ringFull, noScratchNoted: noScratch } = this.#addon.ringStats(opened)
+      const from = place ?? fromKernel
+      const opened = this.#addon.openRing({ ...defaults, ...given, from, folder: this.#folder }, () => this.#wake())
+      const { id, ringFullNoted, noScratchNoted } = this.#addon.ringStats(opened)
+      const isOf = place?.id === id ? place : undefined
+      const ringFull = Math.max(ringFullNoted, isOf?.ringFull ?? 0)
+      const noScratch = Math.max(noScratchNoted, isOf?.noScratch ?? 0)
+      this.#id = id
+      this.#noted = { ringFullNoted: ringFull, noScratchNoted: noScratch }
       const held = new HeldByPrograms(this.#addon, this.#folder)
       this.#held = [...this.#held.slice(-1), held]
       this.#said = { ringFull, noScratch, heldBack: held.notedBefore }

@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import { asWall, type Clock, systemClock, type WallMs } from '../../base/clock.ts'
+import type { Part } from '../pipeline/pipeline.ts'
+import type { Statement } from '../sink/own-lines.ts'
+import { inOne, withoutKinds } from '../sink/unsaid.ts'
 import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
@@ -23,15 +27,34 @@ export type Saved =
   | { kind: 'none' | 'unreadable' }
 
 interface Content {
-  version: 1
+  version: 1 | 2
   source: string
   position: unknown
   /** When it was written. Files of earlier versions lack it. */
   seen?: WallMs
+  /** Counts of the source that no line has said. */
+  counts: readonly Statement[]
+  /** Of all other sources, by their names. */
+  parts: Readonly<Record<string, Part>>
+  /** Counts up with each write. */
+  generation: number
 }
 
+/** What an earlier run left beside a position. */
+export interface Left {
+  /** Counts that no line has said, or whose line has the id that they have. */
+  counts: readonly Statement[]
+  /** Where other sources go on, by their names. */
+  places: Readonly<Record<string, unknown>>
+}
+
+/** Bytes of one copy of the content. The file has four, which take turns: two that are synced, and two for writes that are not. */
+const slotBytes = 128 * 1024
+const slots = 4
+
 /**
- * Keeps on disk how far the output has got. One source at a time is in use, and the file names it: a position of
+ * Keeps on disk how far the output has got, with the counts that belong to that: whatever kills the agent, both are of the same moment.
+ * The file has its room from the beginning, so that a full disk takes nothing of it. One source at a time is in use, and the file names it: a position of
  * another source is never taken up again, or what came through this one meanwhile would come twice.
  */
 export class Checkpoint {
@@ -41,6 +64,12 @@ export class Checkpoint {
   readonly #notify: Notify
   #source: string | undefined
   #wanted: unknown
+  /** Of the position, where no source has moved it in this run. */
+  #seen: WallMs | undefined
+  #counts: readonly Statement[] = []
+  #parts: Readonly<Record<string, Part>> = {}
+  /** Generation of each slot; undefined before the first write. */
+  #generations: number[] | undefined
   #dirty = false
   #timer: { cancel(): void } | undefined
   #writing: Promise<void> = Promise.resolve()
@@ -58,11 +87,22 @@ export class Checkpoint {
     this.#notify = notify
   }
 
+  /** What the last run left beside a position. What cannot be read, `read` reports. */
+  async left(): Promise<Left> {
+    const content = await readFile(this.path).then(parseContent, () => undefined)
+    const parts = Object.entries(content?.parts ?? {})
+    return {
+      counts: [...(content?.counts ?? []), ...parts.flatMap(([, { counts }]) => counts)],
+      places: Object.fromEntries(parts.flatMap(([name, { place }]) => (place === undefined ? [] : [[name, place]]))),
+    }
+  }
+
   /** What the last run left for `source`. Never throws: what cannot be read is reported. */
   async read(source: string): Promise<Saved> {
     try {
-      const content = parseContent(await readFile(this.path, 'utf8'))
+      const content = parseContent(await readFile(this.path))
       if (content === undefined) return this.#unreadable('is no checkpoint', null)
+      if (content.source === '') return { kind: 'none' }
       if (content.source !== source) return { kind: 'other', seen: content.seen }
       return { kind: 'found', position: content.position }
     } catch (error) {
@@ -74,21 +114,48 @@ export class Checkpoint {
   /**
    * From now on `source` is in use, beginning at `position`; undefined for sources that cannot go back. On disk when
    * this returns.
+   * @param left what the last run left, and is not said yet
    */
-  async begin(source: string, position: unknown): Promise<void> {
+  async begin(source: string, position: unknown, { counts, places }: Left = { counts: [], places: {} }): Promise<void> {
     this.#source = source
+    this.#seen = undefined
+    this.#parts = { ...partsOf(places), '': { counts } }
     this.commit(position)
     await this.flush()
   }
 
-  /** The output of everything up to `position` is on disk. Cheap: written later, and only the last one. */
-  commit(position: unknown): void {
-    this.#wanted = position
+  /** There is no source that has a position: what an earlier run stored of one stays, and other sources have their counts stored. */
+  async beginWithout({ counts, places }: Left): Promise<void> {
+    const content = await readFile(this.path).then(parseContent, () => undefined)
+    this.#source = content?.source ?? ''
+    this.#wanted = content?.position
+    this.#seen = content?.seen
+    this.#parts = { ...partsOf(places), '': { counts } }
+    const isLeft =
+      content !== undefined && [content, ...Object.values(content.parts)].some((one) => one.counts.length > 0)
+    if (isLeft) await this.keep({ '': { counts } })
+  }
+
+  /**
+   * The output of everything up to `position` is on disk, but for the counts. Cheap: written later, and only the last one.
+   * @param position undefined: as before, once there was one
+   */
+  commit(position: unknown, counts: readonly Statement[] = []): void {
+    if (position !== undefined) this.#wanted = position
+    this.#counts = counts
     this.#dirty = true
     this.#timer ??= this.#clock.after(this.#everyMs, () => {
       this.#timer = undefined
       void this.flush()
     })
+  }
+
+  /** Stores counts of other sources, and where these go on; all that is known of such counts is given. Never throws. */
+  keep(parts: Readonly<Record<string, Part>>): Promise<void> {
+    const places = Object.entries(this.#parts).map(([name, { place }]) => [name, place])
+    this.#parts = { ...partsOf(Object.fromEntries(places)), ...parts }
+    this.#writing = this.#writing.then(() => this.#write(false))
+    return this.#writing
   }
 
   /** Writes what was committed, now. Never throws: a failure is reported once, and tried again with the next commit. */
@@ -103,13 +170,20 @@ export class Checkpoint {
     return { writes: this.#writes, failures: this.#failures }
   }
 
-  async #write(): Promise<void> {
-    if (!this.#dirty || this.#source === undefined) return
-    this.#dirty = false
-    const seen = this.#clock.wall()
-    const content: Content = { version: 1, source: this.#source, position: this.#wanted ?? null, seen }
+  /** @param isSynced it outlives a power cut */
+  async #write(isSynced = true): Promise<void> {
+    if (this.#source === undefined || (isSynced && !this.#dirty)) return
+    if (isSynced) this.#dirty = false
+    const [source, position, counts, parts] = [this.#source, this.#wanted ?? null, this.#counts, this.#parts]
+    const seen = this.#seen ?? this.#clock.wall()
     try {
-      await writeWhole(this.path, `${JSON.stringify(content)}\n`)
+      this.#generations ??= await readFile(this.path).then(generationsIn, () => [0, 0, 0, 0])
+      const generation = Math.max(...this.#generations) + 1
+      const first = isSynced ? 0 : 2
+      const slot = this.#generations[first]! < this.#generations[first + 1]! ? first : first + 1
+      const content: Content = { version: 2, source, position, seen, counts, parts, generation }
+      await writeSlot(this.path, slot, textOf(content), isSynced)
+      this.#generations[slot] = generation
       this.#writes++
       this.#trouble = ''
     } catch (error) {
@@ -149,27 +223,103 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-function parseContent(text: string): Content | undefined {
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A file of the first version has one object, and no counts. */
+export function parseContent(bytes: Buffer): Content | undefined {
+  if (bytes.length === slots * slotBytes)
+    return slotsOf(bytes).reduce<Content | undefined>(
+      (newest, one) => ((one?.generation ?? 0) > (newest?.generation ?? 0) ? one : newest),
+      undefined,
+    )
+  return contentOf(bytes.toString('utf8'))
+}
+
+const slotsOf = (bytes: Buffer): (Content | undefined)[] =>
+  Array.from({ length: slots }, (_, slot) => {
+    const text = bytes.toString('utf8', slot * slotBytes, (slot + 1) * slotBytes).trimEnd()
+    const hash = text.slice(0, hashLength)
+    const json = text.slice(hashLength + 1)
+    return hash === hashOf(json) ? contentOf(json) : undefined
+  })
+
+const generationsIn = (bytes: Buffer): number[] =>
+  bytes.length === slots * slotBytes
+    ? slotsOf(bytes).map((content) => content?.generation ?? 0)
+    : Array.from({ length: slots }, () => 0)
+
+function contentOf(text: string): Content | undefined {
   let content: unknown
   try {
     content = JSON.parse(text)
   } catch {
     return undefined
   }
-  const { version, source, position, seen } = Object(content)
-  if (version !== 1 || typeof source !== 'string') return undefined
-  return { version, source, position, ...(Number.isFinite(seen) && { seen: asWall(seen) }) }
+  const { version, source, position, seen, counts, parts, generation } = Object(content)
+  if ((version !== 1 && version !== 2) || typeof source !== 'string') return undefined
+  const known = Object.entries(isRecord(parts) ? parts : {}).flatMap(([name, part]) =>
+    isRecord(part) ? [[name, { place: part['place'], counts: statementsIn(part['counts']) }] as const] : [],
+  )
+  return {
+    ...{ version, source, position, counts: statementsIn(counts), parts: Object.fromEntries(known) },
+    generation: Number.isSafeInteger(generation) ? generation : 0,
+    ...(Number.isFinite(seen) && { seen: asWall(seen) }),
+  }
 }
 
-const writeFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+const statementsIn = (value: unknown): Statement[] =>
+  (Array.isArray(value) ? value : []).filter(
+    ({ message, about }) => ['lost', 'held back', 'held back ended'].includes(message) && isRecord(about),
+  )
 
-/** The file has either its old content or its new one, whatever happens in between, a power cut included. */
-async function writeWhole(path: string, text: string): Promise<void> {
+const partsOf = (places: Readonly<Record<string, unknown>>): Record<string, Part> =>
+  Object.fromEntries(
+    Object.entries(places).flatMap(([name, place]) => (place === undefined ? [] : [[name, { place, counts: [] }]])),
+  )
+
+const hashLength = 16
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, hashLength)
+
+/** The content as it is in a slot: of counts for which there is no room, their sum is kept. */
+function textOf(content: Content): string {
+  for (const lessOf of [(counts: readonly Statement[]) => counts, withoutKinds, inOne]) {
+    const less = Object.entries(content.parts).map(([name, part]) => [name, { ...part, counts: lessOf(part.counts) }])
+    const json = JSON.stringify({ ...content, counts: lessOf(content.counts), parts: Object.fromEntries(less) })
+    const text = `${hashOf(json)} ${json}`
+    const length = Buffer.byteLength(text)
+    if (length < slotBytes) return `${text}${' '.repeat(slotBytes - length - 1)}\n`
+  }
+  throw Object.assign(new Error('more is not said than a checkpoint has room for'), { code: 'EFBIG' })
+}
+
+const writeFlags = constants.O_RDWR | constants.O_NOFOLLOW
+const newFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+
+/** Each slot has either its old content or its new one, or none that its hash fits. */
+async function writeSlot(path: string, slot: number, text: string, isSynced: boolean): Promise<void> {
+  const handle = await open(path, writeFlags).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  })
+  try {
+    if (handle === undefined || (await handle.stat()).size !== slots * slotBytes)
+      return await makeFile(path, slot, text)
+    await handle.write(text, slot * slotBytes)
+    if (isSynced) await handle.datasync()
+  } finally {
+    await handle?.close()
+  }
+}
+
+/** With blanks in all other slots: what is written there later needs no more room on the disk. */
+async function makeFile(path: string, slot: number, text: string): Promise<void> {
   const temporary = `${path}.new`
-  const handle = await open(temporary, writeFlags, 0o600)
+  const handle = await open(temporary, newFlags, 0o600)
   try {
     await handle.chmod(0o600)
-    await handle.writeFile(text)
+    const blank = `${' '.repeat(slotBytes - 1)}\n`
+    await handle.writeFile(Array.from({ length: slots }, (_, i) => (i === slot ? text : blank)).join(''))
     await handle.datasync()
   } finally {
     await handle.close()

@@ -54,6 +54,7 @@ const remedies: Record<GapReason, string> = {
  */
 export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
+  readonly losesInOrder = true
   readonly lossKinds: LossKinds = {
     vanished: { where: 'file', why: 'vanished', counted: false },
     truncated: { where: 'file', why: 'truncated', counted: false },

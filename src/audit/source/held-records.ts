@@ -57,16 +57,25 @@ export class HeldByPrograms {
   }
 
   /** Whether the records are of these programs. */
-  has({ key }: HeldRecords): boolean {
+  has({ key }: Pick<HeldRecords, 'key'>): boolean {
     return key.startsWith(`${this.#folder} `)
   }
 
   /** So many were said. */
-  async note({ key, held }: HeldRecords): Promise<void> {
+  async note({ key, held }: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(held), true)
     const bytes = Buffer.from(key.slice(this.#folder.length + 1), 'hex')
     await this.#addon.write(this.#maps, [{ map: maps.noted, key: bytes, value }])
+  }
+
+  /** So many were said by an agent before this one. */
+  async noteBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
+    const { key, held } = records
+    if (held <= (this.#noted.get(key) ?? 0)) return
+    this.#noted.set(key, held)
+    this.#rows = this.#rows.map((row) => (row.key === key ? { ...row, noted: held } : row))
+    await this.note(records)
   }
 
   #keyAt(bytes: Uint8Array, at: number): string {

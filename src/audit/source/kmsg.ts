@@ -73,6 +73,7 @@ const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as
  */
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
+  readonly losesInOrder = true
   readonly lossKinds: LossKinds = {
     overwritten: { where: 'kmsg', why: 'overwritten' },
     malformed: { where: 'kmsg', why: 'malformed' },

@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type WallMs } from '../../base/clock.ts'
 import type { Loss } from '../sink/loss-tally.ts'
-import type { Checkpoint, Saved } from './checkpoint.ts'
+import type { Checkpoint, Left, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
@@ -12,6 +12,8 @@ import type { AuditSource, Notify } from './source.ts'
 
 export interface OpenOptions {
   checkpoint?: Checkpoint
+  /** What an agent before this one left beside its position, and what is lost since then. */
+  left?: () => Left
   /** On the very first start, read what the log already holds. Otherwise it begins with what comes. */
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
@@ -31,7 +33,9 @@ export interface OpenOptions {
 export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
   const choice = await chooseSource(request, (candidate) => open(candidate, options))
   const { source } = choice
-  if (source !== undefined) await options.checkpoint?.begin(source.name, source.position)
+  const { checkpoint, left = () => ({ counts: [], places: {} }) } = options
+  if (source !== undefined) await checkpoint?.begin(source.name, source.position, left())
+  else await checkpoint?.beginWithout(left())
   return choice
 }
 

@@ -29,10 +29,14 @@ export interface RingOptions {
   flushMs: number
   /** The thread sleeps this long between two looks, from 1 on, while records are on their way. */
   napMs: number
+  /** Where reading begins, in the ring that has this id: behind what the kernel has noted. In any other ring it is without effect. */
+  from: { id: number; position: number }
 }
 
 /** Counts since `openRing`, but for those of the programs, which are since they were loaded. */
 export interface NativeRingStats {
+  /** Of the ring: no other one has it before the next boot. */
+  id: number
   /** Put into a batch. */
   records: number
   malformed: number

@@ -1,24 +1,30 @@
 import type { WallMs } from '../../base/clock.ts'
+import type { Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { AuditSource } from './source.ts'
 
 /** Says what a source lost since the last look, so that what was said adds up to what the source has counted. */
 export class SourceLosses {
   readonly #source: AuditSource
-  readonly #note: (loss: Loss) => void
+  readonly #note: (loss: Loss, reached?: Reached) => void
   readonly #now: () => WallMs
   readonly #said = new Map<string, number>()
   #lastLook: WallMs
+  /** How far losses are said, or stored with what is unsaid. */
+  mark: unknown
 
-  constructor(source: AuditSource, note: (loss: Loss) => void, now: () => WallMs) {
+  constructor(source: AuditSource, note: (loss: Loss, reached?: Reached) => void, now: () => WallMs) {
     this.#source = source
     this.#note = note
     this.#now = now
     this.#lastLook = now()
   }
 
-  look(): void {
+  /** @param reached calls back when the source does not lose the same again for an agent that comes after */
+  look(reached?: Reached): void {
     const { dropped } = this.#source.stats()
+    const { lossMark } = this.#source
+    let isAny = false
     const since = this.#lastLook
     this.#lastLook = this.#now()
     for (const [name, { where, why, counted = true }] of Object.entries(this.#source.lossKinds ?? {})) {
@@ -26,7 +32,12 @@ export class SourceLosses {
       const fresh = count - (this.#said.get(name) ?? 0)
       if (fresh <= 0) continue
       this.#said.set(name, count)
-      this.#note({ where, why, since, ...(counted && { events: fresh }) })
+      isAny = true
+      this.#note({ where, why, since, ...(counted && { events: fresh }) }, reached)
     }
+    if (isAny)
+      reached?.(() => {
+        this.mark = lossMark
+      })
   }
 }

@@ -42,10 +42,16 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
   readonly position?: unknown
   /** Counts so far; also after the end. */
   stats(): Stats
+  /** What it lost between two batches is lost again where it is read again from before them. */
+  readonly losesInOrder?: boolean
+  /** What the counts of `stats` are, as of its last call, for `place`. Left out by what counts from its own start on. */
+  readonly lossMark?: unknown
+  /** Where an agent that comes after goes on, as JSON has it, under a name that it finds again. Left out by what says that elsewhere. */
+  place?(position: unknown, lossMark: unknown): { name: string; place: unknown } | undefined
   /** What the source has kept from itself, as its rate is limited. Left out by those that have no rate. */
   held?(): readonly HeldRecords[]
   /** So many are said, which the next agent has to know. */
-  noteHeld?(held: HeldRecords): Promise<void>
+  noteHeld?(held: Pick<HeldRecords, 'key' | 'held'>): Promise<void>
   /** Records a second of a container and kind beyond which they are held back. */
   readonly heldRate?: number | undefined
   /** Takes nothing new. The reader gets what is there already, and then the end. */

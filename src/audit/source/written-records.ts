@@ -47,6 +47,41 @@ export async function findWritten(log: string, key: string, since: number): Prom
   return found
 }
 
+/**
+ * Finds which of these ids have a line in a log. A line that is not whole does not count.
+ * @param log path of its live file; compressed files are not looked at
+ * @throws what the system says when a file cannot be read
+ */
+export async function findLines(log: string, ids: ReadonlySet<string>): Promise<Set<string>> {
+  const found = new Set<string>()
+  for await (const text of piecesBackwards(log)) {
+    for (const id of ids) if (text.includes(`"id":"${id}"`)) found.add(id)
+    if (found.size === ids.size) break
+  }
+  return found
+}
+
+/** Pieces of a log from its end on. A line may begin in one piece and end in the one behind it. */
+async function* piecesBackwards(log: string): AsyncGenerator<string, void, void> {
+  let left = mostBytes
+  for (const { path, compressed } of (await listFiles(log)).reverse()) {
+    if (compressed) return
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      for (let end = size; end > 0 && left > 0; end -= pieceBytes, left -= pieceBytes) {
+        const start = Math.max(0, end - pieceBytes)
+        const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
+        const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
+        const text = bytes.toString('latin1', 0, bytesRead)
+        yield end === size ? text.slice(0, text.lastIndexOf('\n') + 1) : text
+      }
+    } finally {
+      await file.close()
+    }
+  }
+}
+
 interface Search {
   key: string
   since: number

@@ -94,6 +94,35 @@ describe('a rate of violations', () => {
     expect(clock.waiting).to.equal(0)
   })
 
+  it('says each minute how much it holds back, as long as that has no end, and adds up', async () => {
+    for (let half = 0; half < 400; half++) {
+      add(many(20))
+      await clock.advance(500)
+    }
+    expect(world.said('held back ended')).to.deep.equal([])
+    const counted = world.said('held back').filter(({ heldBack }) => heldBack.events !== undefined)
+    expect(counted).to.have.length(3)
+    await clock.advance(3_000)
+    const all = [...counted, ...world.said('held back ended')]
+    expect(all.reduce((sum, { heldBack }) => sum + heldBack.events, 0)).to.equal(world.held)
+    for (const [i, { heldBack }] of all.slice(1).entries())
+      expect(Date.parse(heldBack.from)).to.be.at.least(Date.parse(all[i]!['heldBack'].to))
+  })
+
+  it('says nothing of a batch that may be read again, and has it stored under its source once it is not', async () => {
+    const reached: (() => void)[] = []
+    const origin = { source: '0 file', reached: (then: () => void) => void reached.push(then) }
+    world.digest.add(run('auditlog', many(30), { final: true, minute: world.digest.minute }, scratch), origin)
+    await clock.advance(5_000)
+    expect([world.said('held back ended'), world.digest.unsaidOf('0 file')]).to.deep.equal([[], []])
+    for (const then of reached) then()
+    expect(world.digest.unsaidOf('1 bpf')).to.deep.equal([])
+    expect(world.digest.unsaidOf('0 file').map(({ about }) => Object(about['heldBack']).events)).to.deep.equal([20])
+    await clock.advance(2_000)
+    expect(world.said('held back ended').map(({ heldBack }) => heldBack.events)).to.deep.equal([20])
+    expect(world.digest.unsaidOf('0 file')).to.deep.equal([])
+  })
+
   it('forgets containers that are quiet', async () => {
     add(many(1))
     await clock.advance(180_000)

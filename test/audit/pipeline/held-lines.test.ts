@@ -149,6 +149,18 @@ describe('what the kernel holds back', () => {
     expect(world.said.map(({ heldBack }) => heldBack.events)).to.deep.equal([undefined, 6])
   })
 
+  it('is said each minute as long as it has no end, and adds up', async () => {
+    for (let second = 0; second < 150; second++) {
+      world.hold(2)
+      await world.pass(1)
+    }
+    const before = world.said.filter(({ heldBack }) => heldBack.events !== undefined)
+    expect(before.map(({ message }) => message)).to.deep.equal(['held back', 'held back'])
+    await world.pass(3)
+    const all = world.said.filter(({ heldBack }) => heldBack.events !== undefined)
+    expect(all.reduce((sum, { heldBack }) => sum + heldBack.events, 0)).to.equal(300)
+  })
+
   it('of a container that nobody knows is said, too', async () => {
     world.hold(2, 'File', 99)
     await world.pass(3)

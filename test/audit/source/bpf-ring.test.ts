@@ -24,6 +24,7 @@ function records(...sizes: number[]): Uint8Array {
 
 /** What is pinned in one folder: it outlives the rings that are opened on it. */
 interface Pinned {
+  id: number
   /** Each a batch, with the position behind it. */
   batches: { bytes: Uint8Array; position: number }[]
   /** Position of what comes next, and of what is not done. */
@@ -51,13 +52,15 @@ class FakeRings implements RingAddon {
   folder(name: string): Pinned {
     const counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0, heldBack: 0 }
     const maps = { held: new Map<string, number>(), noted: new Map<string, number>() }
-    if (!this.folders.has(name)) this.folders.set(name, { batches: [], produced: 0, done: 0, counters, ...maps })
+    if (!this.folders.has(name))
+      this.folders.set(name, { id: this.folders.size + 1, batches: [], produced: 0, done: 0, counters, ...maps })
     return this.folders.get(name)!
   }
 
-  openRing({ folder }: RingOptions, wake: () => void): NativeRing {
+  openRing({ folder, from }: RingOptions, wake: () => void): NativeRing {
     const pinned = this.folders.get(folder)
     if (pinned === undefined) throw Object.assign(new Error('No such file'), { step: 'ring', errno: 2 })
+    if (from.id === pinned.id && from.position <= pinned.produced) pinned.done = Math.max(pinned.done, from.position)
     this.opened.push({ pinned, wake, stopped: false, closed: false, position: pinned.done })
     return (this.opened.length - 1) as unknown as NativeRing
   }
@@ -86,7 +89,7 @@ class FakeRings implements RingAddon {
   }
 
   ringStats(ring: NativeRing): NativeRingStats {
-    return { records: 0, malformed: 0, stalls: 0, ...this.#of(ring).pinned.counters }
+    return { id: this.#of(ring).pinned.id, records: 0, malformed: 0, stalls: 0, ...this.#of(ring).pinned.counters }
   }
 
   taken(ring: NativeRing): number {
@@ -170,7 +173,7 @@ describe('the ring of BPF records', () => {
     const batches = []
     for await (const batch of source) batches.push(batch)
     expect(batches.map(({ bytes }) => bytes.length)).to.deep.equal([2 * size + 9, size])
-    expect(batches.map(({ position, seq }) => [position, seq])).to.deep.equal([
+    expect(batches.map(({ position, seq }) => [(position as { at: number }).at, seq])).to.deep.equal([
       [2 * size + 9, 0],
       [3 * size + 9, 1],
     ])
@@ -213,7 +216,7 @@ describe('the ring of BPF records', () => {
     const source = new BpfRingSource({ folder: () => '/f', addon, written: lines })
     source.stop()
     const read: unknown[] = []
-    for await (const { bytes, position } of source) read.push([bytes.length, position])
+    for await (const { bytes, position } of source) read.push([bytes.length, (position as { at: number }).at])
     expect(read).to.deep.equal([
       [0, size],
       [size + 1, 2 * size + 1],
@@ -226,7 +229,7 @@ describe('the ring of BPF records', () => {
     addon.folder('/f').counters.ringFull = 4
     const first = open()
     expect(first.stats().dropped).to.deep.equal({ ...none, ringFull: 4 })
-    first.written(0)
+    first.written(undefined, first.lossMark)
     addon.folder('/f').counters.ringFull = 5
     expect(first.stats().dropped.ringFull).to.equal(5)
     expect(open().stats().dropped.ringFull).to.equal(1)

@@ -13,7 +13,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
-import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
+import type { Statement } from '../../../src/audit/sink/own-lines.ts'
+import { noContainer } from '../../../src/audit/sink/own-lines.ts'
+import { Checkpoint, parseContent } from '../../../src/audit/source/checkpoint.ts'
 import { notices } from './notices.ts'
 
 describe('a checkpoint', () => {
@@ -25,7 +27,7 @@ describe('a checkpoint', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  const onDisk = () => JSON.parse(readFileSync(path, 'utf8'))
+  const onDisk = (file = path) => parseContent(readFileSync(file))!
 
   it('gives back what was committed, to the same source', async () => {
     const checkpoint = new Checkpoint(path)
@@ -61,7 +63,7 @@ describe('a checkpoint', () => {
     writeFileSync(`${path}.new`, 'x'.repeat(10_000), { mode: 0o666 })
     await new Checkpoint(path).begin('/a.log', 1)
     expect(statSync(path).mode & 0o777).to.equal(0o600)
-    expect(onDisk()).to.deep.include({ version: 1, source: '/a.log', position: 1 })
+    expect(onDisk()).to.deep.include({ version: 2, source: '/a.log', position: 1 })
   })
 
   it('follows no symbolic link that somebody put where it writes', async () => {
@@ -91,7 +93,7 @@ describe('a checkpoint', () => {
   for (const [what, content] of [
     ['empty', ''],
     ['cut short', '{"version":1,"source":"/a.l'],
-    ['of another version', '{"version":2,"source":"/a.log","position":1}'],
+    ['of another version', '{"version":3,"source":"/a.log","position":1}'],
     ['no object', 'null'],
     ['binary', Buffer.from([0, 255, 254, 1])],
   ] as const)
@@ -122,6 +124,83 @@ describe('a checkpoint', () => {
     expect(checkpoint.stats()).to.deep.equal({ writes: 0, failures: 2 })
     mkdirSync(join(folder, 'later'))
     await checkpoint.flush()
-    expect(JSON.parse(readFileSync(inside, 'utf8')).position).to.equal(1)
+    expect(onDisk(inside).position).to.equal(1)
+  })
+
+  describe('with counts that no line has said', () => {
+    const lost = (events: number, id?: string): Statement => {
+      const time = new Date(0).toISOString()
+      const about = { lost: { events, from: time, to: time, where: 'ring', why: 'full' } }
+      return { source: '0', message: 'lost', about, ...(id !== undefined && { id }) }
+    }
+    const held = (container: string, events: number): Statement => {
+      const time = new Date(0).toISOString()
+      const kinds = [{ object: 'x'.repeat(200), events }]
+      const heldBack = { where: 'sink', events, from: time, to: time, kinds, other: 0 }
+      return {
+        source: '0',
+        message: 'held back ended',
+        about: { heldBack },
+        container: { ...noContainer, containerID: container },
+      }
+    }
+
+    it('gives them to the next agent, whatever source that has, with where other sources go on', async () => {
+      const checkpoint = new Checkpoint(path)
+      await checkpoint.begin('/a.log', 1, { counts: [lost(1)], places: { gone: 5 } })
+      checkpoint.commit(2, [lost(2)])
+      await checkpoint.flush()
+      await checkpoint.keep({ '': { counts: [] }, ring: { place: { position: 9 }, counts: [lost(3, 'i')] } })
+      const next = new Checkpoint(path)
+      expect(await next.read('/a.log')).to.deep.equal({ kind: 'found', position: 2 })
+      const left = { counts: [lost(2), lost(3, 'i')], places: { gone: 5, ring: { position: 9 } } }
+      expect(await next.left()).to.deep.equal(left)
+      await next.beginWithout({ ...left, counts: [lost(7)] })
+      const third = new Checkpoint(path)
+      expect(await third.read('/a.log'), 'no other source was read').to.deep.equal({ kind: 'found', position: 2 })
+      expect((await third.left()).counts).to.deep.equal([lost(7)])
+    })
+
+    it('has the write before, where a write was cut off anywhere', async () => {
+      const checkpoint = new Checkpoint(path)
+      await checkpoint.begin('/a.log', 1)
+      for (let position = 2; position < 8; position++) {
+        const before = readFileSync(path)
+        checkpoint.commit(position, [lost(position)])
+        if (position % 2 === 0) await checkpoint.flush()
+        else await checkpoint.keep({ ring: { place: position, counts: [lost(position)] } })
+        const behind = readFileSync(path)
+        const changed = behind.findIndex((byte, i) => byte !== before[i])
+        for (const cut of [1, 10, 30, 60]) {
+          const torn = Buffer.concat([behind.subarray(0, changed + cut), before.subarray(changed + cut)])
+          expect(parseContent(torn)!.generation, `${position}, ${cut}`).to.equal(parseContent(before)!.generation)
+        }
+      }
+    })
+
+    it('asks a disk for no more room than it has from the beginning', async () => {
+      const checkpoint = new Checkpoint(path)
+      await checkpoint.begin('/a.log', 1)
+      const { size, ino } = statSync(path)
+      await checkpoint.keep({ '': { counts: Array.from({ length: 100 }, (_, i) => lost(i)) } })
+      const next = new Checkpoint(path)
+      await next.begin('/a.log', 2)
+      expect(statSync(path)).to.include({ size, ino })
+    })
+
+    it('keeps the sum of more than it has room for', async () => {
+      const checkpoint = new Checkpoint(path)
+      await checkpoint.begin('/a.log', 1)
+      for (const containers of [300, 3_000]) {
+        const counts = Array.from({ length: containers }, (_, i) => held(`${i}`, i))
+        await checkpoint.keep({ '': { counts } })
+        const left = (await new Checkpoint(path).left()).counts
+        const sum = left.reduce((all, { about }) => all + Object(about['heldBack']).events, 0)
+        expect(sum).to.equal((containers * (containers - 1)) / 2)
+        for (const { about } of left)
+          expect(Object(about['heldBack'])).to.include({ other: Object(about['heldBack']).events })
+      }
+      expect(checkpoint.stats().failures).to.equal(0)
+    })
   })
 })

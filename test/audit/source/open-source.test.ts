@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
-import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
+import { Checkpoint, parseContent } from '../../../src/audit/source/checkpoint.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import type { MissedPorts } from '../../../src/audit/source/missed-records.ts'
 import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
@@ -23,7 +23,7 @@ describe('an audit source that is opened', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
 
   const checkpoint = () => new Checkpoint(join(folder, 'position.json'))
-  const saved = () => JSON.parse(readFileSync(join(folder, 'position.json'), 'utf8'))
+  const saved = () => parseContent(readFileSync(join(folder, 'position.json')))!
 
   /** One run of the agent with the file: what it reads, all of it committed. */
   async function run(options: OpenOptions = {}): Promise<string> {
@@ -85,7 +85,7 @@ describe('an audit source that is opened', () => {
     const { source, chosen } = await openAuditSource({}, { checkpoint: checkpoint(), multicast })
     await source!.close()
     expect(chosen).to.include({ kind: 'multicast', reason: 'first-choice' })
-    expect(saved()).to.deep.include({ version: 1, source: 'multicast' })
+    expect(saved()).to.deep.include({ version: 2, source: 'multicast' })
     const log = notices()
     expect(await run({ follow: { notify: log.notify } })).to.equal('')
     expect(log.codes()).to.deep.equal(['gap-checkpoint'])

@@ -1,0 +1,17 @@
+import { type Statement, statementLine, type Writer } from './own-lines.ts'
+import type { Sink } from './sink.ts'
+import type { Said } from './unsaid.ts'
+
+/** A log that says counts. One without `losses` gets their lines at once, and stores nothing. */
+export type CountingLog = Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
+
+/** Has a log say a count. */
+export function owe(log: CountingLog, writer: Writer, now: number, statement: Statement, said?: Said): void {
+  if (log.losses !== undefined) {
+    log.losses.unsaid.owe(statement, said)
+    return
+  }
+  const { bytes } = statementLine(writer, Math.floor(now / 1_000), statement)
+  // A line of ours, which nobody has read: the accounting does not have it.
+  log.offer({ bytes, lines: 0, lossy: false, settle: ({ reason }) => void (reason === undefined && said?.()) })
+}

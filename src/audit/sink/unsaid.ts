@@ -1,0 +1,102 @@
+import type { Statement } from './own-lines.ts'
+
+/** Called when the line of a count is in the log. Until it is done, the count stays stored. */
+export type Said = () => void | Promise<void>
+
+/** Counts that wait for their line, or whose line is not in the log yet. */
+export class Unsaid {
+  readonly #owed = new Map<Statement, Said>()
+  readonly #given = new Map<Statement, Said>()
+  readonly #onOwed: () => void
+
+  constructor(onOwed: () => void) {
+    this.#onOwed = onOwed
+  }
+
+  get isOwed(): boolean {
+    return this.#owed.size > 0
+  }
+
+  owe(statement: Statement, said: Said = () => undefined): void {
+    this.#owed.set(statement, said)
+    this.#onOwed()
+  }
+
+  /** All that is owed, for the log. */
+  take(): Statement[] {
+    const taken = [...this.#owed.keys()]
+    for (const [statement, said] of this.#owed) this.#given.set(statement, said)
+    this.#owed.clear()
+    return taken
+  }
+
+  /** The log gets this count, which was not owed before. */
+  give(statement: Statement): Statement {
+    this.#given.set(statement, () => undefined)
+    return statement
+  }
+
+  /** Its line is in the log. */
+  async said(statement: Statement): Promise<void> {
+    await this.#given.get(statement)?.()
+    this.#given.delete(statement)
+  }
+
+  /** What has to be stored of a source. */
+  of(source: string): Statement[] {
+    const isStored = ({ kernel, id, source: own }: Statement): boolean =>
+      own === source && (kernel === undefined || id !== undefined)
+    return [...this.#given.keys(), ...this.#owed.keys()].filter(isStored)
+  }
+}
+
+/**
+ * Splits counts that an agent stored before it was killed: some no line says yet, of some the kernel has to learn that they are said.
+ * Counts that the kernel keeps itself come from there again.
+ * @param written ids of these counts that the log has
+ */
+export function countsLeft(
+  counts: readonly Statement[],
+  written: ReadonlySet<string>,
+): { owed: Statement[]; noted: NonNullable<Statement['kernel']>[] } {
+  const isSaid = ({ id }: Statement): boolean => id !== undefined && written.has(id)
+  const owed = counts.filter((one) => !isSaid(one) && one.kernel === undefined)
+  return {
+    owed: owed.map(({ id: _, ...one }) => ({ ...one, source: '' })),
+    noted: counts.filter(isSaid).flatMap(({ kernel }) => kernel ?? []),
+  }
+}
+
+interface HeldBack {
+  events?: number
+  kinds?: unknown[]
+  from: string
+  to: string
+}
+
+const heldBackOf = ({ about }: Statement): HeldBack => about['heldBack'] as HeldBack
+
+/** The same counts, without the names of the kinds that were held back. */
+export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
+  counts.map((one) => {
+    if (one.message === 'lost') return one
+    const heldBack = heldBackOf(one)
+    return { ...one, about: { heldBack: { ...heldBack, kinds: [], other: heldBack.events } } }
+  })
+
+/** The same sum, without the names of containers. A count whose line may be in the log stays as it is. */
+export function inOne(counts: readonly Statement[]): Statement[] {
+  const isKept = ({ message, id }: Statement): boolean => message === 'lost' || id !== undefined
+  const [first, ...others] = withoutKinds(counts.filter((one) => !isKept(one)))
+  const kept = withoutKinds(counts.filter(isKept))
+  if (first === undefined) return kept
+  const sum = [first, ...others].map(heldBackOf)
+  const events = sum.reduce((all, one) => all + (one.events ?? 0), 0)
+  const from = sum.map((one) => one.from).toSorted()[0]
+  const to = sum
+    .map((one) => one.to)
+    .toSorted()
+    .at(-1)
+  const { container: _, ...ofNone } = first
+  return [...kept, { ...ofNone, about: { heldBack: { ...heldBackOf(first), events, from, to, other: events } } }]
+}
