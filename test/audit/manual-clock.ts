@@ -1,3 +1,4 @@
+import type { Present } from '../../src/audit/source/moment.ts'
 import { asWall, type Clock, type WallMs } from '../../src/base/clock.ts'
 
 /** A clock that a test moves by hand. */
@@ -49,6 +50,11 @@ export class ManualClock implements Clock {
     await turn()
   }
 }
+
+/** Moments by a clock that a test moves: it stands for that since boot as well. */
+export const presentBy =
+  (clock: ManualClock, boot = 'boot'): Present =>
+  () => ({ at: clock.wall(), boot, up: clock.now() })
 
 /** Lets everything happen that needs no time. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

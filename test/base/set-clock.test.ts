@@ -16,7 +16,7 @@ import type { HeldRecords } from '../../src/audit/source/source.ts'
 import { asWall, isoTime } from '../../src/base/clock.ts'
 import { DigestWorld } from '../audit/digest/digest-world.ts'
 import { demo, demoProcesses, knowing, run } from '../audit/harness.ts'
-import { ManualClock, turn } from '../audit/manual-clock.ts'
+import { ManualClock, presentBy, turn } from '../audit/manual-clock.ts'
 import { batchOf, denial } from '../audit/pipeline-world.ts'
 import { IdleSource } from '../audit/source/idle-source.ts'
 
@@ -236,7 +236,7 @@ const flows: Record<string, Flow> = {
       if (opens++ > 0) throw new AuditSourceError('SYSTEM', 'open', 'see errno', { errno: 'ENOMEM' })
       return new Broken('multicast')
     }
-    const source = new KeptSource(open, { clock, random: () => 0, patience: 30_000 })
+    const source = new KeptSource(open, { clock, present: presentBy(clock), random: () => 0, patience: 30_000 })
     let outcome = 'open'
     const ended = source[Symbol.asyncIterator]().next()
     ended.catch((error: unknown) => (outcome = String(error)))

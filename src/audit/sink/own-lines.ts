@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { Type } from '@sinclair/typebox'
 import { newline, space } from '../../base/bytes.ts'
 import { asWall, isoTime } from '../../base/clock.ts'
 import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
@@ -33,6 +34,36 @@ export interface Statement {
   /** Where the kernel keeps the count until it is said: such a count is stored only while its line is on the way to the log. */
   kernel?: { key: string; held: number }
 }
+
+const text = Type.String({ maxLength: 4_096 })
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const lost = Type.Object({ events: Type.Union([count, Type.Null()]), from: text, to: text, where: text, why: text })
+const heldBack = Type.Object({
+  from: text,
+  to: Type.Optional(text),
+  events: Type.Optional(count),
+  kinds: Type.Optional(Type.Array(Type.Object({}), { maxItems: 1_024 })),
+  other: Type.Optional(count),
+})
+const ofAny = {
+  source: text,
+  container: Type.Optional(Type.Object(Object.fromEntries(containerKeys.map((key) => [key, text])))),
+  level: Type.Optional(Type.Union([Type.Literal('warn'), Type.Literal('info')])),
+  id: Type.Optional(text),
+  kernel: Type.Optional(Type.Object({ key: text, held: count })),
+}
+
+/** A count as a file has it that is read again. */
+export const statement = Type.Unsafe<Statement>(
+  Type.Union([
+    Type.Object({ ...ofAny, message: Type.Literal('lost'), about: Type.Object({ lost }) }),
+    Type.Object({
+      ...ofAny,
+      message: Type.Union([Type.Literal('held back'), Type.Literal('held back ended')]),
+      about: Type.Object({ heldBack }),
+    }),
+  ]),
+)
 
 /** Of a line that is of no container, or of none that is known. */
 export const noContainer: ContainerFields = {

@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, readFile, rename } from 'node:fs/promises'
-import { asWall, type Clock, systemClock, type WallMs } from '../../base/clock.ts'
+import { open, rename } from 'node:fs/promises'
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Part } from '../pipeline/pipeline.ts'
-import type { Statement } from '../sink/own-lines.ts'
+import { type Statement, statement } from '../sink/own-lines.ts'
 import { inOne, withoutKinds } from '../sink/unsaid.ts'
+import { type Present, presentOf, type StoredMoment, storedMoment, storedTime } from './moment.ts'
 import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
   /** Milliseconds between two writes, at least. Default 1,000. */
   everyMs?: number
   clock?: Clock
+  present?: Present
   notify?: Notify
 }
 
@@ -23,15 +27,28 @@ export interface CheckpointOptions {
 export type Saved =
   | { kind: 'found'; position: unknown }
   /** `seen`: until when something was read; undefined where it is not known. */
-  | { kind: 'other'; seen: WallMs | undefined }
+  | { kind: 'other'; seen: StoredMoment | undefined }
   | { kind: 'none' | 'unreadable' }
 
-interface Content {
-  version: 1 | 2
-  source: string
-  position: unknown
-  /** When it was written. Files of earlier versions lack it. */
-  seen?: WallMs
+const stored = Type.Object({
+  version: Type.Union([Type.Literal(1), Type.Literal(2)]),
+  source: Type.String({ maxLength: 4_096 }),
+  position: Type.Unknown(),
+  /** When it was written. Files of earlier versions have only the time of day, or nothing. */
+  seen: Type.Optional(Type.Union([storedMoment, storedTime])),
+  /** What does not fit of these two is left out by itself. */
+  counts: Type.Optional(Type.Array(Type.Unknown())),
+  parts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  generation: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER - 2 ** 32 })),
+})
+
+const storedPart = Type.Object({
+  place: Type.Optional(Type.Unknown()),
+  counts: Type.Optional(Type.Array(Type.Unknown())),
+})
+
+interface Content extends Omit<Static<typeof stored>, 'seen' | 'counts' | 'parts' | 'generation'> {
+  seen?: StoredMoment
   /** Counts of the source that no line has said. */
   counts: readonly Statement[]
   /** Of all other sources, by their names. */
@@ -61,11 +78,12 @@ export class Checkpoint {
   readonly path: string
   readonly #everyMs: number
   readonly #clock: Clock
+  readonly #present: Present
   readonly #notify: Notify
   #source: string | undefined
   #wanted: unknown
   /** Of the position, where no source has moved it in this run. */
-  #seen: WallMs | undefined
+  #seen: StoredMoment | undefined
   #counts: readonly Statement[] = []
   #parts: Readonly<Record<string, Part>> = {}
   /** Generation of each slot; undefined before the first write. */
@@ -79,17 +97,23 @@ export class Checkpoint {
 
   constructor(
     path: string,
-    { everyMs = 1_000, clock = systemClock, notify = () => undefined }: CheckpointOptions = {},
+    {
+      everyMs = 1_000,
+      clock = systemClock,
+      present = presentOf(clock),
+      notify = () => undefined,
+    }: CheckpointOptions = {},
   ) {
     this.path = path
     this.#everyMs = everyMs
     this.#clock = clock
+    this.#present = present
     this.#notify = notify
   }
 
   /** What the last run left beside a position. What cannot be read, `read` reports. */
   async left(): Promise<Left> {
-    const content = await readFile(this.path).then(parseContent, () => undefined)
+    const content = await readBounded(this.path).then(parseContent, () => undefined)
     const parts = Object.entries(content?.parts ?? {})
     return {
       counts: [...(content?.counts ?? []), ...parts.flatMap(([, { counts }]) => counts)],
@@ -100,8 +124,11 @@ export class Checkpoint {
   /** What the last run left for `source`. Never throws: what cannot be read is reported. */
   async read(source: string): Promise<Saved> {
     try {
-      const content = parseContent(await readFile(this.path))
-      if (content === undefined) return this.#unreadable('is no checkpoint', null)
+      const content = parseContent(await readBounded(this.path))
+      if (content === undefined) {
+        await this.#putAside()
+        return this.#unreadable('is none, and is kept with .bad behind its name', null)
+      }
       if (content.source === '') return { kind: 'none' }
       if (content.source !== source) return { kind: 'other', seen: content.seen }
       return { kind: 'found', position: content.position }
@@ -126,7 +153,7 @@ export class Checkpoint {
 
   /** There is no source that has a position: what an earlier run stored of one stays, and other sources have their counts stored. */
   async beginWithout({ counts, places }: Left): Promise<void> {
-    const content = await readFile(this.path).then(parseContent, () => undefined)
+    const content = await readBounded(this.path).then(parseContent, () => undefined)
     this.#source = content?.source ?? ''
     this.#wanted = content?.position
     this.#seen = content?.seen
@@ -175,9 +202,9 @@ export class Checkpoint {
     if (this.#source === undefined || (isSynced && !this.#dirty)) return
     if (isSynced) this.#dirty = false
     const [source, position, counts, parts] = [this.#source, this.#wanted ?? null, this.#counts, this.#parts]
-    const seen = this.#seen ?? this.#clock.wall()
+    const seen = this.#seen ?? this.#present()
     try {
-      this.#generations ??= await readFile(this.path).then(generationsIn, () => [0, 0, 0, 0])
+      this.#generations ??= await readBounded(this.path).then(generationsIn, () => [0, 0, 0, 0])
       const generation = Math.max(...this.#generations) + 1
       const first = isSynced ? 0 : 2
       const slot = this.#generations[first]! < this.#generations[first + 1]! ? first : first + 1
@@ -190,6 +217,15 @@ export class Checkpoint {
       this.#dirty = true
       this.#failures++
       this.#unwritable(codeOf(error))
+    }
+  }
+
+  /** For a person to look at; there is one at most. */
+  async #putAside(): Promise<void> {
+    try {
+      await rename(this.path, `${this.path}.bad`)
+    } catch (error) {
+      codeOf(error)
     }
   }
 
@@ -223,9 +259,6 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** A file of the first version has one object, and no counts. */
 export function parseContent(bytes: Buffer): Content | undefined {
   if (bytes.length === slots * slotBytes)
@@ -250,28 +283,36 @@ const generationsIn = (bytes: Buffer): number[] =>
     : Array.from({ length: slots }, () => 0)
 
 function contentOf(text: string): Content | undefined {
-  let content: unknown
+  let value: unknown
   try {
-    content = JSON.parse(text)
+    value = JSON.parse(text)
   } catch {
     return undefined
   }
-  const { version, source, position, seen, counts, parts, generation } = Object(content)
-  if ((version !== 1 && version !== 2) || typeof source !== 'string') return undefined
-  const known = Object.entries(isRecord(parts) ? parts : {}).flatMap(([name, part]) =>
-    isRecord(part) ? [[name, { place: part['place'], counts: statementsIn(part['counts']) }] as const] : [],
+  if (!Value.Check(stored, value)) return undefined
+  const { version, source, position, seen, counts, parts = {}, generation = 0 } = value
+  const known = Object.entries(parts).flatMap(([name, part]) =>
+    Value.Check(storedPart, part) ? [[name, { place: part.place, counts: statementsIn(part.counts) }] as const] : [],
   )
   return {
-    ...{ version, source, position, counts: statementsIn(counts), parts: Object.fromEntries(known) },
-    generation: Number.isSafeInteger(generation) ? generation : 0,
-    ...(Number.isFinite(seen) && { seen: asWall(seen) }),
+    ...{ version, source, position, counts: statementsIn(counts), parts: Object.fromEntries(known), generation },
+    ...(seen !== undefined && { seen: typeof seen === 'number' ? { at: seen } : seen }),
   }
 }
 
-const statementsIn = (value: unknown): Statement[] =>
-  (Array.isArray(value) ? value : []).filter(
-    ({ message, about }) => ['lost', 'held back', 'held back ended'].includes(message) && isRecord(about),
-  )
+const statementsIn = (values: readonly unknown[] = []): Statement[] =>
+  values.filter((value) => Value.Check(statement, value))
+
+/** A longer file is none of ours, whatever it begins with. */
+async function readBounded(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(slots * slotBytes + 1), 0, slots * slotBytes + 1, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
 
 const partsOf = (places: Readonly<Record<string, unknown>>): Record<string, Part> =>
   Object.fromEntries(

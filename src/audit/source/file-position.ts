@@ -1,4 +1,6 @@
-import type { Sum } from './file-mark.ts'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { markBytes, type Sum } from './file-mark.ts'
 
 /** How far a file was read: what the checkpoint keeps and the next start begins with. */
 export interface FilePosition {
@@ -20,21 +22,24 @@ export interface FilePosition {
   ahead: Sum
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
-const isSum = (value: unknown): value is Sum =>
-  isObject(value) && isCount(value['length']) && typeof value['sum'] === 'string'
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const sum = Type.Object({
+  length: Type.Integer({ minimum: 0, maximum: markBytes }),
+  sum: Type.String({ maxLength: 64 }),
+})
+const filePosition = Type.Object({
+  path: Type.String({ maxLength: 4_096 }),
+  id: Type.String({ maxLength: 64 }),
+  offset: count,
+  skipping: Type.Boolean(),
+  modified: Type.String({ pattern: '^\\d{1,20}$' }),
+  ...{ head: sum, tail: sum, ahead: sum },
+})
 
 /** A position as it comes out of a checkpoint, or undefined when it is none. */
 export function parseFilePosition(value: unknown): FilePosition | undefined {
-  if (!isObject(value)) return undefined
+  if (!Value.Check(filePosition, value)) return undefined
   const { path, id, offset, skipping, modified, head, tail, ahead } = value
-  if (typeof path !== 'string' || typeof id !== 'string' || !isCount(offset) || typeof skipping !== 'boolean')
-    return undefined
-  if (typeof modified !== 'string' || !/^\d{1,20}$/.test(modified) || !isSum(head) || !isSum(tail) || !isSum(ahead))
-    return undefined
   if (head.length > offset || tail.length > offset) return undefined
   return { path, id, offset, skipping, modified, head, tail, ahead }
 }

@@ -1,35 +1,45 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { Backoff } from '../../base/backoff.ts'
 import { newline } from '../../base/bytes.ts'
-import { asWall, type Clock, systemClock, type WallMs } from '../../base/clock.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import { AuditIds } from './audit-ids.ts'
-import { parseAuditLine } from './audit-line.ts'
+import { type AuditLine, parseAuditLine } from './audit-line.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import type { MissedRecords } from './missed-records.ts'
+import { earlier, type Moment, type Present, presentOf, storedMoment } from './moment.ts'
 import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats } from './source.ts'
 
-/** How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. */
-export interface SeenUntil {
-  at: WallMs
-}
+const seenUntil = Type.Composite([
+  storedMoment,
+  Type.Object({ serial: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })) }),
+])
+
+/**
+ * How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. `serial`: the
+ * greatest number of a record that was taken; the kernel counts them from its boot on, whatever its clock says.
+ */
+export type SeenUntil = Static<typeof seenUntil>
 
 /** As it comes out of a checkpoint; undefined when it is none. */
 export function parseSeenUntil(value: unknown): SeenUntil | undefined {
-  const { at } = Object(value)
-  return Number.isFinite(at) ? { at: asWall(at) } : undefined
+  if (!Value.Check(seenUntil, value)) return undefined
+  const { at, boot, up, serial } = value
+  return { at, ...(boot !== undefined && up !== undefined && { boot, up, ...(serial !== undefined && { serial }) }) }
 }
 
 /** What the source has said while nobody listened, as far as other logs have it. */
 export interface Missed {
   /** Until then all was taken. */
-  since: WallMs
+  since: SeenUntil
   /**
-   * @param opened milliseconds since the epoch, when the source was opened
+   * @param opened when the source was opened
    * @param stats the counts of the source
    */
-  find: (opened: number, stats: SourceStats) => Promise<Pick<MissedRecords, 'pieces' | 'ids'>>
+  find: (opened: Moment, stats: SourceStats) => Promise<Pick<MissedRecords, 'pieces' | 'ids'>>
 }
 
 export interface KeptSourceOptions {
@@ -39,6 +49,7 @@ export interface KeptSourceOptions {
   /** Called when events were missed because the source was away. */
   lost?: (loss: Loss) => void
   clock?: Clock
+  present?: Present
   random?: Random
   /** Milliseconds between two batches at most; without news the batch is empty and says that there was none. Default 5,000. */
   aliveMs?: number
@@ -72,18 +83,18 @@ export class KeptSource implements AuditSource {
   #source: AuditSource
   #before: SourceStats = { dropped: {} }
   #seq = 0
-  readonly #openedAt: WallMs
-  #at: WallMs
+  readonly #openedAt: Moment
+  #seen: SeenUntil
   /** What was missed is not handed on yet, so the place stays before it: an agent that ends now leaves it to the next one. */
   #behind: boolean
-  #stoppedAt: WallMs | undefined
+  #stoppedAt: Moment | undefined
   #closed = false
 
   /** @throws what `open` throws the first time */
   constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
     const { notify = () => undefined, lost = () => undefined, clock = systemClock, random = Math.random } = options
-    const { aliveMs = 5_000, patience = 60_000 } = options
-    this.#options = { notify, lost, clock, random, aliveMs, patience }
+    const { aliveMs = 5_000, patience = 60_000, present = presentOf(clock) } = options
+    this.#options = { notify, lost, clock, present, random, aliveMs, patience }
     this.#open = open
     this.#pause = new Pause(clock)
     this.#source = open()
@@ -91,13 +102,13 @@ export class KeptSource implements AuditSource {
     this.lossKinds = this.#source.lossKinds ?? {}
     this.#missed = options.missed
     this.#behind = options.missed !== undefined
-    this.#openedAt = clock.wall()
-    this.#at = options.missed?.since ?? this.#openedAt
+    this.#openedAt = present()
+    this.#seen = options.missed?.since ?? this.#openedAt
   }
 
   /** Behind the last batch. */
   get position(): SeenUntil {
-    return { at: this.#at }
+    return this.#seen
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
@@ -115,7 +126,7 @@ export class KeptSource implements AuditSource {
   }
 
   stop(): void {
-    this.#stoppedAt ??= this.#options.clock.wall()
+    this.#stoppedAt ??= this.#options.present()
     this.#source.stop()
     this.#pause.wake()
   }
@@ -156,12 +167,11 @@ export class KeptSource implements AuditSource {
       for (;;) {
         const next = batches.next()
         const came = this.#came(next)
-        while (!(await came())) yield this.#mark(this.#options.clock.wall() - underWay)
+        while (!(await came())) yield this.#mark(earlier(this.#options.present(), underWay))
         const got = await next
         if (got.done) return undefined
         const { bytes } = got.value
-        // What is behind it may wait for long on a slow machine: whoever comes after a kill looks for that elsewhere.
-        this.#reach(Math.min(this.#options.clock.wall() - underWay, lastRecordTime(bytes) ?? Number.POSITIVE_INFINITY))
+        this.#take(bytes)
         const fresh = this.#ids.isEmpty ? bytes : bytes.subarray(0, this.#ids.leaveOut(bytes))
         yield { ...got.value, bytes: fresh, seq: this.#seq++, position: this.position }
       }
@@ -199,13 +209,27 @@ export class KeptSource implements AuditSource {
     }
   }
 
-  #reach(at: number): void {
-    if (!this.#behind) this.#at = asWall(Math.max(this.#at, at))
+  /** What is behind a batch may wait for long on a slow machine: whoever comes after a kill looks for that elsewhere. */
+  #take(bytes: Uint8Array): void {
+    const now = this.#options.present()
+    const last = lastRecord(bytes)
+    const behind = last === undefined ? 0 : now.at - Math.round(last.time * 1000)
+    this.#reach(earlier(now, Math.max(underWay, behind)), last?.serial)
+  }
+
+  /** By the clock since boot: an agent that starts while the time of day is set must not go back to before what it has. */
+  #reach(moment: Moment, serial?: number): void {
+    if (this.#behind) return
+    const { boot, up, serial: known } = this.#seen
+    const isOfBoot = boot === moment.boot && up !== undefined
+    const last = Math.max(serial ?? -1, (isOfBoot ? known : undefined) ?? -1)
+    const seen = isOfBoot && up > moment.up ? earlier(moment, moment.up - up) : moment
+    this.#seen = { ...seen, ...(last >= 0 && { serial: last }) }
   }
 
   /** A batch of no records. */
-  #mark(at: number): SourceBatch {
-    this.#reach(at)
+  #mark(moment: Moment): SourceBatch {
+    this.#reach(moment)
     const { name: source, position } = this
     return { source, seq: this.#seq++, format: 'netlink', bytes: new Uint8Array(0), position }
   }
@@ -216,8 +240,8 @@ export class KeptSource implements AuditSource {
    * @throws the last error when it cannot be opened in a while: another source may be better then
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
-    const { clock, notify, random, patience, lost } = this.#options
-    const [brokeAt, since] = [clock.now(), clock.wall()]
+    const { clock, present, notify, random, patience, lost } = this.#options
+    const [brokeAt, since] = [clock.now(), present().at]
     const about = { source: this.name, ...context }
     const broke = 'the audit source broke: it is opened anew, and what is said meanwhile is missed'
     notify({ level: 'warn', code: 'audit-source-broke', message: `${broke} (${message})`, remedy, context: about })
@@ -231,7 +255,7 @@ export class KeptSource implements AuditSource {
     } finally {
       lost({ where: this.name, why: 'reopened', since })
     }
-    this.#reach(clock.wall())
+    this.#reach(this.#options.present())
     this.restarts++
     notify({ level: 'info', code: 'audit-source-back', message: 'the audit source is back', context: about })
     return true
@@ -252,13 +276,12 @@ export class KeptSource implements AuditSource {
   }
 }
 
-/** Milliseconds since the epoch at which the kernel made the last record of a batch; undefined where it has none. */
-function lastRecordTime(batch: Uint8Array): number | undefined {
+/** The last record of a batch; undefined where it has none. */
+function lastRecord(batch: Uint8Array): AuditLine | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
   // Behind the beginning of a line, where processes can put nothing.
   const line = bytes.lastIndexOf(newline, -2) + 1
-  const record = parseAuditLine(bytes.toString('latin1', line, line + longestHead))
-  return record && Math.round(record.time * 1000)
+  return parseAuditLine(bytes.toString('latin1', line, line + longestHead))
 }
 
 function sumOf(before: SourceStats, now: SourceStats): SourceStats {

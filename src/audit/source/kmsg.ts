@@ -1,4 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { newline } from '../../base/bytes.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
@@ -202,10 +204,17 @@ function sequenceOf(buffer: Buffer, start: number, end: number): number {
   return at > first && buffer[at] === comma ? sequence : -1
 }
 
+const kmsgPosition = Type.Object({
+  boot: Type.String({ maxLength: 64 }),
+  // Before the first record it is -1.
+  sequence: Type.Integer({ minimum: -2, maximum: Number.MAX_SAFE_INTEGER }),
+})
+
 /** A position as it comes out of a checkpoint, or undefined when it is none. */
 export function parseKmsgPosition(value: unknown): KmsgPosition | undefined {
-  const { boot, sequence } = Object(value)
-  return typeof boot === 'string' && Number.isSafeInteger(sequence) ? { boot, sequence } : undefined
+  if (!Value.Check(kmsgPosition, value)) return undefined
+  const { boot, sequence } = value
+  return { boot, sequence }
 }
 
 function bootId(): string {

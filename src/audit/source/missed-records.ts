@@ -36,13 +36,23 @@ export interface MissedPorts {
   notify?: Notify
 }
 
-/** A time in which nobody listened. */
+/** A time in which nobody listened, in unix seconds. */
 export interface Gap {
-  /** Unix seconds. */
-  since: number
+  /** By the time of day as it was when the gap began, and as it is since it ended: it may have been set in between. */
+  spans: readonly [Span, Span]
+  /** When it ended, by the time of day since then. */
   until: number
+  /** When it began, in seconds since this boot; left out where that was another one. */
+  uptime?: number
+  /** The greatest number of a record that was taken before, of this boot. */
+  serial?: number
   /** The number of the process that has the kernel's records instead of its log; 0 for none, null where that is not known. */
   auditd: number | null
+}
+
+interface Span {
+  since: number
+  until: number
 }
 
 /** Records of a gap that have no line yet. */
@@ -61,19 +71,25 @@ const mostBytes = 32 * mebibyte
 const pieceBytes = 512 * 1024
 /** Seconds. The kernel's times are those of its last tick. */
 const tick = 0.01
+/** Seconds by which clocks are slewed and read apart; more is a time of day that was set. */
+const slewed = 5
+/** Records that processors may make in another order than that of their numbers. */
+const outOfOrder = 100
 
 /** Reads what was said in a gap from the logs of the kernel and of auditd, of which one usually has it. Never throws for what it cannot read. */
 export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {
   const { limit = printkLimit, findWritten } = ports
-  const kernel = kernelLogOf(ports)
-  const auditd = await auditLogOf(ports, gap.since)
+  const kernel = kernelLogOf(ports, gap)
+  const auditd = await auditLogOf(ports, gap)
   const written = new AuditIds()
-  const found = await findWritten(gap.since)
-  for (const id of found) written.add(id.slice(id.indexOf('audit-') + 'audit-'.length, id.lastIndexOf('-')), gap.since)
-  const lines = [...kernel.records, ...beside(auditd.records, kernel.records)].toSorted(
-    (a, b) => a.time - b.time || a.serial - b.serial,
+  const since = firstOf(gap)
+  const found = await findWritten(since)
+  for (const id of found) written.add(id.slice(id.indexOf('audit-') + 'audit-'.length, id.lastIndexOf('-')), since)
+  // Numbers are in order where times are not.
+  const lines = [...kernel.records, ...beside(auditd.records, kernel.records)].toSorted((a, b) =>
+    isSet(gap) ? a.serial - b.serial : a.time - b.time || a.serial - b.serial,
   )
-  const ofGap = lines.filter(({ time }) => time >= gap.since && time <= gap.until + tick)
+  const ofGap = lines.filter((line) => isIn(line, gap))
   const missed = ofGap.filter(({ id }) => !written.take(id))
   const ids = new AuditIds()
   for (const { id, time } of missed) ids.add(id, time)
@@ -83,41 +99,60 @@ export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRe
   return { pieces: piecesOf(missed), records: missed.length, ids, whole: isWhole }
 }
 
-/** A log, and since when it has all, in unix seconds. */
+/** The first moment that may be of the gap. */
+const firstOf = ({ spans }: Gap): number => Math.min(...spans.map(({ since }) => since))
+
+/** Whether the time of day was set in the gap. */
+const isSet = ({ spans: [before, after] }: Gap): boolean => Math.abs(before.since - after.since) > slewed
+
+const isIn = ({ time, serial }: AuditLine, { spans, serial: taken }: Gap): boolean =>
+  spans.some(({ since, until }) => time >= since && time <= until + tick) &&
+  (taken === undefined || serial > taken - outOfOrder)
+
+/** Whether it was made before the gap. Where the time of day was set and no number is known, nothing tells for sure. */
+const isBefore = ({ time, serial }: AuditLine, gap: Gap): boolean =>
+  time < firstOf(gap) || (isSet(gap) && gap.serial !== undefined && serial <= gap.serial)
+
+/** A log, and whether it has all since the beginning of the gap. */
 interface ReadLog {
   records: readonly AuditLine[]
-  begins: number
+  reaches: boolean
 }
 
-function kernelLogOf({
-  kernelLog = () => readKernelLogNow(),
-  uptime: up = uptime,
-  now = () => systemClock.wall() / 1_000,
-  notify,
-}: MissedPorts): ReadLog & Pick<KernelLog, 'doubtful'> {
+function kernelLogOf(
+  {
+    kernelLog = () => readKernelLogNow(),
+    uptime: up = uptime,
+    now = () => systemClock.wall() / 1_000,
+    notify,
+  }: MissedPorts,
+  gap: Gap,
+): ReadLog & Pick<KernelLog, 'doubtful'> {
   try {
     const log = readKernelLog(kernelLog())
-    return { ...log, begins: now() - up() + log.begins }
+    // Its times are since boot, without the sleep of the machine.
+    const began = gap.uptime ?? firstOf(gap) - (now() - up())
+    return { ...log, reaches: log.begins < began }
   } catch (error) {
     refused(error, 'the log of the kernel', 'CAP_SYSLOG', notify)
-    return { records: [], begins: Number.POSITIVE_INFINITY, doubtful: 0 }
+    return { records: [], reaches: false, doubtful: 0 }
   }
 }
 
 /** Records of auditd's log since a moment, and the one before that. */
-async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts, since: number): Promise<ReadLog> {
+async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts, gap: Gap): Promise<ReadLog> {
   const records: AuditLine[] = []
-  let begins = Number.POSITIVE_INFINITY
+  let reaches = false
   try {
     for await (const record of recordsBackwards(auditLog)) {
       records.push(record)
-      begins = record.time
-      if (record.time < since) break
+      reaches = isBefore(record, gap)
+      if (reaches) break
     }
   } catch (error) {
     refused(error, auditLog, 'CAP_DAC_READ_SEARCH', notify)
   }
-  return { records: records.reverse(), begins }
+  return { records: records.reverse(), reaches }
 }
 
 async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, void> {
@@ -164,33 +199,36 @@ function beside(records: readonly AuditLine[], others: readonly AuditLine[]): Au
 }
 
 /** Every record has the next number, whatever its type, from the last one before the gap on. A boot begins anew, which is a gap, too. */
-function isWithoutGap(lines: readonly AuditLine[], { since }: Gap): boolean {
-  const before = lines.filter(({ time }) => time < since).slice(-1)
-  const ofGap = lines.filter(({ time }) => time >= since)
+function isWithoutGap(lines: readonly AuditLine[], gap: Gap): boolean {
+  if (isSet(gap) && gap.serial === undefined) return false
+  const before = lines.filter((line) => isBefore(line, gap)).slice(-1)
+  const ofGap = lines.filter((line) => !isBefore(line, gap))
+  // It was set more than once: these were made at a time that no span has.
+  if (isSet(gap) && ofGap.some((line) => !isIn(line, gap) && line.time <= gap.until)) return false
   const serials = [...new Set([...before, ...ofGap].map(({ serial }) => serial))].toSorted((a, b) => a - b)
   return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
 }
 
 /** It has one from after the gap. What auditd holds back for a while cannot be told from what it has not got. */
-const isWholeIn = ({ records, begins }: ReadLog, { since, until }: Gap): boolean =>
-  begins < since && (records.at(-1)?.time ?? 0) > until
+const isWholeIn = ({ records, reaches }: ReadLog, { until }: Gap): boolean =>
+  reaches && (records.at(-1)?.time ?? 0) > until
 
-const isUsed = ({ records }: ReadLog, { since, auditd }: Gap): boolean =>
-  auditd === null ? records.some(({ time }) => time >= since) : auditd > 0
+const isUsed = ({ records }: ReadLog, gap: Gap): boolean =>
+  gap.auditd === null ? records.some((record) => !isBefore(record, gap)) : gap.auditd > 0
 
 /**
  * Records that the kernel's limit has kept from its log show in the numbers of those that come later. Behind the last one they do not, where
  * so many came shortly before it that the limit may have closed.
  */
 function isWholeOfKernel(
-  { records, begins, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,
-  { since, until }: Gap,
+  { records, reaches, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,
+  gap: Gap,
   { interval, burst }: PrintkLimit,
 ): boolean {
   const last = records.at(-1)?.time ?? 0
-  const shortlyBefore = records.filter(({ time }) => time > last - interval)
-  const mayBeClosed = interval > 0 && last <= until + tick && shortlyBefore.length >= burst
-  return begins < since && doubtful === 0 && !mayBeClosed
+  const shortlyBefore = isSet(gap) ? records : records.filter(({ time }) => time > last - interval)
+  const mayBeClosed = interval > 0 && last <= gap.until + tick && shortlyBefore.length >= burst
+  return reaches && doubtful === 0 && !mayBeClosed
 }
 
 function printkLimit(): PrintkLimit {

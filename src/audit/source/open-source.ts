@@ -1,12 +1,13 @@
-import { type Clock, systemClock, type WallMs } from '../../base/clock.ts'
+import { asWall, type Clock, systemClock } from '../../base/clock.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { Checkpoint, Left, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
-import { KeptSource, type Missed, parseSeenUntil, underWay } from './kept-source.ts'
+import { KeptSource, type Missed, parseSeenUntil, type SeenUntil, underWay } from './kept-source.ts'
 import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
-import { type MissedPorts, readMissed } from './missed-records.ts'
+import { type Gap, type MissedPorts, readMissed } from './missed-records.ts'
+import { type Moment, type Present, passedBetween, presentOf } from './moment.ts'
 import { MulticastSource } from './multicast.ts'
 import type { AuditSource, Notify } from './source.ts'
 
@@ -18,6 +19,7 @@ export interface OpenOptions {
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
   clock?: Clock
+  present?: Present
   /** Called when events were missed, because nobody listened or the source broke. */
   lost?: (loss: Loss) => void
   /** Where records of a time are looked for in which nobody listened to the multicast. Without it they are lost. */
@@ -52,12 +54,17 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
 /** The multicast keeps nothing of what the kernel said while nobody listened; its log and auditd's may. */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { clock = systemClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
+  const { present = presentOf(clock) } = options
   const saved = await savedFor(name, options)
-  const since = saved.kind === 'found' ? parseSeenUntil(saved.position)?.at : 'seen' in saved ? saved.seen : undefined
-  const isLost = (): void => lost?.({ where: name, why: 'not-running', ...(since !== undefined && { since }) })
-  const ports = since === undefined ? undefined : options.missed
+  const since = saved.kind === 'found' ? parseSeenUntil(saved.position) : 'seen' in saved ? saved.seen : undefined
+  const now = present()
+  const passed = since && passedBetween(since, now)
+  // In the time of day as it is now: it may have been set since.
+  const about = passed === undefined ? {} : { since: asWall(now.at - passed) }
+  const isLost = (): void => lost?.({ where: name, why: 'not-running', ...about })
+  const ports = passed === undefined ? undefined : options.missed
   const source = new KeptSource(multicast, {
-    clock,
+    ...{ clock, present },
     ...(ports !== undefined &&
       since !== undefined && { missed: { since, find: finding(ports, since, notify, isLost) } }),
     ...(notify !== undefined && { notify }),
@@ -67,13 +74,11 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
   return source
 }
 
-/** What the kernel had said shortly before the end of the agent before may not have been sent yet. */
 const finding =
-  (ports: MissedPorts, since: WallMs, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
+  (ports: MissedPorts, since: SeenUntil, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
   async (opened, stats) => {
     const auditd = 'auditd' in stats && typeof stats.auditd === 'number' ? stats.auditd : null
-    const gap = { since: (since - underWay) / 1_000, until: opened / 1_000, auditd }
-    const missed = await readMissed({ ...ports, ...(notify !== undefined && { notify }) }, gap)
+    const missed = await readMissed({ ...ports, ...(notify !== undefined && { notify }) }, gapOf(since, opened, auditd))
     if (!missed.whole) isLost()
     const { records } = missed
     if (records > 0) {
@@ -82,6 +87,25 @@ const finding =
     }
     return missed
   }
+
+/** What the kernel had said shortly before the end of the agent before may not have been sent yet. */
+function gapOf(seen: SeenUntil, opened: Moment, auditd: number | null): Gap {
+  const length = ((passedBetween(seen, opened) ?? 0) + underWay) / 1_000
+  const [since, until] = [(seen.at - underWay) / 1_000, opened.at / 1_000]
+  const isOfBoot = seen.boot === opened.boot && seen.up !== undefined
+  return {
+    // Before the time of day was set, and after that.
+    spans: [
+      { since, until: since + length },
+      { since: until - length, until },
+    ],
+    ...{ until, auditd },
+    ...(isOfBoot && {
+      uptime: (seen.up! - underWay) / 1_000,
+      ...(seen.serial !== undefined && { serial: seen.serial }),
+    }),
+  }
+}
 
 async function openFile({ name, wait }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const saved = await savedFor(name, options)

@@ -12,10 +12,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import type { Statement } from '../../../src/audit/sink/own-lines.ts'
 import { noContainer } from '../../../src/audit/sink/own-lines.ts'
 import { Checkpoint, parseContent } from '../../../src/audit/source/checkpoint.ts'
+import { isoTime } from '../../../src/base/clock.ts'
+import { hostileTexts } from '../../fakes/hostile-json.ts'
 import { notices } from './notices.ts'
 
 describe('a checkpoint', () => {
@@ -45,12 +48,12 @@ describe('a checkpoint', () => {
     expect(await new Checkpoint(path).read('/b.log'))
       .to.deep.include({ kind: 'other' })
       .and.have.property('seen')
-      .that.is.a('number')
+      .that.has.all.keys('at', 'boot', 'up')
     await new Checkpoint(path).begin('multicast', undefined)
     expect(await new Checkpoint(path).read('/a.log'))
       .to.deep.include({ kind: 'other' })
       .and.have.property('seen')
-      .that.is.a('number')
+      .that.has.all.keys('at', 'boot', 'up')
   })
 
   it('is readable by its owner only, and leaves nothing beside it', async () => {
@@ -202,5 +205,52 @@ describe('a checkpoint', () => {
       }
       expect(checkpoint.stats().failures).to.equal(0)
     })
+  })
+
+  it('reads whatever is in its file, and gives on only what fits', async () => {
+    const time = new Date(0).toISOString()
+    const count: Statement = {
+      source: '0',
+      message: 'lost',
+      about: { lost: { events: 1, from: time, to: time, where: 'ring', why: 'full' } },
+    }
+    const valid = {
+      ...{ version: 2, source: '/a.log', position: { at: 1 }, seen: { at: 5, boot: 'b', up: 7 } },
+      ...{ counts: [count], parts: { ring: { place: 5, counts: [count] } }, generation: 3 },
+    }
+    await fc.assert(
+      fc.asyncProperty(hostileTexts(valid), async (text) => {
+        writeFileSync(path, text)
+        const checkpoint = new Checkpoint(path)
+        const { counts, places } = await checkpoint.left()
+        for (const { about } of counts) expect(Object.keys(about)).to.include.oneOf(['lost', 'heldBack'])
+        const saved = await checkpoint.read('/a.log')
+        if (saved.kind === 'other' && saved.seen !== undefined) expect(isoTime(saved.seen.at)).to.match(/Z$/)
+        await checkpoint.begin('/a.log', 1, { counts, places })
+        expect(checkpoint.stats()).to.deep.equal({ writes: 1, failures: 0 })
+      }),
+    )
+    expect(Object.prototype).to.not.have.property('at')
+  })
+
+  for (const [what, text] of Object.entries({
+    'a file of ten megabytes': ' '.repeat(10_000_000),
+    'a file that holds something else': '{"version":7}',
+    'a time that no clock has shown': '{"version":1,"source":"/b.log","position":1,"seen":-1e300}',
+  }))
+    it(`keeps ${what} aside, says so, and begins another`, async () => {
+      writeFileSync(path, text)
+      const log = notices()
+      const checkpoint = new Checkpoint(path, { notify: log.notify })
+      expect(await checkpoint.read('/a.log')).to.deep.equal({ kind: 'unreadable' })
+      expect(log.codes()).to.deep.equal(['checkpoint-unreadable'])
+      await checkpoint.begin('/a.log', 1)
+      expect(readFileSync(`${path}.bad`, 'utf8') === text).to.equal(true)
+      expect(readdirSync(folder).toSorted()).to.deep.equal(['position.json', 'position.json.bad'])
+    })
+
+  it('is read as a version before has written it', async () => {
+    writeFileSync(path, '{"version":1,"source":"/b.log","position":1,"seen":1740000000000}')
+    expect(await new Checkpoint(path).read('/a.log')).to.deep.equal({ kind: 'other', seen: { at: 1_740_000_000_000 } })
   })
 })

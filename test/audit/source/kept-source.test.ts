@@ -7,7 +7,7 @@ import { KeptSource, type KeptSourceOptions } from '../../../src/audit/source/ke
 import type { AuditSource, SourceStats } from '../../../src/audit/source/source.ts'
 import { asWall } from '../../../src/base/clock.ts'
 import { bytesOf } from '../harness.ts'
-import { ManualClock, turn } from '../manual-clock.ts'
+import { ManualClock, presentBy, turn } from '../manual-clock.ts'
 import { notices } from './notices.ts'
 
 const broken = () => new AuditSourceError('SYSTEM', 'listen: receive', 'see errno', { errno: 'ENOMEM' })
@@ -66,7 +66,13 @@ describe('a source that is kept open', () => {
       return wires.at(-1)!
     }
     const source = new KeptSource(open, {
-      ...{ clock, notify: log.notify, lost: (loss) => void lost.push(loss), random: () => 0 },
+      ...{
+        clock,
+        present: presentBy(clock),
+        notify: log.notify,
+        lost: (loss) => void lost.push(loss),
+        random: () => 0,
+      },
       ...options,
     })
     const ended = (async () => {
@@ -77,6 +83,7 @@ describe('a source that is kept open', () => {
   }
 
   describe('that has missed something', () => {
+    const before = { at: asWall(5), boot: 'boot', up: 5 }
     const line = (serial: number): string => `type=1400 audit(1740001000.100:${serial}): apparmor="DENIED"\n`
     const missedOf = (...serials: number[]) => {
       const ids = new AuditIds()
@@ -86,7 +93,7 @@ describe('a source that is kept open', () => {
 
     it('hands that on first, and what it then brings of it not again; its place stays where it was until then', async () => {
       const { clock, wires, texts, got, source, ended } = make([], {
-        missed: { since: asWall(5), find: async () => missedOf(1, 2) },
+        missed: { since: before, find: async () => missedOf(1, 2) },
       })
       const begun = source.position
       wires[0]!.give(line(2) + line(3), line(4))
@@ -97,7 +104,7 @@ describe('a source that is kept open', () => {
       source.stop()
       await ended
       expect(texts()).to.deep.equal([line(1), line(2), line(3), line(4)])
-      expect(begun).to.deep.equal({ at: 5 })
+      expect(begun).to.deep.equal(before)
       expect(got.slice(0, 2).map(({ format, position }) => ({ format, position }))).to.deep.equal(
         Array(2).fill({ format: 'auditlog', position: begun }),
       )
@@ -107,15 +114,15 @@ describe('a source that is kept open', () => {
     for (const how of ['stop', 'close'] as const)
       it(`leaves it to the next one with ${how} before it is found: its place stays before that, whatever comes`, async () => {
         const { wires, got, clock, source, ended } = make([], {
-          missed: { since: asWall(5), find: async () => missedOf(1) },
+          missed: { since: before, find: async () => missedOf(1) },
         })
         expect(source.stats().behind).to.equal(true)
         wires[0]!.give(line(2))
         await turn()
         await source[how]()
         await ended
-        expect(got.map(({ position }) => position)).to.deep.equal(got.map(() => ({ at: 5 })))
-        expect(source.position).to.deep.equal({ at: 5 })
+        expect(got.map(({ position }) => position)).to.deep.equal(got.map(() => before))
+        expect(source.position).to.deep.equal(before)
         expect(source.stats().behind).to.equal(true)
         expect(clock.waiting).to.equal(0)
       })
@@ -127,14 +134,14 @@ describe('a source that is kept open', () => {
           await new Promise<void>((resolve) => (found = resolve))
           return missedOf(1, 2)
         }
-        const { clock, texts, source, ended } = make([], { missed: { since: asWall(5), find } })
+        const { clock, texts, source, ended } = make([], { missed: { since: before, find } })
         await clock.advance(1_000)
         await turn()
         await source[how]()
         found()
         await ended
         expect(texts()).to.deep.equal(how === 'stop' ? [line(1), line(2)] : [])
-        expect(source.position).to.deep.equal({ at: how === 'stop' ? clock.now() : 5 })
+        expect(source.position.at).to.equal(how === 'stop' ? clock.now() : 5)
         expect(source.stats().behind).to.equal(how === 'close')
       }
     })
@@ -181,7 +188,7 @@ describe('a source that is kept open', () => {
     const { clock, got, source, ended } = make()
     await clock.advance(20_500)
     expect(got.map(({ bytes }) => bytes.length)).to.deep.equal([0, 0, 0, 0])
-    expect(got.at(-1)!.position).to.deep.equal({ at: clock.now() - 1_500 })
+    expect(got.at(-1)!.position).to.deep.equal({ at: clock.now() - 1_500, boot: 'boot', up: clock.now() - 1_500 })
     source.stop()
     await ended
   })
@@ -258,7 +265,7 @@ describe('a source that is kept open', () => {
       return then(...handlers)
     })
     wire[Symbol.asyncIterator] = () => ({ next: () => next }) as unknown as AsyncGenerator<SourceBatch, void, void>
-    const source = new KeptSource(() => wire, { clock })
+    const source = new KeptSource(() => wire, { clock, present: presentBy(clock) })
     let marks = 0
     const reading = source[Symbol.asyncIterator]()
     while (marks < 100) {

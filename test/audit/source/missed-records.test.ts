@@ -13,7 +13,22 @@ import { notices } from './notices.ts'
 /** Unix seconds at which the machine was booted, and at which the agent was not there. */
 const booted = 1_740_000_000
 const [since, until] = [booted + 1_000, booted + 1_060]
-const gap: Gap = { since, until, auditd: 0 }
+/** Without a time of day that was set. */
+const gapOf = ({
+  from = since,
+  to = until,
+  auditd = 0,
+}: {
+  from?: number
+  to?: number
+  auditd?: number | null
+}): Gap => ({
+  spans: [
+    { since: from, until: to },
+    { since: from, until: to },
+  ],
+  ...{ until: to, auditd },
+})
 
 /** A denial of a file that is called by the serial number. */
 const denial = (at: number, serial: number): string =>
@@ -41,7 +56,7 @@ describe('records that were made while no agent listened', () => {
       auditd = [],
       log = '',
     }: { kernel?: readonly string[]; auditd?: readonly string[]; log?: string },
-    of: Partial<Gap> = {},
+    of: Parameters<typeof gapOf>[0] | Gap = {},
     ports: Partial<MissedPorts> = {},
   ) => {
     const [auditLog, violations] = [join(folder, 'audit.log'), join(folder, 'violations.log')]
@@ -57,7 +72,7 @@ describe('records that were made while no agent listened', () => {
         uptime: () => until + 1 - booted,
         ...ports,
       },
-      { ...gap, ...of },
+      'spans' in of ? of : gapOf(of),
     )
     return { ...found, serials: serialsOf(Buffer.concat(found.pieces).toString()) }
   }
@@ -89,12 +104,12 @@ describe('records that were made while no agent listened', () => {
   describe('are not whole', () => {
     const at = (from: number, ...serials: number[]): string[] =>
       serials.map((one, i) => ofKernel(since + from + i / 10, one))
-    const rows: { where: string; kernel: string[]; of?: Partial<Gap>; whole?: boolean }[] = [
+    const rows: { where: string; kernel: string[]; of?: Parameters<typeof gapOf>[0]; whole?: boolean }[] = [
       { where: 'nothing was said (so they are)', kernel: [first], whole: true },
       { where: 'a number is missing', kernel: [first, ...at(0, 5, 6, 8)] },
       { where: 'the number after the last one before is missing', kernel: [first, ...at(-30, 4), ...at(0, 6)] },
       { where: 'the kernel’s log begins later', kernel: [`<6>[ 1010.000000] usb`, ...at(20, 5)] },
-      { where: 'the machine was booted meanwhile', kernel: [first], of: { since: booted - 5 } },
+      { where: 'the machine was booted meanwhile', kernel: [first], of: { from: booted - 5 } },
       { where: 'the limit may have closed behind the last one', kernel: [first, ...at(0, ...range(0, 10))] },
       {
         where: 'the limit closed, and all that came later has the next number (so they are)',
@@ -175,7 +190,7 @@ describe('records that were made while no agent listened', () => {
             auditd: of(({ logged }) => logged === 'auditd' || logged === 'both', ofAuditd),
             log: written(of(({ before }) => before, ofMulticast)),
           },
-          { until: time, auditd: null },
+          { to: time, auditd: null },
         )
         const heard = bytesOf(
           of(({ again }) => again, ofMulticast)

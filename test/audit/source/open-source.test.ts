@@ -2,13 +2,17 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { Checkpoint, parseContent } from '../../../src/audit/source/checkpoint.ts'
+import type { FilePosition } from '../../../src/audit/source/file-position.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import type { MissedPorts } from '../../../src/audit/source/missed-records.ts'
 import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
-import { ManualClock } from '../manual-clock.ts'
+import { isoTime } from '../../../src/base/clock.ts'
+import { hostileValues } from '../../fakes/hostile-json.ts'
+import { ManualClock, presentBy } from '../manual-clock.ts'
 import { IdleSource } from './idle-source.ts'
 import { notices, Reading, rest, textOf } from './notices.ts'
 
@@ -78,6 +82,26 @@ describe('an audit source that is opened', () => {
     expect(log.codes()).to.deep.equal(['gap-checkpoint'])
   })
 
+  it('begins somewhere, whatever position is in the checkpoint', async () => {
+    await run()
+    const valid = saved()
+    const before = valid.position as FilePosition
+    await fc.assert(
+      fc.asyncProperty(hostileValues(before), async (position) => {
+        writeFileSync(join(folder, 'position.json'), JSON.stringify({ ...valid, position }))
+        expect(await run()).to.be.oneOf(['', 'old\n', 'ld\n', 'd\n', '\n'])
+      }),
+    )
+    writeFileSync(
+      join(folder, 'position.json'),
+      JSON.stringify({
+        ...valid,
+        position: { ...before, offset: 2 ** 52, head: { length: 2 ** 50, sum: '' } },
+      }),
+    )
+    expect(await run()).to.equal('')
+  })
+
   it('gives nothing again that came through another source meanwhile', async () => {
     await run()
     appendFileSync(path, 'came by multicast too\n')
@@ -94,8 +118,14 @@ describe('an audit source that is opened', () => {
   describe('that keeps nothing for whoever comes later', () => {
     const multicast = () => new IdleSource('multicast')
     const start = async (lost: Loss[], clock = new ManualClock()) => {
-      const kept = new Checkpoint(join(folder, 'position.json'), { clock })
-      const options = { checkpoint: kept, multicast, clock, lost: (loss: Loss) => void lost.push(loss) }
+      const kept = new Checkpoint(join(folder, 'position.json'), { clock, present: presentBy(clock) })
+      const options = {
+        checkpoint: kept,
+        multicast,
+        clock,
+        present: presentBy(clock),
+        lost: (loss: Loss) => void lost.push(loss),
+      }
       const { source } = await openAuditSource({ kind: 'multicast' }, options)
       return { source: source!, kept, clock }
     }
@@ -137,6 +167,7 @@ describe('an audit source that is opened', () => {
         }
         const options = {
           clock,
+          present: presentBy(clock),
           multicast,
           missed,
           follow: { notify: log.notify },
@@ -165,10 +196,23 @@ describe('an audit source that is opened', () => {
       })
     })
 
+    it('begins with whatever position is in the checkpoint, and says that some may be lost where it is none', async () => {
+      const valid = { at: 1_740_000_000_000, boot: 'boot', up: 5, serial: 7 }
+      await fc.assert(
+        fc.asyncProperty(hostileValues(valid), async (position) => {
+          const lost: Loss[] = []
+          writeFileSync(join(folder, 'position.json'), JSON.stringify({ version: 1, source: 'multicast', position }))
+          await (await start(lost)).source.close()
+          expect(lost.map(({ where, why }) => [where, why])).to.deep.equal([['multicast', 'not-running']])
+          for (const { since } of lost) if (since !== undefined) expect(isoTime(since)).to.match(/Z$/)
+        }),
+      )
+    })
+
     it('says since when another source was in use, and nothing of a time that is not known', async () => {
       const lost: Loss[] = []
       const clock = new ManualClock()
-      await new Checkpoint(join(folder, 'position.json'), { clock }).begin('/a.log', 1)
+      await new Checkpoint(join(folder, 'position.json'), { clock, present: presentBy(clock) }).begin('/a.log', 1)
       const seen = clock.now()
       await clock.advance(5_000)
       await (await start(lost, clock)).source.close()
