@@ -159,6 +159,27 @@ describe('varmor manager and varmor agent, each a process', () => {
     expect(manager.stdout).to.match(/cannot go on.*401/)
   })
 
+  it('a manager without the authorities that it is to know API servers by does not start, and names their file', async () => {
+    const manager = run([
+      ...['manager', '--kubeconfig', at('kubeconfig'), '--webhook-url', 'https://127.0.0.1', ...anyPorts],
+      ...['--webhook-client-ca', at('no-ca.crt'), '--shutdown-delay', '0'],
+    ])
+    expect(await manager.exited()).to.equal(1)
+    expect(manager.stdout).to.match(/cannot go on.*cannot be read: ENOENT.*no-ca\.crt/)
+  })
+
+  it('a manager that answers reviews ends at once on a second signal', async () => {
+    const manager = run([
+      ...['manager', '--kubeconfig', at('kubeconfig'), '--webhook-url', 'https://127.0.0.1', ...anyPorts],
+      ...['--shutdown-delay', '600'],
+    ])
+    await manager.says('the manager is running')
+    manager.process.kill('SIGTERM')
+    await manager.says('the manager is not ready any more, and goes on answering so long')
+    expect(await manager.end()).to.equal(1)
+    expect(manager.stdout).to.match(/ends at once, as a second signal says/)
+  })
+
   it('a manager whose port is taken ends with status 1, and names it', async () => {
     const manager = run([
       ...['manager', '--kubeconfig', at('kubeconfig'), ...anyPorts],

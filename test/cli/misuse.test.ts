@@ -13,6 +13,12 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['manager'], env: { METRICS_SERVICE_PORT: 'x' }, status: 2, says: /METRICS_SERVICE_PORT.*port from 1/s },
   { args: ['manager', '--webhookExemptNamespaces', 'cni,Storage'], status: 2, says: /names of namespaces/ },
   { args: ['manager', '--webhookFailurePolicy', 'Never'], status: 2, says: /Ignore, Fail/ },
+  { args: ['manager', '--shutdown-delay', '601'], status: 2, says: /whole number from 0 to 600/ },
+  {
+    args: ['manager', '--webhook-client-names', 'a'],
+    status: 2,
+    says: /--webhook-client-names needs --webhook-client-ca/,
+  },
   { args: ['manager', '--restartExistWorkload'], status: 2, says: /--restartExistWorkloads/ },
   { args: ['manager', '--metrics-cert', 'x'], status: 2, says: /--metrics-cert and --metrics-key go together/ },
   { args: ['manager'], status: 1, says: /no cluster to talk to.*--kubeconfig/s },

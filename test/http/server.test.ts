@@ -702,6 +702,32 @@ describe('an HTTPS server of a role', () => {
         expect(refused).to.have.length(status === 403 ? 1 : 0)
       })
 
+    it('takes no session of TLS in place of a certificate, with names and without', async () => {
+      for (const callers of [{}, { names: ['apiserver'] }]) {
+        const server = await listen(webhookRoutes({ reviewer, ...states, callers }), {
+          tls: { ...pair, clientCa: authority.certificate },
+        })
+        for (const own of [{}, await clientCertificate(other, 'apiserver')]) {
+          const options = { port: server.port, host: '127.0.0.1', ca: authority.certificate, ...own }
+          const head =
+            'POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\nx'
+          const statusOf = async (socket: TLSSocket) => {
+            await once(socket, 'secureConnect')
+            socket.write(head)
+            return /^HTTP\/1\.1 (\d+)/.exec(String((await once(socket, 'data'))[0]))?.[1]
+          }
+          const first = connect(options)
+          const session = once(first, 'session')
+          expect(await statusOf(first)).to.equal('401')
+          const again = connect({ ...options, session: (await session)[0] })
+          expect(await statusOf(again)).to.equal('401')
+          expect(again.isSessionReused()).to.equal(true)
+          first.destroy()
+          again.destroy()
+        }
+      }
+    })
+
     it('knows its clients by new authorities from when these change', async () => {
       const server = await listen(webhookRoutes({ reviewer, ...states, callers: {} }), {
         tls: { ...pair, clientCa: authority.certificate },

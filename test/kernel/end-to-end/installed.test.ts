@@ -74,7 +74,11 @@ function valuesFor({ server }: Cluster, address: string): object {
   const little = { resources: { requests: { cpu: '10m' } } }
   return {
     jsonLogFormat: { enabled: true },
-    manager: { ...{ env, replicaCount: 1, reportIntervalSeconds: 2 }, ...little, nodeSelector: on(managers) },
+    manager: {
+      ...{ env, replicaCount: 1, reportIntervalSeconds: 2, shutdownDelaySeconds: 0 },
+      ...little,
+      nodeSelector: on(managers),
+    },
     agent: {
       ...{ env, nodeSelector: on(guest), managers: [`https://${address}:8080`] },
       // An emulated node takes long to end an agent.
