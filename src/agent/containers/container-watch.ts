@@ -191,6 +191,7 @@ export class ContainerWatch {
     const byId = new Map(containers.map((container) => [container.id, container]))
     const running = new Map(tasks.filter((task) => task.running).map(({ containerID, pid }) => [containerID, pid]))
     const changes: ContainerChange[] = []
+    for (const { id, unreadable } of containers) if (unreadable !== undefined) this.#skip(id, new Error(unreadable))
     for (const [id, pid] of running) {
       const container = byId.get(id)
       const isNews = anew || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
@@ -203,7 +204,8 @@ export class ContainerWatch {
       if (!running.has(id) && this.#sinceList.get(id)?.type !== 'started')
         changes.push({ type: 'ended', containerID: id })
     if (signal.aborted) return
-    for (const id of skipped) if (!running.has(id) || !byId.has(id)) this.#skipped.delete(id)
+    for (const id of skipped)
+      if (byId.get(id)?.unreadable === undefined && (!running.has(id) || !byId.has(id))) this.#skipped.delete(id)
     this.#apply(changes)
     this.#described = descriptions
     this.#listed = true

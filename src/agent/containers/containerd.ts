@@ -1,7 +1,7 @@
 import type { MessageTypeDefinition } from '@grpc/proto-loader'
 import { listSandboxes } from './cri.ts'
 import { type AnyValue, GrpcClient, protoDefinitions } from './grpc-client.ts'
-import { type OciSpec, parseSpec } from './oci-spec.ts'
+import { type OciSpec, parseObject, readSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -138,7 +138,7 @@ export class Containerd implements ContainerRuntime {
   }
 
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer> {
-    const { annotations = {}, process, linux } = readSpec(spec)
+    const { annotations, process, linux } = specOf(spec)
     const container = { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
     return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
   }
@@ -189,4 +189,4 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
 }
 
 /** A container without a spec that can be read is described by its labels alone. */
-const readSpec = (spec: AnyValue | null): OciSpec => (spec && parseSpec(spec.value.toString('utf8'))) ?? {}
+const specOf = (spec: AnyValue | null): OciSpec => readSpec(spec && parseObject(spec.value.toString('utf8')))

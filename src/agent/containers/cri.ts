@@ -1,7 +1,9 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import PQueue from 'p-queue'
 import { type Clock, sleep, systemClock } from '../../base/clock.ts'
 import { GrpcClient, protoDefinitions } from './grpc-client.ts'
-import { type OciSpec, parseSpec } from './oci-spec.ts'
+import { parseObject, readSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -31,7 +33,7 @@ interface WireContainer {
 }
 
 interface WireStatus {
-  status: { image: { image: string } | null } | null
+  status: { image: { image: string } | null; state: string } | null
   info: Record<string, string>
 }
 
@@ -42,11 +44,8 @@ interface WireSandbox {
   annotations: Record<string, string>
 }
 
-/** What containerd and CRI-O say of a container when they are asked for all (`verbose`): JSON of their own, in which these are alike. */
-interface Info {
-  pid?: number
-  runtimeSpec?: OciSpec
-}
+/** Of what containerd and CRI-O say of a container when they are asked for all (`verbose`): JSON of their own, in which this is alike. */
+const pidOf = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 })
 
 interface Asked {
   image: string
@@ -56,7 +55,12 @@ interface Asked {
   annotations: Record<string, string>
   appArmorProfile: string | undefined
   seccomp: unknown
+  /** Why the runtime says nothing of it. */
+  unreadable?: string
 }
+
+/** What a runtime answers that cannot be asked by anybody; every other error is of the one container. */
+const ofAll = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNIMPLEMENTED']
 
 interface WireEvent {
   containerId: string
@@ -146,7 +150,8 @@ export class Cri implements ContainerRuntime {
     return containers
   }
 
-  async #containerOf({ id, podSandboxId, metadata, labels }: WireContainer): Promise<RuntimeContainer | undefined> {
+  async #containerOf(wire: WireContainer): Promise<RuntimeContainer | undefined> {
+    const { id, podSandboxId, metadata, labels } = wire
     const asked = await this.#ask(id)
     if (asked === undefined) return undefined
     const { image, annotations, appArmorProfile, seccomp } = asked
@@ -154,6 +159,7 @@ export class Cri implements ContainerRuntime {
       ...{ id, image, labels, appArmorProfile },
       name: metadata?.name ?? '',
       annotations: { ...annotations, 'io.kubernetes.cri.sandbox-id': podSandboxId },
+      ...(asked.unreadable !== undefined && { unreadable: asked.unreadable }),
     }
     return this.#describe === undefined ? container : this.#describe(container, seccomp)
   }
@@ -173,15 +179,28 @@ export class Cri implements ContainerRuntime {
     const call = (): Promise<WireStatus> => this.#client.call<WireStatus>(service, 'ContainerStatus', request)
     try {
       const { status, info } = await this.#queue.add(call)
-      const { pid = 0, runtimeSpec: { annotations = {}, process, linux } = {} } = (parseSpec(info['info'] ?? '') ??
-        {}) as Info
-      const appArmorProfile = process && (process.apparmorProfile ?? '')
-      const asked = { image: status?.image?.image ?? '', pid, annotations, appArmorProfile, seccomp: linux?.seccomp }
+      const { pid: said, runtimeSpec } = parseObject(info['info'] ?? '') ?? {}
+      const pid = Value.Check(pidOf, said) ? said : 0
+      const { annotations, process, linux } = readSpec(runtimeSpec)
+      const appArmor = process && (process.apparmorProfile ?? '')
+      const asked: Asked = {
+        ...{ image: status?.image?.image ?? '', pid, annotations, appArmorProfile: appArmor, seccomp: linux?.seccomp },
+        ...(pid === 0 && status?.state === running && { unreadable: 'the runtime names no process of it' }),
+      }
       this.#asked.set(id, asked)
       return asked
     } catch (error) {
-      if (error instanceof RuntimeError && error.code === 'NOT_FOUND') return undefined
-      throw error
+      if (!(error instanceof RuntimeError) || ofAll.includes(error.code)) throw error
+      if (error.code === 'NOT_FOUND') return undefined
+      // One that the runtime cannot tell of does not keep the others from being known.
+      return {
+        image: '',
+        pid: 0,
+        annotations: {},
+        appArmorProfile: undefined,
+        seccomp: undefined,
+        unreadable: error.message,
+      }
     }
   }
 

@@ -1,8 +1,13 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { whyNotMade } from '../../api/made-by-manager.ts'
+import { armorProfileSpec } from '../../api/schema/armor-profile.ts'
+import { nodeOf } from '../../api/schema/node.ts'
 import type { ArmorProfile } from '../../api/types.ts'
-import { isObject } from '../../api/validate-schema.ts'
+import { isObject, validateSchema } from '../../api/validate-schema.ts'
+import { mebibyte } from '../../base/bytes.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
 
@@ -14,19 +19,31 @@ export interface PolicyMemory {
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
+/** Policies of a node are some megabytes at most; of a longer file, nobody has written it for us. */
+const mostBytes = 256 * mebibyte
+
 /** @param namespace where vArmor would be installed */
 export function policyMemory(path: string, namespace: string, logger: Logger): PolicyMemory {
   let failing = false
   return {
     async load() {
       try {
-        return read(await readFile(path, 'utf8'), namespace)
+        if ((await stat(path)).size > mostBytes) throw new SyntaxError(`it has more than ${mostBytes} bytes`)
+        const { policies, others } = read(await readFile(path, 'utf8'), namespace)
+        if (others > 0) {
+          const what =
+            'some of what was in force cannot be read, and is left out; the file is kept with .bad behind its name'
+          logger.warn({ file: path, count: others }, what)
+          await putAside(path)
+        }
+        return policies
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         if (code === 'ENOENT') return undefined
         if (code === undefined && !(error instanceof SyntaxError)) throw error
         const remedy = 'files with mistakes are not in force until they are mended'
         logger.warn({ file: path, err: error }, `what was in force cannot be read: ${remedy}`)
+        await putAside(path)
         return undefined
       }
     },
@@ -52,18 +69,42 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
   }
 }
 
-function read(text: string, namespace: string): ReadonlyMap<string, HeldPolicy> {
-  const value: unknown = JSON.parse(text)
-  const policies = isObject(value) ? value['policies'] : undefined
-  if (!Array.isArray(policies) || !policies.every((one) => isHeld(one, namespace)))
-    throw new SyntaxError('it is none of ours')
-  return new Map(policies.map((policy) => [titleOf(policy), policy]))
+/** For a person to look at; there is one at most. A disk that does not take it keeps nothing from starting. */
+async function putAside(path: string): Promise<void> {
+  await copyFile(path, `${path}.bad`).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === undefined) throw error
+  })
 }
 
+/** @returns those that can be used, and how many cannot */
+function read(text: string, namespace: string): { policies: ReadonlyMap<string, HeldPolicy>; others: number } {
+  const value: unknown = JSON.parse(text)
+  const all = isObject(value) ? value['policies'] : undefined
+  if (!Array.isArray(all)) throw new SyntaxError('it is none of ours')
+  const held = all.filter((one) => isHeld(one, namespace))
+  if (held.length === 0 && all.length > 0) throw new SyntaxError('it is none of ours')
+  return { policies: new Map(held.map((policy) => [titleOf(policy), policy])), others: all.length - held.length }
+}
+
+const text = Type.String({ maxLength: 4_096 })
+const stored = Type.Object({
+  file: text,
+  document: Type.Object({
+    metadata: Type.Object({
+      name: text,
+      namespace: Type.Optional(text),
+      labels: Type.Optional(Type.Record(Type.String(), text)),
+      annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
+      finalizers: Type.Optional(Type.Array(text)),
+      ownerReferences: Type.Optional(Type.Array(Type.Object({ kind: text, name: text }))),
+    }),
+    spec: Type.Unknown(),
+  }),
+})
+
 function isHeld(value: unknown, namespace: string): value is HeldPolicy {
-  if (!isObject(value) || typeof value['file'] !== 'string') return false
-  const document = value['document']
-  if (!isObject(document) || !isObject(document['metadata']) || !isObject(document['spec'])) return false
-  if (!isObject(document['spec']['profile'])) return false
+  if (!Value.Check(stored, value)) return false
+  const { document } = value
+  if (validateSchema(nodeOf(armorProfileSpec), document.spec, { newer: true, most: 1 }).length > 0) return false
   return whyNotMade(document as unknown as ArmorProfile, namespace) === undefined
 }

@@ -21,6 +21,8 @@ class FakeRuntime implements ContainerRuntime {
   down = false
   /** Milliseconds that each call takes. */
   latency = 0
+  /** Of which the runtime cannot tell what runs in them. */
+  readonly unreadable = new Set<string>()
   silent = false
   #subscribers = new Set<{ sink: (event: RuntimeEvent) => void; fail: (error: Error) => void }>()
   #pid = 100
@@ -63,7 +65,10 @@ class FakeRuntime implements ContainerRuntime {
   }
 
   async containers(): Promise<RuntimeContainer[]> {
-    const found = [...this.running.keys()].map((id) => made(id))
+    const found = [...this.running.keys()].map((id) => ({
+      ...made(id),
+      ...(this.unreadable.has(id) && { unreadable: 'it is broken' }),
+    }))
     await this.#call('containers')
     return found
   }
@@ -74,7 +79,8 @@ class FakeRuntime implements ContainerRuntime {
   }
 
   async tasks() {
-    const found = Array.from(this.running, ([containerID, pid]) => ({ containerID, pid, running: true }))
+    const readable = [...this.running].filter(([id]) => !this.unreadable.has(id))
+    const found = readable.map(([containerID, pid]) => ({ containerID, pid, running: true }))
     await this.#call('tasks')
     return found
   }
@@ -251,6 +257,24 @@ describe('the containers of a node', () => {
     expect(world.known).to.deep.equal(world.truth)
     expect(world.watch.listed).to.equal(true)
     expect([world.lists, world.watch.restarts]).to.deep.equal([1, 0])
+  })
+
+  it('are known and followed although the runtime cannot tell of one of them, which keeps them from being all', async () => {
+    world = new World(1, (runtime) => {
+      for (const id of ['c1', 'c2']) runtime.run(id)
+      runtime.unreadable.add('c1')
+    })
+    await world.simulation.runFor(60_000)
+    expect(world.known.map(([id]) => id)).to.deep.equal(['c2'])
+    expect(
+      world.skipped.map(([id]) => id),
+      'once',
+    ).to.deep.equal(['c1'])
+    expect([world.watch.listed, world.watch.profiles, world.watch.restarts]).to.deep.equal([false, undefined, 0])
+    world.runtime.unreadable.clear()
+    await world.simulation.runFor(30_000)
+    expect(world.known).to.deep.equal(world.truth)
+    expect(world.watch.listed).to.equal(true)
   })
 
   it('that cannot be looked into and are gone do not keep the others from being all', async () => {

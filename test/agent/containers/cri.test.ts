@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { Cri } from '../../../src/agent/containers/cri.ts'
 import { processFacts } from '../../../src/agent/containers/process-facts.ts'
 import type { RuntimeError, RuntimeEvent } from '../../../src/agent/containers/runtime.ts'
 import { Cri as KubeletCri } from '../../../src/sandbox/kubelet/cri.ts'
 import { until } from '../../cli/child.ts'
 import { thrownBy } from '../../enforcer/loader-contract.ts'
+import { hostileTexts } from '../../fakes/hostile-json.ts'
 import { image, needsContainers, RealNode } from '../../sandbox/kubelet/real-node.ts'
 import { type Events, FakeCri } from './fake-cri.ts'
 
@@ -88,6 +90,46 @@ describe('containers of a runtime by CRI alone', () => {
     fake.containers.get('a')!.info = '{"pid": 1'
     expect(await runtime.containers()).to.have.length(1)
     expect(await runtime.tasks()).to.deep.equal([])
+  })
+
+  it('are all known but for one of which the runtime cannot tell', async () => {
+    await start()
+    for (const id of ['a', 'b', 'c']) fake.run(id, 1)
+    fake.containers.get('a')!.info = 'fails'
+    fake.containers.get('b')!.info = '{"pid":"1"}'
+    const listed = await runtime.containers()
+    expect(listed.map(({ id, unreadable }) => [id, unreadable])).to.deep.equal([
+      ['a', 'ContainerStatus: 2 UNKNOWN: its state is broken: UNKNOWN'],
+      ['b', 'the runtime names no process of it'],
+      ['c', undefined],
+    ])
+    expect((await runtime.tasks()).map(({ containerID }) => containerID)).to.deep.equal(['c'])
+    fake.containers.get('a')!.info = '{"pid":7,"runtimeSpec":null}'
+    expect((await runtime.containers())[0]).to.not.have.property('unreadable')
+  })
+
+  it('are described whatever the runtime says of one of them', async () => {
+    await start()
+    const spec = { annotations: { two: '2' }, process: { apparmorProfile: 'p' }, linux: { seccomp: {} } }
+    await fc.assert(
+      fc.asyncProperty(hostileTexts({ pid: 1, sandboxID: 'pod-of-a', runtimeSpec: spec }), async (info) => {
+        // A string of protobuf is UTF-8, and a message of gRPC has its bound.
+        fc.pre(Buffer.from(info).toString() === info)
+        fake.run('a', 1)
+        fake.run('b', 2, spec)
+        fake.containers.get('a')!.info = info
+        const asked = new Cri({ socket: fake.socket })
+        const [containers, tasks] = await Promise.all([asked.containers(), asked.tasks()])
+        asked.close()
+        expect(containers.map(({ id }) => id)).to.deep.equal(['a', 'b'])
+        const [{ annotations, appArmorProfile }] = containers as [(typeof containers)[0]]
+        for (const text of Object.values(annotations)) expect(text).to.be.a('string')
+        expect(typeof appArmorProfile).to.be.oneOf(['string', 'undefined'])
+        expect(tasks).to.deep.include({ containerID: 'b', pid: 2, running: true })
+        for (const { pid } of tasks) expect(pid).to.be.within(1, 2 ** 31 - 1)
+      }),
+      { numRuns: 60 },
+    )
   })
 
   for (const events of ['told', 'ends', 'unknown'] as const)

@@ -37,11 +37,12 @@ export class FakeCri {
 
   async start(events: Events): Promise<void> {
     const named =
-      (name: string, answerOf: (request: never) => object | undefined): Unary =>
+      (name: string, answerOf: (request: never) => object | 'fails' | undefined): Unary =>
       ({ request }, answer) => {
         this.calls.push(name)
         const found = answerOf(request as never)
-        if (found === undefined) answer({ code: status.NOT_FOUND, details: 'no such container' })
+        if (found === 'fails') answer({ code: status.UNKNOWN, details: 'its state is broken' })
+        else if (found === undefined) answer({ code: status.NOT_FOUND, details: 'no such container' })
         else answer(null, found)
       }
     this.#server.addService(service, {
@@ -56,7 +57,8 @@ export class FakeCri {
         ({ containerId, verbose }: { containerId: string; verbose: boolean }) => {
           const found = this.containers.get(containerId)
           if (found === undefined || !verbose) return undefined
-          return { status: { image: { image: 'nginx:1' } }, info: { info: found.info } }
+          if (found.info === 'fails') return 'fails'
+          return { status: { image: { image: 'nginx:1' }, state: found.state }, info: { info: found.info } }
         },
       ),
       ListPodSandbox: named('ListPodSandbox', () => ({

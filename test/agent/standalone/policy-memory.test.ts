@@ -1,10 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { policyMemory } from '../../../src/agent/standalone/policy-memory.ts'
 import { titleOf } from '../../../src/agent/standalone/policy-set.ts'
 import { noLogger } from '../../../src/base/logger.ts'
+import { hostileTexts } from '../../fakes/hostile-json.ts'
 import { held } from './made-policies.ts'
 
 describe('the memory of what is in force', () => {
@@ -38,6 +40,30 @@ describe('the memory of what is in force', () => {
         'what was in force cannot be read: files with mistakes are not in force until they are mended',
       ])
     })
+
+  it('has at the next start what can be read, where one of them cannot, and keeps the file aside', async () => {
+    const good = held('/p/a.yaml', 'a')
+    const text = JSON.stringify({
+      policies: [good, { ...held('/p/b.yaml', 'b'), document: { metadata: { labels: null } } }],
+    })
+    writeFileSync(join(folder, 'policies.json'), text)
+    expect(await memory().load()).to.deep.equal(new Map([[titleOf(good), good]]))
+    expect(warned).to.have.length(1)
+    expect(readFileSync(join(folder, 'policies.json.bad'), 'utf8')).to.equal(text)
+  })
+
+  it('never keeps an agent from starting, whatever is in its file', async () => {
+    const policies = [held('/p/a.yaml', 'a'), held('/p/b.yaml', 'b', { enforcer: 'AppArmorBPFSeccomp' })]
+    await fc.assert(
+      fc.asyncProperty(hostileTexts({ policies }), async (text) => {
+        writeFileSync(join(folder, 'policies.json'), text)
+        for (const [title, { document }] of (await memory().load()) ?? []) {
+          expect(title).to.contain(document.metadata.namespace ?? '')
+          expect(document.spec.profile.name).to.equal(document.metadata.name)
+        }
+      }),
+    )
+  })
 
   it('says when it cannot be kept, once until it is, and whether it was', async () => {
     const kept = memory('file/policies.json')
