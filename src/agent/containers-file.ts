@@ -1,13 +1,17 @@
 import { unwatchFile, watchFile } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { formatFieldError } from '../api/field-error.ts'
 import { type NodeContents, readContents } from '../audit/enrich/node-contents.ts'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
+import { mebibyte } from '../base/bytes.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Milliseconds between two looks at the file; by polling, because an editor or a mount replaces the file. */
 const lookEvery = 500
+
+/** Some hundred bytes for each of thousands of containers. */
+const mostBytes = 64 * mebibyte
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
 const rememberedFor = 60_000
@@ -81,6 +85,11 @@ export class ContainersFile {
 
 async function read(path: string, logger: Logger): Promise<NodeContents | undefined> {
   try {
+    const { size } = await stat(path)
+    if (size > mostBytes) {
+      logger.error({ file: path, bytes: size }, `the containers file has more than ${mostBytes} bytes, and is not read`)
+      return undefined
+    }
     const contents = readContents(await readFile(path, 'utf8'))
     if (contents.ok) return contents.value
     logger.error(

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { Agent, request } from 'undici'
 import type { ModelReply } from '../../actors/modeller/ports.ts'
 import { REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
@@ -143,11 +145,20 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** A day at most: an agent that waits longer would not be missed any more. */
+const interval = Type.Number({ minimum: 0, maximum: 86_400 })
+const answer = Type.Object({
+  epoch: Type.String({ maxLength: 256 }),
+  complete: Type.Boolean(),
+  intervalSeconds: interval,
+  spacingSeconds: Type.Optional(interval),
+})
+
 function answerOf(text: string): ReportAnswer {
-  const { epoch, complete, intervalSeconds, spacingSeconds } = JSON.parse(text) as Partial<ReportAnswer>
-  if (typeof epoch !== 'string' || typeof complete !== 'boolean' || typeof intervalSeconds !== 'number')
-    throw new Error(`the answer is none of a manager: ${text.slice(0, 200)}`)
-  return { epoch, complete, intervalSeconds, ...(typeof spacingSeconds === 'number' && { spacingSeconds }) }
+  const value: unknown = JSON.parse(text)
+  if (!Value.Check(answer, value)) throw new Error(`the answer is none of a manager: ${text.slice(0, 200)}`)
+  const { epoch, complete, intervalSeconds, spacingSeconds } = value
+  return { epoch, complete, intervalSeconds, ...(spacingSeconds !== undefined && { spacingSeconds }) }
 }
 
 /** With the errno of the socket, or the words of TLS, which undici has in the cause. */

@@ -13,7 +13,7 @@ const schema = Type.Object({
   version: Type.Literal(1),
   id: Type.String({ minLength: 1, maxLength: 128 }),
   /** Null of a node that came when all was over. */
-  began: Type.Union([Type.Number(), Type.Null()]),
+  began: Type.Union([Type.Number({ minimum: 0, maximum: 8.64e15 }), Type.Null()]),
   complete: Type.Boolean(),
   records: count,
   ofRuntime: count,
@@ -104,7 +104,12 @@ function parsed(text: string): StoredRecording | string {
   if (end === -1) return 'is no recording'
   const body = text.slice(end + 1)
   if (digestOf(body) !== text.slice(0, end)) return 'was changed, or was cut'
-  const value: unknown = JSON.parse(body)
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch {
+    return 'is no JSON'
+  }
   if (!Value.Check(schema, value)) return 'is of another version'
   const { version: _, began, ...rest }: Static<typeof schema> = value
   return { ...rest, began: began ?? Number.NaN }

@@ -1,3 +1,5 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { SourceBatch } from '../batch/batch.ts'
 import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { explainOpenError } from './audit-addon.ts'
@@ -16,11 +18,19 @@ export interface RingPlace {
 }
 
 /** As it comes out of a checkpoint; undefined when it is none. */
-function parseRingPlace(value: unknown): RingPlace | undefined {
-  const { id, position, ringFull, noScratch } = Object(value)
-  const place = { id, position, ringFull, noScratch }
-  return Object.values(place).every((number) => Number.isSafeInteger(number) && number >= 0) ? place : undefined
+/** As it comes out of a checkpoint; undefined when it is none. */
+export function parseRingPlace(value: unknown): RingPlace | undefined {
+  if (!Value.Check(storedPlace, value)) return undefined
+  const { id, position, ringFull, noScratch } = value
+  return { id, position, ringFull, noScratch }
 }
+
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const storedPlace = Type.Object({
+  // As the kernel counts maps.
+  id: Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 }),
+  ...{ position: count, ringFull: count, noScratch: count },
+})
 
 /** Of the programs' counters, in one ring. */
 interface LossMark {
