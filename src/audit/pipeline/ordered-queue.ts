@@ -37,6 +37,11 @@ export class OrderedQueue {
     return this.#reached === this.#stored ? undefined : this.#reached
   }
 
+  /** The position that is reached, stored or not; undefined where none is reached yet. */
+  get place(): unknown {
+    return this.#reached
+  }
+
   stored(position: unknown): void {
     this.#stored = position
   }

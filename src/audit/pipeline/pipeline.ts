@@ -465,14 +465,13 @@ export class Pipeline {
     return store
   }
 
-  /** @param always also where no position has moved, for the counts */
+  /** @param always also where no position has moved, if there are counts */
   async #storeOnce(always: boolean): Promise<boolean> {
-    const isDue = always || this.#said
-    const reached = this.#inputs.flatMap(({ queue, key, commit, pressure }) =>
-      commit && (isDue || queue.reached !== undefined)
-        ? [{ queue, commit, pressure, position: queue.reached, counts: this.#unsaidOf(key) }]
-        : [],
-    )
+    const reached = this.#inputs.flatMap(({ queue, key, commit, pressure }) => {
+      const counts = this.#unsaidOf(key)
+      const isDue = queue.reached !== undefined || this.#said || (always && counts.length > 0)
+      return commit && isDue ? [{ queue, commit, pressure, position: queue.place, counts }] : []
+    })
     this.#said = false
     if (reached.length === 0) return false
     try {
