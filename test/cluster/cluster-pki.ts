@@ -8,6 +8,7 @@ const users = {
   admin: { name: 'kubernetes-admin', organization: 'system:masters' },
   'controller-manager': { name: 'system:kube-controller-manager' },
   scheduler: { name: 'system:kube-scheduler' },
+  'webhook-client': { name: 'front-proxy-client' },
   'kubelet-client': { name: 'kube-apiserver-kubelet-client', organization: 'system:masters' },
 } as const
 

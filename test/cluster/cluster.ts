@@ -281,11 +281,19 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
     audit: { policy: join(folder.path, 'audit-policy.json'), log: join(folder.path, 'audit.log') },
     pki: (file) => join(folder.path, 'pki', file),
     kubeconfig: (user) => join(folder.path, `${user}.kubeconfig`),
+    admission: join(folder.path, 'admission.json'),
     address,
     outsideAddress,
     ports: { etcd, peer, api, controllerManager, scheduler, kwok },
   }
   writeFileSync(layout.audit.policy, JSON.stringify(auditPolicy))
+  const webhooks = layout.kubeconfig('webhooks')
+  const user = {
+    'client-certificate': layout.pki('webhook-client.crt'),
+    'client-key': layout.pki('webhook-client.key'),
+  }
+  writeFileSync(webhooks, JSON.stringify({ apiVersion: 'v1', kind: 'Config', users: [{ name: '*', user }] }))
+  writeFileSync(layout.admission, JSON.stringify(plane.admissionConfiguration(webhooks)))
   return { folder, layout, pki, network, firstNode, log, dismiss }
 }
 

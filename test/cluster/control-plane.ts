@@ -11,6 +11,8 @@ export interface ControlPlane {
   kubeconfig: (user: string) => string
   /** What the API server notes of the requests of service accounts, and by which rules (`audit-log.ts`). */
   audit: { policy: string; log: string }
+  /** Which certificate the API server shows to webhooks. */
+  admission: string
   /** Of the API server; a node reaches it there. */
   address: string
   /** Where nodes outside of this machine's network reach it, if there are any. */
@@ -70,6 +72,7 @@ export function apiServerCommand(plane: ControlPlane): string[] {
     'service-account-key-file': pki('tokens.pub'),
     'service-account-signing-key-file': pki('tokens.key'),
     'enable-admission-plugins': 'NodeRestriction',
+    'admission-control-config-file': plane.admission,
     'audit-policy-file': audit.policy,
     'audit-log-path': audit.log,
     'kubelet-client-certificate': pki('kubelet-client.crt'),
@@ -82,6 +85,20 @@ export function apiServerCommand(plane: ControlPlane): string[] {
     profiling: false,
   })
 }
+
+/** For its file of that flag, as docs/security.md has it. @param kubeconfig whose user is for all webhooks */
+export const admissionConfiguration = (kubeconfig: string): object => ({
+  apiVersion: 'apiserver.config.k8s.io/v1',
+  kind: 'AdmissionConfiguration',
+  plugins: ['MutatingAdmissionWebhook', 'ValidatingAdmissionWebhook'].map((name) => ({
+    name,
+    configuration: {
+      apiVersion: 'apiserver.config.k8s.io/v1',
+      kind: 'WebhookAdmissionConfiguration',
+      kubeConfigFile: kubeconfig,
+    },
+  })),
+})
 
 /** The defaults (20 and 50 requests a second) would dominate every test. */
 const unhurried = { 'kube-api-qps': 500, 'kube-api-burst': 1000 }

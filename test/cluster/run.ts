@@ -15,11 +15,13 @@ const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${
 const rendered = 'test/deploy/chart.test.ts'
 /** It installs into a cluster of its own, and is short: it goes beside the end of the long ones. */
 const shipper = 'test/cluster/helm/shipper.test.ts'
+/** It starts managers time and again for some minutes, in a cluster of its own. */
+const leaving = 'test/cluster/leaving-managers.test.ts'
 /** It needs no cluster. */
 const nri = 'test/cluster/nri.test.ts'
 const others = [
   'test/cluster/**/*.test.ts',
-  ...[seccomp, nri, shipper, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
+  ...[seccomp, nri, shipper, leaving, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
 ]
 
 const program = new Command('test:cluster')
@@ -39,6 +41,7 @@ const program = new Command('test:cluster')
       job('a cluster for kubectl and nodes', 340, others),
       job('an installation with Helm', 330, helm),
       job('the life of an installation', 300, lives),
+      job('managers that are replaced', 200, [leaving]),
       job('shipping from an installation', 100, [shipper]),
       job('NRI of containerd', 30, [nri]),
       job('the chart, as Helm renders it', 20, [rendered]),

@@ -35,6 +35,8 @@ export interface ManagerInstallation {
   /** Of this machine: where it serves the API server and agents. */
   address: string
   flags?: readonly string[]
+  /** Flags that say where the API server finds the webhooks. Default: at the address. */
+  reach?: readonly string[]
 }
 
 /** vArmor without agents on a real cluster: the kinds, the account of agents, and a manager outside of it, which the API server calls by URL. */
@@ -106,14 +108,14 @@ const objects = (namespace: string): object[] => [
   },
 ]
 
-async function applyObjects(cluster: Cluster, namespace: string): Promise<void> {
+export async function applyObjects(cluster: Cluster, namespace: string): Promise<void> {
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds])
   await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=120s', '-f', crds])
   const list = { apiVersion: 'v1', kind: 'List', items: objects(namespace) }
   await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(list) })
 }
 
-async function removeObjects(cluster: Cluster, namespace: string): Promise<void> {
+export async function removeObjects(cluster: Cluster, namespace: string): Promise<void> {
   const remove = (...args: string[]) => cluster.tryKubectl(['delete', '--ignore-not-found', '--wait=false', ...args])
   await remove('mutatingwebhookconfiguration', 'varmor-resource-mutating-webhook-cfg')
   await remove('validatingwebhookconfiguration', 'varmor-policy-validating-webhook-cfg')
@@ -122,14 +124,16 @@ async function removeObjects(cluster: Cluster, namespace: string): Promise<void>
   await remove('namespace', namespace)
 }
 
-function managerProcess(
-  { cluster, namespace, address, flags = [] }: ManagerInstallation,
+/** @param name of its log */
+export function managerProcess(
+  { cluster, namespace, address, flags = [], reach = ['--webhook-url', `https://${address}`] }: ManagerInstallation,
   [webhook, status, metrics]: [number, number, number],
+  name = 'varmor-manager',
 ): ManagedProcess {
   const command = varmor(
     'manager',
     ...['--kubeconfig', cluster.kubeconfig, '--namespace', namespace, '--host', address],
-    ...['--webhook-url', `https://${address}`, '--webhook-port', `${webhook}`],
+    ...[...reach, '--webhook-port', `${webhook}`],
     ...['--status-port', `${status}`, '--metrics-port', `${metrics}`, '--enableMetrics'],
     ...['--logFormat', 'json', '--shutdown-delay', '0', ...flags],
   )
@@ -141,5 +145,5 @@ function managerProcess(
     await body.dump()
     return statusCode === 200
   }
-  return new ManagedProcess({ name: 'varmor-manager', command, logs: cluster.logs, env: envOf(cluster), serves })
+  return new ManagedProcess({ name, command, logs: cluster.logs, env: envOf(cluster), serves })
 }
