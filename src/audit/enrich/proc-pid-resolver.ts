@@ -38,6 +38,9 @@ interface Known {
  */
 const slack = 0.03
 
+/** Seconds. Threads read the clock one after the other. */
+const ahead = 1
+
 /** A process has one start, but two threads read the clocks at two moments. */
 export const sameStart = (a: Membership, b: Membership): boolean => Math.abs(a.since - b.since) < 0.05
 
@@ -101,6 +104,8 @@ export class ProcPidResolver implements PidResolver {
   learn(pid: number, membership: Membership): void {
     const { confirmed } = membership
     const known = this.#known.get(pid)
+    // What was seen before the clock was set back would vouch for what is still to come.
+    if (confirmed !== undefined && confirmed > this.#now() + ahead) return
     if (confirmed === undefined || (known !== undefined && known.confirmed > confirmed)) return
     this.#store(pid, membership, known, confirmed, 0)
   }

@@ -260,6 +260,15 @@ describe('the resolver over /proc', () => {
     expect(resolver.resolve(7, 89, '')).to.equal('process-gone')
   })
 
+  it('learns nothing from another thread that saw it before the clock was set back', () => {
+    const { resolver, batchAt } = setup()
+    batchAt(90)
+    resolver.learn(7, { ...home('a', 0), confirmed: 3_690 })
+    expect(resolver.resolve(7, 89, '')).to.equal('process-gone')
+    resolver.learn(7, { ...home('a', 0), confirmed: 90.5 })
+    expect(resolver.resolve(7, 89, '')).to.deep.include({ containerID: 'a' })
+  })
+
   it('looks so often a second for a container, and for others as before', () => {
     const { world, asked, resolver, batchAt } = setup({ looks: 3 })
     for (let pid = 1; pid <= 10; pid++) world.set(pid, home('a', 0))
