@@ -1,7 +1,8 @@
 import type { Buffer } from 'node:buffer'
 import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
-import { locateKmsgRecord, locateRecord, recordType } from '../decode/locate-record.ts'
+import { locateKmsgRecord, locateRecord, RecordPlace, recordType } from '../decode/locate-record.ts'
+import { isOfPacket } from '../decode/packet-line.ts'
 import { eventKinds } from '../encode/event-head.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
@@ -112,6 +113,7 @@ function processLine(context: BatchContext): Outcome {
     return outcome.filtered
   }
   if (stamped && isContinued(context)) return outcome.filtered
+  if (place.printed && isPrefix(context)) return outcome.filtered
   id.clear(start, context.readAt)
   const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
   if (body === -1) return brokenRecord(context)
@@ -138,6 +140,37 @@ function isContinued(context: BatchContext): boolean {
   if (isSame) context.untrusted++
   else if (place.sent) noteStamp(context)
   return isSame
+}
+
+/** Lines of one message behind a record: a prefix of 127 bytes has no room for more. */
+const mostLinesBehind = 8
+/** Where a line behind the record at hand is. */
+const behind = new RecordPlace()
+
+/**
+ * Whether the record at hand is the prefix of a netfilter rule. The text about the packet is behind it in the line, or, where the prefix
+ * has line ends, in a line of a syslog file with the same time stamp.
+ */
+function isPrefix(context: BatchContext): boolean {
+  const { bytes, buffer, scratch, start, end } = context
+  const { place, trust } = scratch
+  // A subject may hold anything; what follows it may not.
+  const from = place.type === recordType.seccomp ? buffer.subarray(start, end).lastIndexOf(' pid=') : 0
+  let isFound = isOfPacket(bytes, start + Math.max(0, from), end)
+  let at = end + 1
+  for (let n = 0; n < mostLinesBehind && !isFound && at < bytes.length && !context.kmsg; n++) {
+    const lineAt = at
+    at = lineEnd(buffer, lineAt) + 1
+    locateRecord(bytes, lineAt, at - 1, trust, behind)
+    const { stampStart, stampEnd } = behind
+    const length = place.stampEnd - place.stampStart
+    const isSame = stampEnd - stampStart === length && isEqual(bytes, stampStart, stampEnd, place.stampStart)
+    // dmesg puts blanks in place of the stamp.
+    if (length === 0 || !(isSame || bytes[lineAt] === space)) break
+    isFound = trust === 'kernel' && isOfPacket(bytes, lineAt, at - 1)
+  }
+  if (isFound) context.untrusted++
+  return isFound
 }
 
 /** The message at hand may hold line ends. Most lines come only here, so nothing is compared. */

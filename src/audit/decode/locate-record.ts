@@ -47,6 +47,8 @@ export class RecordPlace {
   body = -1
   /** In the text of a kernel's message: the record is one that a process has sent, of whatever type. */
   sent = false
+  /** In the text of a message of the kernel's log, which netfilter writes to as well. */
+  printed = false
   /** The time stamp in square brackets of a kernel's message in a syslog file or the output of dmesg; empty where it has none. */
   stampStart = 0
   stampEnd = 0
@@ -56,6 +58,7 @@ export class RecordPlace {
     this.audit = -1
     this.body = -1
     this.sent = false
+    this.printed = false
     this.stampStart = 0
     this.stampEnd = 0
   }
@@ -205,6 +208,7 @@ function locateInKernelText(bytes: Uint8Array, start: number, end: number, trust
     } else break
   }
   if (!named) return
+  place.printed = true
   if (isTypeKey(bytes, at, end)) readType(bytes, at, end, place)
   else if (trust === 'given' && isAuditId(bytes, at, end)) {
     place.type = recordType.avc
