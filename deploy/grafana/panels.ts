@@ -231,6 +231,7 @@ const nodes: Row = {
         [`sum by (kind) (varmor_audit_source{${node}})`, '{{kind}}'],
         [`sum(1 - varmor_forks_followed{${node}})`, 'without forks'],
         [`sum(1 - varmor_containers_listed{${node}})`, 'without containers'],
+        [`sum by (records) (varmor_audit_silenced{${node}, reason!="unknown"})`, 'no records of {{records}}'],
       ],
     },
     {

@@ -139,6 +139,15 @@ export const alerts: readonly Alert[] = [
     remedy: 'What policies forbid is refused. The log of the agent says what keeps it from the records of the kernel.',
   },
   {
+    name: 'VarmorRecordsSilenced',
+    severity: 'warning',
+    expression: 'varmor_audit_silenced{reason!="unknown"} == 1',
+    lasts: '1m',
+    summary: `The kernel makes no records of {{ $labels.records }}, or not of all processes, at ${node}: their violations are missing in every log.`,
+    remedy:
+      'What policies forbid is refused. reason rule: an audit rule excludes them, as of a published rule set; setting: AppArmor is set to be quiet, or kernel.seccomp.actions_logged lacks actions. The log and the readiness of the agent name it, and how to undo it.',
+  },
+  {
     name: 'VarmorLogStuck',
     severity: 'critical',
     expression: 'varmor_queue_age_seconds{queue="log"} > 60',

@@ -17,6 +17,7 @@
 #include "fork-binding.h"
 #include "known-binding.h"
 #include "napi-help.h"
+#include "rules-binding.h"
 
 #define MAX_BATCH_BYTES (64 * 1024 * 1024)
 #define MAX_BATCHES 1024
@@ -105,6 +106,8 @@ static bool set_counts(napi_env env, napi_value stats, const struct listener_cou
 		{ "overruns", c->overruns },
 		{ "stalls", c->stalls },
 		{ "samples", c->samples },
+		{ "configChanges", c->config_changes },
+		{ "exclusionsRemoved", c->exclusions_removed },
 		{ "error", (uint64_t)c->error },
 	};
 	size_t i;
@@ -192,7 +195,7 @@ NAPI_MODULE_INIT()
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
-	if (!batch_binding_define(env, exports) || !known_binding_define(env, exports))
+	if (!rules_binding_define(env, exports) || !batch_binding_define(env, exports) || !known_binding_define(env, exports))
 		return NULL;
 	return fork_binding_define(env, exports);
 }

@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "audit-socket.h"
+#include "clocks.h"
 
 /*
  * The kernel answers from a thread of its own: within microseconds, unless somebody loads rules or the machine is so busy
@@ -18,6 +22,8 @@
 #define SAMPLE_PATIENCE_US 250000
 /* Late answers to earlier questions are skipped; more than this many strangers and we give up. */
 #define MAX_STRANGERS 64
+/* Receive buffer for a list of rules: the kernel makes a message of each, and drops what finds no room for 100 ms. */
+#define LIST_BUFFER (4 * 1024 * 1024)
 
 struct request {
 	struct nlmsghdr header;
@@ -26,7 +32,7 @@ struct request {
 
 union answer {
 	struct nlmsghdr header;
-	char bytes[2048];
+	char bytes[8192]; /* a rule has 1,040 bytes and its texts, of which the rest is cut */
 };
 
 /* One claim for all listeners of this process, on all its threads. */
@@ -44,12 +50,19 @@ static int wait_at_most(struct audit_control *control, struct timeval timeout)
 
 int audit_control_open(struct audit_control *control)
 {
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	int error;
 
 	control->seq = 0;
 	control->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	if (control->fd < 0)
 		return -errno;
+	/* From here on nobody else can send to it and so fill its buffer. */
+	if (connect(control->fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
+		error = -errno;
+		audit_control_close(control);
+		return error;
+	}
 	error = wait_at_most(control, (struct timeval){ .tv_sec = PATIENCE_S });
 	if (error)
 		audit_control_close(control);
@@ -142,6 +155,98 @@ int audit_control_status(struct audit_control *control, struct audit_status *sta
 	memset(status, 0, sizeof(*status));
 	memcpy(status, NLMSG_DATA(&answer.header), payload < sizeof(*status) ? payload : sizeof(*status));
 	return 0;
+}
+
+/* Whether rules of a list can keep records of ours from being made. */
+static bool is_of_records(const struct audit_rule_data *rule)
+{
+	uint32_t list = rule->flags & ~(uint32_t)AUDIT_FILTER_PREPEND;
+
+	return list == AUDIT_FILTER_EXCLUDE || list == AUDIT_FILTER_USER;
+}
+
+/* Adds a rule behind its length. Returns 0 or -errno. */
+static int keep_rule(struct audit_rules *rules, const void *rule, uint32_t len)
+{
+	char *bytes;
+
+	if (rules->count == MAX_AUDIT_RULES)
+		return -E2BIG;
+	bytes = realloc(rules->bytes, rules->len + sizeof(len) + len);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes + rules->len, &len, sizeof(len));
+	memcpy(bytes + rules->len + sizeof(len), rule, len);
+	rules->bytes = bytes;
+	rules->len += sizeof(len) + len;
+	rules->count++;
+	return 0;
+}
+
+/* Takes one message of the kernel's list. Returns 1 at its end, 0 before, or -errno. */
+static int take_rule(struct audit_rules *rules, const union answer *answer, size_t n)
+{
+	const struct audit_rule_data *rule = NLMSG_DATA(&answer->header);
+	size_t len = n - NLMSG_HDRLEN;
+
+	if (answer->header.nlmsg_type == NLMSG_DONE)
+		return 1;
+	if (answer->header.nlmsg_type == NLMSG_ERROR) {
+		int error = verdict(answer, n);
+
+		return error ? error : -EBADMSG;
+	}
+	if (answer->header.nlmsg_type != AUDIT_LIST_RULES || len < sizeof(*rule))
+		return -EBADMSG;
+	return is_of_records(rule) ? keep_rule(rules, rule, (uint32_t)len) : 0;
+}
+
+static int list_rules(struct audit_control *control, struct audit_rules *rules)
+{
+	uint64_t until = now_ms() + PATIENCE_S * 1000;
+	struct request request = { 0 };
+	union answer answer;
+	int state = ask(control, &request, AUDIT_LIST_RULES, 0, 0);
+
+	while (state == 0) {
+		ssize_t n = receive_answer(control, &answer);
+
+		if (n < 0)
+			return (int)n;
+		state = take_rule(rules, &answer, (size_t)n);
+		if (state == 0 && now_ms() > until)
+			return -ETIMEDOUT;
+	}
+	return state < 0 ? state : 0;
+}
+
+int audit_rules_read(struct audit_rules *rules)
+{
+	struct audit_control control;
+	struct audit_status status;
+	int error;
+
+	memset(rules, 0, sizeof(*rules));
+	error = audit_control_open(&control);
+	if (error)
+		return error;
+	socket_force_buffer(control.fd, LIST_BUFFER);
+	error = audit_control_status(&control, &status);
+	if (!error) {
+		rules->enabled = status.enabled;
+		error = list_rules(&control, rules);
+	}
+	audit_control_close(&control);
+	if (error)
+		audit_rules_free(rules);
+	return error;
+}
+
+void audit_rules_free(struct audit_rules *rules)
+{
+	free(rules->bytes);
+	rules->bytes = NULL;
+	rules->len = 0;
 }
 
 static int set_backlog_limit(struct audit_control *control, uint32_t limit)

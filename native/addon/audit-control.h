@@ -4,7 +4,11 @@
 
 #include <linux/audit.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* Rules of the lists `exclude` and `user` that are read; usual rule sets have fewer than ten. */
+#define MAX_AUDIT_RULES 1024
 
 /*
  * Questions to the kernel's audit subsystem, on a socket of their own so that answers never mix with records.
@@ -15,6 +19,14 @@
 struct audit_control {
 	int fd;
 	uint32_t seq;
+};
+
+/* Rules that can keep records of ours from being made: each is a length (32 bits) and a struct audit_rule_data, in the kernel's order. */
+struct audit_rules {
+	uint32_t enabled; /* 0 off, 1 on, 2 on and locked */
+	uint32_t count;
+	char *bytes;
+	size_t len;
 };
 
 struct backlog_limit {
@@ -31,6 +43,13 @@ int audit_control_status(struct audit_control *control, struct audit_status *sta
 /* From here on an answer that does not come at once is done without. */
 int audit_control_sampling(struct audit_control *control);
 void audit_control_close(struct audit_control *control);
+
+/*
+ * Asks for the rules on a socket of its own, for at most some seconds. Returns 0 or -errno: -EPERM and -ECONNREFUSED as above,
+ * -E2BIG where there are more rules than MAX_AUDIT_RULES. What was read is to be freed.
+ */
+int audit_rules_read(struct audit_rules *rules);
+void audit_rules_free(struct audit_rules *rules);
 
 /*
  * Raises the limit of records that wait in the kernel to wanted, if it is lower. The last of this process' claims to

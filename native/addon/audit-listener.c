@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -84,6 +85,27 @@ static int receive(struct listener *l, struct intake *in)
 	return n;
 }
 
+/*
+ * Counts a record that says that somebody changed audit's settings or rules (AUDIT_CONFIG_CHANGE), and of these the
+ * removals of a rule that keeps records from being made.
+ */
+static void note_change(struct listener *l, const struct intake *in)
+{
+	static const char removal[] = " op=remove_rule", exclusion[] = " list=5 ";
+	struct nlmsghdr header;
+	const char *text;
+	size_t len;
+
+	memcpy(&header, in->messages[in->next], sizeof(header));
+	if (header.nlmsg_type != AUDIT_CONFIG_CHANGE)
+		return;
+	text = in->messages[in->next] + sizeof(header);
+	len = header.nlmsg_len - sizeof(header);
+	if (memmem(text, len, removal, sizeof(removal) - 1) && memmem(text, len, exclusion, sizeof(exclusion) - 1))
+		add(&l->counts.exclusions_removed, 1);
+	add(&l->counts.config_changes, 1);
+}
+
 /* Moves messages into batches. Returns false when no batch has room; what is left stays in the intake. */
 static bool store(struct listener *l, struct intake *in)
 {
@@ -91,8 +113,11 @@ static bool store(struct listener *l, struct intake *in)
 	unsigned int passed = 0;
 
 	for (; in->next < in->count; in->next++) {
-		_Atomic uint64_t *counter = refused(l, intake_verdict(in, &l->options.types));
+		enum verdict verdict = intake_verdict(in, &l->options.types);
+		_Atomic uint64_t *counter = refused(l, verdict);
 
+		if (verdict == VERDICT_FILTERED)
+			note_change(l, in);
 		if (counter) {
 			add(counter, 1);
 			continue;

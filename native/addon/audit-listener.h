@@ -50,6 +50,8 @@ struct listener_counts {
 	_Atomic uint64_t kernel_lost; /* what the kernel's lost counter grew by */
 	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
 	_Atomic uint64_t samples; /* answers to AUDIT_GET */
+	_Atomic uint64_t config_changes; /* of the filtered ones: audit's settings or rules changed */
+	_Atomic uint64_t exclusions_removed; /* of these: a rule of the list `exclude` is gone */
 	_Atomic uint32_t kernel_backlog; /* records that waited in the kernel at the last sample */
 	_Atomic uint32_t audit_enabled;
 	_Atomic uint32_t auditd; /* PID of the audit daemon, 0 if there is none */

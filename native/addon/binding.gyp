@@ -31,6 +31,7 @@
         'napi-help.c',
         'proc-connector.c',
         'proc-scan.c',
+        'rules-binding.c',
         'side-thread.c',
       ],
       'conditions': [['OS!="linux"', {'type': 'none', 'sources': []}]],

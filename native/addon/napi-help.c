@@ -33,7 +33,7 @@ bool set_known(napi_env env, napi_value object, const char *name, bool known, do
 	return known ? set_number(env, object, name, value) : set_null(env, object, name);
 }
 
-napi_value throw_failure(napi_env env, const struct failure *failure)
+napi_value step_error(napi_env env, const struct failure *failure)
 {
 	napi_value message, error, step;
 
@@ -41,9 +41,15 @@ napi_value throw_failure(napi_env env, const struct failure *failure)
 	TRY(napi_create_error(env, NULL, message, &error));
 	TRY(napi_create_string_utf8(env, failure->step, NAPI_AUTO_LENGTH, &step));
 	TRY(napi_set_named_property(env, error, "step", step));
-	if (!set_number(env, error, "errno", failure->error))
-		return give_up(env, "errno");
-	TRY(napi_throw(env, error));
+	return set_number(env, error, "errno", failure->error) ? error : give_up(env, "errno");
+}
+
+napi_value throw_failure(napi_env env, const struct failure *failure)
+{
+	napi_value error = step_error(env, failure);
+
+	if (error)
+		TRY(napi_throw(env, error));
 	return NULL;
 }
 

@@ -18,7 +18,9 @@ bool set_null(napi_env env, napi_value object, const char *name);
 /* The value, or null where it is not known. */
 bool set_known(napi_env env, napi_value object, const char *name, bool known, double value);
 
-/* Throws an error with step and errno. */
+/* An error with step and errno; NULL with an exception. */
+napi_value step_error(napi_env env, const struct failure *failure);
+/* Throws it. */
 napi_value throw_failure(napi_env env, const struct failure *failure);
 
 /* A whole number within bounds; false with a RangeError that names it. */

@@ -6,9 +6,9 @@ import { ContainersFile } from './containers-file.ts'
 import { Lineage } from './lineage.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { silenceWatch, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 
-export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage'> {
+export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage' | 'silence'> {
   /** File with the node's containers and policies. */
   containers: string
   nodeName: string
@@ -29,16 +29,19 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, ...bootOf(procRoot) })
   const lineage = new Lineage({ logger, procRoot })
   const counts = new ViolationCounts(feed)
+  const silence = silenceWatch(logger)
   let metrics: MetricsServer | undefined
   try {
     await lineage.start()
+    void silence.start()
     const restarts = () => ({ forks: lineage.restarts })
-    metrics = await serveMetrics(options, { counts, feed, lineage, restarts })
-    return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
+    metrics = await serveMetrics(options, { counts, feed, lineage, silence, restarts })
+    return (await run({ ...options, counts, lineage, silence, feed }, file)) ? 0 : 1
   } catch (error) {
     logger.error({ err: error }, 'the agent cannot go on')
     return 1
   } finally {
+    silence.close()
     lineage.close()
     file.close()
     await metrics?.drain(1_000)

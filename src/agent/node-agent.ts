@@ -6,6 +6,7 @@ import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
 import type { BpfRingSource } from '../audit/source/bpf-ring.ts'
+import type { SilenceWatch } from '../audit/source/silence-watch.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -46,7 +47,12 @@ import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import {
+  openRingsBeside,
+  silenceWatch,
+  startViolationPipeline,
+  type ViolationPipelineOptions,
+} from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 /**
@@ -69,7 +75,7 @@ export interface NodeAgentOptions {
   podLabels?: LabelChoice
   pipeline: Omit<
     ViolationPipelineOptions,
-    'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'onRecorded' | 'onLoss' | 'logger'
+    'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'silence' | 'onRecorded' | 'onLoss' | 'logger'
   >
   /** Where what is recorded of workloads is kept. Default: beside the log of violations. */
   recordings?: string
@@ -110,6 +116,7 @@ export class NodeAgent {
   readonly #pipeline: KeptPipeline
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
+  readonly #silence: SilenceWatch
   readonly #modellers: Modellers | undefined
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
@@ -132,6 +139,7 @@ export class NodeAgent {
     this.#writer = new FeedWriter(this.#feed, systemClock, options.podLabels)
     const programs = (): string | undefined => this.#bpf?.inForce
     this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
+    this.#silence = silenceWatch(logger)
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#compilers = placeCompilers({ logger, ...compilers })
@@ -196,7 +204,7 @@ export class NodeAgent {
       profiles: this.#policies(),
       onListed: () => void Promise.all([this.#bpf?.profilesListed(), this.#modellers?.listed()]),
       onRefused: (profile) => void this.#bpf?.refused(profile),
-      unreported: () => this.#pipeline.none,
+      unreported: () => this.#pipeline.none ?? this.#silence.unreported,
       restarts: () => this.#restarts,
       ...(confinement !== undefined && { problems: () => confinement.problems() }),
       ...(strict !== undefined && { strict }),
@@ -204,6 +212,7 @@ export class NodeAgent {
     })
     await this.#agent.start()
     await this.#lineage.start()
+    void this.#silence.start()
     this.#pipeline.start()
     confinement?.subscribe(() => this.#watch.describeAnew())
     void this.#followContainers(confinement?.known)
@@ -220,6 +229,7 @@ export class NodeAgent {
       violations: () => this.#pipeline.stop(),
       recordings: () => this.#modellers?.stop(),
       rings: () => this.#ringsBeside.forEach((ring) => void ring.close()),
+      silence: () => this.#silence.close(),
       forks: () => this.#lineage.close(),
       feed: () => this.#writer.close(),
       side: () => this.#options.side.close(),
@@ -251,6 +261,7 @@ export class NodeAgent {
         counts: this.#counts,
         feed: this.#feed,
         lineage: this.#lineage,
+        silence: this.#silence,
         restarts: () => this.#restarts,
       },
       cluster: () => this.#clusterSources,
@@ -288,6 +299,7 @@ export class NodeAgent {
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
       lineage: this.#lineage,
+      silence: this.#silence,
       onRecorded: (recorded) => this.#modellers?.found(recorded),
       onLoss: (loss) => this.#modellers?.lost(loss),
       logger,

@@ -14,7 +14,7 @@ export interface ReadinessReport {
   pending: string[]
   /** Cannot be loaded here, as was reported to the manager: a profile that is refused, or a feature that this node lacks. */
   failed: { profile: string; message: string }[]
-  /** There where nothing of what is enforced is reported: why, and what to do about it. It does not make the node unready. */
+  /** There where something that is enforced is not reported: why, and what to do about it. It does not make the node unready. */
   unreported?: NoSource
   /** What else keeps the node from being as the policies want it, each with what to do about it; left out where nothing does. */
   problems?: readonly string[]
@@ -29,7 +29,7 @@ export interface ReadinessOptions {
    * the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
    */
   strict?: boolean
-  /** Why no violation is reported; undefined where they are. */
+  /** Why violations are not reported, all or some; undefined where they are. */
   unreported?: () => NoSource | undefined
   /** What else keeps the node from being as the policies want it: then it is not ready. */
   problems?: () => readonly string[]

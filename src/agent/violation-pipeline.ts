@@ -9,16 +9,20 @@ import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
 import type { Statement } from '../audit/sink/own-lines.ts'
 import { countsLeft } from '../audit/sink/unsaid.ts'
+import { readAuditState } from '../audit/source/audit-addon.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
 import { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { Checkpoint, type Left } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
+import type { MulticastStats } from '../audit/source/multicast.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
+import { SilenceWatch, type WatchedLog } from '../audit/source/silence-watch.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
 import { type FindWritten, findLines, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { nodeRoot } from '../enforcer/node-root.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import type { Lineage } from './lineage.ts'
 import { countsOf, ViolationCounts } from './violation-counts.ts'
@@ -31,6 +35,8 @@ export interface ViolationPipelineOptions {
   seenProcesses?: ProcessLog
   /** What is known of who forked whom; whoever opened it closes it, after the pipeline. */
   lineage?: Lineage
+  /** Knows what the kernel makes no records of; whoever started it closes it. Its news go into the log, too. */
+  silence?: SilenceWatch
   /** What pipelines before this one have counted. Default: there was none. */
   counts?: ViolationCounts
   /** The log of violations. */
@@ -72,10 +78,12 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   const begun = linesAfterBegin(losses)
   const source = await openSources(options, losses)
   if ('why' in source) return source
+  const watched = watchedLog(source, losses)
   const pool = newPool(options)
   const { counts = new ViolationCounts(options.feed), log, limits = {}, logger, feed: writer } = options
   const logs = await openLogs({ log, limits, writer, losses, logger })
   const close = async (): Promise<void> => {
+    options.silence?.detach(watched, false)
     counts.end()
     await pool.close()
     for (const { source: one } of source.sources) await one.close()
@@ -91,11 +99,15 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
       queues: () => pipeline.queues,
       holding: () => pipeline.holding,
     })
+    if (source.audit !== undefined) options.silence?.attach(watched)
     return {
       source: source.sources.map(({ source: { name } }) => name).join(', '),
       none: source.none,
       status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: options.lineage.status }) }),
-      stop: () => pipeline.stop(),
+      stop: () => {
+        options.silence?.detach(watched, true)
+        pipeline.stop()
+      },
       ended: pipeline.run().finally(close),
     }
   } catch (error) {
@@ -124,8 +136,30 @@ function linesAfterBegin(losses: LossLog): () => void {
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
 const chunkBytes = mebibyte
 
+/** Looks whether the kernel makes the records that violations are read from. */
+export const silenceWatch = (logger: Logger): SilenceWatch =>
+  new SilenceWatch({
+    ask: readAuditState,
+    read: nodeRoot().read,
+    clock: systemClock,
+    notify: notifyBy(logger),
+  })
+
+/** Of the multicast alone the kernel tells of changes. */
+function watchedLog({ audit }: Opened, losses: LossLog): WatchedLog {
+  const lost = (loss: Loss): void => losses.note(loss)
+  if (audit?.kind !== 'multicast') return { lost, seenAgo: audit?.seenAgo }
+  const changes = () => {
+    const { configChanges, exclusionsRemoved } = audit.audit.stats() as MulticastStats
+    return { all: configChanges, exclusionsRemoved }
+  }
+  return { lost, seenAgo: audit.seenAgo, changes }
+}
+
 interface OpenedAudit {
   audit: AuditSource
+  /** Milliseconds since an agent before this one stored its place. */
+  seenAgo: number | undefined
   kind: SourceKind
   waits: boolean
   checkpoint: Checkpoint | undefined
@@ -270,11 +304,12 @@ async function openAudit(
   const missed = { findWritten: finderOf(given, keyOfBoot(given, 'audit')) }
   const lost = (loss: Loss): void => losses.note(loss)
   const options = { fromStart, follow: { notify, chunkBytes }, missed, left, lost }
+  const seenAgo = await checkpoint?.seenAgo()
   const choice = await openAuditSource(request, checkpoint === undefined ? options : { ...options, checkpoint })
   for (const notice of choice.notices) notify(notice)
   if (choice.source === undefined) return choice.none
   const { kind } = choice.chosen
-  return { audit: choice.source, kind, waits: kind === 'file', checkpoint }
+  return { audit: choice.source, seenAgo, kind, waits: kind === 'file', checkpoint }
 }
 
 function newPool({

@@ -102,6 +102,16 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     says: [],
   },
   {
+    what: 'say which records a kernel does not make, and nothing where an agent may not ask',
+    series: {
+      ...well,
+      [`up{${n2}}`]: '1x150',
+      [`varmor_audit_silenced{records="AppArmor", reason="rule", ${n2}}`]: '1x150',
+      [`varmor_audit_silenced{records="Seccomp", reason="unknown", ${n3}}`]: '1x150',
+    },
+    says: ['VarmorRecordsSilenced'],
+  },
+  {
     what: 'say what is lost, each time',
     series: { ...well, [`varmor_audit_lost_total{where="ring", why="full", ${n2}}`]: '5x115 9x50' },
     says: ['VarmorViolationsLost'],

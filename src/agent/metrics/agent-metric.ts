@@ -1,6 +1,7 @@
 import type { SystemStats } from '../../../actors/runtime/index.ts'
 import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
 import type { ForkStats } from '../../audit/lineage/fork-addon.ts'
+import type { SilenceWatch } from '../../audit/source/silence-watch.ts'
 import type { Sample } from '../../metrics/gathered.ts'
 import type { BindingStatus } from '../bpf-binding.ts'
 import type { ViolationCounts } from '../violation-counts.ts'
@@ -14,6 +15,7 @@ export interface AgentSources {
     readonly stats: ForkStats | undefined
     readonly overruns: number
   }
+  silence: Pick<SilenceWatch, 'samples' | 'enabled'>
   /** How often each part was begun anew. */
   restarts: () => Readonly<Record<string, number>>
   /** Of an agent that loads profiles, once it runs. */

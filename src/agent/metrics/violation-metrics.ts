@@ -1,5 +1,6 @@
 import { unresolvedReasons } from '../../audit/batch/batch.ts'
 import { sourceKinds } from '../../audit/source/choose-source.ts'
+import { recordKinds } from '../../audit/source/silence.ts'
 import type { Sample } from '../../metrics/gathered.ts'
 import type { CountName } from '../violation-counts.ts'
 import { type AgentMetric, type AgentSources, alone, by } from './agent-metric.ts'
@@ -16,6 +17,9 @@ const lossLabels = {
 }
 const policyBound =
   'policies whose profiles this node has; after they are gone until 1,024 entries, or twice what is left, are counted'
+
+/** By the kernel's number. */
+const auditSwitch = ['off', 'on', 'locked', 'unknown'] as const
 
 /** From the kernel's records to the log, in the order in which they go. */
 export const violationMetrics: readonly AgentMetric[] = [
@@ -48,6 +52,21 @@ export const violationMetrics: readonly AgentMetric[] = [
     help: '1 for the source in use, none where violations are not reported',
     labels: { kind: [...sourceKinds, 'none'] },
     read: ({ counts }) => by('kind', { ...zeros([...sourceKinds, 'none']), [counts.source ?? 'none']: 1 }),
+  },
+  {
+    name: 'varmor_audit_silenced',
+    type: 'gauge',
+    help: 'Whether the kernel makes no records of a kind, all of them or some, because of an audit rule or of a setting; unknown: the agent may not ask',
+    labels: { records: recordKinds, reason: ['rule', 'setting', 'unknown'] },
+    read: ({ silence }) => silence.samples.map(({ value, ...labels }) => ({ labels, value })),
+  },
+  {
+    name: 'varmor_audit_switch',
+    type: 'gauge',
+    help: "1 for how the kernel's audit is switched. Records of AppArmor and Seccomp come with each; off, the kernel tells of no changed rule",
+    labels: { state: auditSwitch },
+    read: ({ silence: { enabled } }) =>
+      by('state', { ...zeros(auditSwitch), [auditSwitch[enabled ?? auditSwitch.length] ?? 'unknown']: 1 }),
   },
   {
     name: 'varmor_audit_source_dropped_total',

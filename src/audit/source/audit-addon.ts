@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getSystemErrorName } from 'node:util'
 import bindings from 'bindings'
+import { parseAuditRules } from './audit-rules.ts'
 import { AuditSourceError } from './audit-source-error.ts'
+import type { AuditState } from './silence.ts'
 
 declare const listener: unique symbol
 
@@ -56,6 +58,10 @@ export interface ListenerStats {
   /** Times that the thread had to wait for `read`. */
   stalls: number
   samples: number
+  /** Of the filtered ones: somebody changed audit's settings or rules. */
+  configChanges: number
+  /** Of these: a rule of the list `exclude` was removed. */
+  exclusionsRemoved: number
   /** The errno that ended the listener, or 0. */
   error: number
   /** As the kernel accounts it: twice the bytes asked for. */
@@ -101,6 +107,11 @@ export interface AuditAddon {
    * @throws an Error with `errno` and `step`
    */
   readKernelLog(): Buffer
+  /**
+   * The switch of the kernel's audit (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`, each behind its
+   * length. Rejects with an Error with `errno` and `step`, within some seconds.
+   */
+  readAuditRules(): Promise<{ enabled: number; rules: Buffer }>
 }
 
 /**
@@ -135,6 +146,20 @@ export function readKernelLogNow(): string {
   }
 }
 
+/**
+ * Asks the kernel's audit for its switch and its rules.
+ * @throws {AuditSourceError} ADDON_MISSING; AUDIT_OFF; NOT_PERMITTED; SYSTEM
+ */
+export async function readAuditState(): Promise<AuditState> {
+  const addon = loadAuditAddon()
+  try {
+    const { enabled, rules } = await addon.readAuditRules()
+    return { enabled, rules: parseAuditRules(rules) }
+  } catch (error) {
+    throw explainOpenError(error)
+  }
+}
+
 /** The reason of a failed `open` in words of this project; anything else is returned as it is. */
 export function explainOpenError(error: unknown): unknown {
   if (!(error instanceof Error) || !('errno' in error) || !('step' in error)) return error
@@ -147,14 +172,24 @@ export function explainOpenError(error: unknown): unknown {
 export function systemError(errno: number, step: string, cause?: Error): AuditSourceError {
   const context = { step, errno: getSystemErrorName(-errno) }
   const options = cause === undefined ? undefined : { cause }
-  const { EPROTONOSUPPORT, EPERM } = constants.errno
-  if (step === 'socket' && errno === EPROTONOSUPPORT) {
+  const { EPROTONOSUPPORT, EPERM, ECONNREFUSED, E2BIG } = constants.errno
+  if ((step === 'socket' || step === 'rules') && errno === EPROTONOSUPPORT) {
     const remedy = 'start the kernel without audit=0'
     return new AuditSourceError('AUDIT_OFF', 'open an audit socket', remedy, context, options)
   }
   if (step === 'join' && errno === EPERM) {
     const remedy = 'give the process the capability AUDIT_READ, in the initial user namespace'
     return new AuditSourceError('NOT_PERMITTED', "join the audit log's multicast group", remedy, context, options)
+  }
+  if (step === 'rules') {
+    const isRefused = errno === EPERM || errno === ECONNREFUSED
+    const remedy = isRefused
+      ? 'give the process the capability AUDIT_CONTROL, in the initial user and PID namespaces (hostPID: true)'
+      : errno === E2BIG
+        ? 'reduce the rules of the lists exclude and user to 1,024'
+        : 'see errno; it is tried again'
+    const code = isRefused ? 'NOT_PERMITTED' : 'SYSTEM'
+    return new AuditSourceError(code, "read the rules of the kernel's audit", remedy, context, options)
   }
   if (step === 'syslog' && errno === EPERM)
     return new AuditSourceError(

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Part } from '../pipeline/pipeline.ts'
 import { type Statement, statement } from '../sink/own-lines.ts'
 import { inOne, withoutKinds } from '../sink/unsaid.ts'
-import { type Present, presentOf, type StoredMoment, storedMoment, storedTime } from './moment.ts'
+import { type Present, passedBetween, presentOf, type StoredMoment, storedMoment, storedTime } from './moment.ts'
 import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
@@ -136,6 +136,12 @@ export class Checkpoint {
       const code = codeOf(error)
       return code === 'ENOENT' ? { kind: 'none' } : this.#unreadable('cannot be read', code)
     }
+  }
+
+  /** Milliseconds since the last run wrote it, whatever its source; undefined where nothing tells. What cannot be read, `read` reports. */
+  async seenAgo(): Promise<number | undefined> {
+    const content = await readBounded(this.path).then(parseContent, () => undefined)
+    return content?.seen && passedBetween(content.seen, this.#present())
   }
 
   /**

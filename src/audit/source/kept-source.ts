@@ -63,7 +63,7 @@ export const underWay = 1_000
 /** Bytes of a line in which its type, time and serial are. */
 const longestHead = 64
 /** Counts of one life of a source that go on with the next one. */
-const counters = ['received', 'passed', 'filtered', 'stalls']
+const counters = ['received', 'passed', 'filtered', 'stalls', 'configChanges', 'exclusionsRemoved']
 
 /**
  * A source that keeps nothing for whoever comes later, such as a socket, kept open: after an error it is opened anew. Its batches say

@@ -61,6 +61,11 @@ export interface MulticastStats extends SourceStats {
   stalls: number
   /** PID of the audit daemon that runs beside, 0 if none does. */
   auditd: number | null
+  /** The kernel's switch: 0 off, 1 on, 2 on and locked; null if it may not be asked. Records of our types come with each. */
+  auditEnabled: number | null
+  /** Times that somebody changed audit's settings or rules, and of these removals of rules of the list `exclude`. */
+  configChanges: number
+  exclusionsRemoved: number
   network: 'initial' | 'unknown'
 }
 
@@ -190,7 +195,8 @@ function pairs(types: RecordTypes): Uint16Array {
 }
 
 function readable(stats: ListenerStats): Omit<MulticastStats, 'network'> {
-  const { received, passed, filtered, stalls, auditd, receiveBuffer: socketBuffer } = stats
+  const { received, passed, filtered, stalls, auditd, auditEnabled, receiveBuffer: socketBuffer } = stats
+  const { configChanges, exclusionsRemoved } = stats
   return {
     received,
     passed,
@@ -210,6 +216,6 @@ function readable(stats: ListenerStats): Omit<MulticastStats, 'network'> {
       refused: stats.backlogError === 0 ? null : getSystemErrorName(-stats.backlogError),
     },
     stalls,
-    auditd,
+    ...{ auditd, auditEnabled, configChanges, exclusionsRemoved },
   }
 }

@@ -21,7 +21,11 @@ function world(more: Partial<AgentSources> = {}) {
   const feed = new SnapshotFeed(demo)
   const counts = new ViolationCounts(feed)
   const { registry } = agentMetrics(
-    { ...{ feed, counts, lineage: { stats: undefined, overruns: 4 }, restarts: () => ({ violations: 3 }) }, ...more },
+    {
+      ...{ feed, counts, lineage: { stats: undefined, overruns: 4 }, restarts: () => ({ violations: 3 }) },
+      ...{ silence: { samples: [], enabled: undefined } },
+      ...more,
+    },
     { process: false },
   )
   return { feed, counts, scrape: async () => readExposition(await registry.metrics()) }
@@ -113,6 +117,16 @@ describe('metrics of the agent', () => {
     const { value } = await world({ lineage: { stats, overruns: 4 } }).scrape()
     expect(['living', 'ended'].map((state) => value('varmor_fork_processes', { state }))).to.deep.equal([7, 2])
     expect([value('varmor_forks_followed'), value('varmor_fork_unlabelled_total')]).to.deep.equal([1, 5])
+  })
+
+  it('say which records the kernel does not make, and how its audit is switched', async () => {
+    const samples = [{ records: 'AppArmor' as const, reason: 'rule' as const, value: 1 }]
+    const { value } = await world({ silence: { samples, enabled: 2 } }).scrape()
+    expect(value('varmor_audit_silenced', { records: 'AppArmor', reason: 'rule' })).to.equal(1)
+    const states = ['off', 'on', 'locked', 'unknown']
+    expect(states.map((state) => value('varmor_audit_switch', { state }))).to.deep.equal([0, 0, 1, 0])
+    const unknown = await world().scrape()
+    expect(states.map((state) => unknown.value('varmor_audit_switch', { state }))).to.deep.equal([0, 0, 0, 1])
   })
 
   it('say which source is in use, and what waits where', async () => {

@@ -104,6 +104,8 @@ describe('records that were made while no agent listened', () => {
   describe('are not whole', () => {
     const at = (from: number, ...serials: number[]): string[] =>
       serials.map((one, i) => ofKernel(since + from + i / 10, one))
+    const config = (text: string, serial: number): string =>
+      ofKernel(since + 1, serial).replace(/type=1400 (\S+) .*/, `type=1305 $1 auid=0 ses=1 ${text}`)
     const rows: { where: string; kernel: string[]; of?: Parameters<typeof gapOf>[0]; whole?: boolean }[] = [
       { where: 'nothing was said (so they are)', kernel: [first], whole: true },
       { where: 'a number is missing', kernel: [first, ...at(0, 5, 6, 8)] },
@@ -114,6 +116,15 @@ describe('records that were made while no agent listened', () => {
       {
         where: 'the limit closed, and all that came later has the next number (so they are)',
         kernel: [first, ...at(0, ...range(0, 10)), ...at(65, 10)],
+        whole: true,
+      },
+      {
+        where: 'an exclusion was removed, of which the records have no numbers',
+        kernel: [first, ...at(0, 5), config('op=remove_rule key=(null) list=5 res=1', 6)],
+      },
+      {
+        where: 'a rule of another list was removed (so they are)',
+        kernel: [first, ...at(0, 5), config('op=remove_rule key="x" list=4 res=1', 6)],
         whole: true,
       },
       { where: 'auditd has them, and no log', kernel: [first], of: { auditd: 77 } },

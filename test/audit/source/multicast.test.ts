@@ -267,6 +267,7 @@ describe('multicast source', () => {
       close: () => undefined,
       stats: () => idle,
       readKernelLog: () => Buffer.alloc(0),
+      readAuditRules: async () => ({ enabled: 0, rules: Buffer.alloc(0) }),
       ...part,
     },
   })

@@ -1,0 +1,188 @@
+import { AuditSourceError } from './audit-source-error.ts'
+
+/**
+ * A rule of the kernel's audit that can keep records from being made (include/uapi/linux/audit.h, struct audit_rule_data).
+ * `exclude`: records of any type. `user`: what processes send.
+ */
+export interface AuditRule {
+  list: 'exclude' | 'user'
+  action: 'always' | 'never'
+  fields: readonly RuleField[]
+}
+
+/** All fields of a rule have to match. */
+export interface RuleField {
+  field: number
+  operator: number
+  value: number
+  /** Of a field whose value is a text. */
+  text?: string
+}
+
+const lists: Readonly<Record<number, AuditRule['list']>> = { 0: 'user', 5: 'exclude' }
+const prepend = 0x10
+const never = 0
+const mostFields = 64
+/** 32-bit numbers before a rule's texts: flags, action, number of fields, the mask, fields, values, operators, bytes of the texts. */
+const at = { flags: 0, action: 4, count: 8, fields: 268, values: 524, operators: 780, texts: 1040 } as const
+
+const operators: Readonly<Record<number, string>> = {
+  134217728: '&',
+  268435456: '<',
+  536870912: '>',
+  805306368: '!=',
+  1073741824: '=',
+  1207959552: '&=',
+  1342177280: '<=',
+  1610612736: '>=',
+}
+
+const messageType = 12
+/** Fields of the process that the kernel compares before it makes a record (kernel/auditfilter.c, audit_filter()). */
+const processFields: Readonly<Record<number, string>> = {
+  0: 'pid',
+  1: 'uid',
+  5: 'gid',
+  9: 'auid',
+  13: 'subj_user',
+  14: 'subj_role',
+  15: 'subj_type',
+  16: 'subj_sen',
+  17: 'subj_clr',
+  24: 'loginuid_set',
+  112: 'exe',
+}
+/** Their value is the length of a text. */
+const textFields = new Set([13, 14, 15, 16, 17, 112])
+/** auditctl takes these by name. */
+const typeNames: Readonly<Record<number, string>> = { 1107: 'USER_AVC', 1326: 'SECCOMP', 1400: 'AVC' }
+
+/**
+ * Reads what the addon gives: each rule behind its length.
+ * @throws {AuditSourceError} SYSTEM for bytes that are no rules
+ */
+export function parseAuditRules(bytes: Uint8Array): AuditRule[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const rules: AuditRule[] = []
+  for (let start = 0; start < bytes.length; ) {
+    const length = start + 4 > bytes.length ? 0 : view.getUint32(start, true)
+    const end = start + 4 + length
+    if (length < at.texts || end > bytes.length) throw malformed()
+    rules.push(parseRule(new DataView(bytes.buffer, bytes.byteOffset + start + 4, length)))
+    start = end
+  }
+  return rules
+}
+
+function parseRule(rule: DataView): AuditRule {
+  const list = lists[rule.getUint32(at.flags, true) & ~prepend]
+  const count = rule.getUint32(at.count, true)
+  if (list === undefined || count > mostFields) throw malformed()
+  let text: number = at.texts
+  const fields = Array.from({ length: count }, (_, i): RuleField => {
+    const of = (table: number): number => rule.getUint32(table + 4 * i, true)
+    const [field, operator, value] = [of(at.fields), of(at.operators), of(at.values)]
+    if (!textFields.has(field)) return { field, operator, value }
+    const from = Math.min(text, rule.byteLength)
+    text = Math.min(from + value, rule.byteLength)
+    const bytes = Buffer.from(rule.buffer as ArrayBuffer, rule.byteOffset + from, text - from)
+    return { field, operator, value, text: bytes.toString('utf8') }
+  })
+  return { list, action: rule.getUint32(at.action, true) === never ? 'never' : 'always', fields }
+}
+
+const malformed = (): AuditSourceError =>
+  new AuditSourceError('SYSTEM', "read the rules of the kernel's audit: they have another form", 'report the kernel')
+
+/** What rules keep of the records of one type. */
+export interface Dropped {
+  /** `some`: of the processes that further fields of the rule match. */
+  extent: 'all' | 'some'
+  rule: AuditRule
+}
+
+/**
+ * Whether rules keep records of a type from being made. The kernel goes through a list until a rule matches; on `exclude` that drops
+ * the record whatever its action, on `user` an action `always` keeps it.
+ * @param sent processes send records of this type
+ */
+export function droppedBy(rules: readonly AuditRule[], type: number, sent = false): Dropped | undefined {
+  const found = (['exclude', ...(sent ? ['user' as const] : [])] as const).flatMap(
+    (list) =>
+      droppedByList(
+        rules.filter((rule) => rule.list === list),
+        type,
+      ) ?? [],
+  )
+  return found.find(({ extent }) => extent === 'all') ?? found[0]
+}
+
+function droppedByList(rules: readonly AuditRule[], type: number): Dropped | undefined {
+  let some: AuditRule | undefined
+  let keepsSome = false
+  for (const rule of rules) {
+    const { match, pass, stop } = outcomes(rule, type)
+    const drops = match && (rule.list === 'exclude' || rule.action === 'never')
+    if (drops && !pass && !keepsSome) return { extent: 'all', rule }
+    if (drops) some ??= rule
+    keepsSome ||= stop || (match && !drops)
+    if (!pass) break
+  }
+  return some && { extent: 'some', rule: some }
+}
+
+/**
+ * What a rule may do with a record of a type, depending on the process: match it, leave it to the next rule, or end the list, as the
+ * kernel does at a field that it knows and does not compare here.
+ */
+function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: boolean; stop: boolean } {
+  let [pass, stop] = [false, false]
+  for (const { field, operator, value } of fields) {
+    if (field !== messageType) {
+      pass = true
+      stop ||= !(field in processFields)
+    } else if (!compare(type, operator, value)) return { match: false, pass: true, stop }
+  }
+  return { match: fields.length > 0, pass: pass || fields.length === 0, stop }
+}
+
+/** As the kernel compares numbers (audit_comparator()). */
+export function compare(left: number, operator: number, right: number): boolean {
+  switch (operators[operator]) {
+    case '=':
+      return left === right
+    case '!=':
+      return left !== right
+    case '<':
+      return left < right
+    case '<=':
+      return left <= right
+    case '>':
+      return left > right
+    case '>=':
+      return left >= right
+    case '&':
+      return (left & right) !== 0
+    case '&=':
+      return (left & right) >>> 0 === right
+    default:
+      return false
+  }
+}
+
+/** Characters of a rule in a message. */
+const longestText = 300
+
+/** The rule in auditctl's words, behind `-a` or `-d`. */
+export function ruleText({ list, action, fields }: AuditRule): string {
+  const words = fields.map(({ field, operator, value, text }) => {
+    const name = field === messageType ? 'msgtype' : (processFields[field] ?? `f${field}`)
+    const said = text ?? (field === messageType ? (typeNames[value] ?? value) : value)
+    return `-F ${quoted(`${name}${operators[operator] ?? '?'}${said}`)}`
+  })
+  const whole = [`${action},${list}`, ...words].join(' ')
+  return whole.length > longestText ? `${whole.slice(0, longestText)}…` : whole
+}
+
+/** For a shell, where a person puts it. */
+const quoted = (word: string): string => (/^[\w=,.:/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

@@ -1,0 +1,95 @@
+import { type AuditRule, droppedBy, ruleText } from './audit-rules.ts'
+
+/** Records that violations are made of. A bus daemon sends those of D-Bus, and the kernel passes them on. */
+export const recordKinds = ['AppArmor', 'D-Bus', 'Seccomp'] as const
+export type RecordKind = (typeof recordKinds)[number]
+
+/** Why the kernel makes no record of a kind: a rule of its audit, or a setting of AppArmor or Seccomp. */
+export type SilenceReason = 'rule' | 'setting'
+
+/** Records that the kernel does not make, so that no log of the node has them. */
+export interface Silence {
+  records: RecordKind
+  reason: SilenceReason
+  /** In words for people. */
+  why: string
+  remedy: string
+}
+
+/** What the kernel's audit says of itself. */
+export interface AuditState {
+  /** 0 off, 1 on, 2 on and locked. Records of the kinds come with each. */
+  enabled: number
+  rules: readonly AuditRule[]
+}
+
+const types: Readonly<Record<RecordKind, { type: number; sent: boolean }>> = {
+  // AppArmor's records are AUDIT_AVC since Linux 2.6.36.
+  AppArmor: { type: 1400, sent: false },
+  'D-Bus': { type: 1107, sent: true },
+  Seccomp: { type: 1326, sent: false },
+}
+
+/** How the word `why` of lines `lost` begins. */
+const words: Readonly<Record<RecordKind, string>> = { AppArmor: 'apparmor', 'D-Bus': 'dbus', Seccomp: 'seccomp' }
+
+/** The reason in lines `lost` and metrics. */
+export const lossReason = ({ records, reason }: Pick<Silence, 'records' | 'reason'>): string =>
+  `${words[records]}-${reason === 'rule' ? 'excluded' : 'quiet'}`
+
+const nowhere = 'the kernel drops them before any log has them, so no other source has them either'
+const locked = 2
+
+/** @param appArmor whether the node has AppArmor: where it has none, nothing of it is missing */
+export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolean): Silence[] {
+  return recordKinds.flatMap((records): Silence[] => {
+    const { type, sent } = types[records]
+    const dropped = records === 'Seccomp' || appArmor ? droppedBy(rules, type, sent) : undefined
+    if (dropped === undefined) return []
+    const rule = ruleText(dropped.rule)
+    const which = dropped.extent === 'all' ? `violations of ${records}` : `violations of ${records} by some processes`
+    const why = `${which} are not reported: the audit rule "-a ${rule}" excludes their records; ${nowhere}`
+    const files = 'delete the rule from /etc/audit/rules.d'
+    const remedy =
+      enabled === locked
+        ? `${files} and restart the node, as its rules are locked (auditctl -e 2)`
+        : `run auditctl -d ${rule}, and ${files}`
+    return [{ records, reason: 'rule', why, remedy }]
+  })
+}
+
+/** Reads a file below the root of the node; undefined where there is none. */
+export type ReadSetting = (path: string) => string | undefined
+
+const appArmorFolder = 'sys/module/apparmor/parameters'
+const loggedFile = 'proc/sys/kernel/seccomp/actions_logged'
+/** What the kernel logs by default. */
+const actions = ['kill_process', 'kill_thread', 'trap', 'errno', 'user_notif', 'trace', 'log']
+
+export const hasAppArmor = (read: ReadSetting): boolean => read(`${appArmorFolder}/enabled`) === 'Y'
+
+/** Settings of the whole node by which AppArmor and Seccomp make no records of what they refuse. */
+export function silencedBySettings(read: ReadSetting): Silence[] {
+  const silences: Silence[] = []
+  const mode = hasAppArmor(read) ? read(`${appArmorFolder}/audit`) : undefined
+  if (mode?.startsWith('quiet'))
+    silences.push({
+      records: 'AppArmor',
+      reason: 'setting',
+      why: `violations of AppArmor are not reported: its parameter audit is "${mode}", with which it makes no records of what it refuses`,
+      remedy: `run echo -n normal > /${appArmorFolder}/audit, and remove apparmor.audit from the kernel's command line`,
+    })
+  const logged = read(loggedFile)?.split(/\s+/)
+  const missing = logged === undefined ? [] : actions.filter((action) => !logged.includes(action))
+  // An older kernel does not know each action.
+  const known = read('proc/sys/kernel/seccomp/actions_avail')?.split(/\s+/) ?? actions
+  const unlogged = missing.filter((action) => known.includes(action))
+  if (unlogged.length > 0)
+    silences.push({
+      records: 'Seccomp',
+      reason: 'setting',
+      why: `violations of Seccomp are not reported where its action is ${unlogged.join(', ')}: kernel.seccomp.actions_logged lacks it`,
+      remedy: `run sysctl -w kernel.seccomp.actions_logged="${actions.filter((action) => known.includes(action)).join(' ')}"`,
+    })
+  return silences
+}
