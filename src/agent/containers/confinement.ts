@@ -6,7 +6,6 @@ export interface Confinable {
   containerName: string
   podName: string
   podNamespace: string
-  labels: Labels
   podLabels: Labels
   podAnnotations: Labels
 }

@@ -1,7 +1,8 @@
 import type { MessageTypeDefinition } from '@grpc/proto-loader'
 import { listSandboxes } from './cri.ts'
+import { podNamespace, sandboxOf } from './describe-container.ts'
 import { type AnyValue, GrpcClient, protoDefinitions } from './grpc-client.ts'
-import { type OciSpec, parseObject, readSpec } from './oci-spec.ts'
+import { parseObject, readSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -66,7 +67,7 @@ export class Containerd implements ContainerRuntime {
 
   constructor({
     socket = containerdSocket,
-    namespace = 'k8s.io',
+    namespace = podNamespace,
     deadline = 30_000,
     describe,
   }: ContainerdOptions = {}) {
@@ -102,14 +103,13 @@ export class Containerd implements ContainerRuntime {
   async containers(): Promise<RuntimeContainer[]> {
     const filters = this.#describe === undefined ? [`labels."${kindLabel}"==container`] : []
     const answer = await this.#call<{ containers?: WireContainer[] }>(...containersMethod('List'), { filters })
-    const found = (answer.containers ?? []).filter((container) => this.#counts(container))
-    return Promise.all(found.map((container) => this.#containerOf(container)))
+    const found = await Promise.all((answer.containers ?? []).map((container) => this.#containerOf(container)))
+    return found.filter((container) => container !== undefined)
   }
 
   async container(id: string): Promise<RuntimeContainer | undefined> {
     const answer = await this.#found<{ container: WireContainer | null }>(...containersMethod('Get'), { id })
-    const container = answer?.container
-    return container && this.#counts(container) ? this.#containerOf(container) : undefined
+    return answer?.container ? this.#containerOf(answer.container) : undefined
   }
 
   async tasks(): Promise<RuntimeTask[]> {
@@ -131,14 +131,14 @@ export class Containerd implements ContainerRuntime {
     }
   }
 
-  /** The sandbox of a pod has no program of its own. */
-  #counts({ labels }: WireContainer): boolean {
-    const kind = labels[kindLabel]
-    return kind === 'container' || (kind === undefined && this.#describe !== undefined)
-  }
-
-  async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer> {
-    const { annotations, process, linux } = specOf(spec)
+  /** Undefined for the sandbox of a pod, which has no program of its own, and for a container of no pod where pods alone count. */
+  async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
+    const whole = spec && parseObject(spec.value.toString('utf8'))
+    const { annotations, process, linux } = readSpec(whole)
+    // An image may have the label, too: it is CRI's with CRI's annotation, or where nobody can read that.
+    const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
+    const kind = isOfCri ? labels[kindLabel] : undefined
+    if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined
     const container = { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
     return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
   }
@@ -187,6 +187,3 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
       return undefined
   }
 }
-
-/** A container without a spec that can be read is described by its labels alone. */
-const specOf = (spec: AnyValue | null): OciSpec => readSpec(spec && parseObject(spec.value.toString('utf8')))

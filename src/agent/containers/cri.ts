@@ -155,10 +155,13 @@ export class Cri implements ContainerRuntime {
     const asked = await this.#ask(id)
     if (asked === undefined) return undefined
     const { image, annotations, appArmorProfile, seccomp } = asked
+    const name = metadata?.name ?? ''
+    // CRI-O has a pod's annotations in the spec, too: those of CRI's are no tenant's to write.
+    const others = Object.entries(annotations).filter(([key]) => !key.startsWith('io.kubernetes.cri.'))
+    const own = { 'io.kubernetes.cri.sandbox-id': podSandboxId, 'io.kubernetes.cri.container-name': name }
     const container = {
-      ...{ id, image, labels, appArmorProfile },
-      name: metadata?.name ?? '',
-      annotations: { ...annotations, 'io.kubernetes.cri.sandbox-id': podSandboxId },
+      ...{ id, name, image, labels, appArmorProfile },
+      annotations: { ...Object.fromEntries(others), ...own },
       ...(asked.unreadable !== undefined && { unreadable: asked.unreadable }),
     }
     return this.#describe === undefined ? container : this.#describe(container, seccomp)

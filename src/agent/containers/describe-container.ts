@@ -11,31 +11,38 @@ const protectionKeys = [
   confinementPrefixes.seccomp,
 ]
 
-/** Id of the sandbox that a container is in; containerd's CRI part writes it into the OCI spec. */
-export const sandboxOf = ({ annotations }: RuntimeContainer): string =>
-  annotations['io.kubernetes.cri.sandbox-id'] ?? ''
+/** Annotations of the OCI spec by which containerd's CRI part says what it made a container from. */
+const cri = 'io.kubernetes.cri.'
 
-/** All that is known of a running container. The kubelet's labels come first: they are there without CRI, too. */
+/** Where the CRI part of containerd has what it makes. */
+export const podNamespace = 'k8s.io'
+
+/**
+ * Id of the sandbox that a container is in, empty for a container of no pod. The CRI part of the runtime writes it into the OCI spec, where
+ * no image can: labels of images are among those of containers, with Docker, nerdctl, ctr and CRI.
+ */
+export const sandboxOf = ({ annotations, namespace = podNamespace }: Identified): string =>
+  namespace === podNamespace ? (annotations[`${cri}sandbox-id`] ?? '') : ''
+
+type Identified = Pick<RuntimeContainer, 'labels' | 'annotations' | 'name' | 'namespace'>
+
+/** All that is known of a running container. */
 export function describeContainer(
   container: RuntimeContainer,
   pid: number,
   facts: ProcessFacts,
   sandbox: Sandbox | undefined,
 ): NodeContainer {
-  const { labels, annotations, appArmorProfile, seccomp } = container
+  const { annotations, appArmorProfile, seccomp } = container
   const containerName = nameOf(container)
   const podAnnotations = sandbox?.annotations ?? {}
   return {
     containerID: container.id,
     containerName,
     image: container.image,
-    podName: labels['io.kubernetes.pod.name'] ?? annotations['io.kubernetes.cri.sandbox-name'] ?? sandbox?.name ?? '',
-    podNamespace:
-      labels['io.kubernetes.pod.namespace'] ??
-      annotations['io.kubernetes.cri.sandbox-namespace'] ??
-      sandbox?.namespace ??
-      '',
-    podUID: labels['io.kubernetes.pod.uid'] ?? annotations['io.kubernetes.cri.sandbox-uid'] ?? sandbox?.uid ?? '',
+    podName: saidOfPod(container, 'sandbox-name', sandbox?.name, 'pod.name'),
+    podNamespace: saidOfPod(container, 'sandbox-namespace', sandbox?.namespace, 'pod.namespace'),
+    podUID: saidOfPod(container, 'sandbox-uid', sandbox?.uid, 'pod.uid'),
     initPid: pid,
     ...(facts.initStart !== undefined && { initStart: facts.initStart }),
     mntNsID: facts.mntNsID,
@@ -51,9 +58,15 @@ export function describeContainer(
   }
 }
 
-/** The kubelet's name of a container, else its runtime's. */
-export const nameOf = ({ labels, annotations, name }: Pick<RuntimeContainer, 'labels' | 'annotations' | 'name'>) =>
-  labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? name ?? ''
+/** The name that a container has in its pod, else its runtime's. */
+export const nameOf = (container: Identified): string =>
+  saidOfPod(container, 'container-name', undefined, 'container.name') || (container.name ?? '')
+
+/** What CRI's annotation says, else the pod itself, else the kubelet's label, which counts for containers of pods alone. */
+function saidOfPod(container: Identified, annotation: string, pod: string | undefined, label: string): string {
+  if (sandboxOf(container) === '') return pod ?? ''
+  return container.annotations[cri + annotation] || pod || (container.labels[`io.kubernetes.${label}`] ?? '')
+}
 
 /** Profile that BPF enforces on the container, as the pod's annotations say; empty for none. */
 export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Record<string, string>>): string {

@@ -24,7 +24,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
 const asObject = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
 
-/** What fits of a spec. A container without a spec that can be read is described by its labels alone. */
+/** What fits of a spec. A container without a spec that can be read is of no pod that is known. */
 export function readSpec(value: unknown): OciSpec {
   const { annotations, process, linux } = asObject(value) ?? {}
   return {

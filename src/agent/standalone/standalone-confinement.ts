@@ -2,7 +2,7 @@ import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Confinable, Confinement } from '../containers/confinement.ts'
-import { nameOf } from '../containers/describe-container.ts'
+import { nameOf, sandboxOf } from '../containers/describe-container.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from '../containers/runtime.ts'
 import { type ContainerPolicy, containerPolicies, type TargetContainer } from './container-policies.ts'
 import type { HeldPolicy } from './policy-set.ts'
@@ -54,7 +54,8 @@ export class StandaloneConfinement implements Confinement {
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox {
     const { id, labels, namespace = '', seccomp } = container
     const pod = sandbox ?? { id: '', name: '', namespace, uid: '', labels: {}, annotations: {} }
-    const all = { ...pod.labels, ...labels }
+    // A pod's labels are its own: those of its containers come from their images, too.
+    const all = sandboxOf(container) === '' ? labels : pod.labels
     const containerName = nameOf(container)
     const target = { containerName, podName: pod.name, podNamespace: pod.namespace, labels: all }
     const policy = this.#of(target)
@@ -66,8 +67,8 @@ export class StandaloneConfinement implements Confinement {
     return { ...pod, labels: all, annotations }
   }
 
-  annotationsOf({ containerName, labels, podLabels, podName, podNamespace, podAnnotations }: Confinable): Labels {
-    const policy = this.#of({ containerName, podName, podNamespace, labels: { ...podLabels, ...labels } })
+  annotationsOf({ containerName, podLabels, podName, podNamespace, podAnnotations }: Confinable): Labels {
+    const policy = this.#of({ containerName, podName, podNamespace, labels: podLabels })
     if (!policy?.enforcers.includes('BPF')) return podAnnotations
     return { ...podAnnotations, ...annotation('bpf', containerName, policy.profile) }
   }

@@ -5,6 +5,7 @@ import type { AgentSource } from '../agent.ts'
 import { Containerd } from '../containers/containerd.ts'
 import { ContainerdNamespaces } from '../containers/containerd-namespaces.ts'
 import { Cri } from '../containers/cri.ts'
+import { podNamespace } from '../containers/describe-container.ts'
 import type { RuntimeContainer } from '../containers/runtime.ts'
 import type { NodeSide, SourceParts } from '../node-side.ts'
 import { dockerNames } from './docker-names.ts'
@@ -37,8 +38,6 @@ const uninstallFile = '/run/varmor/uninstall'
 
 /** Where Docker's containers are in containerd. */
 const dockerNamespace = 'moby'
-/** Where those of pods are, by whichever runtime. */
-const podNamespace = 'k8s.io'
 
 /** A node without a cluster: a folder has its policies. */
 export class StandaloneSide implements NodeSide {
@@ -91,13 +90,13 @@ export class StandaloneSide implements NodeSide {
   }
 
   async #describe(container: RuntimeContainer & { namespace: string }, filter: unknown): Promise<RuntimeContainer> {
-    const { id, labels, namespace } = container
+    const { id, labels, annotations, namespace } = container
     const docker = namespace === dockerNamespace ? await dockerNames(this.#options.dockerFolder, id) : undefined
     const seccomp = seccompRules(filter)
     return {
       ...container,
-      // nerdctl says it in a label, and ctr's ids are names.
-      name: docker?.name ?? labels['nerdctl/name'] ?? container.name ?? id,
+      // nerdctl says it in the OCI spec, too, where no image can, and ctr's ids are names.
+      name: docker?.name ?? annotations['nerdctl/name'] ?? container.name ?? id,
       labels: { ...labels, ...docker?.labels },
       ...(seccomp !== undefined && { seccomp }),
     }

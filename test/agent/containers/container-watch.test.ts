@@ -175,7 +175,7 @@ describe('the containers of a node', () => {
     expect(world.watch.profiles).to.equal(undefined)
     await world.simulation.runFor(1)
     expect(world.watch.containers.get('c1')).to.deep.include({
-      podName: 'c1-pod',
+      podName: 'pod',
       podNamespace: 'demo',
       podUID: 'u',
       containerName: 'web',
@@ -460,10 +460,56 @@ describe('the profile of a container', () => {
       expect(described.profileName).to.equal(profile)
     })
 
+  const claims = {
+    'io.cri-containerd.kind': 'container',
+    'io.kubernetes.container.name': 'innocent',
+    'io.kubernetes.pod.name': 'payments-0',
+    'io.kubernetes.pod.namespace': 'bank',
+    'io.kubernetes.pod.uid': 'u-1',
+  }
+  const ofDocker = { ...sandbox, id: '', name: '', namespace: 'moby', uid: '', annotations: {} }
+  const said = { 'io.kubernetes.cri.sandbox-id': 's1' }
+  const identities: { title: string; of: Parameters<typeof describeContainer>[0]; pod?: Sandbox; is: object }[] = [
+    {
+      title: 'by Docker’s name, whatever the image says',
+      of: made('c1', { name: 'evil', namespace: 'moby', labels: claims, annotations: {} }),
+      pod: ofDocker,
+      is: { containerName: 'evil', podName: '', podNamespace: 'moby', podUID: '', sandboxID: '' },
+    },
+    {
+      title: 'by Docker’s name, where the spec claims to be of CRI',
+      of: made('c1', { name: 'evil', namespace: 'moby', labels: claims, annotations: said }),
+      pod: ofDocker,
+      is: { containerName: 'evil', podName: '', podNamespace: 'moby', podUID: '', sandboxID: '' },
+    },
+    {
+      title: 'by the runtime’s name in the namespace of pods, where CRI has not made it',
+      of: made('c1', { name: 'evil', namespace: 'k8s.io', labels: claims, annotations: {} }),
+      pod: { ...ofDocker, namespace: 'k8s.io' },
+      is: { containerName: 'evil', podName: '', podNamespace: 'k8s.io', podUID: '', sandboxID: '' },
+    },
+    {
+      title: 'by what CRI says, and not by labels that an image has where the client of CRI gives none',
+      of: made('c1', { labels: claims, annotations: { ...said, 'io.kubernetes.cri.container-name': 'web' } }),
+      pod: sandbox,
+      is: { containerName: 'web', podName: 'pod', podNamespace: 'demo', podUID: 'u' },
+    },
+    {
+      title: 'by the kubelet’s labels, where a CRI of before says no more',
+      of: made('c1', { labels: claims, annotations: said }),
+      is: { containerName: 'innocent', podName: 'payments-0', podNamespace: 'bank', podUID: 'u-1' },
+    },
+  ]
+  for (const { title, of, pod, is } of identities)
+    it(`is known ${title}`, () => {
+      expect(describeContainer(of, 7, { mntNsID: 1 }, pod)).to.deep.include(is)
+    })
+
   it('and its pod are known from labels and spec alone, where CRI has no sandbox', () => {
     const container = made('c1', {
       labels: {},
       annotations: {
+        'io.kubernetes.cri.sandbox-id': 's1',
         'io.kubernetes.cri.container-name': 'web',
         'io.kubernetes.cri.sandbox-name': 'p',
         'io.kubernetes.cri.sandbox-namespace': 'n',

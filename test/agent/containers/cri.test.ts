@@ -49,18 +49,24 @@ describe('containers of a runtime by CRI alone', () => {
 
   it('have what lines of the log and enforcers want to know', async () => {
     await start()
-    const spec = { annotations: { two: '2' }, process: { apparmorProfile: 'varmor-demo-web' } }
+    // CRI-O writes a pod's annotations into the spec, too: these say nothing of who the container is.
+    const claims = { 'io.kubernetes.cri.sandbox-name': 'payments-0', 'io.kubernetes.cri.container-name': 'innocent' }
+    const spec = { annotations: { two: '2', ...claims }, process: { apparmorProfile: 'varmor-demo-web' } }
     fake.run('a', 12, spec)
     fake.create('b', {})
+    const said = (pod: string) => ({
+      'io.kubernetes.cri.sandbox-id': pod,
+      'io.kubernetes.cri.container-name': 'web',
+    })
     expect(await runtime.containers()).to.deep.equal([
       {
         ...{ id: 'a', image: 'nginx:1', name: 'web', labels: { 'io.kubernetes.pod.name': 'web-0' } },
-        annotations: { two: '2', 'io.kubernetes.cri.sandbox-id': 'pod-of-a' },
+        annotations: { two: '2', ...said('pod-of-a') },
         appArmorProfile: 'varmor-demo-web',
       },
       {
         ...{ id: 'b', image: 'nginx:1', name: 'web', labels: { 'io.kubernetes.pod.name': 'web-0' } },
-        annotations: { 'io.kubernetes.cri.sandbox-id': 'pod-of-b' },
+        annotations: said('pod-of-b'),
         appArmorProfile: undefined,
       },
     ])

@@ -66,16 +66,23 @@ export class RealContainerd {
     await once(child, 'exit')
   }
 
-  /** A container of a pod. */
+  /** A container of a pod, as CRI makes it. */
   run(id: string, labels: Record<string, string>): void {
-    this.runAlone(id, { 'io.cri-containerd.kind': 'container', ...labels })
+    this.runAlone(id, { 'io.cri-containerd.kind': 'container', ...labels }, { 'io.kubernetes.cri.sandbox-id': 'pause' })
   }
 
   /** A container of no pod. */
-  runAlone(id: string, labels: Record<string, string>): void {
-    const flags = Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`])
+  runAlone(id: string, labels: Record<string, string>, annotations: Record<string, string> = {}): void {
+    const flags = Object.entries({ '--label': labels, '--annotation': annotations }).flatMap(([flag, values]) =>
+      Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]),
+    )
     const mount = ['--mount', 'type=bind,src=/usr,dst=/usr,options=rbind:ro']
     this.#ctr('run', '-d', '--rootfs', ...flags, ...mount, join(this.folder, 'rootfs'), id, '/usr/bin/sleep', '1000')
+  }
+
+  /** Labels that are not in the OCI spec, as those of an image are not: those that `ctr run` is given are. */
+  label(id: string, labels: Record<string, string>): void {
+    this.#ctr('container', 'label', id, ...Object.entries(labels).map(([key, value]) => `${key}=${value}`))
   }
 
   exec(id: string): void {

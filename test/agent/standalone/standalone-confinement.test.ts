@@ -44,6 +44,7 @@ describe('containers without a cluster', () => {
   })
 
   const web = { kind: 'Pod', selector: { matchLabels: { app: 'web' } } }
+  const dev = { kind: 'Pod', selector: { matchLabels: { app: 'dev' } } }
   const targets: [title: string, policies: HeldPolicy[], one: RuntimeContainer, profile: string][] = [
     ['by name', [held('a', 'web')], container('web'), 'varmor-default-web'],
     ['not by another name', [held('a', 'web')], container('web2'), ''],
@@ -71,7 +72,30 @@ describe('containers without a cluster', () => {
     [
       'by the names of pods where there are some',
       [held('a', 'p', { namespace: 'demo', target: { kind: 'Pod', name: 'pod' } })],
-      container('x', { labels: { pod: '' }, namespace: 'k8s.io' }),
+      container('x', {
+        labels: { pod: '' },
+        namespace: 'k8s.io',
+        annotations: { 'io.kubernetes.cri.sandbox-id': 's1' },
+      }),
+      'varmor-demo-p',
+    ],
+    [
+      'by name, whatever pod and name the image claims in its labels',
+      [held('a', 'web', { namespace: 'moby' })],
+      container('web', {
+        namespace: 'moby',
+        labels: { 'io.kubernetes.container.name': 'innocent', 'io.kubernetes.pod.name': 'payments-0' },
+      }),
+      'varmor-moby-web',
+    ],
+    [
+      'by the labels of pods, whatever labels the image has',
+      [held('a', 'p', { namespace: 'demo', target: web }), held('b', 'q', { namespace: 'demo', target: dev })],
+      container('x', {
+        labels: { pod: '', app: 'dev' },
+        namespace: 'k8s.io',
+        annotations: { 'io.kubernetes.cri.sandbox-id': 's1' },
+      }),
       'varmor-demo-p',
     ],
     ['not for another enforcer', [held('a', 'web', { enforcer: 'AppArmor' })], container('web'), ''],
@@ -87,7 +111,7 @@ describe('containers without a cluster', () => {
           bpfProfileOf(
             containerName,
             confinement.annotationsOf({
-              ...{ containerName, podName, podNamespace, labels: {}, podLabels, podAnnotations },
+              ...{ containerName, podName, podNamespace, podLabels, podAnnotations },
             }),
           ),
         ).to.equal(profile)

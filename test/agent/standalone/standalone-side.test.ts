@@ -34,18 +34,38 @@ describe('containers of all who use a containerd', () => {
     const events: RuntimeEvent[] = []
     const over = new AbortController()
     const following = runtime.subscribe((event) => events.push(event), over.signal).catch(() => undefined)
-    const run = (namespace: string, id: string, labels: Record<string, string> = {}): void => {
+    const run = (
+      namespace: string,
+      id: string,
+      labels: Record<string, string> = {},
+      annotations: Record<string, string> = {},
+    ): void => {
       real!.namespace = namespace
-      real!.runAlone(id, labels)
+      real!.runAlone(id, labels, annotations)
+    }
+    const ofPod = { 'io.kubernetes.cri.sandbox-id': 'pause' }
+    // As an image may have them.
+    const claims = {
+      'io.cri-containerd.kind': 'sandbox',
+      'io.kubernetes.container.name': 'innocent',
+      'io.kubernetes.pod.name': 'payments-0',
+      'nerdctl/name': 'innocent',
     }
     const ofDocker = join(real!.folder, 'containers', docker)
     mkdirSync(ofDocker, { recursive: true })
     const said = { Name: '/shop', Config: { Labels: { 'com.docker.compose.service': 'shop' } } }
     writeFileSync(join(ofDocker, 'config.v2.json'), JSON.stringify(said))
     run('default', 'plain')
-    run('default', 'a1', { 'nerdctl/name': 'web' })
-    run('k8s.io', 'pause', { 'io.cri-containerd.kind': 'sandbox' })
-    run('k8s.io', 'pod', { 'io.cri-containerd.kind': 'container', 'io.kubernetes.container.name': 'c' })
+    run('default', 'a1', { 'nerdctl/name': 'web' }, { 'nerdctl/name': 'web' })
+    for (const [namespace, id] of [
+      ['default', 'evil'],
+      ['k8s.io', 'evil-here'],
+    ] as const) {
+      run(namespace, id)
+      real!.label(id, claims)
+    }
+    run('k8s.io', 'pause', { 'io.cri-containerd.kind': 'sandbox' }, ofPod)
+    run('k8s.io', 'pod', { 'io.cri-containerd.kind': 'container', 'io.kubernetes.container.name': 'c' }, ofPod)
     run('moby', docker)
     const found = (await runtime.containers()).map(({ id, name, namespace, labels }) => ({
       id,
@@ -56,14 +76,16 @@ describe('containers of all who use a containerd', () => {
     const kind = { 'io.cri-containerd.kind': 'container', 'io.kubernetes.container.name': 'c' }
     expect(found).to.deep.equal([
       { id: 'a1', name: 'web', namespace: 'default', labels: { 'nerdctl/name': 'web' } },
+      { id: 'evil', name: 'evil', namespace: 'default', labels: claims },
       { id: 'plain', name: 'plain', namespace: 'default', labels: {} },
+      { id: 'evil-here', name: 'evil-here', namespace: 'k8s.io', labels: claims },
       { id: 'pod', name: 'pod', namespace: 'k8s.io', labels: kind },
       { id: docker, name: 'shop', namespace: 'moby', labels: { 'com.docker.compose.service': 'shop' } },
     ])
     expect(await runtime.container('pause')).to.equal(undefined)
     expect(await runtime.container(docker)).to.include({ name: 'shop', namespace: 'moby' })
     expect((await runtime.tasks()).map(({ containerID }) => containerID)).to.have.members([
-      ...['plain', 'a1', 'pause', 'pod', docker],
+      ...['plain', 'a1', 'evil', 'evil-here', 'pause', 'pod', docker],
     ])
     expect(await runtime.sandboxes()).to.deep.equal([])
     // Nothing says when the subscription has begun.

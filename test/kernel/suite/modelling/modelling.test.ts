@@ -69,7 +69,14 @@ describe('behaviour on a real kernel', function () {
       'io.kubernetes.pod.uid': 'uid-of-shell',
     }
     const ofPod = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`])
-    const flags = [...ofPod, '--seccomp', '--seccomp-profile', node.seccomp(profile)]
+    const flags = [
+      ...ofPod,
+      '--annotation',
+      'io.kubernetes.cri.sandbox-id=pause',
+      '--seccomp',
+      '--seccomp-profile',
+      node.seccomp(profile),
+    ]
     shell = await ContainedShell.start(idOf('first'), profile, flags)
     expect(await shell.label()).to.equal(`${profile} (complain)`)
     await work()
