@@ -116,7 +116,7 @@ function addLogs(varmor: Command): void {
     .option('-f, --follow', 'go on with what is written, over rotations, until Ctrl-C', false)
     .option('--since <duration>', 'only violations of the last 90s, 10m, 1h30m, 2d', readDuration)
     .option('--tail <count>', 'begin with the last so many of them; 0: only new ones', readAmount)
-    .option('-n, --namespace <name>', 'only of its pods')
+    .option('-n, --namespace <name>', 'only of its pods, and of what may be')
     .option('--pod <name>', 'only of this pod')
     .option('--policy <name>', 'only against this policy: NAME or NAMESPACE/NAME')
     .option('--action <action...>', 'only DENIED, AUDIT or ALLOWED', readActions)
@@ -128,8 +128,9 @@ function addLogs(varmor: Command): void {
     .addHelpText(
       'after',
       `
-Names may have * for any characters. A line about lost events passes all filters but --since; one of numbers in the digest has
-no policy and no action.
+Names may have * for any characters. A line about lost events passes all filters but --since. A line of numbers, of events that were
+held back or in the digest, has no policy and no action, and passes --policy and --action. With --namespace a violation of no known
+pod is shown where its policy is of that namespace, or of the whole cluster.
 Exit status: 0 done; 1 a line is no violation, or the log cannot be read; 2 misuse.`,
     )
     .action(async (given) => {

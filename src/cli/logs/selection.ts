@@ -1,4 +1,4 @@
-import { type Fields, reportsLoss, secondsOf, textOf, type Violation } from './violation.ts'
+import { type Fields, reportsLoss, secondsOf, summaryOf, textOf, type Violation } from './violation.ts'
 
 /** Which violations are wanted; what is left out does not matter. Names may have `*` for any characters. */
 export interface Selection {
@@ -14,19 +14,26 @@ export interface Selection {
 }
 
 /**
- * Whether a violation is wanted. That events were lost is always wanted: nobody can say whether they were of the
- * namespace, pod, policy or action that is asked for.
+ * Whether a violation is wanted. A line about lost events always is: they may have been of the namespace, pod, policy or action that is
+ * asked for. So is a line of numbers of a container whatever policy and action are asked for, which it does not name. A violation without
+ * a pod and without a namespace of its policy is of a cluster policy, and may be of any namespace.
  */
 export function selector({ namespace, pod, policy, actions, since }: Selection): (violation: Violation) => boolean {
   const tests: ((fields: Fields) => boolean)[] = []
-  if (namespace !== undefined) tests.push(test(namespace, (fields) => namespaceOf(fields)))
+  const ofEvents: ((fields: Fields) => boolean)[] = []
+  if (namespace !== undefined) {
+    const isOf = test(namespace, namespaceOf)
+    tests.push((fields) => isOf(fields) || namespaceOf(fields) === '')
+  }
   if (pod !== undefined) tests.push(test(pod, (fields) => textOf(fields, 'podName')))
   if (policy !== undefined)
-    tests.push(test(policy, (fields) => (policy.includes('/') ? policyOf(fields) : textOf(fields, 'policyName'))))
-  if (actions !== undefined) tests.push((fields) => actionsOf(fields).some((action) => actions.includes(action)))
+    ofEvents.push(test(policy, (fields) => (policy.includes('/') ? policyOf(fields) : textOf(fields, 'policyName'))))
+  if (actions !== undefined) ofEvents.push((fields) => actionsOf(fields).some((action) => actions.includes(action)))
   return (violation) => {
-    const isInTime = since === undefined || (secondsOf(violation) ?? since) >= since
-    return isInTime && (reportsLoss(violation) || tests.every((isWanted) => isWanted(violation.fields)))
+    const { fields } = violation
+    if (since !== undefined && (secondsOf(violation) ?? since) < since) return false
+    if (reportsLoss(violation)) return true
+    return (summaryOf(violation) === undefined ? [...tests, ...ofEvents] : tests).every((isWanted) => isWanted(fields))
   }
 }
 
