@@ -1,5 +1,28 @@
 import { ownProfile } from '../../../src/agent/own-profile.ts'
 
+/** Files of a process, and of its threads, that show what it has in its memory, what it was started with, or what it does. */
+const secretFiles = [
+  ...['auxv', 'cmdline', 'environ', 'maps', 'mem', 'numa_maps', 'pagemap', 'smaps', 'smaps_rollup', 'stack'],
+  ...['syscall', 'wchan'],
+]
+const secretFolders = ['fd', 'fdinfo', 'map_files']
+const neededFiles = ['cgroup', 'comm', 'stat', 'status', 'attr/current', 'mountinfo']
+
+/** Of the node, which an agent may read or not; `/proc/1` is the node's first process. */
+export const secretPaths: readonly string[] = [
+  ...['/proc/1', '/proc/1/task/1', '/proc/self', '/proc/thread-self'].flatMap((folder) =>
+    secretFiles.map((file) => `${folder}/${file}`),
+  ),
+  ...['/proc/kcore', '/proc/kallsyms', '/proc/kpageflags'],
+]
+export const secretFolderPaths: readonly string[] = ['/proc/1', '/proc/1/task/1'].flatMap((folder) =>
+  secretFolders.map((name) => `${folder}/${name}`),
+)
+export const neededPaths: readonly string[] = [
+  ...neededFiles.map((file) => `/proc/1/${file}`),
+  ...['/proc/self/stat', '/proc/thread-self/stat', '/proc/stat', '/proc/uptime', '/proc/partitions'],
+]
+
 /** What a program in the agent's own profile tries, and what it is answered. */
 const attempts: readonly { name: string; script: string; answer: 'done' | 'EACCES' }[] = [
   { name: 'starts a shell', script: "child.execFileSync('/bin/sh', ['-c', 'true'])", answer: 'EACCES' },
@@ -21,7 +44,18 @@ const attempts: readonly { name: string; script: string; answer: 'done' | 'EACCE
     answer: 'done',
   },
   { name: 'pins elsewhere', script: "fs.mkdirSync('/sys/fs/bpf/other')", answer: 'EACCES' },
-  { name: 'reads the environment of another', script: "fs.readFileSync('/proc/1/environ')", answer: 'EACCES' },
+  ...secretPaths.map((path) => ({
+    ...{ name: `reads ${path}`, script: `fs.closeSync(fs.openSync('${path}'))` },
+    answer: 'EACCES' as const,
+  })),
+  ...secretFolderPaths.map((path) => ({
+    ...{ name: `lists ${path}`, script: `fs.readdirSync('${path}')` },
+    answer: 'EACCES' as const,
+  })),
+  ...neededPaths.map((path) => ({
+    ...{ name: `reads ${path}`, script: `fs.readFileSync('${path}')` },
+    answer: 'done' as const,
+  })),
   { name: 'reads files of another', script: "fs.readFileSync('/proc/1/root/etc/passwd')", answer: 'EACCES' },
   {
     name: 'reads who another is',

@@ -60,12 +60,18 @@ profile varmor.agent flags=(attach_disconnected) {
   /etc/varmor/** r,
   @{run}/secrets/** r,
 
-  # The node, as its kernel shows it. Of processes neither memory nor environment.
+  # The node, as its kernel shows it.
   @{PROC}/{,*} r,
   @{PROC}/sys/{,**} r,
-  @{PROC}/[0-9]*/{,cgroup,cmdline,comm,exe,limits,maps,mountinfo,mounts,stat,statm,status} r,
-  @{PROC}/[0-9]*/{attr,net,ns,task}/{,**} r,
+  @{PROC}/[0-9]*/{,cgroup,comm,exe,limits,mountinfo,mounts,stat,statm,status} r,
+  @{PROC}/[0-9]*/{attr,net,ns}/{,**} r,
+  @{PROC}/[0-9]*/task/{,[0-9]*/{,stat}} r,
   owner @{PROC}/[0-9]*/task/[0-9]*/comm rw,
+  # Neither memory nor environment nor arguments of any process, by whichever thread they are named; abstractions/base gives maps and auxv.
+  deny @{PROC}/[0-9]*/{,task/[0-9]*/}{auxv,clear_refs,cmdline,environ,maps,mem,numa_maps,pagemap,smaps,smaps_rollup,stack,syscall,wchan} rwklm,
+  deny @{PROC}/[0-9]*/{,task/[0-9]*/}{fd,fdinfo,map_files}/{,**} rwklm,
+  # Nor of the kernel.
+  deny @{PROC}/{kallsyms,kcore,kmsg,kpage*,vmcore} rwklm,
   @{sys}/{,**} r,
   # The kernel shows the loaded profiles in a file system of their own, whose root has no name.
   /profiles/{,**} r,
