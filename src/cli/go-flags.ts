@@ -6,7 +6,7 @@ import type { Option } from 'commander'
 const upstreamSwitches = [
   ...['agent', 'enableMetrics', 'enableBpfEnforcer', 'enableBehaviorModeling', 'enableServiceEgressControl'],
   ...['enablePodEgressControl', 'unloadAllAaProfiles', 'removeAllSeccompProfiles', 'bpfExclusiveMode'],
-  ...['restartExistWorkloads', 'debug'],
+  ...['restartExistWorkloads', 'debug', 'enableDefenseInDepth', 'enablePodServiceEgressControl'],
 ]
 const upstreamValues = [
   ...['clientRateLimitQPS', 'clientRateLimitBurst', 'webhookTimeout', 'webhookMatchLabel', 'statusUpdateCycle'],

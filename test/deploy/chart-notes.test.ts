@@ -140,11 +140,11 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
     values: {
       agent: {
         appArmorLsmEnforcer: { volumes: [{}], volumeMounts: [{}] },
-        bpfLsmEnforcer: { volumes: [{}], volumeMounts: [{}], args: ['--enableBpfEnforcer'] },
+        bpfLsmEnforcer: { volumes: [{}], volumeMounts: [{}], args: ['--other'] },
       },
     },
     says: [
-      'had no effect: agent.appArmorLsmEnforcer.volumes, agent.appArmorLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.volumes, agent.bpfLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.args.',
+      'had no effect: agent.appArmorLsmEnforcer.volumeMounts, agent.appArmorLsmEnforcer.volumes, agent.bpfLsmEnforcer.args, agent.bpfLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.volumes.',
     ],
   },
 ]

@@ -173,7 +173,9 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
     })
 
   it('logs in to Docker Hub with a password of no registry', async () => {
-    const secret = one(await rendered({ image: { password: 'p' } }), 'Secret', 'varmor-image-pull-secret')
+    const byDigest = { image: { digest: `sha256:${'0'.repeat(64)}` } }
+    const values = { image: { registry: '', password: 'p' }, manager: byDigest, agent: byDigest }
+    const secret = one(await rendered(values), 'Secret', 'varmor-image-pull-secret')
     const { data } = secret as unknown as { data: Record<string, string> }
     const { auths } = JSON.parse(Buffer.from(data['.dockerconfigjson']!, 'base64').toString())
     expect(Object.keys(auths)).to.deep.equal(['https://index.docker.io/v1/'])

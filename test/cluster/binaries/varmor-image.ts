@@ -3,11 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { output, probe } from '../command.ts'
+import { registry } from '../helm/helm.ts'
 import { measured, type StepLog } from '../steps.ts'
 import { cached, cacheRoot } from './cached.ts'
 
-/** As the chart calls it, with the runtime's default registry. */
-export const varmorImage = 'docker.io/varmor/varmor'
+/** As the tests' values of the chart call it. */
+export const varmorImage = `${registry}/varmor`
 /** What ships violations in tests. */
 export const shipperImage = 'docker.io/varmor/shipper:1'
 

@@ -30,7 +30,13 @@ export interface Manifest {
   rules?: { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }[]
 }
 
-/** Helm, with a home of its own. */
+/** Where the tests have the image. */
+export const registry = 'registry.test'
+
+/** Commands that want values. */
+const withValues = ['install', 'lint', 'template', 'upgrade']
+
+/** Helm, with a home of its own. It says where the image is, unless the values do. */
 export class Helm {
   readonly major: HelmMajor
   readonly #program: string
@@ -43,9 +49,13 @@ export class Helm {
 
   /** Runs it, whatever its exit status. `values` come as a file. */
   async run(args: readonly string[], values?: object): Promise<CommandResult> {
-    const file = join(this.#home, 'values.json')
-    if (values !== undefined) writeFileSync(file, JSON.stringify(values))
-    const given = values === undefined ? [] : ['--values', file]
+    const takes = withValues.includes(args[0]!)
+    const all = takes ? [{ image: { registry, namespace: '' } }, values ?? {}] : []
+    const given = all.flatMap((one, i) => {
+      const file = join(this.#home, `values-${i}.json`)
+      writeFileSync(file, JSON.stringify(one))
+      return ['--values', file]
+    })
     const env = {
       ...process.env,
       HELM_CACHE_HOME: this.#home,

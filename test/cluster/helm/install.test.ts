@@ -18,7 +18,7 @@ import { podPolicy } from '../varmor/seccomp-policies.ts'
 import { deployment, pod, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
 import { forwardStatus } from './forward-status.ts'
-import { chart, Helm } from './helm.ts'
+import { chart, Helm, registry } from './helm.ts'
 import { absent, leftOnNode, leftOnServer, valuesFor } from './installed-node.ts'
 import { skipWithoutImages } from './installer.ts'
 
@@ -33,10 +33,7 @@ const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
 function asDocumented(command: 'install' | 'uninstall'): string[] {
   const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
   if (words === undefined) throw new Error(`the README has no helm ${command}`)
-  // The node has the image as one of the runtime's default registry.
-  return words
-    .split(' ')
-    .map((word) => (word === 'deploy/helm/varmor' ? chart : word.replace('REGISTRY', 'docker.io/varmor')))
+  return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word.replace('REGISTRY', registry)))
 }
 
 describeCluster(

@@ -42,9 +42,18 @@ app.kubernetes.io/name: {{ include "varmor.name" . }}
 {{- end -}}
 {{- end -}}
 
+{{/* Agents run it as root on each node: whose it is has to be said, and it cannot be upstream's. */}}
 {{- define "varmor.image" -}}
 {{- $image := (index .root.Values .component).image -}}
-{{- $name := compact (list .root.Values.image.registry .root.Values.image.namespace $image.name) | join "/" -}}
+{{- $registry := .root.Values.image.registry -}}
+{{- $name := compact (list $registry .root.Values.image.namespace $image.name) | join "/" -}}
+{{- $remedy := "set image.registry and image.namespace to where you keep the image that deploy/Dockerfile makes, as in --set image.registry=ghcr.io/acme,image.namespace=" -}}
+{{- if and (not $registry) (not $image.digest) -}}
+{{- fail (printf "image.registry is empty, and %s.image.digest: nodes would run as root what Docker Hub has as %s; %s" .component $name $remedy) -}}
+{{- end -}}
+{{- if and $registry (regexMatch "^(((index|registry-1)[.])?docker[.]io(:[0-9]+)?/+varmor|elkeid[a-z0-9-]*[.]cr[.]volces[.]com(:[0-9]+)?(/.*)?)/+varmor$" $name) -}}
+{{- fail (printf "%s is the image of bytedance/vArmor, which this chart cannot run; %s" $name $remedy) -}}
+{{- end -}}
 {{- if $image.digest -}}{{ $name }}@{{ $image.digest }}{{- else -}}{{ $name }}:{{ $image.tag | default .root.Chart.AppVersion }}{{- end -}}
 {{- end -}}
 
@@ -59,7 +68,7 @@ imagePullSecrets:
 
 {{/* Upstream's flags that mean nothing here; the notes name those that were given. */}}
 {{- define "varmor.flagsWithoutMeaning" -}}
-agent enableBpfEnforcer statusUpdateCycle managerIP debug
+agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl statusUpdateCycle managerIP debug
 {{- end -}}
 
 {{/* The program reads flags as upstream's does, those without a meaning too. */}}
@@ -98,5 +107,21 @@ true
 {{- /* Every number of a file of values is a float64: a whole one as %d, or a million would be 1e+06. */}}
 {{- if kindIs "float64" $value }}{{ $value = eq (floor $value) $value | ternary (int64 $value) $value }}{{ end }}
 - {{ printf "%s=%v" (index . 0) $value | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The values of upstream's chart that mean nothing here and were changed, a path a line: (dict "value" VALUE "path" "a.b" "usual" DEFAULTS), where
+DEFAULTS has what each path is in upstream's releases. What is empty means nothing anywhere.
+*/}}
+{{- define "varmor.changed" -}}
+{{- if and (kindIs "map" .value) .value -}}
+{{- range $key, $value := .value -}}
+{{- include "varmor.changed" (dict "value" $value "path" (printf "%s.%s" $.path $key) "usual" $.usual) -}}
+{{- end -}}
+{{- else if or .value (kindIs "bool" .value) -}}
+{{- $usual := list -}}
+{{- range index .usual .path | default list }}{{ $usual = append $usual (toJson .) }}{{ end -}}
+{{- if not (has (toJson .value) $usual) }}{{ .path }}{{ "\n" }}{{ end -}}
 {{- end -}}
 {{- end -}}
