@@ -46,7 +46,10 @@ describe('which violations varmor logs shows', () => {
     { selection: { actions: ['ALLOWED', 'DENIED'] }, shows: ['ofPod', 'ofNobody', 'heldBack', 'digest', 'lost'] },
     { selection: { since: 1_500 }, shows: ['ofNobody', 'ofCluster', 'ofAny', 'heldBack', 'digest', 'lost'] },
     { selection: { since: 1_501 }, shows: ['ofNobody', 'ofCluster', 'ofAny', 'heldBack', 'digest'] },
-    { selection: { namespace: 'demo', actions: ['DENIED'], since: 900 }, shows: ['ofPod', 'heldBack', 'digest', 'lost'] },
+    {
+      selection: { namespace: 'demo', actions: ['DENIED'], since: 900 },
+      shows: ['ofPod', 'heldBack', 'digest', 'lost'],
+    },
   ]
   for (const { selection, shows } of rows)
     it(JSON.stringify(selection), () => {

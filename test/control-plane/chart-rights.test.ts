@@ -96,7 +96,7 @@ const withoutRights = [
   ...['crds.install', 'networkPolicies', 'admissionPolicy', 'manager.autoscaling', 'manager.podDisruptionBudget'],
   ...['rbac.aggregateToUserRoles', 'manager.serviceAccount.create', 'agent.serviceAccount.create', 'forceNamespace'],
   // How managers do what they may.
-  ...['behaviorModeling.generalise', 'manager.confineInitContainers'],
+  ...['behaviorModeling.generalise', 'manager.confineInitContainers', 'manager.allowUnboundTokens'],
 ]
 /** Switches of the Job of an uninstall. */
 const ofUninstall: Record<string, string[]> = {
@@ -325,10 +325,11 @@ interface Switch {
 function switchesIn(values: object, path: string[] = []): Switch[] {
   return Object.entries(values).flatMap(([key, value]): Switch[] => {
     const here = [...path, key]
-    if (typeof value === 'boolean') {
+    // Null: on where another value asks for it.
+    if (typeof value === 'boolean' || (key === 'enabled' && value === null)) {
       const name = (key === 'enabled' ? path : here).join('.')
       // What Kubernetes makes of a pod is not ours.
-      return /securityContext/i.test(name) ? [] : [{ name, path: here, value }]
+      return /securityContext/i.test(name) ? [] : [{ name, path: here, value: value === true }]
     }
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? switchesIn(value, here) : []
   })
