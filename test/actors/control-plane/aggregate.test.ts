@@ -120,6 +120,26 @@ describe('what nodes said of a profile', () => {
     expect(told).to.equal(1)
   })
 
+  it('takes what a node says of a profile that was made again for news, and says whose node lacks an enforcer', () => {
+    const acknowledgements = new Acknowledgements(0)
+    const aggregate = acknowledgements.of('demo/p', () => undefined)
+    for (const name of ['n0', 'n1']) acknowledgements.nodes.set(name, { schedulable: true }, 0)
+    aggregate.want('u2', 1)
+    const failed = { generation: 1, state: 'failed', message: 'no', leftOut: '' } as const
+    const report = (node: string, uid: string, lacks: boolean) =>
+      acknowledgements.report('demo/p', node, { ...failed, uid, lacks }, 0)
+    expect([report('n0', 'u1', true), report('n0', 'u2', true), report('n0', 'u2', true)]).to.deep.equal([
+      true,
+      true,
+      false,
+    ])
+    report('n1', 'u2', false)
+    expect(aggregate.failures(9)).to.deep.equal([
+      { node: 'n0', message: 'no', lacks: true },
+      { node: 'n1', message: 'no' },
+    ])
+  })
+
   it('shows what a node leaves out whatever others have named before', () => {
     const { aggregate, report } = leaving(2)
     for (let i = 0; i < 1_000; i++) report('n0', `BPF: ${i}`)

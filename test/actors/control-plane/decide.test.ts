@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { CompilerError, tooCostly } from '../../../actors/compiler/ports.ts'
 import { decide } from '../../../actors/policy/decide.ts'
 import type { Decision, Effect } from '../../../actors/policy/decision.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
@@ -16,6 +17,7 @@ import {
   observations,
   policyOf,
   profileOf,
+  settings,
   withCompiled,
   withSettled,
 } from './observations.ts'
@@ -221,7 +223,29 @@ const table: Record<Situation['is'], Row[]> = {
       seen: { policy: invalid },
       prepared: withCompiled,
       effect: 'write-policy-status',
-      also: (decision) => expect(statusOf(decision)).to.deep.include({ phase: 'Error', ready: false }),
+      also: (decision) => {
+        expect(statusOf(decision)).to.deep.include({ phase: 'Error', ready: false })
+        expect(decision.counts).to.deep.equal(['policy-refused'])
+        expect(decision.memory.settled?.until).to.equal(Number.POSITIVE_INFINITY)
+      },
+    },
+    {
+      title: 'says that it takes too long, and has it compiled again another day',
+      seen: { policy: policyOf() },
+      prepared: (seen) => {
+        const prepared = withCompiled(seen)
+        const { of } = prepared.memory.compiled!
+        const desired = {
+          ok: false,
+          errors: [tooCostly(new CompilerError('TOO_COSTLY', 'it takes too long'))],
+        } as const
+        return { ...prepared, memory: { ...prepared.memory, compiled: { of, desired } } }
+      },
+      effect: 'write-policy-status',
+      also: (decision) => {
+        expect(ready(decision)).to.include({ reason: 'TOO_COSTLY' })
+        expect(decision.memory.settled?.until).to.equal(NOW + settings.tooCostlyInterval)
+      },
     },
   ],
   'in force': [

@@ -123,6 +123,17 @@ describe('a rate of violations', () => {
     expect(world.digest.unsaidOf('0 file')).to.deep.equal([])
   })
 
+  it('says after its end what becomes certain only then, once for all batches', () => {
+    const reached: (() => void)[] = []
+    const origin = { source: '0 file', reached: (then: () => void) => void reached.push(then) }
+    for (let i = 0; i < 2; i++)
+      world.digest.add(run('auditlog', many(30), { final: true, minute: world.digest.minute }, scratch), origin)
+    world.digest.close()
+    expect(world.said('held back ended')).to.deep.equal([])
+    for (const then of reached) then()
+    expect(world.said('held back ended').map(({ heldBack }) => heldBack.events)).to.deep.equal([50])
+  })
+
   it('forgets containers that are quiet', async () => {
     add(many(1))
     await clock.advance(180_000)

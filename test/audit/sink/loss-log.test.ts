@@ -107,4 +107,25 @@ describe('the log of losses', () => {
     await clock.advance(2_000)
     expect([lines, warnings, losses.counts]).to.deep.equal([[], [], []])
   })
+
+  it('has no line say what may be read again, and what is not said stored under its source', async () => {
+    losses.onLine(() => undefined)
+    const reached: (() => void)[] = []
+    const loss = { where: 'kmsg', why: 'overwritten', events: 4, source: '0 kmsg' }
+    losses.note(loss, (then) => void reached.push(then))
+    losses.note({ where: 'ring', why: 'full', events: 2, source: '1 bpf' })
+    losses.note({ where: 'sink', why: 'sync-EIO' })
+    await clock.advance(2_000)
+    expect(warnings, 'a warning waits for nothing').to.have.length(3)
+    const eventsOf = (source: string) => losses.unsaidOf(source).map(({ about }) => Object(about['lost']).events)
+    expect([eventsOf('0 kmsg'), eventsOf('1 bpf'), eventsOf('')]).to.deep.equal([[], [2], [null]])
+    for (const then of reached) then()
+    await clock.advance(0)
+    expect(eventsOf('0 kmsg')).to.deep.equal([4])
+    const [first, ...others] = losses.takeStatements()
+    expect([first!.source, others.length, losses.owesLine(true)]).to.deep.equal(['1 bpf', 2, false])
+    expect(eventsOf('1 bpf'), 'the log may not have it').to.deep.equal([2])
+    await losses.said(first!)
+    expect([eventsOf('1 bpf'), eventsOf('0 kmsg')]).to.deep.equal([[], [4]])
+  })
 })

@@ -296,6 +296,57 @@ describe('the ring of BPF records', () => {
     expect(addon.opened.map(({ closed }) => closed)).to.deep.equal([true, true])
   })
 
+  it('begins behind what the killed one had stored, and counts on from there, in this ring and no other', () => {
+    const { addon } = world()
+    const { id } = addon.folder('/f')
+    addon.give('/f', records(size))
+    addon.give('/f', records(size))
+    const opened = (of: number) => {
+      addon.folder('/f').done = 0
+      const places = { 'bpf /f': { id: of, position: size, ringFull: 4, noScratch: 1 } }
+      addon.folder('/f').counters.ringFull = 7
+      const source = new BpfRingSource({ folder: () => '/f', addon, places })
+      return [addon.folder('/f').done, source.stats().dropped.ringFull]
+    }
+    expect(opened(id)).to.deep.equal([size, 3])
+    expect(opened(id + 1)).to.deep.equal([0, 7])
+  })
+
+  it('notes losses for the next agent as of the look whose losses are said, and no later ones', () => {
+    const { addon, open } = world()
+    const { counters } = addon.folder('/f')
+    const source = open()
+    counters.ringFull = 4
+    source.stats()
+    const { lossMark } = source
+    counters.ringFull = 9
+    const { name, place } = source.place(undefined, lossMark)
+    expect([name, place]).to.deep.equal(['bpf /f', { id: 1, position: 0, ringFull: 4, noScratch: 0 }])
+    source.written(undefined, lossMark)
+    expect(counters.ringFullNoted).to.equal(4)
+    expect(open().stats().dropped.ringFull).to.equal(5)
+  })
+
+  it('takes a position in the ring of programs that are gone for none in that of their successors', async () => {
+    const { addon, open, move } = world()
+    addon.folder('/g')
+    const source = open()
+    addon.give('/f', records(size))
+    move('/g')
+    source.stats()
+    addon.give('/g', records(size, size))
+    const positions: unknown[] = []
+    for await (const { position } of source) {
+      positions.push(position)
+      if (positions.length === 2) source.stop()
+    }
+    source.written(positions[0])
+    expect([addon.folder('/f').done, addon.folder('/g').done]).to.deep.equal([size, 0])
+    expect(source.place(positions[0], undefined).place.position).to.equal(0)
+    source.written(positions[1])
+    expect(addon.folder('/g').done).to.equal(2 * size)
+  })
+
   it('ends when its programs are gone for good, with what they have made until they were detached', async () => {
     const { addon } = world()
     let folder: string | undefined = '/f'

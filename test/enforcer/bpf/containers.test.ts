@@ -20,6 +20,15 @@ describe('containers of the BPF enforcer', () => {
     expect(stateOf(enforcer).tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false])
   })
 
+  it('takes no container whose id is not one that a cgroup has in its name', async () => {
+    const enforcer = await open()
+    for (const id of ['', 'web', `${idOf('a')}0`, idOf('a').slice(1), `../${idOf('a').slice(3)}`]) {
+      const error = await thrownBy(enforcer.add({ id, profile: web }))
+      expect(error, id).to.deep.include({ code: 'BAD_NAME' })
+      expect(enforcer.numberOf(id)).to.equal(undefined)
+    }
+  })
+
   it('keeps a container that is added while a list of all others waits for its turn', async () => {
     const enforcer = await open()
     await enforcer.add({ id: idOf('gone'), profile: web })
