@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { whyLeftOut } from '../../src/api/egress-left-out.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { Part } from './decision.ts'
 import type { LeftOutText } from './left-out.ts'
@@ -25,8 +26,12 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
 
 /** What a policy leaves out, with the addresses for which there is no room. Which rules they are of, nodes report. */
 export function withOmitted(leftOut: LeftOutText, profile: ArmorProfile | undefined): LeftOutText {
-  const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count }) =>
-    count === undefined ? [] : [`${count} addresses of ${target} are not enforced by BPF: there is no room for them`],
+  const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count, leftOut: why }) =>
+    why !== undefined
+      ? [`no address of ${target} is enforced by BPF: ${whyLeftOut[why]}`]
+      : count === undefined
+        ? []
+        : [`${count} addresses of ${target} are not enforced by BPF: there is no room for them`],
   )
   if (omitted.length === 0) return leftOut
   return { ...leftOut, reasons: [leftOut.reasons, ...omitted].filter((text) => text !== '').join('; ') }

@@ -32,6 +32,20 @@ function requirementText({ key, operator, values = [] }: LabelSelectorRequiremen
   return `${key} ${operator === 'In' ? 'in' : 'notin'} (${[...values].sort().join(',')})`
 }
 
+/** The same selector in the one spelling of all that mean the same: sorted, each requirement once, and one value as one of several. */
+export function plainSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): LabelSelector {
+  const equal = Object.entries(matchLabels).map(
+    ([key, value]): LabelSelectorRequirement => ({ key, operator: 'In', values: [value] }),
+  )
+  const byText = new Map<string, LabelSelectorRequirement>()
+  for (const { key, operator, values } of [...equal, ...matchExpressions]) {
+    const isList = operator === 'In' || operator === 'NotIn'
+    const plain = isList ? { key, operator, values: [...new Set(values)].sort() } : { key, operator }
+    byText.set(requirementText(plain), plain)
+  }
+  return { matchExpressions: [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, requirement]) => requirement) }
+}
+
 /** A label selector of Kubernetes, ready to be asked often (meta/v1 LabelSelector). Without requirements it matches everything. */
 export class CompiledSelector {
   readonly #requirements: readonly Requirement[]
@@ -41,6 +55,11 @@ export class CompiledSelector {
       ([key, value]): Requirement => ({ key, operator: 'In', values: new Set([value]) }),
     )
     this.#requirements = [...equal, ...matchExpressions.map(requirementOf)]
+  }
+
+  /** How many conditions an object may have to be compared with. */
+  get conditions(): number {
+    return this.#requirements.length
   }
 
   matches(labels: Labels): boolean {

@@ -276,7 +276,10 @@ export class ControlPlane {
     this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
     // For what no policy is behind, nobody looks for addresses. Other targets are a change of addresses, too, of which its policy is told.
-    this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
+    this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets, {
+      namespace: owner?.kind === 'VarmorPolicy' ? home : '',
+      version: `${profile.metadata.uid} ${profile.metadata.generation}`,
+    })
     if (type !== 'deleted') this.#announceStranger(profile)
     if (owner !== undefined) this.#watched(keyOfOwner(owner, home))
     if (this.#settings.behaviorModeling) this.#models.profileChanged(key)

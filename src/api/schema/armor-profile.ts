@@ -1,3 +1,4 @@
+import { egressLeftOut } from '../egress-left-out.ts'
 import { modelBpf } from './behaviour.ts'
 import { choice, flag, integer, list, object, optional, portNumber, text } from './build.ts'
 import { conditionFields, labelSelector, objectMeta, typeMeta } from './common.ts'
@@ -115,6 +116,9 @@ export const egressAddresses = object('The addresses of one target, as they are 
   target: text('The target, in words: `service default/kubernetes`.'),
   groups: list('Addresses by their ports.', egressGroup),
   omitted: optional(integer('Number of addresses for which there was no room.', { minimum: 1, format: 'int32' })),
+  leftOut: optional(
+    choice('Why none of its addresses is here, where the manager does not look for them.', egressLeftOut),
+  ),
 })
 
 export const behaviorModeling = object('Whether to record, and for how long.', {

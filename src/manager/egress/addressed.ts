@@ -1,11 +1,17 @@
 import type { EgressGroup } from '../../api/types.ts'
+import type { Random } from '../../base/random.ts'
 import type { KubeObject, ObjectMeta } from '../../kube/objects.ts'
 import { defineResource } from '../../kube/resources.ts'
 import { parseAddress } from '../../profile/bpf/ip-address.ts'
+import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
 /** A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, no more is kept than where it is and who is meant by it. */
 export interface Addressed extends KubeObject {
   groups: readonly AddressedGroup[]
+  /** Of this state of its addresses, and of no other: sums of marks tell which objects several targets mean. */
+  mark: number
+  /** Addresses beyond what an ArmorProfile has room for, which are counted only. */
+  beyond?: number
 }
 
 export interface AddressedGroup extends EgressGroup {
@@ -53,7 +59,12 @@ interface SliceFields {
 
 /** Makes objects as the server sends them small. Pods of one workload share their labels. */
 export class Slimmer {
+  readonly #random: Random
   #labels = new Map<string, Readonly<Record<string, string>>>()
+
+  constructor(random: Random = Math.random) {
+    this.#random = random
+  }
 
   readonly pod = (object: Addressed): Addressed => {
     const { podIPs = [] } = (object as PodFields).status ?? {}
@@ -67,7 +78,8 @@ export class Slimmer {
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
     // Addresses from outside may lead to other Services at other ports. Those of load balancers only controllers may write.
     const numbers = numbersOf(ports)
-    const claimed = { ...group(externalIPs, numbers), claimed: true } as const
+    const outer = group(externalIPs, numbers)
+    const claimed = { ...outer, group: { ...outer.group, claimed: true } } as const
     return this.#slim(object, [group(clusterIPs), claimed, group(balanced, numbers)])
   }
 
@@ -77,17 +89,20 @@ export class Slimmer {
     return this.#slim(object, [group(addresses, numbersOf(ports ?? []))])
   }
 
-  #slim({ kind, metadata = {} }: Addressed, groups: readonly AddressedGroup[]): Addressed {
+  #slim({ kind, metadata = {} }: Addressed, groups: readonly SlimGroup[]): Addressed {
     const { name, namespace, uid, resourceVersion, labels = {} } = metadata
     return {
       ...(kind !== undefined && { kind }),
       metadata: { name, namespace, uid, resourceVersion, labels: this.#shared(labels) } as ObjectMeta,
-      groups: groups.filter(({ addresses }) => addresses.length > 0),
+      ...bounded(groups),
+      mark: Math.floor(this.#random() * MARKS),
     }
   }
 
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const key = JSON.stringify(labels)
+    // Nobody else has so many, and their text would be kept beside them.
+    if (key.length > LONGEST_SHARED) return labels
     const known = this.#labels.get(key)
     if (known !== undefined) return known
     // What was known goes: objects that have it keep it.
@@ -98,11 +113,39 @@ export class Slimmer {
 }
 
 const mostKnownLabels = 20_000
+const LONGEST_SHARED = 2_048
+const MARKS = 2 ** 52
+
+/** Of one object: addresses beyond what an ArmorProfile has room for would not come into one, and are not looked at. */
+interface SlimGroup {
+  group: AddressedGroup
+  beyond: number
+}
+
+function bounded(all: readonly SlimGroup[]): Pick<Addressed, 'groups' | 'beyond'> {
+  let left = MAX_EGRESS_ADDRESSES
+  let omitted = 0
+  const groups: AddressedGroup[] = []
+  for (const { group, beyond } of all) {
+    const { addresses, ports = [] } = group
+    const some = ports.length > MAX_EGRESS_ADDRESSES ? [] : addresses.slice(0, left)
+    left -= some.length
+    omitted += beyond + addresses.length - some.length
+    if (some.length > 0) groups.push({ ...group, addresses: some })
+  }
+  return { groups, ...(omitted > 0 && { beyond: omitted }) }
+}
 
 /** What is no address is left out: names of hosts, `None` of a headless Service. */
-function group(addresses: readonly (string | undefined)[], ports?: readonly number[]): EgressGroup {
-  const known = addresses.filter((text): text is string => text !== undefined && parseAddress(text) !== undefined)
-  return { addresses: known, ...(ports !== undefined && ports.length > 0 && { ports: [...ports] }) }
+function group(addresses: readonly (string | undefined)[], ports?: readonly number[]): SlimGroup {
+  const known: string[] = []
+  let at = 0
+  for (; at < addresses.length && known.length < MAX_EGRESS_ADDRESSES; at++) {
+    const text = addresses[at]
+    if (text !== undefined && parseAddress(text) !== undefined) known.push(text)
+  }
+  const group = { addresses: known, ...(ports !== undefined && ports.length > 0 && { ports: [...ports] }) }
+  return { group, beyond: addresses.length - at }
 }
 
 /** None, and so all, where one of them is not a number. */

@@ -1,18 +1,22 @@
+import { MAX_TARGET_TEXT } from '../../api/egress-left-out.ts'
 import { targetText } from '../../api/egress-target.ts'
+import { type Labels, plainSelector } from '../../api/label-selector.ts'
 import type { EgressAddresses, EgressTarget } from '../../api/types.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { Change } from '../../kube/change.ts'
-import type { Reflector } from '../../kube/reflector.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import { type Addressed, namespaceOf, serviceOf } from './addressed.ts'
-import { fairShares, sums } from './fair-shares.ts'
+import { type Addressed, serviceOf } from './addressed.ts'
+import { hasRoom } from './conditions.ts'
+import { countOf } from './found-addresses.ts'
+import { InTurns } from './in-turns.ts'
+import { type Entry, isRefused, isTarget, type Profile, type ProfileTarget, Tenants } from './profiles.ts'
+import { PUBLISHED_ADDRESSES, Room, type Shared, TARGET_MEMORY } from './room.ts'
+import { SharedFound } from './shared-found.ts'
+import { Target, USE_BYTES, type Use } from './target.ts'
 import { TargetIndex } from './target-index.ts'
-import { countOf, TargetMembers } from './target-members.ts'
+import { type EgressSources, type Kind, type Moved, WatchedKinds } from './watched-kinds.ts'
+import { withinRoom } from './within-room.ts'
 
-/** Of a reflector, what is used here. */
-export type AddressedReflector = Pick<Reflector<Addressed>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
-
-export type EgressSources = Record<'pods' | 'services' | 'slices', () => AddressedReflector>
+export type { AddressedReflector, EgressSources } from './watched-kinds.ts'
 
 export interface EgressDirectoryOptions {
   /** Makes a reflector, which is started here once somebody needs it. */
@@ -22,11 +26,22 @@ export interface EgressDirectoryOptions {
   clock: Clock
   /** Milliseconds that changes are waited for, so that what comes together is said together. Default 250. */
   settle?: number
-  /** Milliseconds until those of whom there are more than are kept are looked at again. Default 30,000. */
-  rescan?: number
+  /** Milliseconds until what was left out is tried again. Default 30,000. */
+  retry?: number
+  /** Bytes for all targets, and addresses for all ArmorProfiles. Defaults: `TARGET_MEMORY`, `PUBLISHED_ADDRESSES`. */
+  memory?: number
+  published?: number
+  /** Called after each turn with the steps that it took. */
+  turned?: (steps: number) => void
 }
 
-type Kind = keyof EgressSources
+/** Whose targets they are. */
+export interface WantedBy {
+  /** Of the policy; empty for a cluster policy. Default: the namespace of the ArmorProfile. */
+  namespace?: string
+  /** Equal only where the targets are: of an equal one, they are not looked at. */
+  version?: string
+}
 
 /** Kinds that a target of a kind needs. */
 const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
@@ -34,196 +49,354 @@ const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
   service: ['services', 'slices'],
   services: ['services', 'slices'],
 }
+const targetKinds = Object.keys(needs) as EgressTarget['kind'][]
 
-/** How often it is looked whether all of the first list has come, in milliseconds. */
-const LOOK = 20
+/** ArmorProfiles that are admitted before other work has its turn. */
+const ADMITTED_AT_ONCE = 16
+/** Targets that one look through everything fills, and conditions of those that every object is compared with. */
+const FILLED_AT_ONCE = { targets: 4_096, conditions: 32 }
+/** Steps between two yields. */
+const STEPS = 512
 
-/** One kind that is watched. */
-interface Watch {
-  reflector: AddressedReflector
-  /** All of the first list has come. */
-  isComplete: boolean
-  /** What has come, by key. The store of the reflector is ahead of its changes, and of what came and went again there are none. */
-  objects: Map<string, Addressed>
+/** An object, and the Service that it belongs to. */
+interface Placed {
+  object: Addressed
+  owner?: Addressed | undefined
+  /** Name of the Service that it is, or belongs to. */
+  service?: string | undefined
 }
 
 /**
  * Where the Pods and Services are that rules of policies mean. It watches a kind as long as an ArmorProfile has a target of it, and
- * not at all where none has. What it knows is a cache: one that begins anew comes to the same.
+ * not at all where none has. What it knows is a cache: one that begins anew comes to the same. Work is done one job after the other, in
+ * turns. Only jobs change what targets mean, so each finds what the one before has left; profiles may come and go at any time.
  */
 export class EgressDirectory {
   readonly #options: EgressDirectoryOptions
-  readonly #targets = new Map<string, TargetMembers>()
-  readonly #byProfile = new Map<string, readonly TargetMembers[]>()
-  readonly #index = { pods: new TargetIndex(), service: new TargetIndex(), services: new TargetIndex() }
-  readonly #byName = new Map<string, TargetMembers>()
-  readonly #watched = new Map<Kind, Watch>()
-  /** By the key of their Service. */
+  readonly #profiles = new Map<string, Profile>()
+  readonly #tenants = new Tenants()
+  readonly #targets = new Map<string, ProfileTarget>()
+  readonly #index = {
+    pods: new TargetIndex<Profile>(),
+    service: new TargetIndex<Profile>(),
+    services: new TargetIndex<Profile>(),
+  }
+  readonly #count = { pods: 0, service: 0, services: 0 }
+  readonly #byName = new Map<string, ProfileTarget>()
+  readonly #watched: WatchedKinds
+  /** EndpointSlices by the key of their Service. */
   readonly #slices = new Map<string, Map<string, Addressed>>()
-  readonly #looks = new Set<Timer>()
-  readonly #dirty = new Set<string>()
+  /** Profiles that wait to be admitted. */
+  readonly #arrivals = new Set<Profile>()
+  /** Targets for which nothing was looked through. */
+  readonly #unfilled = {
+    pods: new Set<ProfileTarget>(),
+    service: new Set<ProfileTarget>(),
+    services: new Set<ProfileTarget>(),
+  }
+  /** Targets that mean others now: until changes have settled, and then. */
+  readonly #dirty = new Set<ProfileTarget>()
+  readonly #due = new Set<ProfileTarget>()
+  /** Profiles whose addresses may be others now. */
+  readonly #stale = new Set<Profile>()
+  /** Profiles of which something was left out. */
+  readonly #refused = new Set<Profile>()
+  readonly #found = new SharedFound()
+  readonly #memory: Room
+  readonly #published: Room
+  readonly #work: InTurns
   #settling: Timer | undefined
-  #rescan: Timer | undefined
+  #retry: Timer | undefined
   #stopped = false
-  #ending: Promise<void>[] = []
 
   constructor(options: EgressDirectoryOptions) {
+    const { reflect, clock, memory, published, turned } = options
     this.#options = options
+    this.#memory = new Room(memory ?? TARGET_MEMORY)
+    this.#published = new Room(published ?? PUBLISHED_ADDRESSES)
+    this.#work = new InTurns(() => this.#jobs(), { clock, turned })
+    this.#watched = new WatchedKinds({
+      ...{ reflect, clock },
+      came: () => this.#work.wake(),
+      complete: () => this.#work.wake(),
+    })
   }
 
   /** ArmorProfiles that have targets. */
   get profiles(): number {
-    return this.#byProfile.size
+    return this.#profiles.size
   }
 
   /** Kinds that are watched. */
   get watched(): readonly string[] {
-    return [...this.#watched.keys()]
+    return this.#watched.kinds
+  }
+
+  /** What is held for all ArmorProfiles together. */
+  get held(): Readonly<Record<'targets' | 'bytes' | 'published' | 'lists' | 'tenants', number>> {
+    return {
+      targets: this.#targets.size,
+      bytes: this.#memory.taken,
+      published: this.#published.taken,
+      lists: this.#found.size,
+      tenants: this.#tenants.size,
+    }
   }
 
   /** These are the targets of the ArmorProfile of the key; none, where it is gone or has none. */
-  want(profile: string, targets: readonly EgressTarget[] = []): void {
-    const before = this.#byProfile.get(profile) ?? []
-    if (before.map(({ text }) => text).join('\n') === targets.map(targetText).join('\n')) return
-    const now = targets.map((target) => this.#targetOf(target))
-    for (const target of now) target.users.add(profile)
-    if (now.length > 0) this.#byProfile.set(profile, now)
-    else this.#byProfile.delete(profile)
-    for (const target of before) if (!now.includes(target)) this.#leave(target, profile)
-    this.#watchWhatIsNeeded()
-    this.#changedFor([profile])
+  want(key: string, targets: readonly EgressTarget[] = [], by: WantedBy = {}): void {
+    const { namespace = key.slice(0, Math.max(0, key.indexOf('/'))), version } = by
+    const known = this.#profiles.get(key)
+    if (known !== undefined && (targets.length === 0 || known.tenant.namespace !== namespace)) this.#forget(known)
+    if (targets.length === 0) return
+    const profile = this.#profiles.get(key) ?? this.#profileOf(key, namespace)
+    const isKnown = version !== undefined && version === profile.version
+    const isSame = isKnown || sameTexts(profile.wanted, targets)
+    // The object of before is not to be kept beside the new one.
+    profile.wanted = targets
+    profile.version = version
+    if (!isSame) this.#arrive(profile)
   }
 
-  /**
-   * The addresses of its targets; undefined as long as they are not known. None for one without targets. Of too many, each namespace has a
-   * fair share, so that what somebody makes in his keeps none of others out.
-   */
-  addressesOf(profile: string): readonly EgressAddresses[] | undefined {
-    const targets = this.#byProfile.get(profile) ?? []
-    if (targets.some((target) => !this.#isKnown(target))) return undefined
-    const all = targets.map((target) => target.addresses())
-    if (countOf(all.flatMap(({ groups }) => groups)) <= MAX_EGRESS_ADDRESSES) return all
-    const wanted = sums(targets.flatMap((target) => [...target.counts()]))
-    const room = fairShares(wanted, MAX_EGRESS_ADDRESSES)
-    return targets.map((target) => target.share(room))
+  /** The addresses of its targets; undefined as long as they are not known. None for one without targets. */
+  addressesOf(key: string): readonly EgressAddresses[] | undefined {
+    const profile = this.#profiles.get(key)
+    if (profile === undefined) return []
+    const { found, wanted, entries, isAdmitted } = profile
+    if (!isAdmitted || found === undefined) return undefined
+    const targets = entries.filter(isTarget)
+    const cost = targets.reduce((sum, { value }) => sum + value!.cost, 0)
+    // They have grown: what it may have of them is known in a moment.
+    if (found === 'whole' && cost > MAX_EGRESS_ADDRESSES) return undefined
+    const fitted = found === 'whole' ? targets.map(({ value }) => value!) : found
+    let at = 0
+    return entries.map((entry, i): EgressAddresses => {
+      const target = targetText(wanted[i]!)
+      if (!isTarget(entry)) return { target, groups: [], leftOut: entry }
+      if (fitted === 'no room') return { target, groups: [], leftOut: 'room' }
+      const { groups, omitted } = fitted[at++]!
+      return { target, groups: [...groups], ...(omitted > 0 && { omitted }) }
+    })
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#work.stop()
     this.#settling?.cancel()
-    this.#rescan?.cancel()
-    for (const timer of this.#looks) timer.cancel()
-    for (const { reflector } of this.#watched.values()) this.#ending.push(reflector.stop())
-    this.#watched.clear()
-    await Promise.all(this.#ending)
+    this.#retry?.cancel()
+    await this.#watched.stop()
   }
 
-  #targetOf(target: EgressTarget): TargetMembers {
-    const text = targetText(target)
-    const known = this.#targets.get(text)
-    if (known !== undefined) return known
-    const made = new TargetMembers(target)
-    this.#targets.set(text, made)
-    this.#index[target.kind].add(made)
-    if (target.kind === 'service') this.#byName.set(`${target.namespace}/${target.name}`, made)
-    if (this.#isKnown(made)) this.#scan(made)
-    return made
+  #profileOf(key: string, namespace: string): Profile {
+    const tenant = this.#tenants.join(namespace)
+    const profile: Profile = {
+      ...{ key, tenant, version: undefined, wanted: [], entries: [] },
+      ...{ isAdmitted: false, found: undefined, published: 0 },
+    }
+    this.#profiles.set(key, profile)
+    return profile
   }
 
-  #leave(target: TargetMembers, profile: string): void {
-    target.users.delete(profile)
-    if (target.users.size > 0) return
-    const { kind, namespace, name } = target.target
-    this.#targets.delete(target.text)
+  #arrive(profile: Profile): void {
+    profile.isAdmitted = false
+    this.#arrivals.add(profile)
+    this.#work.wake()
+  }
+
+  #forget(profile: Profile): void {
+    const { key, tenant, entries, published } = profile
+    for (const all of [this.#arrivals, this.#stale, this.#refused]) all.delete(profile)
+    this.#profiles.delete(key)
+    profile.isAdmitted = false
+    profile.entries = []
+    for (const entry of entries) if (isTarget(entry)) this.#leave(entry, profile)
+    this.#published.give(tenant, published)
+    profile.published = 0
+    this.#tenants.leave(tenant)
+    this.#watchWhatIsNeeded()
+  }
+
+  /** All that is to be done now. @returns when there is more, in milliseconds since the epoch */
+  *#jobs(): Generator<number, number | undefined> {
+    const { clock } = this.#options
+    for (;;) {
+      const changes = yield* this.#watched.handle((moved) => this.#moved(moved))
+      yield* this.#admitSome()
+      yield* this.#fillSome()
+      const found = yield* this.#findDue()
+      const resolved = yield* this.#resolveStale()
+      const next = Math.min(changes, found, resolved)
+      if (next > clock.now() && this.#arrivals.size === 0 && this.#fillable() === undefined)
+        return Number.isFinite(next) ? next : undefined
+    }
+  }
+
+  // Targets of profiles
+
+  *#admitSome(): Generator<number, void> {
+    let left = ADMITTED_AT_ONCE
+    for (const profile of this.#arrivals) {
+      if (left-- === 0) return
+      this.#arrivals.delete(profile)
+      yield this.#admit(profile)
+    }
+  }
+
+  #admit(profile: Profile): number {
+    let steps = 1
+    const before = profile.entries
+    profile.entries = profile.wanted.map((wanted) => {
+      const entry = this.#enter(profile, wanted)
+      steps += 32 + (isTarget(entry) ? entry.key.length / 8 : 0)
+      return entry
+    })
+    for (const entry of before) if (isTarget(entry)) this.#leave(entry, profile)
+    profile.isAdmitted = true
+    profile.found = undefined
+    this.#noteRefused(profile)
+    this.#watchWhatIsNeeded()
+    if (isFilled(profile)) this.#stale.add(profile)
+    return steps
+  }
+
+  #enter(profile: Profile, wanted: EgressTarget): Entry {
+    const { tenant } = profile
+    const selector = plainSelector(wanted.kind === 'service' ? {} : (wanted.selector ?? {}))
+    const key = targetText({ ...wanted, selector })
+    if (key.length > MAX_TARGET_TEXT) return 'selector'
+    const known = this.#targets.get(key)
+    const use = known?.uses.find((one) => one.tenant === tenant)
+    if (known !== undefined && use !== undefined) {
+      use.profiles.push(profile)
+      return known
+    }
+    const target = known ?? new Target<Profile>(wanted, key, selector)
+    if (!hasRoom(target, tenant, this.#index[target.kind])) return 'conditions'
+    if (!this.#memory.take(tenant, USE_BYTES)) return 'room'
+    if (!this.#memory.take(tenant, target.bytes, sharedBy(target.uses))) {
+      this.#memory.give(tenant, USE_BYTES)
+      return 'room'
+    }
+    target.uses.push({ tenant, profiles: [profile] })
+    if (known === undefined) this.#begin(target)
+    return target
+  }
+
+  #begin(target: ProfileTarget): void {
+    const { kind, namespace, name, key } = target
+    this.#targets.set(key, target)
+    this.#count[kind]++
+    this.#index[kind].add(target)
+    if (kind === 'service') this.#byName.set(`${namespace}/${name}`, target)
+    this.#unfilled[kind].add(target)
+  }
+
+  #leave(target: ProfileTarget, profile: Profile): void {
+    const use = target.uses.find(({ tenant }) => tenant === profile.tenant)
+    const at = use?.profiles.indexOf(profile) ?? -1
+    // Its tenant has lost the target, and all its profiles with it.
+    if (use === undefined || at < 0) return
+    use.profiles.splice(at, 1)
+    if (use.profiles.length === 0) this.#endUse(target, use)
+  }
+
+  /** @param bytes that the tenant has taken for it */
+  #endUse(target: ProfileTarget, use: Use<Profile>, bytes = target.bytes): void {
+    const { kind, namespace, name, key } = target
+    target.uses.splice(target.uses.indexOf(use), 1)
+    this.#memory.give(use.tenant, bytes, sharedBy(target.uses))
+    this.#memory.give(use.tenant, USE_BYTES)
+    if (target.isUsed) return
+    this.#targets.delete(key)
+    this.#count[kind]--
     this.#index[kind].delete(target)
     if (kind === 'service') this.#byName.delete(`${namespace}/${name}`)
+    this.#unfilled[kind].delete(target)
+    this.#dirty.delete(target)
+    this.#due.delete(target)
+    this.#found.drop(target)
   }
 
-  #isKnown({ target }: TargetMembers): boolean {
-    return needs[target.kind].every((kind) => this.#watched.get(kind)?.isComplete === true)
-  }
-
-  #watchWhatIsNeeded(): void {
-    const needed = new Set(Array.from(this.#targets.values(), ({ target }) => needs[target.kind]).flat())
-    for (const kind of needed) if (!this.#watched.has(kind)) this.#watch(kind)
-    for (const [kind, { reflector }] of this.#watched) {
-      if (needed.has(kind)) continue
-      this.#watched.delete(kind)
-      if (kind === 'slices') this.#slices.clear()
-      const ending = reflector.stop().finally(() => {
-        this.#ending = this.#ending.filter((one) => one !== ending)
-      })
-      this.#ending.push(ending)
+  /** The target needs more, or less. A tenant that has no room for more loses the target; others keep it. */
+  #resized(target: ProfileTarget, bytes: number): void {
+    const kept: Use<Profile>[] = []
+    const lost: Use<Profile>[] = []
+    for (const use of target.uses) {
+      const hasRoom = bytes <= 0 || this.#memory.take(use.tenant, bytes, sharedBy(kept))
+      if (bytes < 0) this.#memory.give(use.tenant, -bytes, sharedBy(kept))
+      ;(hasRoom ? kept : lost).push(use)
     }
+    for (const use of lost) {
+      this.#endUse(target, use, target.bytes - bytes)
+      for (const profile of new Set(use.profiles)) this.#loses(profile, target)
+    }
+    if (lost.length > 0) this.#watchWhatIsNeeded()
   }
 
-  #watch(kind: Kind): void {
-    const reflector = this.#options.reflect[kind]()
-    const watch: Watch = { reflector, isComplete: false, objects: new Map() }
-    this.#watched.set(kind, watch)
-    const handle = (change: Change<Addressed>): void => {
-      if (this.#watched.get(kind) === watch) this.#took(kind, watch, change)
-    }
-    reflector.subscribe({ name: 'egress', handle })
-    reflector.start()
-    void reflector.synced.then((synced) => {
-      if (synced) this.#complete(kind, watch)
+  #loses(profile: Profile, target: ProfileTarget): void {
+    profile.entries = profile.entries.map((entry) => (entry === target ? 'room' : entry))
+    if (!profile.isAdmitted) return
+    profile.found = undefined
+    this.#noteRefused(profile)
+    if (isFilled(profile)) this.#stale.add(profile)
+  }
+
+  #noteRefused(profile: Profile): void {
+    if (!isRefused(profile)) this.#refused.delete(profile)
+    else this.#refused.add(profile)
+    if (this.#refused.size > 0) this.#retryLater()
+  }
+
+  /** Where something was given back, there may be room for what was left out. */
+  #retryLater(): void {
+    const { clock, retry = 30_000 } = this.#options
+    if (this.#stopped || this.#retry !== undefined) return
+    this.#retry = clock.after(retry, () => {
+      this.#retry = undefined
+      const isReleased = this.#memory.released || this.#published.released
+      this.#memory.released = false
+      this.#published.released = false
+      if (isReleased) for (const profile of this.#refused) this.#arrive(profile)
+      if (this.#refused.size > 0) this.#retryLater()
     })
   }
 
-  #complete(kind: Kind, watch: Watch): void {
-    if (this.#stopped || this.#watched.get(kind) !== watch) return
-    if (watch.reflector.waiting > 0) {
-      const timer = this.#options.clock.after(LOOK, () => {
-        this.#looks.delete(timer)
-        this.#complete(kind, watch)
-      })
-      this.#looks.add(timer)
-      return
-    }
-    watch.isComplete = true
-    for (const target of this.#targets.values())
-      if (needs[target.target.kind].includes(kind) && this.#isKnown(target)) {
-        this.#scan(target)
-        this.#changedFor(target.users)
-      }
+  #watchWhatIsNeeded(): void {
+    if (this.#stopped) return
+    const needed = targetKinds.filter((kind) => this.#count[kind] > 0).flatMap((kind) => needs[kind])
+    const ended = this.#watched.need(new Set(needed))
+    if (ended.includes('slices')) this.#slices.clear()
   }
 
-  #service(key: string): Addressed | undefined {
-    return this.#watched.get('services')?.objects.get(key)
+  // What targets mean
+
+  /** @returns steps that others have caused who look for such objects */
+  *#moved({ kind, namespace, key, before, now }: Moved): Generator<number, number> {
+    const steps = this.#work.steps
+    if (kind === 'pods') yield* this.#move('pods', namespace, placed(before), placed(now))
+    else if (kind === 'services') yield* this.#moveService(namespace, key, before, now)
+    else yield* this.#moveSlice(namespace, key, before, now)
+    return this.#work.steps - steps
   }
 
-  #took(kind: Kind, { objects }: Watch, change: Change<Addressed>): void {
-    const { key, object } = change
-    // Changes that came together are one: what was known here is older than what that says of the time before.
-    const before = objects.get(key)
-    if (change.type === 'deleted') objects.delete(key)
-    else objects.set(key, object)
-    const now = change.type === 'deleted' ? undefined : object
-    const labels = [object, ...(before === undefined ? [] : [before])].map(labelsOf)
-    if (kind === 'pods') this.#place(this.#index.pods, labels, `pods ${key}`, now, undefined)
-    else if (kind === 'slices') {
-      // One that is of another Service now is no longer of that.
-      if (before !== undefined && serviceOf(before) !== serviceOf(object))
-        this.#placeSlice(key, before, undefined, labels)
-      this.#placeSlice(key, object, now, labels)
-    } else this.#placeService(key, now, labels)
-  }
-
-  #placeService(key: string, now: Addressed | undefined, labels: readonly Labels[]): void {
-    this.#placeOf(key, labels, `services ${key}`, now)
+  *#moveService(namespace: string, key: string, before: Addressed | undefined, now: Addressed | undefined) {
+    const service = nameIn(key)
+    yield* this.#move('services', namespace, placed(before, service), placed(now, service))
+    if (before !== undefined && now !== undefined && sameLabels(before, now)) return
     // Who means a Service means what is behind it.
-    for (const [name, slice] of this.#slices.get(key) ?? [])
-      this.#placeSlice(name, slice, slice, [...labels, labelsOf(slice)])
+    for (const object of this.#slices.get(key)?.values() ?? [])
+      yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
   }
 
-  #placeSlice(key: string, object: Addressed, now: Addressed | undefined, labels: readonly Labels[]): void {
-    const service = serviceOf(object)
-    if (service === undefined) return
-    this.#keepSlice(service, key, now)
-    const ofService = this.#service(service)
-    const all = ofService === undefined ? labels : [...labels, labelsOf(ofService)]
-    this.#placeOf(service, all, `slices ${key}`, now)
+  *#moveSlice(namespace: string, key: string, before: Addressed | undefined, now: Addressed | undefined) {
+    const [from, to] = [before && serviceOf(before), now && serviceOf(now)]
+    if (before !== undefined && from !== undefined && from !== to) this.#keepSlice(from, key, undefined)
+    if (now !== undefined && to !== undefined) this.#keepSlice(to, key, now)
+    const of = (object: Addressed | undefined, service: string | undefined): Placed | undefined =>
+      service === undefined
+        ? undefined
+        : placed(object, nameIn(service), this.#watched.get('services', namespace, service))
+    yield* this.#move('services', namespace, of(before, from), of(now, to))
   }
 
   #keepSlice(service: string, key: string, now: Addressed | undefined): void {
@@ -234,82 +407,219 @@ export class EgressDirectory {
     else this.#slices.delete(service)
   }
 
-  /** Of what is, or belongs to, the Service of the key. */
-  #placeOf(service: string, labels: readonly Labels[], key: string, now: Addressed | undefined): void {
-    const named = this.#byName.get(service)
-    if (named?.set(key, now) === true) this.#changedFor(named.users)
-    this.#place(this.#index.services, labels, key, now, service)
-  }
-
-  #place(
-    index: TargetIndex,
-    labels: readonly Labels[],
-    key: string,
-    now: Addressed | undefined,
-    service: string | undefined,
-  ): void {
-    const targets = new Set<TargetMembers>()
-    for (const one of labels) index.collect(one, targets)
-    for (const target of targets) {
-      const means = now !== undefined && this.#means(target, now, service)
-      if (target.set(key, means ? now : undefined)) this.#changedFor(target.users)
+  *#move(kind: 'pods' | 'services', namespace: string, before: Placed | undefined, now: Placed | undefined) {
+    const found = new Set<ProfileTarget>()
+    let steps = 1
+    for (const service of new Set([before?.service, now?.service])) {
+      const named = service === undefined ? undefined : this.#byName.get(`${namespace}/${service}`)
+      if (named !== undefined) found.add(named)
     }
-    if (this.#anyIsFull(targets)) this.#rescanLater()
-  }
-
-  /** @param service of what is a Service or belongs to one */
-  #means(target: TargetMembers, object: Addressed, service: string | undefined): boolean {
-    const namespace = namespaceOf(object)
-    if (object.groups.length === 0) return false
-    const name = service?.slice(service.indexOf('/') + 1)
-    if (target.matches(namespace, labelsOf(object), name)) return true
-    const owner = service === undefined ? undefined : this.#service(service)
-    return owner !== undefined && target.matches(namespace, labelsOf(owner), name)
-  }
-
-  #scan(target: TargetMembers): void {
-    target.replace(this.#membersOf(target))
-    if (target.isFull) this.#rescanLater()
-  }
-
-  *#membersOf(target: TargetMembers): Iterable<readonly [string, Addressed]> {
-    for (const kind of needs[target.target.kind])
-      for (const [key, object] of this.#watched.get(kind)?.objects ?? []) {
-        const service = kind === 'pods' ? undefined : kind === 'services' ? key : serviceOf(object)
-        if (kind === 'slices' && service === undefined) continue
-        if (this.#means(target, object, service)) yield [`${kind} ${key}`, object]
+    for (const object of new Set([before?.object, before?.owner, now?.object, now?.owner]))
+      if (object !== undefined) steps += this.#index[kind].collect(namespace, labelsOf(object), found)
+    for (const target of found) {
+      steps += 2 * target.conditions
+      if (steps > STEPS) {
+        yield steps
+        steps = 0
       }
+      if (!target.isFilled || !target.isUsed) continue
+      const removed = before !== undefined && means(target, namespace, before) ? before.object : undefined
+      const added = now !== undefined && means(target, namespace, now) ? now.object : undefined
+      if (removed !== added) steps += this.#change(target, namespace, removed, added)
+    }
+    yield steps
   }
 
-  #anyIsFull(targets: Iterable<TargetMembers>): boolean {
-    for (const { isFull } of targets) if (isFull) return true
-    return false
+  #change(
+    target: ProfileTarget,
+    namespace: string,
+    removed: Addressed | undefined,
+    added: Addressed | undefined,
+  ): number {
+    const steps = removed === undefined ? 1 : target.membersOf(namespace) / 64
+    const bytes =
+      (removed === undefined ? 0 : target.remove(namespace, removed)) +
+      (added === undefined ? 0 : target.add(namespace, added))
+    if (removed?.mark !== added?.mark) this.#changed(target)
+    if (bytes !== 0) this.#resized(target, bytes)
+    return 4 + steps
   }
 
-  #rescanLater(): void {
-    if (this.#stopped) return
-    this.#rescan ??= this.#options.clock.after(this.#options.rescan ?? 30_000, () => {
-      this.#rescan = undefined
-      for (const target of this.#targets.values()) {
-        if (!target.isFull || !this.#isKnown(target)) continue
-        this.#scan(target)
-        this.#changedFor(target.users)
-      }
-    })
-  }
-
-  #changedFor(profiles: Iterable<string>): void {
-    if (this.#stopped) return
-    for (const profile of profiles) this.#dirty.add(profile)
+  #changed(target: ProfileTarget): void {
+    this.#dirty.add(target)
     this.#settling ??= this.#options.clock.after(this.#options.settle ?? 250, () => {
       this.#settling = undefined
-      const dirty = [...this.#dirty]
+      for (const one of this.#dirty) this.#due.add(one)
       this.#dirty.clear()
-      for (const profile of dirty) this.#options.changed(profile)
+      this.#work.wake()
     })
+  }
+
+  #fillable(): EgressTarget['kind'] | undefined {
+    const isComplete = (kind: Kind): boolean => this.#watched.isComplete(kind)
+    return targetKinds.find((kind) => this.#unfilled[kind].size > 0 && needs[kind].every(isComplete))
+  }
+
+  /** One look through all objects for as many targets as it may be for. */
+  *#fillSome(): Generator<number, void> {
+    const kind = this.#fillable()
+    if (kind === undefined) return
+    const index = new TargetIndex<Profile>()
+    const batch: ProfileTarget[] = []
+    let left = FILLED_AT_ONCE.conditions
+    for (const target of this.#unfilled[kind]) {
+      if (batch.length === FILLED_AT_ONCE.targets || left <= 0) break
+      batch.push(target)
+      if (target.places.includes('')) left -= target.conditions
+      index.add(target)
+    }
+    for (const target of batch) this.#unfilled[kind].delete(target)
+    if (kind === 'service') for (const target of batch) yield this.#fillNamed(target)
+    else yield* this.#fillAll(index, kind, batch)
+    for (const target of batch) {
+      target.isFilled = true
+      for (const { profiles } of target.uses)
+        for (const profile of profiles) if (profile.isAdmitted && isFilled(profile)) this.#stale.add(profile)
+      yield target.uses.length
+    }
+  }
+
+  #fillNamed(target: ProfileTarget): number {
+    const { namespace, name } = target
+    const key = `${namespace}/${name}`
+    const slices = this.#slices.get(key)
+    const service = this.#watched.get('services', namespace, key)
+    for (const object of [...(service === undefined ? [] : [service]), ...(slices?.values() ?? [])])
+      this.#fill(target, namespace, { object, service: name })
+    return 2 + (slices?.size ?? 0)
+  }
+
+  *#fillAll(index: TargetIndex<Profile>, of: 'pods' | 'services', batch: readonly ProfileTarget[]) {
+    const isEverywhere = batch.some(({ namespace }) => namespace === '')
+    const wanted = new Set(batch.map(({ namespace }) => namespace))
+    let steps = 0
+    for (const kind of needs[of])
+      for (const [namespace, objects] of this.#watched.objects(kind)) {
+        if (!isEverywhere && !wanted.has(namespace)) continue
+        for (const [key, object] of objects) {
+          const found = new Set<ProfileTarget>()
+          const now = this.#placedNow(kind, namespace, key, object)
+          steps += 1 + index.collect(namespace, labelsOf(object), found)
+          if (now.owner !== undefined) steps += index.collect(namespace, labelsOf(now.owner), found)
+          for (const target of found) {
+            steps += target.conditions
+            this.#fill(target, namespace, now)
+            if (steps < STEPS) continue
+            yield steps
+            steps = 0
+          }
+          if (steps < STEPS) continue
+          yield steps
+          steps = 0
+        }
+      }
+    yield steps
+  }
+
+  #placedNow(kind: Kind, namespace: string, key: string, object: Addressed): Placed {
+    if (kind === 'pods') return { object }
+    if (kind === 'services') return { object, service: nameIn(key) }
+    const service = serviceOf(object)
+    // One that is of no Service has no addresses that anybody means.
+    if (service === undefined) return { object: { ...object, groups: [] } }
+    return { object, service: nameIn(service), owner: this.#watched.get('services', namespace, service) }
+  }
+
+  #fill(target: ProfileTarget, namespace: string, now: Placed): void {
+    if (target.isUsed && means(target, namespace, now)) this.#resized(target, target.add(namespace, now.object))
+  }
+
+  // Addresses of profiles
+
+  /** @returns when there is more to find, in milliseconds since the epoch */
+  *#findDue(): Generator<number, number> {
+    const { clock } = this.#options
+    let next = Number.POSITIVE_INFINITY
+    for (const target of this.#due) {
+      const readyAt = Math.min(...target.uses.map(({ tenant }) => tenant.pace.readyAt))
+      if (readyAt > clock.now()) {
+        next = Math.min(next, readyAt)
+        continue
+      }
+      this.#due.delete(target)
+      yield* this.#find(target)
+      for (const { profiles } of target.uses) for (const profile of profiles) this.#stale.add(profile)
+    }
+    return next
+  }
+
+  *#find(target: ProfileTarget): Generator<number, void> {
+    const before = this.#work.steps
+    yield* this.#found.find(target)
+    const steps = this.#work.steps - before
+    for (const { tenant } of target.uses) tenant.pace.spend(steps, this.#options.clock.now())
+  }
+
+  /** @returns when there is more to resolve, in milliseconds since the epoch */
+  *#resolveStale(): Generator<number, number> {
+    const { clock } = this.#options
+    let next = Number.POSITIVE_INFINITY
+    for (const profile of this.#stale) {
+      const { readyAt } = profile.tenant.pace
+      if (readyAt > clock.now()) {
+        next = Math.min(next, readyAt)
+        continue
+      }
+      this.#stale.delete(profile)
+      const before = this.#work.steps
+      yield* this.#resolve(profile)
+      profile.tenant.pace.spend(this.#work.steps - before, clock.now())
+    }
+    return next
+  }
+
+  *#resolve(profile: Profile): Generator<number, void> {
+    const { entries, tenant } = profile
+    const targets = entries.filter(isTarget)
+    for (const target of targets) if (target.value === undefined) yield* this.#find(target)
+    // It was changed, or has gone, or lost one of them meanwhile.
+    const isSame = (): boolean => profile.isAdmitted && profile.entries === entries
+    if (!isSame()) return
+    const fitted = yield* withinRoom(targets)
+    if (!isSame()) return
+    const lists = fitted === 'whole' ? targets.map(({ value }) => value!) : fitted
+    const count = lists.reduce((sum, { groups }) => sum + countOf(groups), 0)
+    this.#published.give(tenant, profile.published)
+    const hasRoom = this.#published.take(tenant, count)
+    profile.published = hasRoom ? count : 0
+    profile.found = hasRoom ? fitted : 'no room'
+    this.#noteRefused(profile)
+    this.#options.changed(profile.key)
   }
 }
 
-type Labels = Readonly<Record<string, string>>
-
 const labelsOf = ({ metadata }: Addressed): Labels => metadata?.labels ?? {}
+
+const nameIn = (key: string): string => key.slice(key.indexOf('/') + 1)
+
+const sameTexts = (some: readonly EgressTarget[], others: readonly EgressTarget[]): boolean =>
+  some.length === others.length && some.every((one, i) => targetText(one) === targetText(others[i]!))
+
+const sameLabels = (one: Addressed, other: Addressed): boolean =>
+  labelsOf(one) === labelsOf(other) || JSON.stringify(labelsOf(one)) === JSON.stringify(labelsOf(other))
+
+const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
+
+const sharedBy = (uses: readonly Use<Profile>[]): Shared => ({
+  byNamespace: uses.some(({ tenant }) => tenant.namespace !== ''),
+  byAny: uses.length > 0,
+})
+
+const placed = (object: Addressed | undefined, service?: string, owner?: Addressed): Placed | undefined =>
+  object && { object, service, owner }
+
+function means(target: ProfileTarget, namespace: string, { object, owner, service }: Placed): boolean {
+  if (object.groups.length === 0 && object.beyond === undefined) return false
+  if (target.matches(namespace, labelsOf(object), service)) return true
+  return owner !== undefined && target.matches(namespace, labelsOf(owner), service)
+}

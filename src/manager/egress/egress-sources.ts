@@ -14,7 +14,7 @@ export interface EgressSourcesOptions {
 
 /** Reflectors of a cluster's Pods, Services and EndpointSlices, which keep no more of these than their addresses and labels. */
 export function egressSources({ client, observer, timing = {} }: EgressSourcesOptions): EgressSources {
-  const slim = new Slimmer()
+  const slim = new Slimmer(client.caller.random)
   const reflect = (
     ref: ResourceRef<Addressed>,
     transform: (object: Addressed) => Addressed,

@@ -1,54 +1,73 @@
 import type { Labels } from '../../api/label-selector.ts'
-import type { TargetMembers } from './target-members.ts'
+import type { Target } from './target.ts'
 
-/** Targets of a kind, found by the labels that what they mean must have: what an object costs does not grow with their number. */
-export class TargetIndex {
-  readonly #byPlace = new Map<string, Set<TargetMembers>>()
+type Place<P> = Target<P> | Set<Target<P>>
+
+/**
+ * Targets of a kind, found by their namespace and the labels that what they mean must have: what an object costs does not grow with
+ * their number.
+ */
+export class TargetIndex<P> {
+  readonly #byNamespace = new Map<string, Map<string, Place<P>>>()
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  add(target: TargetMembers): void {
+  add(target: Target<P>): void {
     this.#size++
+    const places = this.#byNamespace.get(target.namespace) ?? new Map<string, Place<P>>()
+    this.#byNamespace.set(target.namespace, places)
     for (const place of target.places) {
-      const there = this.#byPlace.get(place)
-      if (there === undefined) this.#byPlace.set(place, new Set([target]))
-      else there.add(target)
+      const there = places.get(place)
+      if (there instanceof Set) there.add(target)
+      else places.set(place, there === undefined ? target : new Set([there, target]))
     }
   }
 
-  delete(target: TargetMembers): void {
+  delete(target: Target<P>): void {
+    const places = this.#byNamespace.get(target.namespace)
+    if (places === undefined) return
     this.#size--
     for (const place of target.places) {
-      const there = this.#byPlace.get(place)
-      there?.delete(target)
-      if (there?.size === 0) this.#byPlace.delete(place)
+      const there = places.get(place)
+      if (there instanceof Set) there.delete(target)
+      if (there === target || (there instanceof Set && there.size === 0)) places.delete(place)
     }
+    if (places.size === 0) this.#byNamespace.delete(target.namespace)
   }
 
-  *values(): Iterable<TargetMembers> {
-    const seen = new Set<TargetMembers>()
-    for (const targets of this.#byPlace.values())
-      for (const target of targets) {
-        if (!seen.has(target)) yield target
-        seen.add(target)
+  /** Those that share a place with the target, once for each. */
+  *beside(target: Target<P>): Iterable<{ place: string; other: Target<P> }> {
+    const places = this.#byNamespace.get(target.namespace)
+    for (const place of target.places)
+      for (const other of all(places?.get(place))) if (other !== target) yield { place, other }
+  }
+
+  /** Adds all to `found` that may mean an object of the namespace and the labels. @returns steps that it took */
+  collect(namespace: string, labels: Labels, found: Set<Target<P>>): number {
+    if (this.#size === 0) return 0
+    let steps = 0
+    for (const one of namespace === '' ? [''] : ['', namespace]) {
+      const places = this.#byNamespace.get(one)
+      if (places === undefined) continue
+      steps += collectAt(places, '', found)
+      for (const key in labels) {
+        steps += collectAt(places, key, found)
+        steps += collectAt(places, `${key}=${labels[key]}`, found)
       }
-  }
-
-  /** Adds all to `found` that may mean an object of the labels. */
-  collect(labels: Labels, found: Set<TargetMembers>): void {
-    if (this.#size === 0) return
-    this.#collectAt('', found)
-    for (const key in labels) {
-      this.#collectAt(key, found)
-      this.#collectAt(`${key}=${labels[key]}`, found)
     }
+    return steps
   }
+}
 
-  #collectAt(place: string, found: Set<TargetMembers>): void {
-    const targets = this.#byPlace.get(place)
-    if (targets !== undefined) for (const target of targets) found.add(target)
-  }
+const all = <P>(place: Place<P> | undefined): Iterable<Target<P>> =>
+  place === undefined ? [] : place instanceof Set ? place : [place]
+
+function collectAt<P>(places: ReadonlyMap<string, Place<P>>, place: string, found: Set<Target<P>>): number {
+  const there = places.get(place)
+  if (there === undefined) return 1
+  for (const target of all(there)) found.add(target)
+  return there instanceof Set ? there.size : 1
 }

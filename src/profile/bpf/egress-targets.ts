@@ -1,3 +1,4 @@
+import { MAX_TARGET_TEXT } from '../../api/egress-left-out.ts'
 import { targetText } from '../../api/egress-target.ts'
 import type { EgressTarget } from '../../api/types.ts'
 import type { EgressControl } from '../context.ts'
@@ -15,10 +16,11 @@ export function targetOf(reference: ClusterReference): EgressTarget {
     : { kind, namespace, selector: reference.selector }
 }
 
-/** Each target once, by its text, in the order of the texts. */
+/** Each target once, by its text, in the order of the texts; without those whose text is too long. */
 export function targetsByText(references: readonly ClusterReference[]): Map<string, EgressTarget> {
   const targets = references.map(targetOf).map((target) => [targetText(target), target] as const)
-  return new Map(targets.sort(([a], [b]) => (a < b ? -1 : 1)))
+  const short = targets.filter(([text]) => text.length <= MAX_TARGET_TEXT)
+  return new Map(short.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Whether the manager looks for such addresses. */

@@ -1,3 +1,4 @@
+import { MAX_TARGET_TEXT, whyLeftOut } from '../../api/egress-left-out.ts'
 import { targetText } from '../../api/egress-target.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import type { EgressAddresses } from '../../api/types.ts'
@@ -49,7 +50,9 @@ function notSought(references: readonly Reference[], control: EgressControl | un
     }
     if (!isSought(reference, control))
       return [{ from, reason: `no manager looks for the addresses of ${what}: it does with ${flag}`, all: true }]
-    if (found.has(targetText(targetOf(reference as ClusterReference)))) return []
+    const text = targetText(targetOf(reference as ClusterReference))
+    if (text.length > MAX_TARGET_TEXT) return [{ from, reason: whyLeftOut.selector, all: true }]
+    if (found.has(text)) return []
     const reason = `a policy has room for ${MAX_EGRESS_TARGETS} different Services and selectors; divide it, or take blocks of addresses`
     return [{ from, reason, all: true }]
   })
@@ -58,7 +61,7 @@ function notSought(references: readonly Reference[], control: EgressControl | un
 function resolve(
   draft: Draft,
   { from, ports, deny, audit }: Reference,
-  { target: to, groups, omitted = 0 }: EgressAddresses,
+  { target: to, groups, omitted = 0, leftOut }: EgressAddresses,
   errors: FieldError[],
 ): Unresolved[] {
   for (const group of groups) {
@@ -67,6 +70,7 @@ function resolve(
     // Rules about Pods bring ports, and addresses of Services do: never both.
     if (blocks.length > 0) draft.resolved.push({ from, to, deny, audit, blocks, ports: own.length > 0 ? own : ports })
   }
+  if (leftOut !== undefined) return [{ from, reason: `its addresses are left out: ${whyLeftOut[leftOut]}`, all: true }]
   if (omitted === 0) return []
   const reason = `${omitted} of its addresses are left out: an ArmorProfile has room for ${MAX_EGRESS_ADDRESSES}; select fewer, or take blocks of addresses`
   return [{ from, reason, all: false }]

@@ -115,4 +115,15 @@ describe('the addresses that rules of a policy are about', () => {
     await world.runFor(5_000)
     expect(world.condition(key, 'RulesSkipped')!.message).to.match(/12 addresses of pods of demo: app=db/)
   })
+
+  it('for which its namespace has no room are named in the status of the policy, with what helps', async () => {
+    const { world, move } = moving(1)
+    const key = world.policy('web', spec)
+    move([{ target, groups: [], leftOut: 'room' }])
+    await ready(world, key)
+    await world.runFor(5_000)
+    expect(world.condition(key, 'RulesSkipped')!.message).to.match(
+      /no address of pods of demo: app=db is enforced by BPF: .* no room left .*; use fewer different selectors/,
+    )
+  })
 })

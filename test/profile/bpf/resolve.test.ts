@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { MAX_TARGET_TEXT } from '../../../src/api/egress-left-out.ts'
 import { targetText } from '../../../src/api/egress-target.ts'
 import type { EgressAddresses, NetworkEgressRule } from '../../../src/api/types.ts'
 import { compileBpf } from '../../../src/profile/bpf/compile-bpf.ts'
@@ -87,6 +88,30 @@ describe('rules about Services and Pods', () => {
     const { value, skipped } = compile({ toPods }, { egressControl: both })
     expect(targetsOf(value, both)).to.have.length(MAX_EGRESS_TARGETS)
     expect(skipped).to.have.length(2)
+  })
+
+  it('whose selector is too long are named, and nobody looks for their addresses', () => {
+    const values = Array.from({ length: MAX_TARGET_TEXT / 4 }, (_, i) => `v${i}`)
+    const podSelector = { matchExpressions: [{ key: 'app', operator: 'NotIn' as const, values }] }
+    const { value, skipped } = compile(
+      { toPods: [{ qualifiers: ['deny'], namespace: 'demo', podSelector }] },
+      { egressControl: both },
+    )
+    expect(targetsOf(value, both)).to.deep.equal([])
+    expect(skipped.map(({ reason, extent }) => [reason, extent])).to.deep.equal([
+      [`its selector is longer than ${MAX_TARGET_TEXT} characters; divide it among several rules`, 'all'],
+    ])
+  })
+
+  it('for which the manager has no room are named by the node, with what helps', () => {
+    const addresses = texts.map((target) => ({ target, groups: [], leftOut: 'conditions' as const }))
+    const { skipped } = compile(egress, { addresses })
+    expect(skipped).to.have.length(3)
+    for (const { reason, extent } of skipped)
+      expect([reason, extent]).to.deep.equal([
+        'its addresses are left out: too many selectors are about its label, or about none; select by a label that few objects have, or name the namespace or the Service',
+        'all',
+      ])
   })
 
   it('hold for the addresses that a node gets, with the ports of the rule or of the endpoints', () => {

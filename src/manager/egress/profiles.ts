@@ -1,0 +1,57 @@
+import type { EgressLeftOut } from '../../api/egress-left-out.ts'
+import type { EgressTarget } from '../../api/types.ts'
+import { Pace } from './pace.ts'
+import type { Room, Tenant } from './room.ts'
+import type { Target } from './target.ts'
+import type { Fitted } from './within-room.ts'
+
+export interface DirectoryTenant extends Tenant {
+  profiles: number
+}
+
+/** What a profile has for a target that it wants: the target, or why it was left out. */
+export type Entry = ProfileTarget | EgressLeftOut
+export type ProfileTarget = Target<Profile>
+
+export const isTarget = (entry: Entry): entry is ProfileTarget => typeof entry !== 'string'
+
+/** An ArmorProfile with targets. */
+export interface Profile {
+  readonly key: string
+  readonly tenant: DirectoryTenant
+  version: string | undefined
+  wanted: readonly EgressTarget[]
+  /** One for each that is wanted; those of before while it waits to be admitted. */
+  entries: readonly Entry[]
+  isAdmitted: boolean
+  /** Of its targets; undefined while their addresses are not known. */
+  found: 'whole' | 'no room' | readonly Fitted[] | undefined
+  /** Addresses that it has of the room for all ArmorProfiles. */
+  published: number
+}
+
+export const isRefused = ({ entries, found }: Profile): boolean =>
+  found === 'no room' || entries.some((entry) => entry === 'room' || entry === 'conditions')
+
+/** Those who have ArmorProfiles with targets. */
+export class Tenants {
+  readonly #byNamespace = new Map<string, DirectoryTenant>()
+
+  get size(): number {
+    return this.#byNamespace.size
+  }
+
+  /** @param namespace empty for cluster policies */
+  join(namespace: string): DirectoryTenant {
+    const tenant = this.#byNamespace.get(namespace) ?? {
+      ...{ namespace, taken: new Map<Room, number>(), profiles: 0, pace: new Pace() },
+    }
+    this.#byNamespace.set(namespace, tenant)
+    tenant.profiles++
+    return tenant
+  }
+
+  leave(tenant: DirectoryTenant): void {
+    if (--tenant.profiles === 0) this.#byNamespace.delete(tenant.namespace)
+  }
+}

@@ -1,0 +1,66 @@
+import { mebibyte } from '../../base/bytes.ts'
+import { type Shares, sharesOf } from '../../enforcer/bpf/shares.ts'
+
+import type { Pace } from './pace.ts'
+
+/** Bytes for the targets of all policies, and what they mean: they fit into the chart's limit of a manager. */
+export const TARGET_MEMORY = 96 * mebibyte
+/** Addresses in the statuses of all ArmorProfiles, which every manager keeps. */
+export const PUBLISHED_ADDRESSES = 4 * mebibyte
+/** Conditions of selectors that one object is compared with for one label, or for having no label that a selector asks for. */
+export const CONDITIONS = 1_024
+
+/** Whose policies they are: of one namespace, or cluster policies, whose namespace is empty. */
+export interface Tenant {
+  readonly namespace: string
+  /** By the name of what is counted. */
+  readonly taken: Map<Room, number>
+  readonly pace: Pace
+}
+
+/** Who has it already: what several have counts once in the sums of several. */
+export interface Shared {
+  byNamespace: boolean
+  byAny: boolean
+}
+
+const alone: Shared = { byNamespace: false, byAny: false }
+
+/** One bound, shared as the nodes' room for BPF is: a quarter is kept for cluster policies, and one namespace has half of the rest. */
+export class Room {
+  readonly shares: Shares
+  #all = 0
+  #namespaces = 0
+  /** Something was given back since this was set to false. */
+  released = false
+
+  constructor(all: number) {
+    this.shares = sharesOf(all)
+  }
+
+  get taken(): number {
+    return this.#all
+  }
+
+  /** @returns whether there was room */
+  take(tenant: Tenant, amount: number, { byNamespace, byAny }: Shared = alone): boolean {
+    const own = (tenant.taken.get(this) ?? 0) + amount
+    const namespaces = this.#namespaces + (tenant.namespace === '' || byNamespace ? 0 : amount)
+    const all = this.#all + (byAny ? 0 : amount)
+    const isBounded = tenant.namespace !== ''
+    if (isBounded && (own > this.shares.one || namespaces > this.shares.namespaces)) return false
+    if (all > this.shares.all) return false
+    tenant.taken.set(this, own)
+    this.#namespaces = namespaces
+    this.#all = all
+    return true
+  }
+
+  give(tenant: Tenant, amount: number, { byNamespace, byAny }: Shared = alone): void {
+    if (amount === 0) return
+    tenant.taken.set(this, (tenant.taken.get(this) ?? 0) - amount)
+    if (tenant.namespace !== '' && !byNamespace) this.#namespaces -= amount
+    if (!byAny) this.#all -= amount
+    this.released = true
+  }
+}

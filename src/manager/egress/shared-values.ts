@@ -1,0 +1,25 @@
+/** Values that equal causes have, each kept once as long as somebody holds it. */
+export class SharedValues<T> {
+  readonly #byKey = new Map<string, { value: T; holders: number }>()
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  get(key: string): T | undefined {
+    return this.#byKey.get(key)?.value
+  }
+
+  /** @returns the value that is held: the one that was there before */
+  hold(key: string, value: T): T {
+    const known = this.#byKey.get(key)
+    if (known === undefined) this.#byKey.set(key, { value, holders: 1 })
+    else known.holders++
+    return known?.value ?? value
+  }
+
+  drop(key: string): void {
+    const known = this.#byKey.get(key)
+    if (known !== undefined && --known.holders === 0) this.#byKey.delete(key)
+  }
+}

@@ -1,0 +1,29 @@
+import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
+import { fairShares, sums } from './fair-shares.ts'
+import { shareOf } from './found-addresses.ts'
+import { eachNamespaceOf } from './shared-found.ts'
+import type { Target, Value } from './target.ts'
+
+export type Fitted = Pick<Value, 'groups' | 'omitted'>
+
+/**
+ * What an ArmorProfile has of the targets: `whole` for all. Of too many addresses, each namespace has a fair share, so that what somebody
+ * makes in his keeps none of others out.
+ */
+export function* withinRoom(targets: readonly Target[]): Generator<number, 'whole' | Fitted[]> {
+  yield targets.length
+  if (targets.reduce((sum, { value }) => sum + value!.cost, 0) <= MAX_EGRESS_ADDRESSES) return 'whole'
+  const wanted: (readonly [string, number])[] = []
+  for (const target of targets) {
+    const all = yield* eachNamespaceOf(target)
+    for (const { namespace, cost } of all) wanted.push([namespace, cost])
+    yield all.length
+  }
+  const room = fairShares(sums(wanted), MAX_EGRESS_ADDRESSES)
+  const fitted: Fitted[] = []
+  for (const target of targets) {
+    const { groups, omitted } = yield* shareOf(yield* eachNamespaceOf(target), room)
+    fitted.push({ groups, omitted: omitted + target.value!.omitted })
+  }
+  return fitted
+}
