@@ -119,7 +119,9 @@ describe('records that an audit rule excludes', function () {
     await until(async () => (await unreported()) === undefined)
     expect(await silenced('AppArmor')).to.equal('0')
     const after = await until(async () => lostLines().length > before.length && lostLines())
-    expect(after.at(-1)).to.deep.include({ why: 'apparmor-excluded', events: null, from: before.at(-1)!.to })
+    expect(after.at(-1)).to.deep.include({ why: 'apparmor-excluded', events: null })
+    // They overlap by what the agent takes to write the first one.
+    expect(Date.parse(after.at(-1)!.from)).to.be.at.most(Date.parse(before.at(-1)!.to))
     await until(async () => (await arrived(5)) === 5)
   })
 
@@ -161,6 +163,6 @@ describe('records that an audit rule excludes', function () {
     await auditctl('-a', 'always,exclude', '-F', 'msgtype=AVC')
     expect(await arrived(5)).to.equal(0)
     await until(async () => (await unreported()) !== undefined)
-    expect(lostLines().length).to.be.above(before)
+    await until(async () => lostLines().length > before)
   })
 })
