@@ -232,6 +232,7 @@ const nodes: Row = {
         [`sum(1 - varmor_forks_followed{${node}})`, 'without forks'],
         [`sum(1 - varmor_containers_listed{${node}})`, 'without containers'],
         [`sum by (records) (varmor_audit_silenced{${node}, reason!="unknown"})`, 'no records of {{records}}'],
+        [`sum by (state) (varmor_audit_switch{${node}, state!="on"})`, 'audit {{state}}'],
       ],
     },
     {
