@@ -20,6 +20,8 @@ export class SharedValues<T> {
 
   drop(key: string): void {
     const known = this.#byKey.get(key)
-    if (known !== undefined && --known.holders === 0) this.#byKey.delete(key)
+    if (known === undefined) return
+    known.holders -= 1
+    if (known.holders === 0) this.#byKey.delete(key)
   }
 }
