@@ -1,6 +1,6 @@
 import { type Shares, sharesOf } from '../../enforcer/bpf/shares.ts'
 import { CONDITIONS, type Tenant } from './room.ts'
-import type { Target } from './target.ts'
+import type { Target, User } from './target.ts'
 import type { TargetIndex } from './target-index.ts'
 
 const shares = sharesOf(CONDITIONS)
@@ -8,22 +8,26 @@ const shares = sharesOf(CONDITIONS)
 /**
  * Whether a tenant may have the target: each object is compared with all conditions of those whose label it has, and of those that ask for
  * no label. The bound holds for each label by itself.
+ * @param looked called with how many others were looked at
  */
-export function hasRoom<P>(target: Target<P>, tenant: Tenant, index: TargetIndex<P>): boolean {
-  const first = target.conditions
-  const byPlace = new Map<string, Shares>(
-    target.places.map((place) => [place, { all: first, namespaces: first, one: first }]),
-  )
-  for (const { place, other } of index.beside(target)) {
-    const sum = byPlace.get(place)!
-    sum.all += other.conditions
-    if (other.uses.some((use) => use.tenant === tenant)) sum.one += other.conditions
-    if (other.uses.some((use) => use.tenant.namespace !== '')) sum.namespaces += other.conditions
-  }
-  const isOfNamespace = tenant.namespace !== ''
-  for (const sum of byPlace.values()) {
-    if (sum.all > shares.all) return false
-    if (isOfNamespace && (sum.one > shares.one || sum.namespaces > shares.namespaces)) return false
-  }
-  return true
+export function hasRoom<P extends User>(
+  target: Target<P>,
+  tenant: Tenant,
+  index: TargetIndex<P>,
+  looked: (others: number) => void,
+): boolean {
+  return target.places.every((place) => {
+    const sum: Shares = { all: target.conditions, namespaces: target.conditions, one: target.conditions }
+    let others = 0
+    for (const other of index.at(target.namespace, place)) {
+      if (other === target) continue
+      others++
+      sum.all += other.conditions
+      if (other.tenants.includes(tenant)) sum.one += other.conditions
+      if (other.tenants.some(({ namespace }) => namespace !== '')) sum.namespaces += other.conditions
+    }
+    looked(others)
+    const isWithin = sum.one <= shares.one && sum.namespaces <= shares.namespaces
+    return sum.all <= shares.all && (tenant.namespace === '' || isWithin)
+  })
 }

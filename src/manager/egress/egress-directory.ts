@@ -1,4 +1,4 @@
-import { MAX_TARGET_TEXT } from '../../api/egress-left-out.ts'
+import { type EgressLeftOut, MAX_TARGET_TEXT } from '../../api/egress-left-out.ts'
 import { targetText } from '../../api/egress-target.ts'
 import { type Labels, plainSelector } from '../../api/label-selector.ts'
 import type { EgressAddresses, EgressTarget } from '../../api/types.ts'
@@ -8,11 +8,20 @@ import { type Addressed, serviceOf } from './addressed.ts'
 import { hasRoom } from './conditions.ts'
 import { countOf } from './found-addresses.ts'
 import { InTurns } from './in-turns.ts'
-import { type Entry, isRefused, isTarget, type Profile, type ProfileTarget, Tenants } from './profiles.ts'
+import {
+  type DirectoryTenant,
+  type Entry,
+  isRefused,
+  isTarget,
+  type Profile,
+  type ProfileTarget,
+  Tenants,
+} from './profiles.ts'
 import { PUBLISHED_ADDRESSES, Room, type Shared, TARGET_MEMORY } from './room.ts'
 import { SharedFound } from './shared-found.ts'
-import { Target, USE_BYTES, type Use } from './target.ts'
+import { Target, USE_BYTES } from './target.ts'
 import { TargetIndex } from './target-index.ts'
+import { spendFor, Unfilled } from './unfilled.ts'
 import { type EgressSources, type Kind, type Moved, WatchedKinds } from './watched-kinds.ts'
 import { withinRoom } from './within-room.ts'
 
@@ -51,10 +60,11 @@ const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
 }
 const targetKinds = Object.keys(needs) as EgressTarget['kind'][]
 
-/** ArmorProfiles that are admitted before other work has its turn. */
-const ADMITTED_AT_ONCE = 16
-/** Targets that one look through everything fills, and conditions of those that every object is compared with. */
-const FILLED_AT_ONCE = { targets: 4_096, conditions: 32 }
+/** Parts of the work for one tenant before others have their turn, and steps of one kind of work before another one has. */
+const PARTS_AT_ONCE = 32
+const STEPS_OF_KIND = 16_384
+/** Lost targets of a tenant whose size is known. */
+const MOST_LOST = 1_024
 /** Steps between two yields. */
 const STEPS = 512
 
@@ -86,19 +96,13 @@ export class EgressDirectory {
   readonly #watched: WatchedKinds
   /** EndpointSlices by the key of their Service. */
   readonly #slices = new Map<string, Map<string, Addressed>>()
-  /** Profiles that wait to be admitted. */
-  readonly #arrivals = new Set<Profile>()
   /** Targets for which nothing was looked through. */
-  readonly #unfilled = {
-    pods: new Set<ProfileTarget>(),
-    service: new Set<ProfileTarget>(),
-    services: new Set<ProfileTarget>(),
-  }
-  /** Targets that mean others now: until changes have settled, and then. */
+  readonly #unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
+  /** Targets that mean others now, until changes have settled. */
   readonly #dirty = new Set<ProfileTarget>()
-  readonly #due = new Set<ProfileTarget>()
-  /** Profiles whose addresses may be others now. */
-  readonly #stale = new Set<Profile>()
+  /** Tenants whose profiles wait to be admitted, and those for which something is to be found. */
+  readonly #arriving = new Set<DirectoryTenant>()
+  readonly #busy = new Set<DirectoryTenant>()
   /** Profiles of which something was left out. */
   readonly #refused = new Set<Profile>()
   readonly #found = new SharedFound()
@@ -107,6 +111,8 @@ export class EgressDirectory {
   readonly #work: InTurns
   #settling: Timer | undefined
   #retry: Timer | undefined
+  /** Something was given back since what was left out was tried. */
+  #isReleased = false
   #stopped = false
 
   constructor(options: EgressDirectoryOptions) {
@@ -199,20 +205,21 @@ export class EgressDirectory {
 
   #arrive(profile: Profile): void {
     profile.isAdmitted = false
-    this.#arrivals.add(profile)
+    profile.tenant.arrivals.add(profile)
+    this.#arriving.add(profile.tenant)
     this.#work.wake()
   }
 
   #forget(profile: Profile): void {
     const { key, tenant, entries, published } = profile
-    for (const all of [this.#arrivals, this.#stale, this.#refused]) all.delete(profile)
+    for (const all of [tenant.arrivals, tenant.stale, this.#refused]) all.delete(profile)
     this.#profiles.delete(key)
     profile.isAdmitted = false
     profile.entries = []
     for (const entry of entries) if (isTarget(entry)) this.#leave(entry, profile)
-    this.#published.give(tenant, published)
+    this.#giveBack(this.#published, tenant, published)
     profile.published = 0
-    this.#tenants.leave(tenant)
+    this.#tenants.leave(tenant, this.#options.clock.now())
     this.#watchWhatIsNeeded()
   }
 
@@ -220,66 +227,107 @@ export class EgressDirectory {
   *#jobs(): Generator<number, number | undefined> {
     const { clock } = this.#options
     for (;;) {
-      const changes = yield* this.#watched.handle((moved) => this.#moved(moved))
-      yield* this.#admitSome()
+      let start = this.#work.steps
+      const isOver = (): boolean => this.#work.steps - start > STEPS_OF_KIND
+      const changed = yield* this.#watched.handle((moved) => this.#moved(moved), isOver)
+      start = this.#work.steps
+      const admitted = yield* this.#forTenants(this.#arriving, isOver, (tenant) => this.#admitNext(tenant))
       yield* this.#fillSome()
-      const found = yield* this.#findDue()
-      const resolved = yield* this.#resolveStale()
-      const next = Math.min(changes, found, resolved)
-      if (next > clock.now() && this.#arrivals.size === 0 && this.#fillable() === undefined)
-        return Number.isFinite(next) ? next : undefined
+      start = this.#work.steps
+      const found = yield* this.#forTenants(this.#busy, isOver, (tenant) => this.#findNext(tenant))
+      const filled = this.#fillable().map((kind) => this.#unfilled[kind].readyAt)
+      const next = Math.min(changed, admitted, found, ...filled)
+      if (next > clock.now()) return Number.isFinite(next) ? next : undefined
     }
+  }
+
+  /**
+   * Does some work for each of the tenants that does not rest.
+   * @param work does a part of it, and returns whether there is more
+   * @returns when there is more, in milliseconds since the epoch
+   */
+  *#forTenants(
+    tenants: Set<DirectoryTenant>,
+    isOver: () => boolean,
+    work: (tenant: DirectoryTenant) => Generator<number, boolean>,
+  ): Generator<number, number> {
+    const { clock } = this.#options
+    let next = Number.POSITIVE_INFINITY
+    for (const tenant of [...tenants]) {
+      const { pace } = tenant
+      let hasMore = true
+      let left = PARTS_AT_ONCE
+      for (; hasMore && left > 0 && !isOver() && pace.readyAt <= clock.now(); left--) {
+        const before = this.#work.steps
+        hasMore = yield* work(tenant)
+        pace.spend(this.#work.steps - before, clock.now())
+      }
+      // Who had no turn is first in the next one.
+      if (left < PARTS_AT_ONCE) tenants.delete(tenant)
+      if (!hasMore) continue
+      tenants.add(tenant)
+      next = Math.min(next, pace.readyAt)
+    }
+    return next
   }
 
   // Targets of profiles
 
-  *#admitSome(): Generator<number, void> {
-    let left = ADMITTED_AT_ONCE
-    for (const profile of this.#arrivals) {
-      if (left-- === 0) return
-      this.#arrivals.delete(profile)
-      yield this.#admit(profile)
-    }
+  *#admitNext({ arrivals }: DirectoryTenant): Generator<number, boolean> {
+    const [profile] = arrivals
+    if (profile === undefined) return false
+    arrivals.delete(profile)
+    yield this.#admit(profile)
+    return true
   }
 
   #admit(profile: Profile): number {
     let steps = 1
     const before = profile.entries
+    const looked = (others: number): void => {
+      steps += others / 8
+    }
     profile.entries = profile.wanted.map((wanted) => {
-      const entry = this.#enter(profile, wanted)
-      steps += 32 + (isTarget(entry) ? entry.key.length / 8 : 0)
-      return entry
+      steps += 8
+      return this.#enter(profile, wanted, looked)
     })
     for (const entry of before) if (isTarget(entry)) this.#leave(entry, profile)
     profile.isAdmitted = true
     profile.found = undefined
     this.#noteRefused(profile)
     this.#watchWhatIsNeeded()
-    if (isFilled(profile)) this.#stale.add(profile)
+    if (isFilled(profile)) this.#resolveSoon(profile)
     return steps
   }
 
-  #enter(profile: Profile, wanted: EgressTarget): Entry {
+  #enter(profile: Profile, wanted: EgressTarget, looked: (others: number) => void): Entry {
     const { tenant } = profile
     const selector = plainSelector(wanted.kind === 'service' ? {} : (wanted.selector ?? {}))
     const key = targetText({ ...wanted, selector })
     if (key.length > MAX_TARGET_TEXT) return 'selector'
     const known = this.#targets.get(key)
-    const use = known?.uses.find((one) => one.tenant === tenant)
-    if (known !== undefined && use !== undefined) {
-      use.profiles.push(profile)
-      return known
-    }
     const target = known ?? new Target<Profile>(wanted, key, selector)
-    if (!hasRoom(target, tenant, this.#index[target.kind])) return 'conditions'
     if (!this.#memory.take(tenant, USE_BYTES)) return 'room'
-    if (!this.#memory.take(tenant, target.bytes, sharedBy(target.uses))) {
+    const why = target.tenants.includes(tenant) ? undefined : this.#whyNot(target, tenant, looked)
+    if (why !== undefined) {
       this.#memory.give(tenant, USE_BYTES)
-      return 'room'
+      return why
     }
-    target.uses.push({ tenant, profiles: [profile] })
+    target.users.push(profile)
     if (known === undefined) this.#begin(target)
     return target
+  }
+
+  /** Why the tenant cannot have the target; undefined where it has it now. */
+  #whyNot(target: ProfileTarget, tenant: DirectoryTenant, looked: (others: number) => void): EgressLeftOut | undefined {
+    if (!hasRoom(target, tenant, this.#index[target.kind], looked)) return 'conditions'
+    const shared = sharedBy(target.tenants)
+    const needed = Math.max(target.bytes, tenant.lost.get(target.key) ?? 0)
+    if (!this.#memory.take(tenant, needed, shared)) return 'room'
+    this.#memory.give(tenant, needed - target.bytes, shared)
+    tenant.lost.delete(target.key)
+    target.tenants.push(tenant)
+    return undefined
   }
 
   #begin(target: ProfileTarget): void {
@@ -292,43 +340,54 @@ export class EgressDirectory {
   }
 
   #leave(target: ProfileTarget, profile: Profile): void {
-    const use = target.uses.find(({ tenant }) => tenant === profile.tenant)
-    const at = use?.profiles.indexOf(profile) ?? -1
+    const { users } = target
+    const { tenant } = profile
+    const at = users.indexOf(profile)
     // Its tenant has lost the target, and all its profiles with it.
-    if (use === undefined || at < 0) return
-    use.profiles.splice(at, 1)
-    if (use.profiles.length === 0) this.#endUse(target, use)
+    if (at < 0) return
+    users.splice(at, 1)
+    this.#memory.give(tenant, USE_BYTES)
+    if (!users.some((one) => one.tenant === tenant)) this.#endUse(target, tenant)
   }
 
   /** @param bytes that the tenant has taken for it */
-  #endUse(target: ProfileTarget, use: Use<Profile>, bytes = target.bytes): void {
-    const { kind, namespace, name, key } = target
-    target.uses.splice(target.uses.indexOf(use), 1)
-    this.#memory.give(use.tenant, bytes, sharedBy(target.uses))
-    this.#memory.give(use.tenant, USE_BYTES)
-    if (target.isUsed) return
+  #endUse(target: ProfileTarget, tenant: DirectoryTenant, bytes = target.bytes): void {
+    const { kind, namespace, name, key, tenants } = target
+    tenants.splice(tenants.indexOf(tenant), 1)
+    this.#giveBack(this.#memory, tenant, bytes, sharedBy(tenants))
+    // Others still wait for its addresses.
+    const isUnfilled = this.#unfilled[kind].delete(target, tenant)
+    if (target.isUsed) {
+      if (isUnfilled) this.#unfilled[kind].add(target)
+      if (tenant.due.delete(target)) this.#findSoon(target)
+      return
+    }
+    tenant.due.delete(target)
     this.#targets.delete(key)
     this.#count[kind]--
     this.#index[kind].delete(target)
     if (kind === 'service') this.#byName.delete(`${namespace}/${name}`)
-    this.#unfilled[kind].delete(target)
     this.#dirty.delete(target)
-    this.#due.delete(target)
     this.#found.drop(target)
   }
 
   /** The target needs more, or less. A tenant that has no room for more loses the target; others keep it. */
   #resized(target: ProfileTarget, bytes: number): void {
-    const kept: Use<Profile>[] = []
-    const lost: Use<Profile>[] = []
-    for (const use of target.uses) {
-      const hasRoom = bytes <= 0 || this.#memory.take(use.tenant, bytes, sharedBy(kept))
-      if (bytes < 0) this.#memory.give(use.tenant, -bytes, sharedBy(kept))
-      ;(hasRoom ? kept : lost).push(use)
+    const kept: DirectoryTenant[] = []
+    const lost: DirectoryTenant[] = []
+    for (const tenant of target.tenants) {
+      const hasRoom = bytes <= 0 || this.#memory.take(tenant, bytes, sharedBy(kept))
+      if (bytes < 0) this.#giveBack(this.#memory, tenant, -bytes, sharedBy(kept))
+      ;(hasRoom ? kept : lost).push(tenant)
     }
-    for (const use of lost) {
-      this.#endUse(target, use, target.bytes - bytes)
-      for (const profile of new Set(use.profiles)) this.#loses(profile, target)
+    for (const tenant of lost) {
+      const users = target.users.filter((one) => one.tenant === tenant)
+      const others = target.users.filter((one) => one.tenant !== tenant)
+      target.users.splice(0, target.users.length, ...others)
+      this.#memory.give(tenant, USE_BYTES * users.length)
+      noteLost(tenant, target)
+      this.#endUse(target, tenant, target.bytes - bytes)
+      for (const profile of new Set(users)) this.#loses(profile, target)
     }
     if (lost.length > 0) this.#watchWhatIsNeeded()
   }
@@ -338,7 +397,13 @@ export class EgressDirectory {
     if (!profile.isAdmitted) return
     profile.found = undefined
     this.#noteRefused(profile)
-    if (isFilled(profile)) this.#stale.add(profile)
+    if (isFilled(profile)) this.#resolveSoon(profile)
+  }
+
+  #giveBack(room: Room, tenant: DirectoryTenant, amount: number, shared?: Shared): void {
+    if (amount === 0) return
+    room.give(tenant, amount, shared)
+    this.#isReleased = true
   }
 
   #noteRefused(profile: Profile): void {
@@ -353,9 +418,8 @@ export class EgressDirectory {
     if (this.#stopped || this.#retry !== undefined) return
     this.#retry = clock.after(retry, () => {
       this.#retry = undefined
-      const isReleased = this.#memory.released || this.#published.released
-      this.#memory.released = false
-      this.#published.released = false
+      const isReleased = this.#isReleased
+      this.#isReleased = false
       if (isReleased) for (const profile of this.#refused) this.#arrive(profile)
       if (this.#refused.size > 0) this.#retryLater()
     })
@@ -449,38 +513,45 @@ export class EgressDirectory {
     this.#dirty.add(target)
     this.#settling ??= this.#options.clock.after(this.#options.settle ?? 250, () => {
       this.#settling = undefined
-      for (const one of this.#dirty) this.#due.add(one)
+      for (const one of this.#dirty) this.#findSoon(one)
       this.#dirty.clear()
       this.#work.wake()
     })
   }
 
-  #fillable(): EgressTarget['kind'] | undefined {
-    const isComplete = (kind: Kind): boolean => this.#watched.isComplete(kind)
-    return targetKinds.find((kind) => this.#unfilled[kind].size > 0 && needs[kind].every(isComplete))
+  /** On the account of the tenant that rests least. */
+  #findSoon(target: ProfileTarget): void {
+    const [first, ...others] = target.tenants
+    if (first === undefined) return
+    const tenant = others.reduce((least, one) => (one.pace.readyAt < least.pace.readyAt ? one : least), first)
+    tenant.due.add(target)
+    this.#busy.add(tenant)
+  }
+
+  #resolveSoon(profile: Profile): void {
+    profile.tenant.stale.add(profile)
+    this.#busy.add(profile.tenant)
+  }
+
+  #fillable(): EgressTarget['kind'][] {
+    return targetKinds.filter((kind) => needs[kind].every((one) => this.#watched.isComplete(one)))
   }
 
   /** One look through all objects for as many targets as it may be for. */
   *#fillSome(): Generator<number, void> {
-    const kind = this.#fillable()
-    if (kind === undefined) return
-    const index = new TargetIndex<Profile>()
-    const batch: ProfileTarget[] = []
-    let left = FILLED_AT_ONCE.conditions
-    for (const target of this.#unfilled[kind]) {
-      if (batch.length === FILLED_AT_ONCE.targets || left <= 0) break
-      batch.push(target)
-      if (target.places.includes('')) left -= target.conditions
-      index.add(target)
-    }
-    for (const target of batch) this.#unfilled[kind].delete(target)
-    if (kind === 'service') for (const target of batch) yield this.#fillNamed(target)
-    else yield* this.#fillAll(index, kind, batch)
-    for (const target of batch) {
-      target.isFilled = true
-      for (const { profiles } of target.uses)
-        for (const profile of profiles) if (profile.isAdmitted && isFilled(profile)) this.#stale.add(profile)
-      yield target.uses.length
+    const { clock } = this.#options
+    for (const kind of this.#fillable()) {
+      const batch = this.#unfilled[kind].take(clock.now())
+      if (batch.length === 0) continue
+      const before = this.#work.steps
+      if (kind === 'service') for (const target of batch) yield this.#fillNamed(target)
+      else yield* this.#fillAll(kind, batch)
+      spendFor(batch, this.#work.steps - before, clock.now())
+      for (const target of batch) {
+        target.isFilled = true
+        for (const profile of target.users) if (profile.isAdmitted && isFilled(profile)) this.#resolveSoon(profile)
+        yield target.users.length
+      }
     }
   }
 
@@ -494,7 +565,11 @@ export class EgressDirectory {
     return 2 + (slices?.size ?? 0)
   }
 
-  *#fillAll(index: TargetIndex<Profile>, of: 'pods' | 'services', batch: readonly ProfileTarget[]) {
+  *#fillAll(of: 'pods' | 'services', batch: readonly ProfileTarget[]) {
+    const index = new TargetIndex<Profile>()
+    for (const target of batch) index.add(target)
+    yield batch.length
+    const found = new Set<ProfileTarget>()
     const isEverywhere = batch.some(({ namespace }) => namespace === '')
     const wanted = new Set(batch.map(({ namespace }) => namespace))
     let steps = 0
@@ -502,7 +577,7 @@ export class EgressDirectory {
       for (const [namespace, objects] of this.#watched.objects(kind)) {
         if (!isEverywhere && !wanted.has(namespace)) continue
         for (const [key, object] of objects) {
-          const found = new Set<ProfileTarget>()
+          found.clear()
           const now = this.#placedNow(kind, namespace, key, object)
           steps += 1 + index.collect(namespace, labelsOf(object), found)
           if (now.owner !== undefined) steps += index.collect(namespace, labelsOf(now.owner), found)
@@ -536,52 +611,34 @@ export class EgressDirectory {
 
   // Addresses of profiles
 
-  /** @returns when there is more to find, in milliseconds since the epoch */
-  *#findDue(): Generator<number, number> {
-    const { clock } = this.#options
-    let next = Number.POSITIVE_INFINITY
-    for (const target of this.#due) {
-      const readyAt = Math.min(...target.uses.map(({ tenant }) => tenant.pace.readyAt))
-      if (readyAt > clock.now()) {
-        next = Math.min(next, readyAt)
-        continue
-      }
-      this.#due.delete(target)
-      yield* this.#find(target)
-      for (const { profiles } of target.uses) for (const profile of profiles) this.#stale.add(profile)
+  *#findNext(tenant: DirectoryTenant): Generator<number, boolean> {
+    const { due, stale } = tenant
+    const [target] = due
+    const [profile] = stale
+    if (target !== undefined) {
+      due.delete(target)
+      yield* this.#find(target, tenant)
+      for (const user of target.users) this.#resolveSoon(user)
+      yield target.users.length
+    } else if (profile !== undefined) {
+      stale.delete(profile)
+      yield* this.#resolve(profile)
     }
-    return next
+    return due.size + stale.size > 0
   }
 
-  *#find(target: ProfileTarget): Generator<number, void> {
+  /** @param payer accounts for all that is done in its turn; others that have the target do so here */
+  *#find(target: ProfileTarget, payer: DirectoryTenant): Generator<number, void> {
     const before = this.#work.steps
     yield* this.#found.find(target)
     const steps = this.#work.steps - before
-    for (const { tenant } of target.uses) tenant.pace.spend(steps, this.#options.clock.now())
-  }
-
-  /** @returns when there is more to resolve, in milliseconds since the epoch */
-  *#resolveStale(): Generator<number, number> {
-    const { clock } = this.#options
-    let next = Number.POSITIVE_INFINITY
-    for (const profile of this.#stale) {
-      const { readyAt } = profile.tenant.pace
-      if (readyAt > clock.now()) {
-        next = Math.min(next, readyAt)
-        continue
-      }
-      this.#stale.delete(profile)
-      const before = this.#work.steps
-      yield* this.#resolve(profile)
-      profile.tenant.pace.spend(this.#work.steps - before, clock.now())
-    }
-    return next
+    for (const tenant of target.tenants) if (tenant !== payer) tenant.pace.spend(steps, this.#options.clock.now())
   }
 
   *#resolve(profile: Profile): Generator<number, void> {
     const { entries, tenant } = profile
     const targets = entries.filter(isTarget)
-    for (const target of targets) if (target.value === undefined) yield* this.#find(target)
+    for (const target of targets) if (target.value === undefined) yield* this.#find(target, tenant)
     // It was changed, or has gone, or lost one of them meanwhile.
     const isSame = (): boolean => profile.isAdmitted && profile.entries === entries
     if (!isSame()) return
@@ -589,9 +646,10 @@ export class EgressDirectory {
     if (!isSame()) return
     const lists = fitted === 'whole' ? targets.map(({ value }) => value!) : fitted
     const count = lists.reduce((sum, { groups }) => sum + countOf(groups), 0)
-    this.#published.give(tenant, profile.published)
-    const hasRoom = this.#published.take(tenant, count)
-    profile.published = hasRoom ? count : 0
+    const hasRoom = this.#published.take(tenant, Math.max(0, count - profile.published))
+    const published = hasRoom ? count : 0
+    this.#giveBack(this.#published, tenant, Math.max(0, profile.published - published))
+    profile.published = published
     profile.found = hasRoom ? fitted : 'no room'
     this.#noteRefused(profile)
     this.#options.changed(profile.key)
@@ -610,9 +668,15 @@ const sameLabels = (one: Addressed, other: Addressed): boolean =>
 
 const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
 
-const sharedBy = (uses: readonly Use<Profile>[]): Shared => ({
-  byNamespace: uses.some(({ tenant }) => tenant.namespace !== ''),
-  byAny: uses.length > 0,
+/** It would be lost again where there is no room for what it has come to: it is not filled until there is. */
+function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
+  if (lost.size >= MOST_LOST) lost.delete([...lost.keys()][0]!)
+  lost.set(key, bytes)
+}
+
+const sharedBy = (tenants: readonly DirectoryTenant[]): Shared => ({
+  byNamespace: tenants.some(({ namespace }) => namespace !== ''),
+  byAny: tenants.length > 0,
 })
 
 const placed = (object: Addressed | undefined, service?: string, owner?: Addressed): Placed | undefined =>

@@ -11,6 +11,11 @@ export class Pace {
     this.#until = Math.max(this.#until, now) + steps / STEPS_A_MILLISECOND
   }
 
+  /** When nothing of it counts any more. */
+  get restsUntil(): number {
+    return this.#until
+  }
+
   /** From when on there may be more of it, in milliseconds since the epoch. */
   get readyAt(): number {
     return this.#until - PATIENCE

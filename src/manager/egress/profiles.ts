@@ -7,6 +7,13 @@ import type { Fitted } from './within-room.ts'
 
 export interface DirectoryTenant extends Tenant {
   profiles: number
+  /** Targets that mean others now, and profiles whose addresses may be others: for when the tenant does not rest. */
+  readonly due: Set<ProfileTarget>
+  /** Bytes of targets for which there was no more room, by their keys. */
+  readonly lost: Map<string, number>
+  /** Profiles that wait to be admitted. */
+  readonly arrivals: Set<Profile>
+  readonly stale: Set<Profile>
 }
 
 /** What a profile has for a target that it wants: the target, or why it was left out. */
@@ -36,6 +43,8 @@ export const isRefused = ({ entries, found }: Profile): boolean =>
 /** Those who have ArmorProfiles with targets. */
 export class Tenants {
   readonly #byNamespace = new Map<string, DirectoryTenant>()
+  /** Of those that have none any more: to begin anew is no way around a rest. */
+  readonly #resting = new Map<string, Pace>()
 
   get size(): number {
     return this.#byNamespace.size
@@ -44,14 +53,20 @@ export class Tenants {
   /** @param namespace empty for cluster policies */
   join(namespace: string): DirectoryTenant {
     const tenant = this.#byNamespace.get(namespace) ?? {
-      ...{ namespace, taken: new Map<Room, number>(), profiles: 0, pace: new Pace() },
+      ...{ namespace, taken: new Map<Room, number>(), profiles: 0, pace: this.#resting.get(namespace) ?? new Pace() },
+      ...{ due: new Set<ProfileTarget>(), stale: new Set<Profile>(), arrivals: new Set<Profile>() },
+      lost: new Map<string, number>(),
     }
     this.#byNamespace.set(namespace, tenant)
     tenant.profiles++
     return tenant
   }
 
-  leave(tenant: DirectoryTenant): void {
-    if (--tenant.profiles === 0) this.#byNamespace.delete(tenant.namespace)
+  leave(tenant: DirectoryTenant, now: number): void {
+    const { namespace, pace } = tenant
+    if (--tenant.profiles > 0) return
+    this.#byNamespace.delete(namespace)
+    for (const [other, { restsUntil }] of this.#resting) if (restsUntil <= now) this.#resting.delete(other)
+    if (pace.restsUntil > now) this.#resting.set(namespace, pace)
   }
 }

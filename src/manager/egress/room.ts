@@ -31,8 +31,6 @@ export class Room {
   readonly shares: Shares
   #all = 0
   #namespaces = 0
-  /** Something was given back since this was set to false. */
-  released = false
 
   constructor(all: number) {
     this.shares = sharesOf(all)
@@ -57,10 +55,8 @@ export class Room {
   }
 
   give(tenant: Tenant, amount: number, { byNamespace, byAny }: Shared = alone): void {
-    if (amount === 0) return
     tenant.taken.set(this, (tenant.taken.get(this) ?? 0) - amount)
     if (tenant.namespace !== '' && !byNamespace) this.#namespaces -= amount
     if (!byAny) this.#all -= amount
-    this.released = true
   }
 }

@@ -1,13 +1,13 @@
 import type { Labels } from '../../api/label-selector.ts'
-import type { Target } from './target.ts'
+import type { Target, User } from './target.ts'
 
-type Place<P> = Target<P> | Set<Target<P>>
+type Place<P extends User> = Target<P> | Set<Target<P>>
 
 /**
  * Targets of a kind, found by their namespace and the labels that what they mean must have: what an object costs does not grow with
  * their number.
  */
-export class TargetIndex<P> {
+export class TargetIndex<P extends User> {
   readonly #byNamespace = new Map<string, Map<string, Place<P>>>()
   #size = 0
 
@@ -38,11 +38,9 @@ export class TargetIndex<P> {
     if (places.size === 0) this.#byNamespace.delete(target.namespace)
   }
 
-  /** Those that share a place with the target, once for each. */
-  *beside(target: Target<P>): Iterable<{ place: string; other: Target<P> }> {
-    const places = this.#byNamespace.get(target.namespace)
-    for (const place of target.places)
-      for (const other of all(places?.get(place))) if (other !== target) yield { place, other }
+  /** Those that are at a place of a namespace. */
+  at(namespace: string, place: string): Iterable<Target<P>> {
+    return all(this.#byNamespace.get(namespace)?.get(place))
   }
 
   /** Adds all to `found` that may mean an object of the namespace and the labels. @returns steps that it took */
@@ -62,10 +60,14 @@ export class TargetIndex<P> {
   }
 }
 
-const all = <P>(place: Place<P> | undefined): Iterable<Target<P>> =>
+const all = <P extends User>(place: Place<P> | undefined): Iterable<Target<P>> =>
   place === undefined ? [] : place instanceof Set ? place : [place]
 
-function collectAt<P>(places: ReadonlyMap<string, Place<P>>, place: string, found: Set<Target<P>>): number {
+function collectAt<P extends User>(
+  places: ReadonlyMap<string, Place<P>>,
+  place: string,
+  found: Set<Target<P>>,
+): number {
   const there = places.get(place)
   if (there === undefined) return 1
   for (const target of all(there)) found.add(target)

@@ -4,10 +4,9 @@ import type { Addressed } from './addressed.ts'
 import type { Found, OfNamespace } from './found-addresses.ts'
 import type { Tenant } from './room.ts'
 
-/** One tenant's ArmorProfiles that have a target. */
-export interface Use<Profile> {
+/** Who has a target: ArmorProfiles. */
+export interface User {
   readonly tenant: Tenant
-  readonly profiles: Profile[]
 }
 
 /** Who is meant in one namespace. */
@@ -31,22 +30,24 @@ export interface Value extends Found {
 const bytesOf = ({ groups }: Addressed): number =>
   32 + groups.reduce((sum, { addresses }) => sum + 24 * addresses.length, 0)
 
-/** Of a target with nothing that it means, and a use of it. */
-const BYTES = 1_024
-export const USE_BYTES = 96
+/** Of a target with nothing that it means, and of each profile that has it. */
+const BYTES = 1_536
+export const USE_BYTES = 32
 
 /** A label with more values than these is looked for by its key alone. */
 const MOST_PLACES = 32
 const MARKS = 2 ** 52
 
 /** One Service, or all Services or Pods that a selector means. Profiles of all policies share it, and what is known of it. */
-export class Target<Profile = unknown> {
+export class Target<U extends User = User> {
   readonly kind: EgressTarget['kind']
   readonly namespace: string
   readonly name: string | undefined
   readonly key: string
   readonly selector: CompiledSelector
-  readonly uses: Use<Profile>[] = []
+  readonly users: U[] = []
+  /** Those of the users, each once: they have room for it. */
+  readonly tenants: U['tenant'][] = []
   /** Under which labels an object must be looked for; `key` or `key=value`, and empty where no label is needed. */
   readonly places: readonly string[]
   readonly parts: Part[] = []
@@ -68,7 +69,7 @@ export class Target<Profile = unknown> {
   }
 
   get isUsed(): boolean {
-    return this.uses.length > 0
+    return this.users.length > 0
   }
 
   /** What one look whether an object is meant takes. */

@@ -111,15 +111,20 @@ export class WatchedKinds {
   /**
    * Has changes handled, some of each namespace that does not rest.
    * @param handle yields steps, and returns how many the change has caused beside its own
+   * @param isOver others are to have their turn
    * @returns when more may be handled, in milliseconds since the epoch; infinity when nothing waits
    */
-  *handle(handle: (moved: Moved) => Generator<number, number>): Generator<number, number> {
+  *handle(
+    handle: (moved: Moved) => Generator<number, number>,
+    isOver: () => boolean = () => false,
+  ): Generator<number, number> {
     const { clock } = this.#options
     let next = Number.POSITIVE_INFINITY
-    for (const [namespace, { waiting, pace }] of this.#lanes) {
+    for (const [namespace, lane] of [...this.#lanes]) {
+      const { waiting, pace } = lane
       let left = AT_ONCE
       for (const [id, one] of waiting) {
-        if (left-- === 0 || pace.readyAt > clock.now()) break
+        if (left-- === 0 || isOver() || pace.readyAt > clock.now()) break
         waiting.delete(id)
         one.watch.waiting--
         const moved = this.#taken(namespace, one)
@@ -127,7 +132,10 @@ export class WatchedKinds {
         if (moved !== undefined) pace.spend(yield* handle(moved), clock.now())
       }
       if (waiting.size > 0) next = Math.min(next, pace.readyAt)
-      else if (pace.readyAt <= clock.now()) this.#lanes.delete(namespace)
+      // Who had no turn is first in the next one.
+      if (left < AT_ONCE) this.#lanes.delete(namespace)
+      if (waiting.size > 0 || pace.readyAt > clock.now()) this.#lanes.set(namespace, lane)
+      else this.#lanes.delete(namespace)
     }
     return next
   }

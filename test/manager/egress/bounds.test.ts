@@ -86,7 +86,7 @@ describe('selectors of one namespace that need no label', () => {
 
   it('hold the first thread for no turn that is long, neither at first nor when a Service changes', async () => {
     const { cluster, directory, run, turns } = worldOf()
-    fill(cluster, 2_000)
+    fill(cluster, 1_000)
     flood(directory)
     await run(60_000)
     const longest = Math.max(...turns)
@@ -96,6 +96,17 @@ describe('selectors of one namespace that need no label', () => {
     // One admission of 64 targets, or one list of 4,096 addresses, is done at once.
     expect(Math.max(longest, ...turns)).to.be.below(STEPS_A_TURN + 2 * MAX_EGRESS_ADDRESSES)
     expect(sum(turns), 'of one changed Service').to.be.below(200_000)
+    await directory.stop()
+  })
+
+  it('that are left out cost nothing as long as nothing is given back', async () => {
+    const { cluster, directory, run, turns } = worldOf()
+    fill(cluster, 500)
+    flood(directory)
+    await run(60_000)
+    turns.length = 0
+    await run(600_000)
+    expect(sum(turns)).to.equal(0)
     await directory.stop()
   })
 
@@ -204,6 +215,18 @@ describe('the memory for targets', () => {
     for (let i = 2; i < 5; i++) directory.want(`full/p-${i}`)
     await run(31_000)
     expect(directory.addressesOf('full/p-0')![0]!.groups[1]!.addresses, 'now there is room').to.have.length(1_000)
+    await directory.stop()
+  })
+
+  it('is not asked for again by what has come to need more than there is', async () => {
+    const { cluster, directory, run, turns } = worldOf({ memory })
+    fill(cluster, 10_000)
+    directory.want('evil/p', [services({}), labelled('app-1')])
+    await run(60_000)
+    expect(directory.addressesOf('evil/p')!.map(({ leftOut }) => leftOut)).to.deep.equal(['room', undefined])
+    turns.length = 0
+    await run(600_000)
+    expect(sum(turns), 'twenty looks whether there is room').to.be.below(2_000)
     await directory.stop()
   })
 
@@ -327,6 +350,29 @@ describe('one object', () => {
     // Of 2,000 steps in a millisecond: of one who changes, and of one who looks for all of it, a tenth each, and what there was patience for.
     expect(sum(turns)).to.be.below(2 * 200 * (SECONDS * 1_000 + 1_000))
     expect(directory.addressesOf('good/p')![0]!.groups).to.deep.equal([{ addresses: ['10.9.9.9'] }])
+    await directory.stop()
+  })
+})
+
+describe('a policy that is deleted and made again all the time', () => {
+  it('takes a tenth of the first thread, and the addresses of others come', async () => {
+    const { cluster, directory, run, turns } = worldOf()
+    fill(cluster, 2_000)
+    directory.want('good/p', [labelled('app-3')])
+    await run(5_000)
+    turns.length = 0
+    const SECONDS = 20
+    for (let i = 0; i < SECONDS * 10; i++) {
+      directory.want(
+        'evil/p',
+        Array.from({ length: 64 }, (_, one) => without(`none-${i}-${one}`)),
+      )
+      await run(100)
+      directory.want('evil/p')
+      if (i === 100) directory.want('good/q', [labelled('app-4')])
+    }
+    expect(sum(turns)).to.be.below(2 * 200 * (SECONDS * 1_000 + 1_000))
+    expect(directory.addressesOf('good/q')![0]!.groups).to.deep.equal([{ addresses: [addressOf(4)] }])
     await directory.stop()
   })
 })

@@ -1,0 +1,66 @@
+import type { DirectoryTenant, ProfileTarget } from './profiles.ts'
+
+/** Targets that one look through everything fills, and conditions of those that every object is compared with. */
+const AT_ONCE = { targets: 4_096, conditions: 16 }
+/** What a target costs of a look that is not compared with every object, beside a condition that is. */
+const ANCHORED = 1 / 64
+
+/** Targets for which nothing was looked through, by the tenant on whose account that is to be done. */
+export class Unfilled {
+  readonly #byTenant = new Map<DirectoryTenant, Set<ProfileTarget>>()
+
+  add(target: ProfileTarget): void {
+    const [tenant] = target.tenants
+    if (tenant === undefined) return
+    const known = this.#byTenant.get(tenant) ?? new Set()
+    this.#byTenant.set(tenant, known.add(target))
+  }
+
+  /** @returns whether it was there on account of the tenant */
+  delete(target: ProfileTarget, tenant: DirectoryTenant): boolean {
+    const known = this.#byTenant.get(tenant)
+    if (known?.delete(target) !== true) return false
+    if (known.size === 0) this.#byTenant.delete(tenant)
+    return true
+  }
+
+  /** When a tenant of one does not rest, in milliseconds since the epoch; infinity for none. */
+  get readyAt(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const { pace } of this.#byTenant.keys()) first = Math.min(first, pace.readyAt)
+    return first
+  }
+
+  /** @returns what one look is for: tenants that do not rest have their turns */
+  take(now: number): ProfileTarget[] {
+    const batch: ProfileTarget[] = []
+    let left = AT_ONCE.conditions
+    for (const [tenant, targets] of [...this.#byTenant]) {
+      if (tenant.pace.readyAt > now) continue
+      for (const target of targets) {
+        if (batch.length === AT_ONCE.targets || left <= 0) break
+        batch.push(target)
+        targets.delete(target)
+        if (isForAll(target)) left -= target.conditions
+      }
+      this.#byTenant.delete(tenant)
+      if (targets.size > 0) this.#byTenant.set(tenant, targets)
+      if (batch.length === AT_ONCE.targets || left <= 0) break
+    }
+    return batch
+  }
+}
+
+const isForAll = ({ places }: ProfileTarget): boolean => places.includes('')
+
+/** Has the tenants of targets account for the steps of one look. */
+export function spendFor(targets: readonly ProfileTarget[], steps: number, now: number): void {
+  const weights = new Map<DirectoryTenant, number>()
+  let all = 0
+  for (const target of targets) {
+    const weight = isForAll(target) ? target.conditions : ANCHORED
+    all += weight
+    for (const tenant of target.tenants) weights.set(tenant, (weights.get(tenant) ?? 0) + weight)
+  }
+  for (const [{ pace }, weight] of weights) pace.spend((steps * weight) / all, now)
+}
