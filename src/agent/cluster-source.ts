@@ -13,7 +13,7 @@ import { PriorityLimiter } from '../kube/limiter.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { armorProfiles } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
-import { withoutManagedFields } from '../kube/store.ts'
+import { profileSlimmer, roomForProfiles } from './kept-profile.ts'
 import type { ProfileSource } from './profile-source.ts'
 import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
 
@@ -21,6 +21,8 @@ export interface ClusterSourceOptions {
   connection: Connection
   /** Name of the Node object. */
   node: string
+  /** Where vArmor is installed, and ArmorProfiles of cluster policies are. */
+  namespace?: string
   /** Origins of managers' status servers. */
   managers: readonly [string, ...string[]]
   send: SendReport
@@ -51,7 +53,8 @@ export class ClusterSource implements ProfileSource {
     const client = new ApiClient({ connection, limiter: this.#limiter, ...observed })
     this.#reflector = new Reflector({
       source: clientSource(client, armorProfiles),
-      transform: withoutManagedFields,
+      transform: profileSlimmer(),
+      room: roomForProfiles(options.namespace),
       timing,
       observer: {
         failed: (err, delay) =>

@@ -6,6 +6,7 @@ import { armorProfileSpec } from '../api/schema/armor-profile.ts'
 import { nodeOf } from '../api/schema/node.ts'
 import type { ArmorProfile, ArmorProfileSpec, Profile } from '../api/types.ts'
 import { validateSchema } from '../api/validate-schema.ts'
+import { whyOutlined } from '../base/left-out.ts'
 import { contentDigest } from '../enforcer/ports.ts'
 import type { CarriedProfile, Contents } from '../profile/carried.ts'
 import type { Result } from '../profile/result.ts'
@@ -21,7 +22,8 @@ const schema = nodeOf(armorProfileSpec)
 const NAMED = 5
 
 /** @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their digests */
-export function wantedOf({ metadata, spec, status }: ArmorProfile, before: Wanted | undefined): Wanted {
+export function wantedOf(armorProfile: ArmorProfile, before: Wanted | undefined): Wanted {
+  const { metadata, spec, status } = armorProfile
   const { profile, behaviorModeling, source } = spec
   const about = {
     uid: metadata.uid ?? '',
@@ -29,7 +31,7 @@ export function wantedOf({ metadata, spec, status }: ArmorProfile, before: Wante
     profile: profile.name,
     leaving: metadata.deletionTimestamp !== undefined,
   }
-  const conflict = conflictOf(spec)
+  const conflict = whyOutlined(armorProfile) ?? conflictOf(spec)
   if (conflict !== undefined) return { wanted: { ...about, contents: new Map(), conflict } }
   if (source === undefined) {
     const contents = contentsOf(profile.enforcer, textsOf(profile), before?.wanted.contents)

@@ -5,6 +5,8 @@ import { type KubeObject, keyOf } from './objects.ts'
 export interface RoomOptions<T> {
   /** For people: `VarmorPolicies`. */
   what: string
+  /** For people, too: whose memory it is. Default managers. */
+  keeper?: string
   /** Bytes that all objects may take. */
   all: number
   /** Bytes that those of one namespace may take: the others keep the rest. */
@@ -65,15 +67,15 @@ export class Room<T extends KubeObject> {
 
   /** Why there is no room for the object; undefined if there is, which is then taken. */
   #whyNot(object: T): string | undefined {
-    const { what, all, ofNamespace, exempt } = this.#options
+    const { what, keeper = 'managers', all, ofNamespace, exempt } = this.#options
     const namespace = object.metadata?.namespace ?? ''
     if (namespace === exempt) return undefined
     const bytes = heapBytes(object)
     const isMine = bytes + (this.#ofNamespace.get(namespace) ?? 0) > ofNamespace
     if (isMine || bytes + this.#all > all) {
-      const [whose, most] = isMine ? [`the namespace ${namespace} takes`, ofNamespace] : ['all namespaces take', all]
+      const [whose, most] = isMine ? [`the namespace ${namespace}`, ofNamespace] : ['all namespaces', all]
       const room = Math.round((most / mebibyte) * 10) / 10
-      return `there is no room for it: what managers keep of the ${what} of ${whose} more than ${room} MiB of memory; delete some, or make them smaller`
+      return `there is no room for it: ${keeper} have ${room} MiB of memory for the ${what} of ${whose}; delete some, or make them smaller`
     }
     this.#sizes.set(keyOf(object), { namespace, bytes })
     this.#add(namespace, bytes)

@@ -35,14 +35,14 @@ describe('room for objects', () => {
     const outline = room.fit(large('f', 'one'))
     expect(outline).to.deep.include({ metadata: large('f', 'one').metadata })
     expect(outline.spec).to.equal(undefined)
-    expect(whyOutlined(outline)).to.match(/Things of the namespace one takes? more than 0 MiB/)
+    expect(whyOutlined(outline)).to.match(/managers have 0 MiB of memory for the Things of the namespace one/)
   })
 
   it('is full for all when all have theirs, but for whom it is always there', () => {
     const room = new Room(options)
     for (const namespace of ['one', 'two', 'three'])
       for (const name of ['a', 'b', 'c']) room.fit(large(name, namespace))
-    expect(whyOutlined(room.fit(large('a', 'four')))).to.match(/of all namespaces/)
+    expect(whyOutlined(room.fit(large('a', 'four')))).to.match(/Things of all namespaces/)
     expect(whyOutlined(room.fit(large('a', 'ours', 1_000_000)))).to.equal(undefined)
   })
 

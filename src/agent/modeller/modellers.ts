@@ -9,6 +9,7 @@ import type { Loss } from '../../audit/sink/loss-tally.ts'
 import { logTrouble } from '../../base/bug.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import { reporting } from '../kept-profile.ts'
 import type { NodeSide } from '../node-side.ts'
 import { beganFamily, beganFamilyName, courierFamily, courierFamilyName, type SendModel } from './courier.ts'
 import { RecordingFolder } from './recording-files.ts'
@@ -245,7 +246,7 @@ const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import
  * one that was started while its workload was recorded goes on to report each call until it is started anew.
  */
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
-  profile.seccomp?.includes('SCMP_ACT_LOG') !== true && profile.appArmor?.includes('complain') !== true
+  profile.seccomp?.includes(reporting.seccomp) !== true && profile.appArmor?.includes(reporting.appArmor) !== true
 
 const goesOn = ({ wanted, closing }: Known): boolean => wanted.open || closing !== undefined
 
