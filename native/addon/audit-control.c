@@ -57,7 +57,7 @@ int audit_control_open(struct audit_control *control)
 	control->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	if (control->fd < 0)
 		return -errno;
-	/* From here on nobody else can send to it and so fill its buffer. */
+	/* From here on only the kernel can send to the socket and so fill its buffer. */
 	if (connect(control->fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
 		error = -errno;
 		audit_control_close(control);

@@ -86,7 +86,7 @@ static int receive(struct listener *l, struct intake *in)
 }
 
 /*
- * Counts a record that says that somebody changed audit's settings or rules (AUDIT_CONFIG_CHANGE), and of these the
+ * Counts a record of a change of audit's settings or rules (AUDIT_CONFIG_CHANGE), and of these the
  * removals of a rule that keeps records from being made.
  */
 static void note_change(struct listener *l, const struct intake *in)

@@ -35,7 +35,7 @@ export interface ViolationPipelineOptions {
   seenProcesses?: ProcessLog
   /** What is known of who forked whom; whoever opened it closes it, after the pipeline. */
   lineage?: Lineage
-  /** Knows what the kernel makes no records of; whoever started it closes it. Its news go into the log, too. */
+  /** Knows what the kernel makes no records of. The code that started it closes it. Its news go into the log, too. */
   silence?: SilenceWatch
   /** What pipelines before this one have counted. Default: there was none. */
   counts?: ViolationCounts

@@ -30,7 +30,7 @@ interface Source<Found> {
   unusable: string
 }
 
-/** Certificates in files that somebody else renews, of a server or of the authorities of its clients: they are read again while it goes on. */
+/** Certificates in files that another program renews, of a server or of the authorities of its clients: they are read again while it goes on. */
 export class FileCredentials<Found extends object = ServingCredentials> {
   readonly #options: Common
   readonly #source: Source<Found>

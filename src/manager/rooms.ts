@@ -25,7 +25,7 @@ export interface Rooms {
 
 /**
  * How much a manager keeps of what tenants make. What is not theirs, such as cluster policies, has no bound but the API server's.
- * @param memory bytes that the process may take; 0 where nobody says
+ * @param memory bytes that the process may take; 0 where it is not known
  * @param exempt namespace of the agents' DaemonSet, which is always kept
  */
 export function roomsFor(memory: number, exempt?: string): Rooms {

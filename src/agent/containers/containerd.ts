@@ -135,7 +135,7 @@ export class Containerd implements ContainerRuntime {
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
     const whole = spec && parseObject(spec.value.toString('utf8'))
     const { annotations, process, linux } = readSpec(whole)
-    // An image may have the label, too: it is CRI's with CRI's annotation, or where nobody can read that.
+    // An image may have the label, too. CRI has set it where CRI's annotation stands beside it, or where the annotation cannot be read.
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
     if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined

@@ -19,7 +19,7 @@ export interface PolicyMemory {
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
-/** Policies of a node are some megabytes at most; of a longer file, nobody has written it for us. */
+/** The policies of a node are some megabytes at most: the agent has not written a longer file. */
 const mostBytes = 256 * mebibyte
 
 /** @param namespace where vArmor would be installed */

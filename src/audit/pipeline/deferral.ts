@@ -193,7 +193,7 @@ export class Deferral<Owner> {
     }
   }
 
-  /** What is recorded waits longest, and goes first: whoever is recorded takes nothing from others. */
+  /** Records of a model wait longest and go first, so that a container that is recorded takes nothing from others. */
   #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
     let most: Share<Owner> | undefined
     for (const share of this.#shares.values())

@@ -43,7 +43,7 @@ export class LossLog {
   readonly #onLoss: (loss: Loss) => void
   /** Every other count that a line has to say. */
   readonly unsaid = new Unsaid(() => queueMicrotask(this.#wake))
-  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: nobody stores them. */
+  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: they are not stored. */
   beforeLines: (statements: readonly Statement[]) => Promise<void> = async () => undefined
   /** Called when a line is in the log, and what it says need not be stored. */
   afterLine: (statement: Statement) => void = () => undefined

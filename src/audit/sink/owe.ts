@@ -12,6 +12,6 @@ export function owe(log: CountingLog, writer: Writer, now: number, statement: St
     return
   }
   const { bytes } = statementLine(writer, Math.floor(now / 1_000), statement)
-  // A line of ours, which nobody has read: the accounting does not have it.
+  // The agent's own line was read from no source: the accounting does not have it.
   log.offer({ bytes, lines: 0, lossy: false, settle: ({ reason }) => void (reason === undefined && said?.()) })
 }

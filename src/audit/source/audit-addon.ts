@@ -58,7 +58,7 @@ export interface ListenerStats {
   /** Times that the thread had to wait for `read`. */
   stalls: number
   samples: number
-  /** Of the filtered ones: somebody changed audit's settings or rules. */
+  /** Filtered records of changes of audit's settings or rules. */
   configChanges: number
   /** Of these: a rule of the list `exclude` was removed. */
   exclusionsRemoved: number

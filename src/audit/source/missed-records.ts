@@ -36,7 +36,7 @@ export interface MissedPorts {
   notify?: Notify
 }
 
-/** A time in which nobody listened, in unix seconds. */
+/** A time in which no agent listened, in unix seconds. */
 export interface Gap {
   /** By the time of day as it was when the gap began, and as it is since it ended: it may have been set in between. */
   spans: readonly [Span, Span]
@@ -210,7 +210,7 @@ function isWithoutGap(lines: readonly AuditLine[], gap: Gap): boolean {
   return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
 }
 
-/** What a rule of the list `exclude` drops has no number, so that no gap shows it: where one has changed meanwhile, nobody knows. */
+/** Records that a rule of the list `exclude` drops have no number, so no gap shows them. After a change of rules some may be missing. */
 const isOfExclusion = ({ text }: AuditLine): boolean =>
   /^(?:node=\S+ )?type=(?:1305|CONFIG_CHANGE) .* op="?(?:add|remove)_rule"? .*\blist=5 /.test(text)
 

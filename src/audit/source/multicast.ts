@@ -63,7 +63,7 @@ export interface MulticastStats extends SourceStats {
   auditd: number | null
   /** The kernel's switch: 0 off, 1 on, 2 on and locked; null if it may not be asked. Records of our types come with each. */
   auditEnabled: number | null
-  /** Times that somebody changed audit's settings or rules, and of these removals of rules of the list `exclude`. */
+  /** Changes of audit's settings or rules, and removals of rules of the list `exclude` among them. */
   configChanges: number
   exclusionsRemoved: number
   network: 'initial' | 'unknown'

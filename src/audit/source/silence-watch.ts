@@ -114,7 +114,7 @@ export class SilenceWatch {
   attach(log: WatchedLog): void {
     const { clock } = this.#ports
     this.#log = log
-    // What has changed before is not told: it is looked again soon.
+    // The source does not tell of earlier changes: the next look comes soon.
     this.#told = { all: -1, exclusionsRemoved: log.changes?.().exclusionsRemoved ?? 0 }
     if (log.seenAgo !== undefined) this.#spans.begin(clock.now() - log.seenAgo - sayEvery)
     this.#say()
@@ -188,7 +188,7 @@ export class SilenceWatch {
     for (const records of recordKinds)
       for (const reason of ['rule', 'setting'] as const) {
         const why = lossReason({ records, reason })
-        // Rules of which nobody knows may keep records from being made.
+        // Rules that are not known may keep records from being made.
         if (!whys.has(why) && (reason === 'setting' || this.#unknown === undefined)) this.#spans.good(why, at)
       }
   }
@@ -239,7 +239,7 @@ const unexpected = (cause: unknown): AuditSourceError =>
 /** Times of which something is missing, by reason, until they are said. All but what is said is by the monotonic clock. */
 class Spans {
   readonly #clock: Clock
-  /** Since when nobody has looked. */
+  /** Since when the kernel was not asked. */
   #begun: number
   /** When the last look began that has found nothing missing. */
   readonly #goodAt = new Map<string, number>()

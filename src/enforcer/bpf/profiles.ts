@@ -301,7 +301,7 @@ export class BpfProfiles {
     this.#free.push(slot)
   }
 
-  /** A number that no profile had since the boot: records that nobody has read yet may name what is gone. */
+  /** A number that no profile had since the boot: records that are not read yet may name a profile that is gone. */
   #nextId(): number {
     this.#id++
     this.#state.noteNumber('profile', undefined, this.#id)

@@ -70,7 +70,7 @@ function* foundOf(members: readonly Addressed[], countsClaimed: boolean): Genera
   return beyond === 0 ? found : { ...found, omitted: found.omitted + beyond }
 }
 
-/** Of Services anywhere, what they claim does not count: whoever may make one would say what the pods of others cannot reach. */
+/** @param countsClaimed whether addresses that Services claim count (`Target.countsClaimed` says why they may not) */
 function* groupsOf(members: readonly Addressed[], countsClaimed: boolean): Iterable<AddressedGroup> {
   for (const { groups } of members) for (const group of groups) if (countsClaimed || group.claimed !== true) yield group
 }

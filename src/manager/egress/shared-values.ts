@@ -1,4 +1,4 @@
-/** Values that equal causes have, each kept once as long as somebody holds it. */
+/** Values that equal causes have, each kept once as long as it has a holder. */
 export class SharedValues<T> {
   readonly #byKey = new Map<string, { value: T; holders: number }>()
 
