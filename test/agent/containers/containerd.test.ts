@@ -74,7 +74,7 @@ describe('containers of a real containerd', () => {
 
   it('are found at the start, by events, and after it was down; those that went meanwhile are gone', async () => {
     real.run('before', labels('before-1'))
-    real.run('pause', { ...labels('before-1'), 'io.cri-containerd.kind': 'sandbox' })
+    real.run('pause-before', { ...labels('before-1'), 'io.cri-containerd.kind': 'sandbox' })
     const running = watch.start()
     await until(() => known().join() === 'before')
     const before = watch.containers.get('before')!
