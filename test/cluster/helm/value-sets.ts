@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { registry } from './helm.ts'
 
 export interface ValueSet {
   name: string
@@ -8,13 +9,14 @@ export interface ValueSet {
 }
 
 const fixture = new URL('../../fixtures/helm/upstream-values.json', import.meta.url)
+const upstream = JSON.parse(readFileSync(fixture, 'utf8'))
 
 /** Values of all that is off, on, or otherwise than by default. */
 export const valueSets: readonly ValueSet[] = [
   { name: 'nothing', values: {} },
   {
-    name: 'all values of upstream’s chart, as it has them',
-    values: JSON.parse(readFileSync(fixture, 'utf8')),
+    name: 'all values of upstream’s chart, as it has them, but for where the image is',
+    values: { ...upstream, image: { ...upstream.image, registry } },
   },
   {
     name: 'what a user of upstream changes',
