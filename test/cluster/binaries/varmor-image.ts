@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { output, probe } from '../command.ts'
@@ -58,7 +68,8 @@ class Builder {
   /** Debian 13 from its packages, as thin as its slim image. */
   async base(): Promise<string> {
     const name = 'localhost/varmor-base'
-    if ((await this.#buildah('images', '--quiet', '--filter', `reference=${name}`)).trim() !== '') return name
+    const known = await this.#byDigest(name)
+    if (known !== undefined) return known
     const archive = join(this.#store, 'base.tar')
     const leftOut = ['man', 'doc', 'locale', 'info'].map((what) => `--dpkgopt=path-exclude=/usr/share/${what}/*`)
     const options = [
@@ -75,7 +86,14 @@ class Builder {
     const file = join(this.#store, 'Dockerfile')
     writeFileSync(file, 'FROM scratch\nADD base.tar /\n')
     await this.#buildah('bud', '--timestamp', '0', '-f', file, '-t', name, this.#store)
-    return name
+    return (await this.#byDigest(name))!
+  }
+
+  /** `name@sha256:…`, as the build wants its base; undefined where there is none. */
+  async #byDigest(name: string): Promise<string | undefined> {
+    const format = ['--format', '{{.Name}}@{{.Digest}}', '--filter', `reference=${name}`]
+    const [found] = (await this.#buildah('images', ...format)).split('\n').filter((line) => line.startsWith(`${name}@`))
+    return found
   }
 
   /**
@@ -90,8 +108,27 @@ class Builder {
     writeFileSync(npmrc, `registry=${registry}\n${trusts ? 'cafile=/etc/host-certificates\n' : ''}`)
     const mounts = [`${npmrc}:/etc/npmrc:ro`, ...(trusts ? [`${certificates}:/etc/host-certificates:ro`] : [])]
     const image = [...mounts.flatMap((mount) => ['--volume', mount]), '--build-arg', `BASE=${base}`]
+    if (dockerfile === 'deploy/Dockerfile') image.push(...(await this.#versions(base)))
     const run = ['--isolation', 'chroot', '--network', 'host', '--layers', '--timestamp', '0', ...flags]
     await this.#buildah('bud', ...run, ...image, '-f', join(project, dockerfile), '-t', tag, project)
+  }
+
+  /** Where Debian's archive has gone on since the project's versions: those of now, in their place. @returns flags of buildah */
+  async #versions(base: string): Promise<string[]> {
+    const [ours, now] = [join(project, 'deploy/image/packages'), join(this.#store, 'packages')]
+    rmSync(now, { recursive: true, force: true })
+    cpSync(ours, now, { recursive: true })
+    const toFolder = ['--target', 'versions', '--output', `type=local,dest=${now}`]
+    const flags = ['--isolation', 'chroot', '--network', 'host', '--build-arg', `BASE=${base}`]
+    await this.#buildah('bud', ...flags, ...toFolder, '-f', join(project, 'deploy/Dockerfile'), project)
+    const architecture = (await output('dpkg', ['--print-architecture'])).trim()
+    const linesIn = (folder: string): string[] =>
+      ['runtime', 'tools'].flatMap((list) => readFileSync(join(folder, architecture, list), 'utf8').split('\n'))
+    const known = existsSync(join(ours, architecture)) ? linesIn(ours) : []
+    const others = linesIn(now).filter((line) => !known.includes(line))
+    if (others.length === 0) return []
+    console.log(`      Debian has other versions than deploy/image/packages/${architecture} now: ${others.join(' ')}`)
+    return ['--build-context', `packages=${now}`]
   }
 
   /** Another image on top of one that is in an archive. */
