@@ -28,7 +28,10 @@ export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'b
 
 /** Milliseconds that a job waits that nobody stands and waits for: a thread takes minutes to start on a node that is busy and slow, and one that is given up begins anew. */
 const LONG_WAIT = 300_000
-/** Jobs that wait: urgent ones of one tenant, urgent ones, all. Each may hold a policy of a megabyte. Of urgent ones too many, those of who has most go. */
+/**
+ * Jobs that wait: urgent jobs of one tenant, urgent jobs, all jobs. Each may hold a policy of a megabyte. A full queue drops the youngest
+ * job of the peer that has most urgent jobs, or of the tenant that has most other jobs.
+ */
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
 const MOST = 5_000
@@ -184,19 +187,20 @@ export class CompilerPool implements Compilers {
 
   #isFull(tenant: string, peer: string, urgent: boolean): boolean {
     const { size } = this.#waiting
-    if (!urgent || size < MOST_OF_TENANT) return size >= MOST
-    const urgents = [...this.#waiting].filter((job) => job.urgent)
-    if (urgents.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT) return true
-    return urgents.length >= MOST_URGENT && !this.#makeRoom(urgents, peer)
+    if (size < (urgent ? MOST_OF_TENANT : MOST)) return false
+    const ofKind = [...this.#waiting].filter((job) => job.urgent === urgent)
+    if (!urgent) return !this.#makeRoom(ofKind, 'tenant', tenant)
+    if (ofKind.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT) return true
+    return ofKind.length >= MOST_URGENT && !this.#makeRoom(ofKind, 'peer', peer)
   }
 
-  /** Gives up the youngest job of the peer that has most of them. @returns whether that is another one, which has more than this one would */
-  #makeRoom(urgents: readonly Job[], peer: string): boolean {
+  /** Drops the youngest job of the peer or tenant that has most jobs. @returns whether it has more jobs than this one would have */
+  #makeRoom(jobs: readonly Job[], by: 'peer' | 'tenant', own: string): boolean {
     const counts = new Map<string, number>()
-    for (const job of urgents) counts.set(job.peer, (counts.get(job.peer) ?? 0) + 1)
+    for (const job of jobs) counts.set(job[by], (counts.get(job[by]) ?? 0) + 1)
     const [most, count] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one))
-    if (count <= (counts.get(peer) ?? 0) + 1) return false
-    this.#drop(urgents.findLast((job) => job.peer === most)!)
+    if (count <= (counts.get(own) ?? 0) + 1) return false
+    this.#drop(jobs.findLast((job) => job[by] === most)!)
     return true
   }
 

@@ -362,6 +362,31 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => end === 'a done').length).to.equal(128)
   })
 
+  it('has the namespace with most jobs give up its youngest where 5,000 wait, and no other one', async () => {
+    open({ threads: 1 })
+    const asks = (name: string, count: number): void => {
+      for (let i = 0; i < count; i++) ask(name, { cost: 0, id: i }, { urgent: false })
+    }
+    asks('flood', 5_000)
+    asks('victim', 20)
+    asks('flood', 30)
+    asks('other', 1)
+    expect(pool.waiting).to.equal(5_000)
+    await simulation.settle()
+    expect(ends).to.deep.equal(Array(51).fill('flood BUSY'))
+    await simulation.runFor(STARTING + 100)
+    expect(ends.slice(51, 100).filter((end) => !end.startsWith('flood')).length).to.equal(21)
+    expect(ends.filter((end) => end === 'flood done').length).to.equal(4_979)
+  })
+
+  it('takes no more than 5,000 jobs of as many namespaces, and keeps those that wait', async () => {
+    open({ threads: 1 })
+    for (let i = 0; i < 5_000; i++) ask(`ns-${i}`, { cost: 0 }, { urgent: false })
+    ask('late', { cost: 0 }, { urgent: false })
+    await simulation.settle()
+    expect([pool.waiting, ...ends]).to.deep.equal([5_000, 'late BUSY'])
+  })
+
   it('lets nobody who asks in the names of others take their turns', async () => {
     open({ threads: 1 })
     const asks = (name: string, peer: string, count: number, cost: number): void => {
