@@ -8,6 +8,7 @@ import type { Observation } from './policy/observation.ts'
 import { objectsNow, observe, seenOf } from './policy/observe.ts'
 import type { PolicyMessage, PolicyPorts } from './policy/ports.ts'
 import { PATIENCE, Turns } from './policy/turns.ts'
+import { UnwrittenDocuments } from './policy/unwritten-documents.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -32,6 +33,7 @@ const STATUSES_AT_ONCE = 32
 interface Means {
   ports: PolicyPorts
   statuses: Turns
+  documents: UnwrittenDocuments
 }
 
 /**
@@ -40,9 +42,14 @@ interface Means {
  * does not look again when these bring it.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
-  const means: Means = { ports, statuses: new Turns(STATUSES_AT_ONCE, ports.turnCame) }
+  const means: Means = {
+    ports,
+    statuses: new Turns(STATUSES_AT_ONCE, ports.turnCame),
+    documents: new UnwrittenDocuments(),
+  }
   return {
     start(context) {
+      means.documents.drop(context.key)
       const { lastFailure } = context
       if (lastFailure === undefined) return freshMemory()
       context.after('start', 0, { type: 'due' })
@@ -88,7 +95,8 @@ function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memo
 }
 
 /** Observes, decides and acts, until there is nothing to do now, or a status is to be written and it is not its turn. */
-async function converge({ ports, statuses }: Means, before: Memory, context: Context): Promise<Memory> {
+async function converge(means: Means, before: Memory, context: Context): Promise<Memory> {
+  const { ports, statuses } = means
   const { key } = context
   let memory: Memory = { ...before, convergedAt: context.now(), looked: '' }
   let [isWriter, waits] = [false, false]
@@ -99,8 +107,9 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
       memory = decision.memory
       announce(ports, decision)
       if (decision.rollout !== undefined) ports.sendToRollout(key, decision.rollout)
-      if (decision.ended) end(ports, seen, context)
+      if (decision.ended) end(means, seen, context)
       if (decision.effect === undefined) {
+        if (memory.compiled === undefined) means.documents.drop(key)
         setTimers(decision, context)
         return { ...memory, failures: 0, looked: seenOf(seen) }
       }
@@ -120,9 +129,10 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
         isWriter = false
       }
       try {
-        const answer = await carryOut(ports, seen, decision.effect)
+        const answer = await carryOutWithin(means, seen, decision.effect, key)
         announce(ports, answer)
         memory = { ...memory, ...answer.memory }
+        if (memory.compiled === undefined) means.documents.drop(key)
       } catch (error) {
         if (!(error instanceof PortError)) throw error
         setTimers(decision, context)
@@ -138,6 +148,25 @@ async function converge({ ports, statuses }: Means, before: Memory, context: Con
   lookAgain(context, 'round', ports.settings.statusInterval)
   return memory
 }
+
+/** As `carryOut`, but compiles only as much as there is room for until it is written. */
+async function carryOutWithin(
+  { ports, documents }: Means,
+  seen: Observation,
+  effect: Effect,
+  key: string,
+): Promise<Part> {
+  if (effect.type !== 'compile') return carryOut(ports, seen, effect)
+  const { namespace = '' } = effect.policy.metadata
+  if (documents.isRefused(key, namespace)) throw noRoom()
+  const answer = await carryOut(ports, seen, effect)
+  const desired = answer.memory?.compiled?.desired
+  if (desired?.ok === true && !documents.take(key, namespace, desired.document)) throw noRoom()
+  return answer
+}
+
+const noRoom = (): PortError =>
+  new PortError('UNAVAILABLE', 'too many compiled profiles wait for the API server; this policy is compiled later')
 
 const isStatus = ({ type }: Effect): boolean => type === 'write-policy-status' || type === 'write-profile-status'
 
@@ -158,8 +187,9 @@ function lookAgain(context: Context, reason: TimerReason | 'retry' | 'round' | '
   context.after(reason, Math.max(1, delay), { type: 'due' })
 }
 
-function end(ports: PolicyPorts, seen: Observation, context: Context): void {
+function end({ ports, documents }: Means, seen: Observation, context: Context): void {
   forgetNodes(ports, seen)
+  documents.drop(context.key)
   context.stop()
 }
 
