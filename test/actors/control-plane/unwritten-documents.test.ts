@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { LARGEST_DOCUMENT } from '../../../actors/policy/document-size.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
+import { LARGEST_DOCUMENT } from '../../../actors/policy/document-size.ts'
 import {
   MOST_UNWRITTEN,
   MOST_UNWRITTEN_OF_NAMESPACE,
