@@ -6,8 +6,8 @@ const fading = 3_600_000
 const leastShare = 2_048
 /** What is left of a container's bytes when it does not count as one that writes any more. */
 const negligible = 64
-/** Containers whose bytes are remembered; the oldest are forgotten. */
-const mostContainers = 4_096
+/** Containers whose bytes are remembered. Beyond that, the container whose last line is the oldest is forgotten, and has its share again. */
+export const mostContainers = 4_096
 
 /** Its files turn over so often at most in the time of fading, whatever is reported. */
 const parts = 16
@@ -47,6 +47,8 @@ export class DigestShares {
 
   add(key: string, bytes: number): void {
     const known = this.#used.get(key)
+    // The container that wrote last comes last.
+    this.#used.delete(key)
     this.#used.set(key, { bytes: bytes + (known === undefined ? 0 : this.#left(known)), at: this.#clock.now() })
     if (this.#used.size > mostContainers) this.#used.delete(this.#used.keys().next().value!)
   }

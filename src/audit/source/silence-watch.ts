@@ -1,6 +1,6 @@
 import { asWall, type Clock, type Timer, type WallMs } from '../../base/clock.ts'
 import type { Loss } from '../sink/loss-tally.ts'
-import { type AuditRule, ruleText } from './audit-rules.ts'
+import type { AuditRule } from './audit-rules.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import type { NoSource } from './choose-source.ts'
 import {
@@ -230,8 +230,9 @@ export class SilenceWatch {
 
 const enforcerOf = (records: RecordKind): string => (records === 'D-Bus' ? 'AppArmor' : records)
 
+/** Each rule whole: `ruleText` cuts long rules, and several may begin alike. */
 const exclusions = (rules: readonly AuditRule[]): string[] =>
-  rules.filter(({ list }) => list === 'exclude').map(ruleText)
+  rules.filter(({ list }) => list === 'exclude').map((rule) => JSON.stringify(rule))
 
 const unexpected = (cause: unknown): AuditSourceError =>
   new AuditSourceError('SYSTEM', `read the rules of the kernel's audit (${cause})`, 'see the reason', {}, { cause })

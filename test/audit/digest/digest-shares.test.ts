@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { keptBytes } from '../../../src/agent/violation-logs.ts'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { Digest } from '../../../src/audit/digest/digest.ts'
-import { DigestShares, digestBytes } from '../../../src/audit/digest/digest-shares.ts'
+import { DigestShares, digestBytes, mostContainers } from '../../../src/audit/digest/digest-shares.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import { mebibyte } from '../../../src/base/bytes.ts'
 import { demo } from '../harness.ts'
@@ -70,6 +70,18 @@ describe('shares of the digest', () => {
     expect(shares.room('new')).to.equal(Math.floor(mebibyte / 101))
     for (let i = 100; i < 5_000; i++) shares.add(`c${i}`, 1_000)
     expect(shares.room('newer')).to.equal(2_048)
+  })
+
+  it('are not given again to a container that goes on writing, however many containers come', () => {
+    const shares = new DigestShares(new ManualClock(), mebibyte)
+    shares.add('flood', mebibyte)
+    for (let i = 0; i < 2 * mostContainers; i++) {
+      if (i % 1_000 === 0) shares.add('flood', 1)
+      shares.add(`c${i}`, 100)
+    }
+    expect(shares.room('flood')).to.be.at.most(0)
+    // A container that has not written since is forgotten.
+    expect(shares.room('c0')).to.equal(2_048)
   })
 
   it('are there again after a while', async () => {

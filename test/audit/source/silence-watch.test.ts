@@ -5,7 +5,7 @@ import { AuditSourceError } from '../../../src/audit/source/audit-source-error.t
 import { SilenceWatch, type WatchedLog } from '../../../src/audit/source/silence-watch.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { notices } from './notices.ts'
-import { type MadeRule, msgtype, rulesBytes } from './rule-bytes.ts'
+import { exe, type MadeRule, msgtype, rulesBytes } from './rule-bytes.ts'
 
 const avc: MadeRule = { fields: [[msgtype, '=', 1400]] }
 const harmless: MadeRule = { fields: [[msgtype, '=', 1307]] }
@@ -207,6 +207,25 @@ describe('a watch for records that the kernel does not make', () => {
     expect(said()).to.deep.equal(['excluded-unseen 1..6'])
     await clock.advance(5 * minute)
     kernel.remove(harmless)
+    await clock.advance(minute)
+    expect(said()).to.deep.equal([])
+  })
+
+  it('tells rules apart that differ behind 300 characters alone', async () => {
+    const { kernel, clock, watch, said, logOf } = world()
+    const long = (end: string): MadeRule => ({
+      fields: [
+        [msgtype, '=', 1307],
+        [exe, '=', `/${'x'.repeat(400)}${end}`],
+      ],
+    })
+    const [one, other] = [long('a'), long('b')]
+    kernel.rules = [one, other]
+    await watch.start()
+    watch.attach(logOf())
+    await clock.advance(5 * minute)
+    expect(said()).to.deep.equal([])
+    kernel.remove(other)
     await clock.advance(minute)
     expect(said()).to.deep.equal([])
   })
