@@ -16,7 +16,7 @@ import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
 import type { Restart } from './rollout/restart-patch.ts'
 import type { RolloutSettings } from './rollout/settings.ts'
-import { type Known, nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
+import { type Known, madeAt, nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
 import type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -90,12 +90,19 @@ function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Cont
 }
 
 /** Another change, or the same one wanted anew, makes the one before pointless; the same one goes on as it is, and the policy is sent how far it is. */
-function changeTo({ limiter }: RolloutPorts, memory: Memory, wanted: WantedRollout, context: Context): Memory {
+function changeTo(ports: RolloutPorts, memory: Memory, wanted: WantedRollout, context: Context): Memory {
   if (memory.wanted?.change === wanted.change && memory.wanted.since === wanted.since)
     return { ...memory, wanted, lastSent: '' }
-  limiter.done(context.key)
+  ports.limiter.done(context.key)
   context.cancel('try-again')
-  return { ...idle(memory.turns), wanted }
+  return { ...idle(memory.turns), wanted, lastMade: lastMadeFor(ports, wanted) }
+}
+
+/** An update of a policy has no time stamp of the API server: no workload that is there now has picked it up. */
+function lastMadeFor({ stores }: RolloutPorts, { target: { kind }, namespace, stamp }: WantedRollout): number {
+  let last = stamp
+  if (kind !== 'Pod') for (const workload of stores.workloads(kind, namespace)) last = Math.max(last, madeAt(workload))
+  return last
 }
 
 /** One that was given back meanwhile is not taken. */
@@ -121,7 +128,7 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
 
 function surveyOf(
   { stores, settings, winner }: RolloutPorts,
-  { wanted, patched, pods, begun }: Memory,
+  { wanted, patched, pods, begun, lastMade }: Memory,
   times: Pick<Known, 'now' | 'wall'>,
   key: string,
 ): Survey {
@@ -130,7 +137,7 @@ function surveyOf(
     const first = winner(workload)
     return first === key ? undefined : first
   }
-  return survey(stores, wanted, settings, { pods, begun, ...times, rival }, (workload) =>
+  return survey(stores, wanted, settings, { pods, begun, lastMade, ...times, rival }, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }

@@ -73,7 +73,9 @@ export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartVi
   if (isSent || policy.status?.restart?.change !== view.change || nodes.summary.blocking > 0) return {}
   // The one that ended needs no more.
   if (view.progress?.state === 'done') return {}
-  return wanted(seen, { target, enforcers: kernelEnforcers(enforcer), mode, change: view.change, since: view.since })
+  const { change, since } = view
+  const stamp = Date.parse(String(policy.metadata.creationTimestamp)) || 0
+  return wanted(seen, { target, enforcers: kernelEnforcers(enforcer), mode, change, since, stamp })
 }
 
 /** The restart that takes the workloads out of the profile before it goes; `waiting` is empty when there is none (any more). */
@@ -86,7 +88,8 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
     return { waiting: '', part: stopRollout(seen) }
   const progress = memory.progress?.change === change ? memory.progress : undefined
   if (progress?.state === 'done') return { waiting: '', part: {} }
-  const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || wall
+  const stamp = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || 0
+  const since = stamp || wall
   const isSent = memory.sentRollout?.change === change
   const enforcers = kernelEnforcers(profile.spec.profile.enforcer)
   const count = progress === undefined ? '' : `: ${progress.restarted} of ${progress.total}`
@@ -97,7 +100,7 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
       : failure
   return {
     waiting: `workloads are restarted without the profile${count}${why}`,
-    part: isSent ? {} : wanted(seen, { target, enforcers, mode: undefined, change, since }),
+    part: isSent ? {} : wanted(seen, { target, enforcers, mode: undefined, change, since, stamp }),
   }
 }
 
@@ -110,7 +113,7 @@ export function stopRollout({ memory }: Observation): Part {
 /** @param what without a mode, the policy goes */
 function wanted(
   { id, profileId }: Observation,
-  what: Pick<WantedRollout, 'target' | 'enforcers' | 'mode' | 'change' | 'since'>,
+  what: Pick<WantedRollout, 'target' | 'enforcers' | 'mode' | 'change' | 'since' | 'stamp'>,
 ): Part {
   const { change, mode } = what
   const namespace = id.kind === 'VarmorPolicy' ? id.namespace : undefined

@@ -18,6 +18,8 @@ export interface PodsSeen {
 /** What the actor of a rollout knows beside the workloads. A cache: after a crash the policy says again what is wanted. */
 export interface Memory {
   wanted: WantedRollout | undefined
+  /** By the API server's clock: workloads made later have picked up the change already. */
+  lastMade: number
   turn: Turn
   /** Counts the turns asked for, so that one that was given back is not taken for another. */
   turns: number
@@ -45,6 +47,7 @@ const noneFailed: Memory['failedIn'] = new Map()
 
 export const idle = (turns = 0): Memory => ({
   wanted: undefined,
+  lastMade: Number.NEGATIVE_INFINITY,
   turn: { state: 'none' },
   turns,
   lastSent: '',

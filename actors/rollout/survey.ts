@@ -65,7 +65,7 @@ export interface SurveyOptions {
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
 /** What is known beside the workloads. */
-export interface Known extends Pick<Memory, 'pods' | 'begun'> {
+export interface Known extends Pick<Memory, 'pods' | 'begun' | 'lastMade'> {
   /** Milliseconds, by the monotonic clock. */
   now: number
   /** The time of day. */
@@ -89,7 +89,7 @@ export function survey(
     const workload = fresh(stored)
     if (whyOutlined(workload) !== undefined) {
       const mayBeMeant = selector !== undefined || workload.metadata.name === wanted.target.name
-      if (mayBeMeant && !isLater(workload, wanted)) found.outlined.push(workload)
+      if (mayBeMeant && !isLater(workload, known)) found.outlined.push(workload)
     } else if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, known, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
@@ -109,12 +109,15 @@ function isMeant(
   return target.name === name
 }
 
-const isLater = ({ metadata }: Workload, { since }: WantedRollout): boolean =>
-  Date.parse(metadata.creationTimestamp ?? '') > since
+/** When the API server made the workload; a manager's clock may differ from the server's. */
+export const madeAt = ({ metadata }: Pick<Workload, 'metadata'>): number =>
+  Date.parse(metadata.creationTimestamp ?? '') || 0
+
+const isLater = (workload: Workload, { lastMade }: Pick<Known, 'lastMade'>): boolean => madeAt(workload) > lastMade
 
 function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, known: Known, found: Survey): void {
   // Made later, it has picked up the change, and was never restarted for it, whatever it says.
-  if (isLater(workload, wanted)) return
+  if (isLater(workload, known)) return
   const { pods, now, rival } = known
   const at = begunAt(workload, wanted, known, found.begun)
   if (at === undefined) {

@@ -5,8 +5,10 @@ import type { PolicyMode, Target } from '../../src/api/types.ts'
 export interface WantedRollout {
   /** Names the change: the same text, the same change. Letters, digits and `-`. */
   change: string
-  /** Milliseconds since the epoch, by the time of day: workloads made later have picked it up already. */
+  /** When it began, in milliseconds since the epoch by the time of day of the manager. */
   since: number
+  /** When the policy was made, or deleted, by the API server's clock: no workload made before that has picked it up. */
+  stamp: number
   /** The policy goes: its profile is to leave the pod templates. */
   removing: boolean
   /** Undefined for a policy of the whole cluster. */

@@ -92,6 +92,7 @@ const workload = fc
 const wanted = (more: Partial<WantedRollout> = {}): WantedRollout => ({
   change: 'change',
   since: 0,
+  stamp: 0,
   removing: false,
   namespace: 'demo',
   target: { kind: 'Deployment', name: 'web' },

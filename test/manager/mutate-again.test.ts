@@ -295,7 +295,7 @@ describe('mutation once more', () => {
   describe('what a restart brings', () => {
     const index = indexOf({})
     const wanted = {
-      ...{ change: 'create-1', since: 0, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
+      ...{ change: 'create-1', stamp: 0, since: 0, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
       target: { kind: 'Deployment' as const, name: 'web' },
       enforcers: ['AppArmor', 'BPF', 'Seccomp'] as const,
       mode: 'AlwaysAllow' as const,

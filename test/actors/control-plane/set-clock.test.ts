@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { done, restarting, worldOf } from './rollouts.ts'
+import type { AnyPolicy } from '../../../actors/ports.ts'
+import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
 import { policySpec } from './world.ts'
 
 const hour = 3_600_000
@@ -10,6 +11,11 @@ const sets = [
   { what: 'a year back', by: -year },
   { what: 'a year ahead', by: year },
 ]
+
+const mark = 'container.apparmor.security.beta.varmor.org/main'
+const inProfile = {
+  template: { metadata: { annotations: { [mark]: PROFILE } }, spec: { containers: [{ name: 'main' }] } },
+}
 
 describe('a manager whose time of day is set', () => {
   const restarts = async (by: number): Promise<object> => {
@@ -45,7 +51,40 @@ describe('a manager whose time of day is set', () => {
     return [seen, world.getPolicy(key)?.status?.phase]
   }
 
+  /** Nothing here asks a webhook: what is to be restarted is told by the time alone. */
+  const beside = async (by: number): Promise<object> => {
+    const { world } = worldOf(0)
+    const make = (name: string): string => world.workload('Deployment', name, { labels: labels() })
+    const restarted = async (): Promise<string[]> => {
+      await done(world, key)
+      return world.restarts.splice(0).map(({ workload }) => workload)
+    }
+    await world.runFor(10_000)
+    world.clock.setWall(by)
+    const old = ['first', 'second'].map(make)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.restarts.length === 1)
+    await world.runFor(1_500)
+    const later = make('later')
+    expect(await restarted()).to.have.members(old)
+    world.api.update(key, (object) => {
+      ;(object as unknown as AnyPolicy).spec.policy.enforcer = 'AppArmorSeccomp'
+    })
+    await world.runUntil(() => world.getPolicy(key)?.status?.restart?.done === false)
+    expect(await restarted(), 'by an update').to.have.members([...old, later])
+    world.workload('Deployment', 'in-profile', { labels: labels(), ...inProfile })
+    world.api.delete(key)
+    await world.runUntil(() => world.getPolicy(key) === undefined, 600_000)
+    return [
+      world.restarts.length,
+      world.getWorkload('Deployment/demo/in-profile').spec.template.metadata?.annotations?.[mark],
+    ]
+  }
+
   for (const { what, by } of sets) {
+    it(`${what}, beside the API server's, restarts what was there, and nothing that is made later`, async () =>
+      expect(await beside(by)).to.deep.equal([4, undefined]))
+
     it(`${what} restarts workloads one after the other, as before`, async () =>
       expect(await restarts(by)).to.deep.equal(await restarts(0)))
 

@@ -14,7 +14,7 @@ const seccomp = 'container.seccomp.security.beta.varmor.org/c'
 const kubernetes = 'container.apparmor.security.beta.kubernetes.io/c'
 
 const wanted = (...enforcers: KernelEnforcer[]): WantedRollout => ({
-  ...{ change: 'create-1', since: 0, removing: false, namespace: 'demo', profileName, enforcers },
+  ...{ change: 'create-1', since: 0, stamp: 0, removing: false, namespace: 'demo', profileName, enforcers },
   mode: 'AlwaysAllow',
   target: { kind: 'Deployment', name: 'web' },
 })

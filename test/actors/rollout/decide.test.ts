@@ -12,6 +12,7 @@ const NOW = Date.UTC(2026, 0, 1)
 const wanted: WantedRollout = {
   change: 'create-1',
   since: NOW - 1_000,
+  stamp: 0,
   removing: false,
   mode: 'AlwaysAllow',
   namespace: undefined,

@@ -10,7 +10,7 @@ import { outlined } from '../../../src/base/left-out.ts'
 
 const SINCE = Date.UTC(2026, 0, 1)
 const wanted: WantedRollout = {
-  ...{ change: 'create-1', since: SINCE, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
+  ...{ change: 'create-1', since: SINCE, stamp: 0, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
   target: { kind: 'Deployment', name: 'web' },
   enforcers: ['AppArmor'],
   mode: 'AlwaysAllow',
@@ -25,7 +25,7 @@ const web: Workload = {
 }
 
 const known = (now: number, begun: ReadonlyMap<string, number> = new Map()): Known => ({
-  ...{ pods: new Map(), begun, now, wall: asWall(now), rival: () => undefined },
+  ...{ pods: new Map(), begun, lastMade: SINCE, now, wall: asWall(now), rival: () => undefined },
 })
 
 /** The lists that are not empty. */
