@@ -77,6 +77,8 @@ export interface Workload {
 /** Reads are of the last state that is known here, and may lag behind what was written. Objects are shared, and never changed. */
 export interface ControlPlaneStores {
   policy(id: PolicyId): AnyPolicy | undefined
+  /** Whether the namespace may have VarmorPolicies that this manager does not keep, as there are too many. */
+  lacksPolicies(namespace: string): boolean
   profile(namespace: string, name: string): ArmorProfile | undefined
   /** All workloads of a kind, of one namespace or, when that is undefined, of all. */
   workloads(kind: WorkloadKind, namespace: string | undefined): Iterable<Workload>

@@ -39,6 +39,9 @@ function does(seen: Observation, found: Situation): Part[] {
     // Nothing but the watch is late. It is forgotten then: who does not know would let it go once more.
     case 'gone, still shown':
       return []
+    // The policy may be one of too many in its namespace: its profile stays. A later list may say more.
+    case 'not kept':
+      return [{ timers: { removal: seen.settings.longestInterval } }]
     // The profile goes: workloads are taken out of it, nodes unload it, the object is let go.
     case 'gone, profile left':
       return removal(seen, found.profile, 'restarted').parts

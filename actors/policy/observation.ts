@@ -34,6 +34,8 @@ export interface Observation {
   profileId: ProfileId
   /** The newest of what the store has and what our last write was answered with. */
   policy: AnyPolicy | undefined
+  /** Where there is no policy: it may be there, and not be kept, as its namespace has too many. */
+  isUnkept: boolean
   profile: ArmorProfile | undefined
   /** No watch has shown the profile yet; so long it counts nevertheless. */
   profileUnseenUntil: number | undefined

@@ -88,7 +88,7 @@ export interface FoundModel {
 }
 
 export interface PolicyPorts {
-  stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
+  stores: Pick<ControlPlaneStores, 'policy' | 'lacksPolicies' | 'profile'>
   names: Pick<ProfileNames, 'of' | 'claim'>
   api: Omit<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   event: RecordEvent

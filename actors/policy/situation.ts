@@ -28,6 +28,7 @@ export type Situation =
   | { is: 'gone' }
   | { is: 'gone, still shown' }
   | { is: 'gone, profile left'; profile: ArmorProfile }
+  | { is: 'not kept' }
   | { is: 'deleted'; policy: AnyPolicy }
   | { is: 'deleted, profile left'; policy: AnyPolicy; profile: ArmorProfile }
   | { is: 'not held'; policy: AnyPolicy }
@@ -45,6 +46,7 @@ export function situationOf(seen: Observation): Situation {
   const owner = profile === undefined ? undefined : ownerOf(profile)
   const isOurs = owner?.kind === id.kind && owner.name === id.name
   if (policy !== undefined && policy.metadata.uid === memory.gone) return { is: 'gone, still shown' }
+  if (seen.isUnkept && profile !== undefined && isOurs) return { is: 'not kept' }
   if (policy === undefined) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
   if (memory.failure !== '') {
     const status = failedStatus(policy, seen.profileName, memory.failure, seen.wall)

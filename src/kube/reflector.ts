@@ -154,9 +154,19 @@ export class Reflector<T extends KubeObject> {
     return this.#replica.version
   }
 
-  /** Objects of which there is the outline alone, because there is no room for more. */
+  /** Objects of which there is the outline alone, or nothing, because there is no room for more. */
   get outlines(): number {
     return this.#room?.outlines ?? 0
+  }
+
+  /** Whether there is room for one more object of the namespace, be it for its outline. */
+  takesMore(namespace: string): boolean {
+    return this.#room?.takesMore(namespace) ?? true
+  }
+
+  /** Whether the namespace may have objects that are not in the store, as there are too many. */
+  isIncomplete(namespace: string): boolean {
+    return this.#room?.isIncomplete(namespace) ?? false
   }
 
   /** Changes that wait, by handler. */
@@ -213,8 +223,8 @@ export class Reflector<T extends KubeObject> {
     this.#become('listing')
     const way = this.#way
     try {
-      const { objects, version } = await this.#readList(way)
-      const changes = this.#replica.replace(objects, version)
+      const { objects, version, room } = await this.#readList(way)
+      const changes = this.#replica.replace(objects, version, room)
       for (const change of changes) this.#deliver(change)
       this.#observer.listed?.({ way, objects: objects.size, changes: changes.length })
     } catch (error) {
@@ -227,7 +237,7 @@ export class Reflector<T extends KubeObject> {
     return undefined
   }
 
-  async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string }> {
+  async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string; room: Room<T> | undefined }> {
     const objects = new Map<string, T>()
     const pages = new PageSize()
     const room = this.#room?.emptied()
@@ -238,22 +248,23 @@ export class Reflector<T extends KubeObject> {
         const key = keyOf(item)
         if (key === '' || !item.metadata?.resourceVersion)
           throw new BadEvent(`a list has an object without ${key ? 'version' : 'name'}: ${key}`)
-        objects.set(key, this.#listed(key, item, room))
+        const listed = this.#listed(key, item, room)
+        if (listed !== undefined) objects.set(key, listed)
       }
       const { continue: next, resourceVersion: version } = page.metadata
       if (next) options = { continue: next }
-      else if (version) return { objects, version }
+      else if (version) return { objects, version, room }
       else throw new BadEvent('a list has no version to watch from')
     }
   }
 
   /** What is known of it already, so that a list is not a second store. @param room of this list */
-  #listed(key: string, item: T, room: Room<T> | undefined): T {
+  #listed(key: string, item: T, room: Room<T> | undefined): T | undefined {
     const known = this.#store.get(key)
     const { uid, resourceVersion } = item.metadata ?? {}
     const isKnown = known?.metadata?.uid === uid && known?.metadata?.resourceVersion === resourceVersion
     const made = isKnown && known !== undefined && whyOutlined(known) === undefined ? known : this.#made(item)
-    return room?.fit(made) ?? made
+    return room === undefined ? made : room.fit(made, known !== undefined)
   }
 
   /** A page with as many objects as fit into an answer, where the server makes pages. */

@@ -44,7 +44,10 @@ export class Replica<T extends KubeObject> {
       this.ignored++
       return undefined
     }
-    return type === 'DELETED' ? this.#remove(key, object, version, known) : this.#put(key, object, known)
+    if (type === 'DELETED') return this.#remove(key, object, version, known)
+    const change = this.#put(key, object, known)
+    if (change === undefined) this.ignored++
+    return change
   }
 
   #isStale(key: string, version: string, known: T | undefined, deletion: boolean): boolean {
@@ -55,9 +58,11 @@ export class Replica<T extends KubeObject> {
     return deletion && known !== undefined ? order < 0 : order <= 0
   }
 
-  #put(key: string, whole: T, known: T | undefined): Change<T> {
+  /** @returns undefined where it is new, and one too many */
+  #put(key: string, whole: T, known: T | undefined): Change<T> | undefined {
     this.#tombstones.delete(key)
-    const object = this.#room?.fit(whole) ?? whole
+    const object = this.#room === undefined ? whole : this.#room.fit(whole, known !== undefined)
+    if (object === undefined) return undefined
     this.#store.set(object)
     return known === undefined ? { type: 'added', key, object } : { type: 'updated', key, object, old: known }
   }
@@ -89,8 +94,9 @@ export class Replica<T extends KubeObject> {
    *
    * A list older than what we know is of a server whose data were set back (an etcd restored from a backup): it is the truth
    * now, and only then may the version of an object fall.
+   * @param room that the list had
    */
-  replace(objects: ReadonlyMap<string, T>, version: string): Change<T>[] {
+  replace(objects: ReadonlyMap<string, T>, version: string, room?: Room<T>): Change<T>[] {
     const setBack = this.version !== undefined && compareVersions(version, this.version) < 0
     this.version = version
     this.#tombstones.clear()
@@ -103,10 +109,12 @@ export class Replica<T extends KubeObject> {
       this.#room?.forget(key)
       changes.push({ type: 'deleted', key, object: known, missed: true })
     }
+    if (room !== undefined) this.#room?.replaced(room)
     for (const [key, object] of objects) {
       const known = this.#store.get(key)
       if (known !== undefined && !isNews(known, object, setBack)) continue
-      changes.push(this.#put(key, object, known))
+      const change = this.#put(key, object, known)
+      if (change !== undefined) changes.push(change)
     }
     return changes
   }

@@ -81,7 +81,7 @@ export class ClusterView implements ControlPlaneStores {
     )
   }
 
-  /** Objects of which there is no room for more than an outline, by the plural of their kind. */
+  /** Objects of which there is no room for more than an outline, or not for that either, by the plural of their kind. */
   get outlines(): Record<string, number> {
     const { Deployment, StatefulSet, DaemonSet } = this.workloadsOf
     return {
@@ -115,6 +115,10 @@ export class ClusterView implements ControlPlaneStores {
     return kind === 'VarmorPolicy'
       ? this.policies.store.get(`${namespace}/${name}`)
       : this.clusterPolicies.store.get(name)
+  }
+
+  lacksPolicies(namespace: string): boolean {
+    return this.policies.isIncomplete(namespace)
   }
 
   profile(namespace: string, name: string): ArmorProfile | undefined {

@@ -322,6 +322,7 @@ export class Manager {
         behaviorModeling: this.#options.policy?.behaviorModeling ?? false,
         judge: judgeBy(this.#compilers, { installNamespace: namespace, egressControl: this.#egressControl }),
         profileWriters,
+        takesMore: (of) => this.#view.policies.takesMore(of),
       },
       observe: (outcome, seconds) => {
         this.#reviews++

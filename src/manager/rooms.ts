@@ -8,14 +8,16 @@ import type { RoomOptions } from '../kube/room.ts'
 /** Memory that the chart gives a manager, and which one without a limit is taken to have at least twice. */
 const USUAL = 512 * mebibyte
 
-/** Bytes of the objects of a kind, with USUAL memory, and how many namespaces it takes to fill that room. */
+/** Bytes of the objects of a kind, with USUAL memory, how many namespaces it takes to fill that room, and how many objects it has. */
 const SHARES = {
-  policies: { all: 48 * mebibyte, namespaces: 8 },
-  models: { all: 32 * mebibyte, namespaces: 4 },
-  Deployment: { all: 48 * mebibyte, namespaces: 8 },
-  StatefulSet: { all: 16 * mebibyte, namespaces: 4 },
-  DaemonSet: { all: 16 * mebibyte, namespaces: 4 },
+  policies: { all: 48 * mebibyte, namespaces: 8, objects: 12_000 },
+  models: { all: 32 * mebibyte, namespaces: 4, objects: 8_000 },
+  Deployment: { all: 48 * mebibyte, namespaces: 8, objects: 24_000 },
+  StatefulSet: { all: 16 * mebibyte, namespaces: 4, objects: 8_000 },
+  DaemonSet: { all: 16 * mebibyte, namespaces: 4, objects: 8_000 },
 }
+/** A namespace may have the fourth part of the objects: what is kept beside each object does not count in bytes. */
+const OBJECTS_NAMESPACES = 4
 
 export interface Rooms {
   policies: RoomOptions<AnyPolicy & KubeObject>
@@ -33,8 +35,9 @@ export function roomsFor(memory: number, exempt?: string): Rooms {
   const isBounded = memory > 0 && memory < 2 ** 50
   const times = Math.max(1, isBounded ? memory / USUAL : 2)
   const room = (of: keyof typeof SHARES, what: string) => {
-    const { all, namespaces } = SHARES[of]
-    return { what, all: times * all, ofNamespace: (times * all) / namespaces, exempt }
+    const { all, namespaces, objects } = SHARES[of]
+    const most = { all: Math.round(times * objects), ofNamespace: Math.round((times * objects) / OBJECTS_NAMESPACES) }
+    return { what, all: times * all, ofNamespace: (times * all) / namespaces, objects: most, exempt }
   }
   return {
     policies: { ...room('policies', 'VarmorPolicies'), outline: outlineOfPolicy },

@@ -212,6 +212,10 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     return this.#seen.get(keyFor(kind, namespace, name)) as AnyPolicy | undefined
   }
 
+  lacksPolicies(): boolean {
+    return false
+  }
+
   profile(namespace: string, name: string): ArmorProfile | undefined {
     return this.#seen.get(keyFor('ArmorProfile', namespace, name)) as ArmorProfile | undefined
   }

@@ -28,12 +28,12 @@ describe('room for objects', () => {
   it('is full for a namespace that has its share, and not for another one', () => {
     const room = new Room(options)
     const kept = (namespace: string) =>
-      ['a', 'b', 'c', 'd', 'e'].map((name) => whyOutlined(room.fit(large(name, namespace))) === undefined)
+      ['a', 'b', 'c', 'd', 'e'].map((name) => whyOutlined(room.fit(large(name, namespace))!) === undefined)
     expect(kept('one')).to.deep.equal([true, true, true, false, false])
     expect(kept('two')).to.deep.equal([true, true, true, false, false])
     expect(room.outlines).to.equal(4)
     expect(room.bytes).to.be.within(60_000, 80_000)
-    const outline = room.fit(large('f', 'one'))
+    const outline = room.fit(large('f', 'one'))!
     expect(outline).to.deep.include({ metadata: large('f', 'one').metadata })
     expect(outline.spec).to.equal(undefined)
     expect(whyOutlined(outline)).to.match(/managers have 0 MiB of memory for the Things of the namespace one/)
@@ -43,19 +43,36 @@ describe('room for objects', () => {
     const room = new Room(options)
     for (const namespace of ['one', 'two', 'three'])
       for (const name of ['a', 'b', 'c']) room.fit(large(name, namespace))
-    expect(whyOutlined(room.fit(large('a', 'four')))).to.match(/Things of all namespaces/)
-    expect(whyOutlined(room.fit(large('a', 'ours', 1_000_000)))).to.equal(undefined)
+    expect(whyOutlined(room.fit(large('a', 'four'))!)).to.match(/Things of all namespaces/)
+    expect(whyOutlined(room.fit(large('a', 'ours', 1_000_000))!)).to.equal(undefined)
   })
 
   it('is there again when an object goes, or becomes smaller', () => {
     const room = new Room(options)
     for (const name of ['a', 'b', 'c']) room.fit(large(name, 'one'))
-    const isWhole = () => whyOutlined(room.fit(large('d', 'one'))) === undefined
+    const isWhole = () => whyOutlined(room.fit(large('d', 'one'))!) === undefined
     expect(isWhole()).to.equal(false)
     room.fit(large('a', 'one', 10))
     expect(isWhole()).to.equal(true)
     for (const name of ['a', 'b', 'c', 'd']) room.forget(`one/${name}`)
     expect([room.bytes, room.outlines]).to.deep.equal([0, 0])
+  })
+
+  it('takes so many objects of a namespace and of all, however small, and keeps those that it has', () => {
+    const room = new Room({ ...options, objects: { all: 250, ofNamespace: 100 } })
+    const tiny = (name: number, namespace: string): Thing => large(`t${name}`, namespace, 1)
+    const kept = (namespace: string, count: number): number =>
+      Array.from({ length: count }, (_, i) => room.fit(tiny(i, namespace))).filter((one) => one !== undefined).length
+    expect([kept('one', 300), kept('two', 300), kept('three', 300), kept('four', 3)]).to.deep.equal([100, 100, 50, 0])
+    expect(['one', 'five'].map((namespace) => room.takesMore(namespace))).to.deep.equal([false, false])
+    expect(['four', 'five'].map((namespace) => room.isIncomplete(namespace))).to.deep.equal([true, false])
+    expect(room.fit(tiny(1, 'one'), true)).not.to.equal(undefined)
+    expect(room.fit(large('t2', 'one', 1_000_000), true)).not.to.equal(undefined)
+    expect(room.objects).to.equal(250)
+    room.forget('one/t2')
+    expect(room.fit(tiny(300, 'one'))).not.to.equal(undefined)
+    expect(room.fit(tiny(301, 'one'))).to.equal(undefined)
+    for (let i = 0; i < 10; i++) expect(room.fit(tiny(i, 'ours'))).not.to.equal(undefined)
   })
 
   const shapes: { what: string; make: (i: number) => unknown }[] = [
@@ -106,6 +123,30 @@ describe('a reflector with a room', () => {
     await clock.advance(40_000)
     expect([whole(), reflector.outlines]).to.deep.equal([3, 0])
     expect(reflector.store.get('default/g')?.spec).to.deep.equal({ value: 1 })
+    await reflector.stop()
+  })
+
+  it('drops objects that are too many, keeps those that it has at each list, and takes others when there is room', async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `k${i}`)
+    const room = { ...options, objects: { all: 5, ofNamespace: 5 } }
+    const { model, clock, reflector, changes } = await started({ room }, (m) => {
+      for (const name of names) m.set(name, 1)
+    })
+    const kept = () => [...reflector.store.keys()].map((key) => key.replace('default/', '')).sort()
+    expect(kept()).to.deep.equal(names.slice(0, 5))
+    expect([reflector.outlines, reflector.isIncomplete('default')]).to.deep.equal([3, true])
+    model.set('a0', 1)
+    model.set('k7', 2)
+    await settle()
+    expect(changes.map(({ key }) => key)).not.to.include('default/a0')
+    model.endWatches()
+    await clock.advance(40_000)
+    expect(kept()).to.deep.equal(names.slice(0, 5))
+    for (const name of ['k0', 'k1', 'k2', 'k6', 'k7']) model.remove(name)
+    model.endWatches()
+    await clock.advance(40_000)
+    expect(kept()).to.deep.equal(['a0', 'k3', 'k4', 'k5'])
+    expect([reflector.outlines, reflector.isIncomplete('default')]).to.deep.equal([0, false])
     await reflector.stop()
   })
 

@@ -88,6 +88,31 @@ describe('what managers keep of tenants', () => {
     await view.stop()
   })
 
+  it('is bounded in number, too: what is kept beside a tiny object is many times as large', async () => {
+    const tiny = (name: string, namespace: string) => {
+      const made = policy({ name, namespace })
+      return { ...made, metadata: { ...made.metadata, uid: name, resourceVersion: '1' } } as AnyPolicy & KubeObject
+    }
+    const objects = { policies: 12_000, models: 8_000, Deployment: 24_000, StatefulSet: 8_000, DaemonSet: 8_000 }
+    const { policies: ofPolicies, models: ofModels, workloads } = roomsFor(512 * mebibyte, 'varmor')
+    const kinds = ['Deployment', 'StatefulSet', 'DaemonSet'] as const
+    const bounds = Object.fromEntries(kinds.map((kind) => [kind, workloads(kind).objects]))
+    const all: Record<string, object | undefined> = {
+      policies: ofPolicies.objects,
+      models: ofModels.objects,
+      ...bounds,
+    }
+    for (const [kind, most] of Object.entries(objects))
+      expect(all[kind], kind).to.deep.equal({ all: most, ofNamespace: most / 4 })
+    const hostile = names('p', 4_000).map((name) => tiny(name, 'hostile'))
+    const view = await viewOf({ varmorpolicies: [...hostile, tiny('web', 'quiet')] })
+    expect(view.policies.store.size).to.equal(3_000 + 1)
+    expect(view.outlines.varmorpolicies).to.be.at.least(1_000)
+    expect([view.lacksPolicies('hostile'), view.lacksPolicies('quiet')]).to.deep.equal([true, false])
+    expect(['hostile', 'quiet'].map((namespace) => view.policies.takesMore(namespace))).to.deep.equal([false, true])
+    await view.stop()
+  })
+
   it('grows with the memory that managers are given, and is there where nobody says how much', () => {
     const all = (memory: number) => roomsFor(memory).policies.all
     expect(all(1024 * mebibyte)).to.equal(2 * all(512 * mebibyte))

@@ -321,6 +321,19 @@ describe('reviews', () => {
     expect(JSON.parse(Buffer.from(patch!, 'base64').toString())[0].path).to.equal('/spec/template/metadata/annotations')
   })
 
+  it('refuses a policy that managers would not keep, and takes changes of those that they keep', async () => {
+    const options = { behaviorModeling: false, judge, takesMore: (namespace: string) => namespace !== 'demo' }
+    const reviewer = reviewerWith({ validate: options })
+    const refused = await answered(reviewer.validate(body(policy())))
+    expect(refused.allowed).to.equal(false)
+    expect(refused.status?.message).to.match(/metadata\.namespace.*managers keep no more VarmorPolicies.*delete some/)
+    const before = policy()
+    const now = policy({ mode: 'RuntimeDefault' })
+    const update = { operation: 'UPDATE', oldObject: before }
+    expect(await answered(reviewer.validate(body(now, update)))).to.deep.include({ allowed: true })
+    expect(await answered(reviewer.validate(body(policy(), { namespace: 'other' })))).to.deep.include({ allowed: true })
+  })
+
   it('leaves out the patch where nothing changes', async () => {
     expect(await answered(reviewerWith().mutate(body(deployment())))).to.deep.equal({ uid: 'u-1', allowed: true })
   })

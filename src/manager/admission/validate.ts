@@ -22,11 +22,13 @@ export interface ValidateOptions {
   /** Users that managers are: nobody else writes ArmorProfiles, or a model's status. Left out: that is not looked at. */
   profileWriters?: readonly string[] | undefined
   caller: Caller
+  /** Whether managers keep one more VarmorPolicy of the namespace. Default: always. */
+  takesMore?(namespace: string): boolean
   /** For the warning that a cluster policy comes first. */
   index: PolicyIndex
 }
 
-export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'subResource'> & ProfileRequest
+export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'namespace' | 'subResource'> & ProfileRequest
 
 export interface Verdict {
   /** The first of them; none: it is allowed. */
@@ -56,6 +58,8 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   if (object.metadata?.deletionTimestamp !== undefined) return allowed
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
+  const full = operation === 'CREATE' ? roomErrors(request, options) : []
+  if (full.length > 0) return { errors: full, count: full.length, warnings: [] }
   const before = operation === 'UPDATE' ? (oldObject ?? undefined) : undefined
   const { errors, count, skipped } = await options.judge(object, before, options.caller)
   const [missing, refused] = split(errors, ({ code }) => code === 'MISSING_MODEL')
@@ -64,6 +68,14 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   if (all.length > 0) return { errors: all, count: count - missing.length + off.length, warnings: [] }
   const models = missing.map(({ path, problem }) => `${path}: ${problem}`)
   return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
+}
+
+/** A policy that managers do not keep is not carried out, and none of its statuses would say so. */
+function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: ValidateOptions): FieldError[] {
+  if (kind.kind !== 'VarmorPolicy' || takesMore?.(namespace) !== false) return []
+  const problem =
+    'managers keep no more VarmorPolicies of this namespace, or of all; delete some, or give managers more memory'
+  return [{ code: 'TOO_LARGE', path: 'metadata.namespace', given: namespace, problem }]
 }
 
 /** What managers alone write. */

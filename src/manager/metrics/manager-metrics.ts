@@ -96,7 +96,7 @@ export class ManagerMetrics {
     if (outlines !== undefined)
       gauge(
         'varmor_objects_outlined',
-        'Objects of which the manager keeps an outline only, as they take more memory than tenants get; they are not carried out',
+        'Objects of which the manager keeps an outline only, or nothing, as they take more memory than tenants get or are too many; they are not carried out',
         () => Object.entries(outlines()).map(([resource, value]) => ({ labels: { resource }, value })),
         ['resource'],
       )

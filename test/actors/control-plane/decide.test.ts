@@ -125,6 +125,14 @@ const table: Record<Situation['is'], Row[]> = {
       also: ({ ended }) => expect(ended).to.equal(false),
     },
   ],
+  'not kept': [
+    {
+      title: 'leaves the profile, and looks again',
+      seen: { isUnkept: true, profile: profileOf(policyOf()) },
+      effect: 'none',
+      also: ({ ended, timers }) => expect([ended, timers.removal]).to.deep.equal([false, settings.longestInterval]),
+    },
+  ],
   'gone, profile left': [
     { title: 'deletes the profile', seen: { profile: profileOf(policyOf()) }, effect: 'delete-profile' },
     {

@@ -65,7 +65,7 @@ export function observationOf(rest: Partial<Observation>): Observation {
   const profileId = profileIdOf(id, INSTALL_NAMESPACE)
   const seen: Observation = {
     ...{ now: NOW, wall: asWall(NOW), settings, id, profileId, profileName: profileId.name },
-    ...{ policy: undefined, profile: undefined, profileUnseenUntil: undefined, model: undefined },
+    ...{ policy: undefined, isUnkept: false, profile: undefined, profileUnseenUntil: undefined, model: undefined },
     nodes: nodesOf(),
     egress: { addresses: [], sharing: 0 },
     memory: freshMemory(),

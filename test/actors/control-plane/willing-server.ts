@@ -48,7 +48,7 @@ const written = <T extends { metadata: { resourceVersion?: string } }>(object: T
 })
 
 const ports: PolicyPorts = {
-  stores: { policy: () => undefined, profile: () => undefined },
+  stores: { policy: () => undefined, lacksPolicies: () => false, profile: () => undefined },
   names: {
     of: (id) => {
       const profileId = profileIdOf(id, settings.installNamespace)
