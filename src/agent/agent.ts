@@ -1,4 +1,5 @@
 import { ActorSystem, type SystemStats } from '../../actors/runtime/index.ts'
+import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
 import { systemClock } from '../base/clock.ts'
@@ -103,6 +104,11 @@ export class Agent {
   /** Looks now at what is really loaded, and has put back what is not. @returns keys of those ArmorProfiles */
   check(): Promise<string[]> {
     return this.#profiles.check()
+  }
+
+  /** The node is another for what an enforcer loads. */
+  recompile(enforcer: KernelEnforcer): void {
+    this.#profiles.recompile(enforcer)
   }
 
   /** Resolves when it answers the kubelet; the rest comes by itself. */

@@ -1,6 +1,6 @@
 import { CompilerError, type Compilers } from '../../actors/compiler/ports.ts'
 import type { LoadFailure } from '../../actors/loaded-profile/ports.ts'
-import type { CompileCarried, NodeFacts } from '../profile/carried.ts'
+import type { CarriedProfile, CompileCarried, NodeFacts } from '../profile/carried.ts'
 
 /** Why a profile was not compiled. What is too costly is not tried soon again. */
 class NotCompiled extends Error implements LoadFailure {
@@ -17,13 +17,14 @@ class NotCompiled extends Error implements LoadFailure {
   }
 }
 
-/** Has compilers of another thread compile for this node, as it is then. */
+/** Has compilers of another thread compile for this node, as it is then. @param node may wait until it is known what the profile needs */
 export const compileBy =
-  (compilers: Compilers, node: () => NodeFacts): CompileCarried =>
+  (compilers: Compilers, node: (carried: CarriedProfile) => NodeFacts | Promise<NodeFacts>): CompileCarried =>
   async (carried, namespace) => {
     try {
+      const facts = await node(carried)
       const asked = { tenant: namespace, urgent: false, subject: carried.source }
-      return await compilers.run('compileCarried', [carried, node()], asked)
+      return await compilers.run('compileCarried', [carried, facts], asked)
     } catch (error) {
       throw error instanceof CompilerError ? new NotCompiled(error) : error
     }

@@ -45,6 +45,7 @@ import { agentMetrics } from './metrics/agent-metrics.ts'
 import { type Modellers, modellersOf } from './modeller/modellers.ts'
 import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
+import { SeccompSupport } from './seccomp-support.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import {
@@ -118,6 +119,7 @@ export class NodeAgent {
   readonly #lineage: Lineage
   readonly #silence: SilenceWatch
   readonly #modellers: Modellers | undefined
+  readonly #seccomp: SeccompSupport
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #bpf: NodeBpf | undefined
@@ -140,6 +142,10 @@ export class NodeAgent {
     const programs = (): string | undefined => this.#bpf?.inForce
     this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
     this.#silence = silenceWatch(logger)
+    this.#seccomp = new SeccompSupport({
+      ...{ runtime: options.side.runtime, clock: systemClock, logger },
+      onChange: () => this.#agent?.recompile('Seccomp'),
+    })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#compilers = placeCompilers({ logger, ...compilers })
@@ -197,7 +203,10 @@ export class NodeAgent {
       }),
       ...{ namespace, node, logger, health },
       loaders: this.#loaders,
-      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks(), absentHooks })),
+      compile: compileBy(this.#compilers, async ({ enforcer }) => {
+        if (/seccomp/i.test(enforcer)) await this.#seccomp.known
+        return { appArmor, blockDevices: disks(), absentHooks, seccompReports: this.#seccomp.now }
+      }),
       basis: () => disks().join(),
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
@@ -210,6 +219,7 @@ export class NodeAgent {
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })
+    this.#seccomp.start()
     await this.#agent.start()
     await this.#lineage.start()
     void this.#silence.start()
@@ -224,6 +234,7 @@ export class NodeAgent {
       profiles: () => this.#agent?.stop(),
       compilers: () => this.#compilers.stop(),
       nri: () => this.#bpf?.stop(),
+      seccomp: () => this.#seccomp.stop(),
       unloading: () => this.#loaders && this.#unload(this.#loaders),
       containers: () => this.#watch.stop(),
       violations: () => this.#pipeline.stop(),
@@ -362,6 +373,7 @@ export class NodeAgent {
         ),
       onListed: (containers) => {
         if (lost || !known) logger.info({ containers }, 'the containers of the node are known')
+        if (lost) this.#seccomp.ask()
         lost = false
         known = true
         confinement?.look(this.#watch.containers.values())

@@ -2,6 +2,7 @@ import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
 import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
+import type { KernelEnforcer } from '../api/enforcer.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
@@ -116,6 +117,11 @@ export class NodeProfiles {
     return drifted
   }
 
+  /** The node is another: what is compiled for it, for the enforcer or for all, is to be compiled again. */
+  recompile(enforcer?: KernelEnforcer): void {
+    for (const key of this.wanted.recompile(enforcer)) this.#family.of(key).tell({ type: 'changed' })
+  }
+
   /** The actors end with their system. */
   stop(): void {
     this.#watch.stop()
@@ -163,7 +169,7 @@ export class NodeProfiles {
     }
     const now = this.#basis
     if (before === undefined || before === now) return
-    for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
+    this.recompile()
   }
 
   async #sweep(): Promise<void> {

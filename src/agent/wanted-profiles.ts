@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isLoadFailure, type LoadFailure, type WantedProfile } from '../../actors/loaded-profile/ports.ts'
-import { parseEnforcers } from '../api/enforcer.ts'
+import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { PolicyIdentity } from '../audit/enrich/snapshot.ts'
 import type { Claim, Claims } from '../enforcer/bpf/shares.ts'
@@ -16,6 +16,8 @@ const KEPT = 16 * 1024 * 1024
 interface Entry extends Wanted {
   /** RFC 3339, which compares as text. */
   since: string
+  /** Which change of the node it was last to be compiled again for. */
+  node?: number
   /** Where it is to be in BPF: of its policy; empty for a cluster policy's. */
   bpfNamespace?: string
 }
@@ -33,6 +35,8 @@ export class WantedProfiles {
   /** How long what was compiled is that is tried again. */
   readonly #kept = new Map<string, number>()
   #bpfClaims: Claims | undefined
+  /** How often the node has changed. */
+  #nodes = 0
 
   /** @param whyStrange why no manager can have made an ArmorProfile */
   constructor(whyStrange: (profile: ArmorProfile) => string | undefined = () => undefined) {
@@ -71,12 +75,14 @@ export class WantedProfiles {
     const before = this.#remove(key)
     const why = this.#whyStrange(armorProfile)
     const strange = why === undefined ? {} : { strange: `refused, because no manager made this ArmorProfile: ${why}` }
-    const { wanted, ...rest } = wantedOf(armorProfile, this.#entries.get(key))
+    const old = this.#entries.get(key)
+    const { wanted, ...rest } = wantedOf(armorProfile, old)
     const { profile } = wanted
     const since = String(armorProfile.metadata.creationTimestamp ?? '')
-    const policy = isOfBpf(armorProfile) ? policyOf(armorProfile) : undefined
+    const policy = isOf(armorProfile.spec.profile, 'BPF') ? policyOf(armorProfile) : undefined
     const bpf = policy === undefined ? {} : { bpfNamespace: policy.namespace }
-    this.#entries.set(key, { ...rest, wanted: { ...wanted, ...strange }, since, ...bpf })
+    const node = old?.node === undefined ? {} : { node: old.node }
+    this.#entries.set(key, { ...rest, wanted: { ...wanted, ...strange }, since, ...bpf, ...node })
     const keys = this.#byName.get(profile)
     if (keys === undefined) this.#byName.set(profile, new Set([key]))
     else keys.add(key)
@@ -88,11 +94,13 @@ export class WantedProfiles {
    * @returns why it was not done
    */
   async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {
-    const { carried, wanted: before } = this.#entries.get(key) ?? {}
+    const { carried, wanted: before, node } = this.#entries.get(key) ?? {}
     if (carried === undefined || isWhole(before?.contents)) return undefined
     const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
     if (isLoadFailure(result)) return result
     const entry = this.#entries.get(key)
+    // It may be for the node as it was before.
+    if (entry?.node !== node) return undefined
     if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
       this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
     return undefined
@@ -110,13 +118,18 @@ export class WantedProfiles {
     else this.#entries.set(key, { ...entry, wanted: { ...entry.wanted, contents: digestsOf(contents) } })
   }
 
-  /** What is compiled on this node is to be compiled again: the node is another. @returns the keys of which the actor has to look again */
-  recompile(): string[] {
+  /**
+   * What is compiled on this node is to be compiled again: the node is another.
+   * @param enforcer whose profiles alone are concerned
+   * @returns the keys of which the actor has to look again
+   */
+  recompile(enforcer?: KernelEnforcer): string[] {
+    this.#nodes++
     const keys: string[] = []
     for (const [key, { carried, wanted, ...entry }] of this.#entries) {
-      if (carried === undefined) continue
+      if (carried === undefined || (enforcer !== undefined && !isOf(carried, enforcer))) continue
       const { conflict, leftOut, ...rest } = wanted
-      this.#entries.set(key, { ...entry, carried, wanted: { ...rest, contents: undefined } })
+      this.#entries.set(key, { ...entry, carried, wanted: { ...rest, contents: undefined }, node: this.#nodes })
       keys.push(key)
     }
     return keys
@@ -177,9 +190,9 @@ export class WantedProfiles {
   }
 }
 
-function isOfBpf({ spec }: ArmorProfile): boolean {
-  const parsed = parseEnforcers(spec.profile.enforcer)
-  return parsed.ok && parsed.enforcers.includes('BPF')
+function isOf({ enforcer }: { enforcer: string }, one: KernelEnforcer): boolean {
+  const parsed = parseEnforcers(enforcer)
+  return parsed.ok && parsed.enforcers.includes(one)
 }
 
 function loadFailure(error: unknown): LoadFailure {

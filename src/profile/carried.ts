@@ -21,7 +21,7 @@ export type Contents = Partial<Record<KernelEnforcer, string>>
 
 /** What of a node decides what is compiled for it. */
 export type NodeFacts = Required<Pick<CompileContext, 'appArmor' | 'blockDevices'>> &
-  Pick<CompileContext, 'absentHooks'>
+  Pick<CompileContext, 'absentHooks' | 'seccompReports'>
 
 /** Compiles for one node, wherever it runs. `namespace`: whose it is. */
 export type CompileCarried = (carried: CarriedProfile, namespace: string) => Promise<Result<Contents>>
@@ -66,7 +66,7 @@ export const compileHere =
   async (carried) =>
     compileCarried(carried, node)
 
-/** As texts, of which seccomp's is the one that the ArmorProfile has for reading, too: a file that is there stays as it is. */
+/** As texts. Seccomp's is the one that the ArmorProfile has for reading, but for the flag by which refusals are reported. */
 function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {
   return {
     ...(AppArmor !== undefined && { AppArmor: AppArmor.profile }),

@@ -19,6 +19,7 @@ import {
   type EgressControl,
   newestAppArmor,
   oldestAppArmor,
+  type SeccompReports,
 } from './context.ts'
 import type { Result, Skipped } from './result.ts'
 import { compileSeccomp } from './seccomp/compile-seccomp.ts'
@@ -31,6 +32,8 @@ export interface CompileOptions {
   blockDevices?: readonly string[]
   /** Hooks that the node lacks, as in CompileContext. */
   absentHooks?: readonly string[]
+  /** What runtimes of the node take, as in CompileContext. */
+  seccompReports?: SeccompReports
   /** As in CompileContext. */
   egressControl?: EgressControl
   addresses?: readonly EgressAddresses[]
@@ -126,7 +129,7 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
   const { appArmor = oldestAppArmor, blockDevices = [], absentHooks = [], model, modelingComplete = false } = options
-  const { egressControl, addresses } = options
+  const { egressControl, addresses, seccompReports } = options
   const profileName = nameOf(policy, options)
   const context = { profileName, appArmor, blockDevices, absentHooks, modelingComplete }
   return {
@@ -134,6 +137,7 @@ function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileO
     ...(model !== undefined && { model }),
     ...(egressControl !== undefined && { egressControl }),
     ...(addresses !== undefined && { addresses }),
+    ...(seccompReports !== undefined && { seccompReports }),
   }
 }
 

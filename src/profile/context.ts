@@ -28,6 +28,9 @@ export interface BehaviorModel {
   bpf?: ModelBpf
 }
 
+/** The flags of seccomp filters that all runtimes of a node take; or, where refusals cannot be logged, what is to blame, and why. */
+export type SeccompReports = { flags: readonly string[] } | { by: string; why: string }
+
 /** Whose addresses the manager looks for: upstream's enablePodEgressControl and enableServiceEgressControl. */
 export interface EgressControl {
   pods: boolean
@@ -45,6 +48,8 @@ export interface CompileContext {
   blockDevices?: readonly string[]
   /** Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no certain node. */
   absentHooks?: readonly string[]
+  /** Left out where it is for no certain node. */
+  seccompReports?: SeccompReports
   /** Whose addresses the manager looks for; left out: nobody knows, as there is no cluster. Of what is compiled for no certain node. */
   egressControl?: EgressControl
   /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */

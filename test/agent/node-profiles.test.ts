@@ -7,7 +7,7 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere, type NodeFacts } from '../../src/profile/carried.ts'
-import { oldestAppArmor } from '../../src/profile/context.ts'
+import { oldestAppArmor, type SeccompReports } from '../../src/profile/context.ts'
 import { allowed, FakeProfileLoader } from '../fakes/profile-loader.ts'
 
 const apiVersion = 'crd.varmor.org/v1beta1'
@@ -160,9 +160,9 @@ describe('the profiles of a node', () => {
   })
 
   /** Of which agents compile what the policy says. */
-  function addWithSource(policy: object): void {
+  function addWithSource(policy: { enforcer: string }): void {
     const object = armorProfile('varmor-demo-a')
-    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
+    object.spec.profile = { name: 'varmor-demo-a', enforcer: policy.enforcer, mode: 'enforce', appArmor: 'for reading' }
     const behaviorModeling = { enable: false, duration: 0 }
     add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
   }
@@ -191,6 +191,60 @@ describe('the profiles of a node', () => {
     await simulation.runFor(100_000)
     expect(appArmor.texts.get('varmor-demo-a')).to.contain('odd0')
     expect([appArmor.count('load'), warnings]).to.deep.equal([2, []])
+  })
+
+  const audited = {
+    enforcer: 'Seccomp',
+    mode: 'EnhanceProtect',
+    enhanceProtect: { hardeningRules: ['disallow-create-user-ns'], auditViolations: true },
+  }
+  const takes: SeccompReports = { flags: ['SECCOMP_FILTER_FLAG_LOG'] }
+  const old: SeccompReports = { by: 'runc 1.1.5', why: 'runc 1.1.5 does not take the flag' }
+  const flagsOf = (): unknown => JSON.parse(seccomp.texts.get('varmor-demo-a')!).flags
+  const leftOutOf = () => reported.get('demo/varmor-demo-a')?.leftOut?.map(({ rule }) => rule)
+  const factsWith = (seccompReports: SeccompReports): NodeFacts => ({
+    ...{ appArmor: oldestAppArmor, blockDevices: [], seccompReports },
+  })
+
+  it('of Seccomp have refusals reported while the runtimes take the flag for it, and say so where they do not', async () => {
+    let reports: SeccompReports = takes
+    compile = (carried, namespace) => compileHere(factsWith(reports))(carried, namespace)
+    addWithSource(audited)
+    await node.listed()
+    await simulation.settle()
+    expect([flagsOf(), leftOutOf()]).to.deep.equal([['SECCOMP_FILTER_FLAG_LOG'], []])
+    reports = old
+    node.recompile('Seccomp')
+    await simulation.settle()
+    expect([flagsOf(), leftOutOf()]).to.deep.equal([undefined, ['reports of refusals (runc 1.1.5)']])
+    reports = takes
+    node.recompile('AppArmor')
+    await simulation.settle()
+    expect(flagsOf()).to.equal(undefined)
+    node.recompile('Seccomp')
+    await simulation.settle()
+    expect([flagsOf(), leftOutOf()]).to.deep.equal([['SECCOMP_FILTER_FLAG_LOG'], []])
+    await simulation.runFor(300_000)
+    expect([seccomp.count('load'), warnings]).to.deep.equal([3, []])
+  })
+
+  it('are not kept as they were compiled for the node of before, when it becomes another one meanwhile', async () => {
+    let reports: SeccompReports = takes
+    let first = true
+    compile = async (carried, namespace) => {
+      const result = await compileHere(factsWith(reports))(carried, namespace)
+      if (first) {
+        first = false
+        reports = old
+        node.recompile('Seccomp')
+      }
+      return result
+    }
+    addWithSource(audited)
+    await node.listed()
+    await simulation.settle()
+    expect([flagsOf(), leftOutOf()]).to.deep.equal([undefined, ['reports of refusals (runc 1.1.5)']])
+    expect(seccomp.count('load')).to.equal(1)
   })
 
   const noFiles = Object.assign(new Error('too many open files'), { code: 'EMFILE' })

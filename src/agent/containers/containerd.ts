@@ -1,4 +1,5 @@
 import type { MessageTypeDefinition } from '@grpc/proto-loader'
+import type { SeccompReports } from '../../profile/context.ts'
 import { listSandboxes } from './cri.ts'
 import { podNamespace, sandboxOf } from './describe-container.ts'
 import { type AnyValue, GrpcClient, protoDefinitions } from './grpc-client.ts'
@@ -12,6 +13,7 @@ import {
   type Sandbox,
 } from './runtime.ts'
 import { runtimeProtos } from './runtime-protos.ts'
+import { askForFlags, handlersOf, type RuntimeHandler, unreported, wordOf } from './seccomp-flags.ts'
 
 export const containerdSocket = '/run/containerd/containerd.sock'
 
@@ -85,6 +87,24 @@ export class Containerd implements ContainerRuntime {
     return version
   }
 
+  /** From containerd 2 on it has its shims ask their programs; containerd itself runs them, where and as it does for containers. */
+  async seccompReports(): Promise<SeccompReports> {
+    const title = `containerd ${wordOf(await this.version())}`.trim()
+    try {
+      return await askForFlags({
+        title,
+        handlers: async () => {
+          const { info = {} } = await this.#call<{ info?: Record<string, string> }>(cri, 'Status', { verbose: true })
+          return handlersOf(info['config'] ?? '')
+        },
+        features: (handler) => this.#features(handler),
+      })
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.code !== 'UNIMPLEMENTED') throw error
+      return unreported(title, 'it does not say what its runtimes can, as containerd 2 does')
+    }
+  }
+
   async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
     const filters = topics.map((topic) => `topic=="${topic}",namespace==${this.#namespace}`)
     const take = (envelope: WireEnvelope): void => {
@@ -143,6 +163,20 @@ export class Containerd implements ContainerRuntime {
     return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
   }
 
+  async #features({ type, path, binary = '' }: RuntimeHandler): Promise<string | undefined> {
+    const options = binary === '' ? null : anyOf('containerd.runc.v1.Options', { binaryName: binary })
+    const request = anyOf('containerd.types.RuntimeRequest', { runtimePath: path === '' ? type : path, options })
+    const task = { type: 'io.containerd.runtime.v2', id: 'task', options: request }
+    try {
+      const { extra } = await this.#call<{ extra: AnyValue | null }>(introspection, 'PluginInfo', task)
+      return extra === null ? undefined : runtimeFeatures(extra)
+    } catch (error) {
+      // The shim or its program failed, or its answer is too long.
+      if (!(error instanceof RuntimeError) || noAnswer.has(error.code)) throw error
+      return undefined
+    }
+  }
+
   async #found<Answer>(service: string, name: string, request: object): Promise<Answer | undefined> {
     try {
       return await this.#call<Answer>(service, name, request)
@@ -154,6 +188,30 @@ export class Containerd implements ContainerRuntime {
 
   #call<Answer>(service: string, name: string, request: object): Promise<Answer> {
     return this.#client.call(service, name, request)
+  }
+}
+
+const cri = 'runtime.v1.RuntimeService'
+const introspection = 'containerd.services.introspection.v1.Introspection'
+
+/** What is said of the call, and not of what was asked about. */
+const noAnswer = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNIMPLEMENTED'])
+
+const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<object, object>
+
+const anyOf = (name: string, value: object): AnyValue => ({
+  type_url: name,
+  value: messageOf(name).serialize(value),
+})
+
+/** @returns undefined for what is no such message */
+function runtimeFeatures({ value }: AnyValue): string | undefined {
+  try {
+    const { features } = messageOf('containerd.types.RuntimeInfo').deserialize(value) as { features: AnyValue | null }
+    return features?.value.toString('utf8')
+  } catch {
+    // Bytes that are no such message say nothing of the program.
+    return undefined
   }
 }
 

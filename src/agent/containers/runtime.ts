@@ -1,4 +1,5 @@
 import type { ContainerInfo } from '../../audit/enrich/snapshot.ts'
+import type { SeccompReports } from '../../profile/context.ts'
 
 /** A container as the runtime has it, running or not. */
 export interface RuntimeContainer {
@@ -67,6 +68,8 @@ export interface ContainerRuntime {
   tasks(): Promise<RuntimeTask[]>
   /** All, or that of the id. */
   sandboxes(id?: string): Promise<Sandbox[]>
+  /** Which flags a seccomp profile may have for each runtime that starts containers here. Left out: that cannot be asked. */
+  seccompReports?(): Promise<SeccompReports>
 }
 
 /** The runtime could not be asked. It may be well again later. */

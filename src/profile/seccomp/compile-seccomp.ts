@@ -6,6 +6,7 @@ import { defenseInDepthProfile } from './defense-in-depth.ts'
 import { enhanceProtectProfile } from './enhance-protect.ts'
 import { modelingProfile } from './modeling.ts'
 import { ownProfile } from './own-profile.ts'
+import { withReports } from './reports.ts'
 
 /**
  * Compiles the seccomp part of `policy`, which stands at `path`, to a profile of the OCI runtime specification
@@ -20,14 +21,20 @@ export function compileSeccomp(policy: Policy, path: string, context: CompileCon
       return { ok: true, value: ownProfile('SCMP_ACT_ALLOW'), skipped: [standIn(join(path, 'mode'))] }
     case 'BehaviorModeling':
       return { ok: true, value: modelingProfile(context.modelingComplete ?? false), skipped: [] }
-    case 'EnhanceProtect':
-      if (policy.enhanceProtect === undefined) return required(join(path, 'enhanceProtect'), policy.mode)
-      return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'))
+    case 'EnhanceProtect': {
+      const at = join(path, 'enhanceProtect')
+      if (policy.enhanceProtect === undefined) return required(at, policy.mode)
+      const compiled = enhanceProtectProfile(policy.enhanceProtect, at)
+      const { auditViolations = false } = policy.enhanceProtect
+      return auditViolations ? withReports(compiled, join(at, 'auditViolations'), context.seccompReports) : compiled
+    }
     case 'DefenseInDepth': {
       const at = join(join(path, 'defenseInDepth'), 'seccomp')
       const { seccomp, allowViolations = false } = policy.defenseInDepth ?? {}
       if (seccomp === undefined) return required(at, 'DefenseInDepth with the Seccomp enforcer')
-      return defenseInDepthProfile(seccomp, allowViolations, at, context.model?.seccomp)
+      const compiled = defenseInDepthProfile(seccomp, allowViolations, at, context.model?.seccomp)
+      // As the other enforcers do in this mode, it reports what it refuses.
+      return allowViolations ? compiled : withReports(compiled, at, context.seccompReports)
     }
   }
 }

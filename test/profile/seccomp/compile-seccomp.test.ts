@@ -100,12 +100,6 @@ describe('seccomp, EnhanceProtect', () => {
     expect(skipped.map(({ rule }) => rule)).to.deep.equal(['disallow-create-user-ns'])
   })
 
-  it('says that refused calls leave no record', () => {
-    const { profile, skipped } = protect({ ...userns, auditViolations: true })
-    expect(outcomeOf(profile, 'unshare', [NEWUSER])).to.equal('ERRNO 1')
-    expect(skipped.map(({ rule }) => rule)).to.deep.equal(['auditViolations'])
-  })
-
   it('says that privileged containers get no profile, and makes one for the others', () => {
     const { profile, skipped } = protect({ ...userns, privileged: true })
     expect(outcomeOf(profile, 'unshare', [NEWUSER])).to.equal('ERRNO 1')

@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Pause } from '../audit/source/source.ts'
+import { logTrouble } from '../base/bug.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { SeccompReports } from '../profile/context.ts'
+import { type ContainerRuntime, RuntimeError } from './containers/runtime.ts'
+import { unreported } from './containers/seccomp-flags.ts'
+
+export interface SeccompSupportOptions {
+  runtime: Pick<ContainerRuntime, 'seccompReports'>
+  /** Called when the answer is another one than before, the first one included. */
+  onChange(): void
+  clock: Clock
+  logger: Logger
+}
+
+/** All in milliseconds. A program may be replaced without its containerd, which says nothing of that. */
+const period = 60_000
+/** A runtime that does not answer starts no containers, either: its last answer stays for so long. */
+const keptFor = 300_000
+/** Profiles of Seccomp wait no longer than this for the first answer. */
+const firstWithin = 5_000
+
+/** Follows which flags the runtimes of the node take in a seccomp profile. */
+export class SeccompSupport {
+  readonly #options: SeccompSupportOptions
+  readonly #pause: Pause
+  #stopped = false
+  #running: Promise<void> | undefined
+  #late: Timer | undefined
+  #answered: number | undefined
+  #now: SeccompReports
+  #known: () => void = () => undefined
+  /** Resolves when the runtime has answered, has failed to, or lets wait. */
+  readonly known = new Promise<void>((resolve) => {
+    this.#known = resolve
+  })
+
+  constructor(options: SeccompSupportOptions) {
+    this.#options = options
+    this.#pause = new Pause(options.clock)
+    const { seccompReports } = options.runtime
+    this.#now =
+      seccompReports === undefined
+        ? unreported('the container runtime', 'it cannot be asked which flags its runtimes take')
+        : noAnswer
+  }
+
+  get now(): SeccompReports {
+    return this.#now
+  }
+
+  /** Goes on until `stop`, whatever fails. */
+  start(): void {
+    if (this.#running !== undefined) return
+    this.#late = this.#options.clock.after(firstWithin, this.#known)
+    this.#running = this.#run()
+  }
+
+  /** The runtime may be another one now: asks it again. */
+  ask(): void {
+    this.#pause.wake()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#pause.wake()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#askNow()
+      this.#late?.cancel()
+      this.#known()
+      if (this.#options.runtime.seccompReports === undefined) return
+      if (!this.#stopped) await this.#pause.wait(period)
+    }
+  }
+
+  async #askNow(): Promise<void> {
+    const { runtime, clock, logger, onChange } = this.#options
+    const before = this.#now
+    try {
+      this.#now = (await runtime.seccompReports?.()) ?? before
+      this.#answered = clock.now()
+    } catch (error) {
+      if (!(error instanceof RuntimeError))
+        logTrouble(logger, error, { err: error }, 'the container runtime cannot be asked for its seccomp flags')
+      const isRecent = this.#answered !== undefined && clock.now() - this.#answered < keptFor
+      if (!isRecent) this.#now = noAnswer
+    }
+    if (!isDeepStrictEqual(before, this.#now)) onChange()
+  }
+}
+
+const noAnswer = unreported('the container runtime', 'it does not answer')
