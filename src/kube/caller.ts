@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { Backoff } from '../base/backoff.ts'
 import { isBug } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
@@ -51,7 +52,7 @@ export interface CallerOptions {
   clock?: Clock
   random?: Random
   observer?: RequestObserver
-  /** Bytes of an answer other than a watch; a longer one is an error. Default 64 MiB. The server bounds what we send, at 3 MiB. */
+  /** Bytes of an answer other than a watch; a longer one is an error. Default LONGEST_ANSWER. The server bounds what we send, at 3 MiB. */
   longestAnswer?: number
   /** Attempts of one call at most. Default 8; the deadline usually ends it before. */
   attempts?: number
@@ -68,18 +69,27 @@ interface Ways {
   signal: AbortSignal
 }
 
+/**
+ * Bytes of an answer. While a list is parsed it takes several times its size, and tenants say how long lists are. A longer list is
+ * asked for page by page.
+ */
+export const LONGEST_ANSWER = 16 * mebibyte
+/** Lists that are read at once. A client has a dozen of them at its start, and each may be as long as an answer may be. */
+export const LISTS_AT_ONCE = 2
+
 /** Sends requests of the API, again and again where its rules allow it. */
 export class Caller {
   readonly clock: Clock
   readonly random: Random
   #options: Required<Omit<CallerOptions, 'observer'>> & { observer: RequestObserver }
+  readonly #lists = new PQueue({ concurrency: LISTS_AT_ONCE })
 
   constructor(options: CallerOptions) {
     const defaults = {
       clock: systemClock,
       random: Math.random,
       observer: {},
-      longestAnswer: 64 * mebibyte,
+      longestAnswer: LONGEST_ANSWER,
       attempts: 8,
       deadline: 30_000,
     }
@@ -109,7 +119,11 @@ export class Caller {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.#once(request, options, { fence, signal: controller.signal, attempt })
+          const { signal } = controller
+          const once = (): Promise<unknown> => this.#once(request, options, { fence, signal, attempt })
+          // Lists that strangers cause are short, and wait behind all others for the limiter.
+          const isLong = request.verb === 'list' && (options.class ?? classOf(request)) === 'read'
+          return await (isLong ? this.#lists.add(once, { signal }) : once())
         } catch (error) {
           const delay = retryDelay(error, request.repeatable, backoff, random)
           if (

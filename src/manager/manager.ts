@@ -11,7 +11,6 @@ import type { AnyPolicy } from '../../actors/ports.ts'
 import { group, version } from '../api/crds.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
-import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import { HeapTrim } from '../base/heap-trim.ts'
 import type { Logger } from '../base/logger.ts'
@@ -64,12 +63,6 @@ import { roomsFor } from './rooms.ts'
 import { Servers } from './servers.ts'
 import { forgetUninstall } from './uninstall.ts'
 
-/**
- * Bytes of an answer. While a list is parsed it takes several times its size; one that is longer is asked for page by page, as the
- * nodes of a cluster of more than a thousand are.
- */
-export const longestAnswer = 16 * mebibyte
-
 /** Milliseconds that a graceful stop may take for each of its steps. */
 const PATIENCE = 5_000
 
@@ -119,7 +112,7 @@ export class Manager {
       work: () => this.#limiter.begun + this.#reviews,
     })
     this.metrics = this.#managerMetrics()
-    this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api, longestAnswer })
+    this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api })
     const client = this.#client
     this.#view = new ClusterView({
       client,

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { mebibyte } from '../../src/base/bytes.ts'
+import { LISTS_AT_ONCE } from '../../src/kube/caller.ts'
 import { clientSource, Reflector } from '../../src/kube/reflector.ts'
-import { type TestClient, type Thing, testClient, thing, things } from './harness.ts'
+import { type TestClient, type Thing, target, testClient, thing, things } from './harness.ts'
 import { type Answer, json, ScriptedServer, stream, until } from './scripted-server.ts'
 
 /** As a tenant may have them: 30 objects, some of nearly the 1.5 MiB that etcd takes, others small. */
@@ -39,6 +40,33 @@ describe('lists of objects that are large', () => {
     for await (const { items } of test.client.listPages(things))
       names.push(...items.map(({ metadata }) => metadata.name))
     expect(names).to.deep.equal(all.map(({ metadata }) => metadata.name))
+  })
+
+  it('are read two at a time, whatever other requests there are, and another when one has ended or was given up', async () => {
+    let [reading, most] = [0, 0]
+    const waiting: (() => void)[] = []
+    server.otherwise = (response, seen) => {
+      if (seen.query.get('watch') !== 'true' && !/\/things$/.test(seen.path)) return json(all[1])(response, seen)
+      most = Math.max(most, ++reading)
+      waiting.push(() => {
+        reading--
+        json({ metadata: { resourceVersion: '1' }, items: [] })(response, seen)
+      })
+    }
+    const controller = new AbortController()
+    const { signal } = controller
+    const lists = Array.from({ length: 8 }, (_, i) => test.client.list(things, i === 7 ? { signal } : {}))
+    const given = lists[7]!.catch((error: unknown) => error)
+    await until('two lists', () => waiting.length === 2)
+    expect((await test.client.get(things, target)).metadata?.name).to.equal('t01')
+    controller.abort(new Error('given up'))
+    expect(await given).to.have.property('message', 'given up')
+    for (let ended = 0; ended < 7; ended++) {
+      await until('a list', () => waiting.length > 0)
+      waiting.shift()!()
+    }
+    await Promise.all(lists.slice(0, 7))
+    expect(most).to.equal(LISTS_AT_ONCE)
   })
 
   it('fill the store of a reflector', async () => {

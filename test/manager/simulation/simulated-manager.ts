@@ -21,7 +21,6 @@ import { ControlPlane } from '../../../src/manager/control-plane.ts'
 import { egressSources } from '../../../src/manager/egress/egress-sources.ts'
 import { reportHandler } from '../../../src/manager/http/report-handler.ts'
 import { TokenVerifier } from '../../../src/manager/http/token-verifier.ts'
-import { longestAnswer } from '../../../src/manager/manager.ts'
 import * as paces from '../../../src/manager/paces.ts'
 import { eventsTo } from '../../../src/manager/policy-events.ts'
 import { SimulatedRestartLimiter } from '../../actors/control-plane/simulated-limiter.ts'
@@ -64,7 +63,6 @@ export class SimulatedManager {
       clock,
       random,
       observer: this.calls,
-      longestAnswer,
     })
     const { client } = this
     this.view = new ClusterView({ client })
