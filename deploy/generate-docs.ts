@@ -22,7 +22,8 @@ const rules = (category: RuleCategory): string => {
 const alertRows = alerts.map(({ name, severity, summary, remedy }) => [
   `\`${name}\``,
   severity,
-  `${summary.replace(/\{\{ \$(?:labels\.)?(\w+) \}\}/g, (_, word: string) => word.toUpperCase())} ${remedy}`,
+  summary.replace(/\{\{ \$(?:labels\.)?(\w+) \}\}/g, (_, word: string) => word.toUpperCase()),
+  remedy,
 ])
 
 const needs = (all: readonly RuntimeNeed[]): string =>
@@ -49,9 +50,12 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
       seccomp: needs(seccompNeeds),
       attacks: tableOfAttacks(readShown()),
     }),
-  'operating.md': () =>
-    withTables(readFileSync(document('operating.md'), 'utf8'), {
-      alerts: markdownTable(['alert', 'severity', 'what is so, and what to do'], alertRows),
+  'troubleshooting.md': () =>
+    withTables(readFileSync(document('troubleshooting.md'), 'utf8'), {
+      alerts: markdownTable(['alert', 'severity', 'it means', 'do'], alertRows),
+    }),
+  'reference/logs.md': () =>
+    withTables(readFileSync(document('reference/logs.md'), 'utf8'), {
       log: markdownTable(
         ['field', 'meaning'],
         Object.entries(logFields).map(([field, meaning]) => [`\`${field}\``, meaning]),

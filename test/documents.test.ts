@@ -12,7 +12,10 @@ const documents = [
   'README.md',
   'CONTRIBUTING.md',
   chartReadme,
-  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  'bench/README.md',
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ]
 const policiesIn = (file: string): string[] =>
   Array.from(read(file).matchAll(/^```yaml\n([\s\S]*?)^```/gm), ([, text]) => text!)

@@ -35,7 +35,7 @@ function withoutTexts({ appArmor, bpf, seccomp, ...rest }: ArmorProfile['spec'][
   }
 }
 
-/** Bytes that an agent keeps of ArmorProfiles, within what the chart gives it beside all else (docs/operating.md). */
+/** Bytes that an agent keeps of ArmorProfiles, within what the chart gives it beside all else (docs/sizing.md). */
 const ALL = 48 * mebibyte
 /** Characters of a name in an outline. */
 const NAME = 256

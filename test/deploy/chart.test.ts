@@ -212,7 +212,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
     const annotations = { 'prometheus.io/scrape': 'true', 'prometheus.io/path': '/metrics' }
     expect(managers!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9101' })
     expect(agents!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9100' })
-    const documented = readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')
+    const documented = readFileSync(join(chart, '../../../docs/monitoring.md'), 'utf8')
     for (const [alert, service] of [
       ['VarmorAgentDown', agents],
       ['VarmorManagerDown', managers],

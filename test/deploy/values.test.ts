@@ -13,6 +13,14 @@ const text = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const values = text('deploy/helm/varmor/values.yaml')
 const ring = `${defaultRing / mebibyte}M`
 
+/** The parts of the memory limit of agents, in MiB, as docs/sizing.md has them. */
+function agentParts(): Record<string, number> {
+  const [, table = ''] = /^\| part \| MiB \|.*\n.*\n((?:\|.*\n)+)/m.exec(text('docs/sizing.md')) ?? []
+  return Object.fromEntries(
+    Array.from(table.matchAll(/^\| (.+?) \| (\d+) \|/gm), ([, part = '', size]) => [part, Number(size)]),
+  )
+}
+
 /** Flags whose values the chart leaves to the program. */
 const rows: { flag: string; is: string; comment: RegExp }[] = [
   { flag: '--bpfRingSize', is: ring, comment: /null: (\w+)\.\n *bpfRingSize:/ },
@@ -36,12 +44,14 @@ describe('The comments of the chart’s values', () => {
     })
 
   it('and the documents say what memory the kernel’s ring has, with the quarter of it that is for changes', () => {
-    expect(text('docs/operating.md')).to.include(`the BPF ring ${(1.25 * defaultRing) / mebibyte} MiB`)
+    expect(agentParts()['the ring of BPF records, with its quarter for forks']).to.equal(
+      (1.25 * defaultRing) / mebibyte,
+    )
     expect(text('docs/bpf.md')).to.include(`(\`--bpfRingSize\`, ${ring})`)
   })
 
   it('and the documents say what memory profiles have in the kernel, which the limit of agents covers with all else', () => {
-    const [operating, bpf] = [text('docs/operating.md'), text('docs/bpf.md')]
+    const [sizing, bpf] = [text('docs/sizing.md'), text('docs/bpf.md')]
     const room = bpfEncoder().rooms.at(-1)!
     const { all, namespaces, one } = sharesOf(room.all / 1024)
     const none = room.ofProfile([])
@@ -57,15 +67,13 @@ describe('The comments of the chart’s values', () => {
     const largest = room.ofProfile([MAX_PREFIXES, MAX_PREFIXES, MAX_PORT_RANGES]) + TABLES_OF_PROFILE * room.ofTable!(3)
     const replaced = Math.ceil(largest / 1024)
     expect(bpf).to.include(`up to ${replaced} MiB\nfor that moment`)
-    const [, rest, others] = /the (\d+) MiB of an agent at rest, the ring's \d+, (\d+) of other/.exec(operating)!
-    const sum = Number(rest) + (1.25 * defaultRing) / mebibyte + Number(others) + all + replaced
-    expect(operating).to.include(
-      `${all} of profiles, and ${replaced} while the largest profile is replaced: ${sum} MiB`,
-    )
-    expect(operating).to.include(`| an agent without profiles | ${rest} MiB at rest`)
+    const parts = Object.entries(agentParts())
+    const [named, shown] = [parts.slice(0, -2), Object.fromEntries(parts)]
+    expect(shown).to.include({ 'BPF profiles': all, 'a second copy, while the largest profile is replaced': replaced })
+    expect(shown['sum']).to.equal(named.reduce((sum, [, size]) => sum + size, 0))
+    expect(sizing).to.include(`| an agent without profiles | ${shown['the agent at rest']} MiB at rest`)
     const limit = Number(/bpfLsmEnforcer:\n +resources:\n +limits:\n.*\n +memory: (\d+)Mi/.exec(values)![1])
-    expect(operating)
-      .to.include(`resources\`, ${limit} MiB)`)
-      .and.include(`The other ${limit - sum} are for`)
+    expect(sizing).to.include(`resources\`, ${limit} MiB)`)
+    expect(shown['the rest, see below']).to.equal(limit - shown['sum']!)
   })
 })

@@ -6,7 +6,7 @@ import { POLICY_FINALIZER } from '../../actors/policy/situation.ts'
 import { probe, result } from '../cluster/command.ts'
 import { startEmbedded } from '../cluster/kubectl/embedded-target.ts'
 
-const document = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8')
+const document = readFileSync(join(import.meta.dirname, '../../docs/troubleshooting.md'), 'utf8')
 const metadata = (name: string, finalizer: string) => ({ name, namespace: 'team', finalizers: [finalizer] })
 const target = { kind: 'Deployment', name: 'web' }
 const objects = [
@@ -40,7 +40,7 @@ describe(`a namespace with policies, while no manager runs${isThere ? '' : ' (sk
   })
   after(() => server?.stop())
 
-  it('is held by the finalizers that docs/operating.md names, and let go by its one command', async () => {
+  it('is held by the finalizers that docs/troubleshooting.md names, and let go by its one command', async () => {
     for (const finalizer of [POLICY_FINALIZER, PROFILE_FINALIZER]) expect(document).to.include(`\`${finalizer}\``)
     const [command = ''] = /^ {4}kubectl -n NAMESPACE get .*$/m.exec(document) ?? []
     const env = { ...process.env, KUBECONFIG: server!.kubeconfig }

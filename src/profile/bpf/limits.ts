@@ -3,7 +3,7 @@
 /** Slots of varmor_profiles, of which the first and one more are not used: the default, and the most. */
 export const PROFILES = 1026
 export const MAX_PROFILES = 16_384
-/** Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it (docs/operating.md). */
+/** Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it (docs/sizing.md). */
 export const PROFILE_MEMORY = 128 * 1024 * 1024
 /** Numbers of containers, of which the first is not used. */
 export const CONTAINERS = 16_384
