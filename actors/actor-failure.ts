@@ -1,12 +1,12 @@
 import type { Failure } from './runtime/index.ts'
 
-/** A failure of an actor, as the status of its policy names it. It goes to the policy's actor as part of a message. */
+/** A failure of an actor, for the status of its policy. It is sent to the policy's actor in a message. */
 export interface ActorFailure {
   family: string
   key: string
-  /** What was thrown, in one line. The log has the stack. */
+  /** The thrown error in one line. The log has the stack. */
   error: string
-  /** Failures in a row, with this one. */
+  /** Consecutive failures, including this one. */
   failures: number
   /** Milliseconds until the actor starts again. */
   retryIn: number

@@ -1,15 +1,21 @@
 import { giveWay, ownThreadId } from '../src/base/own-thread.ts'
 import type { Behaviour, FamilyOptions, Request } from './runtime/index.ts'
 
-/** Functions that may take long, by name: each a pure one, from values to a value. */
+/** Pure functions that may take long, by name. */
 export type Jobs = Readonly<Record<string, (...input: never[]) => unknown>>
 
-/** `ready` is answered as soon as the thread is up, with the kernel's number of the thread. What a job throws is a bug, and the asker learns what it was. */
+/**
+ * The thread answers `ready` once it runs, with the kernel's id of the thread. An error that a job throws is a bug; the
+ * caller gets it.
+ */
 export type CompilerMessage =
   | Request<{ type: 'ready' }, { thread: number | undefined }>
   | Request<{ type: 'run'; job: string; input: readonly unknown[] }, unknown>
 
-/** Does jobs, one after the other, on the worker thread that it is placed on. It keeps nothing: its thread may be ended at any time. */
+/**
+ * Runs jobs one after the other on the worker thread that hosts it. It keeps no state, because its thread may be ended
+ * at any time.
+ */
 const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
   start: () => undefined,
   receive(state, message, context) {
@@ -19,7 +25,7 @@ const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
   },
 })
 
-/** The family of one thread, which gives way to the main one. One that has failed over a job is at once there for the next. */
+/** The family of one thread, which yields to the main thread. After a failure it restarts without a delay. */
 export function compilerFamily(jobs: Jobs): FamilyOptions<undefined, CompilerMessage> {
   giveWay()
   return { behaviour: compiler(jobs), supervision: { firstBackoff: 0, longestBackoff: 0 } }

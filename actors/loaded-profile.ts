@@ -21,30 +21,32 @@ import {
 } from './loaded-profile/ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
-/** Both say only that something may be otherwise now; what is, is read where it is known. */
+/** Both types only say that something may have changed. The actor reads the state itself. */
 export type LoadedProfileMessage =
-  /** The ArmorProfile appeared, changed, or went. */
+  /** The ArmorProfile appeared, changed, or was deleted. */
   | { type: 'changed' }
-  /** What this node has loaded may have been lost, or changed by somebody. */
+  /** The profile that this node has loaded may have been lost or changed. */
   | { type: 'check' }
 type RetryDue = { type: 'retry-due' }
 type Message = LoadedProfileMessage | RetryDue
 
 export interface LoadedProfilePorts {
-  /** What the node is to hold of the ArmorProfile; undefined for one that does not exist. */
+  /** The profile that the node must hold; undefined if there is no such ArmorProfile. */
   wanted(key: string): WantedProfile | undefined
-  /** Has the contents of the ArmorProfile compiled, where they are not there. Resolves to why that was not done; it has a time limit. */
+  /**
+   * Compiles the contents of the ArmorProfile if they are missing. Resolves to the failure, if any; it has a timeout.
+   */
   compile(key: string): Promise<LoadFailure | undefined>
-  /** It converged: what was compiled may be let go, and rather is where it is not tried again. */
+  /** The actor converged, so the compiled contents may be dropped. `again`: a retry follows, so rather keep them. */
   letGo(key: string, again: boolean): void
-  /** Whether an ArmorProfile other than that of the key wants the profile of the name. */
+  /** Whether another ArmorProfile wants a profile of this name. */
   wantedByOthers(key: string, profile: string): boolean
-  /** Whether anything on the node still refers to the profile: a process, or a pod that may start a container. */
+  /** Whether a process, or a pod that may start a container, still refers to the profile. */
   used(profile: string): Promise<boolean>
   listings: EnforcerListings
-  /** Takes the standing to the manager. Level-triggered: a later one of the key takes the place of an earlier. */
+  /** Reports the status to the manager. Level-triggered: a later status of the key replaces an earlier one. */
   report(standing: ProfileStanding): void
-  /** There is nothing to report of the ArmorProfile any more. */
+  /** Withdraws the report of the ArmorProfile. */
   forget(key: string): void
   /** Milliseconds. */
   timing?: Partial<LoadedProfileTiming>
@@ -53,12 +55,12 @@ export interface LoadedProfilePorts {
 const defaultTiming: LoadedProfileTiming = { backoffFirst: 1_000, backoffLongest: 60_000, lasting: 600_000 }
 
 /**
- * One ArmorProfile on this node; its key is `namespace/name`. An actor that failed, or comes back from passivation, knows nothing and
- * converges from what kernel, disk and API server say. `goalsOf`, `stepOf` and `conclude` decide; this carries it out.
+ * One ArmorProfile on this node; its key is `namespace/name`. After a failure or passivation it remembers nothing, and
+ * converges from the kernel, the disk and the API server. `goalsOf`, `stepOf` and `conclude` decide; this actor acts.
  */
 export const loadedProfile = (ports: LoadedProfilePorts): Behaviour<Memory, Message> => ({
   start(context) {
-    // The message that it failed with is not handled again.
+    // The message that caused the failure is not handled again.
     if (context.lastFailure !== undefined) context.after('retry', 0, { type: 'retry-due' })
     return { failures: 0, hopeless: new Map(), untilLasting: false }
   },
@@ -82,11 +84,11 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
   supervision: { report: ({ key, error, retryIn = 0 }) => reportFailure(ports, key, error, retryIn) },
 })
 
-/** What is not worth a try even though something has changed. */
+/** Failures to keep even though something has changed. */
 const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
   new Map([...hopeless].filter(([, { passing }]) => !passing))
 
-/** A bug must not leave the manager waiting without a report. */
+/** Report a bug's failure, so that the manager does not wait for a report. */
 function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, retryIn: number): void {
   const wanted = ports.wanted(key)
   if (wanted === undefined) return
@@ -99,11 +101,11 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   const { key } = context
   const uncompiled = await compiled(ports, key)
   const seen = { ...(await observe(ports, memory, key)), ...(uncompiled !== undefined && { uncompiled }) }
-  // It changed meanwhile, and another message says so.
+  // It changed meanwhile; another message will say so.
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
   const goalsNow = async (): Promise<Goal[]> => goalsOf(await observe(ports, memory, key))
-  // AppArmor last: its loads wait for each other, and those of the others need not.
+  // Do AppArmor last: its loads queue behind each other; other enforcers' loads do not.
   for (const goal of goalsOf(seen).reverse()) outcomes.unshift(await reach(ports, key, profileOf(seen), goal, goalsNow))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
@@ -137,7 +139,7 @@ async function observe(
   return { ...seen, used: isLeaving(seen) && (await used(profile)) }
 }
 
-/** What one enforcer cannot do does not keep the others from doing theirs. */
+/** Reaches the goal of one enforcer. A failure of one enforcer does not stop the others. */
 async function reach(
   ports: LoadedProfilePorts,
   key: string,
@@ -157,7 +159,7 @@ async function reach(
       const content = await contentOf(ports, key, enforcer, goal.content)
       await listings.load(enforcer, profile, content, key.slice(0, key.indexOf('/')))
     } else if (step === 'unload') {
-      // What came back while it waited may have started in the profile: without it, that runs unconfined.
+      // A container that started in the profile during the wait would run unconfined without it.
       const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')
       await listings.unload(enforcer, profile, needed)
     } else if (step === 'free') await listings.free(enforcer, profile)
@@ -168,7 +170,7 @@ async function reach(
   }
 }
 
-/** What is to be loaded, compiled again where that was let go. @throws {LoadFailure} */
+/** Returns the content to load; compiles it again if it was dropped. @throws {LoadFailure} */
 async function contentOf(
   ports: LoadedProfilePorts,
   key: string,
@@ -179,7 +181,7 @@ async function contentOf(
   const failure = await ports.compile(key)
   if (failure !== undefined) throw failure
   const again = ports.wanted(key)?.contents?.get(enforcer)
-  // It changed meanwhile, and another message says so.
+  // It changed meanwhile; another message will say so.
   if (again?.content === undefined) throw Object.assign(new Error(), { retryable: true, reason: 'it has changed' })
   return { content: again.content, digest: again.digest }
 }

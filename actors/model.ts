@@ -12,21 +12,21 @@ import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
 
 export type ModelMessage =
-  /** What a node has to say of what it recorded. */
+  /** A node's report on its recording. */
   | Request<{ type: 'report'; report: ModelReport }, ModelAnswer>
-  /** The ArmorProfile or the nodes may be others now. */
+  /** The ArmorProfile or the nodes may have changed. */
   | { type: 'changed' }
-  /** The model that the API server has is of this resource version now; undefined when it is gone. */
+  /** The resource version of the model in the API server; undefined when the model was deleted. */
   | { type: 'model-changed'; version: string | undefined }
 type WriteDue = { type: 'write-due' }
-/** The build that began then is over. */
+/** The end of the build that started at `began`. */
 type Built = { type: 'built'; began: number; outcome: PromiseSettledResult<BuiltProfile> }
 type Message = ModelMessage | WriteDue | Built
 
 /**
- * What was learnt of the workloads of one ArmorProfile; its key is `namespace/name`. Nodes offer what they recorded once the modelling is
- * over; what is missing is asked for piece by piece, and merged as it comes: a piece is whole by itself, and one that comes twice changes
- * nothing. State is a cache: the model that the API server has is read first, and nodes keep what they sent.
+ * The model of the workloads of one ArmorProfile; its key is `namespace/name`. When the modelling is over, nodes offer
+ * their recordings, and the actor asks for each missing piece and merges it. A piece is complete by itself and may come
+ * twice. State is a cache: a new manager reads the stored model, and nodes keep what they sent.
  */
 export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
   start: (context) => {
@@ -44,13 +44,13 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
       case 'changed':
         return planWrite(ports, state, context)
       case 'model-changed':
-        // Most are of our own writes.
+        // Our own writes cause most of these messages.
         if (state.recording === '' || (message.version !== undefined && message.version === state.seen)) return state
         return due({ ...state, look: true }, ports.settings.writeInterval, context)
       case 'write-due':
         return write(ports, { ...state, due: undefined }, context)
       case 'built':
-        // Of an earlier recording, it may be.
+        // It may belong to an earlier recording.
         if (message.began !== state.building) return state
         return write(ports, { ...state, building: undefined }, context, message.outcome)
       default:
@@ -61,9 +61,10 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
 
 export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Message> => ({
   behaviour: model(ports),
-  // A report may have a mebibyte, so the manager lets in fewer for all models together, and there is always room for `built`.
+  // A report may have a mebibyte, so the manager limits reports for all models together; `built` always has a place.
   mailbox: { capacity: 256, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
-  // Agents offer every five minutes what is stored, and what was merged of parts that are not need not be asked for again.
+  // Agents offer stored recordings every five minutes; while the actor stays active, it need not ask again for pieces
+  // that it has merged.
   idleAfter: 900_000,
 })
 
@@ -87,14 +88,14 @@ const nothing = (): ModelState => ({
   failures: 0,
 })
 
-/** The ArmorProfile where its modelling is over and it is the one that this is about. */
+/** The ArmorProfile, if its modelling is over and the actor's model is about it. */
 function overProfile({ profile: of }: ModelPorts, key: string): ArmorProfile | undefined {
   const profile = of(key)
   if (profile === undefined || profile.metadata.deletionTimestamp !== undefined) return undefined
   return recordingOf(profile)?.open === false ? profile : undefined
 }
 
-/** Begins anew with another ArmorProfile, from what the API server has of it. */
+/** Starts again for another ArmorProfile, with the model that the API server has. */
 async function following(ports: ModelPorts, state: ModelState, context: Context): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
   const recording = profile === undefined ? '' : (recordingOf(profile)?.id ?? '')
@@ -115,7 +116,10 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
   }
 }
 
-/** What a manager before this one has gathered for the same ArmorProfile. One that was recorded before, or that somebody imported, is replaced. */
+/**
+ * Restores the model of an earlier manager for the same ArmorProfile. An earlier recording or an imported model is
+ * replaced.
+ */
 async function known(ports: ModelPorts, found: ArmorProfileModel, recording: string): Promise<Partial<ModelState>> {
   const of = whose(found, recording)
   if (of === 'other') return {}
@@ -124,7 +128,7 @@ async function known(ports: ModelPorts, found: ArmorProfileModel, recording: str
   const stored = storedDigests(found.status)
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(found) : found.data.dynamicResult
-  // A file of another manager: nodes have all of it, and are asked again.
+  // The file is on another manager. Nodes have all its content, so ask them again.
   const seen = found.metadata.resourceVersion
   if (local && data === undefined) return { lost: stored, written: true, seen }
   const merged = new Collector()
@@ -132,10 +136,12 @@ async function known(ports: ModelPorts, found: ArmorProfileModel, recording: str
   return { merged, stored, written: true, seen, leftOutBefore: leftOutOf(found.status) }
 }
 
-/** Seconds until a node comes again: one whose part is stored, one that waits for that, and one that has nothing to bring. */
+/**
+ * Seconds until a node asks again: after its part is stored, while it waits for that, and when it has nothing to send.
+ */
 const retry = { stored: 300, waiting: 10, unknown: 60 }
 const waiting: ModelAnswer = { state: 'waiting', retrySeconds: retry.waiting }
-/** What is said of a recording that is none here. */
+/** The answer to an unknown recording. */
 export const unknownRecording: ModelAnswer = { state: 'unknown', retrySeconds: retry.unknown }
 
 interface Taken {
@@ -149,7 +155,7 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
     const isOpen = profile !== undefined && recordingOf(profile)?.id === report.recording
     return { state, answer: isOpen ? waiting : unknownRecording }
   }
-  // What is built is to be all that is there when it is written.
+  // A build must include all parts that have arrived when it is written.
   if (state.building !== undefined) return { state, answer: waiting }
   const part = partOf(state, report)
   const { piece } = report
@@ -176,7 +182,7 @@ function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
   return part.stored || stays ? { state: 'stored', retrySeconds: retry.stored } : waiting
 }
 
-/** At once when nobody is missing that is not written yet; else when the time for that is over, and then now and then. */
+/** Writes at once if no node is missing; otherwise when the wait for nodes is over, and then at intervals. */
 function planWrite(ports: ModelPorts, state: ModelState, context: Context): ModelState {
   const { patience, writeInterval } = ports.settings
   if (state.over === undefined) return state
@@ -186,7 +192,7 @@ function planWrite(ports: ModelPorts, state: ModelState, context: Context): Mode
   return state.dirty || !state.written ? due(state, writeInterval, context) : state
 }
 
-/** So late at the latest: what comes on and on does not put it off. */
+/** Latest time of the write: reports that keep coming do not postpone it. */
 function due(state: ModelState, delay: number, context: Context): ModelState {
   const at = context.now() + delay
   if (state.due !== undefined && state.due <= at) return state
@@ -194,7 +200,7 @@ function due(state: ModelState, delay: number, context: Context): ModelState {
   return { ...state, due: at }
 }
 
-/** Nodes whose part is in the profiles that the API server has, and nowhere else: they have not sent it again, or have come without it. */
+/** Nodes whose part is only in the stored profiles: they have not sent it again, or came back without it. */
 const missing = ({ lost, parts }: ModelState): string[] =>
   [...lost].flatMap(([node, digest]) => {
     const part = parts.get(node)
@@ -202,7 +208,7 @@ const missing = ({ lost, parts }: ModelState): string[] =>
     return isThere ? [] : [node]
   })
 
-/** Nodes whose part a model has not that stays as it is. */
+/** Nodes whose part is missing in a model that stays as it is. */
 function lateFor(found: ArmorProfileModel, of: Whose, { parts, lost }: ModelState): string[] {
   const inModel = storedDigests(found.status)
   const isIn = (node: string, { digest, stored }: Part): boolean =>
@@ -249,7 +255,7 @@ async function write(
   }
 }
 
-/** Writes what the API server lacks, unless that is somebody's by now. @throws {PortError} */
+/** Writes the parts that the API server lacks, unless others have taken over the model. @throws {PortError} */
 async function bringUp(
   ports: ModelPorts,
   state: ModelState,
@@ -263,10 +269,10 @@ async function bringUp(
   const version = found?.metadata.resourceVersion
   if (version !== undefined && version === seen && !dirty) return { ...state, look: false }
   const of = found && whose(found, recording)
-  // The first time, what is there of another recording is replaced.
+  // The first write replaces a model of another recording.
   const isOurs = of === 'ours' || of === 'unmarked' || (of === 'other' && !written)
   if (found !== undefined && of !== undefined && !isOurs) {
-    // Who leads after this manager is to know it too.
+    // The mark tells the next leader, too.
     const marked = of === 'other' ? await ports.api.markModel(found, byOthers(recording)) : found
     return staying(ports, state, marked, { late: lateFor(marked, of, state), gone: [] }, context)
   }
@@ -284,7 +290,10 @@ async function bringUp(
   return { ...state, ...now, lost: new Map() }
 }
 
-/** Compilers may be busy for minutes, in which nodes are to be answered: that it is done comes as a message. */
+/**
+ * Starts a build. Compilers may be busy for minutes, and the actor must answer nodes meanwhile, so the result comes as
+ * a message.
+ */
 function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorProfile, context: Context): ModelState {
   const { self } = context
   const began = context.now()
@@ -293,7 +302,7 @@ function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorPr
   return { ...state, building: began }
 }
 
-/** Milliseconds after which a node that is there would have come again: see `retry`. */
+/** Milliseconds in which a running node would have come again: see `retry`. */
 const RETURN = 1_300 * retry.stored
 
 async function staying(

@@ -11,12 +11,12 @@ import { OwnRecording } from './modeller/recording.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
 export type ModellerMessage =
-  /** The ArmorProfile as it is now; undefined when it is gone, or its policy models nothing any more and never did. */
+  /** The current ArmorProfile; undefined when it is deleted, or its policy does not model and never did. */
   | { type: 'wanted'; wanted: Recording | undefined }
   | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
-  /** Records that were lost on the way, of whichever profile, or of this one and of nobody who is known. */
+  /** Records lost on the way: of any profile, or of this profile and of unknown origin. */
   | { type: 'lost'; records: number }
-  /** What was read so many milliseconds before the end is not decoded yet, and is not waited for any longer. */
+  /** Data read this many milliseconds before the end is not decoded yet, and the modeller stops waiting for it. */
   | { type: 'behind'; milliseconds: number }
 type Due = { type: 'save-due' } | { type: 'settled' } | { type: 'send-due' }
 type Message = ModellerMessage | Due
@@ -28,20 +28,20 @@ interface Offered {
 
 export interface ModellerState {
   recording: OwnRecording | undefined
-  /** The manager has said that it is over; the last records may be on their way. */
+  /** The manager says that the modelling is over; the last records may still arrive. */
   settling: boolean
   offered: Offered | undefined
   failures: number
-  /** Why recordings cannot be kept, so that it is said once. */
+  /** Why recordings cannot be stored; kept to log it once. */
   trouble: string
-  /** What was on the disk could not be read: that of the recording that begins next is lost. */
+  /** The stored file could not be read, so the next recording lacks its data. */
   unread: boolean
 }
 
 /**
- * Records what workloads of one ArmorProfile do on this node; its key is `namespace/name`. What it knows is on the disk every few
- * seconds, or minutes where it is large, so that it goes on after a kill, and says since when it was away. It ends when the ArmorProfile says so, which is the
- * manager's clock, and then sends its part, and offers it again and again, as a manager that takes the lead may need it.
+ * Records the behaviour of one ArmorProfile's workloads on this node; its key is `namespace/name`. It saves every few
+ * seconds (minutes if large), so it continues after a kill and reports the gap. The ArmorProfile, by the manager's
+ * clock, ends it. Then it sends its part, and offers it repeatedly for later leaders.
  */
 export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message> => {
   const ports: Shared = { ...given, room: given.room ?? new NodeRoom(), disk: new OneByOne() }
@@ -49,9 +49,9 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
   return {
     async start(context) {
       const { recording, unread } = await restored(ports, context)
-      // What was sent to one that failed and was not on the disk yet is repeated by nobody who believes that it was taken.
+      // Messages to the failed actor that were not on disk yet are lost: their senders do not repeat them.
       ports.began?.(context.key)
-      // Whoever failed is sent what is wanted again; until then it goes on with what is on the disk.
+      // A failed actor is sent its ArmorProfile again; until then it continues with the file on disk.
       if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
       if (recording?.complete === true) context.after('send', 0, { type: 'send-due' })
       return { recording, settling: false, offered: undefined, failures: 0, trouble: '', unread }
@@ -94,23 +94,23 @@ export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerStat
     capacity: 10_000,
     coalesce: ({ type }) => (type === 'found' || type === 'lost' ? undefined : type),
   },
-  // Between two batches of a quiet workload it keeps what it has.
+  // It keeps its state between two batches of a quiet workload.
   idleAfter: Number.POSITIVE_INFINITY,
 })
 
 type Context = ActorContext<Message>
 
-/** What the modellers of a node share. */
+/** State that the modellers of a node share. */
 interface Shared extends ModellerPorts {
   room: NodeRoom
-  /** A recording that is read or written is there several times: as it is, as JSON has it, and as text. */
+  /** A recording being read or written is in memory several times: as objects, as JSON, and as text. */
   disk: OneByOne
 }
 
 const isOpen = (state: ModellerState): state is ModellerState & { recording: OwnRecording } =>
   state.recording !== undefined && !state.recording.complete
 
-/** What is on the disk. Of one that was not over it is said that nobody recorded meanwhile. */
+/** Reads the stored recording. An unfinished recording gets a gap for the time without a recorder. */
 const restored = (ports: Shared, context: Context): Promise<Restored> => ports.disk.run(() => readBack(ports, context))
 
 interface Restored {
@@ -152,14 +152,14 @@ async function follow(
   const recording = isSame ? state.recording! : begun(ports, state, wanted, context)
   const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
   const next = isSame ? state : { ...state, ...fresh }
-  // It is offered at once to begin with; then the manager has said when to come again.
+  // The first offer comes at once; later the manager says when to offer again.
   if (recording.complete) {
     if (isSame || state.offered !== undefined) return next
-    // What it says of a file that could not be read is to outlast this agent.
+    // The note about an unreadable file must outlast this agent.
     return send(ports, timing, state.unread ? await save(ports, next, context) : next, context)
   }
   if (wanted.open) {
-    // The time of the next save stands.
+    // Keep the time of the next save.
     if (isSame && !next.settling) return next
     context.cancel('settle')
     return keep(ports, timing, { ...next, settling: false }, context)
@@ -168,7 +168,7 @@ async function follow(
   return { ...next, settling: true }
 }
 
-/** Where the modelling is over, there is nothing to record, and the manager learns that. */
+/** If the modelling is already over, record nothing; the manager learns that. */
 function begun(
   { room }: Shared,
   { unread }: ModellerState,
@@ -181,7 +181,7 @@ function begun(
   return recording
 }
 
-/** Has it on the disk, or the time until which nothing came; and again in a while. */
+/** Saves the recording, or only the time until which nothing came, and schedules the next save. */
 async function keep(
   ports: Shared,
   timing: ModellerTiming,
@@ -206,7 +206,7 @@ const save = (ports: Shared, state: ModellerState, context: Context): Promise<Mo
 const touch = (ports: Shared, state: ModellerState, context: Context): Promise<ModellerState> =>
   written(state, context, () => ports.files.touch(context.key))
 
-/** A disk that takes nothing is tried again; what is known stays in memory. */
+/** Retries after a failed write; the data stay in memory. */
 async function written(
   state: ModellerState,
   context: Context,
@@ -227,7 +227,7 @@ async function written(
   }
 }
 
-/** The last records have come: from now on it stays as it is. */
+/** The last records have arrived: the recording no longer changes. */
 async function complete(
   ports: Shared,
   timing: ModellerTiming,
@@ -241,7 +241,7 @@ async function complete(
   return send(ports, timing, next, context)
 }
 
-/** One report after the other, as the manager asks for them; then it is offered again from time to time. */
+/** Sends one report at a time, as the manager asks for them; then offers the recording at intervals. */
 async function send(
   ports: Shared,
   timing: ModellerTiming,
@@ -274,7 +274,7 @@ async function send(
     context.log.warn(fields, 'the manager does not take a recording; it is tried again')
   }
   const stored = reply.kind === 'answer' && reply.answer.state === 'stored'
-  // What is not asked for need not stay in memory.
+  // Data that the manager does not ask for need not stay in memory.
   return { ...state, offered: stored ? undefined : offered, failures }
 }
 

@@ -1,15 +1,15 @@
 import type { Acknowledgement } from './policy/aggregate.ts'
 import { assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
-/** What a node says of one ArmorProfile: how it went; that it is not there any more; that the node itself is not. All level-triggered. */
+/** What a node reports of one ArmorProfile: its result, its absence, or that the node is gone. All level-triggered. */
 export type NodeProfileMessage =
   | ({ type: 'reported' } & Acknowledgement)
   | { type: 'absent' }
-  /** The node, or the policy, is gone: what is still to be passed on is not. */
+  /** The node or the policy is gone: drop what is not passed on yet. */
   | { type: 'node-gone' }
 
 export interface NodeProfilePorts {
-  /** Called with all that a node says, of which much was said before. `profile` is `<namespace>/<name>`. */
+  /** Called with every report of a node, including repeated ones. `profile` is `<namespace>/<name>`. */
   acknowledge(profile: string, node: string, acknowledgement: Acknowledgement): void
   absent(profile: string, node: string): void
 }
@@ -18,8 +18,8 @@ export interface NodeProfilePorts {
 export const nodeProfileKey = (node: string, profile: string): string => `${node}/${profile}`
 
 /**
- * One ArmorProfile on one node, as the manager knows it: passes on the last that was said, and ends. There may be a million, so what
- * was passed on is kept in one place, 11 bytes each, where it is compared, too: see `Aggregate`. Retrying is the agent's.
+ * One ArmorProfile on one node, as the manager sees it: passes on the last report, and ends. There may be a million, so
+ * reports are stored and compared in one place with 11 bytes each: see `Aggregate`. Agents do the retrying.
  */
 export const nodeProfile = (ports: NodeProfilePorts): Behaviour<undefined, NodeProfileMessage> => ({
   start: () => undefined,
@@ -47,7 +47,7 @@ function passOn(ports: NodeProfilePorts, message: NodeProfileMessage, key: strin
   }
 }
 
-/** The family `node-profile`. What comes while another message waits takes its place. */
+/** The family `node-profile`. A newer message replaces a waiting one. */
 export const nodeProfileFamily = (ports: NodeProfilePorts): FamilyOptions<undefined, NodeProfileMessage> => ({
   behaviour: nodeProfile(ports),
   mailbox: { capacity: 4, coalesce: () => 'state' },

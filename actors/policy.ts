@@ -15,21 +15,22 @@ import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } fr
 export { defaultPolicySettings, type PolicyMessage, type PolicyPorts, type PolicySettings } from './policy/ports.ts'
 export { POLICY_FINALIZER } from './policy/situation.ts'
 
-/** Only our own timers send it. */
+/** Only its own timers send it. */
 type PolicyDue = { type: 'due' }
 type Message = PolicyMessage | PolicyDue
 type Context = ActorContext<Message>
 
-/** More than any situation needs: a compilation, six writes, and the look that finds nothing to do. */
+/** More than any case needs: a compilation, six writes, and a last check. */
 const MOST_ROUNDS = 12
 
 /**
- * Statuses that are written at once, twice as many as the limiter lets go at once. The others wait with nothing in hand: a thousand
- * policies that change together would hold what they saw and what they would write for seconds, and much of it would not be so any more.
+ * Maximum number of concurrent status writes, twice the burst of the rate limiter. Policies that wait hold no data: a
+ * thousand policies that change together would otherwise hold their observations for seconds, and write outdated
+ * statuses.
  */
 const STATUSES_AT_ONCE = 32
 
-/** What all actors of the family work with. */
+/** What all actors of the family share. */
 interface Means {
   ports: PolicyPorts
   statuses: Turns
@@ -37,9 +38,9 @@ interface Means {
 }
 
 /**
- * One policy: its ArmorProfile, its statuses, its restarts, its end. It observes what the API server and the nodes hold, decides what
- * is missing, and does that, whatever message it got; so it may crash anywhere. What it did itself it knows before the watches do, and
- * does not look again when these bring it.
+ * One policy: its ArmorProfile, statuses, restarts and removal. On any message it observes the API server's and the
+ * nodes' state, decides what is missing, and does that, so it may crash anywhere. It knows its own writes before the
+ * watches show them, and skips the work then.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
   const means: Means = {
@@ -60,7 +61,7 @@ export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
         case 'rollout':
           return converge(means, withProgress(memory, message.progress), context)
         case 'rollout-failed':
-          // It has forgotten what is wanted.
+          // The rollout actor has forgotten what it must do.
           return converge(means, withRolloutFailure(memory, failureText(message.failure.error)), context)
         case 'nodes':
           return isDue(ports, memory, context) ? converge(means, memory, context) : memory
@@ -76,25 +77,25 @@ export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
   }
 }
 
-/** Ten thousand nodes report within seconds: they are looked at together. */
+/** Ten thousand nodes report within seconds: handle their reports together. */
 function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Context): boolean {
   const wait = convergedAt + settings.nodesInterval - context.now()
   if (wait > 0) context.after('nodes', wait, { type: 'due' })
   return wait <= 0
 }
 
-/** What it remembers after a watch has brought what it has looked at already; undefined when there is something to look at. */
+/** The memory after a watch that brings only known state; undefined when there is something new. */
 function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memory | undefined {
   const now = context.now()
   const objects = objectsNow(ports, context.key, memory, now)
   if (seenOf(objects) !== memory.looked) return undefined
-  // The watch may have shown it, or, late, that it is gone: then what was written counts for a while.
+  // If the watch has not shown the profile yet, our own write counts for a while.
   if (objects.profileUnseenUntil === undefined) context.cancel('watch')
   else lookAgain(context, 'watch', objects.profileUnseenUntil - now)
   return objects.memory
 }
 
-/** Observes, decides and acts, until there is nothing to do now, or a status is to be written and it is not its turn. */
+/** Observes, decides and acts until nothing is left to do, or a status write must wait for its turn. */
 async function converge(means: Means, before: Memory, context: Context): Promise<Memory> {
   const { ports, statuses } = means
   const { key } = context
@@ -119,11 +120,11 @@ async function converge(means: Means, before: Memory, context: Context): Promise
           waits = true
           setTimers(decision, context)
           lookAgain(context, 'turn', PATIENCE)
-          // It is shown by then, and not before.
+          // Keep the failure until the status that shows it is written.
           return { ...memory, failure: seen.memory.failure, looked: seenOf(seen) }
         }
       } else {
-        // It may take long: a tenant's policies may wait for a compiler, and nobody else waits for that.
+        // A compilation may wait long for its turn; do not make other policies' status writes wait for it.
         if (isWriter) statuses.end()
         else statuses.leave(key)
         isWriter = false
@@ -144,12 +145,12 @@ async function converge(means: Means, before: Memory, context: Context): Promise
     else if (!waits) statuses.leave(key)
     if (!waits) context.cancel('turn')
   }
-  // Someone changes it as often as we do: others get their turn.
+  // Another client changes it as often as this actor: let other actors run.
   lookAgain(context, 'round', ports.settings.statusInterval)
   return memory
 }
 
-/** As `carryOut`, but compiles only as much as there is room for until it is written. */
+/** Like `carryOut`, but compiles only if its document fits into the memory for unwritten documents. */
 async function carryOutWithin(
   { ports, documents }: Means,
   seen: Observation,
@@ -193,7 +194,7 @@ function end({ ports, documents }: Means, seen: Observation, context: Context): 
   context.stop()
 }
 
-/** The API, or a compiler, did not do it: again, later and later. What it refuses is refused for long. */
+/** Retries a failed API call or compilation with a growing delay; after a refusal, with a long one. */
 function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, context: Context): Memory {
   const { firstBackoff, longestBackoff: longest, refusedInterval } = ports.settings
   ports.count('api-error')
@@ -205,7 +206,7 @@ function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, contex
   return { ...memory, failures: memory.failures + 1 }
 }
 
-/** The family `policy`; its keys are those of `keyOfPolicy`. */
+/** The family `policy`; `keyOfPolicy` makes its keys. */
 export const policyFamily = (ports: PolicyPorts): FamilyOptions<Memory, Message, Memory> => ({
   behaviour: policy(ports),
   mailbox: { capacity: 16, coalesce: ({ type }) => type },

@@ -9,12 +9,12 @@ import type {
 } from '../src/api/types.ts'
 import type { PatchOperation } from '../src/base/json-patch.ts'
 
-// What the manager's actors need of the world. The composition in src/manager implements it over reflectors and the API
-// client; tests implement it in memory. Nothing here waits for ever: every call that returns a promise has a time limit.
+// The manager's actors' view of the world. src/manager implements it with reflectors and the API client; tests
+// implement it in memory. Each call that returns a promise has a timeout.
 
 export type { AnyPolicy }
 
-/** A policy by what its actor is called after; `namespace` is empty for a cluster policy. */
+/** Identifies a policy and its actor; `namespace` is empty for a cluster policy. */
 export interface PolicyId {
   kind: AnyPolicy['kind']
   namespace: string
@@ -25,7 +25,7 @@ export type WorkloadKind = Exclude<TargetKind, 'Pod'>
 
 export interface ContainerSpec {
   name: string
-  /** Of an init container: Always makes it a sidecar. */
+  /** For an init container, Always makes it a sidecar. */
   restartPolicy?: string
   securityContext?: ProfileFields & { privileged?: boolean }
 }
@@ -35,7 +35,7 @@ interface ProfileFields {
   seccompProfile?: { type?: string; localhostProfile?: string }
 }
 
-/** What the template of a workload and a pod made from it have in common, as far as it matters what confines the containers. */
+/** The common part of a workload's template and its pods that decides the confinement of containers. */
 export interface PodTemplate {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[]; securityContext?: ProfileFields }
@@ -43,7 +43,7 @@ export interface PodTemplate {
 
 export type Pod = PodTemplate & { metadata: { name: string } }
 
-/** The fields of apps/v1 workloads that are used; a whole object will do. */
+/** The fields of apps/v1 workloads that are used; a full object fits, too. */
 export interface Workload {
   kind: WorkloadKind
   metadata: {
@@ -74,17 +74,17 @@ export interface Workload {
   }
 }
 
-/** Reads are of the last state that is known here, and may lag behind what was written. Objects are shared, and never changed. */
+/** Reads the last known state, which may lag behind writes. Objects are shared and never changed. */
 export interface ControlPlaneStores {
   policy(id: PolicyId): AnyPolicy | undefined
   /** Whether the namespace may have VarmorPolicies that this manager does not keep, as there are too many. */
   lacksPolicies(namespace: string): boolean
   profile(namespace: string, name: string): ArmorProfile | undefined
-  /** All workloads of a kind, of one namespace or, when that is undefined, of all. */
+  /** All workloads of a kind, in one namespace or (undefined) in all. */
   workloads(kind: WorkloadKind, namespace: string | undefined): Iterable<Workload>
 }
 
-/** What server-side apply sends: the fields that are the manager's. */
+/** The body of server-side apply: the fields that the manager owns. */
 export interface ProfileDocument {
   metadata: {
     name: string
@@ -105,8 +105,8 @@ export interface OwnerReference {
 }
 
 /**
- * Writes, and one read. All but apply hold only for the version that was read: the object's resourceVersion goes along, and a newer one at the
- * server is a CONFLICT. They resolve to what the server holds then.
+ * Writes, and one read. Except for apply, each write holds only for the version that was read: it sends the
+ * resourceVersion, and the server answers CONFLICT if it has a newer one. Each resolves to the server's object.
  * @throws {PortError}
  */
 export interface ControlPlaneApi {
@@ -115,25 +115,27 @@ export interface ControlPlaneApi {
   /** Server-side apply as `varmor-manager`, with force. */
   applyProfile(document: ProfileDocument): Promise<ArmorProfile>
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
-  /** The same, with other addresses in it, for which nodes wait. */
+  /** Writes the status with changed addresses, which nodes wait for. */
   writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
   setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void>
-  /** Says of one from before that a manager made it: agents load no other. */
+  /** Marks a profile of an earlier manager as made by a manager: agents do not load unmarked profiles. */
   markProfile(profile: ArmorProfile): Promise<ArmorProfile>
-  /** Asks for deletion of just this object, by uid. Resolves to what waits for its finalizers; undefined where it is gone. */
+  /**
+   * Deletes exactly this object, by uid. Resolves to the object that waits for its finalizers; undefined if it is gone.
+   */
   deleteProfile(profile: ArmorProfile): Promise<ArmorProfile | undefined>
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */
   patchWorkload(workload: Workload, operations: PatchOperation[]): Promise<Workload>
   /**
-   * Hands on each pod of the workload as the server holds them now, without those that have ended or are being deleted. Nothing is kept of
-   * one: how many there are and how large is for tenants to say.
+   * Calls `take` with each of the workload's pods on the server, except ended pods and pods being deleted. It keeps no
+   * pods: tenants decide their number and size.
    */
   eachPod(workload: Workload, take: (pod: Pod) => void): Promise<void>
 }
 
 /**
- * CONFLICT: read again, try again. NOT_FOUND: the object is not there (any more). REFUSED: the server will not take this, however
- * often it is asked (too large, invalid, forbidden). UNAVAILABLE: anything that passes (no connection, 429, 5xx, not the leader).
+ * CONFLICT: read again and retry. NOT_FOUND: the object does not exist. REFUSED: the server will never accept it (too
+ * large, invalid, forbidden). UNAVAILABLE: a temporary failure (no connection, 429, 5xx, not the leader).
  */
 export type PortErrorCode = 'CONFLICT' | 'NOT_FOUND' | 'REFUSED' | 'UNAVAILABLE'
 
@@ -147,9 +149,9 @@ export class PortError extends Error {
   }
 }
 
-/** The Kubernetes Events that a policy gets. */
+/** Kubernetes Events about a policy. */
 export type EventReason =
-  /** Somebody had deleted it. */
+  /** Its ArmorProfile had been deleted. */
   | 'ProfileRestored'
   | 'ProfileUpdated'
   | 'ProfileRefused'
@@ -157,11 +159,11 @@ export type EventReason =
   | 'RestartBegun'
   | 'RestartPaused'
   | 'RestartDone'
-  /** Of an ArmorProfile: agents do not load it. */
+  /** About an ArmorProfile that agents do not load. */
   | 'NotFromManager'
 
 export interface PolicyEvent {
-  /** What it is about. */
+  /** The object that the Event is about. */
   policy: AnyPolicy | ArmorProfile
   type: 'Normal' | 'Warning'
   reason: EventReason
@@ -184,12 +186,18 @@ export type CounterName =
 /** Never throws. */
 export type Count = (name: CounterName) => void
 
-/** Gives restarts their turn: at most so many in flight, and so many a minute, per namespace and overall. */
+/** Limits restarts: a maximum in progress, and a maximum per minute, for each namespace and in all. */
 export interface RestartLimiter {
-  /** Calls back once, never before this returns, when the caller may restart one workload. One request a caller: another one withdraws the last. */
+  /**
+   * Calls back once, after this returns, when the caller may restart one workload. A caller has one request: another
+   * request replaces it.
+   */
   ask(caller: string, namespace: string, granted: () => void): void
-  /** The caller has one in flight, from before a crash of this manager: it counts as soon as there is a place, and goes on meanwhile. */
+  /**
+   * The caller has a restart in progress from before a crash of this manager: it counts once there is a free turn, and
+   * continues meanwhile.
+   */
   resume(caller: string, namespace: string): void
-  /** Gives the turn back, or withdraws the request. Nothing happens without either. */
+  /** Returns the turn, or withdraws the request. Without either, does nothing. */
   done(caller: string): void
 }

@@ -23,7 +23,7 @@ import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } fr
 export { defaultRolloutSettings, type RolloutSettings } from './rollout/settings.ts'
 export type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 
-/** All level-triggered. `workloads`: some changed, so look now and not when the timer says. */
+/** All level-triggered. `workloads`: some changed, so check now instead of at the timer. */
 export type RolloutMessage = { type: 'wanted'; wanted: WantedRollout } | { type: 'unwanted' } | { type: 'workloads' }
 
 type Own = { type: 'granted'; turn: number } | { type: 'look' }
@@ -32,18 +32,18 @@ export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
   api: Pick<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   /**
-   * What puts the containers of a workload into the profile of the policy that means it, as admission does: no restart is to be in vain
-   * because nobody asked the webhook. Empty where it is as it is to be.
+   * Patches a workload so that its containers get the profile of its policy, as admission does: a restart must not be
+   * useless because the webhook was not called. Empty if nothing is to change.
    */
   confine(workload: Workload): PatchOperation[]
-  /** Key of the policy that does so; undefined where that is none. */
+  /** Key of the policy that confines the workload; undefined if none does. */
   winner(workload: Workload): string | undefined
-  /** The profile of the policy for pods that means this pod of the namespace: admission put it there whatever its template says. */
+  /** The profile that a pod-level policy gives to this pod: admission sets it whatever the template says. */
   podProfile(pod: Pod, namespace: string): { profile: string; kind: AnyPolicy['kind'] } | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
-  /** This actor failed: the policy names it on its status, and says again what is wanted. */
+  /** This actor failed: the policy's actor writes it into its status and sends its request again. */
   failed(policyKey: string, failure: ActorFailure): void
   settings: RolloutSettings
 }
@@ -51,10 +51,9 @@ export interface RolloutPorts {
 type Context = ActorContext<RolloutMessage | Own>
 
 /**
- * Restarts the workloads of one policy for one change, one after the other: the next when the one before is well, and the limiter
- * agrees. A patch holds for the version that was seen only. A workload that does not become well pauses it until it does, and so
- * does one whose pods turn out to run without the profile.
- * `decide` says what is done; this carries it out.
+ * Restarts the workloads of one policy for one change, one at a time: the next one when the previous is healthy and the
+ * limiter agrees. A patch holds only for the version that was read. An unhealthy workload, or one whose pods lack the
+ * profile, pauses it. `decide` decides; this actor acts.
  */
 export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage | Own> {
   return {
@@ -82,14 +81,17 @@ export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage |
   }
 }
 
-/** Workloads change all the time, and a survey looks at all of them: changes are looked at together. */
+/** Workloads change all the time, and a survey reads all of them: handle changes together. */
 function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Context): boolean {
   const wait = surveyedAt + settings.surveyInterval - context.now()
   if (wait > 0) context.after('gathered', wait, { type: 'look' })
   return wait <= 0
 }
 
-/** Another change, or the same one wanted anew, makes the one before pointless; the same one goes on as it is, and the policy is sent how far it is. */
+/**
+ * Switches to another change, or to a new request for the same one. The same request continues, and the policy's actor
+ * gets the progress.
+ */
 function changeTo(ports: RolloutPorts, memory: Memory, wanted: WantedRollout, context: Context): Memory {
   if (memory.wanted?.change === wanted.change && memory.wanted.since === wanted.since)
     return { ...memory, wanted, lastSent: '' }
@@ -98,20 +100,20 @@ function changeTo(ports: RolloutPorts, memory: Memory, wanted: WantedRollout, co
   return { ...idle(memory.turns), wanted, lastMade: lastMadeFor(ports, wanted) }
 }
 
-/** An update of a policy has no time stamp of the API server: no workload that is there now has picked it up. */
+/** A policy update has no time stamp of the API server, so no existing workload has picked it up. */
 function lastMadeFor({ stores }: RolloutPorts, { target: { kind }, namespace, stamp }: WantedRollout): number {
   let last = stamp
   if (kind !== 'Pod') for (const workload of stores.workloads(kind, namespace)) last = Math.max(last, madeAt(workload))
   return last
 }
 
-/** One that was given back meanwhile is not taken. */
+/** Ignores a turn whose request was withdrawn. */
 const withTurn = (memory: Memory, turn: number): Memory =>
   memory.turn.state === 'asked' && turn === memory.turns
     ? { ...memory, turn: { ...memory.turn, state: 'granted' } }
     : memory
 
-/** Observes, decides, acts; again after an answer, which changes what is known. */
+/** Observes, decides and acts; repeats after an answer, which changes the memory. */
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
   const times = { now: context.now(), wall: context.wall() }
@@ -155,7 +157,7 @@ function carryOut({ limiter, notifyPolicy }: RolloutPorts, decision: Decision, c
   if (decision.progress !== undefined) notifyPolicy(key, decision.progress)
 }
 
-/** The one write, and what is known after it. */
+/** Does the one write, and updates the memory. */
 async function restart(
   ports: RolloutPorts,
   memory: Memory,
@@ -174,10 +176,10 @@ async function restart(
   }
 }
 
-/** How many pods that run without the profile are named. */
+/** Number of named pods that run without the profile. */
 const NAMED_PODS = 3
 
-/** The one read, and what is known after it. */
+/** Does the one read, and updates the memory. */
 async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
   const { api, confine, podProfile, settings } = ports
   const { wanted } = memory
@@ -186,13 +188,13 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
   try {
     const { template } = workload.spec
     const { confineInitContainers: initToo } = settings
-    // Another policy may win over this one, or the user have a profile of their own: then the template is as it is to be.
+    // Another policy may take precedence, or the user may have chosen a profile: then the template is already right.
     const isAsMeant = confine(workload).length === 0
     const names: string[] = []
     let outside = 0
     await api.eachPod(workload, (pod) => {
       const other = podProfile(pod, namespace)
-      // A namespace's policy takes no pod over from the cluster's.
+      // A namespaced policy does not take pods from a cluster policy.
       const isOther = wanted.namespace !== undefined || other?.kind === 'VarmorClusterPolicy'
       if (isInProfile(pod, wanted, initToo, isOther ? other?.profile : undefined)) return
       if (isAsMeant && isAsTemplate(pod, template, wanted, initToo)) return
@@ -205,7 +207,7 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
   }
 }
 
-/** The turn goes back, and another one is asked for in a while. */
+/** Returns the turn, and asks for another one later. */
 function failed(ports: RolloutPorts, memory: Memory, what: string, error: unknown, context: Context): Memory {
   if (!(error instanceof PortError)) throw error
   ports.count('api-error')

@@ -10,13 +10,16 @@ import { nextTurn, REST } from './turns.ts'
 
 export interface PoolOptions {
   /**
-   * How many threads there are at the most: one, by `start` or the first job, and others when a job has waited for a while. One that has
-   * had nothing to do for a minute ends.
+   * Maximum number of threads. `start` or the first job starts the first thread; a job that has waited for a while
+   * starts another one. A thread without jobs for a minute ends.
    */
   threads: number
-  /** Starts one. */
+  /** Starts a thread. */
   thread(number: number): CompilerThread
-  /** Milliseconds of CPU that a job may take, and of time that an urgent one may wait for a thread; together they are all that it gets. */
+  /**
+   * `deadline`: CPU milliseconds for each job. `longestWait`: milliseconds that an urgent job waits for a thread. The
+   * sum bounds its total time.
+   */
   deadline: number
   longestWait: number
   clock: Clock
@@ -26,47 +29,56 @@ export interface PoolOptions {
 
 export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'busy'
 
-/** Milliseconds that a job waits that nobody stands and waits for: a thread takes minutes to start on a node that is busy and slow, and one that is given up begins anew. */
+/**
+ * Milliseconds that a job that is not urgent waits: on a busy, slow node a thread takes minutes to start, and a thread
+ * that is given up restarts.
+ */
 const LONG_WAIT = 300_000
 /**
- * Jobs that wait: urgent jobs of one tenant, urgent jobs, all jobs. Each may hold a policy of a megabyte. A full queue drops the youngest
- * job of the peer that has most urgent jobs, or of the tenant that has most other jobs.
+ * Maximum lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may hold a policy of a megabyte. A
+ * full queue drops the youngest job of the peer with the most urgent jobs, or of the tenant with the most other jobs.
  */
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
 const MOST = 5_000
 /**
- * Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies and takes 18 MiB: behind
- * one that takes long, and behind many that do not.
+ * Milliseconds that a job waits before another thread starts: behind one long job, or behind many short jobs. A thread
+ * costs 18 MiB, and its start as much CPU as hundreds of policies.
  */
 const WAIT_FOR_LONG = 100
 const WAIT_FOR_MANY = { urgent: 500, other: 1_000 }
-/** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
+/** Milliseconds that a thread stays without a job. Idle, it takes 13 MiB; a restart takes a few tenths of a second. */
 export const IDLE = 60_000
-/** Milliseconds of CPU in which a thread starts on a machine of some age. Where it takes so many times as long, so may a job, and its code is as cold. */
+/**
+ * CPU milliseconds that a thread takes to start on an older machine. A machine that takes n times as long may take n
+ * times as long for a job, too, whose code is as cold.
+ */
 const USUAL_START = 1_000
-/** So many times at most. */
+/** Upper bound of that factor. */
 const SLOWEST = 20
-/** From then on it is worth 13 MiB that whoever asks first need not wait for a thread. */
+/** From this factor on, a started thread is worth 13 MiB, so that the first caller does not wait. */
 const SLOW_START = 3
 
-/** Milliseconds after which it is looked how much CPU the thread has used: for most jobs never, as the look costs as much as some of them. */
+/**
+ * Milliseconds until the pool checks the CPU time of a thread. Most jobs end before: a check costs as much as some
+ * jobs.
+ */
 const FIRST_LOOK = 100
-/** Milliseconds: an answer that was there in time, and has only not been read yet, is read by then. */
+/** Milliseconds in which the main thread reads an answer that arrived in time. */
 const LAST_LOOK = 20
 
 interface Job extends JobOptions {
   peer: string
-  /** What whoever asked calls the tenant. */
+  /** The caller's name for the tenant. */
   namespace: string
   name: string
-  /** Since when it waits for a thread, and until when it may. */
+  /** When the job began to wait for a thread, and the latest time that it may get one. */
   since: number
   until: number
   input: readonly unknown[]
   resolve(output: unknown): void
   reject(error: unknown): void
-  /** Of its wait, then of its deadline. */
+  /** The timer of its wait, then of its deadline. */
   timer: Timer
 }
 
@@ -74,53 +86,59 @@ interface Hand {
   job: Job
   tenant: string
   since: number
-  /** What the thread had worked by then, at least. Known from the first look on. */
+  /** Minimum CPU milliseconds that the thread had used then. Known from the first check on. */
   worked?: number
 }
 
-/** What peers name is theirs: the same namespace named by another one is another tenant. */
+/** A peer chooses its tenants' names, so the same name from another peer is another tenant. */
 const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' | 'namespace'> => ({
   tenant: peer === '' ? tenant : `${tenant} from ${peer}`,
   peer,
   namespace: tenant,
 })
 
-/** What was too costly is so for its tenant alone: another one's may be cheap, where `subject` is not all that makes it costly. */
+/**
+ * A job is too costly for its own tenant only: `subject` is not always all that makes a job costly, so another tenant's
+ * job may be cheap.
+ */
 const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
 
-/** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
+/** Gives each job to a thread of its own; `turns.ts` decides the order. Each job gets an answer in bounded time. */
 export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()
   readonly #running = new Map<CompilerThread, Hand>()
-  /** Those without a job, and since when; the one that had the last job is the last, and has the next one. */
+  /** Threads without a job, and since when. The last of the list had the most recent job and gets the next one. */
   readonly #idle: { thread: CompilerThread; since: number }[] = []
-  /** Until the first of them is ended. */
+  /** Fires when the first idle thread ends. */
   #idleEnd: Timer | undefined
   readonly #tenants = new Tenants()
   readonly #costly = new Costly()
-  /** So long those rest whose jobs are too costly. */
+  /** Until then, tenants with too costly jobs get no thread. */
   #restUntil = 0
   #rest: Timer | undefined
-  /** Until another thread is started. */
+  /** Fires when another thread starts. */
   #more: Timer | undefined
   #started = 0
-  /** So many were started ever. */
+  /** Number of threads ever started. */
   #number = 0
   #stopped = false
-  /** So many times as long as usual a thread took to start. */
+  /** How many times as long as usual a thread took to start. */
   #slowness = 1
 
   constructor(options: PoolOptions) {
     this.#options = options
   }
 
-  /** Jobs that wait. */
+  /** Number of jobs that wait. */
   get waiting(): number {
     return this.#waiting.size
   }
 
-  /** Starts a thread, so that the first job waits for none; others take some 20 MiB each from when they are needed on. Resolves when it is there. */
+  /**
+   * Starts a thread, so that the first job need not wait. Further threads take about 20 MiB each, once they are needed.
+   * Resolves when the thread runs.
+   */
   async start(): Promise<void> {
     if (this.#started === 0) await this.#startThread()
   }
@@ -158,7 +176,7 @@ export class CompilerPool implements Compilers {
     })
   }
 
-  /** Nothing is taken any more, and nothing that waits is done. The threads are their owner's to end. */
+  /** Takes no more jobs and drops those that wait. The owner ends the threads. */
   stop(): void {
     this.#stopped = true
     for (const job of [...this.#waiting, ...[...this.#running.values()].map(({ job }) => job)]) {
@@ -172,7 +190,7 @@ export class CompilerPool implements Compilers {
     this.#running.clear()
   }
 
-  /** Why a job is not even taken. */
+  /** Why the pool does not take a job. */
   #refusal(asked: JobOptions & { peer: string }): CompilerErrorCode | undefined {
     const { tenant, peer, urgent, signal } = asked
     if (this.#stopped) return 'STOPPED'
@@ -194,7 +212,10 @@ export class CompilerPool implements Compilers {
     return ofKind.length >= MOST_URGENT && !this.#makeRoom(ofKind, 'peer', peer)
   }
 
-  /** Drops the youngest job of the peer or tenant that has most jobs. @returns whether it has more jobs than this one would have */
+  /**
+   * Drops the youngest job of the peer or tenant that has the most jobs.
+   * @returns false if the new job's owner would have as many
+   */
   #makeRoom(jobs: readonly Job[], by: 'peer' | 'tenant', own: string): boolean {
     const counts = new Map<string, number>()
     for (const job of jobs) counts.set(job[by], (counts.get(job[by]) ?? 0) + 1)
@@ -204,7 +225,7 @@ export class CompilerPool implements Compilers {
     return true
   }
 
-  /** Gives up a job, if it still waits. */
+  /** Gives up a job that still waits. */
   #drop(job: Job): void {
     if (!this.#waiting.delete(job)) return
     job.timer.cancel()
@@ -229,7 +250,7 @@ export class CompilerPool implements Compilers {
     }
   }
 
-  /** A job has waited: another thread is started if one still does that may have it, unless those before it are short and few. */
+  /** Starts another thread if a job has waited that it could serve, unless the jobs before it are few and short. */
   #lack(): void {
     this.#more = undefined
     const { clock } = this.#options
@@ -253,7 +274,9 @@ export class CompilerPool implements Compilers {
     })
   }
 
-  /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */
+  /**
+   * How many threads slow tenants may use: one less than there are. While a thread restarts, slow tenants wait for it.
+   */
   get #left(): number {
     const { threads } = this.#options
     if (threads === 1) return 1
@@ -272,7 +295,7 @@ export class CompilerPool implements Compilers {
       job.resolve(await thread.run(job.name, job.input))
       this.#ended(thread, job, 'done')
     } catch (error) {
-      // Memory has run out, say. Where the pool has ended the thread itself, this was answered.
+      // It ran out of memory, for example. A job whose thread the pool ended has its answer already.
       if (error instanceof AskError && error.code === 'THREAD_DIED') this.#giveUp(thread, job, 'TOO_COSTLY')
       else {
         job.reject(error)
@@ -289,14 +312,17 @@ export class CompilerPool implements Compilers {
     this.#takeBack(thread)
   }
 
-  /** It takes longer than most. What is not known of its first moments counts as worked. */
+  /** Checks a job that takes longer than most. Counts unmeasured first moments as CPU time. */
   #look(thread: CompilerThread, hand: Hand): void {
     const passed = this.#options.clock.now() - hand.since
     hand.worked = thread.worked() - passed
     this.#isDue(thread)
   }
 
-  /** The time of the job in hand may be over: not if the thread had no CPU for so long, while others wait no longer for that. */
+  /**
+   * Gives up the job when its CPU time is used up, or when its total time is over although the thread got too little
+   * CPU.
+   */
   #isDue(thread: CompilerThread): void {
     const { clock } = this.#options
     const { job } = this.#running.get(thread)!
@@ -309,7 +335,7 @@ export class CompilerPool implements Compilers {
         : clock.after(LAST_LOOK, () => this.#giveUp(thread, job, left > 0 ? 'BUSY' : 'TOO_COSTLY'))
   }
 
-  /** The job in hand is given up: its thread ends, and those that wait are served by another one. */
+  /** Gives up the running job: its thread ends, and another thread serves the jobs that wait. */
   #giveUp(thread: CompilerThread, job: Job, code: 'BUSY' | 'TOO_COSTLY'): void {
     if (this.#running.get(thread)?.job !== job) return
     const { clock, logger } = this.#options
@@ -337,7 +363,7 @@ export class CompilerPool implements Compilers {
     this.#rest = clock.after(time, () => this.#serve())
   }
 
-  /** @returns the milliseconds that the thread has worked */
+  /** @returns the CPU milliseconds that the job used */
   #account(thread: CompilerThread, isTooCostly: boolean): number {
     const { tenant } = this.#running.get(thread)!
     const took = this.#workedOf(thread)
@@ -346,7 +372,7 @@ export class CompilerPool implements Compilers {
     return took
   }
 
-  /** Milliseconds of CPU that the job in hand has had, or of time, where it is too early to ask. */
+  /** CPU milliseconds of the running job; elapsed milliseconds where it is too early to measure. */
   #workedOf(thread: CompilerThread): number {
     const { since, worked } = this.#running.get(thread)!
     return worked === undefined ? this.#options.clock.now() - since : thread.worked() - worked
@@ -368,7 +394,7 @@ export class CompilerPool implements Compilers {
     this.#takeBack(thread)
   }
 
-  /** It has no job. */
+  /** Takes back a thread without a job. */
   #takeBack(thread: CompilerThread): void {
     if (this.#stopped) return
     const { clock } = this.#options

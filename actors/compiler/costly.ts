@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 
-/** Milliseconds for which it is remembered that something was too costly. */
+/** Milliseconds for which a costly subject is remembered. */
 export const COSTLY_FOR = 600_000
 const MOST = 1_000
 
 const digestOf = (subject: unknown): string => createHash('sha256').update(JSON.stringify(subject)).digest('base64')
 
-/** Digests of what was too costly, for minutes. */
+/** Digests of costly subjects, remembered for minutes. */
 export class Costly {
   readonly #until = new Map<string, number>()
 
@@ -20,7 +20,7 @@ export class Costly {
       if (until > now) break
       this.#until.delete(digest)
     }
-    // A digest of each policy would be work for nothing where nobody is hostile.
+    // Without costly subjects, do not compute digests.
     return this.#until.size > 0 && this.#until.has(digestOf(subject))
   }
 }

@@ -1,2 +1,2 @@
-/** What there is unless somebody says otherwise; times are in milliseconds. See `PoolOptions`. */
+/** Defaults; times are in milliseconds. See `PoolOptions`. */
 export const compilerDefaults = { threads: 2, deadline: 2_000, longestWait: 7_000 }

@@ -4,7 +4,7 @@ import { buildProfile } from '../model/build-profile.ts'
 import { desiredProfile } from '../policy/desired-profile.ts'
 import { judgePolicy } from './judge.ts'
 
-/** What compilers do. Modules of the main thread import the type alone: `test/manager/main-thread.test.ts`. */
+/** The jobs of compilers. Modules of the main thread import only the type: see `test/manager/main-thread.test.ts`. */
 export const compilerJobs = { buildProfile, compileCarried, compilePolicy, desiredProfile, judgePolicy }
 
 export type CompilerJobs = typeof compilerJobs

@@ -9,24 +9,24 @@ import { documentOf } from '../policy/desired-profile.ts'
 import { sizeErrors } from '../policy/document-size.ts'
 
 export interface Judgement {
-  /** The first of them: who is shown them reads no more, and ten thousand would be work for the thread that asked. */
+  /** The first errors only: readers need no more, and ten thousand would burden the calling thread. */
   errors: FieldError[]
-  /** How many there are. */
+  /** Number of all errors. */
   count: number
-  /** What enforcers cannot carry, a line each. */
+  /** Rules that enforcers cannot carry, one line each. */
   skipped: string[]
 }
 
 export interface JudgeOptions {
   installNamespace: string
-  /** Whose addresses the manager looks for. */
+  /** Tells whose addresses the manager looks up. */
   egressControl: EgressControl
 }
 
 /**
- * Everything that is wrong with a policy that somebody wants to store, and with changing `before` to it: what the schema says, what the
- * compilers of its enforcers find, whether its ArmorProfile could be stored, and globs that cost too much, but for those of `before`: these
- * are stored, and nobody changes them. Both may be anything.
+ * Finds every fault of a policy, and of changing `before` to it: by its schema, the compilers of its enforcers, the
+ * size of its ArmorProfile, and globs that cost too much. Globs that `before` already has are accepted. Both inputs may
+ * be anything.
  */
 export function judgePolicy(object: unknown, before: unknown, options: JudgeOptions): Judgement {
   const faults = validatePolicy(object)

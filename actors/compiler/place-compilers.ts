@@ -12,27 +12,27 @@ import type { Compilers } from './ports.ts'
 export interface CompilersOptions
   extends Partial<Pick<PoolOptions, 'threads' | 'deadline' | 'longestWait' | 'observe'>> {
   logger: Logger
-  /** What furnishes a thread; `thread.ts` unless given. */
+  /** The module that the thread runs. Default: `thread.ts`. */
   module?: URL
-  /** Plain policies are compiled on the thread that asks, unless it is by another `module`. */
+  /** Whether the calling thread compiles plain policies. A different `module` turns this off. */
   plainAtOnce?: boolean
 }
 
-/** Compilers on threads of this process. */
+/** Compilers on worker threads of this process. */
 export interface PlacedCompilers extends Compilers {
-  /** Jobs that wait. */
+  /** Number of jobs that wait. */
   readonly waiting: number
-  /** Starts a thread before a job asks for one. Resolves when it is there. */
+  /** Starts a thread before the first job. Resolves when the thread runs. */
   start(): Promise<void>
-  /** Resolves when all threads have ended; jobs in hand are given up. */
+  /** Resolves when all threads have ended. Gives up running jobs. */
   stop(): Promise<void>
 }
 
-/** Where the sources run this is one of them; else what they were compiled to. */
+/** The source file when the sources run, otherwise its compiled file. */
 const moduleOf = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 const ownModule = moduleOf('thread')
 
-/** Loaded where it is needed: most of what a process has is less than this. */
+/** Loads the compilers on demand: they are most of what a process loads. */
 async function loadJobs(): Promise<typeof compilerJobs> {
   const module: { compilerJobs: typeof compilerJobs } = await import(moduleOf('jobs').href)
   return module.compilerJobs

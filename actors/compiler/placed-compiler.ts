@@ -3,37 +3,37 @@ import { cpuTimeOf } from '../../src/base/own-thread.ts'
 import type { CompilerMessage } from '../compiler.ts'
 import { type ActorSystem, AskError, type Reference, type Thread } from '../runtime/index.ts'
 
-/** One thread that does one job at a time. */
+/** A thread that runs one job at a time. */
 export interface CompilerThread {
-  /** Resolves when it takes a job, with the milliseconds of CPU that its start took; 0 where that cannot be seen. */
+  /** Resolves when the thread takes jobs, with the CPU milliseconds of its start; 0 where they are unknown. */
   ready(): Promise<number>
-  /** Milliseconds that it has worked, of its CPU time: a machine that has other things to do makes no job a costly one. */
+  /** CPU milliseconds that the thread has used. Elapsed time would make jobs costly on a busy machine. */
   worked(): number
-  /** @throws what the job throws; a THREAD_DIED of `AskError` when the thread dies over it */
+  /** @throws the job's error; an `AskError` THREAD_DIED when the thread dies during the job */
   run(job: string, input: readonly unknown[]): Promise<unknown>
-  /** Ends it, whatever it does; it is started anew. */
+  /** Ends the thread, even during a job; it restarts. */
   kill(): Promise<void>
-  /** Ends it for good; it has no job. */
+  /** Ends the thread for good. It must have no job. */
   end(): Promise<void>
 }
 
-/** Milliseconds, and none of its business: whoever asks has a limit. */
+/** Milliseconds. It never matters: the caller has a shorter limit. */
 const PATIENCE = 3_600_000
-/** MiB. A policy is 1.5 at the most, and no compilation was seen to take 100. */
+/** MiB. A policy has 1.5 at most, and no compilation took 100 in tests. */
 const HEAP = 256
 /**
- * MiB, three times what V8 calls a semi-space: what a compilation makes is dead after it, and there are two threads. Where the process was
- * started with an option of Node.js for semi-spaces, as by the chart, that counts instead.
+ * MiB for V8's young generation, which is three semi-spaces: a compilation's objects die with it, and there are two
+ * threads. A Node.js option for semi-spaces, which the chart sets, takes precedence.
  */
 const NEW_OBJECTS = 6
 
-/** A compiler actor on a worker thread of its own, which `module` furnishes. */
+/** A compiler actor on its own worker thread, which runs `module`. */
 export class PlacedCompiler implements CompilerThread {
   readonly #system: ActorSystem
   readonly #thread: Thread
   readonly #actor: Reference<CompilerMessage>
   #id: number | undefined
-  /** What was seen of it last: of a thread that is dead nothing is. */
+  /** Last measurement: a dead thread cannot be measured. */
   #worked = 0
 
   constructor(system: ActorSystem, family: string, module: URL) {
@@ -59,7 +59,7 @@ export class PlacedCompiler implements CompilerThread {
         this.#worked = 0
         return start ?? 0
       } catch (error) {
-        // It died as it started, and is started again, later and later.
+        // It died during its start; it restarts, with a growing delay.
         if (!(error instanceof AskError && error.code === 'THREAD_DIED')) throw error
       }
   }

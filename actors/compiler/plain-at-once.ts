@@ -6,7 +6,10 @@ import type { CompilerJobs } from './jobs.ts'
 import { plainJobs } from './plain.ts'
 import type { Compilers, JobOptions } from './ports.ts'
 
-/** Milliseconds of work that may come together, and after how many milliseconds there is another one: a quarter of the thread. */
+/**
+ * Maximum milliseconds of work in a burst, and the milliseconds in which one of them is refilled: a quarter of the
+ * thread.
+ */
 const BURST = 250
 const REFILL = 4
 
@@ -15,9 +18,9 @@ type Jobs = {
 }
 
 export interface PlainAtOnceOptions {
-  /** Does all other jobs. */
+  /** Runs all other jobs. */
   others: Compilers
-  /** Loads what does the jobs. It is asked once, for the first job. */
+  /** Loads the jobs. Called once, for the first job. */
   jobs(): Promise<Jobs>
   clock: Clock
   logger: Pick<Logger, 'error'>
@@ -25,9 +28,9 @@ export interface PlainAtOnceOptions {
 }
 
 /**
- * Does the jobs of plain policies on the thread that asks, with input and output that are not cloned: to send them to another thread and
- * back takes longer. These need no thread to be started, nor wait behind others' policies. It takes no more than a quarter of the thread,
- * whoever asks and however slow the machine is: what would be more waits for the other compilers.
+ * Runs the jobs of plain policies on the calling thread: cloning them for another thread takes longer, and they need
+ * not wait behind other tenants' policies. It uses at most a quarter of the thread, on any machine; other compilers run
+ * the rest.
  */
 export class PlainAtOnce implements Compilers {
   readonly #options: PlainAtOnceOptions

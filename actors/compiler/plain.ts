@@ -1,15 +1,18 @@
 import type { CompilerJobs } from './jobs.ts'
 
-/** Characters that each part of a policy counts as, beside its text: ten short names are no less work than ten long ones. */
+/**
+ * Characters that each part of a policy counts in addition to its text: ten short names take as much work as ten long
+ * names.
+ */
 const PART = 32
-/** Of a spec: some sixty names, of which those that there are not cost most: each gets a proposal. */
+/** Limit for a spec: about sixty rule names. Unknown names cost most, because each gets a suggestion. */
 const MOST_OF_SPEC = 3_072
-/** Of a whole policy, with its labels and with who has written which field. */
+/** Limit for a whole policy, with its labels and managed fields. */
 const MOST = 32_768
 
 const modes = new Set<unknown>(['AlwaysAllow', 'RuntimeDefault', 'EnhanceProtect'])
 const policyFields = new Set(['enforcer', 'mode', 'enhanceProtect'])
-/** All but rules of the user's own. */
+/** All fields except custom rules. */
 const ruleFields = new Set([
   'hardeningRules',
   'attackProtectionRules',
@@ -21,8 +24,7 @@ const ruleFields = new Set([
 ])
 
 /**
- * Whether a policy, which may be anything, is small and names nothing but built-in rules: what it takes to compile is bounded by what these
- * take.
+ * Whether a policy, which may be anything, is small and has only built-in rules. These bound the cost to compile it.
  */
 export function isPlain(policy: unknown): boolean {
   if (weigh(policy, MOST) > MOST) return false
@@ -34,7 +36,7 @@ export function isPlain(policy: unknown): boolean {
   return modes.has(rules.mode) && has(policyFields, rules) && has(ruleFields, fieldsOf(rules.enhanceProtect))
 }
 
-/** Jobs that a policy has done that is plain; what they make of it is small, too. */
+/** Jobs that a plain policy allows on the calling thread; their output is small, too. */
 export const plainJobs: { [Name in keyof CompilerJobs]?: (...input: Parameters<CompilerJobs[Name]>) => boolean } = {
   judgePolicy: (object, before) => isPlain(object) && (before === undefined || isPlain(before)),
   desiredProfile: (policy, { model }) => model === undefined && isPlain(policy),
@@ -43,11 +45,11 @@ export const plainJobs: { [Name in keyof CompilerJobs]?: (...input: Parameters<C
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
-/** The text and the parts of a JSON value; once they are more than `most`, no more is looked at. */
+/** The weight of a JSON value: its text and its parts. Stops once the weight exceeds `most`. */
 function weigh(value: unknown, most: number): number {
   if (typeof value === 'string') return PART + value.length
   let weight = PART
-  // To go through a list makes the numbers of all its places first.
+  // Iterating over a list first creates all its index keys.
   if (weight > most || (Array.isArray(value) && value.length * PART > most)) return most + 1
   const fields = fieldsOf(value)
   for (const name in fields) {

@@ -1,11 +1,11 @@
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { CompilerJobs } from './jobs.ts'
 
-/** Why a job was not done. */
+/** Why a job did not run. */
 export type CompilerErrorCode =
-  /** It took longer than a job may, or more memory, now or minutes ago: asking again soon is of no use. */
+  /** It took more time or memory than allowed, now or minutes ago. Do not retry soon. */
   | 'TOO_COSTLY'
-  /** Its turn did not come in time: the same may be asked again. */
+  /** It did not get a thread in time. The caller may retry. */
   | 'BUSY'
   | 'STOPPED'
 
@@ -19,7 +19,7 @@ export class CompilerError extends Error {
   }
 }
 
-/** What is said of each, by the seconds that a job may take. */
+/** Message for each code, given the seconds that a job may take. */
 export const compilerMessages: Record<CompilerErrorCode | 'STARTING', (seconds: number) => string> = {
   TOO_COSTLY: (seconds) =>
     `this is TOO_COSTLY: it takes more than ${seconds} s, or too much memory, to compile; make it smaller with fewer or plainer rules, or divide it into several policies. The same is tried again after ten minutes at the earliest`,
@@ -30,28 +30,33 @@ export const compilerMessages: Record<CompilerErrorCode | 'STARTING', (seconds: 
   STOPPED: () => 'this manager is being stopped',
 }
 
-/** Who waits for a job, and for what it may cost. */
+/** The owner of a job, and what it may cost. */
 export interface JobOptions {
-  /** Whose input it is, such as a namespace; empty for what has none. One that costs much takes turns from itself alone. */
+  /**
+   * The owner of the input, such as a namespace; empty where there is none. A costly tenant delays only its own jobs.
+   */
   tenant: string
-  /** Where it comes from: an address that nobody can make up, as whoever asks may name any tenant. Default: from this process. */
+  /** The address of the caller, which it cannot forge, while it may name any tenant. Default: this process. */
   peer?: string
-  /** Who asked has given up, or was given up: then what still waits is not done, and is BUSY. */
+  /** Aborted when the caller gives up. A job that still waits is then dropped as BUSY. */
   signal?: AbortSignal | undefined
-  /** Somebody stands and waits, as at admission: it comes before what nobody waits for, and is not waited for as long. */
+  /** A caller waits for the answer, as at admission: the job comes before others, and its wait has a shorter limit. */
   urgent: boolean
-  /** What makes the job as costly as it is, such as a spec. Of what was too costly a digest is remembered. */
+  /** The part of the input that decides the cost, such as a spec. The pool keeps digests of costly subjects. */
   subject: unknown
-  /** So many times as long as another job may it take. Default 1. */
+  /** Factor by which the job may take longer than others. Default 1. */
   times?: number
 }
 
 /**
- * Compilers, for the manager and for the agent: on worker threads, and for what costs little on the thread that asks. No input holds that
- * for long, nor the threads that compile.
+ * Compilers of the manager and the agent: they run on worker threads; cheap jobs run on the calling thread. No input
+ * blocks either for long.
  */
 export interface Compilers {
-  /** Does a job of `jobs.ts`. Input and output may be cloned or not: nobody changes them. @throws {CompilerError} (as rejection); anything else is a bug */
+  /**
+   * Runs a job of `jobs.ts`. Input and output are not always cloned, so do not change them.
+   * @throws {CompilerError} (as rejection); any other error is a bug
+   */
   run<Name extends keyof CompilerJobs>(
     job: Name,
     input: Parameters<CompilerJobs[Name]>,
@@ -59,7 +64,7 @@ export interface Compilers {
   ): Promise<ReturnType<CompilerJobs[Name]>>
 }
 
-/** What is wrong with a policy that was too costly; what is said of it names the time that it had. */
+/** The field error of a too costly policy; its message names the time that was allowed. */
 export const tooCostly = ({ message }: CompilerError): FieldError => ({
   code: 'TOO_COSTLY',
   path: 'spec.policy',

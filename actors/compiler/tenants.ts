@@ -1,19 +1,19 @@
 import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './turns.ts'
 
-/** So many are remembered; beyond that, of the peer that has most, first those that have not been slow. */
+/** Maximum number of tenants. Beyond it, the peer with the most tenants loses some: first those that were not slow. */
 const MOST = 1_000
 
-/** What is remembered of those whose jobs were done. */
+/** Costs of tenants whose jobs ran. */
 export class Tenants extends Map<string, Tenant & { peer: string }> {
   /** The last turn of each peer. */
   readonly peers = new Map<string, number>()
   #turns = 0
 
-  /** It gets a turn. */
+  /** Records that a tenant's turn starts. */
   begins(name: string, peer: string): void {
     const { slowUntil, costlyUntil } = this.get(name) ?? stranger
     const turn = ++this.#turns
-    // The newest last, so that it is the oldest that are forgotten.
+    // Insert the newest last: the map drops the oldest first.
     this.delete(name)
     this.set(name, { peer, turn, slowUntil, costlyUntil })
     this.peers.delete(peer)
@@ -21,10 +21,10 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     if (this.peers.size > MOST) this.peers.delete(this.peers.keys().next().value!)
   }
 
-  /** Its job took so many milliseconds. */
+  /** Records how many milliseconds its job took. */
   ended(name: string, took: number, isTooCostly: boolean, now: number): void {
     const known = this.get(name)
-    // There was room for so many that it was forgotten meanwhile.
+    // The tenant was dropped meanwhile, as the map was full.
     if (known === undefined) return
     const { slowUntil, costlyUntil } = known
     this.set(name, {
@@ -35,7 +35,7 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     if (this.size > MOST) this.#forget(now)
   }
 
-  /** Half of those of the peer that has most: so one who asks for many has only its own forgotten. */
+  /** Drops half of the tenants of the peer that has the most, so a peer with many tenants displaces only its own. */
   #forget(now: number): void {
     const ofPeers = new Map<string, string[]>()
     for (const [name, { peer }] of this) {

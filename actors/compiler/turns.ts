@@ -1,44 +1,48 @@
 /** A job that waits. */
 export interface Waiting {
   tenant: string
-  /** Where it comes from. */
+  /** The address of its caller. */
   peer: string
   urgent: boolean
 }
 
-/** A job that a thread has in hand, and since when. */
+/** A job that a thread runs, and since when. */
 export interface Running {
   tenant: string
   since: number
 }
 
-/** What is remembered of a tenant. Times are in milliseconds since the epoch. */
+/** What the pool remembers of a tenant. Times are in milliseconds since the epoch. */
 export interface Tenant {
-  /** The number of its last turn, of all turns. */
+  /** The global number of its last turn. */
   turn: number
-  /** So long it counts as one whose jobs take long: before its first job has ended, for ever; */
+  /** Until then the tenant counts as slow. For ever until its first job has ended. */
   slowUntil: number
-  /** and so long as one whose jobs are too costly. */
+  /** Until then the tenant counts as costly. */
   costlyUntil: number
 }
 
 export const stranger: Tenant = { turn: 0, slowUntil: Number.POSITIVE_INFINITY, costlyUntil: 0 }
 
-/** Milliseconds: a job that takes more is a slow one. */
+/** Milliseconds from which a job counts as slow. */
 export const SLOW = 250
-/** For so long a tenant is a slow one after a slow job. */
+/** Milliseconds for which a slow job marks its tenant. */
 export const SLOW_FOR = 600_000
-/** For so long a tenant is a costly one after a job that was too costly. */
+/** Milliseconds for which a too costly job marks its tenant. */
 export const COSTLY_TENANT_FOR = 60_000
-/** After a job that was too costly all who are known for such rest for so many times as long: together they get a fifth of a thread. */
+/**
+ * After a too costly job, all tenants so marked pause for this many times its duration: together they use a fifth of a
+ * thread.
+ */
 export const REST = 4
 
 /**
- * Which of the jobs that wait, the oldest first, is next; undefined when it is nobody's turn. A tenant has one job in hand at a time.
- * Those whose jobs were slow, and strangers, have `left` threads, which leaves one to the others: so neither one tenant nor many of
- * them keep others waiting. Those whose jobs were too costly have no turn until `restUntil`. Then what is urgent comes first, then what
- * comes from where the last turn is the longest ago (`peers` has its number): one who asks for many tenants is one. Then it is the tenant
- * whose last turn is the longest ago.
+ * Picks the next of the waiting jobs (oldest first); undefined if none may run.
+ * - A tenant has one running job at a time.
+ * - Slow and unknown tenants share `left` threads; the rest of the threads stay free for other tenants. Costly tenants
+ *   wait until `restUntil`.
+ * - Urgent jobs come first, then the peer, then the tenant with the oldest last turn (`peers` has the peers' turns). So
+ *   many tenants of one peer count once.
  */
 export function nextTurn<T extends Waiting>(
   waiting: Iterable<T>,

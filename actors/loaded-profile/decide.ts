@@ -4,69 +4,72 @@ import type { Random } from '../../src/base/random.ts'
 import type { LoadFailure, ProfileStanding, WantedContent, WantedProfile } from './ports.ts'
 
 export interface LoadedProfileTiming {
-  /** First and longest delay after a failure that passes. Default 1,000 and 60,000. */
+  /** First and longest delay in milliseconds before a retry after a temporary failure. Default 1,000 and 60,000. */
   backoffFirst: number
   backoffLongest: number
-  /** When what failed for a lasting reason is tried again nevertheless: a program may be installed, a file removed. Default 600,000. */
+  /**
+   * Delay in milliseconds before a retry after a lasting failure: an administrator may install a program or remove a
+   * file. Default 600,000.
+   */
   lasting: number
 }
 
-/** Content that an enforcer will refuse again, and why. */
+/** Content that an enforcer will refuse again, and the reason. */
 export interface Hopeless {
   digest: string
   reason: string
-  /** Until the timer that is set only: it may be taken then, but is compiled for each try, which costs. */
+  /** Temporary: skip it until the timer fires, because each try compiles it again. */
   passing?: boolean
   /** The node lacks the enforcer. */
   absent?: boolean
 }
 
-/** What the actor remembers. Kernel and disk hold the truth. */
+/** The actor's memory. Kernel and disk hold the truth. */
 export interface Memory {
-  /** Passing failures in a row. */
+  /** Consecutive temporary failures. */
   failures: number
   hopeless: ReadonlyMap<KernelEnforcer, Hopeless>
-  /** The timer that is set tries again what is hopeless. Looks in between, which come more often, must not put it off. */
+  /** The current timer retries lasting failures. More frequent checks must not postpone it. */
   untilLasting: boolean
 }
 
 export interface Observation {
   /** `namespace/name` of the ArmorProfile. */
   key: string
-  /** Undefined for one that does not exist. */
+  /** Undefined if there is no such ArmorProfile. */
   wanted: WantedProfile | undefined
   /** Whether another ArmorProfile wants a profile of this name. */
   wantedByOthers: boolean
-  /** Whether something on the node still refers to the profile; asked only where it is to go. */
+  /** Whether something on the node still refers to the profile; asked only when it is to be removed. */
   used: boolean
   enforcers: readonly KernelEnforcer[]
   memory: Memory
-  /** Why its contents could not be compiled. */
+  /** Why its contents did not compile. */
   uncompiled?: LoadFailure
 }
 
-/** What one enforcer is to do about the profile. */
+/** What one enforcer must do about the profile. */
 export type Goal =
   | { enforcer: KernelEnforcer; is: 'loaded'; content: WantedContent }
   | { enforcer: KernelEnforcer; is: 'absent' }
-  /** It goes, but pods refer to it: what allows all takes its place, until leftovers are looked for. */
+  /** The profile is removed while pods refer to it: replace it by a profile that allows all, until the next cleanup. */
   | { enforcer: KernelEnforcer; is: 'free' }
   /** Not worth a try. */
   | { enforcer: KernelEnforcer; is: 'refused'; hopeless: Hopeless }
   | { enforcer: KernelEnforcer; is: 'without-content' }
 
-/** Name of the profile in the kernel and on the disk. One whose ArmorProfile is gone is called as that was. */
+/** Name of the profile in the kernel and on disk. After its ArmorProfile is deleted, the key gives the name. */
 export const profileOf = ({ key, wanted }: Pick<Observation, 'key' | 'wanted'>): string =>
   wanted?.profile ?? key.slice(key.indexOf('/') + 1)
 
 export const isLeaving = ({ wanted }: Pick<Observation, 'wanted'>): boolean => wanted === undefined || wanted.leaving
 
-/** What is to be done: load what is not there as wanted, unload from enforcers that the policy has left, or all of it. */
+/** Lists the goals: load missing profiles, and unload from enforcers that the policy no longer names, or from all. */
 export function goalsOf(seen: Observation): Goal[] {
   const { wanted, wantedByOthers, enforcers, memory } = seen
   if (wanted?.strange !== undefined) return []
   if (wanted === undefined || isLeaving(seen))
-    // With another ArmorProfile of the name it is not ours to remove.
+    // Another ArmorProfile of the same name owns it, so do not remove it.
     return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: seen.used ? 'free' : 'absent' }))
   const { contents } = wanted
   if (wanted.conflict !== undefined || contents === undefined) return []
@@ -80,7 +83,7 @@ export function goalsOf(seen: Observation): Goal[] {
   })
 }
 
-/** What an enforcer has to do for its goal, given the digest of what it has loaded under the name, and whether that allows all. */
+/** The step of an enforcer toward its goal, given the digest of the loaded profile and whether that allows all. */
 export function stepOf(
   goal: Goal,
   listed: string | undefined,
@@ -91,25 +94,25 @@ export function stepOf(
   return goal.is === 'absent' && listed !== undefined ? 'unload' : 'nothing'
 }
 
-/** A goal, and why it was not reached; undefined where it was. */
+/** A goal, and why the actor did not reach it; undefined if it did. */
 export interface Outcome {
   goal: Goal
   failure?: LoadFailure
-  /** For this try alone it was compiled, which costs: the next one is not to come soon. */
+  /** This try compiled the content again, which is costly, so the next retry must not come soon. */
   compiledAgain?: boolean
 }
 
 export interface Conclusion {
   memory: Memory
-  /** How it stands; undefined when there is no ArmorProfile. */
+  /** The status to report; undefined if there is no ArmorProfile. */
   standing: ProfileStanding | undefined
-  /** There is nothing to report of it any more. */
+  /** Nothing remains to report. */
   forgotten: boolean
-  /** Milliseconds until the next try; `none`: there is nothing to try; `as-set`: the timer that is set stays. */
+  /** Milliseconds until the next try. `none`: do not retry. `as-set`: keep the current timer. */
   retry: number | 'none' | 'as-set'
 }
 
-/** What follows from the outcomes: the report, what is remembered, and when it is tried again. */
+/** Derives the report, the memory and the next retry from the outcomes. */
 export function conclude(
   seen: Observation,
   outcomes: readonly Outcome[],
@@ -146,7 +149,7 @@ export function conclude(
 interface Result {
   enforcer: KernelEnforcer
   problem?: string
-  /** It passes by itself. */
+  /** A temporary failure. */
   passing: boolean
   hopeless?: Hopeless
 }

@@ -1,12 +1,12 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import type { Loader, WantedContent } from './ports.ts'
 
-/** Digests by name: empty for what is there and is not, or not certainly, what was loaded. */
+/** Digests by name. Empty: a profile of the name exists, but is not, or not certainly, the loaded one. */
 export type Listing = ReadonlyMap<string, string>
 
 /**
- * What the enforcers of a node hold, listed once for all its actors and kept up to date with what they do. What happens
- * behind their back shows after `refresh`.
+ * The profiles that the enforcers of a node hold: listed once for all actors, and updated by their loads and unloads.
+ * Only `refresh` shows changes by others.
  */
 export class EnforcerListings {
   readonly #listings: ReadonlyMap<KernelEnforcer, EnforcerListing>
@@ -25,27 +25,27 @@ export class EnforcerListings {
     return this.#of(enforcer).listing()
   }
 
-  /** @param tenant as of `Loader` */
+  /** @param tenant see `Loader` */
   load(enforcer: KernelEnforcer, name: string, wanted: Required<WantedContent>, tenant: string): Promise<void> {
     return this.#of(enforcer).load(name, wanted, tenant)
   }
 
-  /** @param needed as of `Loader` */
+  /** @param needed see `Loader` */
   unload(enforcer: KernelEnforcer, name: string, needed: () => Promise<boolean>): Promise<void> {
     return this.#of(enforcer).unload(name, needed)
   }
 
-  /** Puts what allows all in the place of the profile. */
+  /** Replaces the profile by one that allows all. */
   free(enforcer: KernelEnforcer, name: string): Promise<void> {
     return this.#of(enforcer).free(name)
   }
 
-  /** Whether what allows all is in the place of the profile, by this process. */
+  /** Whether this process replaced the profile by one that allows all. */
   isFree(enforcer: KernelEnforcer, name: string): boolean {
     return this.#of(enforcer).isFree(name)
   }
 
-  /** Lists all enforcers anew. @returns what went wrong; the listing of before stays then */
+  /** Lists all enforcers again. @returns the failures; a failed enforcer keeps its old listing */
   async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
     const results = await Promise.allSettled(Array.from(this.#listings.values(), (listing) => listing.refresh()))
     return results.flatMap((result, i) =>
@@ -61,12 +61,12 @@ export class EnforcerListings {
 class EnforcerListing {
   readonly #loader: Loader
   #names: Map<string, string> | undefined
-  /** What the loader put in the place of profiles that were freed. */
+  /** Digests of the profiles that replaced freed profiles. */
   readonly #freed = new Map<string, string>()
   #listing: Promise<void> | undefined
-  /** The listing after the one under way. */
+  /** The listing that follows the current one. */
   #next: Promise<void> | undefined
-  /** Names whose state changed since the listing under way began: what it says of them may be older. */
+  /** Names that changed since the current listing started: its entries for them may be outdated. */
   #touched = new Set<string>()
 
   constructor(loader: Loader) {
@@ -78,7 +78,7 @@ class EnforcerListing {
     return this.#names
   }
 
-  /** A listing under way may have missed what happened before this call: another follows it. */
+  /** The current listing may miss changes before this call, so another listing follows it. */
   refresh(): Promise<void> {
     if (this.#listing === undefined) return this.#begin()
     const begin = (): Promise<void> => {
@@ -137,22 +137,22 @@ class EnforcerListing {
     this.#names = names
   }
 
-  /** @param work resolves to the digest of what is there then */
+  /** @param work resolves to the digest of the profile afterwards */
   async #change(name: string, work: () => Promise<string | undefined>): Promise<void> {
     this.#touched.add(name)
     try {
       this.#set(name, await work())
     } catch (error) {
-      // It may have come half the way.
+      // It may have failed halfway.
       this.#set(name, '')
       throw error
     } finally {
-      // A listing that began meanwhile has seen either.
+      // A listing that started meanwhile may have seen either state.
       this.#touched.add(name)
     }
   }
 
-  /** What is to go may wait behind others: who wants it meanwhile is not to take it for there. */
+  /** An unload may wait in a queue: meanwhile, callers must not take the profile for loaded. */
   #doubt(name: string): void {
     if (this.#names?.has(name)) this.#set(name, '')
   }

@@ -1,74 +1,74 @@
 import type { LeftOut } from '../../src/api/agent-report.ts'
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 
-/** What one enforcer is to load. */
+/** The content that one enforcer must load. */
 export interface WantedContent {
-  /** Undefined for one that is compiled again when it has to be loaded: it may be a thousand times what that is compiled from. */
+  /** Undefined: compile it again before a load. Content may be a thousand times as large as its source. */
   content?: string
-  /** Equal for equal content only. */
+  /** Equal only for equal content. */
   digest: string
 }
 
-/** What this node is to hold of one ArmorProfile. */
+/** The profile of one ArmorProfile that this node must hold. */
 export interface WantedProfile {
   uid: string
   generation: number
-  /** Name of the profile in the kernel and on the disk. */
+  /** Name of the profile in the kernel and on disk. */
   profile: string
-  /** It is being deleted: nothing of it is to stay. */
+  /** The ArmorProfile is being deleted: remove all its profiles. */
   leaving: boolean
   /**
-   * Enforcers that the ArmorProfile names, each with its content; undefined where the ArmorProfile has none for it. Undefined itself:
-   * they are to be compiled for this node first.
+   * Enforcers that the ArmorProfile names, each with its content; undefined content: the ArmorProfile has none for it.
+   * Undefined map: compile the contents for this node first.
    */
   contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined> | undefined
-  /** What this node does not enforce of it. */
+  /** Rules of the profile that this node does not enforce. */
   leftOut?: readonly LeftOut[]
   /**
-   * Why it cannot be loaded, whatever the node can do: the name of its profile is another ArmorProfile's, or it says what this agent
-   * does not know. What is loaded stays.
+   * Permanent reason not to load it: its profile name is taken, or its spec has fields that this agent does not know.
+   * Loaded profiles stay.
    */
   conflict?: string
-  /** Why no manager can have made the ArmorProfile: nothing is loaded or unloaded for it. */
+  /** Why the ArmorProfile cannot come from a manager: do not load or unload anything for it. */
   strange?: string
 }
 
-/** How one ArmorProfile stands on this node. */
+/** Status of one ArmorProfile on this node. */
 export interface ProfileStanding {
   /** `namespace/name` of the ArmorProfile. */
   key: string
   uid: string
   generation: number
   state: 'loaded' | 'failed' | 'unloaded'
-  /** Enforcers that hold it. */
+  /** Enforcers that hold the profile. */
   enforcers: readonly KernelEnforcer[]
-  /** Enforcers that should, and that this node lacks. */
+  /** Enforcers that should hold it, but that this node lacks. */
   absent?: readonly KernelEnforcer[]
-  /** Why it failed, or what stands in the way. */
+  /** The failure, or the obstacle. */
   message?: string
-  /** What this node does not enforce of what it holds. */
+  /** Rules of the loaded profile that this node does not enforce. */
   leftOut?: readonly LeftOut[]
-  /** A failure that passes by itself, so that it is tried again soon; not one of the profile or of the node's equipment. */
+  /** A temporary failure, with a retry soon; neither the profile nor the node's equipment caused it. */
   passing?: boolean
 }
 
-/** One enforcer as the listings see it. It rejects with a LoadFailure. */
+/** One enforcer, as the listings use it. Its methods reject with a LoadFailure. */
 export interface Loader {
-  /** @param tenant whose it is: where loads wait for each other, tenants take turns */
+  /** @param tenant the owner of the profile: tenants take turns where loads queue */
   load(name: string, content: string, tenant: string): Promise<void>
-  /** @param needed whether it must stay after all; asked again where others come first */
+  /** @param needed whether the profile must stay after all; asked again when other loads come first */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
-  /** @returns the digest of what allows all, which is in its place now */
+  /** @returns the digest of the profile that allows all and replaces it */
   free(name: string): Promise<string>
   list(): Promise<ReadonlyMap<string, string>>
 }
 
-/** What an enforcer could not do. Any other error is a bug, and the actor fails with it. */
+/** A failure of an enforcer. Any other error is a bug, and makes the actor fail. */
 export interface LoadFailure extends Error {
   readonly retryable: boolean
   /** The node lacks the enforcer. */
   readonly absent?: boolean
-  /** One line for people. */
+  /** One line for users. */
   readonly reason: string
 }
 

@@ -5,8 +5,8 @@ import { profilesOf } from '../../src/model/profile/profiles-of.ts'
 import type { BuiltProfile } from './ports.ts'
 
 /**
- * The profiles that allow what was recorded and nothing else, under the name of the profile that recorded it, and what was recorded
- * with patterns in place of names that vary. For compilers' threads.
+ * Builds the profiles that allow only the recorded behaviour, under the name of the recording profile, and the recorded
+ * data with patterns for names that vary. Runs on compilers' threads.
  * @param patterns false: names stay as they are
  */
 export function buildProfile(

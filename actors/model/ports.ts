@@ -8,17 +8,17 @@ import type {
 
 import type { Marks } from './recorded-for.ts'
 
-/** What is made of what was recorded, with the patterns in it, or why that cannot be done. */
+/** The profiles of a recording with its patterns, or why they cannot be built. */
 export type BuiltProfile = { ok: true; profile: Profile; result: DynamicResult } | { ok: false; problem: string }
 
-/** What is applied of an ArmorProfileModel. */
+/** The fields of an ArmorProfileModel that the manager applies. */
 export interface ModelDocument {
   metadata: {
     namespace: string
     name: string
     labels: Record<string, string>
     annotations?: Record<string, string>
-    /** Refused with CONFLICT where it is another one by now. */
+    /** The API server answers CONFLICT if the model has changed. */
     resourceVersion?: string
   }
   storageType: NonNullable<ArmorProfileModel['storageType']>
@@ -26,36 +26,39 @@ export interface ModelDocument {
 }
 
 export interface ModelApi {
-  /** As the server has it; undefined where there is none. @throws {PortError} */
+  /** Reads the stored model; undefined if there is none. @throws {PortError} */
   readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined>
   /** Server-side apply, with force. @throws {PortError} */
   applyModel(document: ModelDocument): Promise<ArmorProfileModel>
-  /** Puts labels and annotations on it, and nothing else, unless it is another one by now. @throws {PortError} */
+  /** Sets labels and annotations only, unless the model has changed. @throws {PortError} */
   markModel(model: ArmorProfileModel, marks: Marks): Promise<ArmorProfileModel>
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel>
 }
 
-/** What is too large for the API server, in a folder of the manager that leads: of each object, as one of its name may come after it. */
+/**
+ * Data that is too large for the API server, in a folder of the leader. One file for each object, because another
+ * object of the same name may follow.
+ */
 export interface ModelFiles {
   read(model: Stored): Promise<DynamicResult | undefined>
-  /** @throws the error of the disk, or that there is no room */
+  /** @throws the disk's error, or an error that the folder is full */
   write(model: Stored, data: DynamicResult): Promise<void>
   remove(model: Stored): Promise<void>
 }
 
-/** A model, as far as it says of which object a file is. */
+/** The fields of a model that name its file. */
 export interface Stored {
   metadata: Pick<ArmorProfileModel['metadata'], 'namespace' | 'name' | 'uid'>
 }
 
 export interface ModelSettings {
-  /** All in milliseconds. So long after the end of a modelling a model is made of what has come until then. */
+  /** All in milliseconds. Time to wait for nodes after the end of a modelling, before the model is written. */
   patience: number
-  /** Between two writes of a model whose parts still come. */
+  /** Between two writes of a model that still receives parts. */
   writeInterval: number
   firstBackoff: number
   longestBackoff: number
-  /** Bytes of JSON that an ArmorProfileModel takes: the API server's store has a limit of 1.5 MiB for an object. */
+  /** Maximum bytes of JSON of an ArmorProfileModel: etcd limits an object to 1.5 MiB. */
   largest: number
 }
 
@@ -69,12 +72,15 @@ export const defaultModelSettings: ModelSettings = {
 
 export interface ModelPorts {
   profile(key: string): ArmorProfile | undefined
-  /** Nodes where an agent is expected, by name. */
+  /** Names of the nodes that should run an agent. */
   expected(): Iterable<string>
   nodeExists(node: string): boolean
   api: ModelApi
   files: ModelFiles
-  /** The profiles that allow what was recorded. It has a time limit. @throws {PortError} UNAVAILABLE: not now */
+  /**
+   * Builds the profiles that allow the recorded behaviour. It has a timeout.
+   * @throws {PortError} UNAVAILABLE: retry later
+   */
   build(result: DynamicResult, profile: Profile, namespace: string): Promise<BuiltProfile>
   settings: ModelSettings
 }

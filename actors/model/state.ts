@@ -1,31 +1,36 @@
 import type { Collector } from '../modeller/collector.ts'
 import type { Part } from './status.ts'
 
-/** What the actor of a model knows. A cache. */
+/** The state of a model's actor. A cache. */
 export interface ModelState {
-  /** Which recording all of this is about (`recordingOf`); empty for none. */
+  /** The recording that the state is about (`recordingOf`); empty for none. */
   recording: string
-  /** When it was first seen that the modelling is over, in milliseconds since the epoch. */
+  /** When the manager first saw that the modelling is over, in milliseconds since the epoch. */
   over: number | undefined
   parts: Map<string, Part>
   merged: Collector
-  /** What is known of an earlier manager's work: which part of a node is in the model. */
+  /** An earlier manager's work: the digest of each node's part that is in the model. */
   stored: ReadonlyMap<string, string>
-  /** Parts have come that are not in the model that the API server has. */
+  /** Parts have arrived that the stored model lacks. */
   dirty: boolean
-  /** A model was written, or was there. */
+  /** The model is stored. */
   written: boolean
-  /** The model stays as it is, as somebody has changed it or `lost` is not there again; what comes later is only named. */
+  /**
+   * The model stays as it is, because a user has changed it or parts in `lost` are missing. Later parts are only named
+   * in its status.
+   */
   stays: boolean
-  /** Nodes whose part, with its digest, was in a file of an earlier manager: the profiles alone still allow what they did. */
+  /**
+   * Nodes whose part, with its digest, was in an earlier manager's file. Only the profiles still allow their behaviour.
+   */
   lost: ReadonlyMap<string, string>
-  /** What an earlier manager has said that it had no room for. */
+  /** The earlier manager's text about data that it had to leave out. */
   leftOutBefore: string
-  /** Somebody may have changed the model, or deleted it. */
+  /** The model may have been changed or deleted: read it. */
   look: boolean
-  /** The resource version of the model as it was looked at last. */
+  /** The resource version of the model when it was last read. */
   seen: string | undefined
-  /** When the build began that is under way, in milliseconds since the epoch. Meanwhile nothing that nodes send is taken. */
+  /** When the current build started, in milliseconds since the epoch. Meanwhile nodes' parts are not accepted. */
   building: number | undefined
   /** When the next write is due, in milliseconds since the epoch. */
   due: number | undefined

@@ -5,39 +5,39 @@ import { isUsable } from '../../src/model/profile/kept-in-object.ts'
 import { withTransition } from '../policy/conditions.ts'
 import { cut } from '../policy/listing.ts'
 
-/** What one node sent. */
+/** One node's part. */
 export interface Part {
   digest: string
-  /** The piece that comes next. */
+  /** The number of the next piece. */
   next: number
   pieces: number
   summary: RecordingSummary
-  /** It is in the model that the API server has. */
+  /** The stored model includes the part. */
   stored: boolean
 }
 
 export const isWhole = ({ next, pieces }: Part): boolean => next >= pieces
 
-/** Nodes that a status has a condition for: those that miss something come first. */
+/** Maximum number of nodes with a condition; nodes with missing data come first. */
 const MOST_CONDITIONS = 100
 const TYPE = 'Recorded'
-/** Of a message: the API server takes an object of 1.5 MiB, data included. */
+/** Maximum length of a message: the API server takes an object of 1.5 MiB, data included. */
 const LONGEST = 2_000
 
 export interface ModelProgress {
-  /** What has come to this manager, by node. */
+  /** Parts that this manager received, by node. */
   parts: ReadonlyMap<string, Part>
-  /** Nodes whose part a manager before this one has put into the model, with its digest. */
+  /** Digests of the parts that an earlier manager put into the model, by node. */
   stored: ReadonlyMap<string, string>
   expected: Iterable<string>
   /** Why there are no profiles; empty if there are. */
   problem: string
-  /** What of all nodes together there was no room for, and what an earlier manager has said of that. */
+  /** Data of all nodes together that did not fit, and the earlier manager's text about that. */
   leftOut: readonly { kind: string; count: number }[]
   leftOutBefore: string
 }
 
-/** How far a model is. Equal input gives an equal status. */
+/** The progress of a model. Equal input gives an equal status. */
 export function modelStatus(
   progress: ModelProgress,
   before: ArmorProfileModelStatus | undefined,
@@ -59,7 +59,7 @@ export function modelStatus(
   return { desiredNumber: names.size, completedNumber: completed, ready: completed > 0 && problem === '', conditions }
 }
 
-/** What is not about one node. */
+/** Conditions about the whole model, not one node. */
 function ofWhole({ problem, leftOut, leftOutBefore }: ModelProgress): View[] {
   const texts = [...new Set([...leftOutBefore.split('; '), ...leftOutTexts(leftOut)])].filter((text) => text !== '')
   return [
@@ -73,14 +73,15 @@ const wholeView = (type: string, status: 'True' | 'False', reason: string, messa
   message: cut(message, LONGEST),
 })
 
-/** What a manager has said that there was no room for; empty if there was. */
+/** The stored text about left-out data; empty if there is none. */
 export const leftOutOf = (status: ArmorProfileModelStatus | undefined): string =>
   status?.conditions?.find(({ type }) => type === 'LeftOut')?.message ?? ''
 
 /**
  * The status of a model that stays as it is.
- * @param late nodes whose part came since, and is not in it
- * @param gone nodes whose part is in its profiles alone: made anew, they would not allow what those nodes did. None: somebody has changed it.
+ * @param late nodes whose part arrived later, and is not in the model
+ * @param gone nodes whose part is only in the profiles: a new build would not allow their behaviour. None: a user has
+ * changed the model.
  */
 export function unchangedStatus(
   { status: before, data }: Pick<ArmorProfileModel, 'status' | 'data'>,
@@ -96,12 +97,12 @@ export function unchangedStatus(
   const others = conditions.filter(
     ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
   )
-  // Those with the digest of a part come first: a manager that takes the lead knows by them what is in the model.
+  // Put the conditions with a digest first: the next leader learns from them which parts are in the model.
   const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MOST_CONDITIONS)
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
 
-/** Types of conditions that say why a model stays as it is. */
+/** Condition types that say why a model stays as it is. */
 const stays = ['Changed', 'Kept']
 
 const madeAnew = (of: string): string =>
@@ -132,7 +133,7 @@ const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
 
 type View = Omit<ArmorProfileModelCondition, 'lastTransitionTime'>
 
-/** What is missing, what may be, and what is whole. */
+/** From missing parts to complete parts. */
 const reasons = ['NotSent', 'Incomplete', 'PartlyRecorded', 'Recorded', 'NothingRecorded'] as const
 const rank = ({ reason }: View): number => reasons.indexOf(reason as (typeof reasons)[number])
 
@@ -159,14 +160,14 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
     : condition('True', 'PartlyRecorded', `${counts}; ${missing}`)
 }
 
-/** What may be missing of what a node recorded; empty if nothing is. */
+/** What a node's recording may lack; empty if nothing. */
 export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
   const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
   if (lost > 0) texts.push(`${lost} records were lost before it was known whose they were`)
   return [...texts, ...leftOutTexts(leftOut)].join('; ')
 }
 
-/** Which part of a node a model has in it, by its status: a manager that takes the lead reads it there. */
+/** Reads from its status which part of each node is in the model. A new leader uses it. */
 export function storedDigests(status: ArmorProfileModelStatus | undefined): Map<string, string> {
   const found = new Map<string, string>()
   for (const { type, nodeName, message = '' } of status?.conditions ?? []) {

@@ -10,11 +10,11 @@ import type { ModelState } from './state.ts'
 import { modelStatus, unchangedStatus } from './status.ts'
 
 /**
- * Writes the model of what has come until now, and then its status: who reads that it is ready finds the profiles there.
- * @param found what the API server has of it; whoever changes it meanwhile is not overwritten
- * @param built what was made of what has come
- * @returns the model as it is then
- * @throws {PortError} when the API server does not take it
+ * Writes the model of all parts until now, then its status: a client that reads "ready" finds the profiles.
+ * @param found the stored model; later changes by others are not overwritten
+ * @param built the build of the parts
+ * @returns the model after the write
+ * @throws {PortError} when the API server refuses it
  */
 export async function writeModel(
   ports: ModelPorts,
@@ -44,7 +44,7 @@ export async function writeModel(
     ...(found?.metadata.resourceVersion !== undefined && { resourceVersion: found.metadata.resourceVersion }),
   }
   const model = await ports.api.applyModel({ metadata: about, ...content })
-  // Now it is certain that nobody else's file goes.
+  // Only now is it certain that the file to remove is ours.
   const unkept = await fileOf(ports, model, kept, result)
   const problem = [built.ok ? '' : built.problem, unkept, kept.problem].filter((text) => text !== '').join('; ')
   const leftOut = { leftOut: merged.leftOut(), leftOutBefore }
@@ -53,8 +53,9 @@ export async function writeModel(
 }
 
 /**
- * Says in the status of a model that it is left as it is, why, and what of nodes is not in it. Writes nothing that is there already.
- * @returns the model as it is then
+ * Writes into the status that the model stays as it is, why, and which nodes' parts it lacks. Skips a write that
+ * changes nothing.
+ * @returns the model after the write
  */
 export async function writeThatItStays(
   { api }: Pick<ModelPorts, 'api'>,
@@ -66,7 +67,7 @@ export async function writeThatItStays(
   return canonicalJson(status) === canonicalJson(found.status ?? {}) ? found : api.writeModelStatus(found, status)
 }
 
-/** What the object has no room for goes into a file. @returns why that cannot be kept; empty if it can */
+/** Writes data that does not fit into the object to a file. @returns why that failed; empty if it did not */
 async function fileOf(
   { files }: ModelPorts,
   model: ArmorProfileModel,

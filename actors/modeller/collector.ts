@@ -3,25 +3,25 @@ import type { DynamicResult } from '../../src/api/types.ts'
 import type { Room } from '../../src/model/behaviour/room.ts'
 import { Behaviour, defaultLimits, fromDynamicResult, type LeftOut, piecesOf } from '../../src/model/behaviour.ts'
 
-/** How much of one kind there was no room for. */
+/** Number of facts of one kind that did not fit. */
 export interface LeftOutCount {
   kind: string
   count: number
 }
 
 /**
- * Gathers what workloads of one profile did, in bounded memory. The order in which facts come does not matter, and the same fact twice
- * is one.
+ * Collects what workloads of one profile do, in bounded memory. The order of facts does not matter; a repeated fact
+ * counts once.
  */
 export class Collector {
   readonly #behaviour: Behaviour
 
-  /** @param room that it shares with others */
+  /** @param room memory that it shares with other collectors */
   constructor(room?: Room) {
     this.#behaviour = new Behaviour(defaultLimits, room)
   }
 
-  /** That it takes, about. */
+  /** Approximate memory use. */
   get bytes(): number {
     return this.#behaviour.bytes
   }
@@ -30,17 +30,17 @@ export class Collector {
     this.#behaviour.merge(fromDynamicResult(found))
   }
 
-  /** Also what `state` has given, of this collector or of another one. */
+  /** Adds the content of a `state`, its own or another collector's. */
   addPiece({ result, leftOut }: PieceContent): void {
     this.#behaviour.merge(fromDynamicResult(result, leftOut as LeftOut[]))
   }
 
-  /** All of it as JSON has it, sorted: equal for equal facts. */
+  /** All facts, sorted, in the JSON form: equal for equal facts. */
   state(): PieceContent {
     return this.#behaviour.toRecorded()
   }
 
-  /** All of it in pieces, each of at most so many bytes of JSON and a whole one by itself; at least one. */
+  /** All facts in one or more pieces, each at most `bytes` of JSON and complete by itself. */
   pieces(bytes: number): PieceContent[] {
     return piecesOf(this.#behaviour.toRecorded(), bytes).map(({ result, leftOut }) => ({ result, leftOut }))
   }

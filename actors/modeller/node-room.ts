@@ -1,14 +1,17 @@
 import { mebibyte } from '../../src/base/bytes.ts'
 import type { Room } from '../../src/model/behaviour/room.ts'
 
-/** Of all recordings of a node; with an agent at rest and what saving one takes, it is within the memory that the chart gives an agent. */
+/**
+ * Limit for all recordings of a node. An idle agent, this, and the memory for one save fit into the chart's memory
+ * limit.
+ */
 const ALL = 48 * mebibyte
-/** Bytes of a recording that it is to have though others are large; one of a real service takes some 100 KiB. */
+/** Bytes that a recording gets even when others are large; a real service takes about 100 KiB. */
 const SMALL = mebibyte / 4
 
 /**
- * The memory for the recordings of a node. No namespace has more than a quarter of it. Of three quarters, a namespace may take as much as it leaves
- * free, so that there is some for the next one whoever came before; the last quarter is for recordings that are small.
+ * The memory for the recordings of a node. A namespace gets at most a quarter. Of three quarters, it gets at most as
+ * much as it leaves free, so the next namespace always finds some; the last quarter is for small recordings.
  */
 export class NodeRoom {
   readonly #all: number
@@ -27,7 +30,7 @@ export class NodeRoom {
     return this.#taken
   }
 
-  /** Room for a recording that begins. What an earlier one of the key had is free. */
+  /** Reserves memory for a new recording; frees that of an earlier recording of the key. */
   begin(key: string): Room {
     this.end(key)
     const namespace = key.slice(0, key.indexOf('/'))
@@ -36,13 +39,13 @@ export class NodeRoom {
     return room
   }
 
-  /** The recording of the key has gone. */
+  /** Frees the memory of the recording. */
   end(key: string): void {
     this.#byKey.get(key)?.close()
     this.#byKey.delete(key)
   }
 
-  /** What was let in before is to be let in again in any order: only the bounds for all and for a namespace count. */
+  /** Reads back recordings that fit before, in any order: only the limits for all and for a namespace apply. */
   restoring<T>(work: () => T): T {
     this.#restoring = true
     try {
@@ -52,7 +55,7 @@ export class NodeRoom {
     }
   }
 
-  /** @param own what the recording has before; negative bytes are given back */
+  /** @param own bytes that the recording has already; negative `bytes` are freed */
   #take(namespace: string, bytes: number, own: number): boolean {
     const ofNamespace = (this.#byNamespace.get(namespace) ?? 0) + bytes
     const taken = this.#taken + bytes

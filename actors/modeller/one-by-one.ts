@@ -1,4 +1,4 @@
-/** Has pieces of work wait for each other, in the order in which they come: each needs memory that is there once. */
+/** Runs jobs one after the other, in order: each needs memory that exists only once. */
 export class OneByOne {
   #last: Promise<unknown> = Promise.resolve()
 

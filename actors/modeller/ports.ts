@@ -1,7 +1,7 @@
 import type { ModelAnswer, ModelReport, PieceContent, RecordingGap } from '../../src/api/model-report.ts'
 import type { NodeRoom } from './node-room.ts'
 
-/** A recording as it is on the disk. */
+/** A recording as stored on disk. */
 export interface StoredRecording {
   /** See `recordingOf`. */
   id: string
@@ -16,32 +16,32 @@ export interface StoredRecording {
   behaviour: PieceContent
 }
 
-/** Where recordings are kept, by the key of their ArmorProfile. */
+/** Stores recordings by the key of their ArmorProfile. */
 export interface RecordingFiles {
   /**
-   * `seen` is when it was written or touched last, in milliseconds since the epoch. `broken`: why what is there cannot be used; it is
-   * out of the way then.
+   * `seen`: last write or touch, in milliseconds since the epoch. `broken`: why the file cannot be used; it has been
+   * moved away.
    */
   read(key: string): Promise<{ stored: StoredRecording; seen: number } | { broken: string } | undefined>
-  /** Resolves when it is on the disk. @throws the error of the disk */
+  /** Resolves when the recording is on disk. @throws the disk's error */
   write(key: string, stored: StoredRecording): Promise<void>
-  /** Notes that nothing has changed until now. */
+  /** Notes that the recording has not changed until now. */
   touch(key: string): Promise<void>
   remove(key: string): Promise<void>
 }
 
-/** What became of a report about a recording. */
+/** The result of a report about a recording. */
 export type ModelReply =
   | { kind: 'answer'; answer: ModelAnswer }
   | { kind: 'refused'; status: number; message: string; retryAfter?: number }
   | { kind: 'unreachable'; message: string }
 
 export interface ModellerTiming {
-  /** All in milliseconds. What was found is on the disk so long after it at the latest, and longer where there is much of it: see `bytesASecond`. */
+  /** All in milliseconds. Latest time until new facts are on disk; longer for large recordings: see `bytesASecond`. */
   saveEvery: number
-  /** Bytes of a recording for each of which the next save waits this part of a second more: all of it is written each time. */
+  /** For each this many bytes of a recording the next save waits a second longer, because a save writes all of it. */
   bytesASecond: number
-  /** Records are still on their way when a modelling ends. */
+  /** Records still arrive when a modelling ends; wait this long for them. */
   settle: number
   firstBackoff: number
   longestBackoff: number
@@ -51,14 +51,14 @@ export interface ModellerPorts {
   /** Name of the Node. */
   node: string
   files: RecordingFiles
-  /** Takes a report to a manager. It has a time limit, and never rejects. */
+  /** Sends a report to a manager. It has a timeout and never rejects. */
   send(report: ModelReport): Promise<ModelReply>
   /** SHA-256 in hexadecimal. */
   digest(text: string): string
-  /** Called when one begins, for the first time or after a failure: what the worker threads know they are to send again. */
+  /** Called when a modeller starts, at first or after a failure: worker threads must send again what they know. */
   began?: (key: string) => void
   timing?: Partial<ModellerTiming>
-  /** What recordings may take; that of a node unless given. */
+  /** Memory for recordings; the node's by default. */
   room?: NodeRoom
 }
 

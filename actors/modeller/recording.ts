@@ -4,16 +4,16 @@ import { asWall, isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Collector } from './collector.ts'
 import type { StoredRecording } from './ports.ts'
 
-/** What a workload did, as one node has recorded it for one ArmorProfile. */
+/** One node's recording of the workloads of one ArmorProfile. */
 export class OwnRecording {
   /** See `recordingOf`. */
   readonly id: string
-  /** NaN on a node that came when all was over. */
+  /** NaN on a node that joined after the end. */
   readonly began: WallMs
   complete: boolean
-  /** It holds what is not on the disk. */
+  /** It has changes that are not on disk. */
   dirty = true
-  /** Pieces of it that are more than a manager takes. */
+  /** Number of its pieces beyond the manager's limit. */
   notSent = 0
   readonly #behaviour: Collector
   #records = 0
@@ -39,7 +39,7 @@ export class OwnRecording {
     return recording
   }
 
-  /** That it takes in memory, and on the disk, about. */
+  /** Approximate bytes in memory and on disk. */
   get bytes(): number {
     return this.#behaviour.bytes
   }
@@ -56,7 +56,7 @@ export class OwnRecording {
     this.dirty = true
   }
 
-  /** Says of a time that what was done then may be missing. Of very many, the first become one. */
+  /** Notes a gap: behaviour in that time may be missing. If there are too many gaps, merges the first ones. */
   miss(from: WallMs, to: WallMs, why: string): void {
     this.#gaps.push({ from: isoTime(from), to: isoTime(to), why })
     const [first, second, ...rest] = this.#gaps

@@ -8,26 +8,26 @@ import type { Family } from '../runtime/index.ts'
 export interface Reporting {
   acknowledgements: Acknowledgements
   nodeProfiles: Family<NodeProfileMessage>
-  /** Whether there is such a Node object. */
+  /** Whether the Node object exists. */
   nodeExists(node: string): boolean
-  /** Whether there is such an ArmorProfile, by `<namespace>/<name>` and uid, and a policy that it belongs to. */
+  /** Whether the ArmorProfile exists, by `<namespace>/<name>` and uid, and belongs to a policy. */
   profileExists(profile: string, uid: string): boolean
   /** Milliseconds since the epoch. */
   now(): number
 }
 
-/** What became of a report. */
+/** The result of a report. */
 export interface Distributed {
-  /** What it says of ArmorProfiles that exist. The rest is dropped. */
+  /** Its entries about existing ArmorProfiles. Other entries are dropped. */
   taken: ProfileReport[]
-  /** Whether the manager does not know all that the node has: the answer asks for a complete report. */
+  /** Whether the manager lacks the node's complete state: the answer then asks for a complete report. */
   needsComplete: boolean
 }
 
 /**
- * Sends each actor of the node what a checked report says of its profile; a complete one says it of those that it leaves out, too.
- * A node may say anything: nothing is kept for a node or an ArmorProfile that does not exist. What an agent has seen before us it
- * says again, because it is asked to.
+ * Sends each actor of the node its entry of a checked report; a complete report also tells which profiles are absent. A
+ * node may send anything, so nothing is kept for unknown nodes or ArmorProfiles. Agents repeat earlier reports when
+ * asked for a complete one.
  */
 export function distribute(report: AgentReport, reporting: Reporting): Distributed {
   const { acknowledgements, nodeProfiles, nodeExists, profileExists, now } = reporting
@@ -60,19 +60,19 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
   return { taken, needsComplete: isAhead || !nodes.isKnown(index) }
 }
 
-/** The Node object is gone: nothing of it is remembered. */
+/** Forgets a node whose Node object was deleted. */
 export function forgetNode(node: string, reporting: Reporting): void {
   dropReports(node, reporting)
   reporting.acknowledgements.nodes.remove(node)
 }
 
-/** The node was started anew: what it has is not known until it is reported. */
+/** Forgets the reports of a restarted node until it reports again. */
 export function forgetReports(node: string, reporting: Reporting): void {
   dropReports(node, reporting)
   reporting.acknowledgements.nodes.startedAnew(node)
 }
 
-/** What is still to be passed on is not. */
+/** Drops reports that are not passed on yet. */
 function dropReports(node: string, { acknowledgements, nodeProfiles }: Reporting): void {
   for (const profile of acknowledgements.othersOn(node, new Set()))
     nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' })

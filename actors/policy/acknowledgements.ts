@@ -2,14 +2,14 @@ import { type Acknowledgement, Aggregate } from './aggregate.ts'
 import { type NodeFacts, type NodeListener, NodeTable } from './node-table.ts'
 
 /**
- * What the nodes reported of all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that write and read it, and begins empty
- * with each manager: agents report everything again to a new one.
+ * What the nodes reported of all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that use it. Each
+ * manager starts with an empty one: agents report everything again to a new manager.
  */
 export class Acknowledgements implements NodeListener {
   readonly nodes: NodeTable
   #aggregates = new Map<string, Aggregate>()
   #readers = new Map<string, () => void>()
-  /** Whose reader was notified of a change, and has not looked since. */
+  /** Profiles whose reader was notified of a change and has not read it yet. */
   #notified = new Set<string>()
 
   /** @param now milliseconds since the epoch */
@@ -18,24 +18,26 @@ export class Acknowledgements implements NodeListener {
     this.nodes.subscribe(this)
   }
 
-  /** What is known of a profile. `changed` is called once when that changes, and again only after another call of `of`. */
+  /**
+   * The reports about a profile. `changed` is called once after a change, and again only after another call of `of`.
+   */
   of(profile: string, changed: () => void): Aggregate {
     this.#readers.set(profile, changed)
     this.#notified.delete(profile)
     return this.#aggregate(profile)
   }
 
-  /** Profiles of which something is kept. */
+  /** Number of profiles with reports or a reader. */
   get size(): number {
     return this.#aggregates.size
   }
 
-  /** Whether a policy has an ArmorProfile of this uid there, which no watch need have shown yet. */
+  /** Whether a policy expects an ArmorProfile of this uid; a watch may not have shown it yet. */
   isWanted(profile: string, uid: string): boolean {
     return this.#aggregates.get(profile)?.wants(uid) === true
   }
 
-  /** @returns whether it changed anything */
+  /** @returns whether the report changed anything */
   report(profile: string, node: string, acknowledgement: Acknowledgement, now: number): boolean {
     const index = this.nodes.indexOf(node, now)
     const isChange = this.#aggregate(profile).report(index, acknowledgement)
@@ -43,13 +45,13 @@ export class Acknowledgements implements NodeListener {
     return isChange
   }
 
-  /** The node reported all that it has, and the profile is not among it. */
+  /** Notes that the node's complete report does not list the profile. */
   absent(profile: string, node: string, now: number): void {
     this.#aggregates.get(profile)?.absent(this.nodes.indexOf(node, now))
     this.#dropEmpty(profile)
   }
 
-  /** Profiles that a node has, so far as it reported, apart from those listed. */
+  /** Profiles that the node reported, except the listed ones. */
   *othersOn(node: string, listed: ReadonlySet<string>): Iterable<string> {
     if (!this.nodes.has(node)) return
     const index = this.nodes.indexOf(node, 0)
@@ -57,7 +59,7 @@ export class Acknowledgements implements NodeListener {
       if (!listed.has(profile) && !aggregate.isFree(index)) yield profile
   }
 
-  /** The policy is gone, and its ArmorProfile with it. `dropped` is called with each node that had reported it. */
+  /** Forgets a deleted policy and its ArmorProfile. `dropped` is called with each node that reported it. */
   forget(profile: string, dropped: (node: string) => void): void {
     for (const node of this.#aggregates.get(profile)?.reporters() ?? []) dropped(node)
     this.#aggregates.delete(profile)
@@ -65,7 +67,7 @@ export class Acknowledgements implements NodeListener {
     this.#notified.delete(profile)
   }
 
-  /** The ArmorProfile is gone. What a policy's actor still reads is the actor's to forget. */
+  /** Forgets a deleted ArmorProfile, unless a policy's actor still reads it. */
   forgetUnread(profile: string, dropped: (node: string) => void): void {
     if (!this.#readers.has(profile)) this.forget(profile, dropped)
   }
@@ -78,7 +80,7 @@ export class Acknowledgements implements NodeListener {
     for (const aggregate of this.#aggregates.values()) aggregate.nodeRemoved(index, before)
   }
 
-  /** What nodes report after the end of a policy is not kept for ever. */
+  /** Drops reports that arrive after the end of a policy. */
   #dropEmpty(profile: string): void {
     if (!this.#readers.has(profile) && this.#aggregates.get(profile)?.isEmpty === true) this.#aggregates.delete(profile)
   }

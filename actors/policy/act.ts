@@ -13,15 +13,15 @@ import type { PolicyPorts } from './ports.ts'
 
 /**
  * Carries out one effect.
- * @returns what its answer changes
- * @throws {PortError} the API did not do it; anything else is a bug
+ * @returns the resulting change of the memory
+ * @throws {PortError} the API call failed; any other error is a bug
  */
 export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Effect): Promise<Part> {
   const { api } = ports
   const { now } = seen
   switch (effect.type) {
     case 'compile':
-      // Before anything is waited for, so that no other policy comes to the name meanwhile.
+      // Claim it before any wait, so that no other policy takes the name meanwhile.
       ports.names.claim(seen.id)
       return { memory: { compiled: { of: effect.of, desired: await ports.compile(effect.policy, effect.options) } } }
     case 'set-policy-finalizers':
@@ -51,7 +51,7 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
       forgetNodes(ports, seen)
       const released = effect.profile.metadata.uid
-      // Where the same policy has one of the same name again, it is not we who deleted it.
+      // If the same policy later loses an ArmorProfile of the same name, we did not delete that one.
       const lost = belonging(ownerOf(effect.profile)?.uid, effect.profile)
       return { memory: { released, lost, profile: undefined, settled: undefined, removalSince: undefined } }
     }
@@ -60,17 +60,20 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
   }
 }
 
-/** The answer to the last finalizer's end has the version of before: nothing else tells that the policy is gone until the watch does. */
+/**
+ * Notes that the policy is gone. The API's answer to the removal of the last finalizer has the old version, and nothing
+ * else shows the end before the watch does.
+ */
 function letGo(policy: AnyPolicy): Part {
   const { uid, deletionTimestamp, finalizers = [] } = policy.metadata
   const isGone = deletionTimestamp !== undefined && finalizers.length === 0
   return { memory: { policy, ...(isGone && { gone: uid }) } }
 }
 
-/** Which policy's ArmorProfile of which name it is. */
+/** Identifies the ArmorProfile by its policy and its name. */
 const belonging = (owner: string | undefined, profile: ArmorProfile): string => `${owner} ${profile.metadata.name}`
 
-/** What nodes reported of the profile is of no more use. */
+/** Drops the nodes' reports about the profile. */
 export function forgetNodes({ acknowledgements, dropNodeProfile }: PolicyPorts, { profileId }: Observation): void {
   const key = keyOfProfile(profileId)
   acknowledgements.forget(key, (node) => dropNodeProfile(node, key))
@@ -96,7 +99,7 @@ function applied(seen: Observation, { policy, ...effect }: Apply, profile: Armor
       profile,
       profileWrittenAt: now,
       profilePace: { ...memory.profilePace, at: now },
-      // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
+      // Nodes answer within a second: write their first reports at once, without an empty status before them.
       ...(before === undefined && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
       lost: undefined,
@@ -105,7 +108,7 @@ function applied(seen: Observation, { policy, ...effect }: Apply, profile: Armor
   }
 }
 
-/** That it was made at first is in the status of the policy, and need not be written twice. */
+/** Events of a changed profile. The first creation shows in the policy's status and needs no Event. */
 function eventsOf(
   { memory, profile: before, profileId }: Observation,
   policy: AnyPolicy,
@@ -121,7 +124,7 @@ function eventsOf(
   return [{ policy, type: 'Warning', reason: 'ProfileRestored', note }]
 }
 
-/** It is asked for again, but not soon: the server will not take this, however often it is asked. */
+/** Retries after a long interval: the API server will refuse the same object again. */
 function notTaken({ now, profile, settings }: Observation, { policy, ...effect }: Apply, error: PortError): Part {
   const message = cut(`the API server does not take the profile: ${error.message}`)
   const until = now + settings.refusedInterval

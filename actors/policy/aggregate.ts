@@ -2,22 +2,22 @@ import type { ReportState } from '../../src/api/agent-report.ts'
 import type { NodeFacts, NodeTable } from './node-table.ts'
 import { SharedTexts } from './shared-texts.ts'
 
-/** What a node reported last of one ArmorProfile. */
+/** A node's last report about one ArmorProfile. */
 export interface Acknowledgement {
   uid: string
   generation: number
   state: ReportState
   message: string
-  /** What the node does not enforce of it: see `leftOutKey`. */
+  /** Rules of it that the node does not enforce: see `leftOutKey`. */
   leftOut: string
-  /** It failed because the node lacks an enforcer. */
+  /** The failure is that the node lacks an enforcer. */
   lacks?: boolean
 }
 
-/** Nodes that leave the same out. */
+/** Nodes that leave out the same rules. */
 export interface NodesLeavingOut {
   leftOut: string
-  /** Some, by name, and how many there are. */
+  /** Some of the nodes by name, and how many there are. */
   nodes: readonly string[]
   count: number
 }
@@ -29,12 +29,12 @@ export interface NodeFailure {
   lacks?: boolean
 }
 
-/** How many nodes stand where, for the generation that is wanted. */
+/** Numbers of nodes by state, for the wanted generation. */
 export interface Summary {
   desired: number
   loaded: number
   failed: number
-  /** Nodes where pods can land, and the profile is not loaded. */
+  /** Nodes that accept pods and have not loaded the profile. */
   blocking: number
 }
 
@@ -44,17 +44,17 @@ const FAILED = 2
 const UNLOADED = 3
 const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAILED, unloaded: UNLOADED }
 
-/** So many failures keep their message; of more, only the nodes are known. */
+/** Maximum number of failures with a message; beyond it, only the nodes are kept. */
 const MOST_MESSAGES = 200
-/** So many ways to leave something out are distinguished at a time. */
+/** Maximum number of different lists of left-out rules. */
 const MOST_LEFT_OUT = 200
 const OTHERS_LEFT_OUT = 'what the log of the agent names'
-/** So many uids are distinguished: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
+/** Maximum number of different uids: a recreated ArmorProfile has a new uid. 0 stands for any other uid. */
 const MOST_UIDS = 16
 
 /**
- * What all nodes reported of one ArmorProfile: eleven bytes a node. A report costs the same however many nodes there are; that another
- * generation is wanted costs a look at each.
+ * All nodes' reports about one ArmorProfile, in eleven bytes for each node. A report costs the same for any number of
+ * nodes; only a change of the wanted generation visits each node.
  */
 export class Aggregate {
   #nodes: NodeTable
@@ -73,7 +73,7 @@ export class Aggregate {
   #blocking = 0
   #holders = 0
 
-  /** `onChange` is called when the summary, or what else a status shows, may have changed. */
+  /** `onChange` is called when the summary, or another part of the status, may have changed. */
   constructor(nodes: NodeTable, onChange: () => void) {
     this.#nodes = nodes
     this.#onChange = onChange
@@ -88,7 +88,7 @@ export class Aggregate {
     return { desired: this.#nodes.desired, loaded: this.#loaded, failed: this.#failed, blocking: this.#blocking }
   }
 
-  /** The generation that counts from now on. Who says so looks at the summary next: nobody need be told. */
+  /** Sets the generation that counts. It does not call `onChange`: the caller reads the summary next. */
   want(uid: string, generation: number): void {
     const number = this.#uidNumber(uid)
     if (number === this.#wantedUid && generation === this.#wantedGeneration) return
@@ -97,12 +97,12 @@ export class Aggregate {
     this.#recount()
   }
 
-  /** Whether this is the uid that counts. */
+  /** Whether this uid is the wanted one. */
   wants(uid: string): boolean {
     return this.#wantedUid !== 0 && this.#uidNames[this.#wantedUid] === uid
   }
 
-  /** @returns whether it changed anything */
+  /** @returns whether the report changed anything */
   report(index: number, { uid, generation, state, message, leftOut, lacks }: Acknowledgement): boolean {
     this.#reach(index)
     const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
@@ -125,23 +125,23 @@ export class Aggregate {
     return true
   }
 
-  /** The node does not have the profile, so far as it reported. */
+  /** The node has not reported the profile. */
   isFree(index: number): boolean {
     return index >= this.#states.length || !this.#holds(index)
   }
 
-  /** No node has the profile, so far as they reported. */
+  /** No node has reported the profile. */
   get isEmpty(): boolean {
     return this.#holders === 0
   }
 
-  /** The node reported all that it has, and the profile is not among it. */
+  /** Notes that the node's complete report does not list the profile. */
   absent(index: number): void {
     this.#reach(index)
     if (this.#states[index] !== NONE) this.#replace(index, () => this.#clear(index))
   }
 
-  /** Every node that reported it and has not reported since that it is gone. */
+  /** Nodes that reported the profile and not its removal. */
   *reporters(): Iterable<string> {
     for (let index = 0; index < this.#states.length; index++)
       if (this.#states[index] !== NONE) yield this.#nodes.name(index)
@@ -161,7 +161,7 @@ export class Aggregate {
     this.#onChange()
   }
 
-  /** Nodes that failed, by name, at most so many. */
+  /** At most `most` failed nodes, by name. */
   failures(most: number): NodeFailure[] {
     if (this.#failed === 0) return []
     return this.#named((index) => this.#counts(index, FAILED), most).map(({ node, index }) => ({
@@ -170,7 +170,7 @@ export class Aggregate {
     }))
   }
 
-  /** What nodes that have loaded the profile leave out of it, each with at most so many of them. */
+  /** Lists of left-out rules of nodes that loaded the profile, each with at most `most` nodes. */
   leavingOut(most: number): NodesLeavingOut[] {
     if (this.#leftOutTexts.isEmpty) return []
     const found = new Map<number, { nodes: string[]; count: number }>()
@@ -189,22 +189,22 @@ export class Aggregate {
     }))
   }
 
-  /** Nodes that have not loaded the profile, did not fail, and have not reported since `time`; by name, at most so many. */
+  /** Nodes that neither loaded the profile nor failed, and have not reported since `time`; at most `most` by name. */
   silent(time: number, most: number): { nodes: string[]; count: number } {
     const isSilent = (index: number) =>
       !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.reportedAt(index) < time
     return this.#listed(isSilent, most)
   }
 
-  /** Nodes where pods can land and the profile is not loaded; by name, at most so many. */
+  /** Nodes that accept pods and have not loaded the profile; at most `most` by name. */
   blockers(most: number): string[] {
     if (this.#blocking === 0) return []
     return this.#listed((index) => this.#nodes.facts(index).schedulable && !this.#counts(index, LOADED), most).nodes
   }
 
   /**
-   * Nodes that may still have the profile, while it is removed. A node is free of it when it reported so; when it reported all that it
-   * has after `since`, and the profile is not among it; or when it was silent since `silentSince`.
+   * Nodes that may still have a profile being removed. A node is free of it if it said so, if its complete report after
+   * `since` does not list it, or if it has been silent since `silentSince`.
    */
   holders(since: number, silentSince: number, most: number): { nodes: string[]; count: number } {
     return this.#listed((index) => {
@@ -280,7 +280,7 @@ export class Aggregate {
     return this.#uidNames.push(uid) - 1
   }
 
-  /** Keeps the uid that is wanted; what nodes reported of others will not count again. */
+  /** Keeps only the wanted uid; reports about other uids no longer count. */
   #forgetUids(): void {
     const wanted = this.#uidNames[this.#wantedUid]!
     for (let index = 0; index < this.#uids.length; index++) {

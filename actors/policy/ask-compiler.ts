@@ -2,7 +2,10 @@ import { CompilerError, type Compilers, tooCostly } from '../compiler/ports.ts'
 import { PortError } from '../ports.ts'
 import type { PolicyPorts } from './ports.ts'
 
-/** `desiredProfile` by a compiler of another thread. What is too costly for it is wrong with the policy; all else passes. */
+/**
+ * Runs `desiredProfile` in a compiler thread. A too costly policy is the policy's error; any other failure is
+ * temporary.
+ */
 export const askCompiler =
   (compilers: Compilers): PolicyPorts['compile'] =>
   async (policy, options) => {

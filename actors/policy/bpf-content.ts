@@ -1,10 +1,10 @@
 import type { BpfContent, FileContent, NetworkAddress, NetworkContent } from '../../src/api/types.ts'
 import type { BpfProfile, FileRule, Mask64, ptraceAccess, Verdict } from '../../src/profile/bpf/bpf-profile.ts'
 
-// Bits of upstream's ArmorProfile (pkg/lsm/bpfenforcer/const.go, commit 82baa15), which an ArmorProfile of ours keeps to.
+// Bits of upstream's ArmorProfile (pkg/lsm/bpfenforcer/const.go, commit 82baa15), which our ArmorProfiles use, too.
 const DENY = 1
 const AUDIT = 2
-// Writing contains appending.
+// Write access includes append.
 const permissionBits = { exec: 1, write: 2 | 8, read: 4, append: 8 } as const
 const MAY_UMOUNT = 0x200
 const ptraceBits: Record<keyof typeof ptraceAccess, number> = { trace: 2, read: 4, traceby: 8, readby: 16 }
@@ -25,9 +25,9 @@ const bits = ([low, high]: Mask64): number => high * 2 ** 32 + low
 const modes = [DENY | AUDIT, DENY, AUDIT]
 
 /**
- * The rules of a compiled BPF profile, for those who read ArmorProfiles as upstream's. Agents load what the ArmorProfile's `source`
- * compiles to instead, since this form has no place for exceptions of the default rules, targets of mounts, protocols of ports, user
- * namespaces, commands of bpf(2), block devices, addresses that only the cluster knows, and lists of what is allowed.
+ * The rules of a compiled BPF profile, for clients that read upstream's ArmorProfiles. Agents load the result of the
+ * ArmorProfile's `source` instead: this form cannot express exceptions of default rules, mount targets, port protocols,
+ * user namespaces, bpf(2) commands, block devices, addresses that only the cluster knows, or allowlists.
  */
 export function bpfContent(profile: BpfProfile): BpfContent {
   if (profile.unlisted !== undefined) return {}
@@ -52,7 +52,7 @@ function capabilities({ capabilities: rules }: BpfProfile): Pick<BpfContent, 'ca
   return { capabilities: { mode: (deny ? DENY : 0) | (audit ? AUDIT : 0), capabilities: deny === 0 ? audit : deny } }
 }
 
-/** One rule for each set of accesses that meets the same fate. */
+/** One rule for each set of accesses with the same action. */
 function fileContents(rule: FileRule, accesses: readonly (keyof typeof permissionBits)[]): FileContent[] {
   const fate = (access: keyof typeof permissionBits) =>
     modeOf({ deny: rule.deny.includes(access), audit: rule.audit.includes(access) })
@@ -88,7 +88,7 @@ function egressContents({ egress }: BpfProfile): NetworkContent[] {
   return [...destinations, ...own]
 }
 
-/** No ports are all ports. */
+/** An empty list means all ports. */
 const each = (ports: readonly Ports[]): readonly Ports[] => (ports.length === 0 ? [{}] : ports)
 
 const familyOf = (block: string): number => matching.cidr | (block.includes(':') ? matching.ipv6 : matching.ipv4)
@@ -103,7 +103,7 @@ function address(verdict: Verdict, flags: number, at: NetworkAddress, { port, en
   }
 }
 
-/** The form has one rule about tracing, so the widest of all. */
+/** The form has only one ptrace rule, so use the widest. */
 function ptrace({ ptrace: rules }: BpfProfile): Pick<BpfContent, 'ptrace'> {
   if (rules === undefined || rules.rules.length === 0) return {}
   const permissions = rules.rules.flatMap(({ access }) => access).reduce((all, access) => all | ptraceBits[access], 0)

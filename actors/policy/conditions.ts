@@ -8,7 +8,7 @@ interface Condition {
   lastTransitionTime?: string
 }
 
-/** A condition as it is to be: the time of its last transition stays, unless its status is another one. */
+/** The condition to write: keeps the time of the last transition unless the status changes. */
 export function withTransition<T extends Condition>(
   condition: T,
   before: Condition | undefined,

@@ -18,8 +18,8 @@ import { POLICY_FINALIZER, type Situation, type Standing, situationOf } from './
 const FOREVER = Number.POSITIVE_INFINITY
 
 /**
- * What is to be done about a policy, for all that is known of it. A pure function: it reads nothing but the observation, and changes
- * none of it. It looks at what is, and not at how it came to be so: the actor may crash anywhere, and goes on from what it finds.
+ * Decides what to do about a policy. A pure function of the observation, which it does not change. It looks only at the
+ * current state, not at how it arose: the actor may crash anywhere and continues from the state it finds.
  */
 export function decide(seen: Observation): Decision {
   const announced = announceRollout(seen)
@@ -27,39 +27,40 @@ export function decide(seen: Observation): Decision {
   return decisionOf(seen, announced, ...does(known, situationOf(known)))
 }
 
-/** The table of it all. Each line is one situation; what is done may contribute more than one part to the decision. */
+/** The decision table. Each case is one situation, and may contribute several parts to the decision. */
 function does(seen: Observation, found: Situation): Part[] {
   switch (found.is) {
-    // The status says so, once; then all goes on.
+    // Write the failure into the status once, then continue.
     case 'actor failed':
       return [sayFailed(seen, found)]
-    // Nothing is left of the policy, or nothing that waits for us: all is forgotten.
+    // Nothing remains of the policy, or nothing that waits for us: forget it.
     case 'gone':
       return [stopRollout(seen), { ended: true }]
-    // Nothing but the watch is late. It is forgotten then: who does not know would let it go once more.
+    // Only the watch is late. Keep the memory until then: without it, the finalizer would be removed a second time.
     case 'gone, still shown':
       return []
-    // The policy may be one of too many in its namespace: its profile stays. A later list may say more.
+    // The namespace may have too many policies to keep this one: its profile stays. A later list may show the policy.
     case 'not kept':
       return [{ timers: { removal: seen.settings.longestInterval } }]
-    // The profile goes: workloads are taken out of it, nodes unload it, the object is let go.
+    // Remove the profile: take workloads out of it, unload it from nodes, release the object.
     case 'gone, profile left':
       return removal(seen, found.profile, 'restarted').parts
-    // The same, and the status says who holds it up.
+    // The same, and the status says what delays it.
     case 'deleted, profile left':
       return removed(seen, found.policy, found.profile, 'restarted', '')
-    // Our finalizer is taken away, so that it goes.
+    // Remove our finalizer, so that the policy can be deleted.
     case 'deleted':
       return [finalizers(found.policy, (all) => all.filter((one) => one !== POLICY_FINALIZER))]
-    // It gets our finalizer before anything is made for it.
+    // Add our finalizer before creating anything for the policy.
     case 'not held':
       return [finalizers(found.policy, (all) => [...all, POLICY_FINALIZER])]
-    // The profile is an earlier policy's, or is being deleted: it goes, and workloads stay, because another one follows.
+    // The profile belongs to an earlier policy, or is being deleted: remove it. Workloads stay, because a new profile
+    // follows.
     case 'profile unusable':
       return removed(seen, found.policy, found.profile, 'left', `${found.why}: `)
     case 'not compiled':
       return [{ effect: compile(seen, found) }]
-    // What is in force stays. Status and Event say what is wrong.
+    // Keep the profile in force. Status and Event say what is wrong.
     case 'change forbidden':
       return refused(seen, found, { kind: 'forbidden', message: errorListing(found.errors) }, found.until)
     case 'invalid':
@@ -70,7 +71,7 @@ function does(seen: Observation, found: Situation): Part[] {
     }
     case 'in force':
       return established(seen, found, settledAs(seen, found, { kind: 'accepted' }, found.leftOut))
-    // Statuses and restarts follow what nodes report.
+    // Statuses and restarts follow the nodes' reports.
     case 'settled':
       return established(seen, found, found.settled)
     default:
@@ -88,7 +89,7 @@ function finalizers(policy: AnyPolicy, change: (all: string[]) => string[]): Par
   }
 }
 
-/** The profile goes, and the status says what it waits for. */
+/** Removes the profile; the status says what delays it. */
 function removed(
   seen: Observation,
   policy: AnyPolicy,
@@ -113,7 +114,7 @@ function compile({ settings, model, profileName }: Observation, { policy, modeli
   return { type: 'compile', of, policy, options }
 }
 
-/** What is wrong with it stays so, but for what a compiler had no time for: another day it may have. */
+/** An invalid policy stays invalid, except one that was too costly: a compiler may have time for it later. */
 function invalid(seen: Observation, standing: Standing, errors: readonly FieldError[]): Part[] {
   const verdict = { kind: 'error', message: errorListing(errors) } as const
   const isTooCostly = errors.some(({ code }) => code === 'TOO_COSTLY')
@@ -131,7 +132,7 @@ function refused(
   return [refusal(standing.policy, verdict.message), ...established(seen, standing, settled)]
 }
 
-/** What makes a refusal known, besides the status. */
+/** An Event and a count of a refusal, in addition to the status. */
 export const refusal = (policy: AnyPolicy, message: string): Part => ({
   counts: ['policy-refused'],
   events: [{ policy, type: 'Warning', reason: 'ProfileRefused', note: cut(message, 900) }],
@@ -145,12 +146,12 @@ export const settledAs = (
   until = FOREVER,
 ): Settled => ({ of, profile: versionOf(profile), verdict, leftOut, until })
 
-/** It is known what came of the policy: its statuses, and its restarts, follow what nodes report. */
+/** The policy has its result: its statuses and restarts follow the nodes' reports. */
 function established(seen: Observation, { policy, modeling }: Standing, settled: Settled): Part[] {
   const { verdict, until } = settled
   const { profile } = seen
   const leftOut = withOmitted(settled.leftOut, profile)
-  // One of a manager from before, or somebody took the label away: agents would not load it any more.
+  // An earlier manager made it, or the label was removed: agents would no longer load it.
   if (profile !== undefined && profile.metadata.labels?.[madeBy.key] !== madeBy.value)
     return [{ memory: { settled, compiled: undefined }, effect: { type: 'mark-profile', profile } }]
   const egress = profile === undefined ? {} : egressPart(seen, profile)
@@ -163,7 +164,7 @@ function established(seen: Observation, { policy, modeling }: Standing, settled:
   const restart =
     verdict.kind === 'accepted' ? restartFor(seen, policy) : ({ view: { state: 'none' }, part: {} } as const)
   const published = publish(seen, policy, viewOf(seen, policy, { verdict, leftOut, modeling, restart: restart.view }))
-  // What the status does not say yet has not begun: after a crash it would be lost.
+  // Do not start before the status says so: a crash would lose it.
   const rollout = published.effect === undefined ? rolloutFor(seen, policy, restart.view) : {}
   return [{ timers, memory: { settled, compiled: undefined } }, restart.part, published, rollout]
 }

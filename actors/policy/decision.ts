@@ -7,21 +7,21 @@ import type { Memory } from './memory.ts'
 import type { Observation } from './observation.ts'
 import type { Pace } from './pace.ts'
 
-/** What is done next. Its answer changes what is known, so there is one at a time, and another decision after it. */
+/** The next effect. Its answer changes the memory, so there is one effect at a time, and a new decision follows. */
 export type Effect =
   | { type: 'compile'; of: string; policy: AnyPolicy; options: DesiredOptions }
   | { type: 'set-policy-finalizers'; policy: AnyPolicy; finalizers: string[] }
   | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus; pace: Pace }
   | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
   | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus; pace: Pace }
-  /** The status with other addresses in it. */
+  /** The status with changed addresses. */
   | { type: 'write-egress'; profile: ArmorProfile; status: ArmorProfileStatus }
   | { type: 'mark-profile'; profile: ArmorProfile }
   | { type: 'delete-profile'; profile: ArmorProfile }
-  /** `finalizers` are those that stay; undefined when ours is not there any more. */
+  /** `finalizers` are the remaining ones; undefined when ours is gone. */
   | { type: 'release-profile'; profile: ArmorProfile; finalizers: string[] | undefined }
 
-/** When to look again, in milliseconds from now. One timer a reason; what is left out is waited for no longer. */
+/** Milliseconds until the next check, one timer for each reason. A missing reason cancels its timer. */
 export type Timers = Partial<Record<TimerReason, number>>
 export const timerReasons = [
   'watch',
@@ -39,19 +39,19 @@ export type TimerReason = (typeof timerReasons)[number]
 export interface Decision {
   effect: Effect | undefined
   timers: Timers
-  /** What is to be sent to the rollout actor. */
+  /** The message for the rollout actor. */
   rollout: RolloutMessage | undefined
   events: readonly PolicyEvent[]
   counts: readonly CounterName[]
-  /** Nothing is left to do for this policy, ever. */
+  /** Nothing is left to do for this policy. */
   ended: boolean
   memory: Memory
 }
 
-/** A contribution to a decision: what it leaves out stays. */
+/** A contribution to a decision: fields that it omits keep their value. */
 export type Part = Partial<Omit<Decision, 'memory'>> & { memory?: Partial<Memory> }
 
-/** The decision that parts make together. Of what there can be one of, the last counts. */
+/** Combines parts to a decision. Where there can be only one value, the last part wins. */
 export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...parts: Part[]): Decision {
   const watch: Timers = profileUnseenUntil === undefined ? {} : { watch: profileUnseenUntil - now }
   const last = <Key extends 'effect' | 'rollout' | 'ended'>(key: Key): Part[Key] | undefined =>
@@ -63,7 +63,7 @@ export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...
     timers: Object.assign(watch, ...parts.map(({ timers }) => timers)),
     events: parts.flatMap(({ events = [] }) => events),
     counts: parts.flatMap(({ counts = [] }) => counts),
-    // A failure is shown once; where there is no policy to show it, never.
+    // A failure is shown once; without a policy to show it, never.
     memory: Object.assign({ ...memory, failure: '' }, ...parts.map((part) => part.memory)),
   }
 }

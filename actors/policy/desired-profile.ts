@@ -11,7 +11,10 @@ import { sizeErrors } from './document-size.ts'
 import { leftOutOf } from './left-out-of.ts'
 import { idOf, profileIdOf } from './policy-id.ts'
 
-/** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. For compilers' threads. */
+/**
+ * The ArmorProfile that a policy must have, or all errors of the policy. Equal input gives equal output. Runs on
+ * compilers' threads.
+ */
 export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desired {
   const { installNamespace, profileName, modeling, model, egressControl } = options
   const modelingComplete = modeling.state === 'complete'
@@ -30,13 +33,13 @@ export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desi
     : { ok: true, document, leftOut: leftOutOf(policy, compiled.skipped) }
 }
 
-/** What is applied for a policy that compiles. */
+/** The document to apply for a policy that compiles. */
 export const documentOf = (policy: AnyPolicy, compiled: CompiledPolicy, options: DesiredOptions): ProfileDocument => ({
   metadata: metadata(policy, options.installNamespace, compiled.profileName),
   spec: spec(policy, compiled, options),
 })
 
-/** Without the status, which is ours: what is wrong with it is no mistake of the user. */
+/** The policy without its status: a fault of our status is not the user's error. */
 function plain({ apiVersion, kind, metadata: { name, namespace }, spec }: AnyPolicy): unknown {
   return { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) }, spec }
 }
@@ -80,7 +83,7 @@ function spec(
   }
 }
 
-/** As upstream: `mode` says so for DefenseInDepth only; EnhanceProtect has it in the rules. */
+/** As in upstream, only DefenseInDepth has the field in `mode`; EnhanceProtect has it in its rules. */
 function letsViolationsPass({ spec: { policy } }: AnyPolicy): boolean {
   return policy.mode === 'DefenseInDepth' && policy.defenseInDepth?.allowViolations === true
 }

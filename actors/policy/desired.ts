@@ -7,17 +7,17 @@ import { hasSpec } from './kept-profile.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Modeling } from './modeling.ts'
 
-/** Upstream's: holds an ArmorProfile until the nodes have unloaded it. */
+/** Upstream's finalizer: keeps an ArmorProfile until the nodes have unloaded it. */
 export const PROFILE_FINALIZER = 'varmor.org/ap-protection'
 
 export interface DesiredOptions {
   installNamespace: string
-  /** What the profile is called (see `ProfileNames`); left out: the policy's first name. */
+  /** Name of the profile (see `ProfileNames`). Default: the policy's first name. */
   profileName?: string
   modeling: Modeling
-  /** Whose addresses the manager looks for. */
+  /** Selects the addresses that the manager looks up. */
   egressControl?: EgressControl
-  /** What modelling found for the policies that use it. */
+  /** The model for policies that use one. */
   model?: BehaviorModel
 }
 
@@ -25,7 +25,7 @@ export type Desired =
   | { ok: true; document: ProfileDocument; leftOut: LeftOutText }
   | { ok: false; errors: readonly FieldError[] }
 
-/** Whether applying the document would change nothing about the profile. Labels that others put there do not count. */
+/** Whether applying the document would leave the profile unchanged. Labels by others do not count. */
 export function isInForce({ metadata, spec }: ProfileDocument, profile: ArmorProfile): boolean {
   const { labels = {}, finalizers = [], ownerReferences } = profile.metadata
   const owners = Array.isArray(ownerReferences) ? (ownerReferences as unknown[]) : []
@@ -42,7 +42,7 @@ const isSubset = (part: object, whole: unknown): boolean =>
   whole !== null &&
   Object.entries(part).every(([name, value]) => isDeepStrictEqual((whole as Record<string, unknown>)[name], value))
 
-/** The uid of the policy that controls the ArmorProfile; undefined if none does. */
+/** The policy that controls the ArmorProfile; undefined if none does. */
 export function ownerOf(profile: ArmorProfile): { kind: string; name: string; uid: string } | undefined {
   const owners = profile.metadata.ownerReferences
   if (!Array.isArray(owners)) return undefined

@@ -2,17 +2,17 @@ import type { FieldError } from '../../src/api/field-error.ts'
 import type { ProfileDocument } from '../ports.ts'
 
 /**
- * Bytes of JSON that an ArmorProfile is made with. The API server's storage takes 1.5 MiB an object; the rest is for its status, which
- * names up to fifty nodes and what was wrong there, for managedFields and for what others put into its metadata.
+ * Maximum bytes of JSON of a new ArmorProfile. etcd limits an object to 1.5 MiB; the rest is for the status (up to
+ * fifty nodes with their failures), managedFields, and metadata by others.
  */
 export const LARGEST_DOCUMENT = 1_310_720
-/** So many of the parts are named. */
+/** Number of parts that a message names. */
 const NAMED = 3
 
-/** What one code unit of a text takes at most. */
+/** Maximum bytes of one UTF-16 code unit. */
 const MOST_OF_UNIT = 6
 
-/** As the server writes it: with six bytes for what could end a script in a page of HTML, or a line. */
+/** Bytes as the API server writes them: six for a character that could end an HTML script or a line. */
 function bytesOf(value: unknown): number {
   const text = JSON.stringify(value) ?? ''
   const escaped = text.match(/[<>&\u2028\u2029]/g) ?? []
@@ -23,10 +23,13 @@ export const documentBytes = ({ metadata, spec }: ProfileDocument): number => by
 
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
-/** What is wrong with an ArmorProfile that is too large to be stored: that of all enforcers together, with the largest parts named. */
+/**
+ * Errors for an ArmorProfile that is too large to store: the size of all enforcers together, with the largest parts
+ * named.
+ */
 export function sizeErrors(document: ProfileDocument): FieldError[] {
   const { metadata, spec } = document
-  // Nearly all are far from it.
+  // Nearly all profiles are much smaller.
   if (MOST_OF_UNIT * JSON.stringify({ metadata, spec }).length <= LARGEST_DOCUMENT) return []
   const bytes = documentBytes(document)
   if (bytes <= LARGEST_DOCUMENT) return []

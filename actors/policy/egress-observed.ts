@@ -1,9 +1,9 @@
 import type { EgressAddresses } from '../../src/api/types.ts'
 
-/** Where those are that the rules of an ArmorProfile are about. */
+/** Addresses that the rules of an ArmorProfile refer to. */
 export interface EgressObserved {
-  /** Undefined as long as it is not known. */
+  /** Undefined while they are unknown. */
   addresses: readonly EgressAddresses[] | undefined
-  /** ArmorProfiles with such rules, which share what the watches of all nodes may carry. */
+  /** Number of ArmorProfiles with such rules; they share the limit for the watches of all nodes. */
   sharing: number
 }

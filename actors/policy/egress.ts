@@ -8,8 +8,8 @@ import { spacing } from './pace.ts'
 import { profileStatus } from './profile-status.ts'
 
 /**
- * Writes the addresses into the ArmorProfile where they are others: at once, where they stood still for a while, and else as often as all
- * nodes can be sent the object. That is no new generation: nodes do not load it anew, and nothing is restarted.
+ * Writes changed addresses into the ArmorProfile: at once after a quiet time, otherwise as often as all nodes can
+ * receive the object. The generation stays, so nodes do not reload it, and workloads do not restart.
  */
 export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   const { now, memory, nodes, settings, egress } = seen
@@ -24,7 +24,7 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   return { effect: { type: 'write-egress', profile, status: { ...status, ...own } } }
 }
 
-/** What a policy leaves out, with the addresses for which there is no room. Which rules they are of, nodes report. */
+/** Adds the addresses that do not fit to the rules that a policy leaves out. Nodes report which rules these are. */
 export function withOmitted(leftOut: LeftOutText, profile: ArmorProfile | undefined): LeftOutText {
   const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count, leftOut: why }) =>
     why !== undefined

@@ -1,5 +1,5 @@
 import { cut } from './listing.ts'
 
-/** What an actor threw, as a status shows it. The stack is for those who can read the log. */
+/** An actor's error for a status. Only the log has the stack. */
 export const failureText = (error: unknown): string =>
   `${cut(String(error).replace(/\s+/g, ' '), 500)} (the manager's log has the stack)`

@@ -4,8 +4,8 @@ import { validatePolicyUpdate } from '../../src/api/validate.ts'
 import type { AnyPolicy } from '../ports.ts'
 
 /**
- * Changes that a policy may not make to the profile that is in force: admission refuses them, unless it was not asked (failure
- * policy Ignore). `isRecording`: behaviour modelling has not ended, so its mode may not be left.
+ * Changes that a policy may not make to the profile in force. Admission refuses them, unless the webhook was not called
+ * (failure policy Ignore). `isRecording`: behaviour modelling has not ended, so the mode must stay.
  */
 export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRecording: boolean): FieldError[] {
   const { target = policy.spec.target, profile: inForce } = profile.spec
@@ -19,7 +19,7 @@ export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRec
   return validatePolicyUpdate(before, now).filter(({ code }) => code === 'IMMUTABLE')
 }
 
-/** The rules may be changed at any time, and to look at all of them is the compilers' work. */
+/** Rules may always change, and checking all of them is the compilers' work. */
 function withoutRules(policy: AnyPolicy): AnyPolicy {
   const { enforcer, mode, networkProxyConfig } = policy.spec.policy
   const rest = { enforcer, mode, ...(networkProxyConfig !== undefined && { networkProxyConfig }) }

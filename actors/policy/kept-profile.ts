@@ -4,7 +4,10 @@ import type { ArmorProfile, ArmorProfileSpec, EgressAddresses } from '../../src/
 import { canonicalJson } from '../../src/base/canonical-json.ts'
 import { InternedTexts } from '../../src/base/interned-texts.ts'
 
-/** Of a spec whose profiles are left out: the digest of the whole one. No object of the API server has it. */
+/**
+ * Key under which a spec without its profiles keeps the digest of the full spec. The API server's objects do not have
+ * it.
+ */
 const whole = Symbol('digest of the whole spec')
 
 type KeptSpec = ArmorProfileSpec & { [whole]?: string }
@@ -17,12 +20,12 @@ export function hasSpec({ spec: stored }: Pick<ArmorProfile, 'spec'>, spec: Armo
   return digest === undefined ? isDeepStrictEqual(spec, stored) : digest === digestOf(spec)
 }
 
-/** Addresses of which one text is kept for all profiles that have them. */
+/** Maximum number of addresses whose text is shared between profiles. */
 export const MOST_ADDRESSES = 100_000
 
 /**
- * Makes ArmorProfiles as the server has them small. A manager compares the profiles in them with those it would make, and a digest
- * is enough for that. A policy of one kilobyte may have profiles of a megabyte, and 4,096 addresses.
+ * Shrinks ArmorProfiles of the API server. A manager only compares their profiles with those it would make, so a digest
+ * is enough. A policy of one kilobyte may have profiles of a megabyte, and 4,096 addresses.
  */
 export class ProfileSlimmer {
   readonly #addresses = new InternedTexts(MOST_ADDRESSES)
@@ -38,7 +41,7 @@ export class ProfileSlimmer {
   }
 }
 
-/** The same addresses, of each of which there is one text. */
+/** The same addresses, with one shared text for each. */
 export const withInterned = (all: readonly EgressAddresses[], texts: InternedTexts): EgressAddresses[] =>
   all.map(({ groups, ...rest }) => ({
     ...rest,

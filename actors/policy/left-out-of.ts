@@ -5,11 +5,14 @@ import type { AnyPolicy } from '../ports.ts'
 import { type LeftOutText, LONGEST_PARTS, pairOf } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 
-/** A part may be so long in a message, and in a column. */
+/** Maximum characters of a part in a message and in a column. */
 const longest = { part: 80, short: 32 }
 const MOST_SHORT = 2
 
-/** What compiling a policy has skipped, in words. For compilers' threads: it asks for what all built-in rules mean. */
+/**
+ * Describes the rules that the compilation of a policy skipped. Runs on compilers' threads: it needs the meaning of all
+ * built-in rules.
+ */
 export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): LeftOutText {
   const { nothing, parts, newer } = coverageOf(spec.policy, skipped)
   const onAllNodes = skipped.filter(({ byNode }) => byNode !== true)
@@ -30,7 +33,7 @@ export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): Lef
   }
 }
 
-/** Room for all enforcers together. */
+/** Names rules within the limit for all enforcers together. */
 const namesOf = (rules: readonly string[]): string =>
   listing(
     rules.map((rule) => cut(rule, longest.part)),

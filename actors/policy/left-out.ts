@@ -2,19 +2,19 @@ import { cutMessage, MAX_LEFT_OUT } from '../../src/api/agent-report.ts'
 import type { NodesLeavingOut } from './aggregate.ts'
 import { listing } from './listing.ts'
 
-/** What the enforcers of a policy leave out of it, in words for its status. */
+/** Describes what a policy's enforcers leave out, for its status. */
 export interface LeftOutText {
-  /** Why none of the rules that it names is enforced; empty where one is. */
+  /** Why no named rule is enforced; empty if one is. */
   nothing: string
-  /** The parts that are left out, by enforcer; empty for none. */
+  /** The left-out parts, by enforcer; empty if there are none. */
   parts: string
   /** The same in a few words, for a column. */
   short: string
-  /** Enforcers and rules that are left out on all nodes: see `leftOutKey`. */
+  /** Enforcers and rules that all nodes leave out: see `leftOutKey`. */
   pairs: readonly string[]
-  /** What a node leaves out that enforces none of the rules, where that is for its AppArmor to say; and why, in words. */
+  /** The left-out rules of a node that enforces no rule, where its AppArmor decides that; and the reason in words. */
   newer: { pairs: readonly string[]; nothing: string } | undefined
-  /** All that compiling it had to say, with the reasons. */
+  /** All messages of the compilation, with reasons. */
   reasons: string
 }
 
@@ -27,18 +27,21 @@ export const noneLeftOut: LeftOutText = {
   reasons: '',
 }
 
-/** A message may name so much. */
+/** Maximum length in a message. */
 export const LONGEST_PARTS = 1_024
 
-/** Agents cut what they name. */
+/** Agents cut the rule names in the same way. */
 export const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
   `${enforcer}: ${cutMessage(rule, MAX_LEFT_OUT.rule)}`
 
-/** What a node leaves out, as one text: pairs of enforcer and rule, one a line. Equal for equal lists; empty for none. */
+/**
+ * A node's left-out rules as one text, one line for each pair of enforcer and rule. Equal for equal lists; empty for
+ * none.
+ */
 export const leftOutKey = (leftOut: readonly { enforcer: string; rule: string }[]): string =>
   [...new Set(leftOut.map(pairOf))].sort().join('\n')
 
-/** Why none of the rules is enforced, on any node; empty where one is, or no node has the profile. */
+/** Why no node enforces any of the rules; empty if one does, or no node has the profile. */
 export function nothingOnNodes(
   { nothing, newer }: LeftOutText,
   groups: readonly NodesLeavingOut[],
@@ -52,7 +55,7 @@ export function nothingOnNodes(
   return barren.reduce((sum, { count }) => sum + count, 0) === loaded ? newer.nothing : ''
 }
 
-/** What nodes leave out beyond what the policy leaves out everywhere, in words. */
+/** Describes what nodes leave out in addition to what all nodes leave out. */
 export function nodesLeftOutTexts(groups: readonly NodesLeavingOut[], everywhere: readonly string[]): string[] {
   return groups.flatMap(({ leftOut, nodes, count }) => {
     const own = leftOut.split('\n').filter((pair) => !everywhere.includes(pair))

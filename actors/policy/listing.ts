@@ -1,14 +1,14 @@
 import { type FieldError, formatFieldError } from '../../src/api/field-error.ts'
 
-/** The longest message of a condition, in characters. */
+/** Maximum characters of a condition's message. */
 export const MAX_MESSAGE = 4_096
 
-/** A text of at most `longest` characters; what is cut ends with `…`. */
+/** Cuts a text to `longest` characters; a cut text ends with `…`. */
 export function cut(text: string, longest = MAX_MESSAGE): string {
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`
 }
 
-/** The first of the items, as many as fit, and how many there are besides. */
+/** Lists the first items that fit, and the number of the rest. */
 export function listing(items: readonly string[], separator: string, most: number, longest = MAX_MESSAGE): string {
   let text = ''
   for (const [i, item] of items.entries()) {
@@ -19,5 +19,5 @@ export function listing(items: readonly string[], separator: string, most: numbe
   return text
 }
 
-/** Every error, one after the other, as far as a message has room. */
+/** Lists the errors, as many as fit into a message. */
 export const errorListing = (errors: readonly FieldError[]): string => listing(errors.map(formatFieldError), '; ', 50)

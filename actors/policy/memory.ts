@@ -8,70 +8,70 @@ import type { Began } from './modeling.ts'
 import { type Pace, unwritten } from './pace.ts'
 import type { Verdict } from './policy-status.ts'
 
-/** What a policy, in one state, compiled to. */
+/** The compiled form of a policy in one state. */
 export interface Compiled {
-  /** The state of the policy, of its modelling and its model: see `stateOf`. */
+  /** The state of the policy, its modelling and its model: see `stateOf`. */
   of: string
   desired: Desired
 }
 
-/** What came of what was compiled. It counts for one state of the policy and of the ArmorProfile. */
+/** The result of a compilation, for one state of the policy and of the ArmorProfile. */
 export interface Settled {
   of: string
-  /** The ArmorProfile that is in force then: see `versionOf`. */
+  /** The ArmorProfile in force at that time: see `versionOf`. */
   profile: string
   verdict: Verdict
   leftOut: LeftOutText
-  /** After that it is settled again. */
+  /** Compute it again after this time. */
   until: number
 }
 
 /**
- * What the actor of a policy remembers from one decision to the next. A cache: all of it comes again from the API server and the
- * nodes. It is never changed: a decision, or an answer, makes another one. Times are by the monotonic clock.
+ * What a policy's actor remembers between decisions. A cache: the API server and the nodes have all of it. It is
+ * immutable: a decision or an answer makes a new one. Times are by the monotonic clock.
  */
 export interface Memory {
-  /** Failures of the API in a row. */
+  /** Consecutive API failures. */
   failures: number
   convergedAt: number
-  /** What it saw when it had done all that it could do then: see `seenOf`. Empty: it has not come so far. */
+  /** The observed state when the last pass had nothing left to do: see `seenOf`. Empty: there was no such pass. */
   looked: string
-  /** Answers to our last writes, which the stores may not have yet. */
+  /** Answers to our last writes, which the stores may lack. */
   policy: AnyPolicy | undefined
   profile: ArmorProfile | undefined
   profileWrittenAt: number
-  /** Uids of the ArmorProfile that was asked to go, and of the one that was let go. */
+  /** Uids of the ArmorProfile that we deleted, and of the one whose finalizer we removed. */
   deleted: string | undefined
   released: string | undefined
-  /** Whose ArmorProfile was let go, and its name, until there is another one. */
+  /** Owner and name of the released ArmorProfile, until there is another one. */
   lost: string | undefined
-  /** Uid of the policy that nothing held any more when we let it go. */
+  /** Uid of the policy whose last finalizer we removed. */
   gone: string | undefined
-  /** Since when a profile is to go. */
+  /** When the removal of the profile started. */
   removalSince: number | undefined
-  /** Until it is settled. */
+  /** Kept until its result is settled. */
   compiled: Compiled | undefined
   settled: Settled | undefined
-  /** The version of the profile whose status is of this manager, not of one before. */
+  /** The profile version whose status comes from this manager, not from an earlier one. */
   confirmed: string
   policyPace: Pace
   profilePace: Pace
-  /** When addresses were written last. */
+  /** When addresses were last written. */
   egressAt: number
-  /** Nodes whose failure there was an Event for, and for which generation. */
+  /** Nodes whose failure has an Event, and the generation it was for. */
   failed: { generation: number; nodes: readonly string[] }
-  /** When the recording that the ArmorProfile tells of began: its time stamp, and by the monotonic clock. */
+  /** When the ArmorProfile's recording started: its time stamp, and the monotonic time. */
   recording: Began | undefined
-  /** The change whose restart begins with the next status, and when by the time of day. */
+  /** The change whose restart starts with the next status, and its wall-clock time. */
   beginning: { change: string; since: number } | undefined
-  /** What was sent to the rollout actor last: a change, or that nothing is wanted. */
+  /** The last message to the rollout actor: a change, or that none is wanted. */
   sentRollout: { change: string | undefined; mode?: PolicyMode | undefined } | undefined
-  /** What the rollout actor reported last, and what of it there was an Event for. */
+  /** The last report of the rollout actor, and the part of it that has an Event. */
   progress: RolloutProgress | undefined
   announced: Pick<RolloutProgress, 'change' | 'since' | 'state'> | undefined
-  /** Why this actor failed, until its status says so. */
+  /** Why this actor failed; kept until its status shows it. */
   failure: string
-  /** Why the rollout actor failed, until it gets further. */
+  /** Why the rollout actor failed; kept until it makes progress. */
   rolloutFailure: string
 }
 
@@ -103,11 +103,11 @@ export const freshMemory = (failure = ''): Memory => ({
   rolloutFailure: '',
 })
 
-/** Which state of which ArmorProfile this is; empty for none. */
+/** Identifies a state of an ArmorProfile; empty for none. */
 export const versionOf = (profile: ArmorProfile | undefined): string =>
   profile === undefined ? '' : `${profile.metadata.uid}/${profile.metadata.generation}`
 
-/** The rollout actor reported. What it had reported before it failed is no success. */
+/** Adds a report of the rollout actor. A repeated report from before its failure does not clear the failure. */
 export function withProgress(memory: Memory, progress: RolloutProgress): Memory {
   const isFurther = !isDeepStrictEqual(progress, memory.progress)
   return { ...memory, progress, rolloutFailure: isFurther ? '' : memory.rolloutFailure }

@@ -3,13 +3,13 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import { asWall, type WallMs } from '../../src/base/clock.ts'
 import type { AnyPolicy } from '../ports.ts'
 
-/** When something began: the time stamp that objects have of it, and what that is by the monotonic clock. */
+/** The start of a recording: the time stamp in objects, and the monotonic time of it. */
 export interface Began {
   stamp: number
   at: number
 }
 
-/** How far the behaviour modelling of a policy is. `ends` is by the monotonic clock. */
+/** State of a policy's behaviour modelling. `ends` is by the monotonic clock. */
 export type Modeling =
   | { state: 'none' }
   | { state: 'recording'; began: WallMs; ends: number }
@@ -21,13 +21,13 @@ interface Times {
 }
 
 /**
- * A time stamp is compared with the time of day once, when it is first seen: the recording lasts as long as it is to, even where the
- * time of day is set meanwhile. A manager that takes the lead has nothing but the time of day.
+ * Compares the time stamp with the wall clock only when it is new: the recording keeps its length even if the wall
+ * clock is set. A new leader has only the wall clock.
  */
 const begun = (stamp: number, known: Began | undefined, { now, wall }: Times): Began =>
   known?.stamp === stamp ? known : { stamp, at: now - Math.max(0, wall - stamp) }
 
-/** When the recording of the profile began; undefined when there is none. */
+/** When the profile's recording started; undefined without a recording. */
 export function recordingNow(
   profile: ArmorProfile | undefined,
   known: Began | undefined,
@@ -39,8 +39,8 @@ export function recordingNow(
 }
 
 /**
- * It begins when the ArmorProfile is first to record, and that stands in the ArmorProfile, for a manager that takes the lead. A duration
- * that is changed while it goes on counts from there: a shorter one may end it at once. What is over stays so.
+ * Modelling starts when the ArmorProfile is first set to record; the ArmorProfile stores the time for later leaders. A
+ * changed duration counts from that time, so a shorter one may end it at once. An ended modelling stays ended.
  */
 export function modelingOf(
   policy: AnyPolicy,
@@ -51,14 +51,14 @@ export function modelingOf(
   const { mode, modelingOptions } = policy.spec.policy
   if (mode !== 'BehaviorModeling' || modelingOptions === undefined) return { state: 'none' }
   const inForce = recordingNow(profile, known, times)
-  // Whole seconds, as they are written.
+  // Whole seconds, as objects store them.
   const { stamp, at } = inForce ?? begun(Math.floor(times.wall / 1_000) * 1_000, undefined, times)
   const [began, ends] = [asWall(stamp), at + modelingOptions.duration * 60_000]
   const isOver = (inForce !== undefined && profile?.spec.behaviorModeling.enable === false) || times.now >= ends
   return isOver ? { state: 'complete', began } : { state: 'recording', began, ends }
 }
 
-/** When the modelling that the profile says is on ends, by the monotonic clock; undefined when there is none. */
+/** When the modelling in the profile ends, by the monotonic clock; undefined without modelling. */
 export function recordingEnds(
   profile: ArmorProfile | undefined,
   times: Times,

@@ -12,8 +12,8 @@ function isOlder(one: Versioned, other: Versioned): boolean {
 }
 
 /**
- * What is known of an object from a store, which may lag behind, and from the answer to our last write. An object that left the
- * store, or was made again, is taken as the store has it.
+ * The newer of the stored object and the answer to our last write, because a store may lag. An object that was deleted
+ * or recreated is taken from the store.
  */
 export function newest<T extends Versioned>(stored: T | undefined, written: T | undefined): T | undefined {
   return stored !== undefined && written !== undefined && isOlder(stored, written) ? written : stored

@@ -1,38 +1,38 @@
-/** Notified when a node counts, or does not count any more. */
+/** Notified when a node starts or stops to count. */
 export interface NodeListener {
-  /** The node takes part, or what is known of it has changed. */
+  /** The node counts, or its facts have changed. */
   nodeChanged(index: number, before: NodeFacts): void
-  /** Nothing is known of it any more; its index may belong to another node from now on. */
+  /** The node is forgotten; another node may get its index. */
   nodeRemoved(index: number, before: NodeFacts): void
 }
 
 export interface NodeFacts {
-  /** The node is to load the profiles. */
+  /** The node must load the profiles. */
   desired: boolean
-  /** Pods can land there. */
+  /** The node accepts pods. */
   schedulable: boolean
 }
 
-/** What is known of a Node object. */
+/** Facts about a Node object. */
 export interface NodeState {
   schedulable: boolean
   /**
-   * Whether an agent is expected there. Where nothing says so, it is for a while, and then only if one has ever reported. `yes` when
-   * left out.
+   * Whether the node should have an agent. `unsaid`: it counts for a while, and afterwards only if an agent has
+   * reported. Default `yes`.
    */
   agent?: 'yes' | 'no' | 'unsaid'
 }
 
 const DESIRED = 1
 const SCHEDULABLE = 2
-/** A complete report came: what it did not list is not on the node. */
+/** A complete report has arrived: a profile that it does not list is not on the node. */
 const KNOWN = 4
-/** Any report came. */
+/** Any report has arrived. */
 const REPORTED = 8
-/** Nothing says whether an agent is expected there; the time in which it might have reported is over. */
+/** It is unknown whether the node should have an agent; the time to report is over. */
 const UNSAID = 16
 const EXPIRED = 32
-/** What stays when the Node object changes. */
+/** Flags that survive a change of the Node object. */
 const LASTING = KNOWN | REPORTED | EXPIRED
 const FIRST_SIZE = 64
 
@@ -47,8 +47,8 @@ function stateFlags(before: number, { schedulable, agent = 'yes' }: NodeState): 
 }
 
 /**
- * All nodes, by a small number each, so that what is known of a node and a profile takes a few bytes. A node is here from when it
- * joins or reports until it is removed; then its number is given to another one.
+ * All nodes, each with a small number, so that a node's state of a profile takes a few bytes. A node is listed from its
+ * join or first report until its removal; then another node may get its number.
  */
 export class NodeTable {
   readonly startedAt: number
@@ -63,7 +63,7 @@ export class NodeTable {
   #uncovered = 0
   #knownAt: number
 
-  /** @param now milliseconds since the epoch: when this manager began to receive reports */
+  /** @param now milliseconds since the epoch: when this manager started to receive reports */
   constructor(now: number) {
     this.startedAt = now
     this.#knownAt = now
@@ -73,22 +73,22 @@ export class NodeTable {
     this.#listeners.push(listener)
   }
 
-  /** Every index is below this. */
+  /** Upper bound of the indexes (exclusive). */
   get size(): number {
     return this.#names.length
   }
 
-  /** Nodes that are to load profiles. */
+  /** Number of nodes that must load profiles. */
   get desired(): number {
     return this.#desired
   }
 
-  /** Of those, the ones that have not reported yet all that they have. */
+  /** Number of desired nodes without a complete report. */
   get unknown(): number {
     return this.#unknown
   }
 
-  /** Nodes where pods can land, and no agent is expected. */
+  /** Number of nodes that accept pods and should have no agent. */
   get uncovered(): number {
     return this.#uncovered
   }
@@ -103,7 +103,7 @@ export class NodeTable {
       if ((this.#flags[index]! & DESIRED) !== 0) yield this.#names[index]!
   }
 
-  /** When the last of them did, in milliseconds since the epoch. */
+  /** When the last desired node sent its first complete report, in milliseconds since the epoch. */
   get knownAt(): number {
     return this.#knownAt
   }
@@ -116,12 +116,12 @@ export class NodeTable {
     return factsOf(this.#flags[index] ?? 0)
   }
 
-  /** A complete report of the node came since this manager began. */
+  /** Whether the node sent a complete report to this manager. */
   isKnown(index: number): boolean {
     return (this.#flags[index]! & KNOWN) !== 0
   }
 
-  /** When the node reported last, in milliseconds since the epoch: when it joined, if it never reported. */
+  /** Last report of the node, in milliseconds since the epoch; its join time if it never reported. */
   reportedAt(index: number): number {
     return this.#reportedAt[index]!
   }
@@ -130,7 +130,7 @@ export class NodeTable {
     return this.#indexes.has(name)
   }
 
-  /** The number of the node, which is given one if it has none: a report may come before the Node object is seen. */
+  /** The node's number; assigned on first use, because a report may come before the Node object. */
   indexOf(name: string, now: number): number {
     const known = this.#indexes.get(name)
     if (known !== undefined) return known
@@ -143,7 +143,7 @@ export class NodeTable {
     return index
   }
 
-  /** A Node object joined or changed; `undefined` if no agent can run there, ever. */
+  /** Adds or changes a Node object; `undefined` if an agent can never run there. */
   set(name: string, state: NodeState | undefined, now: number): void {
     if (state === undefined && !this.has(name)) return
     const index = this.indexOf(name, now)
@@ -151,13 +151,13 @@ export class NodeTable {
     const after = (before & LASTING) | (state === undefined ? 0 : stateFlags(before, state))
     if ((before & DESIRED) === 0 && (after & DESIRED) !== 0) this.#reportedAt[index] = now
     if (after !== before) this.#replace(index, after)
-    // Which pods can land there is for its labels and taints to say, which may have changed.
+    // Notify anyway: labels and taints, which decide on pods, may have changed.
     else if ((after & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) this.#notify(index, before)
   }
 
   /**
-   * Those of which nothing says that they have an agent, and that joined before `time` and never reported, do not count any more.
-   * @returns whether there are others of which that will be said later
+   * Stops counting nodes that joined before `time`, never reported, and are not known to have an agent.
+   * @returns whether other such nodes will expire later
    */
   expire(time: number): boolean {
     let more = false
@@ -170,7 +170,7 @@ export class NodeTable {
     return more
   }
 
-  /** The Node object is gone. */
+  /** Removes a deleted Node object. */
   remove(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return
@@ -180,14 +180,14 @@ export class NodeTable {
     this.#free.push(index)
   }
 
-  /** What it has is not known any more. Whether it counts, and since when it is silent, stays. */
+  /** Forgets the reports of a restarted node. Whether it counts, and since when it is silent, stay. */
   startedAnew(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return
     this.#replace(index, this.#clear(index) & ~KNOWN)
   }
 
-  /** A report of the node came. */
+  /** Notes a report of the node. */
   reported(index: number, now: number, complete: boolean): void {
     this.#reportedAt[index] = now
     const before = this.#flags[index]!
@@ -196,7 +196,7 @@ export class NodeTable {
     this.#replace(index, before | REPORTED | joins | (complete ? KNOWN : 0))
   }
 
-  /** @returns what was known */
+  /** @returns the previous flags */
   #clear(index: number): number {
     const before = this.#flags[index]!
     this.#flags[index] = 0

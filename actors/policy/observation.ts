@@ -7,37 +7,37 @@ import type { ProfileId } from './policy-id.ts'
 import type { FoundModel, PolicySettings } from './ports.ts'
 import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 
-/** What the nodes reported of the ArmorProfile as it is. */
+/** The nodes' reports about the current ArmorProfile. */
 export interface NodesObserved extends PolicyNodesView {
-  /** Nodes where pods can land and the profile is not loaded: some of them. */
+  /** Some of the nodes that accept pods and have not loaded the profile. */
   blockers: readonly string[]
-  /** Nodes that may still have the profile, while it is to go; undefined when it is not, because it costs a look at each. */
+  /** Nodes that may still have a profile being removed; otherwise undefined, because it costs a visit of each node. */
   holders: NodeListing | undefined
-  /** When this manager began to receive reports, by the monotonic clock. */
+  /** When this manager started to receive reports, by the monotonic clock. */
   startedAt: number
-  /** Nodes that have not reported yet all that they have, and when the last one did. */
+  /** Number of nodes without a complete report, and when the last one sent its report. */
   unknown: number
   knownAt: number
 }
 
-/** All that a decision rests on. One value, which is never changed. */
+/** Everything that a decision depends on. An immutable value. */
 export interface Observation {
   /** Milliseconds, by the monotonic clock. */
   now: number
-  /** The time of day. */
+  /** The wall-clock time. */
   wall: WallMs
   settings: PolicySettings
   id: PolicyId
-  /** What the policy's profile is to be called: in its status, and in pods. */
+  /** Name of the policy's profile, in its status and in pods. */
   profileName: string
-  /** The ArmorProfile that there is, perhaps of another name, which it has to give up; else the one that there is to be. */
+  /** The existing ArmorProfile, which may have an outdated name; without one, the future ArmorProfile. */
   profileId: ProfileId
-  /** The newest of what the store has and what our last write was answered with. */
+  /** The newer of the stored object and the answer to our last write. */
   policy: AnyPolicy | undefined
   /** Where there is no policy: it may be there, and not be kept, as its namespace has too many. */
   isUnkept: boolean
   profile: ArmorProfile | undefined
-  /** No watch has shown the profile yet; so long it counts nevertheless. */
+  /** No watch has shown the profile yet; it counts until this time. */
   profileUnseenUntil: number | undefined
   nodes: NodesObserved
   egress: EgressObserved

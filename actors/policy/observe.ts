@@ -13,7 +13,7 @@ const NAMED = 5
 
 type Times = Pick<Observation, 'now' | 'wall'>
 
-/** Gathers what is known now from the stores, from what nodes reported, and from what the actor remembers. */
+/** Collects the current state from the stores, the nodes' reports and the actor's memory. */
 export function observe(ports: PolicyPorts, key: string, memory: Memory, { now, wall }: Times): Observation {
   const { settings, acknowledgements } = ports
   const objects = objectsNow(ports, key, memory, now)
@@ -37,7 +37,7 @@ type Objects = Pick<
   'id' | 'profileName' | 'profileId' | 'policy' | 'profile' | 'profileUnseenUntil' | 'memory'
 >
 
-/** The policy and its ArmorProfile, as they are by now. */
+/** The current policy and its ArmorProfile. */
 export function objectsNow(
   { settings, stores, names }: PolicyPorts,
   key: string,
@@ -57,7 +57,7 @@ export function objectsNow(
     policy,
     profile,
     profileUnseenUntil: unseenUntil,
-    // What the store has by now need not be kept twice.
+    // Drop what the store has by now.
     memory: {
       ...memory,
       policy: policy === stored ? undefined : memory.policy,
@@ -66,14 +66,14 @@ export function objectsNow(
   }
 }
 
-/** Which state of policy and ArmorProfile this is, their statuses included. */
+/** Identifies the state of policy and ArmorProfile, including their statuses. */
 export const seenOf = ({ profileName, policy, profile }: Pick<Objects, 'profileName' | 'policy' | 'profile'>): string =>
   `${profileName} ${stateOf(policy)} ${stateOf(profile)}`
 
 const stateOf = (object: Objects['policy'] | Objects['profile']): string =>
   object === undefined ? '' : `${object.metadata.uid}/${object.metadata.resourceVersion}`
 
-/** The ArmorProfile as it is by now: one that we made may not be in the store yet, and one that we let go still be there. */
+/** The current ArmorProfile: the store may lack one that we created, and may still have one that we released. */
 function profileNow(
   known: ArmorProfile | undefined,
   { profile: written, released, profileWrittenAt }: Memory,
@@ -98,7 +98,7 @@ function nodesNow(
   const { startedAt, unknown, knownAt } = acknowledgements.nodes
   const { summary } = aggregate
   const isSettled = summary.loaded + summary.failed === summary.desired
-  // Before that, no node had the time to be silent.
+  // Before that, a node had no time to become silent.
   const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
   const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {

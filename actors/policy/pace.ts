@@ -1,17 +1,17 @@
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../../src/api/types.ts'
 import type { PolicySettings } from './ports.ts'
 
-/** How often one status was written lately. */
+/** How often a status was written recently. */
 export interface Pace {
-  /** When it was written last, in milliseconds since the epoch. */
+  /** Last write, in milliseconds since the epoch. */
   at: number
-  /** How often what nodes say of one generation has changed in it since they were quiet. */
+  /** Number of writes caused by nodes' reports of one generation, since the nodes were last quiet. */
   changes: number
 }
 
 /**
- * `better` is what comes of itself where nodes join: one has not loaded the profile yet, and then all have. `other`: something went
- * wrong, or is said in other words. `none`: what may go on for long, and is written seldom enough.
+ * `better`: normal progress as nodes load the profile. `other`: a failure, or a changed text. `none`: a long process
+ * that is rarely written anyway.
  */
 export type News = 'other' | 'better' | 'none'
 
@@ -20,7 +20,7 @@ export const unwritten: Pace = { at: Number.NEGATIVE_INFINITY, changes: 0 }
 type Status = ArmorProfileStatus | VarmorPolicyStatus
 
 /**
- * The pace after a write. Nodes are quiet when nothing was written for twice the longest interval.
+ * The pace after a write. Nodes are quiet after twice the longest interval without a write.
  * @param now milliseconds since the epoch
  */
 export function paceAfter(
@@ -33,27 +33,27 @@ export function paceAfter(
 ): Pace {
   const goesOn = before?.observedGeneration === after.observedGeneration && now - at < 2 * longestInterval
   const known = goesOn ? changes : 0
-  // What is better slows nothing down by itself, and fills watches no more than spacing allows.
+  // Progress alone adds no delay; `spacing` already limits what watches carry.
   const counts = news === 'other' || (news === 'better' && known <= FIRST)
   return { at: now, changes: counts ? known + 1 : known }
 }
 
-/** Changes that are not slowed down: a first Ready, and a first failure. */
+/** Number of changes without a delay: a first Ready, and a first failure. */
 const FIRST = 2
 
 export const isFirst = ({ changes }: Pace): boolean => changes <= FIRST
 
 /**
- * Milliseconds that a status stays before the next change is written. The time doubles with each: one node that lies, or that fails now
- * and then, would have all of them written all the time.
+ * Milliseconds between a status write and the next. It doubles with each change: a node that lies or fails repeatedly
+ * would otherwise cause constant writes.
  */
 export const slowed = (interval: number, { changes }: Pace, { longestInterval }: PolicySettings): number =>
   Math.min(longestInterval, interval * 2 ** Math.max(0, changes - FIRST - 1))
 
 /**
- * Milliseconds between two writes of an ArmorProfile: each goes to every node, by the API servers.
+ * Milliseconds between two writes of an ArmorProfile: API servers send each write to all nodes.
  * @param least milliseconds
- * @param sharing ArmorProfiles that share what the watches of all nodes may carry
+ * @param sharing number of ArmorProfiles that share the limit for the watches of all nodes
  */
 export function spacing(
   profile: ArmorProfile,

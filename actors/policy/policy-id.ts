@@ -1,7 +1,7 @@
 import { type PolicyIdentity, profileName } from '../../src/api/profile-name.ts'
 import type { AnyPolicy, PolicyId } from '../ports.ts'
 
-/** What the actors of a policy are called: `VarmorPolicy/<namespace>/<name>`, `VarmorClusterPolicy//<name>`. */
+/** The key of a policy's actor: `VarmorPolicy/<namespace>/<name>` or `VarmorClusterPolicy//<name>`. */
 export const keyOfPolicy = ({ kind, namespace, name }: PolicyId): string => `${kind}/${namespace}/${name}`
 
 export function idOf({ kind, metadata }: AnyPolicy): PolicyId {
@@ -25,7 +25,7 @@ export interface ProfileId {
 export const identityOf = ({ kind, namespace, name }: PolicyId): PolicyIdentity =>
   ({ kind, metadata: kind === 'VarmorPolicy' ? { name, namespace } : { name } }) as PolicyIdentity
 
-/** Where the ArmorProfile of a policy is, if no other policy has its name: see `ProfileNames`. */
+/** The ArmorProfile of a policy, if no other policy has its name: see `ProfileNames`. */
 export function profileIdOf(id: PolicyId, installNamespace: string): ProfileId {
   return {
     namespace: id.kind === 'VarmorPolicy' ? id.namespace : installNamespace,

@@ -8,25 +8,25 @@ import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
 import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 
-/** What came of the policy as it stands: its profile is in force, or why not. */
+/** The result of the current policy: its profile is in force, or why not. */
 export type Verdict =
   | { kind: 'accepted' }
-  /** A change that may not be made; what is in force stays. */
+  /** A forbidden change; the profile in force stays. */
   | { kind: 'forbidden'; message: string }
-  /** It does not compile, or the API server does not take what it compiles to. `reason` says more than that there is an error. */
+  /** The policy does not compile, or the API server refuses the result. `reason` is more specific than an error. */
   | { kind: 'error'; message: string; reason?: string }
 
-/** The restart of the workloads that were there before the policy. */
+/** The restart of workloads that are older than the policy. */
 export type RestartView =
   | { state: 'none' }
-  /** For the nodes where pods can land; `message` names them. */
+  /** Waits for nodes that accept pods; `message` names them. */
   | { state: 'waiting'; message: string }
   | {
       state: 'begun'
       change: string
       since: number
       progress: RolloutProgress | undefined
-      /** Why the actor that restarts them failed; empty if it did not. */
+      /** Why the rollout actor failed; empty if it did not. */
       failure: string
     }
 
@@ -34,23 +34,20 @@ export interface PolicyView {
   profileName: string
   /** metadata.generation of the policy. */
   generation: number
-  /** Of the ArmorProfile; undefined while there is none. */
+  /** Generation of the ArmorProfile; undefined while there is none. */
   profileGeneration: number | undefined
   verdict: Verdict
   modeling: Modeling
-  /**
-   * How the model stands that behaviour modelling makes: its parts come from the nodes, nothing usable came of them, it is there, or
-   * managers make none.
-   */
+  /** State of the model: its parts come from the nodes; it is unusable; it exists; or managers make none. */
   recorded: 'awaited' | 'unusable' | 'ready' | 'off'
   nodes: PolicyNodesView
   leftOut: LeftOutText
   restart: RestartView
-  /** What the profile, or the policy, is being removed for, and who holds it up; empty otherwise. */
+  /** Why the profile or policy is being removed, and what delays it; empty otherwise. */
   removing: string
 }
 
-/** The status of a policy. Equal views give an equal status, so that it is written when something changed. */
+/** The status of a policy. Equal views give an equal status, so only changes are written. */
 export function policyStatus(
   before: VarmorPolicyStatus | undefined,
   view: PolicyView,
@@ -87,10 +84,12 @@ export function policyStatus(
 export const readyOf = (status: VarmorPolicyStatus | undefined): VarmorPolicyCondition | undefined =>
   status?.conditions?.find(({ type }) => type === 'Ready')
 
-/** A bug: the actor of the policy, or of its restarts, threw an error, and was started anew. */
+/** A bug: the policy's actor or its rollout actor threw an error and restarted. */
 const ACTOR_FAILED = 'ActorFailed'
 
-/** The status of a policy whose actor failed: it says so, and what is known of the profile stays. Nothing vouches for Ready. */
+/**
+ * The status of a policy whose actor failed: it adds the failure and keeps the profile's state. Ready becomes unknown.
+ */
 export function failedStatus(
   { status: before, metadata }: AnyPolicy,
   profileName: string,
@@ -113,7 +112,9 @@ export function failedStatus(
 
 type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
 
-/** All nodes that are to load the profile have acknowledged this generation, and something of what the policy names is in it. */
+/**
+ * All nodes that must load the profile have loaded this generation, and it enforces something that the policy names.
+ */
 function isReady(view: PolicyView): boolean {
   const { verdict, removing, nodes, profileGeneration } = view
   const { summary } = nodes
@@ -125,13 +126,13 @@ function isReady(view: PolicyView): boolean {
 const nothingEnforced = ({ leftOut, nodes }: PolicyView): string =>
   nothingOnNodes(leftOut, nodes.leavingOut, nodes.summary.loaded)
 
-/** The time of the recording is over, and there is no model yet: the clock alone completes no modelling. */
+/** The recording time is over, but there is no model yet: the clock alone does not complete modelling. */
 const lacksModel = ({ modeling, recorded }: PolicyView): boolean =>
   modeling.state === 'complete' && recorded !== 'ready'
 
 const isCollecting = (view: PolicyView): boolean => lacksModel(view) && view.recorded === 'awaited'
 
-/** Nobody records, or nothing came of it. */
+/** Modelling is off, or gave no usable model. */
 const hasNoModel = (view: PolicyView): boolean =>
   (lacksModel(view) && !isCollecting(view)) || (view.modeling.state === 'recording' && view.recorded === 'off')
 
@@ -140,7 +141,7 @@ function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
   if (nothingEnforced(view) !== '' || hasNoModel(view)) return 'Error'
-  // The policy may be changed from then on, whatever becomes of a node that is down or fails: Ready says so.
+  // From then on the policy may be changed, even if a node is down or fails: Ready says so.
   const isLate = nodes.summary.failed > 0 || nodes.silent.count > 0
   if (modeling.state === 'complete' && !isCollecting(view) && (ready || isLate)) return 'Completed'
   if (nodes.summary.failed > 0) return 'Error'
@@ -163,7 +164,7 @@ function madeCondition({ verdict, profileGeneration }: PolicyView): Condition | 
   return verdict.kind === 'accepted' ? undefined : refusal('Created', verdict)
 }
 
-/** There is one once the profile has changed, or was to be changed. */
+/** The condition exists once the profile has changed, or should have. */
 function updatedCondition({ verdict, profileGeneration }: PolicyView): Condition | undefined {
   if (profileGeneration === undefined) return undefined
   if (verdict.kind !== 'accepted') return refusal('Updated', verdict)
@@ -175,7 +176,7 @@ function readyCondition(view: PolicyView, ready: boolean): Condition {
   return { type: 'Ready', status: 'False', ...whyNotReady(view) }
 }
 
-/** None of its rules is enforced; some are, or not everywhere. */
+/** None of its rules is enforced; some are, or not on all nodes. */
 const NOTHING_ENFORCED = 'NothingEnforced'
 export const PARTLY_ENFORCED = 'PartlyEnforced'
 
@@ -188,13 +189,13 @@ function howReady({ leftOut, nodes }: PolicyView): { reason: string; message: st
 const nodesLeftOut = (leftOut: LeftOutText, nodes: PolicyNodesView): string[] =>
   nodesLeftOutTexts(nodes.leavingOut, leftOut.pairs)
 
-/** What runs there is not confined. */
+/** Pods on these nodes are not confined. */
 function uncoveredTexts({ uncovered }: PolicyNodesView): string[] {
   if (uncovered.count === 0) return []
   return [`no agent is on ${namesOf(uncovered)}, where pods of the target can land`]
 }
 
-/** The first names, and how many there are besides. */
+/** Lists the first names and the number of the rest. */
 function namesOf({ nodes, count }: NodeListing): string {
   const named = nodes.slice(0, NAMED)
   return `${named.join(', ')}${count > named.length ? ` and ${count - named.length} more` : ''}`
@@ -202,10 +203,10 @@ function namesOf({ nodes, count }: NodeListing): string {
 
 const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
 
-/** The longest text of the column. */
+/** Maximum length of the column. */
 const MAX_SUMMARY = 160
 
-/** The phase, and in a few words what a person must know beside it. */
+/** The phase, with the most important fact in a few words. */
 function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
   const { leftOut, verdict, removing, nodes } = view
   if (verdict.kind !== 'accepted' || removing !== '') return phase
@@ -216,7 +217,7 @@ function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
   return cut([phase, ...bare, ...left, ...some].join(', '), MAX_SUMMARY)
 }
 
-/** How many nodes a message names; the status of the ArmorProfile names more. */
+/** Number of nodes that a message names; the ArmorProfile's status names more. */
 const NAMED = 5
 
 function whyNotReady(view: PolicyView): {
@@ -240,7 +241,7 @@ function whyNotReady(view: PolicyView): {
   }
   if (summary.desired === 0)
     return { reason: 'NoAgents', message: ['no agent runs on any node', ...uncoveredTexts(nodes)].join('; ') }
-  // Names no node: they come and go by the second, and each change is a write.
+  // Do not name nodes: they change by the second, and each change is a write.
   if (silent.count === 0)
     return {
       reason: 'Processing',
@@ -295,7 +296,7 @@ function progressCondition(
 ): Condition | undefined {
   const count = progress && `${progress.restarted} of ${progress.total} workloads were restarted`
   if (failure !== '') return condition('True', ACTOR_FAILED, count === undefined ? failure : `${count}; ${failure}`)
-  // Whether anything is to be restarted shows with the first report.
+  // The first report shows whether anything must restart.
   if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
   if (progress.total === 0 && progress.message === '') return undefined
   const message = progress.message === '' ? count : `${count}; ${progress.message}`
@@ -307,7 +308,7 @@ function restartStatus(
   before: VarmorPolicyStatus | undefined,
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
-  // What waits is another change, after which the one before would begin anew.
+  // Another change waits; the earlier one would start again after it.
   if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
   return { change, since: timeText(asWall(since)), done: progress?.state === 'done' }

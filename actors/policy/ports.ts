@@ -14,43 +14,43 @@ import type { NodeListing } from './profile-status.ts'
 
 export interface PolicySettings {
   installNamespace: string
-  /** Upstream's restartExistWorkloads.enabled: without it nothing is ever restarted. */
+  /** Upstream's restartExistWorkloads.enabled: if false, vArmor never restarts workloads. */
   restartExistingWorkloads: boolean
-  /** Whose addresses are looked for, for rules about outgoing connections. */
+  /** Selects the addresses to look up for rules about outgoing connections. */
   egressControl: EgressControl
-  /** Upstream's behaviorModeling.enabled: without it nothing is recorded. */
+  /** Upstream's behaviorModeling.enabled: if false, nothing is recorded. */
   behaviorModeling: boolean
-  /** All times are in milliseconds. Between two writes of one status at least, */
+  /** All times are in milliseconds. Minimum interval between two writes of one status. */
   statusInterval: number
-  /** when nothing changed but how many more nodes have loaded the profile, */
+  /** Minimum interval when only the number of nodes that loaded the profile changed. */
   progressInterval: number
-  /** and of one ArmorProfile's addresses; */
+  /** Minimum interval between two writes of one ArmorProfile's addresses. */
   egressInterval: number
-  /** of any of them at most, */
+  /** Longest interval between two writes of a status. */
   longestInterval: number
-  /** and of an ArmorProfile so that the watches of all nodes carry no more than so many bytes a second. */
+  /** Maximum bytes per second in the watches of all nodes; it spaces out writes of an ArmorProfile. */
   watchBytesPerSecond: number
-  /** Between two looks at what nodes report. */
+  /** Interval between two checks of the nodes' reports. */
   nodesInterval: number
-  /** How long workloads may change before policies look whether pods can land on nodes without an agent. */
+  /** Interval after a workload change until policies check whether its pods can land on nodes without an agent. */
   uncoveredInterval: number
-  /** Without a report for so long a node is called silent. */
+  /** A node without a report for this time counts as silent. */
   silentAfter: number
-  /** Without a report for so long a node does not hold up a removal. */
+  /** A node without a report for this time does not delay a removal. */
   goneAfter: number
-  /** So long after its start a manager lets a status stand that nodes have not confirmed yet, */
+  /** For this time after its start, a manager keeps statuses that nodes have not confirmed yet. */
   grace: number
-  /** or until so long after the last node has. */
+  /** The same, after the last node's first complete report. */
   settleTime: number
   firstBackoff: number
   longestBackoff: number
-  /** How soon to ask the API server again for what it refused. */
+  /** Retry interval after the API server refused an object. */
   refusedInterval: number
-  /** When to compile again what was too costly. */
+  /** Interval until a too costly policy is compiled again. */
   tooCostlyInterval: number
-  /** So long a node that joined counts, where nothing but a report could say whether it has an agent. */
+  /** For this time a new node counts if only a report can show whether it has an agent. */
   joinGrace: number
-  /** How long what we wrote counts although no watch has shown it. */
+  /** For this time our own write counts although no watch has shown it. */
   watchDelay: number
 }
 
@@ -77,13 +77,13 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   watchDelay: 10_000,
 }
 
-/** What behaviour modelling found, and a text that changes with it. */
+/** The result of behaviour modelling, and a text that changes with it. */
 export interface FoundModel {
   version: string
-  /** Its profiles are there. */
+  /** Its profiles exist. */
   ready: boolean
   model: BehaviorModel
-  /** Why this manager keeps no more of it than that it is there. */
+  /** Why this manager keeps only an outline of the model. */
   outline?: string
 }
 
@@ -94,28 +94,31 @@ export interface PolicyPorts {
   event: RecordEvent
   count: Count
   acknowledgements: Acknowledgements
-  /** `desiredProfile`, wherever it runs. It must end in time: the actor waits for it. @throws {PortError} UNAVAILABLE: not now */
+  /**
+   * Runs `desiredProfile` here or elsewhere. It must have a timeout, because the actor waits for it.
+   * @throws {PortError} UNAVAILABLE: retry later
+   */
   compile(policy: AnyPolicy, options: DesiredOptions): Desired | Promise<Desired>
-  /** Notifies the policy's actor that what nodes reported of its profile has changed. */
+  /** Notifies the policy's actor that the nodes' reports about its profile have changed. */
   nodesChanged(policyKey: string): void
-  /** Notifies it that it is its turn to write a status. */
+  /** Notifies the policy's actor that it may write a status. */
   turnCame(policyKey: string): void
   sendToRollout(policyKey: string, message: RolloutMessage): void
-  /** A node-profile actor has nothing to remember any more. */
+  /** A node-profile actor no longer has anything to remember. */
   dropNodeProfile(node: string, profile: string): void
-  /** Where those are that the rules of the ArmorProfile are about. */
+  /** Addresses that the ArmorProfile's rules refer to. */
   egress(profile: ArmorProfile): EgressObserved
-  /** What behaviour modelling made for the ArmorProfile of this name. */
+  /** The model for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
-  /** Nodes without an agent where pods of the policy's target can land: at most so many by name. */
+  /** Nodes without an agent where pods of the policy's target can land; at most `most` by name. */
   uncovered(policy: AnyPolicy, most: number): NodeListing
   settings: PolicySettings
 }
 
 /**
- * All level-triggered: look again. `watched` says so of the policy and its ArmorProfile alone: where these are as they were at the last
- * look, as after a write of the actor's own, nothing is looked at. `rollout` brings how far the restarts are, `rollout-failed` that
- * their actor starts anew.
+ * All level-triggered: check again. `watched`: the policy or its ArmorProfile may have changed; if both are as at the
+ * last check, for example after our own write, skip the check. `rollout`: progress of the restarts. `rollout-failed`:
+ * their actor restarts.
  */
 export type PolicyMessage =
   | { type: 'changed' }

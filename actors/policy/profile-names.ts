@@ -4,29 +4,29 @@ import type { AnyPolicy, ControlPlaneStores, PolicyId } from '../ports.ts'
 import { ownerOf } from './desired.ts'
 import { identityOf, keyOfPolicy, keyOfProfile, type ProfileId, profileIdOf } from './policy-id.ts'
 
-/** What a policy's profile is called. */
+/** The name of a policy's profile. */
 export interface Naming {
-  /** The name that counts, in status, ArmorProfile and pods. */
+  /** The name in force, in status, ArmorProfile and pods. */
   name: string
-  /** It is written somewhere, or this leader has decided it. Else it is what a leader is expected to decide. */
+  /** The name is stored, or this leader has decided it. If false, it is the name that a leader will probably decide. */
   isSettled: boolean
-  /** The ArmorProfile that the policy has: of this name, or of another one that it has to give up; else where it will be. */
+  /** The policy's ArmorProfile, of this name or of an outdated one; without one, the future ArmorProfile. */
   profileId: ProfileId
 }
 
 interface Known {
   id: PolicyId
   identity: PolicyIdentity
-  /** Whoever came first has the lesser one. */
+  /** The older policy has the lesser rank. */
   rank: string
   plain: string
-  /** What its status says, where that may be. */
+  /** The name in its status, if it is a valid one. */
   stated: string | undefined
 }
 
 interface Resolved {
   naming: Naming
-  /** The names that were looked at: one of another policy may become free. */
+  /** Names that were considered: a name of another policy may become free. */
   looked: readonly string[]
 }
 
@@ -37,10 +37,10 @@ interface Held {
 }
 
 /**
- * Which policy's profile has which name. Two policies may come to one (`team/prod-web`, `team-prod/web`), and a name in the kernel of
- * all nodes must be of one policy only. Who has an ArmorProfile keeps its name; of two that have, the one that is older. Else it is
- * the leader that decides, one after the other (`claim`), then what a status says, then who came first. What is stored says it all, so
- * that a manager that starts anew says the same.
+ * Assigns names to policies' profiles. Two policies can map to one name (`team/prod-web`, `team-prod/web`), but a name
+ * in the nodes' kernels must belong to one policy. A policy with an ArmorProfile keeps its name; of two, the older one.
+ * Otherwise the leader decides (`claim`), then the statuses, then age. All of it is stored, so a restarted manager
+ * decides the same.
  */
 export class ProfileNames {
   readonly #stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
@@ -50,10 +50,10 @@ export class ProfileNames {
   readonly #profilesOf = new Lists()
   readonly #profilesCalled = new Lists()
   readonly #claims = new Map<string, string>()
-  /** Policies by the names that they would have if nobody else had: claimed, stated, or their first. */
+  /** Policies by the names they would have without competition: claimed, in their status, or first. */
   readonly #wishing = new Lists()
   readonly #namings = new Map<string, Resolved>()
-  /** Policies by the names that their naming depends on. */
+  /** Policies by the names that their own name depends on. */
   readonly #concerned = new Lists()
   readonly #listeners = new Set<(policyKey: string) => void>()
 
@@ -62,7 +62,7 @@ export class ProfileNames {
     this.#installNamespace = installNamespace
   }
 
-  /** Calls back with each policy that has another name now. @returns what ends it */
+  /** Calls back with each policy whose name changes. @returns a function that ends it */
   subscribe(listener: (policyKey: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -72,26 +72,26 @@ export class ProfileNames {
     return this.#namings.get(keyOfPolicy(id))?.naming ?? this.#resolve(keyOfPolicy(id), id).naming
   }
 
-  /** Whether the ArmorProfile is the one of a policy that exists. */
+  /** Whether the ArmorProfile belongs to an existing policy. */
   isOwn({ metadata: { namespace = '', name } }: ArmorProfile): boolean {
     const key = keyOfProfile({ namespace, name })
     const naming = this.#namings.get(this.#profiles.get(key)?.owner ?? '')?.naming
     return naming !== undefined && keyOfProfile(naming.profileId) === key
   }
 
-  /** The leader has decided: the name is the policy's, whatever comes. */
+  /** The leader assigns the name to the policy for good. */
   claim(id: PolicyId): void {
     const key = keyOfPolicy(id)
     const { name } = this.of(id)
     if (this.#claims.get(key) !== name) this.#change([key], () => void this.#claims.set(key, name))
   }
 
-  /** The term of the leader has ended: from now on what is stored counts. */
+  /** The leader's term has ended: only stored names count now. */
   dropClaims(): void {
     this.#change([...this.#claims.keys()], () => this.#claims.clear())
   }
 
-  /** Something of the policy has changed; what it is now is read from the store. */
+  /** The policy has changed; reads its state from the store. */
   policyChanged(id: PolicyId): void {
     const key = keyOfPolicy(id)
     const policy = this.#stores.policy(id)
@@ -106,7 +106,7 @@ export class ProfileNames {
     })
   }
 
-  /** Something of the ArmorProfile has changed; what it is now is read from the store. */
+  /** The ArmorProfile has changed; reads its state from the store. */
   profileChanged(id: ProfileId): void {
     const key = keyOfProfile(id)
     const [before, after] = [this.#profiles.get(key), this.#held(id)]
@@ -141,7 +141,7 @@ export class ProfileNames {
     }
   }
 
-  /** Undefined where there is none, or none of a policy that it can be of. */
+  /** Undefined if there is none, or its policy cannot own it. */
   #held(id: ProfileId): Held | undefined {
     const profile = this.#stores.profile(id.namespace, id.name)
     const owner = profile && ownerOf(profile)
@@ -153,7 +153,7 @@ export class ProfileNames {
     return { id, owner: keyOfPolicy(policy), rank: rankOf(profile.metadata.creationTimestamp, keyOfProfile(id)) }
   }
 
-  /** Changes what is known of policies, and then the names that depend on it. */
+  /** Changes the facts about policies, then the names that depend on them. */
   #change(keys: readonly string[], change: () => void, ...more: string[]): void {
     const before = keys.map((key) => this.#wishes(key))
     change()
@@ -171,7 +171,7 @@ export class ProfileNames {
     return [plain, stated, this.#claims.get(key)].filter((name) => name !== undefined)
   }
 
-  /** @returns whether it has another name now */
+  /** @returns whether the policy's name changed */
   #nameAnew(key: string): boolean {
     const before = this.#namings.get(key)
     const known = this.#policies.get(key)
@@ -205,7 +205,7 @@ export class ProfileNames {
     throw new Error('there is always a name that is free')
   }
 
-  /** The policy whose ArmorProfile has the name; of several the one whose is the oldest. */
+  /** The policy whose ArmorProfile has the name; the oldest of several. */
   #holder(name: string): string | undefined {
     return [...this.#profilesCalled.of(name)].map((key) => this.#profiles.get(key)!).sort(byRank)[0]?.owner
   }
@@ -217,14 +217,14 @@ export class ProfileNames {
     return true
   }
 
-  /** Whether the name is the other's rather than ours, though no ArmorProfile has it. */
+  /** Whether the other policy has more right to a name that no ArmorProfile has. */
   #goesBefore(other: string, key: string, name: string): boolean {
     const [theirs, ours] = [this.#strength(other, name), this.#strength(key, name)]
     if (theirs !== ours) return theirs > ours
     return theirs > 0 && (this.#policies.get(other)?.rank ?? '') < (this.#policies.get(key)?.rank ?? '~')
   }
 
-  /** How good a policy's right to the name is: it was decided, is stated, or comes first; 0 for one that has another. */
+  /** How strong a policy's right to the name is: decided, in its status, or by age; 0 if it has another name. */
   #strength(key: string, name: string): number {
     if ([...this.#profilesOf.of(key)].some((one) => this.#holder(this.#profiles.get(one)!.id.name) === key)) return 0
     const claimed = this.#claims.get(key)
@@ -235,7 +235,7 @@ export class ProfileNames {
   }
 }
 
-/** One without a time was not stored yet, so it is the youngest. */
+/** A policy without a time is not stored yet, so it is the youngest. */
 const rankOf = (time: unknown, key: string): string => `${typeof time === 'string' ? time : '~'} ${key}`
 
 const byRank = (one: { rank: string }, other: { rank: string }): number => (one.rank < other.rank ? -1 : 1)
@@ -254,7 +254,7 @@ class Lists {
     else set.add(key)
   }
 
-  /** The key is under these names, and no longer under those of before. */
+  /** Moves the key from the names `before` to the names `after`. */
   replace(key: string, before: readonly string[], after: readonly string[]): void {
     for (const name of before) if (!after.includes(name)) this.remove(name, key)
     for (const name of after) this.add(name, key)

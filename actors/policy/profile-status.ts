@@ -3,10 +3,10 @@ import type { WallMs } from '../../src/base/clock.ts'
 import type { NodeFailure, NodesLeavingOut, Summary } from './aggregate.ts'
 import { withTransition } from './conditions.ts'
 
-/** So many nodes are named; of more, the number. */
+/** Maximum number of named nodes; beyond it, only their number is given. */
 export const MOST_NODES = 50
 
-/** Some nodes by name, and how many there are. */
+/** Some nodes by name, and the number of all. */
 export interface NodeListing {
   nodes: readonly string[]
   count: number
@@ -16,14 +16,14 @@ export interface NodesView {
   summary: Summary
   /** At most MOST_NODES, by name. */
   failures: readonly NodeFailure[]
-  /** Nodes that no agent has reported for: at most MOST_NODES, by name. */
+  /** Nodes without any agent's report: at most MOST_NODES, by name. */
   silent: NodeListing
 }
 
 export interface PolicyNodesView extends NodesView {
   /** Nodes without an agent where pods of the target can land. */
   uncovered: NodeListing
-  /** What nodes leave out that have loaded the profile. */
+  /** What nodes that loaded the profile leave out. */
   leavingOut: readonly NodesLeavingOut[]
 }
 
@@ -33,7 +33,7 @@ interface Trouble {
   message: string
 }
 
-/** The status of the ArmorProfile of `generation`: a condition for each node that failed, or that no agent reported for. */
+/** The status of the ArmorProfile of `generation`: a condition for each node that failed or never reported. */
 export function profileStatus(
   before: ArmorProfileStatus | undefined,
   view: NodesView,
@@ -49,7 +49,7 @@ export function profileStatus(
     currentNumberLoaded: view.summary.loaded,
     ...(conditions.length > 0 && { conditions }),
     observedGeneration: generation,
-    // These are written by themselves.
+    // Another write sets these.
     ...(before?.egress !== undefined && { egress: before.egress }),
   }
 }

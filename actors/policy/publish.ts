@@ -15,7 +15,7 @@ import { isFirst, type News, paceAfter, slowed, spacing } from './pace.ts'
 import { type PolicyView, policyStatus, readyOf } from './policy-status.ts'
 import { profileStatus } from './profile-status.ts'
 
-/** What a status shows; `rest` is what differs from a policy that was accepted and needs nothing. */
+/** The view for a status; `rest` overrides the view of an accepted policy without special state. */
 export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial<PolicyView>): PolicyView => ({
   profileName: seen.profileName,
   generation: metadata.generation ?? 0,
@@ -36,7 +36,7 @@ function recordedOf({ model, settings }: Observation): PolicyView['recorded'] {
   return model.ready ? 'ready' : 'unusable'
 }
 
-/** The statuses of policy and profile where they change, not too often, and Events for nodes that failed. */
+/** Writes changed statuses of policy and profile, at a limited rate, and Events for failed nodes. */
 export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView): Part {
   const { memory, now, profile, settings } = seen
   const confirmed = confirmedBy(seen, view)
@@ -51,7 +51,7 @@ export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView):
   }
   if (ofProfile.part.effect !== undefined) return { ...part, effect: ofProfile.part.effect }
   const status = policyStatus(policy.status, view, seen.wall)
-  // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
+  // A client that reads "ready" must find matching numbers in the ArmorProfile.
   const isEarly = status.ready === true && !ofProfile.isShown
   if (isEarly || isDeepStrictEqual(status, policy.status)) return part
   const news = newsOfPolicy(seen, policy, view, status)
@@ -69,7 +69,7 @@ function newsOfPolicy(
   after: VarmorPolicyStatus,
 ): News {
   const [was, ready] = [readyOf(before), readyOf(after)]
-  // Restarts that go on are few a minute.
+  // Restarts in progress change only a few times a minute.
   if (isDeepStrictEqual(was, ready)) return restart.state === 'begun' ? 'none' : 'other'
   const isAwaited = ready?.reason === 'Processing' || ready?.reason === 'NotReported'
   const isLess = loadedLess(profile?.status, profileGeneration, nodes.summary.loaded)
@@ -77,7 +77,7 @@ function newsOfPolicy(
   return isBack || (isAwaited && !isLess) ? 'better' : 'other'
 }
 
-/** The version of the profile whose status all nodes have confirmed to this manager. */
+/** The profile version whose status all nodes have confirmed to this manager. */
 function confirmedBy({ nodes, memory, profile }: Observation, { verdict, removing }: PolicyView): string {
   const { desired, loaded, failed } = nodes.summary
   const isConfirmed = verdict.kind === 'accepted' && removing === '' && loaded === desired && failed === 0
@@ -85,8 +85,8 @@ function confirmedBy({ nodes, memory, profile }: Observation, { verdict, removin
 }
 
 /**
- * A manager that has just begun knows nothing, and what stands on the objects was true a moment ago: it stays until the nodes have
- * reported, or had the time to.
+ * Whether to keep the stored status. A manager that has just started knows nothing, and the status was true a moment
+ * ago: it stays until the nodes have reported or had the time to.
  */
 function isHeld(
   { settings, now, profile, nodes }: Observation,
@@ -103,7 +103,7 @@ function isHeld(
   return isAboutThis && (nodes.unknown > 0 || now - nodes.knownAt < settings.settleTime)
 }
 
-/** `isShown`: the status is as it is to be. */
+/** `isShown`: the stored status is up to date. */
 function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boolean; part: Part } {
   const { memory, settings, now, nodes } = seen
   const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, seen.wall)
@@ -121,7 +121,7 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   return { isShown: false, part }
 }
 
-/** Numbers alone that are going to change again are none. */
+/** Numbers that will change again soon are no news. */
 function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): News {
   const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
   const isComplete = loaded === desired
@@ -134,11 +134,11 @@ function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfi
 const loadedLess = (status: ArmorProfileStatus | undefined, generation: number | undefined, loaded: number): boolean =>
   status !== undefined && status.observedGeneration === generation && loaded < status.currentNumberLoaded
 
-/** Nodes that are not heard of have not changed their mind. */
+/** Conditions from reports: a node that did not report has not changed its state. */
 const saidBy = (status: ArmorProfileStatus | undefined): ArmorProfileCondition[] =>
   (status?.conditions ?? []).filter(({ reason }) => reason !== 'NotReported')
 
-/** A node that falls silent sends nothing: look again while someone is missing. */
+/** A silent node sends nothing, so poll while a node is missing. */
 function silenceTimer({ nodes: { summary }, settings }: Observation): Partial<Record<TimerReason, number>> {
   return summary.loaded + summary.failed < summary.desired ? { silence: settings.silentAfter / 3 } : {}
 }

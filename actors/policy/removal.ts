@@ -4,21 +4,21 @@ import { PROFILE_FINALIZER } from './desired.ts'
 import type { Observation } from './observation.ts'
 import { removalRestart } from './restart.ts'
 
-/** How often to see whether nodes have fallen silent, in milliseconds. */
+/** Interval of the check for silent nodes, in milliseconds. */
 const REMOVAL_POLL = 5_000
 
-/** What is done next to remove a profile, and what is waited for meanwhile: empty where there is something to do. */
+/** The next step of a removal, and what delays it; empty if there is a step. */
 export interface Removal {
   parts: Part[]
   waiting: string
 }
 
 /**
- * Takes an ArmorProfile away: the workloads out of it first (unless another profile of the same name follows), then the profile
- * from the nodes, and the object last.
+ * Removes an ArmorProfile: first from the workloads (unless another profile of the same name follows), then from the
+ * nodes; then the object.
  */
 export function removal(seen: Observation, profile: ArmorProfile, workloads: 'restarted' | 'left'): Removal {
-  // Once it is being deleted, nodes unload it whatever we do.
+  // Nodes unload a profile once its deletion has started, whatever we do.
   if (profile.metadata.deletionTimestamp !== undefined) return unloading(seen, profile)
   const restart = workloads === 'left' ? { waiting: '', part: {} } : removalRestart(seen, profile)
   if (restart.waiting !== '') return { parts: [restart.part], waiting: restart.waiting }
@@ -28,7 +28,7 @@ export function removal(seen: Observation, profile: ArmorProfile, workloads: 're
   return { parts: [restart.part, ...parts], waiting }
 }
 
-/** Nodes unload it; when none has it any more, it is let go. */
+/** Waits until no node has the profile, then releases the object. */
 function unloading({ nodes: { holders }, memory, now }: Observation, profile: ArmorProfile): Removal {
   if (holders?.count !== 0) {
     const { nodes, count } = holders ?? { nodes: [], count: 0 }

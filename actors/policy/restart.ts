@@ -16,12 +16,12 @@ function kernelEnforcers(text: string): KernelEnforcer[] {
 }
 
 /**
- * Names what pods must be made anew for: this policy, with these enforcers and this name. Rules and modes reach running pods without (but for
- * Seccomp, where a container keeps the filter that it began with).
+ * Identifies the reason to restart pods: this policy, with these enforcers and this name. New rules and modes reach
+ * running pods without a restart, except for Seccomp, where a container keeps its first filter.
  */
 const changeOf = (policy: AnyPolicy, { profileName, settings }: Observation): string => {
   const { uid } = policy.metadata
-  // A name of its own is another one than that of before, which may be of another policy's profile.
+  // An own name differs from the plain name, which may belong to another policy's profile.
   const isFirst = profileName === profileIdOf(idOf(policy), settings.installNamespace).name
   return `create-${short([uid, kernelEnforcers(policy.spec.policy.enforcer), ...(isFirst ? [] : [profileName])])}`
 }
@@ -31,7 +31,7 @@ const wantsRestarts = (
   { target, updateExistingWorkloads }: { target: Target; updateExistingWorkloads?: boolean | undefined },
 ): boolean => settings.restartExistingWorkloads && updateExistingWorkloads === true && target.kind !== 'Pod'
 
-/** Where the restart for the policy as it is stands, and is to be said to stand. It begins when nodes have the profile. */
+/** State of the restart for the current policy, and the state to show. It starts when nodes have the profile. */
 export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
   const { memory, wall, nodes } = seen
   if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: {} }
@@ -57,11 +57,11 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
 
 type Begun = Pick<RolloutProgress, 'change' | 'since'>
 
-/** Whether it is of this restart, and not of one for the same change from before the policy was another one. */
+/** Whether it is this restart, not an earlier restart for the same change. */
 const isOf = (known: Begun | undefined, { change, since }: Begun): boolean =>
   known?.change === change && known.since === since
 
-/** What the rollout actor must be sent about the policy as it stands. */
+/** The message about the current policy for the rollout actor. */
 export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartView): Part {
   const { memory, nodes } = seen
   if (view.state !== 'begun') return stopRollout(seen)
@@ -71,14 +71,14 @@ export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartVi
   } = policy.spec
   const isSent = memory.sentRollout?.change === view.change && memory.sentRollout.mode === mode
   if (isSent || policy.status?.restart?.change !== view.change || nodes.summary.blocking > 0) return {}
-  // The one that ended needs no more.
+  // A finished restart needs no message.
   if (view.progress?.state === 'done') return {}
   const { change, since } = view
   const stamp = Date.parse(String(policy.metadata.creationTimestamp)) || 0
   return wanted(seen, { target, enforcers: kernelEnforcers(enforcer), mode, change, since, stamp })
 }
 
-/** The restart that takes the workloads out of the profile before it goes; `waiting` is empty when there is none (any more). */
+/** The restart that takes workloads out of a profile before its removal; `waiting` is empty when none is needed. */
 export function removalRestart(seen: Observation, profile: ArmorProfile): { waiting: string; part: Part } {
   const { policy, memory, wall } = seen
   const { updateExistingWorkloads } = policy?.spec ?? profile.spec
@@ -110,7 +110,7 @@ export function stopRollout({ memory }: Observation): Part {
   return { rollout: { type: 'unwanted' }, memory: { sentRollout: { change: undefined }, rolloutFailure: '' } }
 }
 
-/** @param what without a mode, the policy goes */
+/** @param what undefined mode: the policy is being removed */
 function wanted(
   { id, profileId }: Observation,
   what: Pick<WantedRollout, 'target' | 'enforcers' | 'mode' | 'change' | 'since' | 'stamp'>,
@@ -122,8 +122,8 @@ function wanted(
 }
 
 /**
- * What the rollout actor reported becomes Events, once, unless there was nothing to restart. A manager that takes over says
- * again that it restarts: its forerunner may have ended before it could.
+ * Turns the rollout actor's reports into Events, once each, unless there was nothing to restart. A new leader repeats
+ * the start Event: the previous leader may have ended before it sent one.
  */
 export function announceRollout({ policy, memory: { progress, announced } }: Observation): Part {
   if (policy === undefined || progress === undefined) return {}

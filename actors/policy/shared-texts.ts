@@ -1,9 +1,9 @@
-/** Stands for whatever there was no number for. */
+/** Stands for all texts beyond the limit. */
 const OTHERS = 255
 
 /**
- * Texts by number, so that what holds many equal ones takes a byte for each: 0 for the empty one, 255 for those that there was no room
- * for. One that nobody holds any more is forgotten.
+ * Numbers for texts, so that many holders of equal texts take a byte each: 0 is the empty text, 255 any text beyond the
+ * limit. A text without a holder is forgotten.
  */
 export class SharedTexts {
   readonly #most: number
@@ -13,15 +13,15 @@ export class SharedTexts {
   #held = 0
 
   /**
-   * @param most so many are distinguished, at most 254
-   * @param others is read for one that there was no room for
+   * @param most maximum number of different texts, at most 254
+   * @param others the text for number 255
    */
   constructor(most: number, others: string) {
     this.#most = most
     this.#others = others
   }
 
-  /** Nobody holds anything but the empty one. */
+  /** Whether every holder has the empty text. */
   get isEmpty(): boolean {
     return this.#held === 0
   }
@@ -30,13 +30,13 @@ export class SharedTexts {
     return number === OTHERS ? this.#others : this.#texts[number]!
   }
 
-  /** Whether `take` would give this number. */
+  /** Whether `take` would return this number. */
   is(number: number, text: string): boolean {
     const known = this.#texts.indexOf(text)
     return known === -1 ? number === OTHERS && this.#free === OTHERS : known === number
   }
 
-  /** @returns the number of a text, which one more holds */
+  /** @returns the number of a text, with one more holder */
   take(text: string): number {
     const known = this.#texts.indexOf(text)
     const number = known === -1 ? this.#free : known
@@ -48,7 +48,7 @@ export class SharedTexts {
     return number
   }
 
-  /** One less holds it. */
+  /** Removes one holder. */
   giveBack(number: number): void {
     if (number === 0) return
     this.#held--

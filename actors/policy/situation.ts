@@ -11,18 +11,18 @@ import { type Modeling, modelingOf, recordingEnds } from './modeling.ts'
 import type { Observation } from './observation.ts'
 import { failedStatus } from './policy-status.ts'
 
-/** Holds a policy until its profile is off every node. */
+/** Keeps a policy until no node has its profile. */
 export const POLICY_FINALIZER = 'varmor.org/vp-protection'
 
-/** A policy that is there to stay. */
+/** A policy that is not being deleted. */
 export interface Standing {
   policy: AnyPolicy
   modeling: Modeling
-  /** Which state of the policy, of its modelling and its model this is: what compiles to the same has the same. */
+  /** Identifies the state of the policy, its modelling and its model; equal values compile to equal results. */
   of: string
 }
 
-/** Where a policy stands. One of these holds for each observation; `decide` says what is done in each. */
+/** The situation of a policy. Exactly one holds for each observation; `decide` has the action for each. */
 export type Situation =
   | { is: 'actor failed'; policy: AnyPolicy; status: VarmorPolicyStatus }
   | { is: 'gone' }
@@ -40,7 +40,7 @@ export type Situation =
   | ({ is: 'in force'; leftOut: LeftOutText } & Standing)
   | ({ is: 'profile differs'; document: ProfileDocument; leftOut: LeftOutText } & Standing)
 
-/** The first that holds, from what ends a policy to what is its daily life. */
+/** The first situation that holds, from the end of a policy to its normal life. */
 export function situationOf(seen: Observation): Situation {
   const { policy, profile, id, memory } = seen
   const owner = profile === undefined ? undefined : ownerOf(profile)
@@ -67,7 +67,7 @@ type Seen = Pick<Observation, 'policy' | 'profile' | 'profileName'>
 
 const isDeleted = ({ metadata }: AnyPolicy): boolean => metadata.deletionTimestamp !== undefined
 
-/** Why the ArmorProfile that is there cannot be the policy's; empty if it can. */
+/** Why the existing ArmorProfile cannot belong to the policy; empty if it can. */
 function whyUnusable({ profile, profileName }: Seen, { metadata }: AnyPolicy): string {
   if (profile === undefined) return ''
   if (profile.metadata.deletionTimestamp !== undefined)
@@ -77,12 +77,12 @@ function whyUnusable({ profile, profileName }: Seen, { metadata }: AnyPolicy): s
   return `${profile.metadata.name} is the name of another policy's profile; that of this policy will be ${profileName}`
 }
 
-/** Whether the ArmorProfile that is there is to be removed. */
+/** Whether the existing ArmorProfile must be removed. */
 export const isToGo = (seen: Seen): boolean =>
   seen.profile !== undefined &&
   (seen.policy === undefined || isDeleted(seen.policy) || whyUnusable(seen, seen.policy) !== '')
 
-/** What was compiled once is not compiled again before the policy, its model or its profile changes. */
+/** Compiles a policy only once, until the policy, its model or its profile changes. */
 function standing(seen: Observation, policy: AnyPolicy): Situation {
   const { profile, memory, now, model } = seen
   const modeling = modelingOf(policy, profile, seen, memory.recording)
@@ -108,7 +108,7 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
   const forbidden =
     profile === undefined ? [] : forbiddenChanges(policy, profile, isRecording && modeling.state !== 'complete')
   if (forbidden.length > 0) {
-    // What is forbidden now may be allowed when the modelling has ended.
+    // A change forbidden now may be allowed after the modelling.
     const until = isRecording ? ends : Number.POSITIVE_INFINITY
     return { is: 'change forbidden', errors: [...forbidden, ...(desired.ok ? [] : desired.errors)], until, ...here }
   }
@@ -122,5 +122,5 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
     : { is: 'profile differs', document, leftOut, ...here }
 }
 
-/** This manager keeps an outline only, of which nothing can be made. */
+/** This manager keeps only an outline, from which it cannot build a profile. */
 const noRoom = (path: string, problem: string): FieldError => ({ code: 'TOO_LARGE', path, problem })

@@ -1,15 +1,18 @@
-/** Milliseconds after which who waits takes whatever is free: a turn may be kept for somebody who has other things to do. */
+/**
+ * Milliseconds after which a waiting actor takes any free turn, because a turn may be reserved for an actor that is
+ * busy with other work.
+ */
 export const PATIENCE = 10_000
 
 /**
- * So many do something at once; the others are called, first come, first served. Nobody stands and waits for a turn: who is called
- * takes it, or has changed its mind and leaves.
+ * Limits concurrent work; further actors are called in order of arrival. An actor does not block while it waits: when
+ * called, it takes its turn, or leaves.
  */
 export class Turns {
   readonly #call: (who: string) => void
-  /** And since when, in milliseconds. */
+  /** Actors that wait, and since when, in milliseconds. */
   readonly #waiting = new Map<string, number>()
-  /** For each of them a turn is kept. */
+  /** Called actors; a turn is reserved for each. */
   readonly #called = new Set<string>()
   #free: number
 
@@ -20,7 +23,8 @@ export class Turns {
 
   /**
    * @param now milliseconds
-   * @returns whether it has a turn, which it must `end`; otherwise it is called, and asks again after `PATIENCE` at the latest
+   * @returns whether the actor has a turn, which it must `end`; if not, it is called, and asks again after `PATIENCE`
+   * at the latest
    */
   take(who: string, now: number): boolean {
     const since = this.#waiting.get(who)
@@ -40,7 +44,7 @@ export class Turns {
     this.#callNext()
   }
 
-  /** It wants none. */
+  /** Withdraws the actor's request. */
   leave(who: string): void {
     this.#waiting.delete(who)
     if (this.#called.delete(who)) this.#callNext()

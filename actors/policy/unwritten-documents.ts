@@ -2,18 +2,19 @@ import { mebibyte } from '../../src/base/bytes.ts'
 import { heapBytes } from '../../src/base/heap-bytes.ts'
 import type { ProfileDocument } from '../ports.ts'
 
-/** Bytes of memory that compiled documents may take until the API server has them: all documents, and those of one namespace. */
+/** Maximum bytes of compiled documents in memory until the API server has them: in all, and for one namespace. */
 export const MOST_UNWRITTEN = 32 * mebibyte
 export const MOST_UNWRITTEN_OF_NAMESPACE = 8 * mebibyte
 
 /**
- * The compiled documents that policies hold until they are written. A policy of a kilobyte may have a document of a megabyte, and
- * while the API server does not answer each policy would hold one. A policy that finds no room compiles again later.
+ * Compiled documents that policies hold until they are written. A policy of a kilobyte may have a document of a
+ * megabyte, and each policy would hold one while the API server does not answer. A policy whose document does not fit
+ * compiles again later.
  */
 export class UnwrittenDocuments {
   readonly #held = new Map<string, { namespace: string; bytes: number }>()
   readonly #ofNamespace = new Map<string, number>()
-  /** Bytes of the document for which a policy found no room. */
+  /** Bytes of each document that did not fit. */
   readonly #refused = new Map<string, number>()
   #bytes = 0
 
@@ -21,12 +22,12 @@ export class UnwrittenDocuments {
     return this.#bytes
   }
 
-  /** Whether there is still no room for the document that was refused: then to compile it is of no use. */
+  /** Whether the refused document still does not fit, so that compiling it is useless. */
   isRefused(policy: string, namespace: string): boolean {
     return !this.#fits(namespace, this.#refused.get(policy) ?? 0)
   }
 
-  /** @returns whether there is room for the document of this policy, in place of an earlier one */
+  /** @returns whether the document fits, in place of the policy's earlier document */
   take(policy: string, namespace: string, document: ProfileDocument): boolean {
     this.drop(policy)
     const bytes = heapBytes(document)

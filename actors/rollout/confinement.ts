@@ -11,7 +11,7 @@ import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
 import type { ContainerSpec, PodTemplate } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
-/** The annotations of a pod template that say what confines its containers. */
+/** Annotations of a pod template that select the confinement of its containers. */
 const keys: Record<KernelEnforcer, readonly [ours: string, ...others: string[]]> = {
   AppArmor: [confinementPrefixes.appArmor, confinementPrefixes.kubernetesAppArmor],
   BPF: [confinementPrefixes.bpf],
@@ -20,7 +20,7 @@ const keys: Record<KernelEnforcer, readonly [ours: string, ...others: string[]]>
 
 const annotationsOf = ({ metadata }: PodTemplate) => metadata?.annotations ?? {}
 
-/** The containers that the policy is about. @param initToo see SurveyOptions */
+/** Containers that the policy targets. @param initToo see SurveyOptions */
 function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boolean): ContainerSpec[] {
   const { containers = [], initContainers = [] } = spec ?? {}
   const named = target.containers ?? []
@@ -31,10 +31,10 @@ function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boo
   ]
 }
 
-/** Whether the enforcer is to confine the container: no user said otherwise. */
+/** Whether the enforcer must confine the container, unless the user opted out. */
 function isConfined(pod: PodTemplate, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
   const annotations = annotationsOf(pod)
-  // What we switched off for a BPF profile says nothing of what the user wants.
+  // We turn AppArmor off for a BPF profile; that is not the user's choice.
   const isOffByUs =
     enforcer === 'AppArmor' && annotations[keys.AppArmor[0] + name]?.startsWith(bpfExclusivePrefix) === true
   if (!isOffByUs && keys[enforcer].some((key) => annotations[key + name] === optOut)) return false
@@ -53,13 +53,13 @@ const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
       .map((enforcer) => ({ container, enforcer })),
   )
 
-/** Whether the policy confines nothing in these pods: every container is opted out, or is not meant. */
+/** Whether the policy confines no container of these pods: all are opted out or not targeted. */
 export const isOptedOut = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
   each(pod, wanted, initToo).length === 0
 
 /**
- * Whether a template, or a pod, names the profile wherever the policy wants it: it is in it, or waits for it.
- * @param other a profile that will do as well
+ * Whether a template or a pod names the profile wherever the policy wants it.
+ * @param other a profile that is accepted, too
  */
 export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: boolean, other?: string): boolean {
   return each(pod, wanted, initToo).every(({ container, enforcer }) => {
@@ -70,12 +70,14 @@ export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: bo
     const { mode, profileName } = wanted
     if (mode === undefined || mode === 'RuntimeDefault')
       return names(profileName) || said.includes(chosenDefaultPrefix + profileName)
-    // The mode may have been that before.
+    // The mode may have been RuntimeDefault before.
     return names(profileName) && container.securityContext?.seccompProfile?.type !== 'RuntimeDefault'
   })
 }
 
-/** Whether a pod is confined as its template says, whichever profile that names, for the containers and enforcers of the policy. */
+/**
+ * Whether a pod has the confinement of its template, with any profile, for the containers and enforcers of the policy.
+ */
 export const isAsTemplate = (
   pod: PodTemplate,
   template: PodTemplate,
@@ -85,13 +87,13 @@ export const isAsTemplate = (
   each(template, wanted, initToo).every(({ container: { name }, enforcer }) => {
     const [ours, ...others] = keys[enforcer]
     const isSame = (key: string) => annotationsOf(pod)[key + name] === annotationsOf(template)[key + name]
-    // A server that has the field for AppArmor adds Kubernetes' annotation to pods alone.
+    // An API server that has the AppArmor field adds Kubernetes' annotation to pods only.
     return isSame(ours) && others.every((key) => annotationsOf(template)[key + name] === undefined || isSame(key))
   })
 
 /**
- * Takes a profile out of a template, in case the webhook does not: it may not have been asked. What users or other policies put
- * there stays.
+ * Removes a profile from a template, in case the webhook does not, because it may not be called. Settings of users and
+ * other policies stay.
  */
 export function takeOut(template: PodTemplate, profileName: string): PatchOperation[] {
   const annotations = annotationsOf(template)

@@ -10,38 +10,38 @@ import type { RolloutSettings } from './settings.ts'
 import { type Astray, nameOf, type Rolling, type Shadowed, type Survey } from './survey.ts'
 import type { RolloutProgress, WantedRollout } from './wanted.ts'
 
-/** All that a decision rests on. */
+/** Everything that a decision depends on. */
 export interface Observation {
   /** Milliseconds, by the monotonic clock. */
   now: number
-  /** The time of day. */
+  /** The wall-clock time. */
   wall: WallMs
   memory: Memory
-  /** Of what is wanted; nothing when nothing is. */
+  /** The survey for the request; empty without a request. */
   survey: Survey
   settings: RolloutSettings
 }
 
-/** `done` gives the turn back, or withdraws the request; `resume` says that one is under way from before. */
+/** `done` returns the turn or withdraws the request; `resume` reports a restart in progress from before. */
 export type LimiterCall = { do: 'done' } | { do: 'resume'; namespace: string } | { do: 'ask'; namespace: string }
 
 export interface Decision {
   memory: Memory
   limiter: readonly LimiterCall[]
-  /** In how many milliseconds to look again; undefined: not by itself. */
+  /** Milliseconds until the next check; undefined: no timer. */
   lookIn: number | undefined
-  /** For the policy's actor, if it is not what that was sent last. */
+  /** Progress for the policy's actor, if it differs from the last one sent. */
   progress: RolloutProgress | undefined
-  /** The one write. Its answer changes what is known, so another decision follows. */
+  /** The one write. Its answer changes the memory, so another decision follows. */
   patch: Restart | undefined
   /** The one read: the pods of this workload. Another decision follows. */
   look: Workload | undefined
 }
 
 type Wrong =
-  /** One that was restarted is not well, for too long. */
+  /** A restarted workload is unhealthy for too long. */
   | { is: 'late'; rolling: Rolling }
-  /** One was restarted, and its new pods are not in the profile. */
+  /** The new pods of a restarted workload lack the profile. */
   | { is: 'astray'; first: Astray }
 
 type Situation =
@@ -49,22 +49,24 @@ type Situation =
   | { is: 'nothing-wanted' }
   | { is: 'done' }
   | { is: 'rolling'; rolling: Rolling }
-  /** One that was restarted is well; whether its pods are in the profile is not known. */
+  /** A restarted workload is healthy; whether its pods have the profile is unknown. */
   | { is: 'pods-unseen'; workload: Workload }
-  /** All is done but for pods that somebody must delete. */
+  /** Everything is done except pods that a user must delete. */
   | { is: 'held'; first: Astray }
-  /** `kubectl rollout restart` refuses paused ones as well: their pods would stay as they are. */
+  /** Paused workloads would not replace their pods; `kubectl rollout restart` refuses them, too. */
   | { is: 'all-paused'; first: Workload }
   | { is: 'our-turn'; next: Workload }
   | { is: 'waiting-for-a-turn' }
-  /** The API did not take the last patch, or did not show the pods. */
+  /** The API refused the last patch, or the read of the pods failed. */
   | { is: 'retrying-later' }
   | { is: 'in-need-of-a-turn'; next: Workload }
 
-/** In so many namespaces something may go wrong before nothing more is begun anywhere: one tenant alone does not hold up all others. */
+/**
+ * Number of namespaces with a stuck workload at which all restarts stop: one tenant alone cannot stop those of others.
+ */
 const MOST_STUCK = 2
 
-/** Rolling for longer than any should take. */
+/** Unhealthy for longer than the deadline. */
 const isLate =
   ({ now, settings }: Observation) =>
   ({ since }: Rolling): boolean =>
@@ -83,13 +85,14 @@ export function situationOf(seen: Observation): Situation {
   if (wanted === undefined) return { is: 'nothing-wanted' }
   const late = rolling.filter(isLate(seen))
   const stuck = stuckIn([...late, ...astray])
-  // Whose namespace is stuck is not waited for either: its owner may say of one more again and again that it was restarted just now.
+  // Do not wait for a stuck namespace, either: its owner could claim again and again that a workload was just
+  // restarted.
   const onTime = rolling.find(({ workload }) => !stuck.has(workload.metadata.namespace))
   const wrong = wrongOf(seen)
   if (wrong !== undefined && stuck.size > MOST_STUCK) return wrong
   if (onTime !== undefined) return { is: 'rolling', rolling: onTime }
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
-  // Where something is wrong, nothing more is begun.
+  // Start no further restart in a stuck namespace.
   const ready = waiting.filter(({ spec, metadata }) => spec.paused !== true && !stuck.has(metadata.namespace))
   const next = first(ready, memory.failedIn)
   if (wrong !== undefined && next === undefined) return wrong
@@ -103,7 +106,7 @@ export function situationOf(seen: Observation): Situation {
   return now < retryAt ? { is: 'retrying-later' } : { is: 'in-need-of-a-turn', next }
 }
 
-/** Whoever changes a workload all the time, or whose namespace takes no change, is tried when all others are done. */
+/** A workload that keeps changing, or whose namespace refuses changes, comes last. */
 function first(ready: readonly Workload[], failedIn: Memory['failedIn']): Workload | undefined {
   const failedAt = ({ metadata }: Workload): number => failedIn.get(metadata.namespace ?? '') ?? 0
   let found: Workload | undefined
@@ -117,7 +120,10 @@ const stuckIn = (those: readonly { workload: Workload }[]): Set<string | undefin
 const giveBack: LimiterCall[] = [{ do: 'done' }]
 const noTurn: Partial<Memory> = { turn: { state: 'none' } }
 
-/** What to do next for the restarts of one policy. What was done stands on the workloads, so nothing is restarted twice. */
+/**
+ * Decides the next step of the restarts of one policy. The workloads themselves record what was done, so none restarts
+ * twice.
+ */
 export function decide(seen: Observation): Decision {
   const { memory } = seen
   const { wanted } = memory
@@ -132,7 +138,7 @@ export function decide(seen: Observation): Decision {
     }
     case 'late':
     case 'astray':
-      // It gives its turn to others, but nothing else of this policy is begun.
+      // It returns its turn, but starts no other restart of this policy.
       return { ...going(seen, wanted, 'paused', textOf(seen, wanted, situation), noTurn), limiter: giveBack }
     case 'rolling':
       return rollingOn(seen, wanted, situation.rolling)
@@ -161,7 +167,7 @@ export function decide(seen: Observation): Decision {
   }
 }
 
-/** A turn that came is ours, whatever it is used for. */
+/** A granted turn is held, whatever it is used for. */
 const kept = (turn: Turn): Turn => (turn.state === 'granted' ? { ...turn, state: 'held' } : turn)
 
 const nothing = (memory: Memory): Decision => ({
@@ -173,14 +179,14 @@ const nothing = (memory: Memory): Decision => ({
   look: undefined,
 })
 
-/** Nothing is wanted any more. */
+/** No change is wanted. */
 const stopped = ({ turns }: Memory): Decision => ({ ...nothing(idle(turns)), limiter: giveBack })
 
 function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolling): Decision {
   const { turn } = seen.memory
   const { namespace } = workload.metadata
   if (turn.state === 'held' || turn.state === 'granted') return running(seen, wanted, { turn: kept(turn) })
-  // From before a crash, or a call that failed: it counts as soon as there is a place.
+  // A restart from before a crash, or a call that failed: it counts once there is a free turn.
   const held = running(seen, wanted, { turn: { state: 'held', namespace } })
   return { ...held, limiter: [{ do: 'resume', namespace }] }
 }
@@ -190,14 +196,14 @@ function waiting(seen: Observation, wanted: WantedRollout, change: Partial<Memor
   return refused === undefined ? running(seen, wanted, change) : going(seen, wanted, 'paused', refused, change)
 }
 
-/** What is stuck in one namespace is said while others go on. */
+/** Reports a stuck namespace while others continue. */
 function running(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
   const wrong = wrongOf(seen)
   const message = wrong === undefined ? '' : `${textOf(seen, wanted, wrong)}; other namespaces go on meanwhile`
   return going(seen, wanted, 'running', message, change)
 }
 
-/** Says how far it is, where that is new to the policy, and looks again soon. */
+/** Sends the progress if it is new to the policy, and checks again soon. */
 function going(
   { memory, survey, settings }: Observation,
   { change: name, since }: WantedRollout,
@@ -225,7 +231,7 @@ const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings)
 const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
   `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
 
-/** The restart had put the profile into the template. */
+/** The restart put the profile into the template, but pods lack it. */
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
   const why = isInProfile(spec.template, wanted, settings.confineInitContainers)
@@ -235,7 +241,7 @@ function astrayText({ settings }: Observation, wanted: WantedRollout, first: Ast
   return `${outsideText(first)}, ${why}; then: ${again}`
 }
 
-/** How many workloads of other policies are named. */
+/** Number of named workloads of other policies. */
 const NAMED = 5
 
 function shadowedText(those: readonly Shadowed[]): string {

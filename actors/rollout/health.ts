@@ -1,6 +1,9 @@
 import type { Workload } from '../ports.ts'
 
-/** Why pods of an older template stay until somebody acts, and what to do; undefined for a workload that replaces them all itself. */
+/**
+ * Why pods of an older template stay until a user acts, and what to do; undefined if the workload replaces its pods
+ * itself.
+ */
 export function replacedByHand({ kind, spec: { updateStrategy } }: Workload): string | undefined {
   if (kind === 'Deployment') return undefined
   if (updateStrategy?.type === 'OnDelete') return 'by its update strategy, OnDelete, a pod stays until it is deleted'
@@ -8,7 +11,10 @@ export function replacedByHand({ kind, spec: { updateStrategy } }: Workload): st
   return isPartial ? 'its updateStrategy.rollingUpdate.partition keeps pods as they are; lower it' : undefined
 }
 
-/** Undefined when all pods are of the newest template and available; else what is missing, as `kubectl rollout status` says it. */
+/**
+ * Undefined when all pods have the newest template and are available; otherwise what is missing, as `kubectl rollout
+ * status` says it.
+ */
 export function unhealthy(workload: Workload): string | undefined {
   const { metadata, status = {}, kind, spec } = workload
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) return 'its controller has not seen the change yet'
@@ -25,7 +31,7 @@ function unhealthyDaemonSet({ status = {} }: Workload): string | undefined {
 function unhealthyReplicas({ kind, spec, status = {} }: Workload): string | undefined {
   const replicas = spec.replicas ?? 1
   const { updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
-  // A StatefulSet with a partition updates the pods above it only.
+  // A StatefulSet with a partition updates only the pods from that ordinal on.
   const partition = kind === 'StatefulSet' ? (spec.updateStrategy?.rollingUpdate?.partition ?? 0) : 0
   const wanted = Math.max(0, replicas - partition)
   if (updated < wanted) return `${updated} of ${wanted} pods are updated`

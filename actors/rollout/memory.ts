@@ -1,43 +1,49 @@
 import type { Workload } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
-/** Whose turn it is, by the limiter: asked for, given just now, or held by a workload on its way. */
+/** State of the limiter's turn: requested, just granted, or held by a workload in progress. */
 export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; namespace: string }
 
-/** What the last look at the pods of a restarted workload found: those that run without the profile. */
+/** Pods without the profile that the last check of a restarted workload found. */
 export interface PodsSeen {
-  /** Of the workload then: as long as it has it, its pods are the same. */
+  /** Version of the workload at the check: its pods are the same while it stays. */
   resourceVersion: string
-  /** Not before this are they looked at again, by the monotonic clock. */
+  /** Earliest time of the next check, by the monotonic clock. */
   again: number
   outside: number
-  /** The first of them. */
+  /** Names of the first pods. */
   names: readonly string[]
 }
 
-/** What the actor of a rollout knows beside the workloads. A cache: after a crash the policy says again what is wanted. */
+/**
+ * What the actor of a rollout knows in addition to the workloads. A cache: after a crash the policy sends its request
+ * again.
+ */
 export interface Memory {
   wanted: WantedRollout | undefined
-  /** By the API server's clock: workloads made later have picked up the change already. */
+  /** By the API server's clock: later workloads have picked up the change already. */
   lastMade: number
   turn: Turn
-  /** Counts the turns asked for, so that one that was given back is not taken for another. */
+  /** Number of requested turns: it tells a withdrawn turn from the current one. */
   turns: number
-  /** The progress that the policy was sent last, as JSON. */
+  /** The last progress sent to the policy, as JSON. */
   lastSent: string
-  /** Not before this is another patch sent, by the monotonic clock. */
+  /** Earliest time of the next patch, by the monotonic clock. */
   retryAt: number
-  /** What the last patch resolved to. */
+  /** The answer to the last patch. */
   patched: Workload | undefined
-  /** When all workloads were looked at last, by the monotonic clock. */
+  /** Time of the last survey of all workloads, by the monotonic clock. */
   surveyedAt: number
-  /** By the namespace: when the API last did not take a patch in it, by the monotonic clock. It comes after the others. */
+  /**
+   * By namespace: the last time that the API refused a patch there, by the monotonic clock. Such a namespace comes
+   * last.
+   */
   failedIn: ReadonlyMap<string, number>
-  /** Why the API did not take the last patch, or did not show the pods. */
+  /** Why the API refused the last patch, or why the read of the pods failed. */
   refused: string | undefined
   /** By the workload's uid. */
   pods: ReadonlyMap<string, PodsSeen>
-  /** By the workload's uid: when it was restarted for the change, as far as is known, by the monotonic clock. */
+  /** By the workload's uid: when it was restarted for the change, if known, by the monotonic clock. */
   begun: ReadonlyMap<string, number>
 }
 

@@ -8,15 +8,15 @@ import type { WantedRollout } from './wanted.ts'
 export interface Restart {
   workload: Workload
   operations: PatchOperation[]
-  /** The workload as it is with these. */
+  /** The workload after these operations. */
   after: Workload
 }
 
-/** What restarts a workload for the change. */
+/** The patch that restarts a workload for the change. */
 export function restartOf(workload: Workload, wanted: WantedRollout, wall: WallMs): Restart {
   const { template } = workload.spec
   const { metadata } = template
-  // The manager that began may have had a clock ahead of ours.
+  // The clock of the manager that started it may have been ahead of ours.
   const value = withRestart(workload, wanted.change, asWall(Math.max(wall, wanted.since)))
   const restartedAnnotation = (): PatchOperation => {
     const at = '/spec/template/metadata'

@@ -2,12 +2,15 @@ import { isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Workload } from '../ports.ts'
 
 /**
- * The annotation of a pod template that makes it another one, as `kubectl rollout restart` does, and says what was restarted for:
- * `<change>@<RFC 3339>`, one entry for each change, newest last, so that several policies do not forget each other's.
+ * The annotation that changes a pod template, as `kubectl rollout restart` does, and names the reasons: `<change>@<RFC
+ * 3339>`, one entry for each change, newest last, so that several policies keep each other's entries.
  */
 export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
 
-/** Entries that are kept. None is missed: where the template names a profile, or another policy comes first, nothing is begun for it. */
+/**
+ * Maximum number of entries. Dropped entries are safe: a workload whose template names a profile, or that another
+ * policy confines, is not restarted for it.
+ */
 const MOST_ENTRIES = 16
 
 const entriesOf = (workload: Workload): string[] =>

@@ -1,13 +1,13 @@
 import type { SurveyOptions } from './survey.ts'
 
 export interface RolloutSettings extends SurveyOptions {
-  /** How long a workload has to become well before the rollout pauses, in milliseconds. */
+  /** Milliseconds that a workload has to become healthy before the rollout pauses. */
   deadline: number
-  /** How often it is looked at meanwhile, in milliseconds. */
+  /** Interval between health checks meanwhile, in milliseconds. */
   pollInterval: number
-  /** The least time from one look at all workloads to the next that their changes ask for, in milliseconds. */
+  /** Minimum interval between surveys that workload changes cause, in milliseconds. */
   surveyInterval: number
-  /** How soon to try again after the API refused, in milliseconds; half of it to all of it. */
+  /** Delay before a retry after the API refused, in milliseconds; randomized between half and all of it. */
   retryInterval: number
 }
 

@@ -8,7 +8,7 @@ import type { Memory, PodsSeen } from './memory.ts'
 import { restartedAt } from './restarted-at.ts'
 import type { WantedRollout } from './wanted.ts'
 
-/** A workload that was restarted for the change and is not well yet. */
+/** A workload that was restarted for the change and is not healthy yet. */
 export interface Rolling {
   workload: Workload
   /** By the monotonic clock. */
@@ -16,7 +16,7 @@ export interface Rolling {
   missing: string
 }
 
-/** A workload that was restarted and is well, some of whose pods run without the profile. */
+/** A healthy restarted workload with pods that run without the profile. */
 export interface Astray {
   workload: Workload
   pods: PodsSeen
@@ -29,23 +29,23 @@ export interface Shadowed {
   by: string
 }
 
-/** Where the workloads of a rollout stand. The objects say it all: a manager that crashed goes on from here. */
+/** State of the workloads of a rollout. The objects hold all of it, so a manager continues after a crash. */
 export interface Survey {
-  /** To be restarted, in order of namespace and name. */
+  /** To be restarted, ordered by namespace and name. */
   waiting: Workload[]
   rolling: Rolling[]
-  /** Restarted and well; whether their pods are in the profile is to be looked at. */
+  /** Restarted and healthy; their pods' profile must be checked. */
   unseen: Workload[]
-  /** The new pods are not in the profile. */
+  /** New pods lack the profile. */
   astray: Astray[]
-  /** The old pods stay until somebody deletes them. */
+  /** Old pods stay until a user deletes them. */
   held: Astray[]
-  /** Left to another policy. */
+  /** Confined by another policy. */
   shadowed: Shadowed[]
-  /** There is an outline only, which does not say whether they are meant. */
+  /** Only an outline is known, which does not show whether the policy targets them. */
   outlined: Workload[]
   finished: number
-  /** What was known to be restarted, and what was found to be. */
+  /** Known and found restart times. */
   begun: Map<string, number>
 }
 
@@ -56,25 +56,25 @@ export const nothingFound = (): Survey => ({
 })
 
 export interface SurveyOptions {
-  /** The label that opts a workload in; undefined: none is needed. */
+  /** The label that opts a workload in; undefined: no label is needed. */
   optIn: { key: string; value: string } | undefined
-  /** Whether a policy that names no containers means init containers too; as admission has it. */
+  /** Whether a policy without container names also targets init containers, as in admission. */
   confineInitContainers: boolean
 }
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
-/** What is known beside the workloads. */
+/** Facts in addition to the workloads. */
 export interface Known extends Pick<Memory, 'pods' | 'begun' | 'lastMade'> {
   /** Milliseconds, by the monotonic clock. */
   now: number
-  /** The time of day. */
+  /** The wall-clock time. */
   wall: WallMs
-  /** Key of the policy that confines the workload instead of this one, if any. */
+  /** Key of the other policy that confines the workload, if any. */
   rival(workload: Workload): string | undefined
 }
 
-/** @param fresh what the last patch resolved to, which the stores may not have yet */
+/** @param fresh the answer to the last patch, which the stores may lack */
 export function survey(
   stores: Pick<ControlPlaneStores, 'workloads'>,
   wanted: WantedRollout,
@@ -109,20 +109,20 @@ function isMeant(
   return target.name === name
 }
 
-/** When the API server made the workload; a manager's clock may differ from the server's. */
+/** When the API server created the workload; a manager's clock may differ from the server's. */
 export const madeAt = ({ metadata }: Pick<Workload, 'metadata'>): number =>
   Date.parse(metadata.creationTimestamp ?? '') || 0
 
 const isLater = (workload: Workload, { lastMade }: Pick<Known, 'lastMade'>): boolean => madeAt(workload) > lastMade
 
 function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, known: Known, found: Survey): void {
-  // Made later, it has picked up the change, and was never restarted for it, whatever it says.
+  // A later workload has picked up the change at its start and needs no restart, whatever its annotation says.
   if (isLater(workload, known)) return
   const { pods, now, rival } = known
   const at = begunAt(workload, wanted, known, found.begun)
   if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
-    // It would come up again as it is, for nothing.
+    // A restart would change nothing.
     const by = wanted.removing ? undefined : rival(workload)
     if (by === undefined) found.waiting.push(workload)
     else found.shadowed.push({ workload, by })
@@ -130,14 +130,15 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
   }
   const missing = unhealthy(workload)
   if (missing !== undefined) found.rolling.push({ workload, since: at, missing })
-  // What is left of a profile that goes allows all, until no pod is in it.
+  // A profile being removed allows all until no pod uses it.
   else if (wanted.removing) found.finished++
   else placeByPods(workload, pods.get(workload.metadata.uid), now, found)
 }
 
 /**
- * When the workload was restarted for the change; undefined if it was not. What stands on it its owner may change at any time, to be waited
- * for for ever or to be restarted for ever: it counts where nothing is known yet, as after a crash, and within the time that there was.
+ * When the workload was restarted for the change; undefined if it was not. Its owner can change the annotation at any
+ * time, to delay or repeat restarts for ever: it counts only if no time is known yet, as after a crash, and within the
+ * possible range.
  */
 function begunAt(
   workload: Workload,
@@ -149,14 +150,14 @@ function begunAt(
   const before = begun.get(uid)
   if (before !== undefined) return before
   const said = restartedAt(workload, change)
-  // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
+  // A policy may return to earlier enforcers: earlier restarts for them do not count. A removal happens once.
   if (said === undefined || (said < since && !removing)) return undefined
   const at = now - Math.max(0, wall - Math.max(said, since))
   begun.set(uid, at)
   return at
 }
 
-/** With all its pods in the profile, a workload is through with the change, whatever becomes of it later. */
+/** A workload whose pods all have the profile is done, whatever happens to it later. */
 function placeByPods(workload: Workload, seen: PodsSeen | undefined, now: number, found: Survey): void {
   const isNew = seen?.resourceVersion !== workload.metadata.resourceVersion
   if (seen?.outside === 0) found.finished++

@@ -1,35 +1,38 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import type { PolicyMode, Target } from '../../src/api/types.ts'
 
-/** One change that the workloads of a policy are to pick up by a restart. */
+/** One change that a policy's workloads pick up by a restart. */
 export interface WantedRollout {
-  /** Names the change: the same text, the same change. Letters, digits and `-`. */
+  /** Identifies the change: letters, digits and `-`. */
   change: string
-  /** When it began, in milliseconds since the epoch by the time of day of the manager. */
+  /** When the change started, in milliseconds since the epoch by the manager's wall clock. */
   since: number
-  /** When the policy was made, or deleted, by the API server's clock: no workload made before that has picked it up. */
+  /** When the policy was created or deleted, by the API server's clock: no earlier workload has picked it up. */
   stamp: number
-  /** The policy goes: its profile is to leave the pod templates. */
+  /** The policy is being removed: take its profile out of the pod templates. */
   removing: boolean
-  /** Undefined for a policy of the whole cluster. */
+  /** Undefined for a cluster policy. */
   namespace: string | undefined
   target: Target
   profileName: string
   enforcers: readonly KernelEnforcer[]
-  /** Of Seccomp, whose profile is the runtime's own in one of them; undefined where any will do, as the policy goes. */
+  /** For Seccomp, which uses the runtime's own profile in one mode; undefined, as in a removal, for any mode. */
   mode: PolicyMode | undefined
 }
 
-/** How far it is. Level-triggered: the newest counts. */
+/** Progress of a rollout. Level-triggered: the newest report counts. */
 export interface RolloutProgress {
   change: string
-  /** As it was wanted: a policy may come back to a change, whose workloads are then restarted again. */
+  /** As in the request: a policy may return to a change, which restarts its workloads again. */
   since: number
   state: 'running' | 'paused' | 'done'
-  /** Workloads that were restarted for the change, and are well. */
+  /** Workloads that were restarted for the change and are healthy. */
   restarted: number
-  /** Those, and the ones that are to follow. */
+  /** Restarted workloads plus waiting ones. */
   total: number
-  /** Why it is paused, or what is stuck while others go on, and what to do; in the end, what other policies confine; else empty. */
+  /**
+   * Why it is paused or what is stuck, and what to do; at the end, which workloads other policies confine; otherwise
+   * empty.
+   */
   message: string
 }

@@ -2,13 +2,13 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 
 /** Why an ask got no reply. */
 export type AskErrorCode =
-  /** None came in time. The actor may still handle the message. */
+  /** No reply in time. The actor may still handle the message. */
   | 'TIMEOUT'
-  /** The mailbox was full, or a newer message took the place of this one in it. */
+  /** The mailbox was full, or a newer message replaced this one. */
   | 'MAILBOX_FULL'
-  /** The actor has stopped, or did before it came to the message. */
+  /** The actor stopped before it handled the message. */
   | 'STOPPED'
-  /** The actor failed over this message; `cause` is what it threw. */
+  /** The actor failed on this message; `cause` is the error. */
   | 'FAILED'
   /** The actor handled the message and gave no reply. */
   | 'NO_REPLY'
@@ -18,10 +18,10 @@ export type AskErrorCode =
   | 'LINK_FULL'
   /** The actor's thread died. */
   | 'THREAD_DIED'
-  /** The message, or the reply, can't be sent to another thread. */
+  /** The message or the reply cannot be cloned for another thread. */
   | 'NOT_CLONABLE'
 
-/** What the promise of an ask is rejected with. */
+/** The rejection of an ask's promise. */
 export class AskError extends Error {
   override readonly name = 'AskError'
   readonly code: AskErrorCode
@@ -35,7 +35,7 @@ export class AskError extends Error {
   }
 }
 
-/** An ask of this thread that waits for its reply. It is a link in the list of those with the same time limit. */
+/** A pending ask of this thread. It is a link in the list of the asks with the same timeout. */
 export class PendingAsk {
   readonly kind = 'ask'
   settled = false
@@ -72,8 +72,8 @@ export class PendingAsk {
 }
 
 /**
- * Asks with one time limit, oldest first, so the first is always the next to run out and one timer serves all of them.
- * The timer stays set when the list runs empty: setting one for each ask would cost more than the ask.
+ * Asks with one timeout, oldest first: the first always expires next, so one timer serves all. The timer stays set when
+ * the list becomes empty, because a timer for each ask would cost more than the ask.
  */
 class DeadlineList {
   private readonly clock: Clock
@@ -123,7 +123,7 @@ class DeadlineList {
   }
 }
 
-/** The time limits of all pending asks. */
+/** The timeouts of all pending asks. */
 export class Deadlines {
   private readonly clock: Clock
   private readonly lists = new Map<number, DeadlineList>()
@@ -135,19 +135,19 @@ export class Deadlines {
   add(ask: PendingAsk, limit: number): void {
     let list = this.lists.get(limit)
     if (list === undefined) {
-      // A list that ran out empty goes, so that time limits that are computed do not pile up.
+      // Remove a list that expires empty, so that computed timeouts do not accumulate.
       list = new DeadlineList(this.clock, limit, () => this.lists.delete(limit))
       this.lists.set(limit, list)
     }
     list.add(ask)
   }
 
-  /** How many different time limits are being kept. */
+  /** Number of different timeouts in use. */
   get size(): number {
     return this.lists.size
   }
 
-  /** Takes back all timers; asks that still wait keep waiting. */
+  /** Cancels all timers; pending asks stay pending. */
   cancel(): void {
     for (const list of this.lists.values()) list.cancel()
   }

@@ -9,18 +9,18 @@ import { type Failure, failuresInARow, restartDelay } from './supervision.ts'
 import { Timers } from './timers.ts'
 
 type Phase =
-  /** To be started, or started again. */
+  /** Must start, or restart. */
   | 'new'
-  /** To be activated: the state is the compact form. */
+  /** Must be activated: the state is the compact form. */
   | 'asleep'
   | 'running'
-  /** Failed, and waiting for its next start. */
+  /** Failed; waits for its next start. */
   | 'backing-off'
-  /** Waiting for the behaviour's `stop`. */
+  /** Waits for the behaviour's `stop`. */
   | 'ending'
   | 'ended'
 
-/** What few actors need, so that the others do not carry it. */
+/** Fields that few actors need, kept apart to save memory. */
 class Extras {
   timers: Timers | undefined
   failures = 0
@@ -31,16 +31,16 @@ class Extras {
 }
 
 /**
- * The instance of an actor: its state, its mailbox, and where it is in its life.
+ * The instance of an actor: its state, its mailbox and its phase.
  *
- * `scheduled` is what keeps it to one message at a time: it is set while the dispatcher has the actor, while a promise
- * of its behaviour is pending, and while it backs off. Whoever clears the reason schedules.
+ * `scheduled` keeps it to one message at a time: it is set while the dispatcher has the actor, while a promise of its
+ * behaviour is pending, and while it backs off. The code that ends such a state schedules the actor.
  */
 export class Cell extends Inbox implements Runnable {
   phase: Phase = 'new'
-  /** The sweep of its family in which it was last busy. */
+  /** The last sweep of its family in which it was busy. */
   epoch = 0
-  /** Its place in the family's list of instances. */
+  /** Its index in the family's list of instances. */
   index = 0
   private state: unknown
   private scheduled = false
@@ -162,7 +162,7 @@ export class Cell extends Inbox implements Runnable {
     const { kind, origin } = this
     this.message = undefined
     this.origin = undefined
-    // Known now, and only now: a behaviour that gets this far has handled a message.
+    // Set it only here: a behaviour that gets this far has handled a message without a promise.
     if (kind.awaits === undefined) kind.awaits = false
     kind.counters.processed++
     kind.counters.queued--
@@ -220,7 +220,7 @@ export class Cell extends Inbox implements Runnable {
 
   // ---- the end
 
-  /** Ends it, when it has handled what it has queued; resolves when it has ended. */
+  /** Ends the actor after its queued messages; resolves when it has ended. */
   stop(): Promise<void> {
     if (this.phase === 'ended') return Promise.resolve()
     return new Promise((resolve) => this.requestStop(true).wait(resolve))
@@ -239,7 +239,7 @@ export class Cell extends Inbox implements Runnable {
     return extras.ending
   }
 
-  /** Ends it at once, with whatever it has in hand. */
+  /** Ends the actor at once, even during a message. */
   abandon(): void {
     if (this.phase === 'ended') return
     if (this.busy) this.drop('abandoned', this.message, this.origin)
@@ -291,12 +291,12 @@ export class Cell extends Inbox implements Runnable {
 
   // ---- passivation
 
-  /** Whether nothing but its state would be lost with the instance. */
+  /** Whether the end of the instance would lose only its state. */
   get idle(): boolean {
     return this.phase === 'running' && !this.scheduled && !this.closed && !this.extras?.timers?.size
   }
 
-  /** Ends an idle instance without notice: the actor goes on without it. */
+  /** Ends an idle instance silently: the actor continues to exist. */
   passivate<Compact>(compact: (state: unknown) => Compact): Compact {
     const kept = compact(this.state)
     this.phase = 'ended'
@@ -306,7 +306,7 @@ export class Cell extends Inbox implements Runnable {
     return kept
   }
 
-  /** Gives a new instance the compact form to start from. */
+  /** Gives a new instance its compact form. */
   wakeFrom(compact: unknown): void {
     this.phase = 'asleep'
     this.state = compact
@@ -322,7 +322,7 @@ export class Cell extends Inbox implements Runnable {
     return healthy ? undefined : extras.lastFailure
   }
 
-  /** Who waits for the reply to the message in hand. */
+  /** The caller that waits for the reply to the current message. */
   askerOf(message: unknown): Asker | undefined {
     if (this.message !== message) throw new Error('Only the message in hand can be replied to')
     return this.origin?.kind === 'ask' ? this.origin : undefined

@@ -4,7 +4,7 @@ import type { ActorContext } from './behaviour.ts'
 import type { Cell } from './cell.ts'
 import type { AnyReference } from './reference.ts'
 
-/** What a behaviour sees of its actor and of the system. */
+/** A behaviour's view of its actor and of the system. */
 export class Context implements ActorContext<unknown> {
   private readonly cell: Cell
 

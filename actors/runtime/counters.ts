@@ -1,29 +1,29 @@
 import { type DeadLetterReason, noDeadLetters } from './dead-letters.ts'
 
-/** What happened so far to the actors of one family. Plain numbers, so it can be sent between threads and exported. */
+/** Counts of the actors of one family. Plain numbers, so that it can be sent to another thread and exported. */
 export interface Stats {
-  /** Messages sent to them: by tell, by ask, by timers that fired. */
+  /** Messages sent to the actors by tell, ask and timers. */
   readonly sent: number
-  /** Messages that were handled, well or not. */
+  /** Messages handled, with or without a failure. */
   readonly processed: number
-  /** Those of the processed messages that made their actor fail. */
+  /** Processed messages that made their actor fail. */
   readonly failed: number
-  /** Messages replaced by a newer one of their key; timer messages whose timer was set anew or cancelled in time. */
+  /** Messages replaced by a newer one of their key, and messages of timers that were reset or cancelled in time. */
   readonly coalesced: number
-  /** Messages in mailboxes, or in hand right now: `sent` less all that is counted above and below. */
+  /** Messages in mailboxes or being handled: `sent` minus all other counts. */
   readonly queued: number
-  /** The most messages that one mailbox has held. */
+  /** Maximum length of one mailbox. */
   readonly deepest: number
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>
-  /** How often an actor was started again after a failure. */
+  /** Restarts of actors after failures. */
   readonly restarts: number
   /** Actors with an instance in memory. */
   readonly live: number
-  /** Actors kept in their compact form only. */
+  /** Actors kept only in compact form. */
   readonly passivated: number
 }
 
-/** The counters behind `Stats`: those who count write to them. */
+/** The writable counters behind `Stats`. */
 export class Counters implements Stats {
   sent = 0
   processed = 0
@@ -37,10 +37,10 @@ export class Counters implements Stats {
   passivated = 0
 }
 
-/** A copy that stays as it is. */
+/** A copy that does not change. */
 export const copyStats = (stats: Stats): Stats => ({ ...stats, deadLetters: { ...stats.deadLetters } })
 
-/** Adds up; `deepest` is the deepest of all. */
+/** Sums all counts; `deepest` is the maximum. */
 export function sumStats(all: Iterable<Stats>): Stats {
   const sum = new Counters()
   for (const stats of all) {

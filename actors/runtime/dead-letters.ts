@@ -1,21 +1,21 @@
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 
-/** Every way in which a message can come to nothing. */
+/** All reasons why a message is not handled. */
 export const deadLetterReasons = [
   /** The mailbox was full. */
   'mailbox-full',
-  /** The actor had stopped, or was stopping, or stopped with the message still queued. */
+  /** The actor had stopped, was stopping, or stopped while the message was queued. */
   'stopped',
   /** No actor has the address. */
   'unknown-address',
-  /** The actor was stopped for good while it still worked on the message, because its time to stop was over. */
+  /** The time to stop was over while the actor still worked on the message. */
   'abandoned',
-  /** More messages are on the way to the thread than its link allows. */
+  /** Too many messages are on the way to the thread. */
   'link-full',
-  /** The thread died with the message on the way or in a mailbox. */
+  /** The thread died while the message was on the way or in a mailbox. */
   'thread-died',
-  /** The message holds a value that can't be sent to another thread. */
+  /** The message holds a value that cannot be cloned for another thread. */
   'not-clonable',
 ] as const
 
@@ -37,7 +37,7 @@ export const noDeadLetters = (): Record<DeadLetterReason, number> => ({
   'not-clonable': 0,
 })
 
-/** At most this many lines are logged for a reason in each interval. */
+/** Maximum number of log lines for a reason in each interval. */
 const LINES = 10
 const INTERVAL = 10_000
 
@@ -48,8 +48,8 @@ interface Window {
 }
 
 /**
- * Counts each dead letter, and logs it unless its reason was logged often of late. The first
- * line after a quiet spell says how many were left out. Contents are not logged, only the message's `type`.
+ * Counts each dead letter, and logs it unless its reason was logged often recently. The first line after a pause gives
+ * the number of omitted lines. Logs only the message's `type`, not its content.
  */
 export class DeadLetters {
   private readonly clock: Clock
@@ -66,7 +66,7 @@ export class DeadLetters {
     this.logOne(reason, address, message)
   }
 
-  /** Counts letters whose contents are gone: those that were in a thread when it died. */
+  /** Counts messages whose content is lost: those in a thread that died. */
   addMany(reason: DeadLetterReason, address: string, count: number, counters: Tally): void {
     if (count === 0) return
     counters.deadLetters[reason] += count

@@ -3,44 +3,43 @@ import type { Clock } from '../../src/base/clock.ts'
 import { checkCount } from './limits.ts'
 import { Ring } from './ring.ts'
 
-/** What actors of one behaviour have in common for the dispatcher. */
+/** Facts about a behaviour that the dispatcher uses. */
 export interface Habits {
-  /** Whether `start` or `receive` has ever returned a promise; undefined until a message was handled. */
+  /** Whether `start` or `receive` has ever returned a promise; undefined until the first message is handled. */
   awaits: boolean | undefined
 }
 
-/** An actor, as the dispatcher sees it. */
+/** The dispatcher's view of an actor. */
 export interface Runnable {
   readonly kind: Habits
-  /** Handles up to `limit` messages. The promise, if it gives one, resolves when the message in hand is done. */
+  /** Handles up to `limit` messages. A returned promise resolves when the current message is done. */
   turn(limit: number): Promise<void> | undefined
-  /** Whether it wants another turn. When not, it comes back to `schedule` by itself. */
+  /** Whether it wants another turn. If not, it calls `schedule` itself later. */
   again(): boolean
 }
 
 export interface DispatcherOptions {
-  /** How many behaviours await something at the same time. 64 unless given. */
+  /** Maximum number of behaviours that await at the same time. Default 64. */
   readonly concurrency?: number
-  /** The most messages that one actor handles before others get their turn. 64 unless given. */
+  /** Maximum number of messages that an actor handles in one turn. Default 64. */
   readonly batch?: number
 }
 
 const resolved = Promise.resolve()
 
-/** After this many milliseconds, or this many turns, timers and I/O of the process get their chance. */
+/** After this many milliseconds or turns, timers and I/O of the process run. */
 const SLICE = 5
 const SLICE_TURNS = 4_096
-/** The clock is looked at after so many turns: looking costs as much as two messages. */
+/** Turns between two reads of the clock: a read costs as much as two messages. */
 const LOOK = 8
 
 /**
- * Gives ready actors their turns, first come, first served. Turns always run from a microtask of the dispatcher, never
- * inside `tell`.
+ * Runs ready actors in order of arrival. Turns always run from a microtask of the dispatcher, never inside `tell`.
  *
- * Actors whose behaviour never returned a promise run one after another in `pump`, with no promise and no closure for a
- * message. All others share runners: a runner takes one ready actor after another and waits for each. Runners are jobs of a
- * p-queue, whose concurrency is therefore the number of behaviours that await at once; and however many of those hang,
- * actors that never wait are not held up.
+ * Actors whose behaviour never returned a promise run one after another in `pump`, without a promise or a closure for
+ * each message. Other actors share runners: a runner takes one ready actor after another and waits for each. Runners
+ * are jobs of a p-queue, whose concurrency limits the behaviours that await; even if all of them hang, actors that
+ * never wait continue.
  */
 export class Dispatcher {
   private readonly clock: Clock
@@ -49,7 +48,7 @@ export class Dispatcher {
   private readonly ready = new Ring<Runnable>()
   private readonly awaiting = new Ring<Runnable>()
   private pumpRequested = false
-  /** Runners that run or yield, not counting those that wait for a behaviour. */
+  /** Runners that run or yield, except those that wait for a behaviour. */
   private activeRunners = 0
 
   constructor(clock: Clock, { concurrency = 64, batch = 64 }: DispatcherOptions = {}) {
@@ -60,7 +59,7 @@ export class Dispatcher {
     this.queue = new PQueue({ concurrency })
   }
 
-  /** Whether nothing will happen until a timer fires or a promise of the outside world resolves. */
+  /** Whether nothing will happen until a timer fires or an external promise resolves. */
   get quiet(): boolean {
     return !this.pumpRequested && this.activeRunners === 0 && this.ready.size === 0
   }
@@ -73,7 +72,7 @@ export class Dispatcher {
 
   private request(): void {
     this.pumpRequested = true
-    // Not queueMicrotask: that makes an asynchronous resource each time, and costs three times as much.
+    // Not queueMicrotask: it creates an asynchronous resource each time and costs three times as much.
     void resolved.then(this.pump)
   }
 
@@ -92,7 +91,7 @@ export class Dispatcher {
       else this.becameAwaiting(actor, pending)
     }
     this.startRunners()
-    // Only now: a request while it ran would be a second pump, which no slice ends.
+    // Reset it only here: a request during the run would start a second pump, which no slice ends.
     this.pumpRequested = false
     if (this.ready.size > 0) this.request()
   }
@@ -105,7 +104,9 @@ export class Dispatcher {
     if (actor.again()) this.schedule(actor)
   }
 
-  /** The first promise of a behaviour is running by now; it counts towards the limit, and the next ones wait their turn. */
+  /**
+   * The behaviour's first promise is running already; it counts toward the limit, and later ones wait for their turn.
+   */
   private becameAwaiting(actor: Runnable, pending: Promise<void>): void {
     actor.kind.awaits = true
     void this.queue.add(() => pending)

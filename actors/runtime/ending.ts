@@ -1,8 +1,8 @@
-/** An actor that is about to end: how, and who waits for it. */
+/** An actor that is about to end: how it ends, and who waits for it. */
 export class Ending {
-  /** What is in the mailbox is handled first; else it becomes dead letters. */
+  /** Handle queued messages first; if false, they become dead letters. */
   drain: boolean
-  /** The behaviour's `stop` is still to be called. */
+  /** The behaviour's `stop` must still be called. */
   stopDue = false
   private waiters: (() => void)[] = []
 

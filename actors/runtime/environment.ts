@@ -21,29 +21,29 @@ export interface Environment {
   readonly mailboxes: MailboxPool
   /** Called with every failure of every actor. */
   failed(failure: Failure): void
-  /** The actor of an address; one that takes nothing, if there is none. */
+  /** The actor of an address; without one, a reference that refuses all messages. */
   lookup(address: string): AnyReference
 }
 
-/** What the actors of one family have in common. */
+/** What the actors of one family share. */
 export interface Kind {
   readonly environment: Environment
   readonly family: string
-  /** What comes before an actor's key in its address. */
+  /** The part of an address before the actor's key. */
   readonly prefix: string
   readonly behaviour: Behaviour<unknown, unknown>
   readonly mailbox: MailboxPolicy
   readonly supervision: Supervision
   readonly counters: Counters
   awaits: boolean | undefined
-  /** Counts the family's sweeps for idle actors. */
+  /** Number of the family's sweeps for idle actors. */
   epoch: number
   contextOf(actor: unknown): ActorContext<unknown>
-  /** Makes the state of a passivated actor from its compact form. */
+  /** Builds the state of a passivated actor from its compact form. */
   activate?(compact: unknown, key: string): unknown
 }
 
-/** What an ask is rejected with when its message became a dead letter. */
+/** The rejection code of an ask whose message became a dead letter. */
 export const askErrorCodes: Readonly<Record<DeadLetterReason, AskErrorCode>> = {
   'mailbox-full': 'MAILBOX_FULL',
   stopped: 'STOPPED',

@@ -10,42 +10,42 @@ import { AnyReference, type Reference } from './reference.ts'
 import type { Supervision } from './supervision.ts'
 
 export interface FamilyOptions<State, Message, Compact = never> {
-  /** One behaviour for all; `context.key` says which of them it is. */
+  /** One behaviour for all actors; `context.key` identifies the actor. */
   readonly behaviour: Behaviour<State, Message>
   readonly mailbox?: MailboxOptions<Message>
   readonly supervision?: Supervision
   /**
-   * An instance without a message for this many milliseconds is passivated, at the latest after twice as many. One that
-   * has timers is not idle. Above 0; Infinity keeps all. 60,000 unless given.
+   * Passivates an instance after this many milliseconds without a message, at the latest after twice as many. An actor
+   * with timers is not idle. Above 0; Infinity disables it. Default 60,000.
    */
   readonly idleAfter?: number
   /**
-   * What is kept of the state while there is no instance: the smaller the better, a number best. Undefined keeps nothing.
-   * Unless given nothing is kept, and the next message has `start` build the state.
+   * The part of the state to keep without an instance: the smaller the better; a number is best. Undefined keeps
+   * nothing. Default: keep nothing, and let `start` build the state for the next message.
    */
   passivate?(state: State): Compact | undefined
-  /** The state of a passivated actor. `start` builds it if there is nothing kept, or after a failure. */
+  /** The state of a passivated actor. If nothing was kept, or after a failure, `start` builds it. */
   activate?(compact: Compact, key: string): State
 }
 
-/** Actors that are addressable without being there. */
+/** Actors that have an address before they have an instance. */
 export interface Family<Message> {
   readonly name: string
-  /** The actor of the key: any text, as short as it can be where there are a million. */
+  /** The actor of the key. A key is any text; keep it short if there are a million. */
   of(key: string): Reference<Message>
 }
 
-/** So many instances are looked at before others get the thread. */
+/** Number of instances checked before other work gets the thread. */
 const SWEEP = 5_000
 
-/** The actors of a family on this thread: an instance for those that are busy, the compact form for those that were. */
+/** The actors of a family on this thread: an instance for each active actor, a compact form for each passivated one. */
 export class LocalFamily<Message = unknown> implements Family<Message> {
   readonly name: string
   readonly environment: Environment
   private readonly kind: Kind
   private readonly idleAfter: number
   private readonly passivate: ((state: unknown) => unknown) | undefined
-  /** One map for both, so that an actor that comes and goes costs one entry and no second key. */
+  /** One map for both, so that an actor's return costs one entry and no second key. */
   private readonly actors = new Map<string, unknown>()
   private readonly instances: Cell[] = []
   private sweep: Timer | undefined
@@ -73,7 +73,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     return copyStats(this.kind.counters)
   }
 
-  /** The instance of an actor, made if there is none; undefined once the system stops. */
+  /** The instance of an actor, created if missing; undefined once the system stops. */
   instance(key: string): Cell | undefined {
     const known = this.actors.get(key)
     if (known instanceof Cell) return known
@@ -90,7 +90,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     return cell
   }
 
-  /** Makes a dead letter of a message that comes while the system stops. */
+  /** Makes a dead letter of a message that arrives while the system stops. */
   refuse(key: string, message: unknown, origin: Origin | undefined): false {
     this.kind.counters.sent++
     this.environment.deadLetters.add('stopped', this.kind.prefix + key, message, this.kind.counters)
@@ -98,7 +98,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     return false
   }
 
-  /** Makes no more instances; those that are there are the caller's to stop. Compact forms stay. */
+  /** Stops creating instances; the caller must stop the existing ones. Compact forms stay. */
   close(): readonly Cell[] {
     this.closed = true
     this.sweep?.cancel()
@@ -117,7 +117,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     last.index = cell.index
   }
 
-  /** One timer for all instances. What was not busy since two sweeps has been idle long enough. */
+  /** One timer serves all instances. An instance that was not busy for two sweeps is idle. */
   private readonly startSweep = (): void => {
     this.kind.epoch++
     this.sweepFrom(this.instances.length - 1)
@@ -125,7 +125,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 
   private sweepFrom(from: number): void {
     const to = Math.max(0, from - SWEEP)
-    // From the end, so that what takes the place of a removed instance was looked at already.
+    // Go backward, so that the instance that replaces a removed one was already checked.
     for (let i = Math.min(from, this.instances.length - 1); i >= to; i--) this.passivateIfIdle(this.instances[i]!)
     const { clock } = this.environment
     if (to > 0) this.sweep = clock.after(0, () => this.sweepFrom(to - 1))
@@ -162,7 +162,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 class FamilyReference<Message> extends AnyReference<Message> {
   private readonly family: LocalFamily<Message>
   private readonly key: string
-  /** The instance that took the last message, to save the search for it. */
+  /** The instance that took the last message; it saves a lookup. */
   private cell: Cell | undefined
 
   constructor(family: LocalFamily<Message>, key: string) {

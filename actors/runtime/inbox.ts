@@ -4,14 +4,14 @@ import type { Mailbox } from './mailbox.ts'
 import type { Origin } from './origin.ts'
 
 /**
- * The part of an actor that takes messages in, or makes dead letters of them, and keeps the counts. Each message is
- * counted as sent when it comes, as queued until it is done, and then as processed, coalesced or a dead letter.
+ * The receiving part of an actor: takes messages or makes them dead letters, and counts them. Each message counts as
+ * sent on arrival, as queued until it is done, and then as processed, coalesced or a dead letter.
  */
 export abstract class Inbox {
   readonly kind: Kind
   readonly key: string
   protected mailbox: Mailbox | undefined
-  /** It takes no more messages: it ends, or has ended. */
+  /** It takes no messages: it is ending or has ended. */
   protected closed = false
 
   constructor(kind: Kind, key: string) {
@@ -23,10 +23,10 @@ export abstract class Inbox {
     return this.kind.prefix + this.key
   }
 
-  /** Sees to it that it gets a turn. */
+  /** Makes sure that the actor gets a turn. */
   abstract wake(): void
 
-  /** Takes a message, or makes a dead letter of it. */
+  /** Takes a message, or makes it a dead letter. */
   deliver(message: unknown, origin: Origin | undefined): boolean {
     const { counters, mailbox: policy } = this.kind
     const key = origin === undefined ? policy.coalesce?.(message) : undefined
@@ -47,7 +47,7 @@ export abstract class Inbox {
     return true
   }
 
-  /** Takes the message of a timer. There is always room: each key has one timer. */
+  /** Takes the message of a timer. It always fits, because each key has one timer. */
   protected timerFired(message: unknown, origin: Origin): void {
     const mailbox = this.mailbox ?? this.openMailbox()
     this.kind.counters.sent++
@@ -60,19 +60,19 @@ export abstract class Inbox {
     return this.mailbox !== undefined && this.mailbox.size > 0
   }
 
-  /** Gives the empty mailbox back, for another actor to use. */
+  /** Returns the empty mailbox to the pool. */
   protected closeMailbox(): void {
     if (this.mailbox !== undefined) this.kind.environment.mailboxes.give(this.mailbox)
     this.mailbox = undefined
   }
 
-  /** Refuses what had been taken already. */
+  /** Makes a dead letter of a queued message. */
   protected drop(reason: DeadLetterReason, message: unknown, origin: Origin | undefined): void {
     this.kind.counters.queued--
     this.refuse(reason, message, origin)
   }
 
-  /** Makes dead letters of everything that waits. */
+  /** Makes dead letters of all queued messages. */
   protected dropAll(): void {
     const { mailbox } = this
     while (mailbox !== undefined && mailbox.size > 0) {

@@ -1,4 +1,4 @@
-/** What others use of this room. The other modules are its inside. */
+/** The public interface of this folder. Other modules are internal. */
 export { AskError, type AskErrorCode } from './ask.ts'
 export { type ActorContext, assertNever, type Behaviour } from './behaviour.ts'
 export type { Stats } from './counters.ts'

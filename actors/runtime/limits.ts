@@ -1,6 +1,6 @@
 /**
- * Checks of times and counts that a caller gives. A wrong one is a bug of the caller, and one that would otherwise show
- * as something that never happens, or happens at once; so each check throws a RangeError that says what was given.
+ * Checks of times and counts from callers. A wrong value is a bug of the caller that would otherwise show as an action
+ * that never happens or happens at once, so each check throws a RangeError with the value.
  */
 
 /** @throws {RangeError} unless it is a whole number from 1 */
@@ -8,7 +8,7 @@ export function checkCount(what: string, given: number): void {
   if (!(Number.isInteger(given) && given >= 1)) refuse(what, 'a whole number from 1', given)
 }
 
-/** @throws {RangeError} unless it is a finite number above 0, in milliseconds say */
+/** @throws {RangeError} unless it is a finite number above 0 */
 export function checkAboveZero(what: string, given: number): void {
   if (!(Number.isFinite(given) && given > 0)) refuse(what, 'a finite number above 0', given)
 }
@@ -23,7 +23,7 @@ export function checkFromZeroOrForever(what: string, given: number): void {
   if (!(typeof given === 'number' && given >= 0)) refuse(what, 'a number from 0, or Infinity', given)
 }
 
-/** @throws {RangeError} unless it is a finite number: a point in time, which may lie before the epoch */
+/** @throws {RangeError} unless it is finite: a point in time, which may be before the epoch */
 export function checkTime(what: string, given: number): void {
   if (!Number.isFinite(given)) refuse(what, 'a finite number', given)
 }

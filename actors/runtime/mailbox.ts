@@ -2,18 +2,18 @@ import { checkCount } from './limits.ts'
 import type { Origin } from './origin.ts'
 
 export interface MailboxOptions<Message = unknown> {
-  /** The most messages that wait at once: a whole number from 1. One that finds the mailbox full is not taken. 1,000 unless given. */
+  /** Maximum number of waiting messages: a whole number from 1. A full mailbox refuses messages. Default 1,000. */
   readonly capacity?: number
   /**
-   * The key of a level-triggered message, undefined for any other. While a message of the key waits, a newer one
-   * replaces it in its place, full mailbox or not. A message of an ask has a reply to give, so it is never replaced.
+   * The key of a level-triggered message; undefined for other messages. A newer message replaces a waiting one of the
+   * same key in its position, even in a full mailbox. An ask's message needs a reply, so it is never replaced.
    */
   coalesce?(message: Message): string | number | undefined
 }
 
 export type Key = string | number
 
-/** `MailboxOptions` with every default filled in. */
+/** `MailboxOptions` with all defaults set. */
 export interface MailboxPolicy {
   readonly capacity: number
   readonly coalesce: ((message: unknown) => Key | undefined) | undefined
@@ -30,24 +30,24 @@ export function mailboxPolicy<Message>(options: MailboxOptions<Message> = {}): M
 }
 
 const SMALLEST = 8
-/** A larger one is not kept for the next actor. */
+/** A larger mailbox is not kept for the next actor. */
 const LARGEST_KEPT = 1_024
-/** So many are kept: as many actors as are busy at once in most systems. */
+/** Maximum number of kept mailboxes: in most systems, enough for all busy actors. */
 const KEPT = 1_024
 
 /**
- * The messages that wait for one actor, in order: a circular array with two slots a message, for it and its origin.
- * Positions count up for ever; the slot is the position modulo the size.
+ * An actor's waiting messages, in order: a circular array with two slots for each message, one for its origin.
+ * Positions grow for ever; the slot is the position modulo the size.
  */
 export class Mailbox {
   private slots: unknown[] = new Array(SMALLEST * 2).fill(undefined)
   private mask = SMALLEST - 1
   private head = 0
   private tail = 0
-  /** Where the newest waiting message of each key is. */
+  /** Position of the newest waiting message of each key. */
   private keys: Map<Key, number> | undefined
   private coalesce: MailboxPolicy['coalesce']
-  /** The origin of the message that was taken last. */
+  /** The origin of the last taken message. */
   origin: Origin | undefined
 
   get size(): number {
@@ -58,7 +58,7 @@ export class Mailbox {
     return this.mask < LARGEST_KEPT
   }
 
-  /** Readies an empty mailbox for an actor. */
+  /** Prepares an empty mailbox for an actor. */
   open(policy: MailboxPolicy): void {
     this.coalesce = policy.coalesce
     this.origin = undefined
@@ -88,7 +88,7 @@ export class Mailbox {
     this.keys.set(key, this.tail - 1)
   }
 
-  /** The oldest message; its origin is in `origin`. There must be one. */
+  /** The oldest message; `origin` then has its origin. There must be one. */
   take(): unknown {
     const position = this.head++
     const slot = (position & this.mask) << 1
@@ -121,7 +121,7 @@ export class Mailbox {
   }
 }
 
-/** Empty mailboxes, kept for the next actor that gets a message, so that an idle actor needs none. */
+/** Empty mailboxes, kept for the next actor that gets a message: an idle actor needs none. */
 export class MailboxPool {
   private readonly free: Mailbox[] = []
 

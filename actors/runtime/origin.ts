@@ -1,10 +1,10 @@
 import type { AskErrorCode } from './ask.ts'
 
-/** Who waits for the reply to a message. */
+/** The caller that waits for the reply to a message. */
 export interface Asker {
   readonly kind: 'ask'
   settled: boolean
-  /** Settles it; a second time, or after its time limit, nothing happens. */
+  /** Settles the ask; a second call, or a call after the timeout, does nothing. */
   answer(value: unknown): void
   fail(code: AskErrorCode, cause?: unknown): void
 }
@@ -13,9 +13,9 @@ export interface Asker {
 export interface DueTimer {
   readonly kind: 'timer'
   readonly key: string
-  /** False once it was cancelled or set anew: then its message, if still queued, is skipped. */
+  /** False after it was cancelled or reset: its queued message is skipped. */
   live: boolean
 }
 
-/** Where a message in a mailbox came from, beside its contents. One that was sent with `tell` has none. */
+/** Where a message in a mailbox came from. A message sent with `tell` has no origin. */
 export type Origin = Asker | DueTimer

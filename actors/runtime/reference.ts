@@ -4,37 +4,34 @@ import type { Origin } from './origin.ts'
 import type { ReplyTo, RequestsOf } from './request.ts'
 
 export interface AskOptions {
-  /** How long to wait for the reply, in milliseconds: a finite number above 0. 5,000 unless given. */
+  /** Timeout for the reply, in milliseconds: a finite number above 0. Default 5,000. */
   readonly timeout?: number
 }
 
 export interface StopOptions {
-  /**
-   * After this many milliseconds actors end even in the middle of a message; with Infinity they are waited for without
-   * end. 30,000 unless given.
-   */
+  /** After this many milliseconds actors end even during a message; Infinity waits for ever. Default 30,000. */
   readonly within?: number
 }
 
-/** All that others know of an actor. It works the same wherever the actor lives, and whether it exists yet or not. */
+/** The interface to an actor for others. It works the same on any thread, and before the actor exists. */
 export interface Reference<Message> {
   /** `family/key`. */
   readonly address: string
   /**
-   * Sends a message. From one sender to one receiver messages keep their order.
-   * @returns false if it was not taken and became a dead letter. For an actor on another thread: if it was not sent.
+   * Sends a message. Messages from one sender to one receiver keep their order.
+   * @returns false if it became a dead letter; for an actor on another thread: if it was not sent
    */
   tell(message: Message): boolean
   /**
-   * Sends a request and waits for its reply. An actor that awaits another one's reply takes no message meanwhile; two
-   * that do so to each other wait until the time limit.
+   * Sends a request and waits for its reply. An actor that awaits a reply takes no message meanwhile; two actors that
+   * wait for each other wait until the timeout.
    * @throws {AskError} (as rejection)
-   * @throws {RangeError} (as rejection) if the time limit is none; nothing is sent then
+   * @throws {RangeError} (as rejection) if the timeout is invalid; nothing is sent then
    */
   ask<Sent extends RequestsOf<Message>>(message: Sent, options?: AskOptions): Promise<ReplyTo<Message, Sent>>
 }
 
-/** What all kinds of reference share: each says how it delivers. */
+/** The common part of all references; each kind defines its delivery. */
 export abstract class AnyReference<Message = unknown> implements Reference<Message> {
   private readonly deadlines: Deadlines
 
@@ -45,7 +42,7 @@ export abstract class AnyReference<Message = unknown> implements Reference<Messa
   abstract readonly address: string
   /** Whether another actor may have the address by now. */
   abstract readonly stale: boolean
-  /** Takes a message, or makes a dead letter of it and returns false; an ask is settled then. */
+  /** Takes a message, or makes it a dead letter and returns false; an ask is settled then. */
   abstract deliver(message: unknown, origin: Origin | undefined): boolean
 
   tell(message: Message): boolean {

@@ -1,12 +1,12 @@
 declare const reply: unique symbol
 
 /**
- * A message that may be sent with `ask` as well as with `tell`, with the type of its reply. The symbol exists for the type checker only:
+ * A message that `ask` and `tell` accept, with the type of its reply. The symbol exists only for the type checker:
  * `type Status = Request<{ type: 'status' }, { ready: boolean }>` is sent as plain `{ type: 'status' }`.
  */
 export type Request<Body extends object, Reply> = Body & { readonly [reply]?: Reply }
 
-/** Those members of a message union that are requests. */
+/** The members of a message union that are requests. */
 export type RequestsOf<Message> = Message extends unknown
   ? typeof reply extends keyof Message
     ? Message
@@ -16,7 +16,7 @@ export type RequestsOf<Message> = Message extends unknown
 /** The type of the reply to a request. */
 export type ReplyOf<Message> = Message extends { readonly [reply]?: infer Reply } ? Reply : never
 
-/** The type of the reply that an actor with these messages gives to what was sent. */
+/** The reply type of an actor with these messages to the message sent. */
 export type ReplyTo<Message, Sent> =
   RequestsOf<Message> extends infer Member
     ? Member extends unknown

@@ -1,6 +1,6 @@
 const SMALLEST = 16
 
-/** A queue in a circular array: pushing and taking move no element, and the array doubles when it is full. */
+/** A queue in a circular array: push and shift move no elements; a full array doubles. */
 export class Ring<Item> {
   private items: (Item | undefined)[] = new Array(SMALLEST).fill(undefined)
   private head = 0
@@ -15,7 +15,7 @@ export class Ring<Item> {
     this.items[(this.head + this.count++) & (this.items.length - 1)] = item
   }
 
-  /** The oldest item; undefined when there is none. */
+  /** Removes the oldest item; undefined if there is none. */
   shift(): Item | undefined {
     if (this.count === 0) return undefined
     const item = this.items[this.head]

@@ -18,7 +18,7 @@ class SimulatedTimer implements Timer {
   cancel(): void {
     if (!this.live) return
     this.live = false
-    // It may stay for long until it surfaces, and nothing is to stay with it.
+    // It may stay in the heap for long, so it must not keep its callback alive.
     this.callback = nothing
     this.onCancel()
   }
@@ -30,16 +30,16 @@ const before = (a: SimulatedTimer, b: SimulatedTimer): boolean =>
   a.due < b.due || (a.due === b.due && a.order < b.order)
 
 /**
- * A clock that stands still until it is moved. Timers fire in the order of their time, and those of one instant in the
- * order in which they were set, so a run is the same each time. `Simulation` moves it along with an actor system.
+ * A clock that moves only on request. Timers fire in order of time, and in order of creation within one instant, so
+ * each run is the same. `Simulation` moves it together with an actor system.
  */
 export class SimulatedClock implements Clock {
   private time: number
-  /** By how much the time of day was set. */
+  /** Offset of the wall clock. */
   private wallOffset = 0
   private set = 0
   private cancelled = 0
-  /** A binary heap. Cancelled timers stay until they surface, or until they are the larger part. */
+  /** A binary heap. Cancelled timers stay until they reach the top or outnumber the others. */
   private heap: SimulatedTimer[] = []
 
   /** @param start milliseconds since the Unix epoch */
@@ -52,22 +52,22 @@ export class SimulatedClock implements Clock {
     return this.time
   }
 
-  /** The same as `now`, until the time of day is set. */
+  /** Equal to `now` until the wall clock is set. */
   wall(): WallMs {
     return asWall(this.time + this.wallOffset)
   }
 
-  /** Sets the time of day by so many milliseconds, back if they are negative. No timer moves. */
+  /** Moves the wall clock by this many milliseconds, back if negative. Timers do not move. */
   setWall(by: number): void {
     this.wallOffset += by
   }
 
-  /** How many timers are set. */
+  /** Number of set timers. */
   get timers(): number {
     return this.heap.length - this.cancelled
   }
 
-  /** When the next timer fires, in milliseconds since the epoch; undefined when none is set. */
+  /** When the next timer fires, in milliseconds since the epoch; undefined if none is set. */
   get next(): number | undefined {
     this.dropCancelled()
     return this.heap[0]?.due
@@ -85,7 +85,7 @@ export class SimulatedClock implements Clock {
   }
 
   /**
-   * Moves to the next timer, if one is due at or before `limit`, and fires that one alone; otherwise moves to `limit`.
+   * Moves to the next timer at or before `limit` and fires only that timer; otherwise moves to `limit`.
    * @returns whether a timer fired
    */
   step(limit: number): boolean {
@@ -101,7 +101,9 @@ export class SimulatedClock implements Clock {
     return true
   }
 
-  /** Moves time on by `duration` milliseconds and fires what falls due. Promises get no turn in between: see `Simulation`. */
+  /**
+   * Moves time by `duration` milliseconds and fires the due timers. Promises do not run in between: see `Simulation`.
+   */
   advance(duration: number): void {
     checkFromZero('The time to advance', duration)
     const limit = this.time + duration

@@ -12,9 +12,8 @@ export interface SimulationOptions extends Omit<SystemOptions, 'clock' | 'random
 }
 
 /**
- * An actor system under a clock that is moved by hand and a seeded source of randomness, for tests and for the sandbox.
- * A run is repeatable as long as behaviours wait for nothing but messages, the clock (`sleep`) and each other; a
- * promise that real I/O resolves is not waited for.
+ * An actor system with a manual clock and a seeded source of randomness, for tests and the sandbox. A run is repeatable
+ * if behaviours wait only for messages, the clock (`sleep`) and each other; it does not wait for promises of real I/O.
  */
 export class Simulation {
   readonly clock: SimulatedClock
@@ -27,20 +26,20 @@ export class Simulation {
     this.system = new ActorSystem({ ...options, clock: this.clock, random: this.random })
   }
 
-  /** Lets everything happen that can happen at this instant. Time stands still. */
+  /** Runs everything that can happen now. Time does not move. */
   async settle(): Promise<void> {
-    // A macrotask comes after all microtasks, so every promise that could resolve by itself has done so.
+    // A macrotask runs after all microtasks, so every promise that could resolve has resolved.
     do await new Promise<void>((resolve) => setImmediate(resolve))
     while (!this.system.environment.dispatcher.quiet)
   }
 
-  /** Runs for a time, in milliseconds; timers fire one by one, and what follows from each happens before the next. */
+  /** Runs for this many milliseconds; timers fire one by one, and the effects of each happen before the next. */
   async runFor(duration: number): Promise<void> {
     checkFromZero('The time to run', duration)
     await this.runUntilTime(this.clock.now() + duration)
   }
 
-  /** Runs up to a point in time, in milliseconds since the epoch. */
+  /** Runs until a point in time, in milliseconds since the epoch. */
   async runUntilTime(time: number): Promise<void> {
     checkTime('The time to run until', time)
     await this.settle()
@@ -49,7 +48,7 @@ export class Simulation {
 
   /**
    * Runs until the condition holds.
-   * @returns whether it did before the time was over
+   * @returns whether it held within the time
    */
   async runUntil(condition: () => boolean, within = 3_600_000): Promise<boolean> {
     checkFromZero('The time to run', within)
@@ -62,7 +61,7 @@ export class Simulation {
     return true
   }
 
-  /** Runs until no timer is left, or the time is over: after that nothing happens without a message from outside. */
+  /** Runs until no timer is left or the time is over: then only an external message causes work. */
   async runUntilQuiet(within = 3_600_000): Promise<boolean> {
     return this.runUntil(() => this.clock.timers === 0, within)
   }

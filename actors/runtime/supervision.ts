@@ -3,17 +3,20 @@ import type { Random } from '../../src/base/random.ts'
 import { checkFromZero, checkFromZeroOrForever } from './limits.ts'
 
 /**
- * How an actor that failed is started again. One failure concerns one actor: its siblings never notice. Nothing is ever given up: the
- * state comes from what holds the truth, so a later start may go well.
+ * How a failed actor restarts. A failure concerns one actor; others do not notice. Actors always restart: the state
+ * comes from the source of truth, so a later start may succeed.
  */
 export interface Supervision {
-  /** The backoff after the first failure, in milliseconds; it doubles with each further one. 100 unless given. */
+  /** Backoff after the first failure, in milliseconds; it doubles with each further failure. Default 100. */
   readonly firstBackoff?: number
-  /** Where the backoff stops growing, in milliseconds. 60,000 unless given. */
+  /** Longest backoff, in milliseconds. Default 60,000. */
   readonly longestBackoff?: number
-  /** After this many milliseconds without a failure the next one counts as the first; with Infinity never. 60,000 unless given. */
+  /**
+   * After this many milliseconds without a failure the next failure counts as the first; Infinity: never. Default
+   * 60,000.
+   */
   readonly healthyAfter?: number
-  /** Called with each failure, such as to put it on a status. */
+  /** Called with each failure, for example to write it to a status. */
   report?(failure: Failure): void
 }
 
@@ -22,32 +25,32 @@ export interface Failure {
   readonly address: string
   readonly family: string
   readonly key: string
-  /** What was thrown. */
+  /** The thrown error. */
   readonly error: unknown
-  /** In which function of the behaviour it was thrown. */
+  /** The behaviour's function that threw. */
   readonly during: 'start' | 'activate' | 'receive' | 'stop'
-  /** The message in hand, when it was `receive`. It is not handled again. */
+  /** The current message, if `receive` threw. It is not handled again. */
   readonly message?: unknown
-  /** The number of failures in a row, with this one. */
+  /** Consecutive failures, including this one. */
   readonly failures: number
-  /** In how many milliseconds the actor starts again; undefined when it was ending. */
+  /** Milliseconds until the actor restarts; undefined if it was ending. */
   readonly retryIn?: number
 }
 
-/** How long to wait before the next start. */
+/** Delay before the next start. */
 export function restartDelay(supervision: Supervision, failures: number, random: Random): number {
   const { firstBackoff: first = 100, longestBackoff: longest = 60_000 } = supervision
   return backoff(failures - 1, { first, longest }, random)
 }
 
-/** @throws {RangeError} if a time is none */
+/** @throws {RangeError} if a time is invalid */
 export function checkSupervision({ firstBackoff = 0, longestBackoff = 0, healthyAfter = 0 }: Supervision): void {
   checkFromZero('The first backoff', firstBackoff)
   checkFromZero('The longest backoff', longestBackoff)
   checkFromZeroOrForever('The time after which an actor counts as healthy', healthyAfter)
 }
 
-/** The number of failures in a row after one more. */
+/** The number of consecutive failures after one more. */
 export function failuresInARow(supervision: Supervision, before: number, upFor: number): number {
   return upFor >= (supervision.healthyAfter ?? 60_000) ? 1 : before + 1
 }

@@ -17,20 +17,20 @@ import { checkSupervision, type Failure } from './supervision.ts'
 import { UnknownReference } from './unknown-reference.ts'
 
 export interface SystemOptions extends DispatcherOptions {
-  /** The machine's clock unless given. */
+  /** Default: the machine's clock. */
   readonly clock?: Clock
-  /** For backoff, and for behaviours. `Math.random` unless given. */
+  /** For backoff and for behaviours. Default `Math.random`. */
   readonly random?: Random
-  /** Nothing is logged unless given; everything is counted. */
+  /** Default: no log. Counters work without it. */
   readonly logger?: Logger
-  /** Called with every failure of every actor; it is logged either way. */
+  /** Called with every failure of every actor, which is also logged. */
   onFailure?(failure: Failure): void
-  /** Finds the actors of addresses that this system does not know. For the systems of threads. */
+  /** Finds actors of unknown addresses. For the systems of threads. */
   elsewhere?(address: string): AnyReference
 }
 
 export interface SystemStats {
-  /** All actors of this thread, and messages to addresses without an actor. */
+  /** All actors of this thread, and messages to unknown addresses. */
   readonly total: Stats
   /** The families of this thread, by name. */
   readonly families: Readonly<Record<string, Stats>>
@@ -43,9 +43,9 @@ export class ActorSystem {
   private readonly options: SystemOptions
   private readonly families = new Map<string, LocalFamily>()
   private readonly threads = new Map<string, Thread>()
-  /** Which thread has a family. */
+  /** The thread of each placed family. */
   private readonly placed = new Map<string, Thread>()
-  /** Of messages to addresses without an actor. */
+  /** Counts messages to unknown addresses. */
   private readonly unknown = new Counters()
   private stopping = false
 
@@ -67,8 +67,8 @@ export class ActorSystem {
   }
 
   /**
-   * Defines actors that are addressable without being there: `family/key`.
-   * @throws {Error} if the name is taken, or is none, or the system stops
+   * Defines actors that have an address (`family/key`) before they have an instance.
+   * @throws {Error} if the name is taken or invalid, or the system stops
    */
   family<State, Message, Compact = never>(
     name: string,
@@ -76,7 +76,7 @@ export class ActorSystem {
   ): Family<Message> {
     this.assertOpen()
     this.assertFree(name)
-    // The family hands each function only what another one of the same options made.
+    // The family passes to each function only values that another function of the same options made.
     const untyped = options as unknown as FamilyOptions<unknown, unknown, unknown>
     const family = new LocalFamily<Message>(this.kind(untyped, name), name, untyped)
     this.families.set(name, family as LocalFamily)
@@ -84,8 +84,8 @@ export class ActorSystem {
   }
 
   /**
-   * Starts a worker thread with families of its own.
-   * @throws {Error} if the name, or that of a family, is taken, or the system stops
+   * Starts a worker thread with its own families.
+   * @throws {Error} if the name or a family's name is taken, or the system stops
    */
   thread(name: string, options: ThreadOptions): Thread {
     this.assertOpen()
@@ -97,24 +97,24 @@ export class ActorSystem {
     return thread
   }
 
-  /** Stops a thread and forgets it, with its counters: its name is free again once it has ended. See `stop` for `within`. */
+  /** Stops a thread and forgets it with its counters; its name is free once it has ended. See `stop` for `within`. */
   async endThread(thread: Thread, options: StopOptions = {}): Promise<void> {
     await thread.stop(options)
     this.threads.delete(thread.name)
     for (const [family, on] of this.placed) if (on === thread) this.placed.delete(family)
   }
 
-  /** The actor of an address, wherever it lives. The caller vouches for the type of its messages. */
+  /** The actor of an address, on any thread. The caller vouches for the type of its messages. */
   lookup<Message>(address: string): Reference<Message> {
     return this.find(address)
   }
 
-  /** The actor of an address on this thread. For messages that came here from another one. */
+  /** The actor of an address on this thread. For messages from another thread. */
   lookupHere(address: string): AnyReference {
     return this.findHere(address) ?? this.nowhere(address)
   }
 
-  /** Messages that wait for the actors of a family of this thread, or are in hand. */
+  /** Messages of a family of this thread that wait or are being handled. */
   queued(family: string): number {
     return this.families.get(family)?.counters.queued ?? 0
   }
@@ -125,19 +125,18 @@ export class ActorSystem {
     return { total: this.statsWith([]), families, threads }
   }
 
-  /** The sum of all counters of this thread and those given. */
+  /** The sum of all counters of this thread and of `others`. */
   statsWith(others: readonly Stats[]): Stats {
     const families = [...this.families.values()].map(({ counters }) => counters)
     return sumStats([this.unknown, ...families, ...others])
   }
 
   /**
-   * Ends all actors and threads. Nothing new is taken from now on, also not what actors that end send each other.
-   * Resolves when all have ended. Actors of this thread come first and end at the latest after `within`; those of other
-   * threads have what they leave of it. A thread that does not end by then, because it never comes back from a message,
-   * say, is killed a tenth of its time later, though 250 ms at the least and 2 s at the most: with 300 all is over after
-   * some 550 ms, with 30,000 after 32 s.
-   * @throws {RangeError} (as rejection) if `within` is no time; nothing is stopped then
+   * Ends all actors and threads. No message is accepted from now on, not even between ending actors. Resolves when all
+   * have ended. Actors of this thread come first and end within `within`; other threads' actors get the rest of that
+   * time. A thread that hangs is killed a tenth of the time later, at least 250 ms and at most 2 s: after 550 ms for
+   * 300, after 32 s for 30,000.
+   * @throws {RangeError} (as rejection) if `within` is invalid; nothing is stopped then
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const { within = 30_000 } = options
@@ -203,7 +202,7 @@ export class ActorSystem {
   private failed(failure: Failure): void {
     const { log } = this.environment
     const { address: actor, error: err, during, failures, retryIn: retryMs } = failure
-    // What fails for a reason outside of the program is a value to its behaviour: this is a bug, and its stack says where.
+    // Behaviours handle external failures as values, so this error is a bug; its stack shows where.
     log.error({ actor, err, during, failures, retryMs }, 'an actor failed')
     try {
       this.options.onFailure?.(failure)

@@ -9,7 +9,7 @@ interface KeyedTimer extends DueTimer {
   armed: Timer | undefined
 }
 
-/** The timers of one actor, by key. The actor has one only while it has timers. */
+/** The timers of one actor, by key. It exists only while the actor has timers. */
 export class Timers {
   private readonly clock: Clock
   private readonly send: Send
@@ -49,7 +49,7 @@ export class Timers {
 
   /**
    * Called when the message of a timer is taken from the mailbox.
-   * @returns whether it is to be handled
+   * @returns whether to handle it
    */
   taken(timer: DueTimer): boolean {
     if (timer.live) this.timers.delete(timer.key)

@@ -4,7 +4,7 @@ import type { DeadLetters } from './dead-letters.ts'
 import type { Origin } from './origin.ts'
 import { AnyReference } from './reference.ts'
 
-/** The reference that an address without an actor gives: what it is sent becomes dead letters. */
+/** The reference of an address without an actor: its messages become dead letters. */
 export class UnknownReference extends AnyReference {
   override readonly address: string
   override readonly stale = true

@@ -1,10 +1,10 @@
 import type { AnyReference } from '../reference.ts'
 import type { SentAddress } from './protocol.ts'
 
-/** So many addresses have a number at once. */
+/** Maximum number of addresses with a number. */
 const LIMIT = 32_768
 
-/** A reference that remembers the number of its address, and under which numbering. */
+/** A reference that remembers its address's number, and the numbering that it belongs to. */
 export interface Numbered {
   readonly address: string
   number: number
@@ -17,9 +17,8 @@ interface Known {
 }
 
 /**
- * The numbers that stand for addresses on a link: those that this side gave, and those that the other side did. A number
- * that is given again simply means the new address from there on. The owner clears them when nothing that waits to be
- * sent holds one.
+ * Numbers for addresses on a link, given by this side and by the other side. A number that is given again means the new
+ * address from then on. The owner clears them when no waiting item uses one.
  */
 export class Addresses {
   private readonly find: (address: string) => AnyReference
@@ -45,8 +44,8 @@ export class Addresses {
   }
 
   /**
-   * Sees to it that the reference has a number.
-   * @returns whether the other side has to be sent it
+   * Gives the reference a number if it has none.
+   * @returns whether the other side must be sent it
    */
   number(to: Numbered): boolean {
     if (to.numbering === this.numbering) return false
@@ -59,17 +58,17 @@ export class Addresses {
     return true
   }
 
-  /** The address that a number of this side stands for. */
+  /** The address of a number of this side. */
   nameOf(address: SentAddress): string {
     return typeof address === 'string' ? address : this.names[address]!
   }
 
-  /** Takes a number that the other side gave. */
+  /** Stores a number of the other side. */
   learn(number: number, address: string): void {
     this.known[number] = { address, reference: this.find(address) }
   }
 
-  /** The actor that the other side means. */
+  /** The actor that the other side addresses. */
   resolve(address: SentAddress): AnyReference {
     if (typeof address === 'string') return this.find(address)
     const known = this.known[address]!

@@ -25,44 +25,44 @@ export interface LinkOptions {
   /** The thread at the other end, for the log. */
   readonly name: string
   readonly environment: Environment
-  /** The most messages that wait here or are on the way. */
+  /** Maximum number of messages that wait here or are on the way. */
   readonly limit: number
   /** The actor of an address that the other side names. */
   resolve(address: string): AnyReference
-  /** The stats to report with what was delivered. Given at the thread's end only. */
+  /** The stats to report with deliveries. Set only on the thread's side. */
   stats?(): Stats
   ready?(): void
   close?(options: StopOptions): void
 }
 
-/** With so many messages delivered, or after so many milliseconds, a thread reports its stats. */
+/** A thread reports its stats after this many delivered messages, or this many milliseconds. */
 const REPORT_MESSAGES = 1_024
 const REPORT_INTERVAL = 50
 
 /**
- * One end of the connection between two threads. It sends messages in their order, keeps the asks that wait for a reply,
- * of both directions. What was sent counts as delivered once the other side has reported stats that
- * include it, so if the other side dies, all that may be lost is counted as lost.
+ * One end of the connection between two threads. It sends messages in order, and keeps the pending asks of both
+ * directions. Sent messages count as delivered once the other side's stats include them, so if that side dies, all
+ * messages that may be lost count as lost.
  */
 export class Link implements Receiver {
   readonly counters = new Counters()
   private readonly options: LinkOptions
   private readonly outbox: Outbox
-  /** Messages that went out, and those that are known to have arrived. */
+  /** Messages sent, and messages known to have arrived. */
   private posted = 0
   private arrived = 0
-  /** Messages that went out and are included in the stats that the other side last reported. */
+  /** Sent messages that the other side's last stats include. */
   private confirmed = 0
   private lastStats: Stats | undefined
   private readonly addresses: Addresses
   private readonly packer = new Packer()
-  /** How many of the packer's shapes the other side knows, and those of the other side. */
+  /** Number of the packer's shapes that the other side knows, and that side's shapes. */
   private shapesSent = 0
   private readonly shapes: Shape[] = []
   private asks = new Map<number, Asker>()
   private askIds = 0
   private purgeAt = 1_024
-  /** Goes up when the other side dies, so that its successor's asks are not answered by mistake. */
+  /** Incremented when the other side dies, so that a reply does not go to its successor's ask. */
   private generation = 0
   private ended = false
   private received = 0
@@ -81,7 +81,7 @@ export class Link implements Receiver {
     )
   }
 
-  /** What the thread at the other end last reported. */
+  /** The last report of the thread at the other end. */
   get reported(): Stats | undefined {
     return this.lastStats
   }
@@ -95,7 +95,7 @@ export class Link implements Receiver {
     this.outbox.attach(port)
   }
 
-  /** The other side is gone. What had not been sent stays, for its successor. */
+  /** The other side is gone. Unsent messages stay for its successor. */
   detach(): void {
     this.generation++
     const { environment, name } = this.options
@@ -116,7 +116,7 @@ export class Link implements Receiver {
       }
   }
 
-  /** Makes dead letters of everything that waits here, and of all that comes: the other side is gone for good. */
+  /** The other side is gone for good: waiting and later messages become dead letters. */
   end(): void {
     this.ended = true
     for (const item of this.outbox.clear()) this.dropItem(item, 'stopped')
@@ -124,7 +124,7 @@ export class Link implements Receiver {
     this.asks.clear()
   }
 
-  /** Sends all that waits, with the last stats: this end is about to close. */
+  /** Sends all waiting items and the last stats, before this end closes. */
   finish(): void {
     this.reportStats()
     this.outbox.flush()
@@ -146,7 +146,7 @@ export class Link implements Receiver {
   }
 
   private sendTell(address: SentAddress, message: unknown): void {
-    // A new thread knows no shapes; until it is there, messages wait as they are.
+    // A new thread knows no shapes; until it runs, messages wait unpacked.
     const shape = this.outbox.attached ? this.packer.shapeOf(message) : undefined
     if (shape === undefined) {
       this.outbox.tell(address, message)
@@ -159,7 +159,7 @@ export class Link implements Receiver {
     this.outbox.pack(address, shape, message as object)
   }
 
-  /** A message that waits, with its full address and in one piece. */
+  /** A waiting message, unpacked and with its full address. */
   private plain(item: unknown[]): unknown[] {
     const [operation, address, content, id] = item
     const name = this.addresses.nameOf(address as SentAddress)
@@ -167,7 +167,7 @@ export class Link implements Receiver {
     return [op.tell, name, operation === op.packed ? unpack(this.packer.shape(Number(content)), item, 4) : content]
   }
 
-  /** The number of an address, given to it if need be; without a thread at the other end, the address itself. */
+  /** The number of an address, assigned if necessary; without a thread at the other end, the address itself. */
   private short(to: Numbered): SentAddress {
     if (!this.outbox.attached) return to.address
     if (this.addresses.full && this.outbox.empty) this.addresses.clear()
@@ -274,7 +274,7 @@ export class Link implements Receiver {
 
   delivered(count: number, stats: Stats | undefined): void {
     this.arrived += count
-    // The thread's end gets no stats: its process is not going to die before it.
+    // The thread's side gets no stats: the main process does not die before it.
     if (stats === undefined && this.options.stats === undefined) return
     this.lastStats = stats
     this.counters.queued -= this.arrived - this.confirmed
@@ -282,7 +282,7 @@ export class Link implements Receiver {
     this.confirmed = this.arrived
   }
 
-  /** Reports to the other side what has arrived, so that it may send more; a thread adds its stats, but not every time. */
+  /** Reports deliveries to the other side, so that it may send more; a thread adds its stats, but not every time. */
   private reportDelivered(): void {
     const { stats, environment } = this.options
     this.unreported += this.received
@@ -303,7 +303,7 @@ export class Link implements Receiver {
     this.received = 0
     this.unreported = 0
     this.lastReport = environment.clock.now()
-    // What is queued now would count as lost, should the thread die after it is done.
+    // Messages queued now would count as lost if the thread died after it handled them.
     if (reported !== undefined && reported.queued > 0) this.reportSoon()
   }
 
@@ -329,7 +329,10 @@ export class Link implements Receiver {
   }
 }
 
-/** Log fields as they can be sent, whatever they hold: a value that can't be cloned would have to be logged, and so on. */
+/**
+ * Log fields in a form that can be cloned, whatever they hold: a failure to clone would cause another log line, and so
+ * on.
+ */
 function plainFields(fields: object): object {
   const plain = (value: unknown): unknown => {
     if (value instanceof Error) return sendError(value)
@@ -338,7 +341,7 @@ function plainFields(fields: object): object {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]))
 }
 
-/** Log fields as they were before `plainFields`: what is still an object there is an error, and loggers treat errors apart. */
+/** Log fields before `plainFields`: a remaining object is an error, which loggers format specially. */
 function withErrors(fields: object): object {
   const whole = (value: unknown): unknown => (typeof value === 'object' ? receiveError(value as SentError) : value)
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, whole(value)]))

@@ -1,24 +1,24 @@
 import type { Shape } from './packing.ts'
 import { type Batch, itemsOf, op, type SentAddress } from './protocol.ts'
 
-/** Where batches go: a worker, or in a worker its parent port. */
+/** Where batches go: a worker or, inside a worker, its parent port. */
 export interface Port {
   postMessage(batch: Batch): void
 }
 
-/** So many messages go in one batch. */
+/** Maximum number of messages in a batch. */
 const BATCH = 1_024
 
-/** Whether it is an item that counts as a message. */
+/** Whether the item counts as a message. */
 export const isMessage = (operation: unknown): boolean =>
   operation === op.tell || operation === op.ask || operation === op.packed
 
 /**
- * Collects what goes to another thread and sends it once a turn of the event loop, or when a batch is full. Without a
- * port it keeps what it has until there is one.
+ * Collects items for another thread, and sends them once in each turn of the event loop or when a batch is full.
+ * Without a port it keeps them.
  */
 export class Outbox {
-  /** Messages, of tell and of ask, that wait here. */
+  /** Waiting messages of tell and ask. */
   messages = 0
   private batch: Batch = []
   private port: Port | undefined
@@ -27,8 +27,8 @@ export class Outbox {
   private readonly refused: (item: unknown[], error: unknown) => void
 
   /**
-   * @param posted called with how many messages went out
-   * @param refused called with each item that could not be cloned
+   * @param posted called with the number of messages sent
+   * @param refused called with each item that cannot be cloned
    */
   constructor(posted: (messages: number) => void, refused: (item: unknown[], error: unknown) => void) {
     this.posted = posted
@@ -49,8 +49,8 @@ export class Outbox {
   }
 
   /**
-   * Keeps messages for the next port; replies were for the one that is gone.
-   * @param plain a message without anything that only the old port knows
+   * Keeps messages for the next port; replies belonged to the old one.
+   * @param plain returns a message without anything that only the old port knows
    * @returns the ids of the asks that were kept
    */
   detach(plain: (item: unknown[]) => unknown[]): ReadonlySet<number> {
@@ -65,7 +65,7 @@ export class Outbox {
     this.messageAdded()
   }
 
-  /** A `tell` of which only the values are sent. */
+  /** Adds a `tell` as its values only. */
   pack(address: SentAddress, { number, fields }: Shape, message: object): void {
     this.batch.push(op.packed, address, number, fields.length)
     for (let i = 0; i < fields.length; i++) this.batch.push(message[fields[i] as never])
@@ -77,7 +77,7 @@ export class Outbox {
     this.messageAdded()
   }
 
-  /** Anything that is not a message. */
+  /** Adds an item that is not a message. */
   add(...item: unknown[]): void {
     this.batch.push(...item)
     this.schedule()
@@ -93,12 +93,12 @@ export class Outbox {
       port.postMessage(batch)
       this.posted(messages)
     } catch {
-      // One value can't be cloned: the others must not suffer for it.
+      // One value cannot be cloned; send the other items alone.
       for (const item of itemsOf(batch)) this.post(port, item)
     }
   }
 
-  /** Everything that waits, taken out. */
+  /** Removes and returns all waiting items. */
   clear(): unknown[][] {
     const items = [...itemsOf(this.batch)]
     this.batch = []

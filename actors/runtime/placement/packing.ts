@@ -1,11 +1,11 @@
-/** The fields of a kind of message, in order; `type`, which is always there, is part of the shape. */
+/** The fields of one kind of message, in order; the shape includes `type`, which is always present. */
 export interface Shape {
   readonly number: number
   readonly type: string
   readonly fields: readonly string[]
 }
 
-/** So many shapes a link knows, and so many of one type: messages of further ones are sent as they are. */
+/** Maximum number of shapes of a link, and of one type: messages of further shapes are sent whole. */
 const SHAPES = 1_024
 const SHAPES_OF_TYPE = 8
 
@@ -13,15 +13,15 @@ const isPrimitive = (value: unknown): boolean =>
   (typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'symbol'
 
 /**
- * Finds the shape of messages that are plain objects of primitive values, as most are, so that only their values have to
- * be sent. Cloning a small object costs four times as much at either end as its values in a long array, and more than
- * all else that happens to a message (`bench/actors`).
+ * Finds the shape of messages that are plain objects of primitive values, as most are, so that only the values are
+ * sent. At either end, cloning a small object costs four times as much as its values in a long array, and more than
+ * everything else in a message's life (`bench/actors`).
  */
 export class Packer {
   private readonly shapes = new Map<string, Shape[]>()
   private readonly known: Shape[] = []
 
-  /** The shape of a message, made with the first message of it; undefined if it has to be cloned as it is. */
+  /** The shape of a message, created on first use; undefined if the message must be cloned whole. */
   shapeOf(message: unknown): Shape | undefined {
     if (typeof message !== 'object' || message === null) return undefined
     if (Object.getPrototypeOf(message) !== Object.prototype) return undefined
@@ -47,7 +47,7 @@ export class Packer {
   private add(message: object, type: string, shapes: Shape[]): Shape | undefined {
     if (this.known.length === SHAPES || shapes.length === SHAPES_OF_TYPE) return undefined
     const [first, ...fields] = Object.keys(message)
-    // As a field this name would set the prototype of what is put together over there.
+    // As a field, this name would set the prototype of the rebuilt message.
     if (first !== 'type' || fields.includes('__proto__')) return undefined
     const shape = { number: this.known.length, type, fields }
     if (!fits(message, shape)) return undefined
@@ -67,7 +67,7 @@ function fits(message: object, { fields }: Shape): boolean {
   return at === fields.length
 }
 
-/** Puts a message together from its values, which start at `from`. */
+/** Rebuilds a message from its values, which start at `from`. */
 export function unpack({ type, fields }: Shape, values: readonly unknown[], from: number): object {
   const message: Record<string, unknown> = { type }
   for (let i = 0; i < fields.length; i++) message[fields[i]!] = values[from + i]

@@ -4,15 +4,15 @@ import type { StopOptions } from '../reference.ts'
 import type { Shape } from './packing.ts'
 
 /**
- * What threads send each other: batches, each one flat array of items, each item its operation and then its operands.
- * Flat, because the cost of sending is by the object.
+ * Threads exchange batches: a batch is a flat array of items, each item its operation and then its operands. Flat,
+ * because each object costs.
  */
 export type Batch = unknown[]
 
-/** An actor's address, or the number that an `address` item gave it: texts are dear to send, and to look up. */
+/** An actor's address, or the number that an `address` item gave it: strings are costly to send and look up. */
 export type SentAddress = string | number
 
-/** The operations, and what follows each. Where it says address, a number may stand for it. */
+/** The operations and their operands. A number may replace an address. */
 export const op = {
   /** address, message */
   tell: 0,
@@ -22,17 +22,17 @@ export const op = {
   reply: 2,
   /** id, code, cause or undefined */
   failure: 3,
-  /** how many messages were delivered, stats of the thread or undefined */
+  /** number of delivered messages, stats of the thread or undefined */
   delivered: 4,
   /** level, fields, text */
   log: 5,
-  /** nothing: the thread's module is loaded */
+  /** no operands: the thread's module is loaded */
   ready: 6,
-  /** options: the thread is to end */
+  /** options: the thread must end */
   close: 7,
-  /** number, address: from now on the number stands for the address */
+  /** number, address: the number stands for the address from now on */
   address: 8,
-  /** shape: from now on its number stands for it */
+  /** shape: its number stands for it from now on */
   shape: 9,
   /** address, number of the shape, number of values, values: a packed `tell` */
   packed: 10,
@@ -40,7 +40,7 @@ export const op = {
 
 export type Op = (typeof op)[keyof typeof op]
 
-/** How many places an item of each operation takes in a batch, the values of a packed one not counted. */
+/** Array length of an item of each operation, without the values of a packed item. */
 const itemLengths: readonly number[] = [3, 4, 3, 4, 3, 4, 1, 2, 3, 2, 4]
 
 function endOfItem(batch: Batch, at: number): number {
@@ -50,14 +50,14 @@ function endOfItem(batch: Batch, at: number): number {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** An error as it crosses: its class does not. */
+/** An error in a form that can be cloned: it loses its class. */
 export interface SentError {
   readonly name: string
   readonly message: string
   readonly stack: string | undefined
 }
 
-/** What a link does with what it receives, an operation each. */
+/** A link's handler for each operation. */
 export interface Receiver {
   tell(address: SentAddress, message: unknown): void
   ask(address: SentAddress, message: unknown, id: number): void
@@ -93,7 +93,7 @@ export function* itemsOf(batch: Batch): Generator<unknown[]> {
   }
 }
 
-/** Hands each item of a batch to the receiver; an item that makes it throw takes no other one with it. */
+/** Passes each item of a batch to the receiver; an item that throws does not stop the others. */
 export function receiveBatch(batch: Batch, receiver: Receiver, failed: (error: unknown) => void): void {
   for (let at = 0; at < batch.length; ) {
     const from = at
@@ -107,7 +107,7 @@ export function receiveBatch(batch: Batch, receiver: Receiver, failed: (error: u
 }
 
 function receiveItem(batch: Batch, at: number, to: Receiver): void {
-  // The other side is this same module, so the operands have the types that the table says.
+  // The other side runs this module, so the operands have the types in the table.
   const a = batch[at + 1] as never
   const b = batch[at + 2] as never
   const c = batch[at + 3] as never

@@ -1,13 +1,13 @@
 import type { AskErrorCode } from '../ask.ts'
 import type { Asker } from '../origin.ts'
 
-/** The way back to an asker on another thread. */
+/** Sends replies to a caller on another thread. */
 interface WayBack {
   sendReply(generation: number, id: number, value: unknown): void
   sendFailure(generation: number, id: number, code: AskErrorCode, cause: unknown): void
 }
 
-/** An ask that came from another thread, where its promise and its time limit are. */
+/** An ask from another thread, which has its promise and its timeout. */
 export class RemoteAsk implements Asker {
   readonly kind = 'ask'
   settled = false

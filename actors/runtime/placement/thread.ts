@@ -12,25 +12,25 @@ import { startWorker } from './start-worker.ts'
 
 export interface ThreadOptions {
   /**
-   * The module that furnishes the thread. Its default export, an `Install`, is called there with the thread's own actor
-   * system: `new URL('./x.ts', import.meta.url)`, or the `.js` that it was compiled to.
+   * The module of the thread. Its default export, an `Install`, is called there with the thread's own actor system:
+   * `new URL('./x.ts', import.meta.url)`, or the compiled `.js`.
    */
   readonly module: URL
-  /** The families that the module defines. Their references are had from `family` here, and by `lookup` everywhere. */
+  /** Families that the module defines. `family` gives their references here, `lookup` everywhere. */
   readonly families: readonly string[]
-  /** What `install` gets beside the system; it is cloned. */
+  /** The second argument of `install`; it is cloned. */
   readonly data?: unknown
-  /** The most messages that are on the way to the thread, or from it, at once. 100,000 unless given. */
+  /** Maximum number of messages on the way in each direction. Default 100,000. */
   readonly limit?: number
-  /** When to start it again after it died: the backoff of `Supervision`. */
+  /** When to restart it after it died: the backoff of `Supervision`. */
   readonly restart?: Pick<Supervision, 'firstBackoff' | 'longestBackoff' | 'healthyAfter'>
-  /** Its heap in MiB; a thread that needs more dies, and is started again. */
+  /** Its heap in MiB; a thread that needs more dies and restarts. */
   readonly heap?: number
-  /** MiB beside, for new objects, at the most; as many as Node.js has for each thread unless given. */
+  /** Maximum MiB for new objects, in addition; default: Node.js's own. */
   readonly newObjects?: number
 }
 
-/** What a thread is given to start with. */
+/** The initial data of a thread. */
 export interface ThreadData {
   readonly name: string
   readonly module: string
@@ -39,17 +39,20 @@ export interface ThreadData {
 }
 
 export interface ThreadStats {
-  /** Messages between here and there: `processed` is what arrived, `queued` what is on the way. */
+  /** Messages between the threads: `processed` have arrived, `queued` are on the way. */
   readonly link: Stats
-  /** The thread's own actors, as it last reported, and those of its predecessors; what died with those is a dead letter. */
+  /**
+   * The last stats of the thread's own actors and of its predecessors; messages that died with a predecessor are dead
+   * letters.
+   */
   readonly inside: Stats
   readonly restarts: number
 }
 
-/** How long a thread may take to end beyond what its actors are given: a tenth of it, within bounds, in milliseconds. */
+/** Milliseconds that a thread may take to end in addition to its actors' time: a tenth of that, within bounds. */
 const grace = (within: number): number => Math.min(2_000, Math.max(250, within / 10))
 
-/** A worker thread with an actor system of its own, started again when it dies. */
+/** A worker thread with its own actor system; it restarts when it dies. */
 export class Thread {
   readonly name: string
   private readonly environment: Environment
@@ -88,7 +91,7 @@ export class Thread {
     return { link: copyStats(this.link.counters), inside: sumStats(inside), restarts: this.restarts }
   }
 
-  /** A family of this thread, as seen from here. */
+  /** A family of this thread, seen from the main thread. */
   family<Message>(name: string): Family<Message> {
     if (!this.options.families.includes(name)) throw new Error(`Thread ${this.name} has no family ${name}`)
     return { name, of: (key) => this.reference<Message>(`${name}/${key}`) }
@@ -98,7 +101,7 @@ export class Thread {
     return new RemoteReference<Message>(this.link, address, this.environment.deadlines)
   }
 
-  /** Stops its actors and ends it; resolves when it has ended: see `ActorSystem.stop` for when that is. */
+  /** Stops its actors and ends it; resolves when it has ended, as `ActorSystem.stop` does. */
   async stop(options: StopOptions = {}): Promise<void> {
     const { within = 30_000 } = options
     checkFromZeroOrForever('The time to stop', within)
@@ -118,7 +121,7 @@ export class Thread {
     limit?.cancel()
   }
 
-  /** Kills it, as a crash would. It is started again. */
+  /** Kills it, as a crash would. It restarts. */
   async kill(): Promise<void> {
     await this.worker.terminate()
   }
@@ -162,7 +165,7 @@ export class Thread {
     })
   }
 
-  /** Keeps the dead thread's stats; what was queued in it is lost. */
+  /** Keeps the dead thread's stats; messages queued in it are lost. */
   private bury(): void {
     const last = this.link.reported
     this.link.detach()

@@ -1,7 +1,7 @@
 import { appArmorSchema, slotOf } from '../decode/apparmor-fields.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 
-/** What beside its name an operation of AppArmor is about. */
+/** The fields that, besides its name, distinguish the object of an AppArmor operation. */
 const objectSlots = (
   [
     ...['operation', 'name2', 'srcName', 'netFamily', 'netSockType', 'netProtocol'],
@@ -9,13 +9,19 @@ const objectSlots = (
   ] as const
 ).map((name) => slotOf[name as keyof typeof slotOf])
 const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
-/** Of a connection the system chooses these. */
+/** The system chooses the local side of a connection. */
 const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 
-/** Those that the kernel writes as hex where a byte is odd: no text and its hex are the same. Each has a bit of one byte. */
+/**
+ * Fields that the kernel writes as hex if a byte is odd, so that no text equals its hex form. Each has a bit of one
+ * byte.
+ */
 const hexSlots = [slotOf.name, ...objectSlots.filter((slot) => appArmorSchema.isUntrusted[slot] === 1)]
 
-/** Puts what tells an AppArmor record's kind from others into `room`, the name last; one that is left out is not hex. @returns how many bytes it is */
+/**
+ * Puts the values that distinguish an AppArmor record's kind into `room`, the name last; an omitted name is not hex.
+ * @returns the number of bytes
+ */
 export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
   let at = 0
   for (const slot of objectSlots) at = putSlot(fields, bytes, room, at, slot)
@@ -25,7 +31,7 @@ export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: U
   return withName ? putSlot(fields, bytes, room, at, slotOf.name) : at
 }
 
-/** A value, and behind it the end of one, but for the last. */
+/** Puts a value and its terminator; the last value has none. */
 function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: number, slot: number): number {
   let to = at
   if (fields.forms[slot] !== form.absent) {
@@ -36,12 +42,12 @@ function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: 
   return to
 }
 
-/** An operation, nothing else, and a name that is neither hex nor has what a log of the kernel escapes. */
+/** Only an operation and a name, where the name is neither hex nor contains bytes that a kernel log escapes. */
 const operationAndName = new RegExp(`^([a-z_]{1,64})\\0{${objectSlots.length + 3}}([ -[\\]-~]{0,256})$`)
 
 /**
- * Of what putAppArmorKind() has put: operation and name, where they are all that there is and stand in the line as they are there.
- * That is so of most records.
+ * Splits the result of putAppArmorKind() into operation and name, if it has only these, in the form that the line has.
+ * Most records are like this.
  */
 export function operationAndNameOf(kind: string): { operation: string; name: string } | undefined {
   const found = operationAndName.exec(kind)

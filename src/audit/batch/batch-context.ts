@@ -29,10 +29,10 @@ function reasonText(reason: UnresolvedReason): Fragment {
   return unresolvedTexts[reason]
 }
 
-/** Fixed texts of a line, beside those of its container and profile, together with the longest numbers. */
+/** Bytes of a line's fixed texts (except those of its container and profile) and its longest numbers. */
 const fixedTexts = 4096
 
-/** Where the work on one batch stands: its bytes, the record at hand, and the line being written. */
+/** The state of the work on one batch: its bytes, the current record, and the current line. */
 export class BatchContext {
   readonly scratch: Scratch
   readonly snapshot: Snapshot
@@ -40,34 +40,37 @@ export class BatchContext {
   readonly output: Output
   readonly bytes: Uint8Array
   readonly view: DataView
-  /** The same bytes: only a Buffer finds a newline natively. */
+  /** The same bytes as a Buffer, which finds newlines natively. */
   readonly buffer: Buffer
   readonly kmsg: boolean
-  /** Where records of known forms skip the scanner: /dev/kmsg escapes bytes. */
+  /** Lets records of known forms skip the scanner. Not for /dev/kmsg, which escapes bytes. */
   readonly known: KnownRecords | undefined
-  /** Whether the records come from the kernel itself, and so are of this boot. */
+  /** Whether the records come directly from the kernel, and so from this boot. */
   readonly live: boolean
   readonly final: boolean
-  /** Unix seconds for records that carry no time. */
+  /** Unix seconds for records without a time. */
   readonly readAt: number
   readonly appArmor: Values
   readonly seccomp: Values
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
-  /** Records that a process has sent and nobody vouches for. */
+  /** Records of our profiles that an untrusted process sent. */
   untrusted = 0
-  /** The time stamp of the last message of the kernel that may hold line ends: of all but its own records of our types. Empty for none. */
+  /**
+   * Time stamp of the last kernel message that may contain line ends: any message except the kernel's own records of
+   * our types. Empty for none.
+   */
   stampStart = 0
   stampEnd = 0
-  /** The record at hand, and the end of the lines that continue it. */
+  /** The current record, and the end of its continuation lines. */
   start = 0
   end = 0
   recordEnd = 0
-  /** Where the line at hand begins in the output. */
+  /** Start of the current line in the output. */
   lineAt = 0
   attribution: Attribution = nobody
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
-    // Sources may hand over a Buffer: one class of array everywhere keeps the hot path fast.
+    // Sources may pass a Buffer: using only one array class keeps the hot path fast.
     const { buffer, byteOffset, byteLength } = batch.bytes
     const bytes = new Uint8Array(buffer, byteOffset, byteLength)
     this.scratch = scratch
@@ -89,8 +92,8 @@ export class BatchContext {
 
   /**
    * Finds the container of `pid`.
-   * @param label under which the record says that the process ran, where that has a profile of ours.
-   * @returns whether the event has one or need not wait for one any longer.
+   * @param label the process's label in the record, if its profile is ours
+   * @returns whether the event has its container or must not wait longer
    */
   place(pid: number, epoch: number, label: Label | undefined): boolean {
     const { snapshot, resolver, scratch } = this
@@ -100,7 +103,7 @@ export class BatchContext {
     return this.settle(checked(attribution, label), payer, (label.head.modelling ?? '') !== '')
   }
 
-  /** Of the record at hand, if that is text. */
+  /** The exact time of the current record, for text records. */
   exactTime(): number {
     const { epoch, fractionStart, fractionEnd } = this.scratch.id
     let fraction = 0
@@ -112,8 +115,8 @@ export class BatchContext {
   }
 
   /**
-   * @param payer in whose share the record waits where its container has no name yet
-   * @param recorded its profile is recorded
+   * @param payer the owner whose share the record uses while it waits for its container's name
+   * @param recorded its profile is being recorded
    */
   settle(attribution: Attribution, payer: string, recorded = false): boolean {
     this.attribution = attribution
@@ -125,8 +128,8 @@ export class BatchContext {
   }
 
   /**
-   * Puts a line from its beginning into its event, and makes room for the rest.
-   * @param opening how the event begins.
+   * Puts a line up to the inside of its event, and reserves room for the rest.
+   * @param opening the start of the event
    */
   putLineStart(head: ProfileHead, kind: number, pid: number, epoch: number, opening: string): void {
     const { output } = this
@@ -138,20 +141,20 @@ export class BatchContext {
     putFragment(output, middle)
   }
 
-  /** The line to the pid. */
+  /** The line up to the pid. */
   lineStart(kind: number): Fragment {
     const owner = this.attribution.container ?? this.snapshot.noContainer
     return isRefused(kind) ? owner.refused : owner.reported
   }
 
-  /** The line from behind the pid into the event; the event is counted by it. */
+  /** The line from after the pid to the inside of the event; counts the event. */
   lineMiddle(head: ProfileHead, kind: number, epoch: number, opening: string): Fragment {
     const { container, mntNsID } = this.attribution
     this.scratch.heads.count(head, kind)
     return middleOf(container ?? this.snapshot.noContainer, head, kind, epoch, mntNsID, opening)
   }
 
-  /** Counts the line at hand by its kind, where that is asked for: the prefix, and what is from `start` to `end` of `bytes`. */
+  /** Counts the current line by its kind if that is enabled: the prefix, and `bytes` from `start` to `end`. */
   countKind(
     head: ProfileHead,
     kind: number,
@@ -166,7 +169,7 @@ export class BatchContext {
     this.scratch.kinds?.count(owner, container, head, kind, prefix, bytes, view, start, end, this.lineAt)
   }
 
-  /** Teaches the native decoder what lines of a process say that was found. @returns whether it is known now */
+  /** Gives the native decoder the findings for a process's lines. @returns whether it knows the process now */
   teach(known: KnownRecords, head: ProfileHead, pid: number, opening: string, label: Label): boolean {
     const { attribution, snapshot, bytes } = this
     const owner = attribution.container ?? snapshot.noContainer
@@ -186,7 +189,7 @@ export class BatchContext {
     this.lineAt = this.output.length
   }
 
-  /** Puts what follows the event of a record that is text, up to the fields of its kind. */
+  /** Puts the part between the event of a text record and the fields of its kind. */
   putStandardEnd(values: Values): void {
     const { id, time } = this.scratch
     time.putEnding(this.output, id.epoch)
@@ -209,7 +212,7 @@ export class BatchContext {
     putRawMark(values, this.live ? rawKeyOfKernel : rawKey, start, end)
   }
 
-  /** Puts what is known of whose event it is behind the standard keys. */
+  /** Puts the attribution of the event after the standard keys. */
   putAttribution(): void {
     const { reason, about } = this.attribution
     if (reason !== undefined) this.putReason(reason)
@@ -226,14 +229,14 @@ export class BatchContext {
     putFragment(this.output, lineEnd)
   }
 
-  /** Puts the record at hand as a line that says only what its bytes are. */
+  /** Puts the current record as a line that only quotes its bytes. */
   putUndecoded(): void {
     this.#putUndecodedStart()
     putOddValue(this.appArmor, this.start, this.end, form.quoted, 'undecoded')
     this.putLineEnd(this.appArmor)
   }
 
-  /** The same for a BPF record, which is no text: its bytes in hex. */
+  /** The same for a BPF record, which is not text: its bytes in hex. */
   putUndecodedRecord(): void {
     this.#putUndecodedStart()
     putHex(this.output, this.bytes, this.start, this.end, fixedTexts)

@@ -2,56 +2,59 @@ import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { Recorded } from '../model/recorded.ts'
 
 /**
- * What travels between the threads of the upward pipeline. The unit of work is a batch of bytes, never one event:
- * a source cuts its stream on record boundaries, a worker turns a batch into finished NDJSON bytes.
+ * The messages between the threads of the event pipeline. The unit of work is a batch of bytes, never one event: a
+ * source cuts its stream on record boundaries, and a worker turns a batch into finished NDJSON bytes.
  */
 
 /**
- * How one record is framed inside a batch.
- * - `auditlog`: lines as in audit.log, kern.log, syslog and the output of dmesg.
- * - `netlink`: lines `type=<nlmsg_type> <payload>`, made by the addon from NETLINK_AUDIT's records.
+ * Framing of the records in a batch.
+ * - `auditlog`: lines as in audit.log, kern.log, syslog and dmesg output.
+ * - `netlink`: lines `type=<nlmsg_type> <payload>`, which the addon makes from NETLINK_AUDIT records.
  * - `kmsg`: records of /dev/kmsg, `priority,sequence,usec,flags;text`; lines that start with a space continue a record.
- * - `record`: records of the BPF ring buffer (src/audit/decode/bpf-record.ts), each beginning with its own length.
+ * - `record`: records of the BPF ring buffer (src/audit/decode/bpf-record.ts), each starting with its length.
  */
 export type BatchFormat = 'auditlog' | 'kmsg' | 'netlink' | 'record'
 
 export interface SourceBatch {
-  /** Where the bytes come from, e.g. a path; order is kept per source. */
+  /** Origin of the bytes, such as a path; order is kept within a source. */
   source: string
-  /** Counts up by one per source. */
+  /** Increases by one per batch of the source. */
   seq: number
   format: BatchFormat
   /**
-   * Ends on a record boundary. Nobody writes to this memory before the source has it back: in a SharedArrayBuffer it goes to
-   * the workers as it is, else it is copied into one.
+   * Ends on a record boundary. Do not write to this memory until the source gets it back: a SharedArrayBuffer goes to
+   * the workers as it is; other memory is copied into one.
    */
   bytes: Uint8Array
-  /** The source's own checkpoint after this batch; nobody else looks inside. */
+  /** The source's checkpoint after this batch; only the source reads it. */
   position?: unknown
-  /** Unix seconds at which the source read the bytes: the time of records that carry none (dbus-daemon's own lines). */
+  /** Unix seconds of the read, for records without a time (dbus-daemon's own lines). */
   readAt?: number
   /**
-   * Memory of an earlier output that has been written: the new output goes there if it fits. Optional, and worth it: memory
-   * that is new to a thread costs page faults and cache misses, up to a third of the whole time.
+   * Memory of an earlier, written output, for reuse if the new output fits. Optional, but fresh memory costs a thread
+   * page faults and cache misses, up to a third of the total time.
    */
   spare?: SharedArrayBuffer
-  /** Of the work on it: kinds of events are kept apart by the minute (`KindCounts`). Counts up; what is left out is a minute of its own. */
+  /**
+   * Number of the minute of the work: kinds of events are counted per minute (`KindCounts`). It increases; undefined
+   * counts as a minute of its own.
+   */
   minute?: number
-  /** Set when deferred records come back after their wait: what is still unresolved is now written, saying why. */
+  /** Set when deferred records return after their wait: unresolved records are now written, with the reason. */
   final?: boolean
 }
 
 /**
- * Why an event could not be given its container.
- * - `process-gone`: /proc has no such process any more, and nobody knows for certain where it was.
- * - `pid-reused`: the process of that number is younger than the event.
- * - `container-unknown`: the process is in a container that the snapshot does not hold (yet).
+ * Why an event has no container.
+ * - `process-gone`: /proc no longer has the process, and no other source shows its container.
+ * - `pid-reused`: the process with that number is younger than the event.
+ * - `container-unknown`: the snapshot lacks the process's container.
  * - `not-in-container`: the process is in no container; waiting would not help.
- * - `cgroup-unreadable`: the process is in a cgroup whose path is too long for the kernel to show.
+ * - `cgroup-unreadable`: the process's cgroup path is too long for the kernel to show.
  * - `no-pid`: the record names no process.
- * - `lookup-limit`: its container has so many processes that /proc is not asked for all of them.
- * - `profile-mismatch`: the record's profile is of ours, and not one that the container of its process may run in.
- * - `container-mismatch`: the container by its number is not that by its cgroup or mount namespace.
+ * - `lookup-limit`: the container has too many processes to read all of them from /proc.
+ * - `profile-mismatch`: the record's profile is ours, but the container of its process may not run in it.
+ * - `container-mismatch`: the container's number and its cgroup or mount namespace name different containers.
  */
 export const unresolvedReasons = [
   'process-gone',
@@ -66,30 +69,32 @@ export const unresolvedReasons = [
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]
 
-/** Whole records of one batch that wait for late container information, in their order and in the framing of their batch. */
+/** Complete records of one batch that wait for container information, in order and in the batch's framing. */
 export interface Deferred {
   reason: UnresolvedReason
-  /** Their profile is recorded: without a container what they say is missing in the model, and nobody waits for a line. */
+  /** Their profile is being recorded: without a container, the model lacks their facts, and no log line is written. */
   recorded: boolean
-  /** Whose they are, as far as that is known: a container, or the profile of a policy. Empty where neither is. */
+  /** The owner of the records, if known: a container or a policy's profile. Empty otherwise. */
   holder: string
-  /** How many records `bytes` holds. */
+  /** Number of records in `bytes`. */
   records: number
-  /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set takes them as they are. */
+  /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set uses it unchanged. */
   bytes: Uint8Array
-  /** Offset behind each record. */
+  /** End offset of each record. */
   ends: Uint32Array
-  /** For each record, which of `waits` it waits for. */
+  /** For each record, the index in `waits` of what it waits for. */
   waitOf: Uint32Array
-  /** What is waited for: news about any of its keys may help. */
+  /** What the records wait for: news about any key of an entry may help. */
   waits: readonly (readonly WaitKey[])[]
 }
 
 export type Enforcer = 'AppArmor' | 'BPF' | 'Seccomp'
-/** Actions as violations.log spells them. `AUDIT|ALLOWED` is upstream's word for a call that seccomp logged and let pass. */
+/**
+ * Actions as violations.log spells them. `AUDIT|ALLOWED` is upstream's text for a call that seccomp logged and allowed.
+ */
 export type Action = 'DENIED' | 'AUDIT' | 'ALLOWED' | 'AUDIT|ALLOWED'
 
-/** How many events of one kind a batch wrote, for the metrics. */
+/** Number of events of one kind in a batch, for the metrics. */
 export interface EventCount {
   enforcer: Enforcer
   action: Action
@@ -97,53 +102,59 @@ export interface EventCount {
   events: number
 }
 
-/** The events of a batch by container and kind, which is profile, enforcer, action, operation and object. */
+/** The events of a batch by container and kind: profile, enforcer, action, operation and object. */
 export interface KindCounts {
-  /** Ids of the containers; '' is none. The numbers below are indices of it. */
+  /** Container ids; '' means none. The numbers below are indexes of this list. */
   containers: string[]
-  /** One for each container and kind. Equal for equal kinds, in whatever batch and worker; what stands in one says kind-table.ts alone. */
+  /**
+   * One for each container and kind. Equal kinds have equal keys in all batches and workers; only kind-table.ts knows
+   * their content.
+   */
   keys: string[]
   owners: Uint32Array
   events: Uint32Array
-  /** Where the first line of each begins in the output. */
+  /** Offset of each row's first line in the output. */
   lines: Uint32Array
-  /** By container: events that are of no kind above, because it has too many. */
+  /** By container: events without a row, because the container has too many kinds. */
   others: number[]
-  /** Where the first of those begins in the output. */
+  /** Offset of the first such line in the output. */
   otherLines: number[]
-  /** By line of the output: its kind, or `~container` for one of the others. Only where it is asked for. */
+  /** By line of the output: its row, or `~container` for an event without a row. Only if enabled. */
   lineKinds: Int32Array | undefined
 }
 
 /**
- * The outcome of one batch. Always: `read = written + filtered + deferred + undecodable`, counted in records
- * (lines; a record of /dev/kmsg with its continuation lines is one). `output` holds `written + undecodable` lines.
+ * The result of one batch. Always: `read = written + filtered + deferred + undecodable`, counted in records (lines; a
+ * /dev/kmsg record counts once with its continuation lines). `output` has `written + undecodable` lines.
  */
 export interface BatchResult {
   seq: number
-  /** NDJSON, whole lines. A view on larger memory, which several threads see. */
+  /** NDJSON, complete lines. A view of larger memory that threads share. */
   output: Uint8Array
   read: number
   written: number
-  /** Records that are no violation of ours: other audit types, other profiles, status messages. */
+  /** Records that are not our violations: other audit types, other profiles, status messages. */
   filtered: number
-  /** Records of ours that could not be understood; each is written as a line whose `undecoded` is the raw text. */
+  /** Records of ours that could not be decoded; each becomes a line with the raw text in `undecoded`. */
   undecodable: number
-  /** Position in the batch (0 is the first record) of each undecodable one. */
+  /** Index in the batch (from 0) of each undecodable record. */
   undecodableAt: number[]
   deferred: Deferred[]
   counts: EventCount[]
-  /** All lines by their kind, where it is asked for; those of several pieces of the output come with where their piece begins. */
+  /** All lines by kind, if enabled, for each piece of the output with the piece's start. */
   kinds?: { start: number; counts: KindCounts }[]
-  /** Events that were written without their container, by reason. */
+  /** Events written without their container, by reason. */
   unresolved: Partial<Record<UnresolvedReason, number>>
-  /** When the kernel made the first of the records, in milliseconds since the Unix epoch; undefined where they do not say. */
+  /**
+   * Time of the first record in the kernel, in milliseconds since the Unix epoch; undefined if the records do not have
+   * it.
+   */
   kernelTime?: number | undefined
   /**
-   * Records that say something of a profile of ours, and that a process has sent and not the kernel. Each is also in `filtered`,
-   * or in `written` where it was written as its sender's.
+   * Records about our profiles that a process sent, not the kernel. Each also counts in `filtered`, or in `written` if
+   * it was written as its sender's event.
    */
   untrusted: number
-  /** What workloads did whose policies model behaviour; the records are in `filtered`. */
+  /** Facts about workloads whose policies model behaviour; their records count in `filtered`. */
   recorded?: Recorded[]
 }

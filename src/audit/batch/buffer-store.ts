@@ -1,6 +1,6 @@
 /**
- * Keeps memory that is not needed any more, so that it is used again. Memory that is new to a thread is expensive: its
- * pages have to be made, and the garbage collectors of both threads run for it (bench/pipeline: a third of the time).
+ * Keeps unused memory for reuse. Fresh memory is expensive for a thread: the kernel must create its pages, and both
+ * threads' garbage collectors run for it (bench/pipeline: a third of the time).
  */
 export class BufferStore<B extends ArrayBufferLike> {
   readonly #make: (bytes: number) => B
@@ -9,9 +9,9 @@ export class BufferStore<B extends ArrayBufferLike> {
   #spare: B[] = []
 
   /**
-   * @param make new memory of so many bytes
-   * @param limit how many are kept.
-   * @param largest bytes of one that is kept; larger ones are left to the garbage collector.
+   * @param make creates memory of the given number of bytes
+   * @param limit maximum number of kept buffers
+   * @param largest maximum bytes of a kept buffer; larger buffers go to the garbage collector
    */
   constructor(make: (bytes: number) => B, limit: number, largest: number) {
     this.#make = make
@@ -19,18 +19,18 @@ export class BufferStore<B extends ArrayBufferLike> {
     this.#largest = largest
   }
 
-  /** One that is kept, of whatever size. */
+  /** A kept buffer of any size. */
   any(): B | undefined {
     return this.#spare.pop()
   }
 
-  /** One that has at least so many bytes. */
+  /** A buffer of at least this many bytes. */
   atLeast(bytes: number): B {
     const kept = this.#spare.pop()
     return kept !== undefined && kept.byteLength >= bytes ? kept : this.#make(bytes + (bytes >> 3))
   }
 
-  /** Takes one back. Nobody else may use it any more. */
+  /** Takes a buffer back. The caller must no longer use it. */
   give(buffer: B): void {
     const fits = buffer.byteLength > 0 && buffer.byteLength <= this.#largest
     if (fits && this.#spare.length < this.#limit) this.#spare.push(buffer)
@@ -38,7 +38,7 @@ export class BufferStore<B extends ArrayBufferLike> {
 }
 
 /**
- * Memory that several threads see. For what only one of them writes and others read; copying into it is slower, because
- * V8 does that word by word (for 700 bytes five times as long, measured).
+ * Memory that threads share: one thread writes, others read. Copying into it is slower, because V8 copies word by word
+ * (five times as long for 700 bytes, measured).
  */
 export const sharedMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes)

@@ -5,12 +5,12 @@ import { locateKmsgRecord, locateRecord } from '../decode/locate-record.ts'
 import type { BatchFormat } from './batch.ts'
 import type { BatchContext } from './batch-context.ts'
 
-/** Lines in which a record with a time is looked for: once a batch, so that it costs nothing beside the batch. */
+/** Number of lines to search for a time: once for a batch, so the cost is negligible. */
 const looked = 32
 
 /**
- * When the kernel made the first record of a batch, in milliseconds since the Unix epoch. undefined where none of the first lines is
- * an audit record of the kernel's with a time.
+ * Time of the first record of a batch in the kernel, in milliseconds since the Unix epoch. Undefined if none of the
+ * first lines is a kernel audit record with a time.
  */
 export function firstKernelTime(context: BatchContext, format: BatchFormat): number | undefined {
   return format === 'record' ? timeOfRecord(context) : timeOfLine(context)

@@ -8,10 +8,10 @@ import type { KindCounts } from './batch.ts'
 
 let prefixes = 0
 
-/** The constant part of what distinguishes kinds of events; compared by identity. */
+/** The constant part of a kind; compared by identity. */
 export class KindPrefix {
   readonly text: string
-  /** No other one has it. */
+  /** Unique among all prefixes. */
   readonly number = ++prefixes
 
   constructor(text: string) {
@@ -20,65 +20,74 @@ export class KindPrefix {
 }
 
 /**
- * The numbers of a row, side by side: mostly none of them is in the processor's cache. `of` is container and kind of event in one;
- * `start` and `end` are of its bytes in the arena; `line` of this batch's first event.
+ * The numbers of a row, stored together, because most rows are not in the processor's cache. `of` combines container
+ * and kind of event; `start` and `end` are the row's bytes in the arena; `line` is this batch's first event.
  */
 const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
 /**
- * How much of the memory is used: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines; and the number
- * that hashes begin with.
+ * Used amounts: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines; and the seed of
+ * the hashes.
  */
 const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4, seed: 5 } as const
-/** A row begins at its number times 8. */
+/** A row starts at its number times 8. */
 const rowShift = 3
-/** A container's place is shifted by so many bits, before the kind of event. */
+/** Bits of the kind of event, below the container's place. */
 const kindBits = 4
 
-/** Lines that hold a record as it is are no events, but they are of one kind as well. */
+/** Lines with an undecoded record are not events, but have a kind, too. */
 export const noKind = eventKinds.length
 export const undecodedPrefix = new KindPrefix('undecoded')
 
-/** Kinds that a container may have before its others are counted together, in a minute. */
+/** Maximum kinds of a container in a minute; its further kinds are counted together. */
 export const mostKinds = 256
-/** Of all containers. */
+/** Maximum rows of all containers. */
 const mostRows = 16_384
-/** When so many rows are used, a container gets the first few kinds only: those that make up kinds leave some to a thousand others. */
+/**
+ * From this number of rows on, a container gets only a few: containers with made-up kinds leave a few rows for each of
+ * a thousand others.
+ */
 const commonRows = mostRows / 2
 const fewKinds = 8
 const places = 2 * mostRows
-/** How far apart these are: many of one hash, which can be made up whatever the seed, fill no run of places that others come to, too. */
+/**
+ * Distance between two places: kinds with equal hashes, which a container can make up for any seed, do not fill a run
+ * of places that other kinds use.
+ */
 const stepOf = (hash: number): number => (hash >>> 17) | 1
-/** Of what a kind is beside its bytes: events of many profiles may have the same ones. */
+/** Hash of a kind's other parts: events of many profiles may have the same bytes. */
 const hashOfRest = (of: number, head: ProfileHead, prefix: KindPrefix): number =>
   Math.imul(of + 1, 0x9e3779b1) ^ Math.imul(head.number, 0x85ebca6b) ^ Math.imul(prefix.number, 0xc2b2ae35)
-/** Places that are looked at for one kind. */
+/** Maximum places that are checked for a kind. */
 const mostProbes = 16
-/** Bytes of one kind beside its prefix; of what is longer the last ones are a hash of it. The native decoder leaves that to us. */
+/**
+ * Maximum bytes of a kind after its prefix; a longer kind ends with a hash. The native decoder leaves these to this
+ * code.
+ */
 const longestKind = 1024
 const hashBytes = 32
-/** Bytes that a record can be, and the ends of its values. */
+/** Bytes for a record and the terminators of its values. */
 const roomBytes = 16_384
 
-/** What a table is made of. The native decoder counts in it, too: native/addon/known-kinds.c. */
+/** The arrays of a table. The native decoder counts in them, too: native/addon/known-kinds.c. */
 export interface KindMemory {
-  /** By hash: the number of a row, and one. */
+  /** By hash: the row number plus one. */
   readonly places: Int32Array
   readonly rows: Int32Array
   /** The bytes of kinds. */
   readonly arena: Uint8Array
-  /** Rows that this batch has counted. */
+  /** Rows counted in this batch. */
   readonly touched: Int32Array
-  /** By container: rows that it has, and events of this batch that have none. */
+  /** By container: its number of rows, and this batch's events without a row. */
   readonly rowsOf: Int32Array
   readonly others: Int32Array
-  /** Pairs of a container that has such, and the line of the first. */
+  /** Pairs of a container with such events and the line of the first. */
   readonly touchedOthers: Int32Array
-  /** By line; empty where that is not wanted. */
+  /** By line; empty if not enabled. */
   readonly lineKinds: Int32Array
   readonly sums: Int32Array
 }
 
-/** Containers, lines and bytes of kinds for which there is room at first. */
+/** Initial capacity: containers, lines, and bytes of kinds. */
 const [fewContainers, fewLines, fewBytes] = [256, 1024, 262_144]
 
 const withMore = (array: Int32Array): Int32Array => {
@@ -87,16 +96,18 @@ const withMore = (array: Int32Array): Int32Array => {
   return more
 }
 
-/** Numbers that no other table has: owners, which several tables see, note in which one they are. */
+/**
+ * Unique numbers of table states: several tables share owners, which store the number of the table that placed them.
+ */
 let generations = 0
 
 /**
- * Counts the events of one minute by their kind: container, profile, action, operation and object. A kind that was seen before costs
- * some tens of nanoseconds; one that is new is kept, up to a bound for each container, beyond which its events are only counted. Results are
- * those of one batch: what is kept from batch to batch saves work, and no batch depends on another one's result.
+ * Counts the events of one minute by kind: container, profile, action, operation and object. A known kind costs tens of
+ * nanoseconds; a new kind is stored, up to a limit for each container, beyond which only its events count. Results are
+ * per batch: stored kinds save work, but do not change a batch's result.
  */
 export class KindTable {
-  /** Where callers put bytes together that do not stand side by side in their record. */
+  /** Callers join bytes here that are not adjacent in their record. */
   readonly room = new Uint8Array(roomBytes)
   readonly roomView = new DataView(this.room.buffer)
   readonly #cut = new Uint8Array(longestKind)
@@ -111,8 +122,9 @@ export class KindTable {
   readonly #containers: string[] = []
 
   /**
-   * @param ofLines whether the kind of each line is wanted, too.
-   * @param random a number from 0 to below 1: nobody can choose kinds that take the places of another container's.
+   * @param ofLines whether to keep the kind of each line, too
+   * @param random a number from 0 to below 1: it keeps containers from choosing kinds that collide with another
+   * container's
    */
   constructor(ofLines: boolean, random = Math.random()) {
     this.#ofLines = ofLines
@@ -132,16 +144,16 @@ export class KindTable {
     }
   }
 
-  /** Another object when it has grown. */
+  /** A new object after the table has grown. */
   get memory(): KindMemory {
     return this.#memory
   }
 
   /**
-   * Begins a batch.
-   * @param minute of its work; kinds are kept while it stays the same. undefined: for this batch only.
-   * @param changed heads, owners or prefixes may be others now.
-   * @returns whether owners have other places than before
+   * Starts a batch.
+   * @param minute of its work; kinds are kept within the same minute. undefined: for this batch only
+   * @param changed heads, owners or prefixes may have changed
+   * @returns whether owners have new places
    */
   begin(minute: number | undefined, changed: boolean): boolean {
     const moved = changed || this.#generation === 0
@@ -149,10 +161,10 @@ export class KindTable {
       this.#generation = ++generations
       this.#containers.length = 0
     }
-    // Containers keep their places from minute to minute: what the native decoder knows of processes holds on.
+    // Containers keep their places between minutes, so the native decoder's knowledge of processes stays valid.
     if (moved || minute === undefined || minute !== this.#minute) this.#clear()
     this.#minute = minute
-    // Left over when a batch has failed.
+    // Left from a failed batch.
     const { rows, touched, sums } = this.#memory
     for (let i = 0; i < sums[sum.touched]!; i++) rows[(touched[i]! << rowShift) + column.events] = 0
     this.#forget()
@@ -160,9 +172,9 @@ export class KindTable {
   }
 
   /**
-   * Counts an event whose line begins at `line` in the output.
-   * @param kind the number of the event's kind (encode/event-head.ts).
-   * @param bytes with `start` and `end`: what beside the prefix makes the event one of its kind.
+   * Counts an event whose line starts at `line` in the output.
+   * @param kind number of the event's kind (encode/event-head.ts)
+   * @param bytes with `start` and `end`: what, besides the prefix, makes up the kind
    */
   count(
     owner: LineOwner,
@@ -199,7 +211,7 @@ export class KindTable {
     if (this.#ofLines) this.#noteLine(row === -1 ? ~place : row)
   }
 
-  /** Where the container's counts are, until the table begins anew. */
+  /** Place of the container's counts, until the table is cleared. */
   placeOf(owner: LineOwner, container: KnownContainer | undefined): number {
     return owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
   }
@@ -210,7 +222,7 @@ export class KindTable {
     this.#cut.set(createHash('sha256').update(bytes.subarray(start, end)).digest(), kept)
   }
 
-  /** @returns the row of the kind, which is made if there is room; -1 when there is none */
+  /** @returns the row of the kind, created if there is room; -1 if there is none */
   #find(
     hash: number,
     of: number,
@@ -254,7 +266,7 @@ export class KindTable {
       otherLines: [],
       lineKinds: undefined,
     }
-    // By place: the index in the result, and one.
+    // By place: the index in the result plus one.
     const indices = new Int32Array(this.#containers.length)
     const indexOf = (place: number): number => {
       if (indices[place] === 0) {
@@ -287,7 +299,7 @@ export class KindTable {
     return lineKinds.slice(0, sums[sum.lines]).map((row) => (row < 0 ? ~indexOf(~row) : kinds.get(row)!))
   }
 
-  /** There are no kinds any more. */
+  /** Removes all kinds. */
   #clear(): void {
     const { places: rowAt, rowsOf, others, sums } = this.#memory
     for (const array of [rowAt, rowsOf, others, sums]) array.fill(0)
@@ -315,7 +327,7 @@ export class KindTable {
     return owner.place
   }
 
-  /** Keeps a kind. @returns its row; -1 when there is no room for it */
+  /** Stores a kind. @returns its row; -1 if there is no room */
   #add(
     free: number,
     hash: number,
@@ -343,7 +355,7 @@ export class KindTable {
     return row
   }
 
-  /** The arena, of so many bytes at least. */
+  /** The arena, grown to at least this many bytes. */
   #arenaOf(bytes: number): Uint8Array {
     const { arena } = this.#memory
     if (bytes <= arena.length) return arena
@@ -376,7 +388,7 @@ export class KindTable {
   }
 }
 
-/** Of lines that hold a record as it is, put by whoever could not decode them. */
+/** Counts of lines with undecoded records, for a caller that could not decode them. */
 export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
   return {
     containers: [''],
@@ -390,7 +402,7 @@ export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
   }
 }
 
-/** No two kinds of a container have the same, whoever has counted them. The bytes are given as Latin-1. */
+/** The key of a kind, unique within a container for every counting thread. The bytes are given as Latin-1. */
 function kindKey(
   kind: number,
   profile: string,
@@ -403,7 +415,7 @@ function kindKey(
   return `${kind} ${profile.length} ${profile} ${text}${rest}`
 }
 
-/** What stands in the key of a kind: the number of the event's kind, its profile, and what else makes it one of its kind. */
+/** Splits a kind's key: the number of the event's kind, its profile, and the rest. */
 export function partsOfKey(key: string): { kind: number; profile: string; rest: string } {
   const behindKind = key.indexOf(' ') + 1
   const start = key.indexOf(' ', behindKind) + 1

@@ -3,37 +3,39 @@ import { loadAuditAddon } from '../source/audit-addon.ts'
 
 declare const known: unique symbol
 
-/** What one thread has taught the native decoder. */
+/** The knowledge of one thread's native decoder. */
 export interface Known {
   readonly [known]: true
 }
 
-/** Places in the numbers that the native side and its caller share. */
+/** Indexes of the numbers that the native side and its caller share. */
 export const state = {
   ...{ at: 0, output: 1, written: 2, filtered: 3, stop: 4, touched: 5 },
-  /** Of the record at which it has stopped because of its process, or that was matched: kind, offset of its id, end, and its open values. */
+  /**
+   * About the matched record, or the record with an unknown process: kind, offset of its id, end, and its open values.
+   */
   ...{ kind: 6, audit: 7, end: 8, values: 9 },
 } as const
-/** Why it has stopped. */
+/** Why the native decoder stopped. */
 export const stop = { atEnd: 0, noForm: 1, noProcess: 2, otherRecord: 3 } as const
 export const family = { appArmor: 0, seccomp: 1 } as const
 
 export const stateNumbers = state.values + 2 * openValues.length
-/** Openings that are known at a time. */
+/** Maximum number of known openings. */
 export const mostOpenings = 4096
 
 /**
- * The functions of the native module that write the lines of known records. Texts stand one behind the other, with an array of their
- * lengths. Arrays that it shares must live as long as it does. Numbers are those of things that it was given; -1: no room.
+ * The functions of the native module that write the lines of known records. Texts are concatenated, with an array of
+ * their lengths. Shared arrays must live as long as the decoder. Numbers identify values given earlier; -1: no room.
  */
 export interface KnownAddon {
   /**
    * @param shared see `state`
    * @param events counters by opening
-   * @param touched which of them are above zero; `state.touched` says how many
+   * @param touched openings with a counter above zero; `state.touched` is their number
    */
   openKnown(shared: Int32Array, events: Uint32Array, touched: Int32Array): Known
-  /** The memory of the table that counts kinds. */
+  /** Sets the memory of the table that counts kinds. */
   useKinds(
     known: Known,
     places: Int32Array,
@@ -46,18 +48,19 @@ export interface KnownAddon {
     lineKinds: Int32Array,
     sums: Int32Array,
   ): void
-  /** @param held what was found of a second still holds for that one */
+  /** @param held whether earlier findings about a second stay valid */
   beginKnown(known: Known, held: boolean): void
-  /** All but the forms. */
+  /** Forgets everything except the forms. */
   forgetKnown(known: Known): void
-  /** Writes lines, from `state.at` of the bytes and `state.output` of the output on, until there is something that is not known. */
+  /** Writes lines, from `state.at` in the bytes and `state.output` in the output, until it meets something unknown. */
   runKnown(known: Known, bytes: Uint8Array, output: Uint8Array): void
   /**
-   * @param parts pairs of the length of a literal and the number of the open value behind it; `openValues.length`: the last one
-   * @param head kind, number of its prefix, bytes at the end that are not the record's; then by what it is counted: the first bytes of the
-   *   texts, and the number of an open value, or `openValues.length`
+   * @param parts pairs of a literal's length and the number of the open value after it; `openValues.length`: the last
+   * literal
+   * @param head kind, number of its prefix, trailing bytes that are not the record's; then the count key: the number of
+   * leading bytes of `texts`, and the number of an open value, or `openValues.length`
    * @param pieces triples of kind, open value and length of the text
-   * @returns whether it is kept
+   * @returns whether the form is stored
    */
   learnForm(
     known: Known,
@@ -68,34 +71,36 @@ export interface KnownAddon {
     pieces: Int32Array,
     texts: Uint8Array,
   ): boolean
-  /** @returns whether the pairs at `body` are of the form that was learnt last */
+  /** @returns whether the pairs at `body` match the last learned form */
   matchForm(known: Known, family: number, bytes: Uint8Array, body: number): boolean
-  /** The one that was learnt last. */
+  /** Removes the last learned form. */
   dropForm(known: Known): void
   addLabel(known: Known, nothing: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
-  /** AppArmor's records of it are filtered. */
+  /** Filters AppArmor's records of this label. */
   passOver(known: Known, label: number): void
   /**
-   * @param numbers place of the owner in the table of kinds, number of the head, and one that all openings of an attribution have
-   * @param texts the last one is the id of a container with a NUL, or empty
+   * @param numbers the owner's place in the table of kinds, number of the head, and a number shared by all openings of
+   * an attribution
+   * @param texts the last text is a container id with a NUL, or empty
    */
   addOpening(known: Known, numbers: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
   /**
-   * @param numbers pid, second, since, label, kind, opening, 1 for this batch only; then as LivingFork: tree, 0 for none, key, until
-   * @returns 1 when it is known, 0 when it is refused
+   * @param numbers pid, second, since, label, kind, opening, 1 for this batch only; then as LivingFork: tree (0 for
+   * none), key, until
+   * @returns 1 if the process is stored, 0 if it is refused
    */
   teachProcess(known: Known, numbers: Float64Array, lengths: Uint32Array, about: Uint8Array): number
-  /** @returns 0 where the second has no place in a line */
+  /** @returns 0 if the second does not fit into a line */
   setSecond(known: Known, second: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
 }
 
-/** undefined where there is no addon: then every record is scanned, and the lines are the same. */
+/** undefined without the addon: then every record is scanned, and the lines are the same. */
 export function loadKnownAddon(): KnownAddon | undefined {
   try {
     const addon: Partial<KnownAddon> = loadAuditAddon() as object
     return addon.openKnown === undefined ? undefined : (addon as KnownAddon)
   } catch {
-    // Whoever needs the addon for its own sake says what is missing.
+    // Code that needs the addon itself reports its absence.
     return undefined
   }
 }

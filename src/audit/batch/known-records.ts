@@ -14,44 +14,44 @@ import { type Known, type KnownAddon, mostOpenings, state, stateNumbers, stop } 
 import { LearningCredit } from './learning-credit.ts'
 import type { Tally } from './tally.ts'
 
-/** What all records of one form have in common. */
+/** The common part of all records of one form. */
 export interface RecordForm {
   /** As in encode/event-head.ts. */
   kind: number
   /** Number of the KindPrefix. */
   prefix: number
-  /** Bytes at the end of the line that are not the record's. */
+  /** Trailing bytes of the line that are not the record's. */
   added: number
-  /** By what its events are counted: a text of Latin-1, and an open value behind it. */
+  /** The count key of its events: a Latin-1 text, followed by an open value. */
   counted: { text: string; value?: OpenValue }
   line: readonly LinePiece[]
 }
 
-/** An open value and the slot of the field that it is. */
+/** An open value and the slot of its field. */
 export type OpenSlots = readonly (readonly [value: OpenValue, slot: number])[]
 
-/** What lines of a process say of it. */
+/** What a process's lines say about it. */
 export interface ProcessLine {
   pid: number
   kind: number
   head: ProfileHead
   owner: LineOwner
   attribution: Attribution
-  /** What a line says behind the standard keys. */
+  /** The text of a line after the standard keys. */
   about: Uint8Array
-  /** How the event begins. */
+  /** The start of the event. */
   opening: string
   label: Label
 }
 
 const equals = 0x3d
 const mostPid = 0x7fff_ffff
-/** What is longer is left to the scanner. */
+/** Longer texts are left to the scanner. */
 const longest = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
-/** Of a form's texts, which are those of a record and of our keys. */
+/** For a form's texts, which consist of a record's text and our keys. */
 export const roomOfForm = 16 * longest.form
 
-/** The middle of a line, before and behind the seconds of its event. */
+/** The middle of a line, before and after its event's seconds. */
 export const middleParts = (
   head: ProfileHead,
   kind: number,
@@ -68,7 +68,7 @@ interface Opening {
   reason: UnresolvedReason | undefined
 }
 
-/** The openings of one attribution: a container or none, a mount namespace, and the reason why it is none. */
+/** The openings of one attribution: a container or none, a mount namespace, and the reason for no container. */
 interface Origin {
   number: number
   /** Numbers of openings by head and kind. */
@@ -76,14 +76,14 @@ interface Origin {
 }
 
 /**
- * A shortcut past the scanner for the records that make up a storm, in native code (native/addon/known-records.c).
+ * A native shortcut past the scanner for the records of a storm (native/addon/known-records.c).
  *
- * Nearly all records of a node are of few forms: text that is the same in all of them, and a few open values, such as
- * `… profile="<profile>" name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. Pairs are read from left to right and a quote ends a
- * value, so a record with the same text and with values that need no care leaves the scanner in the same states: what the scanner has
- * found in one of them holds for all. What a line says of its process and container holds for as long as Attributions says so,
- * or the fork tree says that the process lives on where it was. A record of which
- * anything is not known, or not fit to be put as it stands, is left to the scanner; the lines are the same (property tests compare them).
+ * Nearly all records of a node have few forms: a constant text with a few open values, such as `… profile="<profile>"
+ * name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. The scanner reads pairs from left to right, and a quote
+ * ends a value. So a record with the same text, and with values that need no escaping, takes the scanner through the
+ * same states: one scan is valid for all. The attribution of a line is valid as long as Attributions says, or while the
+ * fork tree shows the process alive in its place. Any other record goes to the scanner; the lines are the same
+ * (property tests compare them).
  */
 export class KnownRecords {
   readonly #addon: KnownAddon
@@ -99,7 +99,7 @@ export class KnownRecords {
   #origins = new Map<LineOwner, Map<string, Origin>>()
   #originCount = 0
   #second = -1
-  /** Used again, as processes are taught by the thousand. */
+  /** Reused, because processes are taught by the thousand. */
   readonly #facts = new Float64Array(10)
   readonly #aboutLength = new Uint32Array(1)
   #stop: number = stop.otherRecord
@@ -111,22 +111,22 @@ export class KnownRecords {
   }
 
   /**
-   * Begins a batch.
-   * @param changed what lines say of processes, containers, profiles and kinds may be something else now
-   * @param held answers about processes hold from one batch to the next
+   * Starts a batch.
+   * @param changed facts about processes, containers, profiles and kinds may have changed
+   * @param held answers about processes stay valid between batches
    */
   begin(changed: boolean, held: boolean): void {
     if (changed) this.#forget()
-    // Left over when a batch has failed.
+    // Left from a failed batch.
     for (let i = 0; i < this.#state[state.touched]!; i++) this.#events[this.#touched[i]!] = 0
     this.#state[state.touched] = 0
     this.#addon.beginKnown(this.#known, held)
   }
 
   /**
-   * Writes the lines of the records from `start` on, until there is one of which something is not known.
-   * @param unresolved events without a container by their reason, which are counted here
-   * @returns where that begins
+   * Writes the lines of the records from `start` until a record has something unknown.
+   * @param unresolved adds events without a container by reason
+   * @returns the offset of the unknown record
    */
   run(
     bytes: Uint8Array,
@@ -172,13 +172,13 @@ export class KnownRecords {
     this.#memory = memory
   }
 
-  /** Whether the form of the record that is to be scanned would be kept. */
+  /** Whether the form of the next scanned record would be stored. */
   wantsForm(body: number, end: number): boolean {
     return this.#stop === stop.noForm && end - body <= longest.form && this.#credit.pay()
   }
 
   /**
-   * Keeps the form of the record that the scanner has just read: its pairs are from `body` to the newline at `end`.
+   * Stores the form of the last scanned record: its pairs are from `body` to the newline at `end`.
    * @param open the values that may differ
    */
   learn(
@@ -196,7 +196,7 @@ export class KnownRecords {
     const parts: number[] = []
     let at = body
     for (const [value, slot] of inOrder) {
-      // A number with a zero before it.
+      // The number has a leading zero.
       if (value === 'pid' && bytes[starts[slot]! - 1] !== equals) return
       literals.push(bytes.subarray(at, starts[slot]))
       parts.push(starts[slot]! - at, openValues.indexOf(value))
@@ -214,7 +214,7 @@ export class KnownRecords {
       Int32Array.from(numbers),
       Buffer.from(form.counted.text + texts, 'latin1'),
     )
-    // The proof: it has to be found, with the same fields.
+    // Verify: the form must match its own record, with the same fields.
     if (isKept && !(this.#addon.matchForm(this.#known, family, bytes, body) && this.#agrees(end, fields, open)))
       this.#addon.dropForm(this.#known)
   }
@@ -226,7 +226,7 @@ export class KnownRecords {
     )
   }
 
-  /** Whether nothing but its process was unknown of the record at which `run` has stopped. What follows is of that record. */
+  /** Whether `run` stopped at a record only because of its unknown process. The getters below are about that record. */
   get wantsProcess(): boolean {
     return this.#stop === stop.noProcess
   }
@@ -239,7 +239,7 @@ export class KnownRecords {
     return Math.max(readDecimal(bytes, this.startOf('pid'), this.endOf('pid')), 0)
   }
 
-  /** Where its `audit(` begins. */
+  /** Offset of its `audit(`. */
   get audit(): number {
     return this.#state[state.audit]!
   }
@@ -258,14 +258,14 @@ export class KnownRecords {
   }
 
   /**
-   * Keeps what lines of a process say, for as long as its attribution holds.
-   * @returns whether it is known now
+   * Stores what a process's lines say, for as long as its attribution is valid.
+   * @returns whether it is stored
    */
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line
     const { second, since, reason, fork } = attribution
     if (pid === 0 || pid > mostPid || label.broken || about.length > longest.about) return false
-    // It would not hold for the record at hand.
+    // It would not be valid for the current record.
     if (second !== 0 ? second !== this.#second : this.#second < since) return false
     const number = this.#labelNumber(label, bytes)
     const opening = number === -1 ? -1 : this.#openingNumber(line)
@@ -287,13 +287,13 @@ export class KnownRecords {
     return taught === 1
   }
 
-  /** Keeps that AppArmor's records under the label of the record are no business of ours. */
+  /** Notes that AppArmor's records of this label are not ours. */
   passOver(label: Label, bytes: Uint8Array): void {
     const number = this.#labelNumber(label, bytes)
     if (number !== -1) this.#addon.passOver(this.#known, number)
   }
 
-  /** Keeps the texts of the second of the record at hand. */
+  /** Stores the texts of the current record's second. */
   noteSecond(second: number, time: EventTime): void {
     if (second === this.#second) return
     const texts = time.texts(second)

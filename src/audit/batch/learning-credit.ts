@@ -1,13 +1,16 @@
-/** How much may be learned: learning costs more than scanning, and a stream of records that are all different earns no credit by matches. */
+/**
+ * Limits learning, which costs more than scanning: matches earn credit, so a stream of all different records earns
+ * none.
+ */
 export class LearningCredit {
   #left = most
 
-  /** Of records that were matched. */
+  /** Adds credit for matched records. */
   earn(records: number): void {
     this.#left = Math.min(most, this.#left + records / 8)
   }
 
-  /** @returns whether the record at hand may be learned; that is paid then. */
+  /** @returns whether the current record may be learned; takes the credit for it */
   pay(): boolean {
     this.#left += 1 / 64
     if (this.#left < 1) return false

@@ -22,7 +22,7 @@ import { recordAppArmor } from './record-behaviour.ts'
 /** aa_record_event_type of aalogparse.h. */
 export const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
 
-/** Kinds of violations by aa_record_event_type; the others are no violations. */
+/** Kinds of violations by aa_record_event_type; -1: not a violation. */
 export const kinds = [
   -1,
   -1,
@@ -39,7 +39,7 @@ const untrustedText = fragment(',"untrusted":true')
 /** aa_record_event_type by the value of `apparmor=`. */
 const events: Readonly<Record<string, number>> = {
   DENIED: recordEvent.denied,
-  // The process was killed on top of it (profile flag `kill`).
+  // The process was also killed (profile flag `kill`).
   KILLED: recordEvent.denied,
   AUDIT: recordEvent.audit,
   ALLOWED: recordEvent.allowed,
@@ -59,7 +59,7 @@ const oldEvents = [
   recordEvent.error,
 ]
 
-/** -1 when the record is not AppArmor's: SELinux writes type 1400 too. */
+/** -1 if the record is not AppArmor's: SELinux writes type 1400, too. */
 export function eventOf(context: BatchContext, type: number): number {
   const { bytes } = context
   const fields = context.scratch.appArmorFields
@@ -74,7 +74,7 @@ export function eventOf(context: BatchContext, type: number): number {
   return oldEvents[old - 1500] ?? -1
 }
 
-/** Decodes the AppArmor record whose pairs begin at `body`, and writes it when it is a violation of ours. */
+/** Decodes the AppArmor record with pairs from `body`, and writes it if it is a violation of ours. */
 export function processAppArmor(context: BatchContext, body: number, type: number): Outcome {
   const { scratch } = context
   scanAppArmor(context, body, context.end)
@@ -85,7 +85,7 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   if (event === recordEvent.invalid) return outcome.undecodable
   const kind = kinds[event] ?? -1
   if (kind === -1) return outcome.filtered
-  // What a profile lets pass that is there to record is no violation.
+  // An allowed operation under a recording profile is not a violation.
   if (event === recordEvent.allowed && label?.head.modelling !== undefined) return recordAppArmor(context, label)
   learn(context, body, event)
   const pid = numberIn(context.appArmor.fields, context.bytes, slotOf.pid)
@@ -94,7 +94,7 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
 
 /**
  * Finds the process of a record of a known form.
- * @returns what became of the record; `taught`: nothing yet, but it is known now; undefined: it has to be scanned
+ * @returns the outcome of the record; `taught`: none yet, but its process is known now; undefined: scan it
  */
 export function processMatchedAppArmor(context: BatchContext, known: KnownRecords): Outcome | 'taught' | undefined {
   const { bytes, view, scratch, snapshot } = context
@@ -104,7 +104,7 @@ export function processMatchedAppArmor(context: BatchContext, known: KnownRecord
     known.passOver(label, bytes)
     return outcome.filtered
   }
-  // The scanner finds all that a recording needs.
+  // Only the scanner finds everything that a recording needs.
   if (label.head.modelling !== undefined && known.kind === kinds[recordEvent.allowed]) return undefined
   const pid = known.pidIn(bytes)
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
@@ -116,7 +116,7 @@ export function scanAppArmor({ bytes, scratch }: BatchContext, start: number, en
   scanFields(appArmorSchema, bytes, start, end, scratch.appArmorFields)
 }
 
-/** Writes a violation whose pairs were read, when its container is known or need not be waited for. */
+/** Writes a violation from the scanned pairs if its container is known or must not be waited for. */
 export function writeAppArmor(context: BatchContext, event: number, label: Label | undefined, pid: number): Outcome {
   const { scratch } = context
   const { epoch } = scratch.id
@@ -132,12 +132,12 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   return outcome.written
 }
 
-/** Writes what a process claims in the pairs that were read, as a violation of that process. */
+/** Writes a process's claim from the scanned pairs, as a violation of that process. */
 export function writeClaim(context: BatchContext, event: number, sender: number): Outcome {
   const { scratch, snapshot } = context
   const { epoch } = scratch.id
   if (!context.place(sender, epoch, undefined)) return outcome.deferred
-  // The policy of the profile that it names is not the sender's.
+  // The named profile's policy is not the sender's.
   const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
   context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, sender, undefined, scratch.time)
@@ -149,7 +149,7 @@ export function writeClaim(context: BatchContext, event: number, sender: number)
   return outcome.written
 }
 
-/** All that makes its kind stands in the bytes. */
+/** Its bytes contain the whole kind. */
 const scannedPrefix = new KindPrefix('')
 
 function countScanned(context: BatchContext, head: ProfileHead, kind: number): void {
@@ -160,7 +160,7 @@ function countScanned(context: BatchContext, head: ProfileHead, kind: number): v
   context.countKind(head, kind, scannedPrefix, room, roomView, 0, length)
 }
 
-/** Fields of which there are few values on a node, and those that a form leaves open. */
+/** Fields with few values on a node, and those that a form leaves open. */
 const fewValued = (
   [
     ...['operation', 'deniedMask', 'requestedMask', 'fsuid', 'ouid', 'info', 'errorCode', 'namespace'],
@@ -174,7 +174,7 @@ function isLearnable({ present, forms, extraCount, truncated }: RecordFields): b
   if ((present & ~fewValued) !== 0 || extraCount > 1 || truncated) return false
   if (forms.some((written) => written !== form.absent && written !== form.plain && written !== form.digits))
     return false
-  // A line says what they are in its own record.
+  // A line names the tasks of its own record.
   if (tasks.some((slot) => forms[slot] !== form.absent)) return false
   return forms[slotOf.profile] === form.plain && forms[slotOf.comm] === form.plain && forms[slotOf.pid] === form.digits
 }
@@ -186,11 +186,11 @@ const openSlots: OpenSlots = [
 ]
 const withName: OpenSlots = [...openSlots, ['name', slotOf.name]]
 
-/** Keeps the form of the record that was scanned, for the native decoder. */
+/** Stores the form of the scanned record for the native decoder. */
 function learn(context: BatchContext, body: number, event: number): void {
   const { scratch, bytes, end, known } = context
   const fields = scratch.appArmorFields
-  // Without `apparmor=` the type gives the action, and forms do not know the type.
+  // Without `apparmor=` the type decides the action, but forms do not include the type.
   const isOfForm = fields.forms[slotOf.apparmor] !== form.absent && end < bytes.length && isLearnable(fields)
   if (known === undefined || !isOfForm || !known.wantsForm(body, end)) return
   const hasName = fields.forms[slotOf.name] === form.plain
@@ -217,7 +217,7 @@ function formOf(context: BatchContext, event: number, hasName: boolean): RecordF
   }
 }
 
-/** By what countScanned() counts all records of a form, up to an open name. */
+/** The key by which countScanned() counts all records of a form, up to an open name. */
 function countedText({ scratch, bytes }: BatchContext, withName: boolean): string {
   const { kinds: table, appArmorFields } = scratch
   if (table === undefined) return ''
@@ -225,7 +225,7 @@ function countedText({ scratch, bytes }: BatchContext, withName: boolean): strin
   return Buffer.from(table.room.buffer, 0, length).toString('latin1')
 }
 
-/** The label that the pairs name. */
+/** The label in the pairs. */
 export function labelOf({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label | undefined {
   const { forms, starts, ends } = scratch.appArmorFields
   const written = forms[slotOf.profile]!

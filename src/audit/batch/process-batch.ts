@@ -21,9 +21,9 @@ import { Tally } from './tally.ts'
 const { newline, space } = bytes
 
 /**
- * Turns a batch of records into lines of violations.log: finds the records, drops what is no violation of ours, decodes,
- * finds container and policy, encodes. It reads nothing but its arguments and never throws for what is in the bytes.
- * Its `output` is the same whatever `scratch` has seen before.
+ * Turns a batch of records into lines of violations.log: finds the records, drops those that are not our violations,
+ * decodes, finds container and policy, encodes. It reads only its arguments and never throws because of the bytes. Its
+ * `output` does not depend on earlier uses of `scratch`.
  */
 export function processBatch(
   batch: SourceBatch,
@@ -79,7 +79,7 @@ function processLines(context: BatchContext, tally: Tally): void {
   }
 }
 
-/** Finds out what is not known of the record at `start`, whose form is. */
+/** Finds what is unknown about the record at `start`, whose form is known. */
 function processMatched(context: BatchContext, known: KnownRecords, start: number): Outcome | 'taught' | undefined {
   context.start = start
   context.end = context.recordEnd = known.end
@@ -94,7 +94,10 @@ function lineEnd(buffer: Buffer, start: number): number {
   return end === -1 ? buffer.length : end
 }
 
-/** The end of the last line that continues the record whose first line ends at `end`: /dev/kmsg begins those with a blank. */
+/**
+ * The end of the last continuation line of the record whose first line ends at `end`: /dev/kmsg starts these with a
+ * space.
+ */
 function behindContinuations(buffer: Buffer, end: number): number {
   let last = end
   while (last + 1 < buffer.length && buffer[last + 1] === space) last = lineEnd(buffer, last + 1)
@@ -123,12 +126,11 @@ function processLine(context: BatchContext): Outcome {
 }
 
 /**
- * Whether a line of a syslog file is not the kernel's own although it begins like one. A process can put line ends into what it
- * sends, into the name of a table and into the option of a mount, and the kernel writes each line of such a message with the time
- * stamp of the first one. So a record that has the stamp of the last message which may hold line ends is not taken; the kernel's own
- * records of our types hold none. Another message and a record of one microsecond are rare; the record is lost then, and counted.
- * Where a batch ends in between, or the kernel writes no time stamps, nothing shows it: the multicast, auditd and /dev/kmsg have no
- * such gap.
+ * Whether a line of a syslog file looks like the kernel's own but may not be. A process can put line ends into text
+ * that the kernel logs (its message, a table's name, a mount option), and each line gets the message's time stamp. So a
+ * record with the stamp of the last such message is dropped and counted; the kernel's own records of our types have no
+ * line ends. An honest record in the same microsecond is rare. A batch boundary in between, or a log without time
+ * stamps, hides this; multicast, auditd and /dev/kmsg do not have the gap.
  */
 function isContinued(context: BatchContext): boolean {
   const { bytes, scratch, stampStart, stampEnd } = context
@@ -142,19 +144,19 @@ function isContinued(context: BatchContext): boolean {
   return isSame
 }
 
-/** Lines of one message behind a record: a prefix of 127 bytes has no room for more. */
+/** Maximum further lines of one message: a prefix of 127 bytes has room for no more. */
 const mostLinesBehind = 8
-/** Where a line behind the record at hand is. */
+/** Place of the record in a line after the current record. */
 const behind = new RecordPlace()
 
 /**
- * Whether the record at hand is the prefix of a netfilter rule. The text about the packet is behind it in the line, or, where the prefix
- * has line ends, in a line of a syslog file with the same time stamp.
+ * Whether the record is really the prefix of a netfilter rule. The packet's text follows it in the line or, if the
+ * prefix has line ends, in a later syslog line with the same time stamp.
  */
 function isPrefix(context: BatchContext): boolean {
   const { bytes, buffer, scratch, start, end } = context
   const { place, trust } = scratch
-  // A subject may hold anything; what follows it may not.
+  // A subject may contain anything; the text after it may not.
   const from = place.type === recordType.seccomp ? buffer.subarray(start, end).lastIndexOf(' pid=') : 0
   let isFound = isOfPacket(bytes, start + Math.max(0, from), end)
   let at = end + 1
@@ -165,7 +167,7 @@ function isPrefix(context: BatchContext): boolean {
     const { stampStart, stampEnd } = behind
     const length = place.stampEnd - place.stampStart
     const isSame = stampEnd - stampStart === length && isEqual(bytes, stampStart, stampEnd, place.stampStart)
-    // dmesg puts blanks in place of the stamp.
+    // dmesg writes spaces instead of the stamp.
     if (length === 0 || !(isSame || bytes[lineAt] === space)) break
     isFound = trust === 'kernel' && isOfPacket(bytes, lineAt, at - 1)
   }
@@ -173,22 +175,22 @@ function isPrefix(context: BatchContext): boolean {
   return isFound
 }
 
-/** The message at hand may hold line ends. Most lines come only here, so nothing is compared. */
+/** Notes the stamp of a message that may contain line ends. Most lines do only this, without a comparison. */
 function noteStamp(context: BatchContext): void {
   const { stampStart, stampEnd } = context.scratch.place
   context.stampStart = stampStart
   context.stampEnd = stampEnd
 }
 
-/** From the end, where two stamps mostly differ. */
+/** From the end, where two stamps usually differ. */
 function isEqual(bytes: Uint8Array, start: number, end: number, other: number): boolean {
   for (let at = end - 1; at >= start; at--) if (bytes[at] !== bytes[other + at - start]) return false
   return true
 }
 
 /**
- * A record of our types without a readable id. A broken seccomp record does not say whose it is, so all of them are kept; what
- * a process has sent is not.
+ * A record of our types without a readable id. A broken seccomp record does not show its owner, so all are kept, except
+ * records that a process sent.
  */
 function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
   if (scratch.place.sent && !scratch.everything) return outcome.filtered

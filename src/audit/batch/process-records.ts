@@ -11,7 +11,7 @@ import { type Outcome, outcome } from './outcome.ts'
 import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
-// Each in a constant: an object with so many fields made one by one is a table to V8, in which every use looks for its field.
+// Constants: V8 turns an object with so many computed fields into a hash table, which costs a lookup at each use.
 const { version: versionAt, kind: kindAt, action: actionAt, flags: flagsAt, time: timeAt, cgroup: cgroupAt } = header.at
 const { profile: profileAt, mnt_ns: mntNsAt, tgid: tgidAt, container: containerAt, comm: commAt } = header.at
 const { exe_size: exeSizeAt, path_size: pathSizeAt, type_size: typeSizeAt } = header.at
@@ -21,8 +21,8 @@ const kinds: number[] = []
 for (const action of ['DENIED', 'AUDIT', 'ALLOWED'] as const) kinds[recordActions[action]] = eventKind('BPF', action)
 
 /**
- * Decodes and writes the records of a batch. A record whose length cannot be right takes the rest of the batch with it:
- * where the next one would begin is not known.
+ * Decodes and writes the records of a batch. A record with an impossible length ends the batch: the start of the next
+ * record is unknown.
  */
 export function processRecords(context: BatchContext, tally: Tally): void {
   const { bytes, view } = context
@@ -51,7 +51,7 @@ function processRecord(context: BatchContext): Outcome {
   const { epoch } = scratch.recordTime
   if (!placeRecord(context, epoch)) return outcome.deferred
   const head = headOf(context)
-  // What a profile lets pass that is there to record is no violation.
+  // An allowed operation under a recording profile is not a violation.
   if (head.modelling !== undefined && kind === allowedKind) {
     const { bodySize } = recordKind
     const body = start + header.size
@@ -64,14 +64,17 @@ function processRecord(context: BatchContext): Outcome {
 
 const allowedKind = kinds[recordActions.ALLOWED]
 
-/** Finds the container. What the program saw itself needs no process and holds for the whole batch, so it is kept. */
+/**
+ * Finds the container. The program's own fields need no process and are valid for the whole batch, so the result is
+ * cached.
+ */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
   const { recordTime } = scratch
   const number = view.getUint32(start + containerAt, true)
   const low = view.getUint32(start + cgroupAt, true)
   const high = view.getUint32(start + cgroupAt + 4, true)
-  // The id is rounded to a double where it has no number: equal keys do not prove equal ids.
+  // Without a number, the id is rounded to a double: equal keys do not prove equal ids.
   const key = number > 0 ? -number : high * 0x1_0000_0000 + low
   const mntNsID = view.getUint32(start + mntNsAt, true)
   const uptime = recordTime.uptime + recordTime.uptimeNs / 1e9
@@ -107,7 +110,7 @@ const exeKey = fragment(',"exe":')
 const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map(
   (name) => [header.at[name], fragment(`,"${name}":`)] as const,
 )
-/** What the program could not find out: flags of the record, by our field. */
+/** Flags for what the program could not find out, with our field. */
 const flagKeys = [
   [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
   [recordFlags.EXE_CUT, fragment(',"exeCut":true')],
@@ -138,7 +141,7 @@ function writeRecord(
   const flags = bytes[start + flagsAt]!
   if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
   context.putLineEnd(values)
-  // By path, where there is one, else by what the record says in numbers.
+  // By path if there is one, otherwise by the record's numbers.
   const body = start + header.size
   const prefix = prefixes[bytes[start + kindAt]!]!
   if (type < end && end - path < longestTexts) countWithType(context, head, kind, prefix, path, type)
@@ -146,10 +149,10 @@ function writeRecord(
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }
 
-/** Path and type of a record that our programs write are shorter, and there is room for so much. */
+/** Room for path and type; our programs' records have shorter ones. */
 const longestTexts = 8192
 
-/** Both are what a container says, so it has to be seen where the one ends. */
+/** A container controls both texts, so mark where the first ends. */
 function countWithType(
   context: BatchContext,
   head: ProfileHead,
@@ -171,7 +174,7 @@ function countWithType(
 /** By the number of the record's kind. */
 const prefixes: readonly KindPrefix[] = Array.from({ length: 256 }, (_, number) => new KindPrefix(`record ${number} `))
 
-/** Names of threads are padded with NUL. */
+/** Thread names are padded with NUL. */
 function behindComm(bytes: Uint8Array, comm: number): number {
   const end = comm + 16
   let last = comm

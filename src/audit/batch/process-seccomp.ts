@@ -25,9 +25,9 @@ const kinds = {
 }
 
 /**
- * Decodes the seccomp record whose pairs begin at `body`, and writes it when it is ours: its subject is a profile of
- * ours, or its process is in a container of ours, or it is not known any more whose it is. The subject alone does not
- * decide: with another enforcer, or on a kernel without AppArmor, it names another profile or none.
+ * Decodes the seccomp record with pairs from `body`, and writes it if it is ours: its subject is a profile of ours, its
+ * process is in a container of ours, or its owner is no longer known. The subject alone does not decide: with another
+ * enforcer or without AppArmor it names another profile or none.
  */
 export function processSeccomp(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
@@ -43,7 +43,7 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   if (!ours && isForeign(context)) return outcome.filtered
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
   const head = headOf(context, label)
-  // A call that was logged and let pass, of a profile that is there to record, is no violation.
+  // A logged and allowed call under a recording profile is not a violation.
   if (kind === kinds['AUDIT|ALLOWED'] && head.modelling !== undefined) return recordCall(context, head)
   learn(context, body, kind)
   context.putLineStart(head, kind, pid, epoch, seccompOpening)
@@ -68,7 +68,7 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
   if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
   const head = headOf(context, label)
-  // The scanner finds all that a recording needs.
+  // Only the scanner finds everything that a recording needs.
   if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
   return context.teach(known, head, pid, seccompOpening, label) ? 'taught' : undefined
 }
@@ -81,7 +81,7 @@ const openSlots = [
   ['ip', slotOf.ip],
 ] as const satisfies OpenSlots
 
-/** How a record of a form has its values. */
+/** The forms of the values in a usual record. */
 const usual = [
   [slotOf.subj, form.bare],
   [slotOf.pid, form.digits],
@@ -95,13 +95,13 @@ const usual = [
 const { subj, pid, comm, exe, arch, syscall, ip } = slotOf
 const kernelOrder = [subj, pid, comm, exe, arch, syscall, ip]
 
-/** Whether the values stand in the order in which the kernel writes them. */
+/** Whether the values are in the kernel's order. */
 function isLearnable({ forms, starts, ends, extraCount, truncated }: RecordFields): boolean {
   if (extraCount > 0 || truncated || usual.some(([slot, written]) => forms[slot] !== written)) return false
   return kernelOrder.every((slot, i) => i === 0 || ends[kernelOrder[i - 1]!]! < starts[slot]!)
 }
 
-/** Keeps the form of the record that was scanned, for the native decoder. */
+/** Stores the form of the scanned record for the native decoder. */
 function learn(context: BatchContext, body: number, kind: number): void {
   const { scratch, bytes, end, known } = context
   const fields = scratch.seccompFields
@@ -136,27 +136,27 @@ function formOf(context: BatchContext, kind: number): RecordForm | undefined {
 
 const callPrefix = new KindPrefix('syscall')
 
-/** A call is counted with its architecture, which stands before it in the kernel's records. */
+/** A call is counted with its architecture, which comes before it in the kernel's records. */
 function countedFrom({ forms, starts }: RecordFields): number {
   const call = starts[slotOf.syscall]!
   const arch = forms[slotOf.arch] === form.absent ? call : starts[slotOf.arch]!
   return arch < call && call - arch < 32 ? arch : call
 }
 
-/** The number of a call, or the -1 that stands for none. */
+/** A call's number, or -1 for none. */
 function hasCall({ bytes, scratch }: BatchContext): boolean {
   const { starts, ends, forms } = scratch.seccompFields
   const start = starts[slotOf.syscall]!
   return forms[slotOf.syscall] !== form.absent && isWholeNumber(bytes, start, ends[slotOf.syscall]!)
 }
 
-/** The process is known not to be protected: outside of all containers, or in one that no policy protects. */
+/** The process is known to be unprotected: outside all containers, or in a container without a policy. */
 function isForeign({ attribution }: BatchContext): boolean {
   if (attribution.reason === 'not-in-container') return true
   return attribution.container?.info.profileName === ''
 }
 
-/** The profile of the subject where that is ours, else the one of the container: a subject may be any LSM's. */
+/** The subject's profile if it is ours, otherwise the container's: the subject may belong to any LSM. */
 function headOf({ scratch, snapshot, attribution }: BatchContext, label: Label | undefined): ProfileHead {
   if (label?.ours) return label.head
   const profileName = attribution.container?.info.profileName ?? ''
@@ -174,7 +174,7 @@ function labelOf({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label 
   return scratch.subjects.get(bytes, view, start, end, form.bare, kmsg, snapshot)
 }
 
-/** As JSON has it: a sign, and no leading zero. */
+/** Whether it is a JSON number: an optional sign, and no leading zero. */
 function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
   const first = bytes[start] === 0x2d ? start + 1 : start
   if (first >= end || end - first > 20 || (bytes[first] === 0x30 && end - first > 1)) return false
@@ -182,14 +182,14 @@ function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
   return true
 }
 
-/** Ours, after the standard keys: the other pairs of the record, numbers as numbers. */
+/** Our fields after the standard keys: the other pairs of the record, with numbers as numbers. */
 const ownFields = (['sig', 'arch', 'compat', 'ip', 'code', 'uid', 'gid'] as const).map((name) => ({
   slot: slotOf[name],
   name,
   key: fragment(`,"${name}":`),
 }))
 const callKey = fragment(',"syscallNumber":')
-/** Its quotes are escaped where they stand in a value. */
+/** The quotes are escaped inside a value. */
 const ipOpening = ',"ip":"'
 
 function putOwnFields(values: Values): void {

@@ -7,16 +7,15 @@ import { type Outcome, outcome } from './outcome.ts'
 import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**
- * Decodes a record of type 1107, whose text is not the kernel's but that of the process which sent it: all who have
- * CAP_AUDIT_WRITE, which containers have by default, can send anything. The bus daemons of the host enforce AppArmor on
- * their own and are taken at their word. What anybody else says of a profile of ours is counted, and written only where
- * that is asked for, as a violation of the sender.
+ * Decodes a record of type 1107, whose text comes from a process, not the kernel: any process with CAP_AUDIT_WRITE, a
+ * default of containers, can send any text. The host's bus daemons enforce AppArmor themselves and are trusted. Other
+ * senders' records about our profiles are counted, and written only if enabled, as violations of the sender.
  */
 export function processSent(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
   const { sent } = scratch
   if (scratch.place.audit === -1) {
-    // A line of dbus-daemon's own in a syslog: nothing says who really wrote it.
+    // A line of dbus-daemon in a syslog: its real author is unknown.
     sent.pid = 0
     sent.start = body
     sent.end = context.end
@@ -35,7 +34,7 @@ function processWord(context: BatchContext, event: number, isKnown: boolean): Ou
   return writeAppArmor(context, event, label, numberIn(context.appArmor.fields, context.bytes, slotOf.pid))
 }
 
-/** Nothing of a claim gets into a cache: whoever makes them up could have all else thrown out. */
+/** Keep a claim out of all caches: made-up claims could evict everything else. */
 function processClaim(context: BatchContext, event: number, isKnown: boolean): Outcome {
   const { scratch } = context
   if (!scratch.everything && !namesOurs(context)) return outcome.filtered
@@ -50,7 +49,7 @@ function namesOurs({ buffer, scratch }: BatchContext): boolean {
   return buffer.subarray(starts[slotOf.profile]!, ends[slotOf.profile]!).includes('varmor-')
 }
 
-/** The record at hand is of an operation on a bus, sent by a process that is known to be in no container. */
+/** The current record is a bus operation, and its sender is known to be in no container. */
 function isBusDaemon(context: BatchContext): boolean {
   const { scratch, bytes, snapshot, resolver } = context
   const { forms, starts, ends } = scratch.appArmorFields

@@ -12,7 +12,10 @@ import type { ProfileRecording } from '../model/recorded.ts'
 import type { BatchContext } from './batch-context.ts'
 import { type Outcome, outcome } from './outcome.ts'
 
-/** Takes the AppArmor record whose pairs were read for what a workload did. It gives no line. One that says nothing new is counted, of whomever. */
+/**
+ * Takes a workload's behaviour from the scanned AppArmor record; writes no line. A record without new facts is counted,
+ * whoever caused it.
+ */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const { scratch, appArmor } = context
   const { modelling = '', profileName } = label.head
@@ -31,7 +34,7 @@ export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   return outcome.filtered
 }
 
-/** Takes the Seccomp record whose pairs were read for a call of a workload; its container is found. */
+/** Takes a workload's call from the scanned Seccomp record; its container is known. */
 export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   const { scratch, seccomp, bytes } = context
   const { modelling = '', profileName } = head
@@ -50,7 +53,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   if (!recording.knows(key)) {
     if (!teaches(context, head, recording)) return outcome.filtered
     recording.note(key)
-    // Numbers that no call has are no behaviour that a profile could allow.
+    // A profile cannot allow numbers that no call has.
     const name = nameOfCall(architecture, number)
     if (!name.startsWith('unknown(')) recording.addCall(name)
   }
@@ -58,7 +61,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   return outcome.filtered
 }
 
-/** Takes a BPF record for what a workload did; its container is found. */
+/** Takes a workload's behaviour from a BPF record; its container is known. */
 export function recordBpf(
   context: BatchContext,
   head: ProfileHead,
@@ -80,15 +83,18 @@ export function recordBpf(
 }
 
 /**
- * It is known that no workload of the profile's policy did it: who went into the profile from elsewhere, or named it in a pod of another
- * namespace, is confined by it and is not to teach it anything.
+ * The event is known not to come from a workload of the profile's policy: a process that enters the profile from
+ * elsewhere, or a pod of another namespace that names it, is confined by it, but must not teach it.
  */
 function isForeign({ attribution: { container, reason } }: BatchContext, head: ProfileHead): boolean {
   if (container !== undefined) return !head.isOf(container.info)
   return reason === 'profile-mismatch' || reason === 'not-in-container'
 }
 
-/** Whether a workload of the profile's policy did what is new. What nobody can say of whom it is may be missing in the model, which is counted. */
+/**
+ * Whether a workload of the profile's policy did something new. An event of unknown origin may be missing in the model,
+ * and is counted.
+ */
 function teaches(context: BatchContext, head: ProfileHead, recording: ProfileRecording): boolean {
   if (isForeign(context, head)) return false
   if (context.attribution.container !== undefined) return true
@@ -103,9 +109,12 @@ const pairsOf = ({ bytes, buffer, kmsg }: BatchContext, fields: RecordPairs['fie
   kmsg,
 })
 
-/** How runc names the thread that becomes a container's process, and the files that it is run from: itself, or a copy in memory. */
+/**
+ * runc's name for the thread that becomes a container's process, and the files it runs from: itself, or a copy in
+ * memory.
+ */
 const runtimeThread = /^runc:\[/
 const runtimeProgram = /(^|\/)runc(\.[a-z0-9-]+)?$|^\/memfd:runc_cloned:/
 
-/** Its filter is there before the program of the container is. The program's path alone is the kernel's word. */
+/** The filter exists before the container's program does. Only the program's path comes from the kernel. */
 export const isOfRuntime = (comm = '', exe = ''): boolean => runtimeThread.test(comm) && runtimeProgram.test(exe)

@@ -23,19 +23,21 @@ import type { KnownAddon } from './known-addon.ts'
 import { KnownRecords } from './known-records.ts'
 
 export interface ScratchOptions {
-  /** Also events of other profiles and of processes outside of our containers, for `varmor decode`. Default false. */
+  /**
+   * Also decode events of other profiles and of processes outside our containers, for `varmor decode`. Default false.
+   */
   everything?: boolean
-  /** How far lines are believed. Default `kernel`, as the agent's sources have them. */
+  /** How much to trust lines. Default `kernel`, as for the agent's sources. */
   trust?: Trust
-  /** Whether what a process has sent and nobody vouches for is written, as a violation of its sender. Default false: it is only counted. */
+  /** Whether to write records of untrusted processes, as violations of the sender. Default false: only count them. */
   logUntrusted?: boolean
-  /** Where records of known forms skip the scanner. Default: nowhere; the output is the same. */
+  /** Lets records of known forms skip the scanner. Default: none; the output is the same. */
   known?: KnownAddon | undefined
-  /** Whether events are counted by their kind, and the kind of each line is given, too. Default: neither. */
+  /** Whether to count events by kind, and also to return each line's kind. Default: neither. */
   kinds?: 'counts' | 'lines'
 }
 
-/** Of records from a cgroup and a mount namespace, made so many seconds after the boot or later. */
+/** The place of a cgroup and a mount namespace, valid for records from this many seconds after boot on. */
 interface KnownPlace {
   low: number
   high: number
@@ -44,7 +46,9 @@ interface KnownPlace {
   attribution: Attribution
 }
 
-/** Records of one holder that wait for the same reason, and are all recorded or not: pairs of offsets, and what each waits for. */
+/**
+ * Records of one holder that wait for the same reason, all recorded or none: pairs of offsets, and what each waits for.
+ */
 class Waiting {
   readonly of: Pick<Deferred, 'reason' | 'recorded' | 'holder'>
   readonly offsets: number[] = []
@@ -56,7 +60,7 @@ class Waiting {
     this.of = of
   }
 
-  /** Records with the same first key wait for the same; what one of them has beside that is added, up to a bound. */
+  /** Records with the same first key share an entry; further keys are added, up to a limit. */
   add(keys: readonly WaitKey[], start: number, end: number): void {
     const first = keys[0] ?? 0
     let wait = this.#byKey.get(first)
@@ -70,16 +74,14 @@ class Waiting {
 }
 
 const mostKeys = 8
-/** Holders in one batch; the records of further ones wait in one share. */
+/** Maximum holders in one batch; records of further holders share one entry. */
 const mostHolders = 256
 
 function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
   for (const key of keys) if (to.length < mostKeys && !to.includes(key)) to.push(key)
 }
 
-/**
- * What one worker keeps from batch to batch: caches and working memory. Results never depend on it, only the time they take.
- */
+/** A worker's caches and working memory between batches. They change only the time, never the result. */
 export class Scratch {
   readonly everything: boolean
   readonly trust: Trust
@@ -97,17 +99,17 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id, or by the negative number of their container. */
   readonly cgroups = new Map<number, KnownPlace>()
-  /** What waits for its container, by holder: few of each, as there are few reasons. */
+  /** Waiting records by holder: few entries each, because there are few reasons. */
   #waiting = new Map<string, Waiting[]>()
-  /** What workloads did whose policies model behaviour. */
+  /** Behaviour of workloads whose policies model it. */
   readonly recordings = new Recordings()
-  /** Where events are counted by kind. */
+  /** Counts events by kind. */
   readonly kinds: KindTable | undefined
   readonly known: KnownRecords | undefined
   #snapshot: Snapshot | undefined
   #resolver: PidResolver | undefined
   #version = -1
-  /** Bytes of output for each byte of the last batch. */
+  /** Output bytes for each byte of the last batch. */
   #growth = 1
 
   constructor({ everything = false, trust = 'kernel', logUntrusted = false, known, kinds }: ScratchOptions = {}) {
@@ -118,7 +120,7 @@ export class Scratch {
     this.known = known === undefined ? undefined : new KnownRecords(known, this.kinds)
   }
 
-  /** Begins a batch: what depended on an older snapshot is forgotten. */
+  /** Starts a batch: forgets everything that depended on an older snapshot. */
   begin(snapshot: Snapshot, resolver: PidResolver, { bytes, spare, minute }: SourceBatch): Output {
     const changed = snapshot !== this.#snapshot || snapshot.version !== this.#version || resolver !== this.#resolver
     const held = this.attributions.beginBatch(resolver, changed)
@@ -135,7 +137,7 @@ export class Scratch {
       this.labels.clear()
       this.subjects.clear()
     }
-    // The last batch is the best guess for this one; too much costs little, because untouched pages are not made.
+    // The last batch is the best estimate; an excess costs little, because untouched pages are never created.
     const capacity = Math.max(Math.ceil(bytes.length * this.#growth * 1.125), bytes.length, 16_384)
     return new Output(capacity, spare, sharedMemory)
   }
@@ -159,7 +161,7 @@ export class Scratch {
     same.add(waitsFor, start, end)
   }
 
-  /** The records that wait, copied out of their batch. */
+  /** The waiting records, copied out of their batch. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
     if (this.#waiting.size === 0) return []
     const deferred = [...this.#waiting.values()].flat().map(({ of, offsets, waitOf, waits }) => ({

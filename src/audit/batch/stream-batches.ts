@@ -7,13 +7,13 @@ import { sharedMemory } from './buffer-store.ts'
 export interface StreamOptions {
   source: string
   format: BatchFormat
-  /** Bytes of a batch, about. Default 256 KiB. */
+  /** Approximate bytes of a batch. Default 256 KiB. */
   size?: number
-  /** A line that is longer is cut here, so that a file without line ends does not fill the memory. Default 1 MiB. */
+  /** A longer line is cut here, so that a file without line ends does not fill the memory. Default 1 MiB. */
   longest?: number
 }
 
-/** Cuts a stream of bytes, from a file or a pipe, into batches. What is left at the end becomes the last batch. */
+/** Cuts a stream of bytes, from a file or a pipe, into batches. The remainder at the end becomes the last batch. */
 export async function* streamBatches(
   stream: AsyncIterable<Uint8Array>,
   { source, format, size = 256 * 1024, longest = mebibyte }: StreamOptions,
@@ -37,18 +37,18 @@ export async function* streamBatches(
   if (length > 0) yield { source, seq, format, bytes: own(Buffer.concat(pieces)) }
 }
 
-/** In memory of its own, which the workers see too. */
+/** In its own memory, which workers share. */
 function own(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(sharedMemory(bytes.length))
   copy.set(bytes)
   return copy
 }
 
-/** The end of the last record that is known to be whole; 0 when there is none. */
+/** End of the last record that is certainly complete; 0 if there is none. */
 export function lastBoundary(bytes: Uint8Array, format: BatchFormat): number {
   if (format === 'record') return lastRecord(bytes)
   let end = bytes.lastIndexOf(newline) + 1
-  // A record of kmsg goes on for as long as its lines begin with a space, so it ends where the next one begins.
+  // A kmsg record continues while lines start with a space, so it ends where the next record starts.
   while (format === 'kmsg' && end > 0 && (end === bytes.length || bytes[end] === space))
     end = end < 2 ? 0 : bytes.lastIndexOf(newline, end - 2) + 1
   return end
@@ -59,7 +59,7 @@ function lastRecord(bytes: Uint8Array): number {
   let end = 0
   while (end + 4 <= bytes.length) {
     const size = view.getUint32(end, true)
-    // The rest of such a stream is undecodable, whole.
+    // The rest of such a stream cannot be decoded.
     if (size < header.size) return bytes.length
     if (end + size > bytes.length) break
     end += size

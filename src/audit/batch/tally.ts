@@ -1,6 +1,6 @@
 import { type Outcome, outcome } from './outcome.ts'
 
-/** What became of the records of a batch. */
+/** Counts of the outcomes of a batch's records. */
 export class Tally {
   #sums = [0, 0, 0, 0]
   #read = 0
@@ -12,7 +12,7 @@ export class Tally {
     this.#sums[became]! += 1
   }
 
-  /** Of records that the native decoder took. */
+  /** Adds records that the native decoder took. */
   addKnown(written: number, filtered: number): void {
     this.#read += written + filtered
     this.#sums[outcome.written]! += written

@@ -1,11 +1,11 @@
 import { RecordSchema } from './record-schema.ts'
 
 /**
- * The keys of AppArmor's records and the fields of libapparmor's record (aalogparse.h) that they fill. The names are
+ * The keys of AppArmor's records, and the fields of libapparmor's record (aalogparse.h) that they fill. The names are
  * those of `event` in violations.log, in its order. A slot is the number of a field.
  */
 
-/** Fields that follow `auditID` in the event, in order; their number is their bit in `RecordFields.present`. */
+/** Fields that follow `auditID` in the event, in order; a field's number is its bit in `RecordFields.present`. */
 export const eventFields = [
   'operation',
   'deniedMask',
@@ -41,7 +41,7 @@ export const eventFields = [
   'srcName',
 ] as const
 
-/** Fields that stand elsewhere in a line, or only steer the decoder. */
+/** Fields with another place in the line, or that only control the decoder. */
 const otherFields = ['pid', 'peerPID', 'task', 'magicToken', 'class', 'apparmor', 'type', 'nothing'] as const
 
 export type FieldName = (typeof eventFields)[number] | (typeof otherFields)[number]
@@ -64,15 +64,15 @@ const numbers: readonly FieldName[] = [
   'type',
 ]
 
-/** What libapparmor gives for a field that the record does not have: nothing, 0, or (unsigned long)-1 for the two owners. */
+/** libapparmor's value for an absent field: nothing, 0, or (unsigned long)-1 for the two owners. */
 export function zeroValue(name: FieldName): string {
   if (name === 'fsuid' || name === 'ouid') return '18446744073709551615'
   return numbers.includes(name) ? '0' : '""'
 }
 
 /**
- * Key to field, as libapparmor's grammar maps them: several keys may fill one field, and the last one counts.
- * `nothing` are keys that it reads and drops because another key says the same.
+ * Key to field, as in libapparmor's grammar: several keys may fill one field, and the last one counts. `nothing`: keys
+ * that it reads and drops because another key repeats them.
  */
 const keys: Readonly<Record<string, FieldName>> = {
   apparmor: 'apparmor',

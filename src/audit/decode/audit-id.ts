@@ -2,22 +2,24 @@ import * as bytes from '../../base/bytes.ts'
 
 const { space } = bytes
 
-/** The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record. */
+/**
+ * The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record.
+ */
 export class AuditId {
   /** The text between the brackets. */
   start = 0
   end = 0
   /** Unix seconds. */
   epoch = 0
-  /** The `.121`: at most nine digits, a thousand millionth of a second. */
+  /** The `.121`: at most nine digits, down to nanoseconds. */
   fractionStart = 0
   fractionEnd = 0
-  /** The digits of the serial number reach from here to `end`, without leading zeros. */
+  /** The serial number's digits are from here to `end`, without leading zeros. */
   serialStart = 0
-  /** Where the pairs of the record begin, or the record that has no id. */
+  /** Start of the record's pairs, also for a record without an id. */
   body = 0
 
-  /** As of a record without an id: an empty text at `at`. */
+  /** Resets it to a record without an id: an empty text at `at`. */
   clear(at: number, epoch: number): void {
     this.start = at
     this.end = at
@@ -35,13 +37,13 @@ const colon = 0x3a
 const openBracket = 0x28
 const closeBracket = 0x29
 
-/** Beyond this a number of seconds is a broken line: the year 5138. */
+/** More seconds than this (the year 5138) mean a broken line. */
 const mostSeconds = 99_999_999_999
-/** The kernel's serial is an unsigned int; a long would have as many as this. */
+/** The kernel's serial is an unsigned int; 20 digits would fit a long. */
 const mostSerialDigits = 20
 const mostFraction = 10
 
-/** `audit(` begins at `at`. */
+/** Whether `audit(` is at `at`. */
 export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
   return (
     at + 6 <= end &&
@@ -55,8 +57,8 @@ export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
 }
 
 /**
- * Reads the id whose `audit(` begins at `at`.
- * @returns the offset behind its `): `, or -1 when it is none.
+ * Reads the id whose `audit(` is at `at`.
+ * @returns the offset after its `): `, or -1 if it is not an id
  */
 export function readAuditId(bytes: Uint8Array, at: number, end: number, id: AuditId): number {
   const start = at + 6

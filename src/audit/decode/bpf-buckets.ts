@@ -1,6 +1,6 @@
 import { struct } from '../../base/c-struct.ts'
 
-/** What BPF programs have held back, as it lies in their maps: a part of native/bpf/varmor_profile.h. */
+/** The data of the BPF programs' rate limits, as in their maps: a part of native/bpf/varmor_profile.h. */
 
 export const bucketKey = struct('varmor_bucket_key', 'A container and a kind of its records.', [
   { name: 'container', type: 'u32', what: 'its number' },

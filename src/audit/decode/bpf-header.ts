@@ -19,7 +19,7 @@ function bodies(): string[] {
   })
 }
 
-/** Bytes of the longest record: what a program must have room for. */
+/** Bytes of the longest record: the room that a program needs. */
 export function largestRecord(): number {
   const largestBody = Math.max(
     ...Object.values(recordKinds).map(({ body }) => layOut(body as readonly RecordField[]).size),
@@ -27,7 +27,7 @@ export function largestRecord(): number {
   return header.size + largestBody + 3 * maximalText
 }
 
-/** The C header of the table in bpf-record.ts, as native/bpf/varmor_event.h holds it. */
+/** The table of bpf-record.ts as a C header, native/bpf/varmor_event.h. */
 export function eventHeader(): string {
   const kinds = Object.fromEntries(Object.entries(recordKinds).map(([kind, { number }]) => [kind, number]))
   return `${[

@@ -1,7 +1,10 @@
 import { mountFlagBits } from '../../api/linux-mount-flags.ts'
 import { ipProtocols, socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
 
-/** Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go) and on. */
+/**
+ * Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go), and
+ * more.
+ */
 
 /** Capabilities by number (include/uapi/linux/capability.h). */
 // biome-ignore format: a table reads better
@@ -15,7 +18,7 @@ const capabilities = [
 
 export const capabilityName = (number: number): string => capabilities[number] ?? 'unknown'
 
-/** AppArmor's permission bits (security/apparmor/include/perms.h). Upstream knows exec to create, rename and link. */
+/** AppArmor's permission bits (security/apparmor/include/perms.h). Upstream has exec, create, rename and link. */
 const permissions: readonly (readonly [number, string])[] = [
   [0x1, 'exec'],
   [0x2, 'write'],
@@ -31,7 +34,7 @@ const permissions: readonly (readonly [number, string])[] = [
   [0x4_0000, 'link'],
 ]
 
-/** Names of the bits that are set, in the order of the table, and one `0x…` for all bits without a name. */
+/** Names of the set bits in the table's order, and one `0x…` for all unnamed bits. */
 function bitNames(bits: number, table: readonly (readonly [number, string])[]): string[] {
   let rest = bits
   const names: string[] = []
@@ -53,10 +56,10 @@ const ptracePermissions: readonly (readonly [number, string])[] = [
   [0x10, 'readby'],
 ]
 
-/** Upstream has one bit in an event; several are joined. */
+/** Upstream's events have one bit; several are joined. */
 export const ptracePermissionName = (bits: number): string => bitNames(bits, ptracePermissions).join(' ')
 
-/** 0x200 is no flag of mount(2): a record stands for umount with it. */
+/** 0x200 is not a flag of mount(2): a record uses it for umount. */
 const umount = 0x200
 
 const { bind: MS_BIND, rec: MS_REC, ...others } = mountFlagBits
@@ -65,7 +68,7 @@ const mountFlags: readonly (readonly [number, string])[] = [...Object.entries(ot
   .map(([name, bit]) => [bit, name] as const)
   .sort(([a], [b]) => a - b)
 
-/** Combinations with bind, of which the first that is wholly set counts. */
+/** Combinations with bind; the first that is fully set counts. */
 const bindFlags: readonly (readonly [number, string])[] = [
   [MS_BIND | MS_REC | others['make-unbindable'], 'make-runbindable'],
   [MS_BIND | MS_REC | others['make-private'], 'make-rprivate'],
@@ -83,7 +86,7 @@ export function mountFlagNames(flags: number): string[] {
   return names
 }
 
-/** The one family that the kernel's header does not write in capitals. */
+/** The only family that the kernel's header does not write in capitals. */
 const oddNames: Readonly<Record<string, string>> = { decnet: 'DECnet' }
 
 const domains = socketFamilies.map((name) => oddNames[name] ?? name.toUpperCase())
@@ -101,7 +104,7 @@ export const socketTypeName = (number: number): string =>
 export const ipProtocolName = (number: number): string =>
   ipProtocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${ipProtocols[number]}`
 
-/** enum bpf_cmd (include/uapi/linux/bpf.h), as far as rules can name them. */
+/** enum bpf_cmd (include/uapi/linux/bpf.h), the part that rules can name. */
 const bpfCommands: Readonly<Record<number, string>> = {
   0: 'map_create',
   5: 'prog_load',

@@ -1,11 +1,11 @@
 import { layOut, type StructField } from '../../base/c-struct.ts'
 
 /**
- * The records that our BPF programs put into the ring buffer: one table, from which the decoder (decode/bpf.ts) takes
- * its offsets and native/bpf/varmor_event.h is generated (`npm run generate`), so that the two cannot part.
+ * The records that our BPF programs write to the ring buffer. The decoder (decode/bpf.ts) takes its offsets from this
+ * table, and `npm run generate` makes native/bpf/varmor_event.h from it, so they always agree.
  *
- * A record is `header | body of its kind | exe | path | type`, packed one after the other, little-endian, without padding behind it:
- * the fixed header, the few numbers of this event, and only the bytes that its texts have (no terminating NUL).
+ * A record is `header | body of its kind | exe | path | type`, packed, little-endian, without trailing padding: the
+ * fixed header, the event's numbers, and exactly the bytes of its texts (without a terminating NUL).
  */
 
 /** Bodies need no alignment: they are packed. */
@@ -14,10 +14,10 @@ export interface RecordField extends StructField {
   what: string
 }
 
-/** Raised whenever the meaning or place of a field changes; a record of another version is not decoded. */
+/** Increase it when the meaning or place of a field changes; records of other versions are not decoded. */
 export const recordVersion = 1
 
-/** Texts that are longer are cut and say so in `flags`. */
+/** Longer texts are cut and marked in `flags`. */
 export const maximalText = 4096
 
 export const headerFields = [
@@ -43,7 +43,9 @@ export const headerFields = [
   { name: 'comm', type: 'u8', count: 16, what: 'name of the thread, padded with NUL' },
 ] as const satisfies readonly RecordField[]
 
-/** Kinds of events with their number, the word in the event's `operation` (upstream's for the first six) and their body. */
+/**
+ * Kinds of events: their number, the word in the event's `operation` (upstream's for the first six), and their body.
+ */
 export const recordKinds = {
   capability: {
     number: 1,
@@ -103,12 +105,12 @@ export const recordActions = { DENIED: 1, AUDIT: 2, ALLOWED: 4 } as const
 
 export const recordFlags = { PATH_CUT: 1, EXE_CUT: 2, PATH_UNKNOWN: 4 } as const
 
-/** What was done with an address; the word is the event's `type`. The first two numbers are upstream's. */
+/** Operations on an address; the word is the event's `type`. The first two numbers are upstream's. */
 export const recordCalls = { connect: 1, bind: 3, sendmsg: 4, listen: 5, accept: 6 } as const
 
 export const header = layOut(headerFields)
 
-/** Where the numbers of a body are, by kind, from its beginning. */
+/** Offsets of a body's numbers, by kind, from the start of the body. */
 export const bodyAt = {
   capability: layOut(recordKinds.capability.body).at,
   file: layOut(recordKinds.file.body).at,

@@ -1,12 +1,14 @@
-/** 1 for bytes that a JSON string cannot hold as they are, or that are not printable ASCII. A quote is not among them: values end there. */
+/**
+ * 1 for bytes that a JSON string must escape, or that are not printable ASCII. A quote is not included: values end
+ * there.
+ */
 export const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x20 || byte > 0x7e || byte === 0x5c ? 1 : 0,
 )
 
 /**
- * Whether four bytes are printable ASCII and neither a quote nor a backslash; nonzero when one is not. Each term sets
- * the top bit of a byte: above 0x7f, 0x7f, below 0x20, a quote, a backslash. A borrow can reach only from a byte that is
- * one of these.
+ * Zero if four bytes are printable ASCII without a quote or backslash. Each term sets a byte's top bit: above 0x7f,
+ * 0x7f, below 0x20, a quote, a backslash. Only such a byte can cause a borrow.
  */
 export const oddBits = (word: number): number =>
   (word |

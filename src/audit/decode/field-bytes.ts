@@ -1,6 +1,6 @@
 import { form } from './record-fields.ts'
 
-/** The bytes that a value stands for. */
+/** The decoded bytes of a value. */
 export interface ValueBytes {
   bytes: Uint8Array
   start: number
@@ -14,8 +14,8 @@ const hexValue = (digit: number): number => {
 }
 
 /**
- * Undoes how a value was written: hex digits in pairs, and in text from /dev/kmsg `\xHH` for each byte that is not
- * printable or a backslash (Documentation/ABI/testing/dev-kmsg). Bytes that are neither stay as they are.
+ * Decodes a value: pairs of hex digits, and in /dev/kmsg text `\xHH` for each unprintable byte or backslash
+ * (Documentation/ABI/testing/dev-kmsg). Other bytes stay.
  */
 export function valueBytes(bytes: Uint8Array, start: number, end: number, written: number, kmsg: boolean): ValueBytes {
   if (written === form.hex) return fromHex(bytes, start, end)
@@ -41,7 +41,7 @@ function fromKmsg(bytes: Uint8Array, start: number, end: number): ValueBytes {
   return { bytes: decoded, start: 0, end: length }
 }
 
-/** The byte of the `\xHH` at `at`, or -1 when there is none. */
+/** The byte of the `\xHH` at `at`, or -1 if there is none. */
 function kmsgEscape(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] !== 0x5c || at + 4 > end || bytes[at + 1] !== 0x78) return -1
   const high = hexValue(bytes[at + 2]!)

@@ -3,24 +3,25 @@ import { isAuditId } from './audit-id.ts'
 
 const { quote, space } = bytes
 
-/** Types of audit records that can hold violations (include/uapi/linux/audit.h); everything else is `other`. */
+/** Types of audit records that can be violations (include/uapi/linux/audit.h); everything else is `other`. */
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
 
 /**
- * How far the lines of a source are believed.
- * - `kernel`: as the kernel, auditd and a syslog daemon write them on this node: what other programs write is no record.
- * - `given`: as somebody has them in a file: with what grep puts before them, from dbus-daemon's own log, of old kernels.
+ * How much to trust a source's lines.
+ * - `kernel`: lines that the kernel, auditd or a syslog daemon writes on this node; other programs' lines are not
+ *   records.
+ * - `given`: lines of a file from a user, also with grep's prefixes, from dbus-daemon's log, or of old kernels.
  */
 export type Trust = 'kernel' | 'given'
 
-/** Types that a process may send with CAP_AUDIT_WRITE, and no others (kernel/audit.c, audit_netlink_ok()). */
+/** Types that a process with CAP_AUDIT_WRITE may send; it may not send others (kernel/audit.c, audit_netlink_ok()). */
 const isSentByProcess = (type: number): boolean =>
   type === 1005 || (type >= 1100 && type <= 1199) || (type >= 2100 && type <= 2999)
 
-/** AppArmor's own types of before Linux 2.6.36, 1501 (audit) to 1506 (error). */
+/** AppArmor's types before Linux 2.6.36, 1501 (audit) to 1506 (error). */
 const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
 
-/** Names of types that are rare; the others are recognised by their bytes. */
+/** Names of rare types; frequent types are recognised by their bytes. */
 const names: Readonly<Record<string, number>> = {
   APPARMOR_AUDIT: 1501,
   APPARMOR_ALLOWED: 1502,
@@ -38,18 +39,18 @@ const closeSquare = 0x5d
 const openAngle = 0x3c
 const closeAngle = 0x3e
 
-/** Where a record is in its line. */
+/** The place of a record in its line. */
 export class RecordPlace {
   type: number = recordType.other
-  /** Offset of its `audit(`; -1 when it has none. */
+  /** Offset of its `audit(`; -1 if it has none. */
   audit = -1
   /** Offset of its pairs, for a record without `audit(`. */
   body = -1
-  /** In the text of a kernel's message: the record is one that a process has sent, of whatever type. */
+  /** The kernel's message is a record, of any type, that a process sent. */
   sent = false
-  /** In the text of a message of the kernel's log, which netfilter writes to as well. */
+  /** The message is in the kernel's log, which netfilter writes to, too. */
   printed = false
-  /** The time stamp in square brackets of a kernel's message in a syslog file or the output of dmesg; empty where it has none. */
+  /** The time stamp in square brackets of a kernel message in a syslog file or dmesg output; empty if there is none. */
   stampStart = 0
   stampEnd = 0
 
@@ -79,9 +80,9 @@ const isTypeKey = (bytes: Uint8Array, at: number, end: number): boolean =>
   bytes[at + 4] === equals
 
 /**
- * Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in a line that the netlink addon has made.
- * A line that begins with `type=` or `node=` is auditd's, which replaces line ends, or the addon's. The lines of a syslog
- * daemon begin with a date, which nobody else chooses.
+ * Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in the netlink addon's line. A line that
+ * starts with `type=` or `node=` comes from auditd, which replaces line ends, or from the addon. A syslog daemon starts
+ * its lines with a date, which other programs cannot choose.
  */
 export function locateRecord(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   place.clear()
@@ -92,9 +93,9 @@ export function locateRecord(bytes: Uint8Array, start: number, end: number, trus
 }
 
 /**
- * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`: only the kernel itself has facility 0 (a
- * priority below 8). Whoever writes there with that facility gets another one (kernel/printk/printk.c, devkmsg_write()), and
- * a line end in the text is escaped.
+ * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`. Only the kernel has facility 0 (a
+ * priority below 8): a process that writes there with facility 0 gets another one (kernel/printk/printk.c,
+ * devkmsg_write()), and a line end in the text is escaped.
  */
 export function locateKmsgRecord(
   bytes: Uint8Array,
@@ -110,9 +111,9 @@ export function locateKmsgRecord(
 }
 
 /**
- * A line of syslog: date, host and tag come first. Only the kernel's tag counts, so that another program's log line that
- * quotes a record is not taken for one. It is as good as the daemon that writes the file: whoever may write to /dev/log
- * gives itself any tag, and most daemons let it have the kernel's. Containers have no /dev/log of the host.
+ * Finds the record in a syslog line: date, host and tag come first. Only the kernel's tag counts, so another program's
+ * log line that quotes a record is ignored. This is as safe as the daemon: a process that may write to /dev/log chooses
+ * its tag, and most daemons accept the kernel's. Containers do not have the host's /dev/log.
  */
 function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let tag = start
@@ -136,8 +137,8 @@ function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: T
 const isTagEnd = (bytes: Uint8Array, at: number, end: number): boolean => at + 1 === end || bytes[at + 1] === space
 
 /**
- * Words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, after which busybox says the facility. Behind
- * them is what a program wrote.
+ * Number of words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, and with busybox the facility.
+ * The text after them comes from a program.
  */
 function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): number {
   const at = bytes[start] === openAngle ? behindByte(bytes, start, end, closeAngle) : start
@@ -145,7 +146,7 @@ function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): 
   return endsWith(bytes, tag, 'kern.notice ') ? words + 1 : words
 }
 
-/** grep puts the name of the file and a colon before a line. */
+/** grep puts the file's name and a colon before a line. */
 function locateAfterFileName(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   if (bytes[at - 1] === colon) readType(bytes, at, end, place)
 }
@@ -169,7 +170,7 @@ function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
   return startsWith(bytes, end - text.length, end, text)
 }
 
-/** In a log, whose lines may be several of one message. */
+/** In a log, several lines may belong to one message. */
 function locateInKernelMessage(bytes: Uint8Array, at: number, end: number, trust: Trust, place: RecordPlace): void {
   readStamp(bytes, at, end, place)
   locateInKernelText(bytes, at, end, trust, place)
@@ -183,7 +184,7 @@ function readStamp(bytes: Uint8Array, behind: number, end: number, place: Record
   place.stampEnd = Math.min(end, behindByte(bytes, at, end, closeSquare))
 }
 
-/** dbus-daemon without auditd logs its own denials, with neither type nor audit id. */
+/** dbus-daemon without auditd logs its own denials, without type or audit id. */
 function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   while (at < end && bytes[at] === space) at++
   if (!startsWith(bytes, at, end, 'apparmor=')) return
@@ -192,8 +193,8 @@ function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPla
 }
 
 /**
- * The text of a message of the kernel: time stamps and thread ids in square brackets, `audit:`, then type and id. Every
- * kernel that has our programs says `audit:`.
+ * Finds the record in a kernel message: time stamps and thread ids in square brackets, `audit:`, then type and id.
+ * Every kernel that can run our programs writes `audit:`.
  */
 function locateInKernelText(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let at = start
@@ -241,7 +242,7 @@ function behindName(bytes: Uint8Array, at: number, end: number): number {
   return i
 }
 
-/** The frequent types are recognised by their bytes; a text is made only of names that begin like one of the rare ones. */
+/** Frequent types are recognised by their bytes; a string is created only for names that start like a rare one. */
 function typeOfName(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start
   const first = bytes[start]

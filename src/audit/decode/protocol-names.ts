@@ -1,6 +1,6 @@
 /**
- * IP protocols by number, with the names of <netinet/in.h> in lower case, which libapparmor prints. Where two have one
- * number, its table gives the first.
+ * IP protocols by number, with the lower-case names of <netinet/in.h>, which libapparmor prints. If two share a number,
+ * this is the first in its table.
  */
 // biome-ignore format: a table reads better
 const names: Readonly<Record<number, string>> = {
@@ -10,5 +10,5 @@ const names: Readonly<Record<number, string>> = {
   136: 'udplite', 137: 'mpls', 143: 'ethernet', 255: 'raw', 262: 'mptcp',
 }
 
-/** `unknown(768)` for a number without a name, as libapparmor says it. */
+/** `unknown(768)` for an unnamed number, as libapparmor writes it. */
 export const protocolName = (number: number): string => names[number] ?? `unknown(${number})`

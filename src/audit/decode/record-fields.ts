@@ -1,19 +1,19 @@
-/** How a value was written. */
+/** The written form of a value. */
 export const form = {
   absent: 0,
-  /** In quotes, printable ASCII without a backslash: valid JSON as it stands, quotes included. */
+  /** Quoted printable ASCII without a backslash: valid JSON as it is, quotes included. */
   plain: 1,
-  /** In quotes, anything. */
+  /** Any other quoted text. */
   quoted: 2,
-  /** Digits without a leading zero, in a field that is a number: JSON as it stands. */
+  /** Digits without a leading zero in a number field: valid JSON as they are. */
   digits: 3,
-  /** Upper-case hexadecimal digits in pairs, without quotes: how the kernel writes names that it does not trust. */
+  /** Pairs of upper-case hexadecimal digits without quotes: the kernel's form for untrusted names. */
   hex: 4,
-  /** Anything else without quotes. */
+  /** Any other unquoted text. */
   bare: 5,
 } as const
 
-/** A pair that has no field of its own, by the offsets of its key and value. */
+/** A pair without its own field, by the offsets of its key and value. */
 export interface ExtraPair {
   keyStart: number
   keyEnd: number
@@ -22,23 +22,21 @@ export interface ExtraPair {
   form: number
 }
 
-/**
- * The pairs of one record as offsets into the bytes of its batch; one object serves all records, one after the other.
- */
+/** The pairs of one record as offsets into its batch; one object serves all records in turn. */
 export class RecordFields {
-  /** Bit n: the nth field of the schema is there. */
+  /** Bit n: the nth field of the schema is present. */
   present = 0
   readonly starts: Int32Array
   readonly ends: Int32Array
   readonly forms: Uint8Array
   readonly extra: ExtraPair[] = []
   extraCount = 0
-  /** The record ends inside of a quoted value: a log or printk has cut it. */
+  /** The record ends inside a quoted value: a log or printk has cut it. */
   truncated = false
-  /** Offset behind the record: what auditd adds to it is beyond. */
+  /** Offset after the record, before auditd's additions. */
   end = 0
 
-  /** @param size how many fields the schema has. */
+  /** @param size number of fields in the schema */
   constructor(size: number) {
     this.starts = new Int32Array(size)
     this.ends = new Int32Array(size)

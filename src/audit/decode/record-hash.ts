@@ -1,13 +1,13 @@
 const [first, second, third, fourth] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f]
 
 /**
- * A number for the bytes of a record, by which two records of one audit id are distinguished. It is part of the `id` of a
- * line, so it must stay as it is: another one would give records that were written before another id.
+ * A hash of a record's bytes; it distinguishes records of one audit id. It is part of a line's `id`, so it must never
+ * change: otherwise records that were already written would get new ids.
  *
- * Four sums take turns with words of four bytes, because a processor can work on all of them at once. The rotation brings
- * a difference in the highest bits of a word, where a product alone would keep it, to the others.
- * @param seed for a second number of the same bytes.
- * @returns an integer of 32 bits, with a sign.
+ * Four sums alternate over words of four bytes, so that a processor works on all of them at once. The rotation spreads
+ * a difference in a word's highest bits, which a product alone would keep there.
+ * @param seed for a second hash of the same bytes
+ * @returns a signed 32-bit integer
  */
 export function recordHash(bytes: Uint8Array, view: DataView, start: number, end: number, seed = 0): number {
   let a = seed ^ (end - start)
@@ -16,7 +16,7 @@ export function recordHash(bytes: Uint8Array, view: DataView, start: number, end
   let d = 0x5851_f42d
   const last = end - 16
   if (last < start) return mixed(ofBytes(bytes, start, end, a))
-  // The last sixteen bytes may overlap those before them.
+  // The last sixteen bytes may overlap the previous ones.
   for (let at = start; ; at += 16) {
     if (at > last) at = last
     a = Math.imul(a ^ view.getInt32(at, true), first)
@@ -41,7 +41,7 @@ function ofBytes(bytes: Uint8Array, start: number, end: number, seed: number): n
   return hash
 }
 
-/** Spreads each bit over all of them (the end of MurmurHash3). */
+/** Spreads each bit over all bits (the end of MurmurHash3). */
 export function mixed(hash: number): number {
   let mix = hash ^ (hash >>> 16)
   mix = Math.imul(mix, second)

@@ -1,35 +1,35 @@
-/** What scanFields() has to know of a kind of record: its fields, which are numbered by their place, and the keys that fill them. */
+/** A kind of record for scanFields(): its fields, numbered by their place, and the keys that fill them. */
 export interface SchemaText<Field extends string> {
-  /** At most the first 32 are counted in `RecordFields.present`. */
+  /** At most the first 32 are in `RecordFields.present`. */
   fields: readonly Field[]
   keys: Readonly<Record<string, Field>>
-  /** Fields that are unsigned numbers; a value that is none goes to the extra pairs. */
+  /** Unsigned number fields; a value that is not a number goes to the extra pairs. */
   numbers: readonly Field[]
-  /** The number of which the sign is dropped. */
+  /** The number whose sign is dropped. */
   signed?: Field
-  /** Fields that the kernel writes with audit_log_untrustedstring(): in quotes, or as hex when a byte is odd. */
+  /** Fields that the kernel writes with audit_log_untrustedstring(): quoted, or as hex if a byte is odd. */
   untrusted: readonly Field[]
-  /** Field whose value may hold blanks and ends before ` pid=`. */
+  /** Field whose value may contain spaces and ends before ` pid=`. */
   subject?: Field
 }
 
-/** Slot of a key that is not in the table, and of a role that no field has. */
+/** Slot of an unknown key, and of a role without a field. */
 export const noSlot = -1
 
 const tableBits = 9
 const shift = 32 - tableBits
 
-/** As scanFields() makes it, byte by byte. */
+/** Like scanFields(), byte by byte. */
 const hashOf = (key: string): number =>
   [...key].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0, 0)
 
-/** The first odd number that spreads all hashes over the table without two in one place. */
+/** The first odd number that maps all hashes to different places of the table. */
 function findMultiplier(hashes: readonly number[]): number {
   for (let multiplier = 1; ; multiplier += 2)
     if (new Set(hashes.map((hash) => Math.imul(hash, multiplier) >>> shift)).size === hashes.length) return multiplier
 }
 
-/** A SchemaText as tables. All instances have one shape, so that the scanner stays fast with two of them. */
+/** A SchemaText as tables. All instances have one shape, so that the scanner stays fast with two schemas. */
 export class RecordSchema {
   readonly size: number
   readonly isNumber: Uint8Array
@@ -56,7 +56,7 @@ export class RecordSchema {
     }
   }
 
-  /** The slot of the key at `start` to `end`, whose hash is `hash`; `noSlot` where the table has none. */
+  /** The slot of the key from `start` to `end` with this hash; `noSlot` if the table lacks it. */
   slotOf(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const place = this.#place(hash)
     const text = this.#texts[place]!

@@ -3,9 +3,9 @@ const nanoseconds = 1_000_000_000
 const highSeconds = 4
 const highRest = 294_967_296
 
-/** When a BPF record was made: nanoseconds since the boot, and by the wall clock. All numbers are exact for four years. */
+/** The time of a BPF record: nanoseconds since boot, and by the wall clock. All numbers are exact for four years. */
 export class RecordTime {
-  /** Since the boot. */
+  /** Since boot. */
   uptime = 0
   uptimeNs = 0
   /** Unix seconds. */
@@ -14,13 +14,13 @@ export class RecordTime {
   #boot = 0
   #bootNs = 0
 
-  /** @param bootTime unix seconds, with a fraction. */
+  /** @param bootTime Unix seconds, with a fraction */
   use(bootTime: number): void {
     this.#boot = Math.floor(bootTime)
     this.#bootNs = Math.min(Math.round((bootTime - this.#boot) * nanoseconds), nanoseconds - 1)
   }
 
-  /** Reads the 64 bits at `offset`. They are taken in two parts, because a number holds only 104 days exactly. */
+  /** Reads the 64 bits at `offset` in two parts, because a number is exact for only 104 days. */
   read(view: DataView, offset: number): void {
     const high = view.getUint32(offset + 4, true)
     const rest = high * highRest + view.getUint32(offset, true)

@@ -7,7 +7,7 @@ const { quote, space } = bytes
 const apostrophe = 0x27
 const minus = 0x2d
 const equals = 0x3d
-/** What auditd puts between a record and its own reading of it (`AUID="root" …`), which repeats the record in words. */
+/** The byte that auditd puts between a record and its interpretation (`AUID="root" …`). */
 const enrichment = 0x1d
 
 const digit = 1
@@ -19,8 +19,8 @@ const kinds = Uint8Array.from({ length: 256 }, (_, byte) =>
 const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 
 /**
- * Reads `key=value` pairs from `start` to `end` into `fields`. The rules are the kernel's, which escapes nothing: a
- * quoted value ends at the next quote (a name with a quote in it is written as hex), any other at the next blank.
+ * Reads `key=value` pairs from `start` to `end` into `fields`. The kernel escapes nothing: a quoted value ends at the
+ * next quote (a name with a quote is written as hex), any other value at the next space.
  */
 export function scanFields(
   schema: RecordSchema,
@@ -55,7 +55,7 @@ export function scanFields(
     if (at < end && bytes[at] === quote) {
       const valueStart = ++at
       let odd = 0
-      // A loop, not indexOf: it sees the odd bytes on the way, and values are short.
+      // A loop, not indexOf: it also finds the odd bytes, and values are short.
       for (; at < end; at++) {
         byte = bytes[at]!
         if (byte === quote) break
@@ -72,7 +72,7 @@ export function scanFields(
   }
 }
 
-/** Upper-case keys are auditd's own reading, from a log that has lost the byte before it. */
+/** Upper-case keys are auditd's interpretation, in a log that lost the separating byte. */
 function addExtra(
   bytes: Uint8Array,
   keyStart: number,
@@ -86,8 +86,8 @@ function addExtra(
 }
 
 /**
- * A security context, which may hold blanks: `varmor-demo (enforce)`. It ends before the last ` pid=` of the record,
- * because what follows that is quoted or hex and cannot hold one. Some kernels double the `=`; quotes come from auditd.
+ * A security context may contain spaces: `varmor-demo (enforce)`. It ends before the record's last ` pid=`: later
+ * values are quoted or hex and cannot contain it. Some kernels double the `=`; quotes come from auditd.
  */
 function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: number, fields: RecordFields): number {
   const start = bytes[valueStart] === equals ? valueStart + 1 : valueStart
@@ -101,7 +101,7 @@ function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: n
 const isPid = (bytes: Uint8Array, at: number): boolean =>
   bytes[at] === 0x70 && bytes[at + 1] === 0x69 && bytes[at + 2] === 0x64 && bytes[at + 3] === equals
 
-/** More are no number that a kernel prints. */
+/** A kernel prints no number with more digits. */
 const mostDigits = 20
 
 function readBare(

@@ -2,27 +2,27 @@ import * as bytes from '../../base/bytes.ts'
 
 const { space } = bytes
 const apostrophe = 0x27
-/** What auditd puts between a record and its own reading of it. */
+/** The byte that auditd puts between a record and its interpretation. */
 const enrichment = 0x1d
 const zero = 0x30
 
-/** Longer is no pid. */
+/** A longer number is not a pid. */
 const mostDigits = 10
 
-/** A record that a process has sent: who sent it, as the kernel says, and what it wants to be read. */
+/** A record that a process sent: the sender according to the kernel, and the text. */
 export class SentText {
-  /** 0 where the record does not say. */
+  /** 0 if the record does not have it. */
   pid = 0
-  /** What is in the single quotes; empty where there is nothing. */
+  /** The text in single quotes; empty if there is none. */
   start = 0
   end = 0
 }
 
 /**
- * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel begins
- * with the pid of the sender in the node's pid namespace, and puts the text in quotes as it was sent: up to the last
- * quote all of it is the sender's, quotes, line ends and further records included.
- * @param at offset behind the audit id
+ * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel writes
+ * first the sender's pid in the node's pid namespace, and then the sent text in quotes: everything up to the last quote
+ * is the sender's, including quotes, line ends and further records.
+ * @param at offset after the audit id
  */
 export function readSentText(bytes: Uint8Array, at: number, end: number, sent: SentText): void {
   sent.pid = senderOf(bytes, at, end)
@@ -47,7 +47,7 @@ function senderOf(bytes: Uint8Array, start: number, end: number): number {
   return at < end && bytes[at] === space ? pid : 0
 }
 
-/** Behind the first ` msg='`: the kernel's own pairs come before it and hold none. */
+/** After the first ` msg='`: the kernel's own pairs before it cannot contain it. */
 function behindMsg(bytes: Uint8Array, from: number, end: number): number {
   for (let at = from; at + 6 <= end; at++)
     if (
@@ -62,7 +62,9 @@ function behindMsg(bytes: Uint8Array, from: number, end: number): number {
   return -1
 }
 
-/** A log or printk may have cut the record: then all of it is text. auditd's reading follows the last byte 0x1d. */
+/**
+ * A log or printk may have cut the record: then the rest is text. auditd's interpretation follows the last byte 0x1d.
+ */
 function lastQuote(bytes: Uint8Array, start: number, end: number): number {
   let stop = end
   for (let at = end - 1; at >= start; at--) {

@@ -2,20 +2,20 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { asciiJson } from '../encode/json-text.ts'
 
-/** Bytes of a text that the digest keeps; a longer one has a hash behind these. */
+/** Bytes of a text that the digest keeps; a longer text gets a hash after these. */
 const longest = 256
-/** Hexadecimal digits of it. */
+/** Hexadecimal digits of the hash. */
 const hashDigits = 32
-/** A character takes at most three bytes for each of JavaScript's. */
+/** A JavaScript character takes at most three bytes. */
 const surelyShort = Math.floor(longest / 3)
 
-/** A bounded text for any other; two have the same only when they are the same. */
+/** Bounds a text; different texts stay different. */
 export function bounded(text: string): string {
   if (text.length <= surelyShort) return text
   const bytes = Buffer.from(text)
   if (bytes.length <= longest) return text
   let end = longest
-  // Not within a character.
+  // Do not cut within a character.
   while ((bytes[end]! & 0xc0) === 0x80) end--
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, hashDigits)
   return `${bytes.toString('utf8', 0, end)}…sha256:${hash}`
@@ -23,7 +23,7 @@ export function bounded(text: string): string {
 
 const texts = /"(?:[^"\\]|\\.)*"/g
 
-/** The line with each of its texts bounded. It is not parsed as a whole: its numbers are longer than JavaScript's. */
+/** Bounds each text of a line. It does not parse the line as JSON, because its numbers exceed JavaScript's range. */
 export function withBoundedTexts(line: Uint8Array): Uint8Array {
   if (line.length <= longest) return line
   const before = Buffer.from(line.buffer, line.byteOffset, line.length).toString('utf8')

@@ -1,6 +1,6 @@
 import { dirname, join, parse } from 'node:path'
 
-/** Where the digest of a log of violations is: beside it, as `NAME-digest.log`. */
+/** Path of a log's digest: next to it, `NAME-digest.log`. */
 export function digestOf(log: string): string {
   const { name, ext } = parse(log)
   return join(dirname(log), `${name}-digest${ext}`)

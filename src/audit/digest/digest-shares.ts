@@ -1,43 +1,48 @@
 import type { Clock } from '../../base/clock.ts'
 
-/** Milliseconds in which what a container has written counts for a third of what it did (1/e). */
+/** Milliseconds after which a container's written bytes count for a third (1/e). */
 const fading = 3_600_000
-/** What each container may write, however many there are: one line with its numbers, and the first of a few kinds. */
+/**
+ * Minimum share of a container, however many there are: one line with its counts, and the first lines of a few kinds.
+ */
 const leastShare = 2_048
-/** What is left of a container's bytes when it does not count as one that writes any more. */
+/** A container with fewer remaining bytes no longer counts as writing. */
 const negligible = 64
-/** Containers whose bytes are remembered. Beyond that, the container whose last line is the oldest is forgotten, and has its share again. */
+/**
+ * Maximum number of remembered containers. Beyond it, the container with the oldest last line is forgotten and gets a
+ * full share again.
+ */
 export const mostContainers = 4_096
 
-/** Its files turn over so often at most in the time of fading, whatever is reported. */
+/** Maximum turnovers of its files in the fading time, whatever events come. */
 const parts = 16
 
-/** What of the digest's files all containers may have written at a time. @param kept bytes that its old files have at least */
+/** Bytes that all containers may have in the digest's files at a time. @param kept minimum bytes of its old files */
 export const digestBytes = (kept: number): number => kept / parts
 
 interface Used {
   bytes: number
-  /** Milliseconds at which they were counted. */
+  /** Milliseconds of the last count. */
   at: number
 }
 
 /**
- * How much each container may write into the digest, so that none takes the room of others in its files. What a container has written counts
- * less and less with time; it may write as long as that is within its share, which is an equal part of all for each container that writes.
- * A container that comes has its share at once, whatever others have written before.
+ * How much each container may write into the digest, so that it cannot displace other containers' lines. Written bytes
+ * count less over time; a container may write while they are within its share, an equal part for each container that
+ * writes. A new container has its full share at once.
  */
 export class DigestShares {
   readonly #clock: Clock
   readonly #all: number
   readonly #used = new Map<string, Used>()
 
-  /** @param all bytes that count, of all containers together */
+  /** @param all counted bytes of all containers together */
   constructor(clock: Clock, all: number) {
     this.#clock = clock
     this.#all = all
   }
 
-  /** Bytes that the container may write now. @param part of its share, the rest of which is kept for other lines */
+  /** Bytes that the container may write now. @param part usable part of its share; the rest is kept for other lines */
   room(key: string, part = 1): number {
     const known = this.#used.get(key)
     const writing = this.#used.size + (known === undefined ? 1 : 0)
@@ -47,13 +52,13 @@ export class DigestShares {
 
   add(key: string, bytes: number): void {
     const known = this.#used.get(key)
-    // The container that wrote last comes last.
+    // Keep the order of the last writes.
     this.#used.delete(key)
     this.#used.set(key, { bytes: bytes + (known === undefined ? 0 : this.#left(known)), at: this.#clock.now() })
     if (this.#used.size > mostContainers) this.#used.delete(this.#used.keys().next().value!)
   }
 
-  /** Forgets those that have not written for long. */
+  /** Forgets containers that have not written for long. */
   sweep(): void {
     for (const [key, used] of this.#used) if (this.#left(used) < negligible) this.#used.delete(key)
   }

@@ -13,49 +13,54 @@ import { type Origin, type Passed, RateLimit } from './rate-limit.ts'
 
 export interface DigestOptions {
   clock: Clock
-  /** What our own lines begin with. */
+  /** The start of our own lines. */
   writer: Writer
-  /** Of violations-digest.log. Closed by whoever opened it, after the digest. */
+  /** The sink of violations-digest.log. The code that opened it closes it, after the digest. */
   sink: Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
-  /** Bytes that its old files keep at least. Default 30 MiB. */
+  /** Minimum bytes that its old files keep. Default 30 MiB. */
   kept?: number
-  /** The log of all violations, which says what is held back. */
+  /** The log of all violations, which also reports what is held back. */
   log: CountingLog
-  /** Events a second and container that go into the log. Default: all. Decoders have to give the kind of each line then. */
+  /**
+   * Maximum events per second logged for each container. Default: no limit. Decoders must then return each line's kind.
+   */
   rate?: number
 }
 
 const minuteLength = 60_000
-/** Milliseconds by which a minute may be beside that of the day: clocks are read one after the other, and are slewed. */
+/**
+ * Tolerated milliseconds between our minute and the wall clock's: the clocks are read one after the other, and are
+ * slewed.
+ */
 const aside = 1_000
-/** Lines that are offered to the sink at once. */
+/** Maximum lines in one offer to the sink. */
 const together = 64
-/** First violations get so much of a container's share: the numbers shall have room when many kinds have come. */
+/** The part of a container's share for first violations: the counts must still fit when many kinds have come. */
 const partOfFirsts = 1 / 2
-/** Containers whose numbers may wait for room. */
+/** Maximum containers whose counts wait for room. */
 const mostOwed = 4_096
 
-/** Numbers of a container that had no room yet. */
+/** Counts of a container that did not fit yet. */
 interface Owed {
   container: ContainerFields
-  /** The beginning of the first minute. */
+  /** Start of the first minute. */
   from: WallMs
   events: number
   omitted: number
 }
 
 /**
- * The digest of the violations, in a file of its own: for each container and minute, the first violation of each kind at once, and at the
- * end of the minute one line with the number of each kind. A container has so many kinds, and the rest in one number, and so many bytes
- * (`DigestShares`), so its flood takes no room of another one there: what has no room is only counted, and numbers that have none come with
- * those of a later minute. Minutes are those of writing, and the events are all that came, whatever becomes of their lines.
+ * The digest of the violations, in its own file: for each container and minute, the first violation of each kind at
+ * once, and at the end of the minute a line with the count of each kind. Kinds and bytes (`DigestShares`) of a
+ * container are limited, so its flood cannot displace others: what does not fit is only counted, and late counts join a
+ * later minute's. Minutes are those of writing; counts include all events, whatever happens to their lines.
  */
 export class Digest {
   readonly #options: DigestOptions
   readonly #limit: RateLimit | undefined
-  /** Counts up: a minute lasts 60 s, whatever is done to the time of day. */
+  /** Increases every 60 s, even if the wall clock is set. */
   #minute: number
-  /** When it began: by the monotonic clock, and by the time of day then. */
+  /** Its start: by the monotonic clock, and the wall-clock time then. */
   #began: number
   #from: WallMs
   #counts = new MinuteCounts()
@@ -80,27 +85,27 @@ export class Digest {
     this.#limit = new RateLimit({ clock, writer, rate, ...lines })
   }
 
-  /** The minute that batches belong to which are begun now. */
+  /** The minute of batches that start now. */
   get minute(): number {
     return this.#minute + Math.floor((this.#options.clock.now() - this.#began) / minuteLength)
   }
 
-  /** Containers of which something is held back now. */
+  /** Number of containers with events held back now. */
   get holding(): number {
     return this.#limit?.holding ?? 0
   }
 
-  /** What the digest's own file has lost. */
+  /** Losses of the digest's own file. */
   get losses(): readonly LossCount[] {
     return this.#options.sink.losses?.counts ?? []
   }
 
-  /** What has to be stored of a source: it is held back, and no line was asked to say it. */
+  /** What must be stored about a source: held-back events that no line has reported yet. */
   unsaidOf(source: string): Statement[] {
     return this.#limit?.unsaidOf(source) ?? []
   }
 
-  /** Counts the lines of a batch. @returns those that go into the log: all, or what the rate lets through, in the same memory */
+  /** Counts the lines of a batch. @returns the lines for the log: all, or those within the rate, in the same memory */
   add(result: BatchResult, origin?: Origin): Passed {
     this.#turn()
     const firsts: FirstOfKind[] = []
@@ -109,7 +114,7 @@ export class Digest {
     return this.#limit?.pass(result.output, parts, origin) ?? { bytes: result.output, held: 0 }
   }
 
-  /** Writes what is left to write. */
+  /** Writes what is left. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -131,12 +136,12 @@ export class Digest {
       const now = this.minute
       const isOver = now !== this.#minute
       if (isOver) this.#write(now)
-      // A timer may fire a little early.
+      // A timer may fire slightly early.
       if (!isOver || this.#owed.size > 0) this.#wait()
     })
   }
 
-  /** First lines of kinds, as far as there is room; a disk that has not room for all of them may have it for some. */
+  /** Writes first lines of kinds that fit; a disk without room for all may have room for some. */
   #copy(output: Uint8Array, firsts: readonly FirstOfKind[]): void {
     for (let first = 0; first < firsts.length; first += together) {
       const lines: Uint8Array[] = []
@@ -153,7 +158,10 @@ export class Digest {
     }
   }
 
-  /** One line for each container. What comes from now on is of the next minute. @param all also what there is no room for */
+  /**
+   * Writes one line for each container. Later events belong to the next minute.
+   * @param all also write what exceeds the share
+   */
   #write(next: number, all = false): void {
     const { clock } = this.#options
     const to = isoTime(asWall(this.#from + Math.min(clock.now() - this.#began, minuteLength)))
@@ -169,7 +177,10 @@ export class Digest {
     this.#begin(next)
   }
 
-  /** Begins a minute. After the time of day was set, the first one is shorter, so that minutes end with those of the day again. */
+  /**
+   * Starts a minute. After the wall clock was set, the first minute is shorter, so that later minutes end with the wall
+   * clock's.
+   */
   #begin(next: number): void {
     const { clock } = this.#options
     this.#began += (next - this.#minute) * minuteLength
@@ -195,7 +206,7 @@ export class Digest {
     this.#writeNumbers(key, sum, kinds, to, all)
   }
 
-  /** Writes as many kinds as have room, and the rest as one number; what has no room at all is owed. */
+  /** Writes as many kinds as fit, and the rest as one number; counts that do not fit at all wait. */
   #writeNumbers(key: string, sum: Owed, kinds: readonly CountedKind[], to: string, all: boolean): void {
     const room = this.#shares.room(key)
     const least = this.#line(sum, [], to)
@@ -220,13 +231,16 @@ export class Digest {
     return containerLine(writer, Math.floor(clock.wall() / 1_000), 'digest', { digest: about }, container, 'info')
   }
 
-  /** What its disk does not take is lost, and its sink says so. */
+  /** Its sink reports what the disk does not take. */
   #offer(bytes: Uint8Array, lines = 1): void {
     this.#options.sink.offer({ bytes, lines, lossy: true, settle: () => undefined })
   }
 }
 
-/** A line of ours, which nobody has read: the accounting of the log does not have it. There are few. */
+/**
+ * Writes one of our own lines. They are few, and the log's accounting does not include them, because they were not
+ * read.
+ */
 function say(log: Pick<Sink, 'offer'>, bytes: Uint8Array): void {
   log.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
 }

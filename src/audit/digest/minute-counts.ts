@@ -5,58 +5,61 @@ import { type ContainerFields, noContainer } from '../sink/own-lines.ts'
 import { bounded } from './cut-text.ts'
 import { identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
 
-/** A kind of one container and minute. */
+/** A kind of one container and minute, with its count. */
 export interface CountedKind extends ViolationKind {
   events: number
 }
 
-/** Events of one container in one minute, each counted once: with its kind or in `other`. */
+/** Events of one container in one minute; each counts once, with its kind or in `other`. */
 export interface ContainerCounts {
-  /** The container's id; where none is known the profile, as far as there is room. */
+  /** The container's id; without one, the profile, as far as the limit allows. */
   readonly key: string
   container: ContainerFields
   readonly kinds: Map<string, CountedKind>
-  /** Kinds by the keys that decoders gave them; undefined for those that are counted as other. */
+  /** Kinds by the decoders' keys; undefined for kinds counted as other. */
   readonly byKey: Map<string, CountedKind | undefined>
   other: number
-  /** Kinds whose first violation had no room in the digest. */
+  /** Number of kinds whose first violation did not fit into the digest. */
   omitted: number
 }
 
-/** A kind that is the first of its container and minute. */
+/** The first violation of its kind, container and minute. */
 export interface FirstOfKind {
   counts: ContainerCounts
   kind: CountedKind
-  /** Where its line begins in the output. */
+  /** Offset of its line in the output. */
   line: number
 }
 
-/** For each part of a batch, what its rows and containers are here. */
+/** The counts of a part of a batch, with the kinds and containers of its rows. */
 export interface MergedPart {
   counts: KindCounts
-  /** By row: its kind; undefined for what is counted as other. */
+  /** By row: its kind; undefined if counted as other. */
   kinds: (CountedKind | undefined)[]
-  /** By row, and by container for those without a row. */
+  /** By row, and by container for events without a row. */
   owners: ContainerCounts[]
   others: (ContainerCounts | undefined)[]
   /** By row: whether its first line is the first of its kind. */
   firsts: boolean[]
 }
 
-/** Containers of a minute that have counts of their own; those of one node are fewer. */
+/** Maximum containers of a minute with own counts; a node has fewer. */
 export const mostContainers = 1024
-/** Profiles that have counts of their own for events whose container is not known. */
+/** Maximum profiles with own counts, for events without a known container. */
 export const mostProfiles = 64
-/** Keys of a minute that are kept through the next one, some 20 MiB; of more, each would be read anew. */
+/** Maximum keys of a minute that are kept for the next, about 20 MiB; each further key would be parsed again. */
 const mostKept = 16_384
 
-/** What the keys of those begin with that are counted by their profile. */
+/** Prefix of the keys of containers that are counted by profile. */
 const profileKey = 'profile '
 
-/** Counts by container and kind for one minute. A container that has many kinds takes no room of another one. */
+/** Counts by container and kind for one minute. A container with many kinds does not use another's room. */
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
-  /** Of the minute before: what goes on need not be read out of its line again, which takes ten times as long as all else. */
+  /**
+   * The previous minute's counts: they save parsing a continuing kind's line, which takes ten times as long as the
+   * rest.
+   */
   readonly #before: ReadonlyMap<string, ContainerCounts>
   #profiles = 0
   #keys = 0
@@ -69,7 +72,7 @@ export class MinuteCounts {
     return this.#containers.values()
   }
 
-  /** Adds the counts of a batch. @returns where they went, and calls `first` for kinds that are new */
+  /** Adds the counts of a batch. @returns their places; calls `first` for new kinds */
   add({ output, kinds = [] }: BatchResult, first: (one: FirstOfKind) => void): MergedPart[] {
     return kinds.map(({ start, counts }) => this.#merge(output, start, counts, first))
   }
@@ -98,15 +101,15 @@ export class MinuteCounts {
       part.others.push(owner)
       if (owner === undefined) continue
       owner.other += events
-      // It may never have a kind whose line says its names.
+      // It may never have a kind whose line has its names.
       if (wantsName(owner)) name(owner, readLine(output, start + counts.otherLines[index]!).container())
     }
     return part
   }
 
   /**
-   * The kind of a key that is new; undefined when the container has too many.
-   * @param given by the decoder; the key itself is a hash of it where it is long
+   * The kind of a new key; undefined if the container has too many.
+   * @param given the decoder's key; `key` is a hash of it if it is long
    */
   #newKind(
     owner: ContainerCounts,
@@ -115,11 +118,11 @@ export class MinuteCounts {
     output: Uint8Array,
     lineAt: number,
   ): CountedKind | undefined {
-    // Keys are finer than kinds here and there, so there may be more of them.
+    // Keys are sometimes finer than kinds, so allow more of them.
     if (owner.byKey.size >= 4 * mostKinds) return undefined
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
-    // Not those of the minute before: a container that is made anew may have its id and another image.
+    // Do not reuse the previous minute's names: a recreated container may have the same id and another image.
     if (wantsName(owner)) name(owner, readOnce().container())
     const read = this.#before.get(owner.key)?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
     const identity = identityOf(read)
@@ -158,11 +161,11 @@ export class MinuteCounts {
 
 const mostKeyLength = 256
 
-/** What is counted by a profile, or has no room of its own, is of no container. */
+/** Counts by profile, or beyond the limit, have no container. */
 function name(owner: ContainerCounts, container: ContainerFields): void {
   if (container.containerID === owner.key) owner.container = container
 }
 
-/** Whether it is of a container whose names were in no line so far. */
+/** Whether it has a container whose names no line has shown yet. */
 const wantsName = ({ key, container }: ContainerCounts): boolean =>
   container === noContainer && key !== '' && !key.startsWith(profileKey)

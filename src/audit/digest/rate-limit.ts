@@ -8,25 +8,25 @@ import { type ContainerFields, containerLine, type Writer } from '../sink/own-li
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
 
-/** What is left of a batch. */
+/** The rest of a batch. */
 export interface Passed {
   bytes: Uint8Array
-  /** Lines that are held back. */
+  /** Number of lines held back. */
   held: number
 }
 
 export interface RateLimitOptions {
   clock: Clock
   writer: Writer
-  /** Events a second and container. As many may come at once. */
+  /** Maximum events per second for each container, and maximum burst. */
   rate: number
-  /** Takes a line that says what is held back. */
+  /** Takes a line that reports what was held back. */
   say: (line: Uint8Array) => void
-  /** Takes a count that a line has to say. */
+  /** Takes a count that a line must report later. */
   owe: (statement: Statement) => void
 }
 
-/** The source of a batch, and when it does not give the batch again. */
+/** The source of a batch, and when the source will not read the batch again. */
 export interface Origin {
   source: string
   reached: Reached
@@ -37,50 +37,54 @@ interface Bucket {
   tokens: number
   /** Bytes that it may write. */
   bytes: number
-  /** Of lines that pass without a token. */
+  /** Bytes for lines that pass without a token. */
   exempt: number
-  /** Milliseconds at which they were counted last. */
+  /** Milliseconds of their last update. */
   at: number
   /** By source. */
   closed: Map<string, HeldBack>
 }
 
 interface HeldBack extends Counted {
-  /** Of its bucket. */
+  /** Key of its bucket. */
   key: string
   source: string
   container: ContainerFields
   from: WallMs
   to: WallMs
-  /** When the last event was held back, and since when none is said, by the monotonic clock. */
+  /** When the last event was held back, and since when none was reported, by the monotonic clock. */
   at: number
   since: number
-  /** Batches of which something is held back, and that may be read again. Their counts come once that is over. */
+  /** Batches with held-back events that may be read again. Their counts are added once that is settled. */
   open: number
 }
 
 interface Counted {
   kinds: Map<string, CountedKind>
-  /** Of kinds beyond the bound. */
+  /** Kinds beyond the limit. */
   other: number
 }
 
-/** Milliseconds without anything to hold back, after which a container is let through again. */
+/** Milliseconds without held-back events until a container is unrestricted again. */
 const quiet = 1_000
 /** Bytes that a container may write for each event of its rate: most lines are shorter. */
 const bytesOfEvent = 2_048
-/** Bytes that it may write at once, for one line as long as any is. */
+/** Maximum burst in bytes: one line of maximum length. */
 const leastBytes = 65_536
-/** Bytes of lines that pass without a token, in a minute and at once: as many kinds as a container may have there, with usual lines. */
+/**
+ * Bytes per minute, and burst, for lines that pass without a token: a container's maximum number of kinds, with usual
+ * lines.
+ */
 const exemptBytes = mostKinds * bytesOfEvent
-/** Milliseconds after which it is said how much was held back so far. */
+/** Milliseconds after which held-back events are reported. */
 const longestSilence = 60_000
-/** Kinds that are named in the line that says what was held back. */
+/** Maximum kinds named in the line about held-back events. */
 const mostNamed = 32
 
 /**
- * Lets so many events a second of each container into the log, and so many bytes; the first of each kind in a minute passes beside, as do
- * lines that hold a record that could not be decoded, up to a number of bytes. When it begins to hold back, and when it ends, a line says so, with how many of what.
+ * Limits events per second and bytes of each container in the log. The first event of each kind in a minute passes in
+ * addition, as do lines with an undecoded record, up to a number of bytes. A line reports the start and the end of
+ * holding back, with counts by kind.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
@@ -92,14 +96,14 @@ export class RateLimit {
     this.#options = options
   }
 
-  /** Containers of which something is held back now. */
+  /** Number of containers with events held back now. */
   get holding(): number {
     let count = 0
     for (const { closed } of this.#buckets.values()) if (closed.size > 0) count++
     return count
   }
 
-  /** What has to be stored of a source: it is held back, and no line was asked to say it. */
+  /** What must be stored about a source: held-back events that no line has reported yet. */
   unsaidOf(source: string): Statement[] {
     return [...this.#buckets.values()].flatMap(({ closed }) => {
       const held = closed.get(source)
@@ -107,7 +111,7 @@ export class RateLimit {
     })
   }
 
-  /** Takes out of the output, in place, what is held back. The parts are in the order of their lines. */
+  /** Removes held-back lines from the output, in place. The parts are in the order of their lines. */
   pass(output: Uint8Array, parts: readonly MergedPart[], { source, reached }: Origin = unknownOrigin): Passed {
     const now = this.#options.clock.now()
     const all = Buffer.from(output.buffer, output.byteOffset, output.length)
@@ -129,7 +133,7 @@ export class RateLimit {
     return { bytes: output.subarray(0, to), held }
   }
 
-  /** Says what was held back and not said yet. */
+  /** Reports held-back events that were not reported yet. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -209,7 +213,7 @@ export class RateLimit {
     })
   }
 
-  /** Looks each second who may be let through again, and who need not be remembered. */
+  /** Checks every second which containers are unrestricted again, and which can be forgotten. */
   #wait(): void {
     if (this.#closed) return
     this.#timer ??= this.#options.clock.after(quiet, () => {

@@ -6,19 +6,19 @@ import { eventKinds } from '../encode/event-head.ts'
 import { type ContainerFields, containerKeys } from '../sink/own-lines.ts'
 import { bounded } from './cut-text.ts'
 
-/** What a digest tells violations of one container apart by. */
+/** The fields by which a digest distinguishes violations of one container. */
 export interface ViolationKind {
   enforcer: string
   action: string
   profileName: string
   operation: string
-  /** Path, capability, call, address or peer, as in the event; a long one is cut and ends in a hash of it. */
+  /** Path, capability, call, address or peer, as in the event; a long one is cut and ends with a hash. */
   object: string
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Reads a line that a decoder has made; the container's fields only for whoever asks. */
+/** Parses a decoder's line; the container's fields only on request. */
 export function readLine(output: Uint8Array, start: number): { kind: ViolationKind; container(): ContainerFields } {
   const all = Buffer.from(output.buffer, output.byteOffset, output.length)
   const fields = JSON.parse(all.toString('utf8', start, all.indexOf(newline, start))) as Fields
@@ -30,7 +30,7 @@ export function readLine(output: Uint8Array, start: number): { kind: ViolationKi
   }
 }
 
-/** What readLine() gives for the line of a key, where the key says all of it: that takes a tenth of the time. */
+/** The result of readLine() for a key's line, if the key contains all of it: this takes a tenth of the time. */
 export function kindOfKey(key: string): ViolationKind | undefined {
   const { kind, profile, rest } = partsOfKey(key)
   const event = eventKinds[kind]
@@ -41,10 +41,10 @@ export function kindOfKey(key: string): ViolationKind | undefined {
   return { ...event, profileName: bounded(profile), operation, object }
 }
 
-/** The operation of lines that hold a record as it is. */
+/** The operation of lines with an undecoded record. */
 export const undecoded = { operation: 'undecoded', object: '' }
 
-/** Equal for equal kinds only. */
+/** Equal only for equal kinds. */
 export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
   [enforcer, action, profileName, operation].map((text) => `${text.length} ${text}`).join('') + object
 
@@ -57,7 +57,7 @@ function aboutOf(enforcer: string, event: Fields): Pick<ViolationKind, 'operatio
   }
 }
 
-/** The fields by which apparmor-kind.ts tells records apart. */
+/** The fields by which apparmor-kind.ts distinguishes records. */
 function appArmorWords(event: Fields): string[] {
   const text = (key: string): string => textOf(event[key])
   const end = text('netForeignPort') === '' ? 'Local' : 'Foreign'
@@ -79,7 +79,7 @@ function bpfWords(event: Fields): string[] {
 
 const endpoint = (address: string, port: string): string => (port === '' ? address : `${address}:${port}`)
 
-/** Empty for what an event does not have: libapparmor gives 0 then. */
+/** Empty for absent values, for which libapparmor gives 0. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   return typeof value === 'number' && value !== 0 ? String(value) : ''

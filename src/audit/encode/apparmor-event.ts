@@ -9,13 +9,13 @@ import { type Fragment, fragment, type Output, putFragment, putNumber, putRange 
 import { noteBroken, putProtocol, putValue, type Values } from './values.ts'
 
 /**
- * `event` of an AppArmor violation: every field of libapparmor's record in the seed's order, with `auditSubId` (the
- * seed's spelling) and `auditSubID` (upstream's) one after the other. Most fields of a record are absent, so all
- * that lies between two present fields is one fragment: a plan, made once for each set of present fields.
+ * `event` of an AppArmor violation: all fields of libapparmor's record in the seed's order, with `auditSubId` (the
+ * seed's spelling) and `auditSubID` (upstream's) next to each other. Most fields are absent, so the text between two
+ * present fields is one fragment: a plan, made once for each set of present fields.
  */
 interface EventPlan {
   present: number
-  /** What comes before the slot of the same index. */
+  /** The text before the slot of the same index. */
   before: Fragment[]
   slots: number[]
   rest: Fragment
@@ -24,8 +24,8 @@ interface EventPlan {
 const versionOfSyntax = 1
 
 /**
- * How the event begins.
- * @param event the number of libapparmor's aa_record_event_type.
+ * The start of the event.
+ * @param event number of libapparmor's aa_record_event_type
  */
 export const appArmorOpening = (event: number): string => openings[event]!
 
@@ -53,7 +53,7 @@ function makePlan(present: number): EventPlan {
       plan.slots.push(slot)
       text = ''
     }
-    // libapparmor never fills it; it has no slot because then there were more than 32.
+    // libapparmor never fills it. It has no slot, because there would be more than 32.
     if (name === 'errorCode') text += ',"activeHat":""'
   }
   plan.rest = fragment(`${text}}`)
@@ -61,7 +61,7 @@ function makePlan(present: number): EventPlan {
 }
 
 const plans = new Map<number, EventPlan>()
-/** Any number of sets can be made up by whoever writes lines. */
+/** A process that writes lines can make up any number of sets. */
 const mostPlans = 1024
 let lastPlan = makePlan(0)
 
@@ -77,7 +77,7 @@ function planOf(present: number): EventPlan {
   return plan
 }
 
-/** The open value that a slot is, where it is one. */
+/** The open value of a slot, if it has one. */
 const valueOfSlot = new Map<number, OpenValue>([
   [slotOf.profile, 'profile'],
   [slotOf.comm, 'comm'],
@@ -85,9 +85,9 @@ const valueOfSlot = new Map<number, OpenValue>([
 ])
 
 /**
- * The event of all records that differ only in profile, process, command and name from the one that `values` are of, from its pid on: the
- * same bytes as putAppArmorEvent() puts.
- * @param hasName whether the name is open, too.
+ * The event, from its pid on, of all records that differ from the record of `values` only in profile, process, command
+ * and name: the same bytes as putAppArmorEvent() writes.
+ * @param hasName whether the name is open, too
  */
 export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
   const { before, slots, rest } = planOf(values.fields.present)
@@ -107,7 +107,7 @@ export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
   return line
 }
 
-/** Room that the fixed texts of an event need at most. */
+/** Maximum bytes of an event's fixed texts. */
 const fixedTexts = 4096
 
 function takeText(output: Output): string {
@@ -117,8 +117,8 @@ function takeText(output: Output): string {
 }
 
 /**
- * Puts the event from behind its opening. There must be room for it: twice the record and 4 KB are enough, odd values
- * ask for their own.
+ * Puts the event after its opening. The output must have room: twice the record plus 4 KB; odd values reserve their
+ * own.
  */
 export function putAppArmorEvent(
   values: Values,

@@ -15,22 +15,22 @@ import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'
 import { putBytes, type Values } from './values.ts'
 
-/** A record whose header and sizes have been checked, by the offsets of its parts. */
+/** A record with a checked header and checked sizes, by the offsets of its parts. */
 export interface RecordParts {
   /** The numbers of its kind. */
   body: number
   path: number
-  /** Behind the path; the file system type follows. */
+  /** End of the path; the file system type follows. */
   type: number
   end: number
 }
 
-/** Puts `event` of one kind, from its brace to its brace. */
+/** Puts `event` of one kind, both braces included. */
 type PutEvent = (values: Values, parts: RecordParts) => void
 
 const mostTexts = 4096
 
-/** Texts that are made once for each number and kept. */
+/** Texts created once for each number. */
 function cached(make: (number: number) => string): (number: number) => Fragment {
   const texts = new Map<number, Fragment>()
   return (number) => {
@@ -61,7 +61,7 @@ const typeKey = fragment(',"type":')
 const flagsText = cached((flags) => `,"flags":${asciiJson(mountFlagNames(flags))}}`)
 const closing = fragment('}')
 
-/** Upstream always prints both; what an event does not have is empty. */
+/** Upstream always prints both; an absent one is empty. */
 const emptySocket = '"socket":{"domain":"","type":"","protocol":""}'
 const emptyAddress = '"address":{"ip":"","port":0}'
 
@@ -106,7 +106,7 @@ function putMount(values: Values, parts: RecordParts): void {
   putFragment(output, flagsText(values.view.getUint32(parts.body + at.mount.flags, true)))
 }
 
-/** How the event of each kind is put. */
+/** The writer of each kind's event. */
 const puts: Record<keyof typeof recordKinds, PutEvent> = {
   capability: ({ output, view }, { body }) =>
     putFragment(output, capabilityText(view.getUint32(body + at.capability.capability, true))),

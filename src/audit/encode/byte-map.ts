@@ -1,6 +1,6 @@
-/** Entries that a ByteMap holds before it starts again: names in records come from processes, which may make up any number. */
+/** Maximum entries of a ByteMap before it is cleared: names come from processes, which can make up any number. */
 const limit = 4096
-/** Bytes of their keys: a name may be as long as a path, and what is kept of it takes several times as much. */
+/** Maximum bytes of its keys: a name may be as long as a path, and its entry takes several times as much. */
 const mostBytes = 1 << 20
 const buckets = 2048
 
@@ -11,7 +11,7 @@ interface Entry<Value> {
   next: Entry<Value> | undefined
 }
 
-/** A bounded cache whose keys are ranges of bytes, found without making a string or a copy of them. */
+/** A bounded cache with byte ranges as keys; a lookup creates no string or copy. */
 export class ByteMap<Value> {
   #buckets: (Entry<Value> | undefined)[] = new Array(buckets).fill(undefined)
   #size = 0
@@ -27,7 +27,7 @@ export class ByteMap<Value> {
     this.#bytes = 0
   }
 
-  /** @param hash of the range, from `hashRange`. */
+  /** @param hash `hashRange` of the range */
   get(bytes: Uint8Array, start: number, end: number, hash: number): Value | undefined {
     let entry = this.#buckets[hash & (buckets - 1)]
     while (entry !== undefined) {
@@ -37,7 +37,7 @@ export class ByteMap<Value> {
     return undefined
   }
 
-  /** Keeps a copy of the range. The caller has looked before: a key that is there already would be kept twice. */
+  /** Stores a copy of the range. Call `get` before: an existing key would be stored twice. */
   set(bytes: Uint8Array, start: number, end: number, hash: number, value: Value): void {
     if (this.#size >= limit || this.#bytes + end - start > mostBytes) this.clear()
     const bucket = hash & (buckets - 1)
@@ -53,7 +53,10 @@ function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
   return true
 }
 
-/** A hash of the range, in words of four where it can. With a seed that nobody knows, nobody can choose which it is; ranges that share one can be made up. */
+/**
+ * A hash of the range, by words of four bytes where possible. A secret seed hides the hash, but a process can still
+ * make up ranges with equal hashes.
+ */
 export function hashRange(view: DataView, start: number, end: number, seed = 0): number {
   let hash = (end - start) ^ seed
   let at = start

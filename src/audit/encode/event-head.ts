@@ -2,7 +2,7 @@ import type { Action, Enforcer, EventCount } from '../batch/batch.ts'
 import type { ContainerInfo, PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
 import { asciiJson } from './json-text.ts'
 
-/** What violations.log distinguishes events by. The index is the `kind` of the functions below. */
+/** The kinds of events in violations.log. The index is the `kind` of the functions below. */
 export const eventKinds = [
   { enforcer: 'AppArmor', action: 'DENIED' },
   { enforcer: 'AppArmor', action: 'AUDIT' },
@@ -19,19 +19,19 @@ export function eventKind(enforcer: Enforcer, action: Action): number {
   return eventKinds.findIndex((kind) => kind.enforcer === enforcer && kind.action === action)
 }
 
-/** `warn` where the kernel refused, `debug` where it only reported. */
+/** `warn` if the kernel refused, `debug` if it only reported. */
 export const isRefused = (kind: number): boolean => refused[kind]!
 
 const refused = eventKinds.map(({ action }) => action === 'DENIED')
 
 let heads = 0
 
-/** The middle of a line, from `eventType` to `"event":`: the same for every event of a profile, kind by kind. */
+/** The middle of a line, from `eventType` to `"event":`: constant for each kind of a profile's events. */
 export class ProfileHead {
-  /** No other one has it. */
+  /** Unique among all heads. */
   readonly number = ++heads
   readonly profileName: string
-  /** Of its policy: see PolicyIdentity. */
+  /** From its policy: see PolicyIdentity. */
   readonly modelling: string | undefined
   readonly counts = new Uint32Array(eventKinds.length)
   #policy: PolicyIdentity | undefined
@@ -44,8 +44,8 @@ export class ProfileHead {
   }
 
   /**
-   * Whether what is done in a container may become part of what is recorded of the policy's workloads. The pods of any namespace can name a
-   * profile of ours and run in it, and those of another one are no workloads of a VarmorPolicy.
+   * Whether a container's behaviour may become part of the policy's recording. Pods of any namespace can name our
+   * profile and run in it, but pods of other namespaces are not workloads of a VarmorPolicy.
    */
   isOf({ podNamespace }: Pick<ContainerInfo, 'podNamespace'>): boolean {
     const policy = this.#policy
@@ -76,10 +76,10 @@ export class ProfileHead {
   }
 }
 
-/** Names of profiles come from records: with `everything`, any number. */
+/** Profile names come from records: with `everything`, any number. */
 const mostHeads = 4096
 
-/** Heads by profile name, and the counts of the events that were written with them. */
+/** Heads by profile name, and the counts of events written with them. */
 export class ProfileHeads {
   #heads = new Map<string, ProfileHead>()
   #counted: { head: ProfileHead; kind: number }[] = []
@@ -98,7 +98,7 @@ export class ProfileHeads {
     return head
   }
 
-  /** Notes events that were written with `head`. */
+  /** Counts events written with `head`. */
   count(head: ProfileHead, kind: number, events = 1): void {
     if (head.counts[kind] === 0) this.#counted.push({ head, kind })
     head.counts[kind]! += events

@@ -3,12 +3,12 @@ import type { Snapshot } from '../enrich/snapshot.ts'
 import { lineSchema } from './line-schema.ts'
 import { type Fragment, fragment, type Output, putFragment } from './output.ts'
 
-/** The texts of one second: events come by the hundred in each. */
+/** The texts of one second: each second has hundreds of events. */
 export class EventTime {
-  /** From behind the time to the hash, of a record that is known by its bytes alone, from a file and from the kernel. */
+  /** From after the time to the hash, for a record identified only by its bytes: from a file, and from the kernel. */
   rawKey = fragment('')
   rawKeyOfKernel = fragment('')
-  /** The same to the time since boot, of a BPF record. */
+  /** The same up to the time since boot, for a BPF record. */
   bpfKey = fragment('')
   #boot = ''
   #bootTime = 0
@@ -19,45 +19,42 @@ export class EventTime {
   #idsKey = fragment('')
   #subjectKey = fragment('')
 
-  /** The unix seconds in digits. */
+  /** The Unix seconds in digits. */
   seconds(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#seconds
   }
 
-  /** Of an AppArmor event without tasks: from behind its pid to the value of `auditSubId`. */
+  /** For an AppArmor event without tasks: from after its pid to the value of `auditSubId`. */
   idsKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#idsKey
   }
 
-  /** Of a seccomp event: from behind its audit id to the subject. */
+  /** For a seccomp event: from after its audit id to the subject. */
   subjectKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#subjectKey
   }
 
-  /**
-   * From behind the time to the audit id. A record from before this boot, as a file may hold it, is of a boot of which
-   * nothing is known.
-   */
+  /** From after the time to the audit id. A file may have a record from before this boot; its boot is unknown. */
   auditKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#auditKey
   }
 
-  /** From behind the event into `timestamp`, behind its seconds. */
+  /** From after the event to the seconds of `timestamp`. */
   ending(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#ending
   }
 
-  /** All texts of a second, in the order in which the native decoder knows them (batch/known-addon.ts). */
+  /** All texts of a second, in the native decoder's order (batch/known-addon.ts). */
   texts(epoch: number): readonly Fragment[] {
     return [this.idsKey(epoch), this.subjectKey(epoch), this.ending(epoch), this.auditKey(epoch)]
   }
 
-  /** What is known of the boot. */
+  /** Sets the facts about the boot. */
   use({ bootID, bootTime }: Snapshot): void {
     this.#boot = bootID === '' ? '' : `${bootID}-`
     this.#bootTime = Math.floor(bootTime)
@@ -67,7 +64,10 @@ export class EventTime {
     this.bpfKey = fragment(`Z","id":"${this.#boot}bpf-`)
   }
 
-  /** Puts the end of the standard keys and the beginning of ours: `time` is the time of the event, so that the same input gives the same bytes. */
+  /**
+   * Puts the end of the standard keys and the start of ours: `time` is the event's time, so that equal input gives
+   * equal bytes.
+   */
   putEnding(output: Output, epoch: number): void {
     if (epoch !== this.#epoch) this.#make(epoch)
     putFragment(output, this.#ending)

@@ -3,7 +3,7 @@ import { type Output, putByte } from './output.ts'
 
 const { quote } = bytes
 
-/** JSON of a value as pure ASCII; halves of surrogate pairs, which are no characters, become U+FFFD. */
+/** A value as ASCII-only JSON; unpaired surrogates, which are not characters, become U+FFFD. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value)
     .replace(/\\(?:u(d[89a-f]..)|.)/g, (whole, half: string | undefined) => (half === undefined ? whole : '\\ufffd'))
@@ -13,7 +13,7 @@ export function asciiJson(value: unknown): string {
 const backslash = 0x5c
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
-/** Escapes of two characters, by the byte that they stand for. */
+/** Two-character escapes, by the byte that they stand for. */
 const shortEscapes = new Uint8Array(128)
 for (const [byte, letter] of ['"', '\\', 'b', 'f', 'n', 'r', 't'].map(
   (letter) => [JSON.parse(`"\\${letter}"`).charCodeAt(0) as number, letter.charCodeAt(0)] as const,
@@ -27,7 +27,7 @@ function putUnicodeEscape(output: Output, unit: number): void {
 }
 
 /**
- * Length of the well-formed UTF-8 character at `at`, or 0 where the bytes are none: cut short, overlong, a surrogate,
+ * Length of the well-formed UTF-8 character at `at`, or 0 if the bytes are not one: cut short, overlong, a surrogate,
  * or beyond U+10FFFF (Unicode 15, table 3-7).
  */
 function characterLength(bytes: Uint8Array, at: number, end: number): number {
@@ -52,10 +52,10 @@ function putAscii(output: Output, byte: number): void {
 }
 
 /**
- * Puts bytes as a JSON string with its quotes. Well-formed UTF-8 stays as it is, but control characters (C0, DEL and
- * C1, which terminals obey) are escaped. Each byte that belongs to no character becomes U+FFFD.
- * @param reserve room that is wanted behind it.
- * @returns whether there was such a byte: the text alone does not give the bytes back then.
+ * Puts bytes as a JSON string with quotes. Well-formed UTF-8 stays, but control characters (C0, DEL and C1, which
+ * terminals obey) are escaped. Each byte outside a character becomes U+FFFD.
+ * @param reserve room needed after it
+ * @returns whether there was such a byte: then the text alone does not give the bytes back
  */
 export function putText(output: Output, bytes: Uint8Array, start: number, end: number, reserve = 0): boolean {
   output.room(6 * (end - start) + 2 + reserve)

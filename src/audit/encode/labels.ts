@@ -8,21 +8,23 @@ import type { ProfileHead, ProfileHeads } from './event-head.ts'
 import { asciiJson, putText } from './json-text.ts'
 import { type Fragment, fragment, Output } from './output.ts'
 
-/** A label as records write it, with all that follows from it. */
+/** A label as in records, and everything derived from it. */
 export interface Label {
   ours: boolean
-  /** All profiles of ours in it: of a stack, there may be several. */
+  /** Our profiles in it: a stack may have several. */
   own: readonly string[]
-  /** The first of these that a policy has; empty for none. Whoever makes up names has one share of all that is shared by profile. */
+  /**
+   * The first of these with a policy; empty if none has. All made-up names share one share of what is split by profile.
+   */
   payer: string
   /** As a JSON string, quotes included. */
   json: Fragment
-  /** It has bytes that are no UTF-8, for which `json` has U+FFFD. */
+  /** It has bytes that are not UTF-8, for which `json` has U+FFFD. */
   broken: boolean
   head: ProfileHead
 }
 
-/** Labels by the bytes that stand in the record: there are few, and each is in many records. */
+/** Labels by their bytes in the record: there are few, and each occurs in many records. */
 export class Labels {
   #byBytes = new ByteMap<Label>()
   #heads: ProfileHeads
@@ -31,7 +33,7 @@ export class Labels {
     this.#heads = heads
   }
 
-  /** Labels that are known. */
+  /** Number of known labels. */
   get size(): number {
     return this.#byBytes.size
   }
@@ -40,7 +42,7 @@ export class Labels {
     this.#byBytes.clear()
   }
 
-  /** @param written the form of the value; a label in hex and one in quotes never have equal bytes. */
+  /** @param written the value's form; a hex label and a quoted one never have equal bytes */
   get(
     bytes: Uint8Array,
     view: DataView,

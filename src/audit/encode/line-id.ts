@@ -10,16 +10,16 @@ import { type Fragment, type Output, putFragment, putNumber, writeFragment, writ
 import type { Values } from './values.ts'
 
 /*
- * `timestamp` and `id` of a line. An id is the same whenever and from whatever source its record is read:
+ * `timestamp` and `id` of a line. A record's id does not depend on when or from which source it is read:
  *
- *     <boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>   a record of the audit system
- *     <boot>-bpf-<seconds since boot>.<nanoseconds>-<hash>    a record of our BPF programs
- *     <boot>-raw-<hash>-<hash>                                a record without an id that can be read
+ * <boot>-audit-<seconds>.<milliseconds>:<serial>-<hash> a record of the audit system
+ * <boot>-bpf-<seconds since boot>.<nanoseconds>-<hash> a record of our BPF programs
+ * <boot>-raw-<hash>-<hash> a record without a readable id
  *
- * All records of one system call have the same audit id, so the hash of the record's bytes tells them apart.
+ * All records of one system call have the same audit id; the hash of a record's bytes distinguishes them.
  */
 
-/** Two digits by their number, the first one in the lower byte. */
+/** Two digits by number, the first in the lower byte. */
 const pairsOf = (base: number): Uint16Array =>
   Uint16Array.from({ length: base * base }, (_, number) => {
     const digits = number.toString(base).padStart(2, '0')
@@ -41,7 +41,7 @@ function writeHash(view: DataView, at: number, hash: number): number {
   return at + 8
 }
 
-/** Offset behind a record without the blanks at its end. */
+/** End of a record without its trailing spaces. */
 export function recordEnd(bytes: Uint8Array, end: number): number {
   let at = end
   while (at > 0 && bytes[at - 1]! <= space) at--
@@ -56,12 +56,12 @@ function hashOf({ bytes, view, kmsg }: Values, start: number, end: number): numb
   return recordHash(plain.bytes, new DataView(buffer, byteOffset, byteLength), plain.start, plain.end)
 }
 
-/** Puts what is behind the second of `timestamp`, and `id`, of a record that has an audit id and ends at `end`. */
+/** Puts the part of `timestamp` after the second, and `id`, for a record with an audit id that ends at `end`. */
 export function putAuditMark(values: Values, id: AuditId, time: EventTime, end: number): void {
   const { output, bytes, view } = values
   const out = output.view
   let at = output.length
-  // The kernel writes a dot and three digits, one word.
+  // The kernel writes a dot and three digits: one word.
   if (id.fractionEnd - id.fractionStart === 4) {
     out.setInt32(at, view.getInt32(id.fractionStart, true), true)
     at += 4
@@ -71,7 +71,7 @@ export function putAuditMark(values: Values, id: AuditId, time: EventTime, end: 
   putHash(output, at, hashOf(values, id.body, end))
 }
 
-/** Puts the same of a BPF record. */
+/** The same for a BPF record. */
 export function putRecordMark(
   { output, bytes, view }: Values,
   when: RecordTime,
@@ -89,8 +89,8 @@ export function putRecordMark(
 const recordTime = new RecordTime()
 
 /**
- * The `id` of a BPF record as a text.
- * @param key what the ids of this boot begin with, up to the seconds
+ * The `id` of a BPF record as text.
+ * @param key the start of this boot's ids, up to the seconds
  */
 export function recordId(key: string, bytes: Uint8Array, view: DataView, start: number, end: number): string {
   recordTime.read(view, start + header.at.time)
@@ -98,14 +98,14 @@ export function recordId(key: string, bytes: Uint8Array, view: DataView, start: 
   return `${key}${recordTime.uptime}.${String(recordTime.uptimeNs).padStart(9, '0')}-${hash}`
 }
 
-/** Puts the same of a record that is known by its bytes alone, and whose time has no fraction. */
+/** The same for a record that is identified only by its bytes, and whose time has no fraction. */
 export function putRawMark({ output, bytes, view }: Values, key: Fragment, start: number, end: number): void {
   putFragment(output, key)
   output.length = writeHash(output.view, output.length, recordHash(bytes, view, start, end, 1))
   putHash(output, output.length, recordHash(bytes, view, start, end))
 }
 
-/** Puts a dash, the hash, and the quote that ends the id. */
+/** Puts a dash, the hash, and the closing quote of the id. */
 function putHash(output: Output, start: number, hash: number): void {
   output.buffer[start] = dash
   const at = writeHash(output.view, start + 1, hash)

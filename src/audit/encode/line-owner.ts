@@ -1,28 +1,28 @@
 import type { Fragment } from './output.ts'
 
-/** What lines with the same beginning share: their container, or none. */
+/** The common part of lines with the same start: their container, or none. */
 export interface LineOwner {
-  /** From the brace to `"pid":`, for what was refused (level warn) and for what was only reported (level debug). */
+  /** From the brace to `"pid":`, for refused events (level warn) and for reported ones (level debug). */
   readonly refused: Fragment
   readonly reported: Fragment
-  /** The last middle that was made. */
+  /** The last middle created. */
   middle: Middle | undefined
-  /** Which KindTable has it at `place`. */
+  /** The KindTable in which `place` is valid. */
   seenIn: number
   place: number
 }
 
 /**
- * The part between the pid and the first text of the event that is not fixed. Nearly all events of a container within
- * one second share it.
+ * The part between the pid and the event's first variable text. Nearly all events of a container within one second
+ * share it.
  */
 export interface Middle {
-  /** Which ProfileHead it has, by identity. */
+  /** Its ProfileHead, by identity. */
   head: object
   kind: number
   epoch: number
   mntNsID: number
-  /** How the event begins. */
+  /** The start of the event. */
   opening: string
   text: Fragment
 }

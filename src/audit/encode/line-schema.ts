@@ -1,5 +1,5 @@
 /**
- * The version of what a line says, which it names as `schema`: higher whenever a key goes or gets another type or
- * meaning. A key more leaves it as it is.
+ * The version of a line's format, written as `schema`: increase it when a key is removed or changes its type or
+ * meaning. A new key does not change it.
  */
 export const lineSchema = 1

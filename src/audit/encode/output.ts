@@ -1,11 +1,9 @@
 import { Buffer } from 'node:buffer'
 
-/**
- * Bytes that are written often: ASCII, readable in words of eight. Everything that is constant in a line is one of these.
- */
+/** Constant bytes: ASCII, readable in words of eight. Every constant part of a line is a fragment. */
 export interface Fragment {
   readonly bytes: Uint8Array
-  /** The same bytes as doubles; the last word is filled up with NUL. */
+  /** The same bytes as doubles; the last word is padded with NUL. */
   readonly words: Float64Array
   readonly length: number
   readonly text: string
@@ -13,7 +11,7 @@ export interface Fragment {
 
 export const isAscii = (text: string): boolean => Buffer.byteLength(text, 'utf8') === text.length
 
-/** Makes a fragment of ASCII text. What is not ASCII has to be escaped before (encode/json-text.ts). */
+/** Creates a fragment of ASCII text. Escape other characters first (encode/json-text.ts). */
 export function fragment(text: string): Fragment {
   if (!isAscii(text)) throw new Error(`not ASCII: ${JSON.stringify(text)}`)
   const padded = new Uint8Array((text.length + 7) & ~7)
@@ -22,8 +20,8 @@ export function fragment(text: string): Fragment {
 }
 
 /**
- * A growing buffer of output bytes. `room()` must be asked before a line; the puts below do not check. Each of them
- * may scribble up to seven bytes beyond what it puts, which the next put overwrites: `slack` keeps room for that.
+ * A growing buffer of output bytes. Call `room()` before a line: the put functions do not check. Each may write up to
+ * seven bytes beyond its text, which the next one overwrites; `slack` keeps room for that.
  */
 export class Output {
   buffer: Uint8Array
@@ -33,8 +31,8 @@ export class Output {
   readonly #make: (bytes: number) => ArrayBufferLike
 
   /**
-   * @param spare memory to use instead of new one, if it is large enough.
-   * @param make new memory of so many bytes
+   * @param spare memory to use if it is large enough
+   * @param make creates memory of the given number of bytes
    */
   constructor(capacity: number, spare?: ArrayBufferLike, make: (bytes: number) => ArrayBufferLike = unshared) {
     const fits = spare !== undefined && spare.byteLength >= capacity + slack
@@ -43,7 +41,7 @@ export class Output {
     this.view = new DataView(this.buffer.buffer)
   }
 
-  /** Makes sure that `bytes` more can be put. */
+  /** Makes room for `bytes` more. */
   room(bytes: number): void {
     const needed = this.length + bytes + slack
     if (needed <= this.buffer.length) return
@@ -53,7 +51,7 @@ export class Output {
     this.view = new DataView(grown.buffer)
   }
 
-  /** What was put so far, without a copy; the buffer is given away with it. */
+  /** All bytes put so far, without a copy; the caller takes over the buffer. */
   take(): Uint8Array {
     return new Uint8Array(this.buffer.buffer, 0, this.length)
   }
@@ -65,15 +63,15 @@ const slack = 16
 const unshared = (bytes: number): ArrayBufferLike => Buffer.allocUnsafeSlow(bytes).buffer
 
 /**
- * Writes a fragment at `at`. Words, however many: into shared memory a native copy is slower. The write functions take and return the place instead of keeping it in the Output: a chain
- * of them leaves it in a register, where it need not be stored and loaded again each time (measured).
- * Doubles carry ASCII unchanged: no eight bytes below 0x80 are a NaN.
+ * Writes a fragment at `at`, in words, because a native copy into shared memory is slower. The write functions take and
+ * return the offset instead of storing it in the Output, so that a chain of them keeps it in a register (measured).
+ * Doubles carry ASCII unchanged: eight bytes below 0x80 are never a NaN.
  */
 export function writeFragment(output: Output, at: number, { length, words }: Fragment): number {
   const { view } = output
   let word = 0
   let to = at
-  // Four a round: measured a fifth faster than two, which is a quarter faster than one.
+  // Four words per round: a fifth faster than two, which is a quarter faster than one (measured).
   for (; (word + 4) << 3 <= length; word += 4, to += 32) {
     const first = words[word]!
     const second = words[word + 1]!
@@ -94,7 +92,7 @@ export function writeFragment(output: Output, at: number, { length, words }: Fra
   return at + length
 }
 
-/** Writes the bytes `start` to `end` of `bytes` as they are. */
+/** Writes the bytes from `start` to `end` of `bytes` unchanged. */
 export function writeRange(
   output: Output,
   at: number,
@@ -105,7 +103,7 @@ export function writeRange(
 ): number {
   const out = output.view
   let to = at
-  // Integers, because these bytes may be anything. Words may read past `end`, but not past the buffer.
+  // Integers, because the bytes may have any value. Words may read past `end`, but not past the buffer.
   let from = start
   for (const safe = Math.min(end, bytes.length - 3); from < safe; from += 4, to += 4)
     out.setInt32(to, view.getInt32(from, true), true)

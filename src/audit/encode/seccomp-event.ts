@@ -19,12 +19,12 @@ const architectures: ReadonlyMap<number, SyscallArchitecture> = new Map([
   [0xc000_00f3, 'riscv64'],
 ])
 
-/** Set in the numbers of the x32 interface (__X32_SYSCALL_BIT); below 512 they mean the same calls as x86-64's. */
+/** Set in call numbers of the x32 interface (__X32_SYSCALL_BIT); numbers below 512 mean the same calls as on x86-64. */
 const x32Bit = 0x4000_0000
 
 /**
- * The name of a call for the architecture of its record, e.g. `unshare` for 272 on c000003e; `unknown(9999)` where Linux
- * has none or the architecture is not one of ours.
+ * The name of a call on its record's architecture, such as `unshare` for 272 on c000003e; `unknown(9999)` if Linux has
+ * no such call, or the architecture is not supported.
  */
 export function nameOfCall(arch: number, number: number): string {
   const architecture = architectures.get(arch)
@@ -33,17 +33,17 @@ export function nameOfCall(arch: number, number: number): string {
   return name ?? `unknown(${number})`
 }
 
-/** Texts by number, for each architecture; numbers beyond are rare. */
+/** Maximum cached texts for each architecture; larger numbers are rare. */
 const mostNumbers = 1024
 const namesOfArch = new Map<number, (Fragment | undefined)[]>([...architectures.keys()].map((arch) => [arch, []]))
 
 const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(name)}}`)
 
-/** From behind `exe` to the end of the event. */
+/** From the end of `exe` to the end of the event. */
 export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
   const arch = forms[slotOf.arch] === form.absent ? -1 : readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
   const number = readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
-  // A call that a tracer or its caller has given the number -1.
+  // A tracer or the caller set the call's number to -1.
   if (number === -1) return callText('unknown(-1)')
   const names = namesOfArch.get(arch)
   if (names === undefined || number >= mostNumbers) return callText(nameOfCall(arch, number))
@@ -55,7 +55,7 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
   return text
 }
 
-/** How the event begins. */
+/** The start of the event. */
 export const seccompOpening = '{"auditID":"'
 
 const pidKey = fragment(',"pid":')
@@ -63,7 +63,7 @@ const commKey = fragment(',"comm":')
 const exeKey = fragment(',"exe":')
 const empty = fragment('""')
 
-/** Puts `event` of a seccomp violation from behind its opening, with the keys and zero values of upstream's. */
+/** Puts `event` of a seccomp violation after its opening, with upstream's keys and zero values. */
 export function putSeccompEvent(
   values: Values,
   id: AuditId,
@@ -85,8 +85,8 @@ export function putSeccompEvent(
 }
 
 /**
- * The event of all records that differ only in subject, process, command and file from the one that `values` are of, from the text of its
- * id on: the same bytes as putSeccompEvent() puts.
+ * The event, from the text of its id on, of all records that differ from the record of `values` only in subject,
+ * process, command and file: the same bytes as putSeccompEvent() writes.
  */
 export const seccompPieces = (values: Values): LinePiece[] => [
   ...(['id', 'subject', 'label'] as const),
@@ -112,9 +112,9 @@ function putNamed(values: Values, slot: number, name: string): void {
 const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
 
 /**
- * What the kernel did, by `code`. Upstream calls every record AUDIT|ALLOWED; we keep that word for calls that were
- * logged and let through (SECCOMP_RET_LOG), and say DENIED for those that were refused or killed. For a call that was
- * handed to a tracer or supervisor nobody but that one knows: AUDIT.
+ * The kernel's action by `code`. Upstream writes AUDIT|ALLOWED for every record; we use it only for logged and allowed
+ * calls (SECCOMP_RET_LOG), and DENIED for refused or killed calls. The result of a call that a tracer or supervisor
+ * handled is unknown: AUDIT.
  */
 export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' | 'AUDIT|ALLOWED' {
   if (Number.isNaN(code)) return signal === 0 ? 'AUDIT|ALLOWED' : 'DENIED'
@@ -124,7 +124,7 @@ export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' 
   return refused.includes(action) ? 'DENIED' : 'AUDIT'
 }
 
-/** The number of `code=0x7ffc0000`; NaN where the record has none. */
+/** The number of `code=0x7ffc0000`; NaN if the record has none. */
 export function codeOf({ forms, starts, ends }: RecordFields, bytes: Uint8Array): number {
   if (forms[slotOf.code] === form.absent) return Number.NaN
   const code = readHex(bytes, starts[slotOf.code]! + 2, ends[slotOf.code]!)

@@ -7,20 +7,22 @@ import { form, type RecordFields } from '../decode/record-fields.ts'
 import { putHex, putText } from './json-text.ts'
 import { fragment, type Output, putFragment, putRange } from './output.ts'
 
-/** A value whose bytes are no UTF-8: its text has U+FFFD for them, so its bytes stand beside it, in `raw`. */
+/** A value whose bytes are not UTF-8: its text has U+FFFD for them, so `raw` has its bytes. */
 export interface BrokenValue {
   name: string
   bytes: Uint8Array
 }
 
-/** Where values are read from and put to. A class, because objects of several shapes would make the hot path slow. */
+/** The input and output of values. A class, because objects of different shapes would slow the hot path. */
 export class Values {
   readonly output: Output
   readonly bytes: Uint8Array
   readonly view: DataView
   readonly kmsg: boolean
   readonly fields: RecordFields
-  /** Bytes that the rest of the line may need: whatever asks for room asks for these too, because fixed texts do not ask. */
+  /**
+   * Bytes that the rest of the line may need: each request for room adds them, because fixed texts do not request any.
+   */
   reserve = 0
   /** Values of this line that need `raw`. */
   readonly broken: BrokenValue[] = []
@@ -34,11 +36,11 @@ export class Values {
   }
 }
 
-/** Puts a value that the record has as JSON; `name` is its key in `event`. */
+/** Puts a value of the record as JSON; `name` is its key in `event`. */
 export function putValue(values: Values, slot: number, name: string): void {
   const { fields } = values
   const written = fields.forms[slot]!
-  // The quotes of the record are the quotes of the JSON string.
+  // The record's quotes become the JSON string's quotes.
   if (written === form.plain)
     putRange(values.output, values.bytes, values.view, fields.starts[slot]! - 1, fields.ends[slot]! + 1)
   else if (written === form.digits)
@@ -47,26 +49,26 @@ export function putValue(values: Values, slot: number, name: string): void {
   else putOddValue(values, fields.starts[slot]!, fields.ends[slot]!, written, name)
 }
 
-/** Puts a value that needs decoding, checking or quotes. */
+/** Puts a value that must be decoded, checked or quoted. */
 export function putOddValue(values: Values, start: number, end: number, written: number, name: string): void {
   const value = valueBytes(values.bytes, start, end, written, values.kmsg)
   if (!putText(values.output, value.bytes, value.start, value.end, values.reserve)) return
   values.broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Notes a value for `raw` whose text was put from a cache. */
+/** Notes a value for `raw` whose text came from a cache. */
 export function noteBroken(values: Values, slot: number, name: string): void {
   const { bytes, fields, kmsg, broken } = values
   const value = valueBytes(bytes, fields.starts[slot]!, fields.ends[slot]!, fields.forms[slot]!, kmsg)
   broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Puts bytes as a JSON string, by the shortest way for what they hold. */
+/** Puts bytes as a JSON string, the fastest way for their content. */
 export function putBytes(values: Values, start: number, end: number, name: string): void {
   const { output, bytes, view } = values
   const { view: out, buffer, length } = output
   buffer[length] = quote
-  // They are put while they are looked at: most of them are good.
+  // Write them while checking, because most are good.
   let odd = 0
   let to = length + 1
   let from = start
@@ -90,7 +92,7 @@ export function putBytes(values: Values, start: number, end: number, name: strin
 
 const quote = 0x22
 
-/** Puts a protocol, which the kernel gives by number, by libapparmor's name for it, e.g. `tcp` for 6. */
+/** Puts a protocol number as libapparmor's name, such as `tcp` for 6. */
 export function putProtocol(values: Values, slot: number): void {
   const { fields, bytes, output } = values
   const number = fields.forms[slot] === form.bare ? readDecimal(bytes, fields.starts[slot]!, fields.ends[slot]!) : -1
@@ -113,7 +115,7 @@ const rawEnd = fragment('}')
 const comma = fragment(',')
 const colon = fragment(':')
 
-/** Puts `raw`: the bytes of the broken values of this line, in hex, by their names. */
+/** Puts `raw`: the bytes of this line's broken values, in hex, by name. */
 export function putRaw(values: Values): void {
   const { output, broken, reserve } = values
   putFragment(output, rawStart)

@@ -5,34 +5,37 @@ import { type ProcessFacts, processJson } from './process-facts.ts'
 import { type ContainerInfo, type KnownContainer, numberedSince, type Snapshot } from './snapshot.ts'
 import { cgroupKey, mountKey, numberKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
 
-/** Whose event it is: a container, or the reason why none could be found. */
+/** The owner of an event: a container, or the reason why it was not found. */
 export interface Attribution {
   container: KnownContainer | undefined
   reason: UnresolvedReason | undefined
-  /** Inode number of the mount namespace of the process; 0 where nobody knows it. */
+  /** Inode number of the process's mount namespace; 0 if unknown. */
   mntNsID: number
-  /** Unix seconds from which it holds: the pid was another process's before. */
+  /** Unix seconds from which it is valid: before, the pid belonged to another process. */
   since: number
-  /** Unix seconds of the events for which alone it holds; 0 for all, NaN for no other one. */
+  /** Unix second of the events for which it is valid; 0: all events, NaN: no other event. */
   second: number
-  /** With which it holds for other seconds, too. */
+  /** While this process lives, it is valid for other seconds, too. */
   fork: LivingFork | undefined
-  /** Whose records they are where the container is not named, as far as that is known: a container. Empty where it is not. */
+  /** The container whose share the records use while the event names no container, if known. Empty otherwise. */
   holder: string
-  /** What news would have to be about to find more. */
+  /** Keys whose news may reveal more. */
   waitsFor: readonly WaitKey[]
-  /** The field of a line about the process, from its comma on; empty where nothing is known. */
+  /** The line's field about the process, from its comma on; empty if nothing is known. */
   process: string
-  /** The same with what a line says of the container behind the standard keys. */
+  /** The same, with the line's container fields after the standard keys. */
   about: Fragment
 }
 
 const nothing = fragment('')
 
-/** What was made of facts, which are the same object for as long as nothing is new about the process. */
+/** Texts made from facts; the facts stay the same object until something changes about the process. */
 const described = new WeakMap<ProcessFacts, { process: string; ofContainer: Fragment; about: Fragment }>()
 
-/** The texts of a process and its container. Most events find them made: making them costs more than all else of a line. */
+/**
+ * The texts of a process and its container. Most events find them cached: creating them costs more than the rest of a
+ * line.
+ */
 function describe(facts: ProcessFacts | undefined, ofContainer: Fragment): Pick<Attribution, 'process' | 'about'> {
   if (facts === undefined) return { process: '', about: ofContainer }
   let texts = described.get(facts)
@@ -80,26 +83,26 @@ function lost(
   return { container: undefined, reason, mntNsID, since, second, fork: undefined, holder, waitsFor, process, about }
 }
 
-/** Of a record that names no process. */
+/** For a record that names no process. */
 export const nobody = lost('no-pid', waitsForNothing)
 
 const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
 
-/** Whether late information can still help. */
+/** Whether later information can still help. */
 export const mayResolveLater = ({ reason, waitsFor }: Attribution): boolean =>
   reason !== undefined && !forGood.has(reason) && waitsFor.length > 0
 
 /**
- * The same of a record with profiles of ours, if the container that was found may run in them. The runtime has given a
- * container one profile, for ever; whoever runs in another one of ours went there by himself (`aa-exec` from a container
- * without a profile), or the container is not that of the process: it is named in neither case.
- * @param own as an object by which the container remembers that they were found to be right
+ * Checks the container of a record with profiles of ours: may it run in them? A container has one profile for its life.
+ * A process in another profile of ours entered it itself (`aa-exec` from a container without a profile), or belongs to
+ * another container; in both cases the event names no container.
+ * @param own an object that the container remembers after a successful check
  */
 export function checked(attribution: Attribution, own: { own: readonly string[] }): Attribution {
   const { container } = attribution
   if (container === undefined || container.fitting === own) return attribution
   const { profileName, appArmorProfile } = container.info
-  // Nobody said what it runs in.
+  // Its profile is unknown.
   const isOpen = profileName === '' && appArmorProfile === undefined
   if (isOpen || own.own.every((name) => name === profileName || name === appArmorProfile)) {
     container.fitting = own
@@ -116,15 +119,15 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
 }
 
 /**
- * Finds the container of a process by its cgroup; of one whose cgroup names none, by its mount namespace, which its first
- * process must still be in: the number of a namespace that has gone is given to the next one. The cgroup comes first because a
- * container can leave its mount namespace. That a process had the pid of a container's first process says nothing.
+ * Finds a process's container by its cgroup; if the cgroup names none, by its mount namespace, as long as the
+ * container's first process is in it, because a free namespace number is reused. The cgroup comes first, because a
+ * container can leave its mount namespace. A pid that a container's first process once had proves nothing.
  *
- * That only one container has the profile of a record does not name it: another one of the same policy may have come and
- * gone between two events of the runtime, and a profile is open to others than the node's containers (`aa-exec`, the
- * annotation of a pod that the policy does not select, containers of another runtime).
- * @param eventTime unix seconds, with a fraction where the record has one.
- * @param payer on whose account /proc is looked into.
+ * A profile that only one container has does not identify that container: another one of the policy may have come and
+ * gone between two runtime events, and other processes can use the profile (`aa-exec`, an annotation on a pod that the
+ * policy does not select, another runtime's containers).
+ * @param eventTime Unix seconds, with a fraction if the record has one
+ * @param payer the owner charged for reads of /proc
  */
 export function attribute(
   pid: number,
@@ -145,30 +148,30 @@ export function attribute(
   if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)
   const container = inMountNamespace(mntNsID, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, since, second, process)
-  // Neither is surely in no container: what is of nobody's is passed over.
+  // The process is not certainly outside all containers; only events of such processes are dropped.
   if (inherited) return lost('process-gone', [pid], 0, since, second)
   if (snapshot.inMountNamespace(mntNsID) !== undefined)
     return lost('container-unknown', [mountKey(mntNsID)], mntNsID, since, second, process)
   return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 
-/** Of an old log nobody can ask: what was given with it counts. */
+/** An old log has no live processes: use the data given with it. */
 function unknown(reason: NoProcess, pid: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
   const first = resolver.living === undefined ? snapshot.withInitPid(pid) : undefined
   if (first !== undefined) return found(first, 0, 0)
-  // What nobody may ask /proc for now would fare no better later, unless a record has more than its pid to wait for.
+  // After a refused lookup, waiting helps only if the record has more keys than its pid.
   const waitsFor = reason === 'lookup-limit' ? waitsForNothing : [pid]
-  // Of two that had a pid, another event may be of the other one.
+  // Two processes had the pid: another event may belong to the other process.
   return lost(reason, waitsFor, 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
 }
 
-/** The container that is in a mount namespace now, if that is certain. */
+/** The container that is certainly in a mount namespace now. */
 function inMountNamespace(inode: number, snapshot: Snapshot, resolver: PidResolver): KnownContainer | undefined {
   const container = snapshot.inMountNamespace(inode)
   return container !== undefined && holdsNamespace(container.info, inode, resolver) ? container : undefined
 }
 
-/** Where nobody said which process is the first, whoever said which the namespace is vouches for it. */
+/** If the first process is unknown, trust the given namespace. */
 function holdsNamespace(
   { initPid, initStart, containerID }: ContainerInfo,
   inode: number,
@@ -179,20 +182,21 @@ function holdsNamespace(
   return first?.mntNsID === inode && (initStart === undefined || first.startTicks === initStart)
 }
 
-/** What a BPF record says of whose it is. */
+/** The owner's traces in a BPF record. */
 export interface RecordOrigin {
-  /** Of the container that its task is bound to; 0 for none. */
+  /** Number of the container that its task is bound to; 0 for none. */
   number: number
   cgroup: bigint
   mntNsID: number
   pid: number
-  /** Seconds since the boot at which it was made. */
+  /** Seconds from boot to the record. */
   uptime: number
 }
 
 /**
- * Finds the container of a BPF record: by its number, which the task carries, where nothing says otherwise; else by the cgroup or the mount
- * namespace that the program has seen, which need no living process; else as above. The kernel gives the id of a cgroup to no other one.
+ * Finds the container of a BPF record: by the task's container number if nothing contradicts it; otherwise by the
+ * cgroup or mount namespace that the program saw, which need no living process; otherwise as above. The kernel never
+ * reuses a cgroup id.
  */
 export function attributeRecord(
   record: RecordOrigin,
@@ -207,27 +211,28 @@ export function attributeRecord(
   if (container !== undefined && mayHave(container, record)) return found(container, mntNsID, 0)
   const payer = number > 0 ? String(numberKey(number)) : ''
   const attribution = attribute(pid, eventTime, snapshot, resolver, payer)
-  // The record itself says of the process what there is to say.
+  // The record itself has the facts about the process.
   const own = { process: '', about: attribution.container?.about ?? nothing }
   if (holder !== undefined && attribution.container !== holder)
     return lost('container-mismatch', waitsForNothing, mntNsID)
   const waitsFor = [...attribution.waitsFor, cgroupKey(cgroup), mountKey(mntNsID)]
   if (number > 0) waitsFor.push(numberKey(number))
-  // The number may be that of a container which is not known yet.
+  // The number may belong to a container that is not known yet.
   if (attribution.container !== undefined && !mayHave(attribution.container, record))
     return { ...lost('container-mismatch', waitsFor, mntNsID), holder: payer }
   return { ...attribution, ...own, mntNsID, holder: payer, waitsFor }
 }
 
-/** The container that had the number when the record was made; one that got it later is another one. */
+/** The container that had the number at the time of the record; a later owner does not count. */
 function holderOf({ number, uptime }: RecordOrigin, snapshot: Snapshot): KnownContainer | undefined {
   const container = number === 0 ? undefined : snapshot.numbered(number)
   return container === undefined || uptime < numberedSince(container.info) ? undefined : container
 }
 
 /**
- * The holder of the number or, of two that had it, the witness. A container may leave its mount namespace, and have cgroups below its own:
- * those are of no known container. Where both differ, only the time shows that the number was the holder's.
+ * The number's holder or, if both had the number, the witness. A container may leave its mount namespace and have
+ * cgroups below its own, which are of no known container. If both differ, only the time shows that the holder had the
+ * number.
  */
 function agreed(
   holder: KnownContainer,
@@ -237,12 +242,12 @@ function agreed(
   if (witness === holder) return holder
   if (witness !== undefined) return witness.info.bpfNumber === number ? witness : undefined
   const { info } = holder
-  // Under version 1 no container has a cgroup that records name.
+  // With cgroup version 1, records name no container's cgroup.
   const isWhereItWas = info.mntNsID === mntNsID || info.cgroupID === undefined
   return isWhereItWas || numberedSince(info) > 0 ? holder : undefined
 }
 
-/** The number of a mount namespace is soon given to another one: a container that got its number later is not meant. */
+/** A mount namespace's number is soon reused: a container that got it later does not count. */
 function mountWitness(
   { number, mntNsID, uptime }: RecordOrigin,
   eventTime: number,
@@ -254,11 +259,11 @@ function mountWitness(
   return isLater ? undefined : container
 }
 
-/** Whether the record's number may have been the container's. */
+/** Whether the container may have had the record's number. */
 const mayHave = ({ info }: KnownContainer, { number, uptime }: RecordOrigin): boolean =>
   number === 0 || info.bpfNumber === undefined || info.bpfNumber === number || uptime < numberedSince(info)
 
-/** The container that is in a mount namespace since before the event. */
+/** The container that has been in a mount namespace since before the event. */
 function heldSince(
   inode: number,
   eventTime: number,

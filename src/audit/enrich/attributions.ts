@@ -6,11 +6,11 @@ import type { Snapshot } from './snapshot.ts'
 interface Entry {
   pid: number
   attribution: Attribution
-  /** The batch in which it was asked for. */
+  /** The batch of the lookup. */
   batch: number
 }
 
-/** Places that a pid may have, and of how many each of them is one. */
+/** Entries that a pid may use, and the number of sets of entries. */
 const ways = 4
 const setBits = 11
 
@@ -19,26 +19,26 @@ const empty: Entry = { pid: -1, attribution: nobody, batch: 0 }
 const isDue = ({ attribution: { fork } }: Entry, resolver: PidResolver): boolean =>
   fork !== undefined && resolver.isDue?.(fork) === true
 
-/** Where the exact time of the event at hand is found out, which few events need. */
+/** Computes the exact time of the current event, which few events need. */
 export interface EventClock {
-  /** Unix seconds, with a fraction where the record has one. */
+  /** Unix seconds, with a fraction if the record has one. */
   exactTime(): number
 }
 
 /**
- * Attributions of the processes of the last batches. What a resolver says holds for the batch for which it was asked, and
- * what was found for one second, as the fork tree does it, for that second, until a pid comes back within one; so each process is
- * asked for once a batch or second, if not KnownRecords knows that it lives on. Which processes share places cannot be chosen: the
- * places of a pid depend on a random number.
+ * Attributions of processes in recent batches. A resolver's answer is valid for its batch; an answer for one second (by
+ * the fork tree) is valid for that second, until a pid is reused within one. So each process is looked up once for each
+ * batch or second, unless KnownRecords knows that it still lives. A random number decides which pids share entries, so
+ * they cannot be chosen.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)
   readonly #multiplier: number
   #batch = 1
-  /** The first batch whose answers for a second still hold. */
+  /** The first batch whose answers for a second are still valid. */
   #holdingSince = 1
   #reuses = 0
-  /** Of the last process that was looked for. */
+  /** The entry of the last lookup. */
   #last = empty
 
   /** @param random a number from 0 to below 1 */
@@ -47,8 +47,8 @@ export class Attributions {
   }
 
   /**
-   * @param changed something that attributions depend on is another one now.
-   * @returns whether what was found for one second still holds
+   * @param changed something that attributions depend on has changed
+   * @returns whether answers for one second are still valid
    */
   beginBatch(resolver: PidResolver, changed: boolean): boolean {
     this.#batch++
@@ -79,7 +79,10 @@ export class Attributions {
     return attribution
   }
 
-  /** An event in the second in which a process began may be of the one before it: then the exact time decides. */
+  /**
+   * An event in the second in which a process started may belong to the pid's previous process: then the exact time
+   * decides.
+   */
   #holds({ attribution, batch }: Entry, eventTime: number): boolean {
     const { second, since, reason } = attribution
     const holds = batch === this.#batch || (reason === undefined && batch >= this.#holdingSince)
@@ -87,7 +90,7 @@ export class Attributions {
     return batch === this.#batch && eventTime >= since
   }
 
-  /** Of another process where this one has none. */
+  /** Returns another process's entry if this process has none. */
   #entryOf(pid: number): Entry {
     const last = this.#last
     if (last.pid === pid) return last
@@ -101,12 +104,12 @@ export class Attributions {
     return empty
   }
 
-  /** By the product alone neighbours would share places, with one multiplier in some hundreds. */
+  /** With the product alone, neighbours would share entries for one multiplier in some hundreds. */
   #setOf(pid: number): number {
     return (mixed(Math.imul(pid, this.#multiplier)) >>> (32 - setBits)) * ways
   }
 
-  /** In its own place, or in that of the process that was asked for least lately. */
+  /** Uses the process's own entry, or the least recently used one. */
   #keep(pid: number, attribution: Attribution, own: Entry | undefined): void {
     const batch = this.#batch
     if (own !== undefined) {

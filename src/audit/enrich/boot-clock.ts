@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { systemClock } from '../../base/clock.ts'
 
-/** Seconds; a smaller difference is how exact /proc/uptime is, or that the clock is being slewed. */
+/** Seconds; a smaller difference is the precision of /proc/uptime, or slewing of the clock. */
 const step = 0.1
-/** Milliseconds between two looks at the clocks. */
+/** Milliseconds between two reads of the clocks. */
 const period = 1000
 
 /**
- * When the machine was booted, in unix seconds, as exact as the kernel says it: `btime` has no fraction. Process starts count
- * from there, so it has to follow when the clock is set.
- * @param bootTime what counts where the proc file system does not say
+ * When the machine booted, in Unix seconds, as exactly as the kernel shows it: `btime` has no fraction. Process starts
+ * count from it, so it must follow when the clock is set.
+ * @param bootTime used if the proc file system does not show it
  */
 export function bootClock(
   bootTime: number,
@@ -23,7 +23,7 @@ export function bootClock(
     if (boot !== undefined && now - lookedAt < period) return boot
     lookedAt = now
     const found = clocks.wall() / 1000 - uptimeOf(root)
-    // Otherwise it stays as it is, so that a process has one start.
+    // Otherwise keep it, so that a process has one start time.
     if (boot === undefined || Math.abs(found - boot) > step) boot = Number.isNaN(found) ? bootTime : found
     return boot
   }

@@ -1,27 +1,33 @@
-/** Cgroup paths as /proc/<pid>/cgroup shows them, and which containers they are of. */
+/** Cgroup paths as in /proc/<pid>/cgroup, and the containers they belong to. */
 
 /**
- * A path names a container by its id, which runtimes write as the end of a component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. What
- * watches a container of CRI-O is beside it, in `crio-conmon-<id>.scope`.
+ * Runtimes put a container's id at the end of a path component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. CRI-O's
+ * monitor of a container is next to it, in `crio-conmon-<id>.scope`.
  */
 const idOfComponent = /(?:^|(?<!conmon)[-:])([0-9a-f]{64})(?:\.scope)?$/
 
-/** Controllers of version 1 that every container has, and cgroup managers move processes in. */
+/** Version 1 controllers that every container has, and into which cgroup managers move processes. */
 const preferred = ['pids', 'memory', 'devices', 'name=systemd']
 
-/** Bytes that the kernel shows of a path at most. It cuts a longer one; before Linux 6.8 it refuses to show any of the file. */
+/**
+ * Maximum bytes of a path that the kernel shows. It cuts a longer path; before Linux 6.8 it refuses to show the whole
+ * file.
+ */
 const longestPath = 4095
 
-/** Whether that is why /proc/<pid>/cgroup cannot be read. Whoever may make groups can have it so for the processes in them. */
+/**
+ * Whether this is why /proc/<pid>/cgroup cannot be read. A process that may create groups can cause it for the
+ * processes in them.
+ */
 export const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENAMETOOLONG'
 
-/** What the kernel adds to the path of a cgroup that was removed with a process in it. */
+/** The kernel's suffix for a cgroup that was removed with a process in it. */
 const removed = ' (deleted)'
 
 /**
- * The path of a process in the text of /proc/<pid>/cgroup: of one controller of version 1, the same for all processes, or of
- * version 2. Never of another controller: where runtimes make no groups, a process may make itself one with any name. '/' for none.
- * The native addon reads the same texts (native/addon/cgroup-path.c).
+ * A process's path from /proc/<pid>/cgroup: of one version 1 controller, the same for all processes, or of version 2.
+ * Never another controller: where runtimes create no groups, a process can create one with any name. '/' for none. The
+ * native addon parses the same texts (native/addon/cgroup-path.c).
  */
 export function cgroupPathOf(text: string): string {
   const paths = new Map<string, string>()
@@ -32,7 +38,7 @@ export function cgroupPathOf(text: string): string {
     const clean = path.endsWith(removed) ? path.slice(0, -removed.length) : path
     for (const controller of controllers.split(',')) paths.set(controller, withoutCutName(clean))
   }
-  // Of both versions at a time, version 1 is what runtimes use.
+  // If both versions exist, runtimes use version 1.
   for (const controller of preferred) {
     const path = paths.get(controller) ?? '/'
     if (path !== '/') return path
@@ -40,14 +46,11 @@ export function cgroupPathOf(text: string): string {
   return paths.get('') ?? '/'
 }
 
-/** What is left of a name may be another group's. */
+/** The rest of a cut name may be another group's name. */
 const withoutCutName = (path: string): string =>
   path.length < longestPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
-/**
- * The id that the first component of the path with one has: what is below that, whoever is in there may have made. Empty
- * for none.
- */
+/** The id of the first path component with an id: processes inside can create anything below it. Empty for none. */
 export function idOfPath(path: string): string {
   for (const component of path.split('/')) {
     const id = idOfComponent.exec(component)?.[1]
@@ -57,8 +60,8 @@ export function idOfPath(path: string): string {
 }
 
 /**
- * The path of a container's own cgroup, from that of a process in it, which may have moved to a group below; undefined
- * where the path does not say.
+ * The path of a container's own cgroup, derived from a process's path, which may be in a group below; undefined if the
+ * path does not show it.
  */
 export function ownPathOf(path: string, containerID: string): string | undefined {
   const components = path.split('/')
@@ -66,7 +69,7 @@ export function ownPathOf(path: string, containerID: string): string | undefined
   return own === -1 ? undefined : components.slice(0, own + 1).join('/')
 }
 
-/** The paths of a path's ancestors and its own, the highest first, without the root. */
+/** The path's ancestors and the path itself, from the top, without the root. */
 export function* pathsTo(path: string): Generator<string> {
   for (let end = path.indexOf('/', 1); end !== -1; end = path.indexOf('/', end + 1)) yield path.slice(0, end)
   if (path.length > 1) yield path

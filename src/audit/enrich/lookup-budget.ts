@@ -1,12 +1,12 @@
-/** Accounts that are kept within one second; what comes beyond shares one. */
+/** Maximum accounts within one second; further payers share one. */
 const mostAccounts = 4096
 
-/** Looks a second on all accounts, a fifth of the time of a thread, beyond which each account gets its part of them alone. */
+/** Lookups per second on all accounts, a fifth of a thread's time; beyond it each account gets only its part. */
 const mostLooks = 4_000
 
 /**
- * How often /proc is looked into: so often a second on each account, and less where many accounts ask for much. A look costs some 50 µs, so
- * that without a bound a container that makes process after process would have all others wait.
+ * Limits reads of /proc: a maximum per second for each account, and less if many accounts need many. A read costs about
+ * 50 µs, so without a limit a container that keeps creating processes would delay everyone.
  */
 export class LookupBudget {
   readonly #limit: number
@@ -17,15 +17,15 @@ export class LookupBudget {
   #refused = 0
 
   /**
-   * @param limit looks a second and account
-   * @param now milliseconds of a clock that never goes back
+   * @param limit lookups per second for each account
+   * @param now milliseconds of a monotonic clock
    */
   constructor(limit: number, now: () => number) {
     this.#limit = limit
     this.#now = now
   }
 
-  /** @returns whether there may be another look on this account */
+  /** @returns whether this account may do another lookup */
   take(payer: string): boolean {
     const second = Math.floor(this.#now() / 1000)
     if (second !== this.#second) {
@@ -45,7 +45,7 @@ export class LookupBudget {
     return true
   }
 
-  /** @returns how many looks were refused since the last call */
+  /** @returns the number of refused lookups since the last call */
   takeRefused(): number {
     const refused = this.#refused
     this.#refused = 0

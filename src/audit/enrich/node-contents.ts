@@ -1,7 +1,7 @@
 import { type FieldError, join, nearestName } from '../../api/field-error.ts'
 import type { ContainerInfo, PolicyIdentity, Workload } from './snapshot.ts'
 
-/** What a containers file holds. */
+/** The content of a containers file. */
 export interface NodeContents {
   containers: ContainerInfo[]
   policies: PolicyIdentity[]
@@ -78,9 +78,9 @@ const noContainer: Omit<ContainerInfo, 'containerID'> = {
 }
 
 /**
- * Reads `{"containers": [...], "policies": [...]}`: the containers of a node and the policies that own their profiles, with
- * the fields of ContainerInfo and PolicyIdentity. Everything but ids and names may be left out.
- * @returns all that is wrong, or the contents
+ * Parses `{"containers": [...], "policies": [...]}`: the containers of a node and the policies that own their profiles,
+ * with the fields of ContainerInfo and PolicyIdentity. Only ids and names are required.
+ * @returns all errors, or the contents
  */
 export function readContents(json: string): ReadContents {
   let value: unknown

@@ -2,72 +2,80 @@ import type { UnresolvedReason } from '../batch/batch.ts'
 import type { ProcessFacts } from './process-facts.ts'
 
 /**
- * Seconds that an event may be younger than the kernel's stamp of it says. The stamp is that of the last tick, and there is
- * none while the processor of a virtual machine that keeps the time is not run by its host, though others go on: 50 ms were seen.
+ * Seconds by which the kernel's time stamp of an event may be too early. It is the time of the last tick, and ticks
+ * stop while a host does not run the virtual processor that keeps the time; 50 ms were seen.
  */
 export const stampLag = 1
 
 /** Where a process is or was. */
 export interface Membership {
-  /** Id of its container; empty where its cgroup names none. */
+  /** Id of its container; empty if its cgroup names none. */
   containerID: string
-  /** Inode number of its mount namespace; 0 where it could not be read. */
+  /** Inode number of its mount namespace; 0 if it could not be read. */
   mntNsID: number
-  /** Unix seconds of the start of the process: earlier events of this pid are another process's. */
+  /** Unix seconds of the process's start: earlier events of this pid belong to another process. */
   since: number
-  /** The same in ticks since the boot, as /proc has it, where it was read: with the pid, it names a process for ever. */
+  /**
+   * The same in ticks since boot, from /proc, if it was read: together with the pid, it identifies a process for ever.
+   */
   startTicks?: number
-  /** Of its cgroup, where it was read. */
+  /** Path of its cgroup, if it was read. */
   cgroupPath?: string
-  /** The path of its cgroup cannot be read. What else is known of the process names no container: it may be in another one's mount namespace. */
+  /**
+   * The path of its cgroup cannot be read. Other facts do not identify its container, because it may be in another
+   * container's mount namespace.
+   */
   unplaced?: true
-  /** Unix seconds of a moment at which it surely lived, where one is known. */
+  /** Unix seconds of a moment at which it certainly lived, if known. */
   confirmed?: number
   /**
-   * Set where it was found for events of this second, and may be another process's before and after; NaN where it was found for one
-   * moment.
+   * Set if it is valid only for events of this second: before and after, the pid may belong to another process. NaN:
+   * valid for one moment.
    */
   second?: number
-  /** The process was not seen itself: this is where its parents were. One of no container may have been put into one. */
+  /**
+   * The process itself was not seen: this is its parents' place. If they were in no container, it may have been put
+   * into one.
+   */
   inherited?: boolean
-  /** Of the process itself, where it lived when it was asked for. */
+  /** Facts about the process itself, if it lived at the lookup. */
   process?: ProcessFacts
-  /** Set where it is known for certain, and for other seconds, too, as long as the process has its pid. */
+  /** Set if it is certain, and valid for other seconds, too, while the process has its pid. */
   fork?: LivingFork
 }
 
-/** A living process in a container, as the fork tree knows it. */
+/** A living process in a container, in the fork tree. */
 export interface LivingFork {
   /** Number of the tree. */
   tree: number
   key: number
-  /** Seconds of CLOCK_MONOTONIC from which on /proc is asked again what it runs. */
+  /** Seconds of CLOCK_MONOTONIC after which /proc is asked again which program it runs. */
   until: number
 }
 
-/** Why a resolver knows of no process. */
+/** Why a resolver found no process. */
 export type NoProcess = Extract<UnresolvedReason, 'process-gone' | 'pid-reused' | 'lookup-limit'>
 
-/** The way from a process to its container: asked once per process and batch, so it may be slow, but not asynchronous. */
+/** Finds a process's container: called once for each process and batch, so it may be slow, but not asynchronous. */
 export interface PidResolver {
-  /** A batch begins, and all of its events are past: what is asked for from now on is the state after them. */
+  /** Starts a batch whose events are all in the past: later answers describe the state after them. */
   beginBatch(): void
   /**
-   * @param pid in the node's pid namespace.
-   * @param eventTime unix seconds of the event, with a fraction where the record has one; the process that is asked for lived then.
-   * @param payer on whose account a slow look is made.
+   * @param pid in the node's pid namespace
+   * @param eventTime Unix seconds of the event, with a fraction if the record has one; the process lived then
+   * @param payer the owner charged for a slow lookup
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess
   /**
-   * A number that stays the same while what was said of a second holds for the rest of it, too. Asked for once a batch; absent
-   * in a resolver that says nothing of seconds.
+   * A number that stays the same while answers for a second stay valid for the rest of it. Called once for each batch;
+   * absent if the resolver gives no such answers.
    */
   reuses?(): number
-  /** Whether it has to be asked again what the process runs. */
+  /** Whether the process's program must be looked up again. */
   isDue?(fork: LivingFork): boolean
-  /** The process that has the pid now. Absent in a resolver for old logs, where nothing can be looked up. */
+  /** The process that has the pid now. Absent in a resolver for old logs, which cannot look anything up. */
   living?(pid: number, payer: string): Membership | undefined
 }
 
-/** Knows no process: for old logs, whose processes are long gone. */
+/** Knows no process: for old logs, whose processes no longer exist. */
 export const noProcesses: PidResolver = { beginBatch: () => undefined, resolve: () => 'process-gone' }

@@ -5,9 +5,9 @@ import { type Membership, type NoProcess, type PidResolver, stampLag } from './p
 import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 
 /**
- * What /proc says of a process at this moment; undefined when there is no such process.
- * @param known what it said before: of a process that still lives, that is all the same.
- * @param anew what it is, is not given again as it was read before.
+ * The current facts about a process from /proc; undefined if it does not exist.
+ * @param known earlier facts: for a process that still lives, they stay true
+ * @param anew read its program again instead of reusing it
  */
 export type ReadProcess = (pid: number, known?: Membership, anew?: boolean) => Membership | undefined
 
@@ -16,42 +16,42 @@ export interface ProcPidResolverOptions {
   budget: LookupBudget
   /** Unix seconds, with a fraction. */
   now: () => number
-  /** Seconds for which a process that is gone is remembered. Default 60. */
+  /** Seconds for which an ended process is remembered. Default 60. */
   remember?: number
-  /** Most processes that are remembered; the longest known go first. Default 65,536. */
+  /** Maximum remembered processes; the oldest entries are dropped first. Default 65,536. */
   limit?: number
 }
 
 interface Known {
   membership: Membership
-  /** When /proc confirmed it last, in unix seconds: it lived then. */
+  /** Last confirmation by /proc, in Unix seconds: it lived then. */
   confirmed: number
-  /** The batch within which it did. */
+  /** The batch of that confirmation. */
   batch: number
-  /** The process that had this pid before, if that is remembered still. */
+  /** The previous process of this pid, if still remembered. */
   before: Known | undefined
 }
 
 /**
- * Seconds. The kernel stamps an event with the time of its last tick, up to 10 ms old, in whole milliseconds; starts and the
- * uptime have 10 ms as well. A pid does not come back within this time: all others are given out in between.
+ * Seconds. The kernel stamps an event with its last tick, up to 10 ms old, in whole milliseconds; process starts and
+ * uptime have steps of 10 ms. A pid is not reused in this time: the kernel first gives out all others.
  */
 const slack = 0.03
 
 /** Seconds. Threads read the clock one after the other. */
 const ahead = 1
 
-/** A process has one start, but two threads read the clocks at two moments. */
+/** A process has one start, but two threads read the clocks at different moments. */
 export const sameStart = (a: Membership, b: Membership): boolean => Math.abs(a.since - b.since) < 0.05
 
 /**
- * Resolves over /proc and remembers. An event goes to the process of its pid only if that surely lived then: it was there
- * when it was asked for after the event, and had begun before it. Of one that is gone, events are known up to the last
- * time that it was seen; who had the pid after that, nobody knows.
+ * Resolves with /proc and remembers the answers. An event is assigned to its pid's process only if that process
+ * certainly lived then: it started before the event, and was seen after it. For an ended process this covers events
+ * until it was last seen; the pid's later owner is unknown.
  */
 export class ProcPidResolver implements PidResolver {
   readonly #known = new Map<number, Known>()
-  /** Asked for in this batch, and not there. */
+  /** Looked up in this batch, and not found. */
   readonly #gone = new Set<number>()
   readonly #readProcess: ReadProcess
   readonly #budget: LookupBudget
@@ -77,7 +77,7 @@ export class ProcPidResolver implements PidResolver {
     this.#batch++
     this.#gone.clear()
     const now = this.#now()
-    // The clock was set back: times from before and after it cannot be compared.
+    // The clock was set back: earlier and later times cannot be compared.
     if (now < this.#latest - slack) this.#known.clear()
     this.#latest = now
   }
@@ -100,17 +100,20 @@ export class ProcPidResolver implements PidResolver {
     return known?.batch === this.#batch ? known.membership : undefined
   }
 
-  /** Takes what another thread has read. What nobody has seen alive shows nothing: the pid may have been another's before and after. */
+  /**
+   * Adds another thread's finding. A finding without a confirmed life proves nothing, because the pid may have belonged
+   * to other processes.
+   */
   learn(pid: number, membership: Membership): void {
     const { confirmed } = membership
     const known = this.#known.get(pid)
-    // What was seen before the clock was set back would vouch for what is still to come.
+    // A confirmation from before the clock was set back would cover events to come.
     if (confirmed !== undefined && confirmed > this.#now() + ahead) return
     if (confirmed === undefined || (known !== undefined && known.confirmed > confirmed)) return
     this.#store(pid, membership, known, confirmed, 0)
   }
 
-  /** Whether what is known tells who had the pid, without a look at /proc. */
+  /** Whether the known facts identify the pid's process without reading /proc. */
   #isEnough(pid: number, known: Known | undefined, eventTime: number): boolean {
     if (known === undefined) return this.#gone.has(pid)
     return known.batch === this.#batch || this.#gone.has(pid) || eventTime + stampLag <= known.confirmed
@@ -150,26 +153,27 @@ export class ProcPidResolver implements PidResolver {
 }
 
 /**
- * Where a process was that may have ended: another event of its pid may be of the next one that had it. The number of its mount
- * namespace may be another's by now, so it names no container; nor is one that had no other sign of a container surely in none.
+ * The place of a process that may have ended. Another event of its pid may belong to the next process. Its mount
+ * namespace's number may be reused, so it identifies no container; and without another sign of a container, the process
+ * is not certainly outside all.
  */
 const pastOf = (membership: Membership): Membership =>
   membership.containerID === ''
     ? { ...membership, mntNsID: 0, second: Number.NaN, inherited: true }
     : { ...membership, second: Number.NaN }
 
-/** Ticks of /proc/<pid>/stat are 1/100 s on every architecture that we know (USER_HZ, include/asm-generic/param.h). */
+/** Ticks in /proc/<pid>/stat are 1/100 s on all known architectures (USER_HZ, include/asm-generic/param.h). */
 const ticksPerSecond = 100
 
-/** Ticks between boot and the start of the process: field 22; the second one may hold spaces and brackets (proc_pid_stat(5)). */
+/** Ticks from boot to the process's start: field 22; field 2 may contain spaces and brackets (proc_pid_stat(5)). */
 export function startOfStat(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
 }
 
 /**
- * Reads processes from a proc file system that shows the node's pid namespace.
- * @param bootTime when the machine was booted, in unix seconds.
- * @param containerOf the id of the container that a cgroup path is of, empty for none.
+ * Reads processes from a proc file system with the node's pid namespace.
+ * @param bootTime when the machine booted, in Unix seconds
+ * @param containerOf the container's id for a cgroup path, empty for none
  */
 export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
@@ -177,13 +181,13 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const startTicks = startOfStat(stat)
-      // A process in a container stays there; one in none may be put into one.
+      // A process in a container stays in it; a process outside may be put into one.
       if (known?.startTicks === startTicks && known.containerID !== '')
         return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, anew))
       const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
       const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
-      // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
+      // An ending process has left its namespaces and version 1 cgroups, so its place is unknown.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
       const process = facts.read(pid, stat, since, anew)
@@ -197,7 +201,7 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
   }
 }
 
-/** undefined where it is too long to be shown. */
+/** undefined if the path is too long for the kernel to show. */
 function readCgroupPath(path: string): string | undefined {
   try {
     return cgroupPathOf(readFileSync(path, 'latin1'))
@@ -207,14 +211,17 @@ function readCgroupPath(path: string): string | undefined {
   }
 }
 
-/** What is known of a process, with what may have changed: its container may have become known, and it may run another program. */
+/** Updates known facts: its container may have become known, and it may run another program. */
 function renewed(known: Membership, containerID: string, process: ProcessFacts | undefined): Membership {
   if (containerID === known.containerID && process === known.process) return known
   const { process: _, ...place } = known
   return { ...place, containerID, ...(process !== undefined && { process }) }
 }
 
-/** 0 where it may not be read, a stranger's; undefined where there is none, of kernel threads and of processes that are ending. */
+/**
+ * 0 if reading is not permitted, as for another user's process; undefined if there is none: kernel threads, and ending
+ * processes.
+ */
 function mountNamespace(path: string): number | undefined {
   try {
     return Number(readlinkSync(path).slice('mnt:['.length, -1))

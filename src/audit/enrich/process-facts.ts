@@ -2,29 +2,29 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { asWall, isoTime } from '../../base/clock.ts'
 import { asciiJson } from '../encode/json-text.ts'
 
-/** What a line says of the process, beside its number. What could not be read is left out. */
+/** A line's facts about a process, besides its number. Unreadable facts are omitted. */
 export interface ProcessFacts {
   /** Path of its program. */
   exe?: string
-  /** The path is longer than a line takes. */
+  /** The path is cut to a line's maximum. */
   exeCut?: true
   ppid: number
   /** Name of the parent. */
   parentComm?: string
-  /** Real user id, in the user namespace of the reader. */
+  /** Real user id, in the reader's user namespace. */
   uid?: number
   /** Unix seconds. */
   startTime: number
 }
 
-/** The parts of /proc/<pid>/stat that are needed here: the name, the parent, and when it was started, in ticks. */
+/** The used parts of /proc/<pid>/stat: the name, the parent, and the start in ticks. */
 interface Stat {
   comm: string
   ppid: number
   ticks: string
 }
 
-/** Fields 2, 4 and 22; the second one may hold spaces and brackets (proc_pid_stat(5)). */
+/** Fields 2, 4 and 22; field 2 may contain spaces and brackets (proc_pid_stat(5)). */
 function parseStat(stat: string): Stat {
   const end = stat.lastIndexOf(')')
   const rest = stat.slice(end + 2).split(' ')
@@ -40,23 +40,23 @@ interface Kept {
   read: number
 }
 
-/** Characters of a path in a line. */
+/** Maximum characters of a path in a line. */
 const longestExe = 1024
 
 export interface ProcessFactsOptions {
-  /** A proc file system that shows the node's pid namespace. */
+  /** A proc file system with the node's pid namespace. */
   root: string
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   now?: () => number
-  /** Milliseconds for which facts are believed of a process that has the same name, parent and start. Default 10,000. */
+  /** Milliseconds for which facts are reused while a process has the same name, parent and start. Default 10,000. */
   fresh?: number
-  /** Most processes that are remembered. Default 8,192. */
+  /** Maximum remembered processes. Default 8,192. */
   limit?: number
 }
 
 /**
- * Reads what there is to say of a process. It takes four files, so it is done once for each program that a process runs: as
- * long as a process has the same name and parent, what was read is given again.
+ * Reads the facts about a process. This takes four files, so the result is reused for each program of a process, while
+ * its name and parent stay the same.
  */
 export class ProcessFactsReader {
   readonly #root: string
@@ -73,11 +73,11 @@ export class ProcessFactsReader {
   }
 
   /**
-   * @param text of /proc/<pid>/stat, as it was read just now.
-   * @param startTime unix seconds.
-   * @param anew nothing is given again.
-   * @returns undefined when the process has ended or changed meanwhile: what was read may be of two
-   * @throws system errors other than those of a process that has ended or must not be looked at
+   * @param text /proc/<pid>/stat, just read
+   * @param startTime Unix seconds
+   * @param anew do not reuse earlier facts
+   * @returns undefined if the process ended or changed meanwhile, because the facts may mix two processes
+   * @throws system errors, except those of an ended or unreadable process
    */
   read(pid: number, text: string, startTime: number, anew = false): ProcessFacts | undefined {
     const [stat, now, kept] = [parseStat(text), this.#now(), anew ? undefined : this.#kept.get(pid)]
@@ -95,12 +95,12 @@ export class ProcessFactsReader {
     const folder = `${this.#root}/${pid}`
     const exe = allowed(() => readlinkSync(`${folder}/exe`, 'utf8'))
     const status = allowed(() => readFileSync(`${folder}/status`, 'latin1'))
-    // 0 is of a parent outside of the pid namespace.
+    // 0 is a parent outside the pid namespace.
     const parent = ppid === 0 ? undefined : allowed(() => readFileSync(`${this.#root}/${ppid}/comm`, 'utf8'))
-    // A parent that ends gives its children away: one with the same parent as before had it all the time.
+    // When a parent ends, its children get another one: an unchanged parent was the same throughout.
     const after = allowed(() => readFileSync(`${folder}/stat`, 'latin1'))
     if (after === undefined || !isSame(parseStat(after), stat)) return undefined
-    // The first line is the name that the process gave itself, in which `^` would find a line end: a carriage return is one.
+    // The first line is the process's own name. `^` would also match after a carriage return in it.
     const uid = status === undefined ? undefined : /\nUid:\t(\d+)/.exec(status)?.[1]
     return {
       ...(exe !== undefined && { exe: exe.slice(0, longestExe) }),
@@ -113,7 +113,7 @@ export class ProcessFactsReader {
   }
 }
 
-/** undefined for a process that has ended, and for what must not be read of it. */
+/** undefined for an ended process, and for facts that may not be read. */
 function allowed(read: () => string): string | undefined {
   try {
     return read()
@@ -125,7 +125,7 @@ function allowed(read: () => string): string | undefined {
 
 const unreadable: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENAMETOOLONG'])
 
-/** The field of a line, from its comma on. All of it comes from a process that may be hostile, and is escaped. */
+/** The line's field, from its comma on. All of it comes from a process that may be hostile, so it is escaped. */
 export function processJson({ startTime, ...facts }: ProcessFacts): string {
   const process = { ...facts, startTime: isoTime(asWall(Math.round(startTime * 1000))) }
   return `,"process":${asciiJson(process)}`

@@ -1,7 +1,13 @@
-/** Profiles of ours are called so (contract: `varmor-{namespace}-{name}`, `varmor-cluster-{install namespace}-{name}`). */
+/**
+ * The prefix of our profiles' names (contract: `varmor-{namespace}-{name}`, `varmor-cluster-{install
+ * namespace}-{name}`).
+ */
 const ownPrefix = 'varmor-'
 
-/** One part of a label without its namespace, child and mode: `:ns://varmor-x//child_0 (enforce)` is of profile `varmor-x`. */
+/**
+ * A part of a label without its namespace, child and mode: `:ns://varmor-x//child_0 (enforce)` has the profile
+ * `varmor-x`.
+ */
 function profileOfPart(part: string): string {
   const name = part.replace(/^:[^:]*:(\/\/)?/, '').replace(/ \([a-z]+\)$/, '')
   const child = name.indexOf('//')
@@ -9,9 +15,9 @@ function profileOfPart(part: string): string {
 }
 
 /**
- * The profile that a label is of. A label may name a stack (`a//&b`), a child (`a//child_0`, `a//null-/bin/sh`) and a
- * mode; in a stack ours comes before others.
- * @returns its name, which is empty for `?` and for no label at all, and all profiles of ours in it.
+ * The profile of a label. A label may name a stack (`a//&b`), a child (`a//child_0`, `a//null-/bin/sh`) and a mode; in
+ * a stack our profiles come first.
+ * @returns its name, empty for `?` and for no label, and all our profiles in it
  */
 export function profileOfLabel(label: string): { name: string; own: string[] } {
   const names = label.split('//&').map(profileOfPart)

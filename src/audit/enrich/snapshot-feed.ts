@@ -1,12 +1,12 @@
 import type { ContainerInfo, PolicyIdentity, SnapshotData, SnapshotDelta } from './snapshot.ts'
 
-/** What a worker has to take to know the newest version. */
+/** The data that brings a worker to the newest version. */
 export type SnapshotUpdate = { whole: SnapshotData } | { deltas: readonly SnapshotDelta[] }
 
-/** Deltas that are kept: a worker that is further behind gets the whole snapshot. */
+/** Maximum kept deltas: a worker further behind gets the whole snapshot. */
 const keptDeltas = 256
 
-/** What the node knows, on the side that learns of it: holds the newest version and the steps that led to it. */
+/** The producer of the node's snapshots: keeps the newest version and the steps to it. */
 export class SnapshotFeed {
   #data: Omit<SnapshotData, 'containers' | 'policies'>
   #containers = new Map<string, ContainerInfo>()
@@ -27,7 +27,7 @@ export class SnapshotFeed {
     return this.#data.nodeName
   }
 
-  /** Unix seconds of the boot, as they were when the agent started: what BPF records are stamped by. */
+  /** Unix seconds of the boot, as known when the agent started: the zero of BPF records' times. */
   get bootTime(): number {
     return this.#data.bootTime
   }
@@ -48,7 +48,7 @@ export class SnapshotFeed {
     return this.#policies
   }
 
-  /** Takes one step. @returns the new version. */
+  /** Applies one step. @returns the new version */
   update(change: Omit<SnapshotDelta, 'version'>): number {
     const version = this.version + 1
     for (const id of change.withoutContainers ?? []) this.#containers.delete(id)
@@ -66,7 +66,7 @@ export class SnapshotFeed {
     return { whole: { ...this.#data, containers, policies } }
   }
 
-  /** What is new since `version`; everything for who knows nothing. */
+  /** The changes since `version`; the whole snapshot for a worker without one. */
   since(version: number | undefined): SnapshotUpdate | undefined {
     if (version === this.version) return undefined
     const missing = this.version - (version ?? Number.NEGATIVE_INFINITY)

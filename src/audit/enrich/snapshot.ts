@@ -3,13 +3,13 @@ import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment } from '../encode/output.ts'
 import { idOfPath, pathsTo } from './cgroup-path.ts'
 
-/** What made a pod. */
+/** The owner that created a pod. */
 export interface Workload {
   kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job'
   name: string
 }
 
-/** A container as the runtime knows it. Names as in a violation line. */
+/** A container as the runtime knows it. Names are as in a violation line. */
 export interface ContainerInfo {
   containerID: string
   containerName: string
@@ -17,66 +17,66 @@ export interface ContainerInfo {
   podName: string
   podNamespace: string
   podUID: string
-  /** Of its first process, in the node's pid namespace. */
+  /** Pid of its first process, in the node's pid namespace. */
   initPid: number
-  /** When that started, in ticks of 1/100 s since the boot, where known. */
+  /** Start of that process, in ticks of 1/100 s since boot, if known. */
   initStart?: number
   /** Inode number of its mount namespace. */
   mntNsID: number
-  /** Its number in BPF records, where it has one. */
+  /** Its number in BPF records, if it has one. */
   bpfNumber?: number
-  /** When it got that, in ticks of 1/100 s since the boot, where known. */
+  /** When it got that number, in ticks of 1/100 s since boot, if known. */
   bpfSince?: number
-  /** Id of its cgroup (v2), where known: what BPF records carry, too. */
+  /** Id of its cgroup (v2), if known; BPF records contain it, too. */
   cgroupID?: bigint
-  /** Path of its own cgroup as /proc shows it to the agent, where known. */
+  /** Path of its own cgroup as the agent sees it in /proc, if known. */
   cgroupPath?: string
-  /** Of the policy that protects it; empty for a container that no policy of ours protects. */
+  /** From the policy that confines it; empty if no policy of ours does. */
   profileName: string
-  /** The AppArmor profile that the runtime gave it, of whomever; empty for none, absent where that is not known. */
+  /** The AppArmor profile from the runtime, ours or not; empty for none, absent if unknown. */
   appArmorProfile?: string
-  /** Where it is certain. */
+  /** Only if it is certain. */
   workload?: Workload
-  /** Those of the pod's labels that a line has. */
+  /** The pod labels that a line shows. */
   podLabels?: Readonly<Record<string, string>>
-  /** There are more that were wanted. */
+  /** Some wanted labels were left out. */
   podLabelsCut?: boolean
 }
 
-/** The policy that owns a profile, taken from the ArmorProfile's owner and never from the profile's name. */
+/** The policy that owns a profile, from the ArmorProfile's owner, never from the profile's name. */
 export interface PolicyIdentity {
   profileName: string
   kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
   name: string
   /** Empty for a VarmorClusterPolicy. */
   namespace: string
-  /** The number by which BPF records name the profile. */
+  /** The profile's number in BPF records. */
   bpfId?: number
   /**
-   * Its policy models behaviour: what its profile lets pass is no violation. Which recording that is for; empty once it is over, while
-   * containers still run in what it was recorded with.
+   * Its policy models behaviour: operations that its profile allows are not violations. Names the recording; empty once
+   * it is over, while containers still run in the recording profile.
    */
   modelling?: string
 }
 
-/** What the node knows, as a plain value that is sent to the workers. */
+/** The node's facts, as a plain value for the workers. */
 export interface SnapshotData {
-  /** Counts up by one with every delta. */
+  /** Increases by one with every delta. */
   version: number
   nodeName: string
-  /** Added to every line as it is (Helm value `auditEventMetadata`). */
+  /** Added unchanged to every line (Helm value `auditEventMetadata`). */
   metadata: Record<string, unknown>
-  /** Unix seconds of the boot, with a fraction where it is known: the zero of the times in BPF records. */
+  /** Unix seconds of the boot, with a fraction if known: the zero of the times in BPF records. */
   bootTime: number
-  /** Short form of the id of the boot (decode/boot-id.ts); left out where records are of another machine. */
+  /** Short form of the boot's id (decode/boot-id.ts); absent if the records come from another machine. */
   bootID?: string
   containers: readonly ContainerInfo[]
   policies: readonly PolicyIdentity[]
 }
 
 /**
- * A step from one version to the next. Whoever makes deltas removes a container or policy only some time after it is
- * gone, so that events still on their way find it.
+ * A step from one version to the next. Remove a container or policy only some time after its end, so that late events
+ * still find it.
  */
 export interface SnapshotDelta {
   version: number
@@ -91,28 +91,28 @@ export interface SnapshotDelta {
 /** A container with its part of a line. */
 export interface KnownContainer extends LineOwner {
   readonly info: ContainerInfo
-  /** What a line says of it behind the standard keys, from the comma on. */
+  /** Its text in a line after the standard keys, from the comma on. */
   readonly about: Fragment
-  /** The last label that was found to be one that it may run in, by identity. */
+  /** The last label that it was found to be allowed to run in, by identity. */
   fitting: object | undefined
 }
 
-/** Seconds since the boot from which on records may be of the container, by its number; 0 where that is not known. */
+/** Seconds since boot from which records may belong to the container by its number; 0 if unknown. */
 export const numberedSince = ({ bpfSince, initStart }: ContainerInfo): number =>
   Math.max(bpfSince ?? 0, initStart ?? 0) / ticksPerSecond
 
 const ticksPerSecond = 100
 
-/** Of a process in a cgroup that is called after a known container and is not that container's. */
+/** For a process in a cgroup that is named after a known container but is not that container's. */
 const elsewhere = '-'
 
-/** Snapshot, indexed for lookups, with what is constant for a container encoded once. */
+/** A snapshot, indexed for lookups; the constant parts of each container are encoded once. */
 export class Snapshot {
   version: number
   readonly bootTime: number
-  /** Empty where it is not known. */
+  /** Empty if unknown. */
   readonly bootID: string
-  /** Of lines whose container is not known. */
+  /** For lines without a known container. */
   readonly noContainer: LineOwner
   #head: string
   #byId = new Map<string, KnownContainer>()
@@ -135,8 +135,8 @@ export class Snapshot {
   }
 
   /**
-   * Takes one step. A delta that is not the next one changes nothing.
-   * @returns whether it was taken; if not, the owner has to send a whole snapshot.
+   * Applies one step. A delta that is not the next one changes nothing.
+   * @returns whether it was applied; if not, the owner must send a whole snapshot
    */
   apply(delta: SnapshotDelta): boolean {
     if (delta.version !== this.version + 1) return false
@@ -169,10 +169,10 @@ export class Snapshot {
   }
 
   /**
-   * The id of the container that a process with this cgroup path is in. The first known container on the way counts: what is
-   * below its own cgroup, its processes may have made, with any name. One of which nobody said where its cgroup is, and one
-   * that is not known yet, is taken from the first component that has an id.
-   * @returns empty where the path names none
+   * The id of the container of a process with this cgroup path. The first known container on the path counts: its
+   * processes can create cgroups of any name below its own. For a container with an unknown cgroup path, or an unknown
+   * container, the first component with an id counts.
+   * @returns empty if the path names none
    */
   containerOfPath(path: string): string {
     for (const ancestor of pathsTo(path)) {
@@ -205,7 +205,7 @@ export class Snapshot {
   #add(info: ContainerInfo): void {
     this.#remove(info.containerID)
     const { refused, reported } = this.#owner(info)
-    // Key by key, for one hidden class: each line looks at it.
+    // Key by key, to get one hidden class: each line reads it.
     const known: KnownContainer = {
       info,
       refused,
@@ -217,7 +217,7 @@ export class Snapshot {
       place: 0,
     }
     this.#byId.set(info.containerID, known)
-    // 0 is of a process whose namespace could not be read, too.
+    // 0 also stands for a process whose namespace could not be read.
     if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)
@@ -230,7 +230,7 @@ export class Snapshot {
     if (known === undefined) return
     this.#byId.delete(id)
     const { mntNsID, initPid, cgroupID, cgroupPath, bpfNumber } = known.info
-    // A namespace or pid number may have gone to a newer container by now.
+    // The namespace or pid number may belong to a newer container by now.
     if (this.#byMountNamespace.get(mntNsID) === known) this.#byMountNamespace.delete(mntNsID)
     if (this.#byInitPid.get(initPid) === known) this.#byInitPid.delete(initPid)
     if (cgroupID !== undefined && this.#byCgroup.get(cgroupID) === known) this.#byCgroup.delete(cgroupID)

@@ -7,7 +7,7 @@ const key = (name: string, schema: Schema, meaning: string): Key => ({ name, sch
 
 const auditID = matching('^([0-9]+[.][0-9]+:[0-9]+)?$')
 
-/** libapparmor's record (aalogparse.h). A field that the record does not have is at its zero. */
+/** libapparmor's record (aalogparse.h). A field absent in the record has its zero value. */
 export const appArmorKeys: readonly Key[] = [
   key('version', count, 'of the syntax of records: 1'),
   key('event', count, 'aa_record_event_type: 2 AUDIT, 3 ALLOWED, 4 DENIED'),
@@ -81,7 +81,7 @@ const network = [
   key('address', address, 'the other side, or the own one for a server'),
 ]
 
-/** By the kind of the record; two kinds have the operation `Network`. */
+/** By the record's kind; two kinds have the operation `Network`. */
 const bpfKinds: Record<keyof typeof recordKinds, readonly Key[]> = {
   capability: [key('capability', text, 'the capability, or `unknown`')],
   file: [permissions, path],

@@ -1,11 +1,11 @@
 /** A part of a JSON Schema (draft 2020-12). */
 export type Schema = { readonly [keyword: string]: unknown }
 
-/** A key of an object, for readers and for the JSON Schema alike. */
+/** A key of an object, described for readers and for the JSON Schema. */
 export interface Key {
   name: string
   schema: Schema
-  /** When it is there; left out for always. */
+  /** When the key is present; absent: always. */
   when?: string
   meaning: string
 }
@@ -19,14 +19,14 @@ export const listOfTexts: Schema = { type: 'array', items: text }
 export const oneOf = (values: readonly string[]): Schema => ({ enum: values })
 export const matching = (pattern: string): Schema => ({ type: 'string', pattern })
 
-/** RFC 3339 in UTC. @param fraction of a regular expression, of the digits behind the second */
+/** RFC 3339 in UTC. @param fraction a regular expression for the digits after the seconds */
 export const time = (fraction: string): Schema => ({
   type: 'string',
   format: 'date-time',
   pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}${fraction}Z$`,
 })
 
-/** An object of these keys. @param strict whether it may have no others */
+/** An object with these keys. @param strict whether other keys are errors */
 export function objectOf(keys: readonly Key[], strict: boolean): Schema {
   return {
     type: 'object',

@@ -5,7 +5,7 @@ import { type LineKind, lineKinds, ownKeys, ownKinds, standardKeys } from './lin
 
 /**
  * The JSON Schema of a line of violations.log.
- * @param strict whether a key that the tables do not have is an error: readers must take keys of newer agents
+ * @param strict whether an unknown key is an error: readers must accept keys of newer agents
  */
 export function lineJsonSchema({ strict }: { strict: boolean }): Schema {
   return {

@@ -17,12 +17,11 @@ import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
 import { processKeys, workloadKeys } from './process-keys.ts'
 
 /*
- * Every key of every line of violations.log, in the order of a line. EVENTS.md has its tables from here, and so has the
- * JSON Schema, which each line of a test is checked against (test/audit/check-line.ts). A key that is not here fails
- * that check.
+ * Every key of every line of violations.log, in the order of a line. EVENTS.md gets its tables from here, and so does
+ * the JSON Schema that tests check each line against (test/audit/check-line.ts). An unlisted key fails that check.
  */
 
-/** What lines there are: violations by their enforcer, and those of the agent itself. */
+/** Kinds of lines: violations by enforcer, and the agent's own lines. */
 export const lineKinds = [
   'AppArmor',
   'BPF',
@@ -35,17 +34,17 @@ export const lineKinds = [
 ] as const
 export type LineKind = (typeof lineKinds)[number]
 
-/** Kinds of lines that are no violation, whose name is their `message`. */
+/** Kinds of lines that are not violations; their name is their `message`. */
 export const ownKinds: readonly LineKind[] = ['lost', 'held back', 'held back ended', 'digest']
 
 export interface LineKey extends Key {
-  /** Lines that can have it; left out for all. */
+  /** Kinds of lines that can have it; absent: all kinds. */
   of?: readonly LineKind[]
 }
 
 const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
 
-/** The keys that are upstream's and the seed's. Left out of a line never; empty or 0 where they say nothing. */
+/** Upstream's and the seed's keys. They are always present; empty or 0 if they do not apply. */
 export const standardKeys: readonly LineKey[] = [
   {
     name: 'level',
@@ -89,7 +88,7 @@ const id: Schema = matching(
   `^${boot}(audit-[0-9]+[.][0-9]+:[0-9]+|bpf-[0-9]+[.][0-9]{9}|raw-${hash}|agent-${hash})-${hash}$`,
 )
 
-/** The fields of ours. */
+/** Our own fields. */
 export const ownKeys: readonly LineKey[] = [
   {
     name: 'schema',

@@ -1,6 +1,6 @@
 import { count, type Key, objectOf, oneOf, type Schema, text, time } from './json-types.ts'
 
-/** What the lines of the agent's own say, each in one field. */
+/** The agent's own lines, each with its content in one field. */
 
 const key = (name: string, schema: Schema, meaning: string, when?: string): Key => ({
   name,

@@ -2,7 +2,7 @@ import { count, type Key, oneOf, text, time, yes } from './json-types.ts'
 
 const readable = 'it could be read'
 
-/** What `process` says; see enrich/process-facts.ts. */
+/** The content of `process`; see enrich/process-facts.ts. */
 export const processKeys: readonly Key[] = [
   {
     name: 'exe',

@@ -1,7 +1,7 @@
 import { loadForkAddon } from './fork-addon.ts'
 import { Forks } from './forks.ts'
 
-/** Memory in which threads see the number of the fork tree that counts now; 0 is none. */
+/** Shared memory with the number of the current fork tree; 0 is none. */
 export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
   const shared = new Int32Array(new SharedArrayBuffer(4))
   shared[0] = number
@@ -9,8 +9,9 @@ export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
 }
 
 /**
- * The fork tree of this node as a thread sees it that has not opened it. A tree that broke, or for which there is a better source, is
- * replaced by one with another number, which gives the same keys to other processes: whoever keeps keys looks at the number, too.
+ * The node's fork tree for threads that did not open it. A tree that broke, or that has a better successor, is replaced
+ * by a tree with another number, which gives the same keys to other processes: check the number before you use a stored
+ * key.
  */
 export class CurrentForks {
   readonly #number: Int32Array
@@ -22,24 +23,24 @@ export class CurrentForks {
     this.#addon = addon
   }
 
-  /** Of the tree that was asked last. */
+  /** Number of the last queried tree. */
   get number(): number {
     return this.#forks?.number ?? 0
   }
 
-  /** As Forks.find. */
+  /** Like Forks.find. */
   find(...asked: Parameters<Forks['find']>): ReturnType<Forks['find']> {
     this.#look()
     return this.#forks?.find(...asked)
   }
 
-  /** As Forks.reuses; another number for another tree. */
+  /** Like Forks.reuses; another tree gives another number. */
   reuses(): number {
     this.#look()
     return this.#forks?.reuses() ?? Number.NaN
   }
 
-  /** As Forks.confirm, of the tree that was asked last. */
+  /** Like Forks.confirm, for the last queried tree. */
   confirm(key: number, containerID: string): boolean {
     return this.#forks?.confirm(key, containerID) ?? false
   }

@@ -5,36 +5,36 @@ import { AuditSourceError } from '../source/audit-source-error.ts'
 
 /** Every field is required: the native side has no defaults. */
 export interface ForkOptions {
-  /** Processes that are known at a time, living and dead: 64 bytes each. At most 1,048,576. */
+  /** Maximum known processes, living and dead, at 64 bytes each. At most 1,048,576. */
   entries: number
   /** Bytes of the socket's receive buffer. */
   receiveBuffer: number
   /**
-   * The thread sleeps this long between two looks, at most 1,000 ms. Whoever asks takes what has come, so a long nap
-   * makes no answer late, and a short one keeps the buffer empty.
+   * Milliseconds that the thread sleeps between two reads, at most 1,000. A query first reads what has arrived, so a
+   * long sleep does not delay answers; a short one keeps the buffer empty.
    */
   napMs: number
-  /** A proc file system that shows the node's processes. */
+  /** A proc file system with the node's processes. */
   procRoot: string
   /**
-   * Where the maps of BPF programs are pinned that say what becomes of processes, for one reader at a time; null: the kernel's process
-   * connector says it.
+   * Folder with the pinned maps of the BPF programs that report processes, for one reader at a time; null: use the
+   * kernel's process connector.
    */
   folder: string | null
 }
 
-/** What is known of the process that had a pid at some time, or of the processes, if it changed hands. */
+/** Facts about the process that had a pid at some time, or about all such processes if the pid was reused. */
 export interface ForkAnswer {
-  /** Container of all of them; empty where it is not known or not the same. */
+  /** Container of all of them; empty if unknown or not the same. */
   containerID: string
   /** Unix seconds of the start of the oldest one. */
   since: number
   processes: number
-  /** A living process of which /proc may say more, itself or its nearest living ancestor; 0 for none. */
+  /** Pid of a living process to look up in /proc, the process itself or its nearest living ancestor; 0 for none. */
   ask: number
-  /** Of the process to ask. */
+  /** Key of that process. */
   key: number
-  /** The process to ask is the one that is meant. */
+  /** Whether that process is the process itself. */
   itself: boolean
 }
 
@@ -42,59 +42,62 @@ export interface ForkAnswer {
 export interface ForkStats {
   forks: number
   exits: number
-  /** Messages that a process sent, not the kernel. */
+  /** Messages from a process instead of the kernel. */
   forged: number
   malformed: number
-  /** Times that events were lost because the socket's buffer, or the ring, was full. */
+  /** Times that events were lost because the socket's buffer or the ring was full. */
   overruns: number
-  /** Messages, or changes, that were lost so. null: kernels before 4.12 do not say. */
+  /** Messages or changes lost in this way. null: kernels before 4.12 do not count them. */
   socketDrops: number | null
-  /** Readings of all of /proc: one at the start, and one after each loss. */
+  /** Complete scans of /proc: one at the start, and one after each loss. */
   scans: number
   failedScans: number
   clockSteps: number
-  /** Pids that came back soon after their last process, and times that events were lost. null where nobody knows. */
+  /** Pids that were reused soon after their last process, plus times that events were lost. null if unknown. */
   reuses: number | null
-  /** Entries in use, and those of living processes. */
+  /** Entries in use, and entries of living processes. */
   known: number
   living: number
-  /** Forks that found no room, because all entries were of living processes. */
+  /** Forks without an entry, because living processes used all entries. */
   full: number
-  /** Times that a container could not be noted: processes live in as many others as there is room for. */
+  /** Times that a container could not be stored, because processes live in as many others as fit. */
   unlabelled: number
   /** The errno that ended the thread, or 0. */
   error: number
 }
 
-/** The functions of the native module that follow the node's forks. A tree has a number, by which all threads use it. */
+/** The functions of the native module that follow the node's forks. All threads use a tree by its number. */
 export interface ForkAddon {
   /**
-   * Reads all of /proc, which blocks for some milliseconds. The tree ends with the thread that opened it.
+   * Scans all of /proc, which blocks for some milliseconds. The tree ends with the thread that opened it.
    * @throws an Error with `errno` and `step`
    */
   openForks(options: ForkOptions): number
   /**
-   * Who had the pid between two times, in unix seconds. null where that is not certain: events were lost, the time is
-   * long past, the tree is closed.
+   * The process that had the pid between two times, in Unix seconds. null if uncertain: events were lost, the time is
+   * too old, or the tree is closed.
    */
   findFork(tree: number, pid: number, earliest: number, latest: number): ForkAnswer | null
-  /** A key for the process that has the pid now. */
+  /** A key for the pid's current process. */
   livingFork(tree: number, pid: number): number | null
   /**
-   * Notes the container of a process. With an empty id it only answers.
-   * @returns whether the process still lives, so that what /proc said of its pid since the key was given is its own
+   * Stores a process's container. With an empty id it only answers.
+   * @returns whether the process still lives, so that /proc's facts about its pid since the key was given are its own
    */
   labelFork(tree: number, key: number, containerID: string): boolean
-  /** Notes the container of the one process that got the pid between two times. @returns whether there was just one */
+  /**
+   * Stores the container of the one process that got the pid between two times.
+   * @returns whether there was exactly one
+   */
   labelStartedFork(tree: number, pid: number, earliest: number, latest: number, containerID: string): boolean
-  /** Lets nobody inherit from a process any more. */
+  /** Stops all inheritance from a process. */
   barFork(tree: number, key: number): void
   forkStats(tree: number): ForkStats | null
   /** Ends the thread. A second call does nothing. */
   closeForks(tree: number): void
 }
 
-/** @throws {AuditSourceError} ADDON_MISSING, also for one that was built before it had these functions */
+/** @throws {AuditSourceError} ADDON_MISSING, also for an addon from before these functions */
 export function loadForkAddon(): ForkAddon {
   const addon: Partial<ForkAddon> = loadAuditAddon() as object
   if (addon.openForks === undefined)
@@ -104,7 +107,7 @@ export function loadForkAddon(): ForkAddon {
 
 const steps = new Set(['bind', 'listen', 'answer'])
 
-/** The reason of a failed `openForks` in words of this project; anything else is returned as it is. */
+/** Explains a failed `openForks`; returns any other error unchanged. */
 export function explainForkError(error: unknown): unknown {
   if (!(error instanceof Error) || !('errno' in error) || !('step' in error)) return error
   const { errno, step } = error

@@ -9,7 +9,7 @@ import {
 } from './fork-addon.ts'
 
 const defaults: ForkOptions = {
-  // Eight megabytes: the last dead of some ten seconds of a fork storm, of minutes on a busy node.
+  // Eight megabytes: the dead processes of the last ten seconds of a fork storm, or of minutes on a busy node.
   entries: 131_072,
   receiveBuffer: 8 * mebibyte,
   napMs: 20,
@@ -17,7 +17,7 @@ const defaults: ForkOptions = {
   folder: null,
 }
 
-/** The fork tree of this node, for any thread that has its number. */
+/** The node's fork tree, for any thread that has its number. */
 export class Forks {
   readonly number: number
   readonly #addon: ForkAddon
@@ -28,8 +28,8 @@ export class Forks {
   }
 
   /**
-   * Follows all forks from now on. The thread that opens it closes it.
-   * @throws {AuditSourceError} why this node or process cannot, and what to do about it
+   * Follows all forks from now on. Close it in the thread that opened it.
+   * @throws {AuditSourceError} why this node or process cannot, and what to do
    */
   static open(options: Partial<ForkOptions> = {}, addon = loadForkAddon()): Forks {
     try {
@@ -39,37 +39,37 @@ export class Forks {
     }
   }
 
-  /** Who had the pid between two times, in unix seconds; undefined where that is not certain. */
+  /** The process that had the pid between two times, in Unix seconds; undefined if uncertain. */
   find(pid: number, earliest: number, latest: number): ForkAnswer | undefined {
     return this.#addon.findFork(this.number, pid, earliest, latest) ?? undefined
   }
 
-  /** A key for the process that has the pid now, with which `confirm` knows it again. */
+  /** A key for the pid's current process, for `confirm`. */
   living(pid: number): number | undefined {
     return this.#addon.livingFork(this.number, pid) ?? undefined
   }
 
   /**
-   * Notes where a living process is; an empty id is noted nowhere.
-   * @returns false when it has ended: what /proc said of its pid since it got the key may be another one's
+   * Stores a living process's container, unless the id is empty.
+   * @returns false if it has ended: /proc's facts about its pid since the key was given may be another process's
    */
   confirm(key: number, containerID: string): boolean {
     return this.#addon.labelFork(this.number, key, containerID)
   }
 
-  /** Notes where the one process is that got the pid between two times, in unix seconds, dead or not. */
+  /** Stores the container of the one process that got the pid between two times, in Unix seconds, dead or alive. */
   started(pid: number, earliest: number, latest: number, containerID: string): boolean {
     return this.#addon.labelStartedFork(this.number, pid, earliest, latest, containerID)
   }
 
-  /** Lets nobody inherit from a process any more. */
+  /** Stops all inheritance from a process. */
   bar(key: number): void {
     this.#addon.barFork(this.number, key)
   }
 
   /**
-   * A number that stays the same while no pid comes back soon after its last process, and no fork is lost: then what `find` said of
-   * the second under way holds for the rest of it, too. NaN where nobody can say.
+   * A number that stays the same while no pid is reused soon after its last process and no fork is lost: then an answer
+   * of `find` for the current second stays valid for the rest of it. NaN if unknown.
    */
   reuses(): number {
     return this.number * 2 ** 40 + (this.stats()?.reuses ?? Number.NaN)

@@ -6,18 +6,18 @@ import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
 
 /**
- * Seconds around an event's stamp in which it was made. The stamp is in whole milliseconds, two clocks are compared, and the
- * kernel's may lag.
+ * Seconds around an event's time stamp in which it happened. The stamp has whole milliseconds, two clocks are compared,
+ * and the kernel's may lag.
  */
 const slack = { before: 0.02, after: 0.04 + stampLag }
 
 interface LineageOptions {
   forks: Pick<Forks, 'find' | 'confirm' | 'reuses' | 'number'>
   readProcess: ReadProcess
-  /** Answers where forks are not known for certain. */
+  /** Answers when the forks are not certain. */
   otherwise: PidResolver
   budget: LookupBudget
-  /** Whether an id is that of a container which the node is known to have. */
+  /** Whether an id belongs to a known container of the node. */
   isKnown: (containerID: string) => boolean
   /** Seconds of CLOCK_MONOTONIC. */
   now: () => number
@@ -25,32 +25,32 @@ interface LineageOptions {
 }
 
 /**
- * Seconds for which what /proc said of a process in a container is given again: it may run another program then. Drawn for each, so
- * that a thousand processes that were first seen in one second are not all asked for again in one. `late`: where nothing may be asked just
- * then.
+ * Seconds for which facts from /proc about a process in a container are reused; afterwards it may run another program.
+ * Random for each process, so that a thousand processes of one second are not all read again in one second. `late`:
+ * delay when a lookup is refused.
  */
 const fresh = { least: 5, most: 10, late: 1 }
 interface Kept {
   read: Membership | undefined
-  /** Until when it is given again. */
+  /** End of the reuse. */
   until: number
 }
-/** Processes of which that is kept; the longest known go first. */
+/** Maximum processes with stored facts; the oldest entries are dropped first. */
 const limit = 8192
 
 /**
- * Resolves by who forked whom: a process that is gone was in the container of its parents, and which process had a pid at
- * the time of an event is known exactly. A living one of which that does not name a container is asked for over /proc, once
- * a batch. Of one that is known to be in a container, it is only asked now and then what it is, and not where.
+ * Resolves by forks: an ended process was in its parents' container, and the tree knows which process had a pid at an
+ * event's time. A living process without a container from the tree is looked up in /proc, once for each batch. For a
+ * process with a known container, /proc is asked now and then for its program only.
  */
 export class LineageResolver implements PidResolver {
   readonly #options: LineageOptions
-  /** Number of the tree whose keys are known here: another one gives the same keys to other processes. */
+  /** Number of the tree whose keys are stored here: another tree gives the same keys to other processes. */
   #tree = 0
-  /** What /proc said of processes in this batch, by their keys. */
+  /** /proc's facts about processes in this batch, by key. */
   readonly #asked = new Map<number, Membership | undefined>()
 
-  /** What /proc said of processes in containers, by their keys. */
+  /** /proc's facts about processes in containers, by key. */
   readonly #kept = new Map<number, Kept>()
 
   constructor(options: LineageOptions) {
@@ -70,7 +70,10 @@ export class LineageResolver implements PidResolver {
     return this.#options.now() >= until
   }
 
-  /** For the whole second of the event, so that its other events need not ask; if two processes had the pid in it, for the moment. */
+  /**
+   * The answer is valid for the event's whole second, so that other events in it need no lookup; if two processes had
+   * the pid in that second, for the moment only.
+   */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
     const second = Math.floor(eventTime)
     const answer = this.#find(pid, second - slack.before, second + 1 + slack.after)
@@ -101,10 +104,10 @@ export class LineageResolver implements PidResolver {
     if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
     const asked = this.#ask(answer, payer)
     if (asked === 'lookup-limit' && containerID === '') return asked
-    // Without a path, an ancestor says nothing of a process, and the process itself less than its parents.
+    // Without a path, an ancestor says nothing about a process, and the process itself less than its parents.
     if (typeof asked === 'object' && !(asked.unplaced && (containerID !== '' || !itself))) {
       const { process, ...place } = asked
-      // What /proc says of a parent is not about the process.
+      // /proc's facts about a parent are not about the process.
       const own = itself ? process !== undefined && { process } : { inherited: true }
       return { ...place, since, second, ...own }
     }
@@ -121,7 +124,7 @@ export class LineageResolver implements PidResolver {
     return { containerID, mntNsID, since, second, fork, ...(process !== undefined && { process }) }
   }
 
-  /** undefined where nothing may be asked. */
+  /** undefined if a lookup is not allowed. */
   #whatItIs({ ask, key, containerID }: ForkAnswer): Kept | undefined {
     const { budget, forks, readProcess, random } = this.#options
     const now = this.#options.now()
@@ -138,7 +141,7 @@ export class LineageResolver implements PidResolver {
     return anew
   }
 
-  /** What /proc says of the process to ask, if that is surely about it. */
+  /** /proc's facts about the process to ask, if they are certainly about it. */
   #ask({ ask, key }: ForkAnswer, payer: string): Membership | undefined | 'lookup-limit' {
     if (ask === 0) return undefined
     if (this.#asked.has(key)) return this.#asked.get(key)

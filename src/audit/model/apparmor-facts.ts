@@ -3,7 +3,7 @@ import { form } from '../decode/record-fields.ts'
 import { type RecordPairs, textOf, written } from './record-text.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** All that tells one fact from another, but for the profile. */
+/** Everything that distinguishes facts, except the profile. */
 const telling = [
   slotOf.operation,
   slotOf.profile,
@@ -22,20 +22,20 @@ const telling = [
   slotOf.flags,
 ] as const
 
-/** By which a record that says the same as one before is found, whoever did it and when. */
+/** The key of a record: records that say the same have the same key, whichever process did it and when. */
 export function appArmorKey(pairs: RecordPairs): string {
   let key = isOwner(pairs) ? 'o' : ''
   for (const slot of telling) key += `\n${written(pairs, slot)}`
   return key
 }
 
-/** Owners are there, and the same: the access was to a file of the process's own user. */
+/** Both owners are present and equal: the access was to a file of the process's own user. */
 function isOwner(pairs: RecordPairs): boolean {
   const ouid = written(pairs, slotOf.ouid)
   return ouid !== '' && ouid === written(pairs, slotOf.fsuid)
 }
 
-/** Adds what an AppArmor record says that its process did. */
+/** Adds the behaviour in an AppArmor record. */
 export function addAppArmorFact(pairs: RecordPairs, recording: ProfileRecording): void {
   const of = recording.appArmor
   of.profiles = withText(of.profiles, recording.profileName)
@@ -61,7 +61,7 @@ function addKnown(pairs: RecordPairs, recording: ProfileRecording): boolean {
   }
 }
 
-/** A name that a profile can have: an absolute one. One that is disconnected from its mount begins with anything. */
+/** A name that a profile can contain: an absolute path. A path disconnected from its mount may start with anything. */
 function pathOf(pairs: RecordPairs): string | undefined {
   const path = textOf(pairs, slotOf.name)
   return path?.startsWith('/') === true && !path.includes('\0') ? path : undefined
@@ -81,7 +81,7 @@ function addCapability(pairs: RecordPairs, { appArmor }: ProfileRecording): bool
   return true
 }
 
-/** What rules can allow of files; `c` and `d` of records are part of `w` in rules. */
+/** File permissions of rules; `c` and `d` of records are part of `w` in rules. */
 const fileModes = 'mrwalk'
 
 function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
@@ -122,7 +122,7 @@ function addSocket(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
   return true
 }
 
-/** Of a program that ran without a rule for it, the kernel has made up a name behind the profile's. */
+/** For a program that ran without a rule, the kernel appends a made-up name to the profile's. */
 const withoutChild = (label: string): string => label.split('//null-', 1)[0]!
 
 function peerOf(pairs: RecordPairs): string | undefined {
@@ -150,10 +150,10 @@ function addSignal(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
 
 const wordsOf = (text: string): string[] => text.split(' ').filter((word) => /^[a-z0-9_+]{1,32}$/.test(word))
 
-/** So many characters of a record that no rule is made of. */
+/** Maximum characters of a record that gives no rule. */
 const longestUnhandled = 512
 
-/** The pairs that say what was done, and not by which process and when. */
+/** The pairs about the operation itself, not about its process or time. */
 const unhandledNames = [
   'operation',
   'info',
@@ -178,7 +178,7 @@ function unhandledText(pairs: RecordPairs): string {
     const value = textOf(pairs, slotOf[name]) ?? written(pairs, slotOf[name])
     return [`${name}=${JSON.stringify(value)}`]
   })
-  // Where it is cut, half of a character may be left, which no manager takes.
+  // A cut may leave half a character, which managers refuse.
   return parts
     .join(' ')
     .slice(0, longestUnhandled)
@@ -187,7 +187,7 @@ function unhandledText(pairs: RecordPairs): string {
 
 function withText(list: string[] | undefined, text: string): string[] {
   if (list === undefined) return [text]
-  // Whoever merges it takes others away; `ProfileRecording` passes over nearly all that is known.
+  // Merging removes other duplicates; `ProfileRecording` skips nearly all known facts.
   if (list.at(-1) !== text) list.push(text)
   return list
 }

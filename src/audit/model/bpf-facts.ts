@@ -12,15 +12,15 @@ import { bodyAt as at, recordCalls, recordFlags, recordKinds } from '../decode/b
 import { ipAddress } from '../decode/ip-address.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** A BPF record whose sizes have been checked, by the offsets of its parts. */
+/** A BPF record with checked sizes, by the offsets of its parts. */
 export interface BpfParts {
   bytes: Uint8Array
   view: DataView
   buffer: Buffer
-  /** Number of the kind, and the flags of the header. */
+  /** Number of the kind, and the header's flags. */
   kind: number
   flags: number
-  /** The numbers of its kind, the path behind the one of the executable, the type of a file system, and the end. */
+  /** Offsets: the kind's numbers, the path after that of the executable, the type of a file system, and the end. */
   body: number
   bodySize: number
   path: number
@@ -28,12 +28,12 @@ export interface BpfParts {
   end: number
 }
 
-/** By which a record that says the same as one before is found, whoever did it and when. */
+/** The key of a record: records that say the same have the same key, whichever process did it and when. */
 export function bpfKey({ buffer, kind, body, bodySize, path, end }: BpfParts): string {
   return `bpf ${kind} ${buffer.toString('latin1', body, body + bodySize)} ${buffer.toString('latin1', path, end)}`
 }
 
-/** Adds what a BPF record says that its process did. What models have no place for is passed over: namespaces, and bpf(2). */
+/** Adds the behaviour in a BPF record. Skips what models do not have: namespaces, and bpf(2). */
 export function addBpfFact(parts: BpfParts, { bpf }: ProfileRecording): void {
   adders[parts.kind]?.(parts, bpf)
 }
@@ -43,7 +43,7 @@ type Add = (parts: BpfParts, bpf: Found) => void
 
 const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
 
-/** A whole path in UTF-8; undefined where the program could not rebuild it, or had to cut it. */
+/** A complete UTF-8 path; undefined if the program could not rebuild it, or cut it. */
 function pathOf({ buffer, flags, path, type }: BpfParts): string | undefined {
   if ((flags & (recordFlags.PATH_CUT | recordFlags.PATH_UNKNOWN)) !== 0) return undefined
   const text = buffer.toString('utf8', path, type)
@@ -80,7 +80,7 @@ function addSocket(parts: BpfParts, bpf: Found): void {
   })
 }
 
-/** Where something is sent to. What is bound, or comes in, is no egress. */
+/** Outgoing traffic. Binding and incoming traffic are not egress. */
 const outgoing: readonly number[] = [recordCalls.connect, recordCalls.sendmsg]
 
 function addAddress(parts: BpfParts, bpf: Found): void {
@@ -108,7 +108,7 @@ function addMount(parts: BpfParts, bpf: Found): void {
   bpf.mounts.push({ path, type, flags: mountFlagNames(u32(parts, at.mount.flags)) })
 }
 
-/** By the number of the kind. */
+/** By the kind's number. */
 const adders: readonly (Add | undefined)[] = (() => {
   const table: (Add | undefined)[] = []
   table[recordKinds.capability.number] = addCapability

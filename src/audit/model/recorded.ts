@@ -1,18 +1,18 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** What the records of one batch say that workloads of one profile did, while its policy models behaviour. */
+/** What one batch's records say about workloads of one profile, while its policy models behaviour. */
 export interface Recorded {
   profileName: string
-  /** Which recording it was found for (PolicyIdentity.modelling). */
+  /** The recording that it belongs to (PolicyIdentity.modelling). */
   recording: string
-  /** What this worker had not found before. */
+  /** Facts that are new to this worker. */
   found: DynamicResult
-  /** Records that say something of the workload, those that repeat what was known included. */
+  /** Records about the workload, including repeated facts. */
   records: number
-  /** Records of the container runtime's own start in the container, which are no behaviour of the workload. */
+  /** Records of the container runtime's start in the container; they are not the workload's behaviour. */
   ofRuntime: number
-  /** Records that say something new, by whom nobody can say: of the workload, or of whoever else has gone into its profile. */
+  /** Records of new facts with an unknown author: the workload, or another process that entered its profile. */
   lost: number
 }
 
@@ -20,14 +20,17 @@ type Section<T> = NonNullable<T>
 export type AppArmorFound = Section<DynamicResult['appArmor']>
 export type BpfFound = Section<DynamicResult['bpf']>
 
-/** Facts that are remembered for a profile, so that a repeated one is passed over; beyond, all are forgotten, and come again. */
+/** Maximum remembered facts of a profile, for skipping repeated ones; beyond it, all are forgotten and come again. */
 const mostRemembered = 65_536
-/** Characters of the facts of all profiles that a worker remembers; beyond, all are forgotten as well. A workload chooses how long its names are. */
+/**
+ * Maximum characters of all profiles' facts in a worker; beyond it, all are forgotten, too. A workload chooses the
+ * length of its names.
+ */
 const mostCharacters = 16 * mebibyte
-/** Names of profiles come from policies, but those of policies that have gone are not taken away. */
+/** Profile names come from policies, but names of deleted policies stay. */
 const mostProfiles = 1_024
 
-/** What one worker has found of one profile. */
+/** A worker's findings about one profile. */
 export class ProfileRecording {
   readonly profileName: string
   readonly recording: string
@@ -36,7 +39,7 @@ export class ProfileRecording {
   records = 0
   ofRuntime = 0
   lost = 0
-  /** Of what is remembered. */
+  /** Characters of the remembered facts. */
   characters = 0
 
   constructor(profileName: string, recording: string) {
@@ -44,7 +47,7 @@ export class ProfileRecording {
     this.recording = recording
   }
 
-  /** Whether a fact was found before. `note` has it so. */
+  /** Whether a fact is known. `note` adds it. */
   knows(key: string): boolean {
     return this.#seen.has(key)
   }
@@ -78,12 +81,12 @@ export class ProfileRecording {
   }
 }
 
-/** What one worker finds of all profiles whose policies model behaviour. */
+/** A worker's findings about all profiles whose policies model behaviour. */
 export class Recordings {
   readonly #byProfile = new Map<string, ProfileRecording>()
   readonly #touched = new Set<ProfileRecording>()
 
-  /** @returns the one of a profile, whose facts the next `take` has */
+  /** @returns the profile's recording; the next `take` returns its facts */
   of(profileName: string, recording: string): ProfileRecording {
     let of = this.#byProfile.get(profileName)
     if (of === undefined || of.recording !== recording) {
@@ -95,7 +98,7 @@ export class Recordings {
     return of
   }
 
-  /** What was found since the last call; undefined for nothing, as nearly always. */
+  /** The findings since the last call; undefined for none, the usual case. */
   take(): Recorded[] | undefined {
     if (this.#touched.size === 0) return undefined
     const taken: Recorded[] = []
@@ -110,7 +113,7 @@ export class Recordings {
     return taken.length === 0 ? undefined : taken
   }
 
-  /** A batch adds no more than its own size. */
+  /** A batch adds at most its own size. */
   #bound(): void {
     let characters = 0
     for (const of of this.#byProfile.values()) characters += of.characters

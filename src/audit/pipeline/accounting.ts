@@ -2,54 +2,57 @@ import { Histogram } from '../../base/histogram.ts'
 import type { BatchResult, EventCount, UnresolvedReason } from '../batch/batch.ts'
 import type { PolicyIdentity } from '../enrich/snapshot.ts'
 
-/** Events of one kind; `policy` is the one whose profile it was, and is left out where no policy had it. */
+/** Events of one kind; `policy` owns the profile, and is absent if no policy does. */
 export interface PolicyEvents extends EventCount {
   policy?: PolicyIdentity
 }
 
-/** Seconds: of netlink some milliseconds are usual, of a file followed by looking every 250 ms; above are backlogs. */
+/** Seconds: some milliseconds are usual for netlink, 250 ms for a polled file; more is a backlog. */
 const lagBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 /** Counts of records and lines from all sources. */
 export interface Totals {
-  /** Records that came in whole batches. */
+  /** Records of complete batches. */
   read: number
-  /** Lines in the log, undecodable ones among them. */
+  /** Lines in the log, including undecodable ones. */
   written: number
   filtered: number
-  /** Lines that the rate of their container held back from the log. */
+  /** Lines that their container's rate held back from the log. */
   heldBack: number
-  /** Lines that never got into the log, by reason. */
+  /** Lines that never reached the log, by reason. */
   dropped: Record<string, number>
-  /** Records that wait for late information about their container. */
+  /** Records that wait for information about their container. */
   deferred: number
   /** Lines that wait for the disk. */
   queued: number
 }
 
 /**
- * Where every record is. At every moment, between two turns of the event loop:
+ * Accounts for every record. Between two turns of the event loop, always:
  *
- *     read = written + filtered + heldBack + dropped + deferred + queued
+ * read = written + filtered + heldBack + dropped + deferred + queued
  *
- * Once the pipeline has ended the last two are zero, and the next one may go on with the same accounting.
+ * When the pipeline has ended, the last two are zero, and the next pipeline may continue the accounting.
  */
 export class Accounting {
   readonly totals: Totals = { read: 0, written: 0, filtered: 0, heldBack: 0, dropped: {}, deferred: 0, queued: 0 }
-  /** Of the written lines, those that hold a record that could not be decoded. */
+  /** Written lines with an undecodable record. */
   undecodable = 0
-  /** Of the written lines, those that say why their container is not known. */
+  /** Written lines without a known container, by reason. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
-  /** Records that a process has sent and nobody vouches for; they are among the filtered ones, or the written ones. */
+  /** Records that an untrusted process sent; they are among the filtered or the written ones. */
   untrusted = 0
-  /** Seconds from the kernel's time of the first record of a batch to when the batch was written, for each of its lines. */
+  /** Seconds from the kernel's time of a batch's first record to the write of the batch, for each of its lines. */
   readonly lag = new Histogram(lagBounds)
   #events = new Map<string, PolicyEvents>()
   #policyOf: (profileName: string) => PolicyIdentity | undefined
-  /** Entries, from which on those of policies that are gone are looked for. */
+  /** Number of entries from which on entries of deleted policies are removed. */
   #sweepAt = 1024
 
-  /** @param policyOf which policy has this profile now. A record may name any: other names are counted together, as ''. */
+  /**
+   * @param policyOf the current policy of this profile. A record may name any profile: unknown names are counted
+   * together, as ''
+   */
   constructor(policyOf: (profileName: string) => PolicyIdentity | undefined) {
     this.#policyOf = policyOf
   }
@@ -63,15 +66,15 @@ export class Accounting {
     return read === written + filtered + heldBack + this.dropped + deferred + queued
   }
 
-  /** Events by enforcer, action and profile of a policy, as they were encoded. */
+  /** Events by enforcer, action and profile of a policy, as encoded. */
   get events(): PolicyEvents[] {
     return [...this.#events.values()]
   }
 
   /**
-   * A batch was processed; its lines go to the sink now.
-   * @param again its records were deferred before.
-   * @param held of its lines are held back.
+   * Counts a processed batch; its lines go to the sink now.
+   * @param again its records were deferred before
+   * @param held number of its lines that are held back
    */
   processed(result: BatchResult, again: boolean, held = 0): void {
     const { totals, unresolved } = this
@@ -89,7 +92,7 @@ export class Accounting {
     for (const count of result.counts) this.#count(count)
   }
 
-  /** The sink is done with lines. */
+  /** Counts lines that the sink has finished. */
   settled(written: number, dropped: number, reason: string | undefined): void {
     const { totals } = this
     totals.queued -= written + dropped

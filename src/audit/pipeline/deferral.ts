@@ -4,60 +4,62 @@ import type { BatchFormat, Deferred } from '../batch/batch.ts'
 import { longestWait, type WaitKey } from '../enrich/wait-keys.ts'
 import type { News } from './news.ts'
 
-/** Since when records wait, until when they may, and how often they were tried. */
+/** Since when records wait, until when they may, and the number of tries. */
 interface Before {
   since: number
   deadline: number
   tries: number
 }
 
-/** Records of one result that have to wait. */
+/** Records of one result that must wait. */
 export interface Held<Owner> {
-  /** Whose they are; nobody here looks inside. */
+  /** The caller's value; not read here. */
   owner: Owner
   format: BatchFormat
   deferred: Deferred
   readAt: number | undefined
-  /** Of records that have waited before. */
+  /** Set for records that have waited before. */
   before?: Before | undefined
 }
 
-/** Records that go out, to be tried again. */
+/** Records to try again. */
 export interface Retry<Owner> extends Pick<Held<Owner>, 'owner' | 'format' | 'readAt'> {
   bytes: Uint8Array
-  /** They are written whatever is known. */
+  /** Write them, whatever is known. */
   final: boolean
-  /** Nothing of what was held together waits any longer. */
+  /** No record of the same result waits any longer. */
   last: boolean
   before: Before
 }
 
 export interface DeferralOptions<Owner> {
   clock: Clock
-  /** Milliseconds that a record waits at most. Default 10,000: a node that is busy takes seconds to say what a container is. */
+  /** Maximum milliseconds that a record waits. Default 10,000: a busy node takes seconds to report a container. */
   patience?: number
-  /** The same of one whose profile is recorded. Default 30,000. */
+  /** The same for a record of a recording profile. Default 30,000. */
   longPatience?: number
-  /** The same of one that stays in a ring of the kernel meanwhile, with all that come after it. Default 2,000. */
+  /** The same for a record that stays in a kernel ring meanwhile, with all later records. Default 2,000. */
   patienceInRing?: number
-  /** Bytes that may wait; beyond, of the holder that has most those go out that have waited longest. Default 8 MiB. */
+  /**
+   * Maximum bytes of waiting records; beyond it, the holder with most bytes releases its oldest records. Default 8 MiB.
+   */
   bound?: number
-  /** What was learnt since the last call. */
+  /** What was learned since the last call. */
   news: () => News
   retry: (retry: Retry<Owner>) => void
 }
 
 const defaults = { patience: 10_000, longPatience: longestWait, patienceInRing: 2_000, bound: 8 * mebibyte }
 
-/** Milliseconds between two looks at the news. After each try that did not help, twice as many pass before the next. */
+/** Milliseconds between two checks of the news. After each unsuccessful try, the next interval doubles. */
 const tick = 100
-/** Results of which something may wait: each costs memory beside its bytes. */
+/** Maximum results with waiting records: each costs memory in addition to its bytes. */
 const mostGroups = 16_384
 
-/** Holders that have shares of their own; the others have one together. */
+/** Maximum holders with their own share; further holders share one. */
 const mostShares = 1_024
 
-/** What waits of one holder, recorded or not. */
+/** The waiting records of one holder, recorded or not. */
 interface Share<Owner> {
   readonly key: string
   readonly recorded: boolean
@@ -65,7 +67,7 @@ interface Share<Owner> {
   bytes: number
 }
 
-/** The records of a group that wait for the same. */
+/** Records of a group that wait for the same keys. */
 interface Wait<Owner> {
   group: Group<Owner>
   keys: readonly WaitKey[]
@@ -73,25 +75,25 @@ interface Wait<Owner> {
 }
 
 interface Group<Owner> extends Held<Owner>, Before {
-  /** News before this moment are noted and acted upon then. */
+  /** Earlier news is noted, and acted upon at this time. */
   notBefore: number
   waits: Wait<Owner>[]
-  /** Records that still wait. */
+  /** Number of records that still wait. */
   left: number
   due: boolean
   share: Share<Owner>
 }
 
 /**
- * The waiting room of records whose container is not known yet, found by what they wait for: news have only those tried again
- * that they concern. It is bounded in time, in bytes, and in how often a record is tried, so that neither a flood of records
- * nor one of news costs more than a few decodings of each. Where too much waits, what makes room is of the holder that has most: a container
- * that floods has its own records go out without a name, and no others.
+ * Keeps records whose container is not known yet, indexed by what they wait for, so that news retries only the records
+ * it concerns. Time, bytes and tries are limited: neither a flood of records nor of news costs more than a few
+ * decodings of each record. When too much waits, the holder with most bytes gives way: a flooding container makes only
+ * its own records lose their name.
  */
 export class Deferral<Owner> {
-  /** Records that went out before their time because too many waited. */
+  /** Records released early because too many waited. */
   cutShort = 0
-  /** Of all that is kept, until the last record of a result has gone. */
+  /** Bytes of all kept results, until a result's last record is released. */
   bytes = 0
   #options: Required<DeferralOptions<Owner>>
   #groups = new Set<Group<Owner>>()
@@ -104,19 +106,19 @@ export class Deferral<Owner> {
     this.#options = { ...defaults, ...options }
   }
 
-  /** Results of which something waits. */
+  /** Number of results with waiting records. */
   get depth(): number {
     return this.#groups.size
   }
 
-  /** Since when the one waits that has waited longest, by the clock. */
+  /** When the longest-waiting record began to wait, by the clock. */
   get oldest(): number | undefined {
     let first: number | undefined
     for (const { since } of this.#groups) if (first === undefined || since < first) first = since
     return first
   }
 
-  /** Takes records that wait. */
+  /** Takes records that must wait. */
   hold(held: Held<Owner>): void {
     const now = this.#options.clock.now()
     const before = held.before ?? { since: now, deadline: now + this.#patienceWith(held), tries: 0 }
@@ -136,7 +138,7 @@ export class Deferral<Owner> {
     if (this.#closed) this.#release(group, true)
     else this.#relieve()
     if (this.#groups.size === 0) return
-    // What was learnt while the records were on their way here. What it was is known no more after a long time, and then it is old.
+    // News from while the records were on their way. Very old news is no longer available.
     if (wasEmpty) this.#note(this.#options.news(), false)
     this.#timer ??= this.#options.clock.after(tick, () => this.#tick())
   }
@@ -147,7 +149,7 @@ export class Deferral<Owner> {
     return deferred.recorded ? longPatience : patience
   }
 
-  /** Nothing waits any longer, now or later. */
+  /** Ends all waiting, now and later. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -193,7 +195,7 @@ export class Deferral<Owner> {
     }
   }
 
-  /** Records of a model wait longest and go first, so that a container that is recorded takes nothing from others. */
+  /** A model's records wait longest and are released first, so a recorded container takes nothing from others. */
   #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
     let most: Share<Owner> | undefined
     for (const share of this.#shares.values())
@@ -218,7 +220,7 @@ export class Deferral<Owner> {
     if (this.#groups.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
   }
 
-  /** Lets go what is due, or with `final` all. */
+  /** Releases what is due, or with `final` everything. */
   #release(group: Group<Owner>, final: boolean): void {
     const { owner, format, readAt, deferred, waits, since, deadline, tries, share } = group
     const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
@@ -244,7 +246,7 @@ function markDue(wait: Wait<unknown>): void {
   wait.group.due = true
 }
 
-/** The records that wait for something of which `goes` is true, in their order. */
+/** The records whose wait is over according to `goes`, in order. */
 function recordsOf({ bytes, records, ends, waitOf }: Deferred, goes: readonly boolean[]) {
   if (goes.every(Boolean)) return { bytes, records }
   const chosen = new Uint8Array(bytes.length)

@@ -11,37 +11,37 @@ export interface HeldLinesOptions {
   feed: SnapshotFeed
   /** The log, which gets the lines. */
   sink: CountingLog
-  /** Called when what was said cannot be noted: the agent that comes next says it again. */
+  /** Called when a report cannot be noted: the next agent will repeat it. */
   onError?: (error: unknown) => void
 }
 
-/** What is held back and was not said yet. */
+/** Held-back records that are not reported yet. */
 interface Closed {
   container: ContainerFields
-  /** Of the first and the last look that found more. */
+  /** Times of the first and the last check that found more. */
   from: WallMs
   to: WallMs
-  /** When the last look found more, by the monotonic clock. */
+  /** Monotonic time of the last check that found more. */
   at: number
-  /** Since when nothing is said of it, by the monotonic clock. */
+  /** Monotonic time since which nothing was reported about it. */
   since: number
   records: HeldRecords
 }
 
-/** Milliseconds without anything more, after which it is said how much it was. */
+/** Milliseconds without further records until the total is reported. */
 const quiet = 1_000
-/** Milliseconds after which it is said how much it was so far. */
+/** Milliseconds until an intermediate count is reported. */
 const longestSilence = 60_000
 
 /**
- * Says what a source holds back before it gets here, and of whom: when that begins, and how many records it was when there were no more
- * of them for a while. Whether the container lives on does not matter. What was said is noted by the source, so that it is said once.
+ * Reports what a source itself holds back, and for which container: the start, and the count after a quiet time,
+ * whether or not the container still lives. The source notes each report, so it is made once.
  */
 export class HeldLines {
   readonly #options: HeldLinesOptions
-  /** By their keys. */
+  /** By key. */
   readonly #closed = new Map<string, Closed>()
-  /** By keys, how many were said. */
+  /** Reported counts, by key. */
   readonly #said = new Map<string, number>()
   readonly #noting = new Set<Promise<void>>()
   #lastLook: WallMs
@@ -51,12 +51,12 @@ export class HeldLines {
     this.#lastLook = options.clock.wall()
   }
 
-  /** Containers of which something is held back now. */
+  /** Containers with records held back now. */
   get holding(): Iterable<string> {
     return Array.from(this.#closed.values(), ({ records: { container } }) => `kernel ${container}`)
   }
 
-  /** @param all nobody looks again: what is not said yet is said, too */
+  /** @param all this is the last check: report everything unreported, too */
   look(all = false): void {
     const { source, clock } = this.#options
     const now = clock.now()
@@ -67,7 +67,7 @@ export class HeldLines {
       else if (now - closed.since >= longestSilence) this.#goOn(key, closed)
   }
 
-  /** Says all that is left. Resolves, once the log has taken it, when that is noted. */
+  /** Reports everything left. Resolves when that is in the log and noted. */
   async close(): Promise<void> {
     while (this.#noting.size > 0) await Promise.all(this.#noting)
   }
@@ -92,14 +92,14 @@ export class HeldLines {
     this.#say('held back ended', closed, this.#countsOf(key, closed))
   }
 
-  /** There is no end to it yet. */
+  /** Reports an intermediate count. */
   #goOn(key: string, closed: Closed): void {
     this.#say('held back', closed, { ...this.#countsOf(key, closed), rate: this.#options.source.heldRate })
     closed.from = closed.to
     closed.since = this.#options.clock.now()
   }
 
-  /** What is said of it now, and was not said before. */
+  /** The counts to report now. */
   #countsOf(key: string, { records: { held, noted, operation, container }, to }: Closed): Record<string, unknown> {
     const events = held - (this.#said.get(key) ?? noted)
     this.#said.set(key, held)
@@ -122,7 +122,7 @@ export class HeldLines {
       return
     }
     const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
-    // A line of ours, which nobody has read: the accounting does not have it.
+    // One of our own lines, which was not read: the accounting does not include it.
     sink.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
   }
 
@@ -135,7 +135,7 @@ export class HeldLines {
     return noting
   }
 
-  /** The last one counts: a number may come again, and containers that have ended are known for a while. */
+  /** The last one counts: numbers are reused, and ended containers are known for a while. */
   #infoOf(bpfNumber: number): ContainerInfo | undefined {
     let found: ContainerInfo | undefined
     for (const info of this.#options.feed.containers.values()) if (info.bpfNumber === bpfNumber) found = info

@@ -2,12 +2,12 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { keysOfContainer, type WaitKey } from '../enrich/wait-keys.ts'
 import type { ProcessLog } from '../pool/process-log.ts'
 
-/** What was learnt since the last look; `all` when that is not known any more. */
+/** What was learned since the last check; `all` if that is no longer known. */
 export type News = readonly WaitKey[] | 'all'
 
 /**
- * Looks what was learnt of containers and processes since the look before. It asks instead of listening: feed and process
- * log outlive a pipeline, and keep what is new only up to a bound of their own.
+ * Checks what was learned about containers and processes. It polls instead of listening: the feed and the process log
+ * outlive a pipeline, and limit what they keep.
  */
 export class NewsReader {
   readonly #feed: SnapshotFeed

@@ -1,19 +1,19 @@
-/** One batch of a source on its way, and what still has to happen before its position may be stored. */
+/** A source's batch in progress, and what must still happen before its position may be stored. */
 export interface InFlightBatch {
   position: unknown
   /** When it was read from its source, by the monotonic clock. */
   since: number
-  /** Results, offers and deferred groups that are not settled yet. */
+  /** Number of results, offers and deferred groups that are not settled yet. */
   open: number
-  /** Some of its lines could not be written and have to be read again. */
+  /** Some of its lines could not be written and must be read again. */
   lost: boolean
-  /** What becomes certain once it is reached: if it is read again, these are counted again. */
+  /** Called once it is reached: before that, a second read would count these again. */
   onReached: (() => void)[]
 }
 
 /**
- * The order of one source: results are handed on in the order of the batches, and a position counts as reached only
- * when everything up to it has reached the log.
+ * Keeps one source's order: results are passed on in the order of batches, and a position counts as reached only when
+ * everything before it is in the log.
  */
 export class OrderedQueue {
   #tail: Promise<void> = Promise.resolve()
@@ -22,22 +22,22 @@ export class OrderedQueue {
   #stored: unknown
   #broken = false
 
-  /** The batches of this source that are not done. */
+  /** Number of this source's unfinished batches. */
   get depth(): number {
     return this.#inFlight.length
   }
 
-  /** Since when the oldest of them is on its way. */
+  /** When the oldest of them was read. */
   get oldest(): number | undefined {
     return this.#inFlight[0]?.since
   }
 
-  /** The position that is reached and not yet stored. */
+  /** The position that is reached but not stored. */
   get reached(): unknown {
     return this.#reached === this.#stored ? undefined : this.#reached
   }
 
-  /** The position that is reached, stored or not; undefined where none is reached yet. */
+  /** The position that is reached, stored or not; undefined if there is none yet. */
   get place(): unknown {
     return this.#reached
   }
@@ -46,32 +46,32 @@ export class OrderedQueue {
     this.#stored = position
   }
 
-  /** A batch was sent to the workers; its result is still open. */
+  /** Adds a batch that was sent to the workers; its result is still open. */
   enter(position: unknown, since: number): InFlightBatch {
     const inFlight: InFlightBatch = { position, since, open: 1, lost: false, onReached: [] }
     this.#inFlight.push(inFlight)
     return inFlight
   }
 
-  /** Calls back when all batches that came in so far are reached: at once if none is open, never if one of them has to be read again. */
+  /** Calls back when all current batches are reached: at once if none is open, never if one must be read again. */
   whenReached(then: () => void): void {
     const last = this.#inFlight.at(-1)
     if (last !== undefined) last.onReached.push(then)
     else if (!this.#broken) then()
   }
 
-  /** Runs `step` with the result of `work`, after the steps of all work that was queued before. */
+  /** Runs `step` with the result of `work`, after the steps of all earlier work. */
   inOrder<T>(work: Promise<T>, step: (result: T) => void): Promise<void> {
     this.#tail = this.#tail.then(async () => step(await work))
     return this.#tail
   }
 
-  /** One of the open things of a batch is settled. */
+  /** Settles one open item of a batch. */
   settle(inFlight: InFlightBatch): void {
     inFlight.open--
     while (this.#inFlight[0]?.open === 0) {
       const { position, lost, onReached } = this.#inFlight.shift()!
-      // Behind a loss nothing counts as reached: a restart reads from there.
+      // After a loss no position counts as reached: a restart reads from there.
       this.#broken ||= lost
       if (this.#broken) continue
       if (position !== undefined) this.#reached = position

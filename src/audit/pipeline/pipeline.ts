@@ -21,24 +21,29 @@ import { Slots } from './slots.ts'
 export interface PipelineSource {
   source: AuditSource
   /**
-   * waits: what is not asked for stays where it is (a file, the ring of the BPF programs, which counts what finds it full), so a full
-   * queue stops the reading and nothing is dropped.
-   * loses: what is not read goes away (a socket), so reading goes on after a while, and the sink drops and counts what a disk does not take.
+   * `waits`: unread data stays where it is (a file, or the BPF programs' ring, which counts its own overflow), so a
+   * full queue stops reading without a loss. `loses`: unread data disappears (a socket), so reading continues after a
+   * while, and the sink drops and counts what the disk does not take.
    */
   pressure: 'waits' | 'loses'
-  /** Stores a position, undefined for the one that is stored, and the counts up to it, after all lines up to it are on the disk. */
+  /**
+   * Stores a position (undefined: keep the stored one) and the counts up to it, after all lines up to it are on disk.
+   */
   commit?: (position: unknown, counts: readonly Statement[]) => Promise<void>
-  /** Called when all up to a position is in the log, though not yet on the disk, or in a count that is said or stored. */
+  /**
+   * Called when everything up to a position is in the log (not necessarily on disk), or in a count that is reported or
+   * stored.
+   */
   written?: (position: unknown, lossMark: unknown) => void
 }
 
-/** What is stored of a source beside the one with `commit`: its counts, and where it goes on. */
+/** Stored state of a source without `commit`: its counts, and where it continues. */
 export interface Part {
   place?: unknown
   counts: readonly Statement[]
 }
 
-/** What the pipeline needs of its workers. */
+/** The part of the workers that the pipeline uses. */
 export type Decoder = Pick<
   DecodePool,
   'capacity' | 'process' | 'recycle' | 'seenProcesses' | 'depth' | 'givenUp' | 'failures' | 'refused'
@@ -50,40 +55,47 @@ export interface PipelineOptions {
   sink: Sink
   feed: SnapshotFeed
   clock: Clock
-  /** Milliseconds since boot. A test gives its own. */
+  /** Milliseconds since boot. For tests. */
   sinceBoot?: () => number
-  /** Counts all lines by kind, and may hold some of them back. The workers have to give the kinds. */
+  /** Counts all lines by kind, and may hold some back. Workers must then return the kinds. */
   digest?: Digest
-  /** Of an earlier pipeline, which this one follows. Default: one of its own. */
+  /** The accounting of an earlier pipeline to continue. Default: a new one. */
   accounting?: Accounting
-  /** Stores parts by the name of their source; the others stay as they are. It outlives the process, not a power cut, as the kernel's rings do. */
+  /**
+   * Stores parts by their source's name; other parts stay. It survives the process, but not a power cut, as the
+   * kernel's rings do.
+   */
   keep?: (parts: Readonly<Record<string, Part>>) => Promise<void>
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
-  /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
+  /**
+   * Milliseconds between two stored positions: each store syncs the log, and a crash repeats what came since the last
+   * one. Default 250.
+   */
   commitEvery?: number
-  /** Milliseconds that a disk gets which did not store the log, before it is asked again. Default 10,000. */
+  /** Milliseconds until a disk that did not store the log is asked again. Default 10,000. */
   doubtPatience?: number
   /** Milliseconds that a stop waits for a source, and for a disk that takes nothing. Default 5,000. */
   stopPatience?: number
-  /** Takes what workloads did whose policies model behaviour. */
+  /** Takes the behaviour of workloads whose policies model it. */
   onRecorded?: (recorded: readonly Recorded[]) => void
   /** Called with an error that does not end the pipeline. */
   onError?: (error: unknown) => void
 }
 
 /**
- * What waits in one place. `batches`: all that were read and of which something is not in the log; they have the others in them.
- * `workers`: batches that are decoded. `deferred`: results of which records wait for their container. `log`: lines that wait for the disk.
+ * The length of one queue. `batches`: all batches that are not completely in the log; they include the other queues.
+ * `workers`: batches being decoded. `deferred`: results with records that wait for their container. `log`: lines that
+ * wait for the disk.
  */
 export interface Queue {
   queue: 'batches' | 'workers' | 'deferred' | 'log'
   depth: number
   bytes?: number
-  /** Seconds that the oldest has waited. */
+  /** Seconds that the oldest item has waited. */
   age?: number
 }
 
-/** The end of a pipeline of which some lines may be lost on the disk: begun anew, it reads from the stored position on. */
+/** Ends a pipeline whose lines may be lost on the disk: after a restart, it reads again from the stored position. */
 export class LogInDoubt extends Error {
   constructor(cause: NotStored) {
     super('lines that were written may be lost on the disk; reading again from the stored position writes them again', {
@@ -93,37 +105,40 @@ export class LogInDoubt extends Error {
   }
 }
 
-/** A batch with what belongs to it on this side. */
+/** A batch with its state in the pipeline. */
 interface Job {
   batch: SourceBatch
   input: Input
   inFlight: InFlightBatch
-  /** When it was read, by the clock that gave the kernel's times in it. */
+  /** When it was read, by the clock of its records' kernel times. */
   readAt: number
-  /** Set when its records have waited before. */
+  /** Set if its records have waited before. */
   before: Retry<Job>['before'] | undefined
 }
 
 /** A source with its batches in order. */
 interface Input extends PipelineSource {
-  /** Names it in counts: other than its name, no other source has it. */
+  /** Its name in counts: unique, unlike a source's name. */
   key: string
   queue: OrderedQueue
-  /** Counts that have become certain since its part was stored. */
+  /** Number of counts that became certain since its part was stored. */
   counted: number
   losses: SourceLosses
   held: HeldLines
 }
 
-/** Milliseconds that a source which loses waits for the log: its ring and its socket hold a burst that the disk does not take at once. */
+/**
+ * Milliseconds that a source which loses waits for the log: its ring and socket hold a burst that the disk does not
+ * take at once.
+ */
 const roomPatience = 2_000
 
-/** Milliseconds between two looks at what sources have lost. */
+/** Milliseconds between two checks of the sources' losses. */
 const lookEvery = 1_000
 
 /**
- * Sources, worker threads, the waiting room for events without a container, and the log, put together. Each source keeps
- * its order; events that had to wait come later than their neighbours.
+ * Connects sources, worker threads, the deferral of events without a container, and the log. Each source keeps its
+ * order; deferred events come later than their neighbours.
  */
 export class Pipeline {
   readonly accounting: Accounting
@@ -133,7 +148,7 @@ export class Pipeline {
   #slots: Slots
   #working = new Set<Promise<void>>()
   #storing: Promise<unknown> = Promise.resolve()
-  /** A line has said what is still stored as not said. */
+  /** A line has reported a count that is still stored as unreported. */
   #said = false
   #keeping: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
@@ -168,7 +183,7 @@ export class Pipeline {
     this.deferral = new Deferral({ ...deferral, clock, news, retry: (retry) => this.#retry(retry) })
   }
 
-  /** Depth of each stage and what it dropped, for metrics. */
+  /** Queue lengths and drops of each stage, for metrics. */
   get stages() {
     const { pool, sink } = this.#options
     return {
@@ -191,13 +206,13 @@ export class Pipeline {
     }
   }
 
-  /** Containers of which lines are held back now. */
+  /** Number of containers with lines held back now. */
   get holding(): number {
     const inKernel = new Set(this.#inputs.flatMap(({ held }) => [...held.holding]))
     return (this.#options.digest?.holding ?? 0) + inKernel.size
   }
 
-  /** What waits, and for how long. */
+  /** The queues, and the age of their oldest items. */
   get queues(): Queue[] {
     const { clock, pool, sink } = this.#options
     const now = clock.now()
@@ -215,15 +230,15 @@ export class Pipeline {
     ]
   }
 
-  /** What was lost, by where and why, in all stages. */
+  /** Losses of all stages, by place and reason. */
   get losses(): readonly LossCount[] {
     const { sink, digest } = this.#options
     return [...sink.losses.counts, ...(digest?.losses ?? [])]
   }
 
   /**
-   * Runs until all sources have ended and what they gave is on the disk or accounted for.
-   * @throws what a source throws that is broken for good, the others are brought to their end before; and LogInDoubt.
+   * Runs until all sources have ended and their records are on disk or accounted for.
+   * @throws the error of a source that broke for good, after the other sources have ended; and LogInDoubt
    */
   run(): Promise<void> {
     this.#ended ??= this.#run()
@@ -231,8 +246,8 @@ export class Pipeline {
   }
 
   /**
-   * Stops the sources; `run` then comes to its end. What a source has not done within `stopPatience`, and a disk that takes nothing for
-   * so long, is not waited for: a file keeps it for the next start.
+   * Stops the sources; `run` then ends. It does not wait longer than `stopPatience` for a source or for a disk that
+   * takes nothing: a file keeps the rest for the next start.
    */
   stop(): void {
     const { clock, sink, stopPatience = 5000 } = this.#options
@@ -266,7 +281,7 @@ export class Pipeline {
     if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
-  /** Has said what the sources have lost and hold back. @param last nobody looks again */
+  /** Reports what the sources lost or held back. @param last this is the final check */
   #lookAt(last = false): void {
     for (const input of this.#inputs) {
       input.losses.look(this.#whenReached(input))
@@ -278,7 +293,7 @@ export class Pipeline {
     return (loss, reached) => this.#options.sink.losses.note({ ...loss, source: key }, reached)
   }
 
-  /** What a batch in flight has, or those that came before, is counted once. */
+  /** Counts a batch in progress, or all earlier ones, exactly once. */
   #whenReached(input: Input, inFlight?: InFlightBatch): Reached {
     return (then) => {
       const reached = (): void => {
@@ -290,7 +305,7 @@ export class Pipeline {
     }
   }
 
-  /** Now and from time to time. */
+  /** Checks now and at intervals. */
   #look(): void {
     this.#lookAt()
     this.#looking = this.#options.clock.after(lookEvery, () => this.#look())
@@ -314,13 +329,13 @@ export class Pipeline {
     return queue.enter(position, this.#options.clock.now())
   }
 
-  /** Waits until another batch may be on its way. */
+  /** Waits until another batch may start. */
   async #place({ pressure }: Input): Promise<void> {
     await this.#options.sink.room(pressure === 'waits' ? undefined : roomPatience)
     await this.#slots.take()
   }
 
-  /** Sends a batch to the workers. Its slot is given back when the result has been handed on. */
+  /** Sends a batch to the workers. Its slot is released when the result has been passed on. */
   #process(job: Job): void {
     const { pool, digest } = this.#options
     const result = pool.process(digest === undefined ? job.batch : { ...job.batch, minute: digest.minute })
@@ -339,7 +354,7 @@ export class Pipeline {
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
       if (result.kernelTime !== undefined) this.#observeLag(job, result.kernelTime, written)
-      // What an agent has dropped at its end the next one may find: in the source, or in a log that has the same records.
+      // The next agent may find what this one drops at its end: in the source, or in a log with the same records.
       if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
       this.#release(input)
@@ -350,14 +365,17 @@ export class Pipeline {
     this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', from: origin, settle })
   }
 
-  /** The kernel gets the room of what is in the log, or in a count that is stored. */
+  /** Frees the kernel's memory of records that are in the log, or in a stored count. */
   #release({ queue, losses, written, counted }: Input): void {
     if (written === undefined || queue.reached === undefined) return
     if (counted > 0 && this.#options.keep !== undefined) void this.#keep()
     else written(queue.reached, losses.mark)
   }
 
-  /** Stores the counts of no source, and of those without `commit`. What comes during a write goes with the next one. */
+  /**
+   * Stores counts that belong to no source, or to one without `commit`. Counts that arrive during a write join the next
+   * one.
+   */
   #keep(): Promise<void> {
     this.#keeping ??= this.#keepOnce().finally(() => {
       this.#keeping = undefined
@@ -388,7 +406,7 @@ export class Pipeline {
     return [...sink.losses.unsaidOf(key), ...(digest?.unsaidOf(key) ?? [])]
   }
 
-  /** Stores counts with the ids of the lines that are about to say them. */
+  /** Stores counts with the ids of the lines that will report them. */
   async #beforeLines(statements: readonly Statement[]): Promise<void> {
     const keys = new Set(this.#inputs.flatMap(({ key, commit }) => (commit === undefined ? [] : key)))
     if (statements.some(({ source }) => keys.has(source))) await this.#store(true)
@@ -397,7 +415,7 @@ export class Pipeline {
     await this.#keep()
   }
 
-  /** What is said need not be stored. */
+  /** A reported count need not be stored. */
   #afterLine({ source }: Statement): void {
     const isCommitted = this.#inputs.some(({ key, commit }) => key === source && commit !== undefined)
     if (!isCommitted) void this.#keep()
@@ -407,13 +425,19 @@ export class Pipeline {
     }
   }
 
-  /** Of all lines of a batch the lag of its oldest record: at most what a batch spans too much, and nothing to do for each event. */
+  /**
+   * Uses the oldest record's lag for all lines of a batch: it is at most the batch's span too large, and costs nothing
+   * per event.
+   */
   #observeLag({ readAt, inFlight }: Job, kernelTime: number, lines: number): void {
     const sinceRead = this.#options.clock.now() - inFlight.since
     if (lines > 0) this.accounting.lag.add((Math.max(0, readAt - kernelTime) + sinceRead) / 1000, lines)
   }
 
-  /** Now, as the kernel stamps records of this format: BPF programs count from the boot, the audit system has the time of day. */
+  /**
+   * The current time by the clock that stamps records of this format: BPF programs count from boot, the audit system
+   * uses the wall clock.
+   */
   #timeAs({ format }: SourceBatch): number {
     const { clock, feed, sinceBoot: uptime = sinceBoot } = this.#options
     return format === 'record' ? feed.bootTime * 1_000 + uptime() : clock.wall()
@@ -444,7 +468,7 @@ export class Pipeline {
     this.#working.add(tracked)
   }
 
-  /** Stores soon what is reached now, but not more often than asked for. */
+  /** Stores the reached positions soon, within the configured interval. */
   #scheduleStore(): void {
     if (this.#timer !== undefined || this.#ending) return
     const { clock, commitEvery = 250, doubtPatience = 10_000 } = this.#options
@@ -458,14 +482,14 @@ export class Pipeline {
     })
   }
 
-  /** Stores the positions that are reached, one store after the other. @returns whether there is something to store again. */
+  /** Stores the reached positions, one store at a time. @returns whether there is something to store again */
   #store(always = false): Promise<boolean> {
     const store = this.#storing.then(() => this.#storeOnce(always))
     this.#storing = store
     return store
   }
 
-  /** @param always also where no position has moved, if there are counts */
+  /** @param always if there are counts, store them even if no position has moved */
   async #storeOnce(always: boolean): Promise<boolean> {
     const reached = this.#inputs.flatMap(({ queue, key, commit, pressure }) => {
       const counts = this.#unsaidOf(key)
@@ -477,7 +501,7 @@ export class Pipeline {
     try {
       await this.#options.sink.sync()
       for (const { queue, commit, pressure, position, counts } of reached) {
-        // What such a source has is read again, by whoever begins at the old position.
+        // The next reader starts at the old position and reads this source's records again.
         if (this.#doubt !== undefined && pressure === 'waits') continue
         await commit(position, counts)
         if (position !== undefined) queue.stored(position)
@@ -491,7 +515,7 @@ export class Pipeline {
     return this.#inputs.some(({ queue, commit }) => commit !== undefined && queue.reached !== undefined)
   }
 
-  /** The disk stores again, and so it will the lines that are in doubt. */
+  /** The disk stores again, so restart the pipeline to write the lines in doubt again. */
   #endToBeginAnew(): void {
     if (this.#stopping) return
     this.#beginAnew = true

@@ -1,4 +1,4 @@
-/** A number of places, handed out in the order in which they were asked for. */
+/** A number of slots, given out in order of request. */
 export class Slots {
   #free: number
   #waiting: (() => void)[] = []
@@ -13,7 +13,7 @@ export class Slots {
     return this.size - this.#free
   }
 
-  /** How many wait for a place. */
+  /** Number of callers that wait for a slot. */
   get depth(): number {
     return this.#waiting.length
   }
@@ -23,7 +23,7 @@ export class Slots {
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Gives a place back, or straight to the one that has waited longest. */
+  /** Returns a slot, or passes it to the caller that has waited longest. */
   give(): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free++

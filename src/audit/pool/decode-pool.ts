@@ -19,33 +19,39 @@ export interface DecodePoolOptions {
   feed: SnapshotFeed
   settings: WorkerSettings
   clock: Clock
-  /** Where processes were found. Whoever learns of one from elsewhere adds it, at any time. Default: the workers' own finds. */
+  /** Where processes were found. Other code may add findings at any time. Default: the workers' own findings. */
   seenProcesses?: ProcessLog
-  /** Default: two, or as many as leave a core to the rest of the pipeline. */
+  /** Default: two, or as many as leave a core for the rest of the pipeline. */
   threads?: number
-  /** Milliseconds of CPU that a worker may take for a batch before its thread is ended. Default 30,000. */
+  /** CPU milliseconds that a worker may use for a batch before its thread is ended. Default 30,000. */
   timeLimit?: number
-  /** Milliseconds more of time for the first batch of a thread, which has to start, and for one that gets no CPU. Default 120,000. */
+  /**
+   * Additional milliseconds for a thread's first batch, because the thread must start, and for a thread without CPU.
+   * Default 120,000.
+   */
   startLimit?: number
-  /** Megabytes of heap after which a worker is ended. Its buffers are outside of the heap. Default 256. */
+  /** Megabytes of heap after which a worker is ended. Its buffers are outside the heap. Default 256. */
   heapLimit?: number
-  /** The worker's module; a test gives one that fails. */
+  /** The worker's module; tests replace it. */
   entry?: URL
-  /** Called for every attempt that failed. */
+  /** Called for every failed attempt. */
   onFailure?: (failure: WorkerFailure) => void
-  /** Called with the code of an error of the machine, for which decoding waits, and with undefined when it goes on. */
+  /** Called with the code of a machine error that pauses decoding, and with undefined when it continues. */
   onTrouble?: (machine: string | undefined) => void
-  /** Milliseconds for which a batch waits for the machine; then it is decoded without what /proc does not show. Default 10,000. */
+  /**
+   * Milliseconds that a batch waits for the machine; then it is decoded without the facts that /proc does not show.
+   * Default 10,000.
+   */
   machinePatience?: number
 }
 
 export interface WorkerFailure {
   source: string
   seq: number
-  /** threw: the decoder has a bug; crashed: its thread ended; stuck: it took too long. */
+  /** `threw`: a bug of the decoder; `crashed`: its thread ended; `stuck`: it took too long. */
   kind: 'threw' | 'crashed' | 'stuck'
   problem: string
-  /** The records are written as they are; else they are tried again, at last each alone. */
+  /** The records are written undecoded; otherwise they are tried again, in the end one at a time. */
   givenUp: boolean
 }
 
@@ -53,47 +59,47 @@ type Batch = WorkerTask['batch']
 type Failed = Extract<WorkerReply, { ok: false }> & { kind: WorkerFailure['kind'] }
 type Tried = Exclude<WorkerReply, { ok: false }> | Failed
 
-/** What may still be spent on a batch with which something is wrong: others of its source wait for it. */
+/** The remaining effort for a faulty batch: its source's other batches wait for it. */
 interface Budget {
   /** Failures of its pieces. */
   failures: number
-  /** When nothing of it is tried any more. */
+  /** When all further tries end. */
   end: number
-  /** When the machine is not waited for any more. */
+  /** When waiting for the machine ends. */
   patient: number
 }
 
 const tasksPerWorker = 2
-/** A piece that fails is cut into so many: one bad record of 4,000 stands alone after three failures. */
+/** A failed piece is cut into this many: one bad record of 4,000 is alone after three failures. */
 const pieces = 16
-/** Enough for some fifteen bad records in a batch. */
+/** Enough for about fifteen bad records in a batch. */
 const mostFailures = 48
-/** Of the machine, in milliseconds between two tries. */
+/** Milliseconds between two tries after a machine error. */
 const machineDelays = { first: 50, longest: 2_000 }
 
-/** Worker threads that turn batches into lines. A batch always has a result, whatever happens to the thread that has it. */
+/** Worker threads that turn batches into lines. Each batch gets a result, whatever happens to its thread. */
 export class DecodePool {
   readonly seenProcesses: ProcessLog
   readonly failures = { threw: 0, crashed: 0, stuck: 0 }
-  /** Tries that the machine refused, by the code of its error. They are no failures of the decoder. */
+  /** Tries that the machine refused, by error code. They are not failures of the decoder. */
   readonly refused: Record<string, number> = {}
   readonly threads: number
-  /** What workers have done, and the seconds that they were at it, together. */
+  /** Work of all workers, and their total seconds. */
   readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0, refusedLooks: 0 }
-  /** Records, and pieces of batches with too many bad ones, that no worker could finish. */
+  /** Records, and pieces of batches with too many bad records, that no worker could finish. */
   givenUp = 0
-  /** Batches that are worked on. */
+  /** Batches in progress. */
   depth = 0
   #feed: SnapshotFeed
   #kinds: WorkerSettings['kinds']
   #clock: Clock
   #piscina: Piscina<WorkerTask, WorkerReply>
   #placement: Placement
-  /** Bytes of batches on their way to a worker, of sources that have no shared memory of their own. */
+  /** Copies of batches on their way to a worker, for sources without shared memory. */
   #carriers: BufferStore<SharedArrayBuffer>
   /**
-   * Memory for the output of the next batches. Shared: V8 counts memory that comes from another thread as newly made, and collects garbage
-   * for it every few batches.
+   * Memory for the output of later batches. Shared, because V8 counts memory from another thread as new, and collects
+   * garbage for it every few batches.
    */
   #outputs: BufferStore<SharedArrayBuffer>
   #onFailure: (failure: WorkerFailure) => void
@@ -151,20 +157,20 @@ export class DecodePool {
       resourceLimits: { maxOldGenerationSizeMb: heapLimit },
       loadBalancer: (task, workers) => this.#placement.choose(task[queueOptionsSymbol], workers),
     })
-    // A thread ended that had nothing to do. Whoever waits for one that does not come would wait for ever.
+    // A thread without a task ended. Waiting for a thread that never starts would never end.
     this.#piscina.on('error', () => {
       if (this.#piscina.threads.length === 0) this.#placement.abortWaiting()
     })
   }
 
-  /** Batches that may be in flight so that no worker waits for its next one. */
+  /** Maximum batches in progress so that no worker waits for its next one. */
   get capacity(): number {
     return this.threads * tasksPerWorker + 1
   }
 
   /**
    * Starts the workers.
-   * @throws an Error when they cannot start at all.
+   * @throws an Error when they cannot start at all
    */
   async ready(): Promise<void> {
     const nothing = (): Omit<SourceBatch, 'position'> => ({
@@ -178,9 +184,10 @@ export class DecodePool {
   }
 
   /**
-   * Processes a batch. Its bytes are left as they are and not used any more when the result is there. A batch whose worker
-   * fails is given to another one that does nothing else meanwhile; when that fails too, it is cut until the record that is at
-   * fault stands alone, and comes out undecoded. Errors of the machine are waited out. Never rejects. Whoever is done with the output gives its memory back with `recycle`.
+   * Processes a batch, without changing its bytes; they are unused once the result is there. If a worker fails, another
+   * one that does nothing else retries; if that fails, too, the batch is cut until the bad record is alone, and that
+   * record is written undecoded. Machine errors are waited out. Never rejects. Give the output's memory back with
+   * `recycle`.
    */
   async process({ position: _, ...batch }: SourceBatch): Promise<BatchResult> {
     this.depth++
@@ -192,7 +199,7 @@ export class DecodePool {
       this.#count(batch, first, false)
       const second = await this.#attempt(batch, true, budget)
       if (second.ok) return second.result
-      // A thread that is begun anew has to start, which on a slow machine takes most of this.
+      // A replaced thread must start, which takes most of this time on a slow machine.
       budget.end = this.#clock.now() + this.#startLimit + 6 * this.#timeLimit
       return await this.#inPieces(batch, second, budget)
     } finally {
@@ -205,12 +212,12 @@ export class DecodePool {
     if (buffer instanceof SharedArrayBuffer) this.#outputs.give(buffer)
   }
 
-  /** Ends the threads. Nothing may be in flight any more. */
+  /** Ends the threads. No batch may be in progress. */
   async close(): Promise<void> {
     await this.#piscina.destroy()
   }
 
-  /** What has failed is done piece by piece. */
+  /** Processes a failed batch in pieces. */
   async #inPieces(batch: Batch, failed: Failed, budget: Budget): Promise<BatchResult> {
     const parts = this.#isSpent(budget) ? [] : splitBatch(batch, pieces)
     this.#count(batch, failed, parts.length < 2)
@@ -227,7 +234,7 @@ export class DecodePool {
   }
 
   #addDone({ bytes }: Batch, { result, seconds, refusedLooks }: Extract<WorkerReply, { ok: true }>): void {
-    // Those with which threads are started.
+    // Skip the empty batches that start threads.
     if (bytes.length === 0) return
     const { done } = this
     done.batches++
@@ -241,7 +248,7 @@ export class DecodePool {
     return failures <= 0 || this.#clock.now() >= end
   }
 
-  /** One attempt, and as many more as the machine refuses, while it is waited for. */
+  /** One attempt, and further ones while the machine refuses, within the wait. */
   async #attempt(batch: Batch, alone: boolean, { patient }: Budget): Promise<Tried> {
     const backoff = new Backoff(machineDelays)
     for (;;) {
@@ -290,7 +297,7 @@ export class DecodePool {
     }
   }
 
-  /** The same bytes where workers see them too: whatever happens to one of them, they are there for the next. */
+  /** The same bytes in shared memory: they survive a worker's failure for the next one. */
   #shared(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer instanceof SharedArrayBuffer) return bytes
     const copy = new Uint8Array(this.#carriers.atLeast(bytes.length), 0, bytes.length)
@@ -327,8 +334,8 @@ export class DecodePool {
 }
 
 /**
- * What a worker has replied, in an object of its own. Piscina's tables of tasks, which are made anew with every few of them, have V8 keep
- * tasks and replies that are done until its next full collection; of an emptied reply that is little, and those are needed seldom.
+ * A worker's reply as a new object. Piscina recreates its task tables every few tasks, so V8 keeps finished tasks and
+ * replies until its next full collection; an emptied reply keeps little, and a full collection is rarely needed.
  */
 function taken(reply: WorkerReply): WorkerReply {
   const own = { ...reply }

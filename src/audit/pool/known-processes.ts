@@ -2,7 +2,7 @@ import type { Membership } from '../enrich/pid-resolver.ts'
 import { type ReadProcess, sameStart } from '../enrich/proc-pid-resolver.ts'
 import type { SeenProcess } from './process-log.ts'
 
-/** The newest that one worker knows of each process, by itself or from others, so that nothing is sent twice. */
+/** One worker's newest facts about each process, its own or others', so that nothing is sent twice. */
 export class KnownProcesses {
   #known = new Map<number, Membership>()
   #fresh: SeenProcess[] = []
@@ -13,8 +13,8 @@ export class KnownProcesses {
   }
 
   /**
-   * The same reader, noting what it finds of processes in containers, and when.
-   * @param now unix seconds, with a fraction
+   * The same reader, which also notes its findings about processes in containers, with the time.
+   * @param now Unix seconds, with a fraction
    */
   watch(read: ReadProcess, now: () => number): ReadProcess {
     return (pid, known) => {
@@ -26,7 +26,7 @@ export class KnownProcesses {
     }
   }
 
-  /** Whether this is not known yet; then it is from now on. Of two processes with one pid the younger one counts. */
+  /** Whether the fact is new; stores it. Of two processes with one pid, the younger one counts. */
   isNew(pid: number, membership: Membership): boolean {
     const known = this.#known.get(pid)
     const same = known !== undefined && sameStart(known, membership)
@@ -38,7 +38,7 @@ export class KnownProcesses {
     return true
   }
 
-  /** What was found since the last call. */
+  /** The findings since the last call. */
   take(): SeenProcess[] {
     const fresh = this.#fresh
     this.#fresh = []

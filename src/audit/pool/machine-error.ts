@@ -1,6 +1,6 @@
 /**
- * Errors of a machine that is short of something, or whose devices fail, by their codes: no fault of the records or of the decoder,
- * and over after a while. ERR_WORKER_INIT_FAILED: a thread did not start for want of the same.
+ * Codes of errors of a machine that lacks a resource or has a failing device: not the fault of records or decoder, and
+ * temporary. ERR_WORKER_INIT_FAILED: a thread did not start for such a reason.
  */
 const machineErrors: ReadonlySet<string> = new Set([
   'EMFILE',
@@ -12,7 +12,7 @@ const machineErrors: ReadonlySet<string> = new Set([
   'ERR_WORKER_INIT_FAILED',
 ])
 
-/** The code of an error of the machine; undefined for everything else, such as bugs. */
+/** The code of a machine error; undefined for all other errors, such as bugs. */
 export function machineErrorOf(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' && machineErrors.has(code) ? code : undefined

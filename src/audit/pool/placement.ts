@@ -4,10 +4,10 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { ProcessLog } from './process-log.ts'
 import type { WorkerTask } from './worker-task.ts'
 
-/** One try at a batch. */
+/** One try of a batch. */
 export class Attempt {
   readonly task: WorkerTask
-  /** Shares its worker with no other: it follows a failure, and a second failure must not take other batches with it. */
+  /** Needs a worker of its own: it follows a failure, and a second failure must not affect other batches. */
   readonly alone: boolean
   readonly abort = new AbortController()
   /** Its worker took too long. */
@@ -21,49 +21,51 @@ export class Attempt {
   }
 }
 
-/** What this file needs to know of piscina's workers. */
+/** The used part of piscina's workers. */
 interface Candidate {
   id: number
-  /** Tasks that it has; infinite when it has one that can be aborted. */
+  /** Number of its tasks; infinite with a task that can be aborted. */
   currentUsage: number
   terminating: boolean
   destroyed: boolean
 }
 
-/** What is known of a worker: what it works on and what was sent to it. */
+/** State of a worker: its tasks, and what was sent to it. */
 interface WorkerState {
   attempts: Set<Attempt>
   snapshot: number | undefined
   seenProcesses: number
-  /** It has finished something, so its thread has started. */
+  /** It has finished a task, so its thread has started. */
   started: boolean
-  /** The kernel's number of its thread. */
+  /** The kernel's id of its thread. */
   thread?: number
-  /** What its thread had used at the last look. */
+  /** Its thread's CPU time at the last check. */
   seen?: { at: number; cpu: number | undefined }
 }
 
-/** Milliseconds between two looks at what a thread has used: more often it costs what it measures. */
+/** Minimum milliseconds between two checks of a thread's CPU time: more frequent checks cost what they measure. */
 const SHORTEST_LOOK = 100
-/** Milliseconds for which a look is enough for the batches that begin: a thousand a second, and each look takes some 50 µs. */
+/** Milliseconds for which a check serves new batches: there are a thousand a second, and a check takes about 50 µs. */
 const FRESH = 1_000
 
 interface PlacementOptions {
   feed: SnapshotFeed
   seenProcesses: ProcessLog
   clock: Clock
-  /** Milliseconds of CPU for a batch; of time where CPU cannot be seen. */
+  /** CPU milliseconds for a batch; elapsed milliseconds if CPU time is unknown. */
   timeLimit: number
-  /** Milliseconds that a thread may wait for CPU, on a machine that has other things to do: added for its first task, and where it shows. */
+  /**
+   * Milliseconds that a thread may wait for CPU on a busy machine: added for its first task, and when it got no CPU.
+   */
   startLimit: number
   tasksPerWorker: number
-  /** Milliseconds of CPU that a thread has used; undefined where that cannot be seen. */
+  /** CPU milliseconds of a thread; undefined if unknown. */
   cpuTime?: (thread: number | undefined) => number | undefined
 }
 
 /**
- * Chooses the worker of each batch. The moment at which a batch is placed is the one at which it is known what its
- * worker does not know yet, so the updates join it here, and its time runs from here.
+ * Chooses the worker of each batch. At that moment it is certain what the worker does not know yet, so the updates are
+ * added then, and the time limit starts.
  */
 export class Placement {
   #options: PlacementOptions
@@ -74,17 +76,17 @@ export class Placement {
     this.#options = options
   }
 
-  /** Notes an attempt before it is given to piscina. */
+  /** Registers an attempt before piscina gets it. */
   wait(attempt: Attempt): void {
     this.#waiting.add(attempt)
   }
 
-  /** Gives up all attempts that have no worker. */
+  /** Aborts all attempts without a worker. */
   abortWaiting(): void {
     for (const attempt of this.#waiting) attempt.abort.abort()
   }
 
-  /** The load balancer: the worker with the least to do, or none when all have enough. */
+  /** The load balancer: the worker with the least work, or null if all have enough. */
   choose<W extends Candidate>(attempt: unknown, workers: readonly W[]): W | null {
     if (!(attempt instanceof Attempt)) throw new Error('a task that the pool did not make')
     let best: W | null = null
@@ -99,7 +101,11 @@ export class Placement {
     return best
   }
 
-  /** An attempt has ended. @param replied its worker has answered, well or not. @param thread of its worker, as far as it is known */
+  /**
+   * Ends an attempt.
+   * @param replied its worker answered, with or without success
+   * @param thread the worker's thread, if known
+   */
   settle(attempt: Attempt, replied: boolean, thread?: number): void {
     this.#waiting.delete(attempt)
     attempt.timer?.cancel()
@@ -111,7 +117,7 @@ export class Placement {
       state.thread = thread
       delete state.seen
     }
-    // What this one has used is not charged to those that wait behind it.
+    // Do not charge its CPU time to the attempts behind it.
     if (replied)
       for (const other of state.attempts) {
         other.timer?.cancel()
@@ -120,8 +126,8 @@ export class Placement {
   }
 
   /**
-   * Piscina's own count, because it chooses again before whoever waited for a result has received it. All of our tasks can
-   * be aborted; piscina's own balancer would give no worker two of those.
+   * Piscina's own count, because it chooses again before the caller has received a result. All our tasks can be
+   * aborted, and piscina's own balancer would never give a worker two such tasks.
    */
   #load({ id, currentUsage }: Candidate): number {
     if (currentUsage === 0) return 0
@@ -142,7 +148,7 @@ export class Placement {
     state.attempts.add(attempt)
     attempt.worker = worker
     this.#limit(attempt, state)
-    // After a failure it is not certain what the worker knows.
+    // After a failure it is uncertain what the worker knows.
     const update = attempt.alone ? feed.whole() : feed.since(state.snapshot)
     const fresh = seenProcesses.since(state.seenProcesses)
     if (update !== undefined) attempt.task.update = update
@@ -152,7 +158,7 @@ export class Placement {
     if (this.#workers.size > 4 * workers.length) this.#forgetGone(workers)
   }
 
-  /** One that has had no CPU is waited for: begun anew, on a machine that is slow, it would not come to its end either. */
+  /** Waits for a thread that got no CPU: on a slow machine its replacement would not finish, either. */
   #limit(attempt: Attempt, state: WorkerState): void {
     const { clock, timeLimit, startLimit, cpuTime = cpuTimeOf } = this.#options
     const { started, thread, attempts } = state
@@ -165,14 +171,14 @@ export class Placement {
         attempt.timer = clock.after(Math.max(SHORTEST_LOOK, left), look)
         return
       }
-      // Its thread ends, and takes with it what else is placed there.
+      // Its thread ends, with all other attempts placed there.
       for (const each of attempts) each.late = true
       attempt.abort.abort()
     }
     attempt.timer = clock.after(started ? timeLimit : timeLimit + startLimit, look)
   }
 
-  /** Milliseconds of CPU that its thread has used at most: what it may have since the last look is not charged to what begins. */
+  /** Maximum CPU milliseconds of its thread: CPU time since the last check is not charged to a new attempt. */
   #mostWorked(state: WorkerState): number | undefined {
     const { clock, cpuTime = cpuTimeOf } = this.#options
     const now = clock.now()
@@ -182,7 +188,7 @@ export class Placement {
     return cpu === undefined ? undefined : cpu + now - at
   }
 
-  /** Ids of threads are never used again. */
+  /** Thread ids are never reused. */
   #forgetGone(workers: readonly Candidate[]): void {
     const alive = new Set(workers.map(({ id }) => id))
     for (const [id, { attempts }] of this.#workers) if (!alive.has(id) && attempts.size === 0) this.#workers.delete(id)

@@ -1,11 +1,11 @@
 import type { Membership } from '../enrich/pid-resolver.ts'
 
-/** A process and where a worker found it. */
+/** A process and the place where a worker found it. */
 export type SeenProcess = readonly [pid: number, membership: Membership]
 
 /**
- * What one worker has learnt of processes, kept for the others: a process may be gone when its next event comes to
- * another worker. The oldest seenProcesses go first; who missed them asks /proc itself.
+ * Workers' findings about processes, shared because a process may be gone when its next event goes to another worker.
+ * The oldest are dropped first; a worker that misses them reads /proc itself.
  */
 export class ProcessLog {
   #seenProcesses: SeenProcess[] = []
@@ -16,7 +16,7 @@ export class ProcessLog {
     this.limit = limit
   }
 
-  /** Counts seenProcesses from the beginning. */
+  /** Total number of findings so far. */
   get version(): number {
     return this.#version
   }
@@ -27,7 +27,7 @@ export class ProcessLog {
     if (this.#seenProcesses.length > 2 * this.limit) this.#seenProcesses = this.#seenProcesses.slice(-this.limit)
   }
 
-  /** The seenProcesses after the first `version` ones, as far as they are kept. */
+  /** The findings after the first `version`, as far as they are kept. */
   since(version: number): readonly SeenProcess[] {
     const missing = Math.min(this.#version - version, this.limit, this.#seenProcesses.length)
     return missing <= 0 ? [] : this.#seenProcesses.slice(-missing)

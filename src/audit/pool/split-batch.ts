@@ -3,7 +3,7 @@ import { recordsOf } from '../sink/own-lines.ts'
 
 type Batch = Omit<SourceBatch, 'position'>
 
-/** Cuts a batch between records into so many pieces, of about as many records each. One record cannot be cut. */
+/** Cuts a batch between records into `pieces` parts of about as many records each. One record cannot be cut. */
 export function splitBatch(batch: Batch, pieces: number): Batch[] {
   const { bytes, format } = batch
   const starts: number[] = []
@@ -13,7 +13,7 @@ export function splitBatch(batch: Batch, pieces: number): Batch[] {
   return cuts.map((start, i) => ({ ...batch, bytes: bytes.subarray(start, cuts[i + 1]) }))
 }
 
-/** The results of the pieces of one batch as the one of the batch. */
+/** Merges the results of a batch's pieces. */
 export function mergeResults(seq: number, pieces: readonly BatchResult[]): BatchResult {
   const output = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.output.length, 0))
   const merged: BatchResult = {

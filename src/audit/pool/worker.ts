@@ -19,16 +19,16 @@ import { machineErrorOf } from './machine-error.ts'
 import type { SeenProcess } from './process-log.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
-/** Looks into /proc on account of one container or profile: some 5 % of a processor. */
+/** Maximum lookups in /proc for one container or profile: about 5 % of a processor. */
 const looksPerSecond = 500
 
-/** Of CLOCK_MONOTONIC, as the addon has it. */
+/** CLOCK_MONOTONIC, as in the addon. */
 function monotonicSeconds(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds + nanoseconds / 1e9
 }
 
-/** What one thread keeps from batch to batch. */
+/** State of one thread between batches. */
 class DecodeWorker {
   readonly #options: ScratchOptions
   readonly #thread = ownThreadId()
@@ -61,7 +61,7 @@ class DecodeWorker {
     return { ok: true, result, seenProcesses: this.#known.take(), seconds, refusedLooks, thread: this.#thread }
   }
 
-  /** What a batch has left behind that was not finished, such as counts, belongs to no other. */
+  /** Drops the state of an unfinished batch, such as counts, which belongs to no other batch. */
   forgetBatch(): void {
     this.#scratch = new Scratch(this.#options)
   }
@@ -80,7 +80,7 @@ class DecodeWorker {
     const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
     const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
     const budget = this.#budget
-    // Compared with the times that the kernel gives records.
+    // It is compared with the times of the kernel's records.
     const now = (): number => systemClock.wall() / 1000
     const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
     this.#proc = proc
@@ -113,7 +113,7 @@ class DecodeWorker {
 
 let worker: DecodeWorker | undefined
 
-/** The task handler that piscina calls. */
+/** The task handler for piscina. */
 export default function handle(task: WorkerTask): WorkerReply {
   try {
     worker ??= new DecodeWorker(workerData as WorkerSettings)
@@ -127,7 +127,7 @@ export default function handle(task: WorkerTask): WorkerReply {
   }
 }
 
-/** The reply with the bytes of what waits handed over instead of copied. */
+/** The reply; the bytes of deferred records are transferred instead of copied. */
 function moved(reply: WorkerReply, { deferred }: BatchResult): WorkerReply {
   const buffers = deferred.map(({ bytes }) => bytes.buffer)
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply

@@ -1,7 +1,7 @@
 import { newline } from '../../base/bytes.ts'
 import type { Reached } from './loss-log.ts'
 
-/** What became of the lines of one offer. */
+/** The fate of the lines of one offer. */
 export interface OfferResult {
   written: number
   dropped: number
@@ -10,41 +10,41 @@ export interface OfferResult {
 }
 
 export interface Offer {
-  /** Whole lines. Not changed until they are settled. */
+  /** Complete lines. Unchanged until they are settled. */
   bytes: Uint8Array
   lines: number
-  /** May be dropped when the queue is full, because nothing can wait for it. */
+  /** May be dropped when the queue is full, because the source cannot wait. */
   lossy: boolean
-  /** The source that gave the lines, and when it does not give them again: of what is dropped a line says no more before. */
+  /** The lines' source, and when it will not give them again: only then may a line report their loss. */
   from?: { source: string; reached: Reached }
   settle: (fate: OfferResult) => void
 }
 
-/** Below this, pieces are gathered, because a write of its own costs more (measured: bench/pipeline). */
+/** Smaller pieces are joined, because a separate write costs more (measured: bench/pipeline). */
 const small = 64 * 1024
-/** Bytes of what is gathered, at most. */
+/** Maximum bytes of joined pieces. */
 const large = 512 * 1024
 
 interface Waiting extends Offer {
   since: number
-  /** Bytes of it that are written. */
+  /** Bytes already written. */
   at: number
   writtenLines?: number
 }
 
-/** Lines that wait to be written, given out in pieces that are worth a write. */
+/** Lines to be written, in pieces that are worth a write. */
 export class LineQueue {
   #waiting: Waiting[] = []
   #gathered = new Uint8Array(large)
   bytes = 0
   lines = 0
 
-  /** Since when the first line waits. */
+  /** When the first waiting line arrived. */
   get oldest(): number | undefined {
     return this.#waiting[0]?.since
   }
 
-  /** @param since when it came, by any clock. */
+  /** @param since arrival, by any clock */
   push(offer: Offer, since = 0): void {
     this.#waiting.push({ ...offer, since, at: 0 })
     this.bytes += offer.bytes.length
@@ -52,8 +52,9 @@ export class LineQueue {
   }
 
   /**
-   * The next whole lines, valid until the next call; the same again until `confirm` moves on.
-   * @param most bytes that are asked for. Somewhat more may come: too small a piece is not worth a write, and a line stays whole.
+   * The next complete lines, valid until the next call; the same again until `confirm`.
+   * @param most requested bytes. It may return somewhat more: a small piece is not worth a write, and a line stays
+   * complete.
    */
   next(most: number): Uint8Array | undefined {
     const [first, second] = this.#waiting
@@ -65,7 +66,7 @@ export class LineQueue {
     return this.#gather(Math.min(wanted, large))
   }
 
-  /** So many bytes of the last piece, up to the end of a line, are written. */
+  /** Marks this many bytes of the last piece, up to the end of a line, as written. */
   confirm(bytes: number): void {
     let left = bytes
     let done = 0
@@ -83,7 +84,7 @@ export class LineQueue {
     }
   }
 
-  /** Gives everything up, with the number of lines that are written already. */
+  /** Removes everything, with the number of lines already written. */
   takeAll(): (Offer & { writtenLines: number })[] {
     const all = this.#waiting.map((waiting) => ({ ...waiting, writtenLines: countLines(waiting) }))
     this.#waiting = []
@@ -109,7 +110,7 @@ function countLines({ bytes, at, lines }: Waiting): number {
   return Math.min(count, lines)
 }
 
-/** The end of the last line within a piece of so many bytes, or of the first one if that is longer. */
+/** The end of the last line within a piece of this length, or of the first line if that is longer. */
 function endOfPiece(bytes: Uint8Array, start: number, length: number): number {
   const last = bytes.lastIndexOf(newline, start + length - 1)
   return (last >= start ? last : bytes.indexOf(newline, start)) + 1

@@ -4,35 +4,35 @@ import { type Loss, type LossReport, LossTally, mostKindsOfLoss } from './loss-t
 import type { Statement } from './own-lines.ts'
 import { Unsaid } from './unsaid.ts'
 
-/** Everything of one place and reason so far, for metrics. */
+/** Total losses of one place and reason, for metrics. */
 export interface LossCount {
   where: string
   why: string
-  /** Those of which the number is known. */
+  /** Losses with a known number. */
   events: number
-  /** How often events were lost of which nobody can tell how many. */
+  /** Number of losses whose size is unknown. */
   uncounted: number
 }
 
 export interface LossLogOptions {
   clock: Clock
-  /** Gets a warning for each report. Default: nobody. */
+  /** Logs a warning for each report. Default: none. */
   logger?: Pick<Logger, 'warn'>
   /** Called with each loss. */
   onLoss?: (loss: Loss) => void
-  /** Milliseconds between two lines, and between two warnings, of one place and reason. Default 1,000. */
+  /** Milliseconds between two lines, and between two warnings, about one place and reason. Default 1,000. */
   every?: number
 }
 
-/** Calls back when what was read up to now will not be read again. */
+/** Calls back when everything read up to now will not be read again. */
 export type Reached = (then: () => void) => void
 
 const atOnce: Reached = (then) => then()
 
 /**
- * The one way to say that events are missing. Whoever loses some notes it; then it is counted, the agent's log warns, and the sink
- * writes a line `lost` (EVENTS.md) where they would have been. Line and warning come at most once a second for each place and reason, with
- * what was lost since the last one.
+ * The only way to report missing events. The code that loses events notes them; they are counted, the agent's log
+ * warns, and the sink writes a line `lost` (EVENTS.md) in their place. Lines and warnings come at most once a second
+ * for each place and reason, with the losses since the last one.
  */
 export class LossLog {
   readonly #counts = new Map<string, LossCount>()
@@ -41,11 +41,11 @@ export class LossLog {
   readonly #clock: Clock
   readonly #logger: Pick<Logger, 'warn'>
   readonly #onLoss: (loss: Loss) => void
-  /** Every other count that a line has to say. */
+  /** All other counts that a line must report. */
   readonly unsaid = new Unsaid(() => queueMicrotask(this.#wake))
-  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: they are not stored. */
+  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: does not store. */
   beforeLines: (statements: readonly Statement[]) => Promise<void> = async () => undefined
-  /** Called when a line is in the log, and what it says need not be stored. */
+  /** Called when a line is in the log, so that its count need not be stored. */
   afterLine: (statement: Statement) => void = () => undefined
   #wake: () => void = () => undefined
   #closed = false
@@ -59,9 +59,10 @@ export class LossLog {
   }
 
   /**
-   * Events were lost. Cheap, but not for the hot path: call it for a group, not for each event.
-   * `events: 0` changes nothing.
-   * @param reached calls back when a line may say it: what is read again, after a kill or at the next start, is lost again
+   * Notes lost events. Cheap, but not for the hot path: call it for a group, not for each event. `events: 0` does
+   * nothing.
+   * @param reached calls back when a line may report it: records that are read again, after a kill or restart, are lost
+   * again
    */
   note(loss: Loss, reached: Reached = atOnce): void {
     if (loss.events === 0) return
@@ -74,28 +75,28 @@ export class LossLog {
     reached(() => this.#lines.note({ since, ...loss }))
   }
 
-  /** By place and reason, in the order in which they came first. At most `mostKindsOfLoss` and one. */
+  /** By place and reason, in order of first occurrence. At most `mostKindsOfLoss` plus one. */
   get counts(): readonly LossCount[] {
     return [...this.#counts.values()]
   }
 
-  /** For the sink: called when a line may be written; soon, if one was owed before. */
+  /** For the sink: called when a line may be written; soon, if one is already due. */
   onLine(wake: () => void): void {
     this.#wake = wake
     if (this.owesLine()) queueMicrotask(wake)
   }
 
-  /** Whether there is a line to write. @param all even if it would have to wait, because nothing comes after it. */
+  /** Whether a line is due. @param all even if it would have to wait, because nothing follows */
   owesLine(all = false): boolean {
     return this.unsaid.isOwed || this.#lines.owes(all)
   }
 
-  /** For the sink: what it has to write now. */
+  /** For the sink: the reports to write now. */
   takeLines(all = false): LossReport[] {
     return this.#lines.take(all)
   }
 
-  /** For the sink: the same, with all other counts that are owed. */
+  /** For the sink: the same, with all other counts due. */
   takeStatements(all = false): Statement[] {
     return [...this.unsaid.take(), ...this.takeLines(all).map((report) => this.unsaid.give(statementOf(report)))]
   }
@@ -106,13 +107,13 @@ export class LossLog {
     this.afterLine(statement)
   }
 
-  /** What has to be stored of a source: no line in the log has said it. */
+  /** What must be stored about a source: counts without a line in the log. */
   unsaidOf(source: string): Statement[] {
     const pending = this.#lines.pending.filter((report) => (report.source ?? '') === source)
     return [...this.unsaid.of(source), ...pending.map(statementOf)]
   }
 
-  /** The sink is closed. Warns of what was not warned of yet; what still comes is counted and warned of at once. */
+  /** The sink is closed. Warns of everything unreported; later losses are counted and warned of at once. */
   close(): void {
     this.#closed = true
     this.#warn(true)

@@ -1,48 +1,50 @@
 import { asWall, type Clock, type Timer, type WallMs } from '../../base/clock.ts'
 
-/** Events that were lost. `where` and `why` are words of this program or codes of system errors, never a text of a record. */
+/** Lost events. `where` and `why` are words of this program or system error codes, never text of a record. */
 export interface Loss {
   /** The stage that lost them: `kernel`, `ring`, `socket`, `file`, `sink`, … */
   where: string
   why: string
-  /** How many; left out where nobody can tell. */
+  /** Number of events; absent if unknown. */
   events?: number
-  /** When they may have begun to be lost. Default: now. */
+  /** When the loss may have started. Default: now. */
   since?: WallMs
-  /** The source that gave them; left out where it was none. Losses of two sources are never in one report. */
+  /** The events' source; absent if none. One report never joins losses of two sources. */
   source?: string
 }
 
-/** Losses of one place and reason, put together. */
+/** The losses of one place and reason, joined. */
 export interface LossReport {
   where: string
   why: string
-  /** When the first and the last were lost. */
+  /** Times of the first and last loss. */
   from: WallMs
   to: WallMs
-  /** undefined: of at least one of them nobody can tell how many events it was. */
+  /** undefined: the size of at least one loss is unknown. */
   events: number | undefined
   source?: string
 }
 
-/** What is known of one place and reason. */
+/** State of one place and reason. */
 interface Entry {
   where: string
   why: string
   source: string | undefined
-  /** What was noted since the last report. */
+  /** Losses since the last report. */
   pending: LossReport | undefined
-  /** `pending` may be given out. */
+  /** `pending` may be reported. */
   isDue: boolean
   /** By the monotonic clock. */
   lastAt: number
   timer: Timer | undefined
 }
 
-/** Pairs of place and reason that are kept apart. Their words come from this program, so there are fewer; more are `other`. */
+/**
+ * Maximum pairs of place and reason. Their words come from this program, so there are fewer; further pairs are `other`.
+ */
 export const mostKindsOfLoss = 128
 
-/** Puts losses together, so that each place and reason gives at most one report in a while. */
+/** Joins losses, so that each place and reason gives at most one report per interval. */
 export class LossTally {
   readonly #clock: Clock
   readonly #every: number
@@ -51,8 +53,8 @@ export class LossTally {
   #closed = false
 
   /**
-   * @param every milliseconds between two reports of one place and reason, at least.
-   * @param due called when `take` has something to give, never within `note`.
+   * @param every minimum milliseconds between two reports of one place and reason
+   * @param due called when `take` has a report, never within `note`
    */
   constructor(clock: Clock, every: number, due: () => void) {
     this.#clock = clock
@@ -76,7 +78,7 @@ export class LossTally {
     pending.events = pending.events === undefined || events === undefined ? undefined : pending.events + events
   }
 
-  /** What may be reported now. @param all also what would have to wait, because nothing comes after it. */
+  /** The reports due now. @param all also those that would have to wait, because nothing follows */
   take(all = false): LossReport[] {
     const reports: LossReport[] = []
     for (const entry of this.#entries.values()) {
@@ -88,18 +90,18 @@ export class LossTally {
     return reports
   }
 
-  /** What `take(true)` would give. */
+  /** What `take(true)` would return. */
   get pending(): LossReport[] {
     return [...this.#entries.values()].flatMap(({ pending }) => pending ?? [])
   }
 
-  /** Whether `take` has something to give. */
+  /** Whether `take` has a report. */
   owes(all = false): boolean {
     for (const { pending, isDue } of this.#entries.values()) if (pending !== undefined && (all || isDue)) return true
     return false
   }
 
-  /** Calls nobody any more, and leaves no timer behind. */
+  /** Stops all calls, and leaves no timer. */
   close(): void {
     this.#closed = true
     for (const { timer } of this.#entries.values()) timer?.cancel()
@@ -116,7 +118,7 @@ export class LossTally {
     return entry
   }
 
-  /** A first one, too, waits for the next turn: what is lost in the same turn joins it. */
+  /** Even a first loss waits for the next turn, so that other losses of the same turn join it. */
   #wait(entry: Entry): void {
     if (this.#closed) return
     const delay = Math.max(0, entry.lastAt + this.#every - this.#clock.now())

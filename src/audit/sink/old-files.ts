@@ -13,23 +13,28 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 
 export interface OldFilesOptions {
-  /** Of the log; the old files are `path.1`, the newest, and so on. */
+  /** Path of the log; the old files are `path.1` (the newest) and so on. */
   path: string
-  /** How many are kept. */
+  /** Number of old files to keep. */
   keep: number
-  /** Whether they become `path.2.gz` and so on. `path.1` stays as it is: somebody may be about to read it to its end. */
+  /**
+   * Whether to compress them to `path.2.gz` and so on. `path.1` stays, because a reader may still read it to its end.
+   */
   compress: boolean
-  /** Bytes that all files together may have, with the live one at its largest. */
+  /** Maximum bytes of all files together, including the live one at its largest. */
   most: number
-  /** Bytes of the live one at its largest, about. */
+  /** Approximate maximum bytes of the live file. */
   live: number
   mode: number
 }
 
-/** By the path of the log. */
+/** By the log's path. */
 const tidying = new Map<string, Promise<void>>()
 
-/** The old files of a log. Their names change in one turn of the event loop, so whoever looks at them sees each under one name. */
+/**
+ * The old files of a log. Their names change within one turn of the event loop, so a reader in this process sees each
+ * file under one name.
+ */
 export class OldFiles {
   readonly #options: OldFilesOptions
 
@@ -37,7 +42,7 @@ export class OldFiles {
     this.#options = options
   }
 
-  /** Makes room for `path.1`. @throws what the system refuses */
+  /** Frees the name `path.1`. @throws the system's error */
   shift(): void {
     const { keep } = this.#options
     for (let number = keep; number > 0; number--)
@@ -50,14 +55,16 @@ export class OldFiles {
       }
   }
 
-  /** Compresses what is to be compressed, and removes the oldest where all are too large; a failure is tried again after the next rotation. */
+  /**
+   * Compresses old files, and removes the oldest ones if all are too large; retries a failure after the next rotation.
+   */
   tidy(): Promise<void> {
     const { path, compress } = this.#options
     const tidied = (tidying.get(path) ?? Promise.resolve()).then(async () => {
       if (compress) await this.#compressAll()
       this.#fit()
     })
-    // One after the other, whoever asks for it: a log that is opened anew has the same old files.
+    // One at a time, for all callers: a reopened log has the same old files.
     const done = tidied
       .catch(() => undefined)
       .then(() => {
@@ -70,7 +77,7 @@ export class OldFiles {
   async #compressAll(): Promise<void> {
     const scratch = `${this.#options.path}.compressing`
     ifThere(() => unlinkSync(scratch))
-    // The oldest first: it is the one that goes next.
+    // The oldest first: it is removed next.
     for (let number = this.#options.keep; number > 1; number--) {
       const plain = this.#name(number)
       if (statSync(plain, { throwIfNoEntry: false })?.isFile()) await this.#compress(plain, scratch)
@@ -84,12 +91,12 @@ export class OldFiles {
     const target = createWriteStream(scratch, { mode: this.#options.mode })
     await pipeline(createReadStream(plain, { fd }), createGzip(), target)
     const written = await open(scratch, 'r+')
-    // Only then may the file go that it is made of.
+    // Only then may the original be removed.
     await written.sync().finally(() => written.close())
     this.#replace(ino, scratch)
   }
 
-  /** Rotations meanwhile have given the file another name, or removed it. */
+  /** Meanwhile, rotations may have renamed or removed the file. */
   #replace(ino: number, compressed: string): void {
     for (let number = 1; number <= this.#options.keep; number++) {
       const plain = this.#name(number)
@@ -127,19 +134,19 @@ export class OldFiles {
 }
 
 /**
- * A rename onto an old file would remove it too. But then ext4 writes the data of the renamed file to the disk before
- * anything else happens (its `auto_da_alloc`), and here nobody waits for that.
+ * A rename onto an old file would remove it, too. But then ext4 first writes the renamed file's data to disk
+ * (`auto_da_alloc`), which is unnecessary here.
  */
 function remove(path: string): void {
   ifThere(() => {
     const fd = openSync(path, 'r')
     unlinkSync(path)
-    // The file ends with its last handle, which takes milliseconds: not on this thread.
+    // Closing its last handle deletes the file, which takes milliseconds: not on this thread.
     close(fd)
   })
 }
 
-/** undefined when it is gone, or never was. */
+/** undefined if the file does not exist. */
 function ifThere<T>(act: () => T): T | undefined {
   try {
     return act()

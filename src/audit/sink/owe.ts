@@ -2,16 +2,16 @@ import { type Statement, statementLine, type Writer } from './own-lines.ts'
 import type { Sink } from './sink.ts'
 import type { Said } from './unsaid.ts'
 
-/** A log that says counts. One without `losses` gets their lines at once, and stores nothing. */
+/** A log that reports counts. A log without `losses` gets their lines at once, and stores nothing. */
 export type CountingLog = Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
 
-/** Has a log say a count. */
+/** Makes a log report a count. */
 export function owe(log: CountingLog, writer: Writer, now: number, statement: Statement, said?: Said): void {
   if (log.losses !== undefined) {
     log.losses.unsaid.owe(statement, said)
     return
   }
   const { bytes } = statementLine(writer, Math.floor(now / 1_000), statement)
-  // The agent's own line was read from no source: the accounting does not have it.
+  // The agent's own line comes from no source: the accounting does not include it.
   log.offer({ bytes, lines: 0, lossy: false, settle: ({ reason }) => void (reason === undefined && said?.()) })
 }

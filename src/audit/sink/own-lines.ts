@@ -8,30 +8,36 @@ import { recordHash } from '../decode/record-hash.ts'
 import { asciiJson } from '../encode/json-text.ts'
 import { lineSchema } from '../encode/line-schema.ts'
 
-/** Who writes: what every line begins with. */
+/** The writer's facts at the start of every line. */
 export interface Writer {
   nodeName: string
   metadata: Record<string, unknown>
-  /** Short form, where it is known. */
+  /** Short form, if known. */
   bootID?: string | undefined
 }
 
-/** The keys of a line that say whose it is. */
+/** The keys of a line that name its container. */
 export const containerKeys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
 export type ContainerFields = Record<(typeof containerKeys)[number], string>
 
-/** A count of events that have no line of their own, as one line of the log says it. */
+/** A count of events without their own lines, as one line of the log reports it. */
 export interface Statement {
-  /** The source that gave the events. The count is stored with how far this source was read. Empty: no source has them any more. */
+  /**
+   * The events' source. The count is stored with the position of this source. Empty: no source has the events any
+   * longer.
+   */
   source: string
   message: 'lost' | 'held back' | 'held back ended'
-  /** The fields of the line that say it. */
+  /** The fields of the line that reports it. */
   about: Record<string, unknown>
   container?: ContainerFields
   level?: 'warn' | 'info'
-  /** Id of the line. It is set, and stored, before the log gets the line. */
+  /** Id of the line, set and stored before the log gets the line. */
   id?: string
-  /** Where the kernel keeps the count until it is said: such a count is stored only while its line is on the way to the log. */
+  /**
+   * Set if the kernel keeps the count until it is reported: such a count is stored only while its line is on the way to
+   * the log.
+   */
   kernel?: { key: string; held: number }
 }
 
@@ -53,7 +59,7 @@ const ofAny = {
   kernel: Type.Optional(Type.Object({ key: text, held: count })),
 }
 
-/** A count as a file has it that is read again. */
+/** A count from a file. */
 export const statement = Type.Unsafe<Statement>(
   Type.Union([
     Type.Object({ ...ofAny, message: Type.Literal('lost'), about: Type.Object({ lost }) }),
@@ -65,7 +71,7 @@ export const statement = Type.Unsafe<Statement>(
   ]),
 )
 
-/** Of a line that is of no container, or of none that is known. */
+/** For a line without a (known) container. */
 export const noContainer: ContainerFields = {
   containerID: '',
   containerName: '',
@@ -75,7 +81,7 @@ export const noContainer: ContainerFields = {
   podUID: '',
 }
 
-/** A line in the shape of a violation that is of no policy, with fields of ours behind. */
+/** A line in the form of a violation without a policy, with our fields at the end. */
 function ownLine(
   writer: Writer,
   seconds: number,
@@ -115,7 +121,7 @@ function idOf(
   return ofBytes(bootID, 'agent', Buffer.from(JSON.stringify([seconds, message, ours, containerID])))
 }
 
-/** The line that says a count, and its id. */
+/** The line that reports a count, and its id. */
 export function statementLine(
   writer: Writer,
   seconds: number,
@@ -125,7 +131,7 @@ export function statementLine(
   return { bytes, id: idOf(writer, seconds, message, about, container) }
 }
 
-/** A line about one container that is no violation, with `about` in a field of its own. */
+/** A line about one container that is not a violation; `about` goes into its own field. */
 export function containerLine(
   writer: Writer,
   seconds: number,
@@ -138,8 +144,8 @@ export function containerLine(
 }
 
 /**
- * The records of a batch that no worker could finish, each as a line that holds only its bytes, as an undecodable record
- * of a batch is written. Plain code, sharing nothing with the decoder that failed.
+ * A batch's records that no worker could finish, each as a line with only its bytes, like any undecodable record. Plain
+ * code that shares nothing with the failed decoder.
  */
 export function undecodedLines(
   batch: Pick<SourceBatch, 'bytes' | 'format'>,
@@ -150,7 +156,7 @@ export function undecodedLines(
   for (const record of recordsOf(batch.bytes, batch.format))
     lines.push(
       ownLine(writer, seconds, 'violation event', {
-        // As the decoder makes it (encode/line-id.ts).
+        // As in the decoder (encode/line-id.ts).
         id: ofBytes(batch.format === 'auditlog' ? undefined : writer.bootID, 'raw', record),
         ...undecoded(record, batch.format),
       }),
@@ -165,7 +171,7 @@ export interface OwnLines {
 
 const ownBuffer = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** The id of a line that is known by nothing but bytes. */
+/** The id of a line that is identified only by its bytes. */
 function ofBytes(bootID: string | undefined, source: string, record: Uint8Array): string {
   const view = new DataView(record.buffer, record.byteOffset, record.length)
   const hash = (seed: number): string =>
@@ -181,7 +187,7 @@ function undecoded(record: Uint8Array, format: BatchFormat): Record<string, unkn
   return text.includes('\ufffd') ? { undecoded: text, raw: { undecoded: hex() } } : { undecoded: text }
 }
 
-/** Records as the decoder counts them: lines, of kmsg with those that continue them, or what a length says. */
+/** Records as the decoder counts them: lines; for kmsg with their continuation lines; or by their length. */
 export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; ) {
     const end = format === 'record' ? endOfRecord(bytes, start) : endOfLine(bytes, start, format === 'kmsg')
@@ -190,7 +196,7 @@ export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Ui
   }
 }
 
-/** A length that cannot be right takes the rest of the batch, as in the decoder. */
+/** An impossible length takes the rest of the batch, as in the decoder. */
 function endOfRecord(bytes: Uint8Array, start: number): number {
   const left = bytes.length - start
   const size = left < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset + start, 4).getUint32(0, true)

@@ -7,50 +7,50 @@ import { OldFiles } from './old-files.ts'
 
 export interface SinkFileOptions {
   path: string
-  /** A file that has grown to this is rotated. Default 10M. */
+  /** Size at which a file is rotated. Default 10M. */
   size?: FileSize
-  /** How many old files are kept, as `path.1` (the newest) and so on. Default 3. */
+  /** Number of old files to keep, as `path.1` (the newest) and so on. Default 3. */
   rotate?: number
-  /** Whether old files but the newest are compressed, as `path.2.gz` and so on. Default false. */
+  /** Whether to compress old files except the newest, as `path.2.gz` and so on. Default false. */
   compress?: boolean
-  /** What all files together may have: the oldest go before there is more. Default: whatever `size` and `rotate` give. */
+  /** Maximum size of all files together: the oldest are removed first. Default: the result of `size` and `rotate`. */
   total?: FileSize
-  /** Called when an old file cannot be compressed or removed. It is tried again after the next rotation. */
+  /** Called when an old file cannot be compressed or removed. Retried after the next rotation. */
   onOldFile?: (trouble: Trouble) => void
-  /** Of files that are made. Default 0640; their directory gets 0750. */
+  /** Mode of new files. Default 0640; their directory gets 0750. */
   mode?: number
-  /** Puts the data of a file onto its disk: fdatasync(2). A test gives one that fails. */
+  /** Syncs a file's data to disk: fdatasync(2). For tests. */
   synchronise?: (fd: number) => Promise<void>
 }
 
-/** Why the file cannot be written any more and has to be opened anew. */
+/** Why the file cannot be written and must be reopened. */
 export interface Trouble {
   /** The code of a system error, or a word. */
   reason: string
   problem: string
 }
 
-/** What became of some bytes. */
+/** The fate of some bytes. */
 export interface WriteResult {
-  /** How many of them, up to the end of a line, are in a file that has a name. */
+  /** Number of bytes, up to the end of a line, in a file that has a name. */
   written: number
   trouble?: Trouble
 }
 
 const fdatasyncOf = promisify(fdatasync)
 
-/** A file as this process holds it, besides rotating-file-stream's own handle. */
+/** This process's own handle of a file, in addition to rotating-file-stream's. */
 interface Held {
   fd: number
   ino: number
-  /** Bytes in it before the write at hand. */
+  /** Its bytes before the current write. */
   size: number
 }
 
 /**
- * A rotated file of whole lines over rotating-file-stream, which neither looks at how much of a chunk was written nor
- * whether its file still has a name, and never syncs. A second handle answers all three: after each write the file's
- * size says what was written, a piece of a line is cut off again, and `sync` reaches rotated files too.
+ * A rotated file of complete lines over rotating-file-stream, which never checks how much it wrote or whether its file
+ * still has a name, and never syncs. A second handle solves all three: the file's size after each write shows what was
+ * written, a partial line is cut off again, and `sync` reaches rotated files, too.
  */
 export class SinkFile {
   #path: string
@@ -63,12 +63,12 @@ export class SinkFile {
   /** Rotated files that are not synced yet, the oldest first. */
   #rotated: number[] = []
   #writing: Uint8Array | undefined
-  /** Set when the write at hand was measured because its file is about to be rotated. */
+  /** Set if the current write was measured because its file is about to be rotated. */
   #measured: number | undefined
   #error: Error | undefined
   #synchronise: (fd: number) => Promise<void>
   #syncing: Promise<unknown> = Promise.resolve()
-  /** Size at which the file is rotated is reached; how often so far. */
+  /** Number of rotations. */
   rotations = 0
 
   private constructor(options: SinkFileOptions) {
@@ -91,7 +91,7 @@ export class SinkFile {
     })
   }
 
-  /** Opens or makes the file, and its directory. An unfinished last line, left by a crash, is cut off. */
+  /** Opens or creates the file and its directory. Cuts off an unfinished last line, which a crash may leave. */
   static async open(options: SinkFileOptions): Promise<SinkFile> {
     const file = new SinkFile(options)
     await new Promise<void>((opened, failed) => {
@@ -102,12 +102,12 @@ export class SinkFile {
     return file
   }
 
-  /** Bytes until the file is rotated. What is written beyond goes into the same file. */
+  /** Bytes until rotation. Bytes beyond it go into the same file. */
   get room(): number {
     return Math.max(0, this.#size - (this.#held?.size ?? 0))
   }
 
-  /** Writes whole lines. One call at a time; the next one only when there was no trouble. */
+  /** Writes complete lines. One call at a time; call again only without trouble. */
   async write(lines: Uint8Array): Promise<WriteResult> {
     this.#writing = lines
     this.#measured = undefined
@@ -124,12 +124,12 @@ export class SinkFile {
   }
 
   /**
-   * Puts all that was written onto the disk.
-   * @throws when the disk refuses, once: the system may have dropped the data, and says yes the next time. So whatever was
-   * written since the last good sync is in doubt.
+   * Syncs everything written.
+   * @throws once if the disk refuses: the system may have dropped the data, and reports success the next time. So
+   * everything since the last good sync is in doubt.
    */
   sync(): Promise<void> {
-    // One after the other: a handle is not closed while a sync of it is still waiting for its thread.
+    // One at a time: a handle must not be closed while its sync still waits for a thread.
     const synced = this.#syncing.then(() => this.#sync())
     this.#syncing = synced.catch(() => undefined)
     return synced
@@ -139,12 +139,12 @@ export class SinkFile {
     const rotated = this.#rotated.splice(0)
     const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
     const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
-    // Their names may be gone by now: the file ends with its last handle, which takes milliseconds.
+    // Their names may be gone: closing the last handle deletes the file, which takes milliseconds.
     for (const fd of rotated) closeLater(fd)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  /** Closes the file after syncing it. */
+  /** Syncs and closes the file. */
   async close(): Promise<void> {
     if (!this.#stream.destroyed) await new Promise<void>((done) => this.#stream.end(done))
     const held = this.#held
@@ -167,7 +167,7 @@ export class SinkFile {
     if (this.#writing !== undefined) this.#measured = this.#measure()
     if (this.#held !== undefined) this.#rotated.push(this.#held.fd)
     this.#held = undefined
-    // What is older is removed by the rotation.
+    // The rotation removes older files.
     while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
     try {
       this.#old.shift()
@@ -180,7 +180,7 @@ export class SinkFile {
     this.#old.tidy().catch((error: unknown) => this.#onOldFile(troubleOf(error)))
   }
 
-  /** How much of the write at hand is in the file, after cutting off what is no whole line. */
+  /** How much of the current write is in the file, after cutting off a partial line. */
   #measure(): number {
     const [held, lines] = [this.#held, this.#writing]
     if (held === undefined || lines === undefined) return 0
@@ -188,7 +188,7 @@ export class SinkFile {
     if (nlink === 0) return 0
     const grown = size - held.size
     held.size = size
-    // Less than before: somebody else has cut the file (copytruncate), and it was written before or after that.
+    // The file shrank: another process cut it (copytruncate), before or after the write.
     if (grown < 0 || grown >= lines.length) return lines.length
     const whole = grown === 0 ? 0 : lines.lastIndexOf(newline, grown - 1) + 1
     if (whole < grown) {
@@ -208,7 +208,7 @@ export class SinkFile {
 const shortWrite: Trouble = { reason: 'ENOSPC', problem: 'only a part could be written' }
 const replaced: Trouble = { reason: 'replaced', problem: 'somebody removed or renamed the file' }
 
-/** What a failed system call means for the file. */
+/** The trouble that a failed system call means for the file. */
 export function troubleOf(error: unknown): Trouble {
   const { code, message } = error as NodeJS.ErrnoException
   return { reason: code ?? 'error', problem: message }
@@ -216,15 +216,15 @@ export function troubleOf(error: unknown): Trouble {
 
 const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
-/** Of a size as rotating-file-stream takes it. */
+/** Bytes of a size in rotating-file-stream's notation. */
 export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
 
-/** A file that was only read or is synced has nothing to say when it is closed. */
+/** Errors on closing a synced or read-only file do not matter. */
 const closeLater = (fd: number): void => close(fd)
 
 const longestTornLine = mebibyte
 
-/** A crash in the middle of a write leaves a piece of a line: it would make the next one invalid. */
+/** A crash during a write leaves a partial line, which would spoil the next one. */
 function cutTornLine(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   if (size === 0) return

@@ -10,25 +10,25 @@ export interface SinkOptions extends SinkFileOptions {
   clock: Clock
   /** Numbers in [0, 1), for the backoff. */
   random: () => number
-  /** What our own lines begin with. */
+  /** The start of our own lines. */
   writer: Writer
-  /** Losses of all stages, whose lines this sink writes; it is closed with the sink. Default: one of its own. */
+  /** Losses of all stages, whose lines this sink writes; closed with the sink. Default: its own. */
   losses?: LossLog
-  /** What a loss here is said to be of. Default `sink`. */
+  /** The stage that its losses name. Default `sink`. */
   stage?: string
-  /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
+  /** Maximum waiting bytes. Lossy offers beyond it are dropped. Default 16 MiB. */
   bound?: number
-  /** Milliseconds after which the disk is asked to store what was written, where nobody has by then. Default 10,000. */
+  /** Milliseconds after which the sink itself syncs what was written, unless a caller has. Default 10,000. */
   storeWithin?: number
   /** Called when the file cannot be written, and when it can again. */
   onTrouble?: (trouble: Trouble | undefined) => void
-  /** How the file is opened; a test gives one that fails. */
+  /** Opens the file; tests replace it. */
   open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations' | 'room'>>
 }
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
 
-/** Of what was written since the last good sync nobody can tell what is on the disk. */
+/** It is unknown which data since the last good sync is on disk. */
 export class NotStored extends Error {
   readonly reason: string
 
@@ -42,18 +42,18 @@ export class NotStored extends Error {
 const retryDelays = { first: 100, longest: 30_000 }
 
 /**
- * The log file with a queue before it. A write that fails, for whatever reason, is repeated on a file that is opened
- * anew, until it succeeds or the sink is closed. Lines that come one at a time are written at once when the disk is idle
- * and gathered while it is not, so a lone line never waits and many cost few writes.
+ * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. A
+ * single line is written at once if the disk is idle; while it is busy, lines are gathered. So a lone line never waits,
+ * and many lines cost few writes.
  */
 export class Sink {
   readonly dropped: Record<string, number> = {}
   readonly losses: LossLog
-  /** Lines that were written about losses, which nobody offered. */
+  /** Written lines about losses, which no caller offered. */
   reports = 0
-  /** Times that the file was opened anew after trouble. */
+  /** Times that the file was reopened after trouble. */
   reopened = 0
-  /** Times that the disk refused to store what was written. */
+  /** Times that the disk failed to sync. */
   syncFailures = 0
   #options: SinkOptions
   #bound: number
@@ -66,14 +66,14 @@ export class Sink {
   #roomWanted: (() => void)[] = []
   #trouble: Trouble | undefined
   #failures = 0
-  /** A sync that failed and of which `sync` has not said so yet. */
+  /** A failed sync that `sync` has not reported yet. */
   #unstored: Trouble | undefined
-  /** What was written before is stored. */
+  /** Everything before this time is synced. */
   #storedAt: WallMs
-  /** Something was written that nobody has asked the disk to store. */
+  /** The pending sync of written data. */
   #storing: { cancel(): void } | undefined
   #closing = false
-  /** By the clock: when the disk took something last, or was first asked to hurry. */
+  /** By the clock: when the disk last took something, or when `hurry` was called. */
   #tookAt = 0
   #deadline: { cancel(): void } | undefined
   #giveUp = false
@@ -88,7 +88,7 @@ export class Sink {
     this.losses.onLine(() => this.#giveUp || void this.#run())
   }
 
-  /** Lines that wait. */
+  /** Number of waiting lines. */
   get depth(): number {
     return this.#queue.lines
   }
@@ -97,32 +97,32 @@ export class Sink {
     return this.#queue.bytes
   }
 
-  /** Since when the first line waits, by the clock. */
+  /** When the first waiting line arrived, by the clock. */
   get oldest(): number | undefined {
     return this.#queue.oldest
   }
 
-  /** What is wrong with the file now. */
+  /** The file's current trouble. */
   get trouble(): Trouble | undefined {
     return this.#trouble
   }
 
-  /** Whoever can wait leaves half of the room to those who cannot, whose lines would else be dropped. */
+  /** Callers that can wait leave half of the room to callers whose lines would otherwise be dropped. */
   get #hasRoom(): boolean {
     return this.#queue.bytes < this.#bound / 2
   }
 
   /**
-   * Opens the file before there is anything to write. Need not be called.
-   * @throws what is wrong with the file or its directory
+   * Opens the file before the first write. Optional.
+   * @throws the error of the file or its directory
    */
   async ready(): Promise<void> {
     this.#file ??= await this.#openFile()
   }
 
   /**
-   * Waits until the queue is below half of its bound.
-   * @param patience milliseconds after which it is not waited for any longer
+   * Waits until the queue is below half of its limit.
+   * @param patience maximum milliseconds to wait
    */
   async room(patience?: number): Promise<void> {
     if (this.#hasRoom || this.#giveUp) return
@@ -150,8 +150,8 @@ export class Sink {
   }
 
   /**
-   * Puts all that was written so far onto the disk.
-   * @throws NotStored when some of what was written since the last good sync may be lost; once, the next one is about what comes then.
+   * Syncs everything written so far.
+   * @throws NotStored once if data since the last good sync may be lost; the next call is about later data
    */
   async sync(): Promise<void> {
     await this.#store()
@@ -178,7 +178,7 @@ export class Sink {
     this.#storing = undefined
   }
 
-  /** What waits and what still comes is dropped as `stopped` once the disk has taken nothing for so many milliseconds. */
+  /** After this many milliseconds without progress of the disk, drops all waiting and later lines as `stopped`. */
   hurry(patience: number): void {
     if (this.#closing) return
     this.#closing = true
@@ -186,7 +186,10 @@ export class Sink {
     this.#watch(patience)
   }
 
-  /** Writes what waits, syncs and closes. Call `hurry` before: a disk that takes nothing is waited for without end. */
+  /**
+   * Writes what waits, syncs and closes. Call `hurry` before: otherwise it waits for ever for a disk that takes
+   * nothing.
+   */
   async close(): Promise<void> {
     this.#closing = true
     while (!this.#giveUp && (this.#queue.bytes > 0 || this.losses.owesLine(true))) await this.#run()
@@ -213,7 +216,7 @@ export class Sink {
     this.#giveUp = true
     this.#wake()
     this.#giveRoom()
-    // A write under way still counts.
+    // A running write still counts.
     if (this.#running === undefined) this.#dropAll()
   }
 
@@ -250,7 +253,7 @@ export class Sink {
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))
   }
 
-  /** Opens it once, whoever asks meanwhile: a loss may have to be written before somebody is `ready`. */
+  /** Opens it once for all callers: a loss may have to be written before `ready` is called. */
   #openFile(): Promise<OpenFile> {
     this.#opening ??= (this.#options.open ?? SinkFile.open)(this.#options).finally(() => {
       this.#opening = undefined
@@ -274,7 +277,7 @@ export class Sink {
     if (this.#trouble?.reason !== trouble.reason) this.#options.onTrouble?.(trouble)
     this.#trouble = trouble
     const { clock, random } = this.#options
-    // A file that somebody took away is simply made again; only when that goes on is there anything to wait for.
+    // Recreate a removed file at once; wait only if it is removed again.
     const delay =
       trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, retryDelays, random)
     this.#failures++
@@ -294,7 +297,7 @@ export class Sink {
     void closed.then(() => this.#retiring.delete(closed))
   }
 
-  /** The system may have dropped what it had taken, and does not say so twice. */
+  /** The system may have dropped data, and reports that only once. */
   #notStored(error: unknown): void {
     this.#unstored = troubleOf(error)
     this.syncFailures++
@@ -322,8 +325,8 @@ export class Sink {
   }
 
   /**
-   * Once there is room again, lines at the end of the queue say what is missing before them. Their ids are stored first: an agent that
-   * follows a killed one finds out by them which counts the log has.
+   * Once there is room again, lines at the end of the queue report what is missing before them. Their ids are stored
+   * first: after a kill, the next agent finds by them which counts the log has.
    */
   async #report(): Promise<void> {
     const seconds = Math.floor(this.#options.clock.wall() / 1000)
@@ -346,7 +349,7 @@ export class Sink {
     if (this.#hasRoom || this.#giveUp) this.#wakeAll()
   }
 
-  /** Who still wants room waits again. */
+  /** Callers that still lack room wait again. */
   #wakeAll(): void {
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }

@@ -1,6 +1,6 @@
 import type { Statement } from './own-lines.ts'
 
-/** Called when the line of a count is in the log. Until it is done, the count stays stored. */
+/** Called when a count's line is in the log. Until it resolves, the count stays stored. */
 export type Said = () => void | Promise<void>
 
 /** Counts that wait for their line, or whose line is not in the log yet. */
@@ -22,7 +22,7 @@ export class Unsaid {
     this.#onOwed()
   }
 
-  /** All that is owed, for the log. */
+  /** All counts due, for the log. */
   take(): Statement[] {
     const taken = [...this.#owed.keys()]
     for (const [statement, said] of this.#owed) this.#given.set(statement, said)
@@ -30,7 +30,7 @@ export class Unsaid {
     return taken
   }
 
-  /** The log gets this count, which was not owed before. */
+  /** Gives the log a count that was not due before. */
   give(statement: Statement): Statement {
     this.#given.set(statement, () => undefined)
     return statement
@@ -42,7 +42,7 @@ export class Unsaid {
     this.#given.delete(statement)
   }
 
-  /** What has to be stored of a source. */
+  /** The counts to store for a source. */
   of(source: string): Statement[] {
     const isStored = ({ kernel, id, source: own }: Statement): boolean =>
       own === source && (kernel === undefined || id !== undefined)
@@ -51,9 +51,9 @@ export class Unsaid {
 }
 
 /**
- * Splits counts that an agent stored before it was killed: some no line says yet, of some the kernel has to learn that they are said.
+ * Splits counts that a killed agent stored: counts without a line, and counts whose report the kernel must learn of.
  * Counts that the kernel keeps itself come from there again.
- * @param written ids of these counts that the log has
+ * @param written ids of these counts that are in the log
  */
 export function countsLeft(
   counts: readonly Statement[],
@@ -76,7 +76,7 @@ interface HeldBack {
 
 const heldBackOf = ({ about }: Statement): HeldBack => about['heldBack'] as HeldBack
 
-/** The same counts, without the names of the kinds that were held back. */
+/** The same counts, without the names of held-back kinds. */
 export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
   counts.map((one) => {
     if (one.message === 'lost') return one
@@ -84,7 +84,7 @@ export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
     return { ...one, about: { heldBack: { ...heldBack, kinds: [], other: heldBack.events } } }
   })
 
-/** The same sum, without the names of containers. A count whose line may be in the log stays as it is. */
+/** The same sum, without container names. A count whose line may be in the log stays. */
 export function inOne(counts: readonly Statement[]): Statement[] {
   const isKept = ({ message, id }: Statement): boolean => message === 'lost' || id !== undefined
   const [first, ...others] = withoutKinds(counts.filter((one) => !isKept(one)))

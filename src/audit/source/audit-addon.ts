@@ -9,66 +9,69 @@ import type { AuditState } from './silence.ts'
 
 declare const listener: unique symbol
 
-/** A listener that lives in native memory. Its thread ends with `close`, or with the thread that opened it. */
+/** A listener in native memory. Its thread ends with `close`, or with the thread that opened it. */
 export interface AuditListener {
   readonly [listener]: true
 }
 
 /** Every field is required: the native side has no defaults. */
 export interface ListenerOptions {
-  /** Size of one batch in bytes, at least 131,072 (twice the longest record that is taken whole). */
+  /** Bytes of one batch, at least 131,072 (twice the longest record that is taken whole). */
   batchBytes: number
-  /** How many batches may wait to be read, at least 2. `batches * batchBytes` is all that a listener holds. */
+  /** Maximum waiting batches, at least 2. A listener holds at most `batches * batchBytes`. */
   batches: number
-  /** A record waits about this long for its batch to get 16; longer while batches before it are not read, so that a late reader gets larger ones. */
+  /**
+   * A record waits about this long for further records; longer while earlier batches are unread, so that a late reader
+   * gets larger batches.
+   */
   flushMs: number
   /**
-   * After reading the socket empty the thread sleeps this long, at most 1,000 ms, so that records come in bunches. 0: it
-   * wakes for every record.
+   * Milliseconds that the thread sleeps after emptying the socket, at most 1,000, so that records come in bunches. 0:
+   * it wakes for every record.
    */
   napMs: number
-  /** How often the kernel's counter of lost records is read. 0: only at the start and the end. */
+  /** Interval between reads of the kernel's counter of lost records. 0: only at the start and the end. */
   sampleMs: number
-  /** Bytes of the socket's receive buffer. Without CAP_NET_ADMIN the kernel caps it at net.core.rmem_max. */
+  /** Bytes of the socket's receive buffer. Without CAP_NET_ADMIN the kernel limits it to net.core.rmem_max. */
   receiveBuffer: number
-  /** The kernel's limit of waiting records is raised to this if it is lower. 0: it is left alone. */
+  /** A lower kernel limit of waiting records is raised to this. 0: do not change it. */
   backlogLimit: number
-  /** 0. A bench gives an open socket whose packets have the form of the kernel's messages; it is closed with the listener. */
+  /** 0. A bench passes an open socket whose packets look like the kernel's messages; it is closed with the listener. */
   feed: number
-  /** Pairs of the first and last message type to hand on. */
+  /** Pairs of the first and last message type to pass on. */
   types: Uint16Array
 }
 
 /**
- * Counts since `open`; they stay readable after `close`.
- * received = passed + filtered + foreign + malformed + truncated + discarded, once the listener has ended.
+ * Counts since `open`; readable after `close`. Once the listener has ended: received = passed + filtered + foreign +
+ * malformed + truncated + discarded.
  */
 export interface ListenerStats {
   received: number
   passed: number
   filtered: number
-  /** Sent by a process that has CAP_NET_ADMIN, not by the kernel. */
+  /** Sent by a process with CAP_NET_ADMIN, not by the kernel. */
   foreign: number
   malformed: number
   truncated: number
-  /** Taken from the kernel, then thrown away because `close` came before they were read. */
+  /** Taken from the kernel, then discarded because `close` came before they were read. */
   discarded: number
   /** Times that the socket reported ENOBUFS. */
   overruns: number
   /** Times that the thread had to wait for `read`. */
   stalls: number
   samples: number
-  /** Filtered records of changes of audit's settings or rules. */
+  /** Filtered records about changes of audit's settings or rules. */
   configChanges: number
-  /** Of these: a rule of the list `exclude` was removed. */
+  /** Among these, removals of a rule from the list `exclude`. */
   exclusionsRemoved: number
   /** The errno that ended the listener, or 0. */
   error: number
-  /** As the kernel accounts it: twice the bytes asked for. */
+  /** As the kernel accounts it: twice the requested bytes. */
   receiveBuffer: number
-  /** Records that found the receive buffer full. null: kernels before 4.12 do not say. */
+  /** Records that found the receive buffer full. null: kernels before 4.12 do not count them. */
   socketDrops: number | null
-  /** What follows is null where the kernel does not answer: CAP_AUDIT_CONTROL and the host's PID namespace are needed. */
+  /** These are null if the kernel does not answer: CAP_AUDIT_CONTROL and the host's PID namespace are needed. */
   kernelLost: number | null
   kernelBacklog: number | null
   /** 0 off, 1 on, 2 on and locked. */
@@ -77,15 +80,15 @@ export interface ListenerStats {
   auditd: number | null
   backlogLimitBefore: number | null
   backlogLimitAfter: number | null
-  /** The errno with which the kernel refused to give or to raise the limit, or 0. */
+  /** The errno with which the kernel refused to show or raise the limit, or 0. */
   backlogError: number
 }
 
-/** The native module. Its functions never block for longer than 250 ms. */
+/** The native module. Its functions never block longer than 250 ms. */
 export interface AuditAddon {
   /**
-   * Joins the multicast group in the network namespace of the calling thread and starts the listener's thread. `wake`
-   * is called on the calling thread whenever there may be something to read, and at the end.
+   * Joins the multicast group in the calling thread's network namespace and starts the listener's thread. Calls `wake`
+   * on the calling thread when there may be something to read, and at the end.
    * @throws an Error with `errno` and `step`
    */
   open(options: ListenerOptions, wake: () => void): AuditListener
@@ -95,27 +98,27 @@ export interface AuditAddon {
    * @returns its length in bytes; 0 if there is none now
    */
   read(listener: AuditListener, into: Uint8Array): number
-  /** Leaves the group at once. What the socket holds by then can still be read; after it comes the end. */
+  /** Leaves the group at once. Data already in the socket can still be read; then comes the end. */
   stop(listener: AuditListener): void
-  /** Nothing will come any more. */
+  /** Nothing more will come. */
   ended(listener: AuditListener): boolean
-  /** Ends the thread, puts the kernel's backlog limit back, closes the sockets. A second call does nothing. */
+  /** Ends the thread, restores the kernel's backlog limit, closes the sockets. A second call does nothing. */
   close(listener: AuditListener): void
   stats(listener: AuditListener): ListenerStats
   /**
-   * All that the kernel keeps of its own log: lines `<priority>[time] text`, of which nothing is escaped.
+   * The kernel's complete own log: lines `<priority>[time] text`, without escapes.
    * @throws an Error with `errno` and `step`
    */
   readKernelLog(): Buffer
   /**
-   * The switch of the kernel's audit (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`, each behind its
-   * length. Rejects with an Error with `errno` and `step`, within some seconds.
+   * The switch of the kernel's audit (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`,
+   * each after its length. Rejects with an Error with `errno` and `step`, within some seconds.
    */
   readAuditRules(): Promise<{ enabled: number; rules: Buffer }>
 }
 
 /**
- * Loads the addon that `npm run build:addon` makes.
+ * Loads the addon that `npm run build:addon` builds.
  * @throws {AuditSourceError} ADDON_MISSING
  */
 export function loadAuditAddon(): AuditAddon {
@@ -134,7 +137,7 @@ export function loadAuditAddon(): AuditAddon {
 }
 
 /**
- * The log of the kernel, a character for each byte.
+ * The kernel's log, one character for each byte.
  * @throws {AuditSourceError} ADDON_MISSING; NOT_PERMITTED without CAP_SYSLOG; SYSTEM
  */
 export function readKernelLogNow(): string {
@@ -147,7 +150,7 @@ export function readKernelLogNow(): string {
 }
 
 /**
- * Asks the kernel's audit for its switch and its rules.
+ * Reads the switch and the rules of the kernel's audit.
  * @throws {AuditSourceError} ADDON_MISSING; AUDIT_OFF; NOT_PERMITTED; SYSTEM
  */
 export async function readAuditState(): Promise<AuditState> {
@@ -160,7 +163,7 @@ export async function readAuditState(): Promise<AuditState> {
   }
 }
 
-/** The reason of a failed `open` in words of this project; anything else is returned as it is. */
+/** Explains a failed `open`; returns any other error unchanged. */
 export function explainOpenError(error: unknown): unknown {
   if (!(error instanceof Error) || !('errno' in error) || !('step' in error)) return error
   const { errno, step } = error

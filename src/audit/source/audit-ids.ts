@@ -1,10 +1,10 @@
 import { newline } from '../../base/bytes.ts'
 import { parseAuditLine } from './audit-line.ts'
 
-/** Two processors may make their records in another order than that in which they are sent: seconds. */
+/** Seconds: two processors may create records in another order than they are sent. */
 const outOfOrder = 1
 
-/** Audit ids, with how many records have each. */
+/** Audit ids, with the number of records of each. */
 export class AuditIds {
   readonly #counts = new Map<string, number>()
   #newest = Number.NEGATIVE_INFINITY
@@ -15,7 +15,7 @@ export class AuditIds {
     this.#newest = Math.max(this.#newest, time)
   }
 
-  /** One of its records is done with. @returns false when there is none */
+  /** Removes one of its records. @returns false if there is none */
   take(id: string): boolean {
     const count = this.#counts.get(id) ?? 0
     if (count > 1) this.#counts.set(id, count - 1)
@@ -28,9 +28,10 @@ export class AuditIds {
   }
 
   /**
-   * Moves the lines that have none of these ids to the beginning of the bytes, and forgets the ids once a line is later than all.
-   * @param bytes lines of a batch of the multicast
-   * @returns how many bytes that is
+   * Moves lines with none of these ids to the start of the bytes, and forgets the ids once a line is later than all of
+   * them.
+   * @param bytes lines of a multicast batch
+   * @returns the number of remaining bytes
    */
   leaveOut(bytes: Uint8Array): number {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,11 +1,11 @@
 import { isOfPacket } from '../decode/packet-line.ts'
 
-/** An audit record in a log that is not ours. */
+/** An audit record in another program's log. */
 export interface AuditLine {
-  /** Seconds since the epoch, as the kernel has given it. */
+  /** Seconds since the epoch, from the kernel. */
   time: number
   serial: number
-  /** `<seconds>.<milliseconds>:<serial>`. All records of one system call have the same. */
+  /** `<seconds>.<milliseconds>:<serial>`. All records of one system call share it. */
   id: string
   /** The record, from its type on, as in a batch of the format `auditlog`. */
   text: string
@@ -13,33 +13,36 @@ export interface AuditLine {
 
 const record = /^(?:node=\S+ )?type=\S+ (?:msg=)?audit\((\d{1,11}\.\d{3}):(\d{1,15})\)/
 
-/** @param text a line of auditd's log, or of a batch of the multicast; undefined for what is no record */
+/** @param text a line of auditd's log, or of a multicast batch; undefined if it is not a record */
 export function parseAuditLine(text: string): AuditLine | undefined {
   const [, time, serial] = record.exec(text) ?? []
   if (time === undefined || serial === undefined) return undefined
   return { time: Number(time), serial: Number(serial), id: `${time}:${Number(serial)}`, text }
 }
 
-/** What the kernel's own log says of audit records. */
+/** Audit records in the kernel's own log. */
 export interface KernelLog {
   /** In the order of the log. */
   records: readonly AuditLine[]
-  /** Seconds since boot of its first line; Infinity where it has none with a time. */
+  /** Seconds from boot to its first line; Infinity if no line has a time. */
   begins: number
-  /** Lines that look like records, and may be the second line of one that a process has sent, or the prefix of a netfilter rule. */
+  /**
+   * Lines that look like records, but may be the second line of a process's message, or the prefix of a netfilter rule.
+   */
   doubtful: number
 }
 
-/** Priority, time since boot, and where a kernel is built so who has said it. Behind it is any text, carriage returns included. */
+/** Priority, time since boot, and in some kernel builds the caller. Any text follows, including carriage returns. */
 const kernelLine = /^<(\d{1,4})>\[ *(\d+\.\d+)\](?:\[[ CT\d]*\])? (.*)$/s
-/** Of facility 0, which only the kernel has. */
+/** The first priority above facility 0, which only the kernel has. */
 const firstOfUsers = 8
 const byAudit = 'audit: '
 
 /**
- * Reads what syslog(2) gives. It does not escape line ends: each line of a record has the priority and the time of its first one, so
- * a line with the time of the line before it, or behind one whose time cannot be read, is not taken for a record
- * (kernel/printk/printk.c, record_print_text()). A text about a packet takes back the record before it that has its time.
+ * Parses the text of syslog(2), which does not escape line ends: each line of a record repeats the priority and time of
+ * the first. So a line with the time of the line before, or after a line with an unreadable time, is not taken for a
+ * record (kernel/printk/printk.c, record_print_text()). A text about a packet removes the record before it with the
+ * same time.
  */
 export function readKernelLog(text: string): KernelLog {
   const records: AuditLine[] = []

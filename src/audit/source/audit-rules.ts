@@ -1,8 +1,8 @@
 import { AuditSourceError } from './audit-source-error.ts'
 
 /**
- * A rule of the kernel's audit that can keep records from being made (include/uapi/linux/audit.h, struct audit_rule_data).
- * `exclude`: records of any type. `user`: what processes send.
+ * A rule of the kernel's audit that can suppress records (include/uapi/linux/audit.h, struct audit_rule_data).
+ * `exclude`: records of any type. `user`: messages of processes.
  */
 export interface AuditRule {
   list: 'exclude' | 'user'
@@ -10,12 +10,12 @@ export interface AuditRule {
   fields: readonly RuleField[]
 }
 
-/** All fields of a rule have to match. */
+/** All fields of a rule must match. */
 export interface RuleField {
   field: number
   operator: number
   value: number
-  /** Of a field whose value is a text. */
+  /** For a field with a text value. */
   text?: string
 }
 
@@ -23,7 +23,10 @@ const lists: Readonly<Record<number, AuditRule['list']>> = { 0: 'user', 5: 'excl
 const prepend = 0x10
 const never = 0
 const mostFields = 64
-/** 32-bit numbers before a rule's texts: flags, action, number of fields, the mask, fields, values, operators, bytes of the texts. */
+/**
+ * 32-bit numbers before a rule's texts: flags, action, number of fields, the mask, fields, values, operators, bytes of
+ * the texts.
+ */
 const at = { flags: 0, action: 4, count: 8, fields: 268, values: 524, operators: 780, texts: 1040 } as const
 
 const operators: Readonly<Record<number, string>> = {
@@ -38,7 +41,7 @@ const operators: Readonly<Record<number, string>> = {
 }
 
 const messageType = 12
-/** Fields of the process that the kernel compares before it makes a record (kernel/auditfilter.c, audit_filter()). */
+/** Process fields that the kernel compares before it creates a record (kernel/auditfilter.c, audit_filter()). */
 const processFields: Readonly<Record<number, string>> = {
   0: 'pid',
   1: 'uid',
@@ -54,12 +57,12 @@ const processFields: Readonly<Record<number, string>> = {
 }
 /** Their value is the length of a text. */
 const textFields = new Set([13, 14, 15, 16, 17, 112])
-/** auditctl takes these by name. */
+/** auditctl accepts these names. */
 const typeNames: Readonly<Record<number, string>> = { 1107: 'USER_AVC', 1326: 'SECCOMP', 1400: 'AVC' }
 
 /**
- * Reads what the addon gives: each rule behind its length.
- * @throws {AuditSourceError} SYSTEM for bytes that are no rules
+ * Parses the addon's rules: each rule after its length.
+ * @throws {AuditSourceError} SYSTEM for bytes that are not rules
  */
 export function parseAuditRules(bytes: Uint8Array): AuditRule[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -94,16 +97,16 @@ function parseRule(rule: DataView): AuditRule {
 const malformed = (): AuditSourceError =>
   new AuditSourceError('SYSTEM', "read the rules of the kernel's audit: they have another form", 'report the kernel')
 
-/** What rules keep of the records of one type. */
+/** How rules suppress records of one type. */
 export interface Dropped {
-  /** `some`: of the processes that further fields of the rule match. */
+  /** `some`: only of processes that match the rule's other fields. */
   extent: 'all' | 'some'
   rule: AuditRule
 }
 
 /**
- * Whether rules keep records of a type from being made. The kernel goes through a list until a rule matches; on `exclude` that drops
- * the record whatever its action, on `user` an action `always` keeps it.
+ * Whether rules suppress records of a type. The kernel stops at the first rule that matches; on `exclude` a match drops
+ * the record whatever the rule's action, on `user` the action `always` keeps it.
  * @param sent processes send records of this type
  */
 export function droppedBy(rules: readonly AuditRule[], type: number, sent = false): Dropped | undefined {
@@ -132,8 +135,8 @@ function droppedByList(rules: readonly AuditRule[], type: number): Dropped | und
 }
 
 /**
- * What a rule may do with a record of a type, depending on the process: match it, leave it to the next rule, or end the list, as the
- * kernel does at a field that it knows and does not compare here.
+ * Possible outcomes of a rule for a record of a type, depending on the process: match, go to the next rule, or end the
+ * list, as the kernel does at a known field that it does not compare here.
  */
 function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: boolean; stop: boolean } {
   let [pass, stop] = [false, false]
@@ -146,7 +149,7 @@ function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: 
   return { match: fields.length > 0, pass: pass || fields.length === 0, stop }
 }
 
-/** As the kernel compares numbers (audit_comparator()). */
+/** Like the kernel's comparison of numbers (audit_comparator()). */
 export function compare(left: number, operator: number, right: number): boolean {
   switch (operators[operator]) {
     case '=':
@@ -170,10 +173,10 @@ export function compare(left: number, operator: number, right: number): boolean 
   }
 }
 
-/** Characters of a rule in a message. */
+/** Maximum characters of a rule in a message. */
 const longestText = 300
 
-/** The rule in auditctl's words, behind `-a` or `-d`. */
+/** The rule in auditctl's notation, after `-a` or `-d`. */
 export function ruleText({ list, action, fields }: AuditRule): string {
   const words = fields.map(({ field, operator, value, text }) => {
     const name = field === messageType ? 'msgtype' : (processFields[field] ?? `f${field}`)
@@ -184,5 +187,5 @@ export function ruleText({ list, action, fields }: AuditRule): string {
   return whole.length > longestText ? `${whole.slice(0, longestText)}…` : whole
 }
 
-/** For a shell, where a person puts it. */
+/** Quoted for a shell, where a user pastes it. */
 const quoted = (word: string): string => (/^[\w=,.:/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

@@ -1,14 +1,14 @@
 import type { LogField } from '../../base/log-fields.ts'
 
 /**
- * Why an audit source, or the reports of forks, cannot be opened.
+ * Why an audit source, or the fork reports, cannot be opened.
  * - ADDON_MISSING: the native addon is not built, or not for this Node.js
  * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
  * - NOT_PERMITTED: a capability is missing
- * - WRONG_NETWORK: not in the host's network namespace, where alone the kernel sends records
- * - WRONG_PROCESSES: not in the host's PID namespace, where alone the kernel reports forks
- * - NO_CONNECTOR: the kernel reports no forks
- * - MISSING: there is no such file
+ * - WRONG_NETWORK: not in the host's network namespace; the kernel sends records only there
+ * - WRONG_PROCESSES: not in the host's PID namespace; the kernel reports forks only there
+ * - NO_CONNECTOR: the kernel does not report forks
+ * - MISSING: the file does not exist
  * - SYSTEM: any other failed system call
  */
 export type AuditSourceCode =
@@ -21,13 +21,11 @@ export type AuditSourceCode =
   | 'MISSING'
   | 'SYSTEM'
 
-/**
- * Thrown when an audit source cannot be opened or breaks. The caller falls back to another source and logs `remedy`.
- */
+/** An audit source that cannot be opened, or broke. The caller falls back to another source and logs `remedy`. */
 export class AuditSourceError extends Error {
   override readonly name = 'AuditSourceError'
   readonly code: AuditSourceCode
-  /** What the person who runs the agent can do about it. */
+  /** What the administrator of the agent can do. */
   readonly remedy: string
   /** Values of the failed step: its name, the errno. */
   readonly context: Readonly<Partial<Record<LogField, string | number>>>

@@ -8,17 +8,17 @@ import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from
 import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.ts'
 import type { WrittenRecords } from './written-records.ts'
 
-/** How far a ring is read, and its losses are counted, as of one moment. */
+/** How far a ring was read, and its losses counted, at one moment. */
 export interface RingPlace {
-  /** Of the ring: positions and counts of another one mean nothing for it. */
+  /** Id of the ring: another ring's positions and counts do not apply to it. */
   id: number
   position: number
   ringFull: number
   noScratch: number
 }
 
-/** As it comes out of a checkpoint; undefined when it is none. */
-/** As it comes out of a checkpoint; undefined when it is none. */
+/** Parses a checkpoint's value; undefined if it is not a place. */
+/** Parses a checkpoint's value; undefined if it is not a place. */
 export function parseRingPlace(value: unknown): RingPlace | undefined {
   if (!Value.Check(storedPlace, value)) return undefined
   const { id, position, ringFull, noScratch } = value
@@ -27,62 +27,65 @@ export function parseRingPlace(value: unknown): RingPlace | undefined {
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const storedPlace = Type.Object({
-  // As the kernel counts maps.
+  // The kernel's range of map ids.
   id: Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 }),
   ...{ position: count, ringFull: count, noScratch: count },
 })
 
-/** Of the programs' counters, in one ring. */
+/** The programs' counters, of one ring. */
 interface LossMark {
   ring: NativeRing
   ringFull: number
   noScratch: number
 }
 
-/** Behind a batch of one ring. */
+/** End of a batch of one ring. */
 interface RingPosition {
   ring: NativeRing
   at: number
 }
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder' | 'from'>> {
-  /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. Undefined: they are gone for good. */
+  /**
+   * Folder with the pinned maps of the programs in force. It changes when they are reloaded. Undefined: they are gone
+   * for good.
+   */
   folder: () => string | undefined
-  /** Records a second that the programs let a container make of each kind. Default: all. */
+  /** Maximum records per second that the programs write for each container and kind. Default: no limit. */
   heldRate?: number | undefined
-  /** What of the records has a line already. Default: none. */
+  /** Records that already have a line. Default: none. */
   written?: WrittenRecords
-  /** Places that an agent before this one stored, by names. */
+  /** Places that an earlier agent stored, by name. */
   places?: Readonly<Record<string, unknown>>
   addon?: RingAddon
 }
 
 export interface BpfRingStats extends SourceStats {
-  /** Records that were put into a batch. */
+  /** Records put into a batch. */
   records: number
   readonly dropped: {
     /** The ring was full. */
     readonly ringFull: number
-    /** There was no memory to make a record in. */
+    /** There was no memory for a record. */
     readonly noMemory: number
     readonly malformed: number
   }
   stalls: number
-  /** Records that the programs held back, and no agent before this one has said. */
+  /** Records that the programs held back, and that no earlier agent reported. */
   heldBack: number
 }
 
-/** Of one batch, unless asked for otherwise. */
+/** Default size of a batch. */
 export const ringBatchBytes = 512 * 1024
 const defaults = { batchBytes: ringBatchBytes, batches: 16, flushMs: 0, napMs: 1 }
 const fromKernel = { id: 0, position: 0 }
 
-/** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
+/** Maximum kept buffers for later batches: rarely are more in use at a time. */
 export const spareBatches = 8
 
 /**
- * Records of the BPF programs, which stay in the kernel's ring until they are in the log: also while no agent runs. What an agent had
- * read that was killed is read again by the next one.
+ * Records of the BPF programs, which stay in the kernel's ring until they are in the log, even while no agent runs.
+ * After a kill, the next agent reads the unwritten ones again.
  */
 export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly name = 'bpf'
@@ -96,19 +99,19 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly #memory: BufferStore<SharedArrayBuffer>
   #folder: string
   #ring: NativeRing
-  /** Of rings that were read before this one, and are closed. */
+  /** Counts of closed rings that were read before this one. */
   #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0, heldBack: 0 }
-  /** Of the counters of the programs, what was said of them before the ring was opened. */
+  /** The programs' counts that were reported before the ring was opened. */
   #said = { ringFull: 0, noScratch: 0, heldBack: 0 }
-  /** The same of this ring, as an agent that comes after finds it. */
+  /** The same for this ring, as the next agent finds them. */
   #noted = { ringFullNoted: 0, noScratchNoted: 0 }
-  /** Of the programs of this ring, and of those before. */
+  /** Held-back counts of this ring's programs, and of earlier ones. */
   #held: HeldByPrograms[] = []
-  /** Of this ring. */
+  /** Id of this ring. */
   #id = 0
   #mark: LossMark | undefined
   #wake: () => void = () => undefined
-  /** The last look found the programs gone. */
+  /** The last check found the programs gone. */
   #gone = false
   #reading = false
   #stopping = false
@@ -123,7 +126,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#ring = this.#open()
   }
 
-  /** The batches, for one reader, with their positions. */
+  /** The batches with their positions, for one reader. */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     if (this.#reading) throw new Error('a ring has one reader')
     this.#reading = true
@@ -146,8 +149,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * All records up to the position are in the log, or in a count that is said or stored, and so are the losses up to the mark. Those of a
-   * ring that is closed may come when another one is read.
+   * All records up to the position are in the log, or in a count that is reported or stored, and so are the losses up
+   * to the mark. Calls for a closed ring may come while another one is read.
    */
   written(position: unknown, lossMark?: unknown): void {
     const [reached, mark] = [position as RingPosition | undefined, lossMark as LossMark | undefined]
@@ -189,7 +192,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     await this.#held.find((one) => one.has(records))?.note(records)
   }
 
-  /** An agent before this one said so many, and could not note it any more. */
+  /** An earlier agent reported this count, but could not note it. */
   async noteHeldBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const held = this.#held.find((one) => one.has(records))
     await held?.noteBefore(records)
@@ -211,7 +214,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#wake()
   }
 
-  /** Counts so far; also after the end. Programs that were loaded anew have another ring, which is read when this one is empty. */
+  /** Counts so far; also after the end. Reloaded programs have another ring, which is read when this one is empty. */
   stats(): BpfRingStats {
     if (!this.#stopping && this.#isLeft()) this.#addon.stop(this.#ring)
     const { records, dropped, stalls, heldBack } = this.#before
@@ -229,7 +232,10 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     }
   }
 
-  /** Programs go some milliseconds after their pins: where no others come, their ring is read until the look after that. */
+  /**
+   * Programs disappear some milliseconds after their pins: if no others come, read their ring until the check after
+   * that.
+   */
   #isLeft(): boolean {
     const folder = this.#options.folder()
     const wasGone = this.#gone
@@ -237,7 +243,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     return folder === undefined ? wasGone : folder !== this.#folder
   }
 
-  /** How much of a batch is left when what has a line is left out. */
+  /** Bytes of a batch that remain after removing records that have a line. */
   #unwritten(bytes: Uint8Array): number | Promise<number> {
     const { written } = this.#options
     return written === undefined || written.done ? bytes.length : written.leaveOut(bytes)

@@ -1,15 +1,15 @@
 import { type FSWatcher, watch } from 'node:fs'
 
-/** Says once that something happened to a file. It may miss a change, so whoever waits also looks from time to time. */
+/** Reports once that a file changed. It may miss a change, so its user also polls. */
 export interface ChangeHint {
-  /** Calls back at the next change of the file at `path`; in place of what was armed before. */
+  /** Calls back at the next change of the file at `path`; replaces an earlier call. */
   arm(path: string, changed: () => void): void
   disarm(): void
 }
 
 /**
- * inotify, armed for one event only: a watcher that stays calls back for every single write, which costs more than the
- * reading when there are many.
+ * inotify, armed for one event only: a permanent watcher calls back for every write, which costs more than reading when
+ * there are many.
  */
 export class InotifyHint implements ChangeHint {
   #watcher: FSWatcher | undefined
@@ -19,7 +19,7 @@ export class InotifyHint implements ChangeHint {
     try {
       this.#watcher = watch(path, { persistent: false })
     } catch {
-      return // no such file, or no watch left: the next look comes by time
+      return // The file does not exist, or no watch is left: polling finds the change.
     }
     const once = () => {
       this.disarm()

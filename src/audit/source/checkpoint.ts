@@ -11,7 +11,7 @@ import { type Present, passedBetween, presentOf, type StoredMoment, storedMoment
 import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
-  /** Milliseconds between two writes, at least. Default 1,000. */
+  /** Minimum milliseconds between two writes. Default 1,000. */
   everyMs?: number
   clock?: Clock
   present?: Present
@@ -19,14 +19,14 @@ export interface CheckpointOptions {
 }
 
 /**
- * What an earlier run left.
- * - none: it is the first start here
- * - other: the run before used another source, so what it had read of this one is not known
- * - unreadable: the checkpoint is there and cannot be used
+ * An earlier run's state.
+ * - none: this is the first start here
+ * - other: the earlier run used another source, so the position in this one is unknown
+ * - unreadable: the checkpoint exists but cannot be used
  */
 export type Saved =
   | { kind: 'found'; position: unknown }
-  /** `seen`: until when something was read; undefined where it is not known. */
+  /** `seen`: when something was last read; undefined if unknown. */
   | { kind: 'other'; seen: StoredMoment | undefined }
   | { kind: 'none' | 'unreadable' }
 
@@ -34,9 +34,9 @@ const stored = Type.Object({
   version: Type.Union([Type.Literal(1), Type.Literal(2)]),
   source: Type.String({ maxLength: 4_096 }),
   position: Type.Unknown(),
-  /** When it was written. Files of earlier versions have only the time of day, or nothing. */
+  /** When it was written. Files of earlier versions have only the wall-clock time, or nothing. */
   seen: Type.Optional(Type.Union([storedMoment, storedTime])),
-  /** What does not fit of these two is left out by itself. */
+  /** Invalid entries of these two are ignored one by one. */
   counts: Type.Optional(Type.Array(Type.Unknown())),
   parts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   generation: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER - 2 ** 32 })),
@@ -49,30 +49,30 @@ const storedPart = Type.Object({
 
 interface Content extends Omit<Static<typeof stored>, 'seen' | 'counts' | 'parts' | 'generation'> {
   seen?: StoredMoment
-  /** Counts of the source that no line has said. */
+  /** The source's counts that no line has reported. */
   counts: readonly Statement[]
-  /** Of all other sources, by their names. */
+  /** Parts of all other sources, by name. */
   parts: Readonly<Record<string, Part>>
-  /** Counts up with each write. */
+  /** Increases with each write. */
   generation: number
 }
 
-/** What an earlier run left beside a position. */
+/** What an earlier run left besides a position. */
 export interface Left {
-  /** Counts that no line has said, or whose line has the id that they have. */
+  /** Counts that no line has reported, or whose line has their id. */
   counts: readonly Statement[]
-  /** Where other sources go on, by their names. */
+  /** Where other sources continue, by name. */
   places: Readonly<Record<string, unknown>>
 }
 
-/** Bytes of one copy of the content. The file has four, which take turns: two that are synced, and two for writes that are not. */
+/** Bytes of one copy of the content. The file has four copies in rotation: two for synced writes, two for others. */
 const slotBytes = 128 * 1024
 const slots = 4
 
 /**
- * Keeps on disk how far the output has got, with the counts that belong to that: whatever kills the agent, both are of the same moment.
- * The file has its room from the beginning, so that a full disk takes nothing of it. One source at a time is in use, and the file names it: a position of
- * another source is never taken up again, or what came through this one meanwhile would come twice.
+ * Stores on disk how far the output got, together with the matching counts, so that both are of the same moment after
+ * any kill. The file is allocated in full at the start, so a full disk does not matter. It names the one source in use:
+ * another source's position is never continued, because the records read in between would come twice.
  */
 export class Checkpoint {
   readonly path: string
@@ -82,7 +82,7 @@ export class Checkpoint {
   readonly #notify: Notify
   #source: string | undefined
   #wanted: unknown
-  /** Of the position, where no source has moved it in this run. */
+  /** Time of the position, if no source moved it in this run. */
   #seen: StoredMoment | undefined
   #counts: readonly Statement[] = []
   #parts: Readonly<Record<string, Part>> = {}
@@ -111,7 +111,7 @@ export class Checkpoint {
     this.#notify = notify
   }
 
-  /** What the last run left beside a position. What cannot be read, `read` reports. */
+  /** The last run's state besides a position. `read` reports an unreadable file. */
   async left(): Promise<Left> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     const parts = Object.entries(content?.parts ?? {})
@@ -121,7 +121,7 @@ export class Checkpoint {
     }
   }
 
-  /** What the last run left for `source`. Never throws: what cannot be read is reported. */
+  /** The last run's state for `source`. Never throws: it reports an unreadable file. */
   async read(source: string): Promise<Saved> {
     try {
       const content = parseContent(await readBounded(this.path))
@@ -138,16 +138,17 @@ export class Checkpoint {
     }
   }
 
-  /** Milliseconds since the last run wrote it, whatever its source; undefined where nothing tells. What cannot be read, `read` reports. */
+  /**
+   * Milliseconds since the last run wrote it, for any source; undefined if unknown. `read` reports an unreadable file.
+   */
   async seenAgo(): Promise<number | undefined> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     return content?.seen && passedBetween(content.seen, this.#present())
   }
 
   /**
-   * From now on `source` is in use, beginning at `position`; undefined for sources that cannot go back. On disk when
-   * this returns.
-   * @param left what the last run left, and is not said yet
+   * Switches to `source`, starting at `position`; undefined for sources that cannot go back. On disk when it returns.
+   * @param left the last run's unreported state
    */
   async begin(source: string, position: unknown, { counts, places }: Left = { counts: [], places: {} }): Promise<void> {
     this.#source = source
@@ -157,7 +158,7 @@ export class Checkpoint {
     await this.flush()
   }
 
-  /** There is no source that has a position: what an earlier run stored of one stays, and other sources have their counts stored. */
+  /** Runs without a source that has a position: an earlier position stays, and other sources can store their counts. */
   async beginWithout({ counts, places }: Left): Promise<void> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     this.#source = content?.source ?? ''
@@ -170,8 +171,8 @@ export class Checkpoint {
   }
 
   /**
-   * The output of everything up to `position` is on disk, but for the counts. Cheap: written later, and only the last one.
-   * @param position undefined: as before, once there was one
+   * All output up to `position`, except the counts, is on disk. Cheap: only the last call is written, later.
+   * @param position undefined: unchanged
    */
   commit(position: unknown, counts: readonly Statement[] = []): void {
     if (position !== undefined) this.#wanted = position
@@ -183,7 +184,7 @@ export class Checkpoint {
     })
   }
 
-  /** Stores counts of other sources, and where these go on; all that is known of such counts is given. Never throws. */
+  /** Stores other sources' counts, and where they continue; replaces all such counts. Never throws. */
   keep(parts: Readonly<Record<string, Part>>): Promise<void> {
     const places = Object.entries(this.#parts).map(([name, { place }]) => [name, place])
     this.#parts = { ...partsOf(Object.fromEntries(places)), ...parts }
@@ -191,7 +192,7 @@ export class Checkpoint {
     return this.#writing
   }
 
-  /** Writes what was committed, now. Never throws: a failure is reported once, and tried again with the next commit. */
+  /** Writes the last commit now. Never throws: it reports a failure once, and retries with the next commit. */
   flush(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
@@ -203,7 +204,7 @@ export class Checkpoint {
     return { writes: this.#writes, failures: this.#failures }
   }
 
-  /** @param isSynced it outlives a power cut */
+  /** @param isSynced the write must survive a power cut */
   async #write(isSynced = true): Promise<void> {
     if (this.#source === undefined || (isSynced && !this.#dirty)) return
     if (isSynced) this.#dirty = false
@@ -226,7 +227,7 @@ export class Checkpoint {
     }
   }
 
-  /** For a person to look at; there is one at most. */
+  /** Kept for an administrator; at most one file. */
   async #putAside(): Promise<void> {
     try {
       await rename(this.path, `${this.path}.bad`)
@@ -259,7 +260,7 @@ export class Checkpoint {
   }
 }
 
-/** The code of a system error; a bug is thrown on. */
+/** The code of a system error; rethrows a bug. */
 function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   throw error
@@ -309,7 +310,7 @@ function contentOf(text: string): Content | undefined {
 const statementsIn = (values: readonly unknown[] = []): Statement[] =>
   values.filter((value) => Value.Check(statement, value))
 
-/** A longer file is none of ours, whatever it begins with. */
+/** A longer file is not ours, whatever its start. */
 async function readBounded(path: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
@@ -328,7 +329,7 @@ const partsOf = (places: Readonly<Record<string, unknown>>): Record<string, Part
 const hashLength = 16
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, hashLength)
 
-/** The content as it is in a slot: of counts for which there is no room, their sum is kept. */
+/** The content for a slot: counts that do not fit are reduced to their sum. */
 function textOf(content: Content): string {
   for (const lessOf of [(counts: readonly Statement[]) => counts, withoutKinds, inOne]) {
     const less = Object.entries(content.parts).map(([name, part]) => [name, { ...part, counts: lessOf(part.counts) }])
@@ -343,7 +344,7 @@ function textOf(content: Content): string {
 const writeFlags = constants.O_RDWR | constants.O_NOFOLLOW
 const newFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
-/** Each slot has either its old content or its new one, or none that its hash fits. */
+/** Each slot has its old content, its new content, or content that its hash rejects. */
 async function writeSlot(path: string, slot: number, text: string, isSynced: boolean): Promise<void> {
   const handle = await open(path, writeFlags).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -359,7 +360,7 @@ async function writeSlot(path: string, slot: number, text: string, isSynced: boo
   }
 }
 
-/** With blanks in all other slots: what is written there later needs no more room on the disk. */
+/** Fills all other slots with spaces: later writes need no further disk space. */
 async function makeFile(path: string, slot: number, text: string): Promise<void> {
   const temporary = `${path}.new`
   const handle = await open(temporary, newFlags, 0o600)

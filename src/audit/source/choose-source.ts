@@ -5,13 +5,13 @@ import type { SourceNotice } from './source.ts'
 export const sourceKinds = ['multicast', 'file', 'kmsg'] as const
 export type SourceKind = (typeof sourceKinds)[number]
 
-/** In the order of contract.md, behind the multicast and before /dev/kmsg. */
+/** In the order of contract.md, after the multicast and before /dev/kmsg. */
 export const defaultLogPaths = ['/var/log/audit/audit.log', '/var/log/kern.log'] as const
 
-/** What the flags ask for: nothing, or one kind of source alone. */
+/** The flags' request: none, or only one kind of source. */
 export interface SourceRequest {
   kind?: SourceKind
-  /** With kind `file`. */
+  /** For the kind `file`. */
   paths?: readonly string[]
 }
 
@@ -34,7 +34,7 @@ export interface Refused {
 /** Why a source is in use; for a metric. */
 export type ChoiceReason = 'first-choice' | 'fallback' | 'forced'
 
-/** Why nothing of what is enforced is reported, and what to do about it. */
+/** Why violations are not reported, and what to do. */
 export interface NoSource {
   why: string
   remedy: string
@@ -47,21 +47,21 @@ interface Chosen {
   why: string
 }
 
-/** The one audit source in use, if any can be used: with two of them at a time every event would come twice. */
+/** The one audit source in use, if any is usable: with two, every event would come twice. */
 export type Choice<Source> = Tried &
   ({ source: Source; chosen: Chosen; none: undefined } | { source: undefined; chosen: undefined; none: NoSource })
 
 interface Tried {
-  /** What was tried before it, in order. */
+  /** Sources tried before it, in order. */
   refused: Refused[]
-  /** To be logged, once. */
+  /** Notices to log once. */
   notices: SourceNotice[]
 }
 
 /**
- * Reads the two flags that force a source.
+ * Parses the two flags that force a source.
  * @param source a kind of source
- * @param auditLogPaths paths with `|` between them; implies the kind `file`
+ * @param auditLogPaths paths separated by `|`; implies the kind `file`
  */
 export function parseRequest(
   source: string | undefined,
@@ -81,7 +81,7 @@ export function parseRequest(
   return { ok: true, request: kind === undefined ? {} : { kind } }
 }
 
-/** What may be tried, the best first. A forced source stands alone; forced files that do not exist are waited for. */
+/** The candidates, best first. A forced source is the only one; the agent waits for forced files that do not exist. */
 export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Candidate[] {
   const files = paths.map((name): Candidate => ({ kind: 'file', name, wait: false }))
   const multicast: Candidate = { kind: 'multicast', name: 'multicast', wait: false }
@@ -94,9 +94,9 @@ export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Ca
 }
 
 /**
- * Takes the first candidate that can be opened. Where the kernel records nothing, no other is looked for: no file will ever get
- * what the kernel does not say.
- * @param open throws AuditSourceError for what cannot be used; any other error is a bug and goes on
+ * Takes the first candidate that opens. If the kernel records nothing, it tries no other: no file will get the records
+ * either.
+ * @param open throws AuditSourceError for an unusable source; any other error is a bug and is rethrown
  */
 export async function chooseSource<Source>(
   request: SourceRequest,
@@ -136,7 +136,7 @@ function describe(request: SourceRequest, { kind, name, wait }: Candidate, refus
 
 function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): SourceNotice[] {
   const notices: SourceNotice[] = refused.map(({ name, code, why, remedy }) => ({
-    // A file that is not there is no trouble where another source is; the best source refused is.
+    // A missing file is not a problem if another source works; a refused better source is.
     level: code === 'MISSING' && chosen !== undefined ? 'info' : 'warn',
     code: 'audit-source-refused',
     message: `audit source not used: ${why}`,
@@ -172,7 +172,7 @@ const printkLimit = {
     'or run auditd; with neither, sysctl kernel.printk_ratelimit=0 loses fewer',
 } as const
 
-/** Files that syslog daemons write from the kernel's log; auditd's own gets its records another way. */
+/** Files that syslog daemons write from the kernel's log; auditd's file gets its records another way. */
 const kernelLogs = /^(kern|kernel|syslog|messages|dmesg|debug)\b/
 
 export function isLimitedByPrintk({ kind, name }: { kind: SourceKind; name: string }): boolean {

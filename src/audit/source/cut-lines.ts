@@ -1,38 +1,37 @@
 import { newline } from '../../base/bytes.ts'
 
-/** Bytes that are passed on of a line longer than a chunk; the kernel's longest audit record has 8,970. */
+/** Bytes kept of a line longer than a chunk; the kernel's longest audit record has 8,970. */
 const keptOfLongLine = 16_384
 /** Ends a line that was cut for its length. */
 export const cutMarker = Buffer.from(' [cut by varmor]\n')
 const lineEnd = Buffer.from('\n')
 const none = Buffer.alloc(0)
 
-/** Which bytes of a chunk make a batch, and where the next chunk begins. */
+/** Which bytes of a chunk form a batch, and where the next chunk starts. */
 export interface Cut {
-  /** The range to pass on, empty if `start` is `end`, and what to put behind it. */
+  /** The range to pass on, empty if `start` is `end`, and the text to append. */
   start: number
   end: number
   ending: Uint8Array
-  /** Bytes of the chunk that are done with. */
+  /** Bytes of the chunk that are done. */
   consumed: number
-  /** The next chunk begins in the middle of a line that is thrown away. */
+  /** The next chunk starts inside a line that is being skipped. */
   skipping: boolean
-  /** Bytes of long lines that are thrown away. */
+  /** Skipped bytes of long lines. */
   skipped: number
-  /** NULs thrown away in front of a line. */
+  /** NULs skipped before a line. */
   nuls: number
 }
 
 /**
- * Finds the whole lines of a chunk.
+ * Finds the complete lines of a chunk.
  *
- * - A last line without its newline waits for it, however long that takes: passed on in two halves it would be two
- * wrong records.
- *   When no more can come (`final`) it is passed on as it is.
- * - NULs in front of a line are what a file has where a writer kept its offset after a truncation.
+ * - A last line without a newline waits for it, however long: two halves would be two wrong records. When no more can
+ *   come (`final`), it is passed on as it is.
+ * - NULs before a line come from a writer that kept its offset after a truncation.
  *
- * @param skipping the chunk begins in a line of which the rest is to be thrown away
- * @param full the chunk has the greatest size, so a line that does not end in it is too long
+ * @param skipping the chunk starts inside a line whose rest must be skipped
+ * @param full the chunk has the maximum size, so a line that does not end in it is too long
  */
 export function cutLines(chunk: Buffer, skipping: boolean, full: boolean, final: boolean): Cut {
   const start = skipping ? chunk.indexOf(newline) + 1 : 0
@@ -44,7 +43,7 @@ export function cutLines(chunk: Buffer, skipping: boolean, full: boolean, final:
   return cutUnended(chunk, cut, full, final)
 }
 
-/** No line ends behind `cut.start`. */
+/** There is no line end after `cut.start`. */
 function cutUnended(chunk: Buffer, cut: Cut, full: boolean, final: boolean): Cut {
   const { start } = cut
   const text = behindNuls(chunk, start)
@@ -65,8 +64,8 @@ function behindNuls(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Moves what is no NUL together, in place. A Buffer, whose indexOf is several times as fast as that of other arrays.
- * @returns the number of bytes that remain
+ * Removes NULs in place. A Buffer, whose indexOf is several times as fast as other arrays'.
+ * @returns the number of remaining bytes
  */
 export function dropNuls(bytes: Buffer): number {
   let nul = bytes.indexOf(0)

@@ -2,23 +2,23 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { markBytes, type Sum } from './file-mark.ts'
 
-/** How far a file was read: what the checkpoint keeps and the next start begins with. */
+/** How far a file was read: the checkpoint stores it, and the next start continues there. */
 export interface FilePosition {
-  /** The path that is followed; the file itself may have got another name since. */
+  /** The followed path; the file itself may have been renamed since. */
   path: string
-  /** `device:inode`, or empty when there was no such file. */
+  /** `device:inode`, or empty if the file did not exist. */
   id: string
   /** Bytes. */
   offset: number
-  /** What follows is the rest of a line that was cut for its length. */
+  /** The next bytes are the rest of a line that was cut for its length. */
   skipping: boolean
-  /** The file's time of modification before the last read, nanoseconds since the epoch. */
+  /** The file's modification time before the last read, in nanoseconds since the epoch. */
   modified: string
-  /** What the file begins with. */
+  /** The file's first bytes. */
   head: Sum
-  /** What is right before the offset. */
+  /** The bytes before the offset. */
   tail: Sum
-  /** What is right behind it; only where nothing or a hole is before it. */
+  /** The bytes after the offset; only if nothing or a hole is before it. */
   ahead: Sum
 }
 
@@ -36,7 +36,7 @@ const filePosition = Type.Object({
   ...{ head: sum, tail: sum, ahead: sum },
 })
 
-/** A position as it comes out of a checkpoint, or undefined when it is none. */
+/** Parses a checkpoint's value; undefined if it is not a position. */
 export function parseFilePosition(value: unknown): FilePosition | undefined {
   if (!Value.Check(filePosition, value)) return undefined
   const { path, id, offset, skipping, modified, head, tail, ahead } = value
@@ -44,7 +44,7 @@ export function parseFilePosition(value: unknown): FilePosition | undefined {
   return { path, id, offset, skipping, modified, head, tail, ahead }
 }
 
-/** The position of a file that does not exist yet: whatever comes after `now`, in milliseconds, is unread. */
+/** The position of a file that does not exist yet: all that comes after `now` (milliseconds) is unread. */
 export function noPosition(path: string, now: number): FilePosition {
   const none = { length: 0, sum: '' }
   const modified = `${BigInt(Math.floor(now)) * 1_000_000n}`

@@ -5,19 +5,19 @@ import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-fi
 import { type ListedFile, look } from './rotated-files.ts'
 
 export interface SequenceCounts extends LineCounts {
-  /** Files that were left for the next one. */
+  /** Files left for their successor. */
   rotations: number
   /** Times that the file was truncated in place. */
   truncations: number
 }
 
-/** What a step gave: lines; or a change of the files, so that another step may give lines; or nothing now. */
+/** The result of a step: lines; a change of the files, after which another step may give lines; or nothing now. */
 export type Step = Uint8Array | 'moved' | 'nothing'
 
-/** Buffers that wait to be used again: about what is on its way to the workers at a time. */
+/** Maximum buffers kept for reuse: about as many as are on their way to workers. */
 const mostSpare = 8
 
-/** The files that one log has over its rotations, read one after the other, each to its end. */
+/** The files of one log over its rotations, read one after the other, each to its end. */
 export class FileSequence {
   readonly counts: SequenceCounts = {
     longLines: 0,
@@ -31,9 +31,12 @@ export class FileSequence {
   readonly #context: ReadContext
   readonly #report: (gap: Gap) => void
   #file: LogFile | undefined
-  /** The file behind the one at hand. That is then read once more, because its writer may have ended it in between. */
+  /**
+   * The file after the current one. The current one is read once more first, because its writer may have finished it
+   * meanwhile.
+   */
   #next: NextFile | undefined
-  /** A chunk that is read while the one before is worked on. */
+  /** A chunk that is read while the previous one is processed. */
   #ahead: Promise<Piece> | undefined
   #closed = false
 
@@ -54,21 +57,21 @@ export class FileSequence {
     if (from === 'end') await this.#file.seekEnd()
   }
 
-  /** Behind everything that `step` gave; undefined without a file. Not to be asked after `readAhead`. */
+  /** After everything that `step` returned; undefined without a file. Not valid after `readAhead`. */
   get position(): FilePosition | undefined {
     return this.#file?.position(this.#path)
   }
 
-  /** Bytes of the file at hand that wait. */
+  /** Unread bytes of the current file. */
   get behind(): number {
     return this.#file?.behind ?? 0
   }
 
-  /** Reads the next chunk already, if a whole one is there. */
+  /** Starts reading the next chunk if it is complete. */
   readAhead(): void {
     if (this.#file === undefined || this.#file.behind < this.#context.chunkBytes) return
     this.#ahead = this.#file.read(this.#context, false)
-    this.#ahead.catch(() => undefined) // whoever takes the next step gets the error
+    this.#ahead.catch(() => undefined) // The next step rethrows the error.
   }
 
   async step(): Promise<Step> {
@@ -81,7 +84,7 @@ export class FileSequence {
   }
 
   /**
-   * The first bytes of a file that was empty until now. They may be not the first ones: it may have been copied and
+   * The first bytes of a file that was empty until now. Others may have come before: the file may have been copied and
    * truncated.
    */
   async #stepBlank(file: LogFile): Promise<Step> {
@@ -104,14 +107,14 @@ export class FileSequence {
     return this.#next === undefined ? 'nothing' : this.#enter(file, this.#next)
   }
 
-  /** After `nothing`: is there a next file? Then go on stepping. */
+  /** After `nothing`: is there a next file? If so, step again. */
   async lookForNext(): Promise<boolean> {
     if (this.#file === undefined) return false
     this.#next = await findNext(this.#file, this.#path)
     return this.#next !== undefined
   }
 
-  /** How far the file at hand goes now, and whether its name is gone; undefined without a file. */
+  /** The current file's size, and whether its name is gone; undefined without a file. */
   async end(): Promise<{ id: string; size: number; deleted: boolean } | undefined> {
     const file = this.#file
     if (file === undefined) return undefined
@@ -119,13 +122,13 @@ export class FileSequence {
     return { id: file.id, size: file.offset + file.behind, deleted: await file.deleted() }
   }
 
-  /** The unfinished last line of a file to which nobody writes any more. */
+  /** The unfinished last line of a file that is no longer written. */
   async rest(): Promise<Uint8Array | undefined> {
     const piece = await this.#file?.read(this.#context, true)
     return piece?.kind === 'lines' ? piece.bytes : undefined
   }
 
-  /** Memory of lines that were given, for the next ones. */
+  /** Takes back the memory of returned lines. */
   giveBack(buffer: ArrayBufferLike): void {
     if (buffer instanceof SharedArrayBuffer) this.#context.memory.give(buffer)
   }
@@ -152,9 +155,8 @@ export class FileSequence {
   }
 
   /**
-   * Opens the next file and reads its first lines. If it was rotated away meanwhile, that does not count: a new look
-   * finds what is the next one now. From then on what was read of it shows whether it is truncated; a hole at its beginning
-   * would not.
+   * Opens the next file and reads its first lines. If it was rotated away meanwhile, it does not count: a new check
+   * finds the next file. The lines read identify the file if it is truncated later; a hole at its start would not.
    */
   async #enter(current: LogFile, { next, gaps }: NextFile): Promise<Step> {
     this.#next = undefined
@@ -191,7 +193,7 @@ export class FileSequence {
   }
 }
 
-/** A failed look counts as no: the same look is made again with the next step, and reports it. */
+/** A failed check counts as no: the next step repeats it, and reports the failure. */
 async function isStillNext(next: ListedFile, current: LogFile, path: string): Promise<boolean> {
   const still = await findNext(current, path).catch(() => undefined)
   return still?.next.path === next.path && still.next.id === next.id

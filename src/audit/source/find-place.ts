@@ -4,23 +4,23 @@ import { type ListedFile, listFiles, look, unpackedSize } from './rotated-files.
 
 /**
  * Why lines of a followed file may be missing.
- * - vanished: the file that was being read is neither there nor among its rotated successors
- * - truncated: it was cut in place, and no copy has what it held last
+ * - vanished: neither the file nor its rotated successors exist
+ * - truncated: it was cut in place, and no copy has its last content
  * - compressed: it was compressed before it was read to its end
- * - checkpoint: the checkpoint could not be used, so reading began anew
+ * - checkpoint: the checkpoint could not be used, so reading started over
  */
 export type GapReason = 'vanished' | 'truncated' | 'compressed' | 'checkpoint'
 
 export interface Gap {
   reason: GapReason
   path: string
-  /** Bytes that were not read; null: unknown, possibly none. */
+  /** Unread bytes; null: unknown, possibly none. */
   bytes: number | null
 }
 
-/** Where to read on. */
+/** Where to continue reading. */
 export interface Place {
-  /** undefined: there is no file yet. */
+  /** undefined: the file does not exist yet. */
   file: LogFile | undefined
   gaps: Gap[]
 }
@@ -32,9 +32,9 @@ export interface NextFile {
 }
 
 /**
- * Finds what a position stands for among the file at `path` and its rotated predecessors: the same file under whatever
- * name, or the copy that was made before it was truncated. Bytes that were read are the proof, not the inode number
- * alone, which is reused. Where nothing fits, everything that was written later than the last read is unread.
+ * Finds a position's file among the file at `path` and its rotated predecessors: the same file under any name, or the
+ * copy made before its truncation. The read bytes are the proof; an inode number alone is not, because it is reused. If
+ * nothing matches, all that was written after the last read is unread.
  */
 export async function findPlace(position: FilePosition, path: string): Promise<Place> {
   for (let attempt = 1; ; attempt++) {
@@ -48,7 +48,7 @@ export async function findPlace(position: FilePosition, path: string): Promise<P
 
 const mostAttempts = 20
 
-/** A file had another name when it was opened than when it was listed: the list is to be made anew. */
+/** A file was renamed between listing and opening: list again. */
 class RenamedMeanwhile extends Error {
   override readonly name = 'RenamedMeanwhile'
   readonly code = 'EAGAIN'
@@ -66,13 +66,13 @@ async function findPlaceNow(position: FilePosition, path: string): Promise<Place
   return copy === undefined ? placeElsewhere(position, files) : placeAfterCopy(copy, files)
 }
 
-/** Files that can be read: the one with this identity first, then from the newest to the oldest. */
+/** Readable files: first the one with this identity, then from newest to oldest. */
 function likelyFirst(files: readonly ListedFile[], id: string): ListedFile[] {
   const plain = files.filter(({ compressed }) => !compressed).toReversed()
   return [...plain.filter((file) => file.id === id), ...plain.filter((file) => file.id !== id)]
 }
 
-/** Opens the file at the position if it is that one; `shorter`: it begins so, but ends before the position. */
+/** Opens the file at the position if it matches; `shorter`: its start matches, but it ends before the position. */
 async function compare(listed: ListedFile, position: FilePosition): Promise<LogFile | 'shorter' | 'other'> {
   const file = await openListed(listed)
   let kept = false
@@ -90,8 +90,8 @@ async function compare(listed: ListedFile, position: FilePosition): Promise<LogF
 }
 
 /**
- * Copy and truncation are two steps; what came between was read from the file itself, if it was read. The copy has
- * nothing new, and the files after it are unread.
+ * Copy and truncation are two steps; data in between was read from the file itself, if at all. The copy has nothing
+ * new, and the files after it are unread.
  */
 async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): Promise<Place> {
   const gaps: Gap[] = [{ reason: 'truncated', path: copy.path, bytes: null }]
@@ -102,9 +102,9 @@ async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): P
 }
 
 /**
- * Nothing was read yet: the file is the one with the identity. If that is the live one, or there was none, files may
- * have been filled and copied or renamed since, which shows in their time of birth. That of modification will not do:
- * into an old file, too, a daemon writes for a while after its rotation.
+ * Nothing was read yet, so only the identity decides. If that file is the live one, or there was none, files may have
+ * been filled and copied or renamed since, which their birth time shows. The modification time does not: a daemon also
+ * writes to an old file for a while after rotation.
  */
 function placeOfUnread(position: FilePosition, files: readonly ListedFile[]): Promise<Place> {
   const same = files.find(({ id, compressed }) => id === position.id && !compressed)
@@ -123,12 +123,12 @@ async function placeElsewhere(position: FilePosition, files: readonly ListedFile
     const reason = files.some(({ id, live }) => live && id === position.id) ? 'truncated' : 'vanished'
     return openFirst(unread, [{ reason, path: position.path, bytes: null }])
   }
-  // The oldest of the compressed ones is the file itself; perhaps it was read to its end.
+  // The oldest compressed file is the file itself; it may have been read to its end.
   const left = size === null ? null : size - position.offset
   return openFirst(others, left === 0 ? [] : [{ reason: 'compressed', path: first.path, bytes: left }])
 }
 
-/** A compressed file has its time in whole seconds. */
+/** A compressed file stores its time in whole seconds. */
 const second = 1_000_000_000n
 
 function writtenSince(position: FilePosition, files: readonly ListedFile[]): ListedFile[] {
@@ -138,7 +138,7 @@ function writtenSince(position: FilePosition, files: readonly ListedFile[]): Lis
   )
 }
 
-/** Opens the first file that can be read, at its beginning; those before it are gaps. */
+/** Opens the first readable file at its start; the files before it are gaps. */
 async function openFirst(files: readonly ListedFile[], gaps: Gap[]): Promise<Place> {
   for (const listed of files) {
     if (listed.compressed) gaps.push(await compressedGap(listed))
@@ -157,7 +157,7 @@ async function openListed(listed: ListedFile): Promise<LogFile> {
   return file
 }
 
-/** Opens a listed file, unless another one has its name by now. */
+/** Opens a listed file, unless another file has its name by now. */
 export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | undefined> {
   try {
     const file = await LogFile.open(path)
@@ -170,8 +170,8 @@ export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | u
 }
 
 /**
- * The file that follows `file`, which has been read to its end: undefined as long as `file` is the live one, or its
- * writer has not moved on, which shows in the first bytes of the new live file.
+ * The successor of `file`, which was read to its end. Undefined while `file` is live, or while its writer has not moved
+ * on, which the first bytes of the new live file show.
  */
 export async function findNext(file: LogFile, path: string): Promise<NextFile | undefined> {
   const live = await look(path)
@@ -188,7 +188,7 @@ export async function findNext(file: LogFile, path: string): Promise<NextFile | 
   return undefined
 }
 
-/** The oldest copy of `file` that was made since this was opened, and before anything was seen in it. */
+/** The oldest copy of `file` made after it was opened and before anything was seen in it. */
 export async function findCopySince(file: LogFile, path: string): Promise<LogFile | undefined> {
   const copies = await listFiles(path)
   const copy = copies.find(({ live, compressed, born }) => !live && !compressed && born > file.modifiedBefore)

@@ -9,15 +9,15 @@ import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats 
 
 export interface FollowOptions {
   /**
-   * Where to begin: at what a checkpoint says, or in the live file. `end`, the default, is what tail does: only what
-   * is written from now on. A file that does not exist yet is read from its beginning.
+   * Where to start: at a checkpoint's position, or in the live file. The default `end` reads only what is written from
+   * now on, as tail does. A file that does not exist yet is read from its start.
    */
   from?: FilePosition | 'beginning' | 'end'
-  /** Refuse a file that does not exist, instead of waiting for it. */
+  /** Refuse a missing file instead of waiting for it. */
   mustExist?: boolean
-  /** Bytes of one batch, at most; a longer line is cut. Default 262,144. */
+  /** Maximum bytes of a batch; a longer line is cut. Default 262,144. */
   chunkBytes?: number
-  /** Milliseconds between two looks at a quiet file. Default 250. */
+  /** Milliseconds between two checks of a quiet file. Default 250. */
   pollMs?: number
   /** Milliseconds to wait at the end of a file, so that lines come in bunches. Default 5. */
   napMs?: number
@@ -27,13 +27,13 @@ export interface FollowOptions {
 }
 
 export interface FollowStats extends SourceStats, SequenceCounts {
-  /** Times that lines may be missing, by reason; how many lines is not known. */
+  /** Number of gaps by reason; the number of missing lines is unknown. */
   readonly dropped: Readonly<Record<GapReason, number>>
   batches: number
   bytes: number
-  /** Bytes of the file at hand that wait to be read. */
+  /** Unread bytes of the current file. */
   behind: number
-  /** Times that the file system refused something; tried again each time. */
+  /** Number of failed file operations; each is retried. */
   failures: number
 }
 
@@ -48,9 +48,8 @@ const remedies: Record<GapReason, string> = {
 
 /**
  * A log file that is followed over rotation (by renaming, or by copying and truncating) and restarts. The file is the
- * buffer: while nobody asks for the next batch, at most one chunk is read ahead. Every batch carries the position
- * behind it; whoever commits that once the output is on disk loses nothing, and doubles at most what was not
- * committed.
+ * buffer: without a request for the next batch, at most one chunk is read ahead. Each batch has the position after it;
+ * commit that once the output is on disk, and nothing is lost, and only uncommitted lines may come twice.
  */
 export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
@@ -69,14 +68,14 @@ export class FollowedFile implements AuditSource<FollowStats> {
   #batches = 0
   #bytes = 0
   #failures = 0
-  /** The last trouble that was reported. */
+  /** The last reported trouble. */
   #trouble = ''
-  /** Truncation was warned of. */
+  /** A truncation was warned of. */
   #warned = false
   #reading = false
   #stopping = false
   #closed = false
-  /** How often in a row there was nothing to read. */
+  /** Consecutive checks without new data. */
   #quiet = 0
 
   private constructor(path: string, options: FollowOptions) {
@@ -89,7 +88,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   /**
-   * Finds the place to begin. A file that does not exist is waited for.
+   * Finds the place to start. Waits for a file that does not exist.
    * @throws {AuditSourceError} MISSING, NOT_PERMITTED, SYSTEM
    */
   static async open(path: string, options: FollowOptions = {}): Promise<FollowedFile> {
@@ -110,7 +109,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     return source
   }
 
-  /** Behind the last batch; before the first one, where reading begins. */
+  /** After the last batch; before the first one, where reading starts. */
   get position(): FilePosition {
     return this.#position
   }
@@ -132,7 +131,9 @@ export class FollowedFile implements AuditSource<FollowStats> {
     }
   }
 
-  /** Reads what the file at hand has now, and then ends. What rotation has put behind it is left to the next start. */
+  /**
+   * Reads the rest of the current file, and then ends. Files that rotation has put after it are left to the next start.
+   */
   stop(): void {
     this.#stopping = true
     this.#pause.wake()
@@ -155,7 +156,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     return { ...counts, batches, bytes, behind, failures, dropped: { ...this.#gaps } }
   }
 
-  /** Counts that lines may be missing, and says so. */
+  /** Counts and reports a gap. */
   report({ reason, path, bytes }: Gap): void {
     this.#gaps[reason]++
     const message = 'lines of the audit log may be missing'
@@ -195,7 +196,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if (rest !== undefined) yield this.#batch(rest, false)
   }
 
-  /** Waits: first for a bunch to gather, then for the system's hint or the next look. */
+  /** Waits: first for a bunch to gather, then for the system's hint or the next poll. */
   async #idle(): Promise<void> {
     const { hint, napMs, pollMs } = this.#options
     const quiet = this.#quiet++
@@ -203,12 +204,12 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if ((await this.#tried(() => this.#files.lookForNext())) === true || this.#closed) return
     if (quiet > 1) return this.#pause.wait(pollMs)
     hint.arm(this.name, () => {
-      this.#quiet = 1 // what comes after the hint is looked at, then it is armed again
+      this.#quiet = 1 // Check after the hint, then arm it again.
       this.#pause.wake()
     })
   }
 
-  /** Does `what`. If the system refuses, says so once, waits and gives undefined, so that it is tried again. */
+  /** Runs `what`. If the system refuses, reports it once, waits, and returns undefined for a retry. */
   async #tried<T>(what: () => Promise<T>): Promise<T | undefined> {
     try {
       const done = await what()
@@ -229,7 +230,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 }
 
-/** A bug is thrown on; what the system refused has a code. */
+/** Rethrows a bug; a system error has a code. */
 function systemErrorOf(error: unknown): { code: string; message: string } {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code))
     return { code: error.code, message: error.message }

@@ -11,12 +11,12 @@ const kindNames = new Map<number, RecordKind>(
 const maps = { held: 'varmor_buckets', noted: 'varmor_held_noted' } as const
 const noteSize = bucketKey.size + 8
 
-/** What the programs of one folder hold back: their counts, and what of them was said, which outlives the agent. */
+/** The held-back counts of one folder's programs, and the reported part, which outlives the agent. */
 export class HeldByPrograms {
   readonly #addon: Pick<RingAddon, 'open' | 'entries' | 'write'>
   readonly #folder: string
   readonly #maps: NativeMaps
-  /** What was held back in all when `#rows` were read. */
+  /** The total held back when `#rows` were read. */
   #total = 0
   #rows: readonly HeldRecords[] = []
   readonly #noted = new Map<string, number>()
@@ -28,16 +28,16 @@ export class HeldByPrograms {
     const notes = addon.entries(this.#maps, maps.noted)
     for (let at = 0; at + noteSize <= notes.length; at += noteSize)
       this.#noted.set(this.#keyAt(notes, at), u64At(notes, at + bucketKey.size))
-    // Both maps are found now, and can be read when their pins are gone.
+    // This opens both maps, so they stay readable after their pins are gone.
     this.read(Number.NaN)
   }
 
-  /** What agents before this one have said. */
+  /** Counts that earlier agents reported. */
   get notedBefore(): number {
     return [...this.#noted.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** @param total of all records that the programs have held back: the maps are read when there are more */
+  /** @param total all records that the programs held back: a higher total reads the maps again */
   read(total: number): readonly HeldRecords[] {
     if (total === this.#total) return this.#rows
     this.#total = total
@@ -56,12 +56,12 @@ export class HeldByPrograms {
     return rows
   }
 
-  /** Whether the records are of these programs. */
+  /** Whether the records belong to these programs. */
   has({ key }: Pick<HeldRecords, 'key'>): boolean {
     return key.startsWith(`${this.#folder} `)
   }
 
-  /** So many were said. */
+  /** Notes a reported count. */
   async note({ key, held }: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(held), true)
@@ -69,7 +69,7 @@ export class HeldByPrograms {
     await this.#addon.write(this.#maps, [{ map: maps.noted, key: bytes, value }])
   }
 
-  /** So many were said by an agent before this one. */
+  /** Notes a count that an earlier agent reported. */
   async noteBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const { key, held } = records
     if (held <= (this.#noted.get(key) ?? 0)) return

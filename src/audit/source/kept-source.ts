@@ -19,65 +19,65 @@ const seenUntil = Type.Composite([
 ])
 
 /**
- * How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. `serial`: the
- * greatest number of a record that was taken; the kernel counts them from its boot on, whatever its clock says.
+ * How far a source without storage was read: the time until which all its records were taken. `serial`: the highest
+ * record number taken; the kernel numbers records from boot, whatever its clock says.
  */
 export type SeenUntil = Static<typeof seenUntil>
 
-/** As it comes out of a checkpoint; undefined when it is none. */
+/** Parses a checkpoint's value; undefined if it is invalid. */
 export function parseSeenUntil(value: unknown): SeenUntil | undefined {
   if (!Value.Check(seenUntil, value)) return undefined
   const { at, boot, up, serial } = value
   return { at, ...(boot !== undefined && up !== undefined && { boot, up, ...(serial !== undefined && { serial }) }) }
 }
 
-/** What the source has said while nobody listened, as far as other logs have it. */
+/** Records of the source while no agent listened, if other logs have them. */
 export interface Missed {
-  /** Until then all was taken. */
+  /** Everything before this was taken. */
   since: SeenUntil
   /**
    * @param opened when the source was opened
-   * @param stats the counts of the source
+   * @param stats the source's counts
    */
   find: (opened: Moment, stats: SourceStats) => Promise<Pick<MissedRecords, 'pieces' | 'ids'>>
 }
 
 export interface KeptSourceOptions {
-  /** Comes before all else. */
+  /** Comes before all other records. */
   missed?: Missed
   notify?: Notify
-  /** Called when events were missed because the source was away. */
+  /** Called when events were missed because the source was closed. */
   lost?: (loss: Loss) => void
   clock?: Clock
   present?: Present
   random?: Random
-  /** Milliseconds between two batches at most; without news the batch is empty and says that there was none. Default 5,000. */
+  /** Maximum milliseconds between two batches; without records the batch is empty and says so. Default 5,000. */
   aliveMs?: number
-  /** Milliseconds for which it is opened again and again before it is given up. Default 60,000. */
+  /** Milliseconds of retries to reopen it before giving up. Default 60,000. */
   patience?: number
 }
 
 const delays = { first: 100, longest: 10_000 }
-/** What the kernel has said by now is with us within this many milliseconds, unless it is lost and counted. */
+/** Milliseconds within which the kernel's records arrive, unless they are lost and counted. */
 export const underWay = 1_000
-/** Bytes of a line in which its type, time and serial are. */
+/** Maximum bytes of a line's type, time and serial. */
 const longestHead = 64
-/** Counts of one life of a source that go on with the next one. */
+/** Counts that continue from one opening of the source to the next. */
 const counters = ['received', 'passed', 'filtered', 'stalls', 'configChanges', 'exclusionsRemoved']
 
 /**
- * A source that keeps nothing for whoever comes later, such as a socket, kept open: after an error it is opened anew. Its batches say
- * until when everything was taken, so that the next start knows what was missed.
+ * Keeps a source without storage, such as a socket, open: after an error it reopens it. Its batches show until when
+ * everything was taken, so that the next start knows what was missed.
  */
 export class KeptSource implements AuditSource {
   readonly name: string
   readonly lossKinds: LossKinds
-  /** How often it was opened anew. */
+  /** Number of reopenings. */
   restarts = 0
   readonly #open: () => AuditSource
   readonly #options: Required<Omit<KeptSourceOptions, 'missed'>>
   readonly #missed: Missed | undefined
-  /** Of what was missed: the source may bring it as well. */
+  /** Ids of missed records: the source may deliver them, too. */
   #ids = new AuditIds()
   readonly #pause: Pause
   #source: AuditSource
@@ -85,12 +85,15 @@ export class KeptSource implements AuditSource {
   #seq = 0
   readonly #openedAt: Moment
   #seen: SeenUntil
-  /** What was missed is not handed on yet, so the place stays before it: an agent that ends now leaves it to the next one. */
+  /**
+   * Missed records are not passed on yet, so the position stays before them: an agent that ends now leaves them to the
+   * next one.
+   */
   #behind: boolean
   #stoppedAt: Moment | undefined
   #closed = false
 
-  /** @throws what `open` throws the first time */
+  /** @throws the first error of `open` */
   constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
     const { notify = () => undefined, lost = () => undefined, clock = systemClock, random = Math.random } = options
     const { aliveMs = 5_000, patience = 60_000, present = presentOf(clock) } = options
@@ -106,7 +109,7 @@ export class KeptSource implements AuditSource {
     this.#seen = options.missed?.since ?? this.#openedAt
   }
 
-  /** Behind the last batch. */
+  /** After the last batch. */
   get position(): SeenUntil {
     return this.#seen
   }
@@ -141,12 +144,12 @@ export class KeptSource implements AuditSource {
     await this.#source.close()
   }
 
-  /** `behind`: what was missed is still to come. */
+  /** `behind`: missed records are still to come. */
   stats(): SourceStats & { restarts: number; behind: boolean } {
     return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts, behind: this.#behind }
   }
 
-  /** Records that are under way have a moment to come into other logs. */
+  /** Gives records on their way a moment to reach other logs. */
   async *#catchUp({ find }: Missed): AsyncGenerator<SourceBatch, void, void> {
     await this.#pause.wait(underWay)
     if (this.#closed || this.#stoppedAt !== undefined) return
@@ -160,7 +163,7 @@ export class KeptSource implements AuditSource {
     this.#behind = false
   }
 
-  /** Its batches until it ends. @returns the error that ended it */
+  /** The source's batches until it ends. @returns the error that ended it */
   async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
     const batches = source[Symbol.asyncIterator]()
     try {
@@ -184,8 +187,8 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Waits for the promise, for a while each time that it is called. What is awaited again and again keeps what awaited it: a node
-   * without violations may be quiet for months, so it is awaited once.
+   * Waits for the promise, for a limited time in each call. Awaiting a promise repeatedly keeps every waiter in memory,
+   * and a node may be quiet for months, so it awaits once.
    * @returns whether it is settled
    */
   #came(next: Promise<unknown>): () => Promise<boolean> {
@@ -209,7 +212,7 @@ export class KeptSource implements AuditSource {
     }
   }
 
-  /** What is behind a batch may wait for long on a slow machine: whoever comes after a kill looks for that elsewhere. */
+  /** Data after a batch may wait long on a slow machine: after a kill, the next agent looks for it elsewhere. */
   #take(bytes: Uint8Array): void {
     const now = this.#options.present()
     const last = lastRecord(bytes)
@@ -217,7 +220,7 @@ export class KeptSource implements AuditSource {
     this.#reach(earlier(now, Math.max(underWay, behind)), last?.serial)
   }
 
-  /** By the clock since boot: an agent that starts while the time of day is set must not go back to before what it has. */
+  /** By the clock since boot: an agent that starts while the wall clock is set must not go back. */
   #reach(moment: Moment, serial?: number): void {
     if (this.#behind) return
     const { boot, up, serial: known } = this.#seen
@@ -227,7 +230,7 @@ export class KeptSource implements AuditSource {
     this.#seen = { ...seen, ...(last >= 0 && { serial: last }) }
   }
 
-  /** A batch of no records. */
+  /** A batch without records. */
   #mark(moment: Moment): SourceBatch {
     this.#reach(moment)
     const { name: source, position } = this
@@ -235,9 +238,9 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Opens it anew.
-   * @returns false when it was stopped meanwhile
-   * @throws the last error when it cannot be opened in a while: another source may be better then
+   * Reopens it.
+   * @returns false if it was stopped meanwhile
+   * @throws the last error if it stays closed: another source may be better then
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
     const { clock, present, notify, random, patience, lost } = this.#options
@@ -261,7 +264,7 @@ export class KeptSource implements AuditSource {
     return true
   }
 
-  /** Tries to open it. @param last what is wrong is thrown, for there is no more try */
+  /** Tries to open it. @param last throw the error, because there is no further try */
   #opened(last: boolean): boolean {
     let source: AuditSource
     try {
@@ -276,10 +279,10 @@ export class KeptSource implements AuditSource {
   }
 }
 
-/** The last record of a batch; undefined where it has none. */
+/** The last record of a batch; undefined if it has none. */
 function lastRecord(batch: Uint8Array): AuditLine | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
-  // Behind the beginning of a line, where processes can put nothing.
+  // From the start of a line, where processes cannot write.
   const line = bytes.lastIndexOf(newline, -2) + 1
   return parseAuditLine(bytes.toString('latin1', line, line + longestHead))
 }

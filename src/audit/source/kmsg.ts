@@ -7,16 +7,16 @@ import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type AuditSource, type LossKinds, Pause, type SourceStats } from './source.ts'
 
-/** How far the kernel's log was read. Its numbers begin anew with every boot. */
+/** How far the kernel's log was read. Its numbers restart at every boot. */
 export interface KmsgPosition {
   boot: string
   sequence: number
 }
 
-/** One read(2): the bytes of one record, or why there is none. A test gives its own. */
+/** One read(2): the bytes of one record, or why there is none. Tests replace it. */
 export interface KmsgDevice {
   /**
-   * @returns bytes put at `offset` of `buffer`; 'empty' when there is none now; 'overwritten' when the next one is gone
+   * @returns bytes put at `offset` of `buffer`; 'empty' if there are none now; 'overwritten' if the next record is lost
    */
   read(buffer: Buffer, offset: number): number | 'empty' | 'overwritten'
   close(): void
@@ -24,18 +24,18 @@ export interface KmsgDevice {
 
 export interface KmsgOptions {
   /**
-   * `now`, the default: only records from now on. A position is continued if the kernel is still the same, else from
-   * its first record.
+   * `now`, the default: only later records. A position continues if the boot is the same; otherwise reading starts at
+   * the first record.
    */
   from?: 'now' | 'beginning' | KmsgPosition
-  /** Bytes of one batch, at most. Default 131,072. */
+  /** Maximum bytes of a batch. Default 131,072. */
   chunkBytes?: number
   /**
-   * Milliseconds between two looks when nothing came. Default 100: the smallest ring of 128 KiB lasts for about 8,000
-   * records a second.
+   * Milliseconds between two checks without records. Default 100: the smallest ring of 128 KiB is enough for about
+   * 8,000 records a second.
    */
   pollMs?: number
-  /** Milliseconds until the next look when something came. Default 10. */
+  /** Milliseconds until the next check after records. Default 10. */
   napMs?: number
   clock?: Clock
   device?: KmsgDevice
@@ -46,9 +46,9 @@ export interface KmsgStats extends SourceStats {
   /** Records passed on. */
   received: number
   readonly dropped: {
-    /** Records that the kernel overwrote before they were read: gaps in the sequence of their numbers. */
+    /** Records that the kernel overwrote before they were read: gaps in their numbers. */
     readonly overwritten: number
-    /** Without a number that can be read. */
+    /** Records without a readable number. */
     readonly malformed: number
   }
   batches: number
@@ -56,22 +56,21 @@ export interface KmsgStats extends SourceStats {
 }
 
 /**
- * A record and its continuation lines fit in this (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4); else read
- * fails with EINVAL.
+ * Room for a record with its continuation lines (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4); with less,
+ * read fails with EINVAL.
  */
 const longestRecord = 16_384
 const comma = 0x2c
 /**
- * Most bytes that are read after `stop`: more than a ring holds; a kernel that never stops logging must not hold up the
- * end.
+ * Maximum bytes read after `stop`: more than a ring holds, so that a kernel that logs without end does not delay the
+ * shutdown.
  */
 const mostAfterStop = 16 * 1_048_576
 const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as const
 
 /**
- * The kernel's log. It is read without blocking, on a timer: a read that waits would hold a thread of Node.js for
- * ever, and with it the end of the process. Nearly everything is lost on the way here, in the kernel, to printk's rate
- * limit.
+ * The kernel's log. It is polled without blocking: a blocking read would hold a Node.js thread, and the end of the
+ * process, for ever. Nearly all losses happen before, in the kernel, by printk's rate limit.
  */
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
@@ -85,7 +84,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   readonly #pause: Pause
   readonly #device: KmsgDevice
   readonly #boot: string
-  /** Records are gathered here and copied out, because a look that finds nothing should make no garbage. */
+  /** Records are gathered here and copied out, so that an empty check creates no garbage. */
   readonly #buffer: Buffer
   readonly #counts = { received: 0, batches: 0, bytes: 0 }
   readonly #dropped = { overwritten: 0, malformed: 0 }
@@ -111,7 +110,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     else if (from !== 'beginning' && from.boot === this.#boot) this.#expected = from.sequence + 1
   }
 
-  /** Behind the last batch. */
+  /** After the last batch. */
   get position(): KmsgPosition {
     return { boot: this.#boot, sequence: this.#expected - 1 }
   }
@@ -157,7 +156,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     this.#dropped.malformed = 0
   }
 
-  /** Reads records until there is none or the buffer is full. @returns bytes gathered */
+  /** Reads records until there are none or the buffer is full. @returns the bytes gathered */
   #gather(): number {
     const buffer = this.#buffer
     let at = 0
@@ -169,7 +168,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     return at
   }
 
-  /** Checks the number of a record. The ones between it and the one before are lost. */
+  /** Checks a record's number. Records between it and the previous one are lost. */
   #isNew(buffer: Buffer, at: number, length: number): boolean {
     const sequence = sequenceOf(buffer, at, at + length)
     if (sequence === -1) {
@@ -206,11 +205,11 @@ function sequenceOf(buffer: Buffer, start: number, end: number): number {
 
 const kmsgPosition = Type.Object({
   boot: Type.String({ maxLength: 64 }),
-  // Before the first record it is -1.
+  // It is -1 before the first record.
   sequence: Type.Integer({ minimum: -2, maximum: Number.MAX_SAFE_INTEGER }),
 })
 
-/** A position as it comes out of a checkpoint, or undefined when it is none. */
+/** Parses a checkpoint's value; undefined if it is not a position. */
 export function parseKmsgPosition(value: unknown): KmsgPosition | undefined {
   if (!Value.Check(kmsgPosition, value)) return undefined
   const { boot, sequence } = value

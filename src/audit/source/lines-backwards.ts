@@ -4,28 +4,28 @@ import type { LogFile } from './log-file.ts'
 
 const pieceBytes = 64 * 1024
 
-/** Bytes of a line that is read at all, as of a batch of a followed file. */
+/** Maximum bytes of a line that is read, as in a batch of a followed file. */
 export const longestLine = 256 * 1024
 
 interface Line {
   offset: number
-  /** Without its end; empty for one that is too long. */
+  /** Without its line end; empty if the line is too long. */
   bytes: Buffer
 }
 
-/** The lines of a file from its last one to its first, read piece by piece: the end of a large file costs little. */
+/** A file's lines from last to first, read in pieces: the end of a large file costs little. */
 export async function* linesBackwards(
   file: Pick<LogFile, 'peek'>,
   size: number,
   piece = pieceBytes,
 ): AsyncGenerator<Line, void, void> {
-  /** What is read of the line whose beginning is not. */
+  /** The read part of a line whose start is not read yet. */
   let rest: Buffer[] = []
   let end = size
   while (end > 0) {
     const start = Math.max(0, end - piece)
     const bytes = await file.peek(start, end)
-    if (bytes.length < end - start) return // truncated meanwhile
+    if (bytes.length < end - start) return // Truncated meanwhile.
     let lineEnd = bytes.length
     for (let at = lastNewline(bytes, lineEnd); at !== -1; at = lastNewline(bytes, lineEnd)) {
       yield lineOf(start + at + 1, [bytes.subarray(at + 1, lineEnd), ...rest])

@@ -5,31 +5,31 @@ import { type Cut, cutLines, cutMarker, dropNuls } from './cut-lines.ts'
 import { FileMark, isBlank, markBytes, noSum, type Sum, sumOf } from './file-mark.ts'
 import type { FilePosition } from './file-position.ts'
 
-/** What reading on gave. */
+/** The result of a read. */
 export type Piece =
-  /** Whole lines, in memory of their own that threads share. */
+  /** Complete lines, in their own shared memory. */
   | { kind: 'lines'; bytes: Uint8Array }
-  /** Only bytes that are thrown away; there may be more. */
+  /** Only skipped bytes; there may be more. */
   | { kind: 'skipped' }
-  /** No whole line is there now. */
+  /** There is no complete line now. */
   | { kind: 'nothing' }
-  /** What was read before is no longer in the file: it was truncated, and perhaps written again. */
+  /** The file no longer contains the bytes read before: it was truncated, and perhaps rewritten. */
   | { kind: 'rewritten' }
 
 /** Counts of all files that one source has read. */
 export interface LineCounts {
-  /** Lines that were cut because they did not fit in a chunk, and the bytes that this cost. */
+  /** Lines cut because they did not fit into a chunk, and their skipped bytes. */
   longLines: number
   skippedBytes: number
-  /** NULs that were left out: holes of a truncated file. */
+  /** Skipped NULs: holes of a truncated file. */
   nulBytes: number
-  /** Last lines without an end, of files that nobody writes any more; passed on as they are. */
+  /** Last lines without a line end, in files that are no longer written; passed on as they are. */
   unfinished: number
 }
 
-/** What reading needs beside the file. */
+/** What a read needs besides the file. */
 export interface ReadContext {
-  /** Bytes of one chunk, at most. */
+  /** Maximum bytes of a chunk. */
   chunkBytes: number
   counts: LineCounts
   memory: BufferStore<SharedArrayBuffer>
@@ -39,22 +39,22 @@ const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
 const none = Buffer.alloc(0)
 
-/** An open file that is read from a position on, in large chunks up to the last newline. */
+/** An open file, read from a position in large chunks up to the last newline. */
 export class LogFile {
   readonly id: string
-  /** Time of modification when it was opened, nanoseconds since the epoch. */
+  /** Modification time at opening, in nanoseconds since the epoch. */
   readonly modifiedBefore: bigint
-  /** Bytes up to which the lines were read. */
+  /** Bytes up to which lines were read. */
   offset = 0
   #handle: FileHandle
   #mark = new FileMark(none, none)
-  /** What was seen right behind the position, and not passed on. */
+  /** Bytes after the position that were seen, but not passed on. */
   #peeked: Buffer = none
   #skipping = false
   #size: number
-  /** Nanoseconds; of the time before the last read. */
+  /** Modification time before the last read, in nanoseconds. */
   #modified: bigint
-  /** Size and time of the file when everything that can be read of it was read. */
+  /** Size and time of the file when all readable data had been read. */
   #seen = { size: -1, modified: -1n }
 
   private constructor(handle: FileHandle, id: string, size: number, modified: bigint) {
@@ -66,8 +66,8 @@ export class LogFile {
   }
 
   /**
-   * Opens a file at its beginning.
-   * @throws the system's error, or one with the code ENOTFILE for what is no regular file
+   * Opens a file at its start.
+   * @throws the system's error, or an error with the code ENOTFILE for anything but a regular file
    */
   static async open(path: string): Promise<LogFile> {
     const handle = await open(path, readFlags)
@@ -87,17 +87,17 @@ export class LogFile {
     return this.#modified
   }
 
-  /** Nothing was ever seen in it. */
+  /** No data was ever seen in it. */
   get blank(): boolean {
     return this.offset === 0 && this.#peeked.length === 0
   }
 
-  /** Bytes that are known to be there and were not read. */
+  /** Bytes that exist and were not read. */
   get behind(): number {
     return Math.max(0, this.#size - this.offset)
   }
 
-  /** Goes to `offset`. In the middle of a line the rest of that line is left out. */
+  /** Moves to `offset`. Inside a line, the rest of that line is skipped. */
   async seek(offset: number, skipping?: boolean): Promise<void> {
     const [head, tail] = [await this.#bytes(0, offset), await this.#bytes(Math.max(0, offset - markBytes), offset)]
     this.#mark = new FileMark(head, tail)
@@ -110,7 +110,7 @@ export class LogFile {
     await this.seek(this.#size)
   }
 
-  /** Does this file begin as the one of a position, and is it the same around the position? */
+  /** Does this file start like a position's file, and does it match around the position? */
   async compare({ head, tail, ahead, offset }: FilePosition): Promise<{ begins: boolean; same: boolean }> {
     const has = async (start: number, sum: Sum) => sumOf(await this.#bytes(start, start + sum.length)).sum === sum.sum
     const begins = await has(0, head)
@@ -118,18 +118,18 @@ export class LogFile {
     return { begins: begins && head.length > 0, same }
   }
 
-  /** As of what was passed on and thrown away so far. */
+  /** The position after all passed and skipped bytes. */
   position(path: string): FilePosition {
     const { id, offset } = this
     const sums = { ...this.#mark.sums(), ahead: noSum }
-    // Where nothing but a hole is before the position, what is behind it has to distinguish the file from others.
+    // If only a hole is before the position, the bytes after it must identify the file.
     if (isBlank(this.#mark.tail) && !isBlank(this.#peeked)) sums.ahead = sumOf(this.#peeked)
     return { path, id, offset, skipping: this.#skipping, modified: `${this.#modified}`, ...sums }
   }
 
   /**
-   * Reads on by one chunk. The position moves with it, so two reads never give the same bytes.
-   * @param final nothing is written to this file any more: an unfinished last line is passed on
+   * Reads the next chunk. The position moves with it, so two reads never return the same bytes.
+   * @param final the file is no longer written: pass on an unfinished last line
    */
   async read({ chunkBytes, counts, memory }: ReadContext, final: boolean): Promise<Piece> {
     if (this.behind < chunkBytes) {
@@ -141,32 +141,32 @@ export class LogFile {
     const room = Math.min(this.behind, chunkBytes)
     const buffer = Buffer.from(memory.atLeast(tail.length + room + cutMarker.length))
     const { bytesRead } = await this.#handle.read(buffer, 0, tail.length + room, this.offset - tail.length)
-    // What is around the position is read again with every chunk: no truncation goes unseen, however fast the file
+    // Each chunk includes the bytes before the position again: this detects every truncation, however fast the file
     // grows back.
     if (!tail.equals(buffer.subarray(0, Math.min(tail.length, bytesRead)))) return { kind: 'rewritten' }
     const chunk = buffer.subarray(tail.length, bytesRead)
     const seen = this.#peeked.subarray(0, room)
     if (!seen.equals(chunk.subarray(0, seen.length))) return { kind: 'rewritten' }
-    // A read is not one moment: a file that was truncated and written in the middle of it gave half a line of each.
+    // A read is not atomic: if the file was truncated and written meanwhile, it returns half a line of each state.
     const begin = buffer.subarray(0, Math.min(bytesRead, tail.length + markBytes))
     const again = await this.peek(this.offset - tail.length, this.offset - tail.length + begin.length)
     if (!begin.equals(again)) return { kind: 'rewritten' }
     return this.#take(chunk, cutLines(chunk, this.#skipping, chunk.length === chunkBytes, final), counts)
   }
 
-  /** Is the file gone from its directory? */
+  /** Whether the file is gone from its directory. */
   async deleted(): Promise<boolean> {
     return (await this.#handle.stat()).nlink === 0
   }
 
-  /** Waits for a read under way. */
+  /** Waits for a running read. */
   async close(): Promise<void> {
     await this.#handle.close()
   }
 
   #take(chunk: Buffer, cut: Cut, counts: LineCounts): Piece {
     this.#peeked = Buffer.from(chunk.subarray(cut.consumed, cut.consumed + markBytes))
-    // A read may give less than there is.
+    // A read may return fewer bytes than exist.
     if (chunk.length === this.behind && (cut.consumed === 0 || cut.consumed === chunk.length))
       this.#seen = { size: this.#size, modified: this.#modified }
     if (cut.consumed === 0) return { kind: 'nothing' }
@@ -185,14 +185,14 @@ export class LogFile {
     return this.#seen.size === this.#size && this.#seen.modified === this.#modified
   }
 
-  /** Looks how long the file is now. */
+  /** Reads the file's current size. */
   async look(): Promise<void> {
     const { size, mtimeNs } = await statOf(this.#handle)
     this.#size = size
     this.#modified = mtimeNs
   }
 
-  /** The bytes from `start` to `end`, or fewer where the file ends; the position stays. */
+  /** The bytes from `start` to `end`, or fewer at the end of the file; the position stays. */
   async peek(start: number, end: number): Promise<Buffer> {
     const buffer = Buffer.alloc(Math.max(0, end - start))
     const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, start)
@@ -204,7 +204,7 @@ export class LogFile {
   }
 }
 
-/** The lines of a cut. Behind a chunk its buffer has room for the longest ending. */
+/** The lines of a cut. The buffer has room for the longest ending after a chunk. */
 function withEnding(chunk: Buffer, { start, end, ending }: Cut, counts: LineCounts): Uint8Array {
   const kept = dropNuls(chunk.subarray(start, end))
   counts.nulBytes += end - start - kept

@@ -13,18 +13,18 @@ import { listFiles } from './rotated-files.ts'
 import type { Notify } from './source.ts'
 import type { FindWritten } from './written-records.ts'
 
-/** The kernel's limit of what goes through printk (sysctl kernel.printk_ratelimit, printk_ratelimit_burst). */
+/** The kernel's rate limit of printk (sysctl kernel.printk_ratelimit, printk_ratelimit_burst). */
 export interface PrintkLimit {
-  /** Seconds; 0 where there is no limit. */
+  /** Seconds; 0 for no limit. */
   interval: number
   burst: number
 }
 
-/** Where records are kept that nobody listened to. A test gives its own. */
+/** Logs with records from while no agent listened. For tests. */
 export interface MissedPorts {
-  /** Finds the ids of records that have a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
+  /** Finds the ids of records with a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
   findWritten: FindWritten
-  /** What the kernel keeps of its own log, as syslog(2) gives it. */
+  /** The kernel's own log, as syslog(2) returns it. */
   kernelLog?: () => string
   /** Path of auditd's log. */
   auditLog?: string
@@ -36,17 +36,20 @@ export interface MissedPorts {
   notify?: Notify
 }
 
-/** A time in which no agent listened, in unix seconds. */
+/** A time without a listening agent, in Unix seconds. */
 export interface Gap {
-  /** By the time of day as it was when the gap began, and as it is since it ended: it may have been set in between. */
+  /**
+   * By the wall clock at the start of the gap, and by the wall clock since its end, because the clock may have been set
+   * in between.
+   */
   spans: readonly [Span, Span]
-  /** When it ended, by the time of day since then. */
+  /** Its end, by the wall clock since then. */
   until: number
-  /** When it began, in seconds since this boot; left out where that was another one. */
+  /** Its start, in seconds since this boot; absent for an earlier boot. */
   uptime?: number
-  /** The greatest number of a record that was taken before, of this boot. */
+  /** The highest record number taken before it, in this boot. */
   serial?: number
-  /** The number of the process that has the kernel's records instead of its log; 0 for none, null where that is not known. */
+  /** Pid of the process that receives the kernel's records instead of its log; 0 for none, null if unknown. */
   auditd: number | null
 }
 
@@ -55,28 +58,33 @@ interface Span {
   until: number
 }
 
-/** Records of a gap that have no line yet. */
+/** Records of a gap without a line yet. */
 export interface MissedRecords {
-  /** In the form of a batch of the format `auditlog`, in pieces. */
+  /** In the format `auditlog`, in pieces. */
   pieces: Uint8Array[]
   records: number
-  /** Records that the source may bring as well. */
+  /** Records that the source may deliver, too. */
   ids: AuditIds
-  /** There were no others: what had been said without a gap in the kernel's numbers is there. */
+  /** No others existed: all records of the gap were found, without a gap in the kernel's numbers. */
   whole: boolean
 }
 
-/** Of an audit log, from its end, that is searched. */
+/** Maximum bytes of an audit log that are searched, from its end. */
 const mostBytes = 32 * mebibyte
 const pieceBytes = 512 * 1024
 /** Seconds. The kernel's times are those of its last tick. */
 const tick = 0.01
-/** Seconds by which clocks are slewed and read apart; more is a time of day that was set. */
+/**
+ * Seconds of slewing and of delay between reads of two clocks; a larger difference means that the wall clock was set.
+ */
 const slewed = 5
-/** Records that processors may make in another order than that of their numbers. */
+/** Maximum records out of the order of their numbers, when several processors create them. */
 const outOfOrder = 100
 
-/** Reads what was said in a gap from the logs of the kernel and of auditd, of which one usually has it. Never throws for what it cannot read. */
+/**
+ * Reads the records of a gap from the kernel's log and auditd's, of which usually one has them. Never throws for an
+ * unreadable log.
+ */
 export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {
   const { limit = printkLimit, findWritten } = ports
   const kernel = kernelLogOf(ports, gap)
@@ -85,7 +93,7 @@ export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRe
   const since = firstOf(gap)
   const found = await findWritten(since)
   for (const id of found) written.add(id.slice(id.indexOf('audit-') + 'audit-'.length, id.lastIndexOf('-')), since)
-  // Numbers are in order where times are not.
+  // Numbers are in order even if times are not.
   const lines = [...kernel.records, ...beside(auditd.records, kernel.records)].toSorted((a, b) =>
     isSet(gap) ? a.serial - b.serial : a.time - b.time || a.serial - b.serial,
   )
@@ -100,21 +108,21 @@ export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRe
   return { pieces: piecesOf(missed), records: missed.length, ids, whole: isWhole }
 }
 
-/** The first moment that may be of the gap. */
+/** The earliest time that may belong to the gap. */
 const firstOf = ({ spans }: Gap): number => Math.min(...spans.map(({ since }) => since))
 
-/** Whether the time of day was set in the gap. */
+/** Whether the wall clock was set in the gap. */
 const isSet = ({ spans: [before, after] }: Gap): boolean => Math.abs(before.since - after.since) > slewed
 
 const isIn = ({ time, serial }: AuditLine, { spans, serial: taken }: Gap): boolean =>
   spans.some(({ since, until }) => time >= since && time <= until + tick) &&
   (taken === undefined || serial > taken - outOfOrder)
 
-/** Whether it was made before the gap. Where the time of day was set and no number is known, nothing tells for sure. */
+/** Whether the record is from before the gap. If the wall clock was set and no number is known, this is uncertain. */
 const isBefore = ({ time, serial }: AuditLine, gap: Gap): boolean =>
   time < firstOf(gap) || (isSet(gap) && gap.serial !== undefined && serial <= gap.serial)
 
-/** A log, and whether it has all since the beginning of the gap. */
+/** A log, and whether it goes back to the start of the gap. */
 interface ReadLog {
   records: readonly AuditLine[]
   reaches: boolean
@@ -131,7 +139,7 @@ function kernelLogOf(
 ): ReadLog & Pick<KernelLog, 'doubtful'> {
   try {
     const log = readKernelLog(kernelLog())
-    // Its times are since boot, without the sleep of the machine.
+    // Its times count from boot, without the machine's sleep.
     const began = gap.uptime ?? firstOf(gap) - (now() - up())
     return { ...log, reaches: log.begins < began }
   } catch (error) {
@@ -140,7 +148,7 @@ function kernelLogOf(
   }
 }
 
-/** Records of auditd's log since a moment, and the one before that. */
+/** Records of auditd's log since a moment, and the one before. */
 async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts, gap: Gap): Promise<ReadLog> {
   const records: AuditLine[] = []
   let reaches = false
@@ -165,7 +173,7 @@ async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, 
       for await (const { offset, bytes } of linesBackwards(file, listed.size)) {
         left -= bytes.length
         if (left < 0) return
-        // What is behind the last line end is being written, or was cut off.
+        // Text after the last line end is still being written, or was cut off.
         const isEnded = offset + bytes.length < listed.size
         const record = isEnded ? parseAuditLine(bytes.toString('latin1')) : undefined
         if (record !== undefined) yield record
@@ -193,28 +201,34 @@ function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
-/** Those that the other log does not have. */
+/** Records that the other log lacks. */
 function beside(records: readonly AuditLine[], others: readonly AuditLine[]): AuditLine[] {
   const known = new Set(others.map(({ id }) => id))
   return records.filter(({ id }) => !known.has(id))
 }
 
-/** Every record has the next number, whatever its type, from the last one before the gap on. A boot begins anew, which is a gap, too. */
+/**
+ * Whether the numbers have no gap, of any type, from the last record before the gap on. A boot restarts the numbers,
+ * which counts as a gap.
+ */
 function isWithoutGap(lines: readonly AuditLine[], gap: Gap): boolean {
   if (isSet(gap) && gap.serial === undefined) return false
   const before = lines.filter((line) => isBefore(line, gap)).slice(-1)
   const ofGap = lines.filter((line) => !isBefore(line, gap))
-  // It was set more than once: these were made at a time that no span has.
+  // The clock was set more than once: these records have a time in neither span.
   if (isSet(gap) && ofGap.some((line) => !isIn(line, gap) && line.time <= gap.until)) return false
   const serials = [...new Set([...before, ...ofGap].map(({ serial }) => serial))].toSorted((a, b) => a - b)
   return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
 }
 
-/** Records that a rule of the list `exclude` drops have no number, so no gap shows them. After a change of rules some may be missing. */
+/**
+ * Records that an `exclude` rule drops have no number, so no gap shows them. After a change of rules some may be
+ * missing.
+ */
 const isOfExclusion = ({ text }: AuditLine): boolean =>
   /^(?:node=\S+ )?type=(?:1305|CONFIG_CHANGE) .* op="?(?:add|remove)_rule"? .*\blist=5 /.test(text)
 
-/** It has one from after the gap. What auditd holds back for a while cannot be told from what it has not got. */
+/** Whether the log has a record from after the gap. Records that auditd only delays look like missing ones. */
 const isWholeIn = ({ records, reaches }: ReadLog, { until }: Gap): boolean =>
   reaches && (records.at(-1)?.time ?? 0) > until
 
@@ -222,8 +236,8 @@ const isUsed = ({ records }: ReadLog, gap: Gap): boolean =>
   gap.auditd === null ? records.some((record) => !isBefore(record, gap)) : gap.auditd > 0
 
 /**
- * Records that the kernel's limit has kept from its log show in the numbers of those that come later. Behind the last one they do not, where
- * so many came shortly before it that the limit may have closed.
+ * Whether the kernel's log has all records. Later numbers show those that its rate limit dropped. After the last record
+ * they do not, if so many came shortly before that the limit may have been reached.
  */
 function isWholeOfKernel(
   { records, reaches, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,

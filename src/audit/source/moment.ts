@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { type Static, Type } from '@sinclair/typebox'
 import { asWall, type Clock, sinceBoot, type WallMs } from '../../base/clock.ts'
 
-/** A time stamp of a file that is read again. What no Date can have, no clock has shown. */
+/** A time stamp from a file. It must be a valid Date. */
 export const storedTime = Type.Unsafe<WallMs>(Type.Number({ minimum: 0, maximum: 8.64e15 }))
 
-/** As a file has it. Files of earlier versions lack the boot. */
+/** The stored form. Files of earlier versions lack the boot. */
 export const storedMoment = Type.Object({
   at: storedTime,
   boot: Type.Optional(Type.String({ maxLength: 64 })),
@@ -13,8 +13,8 @@ export const storedMoment = Type.Object({
 })
 
 /**
- * A moment for an agent that comes later: by the time of day, which can be set meanwhile, and by the clock since boot, which counts as
- * long as the boot is the same.
+ * A moment for a later agent: by the wall clock, which may be set meanwhile, and by the clock since boot, which counts
+ * within the same boot.
  */
 export type StoredMoment = Static<typeof storedMoment>
 
@@ -23,22 +23,22 @@ export interface Moment extends StoredMoment {
   up: number
 }
 
-/** Gives the present moment. */
+/** Returns the present moment. */
 export type Present = () => Moment
 
 export const presentOf =
   (clock: Clock, boot = bootID()): Present =>
   () => ({ at: clock.wall(), boot, up: sinceBoot() })
 
-/** So many milliseconds before. */
+/** The moment `by` milliseconds earlier. */
 export const earlier = ({ at, boot, up }: Moment, by: number): Moment => ({
   ...{ at: asWall(at - by), boot },
   up: up - by,
 })
 
 /**
- * How many milliseconds passed between two moments. Of two boots, or where the earlier one has none, by the time of day alone: undefined
- * where that was set back, since nothing tells how long it was.
+ * Milliseconds between two moments. For different boots, or without an earlier boot, by the wall clock only; undefined
+ * if that was set back, because then the length is unknown.
  */
 export function passedBetween(from: StoredMoment, to: Moment): number | undefined {
   const passed = from.boot === to.boot && from.up !== undefined ? to.up - from.up : to.at - from.at
@@ -47,7 +47,7 @@ export function passedBetween(from: StoredMoment, to: Moment): number | undefine
 
 const bootFile = '/proc/sys/kernel/random/boot_id'
 
-/** Where it cannot be read, each agent has a boot of its own. */
+/** If it is unreadable, each agent gets its own boot id. */
 function bootID(): string {
   try {
     return readFileSync(bootFile, 'latin1').trim()

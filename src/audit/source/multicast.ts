@@ -15,64 +15,73 @@ import { AuditSourceError } from './audit-source-error.ts'
 import { networkNamespace } from './network-namespace.ts'
 import type { AuditSource, LossKinds, SourceStats } from './source.ts'
 
-/** A message type, or the first and the last of a range. */
+/** A message type, or the first and last of a range. */
 export type RecordTypes = readonly (number | readonly [first: number, last: number])[]
 
-/** USER_AVC (AppArmor's records of dbus), SECCOMP, and the range of the security modules (1400 is AVC). */
+/** USER_AVC (AppArmor's D-Bus records), SECCOMP, and the range of security modules (1400 is AVC). */
 export const violationTypes: RecordTypes = [1107, 1326, [1400, 1499]]
 
 export interface MulticastOptions extends Partial<Omit<ListenerOptions, 'types'>> {
-  /** Which records are handed on; the others are counted as filtered. Default: `violationTypes`. */
+  /** Record types to pass on; others count as filtered. Default: `violationTypes`. */
   types?: RecordTypes
 }
 
-/** What the source stands on; a test gives its own. */
+/** The source's dependencies; tests replace them. */
 export interface MulticastPorts {
   addon: AuditAddon
   network: ReturnType<typeof networkNamespace>
 }
 
 export interface MulticastStats extends SourceStats {
-  /** Messages taken from the kernel: passed, filtered, or dropped as forged, malformed, too long or discarded. */
+  /** Messages from the kernel: passed, filtered, or dropped as forged, malformed, too long or discarded. */
   received: number
   passed: number
   filtered: number
   dropped: {
-    /** Records that found the socket's buffer full, because the reader was too slow. null: the kernel cannot say. */
+    /**
+     * Records that found the socket's buffer full, because the reader was too slow. null: the kernel does not count
+     * them.
+     */
     socketFull: number | null
     /**
-     * Records of any type that the kernel counted as lost before they got to a socket: its backlog was full, or its rate
-     * limit. An upper bound: with audit=1 on the command line and no audit daemon, the kernel also counts what no longer
-     * fits into the queue that waits for one, although we get it. null: the kernel may not be asked.
+     * Records of any type that the kernel counted as lost before a socket: its backlog or its rate limit was full. An
+     * upper bound: with audit=1 on the command line and no audit daemon, it also counts records that no longer fit into
+     * the queue for a daemon, although we get them. null: the kernel may not be asked.
      */
     kernelLost: number | null
-    /** Sent by a process and not by the kernel. */
+    /** Sent by a process, not by the kernel. */
     forged: number
     malformed: number
     tooLong: number
-    /** Not read by anybody when the source was closed. */
+    /** Unread when the source was closed. */
     discarded: number
   }
   /** Bytes, as the kernel accounts them. */
   socketBuffer: number
-  /** The kernel's limit of waiting records; nulls if it may not be asked. `refused` is the name of the errno of a refusal. */
+  /**
+   * The kernel's limit of waiting records; nulls if it may not be asked. `refused` is the name of the errno of a
+   * refusal.
+   */
   backlogLimit: { before: number | null; after: number | null; refused: string | null }
-  /** Times that the thread stopped reading because nobody took its batches. */
+  /** Times that the thread stopped reading because its batches were not taken. */
   stalls: number
-  /** PID of the audit daemon that runs beside, 0 if none does. */
+  /** PID of the running audit daemon, 0 if there is none. */
   auditd: number | null
-  /** The kernel's switch: 0 off, 1 on, 2 on and locked; null if it may not be asked. Records of our types come with each. */
+  /**
+   * The kernel's switch: 0 off, 1 on, 2 on and locked; null if it may not be asked. Our record types come with any
+   * value.
+   */
   auditEnabled: number | null
-  /** Changes of audit's settings or rules, and removals of rules of the list `exclude` among them. */
+  /** Changes of audit's settings or rules, and among them removals of rules from the list `exclude`. */
   configChanges: number
   exclusionsRemoved: number
   network: 'initial' | 'unknown'
 }
 
 /**
- * A record takes some 750 bytes of the socket's buffer, which the kernel makes twice as large as asked for: a burst of 80,000
- * fits whole, however slow we are. Of the kernel's queue, where a record takes 2.3 KB, one part in three is for the times when
- * its thread does not get a processor. Both take memory only while records wait.
+ * A record takes about 750 bytes of the socket's buffer, which the kernel makes twice as large as requested: a burst of
+ * 80,000 fits, however slow the reader. In the kernel's queue a record takes 2.3 KB; a third of the queue is for times
+ * when its thread gets no processor. Both take memory only while records wait.
  */
 const defaults = {
   batchBytes: mebibyte,
@@ -85,13 +94,13 @@ const defaults = {
   feed: 0,
 }
 
-/** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
+/** Maximum kept buffers for later batches: rarely are more in use at a time. */
 const mostSpare = 8
 
 /**
- * Audit records as the kernel sends them to every listener, beside an audit daemon or without one. Reading the batches
- * sets the pace: while nobody asks for the next one, at most `batches` of them wait, then the socket's buffer fills,
- * and what finds it full is counted in `dropped.socketFull`.
+ * Audit records as the kernel sends them to every listener, with or without an audit daemon. The reader sets the pace:
+ * without a request for the next batch, at most `batches` of them wait; then the socket's buffer fills, and
+ * `dropped.socketFull` counts the rest.
  */
 export class MulticastSource implements AuditSource<MulticastStats> {
   readonly name = 'multicast'
@@ -106,13 +115,13 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   readonly #listener: AuditListener
   readonly #network: 'initial' | 'unknown'
   readonly #batchBytes: number
-  /** Workers read batches where they are, and give them back. */
+  /** Workers read batches in place, and return the memory. */
   readonly #memory: BufferStore<SharedArrayBuffer>
   #wake: () => void = () => undefined
   #reading = false
   #seq = 0
 
-  /** @throws {AuditSourceError} why this node or process cannot listen, and what to do about it */
+  /** @throws {AuditSourceError} why this node or process cannot listen, and what to do */
   constructor(options: MulticastOptions = {}, ports: Partial<MulticastPorts> = {}) {
     this.#network = hostNetwork(ports.network ?? networkNamespace())
     this.#addon = ports.addon ?? loadAuditAddon()
@@ -127,7 +136,7 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   }
 
   /**
-   * The batches, for one reader. Ends after `stop` when everything taken until then has been read; leaving the loop
+   * The batches, for one reader. After `stop` it ends when all data taken until then has been read; leaving the loop
    * earlier closes the source.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
@@ -155,12 +164,12 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     if (bytes.buffer instanceof SharedArrayBuffer) this.#memory.give(bytes.buffer)
   }
 
-  /** Takes nothing new from the kernel. The reader gets what is there already, and then the end. */
+  /** Stops taking records from the kernel. The reader gets those already taken, and then the end. */
   stop(): void {
     this.#addon.stop(this.#listener)
   }
 
-  /** Ends at once and puts the kernel's backlog limit back. What nobody has read counts as discarded. */
+  /** Ends at once and restores the kernel's backlog limit. Unread records count as discarded. */
   close(): void {
     this.#addon.close(this.#listener)
     this.#wake()

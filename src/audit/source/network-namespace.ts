@@ -1,9 +1,9 @@
 import { readlinkSync, statSync } from 'node:fs'
 
-/** What the questions below need from /proc. */
+/** What the checks below read from /proc. */
 export interface ProcView {
   exists(path: string): boolean
-  /** The target of a symbolic link, or null where it cannot be read. */
+  /** The target of a symbolic link, or null if it cannot be read. */
   link(path: string): string | null
 }
 
@@ -13,22 +13,23 @@ const realProc: ProcView = {
     try {
       return readlinkSync(path)
     } catch {
-      return null // a process of another user, or no /proc at all: there are other signs
+      return null // Another user's process, or no /proc: there are other signs.
     }
   },
 }
 
-// Fixed numbers of initial namespaces (include/uapi/linux/nsfs.h): the PID namespace's since 3.8, the network's since
-// 6.18. Before, it was the next free one from 0xF0000000 on, so a match is proof on any kernel and a mismatch is not.
+// Fixed numbers of initial namespaces (include/uapi/linux/nsfs.h): of the PID namespace since 3.8, of the network's
+// since 6.18. Before, it was the next free number from 0xF0000000 on, so a match is proof on any kernel, a mismatch is
+// not.
 const INITIAL_NETWORK = 'net:[4026531833]'
 const INITIAL_PID = 'pid:[4026531836]'
 
 /**
- * Is this thread in the host's (the initial) network namespace? The kernel sends audit records only there; in any other
- * one joining the group succeeds and nothing ever comes.
+ * Is this thread in the host's (initial) network namespace? The kernel sends audit records only there; in another
+ * namespace, joining the group succeeds, but nothing ever comes.
  *
- * The sign that all kernels give: net/core/netdev_budget is registered for the initial namespace alone, and
- * /proc/sys/net shows each thread the settings of its own namespace.
+ * A sign on all kernels: net/core/netdev_budget exists only in the initial namespace, and /proc/sys/net shows each
+ * thread its own namespace.
  */
 export function networkNamespace(proc: ProcView = realProc): 'initial' | 'other' | 'unknown' {
   const own = proc.link('/proc/thread-self/ns/net') ?? proc.link('/proc/self/ns/net')

@@ -13,24 +13,24 @@ import type { AuditSource, Notify } from './source.ts'
 
 export interface OpenOptions {
   checkpoint?: Checkpoint
-  /** What an agent before this one left beside its position, and what is lost since then. */
+  /** What an earlier agent left besides its position, and what was lost since. */
   left?: () => Left
-  /** On the very first start, read what the log already holds. Otherwise it begins with what comes. */
+  /** On the very first start, read existing log content, too. Default: only new content. */
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
   clock?: Clock
   present?: Present
-  /** Called when events were missed, because nobody listened or the source broke. */
+  /** Called when events were missed, because no agent listened or the source broke. */
   lost?: (loss: Loss) => void
-  /** Where records of a time are looked for in which nobody listened to the multicast. Without it they are lost. */
+  /** Logs to search for records of a time when no agent listened to the multicast. Without it they are lost. */
   missed?: MissedPorts
-  /** Opens the multicast; a test gives its own. */
+  /** Opens the multicast; tests replace it. */
   multicast?: () => AuditSource
 }
 
 /**
- * Chooses the audit source, opens it where the last run has left off, and notes in the checkpoint that it is in use.
- * The caller logs `notices` and commits the positions of the batches.
+ * Chooses the audit source, opens it where the last run stopped, and notes in the checkpoint that it is in use. The
+ * caller logs `notices` and commits the batches' positions.
  */
 export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
   const choice = await chooseSource(request, (candidate) => open(candidate, options))
@@ -51,7 +51,7 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
 }
 
-/** The multicast keeps nothing of what the kernel said while nobody listened; its log and auditd's may. */
+/** The multicast does not keep records while no agent listens; the kernel's log and auditd's may. */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { clock = systemClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
   const { present = presentOf(clock) } = options
@@ -59,7 +59,7 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
   const since = saved.kind === 'found' ? parseSeenUntil(saved.position) : 'seen' in saved ? saved.seen : undefined
   const now = present()
   const passed = since && passedBetween(since, now)
-  // In the time of day as it is now: it may have been set since.
+  // By the current wall clock, which may have been set since.
   const about = passed === undefined ? {} : { since: asWall(now.at - passed) }
   const isLost = (): void => lost?.({ where: name, why: 'not-running', ...about })
   const ports = passed === undefined ? undefined : options.missed
@@ -88,13 +88,13 @@ const finding =
     return missed
   }
 
-/** What the kernel had said shortly before the end of the agent before may not have been sent yet. */
+/** Records from shortly before the earlier agent's end may not have been sent yet. */
 function gapOf(seen: SeenUntil, opened: Moment, auditd: number | null): Gap {
   const length = ((passedBetween(seen, opened) ?? 0) + underWay) / 1_000
   const [since, until] = [(seen.at - underWay) / 1_000, opened.at / 1_000]
   const isOfBoot = seen.boot === opened.boot && seen.up !== undefined
   return {
-    // Before the time of day was set, and after that.
+    // Before and after the wall clock was set.
     spans: [
       { since, until: since + length },
       { since: until - length, until },
@@ -124,5 +124,5 @@ async function openFile({ name, wait }: Candidate, options: OpenOptions): Promis
 const savedFor = (name: string, { checkpoint }: OpenOptions): Promise<Saved> =>
   checkpoint?.read(name) ?? Promise.resolve({ kind: 'none' })
 
-/** Only the first start may read from the beginning: after a broken checkpoint it would give again what came before. */
+/** Only the first start may read from the beginning: after a broken checkpoint that would repeat earlier records. */
 const beginsAnew = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'

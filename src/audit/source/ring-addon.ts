@@ -12,47 +12,49 @@ export interface NativeRing {
 
 declare const maps: unique symbol
 
-/** Maps that are pinned in a folder. */
+/** The maps pinned in a folder. */
 export interface NativeMaps {
   readonly [maps]: true
 }
 
 /** Every field is required: the native side has no defaults. */
 export interface RingOptions {
-  /** Where the maps are pinned. */
+  /** Folder with the pinned maps. */
   folder: string
-  /** Size of one batch in bytes, at least 65,536. */
+  /** Bytes of one batch, at least 65,536. */
   batchBytes: number
-  /** How many batches may wait to be read, at least 2. Together they are all that is held. */
+  /** Maximum waiting batches, at least 2; no further data is held. */
   batches: number
-  /** A record waits about this long for its batch to fill. */
+  /** Milliseconds that a record waits for its batch to fill, about. */
   flushMs: number
-  /** The thread sleeps this long between two looks, from 1 on, while records are on their way. */
+  /** Milliseconds that the thread sleeps between two checks while records come, at least 1. */
   napMs: number
-  /** Where reading begins, in the ring that has this id: behind what the kernel has noted. In any other ring it is without effect. */
+  /**
+   * Where to start reading, if the ring has this id: after the position that the kernel noted. Other rings ignore it.
+   */
   from: { id: number; position: number }
 }
 
-/** Counts since `openRing`, but for those of the programs, which are since they were loaded. */
+/** Counts since `openRing`, except the programs' counts, which start at their load. */
 export interface NativeRingStats {
-  /** Of the ring: no other one has it before the next boot. */
+  /** Id of the ring, unique until the next boot. */
   id: number
-  /** Put into a batch. */
+  /** Records put into a batch. */
   records: number
   malformed: number
   /** Times that the thread had to wait for `read`. */
   stalls: number
-  /** Records that found the ring full, and those for which there was no memory. */
+  /** Records that found the ring full, and records without memory. */
   ringFull: number
   noScratch: number
   /** Records that were held back. */
   heldBack: number
-  /** What was last noted of these. */
+  /** The last noted values of these. */
   ringFullNoted: number
   noScratchNoted: number
 }
 
-/** The functions of the native module that read the ring, and what lies beside it. They do not block. */
+/** The functions of the native module that read the ring and its neighbouring maps. They do not block. */
 export interface RingAddon {
   /** @throws an Error with `errno` and `step` */
   openRing(options: RingOptions, wake: () => void): NativeRing
@@ -62,22 +64,22 @@ export interface RingAddon {
    * @returns its length in bytes; 0 if there is none now
    */
   read(ring: NativeRing, into: Uint8Array): number
-  /** What is in the ring by then can still be read; after it comes the end. What is not read stays for who reads the ring next. */
+  /** Data already in the ring can still be read; then comes the end. Unread data stays for the ring's next reader. */
   stop(ring: NativeRing): void
   ended(ring: NativeRing): boolean
   close(ring: NativeRing): void
-  /** Asks the kernel for the counters of the programs. */
+  /** Reads the programs' counters from the kernel. */
   ringStats(ring: NativeRing): NativeRingStats
-  /** @returns the position behind the last batch that was read, in bytes of all that the ring ever had */
+  /** @returns the position after the last batch read, in bytes of all data that the ring ever had */
   taken(ring: NativeRing): number
   /**
-   * All up to a position is where it belongs, and so much was said to be lost. Who reads the ring next begins behind it, also after this
-   * process was killed.
+   * Everything up to a position is stored, and this many losses are reported. The ring's next reader starts after it,
+   * even after a kill of this process.
    */
   done(ring: NativeRing, what: { position: number; ringFull: number; noScratch: number }): void
-  /** The maps of a folder. They are looked for when they are used. */
+  /** The maps of a folder, opened on use. */
   open(folder: string): NativeMaps
-  /** Keys and values, one behind the other. */
+  /** Keys and values, alternating. */
   entries(maps: NativeMaps, map: string): Uint8Array
   write(maps: NativeMaps, writes: readonly { map: string; key: Uint8Array; value: Uint8Array }[]): Promise<void>
 }

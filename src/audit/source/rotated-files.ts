@@ -2,22 +2,22 @@ import { type BigIntStats, constants } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** A log file or one of its rotated predecessors, as its directory shows it. */
+/** A log file or a rotated predecessor, as listed in its directory. */
 export interface ListedFile {
   path: string
   /** `device:inode`. */
   id: string
   size: number
-  /** Time of modification, nanoseconds since the epoch. */
+  /** Modification time, in nanoseconds since the epoch. */
   modified: bigint
-  /** Time of creation, likewise. */
+  /** Creation time, in nanoseconds since the epoch. */
   born: bigint
   compressed: boolean
-  /** The one that is being written, under the name that is followed. */
+  /** The file that is being written, under the followed name. */
   live: boolean
 }
 
-/** Behind the name of a log: `.1`, `-20240101`, `.2.gz`, … */
+/** Suffixes of a log's name: `.1`, `-20240101`, `.2.gz`, … */
 const rotated = /^[.-](\d[\d.-]*?)(\.(?:gz|bz2|xz|zst|lz4|Z))?$/
 /** Longer numbers are dates. */
 const longestCount = 5
@@ -38,8 +38,8 @@ type Aged = ListedFile & { suffix: string }
 const isCount = ({ suffix }: Aged): boolean => suffix.length <= longestCount && !/\D/.test(suffix)
 
 /**
- * Sorts rotated files, the oldest first. A number says a file's age (the greater the older), a date does too; only
- * when a directory has both, the time of modification has to do.
+ * Sorts rotated files, the oldest first: by number (the greater, the older) or date; by modification time only if a
+ * directory has both.
  */
 function byAge(files: readonly Aged[]): Aged[] {
   const byDate = (a: Aged, b: Aged) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0)
@@ -49,8 +49,8 @@ function byAge(files: readonly Aged[]): Aged[] {
 }
 
 /**
- * The file at `path` and its rotated predecessors, the oldest first, the live one last. Taken until two looks agree:
- * in the middle of a rotation a file can be missed, or seen twice.
+ * The file at `path` and its rotated predecessors, the oldest first, the live one last. Repeated until two listings
+ * agree: during a rotation a listing can miss a file, or show it twice.
  */
 export async function listFiles(path: string): Promise<ListedFile[]> {
   let before = await listOnce(path)
@@ -68,7 +68,7 @@ const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean 
   a.length === b.length && a.every(({ path, id }, i) => path === b[i]!.path && id === b[i]!.id)
 
 async function listOnce(path: string): Promise<ListedFile[]> {
-  // The predecessors of a symbolic link's target lie beside the target.
+  // The predecessors of a symbolic link's target are next to the target.
   const target = await unlessMissing(realpath(path), path)
   const [folder, base] = [dirname(target), basename(target)]
   const found: Aged[] = []
@@ -81,7 +81,7 @@ async function listOnce(path: string): Promise<ListedFile[]> {
   return live === undefined ? byAge(found) : [...byAge(found), live]
 }
 
-/** The file under the name that is followed, or undefined when there is none. */
+/** The file under the followed name, or undefined if there is none. */
 export async function look(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
   const found = await unlessMissing<BigIntStats | undefined>(stat(path, { bigint: true }), undefined)
   if (found === undefined || !found.isFile()) return undefined
@@ -99,7 +99,7 @@ async function unlessMissing<T>(promise: Promise<T>, instead: T): Promise<T> {
   }
 }
 
-/** How many bytes a .gz file holds, below 4 GiB, as its last four bytes say; null for other kinds and broken files. */
+/** Uncompressed bytes of a .gz file, below 4 GiB, from its last four bytes; null for other kinds and broken files. */
 export async function unpackedSize({ path, size }: ListedFile): Promise<number | null> {
   if (!path.endsWith('.gz') || size < 18) return null
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -18,41 +18,42 @@ import {
 import type { Notify } from './source.ts'
 
 export interface SilencePorts {
-  /** Asks the kernel's audit. @throws AuditSourceError where it may not be asked */
+  /** Reads the state of the kernel's audit. @throws AuditSourceError if that is not permitted */
   ask: () => Promise<AuditState>
   read: ReadSetting
   clock: Clock
   notify: Notify
 }
 
-/** What a source was told of audit's settings and rules since it began. */
+/** Changes of audit's settings and rules that a source has seen since it started. */
 export interface AuditChanges {
   all: number
-  /** Of these, removals of a rule from the list `exclude`. */
+  /** Among these, removals of a rule from the list `exclude`. */
   exclusionsRemoved: number
 }
 
-/** A log of violations, and the source that it is made of. */
+/** A log of violations, and its source. */
 export interface WatchedLog {
   lost: (loss: Loss) => void
-  /** How many milliseconds ago an agent before this one has read its source last. */
+  /** Milliseconds since an earlier agent last read its source. */
   seenAgo?: number | undefined
-  /** Left out by a source that is told nothing. */
+  /** Absent if the source sees no such changes. */
   changes?: () => AuditChanges
 }
 
 /** Milliseconds. */
 const tick = 1_000
-/** Ticks after which the kernel is asked although it has told of no change. */
+/** Ticks after which the kernel is asked even without a known change. */
 const ticksOfQuiet = 60
-/** Milliseconds after which it is said again that a silence lasts. What a kill leaves unsaid, the next agent says. */
+/** Milliseconds after which a lasting silence is reported again. After a kill, the next agent reports the rest. */
 const sayEvery = 600_000
 
 const unseen = 'excluded-unseen'
 
 /**
- * Looks whether the kernel makes the records that violations are read from. A rule of its audit, or a setting, can keep them from every
- * log, and nothing counts them. It looks at the start, each minute, and a second after a change that the source is told of.
+ * Checks whether the kernel creates the records that violations are read from. An audit rule or a setting can suppress
+ * them in every log, and nothing counts them. It checks at the start, each minute, and a second after a change that the
+ * source sees.
  */
 export class SilenceWatch {
   readonly #ports: SilencePorts
@@ -60,7 +61,7 @@ export class SilenceWatch {
   #log: WatchedLog | undefined
   #told: AuditChanges = { all: 0, exclusionsRemoved: 0 }
   #state: AuditState | undefined
-  /** Why the newest state is not known. */
+  /** Why the current state is unknown. */
   #unknown: AuditSourceError | undefined
   #settings: { hasAppArmor: boolean; silences: readonly Silence[] } = { hasAppArmor: true, silences: [] }
   #silences: readonly Silence[] = []
@@ -73,24 +74,24 @@ export class SilenceWatch {
     this.#spans = new Spans(ports.clock)
   }
 
-  /** Records that the kernel does not make, as far as that is known. */
+  /** Records that the kernel is known not to create. */
   get silences(): readonly Silence[] {
     return this.#silences
   }
 
-  /** The switch of the kernel's audit: 0 off, 1 on, 2 on and locked. undefined while it is not known. */
+  /** The switch of the kernel's audit: 0 off, 1 on, 2 on and locked. undefined while unknown. */
   get enabled(): number | undefined {
     return this.#unknown === undefined ? this.#state?.enabled : undefined
   }
 
-  /** For the readiness; undefined where all is reported, as far as that is known. */
+  /** For the readiness; undefined if everything is reported, as far as is known. */
   get unreported(): NoSource | undefined {
     if (this.#silences.length === 0) return undefined
     const all = (text: (silence: Silence) => string): string => [...new Set(this.#silences.map(text))].join('; ')
     return { why: all(({ why }) => why), remedy: all(({ remedy }) => remedy) }
   }
 
-  /** For metrics: 1 where records of a kind are not made, or where it is not known. */
+  /** For metrics: 1 if records of a kind are not created, or if that is unknown. */
   get samples(): { records: RecordKind; reason: SilenceReason | 'unknown'; value: number }[] {
     const has = (records: RecordKind, reason: SilenceReason | 'unknown'): boolean =>
       reason === 'unknown'
@@ -104,23 +105,23 @@ export class SilenceWatch {
     )
   }
 
-  /** Resolves after the first look. */
+  /** Resolves after the first check. */
   async start(): Promise<void> {
     await this.#look()
     this.#wait()
   }
 
-  /** From now on a log says what is missing in it; that of a pipeline before it did so until then. */
+  /** From now on this log reports what is missing in it; until now an earlier pipeline's log did. */
   attach(log: WatchedLog): void {
     const { clock } = this.#ports
     this.#log = log
-    // The source does not tell of earlier changes: the next look comes soon.
+    // The source does not see earlier changes: check again soon.
     this.#told = { all: -1, exclusionsRemoved: log.changes?.().exclusionsRemoved ?? 0 }
     if (log.seenAgo !== undefined) this.#spans.begin(clock.now() - log.seenAgo - sayEvery)
     this.#say()
   }
 
-  /** Nobody may write into a log any more. @param last it takes one more line, as no pipeline comes after it soon */
+  /** The log must no longer be written. @param last it takes one more line, because no pipeline follows soon */
   detach(log: WatchedLog, last: boolean): void {
     if (this.#log !== log) return
     if (last) this.#say(true)
@@ -188,14 +189,14 @@ export class SilenceWatch {
     for (const records of recordKinds)
       for (const reason of ['rule', 'setting'] as const) {
         const why = lossReason({ records, reason })
-        // Rules that are not known may keep records from being made.
+        // Unknown rules may suppress records.
         if (!whys.has(why) && (reason === 'setting' || this.#unknown === undefined)) this.#spans.good(why, at)
       }
   }
 
   /**
-   * Rules that came and went between two looks: the source was told of more removals than rules are gone. Nobody knows what they were
-   * about.
+   * Finds rules that existed only between two checks: the source saw more removals than rules are gone. Their content
+   * is unknown.
    */
   #findUnseen({ exclusionsRemoved }: AuditChanges, before: AuditState): void {
     const removed = exclusionsRemoved - this.#told.exclusionsRemoved
@@ -218,7 +219,7 @@ export class SilenceWatch {
     const error = thrown instanceof AuditSourceError ? thrown : unexpected(thrown)
     const isNew = this.#unknown?.message !== error.message || this.#unknown.code !== error.code
     this.#unknown = error
-    // Where there is no audit, the choice of the source says so.
+    // Without audit, the choice of the source reports it.
     if (!isNew || error.code === 'AUDIT_OFF') return
     const message = `cannot ${error.message}: whether one of them keeps violations from being reported is not known`
     this.#ports.notify({
@@ -230,22 +231,24 @@ export class SilenceWatch {
 
 const enforcerOf = (records: RecordKind): string => (records === 'D-Bus' ? 'AppArmor' : records)
 
-/** Each rule whole: `ruleText` cuts long rules, and several may begin alike. */
+/** Each rule in full: `ruleText` cuts long rules, and several may start alike. */
 const exclusions = (rules: readonly AuditRule[]): string[] =>
   rules.filter(({ list }) => list === 'exclude').map((rule) => JSON.stringify(rule))
 
 const unexpected = (cause: unknown): AuditSourceError =>
   new AuditSourceError('SYSTEM', `read the rules of the kernel's audit (${cause})`, 'see the reason', {}, { cause })
 
-/** Times of which something is missing, by reason, until they are said. All but what is said is by the monotonic clock. */
+/**
+ * Times with missing records, by reason, until they are reported. Times are by the monotonic clock, except in reports.
+ */
 class Spans {
   readonly #clock: Clock
   /** Since when the kernel was not asked. */
   #begun: number
-  /** When the last look began that has found nothing missing. */
+  /** Start of the last check that found nothing missing. */
   readonly #goodAt = new Map<string, number>()
   readonly #open = new Map<string, { from: number | undefined; saidAt: number | undefined }>()
-  /** Times that have ended: of several, the beginning of the first. */
+  /** Ended times: for several, the start of the first. */
   readonly #ended = new Map<string, number | undefined>()
 
   constructor(clock: Clock) {
@@ -268,7 +271,7 @@ class Spans {
     if (!this.#open.has(why)) this.#open.set(why, { from: this.#goodAt.get(why), saidAt: undefined })
   }
 
-  /** What is to be said now. @param all also of what lasts and was said a short while ago */
+  /** The reports due now. @param all also of lasting ones that were reported recently */
   take(all: boolean): { why: string; since: WallMs }[] {
     const now = this.#clock.now()
     const due = [...this.#ended].map(([why, from]) => this.#said(why, from))

@@ -1,24 +1,24 @@
 import { type AuditRule, droppedBy, ruleText } from './audit-rules.ts'
 
-/** Records that violations are made of. A bus daemon sends those of D-Bus, and the kernel passes them on. */
+/** Records that become violations. A bus daemon sends those of D-Bus, and the kernel passes them on. */
 export const recordKinds = ['AppArmor', 'D-Bus', 'Seccomp'] as const
 export type RecordKind = (typeof recordKinds)[number]
 
-/** Why the kernel makes no record of a kind: a rule of its audit, or a setting of AppArmor or Seccomp. */
+/** Why the kernel does not create records of a kind: an audit rule, or a setting of AppArmor or Seccomp. */
 export type SilenceReason = 'rule' | 'setting'
 
-/** Records that the kernel does not make, so that no log of the node has them. */
+/** Records that the kernel does not create, so that no log of the node has them. */
 export interface Silence {
   records: RecordKind
   reason: SilenceReason
-  /** In words for people. */
+  /** Text for users. */
   why: string
   remedy: string
 }
 
-/** What the kernel's audit says of itself. */
+/** The state of the kernel's audit. */
 export interface AuditState {
-  /** 0 off, 1 on, 2 on and locked. Records of the kinds come with each. */
+  /** 0 off, 1 on, 2 on and locked. Records of these kinds come with any value. */
   enabled: number
   rules: readonly AuditRule[]
 }
@@ -30,17 +30,17 @@ const types: Readonly<Record<RecordKind, { type: number; sent: boolean }>> = {
   Seccomp: { type: 1326, sent: false },
 }
 
-/** How the word `why` of lines `lost` begins. */
+/** The start of `why` in `lost` lines. */
 const words: Readonly<Record<RecordKind, string>> = { AppArmor: 'apparmor', 'D-Bus': 'dbus', Seccomp: 'seccomp' }
 
-/** The reason in lines `lost` and metrics. */
+/** The reason in `lost` lines and metrics. */
 export const lossReason = ({ records, reason }: Pick<Silence, 'records' | 'reason'>): string =>
   `${words[records]}-${reason === 'rule' ? 'excluded' : 'quiet'}`
 
 const nowhere = 'the kernel drops them before any log has them, so no other source has them either'
 const locked = 2
 
-/** @param appArmor whether the node has AppArmor: where it has none, nothing of it is missing */
+/** @param appArmor whether the node has AppArmor: without it, none of its records are missing */
 export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolean): Silence[] {
   return recordKinds.flatMap((records): Silence[] => {
     const { type, sent } = types[records]
@@ -58,17 +58,17 @@ export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolea
   })
 }
 
-/** Reads a file below the root of the node; undefined where there is none. */
+/** Reads a file below the node's root; undefined if it does not exist. */
 export type ReadSetting = (path: string) => string | undefined
 
 const appArmorFolder = 'sys/module/apparmor/parameters'
 const loggedFile = 'proc/sys/kernel/seccomp/actions_logged'
-/** What the kernel logs by default. */
+/** Actions that the kernel logs by default. */
 const actions = ['kill_process', 'kill_thread', 'trap', 'errno', 'user_notif', 'trace', 'log']
 
 export const hasAppArmor = (read: ReadSetting): boolean => read(`${appArmorFolder}/enabled`) === 'Y'
 
-/** Settings of the whole node by which AppArmor and Seccomp make no records of what they refuse. */
+/** Node-wide settings that keep AppArmor and Seccomp from creating records of refusals. */
 export function silencedBySettings(read: ReadSetting): Silence[] {
   const silences: Silence[] = []
   const mode = hasAppArmor(read) ? read(`${appArmorFolder}/audit`) : undefined
@@ -81,7 +81,7 @@ export function silencedBySettings(read: ReadSetting): Silence[] {
     })
   const logged = read(loggedFile)?.split(/\s+/)
   const missing = logged === undefined ? [] : actions.filter((action) => !logged.includes(action))
-  // An older kernel does not know each action.
+  // An older kernel does not know every action.
   const known = read('proc/sys/kernel/seccomp/actions_avail')?.split(/\s+/) ?? actions
   const unlogged = missing.filter((action) => known.includes(action))
   if (unlogged.length > 0)

@@ -3,14 +3,14 @@ import type { Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { AuditSource } from './source.ts'
 
-/** Says what a source lost since the last look, so that what was said adds up to what the source has counted. */
+/** Reports a source's losses since the last check, so that the reports add up to the source's counts. */
 export class SourceLosses {
   readonly #source: AuditSource
   readonly #note: (loss: Loss, reached?: Reached) => void
   readonly #now: () => WallMs
   readonly #said = new Map<string, number>()
   #lastLook: WallMs
-  /** How far losses are said, or stored with what is unsaid. */
+  /** How far losses are reported, or stored as unreported. */
   mark: unknown
 
   constructor(source: AuditSource, note: (loss: Loss, reached?: Reached) => void, now: () => WallMs) {
@@ -20,7 +20,7 @@ export class SourceLosses {
     this.#lastLook = now()
   }
 
-  /** @param reached calls back when the source does not lose the same again for an agent that comes after */
+  /** @param reached calls back when the source will not lose the same records again for a later agent */
   look(reached?: Reached): void {
     const { dropped } = this.#source.stats()
     const { lossMark } = this.#source

@@ -2,83 +2,86 @@ import type { Clock } from '../../base/clock.ts'
 import type { LogField } from '../../base/log-fields.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 
-/** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
+/** Counts that every source has; each source adds its own. Metrics export every number of `dropped` under its name. */
 export interface SourceStats {
-  /** Records that were lost before they got into a batch, by reason. null: not known on this node. */
+  /** Records lost before they got into a batch, by reason. null: unknown on this node. */
   readonly dropped: Readonly<Record<string, number | null>>
 }
 
 /**
- * For those of `dropped` that mean lost events: which stage lost them and why (EVENTS.md). The others are of no event of ours.
- * `counted: false` where the number is of times, and nobody can tell how many events that is.
+ * For the entries of `dropped` that mean lost events: the stage and the reason (EVENTS.md). Other entries are no events
+ * of ours. `counted: false`: the number counts occasions, and the number of events is unknown.
  */
 export type LossKinds = Readonly<Record<string, { where: string; why: string; counted?: boolean }>>
 
-/** Records of one container and kind that were held back before they got into a batch, since the source began to count. */
+/** Records of one container and kind held back before they got into a batch, since the source started to count. */
 export interface HeldRecords {
-  /** Of container and kind, and the same for an agent that comes after. */
+  /** Key of container and kind; a later agent sees the same. */
   key: string
-  /** By which BPF records name it. */
+  /** The container's number in BPF records. */
   container: number
-  /** As in the events of the kind. */
+  /** As in events of this kind. */
   operation: string
   held: number
-  /** Of these, how many an agent before this one has said. */
+  /** Part of these that an earlier agent reported. */
   noted: number
 }
 
 /**
- * Where batches come from. Iterating sets the pace: a source that is not asked waits, and what then happens to the
- * events is its own matter (a file keeps them, a ring loses and counts them).
+ * A source of batches. The reader sets the pace: an unread source waits; what happens to events then depends on it (a
+ * file keeps them, a ring loses and counts them).
  *
- * One reader, once. The iteration ends after `stop`, or with `close`; leaving the loop closes the source. It throws
- * AuditSourceError when the source broke for good.
+ * One reader, once. The iteration ends after `stop` or with `close`; leaving the loop closes the source. It throws
+ * AuditSourceError if the source broke for good.
  */
 export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
   /** The `source` of its batches: a path, or a word such as `multicast`. */
   readonly name: string
   readonly lossKinds?: LossKinds
-  /** Behind the last batch; before the first one, where reading begins. Left out by what keeps no place. */
+  /** After the last batch; before the first one, where reading starts. Absent if the source has no positions. */
   readonly position?: unknown
   /** Counts so far; also after the end. */
   stats(): Stats
-  /** What it lost between two batches is lost again where it is read again from before them. */
+  /** Its losses between two batches happen again when it is read again from before them. */
   readonly losesInOrder?: boolean
-  /** What the counts of `stats` are, as of its last call, for `place`. Left out by what counts from its own start on. */
+  /** State of the counts at the last call of `stats`, for `place`. Absent if the source counts from its own start. */
   readonly lossMark?: unknown
-  /** Where an agent that comes after goes on, as JSON has it, under a name that it finds again. Left out by what says that elsewhere. */
+  /** Where a later agent continues, as JSON, under a stable name. Absent if the source stores that elsewhere. */
   place?(position: unknown, lossMark: unknown): { name: string; place: unknown } | undefined
-  /** What the source has kept from itself, as its rate is limited. Left out by those that have no rate. */
+  /** Records that the source's rate limit held back. Absent without a rate limit. */
   held?(): readonly HeldRecords[]
-  /** So many are said, which the next agent has to know. */
+  /** Notes a reported count for the next agent. */
   noteHeld?(held: Pick<HeldRecords, 'key' | 'held'>): Promise<void>
-  /** Records a second of a container and kind beyond which they are held back. */
+  /** Records per second of a container and kind beyond which they are held back. */
   readonly heldRate?: number | undefined
-  /** Takes nothing new. The reader gets what is there already, and then the end. */
+  /** Stops taking new data. The reader gets what is already there, and then the end. */
   stop(): void
   /**
-   * The bytes of a batch are needed no longer, and their memory serves for another one: making it anew costs a file source a third of
-   * its work. Whoever keeps them does not call this.
+   * Returns a batch's memory for reuse: allocating it again costs a file source a third of its work. Do not call it for
+   * bytes that are still in use.
    */
   giveBack?(batch: SourceBatch): void
-  /** Ends at once and gives back what the source holds. A second call does nothing. */
+  /** Ends at once and releases all resources. A second call does nothing. */
   close(): void | Promise<void>
 }
 
-/** Something that the person who runs the agent should read in its log. */
+/** A notice for the administrator in the agent's log. */
 export interface SourceNotice {
   level: 'info' | 'warn'
-  /** For metrics and searches; does not change. */
+  /** For metrics and searches; it never changes. */
   code: string
   message: string
-  /** What can be done about it. */
+  /** What the administrator can do. */
   remedy?: string
   context: Readonly<Partial<Record<LogField, string | number | null>>>
 }
 
 export type Notify = (notice: SourceNotice) => void
 
-/** A pause that can be cut short. One waits at a time; a `wake` while nobody waits cuts the next pause short. */
+/**
+ * A pause that can be interrupted. One caller waits at a time; a `wake` without a waiting caller shortens the next
+ * pause.
+ */
 export class Pause {
   readonly #clock: Clock
   #woken = false

@@ -7,21 +7,24 @@ import { longestWait } from '../enrich/wait-keys.ts'
 import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
-/** Of the end of a log that is searched: more than the lines of all that a ring holds. */
+/** Maximum bytes of a log that are searched, from its end: more than the lines of a full ring. */
 const mostBytes = 128 * mebibyte
-/** Ids, and what may be between two pieces. */
+/** Bytes of an id that may span two pieces. */
 const overlap = 256
-/** Seconds: two processors may make their records in another order than that of the ring. */
+/** Seconds: two processors may create records in another order than in the ring. */
 const outOfOrder = 1
-/** Seconds by which a line may be behind younger ones: it may have waited for its container, and then for a worker. */
+/**
+ * Maximum seconds by which a line may come after younger ones: it may have waited for its container, and then for a
+ * worker.
+ */
 const longestLate = longestWait / 1000 + 5
 
 /**
- * Finds the ids of BPF records that were made since a moment and have a line in a log. A line that is not whole does not count.
- * @param log path of its live file; compressed files are not looked at
- * @param key what all of them begin with, before the seconds since boot: `<boot>-bpf-`
+ * Finds the ids of BPF records since a moment that have a line in a log. An incomplete line does not count.
+ * @param log path of its live file; compressed files are not searched
+ * @param key the ids' common start, before the seconds since boot: `<boot>-bpf-`
  * @param since seconds since boot
- * @throws what the system says when a file cannot be read
+ * @throws the system's error when a file cannot be read
  */
 export async function findWritten(log: string, key: string, since: number): Promise<Set<string>> {
   const found = new Set<string>()
@@ -33,7 +36,7 @@ export async function findWritten(log: string, key: string, since: number): Prom
       const { size } = await file.stat()
       for (let end = size; end > 0 && left > 0; end -= pieceBytes) {
         const start = Math.max(0, end - pieceBytes)
-        // An id may begin in this piece and end in the one behind it.
+        // An id may start in this piece and end in the next one.
         const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
         const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
         const oldest = takeIds(bytes.toString('latin1', 0, bytesRead), end === size, { key, since, found })
@@ -48,9 +51,9 @@ export async function findWritten(log: string, key: string, since: number): Prom
 }
 
 /**
- * Finds which of these ids have a line in a log. A line that is not whole does not count.
- * @param log path of its live file; compressed files are not looked at
- * @throws what the system says when a file cannot be read
+ * Finds which of these ids have a line in a log. An incomplete line does not count.
+ * @param log path of its live file; compressed files are not searched
+ * @throws the system's error when a file cannot be read
  */
 export async function findLines(log: string, ids: ReadonlySet<string>): Promise<Set<string>> {
   const found = new Set<string>()
@@ -61,7 +64,7 @@ export async function findLines(log: string, ids: ReadonlySet<string>): Promise<
   return found
 }
 
-/** Pieces of a log from its end on. A line may begin in one piece and end in the one behind it. */
+/** Pieces of a log from its end on. A line may start in one piece and end in the next one of the file. */
 async function* piecesBackwards(log: string): AsyncGenerator<string, void, void> {
   let left = mostBytes
   for (const { path, compressed } of (await listFiles(log)).reverse()) {
@@ -88,10 +91,10 @@ interface Search {
   found: Set<string>
 }
 
-/** @returns the least of the times of all ids of the piece */
+/** @returns the earliest time of the piece's ids */
 function takeIds(text: string, isLast: boolean, { key, since, found }: Search): number {
   const prefix = `"id":"${key}`
-  // What follows the last newline of a file is a line that is being written, or was cut off.
+  // Text after a file's last newline is still being written, or was cut off.
   const whole = isLast ? text.lastIndexOf('\n') : text.length
   let oldest = Number.POSITIVE_INFINITY
   for (let at = text.indexOf(prefix); at !== -1 && at < whole; at = text.indexOf(prefix, at + 1)) {
@@ -106,39 +109,39 @@ function takeIds(text: string, isLast: boolean, { key, since, found }: Search): 
   return oldest
 }
 
-/** What finds the ids since a moment, in seconds since boot. */
+/** Finds the ids since a moment, in seconds since boot. */
 export type FindWritten = (since: number) => Promise<Set<string>>
 
 /**
- * Leaves out what an agent before this one wrote and could not note any more, because it was killed between the two. It is at the
- * beginning of what the ring still holds; what comes behind it costs nothing.
+ * Removes records that an earlier agent wrote but could not note, because it was killed in between. They are at the
+ * start of the ring; later records cost nothing.
  */
 export class WrittenRecords {
-  /** Records that were left out. */
+  /** Number of removed records. */
   count = 0
   readonly #key: string
   readonly #find: FindWritten
   readonly #time = new RecordTime()
   #ids: Set<string> | undefined
-  /** When they were made, in nanoseconds as near as a number has them: an id is only put together for what is one of these. */
+  /** Approximate times in nanoseconds (as a number): an id is built only for a record with one of these times. */
   readonly #times = new Set<number>()
   #newest = Number.NEGATIVE_INFINITY
 
-  /** @param key what the ids begin with, before the seconds since boot */
+  /** @param key the ids' start, before the seconds since boot */
   constructor(key: string, find: FindWritten) {
     this.#key = key
     this.#find = find
   }
 
-  /** Whether there is nothing more to leave out. */
+  /** Whether nothing is left to remove. */
   get done(): boolean {
     return this.#ids?.size === 0
   }
 
   /**
-   * Moves what was not written to the beginning of the bytes.
-   * @param bytes records, one behind the other
-   * @returns how many bytes that is
+   * Moves unwritten records to the start of the bytes.
+   * @param bytes concatenated records
+   * @returns the number of remaining bytes
    */
   async leaveOut(bytes: Uint8Array): Promise<number> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -149,7 +152,7 @@ export class WrittenRecords {
     let length = 0
     for (let start = 0; start < bytes.length; ) {
       const size = start + header.size > bytes.length ? 0 : view.getUint32(start, true)
-      // What comes is not a record: whoever decodes it says so.
+      // It is not a record: the decoder reports it.
       const isRecord = size >= header.size && start + size <= bytes.length
       const end = isRecord ? start + size : bytes.length
       if (isRecord && this.#isWritten(bytes, view, start, end)) this.count++
