@@ -156,7 +156,7 @@ const answer = Type.Object({
 
 function answerOf(text: string): ReportAnswer {
   const value: unknown = JSON.parse(text)
-  if (!Value.Check(answer, value)) throw new Error(`the answer is none of a manager: ${text.slice(0, 200)}`)
+  if (!Value.Check(answer, value)) throw new Error(`the answer does not come from a manager: ${text.slice(0, 200)}`)
   const { epoch, complete, intervalSeconds, spacingSeconds } = value
   return { epoch, complete, intervalSeconds, ...(spacingSeconds !== undefined && { spacingSeconds }) }
 }

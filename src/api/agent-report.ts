@@ -28,25 +28,37 @@ const instance = (description: string) => text(description, { maxLength: 128 })
 
 const leftOut = object('A rule of the policy that an enforcer of the node does not enforce.', {
   enforcer: choice('The enforcer.', enforcers),
-  rule: text('Name of the rule, or the words of a raw rule.', { maxBytes: MAX_LEFT_OUT.rule }),
-  reason: text('Why, in words for people.', { maxBytes: MAX_LEFT_OUT.reason }),
+  rule: text('Name of the rule, or the text of a raw rule.', { maxBytes: MAX_LEFT_OUT.rule }),
+  reason: text('Why, for people to read.', { maxBytes: MAX_LEFT_OUT.reason }),
 })
 
 const profileReport = object('What the node did with one ArmorProfile.', {
   namespace: name('Namespace of the ArmorProfile.'),
   name: name('Name of the ArmorProfile.'),
-  uid: text('Its uid: one that was made again under the same name is another.', { minLength: 1, maxLength: 128 }),
-  generation: integer('Its metadata.generation that the state is about.', { minimum: 0, format: 'int64' }),
-  state: choice('How it went.', reportStates),
-  enforcers: optional(list('Enforcers that hold the profile.', choice('An enforcer.', enforcers), { maxItems: 16 })),
+  uid: text('UID of the ArmorProfile. An ArmorProfile that is deleted and created again has another UID.', {
+    minLength: 1,
+    maxLength: 128,
+  }),
+  generation: integer('The metadata.generation of the ArmorProfile that the state describes.', {
+    minimum: 0,
+    format: 'int64',
+  }),
+  state: choice('The result.', reportStates),
+  enforcers: optional(
+    list('Enforcers that have loaded the profile.', choice('An enforcer.', enforcers), { maxItems: 16 }),
+  ),
   absent: optional(
     list('Enforcers of the policy that the node lacks.', choice('An enforcer.', enforcers), { maxItems: 16 }),
   ),
-  message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
-  changed: optional(flag('No manager has acknowledged this state. Said in complete reports, which repeat the others.')),
+  message: optional(text('Why it failed, for people to read.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
+  changed: optional(
+    flag(
+      'No manager has acknowledged this state yet. Only complete reports set it, because they repeat acknowledged states.',
+    ),
+  ),
   leftOut: optional(
     list(
-      'What the node does not enforce of the profile that it compiled. Left out: it compiled none, or is older.',
+      'Rules of the compiled profile that the node does not enforce. The field is missing if the node compiled no profile, or if its agent is older.',
       leftOut,
       {
         maxItems: MAX_LEFT_OUT.rules,
@@ -59,18 +71,19 @@ const agentReport = object('What an agent reports to the manager.', {
   node: name('Name of the Node.'),
   agent: text('Identity of this start of the agent.', { minLength: 1, maxLength: 128 }),
   epoch: instance('The epoch of the last answer; empty before the first.'),
-  complete: flag('All profiles of the node are listed: what is not listed is not there.'),
-  profiles: list('Profiles that changed, or all of them.', profileReport, { maxItems: MAX_REPORT_PROFILES }),
+  complete: flag('The report lists all profiles of the node. The node has no other profiles.'),
+  profiles: list('Profiles that changed, or all profiles in a complete report.', profileReport, {
+    maxItems: MAX_REPORT_PROFILES,
+  }),
 })
 
-const reportAnswer = object('What the manager says to a report.', {
-  epoch: instance('Changes with each manager that takes the lead.'),
-  complete: flag('The next report is to be a complete one.'),
+const reportAnswer = object('Answer of the manager to a report.', {
+  epoch: instance('Identity of the leader. Each new leader has another one.'),
+  complete: flag('The next report must be complete.'),
   intervalSeconds: Type.Number({ description: 'How often to report when nothing changes.' }),
   spacingSeconds: optional(
     Type.Number({
-      description:
-        'The least time from one report to the next, so that many nodes do not ask for more than a manager can.',
+      description: 'Minimum time between two reports. It keeps many nodes from overloading a manager.',
     }),
   ),
 })
@@ -115,5 +128,5 @@ export function cutLeftOut(all: readonly LeftOut[], most = MAX_LEFT_OUT.rules): 
   }))
   const next = all[named.length]
   if (next === undefined) return cut
-  return [...cut, { enforcer: next.enforcer, rule: '…', reason: 'and others, which the log of the agent names' }]
+  return [...cut, { enforcer: next.enforcer, rule: '…', reason: 'and more; see the log of the agent' }]
 }

@@ -17,28 +17,28 @@ function enforcersProblem(given: string): Problem | undefined {
   const parsed = parseEnforcers(given)
   if (parsed.ok) return undefined
   const { rest, nearest } = parsed
-  const which = rest === given ? 'no enforcer has this name' : `no enforcer is called ${JSON.stringify(rest)}`
-  const allowed = `${enforcers.join(', ')}, one or more of them written together`
+  const which = rest === given ? 'there is no enforcer with this name' : `there is no enforcer ${JSON.stringify(rest)}`
+  const allowed = `${enforcers.join(', ')}, one name, or several without a separator`
   return { code: 'NOT_ALLOWED', given, problem: which, allowed, ...(nearest !== undefined && { nearest }) }
 }
 
 function addressProblem(given: string, entities: readonly string[]): Problem | undefined {
   if (isAddress(given) || entities.includes(given)) return undefined
   const allowed = ['an IPv4 or IPv6 address', ...entities].join(', ')
-  const hint = isBlock(given) ? 'a block of addresses belongs in cidr' : 'this is no IP address'
+  const hint = isBlock(given) ? 'this is a CIDR block; write it in cidr' : 'this is not an IP address'
   return { code: 'BAD_ADDRESS', given, problem: hint, allowed, ...withNearest(given, entities) }
 }
 
 function blockProblem(given: string): Problem | undefined {
   if (isBlock(given)) return undefined
-  const hint = isAddress(given) ? 'a single address belongs in ip' : 'this is no block of IP addresses'
-  return { code: 'BAD_ADDRESS', given, problem: hint, allowed: 'a block such as 10.0.0.0/8 or fd00::/8' }
+  const hint = isAddress(given) ? 'this is a single address; write it in ip' : 'this is not a CIDR block'
+  return { code: 'BAD_ADDRESS', given, problem: hint, allowed: 'a CIDR block such as 10.0.0.0/8 or fd00::/8' }
 }
 
 function programProblem(given: string): Problem | undefined {
   const dots = given.split('/').find((segment) => segment === '.' || segment === '..')
   if (dots === undefined) return undefined
-  return { code: 'BAD_PATTERN', given, problem: `no path of the kernel holds the segment "${dots}"` }
+  return { code: 'BAD_PATTERN', given, problem: `a path in the kernel never has the segment "${dots}"` }
 }
 
 const checks: Record<TextCheck, (given: string) => Problem | undefined> = {
@@ -55,7 +55,7 @@ function wordProblem(node: SchemaNode, given: string): Problem | undefined {
     return {
       code: 'NOT_ALLOWED',
       given,
-      problem: 'this value is not known here',
+      problem: 'unknown value',
       allowed,
       ...withNearest(given, node.enum),
     }
@@ -63,7 +63,7 @@ function wordProblem(node: SchemaNode, given: string): Problem | undefined {
   if (node.words !== undefined && findWord(node.words, given) === undefined) {
     const allowed = listWords(node.words)
     const nearest = withNearest(given, Object.keys(node.words))
-    return { code: 'NOT_ALLOWED', given, problem: 'this value is not known here', allowed, ...nearest }
+    return { code: 'NOT_ALLOWED', given, problem: 'unknown value', allowed, ...nearest }
   }
   return undefined
 }
@@ -99,7 +99,7 @@ export function matches(pattern: string, given: string): boolean {
 
 function patternProblem({ pattern, form, code = 'NOT_ALLOWED' }: SchemaNode, given: string): Problem | undefined {
   if (pattern === undefined || matches(pattern, given)) return undefined
-  return { code, given, problem: 'this has not the form that is asked for', allowed: form ?? pattern }
+  return { code, given, problem: 'this does not have the expected form', allowed: form ?? pattern }
 }
 
 // RFC 3339, as Kubernetes writes it.
@@ -107,7 +107,7 @@ const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 function instantProblem({ format }: SchemaNode, given: string): Problem | undefined {
   if (format !== 'date-time' || instant.test(given)) return undefined
-  return { code: 'NOT_ALLOWED', given, problem: 'this is no time', allowed: 'a time such as 2026-01-31T12:00:00Z' }
+  return { code: 'NOT_ALLOWED', given, problem: 'this is not a time', allowed: 'a time such as 2026-01-31T12:00:00Z' }
 }
 
 /** The first thing that is wrong with a text, by its schema. */
@@ -116,7 +116,7 @@ export function textProblem(node: SchemaNode, given: string): Problem | undefine
     return {
       code: node.code ?? 'NOT_ALLOWED',
       given,
-      problem: 'this holds half of a surrogate pair, which no program can read',
+      problem: 'this contains half of a surrogate pair, which is not valid Unicode',
     }
   }
   // The length comes first: what follows may take its time.

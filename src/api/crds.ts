@@ -96,8 +96,8 @@ function objectSchema(node: SchemaNode): OpenApiSchema {
   return {
     ...schema,
     properties: {
-      apiVersion: { type: 'string', description: 'Group and version of the kind, as for every Kubernetes object.' },
-      kind: { type: 'string', description: 'Name of the kind, as for every Kubernetes object.' },
+      apiVersion: { type: 'string', description: 'Group and version of the kind, as in every Kubernetes object.' },
+      kind: { type: 'string', description: 'Name of the kind, as in every Kubernetes object.' },
       metadata: { type: 'object' },
       ...Object.fromEntries(own),
     },

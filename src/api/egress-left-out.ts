@@ -7,8 +7,8 @@ export type EgressLeftOut = (typeof egressLeftOut)[number]
 
 /** In words, with what helps. */
 export const whyLeftOut: Readonly<Record<EgressLeftOut, string>> = {
-  room: 'the policies of its namespace have no room left for what their selectors mean; use fewer different selectors, or such that mean less',
+  room: 'the selectors of the policies in its namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
   conditions:
-    'too many selectors are about its label, or about none; select by a label that few objects have, or name the namespace or the Service',
-  selector: `its selector is longer than ${MAX_TARGET_TEXT} characters; divide it among several rules`,
+    'too many selectors use its label, or no label at all; select by a label that few objects have, or name the namespace or the Service',
+  selector: `its selector is longer than ${MAX_TARGET_TEXT} characters; split it into several rules`,
 }

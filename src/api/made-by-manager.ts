@@ -21,13 +21,13 @@ export function whyNotMade(profile: ArmorProfile, installNamespace: string): str
   const owner = owners.find(({ controller }) => controller === true)
   const kind = owner?.kind
   if (owner?.apiVersion !== apiVersion || (kind !== 'VarmorPolicy' && kind !== 'VarmorClusterPolicy'))
-    return 'no policy controls it'
+    return 'no policy is its controller'
   const policy = String(owner.name)
   if (kind === 'VarmorClusterPolicy' && namespace !== installNamespace)
-    return `that of a VarmorClusterPolicy is in the namespace ${installNamespace}`
-  if (profile.spec.profile.name !== name) return `its profile is called otherwise, ${profile.spec.profile.name}`
+    return `the ArmorProfile of a VarmorClusterPolicy belongs in the namespace ${installNamespace}`
+  if (profile.spec.profile.name !== name) return `spec.profile.name differs from its name: ${profile.spec.profile.name}`
   const identity = { kind, metadata: kind === 'VarmorPolicy' ? { name: policy, namespace } : { name: policy } }
   return mayBeCalled(name, identity as PolicyIdentity, installNamespace)
     ? undefined
-    : `${name} is no name for a profile of ${kind} ${policy}`
+    : `${name} is not a valid profile name for ${kind} ${policy}`
 }

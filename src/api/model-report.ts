@@ -19,59 +19,61 @@ export const MAX_GAPS = 16
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
 const count = (description: string) => integer(description, { minimum: 0, format: 'int64' })
 
-const gap = object('A time in which what workloads did may not have been recorded.', {
-  from: text('When it began, RFC 3339.', { maxLength: 64 }),
+const gap = object('A period in which the recording may miss actions of the workloads.', {
+  from: text('When it started, RFC 3339.', { maxLength: 64 }),
   to: text('When it ended, RFC 3339.', { maxLength: 64 }),
-  why: text('Why, in words for people.', { maxBytes: 256 }),
+  why: text('Why, for people to read.', { maxBytes: 256 }),
 })
 
-const summary = object('How a node recorded.', {
-  began: text('When, RFC 3339; empty for a node that came when all was over.', { maxLength: 64 }),
-  records: count('Records that say something of the workload.'),
-  ofRuntime: count("Records of the container runtime's own start in the container."),
-  lost: count('Records that were lost before it was known whose they were.'),
+const summary = object('Summary of the recording of a node.', {
+  began: text('When the recording started, RFC 3339. Empty if the node joined after the recording ended.', {
+    maxLength: 64,
+  }),
+  records: count('Number of records about the workload.'),
+  ofRuntime: count('Number of records about the container runtime itself while it starts a container.'),
+  lost: count('Number of records that were lost before the agent found their container.'),
   leftOut: list(
-    'What there was no room for, by kind.',
+    'Facts that were dropped because of a limit, by kind.',
     object('One kind.', { kind: text('The kind.', { maxLength: 64 }), count: count('How many.') }),
     { maxItems: 32 },
   ),
-  gaps: list('Times without a record; the last of very many.', gap, { maxItems: MAX_GAPS }),
+  gaps: list('Periods without records. If there are very many, only the last ones.', gap, { maxItems: MAX_GAPS }),
 })
 
 const names = (description: string, most: number) =>
   list(description, text('A name.', { maxLength: 512 }), { maxItems: most })
 
-const leftOut = object('What there was no room for, so that parts can be added up.', {
-  kind: text('The kind of facts.', { maxLength: 64 }),
-  directory: optional(text('Where, if it is about a directory.', { maxLength: 4096 })),
-  reason: text('Why, in words for people.', { maxLength: 256 }),
-  count: count('About how many different ones.'),
-  examples: names('Some of them.', 8),
-  state: object('By which those of several nodes are counted once.', {
+const leftOut = object('Facts that were dropped because of a limit, in a form that can be added up over nodes.', {
+  kind: text('The kind of the facts.', { maxLength: 64 }),
+  directory: optional(text('The directory, if the facts are about a directory.', { maxLength: 4096 })),
+  reason: text('Why, for people to read.', { maxLength: 256 }),
+  count: count('Estimated number of different facts.'),
+  examples: names('Some of the facts, as examples.', 8),
+  state: object('Sketch that counts facts of several nodes only once.', {
     hashes: list('Hashes of names.', count('A hash.'), { maxItems: 256 }),
-    examples: names('Names of the first.', 8),
+    examples: names('Names of the first facts.', 8),
   }),
 })
 
-export const pieceContent = object('Something recorded, whole by itself.', {
+export const pieceContent = object('One recorded fact, complete by itself.', {
   result: dynamicResult,
-  leftOut: list('What there was no room for.', leftOut, { maxItems: 4096 }),
+  leftOut: list('Facts that were dropped because of a limit.', leftOut, { maxItems: 4096 }),
 })
 
-const piece = object('One piece of it.', {
-  index: integer('Which one, from 0.', { minimum: 0, maximum: MAX_PIECES - 1 }),
+const piece = object('One piece of the recording.', {
+  index: integer('Number of the piece, from 0.', { minimum: 0, maximum: MAX_PIECES - 1 }),
   content: pieceContent,
 })
 
-const modelReport = object('What a node recorded of one profile: an offer, or one piece of what was offered.', {
+const modelReport = object('The recording of one profile on a node: an offer of it, or one piece of it.', {
   node: name('Name of the Node.'),
   namespace: name('Namespace of the ArmorProfile.'),
   name: name('Name of the ArmorProfile.'),
-  recording: text('Which recording of it.', { minLength: 1, maxLength: 128 }),
-  digest: text('SHA-256 of all pieces, in hexadecimal: equal for an equal recording only.', {
+  recording: text('Identity of the recording.', { minLength: 1, maxLength: 128 }),
+  digest: text('SHA-256 of all pieces, in hexadecimal. Only equal recordings have equal digests.', {
     pattern: '^[0-9a-f]{64}$',
   }),
-  pieces: integer('How many pieces there are.', { minimum: 1, maximum: MAX_PIECES }),
+  pieces: integer('Number of pieces.', { minimum: 1, maximum: MAX_PIECES }),
   summary,
   piece: optional(piece),
 })
@@ -79,10 +81,10 @@ const modelReport = object('What a node recorded of one profile: an offer, or on
 /** `wanted`: the piece of `next`. `stored`: it is in the model. `waiting`: nothing is wanted now. `unknown`: no such recording. */
 export const modelAnswerStates = ['wanted', 'stored', 'waiting', 'unknown'] as const
 
-const modelAnswer = object('What the manager says to it.', {
-  state: choice('What is wanted.', modelAnswerStates),
-  next: optional(integer('The piece that is wanted next.', { minimum: 0, maximum: MAX_PIECES - 1 })),
-  retrySeconds: integer('When to ask again, unless a piece is wanted.', { minimum: 1, maximum: 3_600 }),
+const modelAnswer = object('Answer of the manager to an offer or a piece.', {
+  state: choice('What the manager asks for.', modelAnswerStates),
+  next: optional(integer('Number of the piece to send next.', { minimum: 0, maximum: MAX_PIECES - 1 })),
+  retrySeconds: integer('When to ask again, if the manager asks for no piece now.', { minimum: 1, maximum: 3_600 }),
 })
 
 export type RecordingGap = Static<typeof gap>
@@ -110,6 +112,6 @@ export function checkModelReport(body: unknown): ModelReportResult {
 export function readModelAnswer(body: string): ModelAnswer {
   const answer: unknown = JSON.parse(body)
   const errors = validateSchema(nodeOf(modelAnswer), answer, { newer: true })
-  if (errors.length > 0) throw new Error(`the answer is none of a manager: ${body.slice(0, 200)}`)
+  if (errors.length > 0) throw new Error(`the answer does not come from a manager: ${body.slice(0, 200)}`)
   return answer as ModelAnswer
 }

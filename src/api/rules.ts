@@ -42,7 +42,7 @@ const policyObject = on<api.VarmorPolicy>(
     cel: `!(${celIsModeling}) || self.spec.policy.mode == 'BehaviorModeling'`,
     code: 'IMMUTABLE',
     message:
-      'the mode cannot be changed before the modelling is completed; to end it early, lower modelingOptions.duration',
+      'the mode cannot be changed before the modelling is complete; to end the modelling early, lower modelingOptions.duration',
     field: 'spec.policy.mode',
     reads: ['spec.policy.mode', 'status.phase'],
     change: true,
@@ -55,7 +55,7 @@ const policyObject = on<api.VarmorPolicy>(
       )
       .join(' && ')})`,
     code: 'IMMUTABLE',
-    message: 'the enforcers cannot be changed before the modelling is completed',
+    message: 'the enforcers cannot be changed before the modelling is complete',
     field: 'spec.policy.enforcer',
     reads: ['spec.policy.enforcer', 'status.phase'],
     change: true,
@@ -76,7 +76,7 @@ const target = on<api.Target>(
   {
     cel: 'self == oldSelf',
     code: 'IMMUTABLE',
-    message: 'the target cannot be changed; make a new policy for the new target',
+    message: 'the target cannot be changed; create a new policy for the new target',
     reads: [], // any two values can be compared
     change: true,
     check: isDeepStrictEqual,
@@ -88,7 +88,7 @@ const enforcer = on<string>(
     (name): Rule<string> => ({
       cel: `!${celNames('oldSelf', name)} || ${celNames('self', name)}`,
       code: 'IMMUTABLE',
-      message: `${name} cannot be taken from a policy; make a new policy without it`,
+      message: `${name} cannot be removed from an existing policy; create a new policy without it`,
       reads: [''],
       change: true,
       check: (self, old) => !names(old, name) || names(self, name),
@@ -110,7 +110,7 @@ const needsSection = (mode: api.PolicyMode, section: Section): Rule<api.Policy> 
 const excludes = (mode: api.PolicyMode, name: Enforcer): Rule<api.Policy> => ({
   cel: `self.mode != '${mode}' || !${celNames('self.enforcer', name)}`,
   code: 'CONFLICT',
-  message: `the ${mode} mode is not there for the ${name} enforcer`,
+  message: `the ${name} enforcer does not support the ${mode} mode`,
   field: 'enforcer',
   reads: ['mode', 'enforcer'],
   check: (self) => self.mode !== mode || !names(self.enforcer, name),
@@ -137,7 +137,7 @@ function keepsProxy(field: keyof typeof proxyDefaults): Rule<api.Policy> {
   return {
     cel: `!has(oldSelf.networkProxyConfig) && !${celNames('oldSelf.enforcer', 'NetworkProxy')} || ${cel('self')} == ${cel('oldSelf')}`,
     code: 'IMMUTABLE',
-    message: `${field} cannot be changed while pods run with it; make a new policy`,
+    message: `${field} cannot be changed, because running pods use it; create a new policy`,
     field: `networkProxyConfig.${field}`,
     reads: ['enforcer', `networkProxyConfig.${field}`],
     change: true,
@@ -163,7 +163,7 @@ const policy = on<api.Policy>(
 const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
   cel: "self.profileType != 'Custom' || (has(self.customProfile) && self.customProfile != '')",
   code: 'REQUIRED',
-  message: 'customProfile is required where profileType is Custom',
+  message: 'customProfile is required if profileType is Custom',
   field: 'customProfile',
   reads: ['profileType', 'customProfile'],
   check: ({ profileType, customProfile }) =>
@@ -173,7 +173,7 @@ const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
 const bpfProfile = on<api.BpfAllowList>({
   cel: "self.profileType != 'Custom' || has(self.allow)",
   code: 'REQUIRED',
-  message: 'allow is required where profileType is Custom',
+  message: 'allow is required if profileType is Custom',
   field: 'allow',
   reads: ['profileType', 'allow'],
   check: ({ profileType, allow }) => profileType !== 'Custom' || allow !== undefined,
@@ -210,7 +210,7 @@ const networkProxyConfig = on<api.NetworkProxyConfig>(
     cel: { none: 'comparing quantities needs the quantity library of Kubernetes 1.29' },
     code: 'CONFLICT',
     message:
-      'no request may be above its limit; where one is left out, the default counts: requests 50m and 64Mi (with mitm 100m and 128Mi), limits 500m and 256Mi (with mitm 1 and 512Mi)',
+      'a request must not be above its limit; a missing request or limit has its default: requests 50m and 64Mi (with mitm 100m and 128Mi), limits 500m and 256Mi (with mitm 1 and 512Mi)',
     field: 'resources',
     reads: ['mitm', 'resources'],
     check: resourcesFit,
@@ -220,7 +220,7 @@ const networkProxyConfig = on<api.NetworkProxyConfig>(
 const mitmConfig = on<api.MitmConfig>({
   cel: '!has(self.headerMutations) || self.headerMutations.all(m, m.domain in self.domains)',
   code: 'CONFLICT',
-  message: 'the domain of each header mutation must be one of domains, spelt alike',
+  message: 'the domain of each header mutation must also be in domains, with the same spelling',
   field: 'headerMutations',
   reads: ['domains', 'headerMutations'],
   check: ({ domains, headerMutations = [] }) => {
@@ -282,7 +282,7 @@ const saysWhere = {
 const proxyHttpRule = on<api.NetworkProxyHttpRule>(oneVerdict, {
   cel: ['hosts', 'ports', 'paths', 'methods'].map((field) => celIsFilled(`match.${field}`)).join(' || '),
   code: 'REQUIRED',
-  message: 'at least one of hosts, ports, paths and methods must be given; for all hosts write "*"',
+  message: 'at least one of hosts, ports, paths and methods must be given; for all hosts, write "*"',
   field: 'match',
   reads: ['match'],
   check: ({ match: { hosts, ports, paths, methods } }) => [hosts, ports, paths, methods].some(isFilled),
@@ -299,7 +299,7 @@ const httpPathMatch = on<api.HttpPathMatch>({
 const labelSelectorRequirement = on<api.LabelSelectorRequirement>({
   cel: `(self.operator in ['In', 'NotIn']) == ${celIsFilled('values')}`,
   code: 'CONFLICT',
-  message: 'values are required with In and NotIn, and forbidden with Exists and DoesNotExist',
+  message: 'values are required with In and NotIn, and must be empty with Exists and DoesNotExist',
   field: 'values',
   reads: ['operator', 'values'],
   check: ({ operator, values }) => (operator === 'In' || operator === 'NotIn') === isFilled(values),
@@ -317,7 +317,7 @@ const port = on<api.Port>({
 const service = on<api.Service>({
   cel: "has(self.serviceSelector) ? !has(self.name) || self.name == '' : has(self.name) && self.name != '' && has(self.namespace) && self.namespace != ''",
   code: 'CONFLICT',
-  message: 'either serviceSelector or both of name and namespace must be given',
+  message: 'either serviceSelector, or both name and namespace must be given',
   reads: ['serviceSelector', 'name', 'namespace'],
   check: ({ serviceSelector, name = '', namespace = '' }) =>
     serviceSelector === undefined ? name !== '' && namespace !== '' : name === '',
@@ -334,7 +334,7 @@ const networkSocketRule = on<api.NetworkSocketRule>(
   {
     cel: ['domains', 'types', 'protocols'].map(celIsFilled).join(' || '),
     code: 'REQUIRED',
-    message: 'at least one of domains, types and protocols must be given; for all sockets write domains: ["*"]',
+    message: 'at least one of domains, types and protocols must be given; for all sockets, write domains: ["*"]',
     reads: ['domains', 'types', 'protocols'],
     check: ({ domains, types, protocols }) => [domains, types, protocols].some(isFilled),
   },

@@ -75,8 +75,8 @@ function typeOf(value: unknown): string {
 const typeNames: Record<string, string> = {
   object: 'an object',
   array: 'a list',
-  string: 'a text',
-  integer: 'a whole number',
+  string: 'a string',
+  integer: 'an integer',
   number: 'a number',
   boolean: 'true or false',
   null: 'empty (null)',
@@ -104,16 +104,21 @@ function checkQuantity(given: unknown, fail: Fail): void {
     fail({ code: 'WRONG_TYPE', problem: `this is ${typeNames[typeOf(given)] ?? 'no value'}`, allowed })
   } else if (typeof given === 'number' && !Number.isSafeInteger(given)) {
     // The API server takes whole numbers and texts here, nothing else.
-    fail({ code: 'WRONG_TYPE', given, problem: 'this number is not whole, or too large; put it in quotes', allowed })
+    fail({
+      code: 'WRONG_TYPE',
+      given,
+      problem: 'this number is not an integer, or too large; put it in quotes',
+      allowed,
+    })
   } else if (parseQuantity(given) === undefined) {
-    fail({ code: 'NOT_ALLOWED', given, problem: 'this is no quantity', allowed })
+    fail({ code: 'NOT_ALLOWED', given, problem: 'this is not a quantity', allowed })
   }
 }
 
 function visitList(node: SchemaNode, value: readonly unknown[], path: string, errors: Errors): void {
   const { items = {}, minItems = 0, maxItems = Infinity, listType } = node
   if (value.length < minItems) {
-    errors.push({ code: 'NOT_ALLOWED', path, problem: 'this list must not be empty' })
+    errors.push({ code: 'NOT_ALLOWED', path, problem: 'the list must not be empty' })
   }
   if (value.length > maxItems) {
     const problem = `this list has ${value.length} elements`
@@ -126,7 +131,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
     const at = join(path, i)
     visit(items, item, at, errors)
     if (listType === 'set' && seen.has(item)) {
-      errors.push({ code: 'CONFLICT', path: at, given: item, problem: 'this stands in the list twice' })
+      errors.push({ code: 'CONFLICT', path: at, given: item, problem: 'this is in the list twice' })
     }
     seen.add(item)
   }
@@ -205,7 +210,7 @@ function unknownField(name: string, path: string, known: readonly string[]): Fie
   return {
     code: 'UNKNOWN_FIELD',
     path: keyPath(path, name),
-    problem: 'there is no such field',
+    problem: 'unknown field',
     allowed: known.join(', '),
     ...(nearest !== undefined && { nearest }),
   }

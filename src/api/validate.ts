@@ -21,7 +21,7 @@ function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError
   const name = typeof kind === 'string' ? (nearestName(kind, policyKinds) ?? kind) : 'VarmorPolicy'
   const schema = Object.hasOwn(schemas, name) ? schemas[name] : undefined
   if (schema !== undefined) return { schema }
-  const problem = 'this kind is no policy'
+  const problem = 'this kind is not a policy'
   return { error: { code: 'NOT_ALLOWED', path: 'kind', given: kind, problem, allowed: policyKinds.join(', ') } }
 }
 

@@ -18,6 +18,6 @@ export function whyNeverThere(path: string): string | undefined {
     return `/proc/${link} is a link, and the kernel judges a path behind its links, so that this never applies: write ${instead}`
   }
   const dots = /\/(\.\.?)(?=\/|$)/.exec(path)?.[1]
-  if (dots !== undefined) return `no path of the kernel holds the segment "${dots}", so that this never applies`
+  if (dots !== undefined) return `a path in the kernel never has the segment "${dots}", so that this never applies`
   return path.includes('//') ? 'no path of the kernel holds "//", so that this never applies' : undefined
 }

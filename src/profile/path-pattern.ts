@@ -57,7 +57,7 @@ function segmentProblem(text: string): string | undefined {
     return 'the path of a directory has no "/" at its end: write the path alone for the directory, or with "/**" for what is below it'
   }
   const dots = text.split('/').find((segment) => segment === '.' || segment === '..')
-  return dots === undefined ? undefined : `no path of the kernel holds the segment "${dots}"`
+  return dots === undefined ? undefined : `a path in the kernel never has the segment "${dots}"`
 }
 
 // Three or more `*` are `**`, and `/**/**` is `/**`.

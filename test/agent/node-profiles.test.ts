@@ -434,11 +434,11 @@ describe('the profiles of a node', () => {
 
   const forged: [string, (one: ArmorProfile) => void, RegExp][] = [
     ['has no label', ({ metadata }) => delete metadata.labels, /no label varmor.org\/made-by/],
-    ['is no policy’s', ({ metadata }) => delete metadata.ownerReferences, /no policy controls it/],
+    ['is no policy’s', ({ metadata }) => delete metadata.ownerReferences, /no policy is its controller/],
     [
       'is that of another kind of object',
       ({ metadata }) => Object.assign((metadata.ownerReferences as object[])[0]!, { apiVersion: 'v1', kind: 'Pod' }),
-      /no policy controls it/,
+      /no policy is its controller/,
     ],
     [
       'brings a profile of another name',
@@ -452,7 +452,7 @@ describe('the profiles of a node', () => {
         metadata.name = 'varmor-demo-a'
         spec.profile.name = 'varmor-demo-a'
       },
-      /varmor-demo-a is no name for a profile of VarmorPolicy/,
+      /varmor-demo-a is not a valid profile name for VarmorPolicy/,
     ],
     [
       'is of a cluster policy, and in a namespace of a tenant',
@@ -461,7 +461,7 @@ describe('the profiles of a node', () => {
         metadata.name = 'varmor-cluster-varmor-web'
         spec.profile.name = metadata.name
       },
-      /is in the namespace varmor/,
+      /belongs in the namespace varmor/,
     ],
   ]
   for (const [what, forge, why] of forged)

@@ -214,8 +214,16 @@ export const invalid: Record<string, Row> = {
       },
     }),
     errors: [
-      { code: 'BAD_ADDRESS', path: `${egress}.toDestinations[0].ip`, problem: 'a block of addresses belongs in cidr' },
-      { code: 'BAD_ADDRESS', path: `${egress}.toDestinations[1].cidr`, problem: 'a single address belongs in ip' },
+      {
+        code: 'BAD_ADDRESS',
+        path: `${egress}.toDestinations[0].ip`,
+        problem: 'this is a CIDR block; write it in cidr',
+      },
+      {
+        code: 'BAD_ADDRESS',
+        path: `${egress}.toDestinations[1].cidr`,
+        problem: 'this is a single address; write it in ip',
+      },
     ],
   },
   'an empty address, which would mean all of them': {

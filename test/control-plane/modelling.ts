@@ -40,7 +40,7 @@ export function modelling(world: () => World): void {
       mode: 'DefenseInDepth',
       defenseInDepth: { appArmor: { profileType: 'BehaviorModel' }, seccomp: { profileType: 'BehaviorModel' } },
     }
-    expect(await refusal(apply(world(), enforcing))).to.match(/cannot be changed before the modelling is completed/)
+    expect(await refusal(apply(world(), enforcing))).to.match(/cannot be changed before the modelling is complete/)
 
     // Lowered while it goes on: over a minute after it has begun.
     recording.spec.policy.modelingOptions = { duration: 1 }

@@ -22,7 +22,7 @@ export interface PolicySet {
 /** Whose profile it is. */
 export function identityOf({ document }: HeldPolicy): PolicyIdentity {
   const identity = policyOf(document as Parameters<typeof policyOf>[0])
-  if (identity === undefined) throw new Error(`no policy controls ${document.metadata.name}`)
+  if (identity === undefined) throw new Error(`no policy is the controller of ${document.metadata.name}`)
   return identity
 }
 

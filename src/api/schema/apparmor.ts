@@ -3,13 +3,13 @@ import { choice, list, object, optional, text } from './build.ts'
 export const profileTypes = ['BehaviorModel', 'Custom'] as const
 
 export const profileType = (
-  description = 'Where the profile comes from: what modelling recorded, or `customProfile`.',
+  description = 'Source of the profile: the model (BehaviorModel), or `customProfile` (Custom).',
 ) => choice(description, profileTypes)
 
 /** Executables by absolute path. The same field stands in attackProtectionRules and appArmorRawRules. */
 export const targets = () =>
   list(
-    'Programs, by absolute path, that the rules are meant for; empty for all. AppArmor only.',
+    'Absolute paths of the programs that the rules apply to; empty: all programs. AppArmor only.',
     text('Absolute path of a program, without wildcards.', {
       maxLength: 4096,
       maxBytes: 4096,
@@ -22,7 +22,7 @@ export const targets = () =>
   )
 
 export const appArmorRawRules = object('AppArmor rules as text.', {
-  rules: text('One or more rules in the syntax of apparmor.d(5), each ended by a comma.', {
+  rules: text('One or more rules in the syntax of apparmor.d(5). Each rule ends with a comma.', {
     minLength: 1,
     maxLength: 131_072,
   }),
@@ -34,11 +34,13 @@ export const appArmorProfile = object(
   {
     profileType: profileType(),
     customProfile: optional(
-      text('A whole AppArmor profile, for profileType Custom. Its name must be that of the ArmorProfile object.', {
+      text('A complete AppArmor profile, for profileType Custom. vArmor loads it under the name of the ArmorProfile.', {
         maxLength: 524_288,
       }),
     ),
-    appArmorRawRules: optional(list('Rules to add at the end of the profile.', appArmorRawRules, { maxItems: 1024 })),
+    appArmorRawRules: optional(
+      list('Rules that are added at the end of the profile.', appArmorRawRules, { maxItems: 1024 }),
+    ),
   },
   { rulesAt: 'ownProfile' },
 )

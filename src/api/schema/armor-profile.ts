@@ -12,11 +12,11 @@ export const capabilitiesContent = object('Capabilities to refuse.', {
   capabilities: bits('Bit n stands for capability n of capabilities(7).'),
 })
 
-export const pathPattern = object('A path pattern, as its beginning and its end or as it was written.', {
+export const pathPattern = object('A path pattern: either its prefix and suffix, or the pattern itself.', {
   flags: bits('Bits of how prefix and suffix match.'),
   prefix: optional(text('How the path begins.')),
   suffix: optional(text('How the path ends, last byte first.')),
-  glob: optional(text('The whole pattern as it was written; where it is given, prefix and suffix do not count.')),
+  glob: optional(text('The complete pattern. If it is set, prefix and suffix are ignored.')),
 })
 
 export const fileContent = object('A rule about files or programs.', {
@@ -27,7 +27,7 @@ export const fileContent = object('A rule about files or programs.', {
 
 export const networkAddress = object('Addresses and ports.', {
   ip: optional(text('An address, pod-self or unspecified.')),
-  cidr: optional(text('A block of addresses.')),
+  cidr: optional(text('A CIDR block.')),
   port: optional(portNumber('A port, or the first one of a range.')),
   endPort: optional(portNumber('The last port of the range.')),
   ports: optional(list('Single ports.', portNumber('A port.'))),
@@ -46,7 +46,7 @@ export const networkContent = object('A rule about the network.', {
   address: optional(networkAddress),
 })
 
-export const ptraceContent = object('The rule about tracing.', {
+export const ptraceContent = object('The ptrace rule.', {
   mode: mode(),
   permissions: optional(bits('Bits of the accesses.')),
   flags: optional(bits('Bits of how the other process matches.')),
@@ -54,8 +54,8 @@ export const ptraceContent = object('The rule about tracing.', {
 
 export const mountContent = object('A rule about mounting.', {
   mode: mode(),
-  mountFlags: bits('Flags of mount(2), of which one must be set.'),
-  reverseMountflags: bits('Flags of mount(2), of which one must not be set.'),
+  mountFlags: bits('Flags of mount(2). At least one must be set.'),
+  reverseMountflags: bits('Flags of mount(2). At least one must not be set.'),
   pattern: pathPattern,
   fstype: text('Type of the filesystem, or *.'),
 })
@@ -72,11 +72,11 @@ export const bpfContent = object('Rules of the BPF enforcer.', {
 export const profileModes = ['enforce', 'complain'] as const
 
 export const profile = object(
-  'The profiles. Where the ArmorProfile has a `source`, they are for reading: agents load what that compiles to.',
+  'The profiles. If the ArmorProfile has a `source`, agents compile that and ignore these profiles; they only show the result.',
   {
     name: text('Name of the profiles.'),
     enforcer: text('Enforcers, as in the policy.'),
-    mode: choice('Whether violations are refused or let pass.', profileModes),
+    mode: choice('Whether violations are refused (enforce) or allowed and reported (complain).', profileModes),
     appArmor: optional(text('The AppArmor profile.')),
     bpf: optional(bpfContent),
     seccomp: optional(text('The seccomp profile, OCI JSON.')),
@@ -84,11 +84,11 @@ export const profile = object(
 )
 
 export const profileSource = object(
-  'What the profiles are made of. Each agent compiles it for its own kernel; what `profile` holds of it is for reading, and loses some.',
+  'Source of the profiles. Each agent compiles it for its own kernel. `profile` shows the result, without some details.',
   {
     policy: text('The `spec.policy` of the policy, as JSON.'),
     model: optional(
-      object('What behaviour modelling found, where the policy builds on it.', {
+      object('The model, if the policy uses one.', {
         appArmor: optional(text('The AppArmor profile.')),
         seccomp: optional(text('The seccomp profile, OCI JSON.')),
         bpf: optional(modelBpf),
@@ -100,64 +100,66 @@ export const profileSource = object(
 /** One Service; Services, or Pods, by label. */
 export const egressTargetKinds = ['service', 'services', 'pods'] as const
 
-export const egressTarget = object('Whose addresses rules about outgoing connections need.', {
+export const egressTarget = object('A target of egress rules whose addresses the manager looks up.', {
   kind: choice('A service by its name, or services or pods by label.', egressTargetKinds),
-  namespace: text('Where they are; empty for all namespaces.'),
+  namespace: text('Namespace of the target; empty: all namespaces.'),
   name: optional(text('Name of the service.')),
   selector: optional(labelSelector('Services or pods by label.')),
 })
 
-export const egressGroup = object('Addresses that are meant with the same ports.', {
+export const egressGroup = object('Addresses with the same ports.', {
   addresses: list('IPv4 and IPv6 addresses.', text('An address.')),
-  ports: optional(list('Ports that are meant; without them, all that the rule is about.', portNumber('A port.'))),
+  ports: optional(list('Ports. If this is missing, all ports of the rule.', portNumber('A port.'))),
 })
 
-export const egressAddresses = object('The addresses of one target, as they are now.', {
+export const egressAddresses = object('The current addresses of one target.', {
   target: text('The target, in words: `service default/kubernetes`.'),
   groups: list('Addresses by their ports.', egressGroup),
-  omitted: optional(integer('Number of addresses for which there was no room.', { minimum: 1, format: 'int32' })),
-  leftOut: optional(
-    choice('Why none of its addresses is here, where the manager does not look for them.', egressLeftOut),
+  omitted: optional(
+    integer('Number of addresses that are left out because of a limit.', { minimum: 1, format: 'int32' }),
   ),
+  leftOut: optional(choice('Why the manager does not look up the addresses of this target.', egressLeftOut)),
 })
 
 export const behaviorModeling = object('Whether to record, and for how long.', {
   enable: flag('Record what the workloads do.'),
-  duration: integer('How long, in minutes.', { format: 'int64' }),
-  since: optional(text('When it began by the clock of the manager, RFC 3339.', { format: 'date-time' })),
+  duration: integer('How long to record, in minutes.', { format: 'int64' }),
+  since: optional(text('When the recording started, by the clock of the manager, RFC 3339.', { format: 'date-time' })),
 })
 
-export const armorProfileSpec = object('What every node is to load.', {
+export const armorProfileSpec = object('The profiles that every node must load.', {
   target: optional(target),
   profile,
   behaviorModeling,
   updateExistingWorkloads: flag('Whether matching workloads are restarted.'),
   source: optional(profileSource),
   egressTargets: optional(
-    list('What the manager finds the addresses of; `status.egress` has them.', egressTarget, { maxItems: 64 }),
+    list('Targets of egress rules. The manager writes their addresses into `status.egress`.', egressTarget, {
+      maxItems: 64,
+    }),
   ),
 })
 
-export const armorProfileCondition = object('How a node fared.', {
-  type: text('What the condition is about.'),
+export const armorProfileCondition = object('State of one node.', {
+  type: text('Type of the condition.'),
   ...conditionFields,
   nodeName: text('Name of the node.'),
 })
 
-export const armorProfileStatus = object('What the nodes have loaded.', {
-  desiredNumberLoaded: integer('Number of nodes that are to load the profile.', { format: 'int32' }),
+export const armorProfileStatus = object('State of the profile on the nodes.', {
+  desiredNumberLoaded: integer('Number of nodes that must load the profile.', { format: 'int32' }),
   currentNumberLoaded: integer('Number of nodes that have loaded it.', { format: 'int32' }),
-  conditions: optional(list('Nodes that failed, and why.', armorProfileCondition)),
-  observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
+  conditions: optional(list('State of the nodes, and errors.', armorProfileCondition)),
+  observedGeneration: optional(integer('The metadata.generation that this status describes.', { format: 'int64' })),
   egress: optional(
     list(
-      'Addresses of `spec.egressTargets`. They are part of what nodes enforce, and change without a new generation.',
+      'Addresses of `spec.egressTargets`. Nodes enforce them. They change without a new generation.',
       egressAddresses,
     ),
   ),
 })
 
-export const armorProfile = object('The compiled form of one policy. Made by the manager; not for people to edit.', {
+export const armorProfile = object('The compiled form of one policy. The manager writes it; do not edit it.', {
   ...typeMeta('ArmorProfile'),
   metadata: objectMeta,
   spec: armorProfileSpec,

@@ -3,22 +3,22 @@ import { flag, list, object, optional, portNumber, text } from './build.ts'
 /** Of each list: more than an object of the API server has room for. */
 const bound = { maxItems: 32_768 }
 const names = (description: string, each: string) => list(description, text(each, { maxLength: 4096 }), bound)
-const permissions = () => names('Accesses that were seen.', 'An access.')
+const permissions = () => names('Accesses.', 'An access.')
 
-export const modelFile = object('A file that was used.', {
-  path: text('Path of the file, or a pattern for several: see oldPath.', { maxLength: 4096 }),
-  owner: optional(flag('Only by its owner.')),
+export const modelFile = object('A file, and how it is used.', {
+  path: text('Path of the file, or a pattern for several files; see oldPath.', { maxLength: 4096 }),
+  owner: optional(flag('Only if the process owns the file.')),
   permissions: permissions(),
-  oldPath: optional(text('Where path is a pattern: one of the files that it stands for.', { maxLength: 4096 })),
+  oldPath: optional(text('If path is a pattern: one of the files that it matches.', { maxLength: 4096 })),
 })
 
-export const modelSocket = object('A socket that was made.', {
+export const modelSocket = object('A socket.', {
   domain: optional(text('Address family.')),
   type: optional(text('Socket type.')),
   protocol: optional(text('Protocol.')),
 })
 
-export const modelAddress = object('An address that was connected to.', {
+export const modelAddress = object('A remote address.', {
   ip: text('The address.'),
   ports: list('The ports.', portNumber('A port.'), { maxItems: 65_536 }),
 })
@@ -40,25 +40,25 @@ export const modelSignal = object('Signals.', {
   signals: names('Signals.', 'A signal.'),
 })
 
-export const modelAppArmor = object('What AppArmor saw.', {
-  profiles: optional(names('Profiles that were entered.', 'A profile.')),
-  executions: optional(names('Programs that were run.', 'A path.')),
+export const modelAppArmor = object('Operations, in the form in which AppArmor records them.', {
+  profiles: optional(names('Profiles that processes changed to.', 'A profile.')),
+  executions: optional(names('Paths of programs.', 'A path.')),
   files: optional(list('Files.', modelFile, bound)),
   capabilities: optional(names('Capabilities.', 'A capability.')),
   networks: optional(modelNetwork),
   ptraces: optional(list('Tracing.', modelPtrace, bound)),
   signals: optional(list('Signals.', modelSignal, bound)),
-  unhandled: optional(names('Records that no rule could be made of.', 'A record.')),
+  unhandled: optional(names('Records that could not be turned into a rule.', 'A record.')),
 })
 
 export const modelMount = object('A mount.', {
-  path: text('What was mounted.', { maxLength: 4096 }),
+  path: text('Source of the mount.', { maxLength: 4096 }),
   type: optional(text('Type of the filesystem.')),
   flags: optional(names('Flags.', 'A flag.')),
 })
 
-export const modelBpf = object('What BPF saw.', {
-  executions: optional(names('Programs that were run.', 'A path.')),
+export const modelBpf = object('Operations, in the form in which BPF records them.', {
+  executions: optional(names('Paths of programs.', 'A path.')),
   files: optional(list('Files.', modelFile, bound)),
   capabilities: optional(names('Capabilities.', 'A capability.')),
   network: optional(modelNetwork),
@@ -66,11 +66,11 @@ export const modelBpf = object('What BPF saw.', {
   mounts: optional(list('Mounts.', modelMount, bound)),
 })
 
-export const modelSeccomp = object('What Seccomp saw.', {
+export const modelSeccomp = object('System calls, as Seccomp records them.', {
   syscalls: optional(names('Syscalls.', 'A syscall.')),
 })
 
-export const dynamicResult = object('What was recorded while the workloads ran.', {
+export const dynamicResult = object('Facts recorded while the workloads ran.', {
   appArmor: optional(modelAppArmor),
   bpf: optional(modelBpf),
   seccomp: optional(modelSeccomp),

@@ -64,9 +64,9 @@ const pattern = (description: string) => text(description, { minLength: 1, maxLe
 
 export const fileRule = object('A rule about files or programs.', {
   qualifiers: optional(qualifiers()),
-  pattern: pattern('Which paths: `*` is any text within one component, `**` any text; at most 4,096 bytes.'),
+  pattern: pattern('Path pattern: `*` matches any text within one path component, `**` any text; at most 4,096 bytes.'),
   permissions: list(
-    'Which accesses.',
+    'Accesses that the rule applies to.',
     word('all (*), read (r), write (w), exec (x) or append (a), in any case.', filePermissions),
     {
       minItems: 1,
@@ -75,10 +75,10 @@ export const fileRule = object('A rule about files or programs.', {
   ),
 })
 
-const namespace = (what: string) => text(`Namespace of the ${what}; empty for all namespaces.`, dnsLabel('emptyToo'))
+const namespace = (what: string) => text(`Namespace of the ${what}; empty: all namespaces.`, dnsLabel('emptyToo'))
 
 export const service = object(
-  'Services, and what is behind them.',
+  'Services and their endpoints.',
   {
     qualifiers: optional(qualifiers()),
     namespace: optional(namespace('services')),
@@ -92,42 +92,45 @@ export const pod = object('Pods.', {
   qualifiers: optional(qualifiers()),
   namespace: optional(namespace('pods')),
   podSelector: labelSelector('Pods by label.'),
-  ports: optional(ports('Ports that the rule is about; empty for all.')),
+  ports: optional(ports('Ports that the rule applies to; empty: all ports.')),
 })
 
 /** Words that `ip` takes besides an address. */
 export const ipEntities = ['pod-self', 'unspecified', 'localhost'] as const
 
 export const destination = object(
-  'An address or a block of addresses.',
+  'An address or a CIDR block.',
   {
     qualifiers: optional(qualifiers()),
     ip: optional(
       text(
-        'An IPv4 or IPv6 address, or pod-self, unspecified (0.0.0.0 and ::) or localhost (127.0.0.0/8, ::1 and the unspecified addresses, which lead there). Excludes `cidr`.',
+        'An IPv4 or IPv6 address, or pod-self (the addresses of the pod), unspecified (0.0.0.0 and ::) or localhost (127.0.0.0/8, ::1, 0.0.0.0 and ::). Excludes `cidr`.',
         { maxLength: 64, check: 'ip-or-entity', code: 'BAD_ADDRESS' },
       ),
     ),
     cidr: optional(
-      text('A block of addresses such as 10.0.0.0/8. Excludes `ip`.', {
+      text('A CIDR block such as 10.0.0.0/8. Excludes `ip`.', {
         maxLength: 64,
         check: 'cidr',
         code: 'BAD_ADDRESS',
       }),
     ),
-    ports: optional(ports('Ports that the rule is about; empty for all.')),
+    ports: optional(ports('Ports that the rule applies to; empty: all ports.')),
   },
   { rulesAt: 'destination' },
 )
 
-export const networkEgressRule = object('Rules about outgoing connections. Each entry of each list counts by itself.', {
-  toDestinations: optional(list('Addresses.', destination, { maxItems: 1024 })),
-  toServices: optional(list('Services and their endpoints.', service, { maxItems: 1024 })),
-  toPods: optional(list('Pods.', pod, { maxItems: 1024 })),
-})
+export const networkEgressRule = object(
+  'Rules about outgoing connections. Each entry of each list is a rule by itself.',
+  {
+    toDestinations: optional(list('Addresses.', destination, { maxItems: 1024 })),
+    toServices: optional(list('Services and their endpoints.', service, { maxItems: 1024 })),
+    toPods: optional(list('Pods.', pod, { maxItems: 1024 })),
+  },
+)
 
 export const networkSocketRule = object(
-  'A rule about making sockets. What is left out matches all.',
+  'A rule about creating sockets. A missing field matches everything.',
   {
     qualifiers: optional(qualifiers()),
     domains: optional(
@@ -150,27 +153,31 @@ export const networkSocketRule = object(
 )
 
 export const networkRule = object('Rules about the network.', {
-  sockets: optional(list('Rules about making sockets.', networkSocketRule, { maxItems: 256 })),
+  sockets: optional(list('Rules about creating sockets.', networkSocketRule, { maxItems: 256 })),
   egress: optional(networkEgressRule),
 })
 
-export const ptraceRule = object('A rule about tracing and reading other processes.', {
+export const ptraceRule = object('A rule about tracing and reading other processes (ptrace).', {
   qualifiers: optional(qualifiers()),
   strictMode: optional(
-    flag('true also forbids it between processes of one container; false leaves those alone.', { default: false }),
+    flag('true: the rule also applies between processes of the same container. false: it does not.', {
+      default: false,
+    }),
   ),
   permissions: list(
-    'What is meant: trace and read other processes, traceby and readby being traced and read by them.',
+    'Accesses: trace or read other processes, or be traced (traceby) or read (readby) by other processes.',
     word('all (*), trace, traceby, read or readby, in any case.', ptracePermissions),
     { minItems: 1, maxItems: 16 },
   ),
 })
 
 export const mountRule = object(
-  'A rule about mounting. It counts for privileged containers; others cannot mount anyway.',
+  'A rule about mounting. It matters only for privileged containers, because other containers cannot mount.',
   {
     qualifiers: optional(qualifiers()),
-    sourcePattern: pattern('What is mounted, moved or unmounted, as a path pattern; at most 4,096 bytes.'),
+    sourcePattern: pattern(
+      'Path pattern of the source that is mounted or moved, or of the target that is unmounted; at most 4,096 bytes.',
+    ),
     fstype: text('Type of the filesystem, at most 15 bytes, or * for any.', {
       minLength: 1,
       maxLength: 15,
@@ -197,10 +204,10 @@ export const bpfRawRules = object('Rules of your own for the BPF enforcer.', {
 
 /** The profile of the DefenseInDepth mode. */
 export const bpfProfile = object(
-  'What the BPF enforcer allows in the DefenseInDepth mode; all else it refuses and reports.',
+  'What the BPF enforcer allows in the DefenseInDepth mode. It refuses and reports everything else.',
   {
     profileType: profileType(
-      'Where the list comes from: what modelling recorded and `allow` beside it, or `allow` alone.',
+      'Source of the list: the model and `allow` together (BehaviorModel), or only `allow` (Custom).',
     ),
     allow: optional(modelBpf),
   },

@@ -11,27 +11,27 @@ const labelKeyForm = 'a label key such as app or example.com/app, its name at mo
 export const subdomain = {
   maxLength: 253,
   pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
-  form: 'lower-case letters, digits, - and ., beginning and ending with a letter or digit',
+  form: 'lower-case letters, digits, - and ., with a letter or digit at both ends',
 }
 
 /** As a namespace or a container is called; empty where `emptyToo`. */
 export const dnsLabel = (emptyToo: '' | 'emptyToo' = '') => ({
   maxLength: 63,
   pattern: emptyToo === '' ? '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' : '^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$',
-  form: 'lower-case letters, digits and -, beginning and ending with a letter or digit',
+  form: 'lower-case letters, digits and -, with a letter or digit at both ends',
 })
 
 const labelValue = text('A value.', {
   maxLength: 63,
   pattern: labelValuePattern,
-  form: 'letters, digits, -, _ and ., beginning and ending with a letter or digit',
+  form: 'letters, digits, -, _ and ., with a letter or digit at both ends',
 })
 
 const labelSelectorRequirement = object(
   'One requirement on a label.',
   {
     key: text('Key of the label.', { maxLength: 317, pattern: labelKeyPattern, form: labelKeyForm }),
-    operator: choice('How the value of the label relates to `values`.', labelSelectorOperators),
+    operator: choice('How to compare the value of the label with `values`.', labelSelectorOperators),
     values: optional(
       list('At least one value for In and NotIn, none for Exists and DoesNotExist.', labelValue, {
         maxItems: 1024,
@@ -54,7 +54,7 @@ export const labelSelector = (description: string) =>
         }),
       ),
       matchExpressions: optional(
-        list('Requirements on labels, all of which must hold.', labelSelectorRequirement, {
+        list('Requirements on labels. All must hold.', labelSelectorRequirement, {
           maxItems: 256,
           listType: 'atomic',
         }),
@@ -70,23 +70,23 @@ export const objectMeta = object('Standard metadata of a Kubernetes object.', {
   uid: optional(text('Identity given by the API server.')),
   resourceVersion: optional(text('Version of the stored object.')),
   generation: optional(integer('Counts the changes of the spec.', { format: 'int64' })),
-  creationTimestamp: optional(anything('When the object was made, RFC 3339.')),
-  deletionTimestamp: optional(anything('When deletion was asked for, RFC 3339.')),
+  creationTimestamp: optional(anything('When the object was created, RFC 3339.')),
+  deletionTimestamp: optional(anything('When deletion was requested, RFC 3339.')),
   labels: optional(map('Labels.', text('A value.'))),
   annotations: optional(map('Annotations.', text('A value.'))),
-  finalizers: optional(list('What must happen before the object may go.', text('A finalizer.'))),
+  finalizers: optional(list('Finalizers: tasks that must be done before the object is removed.', text('A finalizer.'))),
   ownerReferences: optional(anything('Objects that this one belongs to.')),
   managedFields: optional(anything('Which program set which field.')),
-  generateName: optional(text('Beginning of a name that the API server completes.')),
-  deletionGracePeriodSeconds: optional(anything('Time for an orderly end.')),
+  generateName: optional(text('Prefix of a name that the API server completes.')),
+  deletionGracePeriodSeconds: optional(anything('Grace period of the deletion, in seconds.')),
   selfLink: optional(anything('Unused.')),
 })
 
 export const port = object(
   'A port or a range of ports.',
   {
-    port: portNumber('The port, or the first one of the range; 1 to 65535.'),
-    endPort: optional(portNumber('The last port of the range, at least `port`; without it there is just one port.')),
+    port: portNumber('The port, or the first port of the range; 1 to 65535.'),
+    endPort: optional(portNumber('The last port of the range, at least `port`. Without it, only `port`.')),
   },
   { rulesAt: 'port' },
 )
@@ -98,7 +98,7 @@ export const ruleQualifiers = { deny: [], audit: [] } as const
 /** `deny`, `audit` or both: what a raw rule of the BPF enforcer does with what it matches. */
 export const qualifiers = () =>
   list(
-    'What is done with a match: `deny` refuses it, `audit` reports it. Without the field, what the policy does with its built-in rules.',
+    'What happens on a match: `deny` refuses it, `audit` reports it. Without this field, the same as for the built-in rules of the policy.',
     word('deny or audit, in any case.', ruleQualifiers),
     { minItems: 1, maxItems: 8 },
   )
@@ -109,8 +109,8 @@ export const conditionStatuses = ['True', 'False', 'Unknown'] as const
 export const conditionFields = {
   status: choice('Whether the condition holds.', conditionStatuses),
   lastTransitionTime: optional(text('When the status last changed, RFC 3339.', { format: 'date-time' })),
-  reason: optional(text('Why, in one word for programs.')),
-  message: optional(text('Why, in words for people.')),
+  reason: optional(text('Why, as one word for programs.')),
+  message: optional(text('Why, for people to read.')),
 }
 
 export const apiVersion = 'crd.varmor.org/v1beta1'

@@ -6,13 +6,13 @@ export const defaultActions = { deny: [], allow: [] } as const
 
 const qualifiers = () =>
   list(
-    'What is done with a match: allow or deny, and audit to report it.',
+    'What happens on a match: allow or deny, and audit to report it.',
     word('allow, deny or audit, in any case.', proxyQualifiers),
     { minItems: 1, maxItems: 8 },
   )
 
-const description = () => text('What the rule is for.', { maxLength: 1024 })
-const proxyPorts = () => optional(ports('Ports that the rule is about; empty for all.'))
+const description = () => text('Description of the rule.', { maxLength: 1024 })
+const proxyPorts = () => optional(ports('Ports that the rule applies to; empty: all ports.'))
 
 export const networkProxyEgressRule = object(
   'A rule about connections by address and port.',
@@ -20,7 +20,7 @@ export const networkProxyEgressRule = object(
     qualifiers: qualifiers(),
     description: optional(description()),
     ip: optional(text('An IP address. Excludes `cidr`.', { maxLength: 64, check: 'ip', code: 'BAD_ADDRESS' })),
-    cidr: optional(text('A block of addresses. Excludes `ip`.', { maxLength: 64, check: 'cidr', code: 'BAD_ADDRESS' })),
+    cidr: optional(text('A CIDR block. Excludes `ip`.', { maxLength: 64, check: 'cidr', code: 'BAD_ADDRESS' })),
     ports: proxyPorts(),
   },
   { rulesAt: 'proxyEgressRule' },
@@ -29,10 +29,10 @@ export const networkProxyEgressRule = object(
 const urlPath = { maxLength: 2048, pattern: '^/[^"\\\\\\x00-\\x20\\x7f]*$', form: 'a path that begins with /' }
 
 export const httpPathMatch = object(
-  'A match of the path of an HTTP request: one of these.',
+  'Match of the path of an HTTP request: either exact or prefix.',
   {
     exact: optional(text('The whole path.', urlPath)),
-    prefix: optional(text('How the path begins.', urlPath)),
+    prefix: optional(text('Prefix of the path.', urlPath)),
   },
   { rulesAt: 'httpPathMatch' },
 )
@@ -46,21 +46,23 @@ const host = (pattern: string) =>
     form: hostForm,
   })
 
-export const httpMatch = object('Which HTTP requests are meant. What is left out matches all.', {
+export const httpMatch = object('HTTP requests that the rule applies to. A missing field matches everything.', {
   hosts: optional(
     list(
-      'Domains, from the TLS server name or the Host header; * for all.',
+      'Domains, from the TLS server name or the Host header; *: all domains.',
       host('^([*]|([*][.])?[0-9A-Za-z_.:\\[\\]-]+)$'),
       { maxItems: 256 },
     ),
   ),
   ports: proxyPorts(),
   paths: optional(
-    list('Paths; they are seen in plain HTTP and in domains of `mitm`.', httpPathMatch, { maxItems: 256 }),
+    list('Paths. The proxy sees paths only in plain HTTP and in connections to the domains of `mitm`.', httpPathMatch, {
+      maxItems: 256,
+    }),
   ),
   methods: optional(
     list(
-      'Methods such as GET, seen where paths are.',
+      'Methods such as GET. The proxy sees methods only where it sees paths.',
       text('A method.', { maxLength: 32, pattern: '^[A-Za-z-]+$', form: 'an HTTP method' }),
       { maxItems: 64 },
     ),
@@ -73,7 +75,7 @@ export const networkProxyHttpRule = object(
   { rulesAt: 'proxyHttpRule' },
 )
 
-export const networkProxyEgress = object('Rules about outgoing traffic. Deny rules come before allow rules.', {
+export const networkProxyEgress = object('Rules about outgoing traffic. Deny rules have priority over allow rules.', {
   defaultAction: word('What happens to traffic that no rule matches: deny or allow, in any case.', defaultActions),
   rules: optional(list('Rules by address and port.', networkProxyEgressRule, { maxItems: 1024 })),
   httpRules: optional(list('Rules by HTTP request.', networkProxyHttpRule, { maxItems: 1024 })),
@@ -118,9 +120,9 @@ export const headerMutation = object('Headers to set in requests to one domain.'
 })
 
 export const mitmConfig = object(
-  'Opens TLS connections to look at the HTTP requests in them.',
+  'Decrypts TLS connections to check the HTTP requests in them.',
   {
-    domains: list('Domains whose connections are opened; others pass as they are.', mitmDomain(), {
+    domains: list('Domains whose connections the proxy decrypts. Other connections are not decrypted.', mitmDomain(), {
       minItems: 1,
       maxItems: 256,
       listType: 'set',
@@ -142,7 +144,7 @@ const resourceList = (description: string) =>
     },
   })
 
-export const proxyResourceOverride = object('Resources of the proxy container, where they differ from the defaults.', {
+export const proxyResourceOverride = object('Resources of the proxy container that differ from the defaults.', {
   requests: optional(resourceList('Requests, by resource (cpu, memory).')),
   limits: optional(resourceList('Limits, by resource (cpu, memory); at least the request.')),
 })
@@ -156,7 +158,7 @@ export const networkProxyConfig = object(
     mitm: optional(mitmConfig),
     resources: optional(proxyResourceOverride),
     proxyUID: optional(
-      integer('User of the proxy process, other than the user of the application. Cannot be changed later.', {
+      integer('UID of the proxy process. It must differ from the UID of the application. Cannot be changed later.', {
         minimum: 0,
         maximum: 2_147_483_647,
         format: 'int64',
@@ -167,7 +169,7 @@ export const networkProxyConfig = object(
       portNumber('Port where the proxy listens. Cannot be changed later.', { default: proxyDefaults.proxyPort }),
     ),
     proxyAdminPort: optional(
-      portNumber('Port for administration of the proxy. Cannot be changed later.', {
+      portNumber('Port of the admin interface of the proxy. Cannot be changed later.', {
         default: proxyDefaults.proxyAdminPort,
       }),
     ),

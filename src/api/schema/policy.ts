@@ -9,14 +9,14 @@ import { seccompProfile, syscallRawRules } from './seccomp.ts'
 export const targetKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Pod'] as const
 
 export const target = object(
-  'The workloads and containers to protect. Cannot be changed later.',
+  'The workloads and containers to confine. Cannot be changed later.',
   {
     kind: choice('Kind of the workloads.', targetKinds),
     name: optional(
       text('Name of one workload. Excludes `selector`.', { ...subdomain, pattern: `${subdomain.pattern}|^$` }),
     ),
     containers: optional(
-      list('Names of the containers; empty for all of them but init containers.', text('A container.', dnsLabel()), {
+      list('Names of the containers; empty: all containers except init containers.', text('A container.', dnsLabel()), {
         maxItems: 256,
       }),
     ),
@@ -36,61 +36,74 @@ export const policyModes = [
 const ruleName = text('Name of a built-in rule; `varmor rules` lists them.', { minLength: 1, maxLength: 128 })
 const ruleNames = (description: string) => list(description, ruleName, { maxItems: 1024 })
 
-export const attackProtectionRules = object('Built-in attack protection rules, for all programs or for some.', {
-  rules: ruleNames('Names of the rules.'),
-  targets: optional(targets()),
-})
+export const attackProtectionRules = object(
+  'Built-in attack protection rules, for all programs or for some programs.',
+  {
+    rules: ruleNames('Names of the rules.'),
+    targets: optional(targets()),
+  },
+)
 
-export const enhanceProtect = object('The EnhanceProtect mode: all is allowed but what these rules forbid.', {
-  hardeningRules: optional(ruleNames('Built-in hardening rules.')),
-  attackProtectionRules: optional(list('Built-in attack protection rules.', attackProtectionRules, { maxItems: 256 })),
-  vulMitigationRules: optional(ruleNames('Built-in rules against single vulnerabilities.')),
-  appArmorRawRules: optional(list('AppArmor rules of your own.', appArmorRawRules, { maxItems: 1024 })),
-  bpfRawRules: optional(bpfRawRules),
-  syscallRawRules: optional(syscallRawRules('Seccomp rules of your own.')),
-  networkProxyRawRules: optional(networkProxyRules('Rules of your own for the NetworkProxy enforcer.')),
-  privileged: optional(
-    flag(
-      'The containers are privileged: the profile starts from AlwaysAllow, not from RuntimeDefault, and there is none for Seccomp.',
-      { default: false },
+export const enhanceProtect = object(
+  'Settings of the EnhanceProtect mode: everything is allowed except what these rules forbid.',
+  {
+    hardeningRules: optional(ruleNames('Built-in hardening rules.')),
+    attackProtectionRules: optional(
+      list('Built-in attack protection rules.', attackProtectionRules, { maxItems: 256 }),
     ),
-  ),
-  auditViolations: optional(flag('Report violations of the built-in rules.', { default: false })),
-  allowViolations: optional(flag('Let violations of the built-in rules pass.', { default: false })),
-  protectAncestors: optional(
-    flag(
-      'A rule that protects a path also protects the directories on the way there from being renamed, moved or mounted over.',
-      { default: true },
+    vulMitigationRules: optional(ruleNames('Built-in rules that each mitigate one vulnerability.')),
+    appArmorRawRules: optional(list('AppArmor rules of your own.', appArmorRawRules, { maxItems: 1024 })),
+    bpfRawRules: optional(bpfRawRules),
+    syscallRawRules: optional(syscallRawRules('Seccomp rules of your own.')),
+    networkProxyRawRules: optional(networkProxyRules('Rules of your own for the NetworkProxy enforcer.')),
+    privileged: optional(
+      flag(
+        'The containers are privileged: the profile extends AlwaysAllow instead of RuntimeDefault, and there is no Seccomp profile.',
+        { default: false },
+      ),
     ),
-  ),
-})
+    auditViolations: optional(flag('Report violations of the built-in rules.', { default: false })),
+    allowViolations: optional(flag('Allow violations of the built-in rules.', { default: false })),
+    protectAncestors: optional(
+      flag('A rule that protects a path also keeps its parent directories from being renamed, moved or mounted over.', {
+        default: true,
+      }),
+    ),
+  },
+)
 
-export const modelingOptions = object('The BehaviorModeling mode.', {
+export const modelingOptions = object('Settings of the BehaviorModeling mode.', {
   duration: integer('How long to record, in minutes.', { minimum: 1, maximum: 5_256_000, format: 'int64' }),
 })
 
-export const defenseInDepth = object('The DefenseInDepth mode: all is forbidden but what these profiles allow.', {
-  appArmor: optional(appArmorProfile),
-  seccomp: optional(seccompProfile),
-  bpf: optional(bpfProfile),
-  networkProxy: optional(networkProxyRules('Rules for the NetworkProxy enforcer.')),
-  allowViolations: optional(flag('Let violations pass, and report them.', { default: false })),
-})
+export const defenseInDepth = object(
+  'Settings of the DefenseInDepth mode: everything is forbidden except what these profiles allow.',
+  {
+    appArmor: optional(appArmorProfile),
+    seccomp: optional(seccompProfile),
+    bpf: optional(bpfProfile),
+    networkProxy: optional(networkProxyRules('Rules for the NetworkProxy enforcer.')),
+    allowViolations: optional(flag('Allow violations and report them.', { default: false })),
+  },
+)
 
 // Not (?i): JavaScript has no such flag within a pattern.
 const anyCase = (name: string) =>
   name.replace(/[A-Za-z]/g, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`)
 
 export const policy = object(
-  'What enforces, in which mode, with which rules.',
+  'Enforcers, mode and rules.',
   {
-    enforcer: text('Enforcers, written together in any order and case: AppArmor, BPF, Seccomp, NetworkProxy.', {
-      maxLength: 64,
-      pattern: `^(${enforcers.map(anyCase).join('|')})+$`,
-      check: 'enforcers',
-      rulesAt: 'enforcer',
-    }),
-    mode: choice('The mode of protection.', policyModes),
+    enforcer: text(
+      'Enforcers without separators, in any order and case: AppArmor, BPF, Seccomp, NetworkProxy; for example AppArmorBPF.',
+      {
+        maxLength: 64,
+        pattern: `^(${enforcers.map(anyCase).join('|')})+$`,
+        check: 'enforcers',
+        rulesAt: 'enforcer',
+      },
+    ),
+    mode: choice('The mode: how the policy gets its rules.', policyModes),
     enhanceProtect: optional(enhanceProtect),
     modelingOptions: optional(modelingOptions),
     defenseInDepth: optional(defenseInDepth),
@@ -99,12 +112,12 @@ export const policy = object(
   { rulesAt: 'policy' },
 )
 
-export const varmorPolicySpec = object('What is wanted.', {
+export const varmorPolicySpec = object('The desired state.', {
   target,
   policy,
   updateExistingWorkloads: optional(
     flag(
-      'Restart matching Deployments, StatefulSets and DaemonSets, one after the other, when the policy is made or deleted.',
+      'Restart matching Deployments, StatefulSets and DaemonSets, one after another, when the policy is created or deleted.',
       { default: false },
     ),
   ),
@@ -123,29 +136,31 @@ export const policyPhases = [
   'Unchanged',
 ] as const
 
-export const varmorPolicyCondition = object('One thing that is or is not so.', {
-  type: choice('What the condition is about.', policyConditionTypes),
+export const varmorPolicyCondition = object('One aspect of the state.', {
+  type: choice('Type of the condition.', policyConditionTypes),
   ...conditionFields,
 })
 
-export const restartStatus = object('The restart of the workloads that were there before.', {
-  change: text('What the workloads are to pick up; their pod templates carry it in an annotation.'),
-  since: text('When it began, RFC 3339. Workloads made later are not restarted.', { format: 'date-time' }),
-  done: flag('All of them were restarted.'),
+export const restartStatus = object('The restart of workloads that already existed.', {
+  change: text(
+    'Identity of the change that the workloads must pick up. An annotation of their pod templates carries it.',
+  ),
+  since: text('When it started, RFC 3339. Workloads created later are not restarted.', { format: 'date-time' }),
+  done: flag('All workloads were restarted.'),
 })
 
-export const varmorPolicyStatus = object('What has been done.', {
-  profileName: text('Name of the profiles, and of the ArmorProfile object.'),
-  conditions: optional(list('How creation, update and loading went.', varmorPolicyCondition)),
-  ready: flag('Every node where an agent is expected has loaded the profile, and some of the rules are enforced.'),
-  phase: optional(choice('Where the policy stands.', policyPhases)),
-  summary: optional(text('The same in words for people, with what is left out by which enforcer.')),
-  observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
+export const varmorPolicyStatus = object('The observed state.', {
+  profileName: text('Name of the profiles and of the ArmorProfile.'),
+  conditions: optional(list('Results of creating, updating and loading the profile.', varmorPolicyCondition)),
+  ready: flag('Every node that must have an agent has loaded the profile, and at least one rule is enforced.'),
+  phase: optional(choice('Phase of the policy.', policyPhases)),
+  summary: optional(text('The phase, and the rules that enforcers leave out, for people to read.')),
+  observedGeneration: optional(integer('The metadata.generation that this status describes.', { format: 'int64' })),
   restart: optional(restartStatus),
 })
 
 export const varmorPolicy = object(
-  'Protects workloads of its namespace.',
+  'Confines workloads of its namespace.',
   {
     ...typeMeta('VarmorPolicy'),
     metadata: objectMeta,
@@ -156,7 +171,7 @@ export const varmorPolicy = object(
 )
 
 export const varmorClusterPolicy = object(
-  'Protects workloads of all namespaces; wins over a VarmorPolicy for the same workload.',
+  'Confines workloads of all namespaces. It has priority over a VarmorPolicy for the same workload.',
   {
     ...typeMeta('VarmorClusterPolicy'),
     metadata: objectMeta,

@@ -29,12 +29,12 @@ export const seccompOperators = [
 const argumentValue = { format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
 
 export const linuxSeccompArg = object('A condition on one argument of the syscall.', {
-  index: integer('Which argument, 0 to 5.', { minimum: 0, maximum: 5, format: 'int32' }),
+  index: integer('Number of the argument, 0 to 5.', { minimum: 0, maximum: 5, format: 'int32' }),
   value: integer(
-    'What the argument is compared with; for SCMP_CMP_MASKED_EQ the mask. At most 2^53 - 1.',
+    'The value to compare the argument with; for SCMP_CMP_MASKED_EQ, the mask. At most 2^53 - 1.',
     argumentValue,
   ),
-  valueTwo: optional(integer('For SCMP_CMP_MASKED_EQ, what the masked argument must equal.', argumentValue)),
+  valueTwo: optional(integer('For SCMP_CMP_MASKED_EQ, the value that the masked argument must equal.', argumentValue)),
   op: choice('The comparison.', seccompOperators),
 })
 
@@ -51,7 +51,7 @@ export const linuxSyscall = object('A seccomp rule, as in the OCI runtime specif
       format: 'int32',
     }),
   ),
-  args: optional(list('Conditions that must all hold.', linuxSeccompArg, { maxItems: 64 })),
+  args: optional(list('Conditions. All must hold.', linuxSeccompArg, { maxItems: 64 })),
 })
 
 export const syscallRawRules = (description: string) => list(description, linuxSyscall, { maxItems: 1024 })
@@ -61,9 +61,9 @@ export const seccompProfile = object(
   {
     profileType: profileType(),
     customProfile: optional(
-      text('A whole seccomp profile as OCI JSON, for profileType Custom.', { maxLength: 524_288 }),
+      text('A complete seccomp profile as OCI JSON, for profileType Custom.', { maxLength: 524_288 }),
     ),
-    syscallRawRules: optional(syscallRawRules('Rules to add at the end of the profile.')),
+    syscallRawRules: optional(syscallRawRules('Rules that are added at the end of the profile.')),
   },
   { rulesAt: 'ownProfile' },
 )
@@ -75,6 +75,6 @@ export const linuxSeccomp = object('A seccomp profile, as in the OCI runtime spe
   architectures: optional(list('Architectures that the filter covers.', text('SCMP_ARCH_…'))),
   flags: optional(list('Flags of seccomp(2).', text('SECCOMP_FILTER_FLAG_…'))),
   listenerPath: optional(text('Socket for SCMP_ACT_NOTIFY.')),
-  listenerMetadata: optional(text('Text that is handed to the listener.')),
+  listenerMetadata: optional(text('Text that is passed to the listener.')),
   syscalls: optional(list('Rules.', linuxSyscall)),
 })

@@ -248,7 +248,7 @@ function egressRules(all: readonly Allowed[], verdict: Verdict, errors: FieldErr
       const at = join(join(join(path, 'network'), 'egresses'), i)
       const blocks = blocksOfAddress(ip)
       if (blocks === undefined) {
-        const problem = 'this is no IP address, and no block of them'
+        const problem = 'this is not an IP address, and no block of them'
         errors.push({ code: 'BAD_ADDRESS', path: join(at, 'ip'), given: ip, problem })
       } else {
         rules.push({ blocks, ports: ports.map((port): Ports => ({ port })), flags: ALLOW })

@@ -60,10 +60,10 @@ function blocksOf({ ip, cidr }: Destination, path: string, errors: FieldError[])
   if (ip !== undefined && ip !== '') {
     if (isEntity(ip)) return blocksOfEntity(ip)
     if (parseAddress(ip) !== undefined) return blocksOfAddress(ip)
-    errors.push(badAddress(join(path, 'ip'), ip, 'this is no IP address'))
+    errors.push(badAddress(join(path, 'ip'), ip, 'this is not an IP address'))
   } else if (cidr !== undefined && cidr !== '') {
     if (parseBlock(cidr) !== undefined) return blocksOfAddress(cidr)
-    errors.push(badAddress(join(path, 'cidr'), cidr, 'this is no block of IP addresses'))
+    errors.push(badAddress(join(path, 'cidr'), cidr, 'this is not a CIDR block'))
   } else return ANYWHERE
   return undefined
 }

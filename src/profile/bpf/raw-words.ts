@@ -9,7 +9,7 @@ export function readWords(given: readonly string[], words: Words, path: string, 
   return given.flatMap((text, i) => {
     const word = findWord(words, text)
     if (word !== undefined) return [word]
-    const problem = 'this value is not known here'
+    const problem = 'unknown value'
     errors.push({ code: 'NOT_ALLOWED', path: join(path, i), given: text, problem, allowed: listWords(words) })
     return []
   })

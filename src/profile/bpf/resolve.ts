@@ -79,6 +79,6 @@ function resolve(
 function blocksOf(address: string, errors: FieldError[]): string[] {
   const blocks = blocksOfAddress(address)
   if (blocks !== undefined) return blocks
-  errors.push({ code: 'BAD_ADDRESS', path: 'status.egress', given: address, problem: 'this is no IP address' })
+  errors.push({ code: 'BAD_ADDRESS', path: 'status.egress', given: address, problem: 'this is not an IP address' })
   return []
 }

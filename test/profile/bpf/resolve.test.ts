@@ -99,7 +99,7 @@ describe('rules about Services and Pods', () => {
     )
     expect(targetsOf(value, both)).to.deep.equal([])
     expect(skipped.map(({ reason, extent }) => [reason, extent])).to.deep.equal([
-      [`its selector is longer than ${MAX_TARGET_TEXT} characters; divide it among several rules`, 'all'],
+      [`its selector is longer than ${MAX_TARGET_TEXT} characters; split it into several rules`, 'all'],
     ])
   })
 
@@ -109,7 +109,7 @@ describe('rules about Services and Pods', () => {
     expect(skipped).to.have.length(3)
     for (const { reason, extent } of skipped)
       expect([reason, extent]).to.deep.equal([
-        'its addresses are left out: too many selectors are about its label, or about none; select by a label that few objects have, or name the namespace or the Service',
+        'its addresses are left out: too many selectors use its label, or no label at all; select by a label that few objects have, or name the namespace or the Service',
         'all',
       ])
   })
