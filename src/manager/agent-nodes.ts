@@ -3,23 +3,23 @@ import type { Workload } from '../../actors/ports.ts'
 import { daemonTolerations, mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
-/** The service account of the agents' pods, by which their DaemonSets are known, whatever those are called. */
+/** The service account of the agents' pods, which identifies their DaemonSets under any name. */
 export interface AgentAccount {
   namespace: string
   name: string
 }
 
-/** @param user of the agents' tokens; one that is no service account has no pods */
+/** @param user of the agents' tokens; a user that is not a service account has no pods */
 export function agentAccount(user: string): AgentAccount | undefined {
   const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? []
   return namespace === undefined || name === undefined ? undefined : { namespace, name }
 }
 
-/** All of a DaemonSet that says where its pods are to be. */
+/** Everything in a DaemonSet that decides where its pods run. */
 const placementOf = ({ nodeName, nodeSelector, tolerations, affinity }: PodSpec) =>
   JSON.stringify([nodeName, nodeSelector, tolerations, affinity?.nodeAffinity])
 
-/** On which nodes an agent is expected: where the agents' DaemonSets would have a pod. Without a DaemonSet, nobody says. */
+/** The nodes that should have an agent: where the agents' DaemonSets would run a pod. Unknown without a DaemonSet. */
 export class AgentNodes {
   readonly #account: AgentAccount | undefined
   #wanted: readonly PodSpec[] = []
@@ -29,14 +29,14 @@ export class AgentNodes {
     this.#account = account
   }
 
-  /** Whether the DaemonSet is in the namespace of the agents. */
+  /** Whether the DaemonSet is in the agents' namespace. */
   concerns({ metadata }: Workload): boolean {
     return metadata.namespace === this.#account?.namespace
   }
 
   /**
    * @param daemonSets at least all of the agents' namespace
-   * @returns whether other nodes may be meant now
+   * @returns whether the nodes may have changed
    */
   follow(daemonSets: Iterable<Workload>): boolean {
     const wanted: PodSpec[] = []

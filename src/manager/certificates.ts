@@ -16,10 +16,13 @@ import { givenCertificates } from './tls/given-certificates.ts'
 import { objectPort } from './tls/object-port.ts'
 import { watchObjects } from './tls/watched-objects.ts'
 
-/** Of the Secret with the manager's authority and certificate; the ConfigMap with the authority has `-ca` behind it. */
+/**
+ * Name of the Secret with the manager's authority and certificate; the ConfigMap with the authority has the suffix
+ * `-ca`.
+ */
 export const certificateName = 'varmor-manager-tls'
 
-/** Milliseconds between two looks at a certificate that somebody else keeps. */
+/** Milliseconds between two checks of a certificate that another program maintains. */
 const lookAtFiles = 60_000
 
 export interface CertificatesOptions
@@ -32,7 +35,7 @@ export interface CertificatesOptions
   serve(credentials: ServingCredentials): void
 }
 
-/** The manager's certificates, and the webhook configurations that trust them: kept, renewed, and put right where somebody spoils them. */
+/** The manager's certificates, and the webhook configurations that trust them: maintains, renews and repairs them. */
 export class Certificates {
   readonly #options: CertificatesOptions
   readonly #keeper: CertificateKeeper
@@ -62,7 +65,7 @@ export class Certificates {
     return this.#keeper.isPublished
   }
 
-  /** How often they could not be looked after. */
+  /** Number of failed checks. */
   get failures(): number {
     return this.#keeper.failures
   }
@@ -71,7 +74,7 @@ export class Certificates {
     return this.#keeper.expiries
   }
 
-  /** Resolves when a certificate is served and everybody was seen to trust it, or that failed once. */
+  /** Resolves when a certificate is served and all clients were seen to trust it, or after one failure. */
   async start(): Promise<void> {
     await this.#keeper.start()
     await this.#keeper.settled()
@@ -83,7 +86,7 @@ export class Certificates {
     await this.#keeper.stop(within)
   }
 
-  /** What somebody deletes or spoils is put right at once, and what another manager renews is served at once. */
+  /** Repairs deleted or damaged objects at once, and serves another manager's renewal at once. */
   #watch(): () => Promise<void> {
     const { client, namespace, logger, timing, certificates } = this.#options
     const watches = timing?.watches

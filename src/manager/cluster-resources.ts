@@ -5,15 +5,15 @@ import type { KubeObject, ObjectMeta, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import type { Placement, Taint } from '../kube/scheduling.ts'
 
-/** core/v1 Node, as far as it matters whether profiles are to be loaded there and whether pods can land. */
+/** core/v1 Node, the part that decides whether to load profiles there and whether pods can land. */
 export interface Node extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: Taint[] }
   status?: { conditions?: { type: string; status: string }[]; nodeInfo?: { bootID?: string } }
 }
 
 /**
- * A transform for reflectors: of a Node what `Node` names, and its labels. A whole one names 50 images and has some 15 KB; ten
- * thousand of those would be most of a manager's memory.
+ * A transform for reflectors: keeps of a Node what the type `Node` names, and its labels. A complete Node lists 50
+ * images and takes about 15 KB; ten thousand would be most of a manager's memory.
  */
 export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Node): Node {
   const { annotations: _, managedFields: __, ...kept } = metadata ?? {}
@@ -38,10 +38,13 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
   }
 }
 
-/** A UUID has 36 characters. The node itself says it: what is longer is none, or a stolen node could fill the manager's memory. */
+/**
+ * A UUID has 36 characters. The node itself reports it: a longer text is ignored, because a stolen node could fill the
+ * manager's memory.
+ */
 const longestBoot = 64
 
-/** Id of the node's boot; empty where it says none. */
+/** Id of the node's boot; empty if it reports none. */
 function bootOf({ status }: { status?: Node['status'] | undefined }): string {
   const { bootID = '' } = status?.nodeInfo ?? {}
   return bootID.length > longestBoot ? '' : bootID
@@ -50,15 +53,16 @@ function bootOf({ status }: { status?: Node['status'] | undefined }): string {
 /** Whether it is another node of the same name. */
 export const isAnotherNode = (before: Node, now: Node): boolean => before.metadata?.uid !== now.metadata?.uid
 
-/** Whether the node was started anew in between: what its kernel had is gone. */
+/** Whether the node rebooted in between, so that its kernel lost all profiles. */
 export function isAnotherBoot(before: Node, now: Node): boolean {
   const [old, bootID] = [bootOf(before), bootOf(now)]
   return old !== '' && bootID !== '' && old !== bootID
 }
 
 /**
- * A transform for reflectors: of a workload what actors and admission read, and where it is. Tenants say how large the rest is, such as
- * arguments, environments and annotations: 300 Deployments of 1.4 MiB would end a manager.
+ * A transform for reflectors: keeps of a workload what actors and admission read, and where it is. Tenants choose the
+ * size of the rest, such as arguments, environments and annotations: 300 Deployments of 1.4 MiB would exhaust a
+ * manager's memory.
  */
 export function withoutPodDetails<T extends Workload>(workload: T): T {
   const { apiVersion, kind, metadata, spec, status } = workload as T & { apiVersion?: string }
@@ -86,7 +90,7 @@ export function withoutPodDetails<T extends Workload>(workload: T): T {
 
 type KeptMeta = ObjectMeta & Record<string, unknown>
 
-/** The beginnings of annotations that are read. That there are others decides how a patch is made. */
+/** Prefixes of annotations that are read. Whether there are others decides how a patch is built. */
 const ours = [...Object.values(confinementPrefixes), RESTARTED_AT]
 
 function withoutOthers(metadata: KeptMeta, beginnings: readonly string[]): KeptMeta {
@@ -123,11 +127,11 @@ const confinementFields = (context: NonNullable<ContainerSpec['securityContext']
   return defined({ appArmorProfile, seccompProfile, privileged })
 }
 
-/** Without fields that are undefined. */
+/** Drops undefined fields. */
 const defined = (fields: object): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
-/** What the spec of a pod template has beside what actors look at. */
+/** The spec of a pod template, with fields beyond those that actors read. */
 export type PodSpec = Placement & { serviceAccountName?: string }
 
 export const podSpecOf = ({ spec }: Workload): PodSpec => (spec.template.spec ?? {}) as PodSpec
@@ -155,7 +159,7 @@ export const workloadResources: Readonly<Record<WorkloadKind, ResourceRef<Worklo
   DaemonSet: apps('DaemonSet'),
 }
 
-/** core/v1 Pod, as far as it matters whose it is and what confines it. */
+/** core/v1 Pod, the part that shows its owner and its confinement. */
 export interface Pod extends KubeObject {
   spec?: NonNullable<ConfinedPod['spec']> & { nodeName?: string }
   status?: { phase?: string }
@@ -163,7 +167,10 @@ export interface Pod extends KubeObject {
 
 export const pods = defineResource<Pod>({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true })
 
-/** Whether the pod is of the workload: selectors of others may match it, too. A Deployment's are of its ReplicaSets. */
+/**
+ * Whether the pod belongs to the workload: other workloads' selectors may match it, too. A Deployment's pods belong to
+ * its ReplicaSets.
+ */
 export function isOf({ metadata }: Pod, kind: WorkloadKind, uid: string): boolean {
   const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true)
   return kind === 'Deployment' ? owner?.kind === 'ReplicaSet' : owner?.uid === uid

@@ -12,22 +12,22 @@ import { type Node, nodes, withoutDetails, withoutPodDetails, workloadResources 
 import { type Rooms, roomsFor } from './rooms.ts'
 
 export interface ClusterViewOptions {
-  /** Its clock is the reflectors' as well. */
+  /** Its clock is also the reflectors' clock. */
   client: ApiClient
-  /** Called with what goes wrong with the watches of one kind. */
+  /** Called with failures of one kind's watches. */
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
-  /** Default: those of a manager without a limit. */
+  /** Default: as for a manager without a memory limit. */
   rooms?: Rooms
 }
 
-/** What the manager knows of the cluster: one reflector a kind. */
+/** The manager's view of the cluster: one reflector for each kind. */
 export class ClusterView implements ControlPlaneStores {
   readonly policies: Reflector<AnyPolicy & KubeObject>
   readonly clusterPolicies: Reflector<AnyPolicy & KubeObject>
-  /** With a digest in place of the profiles. */
+  /** With a digest instead of the profiles. */
   readonly profiles: Reflector<ArmorProfile & KubeObject>
-  /** Without what was recorded, which is large, and which those who merge it ask the server for. */
+  /** Without the recorded data, which is large; merging reads it from the server. */
   readonly models: Reflector<ArmorProfileModel & KubeObject>
   readonly nodes: Reflector<Node>
   readonly workloadsOf: Readonly<Record<WorkloadKind, Reflector<Workload & KubeObject>>>
@@ -81,7 +81,9 @@ export class ClusterView implements ControlPlaneStores {
     )
   }
 
-  /** Objects of which there is no room for more than an outline, or not for that either, by the plural of their kind. */
+  /**
+   * Objects of which there is no room for more than an outline, or not for that either, by the plural of their kind.
+   */
   get outlines(): Record<string, number> {
     const { Deployment, StatefulSet, DaemonSet } = this.workloadsOf
     return {
@@ -93,7 +95,7 @@ export class ClusterView implements ControlPlaneStores {
     }
   }
 
-  /** Changes that wait for handlers, of all kinds together. */
+  /** Changes that wait for handlers, of all kinds. */
   get waiting(): number {
     return this.#all.reduce((sum, { waiting }) => sum + waiting, 0)
   }
@@ -102,7 +104,7 @@ export class ClusterView implements ControlPlaneStores {
     for (const reflector of this.#all) reflector.start()
   }
 
-  /** Resolves when all that there is has been listed once; false when it was stopped before. */
+  /** Resolves when all kinds have been listed once; false if it was stopped before. */
   async synced(): Promise<boolean> {
     return (await Promise.all(this.#all.map(({ synced }) => synced))).every((each) => each)
   }

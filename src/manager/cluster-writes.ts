@@ -36,18 +36,23 @@ import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicie
 import { withoutManagedFields } from '../kube/store.ts'
 import { isAlive, isOf, type Pod as KubePod, pods, withoutPodDetails, workloadResources } from './cluster-resources.ts'
 
-/** Who writes, in managedFields. */
+/** The writer's name in managedFields. */
 export const fieldManager = 'varmor-manager'
 
-/** Milliseconds for one write, with all its attempts: an actor waits for it. */
+/** Milliseconds for one write with all its attempts: an actor waits for it. */
 const DEADLINE = 30_000
-/** Of a status: on a server that has more to do than it can, it waits behind all that matters more, and giving up would only ask for more. */
+/**
+ * For a status: on an overloaded server it waits behind more important requests, and giving up would only add requests.
+ */
 const STATUS_DEADLINE = 60_000
 
-/** Pods have some 10 KB each, and are parsed on the thread that answers admission. */
+/** Pods have about 10 KB each, and are parsed on the thread that answers admission. */
 const PODS_PAGE = 50
 
-/** What the manager's actors write, and the pods that they look at, through a client whose fence closes with the term of a leader. */
+/**
+ * The writes of the manager's actors, and their reads of pods, through a client that is closed when the leader's term
+ * ends.
+ */
 export class ClusterWrites implements ControlPlaneApi, ModelApi {
   readonly #client: ApiClient
   readonly #known: Pick<ControlPlaneStores, 'profile'>
@@ -80,7 +85,7 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
   }
 
   async applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
-    // With the version that we know of, a successor's write is not overwritten by one of ours that comes late.
+    // With the known version, a late write of ours cannot overwrite a successor's.
     const resourceVersion = this.#known.profile(metadata.namespace, metadata.name)?.metadata.resourceVersion
     const document = {
       kind: 'ArmorProfile',
@@ -151,8 +156,8 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
   }
 
   /**
-   * Sends no spec, which a status leaves as it is; of all else that is not sent, the server takes the field's owner away, and an apply that
-   * leaves it out would no more remove it. Of the answer only the metadata is read: the version that was written to is known.
+   * Sends no spec, which a status write leaves unchanged; for other omitted fields the server removes us as owner, and
+   * a later apply could not remove them. Reads only the metadata of the answer, because the rest is known.
    */
   async #writeStatus<T extends Known>(
     ref: ResourceRef<T & KubeObject>,
@@ -182,13 +187,13 @@ const metadataAlone = { answer: 'metadata' } as const
 const write = { fieldManager, deadline: DEADLINE }
 const writeStatus = { fieldManager, deadline: STATUS_DEADLINE, class: 'status' } as const
 
-/** Our types say more of metadata than the client's do, which compilers take for another type. */
+/** Our types describe metadata more precisely than the client's, so the compiler takes them for different types. */
 const object = <T>(value: T): T & KubeObject => value as T & KubeObject
 
 const refOf = ({ kind }: AnyPolicy): ResourceRef<AnyPolicy & KubeObject> =>
   (kind === 'VarmorPolicy' ? varmorPolicies : varmorClusterPolicies) as ResourceRef<AnyPolicy & KubeObject>
 
-/** The answer, or a PortError that says whether to try again. A bug is thrown as it is: no repetition mends it. */
+/** Returns the answer, or throws a PortError that says whether to retry. A bug is rethrown: a retry does not help. */
 async function answered<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
@@ -201,7 +206,7 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
 function codeOf(error: unknown): PortErrorCode {
   if (isConflict(error) || isAlreadyExists(error)) return 'CONFLICT'
   if (isNotFound(error)) return 'NOT_FOUND'
-  // It is as large the next time.
+  // It will be as large the next time.
   if (error instanceof ConnectionError && error.code === 'TOO_LARGE') return 'REFUSED'
   const refused = error instanceof ApiError && error.code >= 400 && error.code < 500 && !isTooManyRequests(error)
   return refused && error.code !== 401 ? 'REFUSED' : 'UNAVAILABLE'

@@ -47,55 +47,58 @@ import { UncoveredNodes } from './uncovered-nodes.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
-  /** Of the view: it knows all policies and ArmorProfiles when the control plane starts. */
+  /** The view's names: all policies and ArmorProfiles are known when the control plane starts. */
   names: ProfileNames
   api: ControlPlaneApi
   limiter: RestartLimiter
   compile: PolicyPorts['compile']
-  /** As admission does with a workload that changes. */
+  /** As in admission of a changed workload. */
   confine: RolloutPorts['confine']
   winner: RolloutPorts['winner']
   podProfile: RolloutPorts['podProfile']
   event: RecordEvent
   count: (name: CounterName) => void
-  /** Called with what was taken of a report, and how much of it was about ArmorProfiles or of a node that do not exist. */
+  /** Called with the accepted part of a report, and the number of entries about unknown nodes or ArmorProfiles. */
   reported?: (taken: AgentReport, ignored: number) => void
   logger: Logger
   policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
   rollout?: Partial<RolloutSettings>
-  /** Where Pods and Services are, for rules about them; without it, nobody looks for addresses. */
+  /** The sources of Pods and Services, for rules about them; without them no addresses are looked up. */
   egress?: EgressSources
-  /** Of what agents recorded. */
+  /** For agents' recordings. */
   models: Pick<ModelsOptions, 'api' | 'files' | 'build' | 'settings'>
-  /** Between two reports of an agent that has nothing new, where there are few agents. */
+  /** Seconds between two reports of an agent without news, in a small cluster. */
   reportSeconds?: number | undefined
-  /** Whose DaemonSets say where agents are expected; without them, nodes count that report. */
+  /** The account whose DaemonSets show which nodes should have an agent; without it, nodes that report count. */
   agents?: AgentAccount | undefined
-  /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
+  /** The clock of the actors and of the facts about nodes, because their times are compared. */
   clock?: Clock
   random?: Random
 }
 
-/** Whether an agent can run there: Linux nodes that a kubelet stands behind. */
+/** Whether an agent can run there: Linux nodes with a kubelet. */
 export const runsAgents = ({ metadata }: Node): boolean => {
   const labels = metadata?.labels ?? {}
   return (labels['kubernetes.io/os'] ?? 'linux') === 'linux' && labels['type'] !== 'virtual-kubelet'
 }
 
-/** Whether new pods may come to the node. */
+/** Whether the node accepts new pods. */
 export const takesPods = ({ spec, status }: Node): boolean =>
   spec?.unschedulable !== true &&
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 
 /**
- * Actors that wait for the API at once. Who of them goes first is for the limiter to say, which knows what is urgent: with fewer, those
- * that wait to write a status would keep others from making their ArmorProfile.
+ * Maximum actors that wait for the API at the same time. The limiter orders them by urgency: with fewer places, actors
+ * that write a status would delay others' ArmorProfiles.
  */
 const MOST_WAITING = 4_096
 
-/** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
+/**
+ * The actors of a leading manager, for one term. Their state is a cache: a new term starts from the API server's state
+ * only.
+ */
 export class ControlPlane {
-  /** By which agents see that another manager leads now, which knows nothing of them. */
+  /** Shows agents that another manager leads now, which knows nothing about them. */
   readonly epoch = randomUUID()
   readonly #options: ControlPlaneOptions
   readonly #system: ActorSystem
@@ -112,7 +115,7 @@ export class ControlPlane {
   readonly #models: Models
   #expiry: Timer | undefined
   #lookAtAll: Timer | undefined
-  /** Rollouts that are under way: changed workloads are reported to them. */
+  /** Running rollouts: they get notice of changed workloads. */
   readonly #rolling = new Set<string>()
 
   constructor(options: ControlPlaneOptions) {
@@ -157,17 +160,17 @@ export class ControlPlane {
     return this.#system.stats()
   }
 
-  /** Whether no actor has anything to do until time moves, an answer comes, or something changes. */
+  /** Whether no actor has work until time moves, an answer arrives, or something changes. */
   get quiet(): boolean {
     return this.#system.environment.dispatcher.quiet
   }
 
-  /** Begins with all that the view has; from then on with each change. Call it when the view is synced. */
+  /** Starts with the view's content and follows its changes. Call it when the view is synced. */
   start(): void {
     const { view, names } = this.#options
     knowAll(names, view)
     this.#agentNodes.follow(view.workloads('DaemonSet', this.#options.agents?.namespace))
-    // All nodes before the first policy: changes come in portions, and a profile that is on a part of them is not on all.
+    // All nodes before the first policy: changes come in portions, and a profile on part of the nodes is not on all.
     for (const node of view.nodes.store.values()) this.#nodeIs(node)
     this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
     const policyChanged = ({ object }: Change<AnyPolicy>): void => {
@@ -184,26 +187,26 @@ export class ControlPlane {
       this.#follow(reflector.subscribe({ name: 'control-plane', handle: (change) => this.#workloadChanged(change) }))
   }
 
-  /** Nodes that are to load profiles. */
+  /** Number of nodes that must load profiles. */
   get nodes(): number {
     return this.#acknowledgements.nodes.desired
   }
 
-  /** Messages of reports that their actors have not handled yet. */
+  /** Report messages that their actors have not handled yet. */
   get waitingReports(): number {
     return this.#system.queued(this.#nodeProfiles.name)
   }
 
-  /** Messages that the actors of models have not handled yet. */
+  /** Messages that the models' actors have not handled yet. */
   get waitingRecordings(): number {
     return this.#system.queued(modelFamilyName)
   }
 
-  /** Takes what an agent says. */
+  /** Takes an agent's report. */
   report(report: AgentReport): ReportAnswer {
     const { taken, needsComplete } = distribute(report, this.#reporting)
     this.#options.reported?.({ ...report, profiles: taken }, report.profiles.length - taken.length)
-    // What an agent of another epoch says is taken; only if it left something out must it say more.
+    // A report with another epoch is accepted; if it left something out, ask for a complete one.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete
     const spacingSeconds = Math.min(reportPace.longestSpacing, this.nodes / reportPace.perSecond)
@@ -211,7 +214,7 @@ export class ControlPlane {
     return { epoch: this.epoch, complete, intervalSeconds, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
 
-  /** Takes what an agent recorded. @throws {AskError} when that is not taken in time */
+  /** Takes an agent's recording. @throws {AskError} when it is not accepted in time */
   recorded(report: ModelReport): Promise<ModelAnswer> {
     return this.#models.report(report)
   }
@@ -242,7 +245,7 @@ export class ControlPlane {
     this.#uncovered.nodeChanged(change)
     if (type === 'deleted' || (type === 'updated' && isAnotherNode(change.old, object)))
       forgetNode(key, this.#reporting)
-    // An agent that has reported already is asked to once more.
+    // Asks an agent that has reported already for another complete report.
     else if (type === 'updated' && isAnotherBoot(change.old, object)) forgetReports(key, this.#reporting)
     if (type !== 'deleted') this.#nodeIs(object)
   }
@@ -254,7 +257,7 @@ export class ControlPlane {
     if (agent === 'unsaid') this.#expireLater()
   }
 
-  /** Nodes of which nobody says whether they have an agent count for a while after they joined. */
+  /** Nodes that are not known to have an agent count for a while after their join. */
   #expireLater(): void {
     if (this.#expiry !== undefined) return
     const { joinGrace } = this.#settings
@@ -275,7 +278,8 @@ export class ControlPlane {
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
-    // For what no policy is behind, nobody looks for addresses. Other targets are a change of addresses, too, of which its policy is told.
+    // An object without a policy needs no addresses. Changed targets count as a change of addresses, and notify the
+    // policy.
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets, {
       namespace: owner?.kind === 'VarmorPolicy' ? home : '',
       version: `${profile.metadata.uid} ${profile.metadata.generation}`,
@@ -285,7 +289,10 @@ export class ControlPlane {
     if (this.#settings.behaviorModeling) this.#models.profileChanged(key)
   }
 
-  /** Of a policy whose profile has the model's name; one that could not be compiled without it has no ArmorProfile yet. */
+  /**
+   * Notifies the policy whose profile has the model's name; a policy that did not compile without the model has no
+   * ArmorProfile yet.
+   */
   #modelChanged({ key }: Change<ArmorProfileModel>): void {
     if (this.#settings.behaviorModeling) this.#models.modelChanged(key)
     const {
@@ -307,7 +314,7 @@ export class ControlPlane {
     if (owner !== undefined) this.#look(keyOfOwner(owner, profile?.metadata.namespace ?? ''))
   }
 
-  /** Agents do not load it; here it is said why. One of a policy that is there is made whole by the policy's actor. */
+  /** Agents do not load it; this Event says why. The actor of an existing policy repairs its ArmorProfile. */
   #announceStranger(profile: ArmorProfile): void {
     const { names, policy, event } = this.#options
     const why = whyNotMade(profile, policy.installNamespace)
@@ -326,7 +333,7 @@ export class ControlPlane {
     for (const key of this.#rolling) this.#rollouts.of(key).tell({ type: 'workloads' })
   }
 
-  /** Pods of new workloads may land on nodes without an agent, which the status of their policies names. */
+  /** Pods of new workloads may land on nodes without an agent, which their policies' statuses name. */
   #lookAtAllLater(): void {
     const { policies, clusterPolicies } = this.#options.view
     this.#lookAtAll ??= this.#clock.after(this.#settings.uncoveredInterval, () => {
@@ -413,7 +420,7 @@ function keyOfOwner({ kind: name, name: policy }: NonNullable<ReturnType<typeof 
   return keyOfPolicy({ kind, namespace: kind === 'VarmorPolicy' ? home : '', name: policy })
 }
 
-/** Before the first policy is looked at: whoever has an ArmorProfile keeps its name. */
+/** Before the first policy is processed: a policy with an ArmorProfile keeps its name. */
 function knowAll(names: ProfileNames, view: ClusterView): void {
   for (const { metadata } of view.profiles.store.values())
     names.profileChanged({ namespace: metadata.namespace ?? '', name: metadata.name })

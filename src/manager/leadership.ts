@@ -11,12 +11,12 @@ export type ElectionTiming = Pick<LeaderElectionOptions, 'leaseDuration' | 'rene
 
 export interface LeadershipOptions {
   client: ApiClient
-  /** Of the Lease. */
+  /** Namespace of the Lease. */
   namespace: string
   identity: string
   logger: Logger
   timing?: ElectionTiming
-  /** What this manager does in a term that it leads. It begins with `start`. */
+  /** The manager's work in a term as leader. `start` starts it. */
   controlPlane(term: Term): ControlPlane
   /** Milliseconds that the actors of a term have to end. */
   patience: number
@@ -24,13 +24,13 @@ export interface LeadershipOptions {
 
 const idle = new ActorSystem().stats()
 
-/** Takes part in the election, and has one control plane for each term. */
+/** Takes part in the election, with one control plane for each term. */
 export class Leadership {
   readonly #options: LeadershipOptions
   readonly #elector: LeaderElector
   #leader: string | null = null
   #term: { controlPlane: ControlPlane; end: () => Promise<void> } | undefined
-  /** The end of the term before; the next one waits for it. */
+  /** The end of the previous term; the next one waits for it. */
   #ending: Promise<void> = Promise.resolve()
 
   constructor(options: LeadershipOptions) {
@@ -56,12 +56,12 @@ export class Leadership {
     return this.#elector.isLeader()
   }
 
-  /** The identity of whoever leads. */
+  /** The leader's identity. */
   get leader(): string | null {
     return this.#leader
   }
 
-  /** That of the term that this manager leads. */
+  /** The control plane of this manager's term. */
   get controlPlane(): ControlPlane | undefined {
     return this.#term?.controlPlane
   }
@@ -74,7 +74,7 @@ export class Leadership {
     this.#elector.start()
   }
 
-  /** Ends the term first, and gives the lease back, so that another manager takes over at once. */
+  /** Ends the term first, then releases the lease, so that another manager takes over at once. */
   async stop(): Promise<void> {
     await this.#term?.end()
     await this.#elector.stop()
@@ -91,7 +91,7 @@ export class Leadership {
     }
     this.#term = { controlPlane, end }
     logger.info({ epoch: controlPlane.epoch, ...term.token }, 'this manager leads now')
-    // The actors of the term before may still be ending; they write nothing more, but restarts have one limiter.
+    // The previous term's actors may still be ending; they no longer write, but all terms share one restart limiter.
     void this.#ending.then(() => {
       if (this.controlPlane === controlPlane) controlPlane.start()
     })

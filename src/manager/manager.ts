@@ -63,12 +63,12 @@ import { roomsFor } from './rooms.ts'
 import { Servers } from './servers.ts'
 import { forgetUninstall } from './uninstall.ts'
 
-/** Milliseconds that a graceful stop may take for each of its steps. */
+/** Milliseconds for each step of a graceful stop. */
 const PATIENCE = 5_000
 
 /**
- * A manager: it answers admission reviews and agents as long as it runs, and looks after policies while it leads. Any number
- * of them may run against one API server.
+ * A manager: it answers admission reviews and agents while it runs, and handles policies while it leads. Any number of
+ * managers may run against one API server.
  */
 export class Manager {
   readonly metrics: ManagerMetrics
@@ -87,7 +87,7 @@ export class Manager {
     clock: systemClock,
     isBehind: () => (this.#leadership.controlPlane?.waitingReports ?? 0) >= paces.waitingReports,
   })
-  /** Of its own: what models take their time for is not to keep out what nodes report. */
+  /** Separate, so that slow models do not block nodes' reports. */
   readonly #recordingGate = new ReportGate({
     clock: systemClock,
     isBehind: () => (this.#leadership.controlPlane?.waitingRecordings ?? 0) >= paces.waitingRecordings,
@@ -139,7 +139,7 @@ export class Manager {
     this.#servers = new Servers({ logger, listen, metrics: this.metrics, isReady: () => this.isReady() })
   }
 
-  /** The ports that servers listen on. */
+  /** The servers' ports. */
   get ports(): Servers['ports'] {
     return this.#servers.ports
   }
@@ -148,12 +148,12 @@ export class Manager {
     return this.#leadership.isLeader()
   }
 
-  /** Reviews can be answered, and whoever asks for one trusts us. */
+  /** Reviews can be answered, and API servers trust the certificate. */
   isReady(): boolean {
     return this.#synced && !this.#stopping && this.#certificates?.isPublished === true
   }
 
-  /** Resolves when it serves; it then takes part in the election. */
+  /** Resolves when it serves; then it takes part in the election. */
   async start(): Promise<void> {
     const { logger, namespace } = this.#options
     this.#indexPolicies()
@@ -163,7 +163,7 @@ export class Manager {
     const profileWriters = await this.#profileWriters()
     this.#mutating = this.#mutateOptions(server)
     await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#statusHandlers())
-    // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
+    // Webhook configurations name the port of webhooks outside the cluster, so they come after it.
     this.#certificates = new Certificates({
       ...this.#options,
       client: this.#client,
@@ -182,14 +182,14 @@ export class Manager {
   }
 
   /**
-   * Is not ready from now on, and stops leading at once, so that another manager takes over. Answers reviews and agents for the delay,
-   * by what it learns of policies meanwhile: API servers and proxies send requests until they know that it leaves.
+   * Becomes unready and stops leading at once, so that another manager takes over. During the delay it answers reviews
+   * and agents with current data: API servers and proxies send requests until they notice.
    */
   async stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
     this.#heapTrim.stop()
-    // Without the stores it was never ready, and no request comes that it could answer.
+    // Without the stores it was never ready, so no request comes that it could answer.
     const delay = this.#synced ? (this.#options.listen?.shutdownDelay ?? 0) : 0
     if (delay > 0)
       this.#options.logger.info(
@@ -197,12 +197,12 @@ export class Manager {
         'the manager is not ready any more, and goes on answering so long',
       )
     const retired = this.#servers.retire(delay)
-    // It writes no webhook configuration any more: an uninstall, or a manager of the next version, may have had its turn.
+    // It writes no webhook configuration from now on: an uninstall, or the next version's manager, may have changed it.
     const ended = Promise.all([this.#leadership.stop(), this.#certificates?.stop(PATIENCE)])
     await ended.finally(() => retired)
     await this.#servers.drain(PATIENCE)
     for (const end of this.#endIndexing.splice(0)) end()
-    // Together: while the API server is away, each of them takes all of its time.
+    // Together: while the API server is away, each takes its whole timeout.
     await Promise.all([this.#view.stop(), this.#events.stop(PATIENCE), this.#restarts.close(), this.#compilers.stop()])
     this.#limiter.close()
   }
@@ -234,13 +234,13 @@ export class Manager {
   #placedCompilers(): PlacedCompilers {
     const { logger, compilers = {}, admission: { timeout = 10 } = {} } = this.#options
     const { deadline = compilerDefaults.deadline } = compilers
-    // With a second to spare, the API server has its answer before it gives up.
+    // A second to spare, so that the API server gets its answer before it gives up.
     const longestWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
     const observe = (outcome: Outcome): void => this.metrics.compiled(outcome)
     return placeCompilers({ logger, longestWait, observe, plainAtOnce: true, ...compilers })
   }
 
-  /** The part that leads, for one term; its writes hold as long as the term does. */
+  /** The leader's part, for one term; its writes are valid during the term. */
   #controlPlane(term: Term): ControlPlane {
     const { logger, namespace, policy, rollout, model, admission = {}, timing: { watches } = {} } = this.#options
     const { pods, services } = this.#egressControl
@@ -274,7 +274,7 @@ export class Manager {
           ...(watches !== undefined && { timing: watches }),
         }),
       }),
-      // Who is not put into profiles need not be restarted for them.
+      // A workload that gets no profile needs no restart for it.
       rollout: {
         optIn: parseOptIn(admission.optIn ?? defaultOptIn),
         confineInitContainers: admission.confineInitContainers ?? false,
@@ -283,7 +283,7 @@ export class Manager {
     })
   }
 
-  /** Who may write ArmorProfiles; undefined where it is not known who we are. */
+  /** Users that may write ArmorProfiles; undefined if our own user is unknown. */
   async #profileWriters(): Promise<readonly string[] | undefined> {
     const { admission = {}, logger } = this.#options
     if (admission.profileWriters !== undefined) return admission.profileWriters
@@ -333,7 +333,10 @@ export class Manager {
     return agents?.user ?? `system:serviceaccount:${namespace}:varmor-agent`
   }
 
-  /** As the ArmorProfile says, which any manager knows: all nodes that are to load it have, and so its BPF part. */
+  /**
+   * According to the ArmorProfile, which any manager knows: all nodes that must load it have loaded it, including its
+   * BPF part.
+   */
   #hasBpfEverywhere({ namespace, profile: name }: IndexedPolicy): boolean {
     return hasBpfOnEveryNode(this.#view.profile(namespace || this.#options.namespace, name))
   }
@@ -360,7 +363,7 @@ export class Manager {
     const client = this.#client
     const { audiences = [] } = this.#options.agents ?? {}
     const verifier = new TokenVerifier({
-      // Whoever is somebody in the cluster; what he may do the API server says for each request. Known or not, all else goes first.
+      // Any user of the cluster; the API server decides on the rights of each request. Everything else has priority.
       review: (token) => reviewToken(client, token, audiences, { class: 'stranger' }),
       isExpected: () => true,
       clock,
@@ -392,7 +395,7 @@ export class Manager {
       review: async (token, known) => {
         const options = { class: known ? 'read' : 'stranger' } as const
         const verdict = await reviewToken(this.#client, token, audiences, options)
-        // No pod is looked up for the many who may make valid tokens.
+        // Do not look up pods for the many users who can create valid tokens.
         if (!('user' in verdict && isExpected(verdict.user.username))) return verdict
         return withNode(verdict, findNode(this.#client, namespace, options))
       },

@@ -14,9 +14,9 @@ import type { CertificateKeeperOptions } from './tls/certificate-keeper.ts'
 
 export interface ManagerOptions {
   connection: Connection
-  /** Where vArmor is installed: of its Lease, Secret and ConfigMap, and part of the names of cluster policies' profiles. */
+  /** The namespace of vArmor: of its Lease, Secret and ConfigMap, and part of cluster policies' profile names. */
   namespace: string
-  /** Which manager this is, for people: the name of the pod. */
+  /** This manager's name for users: the name of its pod. */
   identity: string
   logger: Logger
   reach: ReachOptions
@@ -29,46 +29,50 @@ export interface ManagerOptions {
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions
-  /** Where models are kept that are too large for an object, and nothing else. Default: among the files that are for a while only. */
+  /** Folder for models that are too large for an object, and for nothing else. Default: a temporary folder. */
   modelsFolder?: string
-  /** Whether models have patterns in place of names that vary. Default true. */
+  /** Whether models have patterns in place of varying names. Default true. */
   generalise?: boolean
-  /** Folder of a certificate that somebody else keeps; see givenCertificates. Default: managers have an authority of their own. */
+  /**
+   * Folder of a certificate that another program maintains; see givenCertificates. Default: managers use their own
+   * authority.
+   */
   certificates?: string
 }
 
-/** How others reach this manager. */
+/** How clients reach this manager. */
 export interface ReachOptions {
-  /** DNS names and addresses by which the API server and the agents do. */
+  /** DNS names and addresses for the API server and the agents. */
   names: readonly string[]
-  /** Where the API server finds the webhooks. A function gets the port, for a manager outside of the cluster. */
+  /** The webhooks' address for the API server. A function gets the port, for a manager outside the cluster. */
   webhooks: WebhookOptions['reach'] | ((port: number) => WebhookOptions['reach'])
 }
 
 /** Where servers listen. */
 export interface ListenOptions {
-  /** Default all addresses. */
+  /** Default: all addresses. */
   host?: string
-  /** Upstream's are the default; 0: any that is free. */
+  /** Default: upstream's; 0: any free port. */
   ports?: { webhook?: number; status?: number }
-  /** How metrics are served; false: they are not. Default: as upstream's. */
+  /** How metrics are served; false: not at all. Default: as upstream. */
   metrics?: Omit<MetricsListen, 'host'> | false
-  /** Bytes that this process may take: so many connections of agents stay open as fit. Default: what its cgroup allows. */
+  /** Bytes that this process may use: they limit the agents' open connections. Default: the limit of its cgroup. */
   memory?: number
-  /** Reviews are taken only from clients with a certificate of the authorities in this file. Default: from any client. */
+  /** Accepts reviews only from clients with a certificate of the authorities in this file. Default: from any client. */
   webhookClients?: WebhookClients
   /**
-   * Milliseconds for which a manager that ends goes on answering, because others learn late that it is not ready any more. Default 0.
+   * Milliseconds for which a stopping manager continues to answer, because clients notice its unreadiness late. Default
+   * 0.
    */
   shutdownDelay?: number
-  /** Of that delay. Default: the system's. */
+  /** Clock of that delay. Default: the system's. */
   clock?: Clock
 }
 
 export interface WebhookClients {
-  /** PEM; it is read again when it changes. */
+  /** PEM; read again when it changes. */
   file: string
-  /** Common or DNS names, one of which the certificate must have. Default: any certificate. */
+  /** Common or DNS names; the certificate must have one of these. Default: any certificate. */
   names?: readonly string[]
 }
 
@@ -76,34 +80,37 @@ export interface AdmissionOptions {
   /** `KEY=VALUE` of the label that opts a workload in; empty: all workloads. */
   optIn?: string
   failurePolicy?: 'Ignore' | 'Fail'
-  /** Whose pods and workloads are put into no profile. Default: none; with `Fail`, our own and kube-system in any case. */
+  /** Namespaces whose pods and workloads get no profile. Default: none; with `Fail`, always our own and kube-system. */
   exemptNamespaces?: readonly string[]
   /** Seconds that the API server waits for a webhook. Default 10. */
   timeout?: number
-  /** Containers that BPF protects on every node get no AppArmor profile. Default false. */
+  /** Containers that BPF confines on every node get no AppArmor profile. Default false. */
   bpfExclusive?: boolean
-  /** Policies that name no containers confine init containers too. Default false. */
+  /** Policies without container names also confine init containers. Default false. */
   confineInitContainers?: boolean
-  /** Users that managers are, who alone may write ArmorProfiles. Default: the one that this manager is, if the server says (from Kubernetes 1.28). */
+  /**
+   * Users of managers, which alone may write ArmorProfiles. Default: this manager's user, if the server shows it (from
+   * Kubernetes 1.28).
+   */
   profileWriters?: readonly string[]
 }
 
 export interface AgentsOptions {
-  /** Seconds between two reports of an agent that has nothing new to say. */
+  /** Seconds between two reports of an agent without news. */
   reportSeconds?: number
   /** The user of their tokens. Default: the service account `varmor-agent` of the namespace. */
   user?: string
-  /** Audiences that their tokens are for; none: those of the API server. */
+  /** Audiences of their tokens; none: the API server's. */
   audiences?: readonly string[]
-  /** Their tokens need be bound to neither a node nor a pod; such a token speaks for every node. */
+  /** Their tokens need not be bound to a node or a pod; such a token speaks for every node. */
   allowUnboundTokens?: boolean
 }
 
 export interface TimingOptions {
   election?: ElectionTiming
   watches?: Partial<ReflectorTiming>
-  /** How long certificates last, and how often they are looked at. */
+  /** How long certificates are valid, and how often they are checked. */
   certificates?: Pick<CertificateKeeperOptions, 'policy' | 'every' | 'backoff'>
-  /** Requests a second to the API server, in the long run and at once. */
+  /** Requests per second to the API server: sustained, and burst. */
   pace?: typeof requestPace
 }

@@ -2,7 +2,7 @@ import type { PolicyEvent, RecordEvent } from '../../actors/ports.ts'
 import type { Logger } from '../base/logger.ts'
 import type { EventLoss, EventRecorder } from '../kube/event-recorder.ts'
 
-/** What the actors say of a policy becomes an Event on it. */
+/** Turns actors' reports about a policy into Events on it. */
 export function eventsTo(recorder: EventRecorder): RecordEvent {
   return ({ policy, type, reason, note }) => {
     const { apiVersion, kind, metadata } = policy
@@ -21,7 +21,7 @@ export function eventsTo(recorder: EventRecorder): RecordEvent {
   }
 }
 
-/** Logs the first event that is lost for a reason, the tenth, the hundredth and so on; the metric counts them all. */
+/** Logs the first, tenth, hundredth … lost event of each reason; the metric counts all. */
 export function lostEventsTo(logger: Pick<Logger, 'warn'>): (why: keyof EventLoss, error?: unknown) => void {
   const lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
   return (reason, err) => {
@@ -30,7 +30,7 @@ export function lostEventsTo(logger: Pick<Logger, 'warn'>): (why: keyof EventLos
   }
 }
 
-/** What the manager did when there is such a reason. */
+/** The manager's action for each reason. */
 const actions: Record<PolicyEvent['reason'], string> = {
   ProfileRestored: 'Create',
   ProfileUpdated: 'Update',

@@ -3,7 +3,9 @@ import type { RestartLimiter } from '../../actors/ports.ts'
 import { type RestartLimits, restartLimits } from './paces.ts'
 
 const MINUTE = 60_000
-/** A namespace without restarts for this long has its whole allowance again, and its limiter goes. */
+/**
+ * Milliseconds: a namespace without restarts for this time has its full allowance again, and its limiter is removed.
+ */
 const FORGET_AFTER = 5 * MINUTE
 
 interface Turn {
@@ -20,20 +22,20 @@ const settings = (inFlight: number, perMinute: number): Bottleneck.ConstructorOp
 })
 
 /**
- * Restart limits of a real manager: one bottleneck for all, and one for each namespace in front of it. Its timers are real; tests
- * under simulated time have another limiter.
+ * A real manager's restart limits: one bottleneck for all, after one for each namespace. Its timers are real; tests
+ * under simulated time use another limiter.
  */
 export class BottleneckRestartLimiter implements RestartLimiter {
   readonly #overall: Bottleneck
   readonly #limits: RestartLimits
   readonly #forgetAfter: number
-  /** No group of bottleneck's own: that drops limiters that are in use. */
+  /** Not bottleneck's own group, which drops limiters in use. */
   readonly #namespaces = new Map<string, { limiter: Bottleneck; forget: NodeJS.Timeout }>()
   readonly #turns = new Map<string, Turn>()
 
   /**
    * @param forgetAfter milliseconds
-   * @throws {RangeError} for a limit that is no whole number from 1
+   * @throws {RangeError} for a limit that is not a whole number from 1
    */
   constructor(limits: RestartLimits = restartLimits, forgetAfter = FORGET_AFTER) {
     for (const [name, limit] of Object.entries(limits))
@@ -44,7 +46,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     this.#overall = new Bottleneck(settings(limits.inFlight, limits.perMinute))
   }
 
-  /** Namespaces of which something is kept. */
+  /** Number of namespaces with state. */
   get namespaces(): number {
     return this.#namespaces.size
   }
@@ -53,7 +55,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     this.#schedule(caller, namespace, granted)
   }
 
-  /** Waits for its place as others do: what is in flight from before stands on workloads, where their owners may write it. */
+  /** Waits for its place like others: restarts in progress are recorded on workloads, which their owners can change. */
   resume(caller: string, namespace: string): void {
     this.#schedule(caller, namespace, () => undefined)
   }
@@ -66,13 +68,13 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     turn.end()
   }
 
-  /** Ends all timers. Who waits waits for ever. */
+  /** Cancels all timers. Waiting callers wait for ever. */
   async close(): Promise<void> {
     for (const caller of [...this.#turns.keys()]) this.done(caller)
     const namespaces = [...this.#namespaces.values()]
     const all = [this.#overall, ...namespaces.map(({ limiter }) => limiter)]
     for (const { forget } of namespaces) clearTimeout(forget)
-    // Jobs that wait are refused; their promises are looked at below.
+    // Waiting jobs are refused; their promises are handled below.
     await Promise.allSettled(all.map((limiter) => limiter.stop({ dropWaitingJobs: true })))
     await Promise.allSettled(all.map((limiter) => limiter.disconnect(false)))
   }
@@ -83,7 +85,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     const { inFlightPerNamespace, perMinutePerNamespace } = this.#limits
     const limiter = new Bottleneck(settings(inFlightPerNamespace, perMinutePerNamespace)).chain(this.#overall)
     const forget = setTimeout(() => {
-      // One that is in use looks again when it is not.
+      // A limiter in use is checked again later.
       if (Object.values(limiter.counts()).some((jobs) => jobs > 0)) return
       this.#namespaces.delete(namespace)
       void limiter.disconnect(false)
@@ -103,7 +105,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
         turn.end = resolve
         granted()
       })
-    // A job does not fail; it is only dropped by close(), and then no caller waits.
+    // A job does not fail; only close() drops it, and then no caller waits.
     this.#limiterOf(namespace)
       .schedule(job)
       .catch(() => undefined)

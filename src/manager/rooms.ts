@@ -5,10 +5,13 @@ import { mebibyte } from '../base/bytes.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { RoomOptions } from '../kube/room.ts'
 
-/** Memory that the chart gives a manager, and which one without a limit is taken to have at least twice. */
+/** The chart's memory limit of a manager. A manager without a limit counts as having at least twice as much. */
 const USUAL = 512 * mebibyte
 
-/** Bytes of the objects of a kind, with USUAL memory, how many namespaces it takes to fill that room, and how many objects it has. */
+/**
+ * Bytes of the objects of a kind, with USUAL memory, how many namespaces it takes to fill that room, and how many
+ * objects it has.
+ */
 const SHARES = {
   policies: { all: 48 * mebibyte, namespaces: 8, objects: 12_000 },
   models: { all: 32 * mebibyte, namespaces: 4, objects: 8_000 },
@@ -26,12 +29,13 @@ export interface Rooms {
 }
 
 /**
- * How much a manager keeps of what tenants make. What is not theirs, such as cluster policies, has no bound but the API server's.
- * @param memory bytes that the process may take; 0 where it is not known
+ * How much a manager keeps of tenants' objects. Other objects, such as cluster policies, have only the API server's
+ * limit.
+ * @param memory bytes that the process may use; 0 if unknown
  * @param exempt namespace of the agents' DaemonSet, which is always kept
  */
 export function roomsFor(memory: number, exempt?: string): Rooms {
-  // A process without a limit says so by a number that no machine has.
+  // An unlimited process shows an impossibly large number.
   const isBounded = memory > 0 && memory < 2 ** 50
   const times = Math.max(1, isBounded ? memory / USUAL : 2)
   const room = (of: keyof typeof SHARES, what: string) => {
@@ -46,10 +50,10 @@ export function roomsFor(memory: number, exempt?: string): Rooms {
   }
 }
 
-/** Characters of JSON of a part that an outline keeps, and of a status. */
+/** Maximum characters of JSON of a part in an outline, and of a status. */
 const SHORT = 4_096
 const LONG = 65_536
-/** Finalizers of an outline, and characters of a name that may be any text. */
+/** Maximum finalizers of an outline, and characters of a name that may be any text. */
 const FINALIZERS = 16
 const NAME = 256
 
@@ -62,7 +66,7 @@ function metadataOf({ metadata }: KubeObject): NonNullable<KubeObject['metadata'
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined))
 }
 
-/** With what says which workloads it means: new pods come into the profile that is in force. */
+/** Includes the target: new pods get the profile in force. */
 function outlineOfPolicy(policy: AnyPolicy & KubeObject): AnyPolicy & KubeObject {
   const { apiVersion, kind, metadata, spec, status } = policy
   const { enforcer = '', mode, modelingOptions } = spec?.policy ?? {}

@@ -16,15 +16,15 @@ import { type Callers, webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
 import type { ListenOptions, WebhookClients } from './options.ts'
 
-/** Bytes that a manager takes beside the connections of agents where it has much to do, and that one of these takes. */
+/** Bytes of a busy manager without agents' connections, and of one such connection. */
 const beside = 460 * mebibyte
 const eachConnection = 100 * 1024
-/** Connections on which something is said, beside those that are kept. */
+/** Connections with a request in progress, in addition to kept ones. */
 const atWork = 2_000
 
 /**
- * How many connections of agents stay open between two reports, and how many there may be at all.
- * @param memory bytes that the process may take; 0 where nobody says
+ * The number of agents' connections kept open between two reports, and of all connections.
+ * @param memory bytes that the process may use; 0 if unknown
  */
 export function connectionLimits(memory: number): Pick<ServerLimits, 'kept' | 'connections'> {
   const most = 20_000
@@ -50,13 +50,13 @@ export class Servers {
     this.#options = options
   }
 
-  /** 0 for one that does not listen. */
+  /** 0 for a server that does not listen. */
   get ports(): { webhook: number; status: number; metrics: number } {
     const { webhook, status, metrics } = this.#servers
     return { webhook: webhook?.port ?? 0, status: status?.port ?? 0, metrics: metrics?.port ?? 0 }
   }
 
-  /** They take connections when they have credentials, but for that of metrics. */
+  /** Servers accept connections once they have credentials; the metrics server needs none. */
   async start(reviewer: Reviewer, status: Pick<StatusRoutesOptions, 'report' | 'data' | 'models'>): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
     const { ports = {}, host, metrics: listenForMetrics = {}, memory = process.constrainedMemory(), clock } = listen
@@ -79,7 +79,7 @@ export class Servers {
       name: 'status',
       port: ports.status ?? 8080,
       tls: {},
-      // Who sends a body here is known, and bounded: of many large ones at once, those that have begun come to their end.
+      // Senders of bodies are authenticated and limited: of many concurrent large bodies, started ones finish.
       limits: { ...connectionLimits(memory), bodyTime: 5_000 },
       routes: statusRoutes({ ...status, ...probes }),
     })
@@ -92,20 +92,26 @@ export class Servers {
     this.#servers.status?.setCredentials(credentials)
   }
 
-  /** Webhooks and agents are answered for so many milliseconds more, and come to another manager next time. Never rejects. */
+  /**
+   * Keeps answering webhooks and agents for `within` milliseconds, and makes them connect to another manager next.
+   * Never rejects.
+   */
   async retire(within: number): Promise<void> {
     const { webhook, status } = this.#servers
     await Promise.all([webhook?.retire(within), status?.retire(within)])
   }
 
-  /** Takes nothing new; resolves when what was asked is answered, or the time is over. */
+  /** Stops accepting requests; resolves when current ones are answered, or the time is over. */
   async drain(within: number): Promise<void> {
     await this.#clientCa?.close()
     await Promise.all(Object.values(this.#servers).map((server) => server.drain(within)))
   }
 }
 
-/** Where an API server shows no certificate, pods run free or cannot be made: the log says so, for more and more reviews at a time. */
+/**
+ * If an API server shows no certificate, pods run unconfined or cannot be created: the log says so, at a decreasing
+ * rate.
+ */
 function callersOf({ names }: WebhookClients, logger: Logger): Callers {
   let count = 0
   return {

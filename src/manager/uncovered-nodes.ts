@@ -8,10 +8,10 @@ import type { Change } from '../kube/change.ts'
 import { mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
-/** So many nodes, and kinds of pods, are looked at; what is beyond is the same trouble. */
+/** Maximum nodes and kinds of pods that are checked; more would show the same problem. */
 const MOST_LOOKED_AT = 1_000
 const MOST_TEMPLATES = 50
-/** Policies whose last answer is kept, and namespaces whose changes are. */
+/** Maximum policies with a cached answer, and namespaces with recorded changes. */
 const MOST_KEPT = 10_000
 
 export interface UncoveredSources {
@@ -21,14 +21,14 @@ export interface UncoveredSources {
 }
 
 /**
- * Nodes without an agent where pods of a policy's target can land. Actors ask at each look, and most looks are for other reasons, so an
- * answer holds until a node, a workload of its kind and namespace, or the policy changes in what it rests on.
+ * Nodes without an agent where pods of a policy's target can land. Actors ask at each check, mostly for other reasons,
+ * so an answer is cached until a node, a workload of its kind and namespace, or the policy changes in a relevant way.
  */
 export class UncoveredNodes {
   readonly #sources: UncoveredSources
   readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MOST_KEPT)
   #nodes = 0
-  /** The last change of each kind, and of each kind and namespace. With one that is dropped, no answer holds any more. */
+  /** The last change of each kind, and of each kind and namespace. Dropping an entry invalidates all answers. */
   readonly #workloads = new RecentMap<string, number>(MOST_KEPT, () => this.#nodes++)
   #workloadChanges = 0
 
@@ -44,7 +44,7 @@ export class UncoveredNodes {
     })
   }
 
-  /** Some by name, `most` of them, and how many there are. */
+  /** `most` nodes by name, and the number of all. */
   of(policy: AnyPolicy, most: number): NodeListing {
     const { nodes } = this.#sources
     if (nodes.uncovered === 0) return { nodes: [], count: 0 }
@@ -59,7 +59,7 @@ export class UncoveredNodes {
     return found
   }
 
-  /** What the node table does not see. */
+  /** Changes that the node table does not see. */
   nodeChanged(change: Change<Node>): void {
     if (change.type === 'updated' && placementOf(change.old) !== placementOf(change.object)) this.#nodes++
   }
@@ -92,7 +92,7 @@ function look({ nodes, stores, node }: UncoveredSources, policy: AnyPolicy, most
   return { nodes: found.sort().slice(0, most), count: found.length }
 }
 
-/** Of the workloads that the policy is for. Pods that are made one by one may come to any node without taints. */
+/** Of the policy's workloads. Pods created one by one may land on any node without taints. */
 function podSpecs(stores: Pick<ControlPlaneStores, 'workloads'>, { kind, metadata, spec }: AnyPolicy): PodSpec[] {
   const { target } = spec
   if (target.kind === 'Pod') return [{}]

@@ -22,18 +22,18 @@ import { pods, workloadResources } from './cluster-resources.ts'
 
 export interface UninstallOptions {
   client: ApiClient
-  /** Where vArmor is installed. */
+  /** vArmor's namespace. */
   namespace: string
-  /** Of the Deployment and the DaemonSet. */
+  /** Names of the Deployment and the DaemonSet. */
   manager: string
   agent: string
-  /** What installed it says all three: what is not there has been removed before. */
+  /** The installer gave all three names: a missing object was removed before. */
   areCertain: boolean
-  /** This is the chart's Job: it removes nothing where Helm has not installed manager and agent. */
+  /** This is the chart's Job: it removes nothing unless Helm installed manager and agent. */
   ofHelm: boolean
-  /** Policies stay, without what keeps them and their namespaces from being deleted. */
+  /** Keeps the policies, but removes whatever blocks the deletion of them and their namespaces. */
   keepPolicies: boolean
-  /** Milliseconds for each step that somebody else has to take: managers, agents. */
+  /** Milliseconds for each step of managers or agents. */
   patience: number
   clock: Clock
   logger: Logger
@@ -43,10 +43,10 @@ const policyKinds = [varmorPolicies, varmorClusterPolicies] as unknown as Resour
 const pause = 500
 
 /**
- * Removes what managers and agents have made: policies first, so that managers free all workloads; then managers, webhooks, finalizers,
- * ArmorProfiles; then agents, which take what they loaded with them. Neither has to be there. Each step may find its work done, so
- * what was broken off is done again from the start.
- * @returns names of pods that had not ended when patience was at its end
+ * Removes what managers and agents created: policies first, so that managers free all workloads; then managers,
+ * webhooks, finalizers, ArmorProfiles; then agents, which unload their profiles. Managers and agents need not exist.
+ * Each step may find its work done, so an interrupted uninstall can be repeated.
+ * @returns names of pods that did not end in time
  * @throws {ElsewhereError} before anything is removed
  * @throws {ApiError} where the server refuses
  */
@@ -80,15 +80,21 @@ export async function uninstall(options: UninstallOptions): Promise<string[]> {
   return left
 }
 
-/** vArmor is installed in another namespace, by other names, or by another program. Its policies would go, and it would run on. */
+/**
+ * vArmor is installed in another namespace, under other names, or by another program. Its policies would be deleted
+ * while it still runs.
+ */
 export class ElsewhereError extends Error {
   override readonly name = 'ElsewhereError'
 }
 
-/** Helm gives it to all that it installs or upgrades, but to no text that it only renders. */
+/** Helm adds it to everything that it installs or upgrades, but not to rendered text. */
 const releaseAnnotation = 'meta.helm.sh/release-name'
 
-/** Who applies the text now, Helm may have installed it before: kubectl says so by an annotation or, like Argo CD, as an owner of fields. */
+/**
+ * The object may have been installed by Helm before, but is applied from rendered text now: kubectl leaves an
+ * annotation, or, like Argo CD, an entry in managedFields.
+ */
 function isApplied({ annotations, managedFields = [] }: ObjectMeta): boolean {
   if (annotations?.['kubectl.kubernetes.io/last-applied-configuration'] !== undefined) return true
   return managedFields.some(
@@ -96,7 +102,10 @@ function isApplied({ annotations, managedFields = [] }: ObjectMeta): boolean {
   )
 }
 
-/** To who applies what Helm renders, its hooks are objects like others: this Job runs when vArmor is installed. */
+/**
+ * A program that applies rendered Helm text treats hooks as normal objects: this Job then runs at the installation of
+ * vArmor.
+ */
 async function refuseWithoutHelm(
   { client, namespace }: UninstallOptions,
   kind: keyof typeof flagOf,
@@ -115,13 +124,13 @@ async function refuseWithoutHelm(
 }
 
 /**
- * As the chart labels what it installs, and upstream's does: by the first nothing is found with another `nameOverride`, by the second
- * nothing with another `manager.name` or `agent.name`.
+ * Labels of objects that the chart, or upstream's, installs: the first does not match with another `nameOverride`, the
+ * second not with another `manager.name` or `agent.name`.
  */
 const installed = ['app.kubernetes.io/name=varmor', 'app.kubernetes.io/component in (varmor-manager, varmor-agent)']
 const flagOf = { Deployment: '--manager-deployment', DaemonSet: '--agent-daemonset' }
 
-/** What is nowhere may have been removed before: that is what this is done again for. */
+/** Missing objects may have been removed before: a repeated uninstall is allowed. */
 async function refuseElsewhere(
   { client, namespace, logger }: UninstallOptions,
   kind: keyof typeof flagOf,
@@ -148,8 +157,8 @@ async function refuseElsewhere(
 }
 
 /**
- * Agents that are stopped know by a ConfigMap that they are to leave nothing behind. They heed none that was there before them, as of an
- * uninstall that was broken off: so it is made anew, but not where agents are ending already, which would find none.
+ * A ConfigMap tells stopping agents to leave nothing behind. They ignore one from before their start, as from an
+ * interrupted uninstall: so it is recreated, unless agents are stopping already, which would miss it.
  */
 async function mark({ client, namespace, agent }: UninstallOptions): Promise<void> {
   const metadata = { name: uninstallName, namespace }
@@ -158,7 +167,7 @@ async function mark({ client, namespace, agent }: UninstallOptions): Promise<voi
   await client.create(configMaps, { metadata }).catch(unless(isAlreadyExists))
 }
 
-/** For a manager that starts: vArmor is here to stay, whatever an uninstall that was broken off has left. */
+/** For a starting manager: vArmor stays, so remove the rest of an interrupted uninstall. */
 export async function forgetUninstall(client: ApiClient, namespace: string, logger: Logger): Promise<void> {
   const object = `${namespace}/${uninstallName}`
   try {
@@ -197,7 +206,7 @@ const gone = <T extends KubeObject>(
   propagationPolicy: 'Background' | 'Foreground' = 'Background',
 ): Promise<unknown> => client.delete(ref, target, { propagationPolicy }).catch(unless(isNotFound))
 
-/** None where the kind is not there, either. */
+/** Empty if the kind does not exist, either. */
 async function all(client: ApiClient, ref: ResourceRef): Promise<KubeObject[]> {
   const found: KubeObject[] = []
   try {
@@ -226,7 +235,8 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
 }
 
 /**
- * Deletes it, and waits until its pods have ended. It stays until then, so that who does this again after a break waits for them, too.
+ * Deletes the workload after its pods have ended. It exists until then, so that a repeated uninstall waits for them,
+ * too.
  * @returns names of pods that have not ended in time
  */
 async function removeWorkload(
@@ -256,13 +266,13 @@ async function removeWorkload(
   return pending
 }
 
-/** No answer is not yet a yes. */
+/** No answer does not mean yes. */
 function noAnswer(error: unknown): false {
   if (!(error instanceof ConnectionError)) throw error
   return false
 }
 
-/** Asks again and again, until it is so or patience is at its end. @returns whether it is so */
+/** Asks repeatedly until it is true or the time is over. @returns whether it is true */
 async function within({ clock, patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
   const end = clock.now() + patience
   for (;;) {

@@ -14,16 +14,16 @@ import {
 } from './profile-annotations.ts'
 
 export interface ConfinementOptions {
-  /** The server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
+  /** The API server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
   appArmorField: boolean
   /**
-   * Whether the BPF profile of the policy is to be alone: its containers get no AppArmor profile, unless the policy names AppArmor
-   * too. Only where each node has loaded it, or a container would go without either.
+   * Whether the policy uses BPF without AppArmor: its containers get no AppArmor profile, unless the policy names
+   * AppArmor, too. Only if every node has loaded the BPF profile; otherwise a container would run without either.
    */
   bpfExclusive: (policy: IndexedPolicy) => boolean
 }
 
-/** What a container's setting is to become; `undefined` as a value takes it away. Nothing in it: all is as it should be. */
+/** Changes of a container's settings; the value `undefined` removes a setting. Empty: nothing to change. */
 export interface ContainerChanges {
   annotations: Map<string, string | undefined>
   securityContext: Map<string, ProfileField | undefined>
@@ -33,17 +33,17 @@ export interface ContainerSituation {
   container: ContainerPart
   pod: SecurityContext
   annotations: Readonly<Record<string, string>>
-  /** The policy that is to confine this container, if any. */
+  /** The policy that must confine this container, if any. */
   policy: IndexedPolicy | undefined
-  /** Whether a profile of ours that the pod names is out of place here, unless `policy` wants it. */
+  /** Whether our profile that the pod names does not belong here, unless `policy` wants it. */
   isStale: (profile: string) => boolean
-  /** The policy of a profile that the container names, where that one comes before `policy`: for the enforcers that it has. */
+  /** The policy of a profile that the container names, if it has priority over `policy`: for its own enforcers. */
   wins: (profile: string) => IndexedPolicy | undefined
 }
 
 /**
- * The changes that bring one container into the profile of its policy, and take back what an earlier policy left. Whoever
- * says `unconfined`, by annotation or by field, stays out. Applied twice, the second time changes nothing.
+ * The changes that give one container its policy's profile, and remove the settings of an earlier policy. A container
+ * marked `unconfined`, by annotation or field, stays out. A second application changes nothing.
  */
 export function confine(situation: ContainerSituation, options: ConfinementOptions): ContainerChanges {
   const changes: ContainerChanges = { annotations: new Map(), securityContext: new Map() }
@@ -59,7 +59,9 @@ export function confine(situation: ContainerSituation, options: ConfinementOptio
   return changes
 }
 
-/** The policy that this enforcer is to confine the container by: one that wins and is named, or else the one that was found. */
+/**
+ * The policy by which this enforcer must confine the container: a named policy with priority, or else the found one.
+ */
 function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: Run): IndexedPolicy | undefined {
   const { name, appArmorProfile, seccompProfile } = container
   const appArmor = annotation(keys.appArmor(name))
@@ -75,7 +77,7 @@ function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: 
   for (const profile of named[enforcer] ?? []) {
     const winner = profile === undefined ? undefined : wins(profile)
     if (winner?.enforcers.includes(enforcer)) return winner
-    // That there is no AppArmor is then by the winner's BPF profile.
+    // Then the winner's BPF profile turned AppArmor off.
     const switchesOff = isSwitchedOff(appArmor) && profile === profileOf(appArmor)
     if (enforcer === 'AppArmor' && switchesOff && winner?.enforcers.includes('BPF')) return winner
   }
@@ -88,7 +90,7 @@ interface Run extends Omit<ContainerSituation, 'annotations'> {
   annotation(key: string): string | undefined
 }
 
-/** Sets an annotation, or with undefined removes it; nothing where it is so already. */
+/** Sets an annotation, or with undefined removes it; does nothing if it is already so. */
 function annotate({ annotation, changes }: Run, key: string, value: string | undefined): void {
   if (annotation(key) !== value) changes.annotations.set(key, value)
 }
@@ -103,7 +105,7 @@ function setField({ container, changes }: Run, name: FieldName, value: ProfileFi
 
 const localField = (profile: string): ProfileField => ({ type: 'Localhost', localhostProfile: profile })
 
-/** Whether the profile that this annotation names should go from here. */
+/** Whether the profile in this annotation must be removed. */
 const isLeftover = (run: Run, annotation: string | undefined): boolean => {
   const profile = profileOf(annotation)
   return profile !== undefined && run.isStale(profile)
@@ -129,7 +131,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   const switchedOffByUs = isSwitchedOff(annotation)
   const field = container.appArmorProfile
   const isUnconfined = field?.type === 'Unconfined'
-  // What we set ourselves says nothing of what the user wants.
+  // Our own setting is not the user's choice.
   const setByUser = !switchedOffByUs && (isUnconfined || run.annotation(oldKey) === optOut)
   const optedOut = annotation === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
 
@@ -157,13 +159,13 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   }
 }
 
-/** Whoever opts a container out that is in a profile writes the annotation alone: the field beside it was ours. */
+/** A user who opts a confined container out writes only the annotation: the field next to it was ours. */
 function dropOptedOut(run: Run, name: FieldName, annotation: string | undefined): void {
   const profile = profileOfField(run.container[name])
   if (annotation === optOut && profile !== undefined && run.isStale(profile)) setField(run, name, undefined)
 }
 
-/** The API server refuses a pod whose annotation and field name two profiles; where there is none, it makes it. */
+/** The API server refuses a pod whose annotation and field name two profiles; it creates a missing annotation. */
 function agreeWithField(run: Run, key: string, value: string): void {
   if (run.annotation(key) !== undefined) annotate(run, key, value)
 }
@@ -210,7 +212,7 @@ function confineSeccomp(run: Run): void {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))
     } else {
-      // Where the user chose it, it stays the user's, and is not taken back later.
+      // A default that the user chose stays the user's, and is not removed later.
       const isChosen = field?.type === 'RuntimeDefault' && (annotation === undefined || isChosenDefault(annotation))
       annotate(run, key, isChosen ? chosenDefault(policy.profile) : localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })

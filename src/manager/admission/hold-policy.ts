@@ -8,7 +8,7 @@ type HoldRequest = Pick<AdmissionRequest, 'kind' | 'operation' | 'subResource' |
 
 const [group] = apiVersion.split('/')
 
-/** Whether the request makes a policy. */
+/** Whether the request creates a policy. */
 export const makesPolicy = ({ kind, operation, subResource = '', object }: HoldRequest): boolean =>
   kind.group === group &&
   policyKinds.some((name) => name === kind.kind) &&
@@ -17,8 +17,8 @@ export const makesPolicy = ({ kind, operation, subResource = '', object }: HoldR
   object !== null
 
 /**
- * The patch that gives a new policy our finalizer from its first moment, so that no deletion comes too early and no write of its own
- * is needed. Where the webhook was not asked, the policy's actor sees to it.
+ * The patch that gives a new policy our finalizer at its creation, so that no deletion comes before it and no extra
+ * write is needed. If the webhook was not called, the policy's actor adds it.
  */
 export function holdPolicy({ object }: HoldRequest): PatchOperation[] {
   const finalizers = object?.metadata?.finalizers

@@ -5,10 +5,10 @@ import { CompiledSelector } from '../../api/label-selector.ts'
 import { targetKinds } from '../../api/schema/policy.ts'
 import type { AnyPolicy, PolicyMode, TargetKind } from '../../api/types.ts'
 
-/** What the profile of a policy is called. */
+/** The name of a policy's profile. */
 export type NameOf = (id: PolicyId) => string
 
-/** What admission needs to know of a policy. */
+/** What admission knows about a policy. */
 export interface IndexedPolicy {
   /** `VarmorPolicy/<namespace>/<name>` or `VarmorClusterPolicy//<name>`. */
   readonly key: string
@@ -23,7 +23,7 @@ export interface IndexedPolicy {
   readonly targetKind: TargetKind
   readonly targetName: string | undefined
   readonly selector: CompiledSelector | undefined
-  /** Names of the containers; empty: what `spec.target.containers` says of an empty list. */
+  /** Names of the containers; empty as in `spec.target.containers`. */
   readonly containers: readonly string[]
 }
 
@@ -33,7 +33,7 @@ export const policyId = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): PolicyId
   name: policy.metadata.name,
 })
 
-/** The key that the policy's actors have, too. */
+/** The same key as that of the policy's actors. */
 export const policyKey = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): string => keyOfPolicy(policyId(policy))
 
 /** Empty for a cluster policy. */
@@ -41,8 +41,8 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
   kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default')
 
 /**
- * Undefined where the policy cannot confine anything: it is being deleted, or its target or its enforcers make no sense (it was
- * stored while no webhook validated; its own status says so). `nameOf`: what its profile is called.
+ * Undefined if the policy cannot confine anything: it is being deleted, or its target or enforcers are invalid (it was
+ * stored without a validating webhook; its status says so). `nameOf`: the name of its profile.
  */
 export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy
@@ -66,13 +66,13 @@ export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy 
   }
 }
 
-/** One without a time was not stored yet, so it is the youngest. */
+/** A policy without a time is not stored yet, so it is the youngest. */
 function timeOf(timestamp: unknown): number {
   const time = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN
   return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time
 }
 
-/** Which of two policies of one scope confines what both match: the older one, then the one whose name comes first. */
+/** Orders two policies of one scope that match the same workload: the older one first, then by name. */
 export function byPrecedence(one: IndexedPolicy, other: IndexedPolicy): number {
   if (one.createdAt !== other.createdAt) return one.createdAt < other.createdAt ? -1 : 1
   return one.name < other.name ? -1 : one.name > other.name ? 1 : 0

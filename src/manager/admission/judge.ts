@@ -2,12 +2,12 @@ import type { JudgeOptions } from '../../../actors/compiler/judge.ts'
 import { CompilerError, type Compilers, tooCostly } from '../../../actors/compiler/ports.ts'
 import type { ValidateOptions } from './validate.ts'
 
-/** `judgePolicy` by a compiler of another thread. What is too costly for it is wrong with the policy. */
+/** Runs `judgePolicy` in a compiler thread. A too costly policy is the policy's error. */
 export const judgeBy =
   (compilers: Compilers, options: JudgeOptions): ValidateOptions['judge'] =>
   async (object, before, caller) => {
     const { metadata, spec } = object as typeof object & { spec?: unknown }
-    // The API server sees to it that a namespace is a text.
+    // The API server ensures that a namespace is a text.
     const asked = { tenant: metadata?.namespace ?? '', ...caller, urgent: true, subject: spec ?? null }
     try {
       return await compilers.run('judgePolicy', [object, before, options], asked)

@@ -1,14 +1,16 @@
 import { parseEnforcers } from '../../api/enforcer.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 
-/** Whether BPF enforces the profile on each node where an agent is expected, as its status says of this generation. */
+/**
+ * Whether BPF enforces the profile on each node that should have an agent, according to the status of this generation.
+ */
 export function hasBpfOnEveryNode(profile: ArmorProfile | undefined): boolean {
   if (profile?.status === undefined) return false
   const { metadata, spec, status } = profile
   const { desiredNumberLoaded: desired, currentNumberLoaded: current, observedGeneration, conditions = [] } = status
   const parsed = parseEnforcers(spec.profile.enforcer)
   const isCurrent = observedGeneration === metadata.generation
-  // A node counts as loaded only with all enforcers of the profile; one that lacks BPF is named in a condition.
+  // A node counts as loaded only with all enforcers of the profile; a condition names a node that lacks BPF.
   return (
     parsed.ok &&
     parsed.enforcers.includes('BPF') &&

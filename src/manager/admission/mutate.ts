@@ -14,17 +14,19 @@ import type { PolicyIndex, Workload } from './policy-index.ts'
 import { keys, orphanedKeys, profileOf, profileOfField } from './profile-annotations.ts'
 
 export interface MutateOptions extends ConfinementOptions {
-  /** The label that a workload is considered by; without it every workload is. */
+  /** The label that opts a workload in; undefined: every workload is considered. */
   optIn?: { key: string; value: string } | undefined
-  /** Whether a policy that names no containers means init containers too. */
+  /** Whether a policy without container names also targets init containers. */
   confineInitContainers: boolean
-  /** The time of day. */
+  /** The wall-clock time. */
   now: () => WallMs
 }
 
 export interface Mutation {
   patch: PatchOperation[]
-  /** Key of the policy that was found for the workload. Where a container names one of the cluster, that one confines it. */
+  /**
+   * Key of the policy found for the workload. A cluster policy that a container names confines that container instead.
+   */
   policy?: string
   warnings: string[]
 }
@@ -46,13 +48,14 @@ const groupOf: Record<Workload['kind'], string> = {
 }
 
 /**
- * The patch that brings a workload into the profile of the policy that matches it, or out of the profile of one that does not
- * match it any more. A running pod is left alone, except for the ephemeral containers that are put into it.
+ * The patch that gives a workload the profile of its matching policy, or removes the profile of a policy that no longer
+ * matches. Running pods stay as they are, except for new ephemeral containers.
  */
 export function mutate(request: MutateRequest, index: PolicyIndex, options: MutateOptions): Mutation {
   const { kind, object, oldObject, operation, subResource = '' } = request
   if (object === null || !isWorkload(kind) || (operation !== 'CREATE' && operation !== 'UPDATE')) return nothing
-  // What is stored counts: the server takes the field out of what a client sends, but after admission (server-side apply, subresources).
+  // The stored object counts: the server removes the field from a client's object only after admission (server-side
+  // apply, subresources).
   if (operation === 'UPDATE' && oldObject?.metadata?.deletionTimestamp !== undefined) return nothing
   const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
   if (parts === undefined || parts.windows) return nothing
@@ -63,7 +66,7 @@ export function mutate(request: MutateRequest, index: PolicyIndex, options: Muta
   return subResource === '' ? mutateWhole(request, workload, parts, index, options) : nothing
 }
 
-/** What the webhook would answer to a change of the workload, for a change that is to hold whether it is asked or not. */
+/** The webhook's answer to a change of the workload, for a change that must not depend on the webhook. */
 export function confinementPatch(
   workload: ControlledWorkload,
   index: PolicyIndex,
@@ -104,10 +107,10 @@ function mutateWhole(
   const policy = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
   const isStale = (profile: string): boolean => {
     const owner = index.byProfile(profile, workload.namespace)
-    // What the policy of another kind put here, such as that of the Deployment that made this pod, is its own affair.
+    // A policy of another kind set this, such as that of the Deployment that created the pod: leave it.
     return owner === undefined || owner.targetKind === workload.kind
   }
-  // A pod names the cluster's policy for what made it; that the namespace has one for pods does not change who comes first.
+  // A pod names the cluster policy of its creator; a namespaced policy for pods does not change the priority.
   const wins = (profile: string): IndexedPolicy | undefined => {
     if (workload.kind !== 'Pod' || policy?.kind !== 'VarmorPolicy') return undefined
     const owner = index.byProfile(profile, workload.namespace)
@@ -154,8 +157,8 @@ function annotationPatch(parts: PodParts, changes: ReadonlyMap<string, string | 
 }
 
 /**
- * Of a running pod only the ephemeral containers that are new may be set, and no annotation: the API server drops every
- * other change of this subresource.
+ * In a running pod only new ephemeral containers can be set, and no annotation: the API server drops all other changes
+ * of this subresource.
  */
 function mutateEphemeral(
   { oldObject }: MutateRequest,
@@ -169,7 +172,7 @@ function mutateEphemeral(
   const before = new Set(
     podParts(oldObject, '')?.containers.flatMap(({ role, name }) => (role === 'ephemeral' ? [name] : [])),
   )
-  // Whoever gets into a pod that is confined gets into its profile: a container beside the others sees what they have.
+  // A container that joins a confined pod gets its profile, because it sees what the other containers have.
   const confinesPod = parts.containers.some((each) => each.role !== 'ephemeral' && isSelected(policy, each, options))
   const patch: PatchOperation[] = []
   const warnings: string[] = []
@@ -178,7 +181,7 @@ function mutateEphemeral(
     if (!confinesPod && !isSelected(policy, container, options)) continue
     const { pod, annotations = {} } = parts
     const situation = { container, pod, annotations, policy, isStale: () => false, wins: none }
-    // It gets no BPF profile that could stand in for AppArmor.
+    // It gets no BPF profile that could replace AppArmor.
     const changes = confine(situation, { ...options, bpfExclusive: () => false })
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
     warnings.push(...outOfReach(container.name, policy, changes.annotations, options))
@@ -187,8 +190,8 @@ function mutateEphemeral(
 }
 
 /**
- * The policy that the pod's containers were started with where that is the cluster's, else the one that matches the pod itself, else
- * one of the namespace that they were started with.
+ * The policy of the pod's containers if it is a cluster policy; otherwise the policy that matches the pod itself;
+ * otherwise the namespaced policy of its containers.
  */
 function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, options: MutateOptions) {
   const own = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
@@ -197,7 +200,10 @@ function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, op
   return started.find(({ kind }) => kind === 'VarmorClusterPolicy') ?? own ?? started[0]
 }
 
-/** Profiles of ours that containers of a running pod name. First by what nobody changes while it runs; annotations of ours somebody may have. */
+/**
+ * Our profiles that containers of a running pod name. Immutable settings first, because a tenant can change our
+ * annotations.
+ */
 function profilesOf({ containers, annotations = {} }: PodParts): string[] {
   const started = containers.filter(({ role }) => role !== 'ephemeral')
   const annotated = [keys.kubernetesAppArmor, keys.bpf, keys.appArmor, keys.seccomp].flatMap((key) =>
@@ -207,7 +213,7 @@ function profilesOf({ containers, annotations = {} }: PodParts): string[] {
   return [...fields.map((field) => profileOfField(field)), ...annotated].filter((profile) => profile !== undefined)
 }
 
-/** Enforcers that know a container by an annotation, which a running pod cannot be given. */
+/** Enforcers that identify a container by an annotation, which a running pod cannot get. */
 function outOfReach(
   name: string,
   policy: IndexedPolicy,

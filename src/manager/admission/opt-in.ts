@@ -3,8 +3,8 @@ import { defaultOptIn as label } from '../../api/annotations.ts'
 export const defaultOptIn = `${label.key}=${label.value}`
 
 /**
- * The label of `--webhookMatchLabel`: `key=value`, or nothing for all workloads.
- * @throws {TypeError} when it is neither
+ * Parses the label of `--webhookMatchLabel`: `key=value`, or empty for all workloads.
+ * @throws {TypeError} for any other text
  */
 export function parseOptIn(text: string): { key: string; value: string } | undefined {
   if (text === '') return undefined

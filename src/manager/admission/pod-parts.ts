@@ -17,25 +17,25 @@ export interface SecurityContext {
 export interface ContainerPart extends SecurityContext {
   name: string
   role: ContainerRole
-  /** Where its securityContext is, or would be. */
+  /** Path of its securityContext, existing or not. */
   path: string
   hasSecurityContext: boolean
   privileged: boolean
 }
 
-/** The parts of a pod, or of a pod's template, that say how it is confined. */
+/** The parts of a pod, or of a pod template, that decide its confinement. */
 export interface PodParts {
-  /** Where `metadata` is. */
+  /** Path of `metadata`. */
   metadataPath: string
   hasMetadata: boolean
   annotations: Readonly<Record<string, string>> | undefined
   containers: ContainerPart[]
-  /** The settings for all containers that have none of their own. */
+  /** The settings of all containers without their own. */
   pod: SecurityContext
   windows: boolean
 }
 
-/** `prefix` is where the pod is in `object`: empty, or `/spec/template`. Undefined where there is none. */
+/** `prefix` is the pod's path in `object`: empty, or `/spec/template`. Undefined if there is no pod. */
 export function podParts(object: unknown, prefix: '' | '/spec/template'): PodParts | undefined {
   const template = prefix === '' ? object : field(field(object, 'spec'), 'template')
   const spec = field(template, 'spec')

@@ -5,7 +5,7 @@ import type { AnyPolicy, TargetKind } from '../../api/types.ts'
 import { type IndexedPolicy, indexedPolicy, type NameOf, policyKey } from './indexed-policy.ts'
 import { TargetBuckets } from './target-buckets.ts'
 
-/** A workload, as far as targets are concerned. */
+/** The facts about a workload that targets use. */
 export interface Workload {
   kind: TargetKind
   namespace: string
@@ -14,8 +14,8 @@ export interface Workload {
 }
 
 /**
- * The targets of all policies, found by workload at a cost that does not grow with their number. When several match, a
- * cluster policy comes before a namespaced one, then the oldest, then the one whose name comes first.
+ * The targets of all policies, found by workload at a cost independent of their number. If several match, a cluster
+ * policy has priority over a namespaced one, then the oldest, then the first by name.
  */
 export class PolicyIndex {
   #policies = new Map<string, IndexedPolicy>()
@@ -23,7 +23,7 @@ export class PolicyIndex {
   #byProfile = new Map<string, Set<IndexedPolicy>>()
   #nameOf: NameOf
 
-  /** Without `nameOf` each policy has its first name, as if there were no other. */
+  /** Without `nameOf` each policy has its first name, as without competition. */
   constructor(nameOf: NameOf = (id) => profileIdOf(id, 'varmor').name) {
     this.#nameOf = nameOf
   }
@@ -32,7 +32,7 @@ export class PolicyIndex {
     return this.#policies.size
   }
 
-  /** Adds, or replaces what is known under the same key. A policy that is being deleted confines nothing new any more. */
+  /** Adds a policy, or replaces the one of the same key. A policy being deleted confines no new workloads. */
   set(policy: AnyPolicy): void {
     this.delete(policyKey(policy))
     const entry = indexedPolicy(policy, this.#nameOf)
@@ -47,7 +47,7 @@ export class PolicyIndex {
     else same.add(entry)
   }
 
-  /** `key` as `policyKey` makes it. */
+  /** `key` as from `policyKey`. */
   delete(key: string): void {
     const entry = this.#policies.get(key)
     if (entry === undefined) return
@@ -68,25 +68,30 @@ export class PolicyIndex {
     )
   }
 
-  /** The policy behind a profile that a workload of this namespace names. */
+  /** The policy of a profile that a workload of this namespace names. */
   byProfile(profile: string, namespace: string): IndexedPolicy | undefined {
     for (const entry of this.#byProfile.get(profile) ?? [])
       if (entry.namespace === '' || entry.namespace === namespace) return entry
     return undefined
   }
 
-  /** Cluster policies that certainly confine everything that the target of `policy` stands for. Looks at all of one kind. */
+  /**
+   * Cluster policies that certainly confine all workloads of the target of `policy`. Checks all policies of one kind.
+   */
   shadowing(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)
     if (entry === undefined || entry.kind === 'VarmorClusterPolicy') return []
     return this.#wider(entry, entry.targetKind)
   }
 
-  /** Cluster policies for what makes pods, if it has the labels that `policy` wants of pods: the pods stay in these. */
+  /**
+   * Cluster policies for creators of pods, if their pods have the labels that `policy` selects: the pods keep these
+   * policies' profiles.
+   */
   shadowingByMakers(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)
     if (entry === undefined || entry.kind === 'VarmorClusterPolicy' || entry.targetKind !== 'Pod') return []
-    // What makes a pod has another name than the pod.
+    // A pod's creator has another name than the pod.
     if (entry.selector === undefined) return []
     return targetKinds.flatMap((kind) => (kind === 'Pod' ? [] : this.#wider(entry, kind)))
   }
@@ -100,5 +105,5 @@ export class PolicyIndex {
   }
 }
 
-// No namespace has a slash in it, and the cluster's is empty.
+// A namespace has no slash in its name; a cluster policy's scope is empty.
 const scopeOf = (namespace: string, kind: TargetKind): string => `${namespace}/${kind}`

@@ -2,8 +2,8 @@ import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhost
 import type { ProfileField } from './pod-parts.ts'
 
 /**
- * The annotation of a container. `localhost/<profile>` is written by the webhook and makes the setting beside it ours, to
- * change and to take back; `unconfined` is written by the user and opts the container out.
+ * The annotation of a container. The webhook writes `localhost/<profile>`, which makes the field next to it ours to
+ * change and remove; the user writes `unconfined`, which opts the container out.
  */
 export const keys = {
   bpf: (container: string) => confinementPrefixes.bpf + container,
@@ -20,14 +20,14 @@ export const switchedOff = (profile: string): string => bpfExclusivePrefix + pro
 
 export const chosenDefault = (profile: string): string => chosenDefaultPrefix + profile
 
-/** The profile of ours that an annotation names, if it names one. */
+/** Our profile in an annotation, if it names one. */
 export function profileOf(annotation: string | undefined): string | undefined {
   for (const prefix of [localhostPrefix, bpfExclusivePrefix, chosenDefaultPrefix])
     if (annotation?.startsWith(prefix + ours)) return annotation.slice(prefix.length)
   return undefined
 }
 
-/** The profile of ours that a field names, if it names one. */
+/** Our profile in a field, if it names one. */
 export function profileOfField({ type, localhostProfile }: ProfileField = {}): string | undefined {
   const isOurs = type === 'Localhost' && typeof localhostProfile === 'string' && localhostProfile.startsWith(ours)
   return isOurs ? localhostProfile : undefined
@@ -41,7 +41,10 @@ export const isChosenDefault = (annotation: string | undefined): boolean =>
 
 const prefixes = Object.values(confinementPrefixes)
 
-/** Annotations of ours for containers that the pod does not have any more. The API server refuses a pod with such a one of Kubernetes' own. */
+/**
+ * Our annotations for containers that the pod no longer has. The API server refuses a pod with such an annotation in
+ * Kubernetes' own form.
+ */
 export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
   return Object.keys(annotations).filter((key) => {
     const prefix = prefixes.find((each) => key.startsWith(each))

@@ -2,7 +2,7 @@ import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 
 const MOST_ERRORS = 50
 const LONGEST_MESSAGE = 16 * 1024
-/** The API server cuts a warning at 256 characters, and drops what goes beyond 4,096 in all (its warning recorder). */
+/** The API server cuts a warning at 256 characters, and drops warnings beyond 4,096 characters in all. */
 const LONGEST_WARNING = 256
 const MOST_WARNINGS = 4096
 
@@ -12,7 +12,7 @@ function cut(text: string, longest: number): string {
   return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}…`
 }
 
-/** What a user reads who was refused: one line an error, and how many more of `all` there are. */
+/** The message of a refusal: one line for each error, and the number of further errors. */
 export function refusalMessage(subject: string, errors: readonly FieldError[], all: number): string {
   const count = all === 1 ? 'one error' : `${all} errors`
   const lines = errors.slice(0, MOST_ERRORS).map((error) => `- ${formatFieldError(error)}`)
@@ -20,7 +20,7 @@ export function refusalMessage(subject: string, errors: readonly FieldError[], a
   return cut(`${subject} has ${count}:\n${lines.join('\n')}`, LONGEST_MESSAGE)
 }
 
-/** As many warnings as the API server passes on, each on one line; the last one says what was left out. */
+/** The warnings that the API server passes on, one line each; the last one gives the number of omitted warnings. */
 export function boundedWarnings(warnings: readonly string[]): string[] {
   const kept: string[] = []
   let left = MOST_WARNINGS - LONGEST_WARNING

@@ -9,7 +9,7 @@ import type { PolicyIndex } from './policy-index.ts'
 import { boundedWarnings, refusalMessage } from './review-text.ts'
 import { type Caller, type ValidateOptions, validate } from './validate.ts'
 
-/** What happened to a request; for metrics and logs. */
+/** The result of a request, for metrics and logs. */
 export interface ReviewOutcome {
   request: AdmissionRequest
   allowed: boolean
@@ -20,23 +20,26 @@ export interface ReviewOutcome {
 
 export interface ReviewerOptions {
   index: PolicyIndex
-  /** Whether the index holds all policies. Before that it is not known whether a policy matches. */
+  /** Whether the index has all policies. Before, it is unknown whether a policy matches. */
   isSynced: () => boolean
   mutate: MutateOptions
-  /** Resolves when it is decided what the profile of the policy of this key is called; undefined where it is. */
+  /** Resolves when the name of the policy's profile is decided; undefined if it is. */
   settled?: (policyKey: string) => Promise<void> | undefined
   validate: Omit<ValidateOptions, 'index' | 'caller'>
-  /** Not for dry runs: these leave no trace. `seconds` from the body to the answer. Must not throw. */
+  /** Not called for dry runs, which leave no trace. `seconds`: from the body to the answer. Must not throw. */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
   clock?: Clock
 }
 
 export type ReviewAnswer =
   | { status: 200; review: AdmissionReview }
-  /** 400: what came is no review. 503: ask again, or let the webhook's failurePolicy decide. */
+  /** 400: the body is not a review. 503: retry, or let the webhook's failurePolicy decide. */
   | { status: 400 | 503; message: string }
 
-/** Answers the API server's admission reviews (admission.k8s.io/v1). Changes nothing, so a dry run is like any other run. */
+/**
+ * Answers the API server's admission reviews (admission.k8s.io/v1). It changes nothing, so a dry run is like any other
+ * request.
+ */
 export class Reviewer {
   #options: ReviewerOptions
 

@@ -1,7 +1,7 @@
 /**
- * Whether a server of this version has `securityContext.appArmorProfile`: Kubernetes 1.30. `major` and `minor` are those of
- * `/version`; providers write such as `29+`.
- * @throws {TypeError} when they are no numbers
+ * Whether an API server of this version has `securityContext.appArmorProfile` (Kubernetes 1.30). `major` and `minor`
+ * are from `/version`; providers write values such as `29+`.
+ * @throws {TypeError} when they are not numbers
  */
 export function hasAppArmorField({ major, minor }: { major: string; minor: string }): boolean {
   const [majorNumber, minorNumber] = [major, minor].map((text) => Number.parseInt(text, 10)) as [number, number]

@@ -2,14 +2,13 @@ import type { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import type { PolicyId } from '../../../actors/ports.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 
-/** Milliseconds. A leader takes a small part of it, and the API server waits for longer. */
+/** Milliseconds. A leader takes a small part of it, and the API server waits longer. */
 const patience = 2_000
 const lookEvery = 20
 
 /**
- * Resolves when it is decided what the policy's profile is called; undefined where it is. Another manager may lead, which knows of a
- * policy that came before: a pod must not be put into the profile of that one. While nobody leads, the name that is to be expected
- * has to do.
+ * Resolves when the name of the policy's profile is decided; undefined if it is. The leader may be another manager that
+ * knows of an earlier policy, whose profile the pod must not get. Without a leader, the expected name is used.
  */
 export function settledName(names: Pick<ProfileNames, 'of'>, id: PolicyId, clock: Clock): Promise<void> | undefined {
   return names.of(id).isSettled ? undefined : waited(names, id, clock)

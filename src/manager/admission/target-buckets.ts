@@ -1,17 +1,17 @@
 import type { Anchor, Labels } from '../../api/label-selector.ts'
 import { byPrecedence, type IndexedPolicy } from './indexed-policy.ts'
 
-/** In the order of precedence. */
+/** In order of priority. */
 type Bucket = IndexedPolicy[]
 
 /**
- * The policies of one scope (a namespace, or the cluster) for one kind of workload. Each lies in a bucket that a matching
- * workload leads to: by the workload's name, by one `key=value` or by one key among its labels. What no label leads to,
- * such as an empty selector or one of `NotIn` alone, is in a list that is always looked through.
+ * The policies of one scope (a namespace, or the cluster) for one kind of workload. Each is in a bucket that a matching
+ * workload leads to: by name, by one `key=value` label, or by one label key. Policies that no label leads to, such as
+ * an empty selector or only `NotIn`, are in a list that is always searched.
  */
 export class TargetBuckets {
   #buckets = new Map<string, Bucket>()
-  /** Where each policy was put: its anchor depends on what else was there then. */
+  /** The buckets of each policy: they depend on the policies at the time of its insertion. */
   #places = new Map<string, readonly string[]>()
 
   get size(): number {
@@ -34,7 +34,7 @@ export class TargetBuckets {
     this.#places.delete(policy.key)
   }
 
-  /** The policy that comes first of those that match. `name` is empty while the server has not made one. */
+  /** The first matching policy. `name` is empty until the server has generated one. */
   find(name: string, labels: Labels): IndexedPolicy | undefined {
     let best = this.#buckets.get(unanchored)?.find((policy) => policy.selector!.matches(labels))
     const named = name === '' ? undefined : this.#buckets.get(namePlace(name))?.[0]
@@ -46,7 +46,7 @@ export class TargetBuckets {
     return best
   }
 
-  /** All of them, each once, in no order. */
+  /** All policies, each once, unordered. */
   *values(): Iterable<IndexedPolicy> {
     const seen = new Set<string>()
     for (const bucket of this.#buckets.values())
@@ -56,7 +56,7 @@ export class TargetBuckets {
       }
   }
 
-  /** Of the requirements that could lead here, the one with the fewest others: a label that all have in common leads to all. */
+  /** Uses the requirement with the fewest other policies: a label that all share leads to all. */
   #placesFor(policy: IndexedPolicy): readonly string[] {
     if (policy.targetName !== undefined) return [namePlace(policy.targetName)]
     let best: readonly string[] = [unanchored]
@@ -80,7 +80,7 @@ export class TargetBuckets {
   }
 }
 
-// A label key has no `=` and no name has a prefix with `:`, so that no two places are spelt alike.
+// A label key has no `=`, and a name has a prefix with `:`, so different places have different texts.
 const unanchored = 'any:'
 const namePlace = (name: string): string => `name:${name}`
 const keyPlace = (key: string): string => `key:${key}`
@@ -97,7 +97,7 @@ function first(one: IndexedPolicy | undefined, other: IndexedPolicy): IndexedPol
 function firstMatch(bucket: Bucket | undefined, labels: Labels, best: IndexedPolicy | undefined) {
   if (bucket === undefined) return best
   for (const policy of bucket) {
-    // The bucket is in order: from here on nothing in it comes before what was found elsewhere.
+    // The bucket is in order: no later policy in it has priority over the best one found.
     if (best !== undefined && byPrecedence(policy, best) >= 0) return best
     if (policy.selector!.matches(labels)) return policy
   }

@@ -7,9 +7,10 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'oldObject' | 'userInfo'>
 
 /**
- * What is wrong with writing an ArmorProfile, or the status of a model: every node loads what the first says, so only managers write that,
- * and its status, whose addresses nodes enforce. Everybody with the right to may change what agents do not look at, take things away, and let
- * go of one that is being deleted, as namespaces and the garbage collector do; but not its spec, which says what goes.
+ * Errors of a write to an ArmorProfile or to a model's status. Every node loads an ArmorProfile, and enforces the
+ * addresses in its status, so only managers write these. Other users with the right to may change what agents do not
+ * read, delete the object, and remove finalizers of one being deleted, as namespaces and the garbage collector do; but
+ * not its spec, which says what to unload.
  */
 export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,

@@ -11,29 +11,29 @@ import { isRecord } from '../../kube/read-object.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
-/** Who asks: `peer` is the address, the API server's, or that of somebody who pretends to be it. */
+/** `peer` is the caller's address: the API server, or a client that pretends to be it. */
 export type Caller = Pick<JobOptions, 'peer' | 'signal'>
 
 export interface ValidateOptions {
-  /** `judgePolicy`, wherever it runs: it may take long. @throws {CompilerError} (as rejection) */
+  /** Runs `judgePolicy` here or elsewhere: it may take long. @throws {CompilerError} (as rejection) */
   judge(object: KubeObject, before: KubeObject | undefined, caller: Caller): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
-  /** Users that managers are: nobody else writes ArmorProfiles, or a model's status. Left out: that is not looked at. */
+  /** Users of managers: other users may not write ArmorProfiles or a model's status. Absent: not checked. */
   profileWriters?: readonly string[] | undefined
   caller: Caller
   /** Whether managers keep one more VarmorPolicy of the namespace. Default: always. */
   takesMore?(namespace: string): boolean
-  /** For the warning that a cluster policy comes first. */
+  /** For the warning that a cluster policy has priority. */
   index: PolicyIndex
 }
 
 export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'namespace' | 'subResource'> & ProfileRequest
 
 export interface Verdict {
-  /** The first of them; none: it is allowed. */
+  /** The first errors; none: the request is allowed. */
   errors: FieldError[]
-  /** How many there are. */
+  /** Number of all errors. */
   count: number
   warnings: string[]
 }
@@ -42,8 +42,8 @@ const allowed: Verdict = { errors: [], count: 0, warnings: [] }
 const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
- * Everything that is wrong with a policy, and with changing it so: what the schema says, what the compilers of its enforcers
- * find, and what may not be changed. And with writing an ArmorProfile, or the status of a model. Objects of other kinds pass.
+ * Validates a policy and its change: by its schema, the compilers of its enforcers, and the fields that must not
+ * change. Also validates writes to an ArmorProfile or a model's status. Objects of other kinds pass.
  */
 export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
@@ -54,7 +54,8 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   }
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
-  // What is on its way out must be able to lose its finalizers, and metadata can be changed, whatever the spec was stored as.
+  // An object being deleted must be able to lose its finalizers, and metadata may change, even if the stored spec is
+  // invalid.
   if (object.metadata?.deletionTimestamp !== undefined) return allowed
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
@@ -78,7 +79,7 @@ function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: Va
   return [{ code: 'TOO_LARGE', path: 'metadata.namespace', given: namespace, problem }]
 }
 
-/** What managers alone write. */
+/** Whether only managers write it. */
 const isManagers = (kind: string, subResource: string): boolean =>
   kind === 'ArmorProfile' || (kind === 'ArmorProfileModel' && subResource === 'status')
 

@@ -2,7 +2,7 @@ import { apiVersion } from '../../api/schema/common.ts'
 import type { KubeObject } from '../../kube/objects.ts'
 import { defineResource } from '../../kube/resources.ts'
 
-/** admissionregistration.k8s.io/v1, as far as a manager sets it. */
+/** admissionregistration.k8s.io/v1, the part that a manager sets. */
 export interface Webhook {
   name: string
   clientConfig: {
@@ -36,21 +36,24 @@ export const mutatingName = 'varmor-resource-mutating-webhook-cfg'
 export const validatingName = 'varmor-policy-validating-webhook-cfg'
 
 export interface WebhookOptions {
-  /** Where the API server reaches the webhooks: the Service in the cluster, or for a manager outside of it a base URL. */
+  /** The webhooks' address for the API server: the Service in the cluster, or a base URL for a manager outside it. */
   reach: { namespace: string; service: string; port?: number } | { url: string }
   optIn?: { key: string; value: string } | undefined
   failurePolicy?: 'Ignore' | 'Fail'
-  /** Whose pods and workloads are not asked about, and so are put into no profile. */
+  /** Namespaces whose pods and workloads are not reviewed, and so get no profile. */
   exemptNamespaces?: readonly string[]
   timeoutSeconds?: number
   labels?: Record<string, string>
-  /** Users that managers are: others are asked about when they write ArmorProfiles, or a model's status. Left out: nobody is. */
+  /**
+   * Users of managers: writes of other users to ArmorProfiles or a model's status are reviewed. Absent: no such
+   * reviews.
+   */
   profileWriters?: readonly string[] | undefined
 }
 
 /**
- * The two configurations, still without the CA. With the policy `Fail` vArmor's own namespace and kube-system are left
- * out of mutation, or else a cluster whose managers are down could not start them.
+ * The two configurations, without the CA. With the policy `Fail`, vArmor's own namespace and kube-system are exempt
+ * from mutation: otherwise managers that are down could not start again.
  */
 export function webhookConfigurations(options: WebhookOptions): {
   mutating: WebhookConfiguration
@@ -106,15 +109,18 @@ const policyResources = ['varmorpolicies', 'varmorclusterpolicies']
 const profileResources = ['armorprofiles', 'armorprofiles/status', 'armorprofilemodels/status']
 const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE', 'UPDATE'])]
 
-/** A finalizer or a label is no matter for us: the manager's own changes of metadata cost no call. Servers before 1.27 drop it, and ask. */
+/**
+ * Changes of finalizers and labels need no review: so the manager's own metadata changes cost no call. Servers before
+ * 1.27 drop this condition, and call.
+ */
 const specChanged = {
   name: 'spec-changed',
   expression: "request.operation == 'CREATE' || object.spec != oldObject.spec",
 }
 
 /**
- * Managers are not asked about themselves, nor is anybody who lets go of one that is being deleted: so it holds up no namespace. Its spec
- * still says which profile of a node goes. A model has no spec: its data is for users to write.
+ * Managers' own writes are not reviewed, nor removals of finalizers from an object being deleted, so that no namespace
+ * is delayed. Its spec still says which profile a node must unload. A model has no spec: users may write its data.
  */
 function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
   return {

@@ -5,17 +5,20 @@ import { defineResource } from '../../kube/resources.ts'
 import { parseAddress } from '../../profile/bpf/ip-address.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
-/** A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, no more is kept than where it is and who is meant by it. */
+/**
+ * A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, only the addresses, the place and the labels
+ * are kept.
+ */
 export interface Addressed extends KubeObject {
   groups: readonly AddressedGroup[]
-  /** Of this state of its addresses, and of no other: sums of marks tell which objects several targets mean. */
+  /** Mark of this state of its addresses: sums of marks show whether targets select the same objects. */
   mark: number
-  /** Addresses beyond what an ArmorProfile has room for, which are counted only. */
+  /** Number of addresses that do not fit into any ArmorProfile. */
   beyond?: number
 }
 
 export interface AddressedGroup extends EgressGroup {
-  /** Whoever wrote the object says so, and nobody has looked whether they are its own. */
+  /** The object's author claims these addresses; their ownership is not checked. */
   claimed?: true
 }
 
@@ -26,12 +29,12 @@ export const pods = addressed('', 'pods', 'Pod')
 export const services = addressed('', 'services', 'Service')
 export const endpointSlices = addressed('discovery.k8s.io', 'endpointslices', 'EndpointSlice')
 
-/** Pods that have ended give their addresses to others. The server leaves them out, and says of one that ends that it is gone. */
+/** Ended pods give their addresses to others. The server leaves them out, and reports an ending pod as deleted. */
 export const alivePods = 'status.phase!=Succeeded,status.phase!=Failed'
 
 const serviceLabel = 'kubernetes.io/service-name'
 
-/** `namespace/name` of the Service that an EndpointSlice is of; undefined for one that is of none. */
+/** `namespace/name` of an EndpointSlice's Service; undefined if it has none. */
 export function serviceOf({ metadata }: KubeObject): string | undefined {
   const name = metadata?.labels?.[serviceLabel]
   return name === undefined ? undefined : `${metadata?.namespace}/${name}`
@@ -57,7 +60,7 @@ interface SliceFields {
   ports?: readonly { port?: number | null }[] | null
 }
 
-/** Makes objects as the server sends them small. Pods of one workload share their labels. */
+/** Shrinks the server's objects. Pods of one workload share their labels. */
 export class Slimmer {
   readonly #random: Random
   #labels = new Map<string, Readonly<Record<string, string>>>()
@@ -71,12 +74,16 @@ export class Slimmer {
     return this.#slim(object, [group(podIPs.map(({ ip }) => ip))])
   }
 
-  /** A packet to a Service is led on after it was judged: its own addresses count as those behind it do. */
+  /**
+   * Rules judge a packet before it is redirected from a Service: the Service's own addresses count like those behind
+   * it.
+   */
   readonly service = (object: Addressed): Addressed => {
     const { spec = {}, status = {} } = object as unknown as ServiceFields
     const { clusterIPs = [], externalIPs = [], ports = [] } = spec
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
-    // Addresses from outside may lead to other Services at other ports. Those of load balancers only controllers may write.
+    // External addresses may lead to other Services on other ports. Only controllers may write load balancers'
+    // addresses.
     const numbers = numbersOf(ports)
     const outer = group(externalIPs, numbers)
     const claimed = { ...outer, group: { ...outer.group, claimed: true } } as const
@@ -101,11 +108,11 @@ export class Slimmer {
 
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const key = JSON.stringify(labels)
-    // Nobody else has so many, and their text would be kept beside them.
+    // Other objects do not have so many labels, and the map would keep their text.
     if (key.length > LONGEST_SHARED) return labels
     const known = this.#labels.get(key)
     if (known !== undefined) return known
-    // What was known goes: objects that have it keep it.
+    // Forget known labels: objects that use them keep them.
     if (this.#labels.size >= mostKnownLabels) this.#labels = new Map()
     this.#labels.set(key, labels)
     return labels
@@ -116,7 +123,7 @@ const mostKnownLabels = 20_000
 const LONGEST_SHARED = 2_048
 const MARKS = 2 ** 52
 
-/** Of one object: addresses beyond what an ArmorProfile has room for would not come into one, and are not looked at. */
+/** Part of an object: addresses that do not fit into an ArmorProfile are only counted. */
 interface SlimGroup {
   group: AddressedGroup
   beyond: number
@@ -136,7 +143,7 @@ function bounded(all: readonly SlimGroup[]): Pick<Addressed, 'groups' | 'beyond'
   return { groups, ...(omitted > 0 && { beyond: omitted }) }
 }
 
-/** What is no address is left out: names of hosts, `None` of a headless Service. */
+/** Skips texts that are not addresses: host names, `None` of a headless Service. */
 function group(addresses: readonly (string | undefined)[], ports?: readonly number[]): SlimGroup {
   const known: string[] = []
   let at = 0
@@ -148,7 +155,7 @@ function group(addresses: readonly (string | undefined)[], ports?: readonly numb
   return { group, beyond: addresses.length - at }
 }
 
-/** None, and so all, where one of them is not a number. */
+/** Empty, which means all ports, if any port is not a number. */
 function numbersOf(ports: readonly { port?: number | null }[]): number[] {
   const numbers = ports.map(({ port }) => port)
   if (numbers.some((port) => port === undefined || port === null)) return []

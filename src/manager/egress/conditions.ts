@@ -6,9 +6,9 @@ import type { TargetIndex } from './target-index.ts'
 const shares = sharesOf(CONDITIONS)
 
 /**
- * Whether a tenant may have the target: each object is compared with all conditions of those whose label it has, and of those that ask for
- * no label. The bound holds for each label by itself.
- * @param looked called with how many others were looked at
+ * Whether a tenant may have the target: each object is compared with all conditions for its labels, and with those
+ * without a label. The limit applies to each label.
+ * @param looked called with the number of other targets checked
  */
 export function hasRoom<P extends User>(
   target: Target<P>,

@@ -28,31 +28,31 @@ import { withinRoom } from './within-room.ts'
 export type { AddressedReflector, EgressSources } from './watched-kinds.ts'
 
 export interface EgressDirectoryOptions {
-  /** Makes a reflector, which is started here once somebody needs it. */
+  /** Creates a reflector, which is started here on first use. */
   reflect: EgressSources
-  /** Called with the key of an ArmorProfile whose addresses may be others now. */
+  /** Called with the key of an ArmorProfile whose addresses may have changed. */
   changed(profile: string): void
   clock: Clock
-  /** Milliseconds that changes are waited for, so that what comes together is said together. Default 250. */
+  /** Milliseconds to gather changes before reporting them together. Default 250. */
   settle?: number
-  /** Milliseconds until what was left out is tried again. Default 30,000. */
+  /** Milliseconds until left-out targets are tried again. Default 30,000. */
   retry?: number
   /** Bytes for all targets, and addresses for all ArmorProfiles. Defaults: `TARGET_MEMORY`, `PUBLISHED_ADDRESSES`. */
   memory?: number
   published?: number
-  /** Called after each turn with the steps that it took. */
+  /** Called after each turn with its number of steps. */
   turned?: (steps: number) => void
 }
 
-/** Whose targets they are. */
+/** The owner of targets. */
 export interface WantedBy {
-  /** Of the policy; empty for a cluster policy. Default: the namespace of the ArmorProfile. */
+  /** Namespace of the policy; empty for a cluster policy. Default: the namespace of the ArmorProfile. */
   namespace?: string
-  /** Equal only where the targets are: of an equal one, they are not looked at. */
+  /** Equal versions mean equal targets, which are then not compared. */
   version?: string
 }
 
-/** Kinds that a target of a kind needs. */
+/** Kinds that a target needs. */
 const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
   pods: ['pods'],
   service: ['services', 'slices'],
@@ -60,15 +60,17 @@ const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
 }
 const targetKinds = Object.keys(needs) as EgressTarget['kind'][]
 
-/** Parts of the work for one tenant before others have their turn, and steps of one kind of work before another one has. */
+/**
+ * Units of work for one tenant before other tenants' turn, and steps of one kind of work before another kind's turn.
+ */
 const PARTS_AT_ONCE = 32
 const STEPS_OF_KIND = 16_384
-/** Lost targets of a tenant whose size is known. */
+/** Maximum lost targets of a tenant with a known size. */
 const MOST_LOST = 1_024
 /** Steps between two yields. */
 const STEPS = 512
 
-/** An object, and the Service that it belongs to. */
+/** An object, and its Service. */
 interface Placed {
   object: Addressed
   owner?: Addressed | undefined
@@ -77,9 +79,10 @@ interface Placed {
 }
 
 /**
- * Where the Pods and Services are that rules of policies mean. It watches a kind as long as an ArmorProfile has a target of it, and
- * not at all where none has. What it knows is a cache: one that begins anew comes to the same. Work is done one job after the other, in
- * turns. Only jobs change what targets mean, so each finds what the one before has left; profiles may come and go at any time.
+ * Finds the addresses of the Pods and Services that policies' rules select. It watches a kind only while an
+ * ArmorProfile has a target of it. Its state is a cache: a new directory reaches the same state. Jobs run one after the
+ * other, in turns. Only jobs change what targets select, so each job sees the result of the one before; profiles may
+ * come and go at any time.
  */
 export class EgressDirectory {
   readonly #options: EgressDirectoryOptions
@@ -96,14 +99,14 @@ export class EgressDirectory {
   readonly #watched: WatchedKinds
   /** EndpointSlices by the key of their Service. */
   readonly #slices = new Map<string, Map<string, Addressed>>()
-  /** Targets for which nothing was looked through. */
+  /** Targets whose objects were not searched yet. */
   readonly #unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
-  /** Targets that mean others now, until changes have settled. */
+  /** Targets with changed objects, until changes have settled. */
   readonly #dirty = new Set<ProfileTarget>()
-  /** Tenants whose profiles wait to be admitted, and those for which something is to be found. */
+  /** Tenants with profiles to admit, and tenants with addresses to find. */
   readonly #arriving = new Set<DirectoryTenant>()
   readonly #busy = new Set<DirectoryTenant>()
-  /** Profiles of which something was left out. */
+  /** Profiles with left-out targets. */
   readonly #refused = new Set<Profile>()
   readonly #found = new SharedFound()
   readonly #memory: Room
@@ -111,7 +114,7 @@ export class EgressDirectory {
   readonly #work: InTurns
   #settling: Timer | undefined
   #retry: Timer | undefined
-  /** Something was given back since what was left out was tried. */
+  /** Room was freed since left-out targets were last tried. */
   #isReleased = false
   #stopped = false
 
@@ -128,12 +131,12 @@ export class EgressDirectory {
     })
   }
 
-  /** ArmorProfiles that have targets. */
+  /** Number of ArmorProfiles with targets. */
   get profiles(): number {
     return this.#profiles.size
   }
 
-  /** Kinds that are watched. */
+  /** The watched kinds. */
   get watched(): readonly string[] {
     return this.#watched.kinds
   }
@@ -149,7 +152,7 @@ export class EgressDirectory {
     }
   }
 
-  /** These are the targets of the ArmorProfile of the key; none, where it is gone or has none. */
+  /** Sets the targets of an ArmorProfile; none if it is gone or has none. */
   want(key: string, targets: readonly EgressTarget[] = [], by: WantedBy = {}): void {
     const { namespace = key.slice(0, Math.max(0, key.indexOf('/'))), version } = by
     const known = this.#profiles.get(key)
@@ -158,13 +161,13 @@ export class EgressDirectory {
     const profile = this.#profiles.get(key) ?? this.#profileOf(key, namespace)
     const isKnown = version !== undefined && version === profile.version
     const isSame = isKnown || sameTexts(profile.wanted, targets)
-    // The object of before is not to be kept beside the new one.
+    // Do not keep the old object next to the new one.
     profile.wanted = targets
     profile.version = version
     if (!isSame) this.#arrive(profile)
   }
 
-  /** The addresses of its targets; undefined as long as they are not known. None for one without targets. */
+  /** The addresses of its targets; undefined while unknown. None for an ArmorProfile without targets. */
   addressesOf(key: string): readonly EgressAddresses[] | undefined {
     const profile = this.#profiles.get(key)
     if (profile === undefined) return []
@@ -172,7 +175,7 @@ export class EgressDirectory {
     if (!isAdmitted || found === undefined) return undefined
     const targets = entries.filter(isTarget)
     const cost = targets.reduce((sum, { value }) => sum + value!.cost, 0)
-    // They have grown: what it may have of them is known in a moment.
+    // They have grown: its part of them is computed soon.
     if (found === 'whole' && cost > MAX_EGRESS_ADDRESSES) return undefined
     const fitted = found === 'whole' ? targets.map(({ value }) => value!) : found
     let at = 0
@@ -223,7 +226,7 @@ export class EgressDirectory {
     this.#watchWhatIsNeeded()
   }
 
-  /** All that is to be done now. @returns when there is more, in milliseconds since the epoch */
+  /** All current work. @returns the time of the next work, in milliseconds since the epoch */
   *#jobs(): Generator<number, number | undefined> {
     const { clock } = this.#options
     for (;;) {
@@ -242,9 +245,9 @@ export class EgressDirectory {
   }
 
   /**
-   * Does some work for each of the tenants that does not rest.
-   * @param work does a part of it, and returns whether there is more
-   * @returns when there is more, in milliseconds since the epoch
+   * Does some work for each tenant that is not resting.
+   * @param work does a part, and returns whether there is more
+   * @returns the time of the next work, in milliseconds since the epoch
    */
   *#forTenants(
     tenants: Set<DirectoryTenant>,
@@ -262,7 +265,7 @@ export class EgressDirectory {
         hasMore = yield* work(tenant)
         pace.spend(this.#work.steps - before, clock.now())
       }
-      // Who had no turn is first in the next one.
+      // A tenant without a turn comes first in the next round.
       if (left < PARTS_AT_ONCE) tenants.delete(tenant)
       if (!hasMore) continue
       tenants.add(tenant)
@@ -318,7 +321,7 @@ export class EgressDirectory {
     return target
   }
 
-  /** Why the tenant cannot have the target; undefined where it has it now. */
+  /** Why the tenant cannot have the target; undefined if it has it now. */
   #whyNot(target: ProfileTarget, tenant: DirectoryTenant, looked: (others: number) => void): EgressLeftOut | undefined {
     if (!hasRoom(target, tenant, this.#index[target.kind], looked)) return 'conditions'
     const shared = sharedBy(target.tenants)
@@ -343,19 +346,19 @@ export class EgressDirectory {
     const { users } = target
     const { tenant } = profile
     const at = users.indexOf(profile)
-    // Its tenant has lost the target, and all its profiles with it.
+    // Its tenant lost the target, and so did all its profiles.
     if (at < 0) return
     users.splice(at, 1)
     this.#memory.give(tenant, USE_BYTES)
     if (!users.some((one) => one.tenant === tenant)) this.#endUse(target, tenant)
   }
 
-  /** @param bytes that the tenant has taken for it */
+  /** @param bytes charged to the tenant for it */
   #endUse(target: ProfileTarget, tenant: DirectoryTenant, bytes = target.bytes): void {
     const { kind, namespace, name, key, tenants } = target
     tenants.splice(tenants.indexOf(tenant), 1)
     this.#giveBack(this.#memory, tenant, bytes, sharedBy(tenants))
-    // Others still wait for its addresses.
+    // Other profiles still wait for its addresses.
     const isUnfilled = this.#unfilled[kind].delete(target, tenant)
     if (target.isUsed) {
       if (isUnfilled) this.#unfilled[kind].add(target)
@@ -371,7 +374,7 @@ export class EgressDirectory {
     this.#found.drop(target)
   }
 
-  /** The target needs more, or less. A tenant that has no room for more loses the target; others keep it. */
+  /** The target's size changed. A tenant without room for more loses the target; other tenants keep it. */
   #resized(target: ProfileTarget, bytes: number): void {
     const kept: DirectoryTenant[] = []
     const lost: DirectoryTenant[] = []
@@ -412,7 +415,7 @@ export class EgressDirectory {
     if (this.#refused.size > 0) this.#retryLater()
   }
 
-  /** Where something was given back, there may be room for what was left out. */
+  /** After room was freed, left-out targets may fit. */
   #retryLater(): void {
     const { clock, retry = 30_000 } = this.#options
     if (this.#stopped || this.#retry !== undefined) return
@@ -434,7 +437,7 @@ export class EgressDirectory {
 
   // What targets mean
 
-  /** @returns steps that others have caused who look for such objects */
+  /** @returns steps charged to other tenants, whose targets select such objects */
   *#moved({ kind, namespace, key, before, now }: Moved): Generator<number, number> {
     const steps = this.#work.steps
     if (kind === 'pods') yield* this.#move('pods', namespace, placed(before), placed(now))
@@ -447,7 +450,7 @@ export class EgressDirectory {
     const service = nameIn(key)
     yield* this.#move('services', namespace, placed(before, service), placed(now, service))
     if (before !== undefined && now !== undefined && sameLabels(before, now)) return
-    // Who means a Service means what is behind it.
+    // A target that selects a Service selects the objects behind it.
     for (const object of this.#slices.get(key)?.values() ?? [])
       yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
   }
@@ -519,7 +522,7 @@ export class EgressDirectory {
     })
   }
 
-  /** On the account of the tenant that rests least. */
+  /** Charges the tenant whose rest ends first. */
   #findSoon(target: ProfileTarget): void {
     const [first, ...others] = target.tenants
     if (first === undefined) return
@@ -537,7 +540,7 @@ export class EgressDirectory {
     return targetKinds.filter((kind) => needs[kind].every((one) => this.#watched.isComplete(one)))
   }
 
-  /** One look through all objects for as many targets as it may be for. */
+  /** One pass over all objects, for as many targets as allowed. */
   *#fillSome(): Generator<number, void> {
     const { clock } = this.#options
     for (const kind of this.#fillable()) {
@@ -600,7 +603,7 @@ export class EgressDirectory {
     if (kind === 'pods') return { object }
     if (kind === 'services') return { object, service: nameIn(key) }
     const service = serviceOf(object)
-    // One that is of no Service has no addresses that anybody means.
+    // An object without a Service has addresses that no target selects.
     if (service === undefined) return { object: { ...object, groups: [] } }
     return { object, service: nameIn(service), owner: this.#watched.get('services', namespace, service) }
   }
@@ -627,7 +630,7 @@ export class EgressDirectory {
     return due.size + stale.size > 0
   }
 
-  /** @param payer accounts for all that is done in its turn; others that have the target do so here */
+  /** @param payer is charged for all work of its turn; other tenants with the target are charged here */
   *#find(target: ProfileTarget, payer: DirectoryTenant): Generator<number, void> {
     const before = this.#work.steps
     yield* this.#found.find(target)
@@ -639,7 +642,7 @@ export class EgressDirectory {
     const { entries, tenant } = profile
     const targets = entries.filter(isTarget)
     for (const target of targets) if (target.value === undefined) yield* this.#find(target, tenant)
-    // It was changed, or has gone, or lost one of them meanwhile.
+    // It was changed or deleted, or lost a target meanwhile.
     const isSame = (): boolean => profile.isAdmitted && profile.entries === entries
     if (!isSame()) return
     const fitted = yield* withinRoom(targets)
@@ -668,7 +671,7 @@ const sameLabels = (one: Addressed, other: Addressed): boolean =>
 
 const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
 
-/** It would be lost again where there is no room for what it has come to: it is not filled until there is. */
+/** If there is no room for its size, it would be lost again: do not fill it until there is. */
 function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
   if (lost.size >= MOST_LOST) lost.delete([...lost.keys()][0]!)
   lost.set(key, bytes)

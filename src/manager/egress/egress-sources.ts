@@ -6,13 +6,13 @@ import { type Addressed, alivePods, endpointSlices, pods, Slimmer, services } fr
 import type { EgressSources } from './egress-directory.ts'
 
 export interface EgressSourcesOptions {
-  /** Its clock is the reflectors' as well. */
+  /** Its clock is also the reflectors' clock. */
   client: ApiClient
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
 }
 
-/** Reflectors of a cluster's Pods, Services and EndpointSlices, which keep no more of these than their addresses and labels. */
+/** Reflectors of a cluster's Pods, Services and EndpointSlices that keep only addresses and labels. */
 export function egressSources({ client, observer, timing = {} }: EgressSourcesOptions): EgressSources {
   const slim = new Slimmer(client.caller.random)
   const reflect = (

@@ -1,6 +1,6 @@
 /**
- * What each may have of the room: all that it wants where that is no more than an even part, and what such leave is the others', evenly.
- * So nobody's share is less because somebody else wants much.
+ * Divides the room: each gets all it wants up to an even share, and unused shares go evenly to the rest. So no one's
+ * share shrinks because another wants much.
  */
 export function fairShares(wanted: ReadonlyMap<string, number>, room: number): Map<string, number> {
   const ascending = [...wanted].sort(([a, some], [b, others]) => some - others || (a < b ? -1 : 1))
@@ -14,7 +14,7 @@ export function fairShares(wanted: ReadonlyMap<string, number>, room: number): M
   )
 }
 
-/** Amounts of the same are added. */
+/** Adds the amounts of each name. */
 export function sums(amounts: Iterable<readonly [of: string, amount: number]>): Map<string, number> {
   const all = new Map<string, number>()
   for (const [of, amount] of amounts) all.set(of, (all.get(of) ?? 0) + amount)

@@ -1,22 +1,24 @@
 import type { EgressGroup } from '../../api/types.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
-/** Addresses by their ports, each once, in an order of their own: equal members give equal values, in whatever order they came. */
+/** Addresses by port, each once, in a fixed order: equal members give equal values, whatever order they came in. */
 export interface Found {
   readonly groups: readonly EgressGroup[]
   /** Room that they take in an ArmorProfile. */
   readonly cost: number
-  /** Addresses beyond what any ArmorProfile has room for. */
+  /** Number of addresses that do not fit into any ArmorProfile. */
   readonly omitted: number
 }
 
 export const nothing: Found = { groups: [], cost: 0, omitted: 0 }
 
-/** Ports of a group that take no room beside its addresses. With them, what an ArmorProfile has room for is no more ports than a node takes. */
+/**
+ * Ports of a group that count as no extra room. With them, an ArmorProfile never has more ports than a node accepts.
+ */
 export const FREE_PORTS = 3
 /** Between two yields. */
 const STEPS = 512
-/** Sorted at once: a millisecond or two. */
+/** Sorted in one step: a millisecond or two. */
 const CHUNK = 2 * MAX_EGRESS_ADDRESSES
 
 const costOfPorts = (ports: readonly number[] | undefined): number => Math.max(0, (ports?.length ?? 0) - FREE_PORTS)
@@ -34,7 +36,7 @@ function keyOfPorts(ports: readonly number[] | undefined): string {
   return known
 }
 
-/** Gathers groups. Beyond what an ArmorProfile has room for they are only counted, the last by ports and address. */
+/** Gathers groups. Addresses that do not fit into an ArmorProfile are only counted: the last by ports and address. */
 export function* gathered(groups: Iterable<EgressGroup>): Generator<number, Found> {
   const byPorts = new Map<string, { ports: number[] | undefined; addresses: Set<string> }>()
   let steps = 0
@@ -68,7 +70,7 @@ export function* gathered(groups: Iterable<EgressGroup>): Generator<number, Foun
   return { groups: found, cost: MAX_EGRESS_ADDRESSES - left, omitted }
 }
 
-/** The first by their text. */
+/** The first texts in order. */
 function* firstOf(texts: ReadonlySet<string>, count: number): Generator<number, string[]> {
   let kept: string[] = []
   for (const text of texts) {
@@ -79,18 +81,18 @@ function* firstOf(texts: ReadonlySet<string>, count: number): Generator<number, 
   }
   kept.sort()
   yield kept.length
-  // A copy: V8 keeps room in an array that grew.
+  // Copy it: V8 keeps spare room in an array that grew.
   return kept.slice(0, count)
 }
 
-/** What there is of one namespace. */
+/** The addresses of one namespace. */
 export interface OfNamespace {
   readonly namespace: string
   readonly groups: readonly EgressGroup[]
   readonly cost: number
 }
 
-/** What several namespaces have is of the one that has fewest, whose share is cut least. */
+/** Assigns an address of several namespaces to the one with the fewest, whose share is cut least. */
 export function* eachOnce(all: readonly OfNamespace[]): Generator<number, OfNamespace[]> {
   if (all.length < 2) return [...all]
   const fewestFirst = [...all].sort((a, b) => a.cost - b.cost || (a.namespace < b.namespace ? -1 : 1))
@@ -116,8 +118,8 @@ const costOf = (groups: readonly EgressGroup[]): number =>
   groups.reduce((sum, { addresses, ports }) => sum + addresses.length + costOfPorts(ports), 0)
 
 /**
- * As much of each namespace as it has room for, which is taken.
- * @returns the groups, and how many addresses there are beside
+ * Takes from each namespace as much as its room allows.
+ * @returns the groups, and the number of other addresses
  */
 export function* shareOf(
   all: readonly OfNamespace[],

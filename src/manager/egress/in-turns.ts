@@ -1,15 +1,15 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 
-/** Steps of a turn: a millisecond or two. The last one may be longer: what is done at once. */
+/** Steps of a turn: a millisecond or two. The last step may take longer. */
 export const STEPS_A_TURN = 2_048
 
 export interface InTurnsOptions {
   clock: Clock
-  /** Called after each turn with the steps that it took. */
+  /** Called after each turn with its number of steps. */
   turned?: ((steps: number) => void) | undefined
 }
 
-/** Long work on the first thread: a generator yields how many steps it took, and others have their turn between. */
+/** Long work on the main thread: a generator yields its number of steps, and other work runs in between. */
 export class InTurns {
   readonly #options: InTurnsOptions
   readonly #jobs: () => Generator<number, number | undefined>
@@ -18,18 +18,18 @@ export class InTurns {
   #at = Number.POSITIVE_INFINITY
   #stopped = false
   #again = false
-  /** Of all turns. */
+  /** Steps of all turns. */
   steps = 0
 
-  /** @param jobs goes through all that is to be done now, and returns when there is more, in milliseconds since the epoch */
+  /** @param jobs does all current work, and returns the time of the next work, in milliseconds since the epoch */
   constructor(jobs: () => Generator<number, number | undefined>, options: InTurnsOptions) {
     this.#jobs = jobs
     this.#options = options
   }
 
-  /** There is something to be done, now or at a time. */
+  /** Announces work, for now or later. */
   wake(at = this.#options.clock.now()): void {
-    // Jobs that are under way may have looked before it came.
+    // Running jobs may have checked before it came.
     if (this.#running !== undefined) this.#again = true
     if (this.#stopped || at >= this.#at) return
     this.#timer?.cancel()

@@ -1,9 +1,12 @@
-/** Steps after which their cause rests a millisecond: it has a tenth of the first thread at most, where 2,000 steps take a millisecond. */
+/**
+ * Steps per millisecond of rest: a tenant uses at most a tenth of the main thread, where 2,000 steps take a
+ * millisecond.
+ */
 const STEPS_A_MILLISECOND = 200
-/** Milliseconds of rest that may add up before there is any. */
+/** Milliseconds of rest that accumulate before a rest. */
 const PATIENCE = 250
 
-/** How much work one namespace has caused lately. */
+/** The work that one namespace has caused recently. */
 export class Pace {
   #until = Number.NEGATIVE_INFINITY
 
@@ -11,12 +14,12 @@ export class Pace {
     this.#until = Math.max(this.#until, now) + steps / STEPS_A_MILLISECOND
   }
 
-  /** When nothing of it counts any more. */
+  /** When all its work is paid off. */
   get restsUntil(): number {
     return this.#until
   }
 
-  /** From when on there may be more of it, in milliseconds since the epoch. */
+  /** When more work is allowed, in milliseconds since the epoch. */
   get readyAt(): number {
     return this.#until - PATIENCE
   }

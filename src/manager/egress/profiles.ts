@@ -7,16 +7,19 @@ import type { Fitted } from './within-room.ts'
 
 export interface DirectoryTenant extends Tenant {
   profiles: number
-  /** Targets that mean others now, and profiles whose addresses may be others: for when the tenant does not rest. */
+  /**
+   * Targets with changed objects, and profiles whose addresses may have changed: processed when the tenant is not
+   * resting.
+   */
   readonly due: Set<ProfileTarget>
-  /** Bytes of targets for which there was no more room, by their keys. */
+  /** Bytes of targets that no longer fit, by key. */
   readonly lost: Map<string, number>
-  /** Profiles that wait to be admitted. */
+  /** Profiles to admit. */
   readonly arrivals: Set<Profile>
   readonly stale: Set<Profile>
 }
 
-/** What a profile has for a target that it wants: the target, or why it was left out. */
+/** A profile's entry for a wanted target: the target, or why it was left out. */
 export type Entry = ProfileTarget | EgressLeftOut
 export type ProfileTarget = Target<Profile>
 
@@ -28,22 +31,22 @@ export interface Profile {
   readonly tenant: DirectoryTenant
   version: string | undefined
   wanted: readonly EgressTarget[]
-  /** One for each that is wanted; those of before while it waits to be admitted. */
+  /** One for each wanted target; the old ones until it is admitted. */
   entries: readonly Entry[]
   isAdmitted: boolean
-  /** Of its targets; undefined while their addresses are not known. */
+  /** Undefined while its targets' addresses are unknown. */
   found: 'whole' | 'no room' | readonly Fitted[] | undefined
-  /** Addresses that it has of the room for all ArmorProfiles. */
+  /** Its number of addresses, of the limit for all ArmorProfiles. */
   published: number
 }
 
 export const isRefused = ({ entries, found }: Profile): boolean =>
   found === 'no room' || entries.some((entry) => entry === 'room' || entry === 'conditions')
 
-/** Those who have ArmorProfiles with targets. */
+/** Owners of ArmorProfiles with targets. */
 export class Tenants {
   readonly #byNamespace = new Map<string, DirectoryTenant>()
-  /** Of those that have none any more: to begin anew is no way around a rest. */
+  /** Paces of former tenants: a tenant cannot avoid a rest by starting over. */
   readonly #resting = new Map<string, Pace>()
 
   get size(): number {

@@ -3,22 +3,22 @@ import { type Shares, sharesOf } from '../../enforcer/bpf/shares.ts'
 
 import type { Pace } from './pace.ts'
 
-/** Bytes for the targets of all policies, and what they mean: they fit into the chart's limit of a manager. */
+/** Bytes for the targets of all policies and their objects: they fit into the chart's memory limit of a manager. */
 export const TARGET_MEMORY = 96 * mebibyte
 /** Addresses in the statuses of all ArmorProfiles, which every manager keeps. */
 export const PUBLISHED_ADDRESSES = 4 * mebibyte
-/** Conditions of selectors that one object is compared with for one label, or for having no label that a selector asks for. */
+/** Maximum selector conditions that one object is compared with for one label, or for selectors without a label. */
 export const CONDITIONS = 1_024
 
-/** Whose policies they are: of one namespace, or cluster policies, whose namespace is empty. */
+/** The owner of policies: one namespace; empty for cluster policies. */
 export interface Tenant {
   readonly namespace: string
-  /** By the name of what is counted. */
+  /** Amounts by quota. */
   readonly taken: Map<Room, number>
   readonly pace: Pace
 }
 
-/** Who has it already: what several have counts once in the sums of several. */
+/** Who has the target already: a shared target counts once. */
 export interface Shared {
   byNamespace: boolean
   byAny: boolean
@@ -26,7 +26,10 @@ export interface Shared {
 
 const alone: Shared = { byNamespace: false, byAny: false }
 
-/** One bound, shared as the nodes' room for BPF is: a quarter is kept for cluster policies, and one namespace has half of the rest. */
+/**
+ * One limit, shared like the nodes' BPF memory: a quarter is reserved for cluster policies, and one namespace gets half
+ * of the rest.
+ */
 export class Room {
   readonly shares: Shares
   #all = 0

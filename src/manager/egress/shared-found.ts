@@ -6,17 +6,17 @@ import type { Part, Target, Value } from './target.ts'
 
 const none: Value = { ...nothing, namespaces: [] }
 
-/** The addresses of targets: those that mean the same objects, of one namespace or in all, have the same lists. */
+/** The addresses of targets: targets with the same objects, in one namespace or in all, share their lists. */
 export class SharedFound {
   readonly #parts = new SharedValues<Found>()
   readonly #wholes = new SharedValues<Value>()
 
-  /** Lists that are held. */
+  /** Number of held lists. */
   get size(): number {
     return this.#parts.size + this.#wholes.size
   }
 
-  /** Finds the addresses of a target whose members are others now: of the namespaces alone where they are. */
+  /** Finds the addresses of a target whose objects changed; only in the changed namespaces. */
   *find(target: Target): Generator<number, void> {
     yield target.parts.length
     for (const part of target.parts) yield* this.#findPart(target, part)
@@ -28,7 +28,7 @@ export class SharedFound {
     target.value = key === undefined ? value : this.#wholes.hold(key, value)
     target.valueKey = key
     if (before !== undefined) this.#wholes.drop(before)
-    // Its last profile may have gone meanwhile.
+    // Its last profile may be gone meanwhile.
     if (!target.isUsed) this.drop(target)
   }
 
@@ -94,7 +94,7 @@ function namespacesOf({ parts }: Target): OfNamespace[] {
   return parts.map(({ namespace, found }) => ({ namespace, groups: found!.groups, cost: found!.cost }))
 }
 
-/** Of each namespace, where a target has too many for an ArmorProfile together with others. */
+/** The addresses of each namespace, for a target with too many for an ArmorProfile. */
 export function* eachNamespaceOf(target: Target): Generator<number, readonly OfNamespace[]> {
   const value = target.value!
   value.namespaces ??= yield* eachOnce(namespacesOf(target))

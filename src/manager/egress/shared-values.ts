@@ -1,4 +1,4 @@
-/** Values that equal causes have, each kept once as long as it has a holder. */
+/** Values of equal causes, each kept once while it has a holder. */
 export class SharedValues<T> {
   readonly #byKey = new Map<string, { value: T; holders: number }>()
 
@@ -10,7 +10,7 @@ export class SharedValues<T> {
     return this.#byKey.get(key)?.value
   }
 
-  /** @returns the value that is held: the one that was there before */
+  /** @returns the value held: an existing one, if there is one */
   hold(key: string, value: T): T {
     const known = this.#byKey.get(key)
     if (known === undefined) this.#byKey.set(key, { value, holders: 1 })

@@ -4,8 +4,8 @@ import type { Target, User } from './target.ts'
 type Place<P extends User> = Target<P> | Set<Target<P>>
 
 /**
- * Targets of a kind, found by their namespace and the labels that what they mean must have: what an object costs does not grow with
- * their number.
+ * Targets of a kind, found by their namespace and the labels that their objects must have: an object's cost does not
+ * grow with the number of targets.
  */
 export class TargetIndex<P extends User> {
   readonly #byNamespace = new Map<string, Map<string, Place<P>>>()
@@ -38,12 +38,12 @@ export class TargetIndex<P extends User> {
     if (places.size === 0) this.#byNamespace.delete(target.namespace)
   }
 
-  /** Those that are at a place of a namespace. */
+  /** The targets at a place of a namespace. */
   at(namespace: string, place: string): Iterable<Target<P>> {
     return all(this.#byNamespace.get(namespace)?.get(place))
   }
 
-  /** Adds all to `found` that may mean an object of the namespace and the labels. @returns steps that it took */
+  /** Adds to `found` all targets that may select an object of the namespace and labels. @returns its steps */
   collect(namespace: string, labels: Labels, found: Set<Target<P>>): number {
     if (this.#size === 0) return 0
     let steps = 0

@@ -4,41 +4,41 @@ import type { Addressed } from './addressed.ts'
 import type { Found, OfNamespace } from './found-addresses.ts'
 import type { Tenant } from './room.ts'
 
-/** Who has a target: ArmorProfiles. */
+/** A user of a target: an ArmorProfile. */
 export interface User {
   readonly tenant: Tenant
 }
 
-/** Who is meant in one namespace. */
+/** A target's objects in one namespace. */
 export interface Part {
   readonly namespace: string
   members: Addressed[]
-  /** Of the members: by it equal parts of other targets are found. */
+  /** Sum of the members' marks: it identifies equal parts of other targets. */
   sum: number
-  /** Under which key its addresses are shared. */
+  /** Key under which its addresses are shared. */
   key: string | undefined
   found: Found | undefined
 }
 
 /** All addresses of a target. */
 export interface Value extends Found {
-  /** Those of each namespace; made when they are too many for an ArmorProfile. */
+  /** Those of each namespace; only if they are too many for an ArmorProfile. */
   namespaces: readonly OfNamespace[] | undefined
 }
 
-/** What an object takes of the memory that a target has, in bytes: references to the object, and to each of its addresses twice. */
+/** Bytes of a target's memory that an object takes: references to the object, and two to each of its addresses. */
 const bytesOf = ({ groups }: Addressed): number =>
   32 + groups.reduce((sum, { addresses }) => sum + 24 * addresses.length, 0)
 
-/** Of a target with nothing that it means, and of each profile that has it. */
+/** Bytes of a target without objects, and of each profile that has it. */
 const BYTES = 1_536
 export const USE_BYTES = 32
 
-/** A label with more values than these is looked for by its key alone. */
+/** A label with more values is searched only by its key. */
 const MOST_PLACES = 32
 const MARKS = 2 ** 52
 
-/** One Service, or all Services or Pods that a selector means. Profiles of all policies share it, and what is known of it. */
+/** One Service, or all Services or Pods that a selector selects. Profiles of all policies share it and its state. */
 export class Target<U extends User = User> {
   readonly kind: EgressTarget['kind']
   readonly namespace: string
@@ -46,16 +46,16 @@ export class Target<U extends User = User> {
   readonly key: string
   readonly selector: CompiledSelector
   readonly users: U[] = []
-  /** Those of the users, each once: they have room for it. */
+  /** The users' tenants, each once: they have room for it. */
   readonly tenants: U['tenant'][] = []
-  /** Under which labels an object must be looked for; `key` or `key=value`, and empty where no label is needed. */
+  /** The labels under which an object must be searched: `key` or `key=value`; empty if no label is needed. */
   readonly places: readonly string[]
   readonly parts: Part[] = []
   bytes: number
-  /** All that there is was looked through. */
+  /** All existing objects were searched. */
   isFilled = false
   value: Value | undefined
-  /** Under which its value is shared. */
+  /** Key under which its value is shared. */
   valueKey: string | undefined
 
   constructor({ kind, namespace, name }: EgressTarget, key: string, selector: LabelSelector) {
@@ -72,12 +72,12 @@ export class Target<U extends User = User> {
     return this.users.length > 0
   }
 
-  /** What one look whether an object is meant takes. */
+  /** Conditions of one check of an object. */
   get conditions(): number {
     return Math.max(1, this.selector.conditions)
   }
 
-  /** Whether the object of the namespace is meant. @param name of the Service, where it is one or belongs to one */
+  /** Whether it selects the object of the namespace. @param name of the Service that the object is or belongs to */
   matches(namespace: string, labels: Labels, name: string | undefined): boolean {
     if (this.namespace !== '' && this.namespace !== namespace) return false
     return this.kind === 'service' ? this.name === name : this.selector.matches(labels)
@@ -87,10 +87,10 @@ export class Target<U extends User = User> {
     return this.#part(namespace).members.length
   }
 
-  /** @returns bytes that it takes beyond what it took */
+  /** @returns the additional bytes that it takes */
   add(namespace: string, object: Addressed): number {
     const part = this.#part(namespace)
-    // An array that begins with one is as large as one: most have no more.
+    // An array literal with one element takes one slot: most have no more.
     if (part.members.length === 0) part.members = [object]
     else part.members.push(object)
     part.sum = (part.sum + object.mark) % MARKS
@@ -99,7 +99,7 @@ export class Target<U extends User = User> {
     return bytes
   }
 
-  /** @returns bytes that it takes beyond what it took: none, or fewer */
+  /** @returns the change of its bytes: zero or negative */
   remove(namespace: string, object: Addressed): number {
     const part = this.#part(namespace)
     const at = part.members.indexOf(object)
@@ -112,12 +112,12 @@ export class Target<U extends User = User> {
     return -bytes
   }
 
-  /** The addresses of a namespace's members are other ones than those that were found. */
+  /** Key of a namespace's current members, whose addresses may not be found yet. */
   keyOf(part: Part): string {
     return `${part.namespace} ${this.#suffix(part.members.length, part.sum)}`
   }
 
-  /** Of all members. */
+  /** Key of all members. */
   wholeKey(): string {
     const count = this.parts.reduce((sum, { members }) => sum + members.length, 0)
     return `* ${this.#suffix(
@@ -126,7 +126,10 @@ export class Target<U extends User = User> {
     )}`
   }
 
-  /** Of Services anywhere, what they claim does not count: whoever may make one would say what the pods of others cannot reach. */
+  /**
+   * Claims of Services in any namespace do not count: otherwise a user who may create a Service would decide what other
+   * tenants' pods cannot reach.
+   */
   get countsClaimed(): boolean {
     return this.namespace !== ''
   }
@@ -135,7 +138,7 @@ export class Target<U extends User = User> {
     return `${this.countsClaimed ? 'c' : ''}${count}.${sum.toString(36)}`
   }
 
-  /** In the order of their names. */
+  /** Ordered by name. */
   #part(namespace: string): Part {
     const { parts } = this
     let [low, high] = [0, parts.length]
@@ -152,7 +155,7 @@ export class Target<U extends User = User> {
   }
 }
 
-/** The least that an object must have: the label with the fewest values. */
+/** The most selective label that an object must have: the one with the fewest values. */
 function placesOf(selector: CompiledSelector): string[] {
   const anchors = selector.anchors().sort((a, b) => (a.values?.size ?? Infinity) - (b.values?.size ?? Infinity))
   const [anchor] = anchors

@@ -1,11 +1,11 @@
 import type { DirectoryTenant, ProfileTarget } from './profiles.ts'
 
-/** Targets that one look through everything fills, and conditions of those that every object is compared with. */
+/** Maximum targets that one pass over everything fills, and conditions of those that every object is compared with. */
 const AT_ONCE = { targets: 4_096, conditions: 16 }
-/** What a target costs of a look that is not compared with every object, beside a condition that is. */
+/** Cost of a target that is not compared with every object, relative to a condition that is. */
 const ANCHORED = 1 / 64
 
-/** Targets for which nothing was looked through, by the tenant on whose account that is to be done. */
+/** Targets whose objects were not searched yet, by the tenant that pays for it. */
 export class Unfilled {
   readonly #byTenant = new Map<DirectoryTenant, Set<ProfileTarget>>()
 
@@ -16,7 +16,7 @@ export class Unfilled {
     this.#byTenant.set(tenant, known.add(target))
   }
 
-  /** @returns whether it was there on account of the tenant */
+  /** @returns whether the tenant was to pay for it */
   delete(target: ProfileTarget, tenant: DirectoryTenant): boolean {
     const known = this.#byTenant.get(tenant)
     if (known?.delete(target) !== true) return false
@@ -24,14 +24,14 @@ export class Unfilled {
     return true
   }
 
-  /** When a tenant of one does not rest, in milliseconds since the epoch; infinity for none. */
+  /** When a waiting tenant's rest ends, in milliseconds since the epoch; infinity for none. */
   get readyAt(): number {
     let first = Number.POSITIVE_INFINITY
     for (const { pace } of this.#byTenant.keys()) first = Math.min(first, pace.readyAt)
     return first
   }
 
-  /** @returns what one look is for: tenants that do not rest have their turns */
+  /** @returns the targets of one pass: tenants that are not resting take turns */
   take(now: number): ProfileTarget[] {
     const batch: ProfileTarget[] = []
     let left = AT_ONCE.conditions
@@ -53,7 +53,7 @@ export class Unfilled {
 
 const isForAll = ({ places }: ProfileTarget): boolean => places.includes('')
 
-/** Has the tenants of targets account for the steps of one look. */
+/** Charges the steps of one pass to the targets' tenants. */
 export function spendFor(targets: readonly ProfileTarget[], steps: number, now: number): void {
   const weights = new Map<DirectoryTenant, number>()
   let all = 0

@@ -4,7 +4,7 @@ import type { Reflector } from '../../kube/reflector.ts'
 import { type Addressed, namespaceOf } from './addressed.ts'
 import { Pace } from './pace.ts'
 
-/** Of a reflector, what is used here. */
+/** The used part of a reflector. */
 export type AddressedReflector = Pick<Reflector<Addressed>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
 
 export type EgressSources = Record<'pods' | 'services' | 'slices', () => AddressedReflector>
@@ -13,17 +13,17 @@ export type Kind = keyof EgressSources
 /** By namespace and key. */
 export type Objects = Map<string, Map<string, Addressed>>
 
-/** One kind that is watched. */
+/** One watched kind. */
 interface Watch {
   reflector: AddressedReflector
-  /** All of the first list was handled. */
+  /** The whole first list was handled. */
   isComplete: boolean
   waiting: number
-  /** What was handled. The store of the reflector is ahead of that, and of what came and went again there are no changes. */
+  /** Handled objects. The reflector's store is ahead of it, and reports no changes of objects that came and went. */
   objects: Objects
 }
 
-/** What became of one object, since it was handled last. */
+/** The change of one object since it was last handled. */
 export interface Moved {
   kind: Kind
   namespace: string
@@ -39,27 +39,27 @@ interface Waiting {
   now: Addressed | undefined
 }
 
-/** Changes of one namespace, for which others do not wait. */
+/** Changes of one namespace; other namespaces do not wait for them. */
 interface Lane {
   waiting: Map<string, Waiting>
   pace: Pace
 }
 
-/** How often it is looked whether all of the first list was handled, in milliseconds. */
+/** Milliseconds between two checks whether the whole first list was handled. */
 const LOOK = 20
-/** Changes of one namespace that are handled before others have their turn. */
+/** Changes of one namespace handled before other namespaces' turn. */
 const AT_ONCE = 32
 
 export interface WatchedKindsOptions {
   reflect: EgressSources
   clock: Clock
-  /** Something waits to be handled. */
+  /** Changes wait. */
   came(): void
-  /** All of the first list was handled. */
+  /** The whole first list was handled. */
   complete(kind: Kind): void
 }
 
-/** The kinds that are watched, and their changes: those of one object are one, and those of one namespace wait for none of another. */
+/** The watched kinds, and their changes: those of one object are merged, and namespaces do not wait for each other. */
 export class WatchedKinds {
   readonly #options: WatchedKindsOptions
   readonly #watched = new Map<Kind, Watch>()
@@ -76,7 +76,7 @@ export class WatchedKinds {
     return [...this.#watched.keys()]
   }
 
-  /** Namespaces whose changes wait, or rest. */
+  /** Namespaces with waiting changes or a rest. */
   get lanes(): number {
     return this.#lanes.size
   }
@@ -93,7 +93,7 @@ export class WatchedKinds {
     return this.#watched.get(kind)?.objects.get(namespace)?.get(key)
   }
 
-  /** @returns kinds that are not watched any more */
+  /** @returns kinds that are no longer watched */
   need(needed: ReadonlySet<Kind>): Kind[] {
     for (const kind of needed) if (!this.#watched.has(kind)) this.#watch(kind)
     const ended = this.kinds.filter((kind) => !needed.has(kind))
@@ -109,10 +109,10 @@ export class WatchedKinds {
   }
 
   /**
-   * Has changes handled, some of each namespace that does not rest.
-   * @param handle yields steps, and returns how many the change has caused beside its own
-   * @param isOver others are to have their turn
-   * @returns when more may be handled, in milliseconds since the epoch; infinity when nothing waits
+   * Handles changes, some of each namespace that is not resting.
+   * @param handle yields steps, and returns the additional steps that the change caused
+   * @param isOver other work must run
+   * @returns the time of the next changes, in milliseconds since the epoch; infinity if none wait
    */
   *handle(
     handle: (moved: Moved) => Generator<number, number>,
@@ -132,7 +132,7 @@ export class WatchedKinds {
         if (moved !== undefined) pace.spend(yield* handle(moved), clock.now())
       }
       if (waiting.size > 0) next = Math.min(next, pace.readyAt)
-      // Who had no turn is first in the next one.
+      // A namespace without a turn comes first in the next round.
       if (left < AT_ONCE) this.#lanes.delete(namespace)
       if (waiting.size > 0 || pace.readyAt > clock.now()) this.#lanes.set(namespace, lane)
       else this.#lanes.delete(namespace)
@@ -184,7 +184,8 @@ export class WatchedKinds {
     const known = lane.waiting.get(id)
     if (known !== undefined) known.watch.waiting--
     const now = type === 'deleted' ? undefined : object
-    // What came and went before it was handled is nothing: names that are used once would wait without a bound.
+    // Drop an object that came and went before it was handled: names used only once would otherwise accumulate without
+    // limit.
     if (now === undefined && watch.objects.get(namespace)?.has(key) !== true) lane.waiting.delete(id)
     else {
       lane.waiting.set(id, { kind, watch, key, now })
@@ -193,7 +194,7 @@ export class WatchedKinds {
     this.#options.came()
   }
 
-  /** Changes that came together are one: what was handled is older than what the last one says of the time before. */
+  /** Merges changes: the handled state is older than the last change's old object. */
   #taken(namespace: string, { kind, watch, key, now }: Waiting): Moved | undefined {
     if (this.#watched.get(kind) !== watch) return undefined
     const objects = watch.objects.get(namespace) ?? new Map<string, Addressed>()

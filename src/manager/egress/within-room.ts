@@ -7,8 +7,8 @@ import type { Target, Value } from './target.ts'
 export type Fitted = Pick<Value, 'groups' | 'omitted'>
 
 /**
- * What an ArmorProfile has of the targets: `whole` for all. Of too many addresses, each namespace has a fair share, so that what somebody
- * makes in his keeps none of others out.
+ * An ArmorProfile's part of the targets' addresses: `whole` for all. If there are too many, each namespace gets a fair
+ * share, so that no tenant's objects displace those of others.
  */
 export function* withinRoom(targets: readonly Target[]): Generator<number, 'whole' | Fitted[]> {
   yield targets.length

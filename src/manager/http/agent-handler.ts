@@ -10,33 +10,36 @@ export interface AgentHandlerOptions {
   verify: (token: string, address: string) => Promise<Verdict>
   /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
   agentUser: string
-  /** Lets agents in whose token is bound to neither a node nor a pod; it speaks for every node. */
+  /** Accepts agents whose token is bound to neither a node nor a pod; such a token speaks for every node. */
   allowUnboundTokens: boolean
-  /** Whether this manager leads, and who does as far as is known. */
+  /** Whether this manager leads, and which one does, if known. */
   leadership: () => { leads: boolean; leader: string | null }
   clock: Clock
-  /** Requests of a node at once, and milliseconds for each further one. Default 20 and 500. */
+  /** Burst of a node's requests, and milliseconds for each further one. Default 20 and 500. */
   rate?: { burst: number; refill: number }
-  /** How many are taken at a time. Default: all. */
+  /** Limits concurrent requests. Default: no limit. */
   gate?: ReportGate
 }
 
-/** What agents send to one path, and what becomes of it. */
+/** What agents send to one path, and its handling. */
 export interface AgentBody<Value extends { node: string }> {
-  /** What a body is called: `report`. */
+  /** The name of a body: `report`. */
   what: string
-  /** Bytes of the longest. Default: what the server takes. */
+  /** Maximum bytes. Default: the server's limit. */
   longest?: number
   check(body: unknown): { ok: true; value: Value } | { ok: false; errors: FieldError[] }
-  /** @returns the answer; a Reply where it is no plain 200 */
+  /** @returns the answer; a Reply if it is not a plain 200 */
   take(value: Value): unknown
   /** Called with the status of a reply other than 200. */
   refused?(status: number): void
 }
 
-/** Nodes whose rate is remembered. */
+/** Maximum nodes with a remembered rate. */
 const NODES = 20_000
-/** So many bytes of a body count as another request, since to read them holds the thread. Half of them are a report of 500 profiles. */
+/**
+ * Each this many bytes of a body count as another request, because reading them holds the thread. Half of them are a
+ * report of 500 profiles.
+ */
 const BYTES_OF_REQUEST = 256 * 1024
 
 /** Takes what agents send, each for its own node only, while this manager leads. */
@@ -48,7 +51,7 @@ export function agentHandler<Value extends { node: string }>(
   const buckets = new TokenBuckets(NODES, rate)
   // From `admit` to `handle` of one request.
   const callers = new WeakMap<Exchange, string | undefined>()
-  // Those that have a place.
+  // Requests with a place.
   const inside = new WeakMap<Exchange, string>()
 
   const bucketOf = (caller: string): TokenBucket => buckets.of(caller, clock.now())
@@ -68,7 +71,7 @@ export function agentHandler<Value extends { node: string }>(
 
   const enter = async (gate: ReportGate, exchange: Exchange, node: string | undefined): Promise<Reply | undefined> => {
     const { socket, headers } = exchange
-    // A token without a node is at least one pod's; its address may be that of many nodes.
+    // A token without a node belongs to at least one pod; an address may belong to many nodes.
     const caller = node ?? bearerToken(headers.authorization) ?? ''
     if (!(await gate.enter(caller, () => socket.destroyed))) return tooMany(2_000, FULL)
     inside.set(exchange, caller)
@@ -84,7 +87,7 @@ export function agentHandler<Value extends { node: string }>(
     if (node !== undefined && value.node !== node)
       return failure(403, `The token is for the node ${node}, and the ${body.what} is for ${value.node}`)
     if (node === undefined && !isWithinRate(value.node)) return tooMany(rate.refill)
-    // While the token was looked at, and the body came, another one may have taken the lead.
+    // While the token was checked and the body came, another manager may have become the leader.
     const { leads, leader } = options.leadership()
     if (!leads) return json(503, { leader })
     return json(200, await body.take(value))
@@ -116,7 +119,7 @@ export const tooMany = (refill: number, error = 'This node reports too often; ga
 const FULL = 'Too many reports wait already, or too many of this node; come again'
 export const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
 
-/** Who asks: the node of the token, undefined where the token names none. */
+/** The token's node; undefined if the token names none. */
 async function identify(
   { headers, socket }: Exchange,
   { verify, agentUser, allowUnboundTokens }: AgentHandlerOptions,

@@ -4,16 +4,16 @@ import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ModelDataHandlerOptions extends AgentHandlerOptions {
-  /** @throws {AskError} when it is not taken in time */
+  /** @throws {AskError} when it is not accepted in time */
   take: (report: ModelReport) => Promise<ModelAnswer>
 }
 
-/** Seconds after which an agent comes again whose report nobody had the time for. */
+/** Seconds until an agent retries a report that no actor had time for. */
 const LATER = 10
 
-/** `POST /apis/v1/data`: takes what agents recorded, each for its own node only, one piece after the other. */
+/** `POST /apis/v1/data`: takes agents' recordings, each for its own node only, one piece at a time. */
 export function modelDataHandler({ take, ...options }: ModelDataHandlerOptions): Handler {
-  // A node sends its pieces one after the other, as they are asked for.
+  // A node sends its pieces one after the other, on request.
   return agentHandler<ModelReport>(
     { rate: { burst: 200, refill: 20 }, ...options },
     {

@@ -13,7 +13,7 @@ import { ReportGate } from './report-gate.ts'
 import { MODELS_PREFIX } from './status-routes.ts'
 import type { Verdict } from './token-verifier.ts'
 
-/** Which model somebody asks for. */
+/** The requested model. */
 export interface ModelTarget {
   namespace: string
   name: string
@@ -24,32 +24,37 @@ type User = Extract<Verdict, { user: unknown }>['user']
 
 export interface ModelRoutesOptions {
   verify: (token: string, address: string) => Promise<Verdict>
-  /** Whether the API server lets the user do it with the model itself. */
+  /** Whether the API server lets the user access the model itself. */
   mayAccess: (user: User, verb: Verb, target: ModelTarget) => Promise<boolean>
-  /** The whole model. `elsewhere`: what was recorded is with another manager, the leader. @throws the error of the API server */
+  /**
+   * The whole model. `elsewhere`: the recorded data is on another manager, the leader.
+   * @throws the API server's error
+   */
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
-  /** Puts it into the place of the one that is there. @throws the error of the API server, and {NoRoom} */
+  /** Replaces the existing model. @throws the API server's error, and {NoRoom} */
   write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
   clock: Pick<Clock, 'now' | 'after'>
 }
 
-/** Users whose rate is remembered. */
+/** Maximum users with a remembered rate. */
 const USERS = 20_000
-/** Requests of a user at once, and milliseconds for each further one: each has the API server asked what he may do. */
+/**
+ * Burst of a user's requests, and milliseconds for each further one: each asks the API server for the user's rights.
+ */
 const RATE = { burst: 20, refill: 500 }
 
 const MOST_ERRORS = 50
 
 /**
- * Models that are taken in at a time, of some megabytes each, as agents' reports come in at the same port; and milliseconds for one, as its
- * place is then another one's.
+ * Maximum concurrent uploads, of some megabytes each, because agents' reports use the same port; and milliseconds for
+ * one upload, after which another gets its place.
  */
 const AT_ONCE = 4
 const WITHIN = 10_000
 
 /**
- * Models for people, `…/namespaces/{namespace}/armorprofilemodels/{name}`: whole ones, wherever what was recorded is kept. Who may read an
- * ArmorProfileModel may read it here, and who may write one may bring it; the API server says who that is.
+ * Models for users, `…/namespaces/{namespace}/armorprofilemodels/{name}`: complete, wherever the recorded data is kept.
+ * Users need the API server's right to read or write the ArmorProfileModel.
  */
 export function modelRoutes(options: ModelRoutesOptions): Route {
   const targets = new WeakMap<Exchange, { target: ModelTarget; username: string }>()
@@ -96,7 +101,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
   }
   const put: Handler = {
     bodyWithin: WITHIN,
-    // One that is there is updated, and one that is not is created: who brings it need not know which.
+    // An existing model is updated, a missing one created: the user need not know which.
     admit: async (exchange) =>
       refuseOtherThanJson(exchange) ?? (await admit(exchange, ['update', 'create'])) ?? (await enter(exchange)),
     handle: (body, exchange) => {

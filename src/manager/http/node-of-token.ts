@@ -3,17 +3,17 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 import { pods } from '../cluster-resources.ts'
 
-/** Extra fields of the user of a bound token. That of the node is there from Kubernetes 1.30 on. */
+/** Extra fields of a bound token's user. The node's field exists from Kubernetes 1.30 on. */
 export const nodeNameKey = 'authentication.kubernetes.io/node-name'
 const podNameKey = 'authentication.kubernetes.io/pod-name'
 const podUidKey = 'authentication.kubernetes.io/pod-uid'
 
-/** The node that a pod is bound to, which never changes; undefined while it has none, and where no such pod is there. */
+/** The node that a pod is bound to, which never changes; undefined if it has none, or the pod does not exist. */
 export type FindNode = (pod: { name: string; uid: string }) => Promise<string | undefined>
 
 /**
- * The verdict about an agent's token with the node for which it speaks: that of its pod, where the token names no node itself.
- * @throws what `find` throws; the caller does not know then
+ * The verdict about an agent's token, with the node it speaks for: its pod's node, if the token itself names none.
+ * @throws the error of `find`; then the node is unknown
  */
 export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<TokenVerdict> {
   if ('refused' in verdict) return verdict
@@ -27,7 +27,7 @@ export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<T
   return { user: { ...user, extra: { ...extra, [nodeNameKey]: [node] } } }
 }
 
-/** Asks the API server, by a list that finds one pod at most: managers may list pods. */
+/** Asks the API server for a list of at most one pod: managers may list pods. */
 export const findNode =
   (client: ApiClient, namespace: string, options: CallOptions): FindNode =>
   async ({ name, uid }) => {

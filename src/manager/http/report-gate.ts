@@ -1,14 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 
 export interface ReportGateOptions {
-  /** Whether what was let in before still waits to be worked on. */
+  /** Whether accepted requests still wait for processing. */
   isBehind: () => boolean
   clock: Pick<Clock, 'after'>
-  /** Bodies that are read and taken at a time. Default 64. */
+  /** Maximum bodies that are read and processed at the same time. Default 64. */
   atOnce?: number
-  /** Requests that wait. Default 2,000. */
+  /** Maximum waiting requests. Default 2,000. */
   waiting?: number
-  /** Requests of one caller that are inside or wait: who holds a token cannot take all places. Default 2. */
+  /** Maximum requests of one caller, inside or waiting: one token cannot take all places. Default 2. */
   perCaller?: number
 }
 
@@ -18,13 +18,13 @@ interface Waiter {
   resolve: (entered: boolean) => void
 }
 
-/** Milliseconds between two looks whether the work is done. */
+/** Milliseconds between two checks whether the work is done. */
 const lookEvery = 1
 
 /**
- * Lets in so many requests at a time, and none while the work that earlier ones brought is not done: a thousand nodes that each report
- * a thousand profiles are a million messages, and as many mailboxes while they wait. Whoever waits has sent no body yet that
- * would have to be kept: the network holds it back.
+ * Limits concurrent requests, and admits none while earlier ones' work is not done: a thousand nodes that each report a
+ * thousand profiles are a million messages, and as many mailboxes while they wait. A waiting request has not sent its
+ * body yet: the network holds it back.
  */
 export class ReportGate {
   readonly #options: Required<ReportGateOptions>
@@ -37,15 +37,15 @@ export class ReportGate {
     this.#options = { atOnce: 64, waiting: 2_000, perCaller: 2, ...options }
   }
 
-  /** Requests that are inside, and those that wait. */
+  /** Numbers of requests inside and waiting. */
   get depth(): { inside: number; waiting: number } {
     return { inside: this.#inside, waiting: this.#waiters.length }
   }
 
   /**
-   * Waits for a place. Whoever got one gives it back with `leave`.
+   * Waits for a place. Return it with `leave`.
    * @param isGone whether the caller has left meanwhile
-   * @returns false where there is none: too many wait, or too many of this caller
+   * @returns false if too many wait, in all or of this caller
    */
   enter(caller: string, isGone: () => boolean): Promise<boolean> {
     const { waiting, perCaller } = this.#options

@@ -3,12 +3,12 @@ import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ReportHandlerOptions extends AgentHandlerOptions {
-  /** Takes a report in one pass, and says which epoch this is and whether a complete one is wanted next. */
+  /** Takes a report in one pass, and returns the epoch and whether a complete report is wanted next. */
   take: (report: AgentReport) => ReportAnswer
   observe?: (outcome: { status: number; profiles: number }) => void
 }
 
-/** `POST /apis/v1/status`: takes what agents report, each for its own node only. */
+/** `POST /apis/v1/status`: takes agents' reports, each for its own node only. */
 export function reportHandler({ take, observe, ...options }: ReportHandlerOptions): Handler {
   return agentHandler<AgentReport>(options, {
     what: 'report',

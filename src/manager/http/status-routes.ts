@@ -6,18 +6,18 @@ import { probe } from './webhook-routes.ts'
 
 export interface StatusRoutesOptions {
   report: Handler
-  /** What agents recorded; left out: this installation records nothing. */
+  /** Agents' recordings; absent: this installation does not record. */
   data?: Handler | undefined
-  /** Models for people; left out: none. */
+  /** Models for users; absent: none. */
   models?: Route | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
 
-/** Where models are, and what comes behind it. */
+/** Path of models. */
 export const MODELS_PREFIX = `/apis/${apiVersion}/namespaces/`
 
-/** What agents report to, what people ask for models, and what the kubelet probes; upstream's paths. */
+/** Paths for agents' reports, users' models, and the kubelet's probes; as upstream. */
 export function statusRoutes({ report, data, models, isAlive, isReady }: StatusRoutesOptions): Routes {
   return {
     exact: {
@@ -31,7 +31,7 @@ export function statusRoutes({ report, data, models, isAlive, isReady }: StatusR
 }
 
 const refuse: Handler = {
-  // In `admit`, so that data of a recording are not taken only to be thrown away.
+  // In `admit`, so that a recording's data is not received only to be dropped.
   admit: () =>
     json(404, {
       error:

@@ -5,26 +5,26 @@ import { TokenBuckets } from '../../base/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
-  /** Asks the API server. Throws when it cannot say. `known`: whoever has the token had a right to ask before. */
+  /** Asks the API server. Throws when it gives no verdict. `known`: the token was valid before. */
   review: (token: string, known: boolean) => Promise<TokenVerdict>
-  /** Whether this user may ask here. Everybody in the cluster can make valid tokens. */
+  /** Whether this user may call. Anyone in the cluster can create valid tokens. */
   isExpected: (username: string) => boolean
   clock: Clock
-  /** Milliseconds for which an answer counts: a token that was taken back is good for so long. Default 60,000, at most. */
+  /** Milliseconds for which an answer is valid: a revoked token works at most this long. Default 60,000, at most. */
   keepFor?: number
-  /** Milliseconds for which it counts that a token is nobody's, or somebody else's. Default 10,000. */
+  /** Milliseconds for which a refusal is valid. Default 10,000. */
   keepRefusalFor?: number
-  /** Answers kept about whoever may ask. Default 20,000. */
+  /** Maximum cached answers for accepted callers. Default 20,000. */
   entries?: number
-  /** Answers kept about others. Default 4,096. */
+  /** Maximum cached refusals. Default 4,096. */
   refusals?: number
-  /** Tokens never seen before that are asked about at once. Default 256. */
+  /** Maximum concurrent checks of unknown tokens. Default 256. */
   strangers?: number
-  /** Of one address: tokens that proved bad, at once, and milliseconds for each further one. Default 100 and 100. */
+  /** For one address: burst of bad tokens, and milliseconds for each further one. Default 100 and 100. */
   rate?: { burst: number; refill: number }
 }
 
-/** `busy`: nobody was asked, because too many ask, or this address brought too many bad tokens. */
+/** `busy`: not checked, because too many checks run, or this address sent too many bad tokens. */
 export type Verdict = TokenVerdict | { busy: true }
 
 interface Kept {
@@ -32,12 +32,12 @@ interface Kept {
   until: number
 }
 
-/** Addresses whose bad tokens are counted. */
+/** Maximum addresses whose bad tokens are counted. */
 const ADDRESSES = 4_096
 
 /**
- * Says whose a token is, asking once for a token at a time and once a minute. Keeps hashes, never tokens. Anybody can bring any
- * number of tokens: those that prove bad cost their address its rate, and push nothing that is good out of memory.
+ * Identifies a token's user, with one check per token at a time, and one per minute. It stores hashes, never tokens.
+ * Anyone can send any number of tokens: bad ones use up their address's rate, and do not evict good ones.
  */
 export class TokenVerifier {
   #options: Required<TokenVerifierOptions>
@@ -56,14 +56,14 @@ export class TokenVerifier {
     this.#others = new RecentMap(this.#options.refusals)
   }
 
-  /** Hashes that are kept. */
+  /** Number of stored hashes. */
   get size(): number {
     return this.#expected.size + this.#others.size
   }
 
   /**
-   * @param address where it comes from
-   * @throws what `review` throws; nothing of it is kept
+   * @param address of the caller
+   * @throws the error of `review`, which is not cached
    */
   verify(token: string, address: string): Promise<Verdict> {
     const hash = digest('sha256', token, 'base64')
@@ -82,7 +82,7 @@ export class TokenVerifier {
     this.#strangers++
     try {
       const verdict = await this.#ask(hash, token, false)
-      // Many nodes may share an address, and each comes with a good token once.
+      // Many nodes may share an address, and each first sends a good token once.
       if ('user' in verdict && isExpected(verdict.user.username)) bucket.giveBack()
       return verdict
     } finally {

@@ -14,21 +14,24 @@ import type { Caller } from '../admission/validate.ts'
 
 /** Callers with a client certificate of the server's `clientCa`. */
 export interface Callers {
-  /** Common or DNS names, one of which the certificate has. Default: any certificate. */
+  /** Common or DNS names; the certificate must have one of these. Default: any certificate. */
   names?: readonly string[]
-  /** Told when one is refused. */
+  /** Called when a caller is refused. */
   refused?(address: string, reason: string): void
 }
 
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>
-  /** Only these may ask for reviews. For API servers that an AdmissionConfiguration gives a certificate for webhooks. */
+  /**
+   * Only these callers may send reviews. For API servers that have a webhook certificate from an
+   * AdmissionConfiguration.
+   */
   callers?: Callers | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
 
-/** What the API server asks, and what the kubelet probes. Upstream's paths. */
+/** The API server's reviews, and the kubelet's probes. Upstream's paths. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
   const handler = (
     review: (body: string, caller: Caller) => ReviewAnswer | Promise<ReviewAnswer>,
@@ -53,7 +56,7 @@ export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRo
   }
 }
 
-/** 200 while it holds, else 503. */
+/** 200 if true, 503 otherwise. */
 export const probe = (holds: () => boolean): { GET: Handler } => ({
   GET: { handle: () => (holds() ? text(200, 'ok') : text(503, 'not ok')) },
 })
@@ -71,7 +74,7 @@ function refuseCaller({ socket }: Exchange, { names, refused }: Callers): Reply 
   return reply
 }
 
-/** By its common name, of which there is one alone, or by a DNS name. A name with a wildcard stands for no other. */
+/** By its single common name, or by a DNS name. A wildcard does not match another name. */
 function isFor(certificate: X509Certificate, name: string): boolean {
   const { CN } = certificate.toLegacyObject().subject as { CN?: string | string[] }
   if (CN === name) return true

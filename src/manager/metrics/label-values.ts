@@ -1,6 +1,6 @@
 /**
- * What the labels of a manager's metrics can be, and how many there can be. They are taken from what exists, never from a record, a
- * report or a review alone.
+ * The possible values of a manager's metric labels, and their number. They come from existing objects, never only from
+ * a record, a report or a review.
  */
 export const managerLabelValues: Readonly<Record<string, string>> = {
   action: 'what the actors of policies do, some ten words',

@@ -12,30 +12,30 @@ import type { PolicyState } from './policy-states.ts'
 import { ReportMetrics } from './report-metrics.ts'
 import { WebhookMetrics } from './webhook-metrics.ts'
 
-/** Where the values come from that are read when somebody asks. Each may come later than the registry. */
+/** Sources of values that are read at a scrape. Each may be set later than the registry. */
 export interface MetricSources {
   actors?: () => SystemStats
   /** Milliseconds since the Unix epoch. */
   certificates?: () => { authority: number; serving: number } | undefined
   isLeader?: () => boolean
-  /** Depths of queues, by name. */
+  /** Lengths of queues, by name. */
   queues?: () => Readonly<Record<string, number>>
-  /** Policies that admission knows. */
+  /** Number of policies that admission knows. */
   policies?: () => number
-  /** Of all policies, how many are in each state. */
+  /** Number of policies in each state. */
   policyStates?: () => Readonly<Record<PolicyState, number>>
-  /** Behaviour models, by whether their profiles are there. */
+  /** Behaviour models, by whether their profiles exist. */
   models?: () => Readonly<Record<'true' | 'false', number>>
-  /** Objects of which there is no room for more than an outline, by resource. */
+  /** Objects kept only as an outline for lack of memory, by resource. */
   outlines?: () => Readonly<Record<string, number>>
   limiter?: Limiter
   /** Events that did not reach the server, by reason. */
   eventsLost?: () => EventLoss
-  /** How often parts of this manager failed and were begun anew, by part. */
+  /** Restarts of this manager's parts after failures, by part. */
   failures?: () => Readonly<Record<string, number>>
 }
 
-/** All metrics of a manager, in a registry of its own: two managers in one process do not mix. */
+/** All metrics of a manager, in its own registry: two managers in one process do not mix. */
 export class ManagerMetrics {
   readonly registry = new Registry()
   readonly webhook = new WebhookMetrics(this.registry)
@@ -109,7 +109,7 @@ export class ManagerMetrics {
       )
   }
 
-  /** The actors of a policy did something. */
+  /** Counts an action of a policy's actors. */
   counted(action: CounterName): void {
     this.#actions.inc({ action })
   }

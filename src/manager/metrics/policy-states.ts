@@ -1,12 +1,12 @@
 import { PARTLY_ENFORCED } from '../../../actors/policy/policy-status.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 
-/** What the condition Ready of a policy comes to. `unknown`: no leader has looked at it yet. */
+/** The result of a policy's condition Ready. `unknown`: no leader has handled it yet. */
 export const policyStates = ['enforced', 'partly-enforced', 'not-ready', 'unknown'] as const
 
 export type PolicyState = (typeof policyStates)[number]
 
-/** Of a policy as it is stored: its status can be anybody's text, so no label is taken from it. */
+/** The state of a stored policy: its status can contain any text, so no label is taken from it. */
 export function policyState({ status }: AnyPolicy): PolicyState {
   const condition = status?.conditions?.find(({ type }) => type === 'Ready')
   if (condition === undefined) return 'unknown'
@@ -14,7 +14,7 @@ export function policyState({ status }: AnyPolicy): PolicyState {
   return condition.reason === PARTLY_ENFORCED ? 'partly-enforced' : 'enforced'
 }
 
-/** How many policies are in each state. */
+/** Number of policies in each state. */
 export function countStates(...stores: readonly Iterable<AnyPolicy>[]): Record<PolicyState, number> {
   const counts: Record<PolicyState, number> = { enforced: 0, 'partly-enforced': 0, 'not-ready': 0, unknown: 0 }
   for (const policies of stores) for (const policy of policies) counts[policyState(policy)]++

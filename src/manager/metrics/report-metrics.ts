@@ -1,7 +1,9 @@
 import { Counter, type Registry } from 'prom-client'
 import type { AgentReport } from '../../api/agent-report.ts'
 
-/** Upstream's metrics of what agents report, by node; see WebhookMetrics on their names. And how reports were answered. */
+/**
+ * Upstream's metrics of agents' reports, by node (see WebhookMetrics about their names), and the answers to reports.
+ */
 export class ReportMetrics {
   #success: Counter<'node_name'>
   #failure: Counter<'node_name'>
@@ -32,8 +34,8 @@ export class ReportMetrics {
   }
 
   /**
-   * What was taken of a report. What a complete one repeats is no change, and is not counted. A report of which nothing was taken
-   * names nothing here.
+   * Counts the accepted part of a report. Repeated entries of a complete report are no change. A report without
+   * accepted entries creates no node label.
    */
   taken({ node, profiles, complete }: AgentReport, ignored: number): void {
     this.#ignored.inc(ignored)
@@ -54,7 +56,7 @@ export class ReportMetrics {
     this.#profiles.inc(profiles)
   }
 
-  /** The node is gone: its series end. */
+  /** Ends the series of a deleted node. */
   forget(node: string): void {
     for (const counter of [this.#success, this.#failure, this.#changes]) counter.remove(node)
   }

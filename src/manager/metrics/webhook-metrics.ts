@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { ReviewOutcome } from '../admission/reviewer.ts'
 
-/** Whoever reaches the webhooks can send a review of any kind: what we do not ask to review has one label. */
+/** Any client that reaches the webhooks can send a review of any kind: unrequested kinds share one label. */
 const workloadKinds = new Set([
   '/v1, Kind=Pod',
   ...['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => `apps/v1, Kind=${kind}`),
@@ -13,8 +13,8 @@ const other = 'other'
 const ownGroup = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
- * Upstream's metrics of admission. Their names are those on the wire, where the exporter of OpenTelemetry ends each counter in
- * `_total`; upstream's documents leave that away. Policies are not counted, as there.
+ * Upstream's admission metrics. Their names are those on the wire, where OpenTelemetry's exporter adds `_total` to
+ * counters; upstream's documents omit it. As in upstream, policies are not counted.
  */
 export class WebhookMetrics {
   #requests: Counter
@@ -33,7 +33,7 @@ export class WebhookMetrics {
       name: 'varmor_webhook_latency',
       help: 'Seconds from a review to its answer',
       labelNames: ['request_kind', 'request_operation', 'request_mutated'],
-      // Upstream's begin at 0.1 s, where nothing of ours is; the smaller ones are additions.
+      // Upstream's start at 0.1 s, above all our values; the smaller ones are additions.
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 4, 8, 10],
       registers,
     })
@@ -60,6 +60,6 @@ export class WebhookMetrics {
   }
 }
 
-/** As Go prints a GroupVersionKind: `apps/v1, Kind=Deployment`, and `/v1, Kind=Pod` for the core group. */
+/** A GroupVersionKind as Go prints it: `apps/v1, Kind=Deployment`, and `/v1, Kind=Pod` for the core group. */
 const kindText = ({ group, version, kind }: ReviewOutcome['request']['kind']): string =>
   `${group}/${version}, Kind=${kind}`

@@ -2,14 +2,15 @@ import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts
 import type { ModelPorts } from '../../../actors/model/ports.ts'
 import { PortError } from '../../../actors/ports.ts'
 
-/** It is built once a recording, has up to 32,768 names a list, and nobody waits: 20 s of CPU by default. */
+/** A recording is built once, has up to 32,768 names per list, and no caller waits: 20 s of CPU by default. */
 const TIMES = 10
-/** What was recorded has no rules that a user could make plainer, and is not compiled again by itself. */
+/** A recording has no rules that a user could simplify, and is not compiled again automatically. */
 const TOO_COSTLY =
   'TOO_COSTLY: to make profiles of it takes too much CPU or memory, and is not tried again by itself. Record a workload that does less; or, while the policy is in mode BehaviorModeling, delete the model after ten minutes, which has it tried once more'
 
 /**
- * `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes.
+ * Runs `buildProfile` in a compiler thread. A too costly recording is reported on the model; any other failure is
+ * temporary.
  * @param generalise see ManagerOptions
  */
 export const buildBy =

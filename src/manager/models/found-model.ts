@@ -3,12 +3,12 @@ import type { ArmorProfileModel } from '../../api/types.ts'
 import { whyOutlined } from '../../base/left-out.ts'
 import { isUsable } from '../../model/profile/kept-in-object.ts'
 
-/** What a policy can use of a model. One that somebody imported has no status, and says by what it has that it is ready. */
+/** What a policy can use of a model. An imported model has no status: its content shows whether it is ready. */
 export function foundModel(found: ArmorProfileModel): FoundModel {
   const { metadata, data, status } = found
   const outline = whyOutlined(found)
   const { appArmor, seccomp } = data.profile ?? {}
-  // Whoever recorded it has put patterns in place of names that vary.
+  // The recording manager has already put patterns in place of varying names.
   const { bpf } = data.dynamicResult ?? {}
   return {
     version: `${metadata.uid} ${metadata.generation} ${status?.ready}${outline === undefined ? '' : ' outline'}`,

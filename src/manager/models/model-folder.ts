@@ -12,34 +12,36 @@ import type { Change } from '../../kube/change.ts'
 import { sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ClusterView } from '../cluster-view.ts'
 
-/** Bytes of all files. The chart's volume has room for twice as much, as the kubelet evicts a manager that fills it. */
+/**
+ * Maximum bytes of all files. The chart's volume has twice as much, because the kubelet evicts a manager that fills it.
+ */
 const FOLDER_BYTES = 512 * mebibyte
 
-/** Milliseconds after which the view has the object of a file that was written, however often its watch broke. */
+/** Milliseconds after which the view certainly has the object of a written file, however often its watch broke. */
 const SHOWN_AFTER = 600_000
 
-/** There are too many bytes in the folder, or too many of one namespace. */
+/** The folder has too many bytes, in all or of one namespace. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
 /**
- * What was recorded and is too large for an object (`storageType: LocalDisk`), a file each, in a folder of this manager. It is a copy: where
- * it is missing, as with a manager that takes the lead, nodes are asked again, and they keep theirs as long as the ArmorProfile is there.
+ * Recorded data too large for an object (`storageType: LocalDisk`), one file each, in this manager's folder. It is a
+ * copy: if it is missing, as on a new leader, nodes are asked again; they keep theirs while the ArmorProfile exists.
  */
 export class ModelFolder implements ModelFiles {
   readonly #folder: string
   readonly #most: number
-  /** So that each finds the room that is left by those before, and a file that is being written is removed after that. */
+  /** One at a time: each sees the room left by earlier ones, and a file is removed only after its write. */
   readonly #changes = new OneByOne()
-  /** What has a file; nothing is known before `follow`. */
+  /** Models with a file; unknown before `follow`. */
   #models: ClusterView['models']['store'] | undefined
 
   readonly #clock: Pick<Clock, 'now'>
-  /** When this manager wrote them, by their paths. */
+  /** When this manager wrote the files, by path. */
   readonly #writtenAt = new Map<string, number>()
 
-  /** @param most bytes of all files; those of one namespace have a quarter of it at most */
+  /** @param most maximum bytes of all files; one namespace gets at most a quarter */
   constructor(folder: string, most = FOLDER_BYTES, clock: Pick<Clock, 'now'> = systemClock) {
     this.#folder = folder
     this.#most = most
@@ -50,13 +52,13 @@ export class ModelFolder implements ModelFiles {
     const text = await readFile(this.#path(model), 'utf8').catch(missing)
     if (text === undefined) return undefined
     const value = jsonOf(text)
-    // One that is cut, or that somebody changed, is none: it comes again from the nodes.
+    // Ignore a truncated or changed file: the nodes send it again.
     return value === undefined || validateSchema(nodeOf(dynamicResult), value).length > 0
       ? undefined
       : (value as DynamicResult)
   }
 
-  /** @throws {NoRoom} and the error of the disk */
+  /** @throws {NoRoom} and the disk's error */
   write(model: Stored, data: DynamicResult): Promise<void> {
     return this.#changes.run(async () => {
       const path = this.#path(model)
@@ -74,7 +76,7 @@ export class ModelFolder implements ModelFiles {
     })
   }
 
-  /** With what is left of a write that failed. */
+  /** Also removes the rest of a failed write. */
   remove(model: Stored): Promise<void> {
     return this.#changes.run(async () => {
       this.#writtenAt.delete(this.#path(model))
@@ -83,7 +85,7 @@ export class ModelFolder implements ModelFiles {
   }
 
   /**
-   * Whether it could be written now. A model that has no uid yet is a new one.
+   * Checks whether it could be written now. A model without a uid is new.
    * @throws {NoRoom}
    */
   async checkRoom(model: Stored, data: DynamicResult): Promise<void> {
@@ -97,8 +99,8 @@ export class ModelFolder implements ModelFiles {
   }
 
   /**
-   * Removes files whose objects are not there, and from now on each with its object. Call it when the view is synced.
-   * @returns call it to end that
+   * Removes files without an object, and from now on each file with its object. Call it when the view is synced.
+   * @returns a function that ends it
    */
   async follow(models: Pick<ClusterView['models'], 'store' | 'subscribe'>): Promise<() => void> {
     this.#models = models.store
@@ -108,7 +110,7 @@ export class ModelFolder implements ModelFiles {
       if (type === 'deleted') await this.remove(object)
       else if (type === 'updated' && change.old.metadata.uid !== object.metadata.uid) await this.remove(change.old)
     }
-    // What came and went while files were written has one, too.
+    // An object that came and went during a write may have a file, too.
     return models.subscribe({ name: 'files', mode: 'edge', handle })
   }
 
@@ -123,7 +125,7 @@ export class ModelFolder implements ModelFiles {
     return all <= this.#most && ofNamespace <= this.#most / 4
   }
 
-  /** Removes files whose objects are not there, if they were written so many milliseconds ago. */
+  /** Removes files without an object that were written at least `age` milliseconds ago. */
   async #sweep(age: number): Promise<void> {
     if (this.#models === undefined) return
     const now = this.#clock.now()
@@ -153,7 +155,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The caller says so: undefined is no JSON.
+    // The caller reports it: undefined is not JSON.
     return undefined
   }
 }

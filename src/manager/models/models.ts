@@ -13,12 +13,12 @@ export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build
   settings?: Partial<ModelSettings>
 }
 
-/** Milliseconds: an agent has given up a little later. */
+/** Milliseconds: an agent gives up a little later. */
 const PATIENCE = 15_000
 
 export const modelFamilyName = 'model'
 
-/** The models of a manager that leads: an actor for each ArmorProfile whose workloads were recorded. */
+/** The models of a leading manager: an actor for each ArmorProfile with recorded workloads. */
 export class Models {
   readonly #family: Family<ModelMessage>
   readonly #view: ModelsOptions['view']
@@ -36,23 +36,23 @@ export class Models {
     )
   }
 
-  /** Takes what a node has to say of what it recorded. @throws {AskError} when its actor has too much to do */
+  /** Takes a node's report on its recording. @throws {AskError} when its actor is overloaded */
   async report(report: ModelReport): Promise<ModelAnswer> {
     const key = `${report.namespace}/${report.name}`
     const profile = this.#view.profiles.store.get(key)
     const isKnown = profile !== undefined && recordingOf(profile)?.id === report.recording
-    // Before there is an actor: whoever has a node's token can make up any number of names.
+    // Check before an actor is created: a client with a node's token can make up any number of names.
     if (!isKnown || this.#view.nodes.store.get(report.node) === undefined) return unknownRecording
     return this.#family.of(key).ask({ type: 'report', report }, { timeout: PATIENCE })
   }
 
-  /** The ArmorProfile may be in another state. */
+  /** The ArmorProfile may have changed its state. */
   profileChanged(key: string): void {
     const profile = this.#view.profiles.store.get(key)
     if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** Somebody, or a manager, has written the model of this key, or deleted it. */
+  /** The model of this key was written or deleted. */
   modelChanged(key: string): void {
     const version = this.#view.models.store.get(key)?.metadata.resourceVersion
     const profile = this.#view.profiles.store.get(key)

@@ -13,15 +13,15 @@ export interface StoredModelsOptions {
   client: ApiClient
   api: Pick<ModelApi, 'applyModel' | 'writeModelStatus'>
   files: ModelFiles & Pick<ModelFolder, 'checkRoom'>
-  /** Whether this manager leads, and who does as far as is known. */
+  /** Whether this manager leads, and which one does, if known. */
   leadership: () => { leads: boolean; leader: string | null }
-  /** The ArmorProfile of this key, as far as it is known. */
+  /** The ArmorProfile of this key, if known. */
   profile: (key: string) => ArmorProfile | undefined
   /** As in ModelSettings. */
   largest?: number
 }
 
-/** Models as people ask for them and bring them: with what was recorded, wherever that is kept. */
+/** Models as users read and import them: with the recorded data, wherever it is kept. */
 export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOptions, 'read' | 'write'> {
   const { client, api, files, leadership, profile, largest = defaultModelSettings.largest } = options
   const read = async (target: ModelTarget): ReturnType<ModelRoutesOptions['read']> => {
@@ -35,7 +35,7 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const { namespace = '', name } = model.metadata
     const ofProfile = profile(keyOf({ namespace, name }))
     const recording = ofProfile && recordingOf(ofProfile)
-    // In place of what was recorded: what comes late is not to take it away.
+    // It replaces the recording: a late part must not overwrite it.
     const marks = recording?.open === false ? byOthers(recording.id) : { labels: {} }
     const document = {
       metadata: { namespace, name, ...marks, labels: { [madeBy.key]: madeBy.value, ...marks.labels } },
@@ -47,17 +47,18 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const isLarge = storageType === 'LocalDisk'
     const { leads, leader } = leadership()
     if (isLarge && !leads) return { elsewhere: leader }
-    // The file comes after the object, which may be refused; but one whose file has no room is not to replace another.
+    // The file comes after the object, which may be refused; but a model whose file does not fit must not replace
+    // another.
     if (isLarge && dynamicResult !== undefined) await files.checkRoom(document, dynamicResult)
     const applied = await api.applyModel({ ...document, storageType, data })
     if (isLarge && dynamicResult !== undefined)
       await files.write(applied, dynamicResult).catch(async (error: unknown) => {
-        // An object that is replaced keeps its uid, by which the file of before would be taken for what is in this one.
+        // A replaced object keeps its uid, so the old file would be taken for its content.
         await files.remove(applied)
         throw error
       })
     else await files.remove(applied)
-    // Of what somebody brings nobody else says that it is ready.
+    // For an imported model, only the import itself says that it is ready.
     return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })
   }
   return { read, write }

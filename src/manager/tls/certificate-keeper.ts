@@ -12,23 +12,23 @@ import { type CertificatePolicy, checkCertificatePolicy, defaultCertificatePolic
 import { settle, withBundle, withCaBundle } from './publish.ts'
 
 export interface CertificateKeeperOptions {
-  /** Of the Secret; the ConfigMap is called so with `-ca` behind it. */
+  /** Name of the Secret; the ConfigMap's name has the suffix `-ca`. */
   name: string
   /** DNS names and addresses by which clients reach this manager. */
   names: readonly string[]
   secrets: ObjectPort<Secret>
-  /** Reads what somebody else keeps; then the Secret is not looked at. */
+  /** Reads a certificate that another program maintains, instead of the Secret. */
   given?: () => Promise<CertificateState>
   configMaps: ObjectPort<ConfigMap>
-  /** Webhook configurations that are to trust us. One with `fresh` is made where there is none. */
+  /** Webhook configurations that must trust us. A missing one is created if it has `fresh`. */
   webhooks?: readonly { port: ObjectPort<WebhookConfiguration>; name: string; fresh?: WebhookConfiguration }[]
-  /** Called with each new certificate, at first before `start` resolves. */
+  /** Called with each new certificate, for the first time before `start` resolves. */
   serve: (credentials: ServingCredentials) => void
   log: Pick<Logger, 'info' | 'error'>
   policy?: CertificatePolicy
-  /** Milliseconds between two looks. Default an hour. */
+  /** Milliseconds between two checks. Default: an hour. */
   every?: number
-  /** Delays after a failure. Default from 1,000 to 60,000. */
+  /** Delays after a failure, in milliseconds. Default from 1,000 to 60,000. */
   backoff?: Omit<BackoffOptions, 'random'>
   clock?: Clock
   /** Milliseconds since the Unix epoch. */
@@ -36,21 +36,21 @@ export interface CertificateKeeperOptions {
   random?: Random
 }
 
-/** Milliseconds after a change that was seen before it is looked at: changes come in groups. */
+/** Milliseconds from a change to its check: changes come in groups. */
 const SETTLING = 200
 const ATTEMPTS = 10
 
 /**
- * Keeps the manager's authority and serving certificate in a Secret, renews both in time, and puts the authority where clients
- * look for it. Any number of managers may do so at once: a write goes through only on what was read, and whoever was
- * second takes what the first one made.
+ * Keeps the manager's authority and serving certificate in a Secret, renews both in time, and publishes the authority
+ * for clients. Managers may do so concurrently: a write succeeds only on the version that was read, and a later manager
+ * uses the first one's result.
  */
 export class CertificateKeeper {
   #options: Required<Omit<CertificateKeeperOptions, 'webhooks' | 'given'>> &
     Pick<CertificateKeeperOptions, 'webhooks' | 'given'>
   #state: CertificateState | undefined
   #served: string | undefined
-  /** The bundle that everyone is known to have. */
+  /** The bundle that all clients are known to have. */
   #published: string | undefined
   #timer: Timer | undefined
   #running: Promise<void> | undefined
@@ -77,13 +77,13 @@ export class CertificateKeeper {
     this.#backoff = new Backoff({ ...this.#options.backoff, random: this.#options.random })
   }
 
-  /** Resolves when there is a certificate to serve with. Goes on trying until then. */
+  /** Resolves when there is a certificate to serve. Retries until then. */
   start(): Promise<void> {
     this.#run()
     return this.#started
   }
 
-  /** The Secret, the ConfigMap or a webhook configuration has changed: look soon. */
+  /** The Secret, the ConfigMap or a webhook configuration has changed: check soon. */
   changed(): void {
     if (this.#stopped) return
     if (this.#running === undefined) this.#arm(SETTLING)
@@ -91,8 +91,8 @@ export class CertificateKeeper {
   }
 
   /**
-   * Resolves when nothing is under way any more, or after `patience` milliseconds: an API server that does not answer
-   * does not hold up the end.
+   * Resolves when no work is left, or after `patience` milliseconds: an unresponsive API server does not delay the
+   * shutdown.
    */
   async stop(patience = 5_000): Promise<void> {
     this.#stopped = true
@@ -108,25 +108,25 @@ export class CertificateKeeper {
     })
   }
 
-  /** When the certificates end, in milliseconds since the Unix epoch; undefined before there are any. */
+  /** When the certificates expire, in milliseconds since the Unix epoch; undefined before there are any. */
   get expiries(): { authority: number; serving: number } | undefined {
     const { authorities = [], serving } = this.#state ?? {}
     if (authorities[0] === undefined || serving === undefined) return undefined
     return { authority: authorities[0].notAfter, serving: serving.notAfter }
   }
 
-  /** Looks that failed, after each of which another one follows. */
+  /** Failed checks; each is retried. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Whether every client is known to have what it needs to trust us, and what we serve has not ended. */
+  /** Whether every client is known to trust us, and the served certificate has not expired. */
   get isPublished(): boolean {
     if (this.#state === undefined || this.#published !== bundleOf(this.#state)) return false
     return (this.#state.serving?.notAfter ?? 0) > this.#options.wallClock()
   }
 
-  /** Resolves when no look is under way. */
+  /** Resolves when no check is running. */
   async settled(): Promise<void> {
     await this.#running
   }
@@ -146,7 +146,7 @@ export class CertificateKeeper {
     })
   }
 
-  /** Milliseconds until the next look. */
+  /** Checks; returns the milliseconds until the next check. */
   async #look(): Promise<number> {
     const { log, every, random } = this.#options
     try {
@@ -163,13 +163,13 @@ export class CertificateKeeper {
     }
   }
 
-  /** What all managers agree on: what is in the Secret, after what is due was done to it. */
+  /** The state that all managers share: the Secret's, after renewals that were due. */
   async #agree(): Promise<CertificateState> {
     const { name, names, secrets, given, policy, wallClock, log } = this.#options
     if (given !== undefined) return given()
     for (let attempt = 1; ; attempt++) {
       const found = await secrets.get(name)
-      // Where the Secret was deleted, what is served now goes on: everyone trusts it.
+      // If the Secret was deleted, keep the served certificate: all clients trust it.
       const state = found === undefined ? (this.#state ?? fromData({})) : fromData(decoded(found))
       const isPublished = this.#published === bundleOf(state)
       const next = await nextState(state, { now: wallClock(), names, isPublished }, policy)
@@ -187,7 +187,7 @@ export class CertificateKeeper {
         )
         return next
       } catch (error) {
-        // Somebody else was first: what they made is as good.
+        // Another manager was first: its result is as good.
         if (attempt >= ATTEMPTS || !(isConflict(error) || isAlreadyExists(error))) throw error
       }
     }
@@ -204,11 +204,12 @@ export class CertificateKeeper {
     this.#ready()
   }
 
-  /** Tries each place, also after another one failed. */
+  /** Tries each place, even after one failed. */
   async #publish(state: CertificateState): Promise<void> {
     const { name, configMaps, webhooks = [] } = this.#options
     const bundle = bundleOf(state)
-    // What this manager's flags say of the webhooks counts once, or two with other flags would go on for ever.
+    // Apply this manager's flags for webhooks only once: otherwise two managers with different flags would overwrite
+    // each other for ever.
     const isFirst = this.#published === undefined
     const results = await Promise.allSettled([
       settle(configMaps, `${name}-ca`, withBundle(`${name}-ca`, bundle)),

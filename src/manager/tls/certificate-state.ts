@@ -5,7 +5,7 @@ import { pemBlocks, readCertificate, readKey } from './pem.ts'
 /** A certificate authority that clients trust. Times are milliseconds since the Unix epoch. */
 export interface Authority {
   certificate: string
-  /** Gone once a newer one signs: who has the Secret can then forge no more than it does. */
+  /** Removed once a newer authority signs: a thief of the Secret then cannot forge more than with the newer key. */
   key: string | undefined
   notBefore: number
   notAfter: number
@@ -19,21 +19,21 @@ export interface Serving {
   parsed: X509Certificate
 }
 
-/** What the Secret holds. */
+/** The content of the Secret. */
 export interface CertificateState {
   /** The newest first. */
   authorities: readonly Authority[]
   serving: Serving | undefined
 }
 
-/** Keys of the Secret's data; `ca.crt` is also that of the ConfigMap. */
+/** Keys of the Secret's data; the ConfigMap has `ca.crt`, too. */
 export const dataKeys = { bundle: 'ca.crt', caKeys: 'ca.key', certificate: 'tls.crt', key: 'tls.key' } as const
 
-/** The certificates of all authorities, the newest first, as clients get them. */
+/** The certificates of all authorities, the newest first, for clients. */
 export const bundleOf = ({ authorities }: CertificateState): string =>
   authorities.map(({ certificate }) => certificate).join('')
 
-/** Data of the Secret, as texts. */
+/** The Secret's data, as texts. */
 export function toData(state: CertificateState): Record<string, string> {
   return {
     [dataKeys.bundle]: bundleOf(state),
@@ -43,7 +43,7 @@ export function toData(state: CertificateState): Record<string, string> {
   }
 }
 
-/** Reads what can be read. What is broken, or does not belong together, is left out, and so made anew by whoever plans. */
+/** Parses all valid parts. Broken or mismatched parts are left out, so that the planner replaces them. */
 export function fromData(data: Readonly<Record<string, string | undefined>>): CertificateState {
   const keys = pemBlocks(data[dataKeys.caKeys] ?? '', 'PRIVATE KEY').flatMap((pem) => {
     const parsed = readKey(pem)
@@ -69,7 +69,7 @@ export function readServing(certificate = '', key = ''): Serving | undefined {
   }
 }
 
-/** Whether clients that trust these authorities take the serving certificate, when its time has not run out. */
+/** Whether clients that trust these authorities accept the serving certificate while it is valid. */
 export function isTrusted({ parsed }: Serving, authorities: readonly Authority[]): boolean {
   return authorities.some(({ certificate }) => {
     const authority = readCertificate(certificate)
@@ -77,7 +77,7 @@ export function isTrusted({ parsed }: Serving, authorities: readonly Authority[]
   })
 }
 
-/** The names and addresses that a serving certificate is for. */
+/** The names and addresses of a serving certificate. */
 export function namesOf({ parsed }: Serving): string[] {
   return (parsed.subjectAltName ?? '').split(', ').flatMap((entry) => {
     const name = entry.slice(entry.indexOf(':') + 1)

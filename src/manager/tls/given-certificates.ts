@@ -4,10 +4,10 @@ import { type CertificateState, dataKeys, fromData, isTrusted, serves } from './
 import { pemBlocks } from './pem.ts'
 
 /**
- * A certificate that somebody else makes and renews, in a folder as a Secret of type kubernetes.io/tls is mounted: tls.crt, tls.key, and
- * ca.crt, by which clients are to know it.
+ * A certificate that another program creates and renews, in a folder like a mounted Secret of type kubernetes.io/tls:
+ * tls.crt, tls.key, and ca.crt for clients.
  * @param names by which clients reach this manager
- * @returns what reads it anew. It throws an Error that says what is wrong with it
+ * @returns a function that reads it again, and throws an Error that describes any fault
  */
 export function givenCertificates(folder: string, names: readonly string[]): () => Promise<CertificateState> {
   return async () => {
@@ -19,7 +19,7 @@ export function givenCertificates(folder: string, names: readonly string[]): () 
     if (serving === undefined)
       throw new Error(`${folder}: tls.crt and tls.key are no certificate with its key; both have to be PEM`)
     if (authorities.length === 0) throw new Error(`${folder}: ca.crt holds no certificate of an authority`)
-    // One with others between it and the authority is for clients to judge.
+    // Clients must judge a chain with intermediate certificates.
     if (pemBlocks(serving.certificate, 'CERTIFICATE').length === 1 && !isTrusted(serving, authorities))
       throw new Error(`${folder}: tls.crt was not issued by the authority in ca.crt`)
     const missing = names.filter((name) => !serves(serving, name))

@@ -3,17 +3,17 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../kube/objects.ts'
 
 /**
- * Some objects of one kind, one at a time. What is refused is an ApiError: isAlreadyExists of `create`, isConflict of
- * `update` when the object has changed since it was read.
+ * Some objects of one kind, one at a time. A refusal is an ApiError: isAlreadyExists for `create`, isConflict for
+ * `update` if the object has changed since it was read.
  */
 export interface ObjectPort<T extends KubeObject> {
   get(name: string): Promise<T | undefined>
   create(object: T): Promise<T>
-  /** `object` has the resourceVersion that it was read with. */
+  /** `object` has the resourceVersion of its read. */
   update(object: T): Promise<T>
 }
 
-/** The objects of one namespace, or of none, behind a client. */
+/** The objects of one namespace, or of none, through a client. */
 export function objectPort<T extends KubeObject>(
   client: ApiClient,
   ref: ResourceRef<T>,

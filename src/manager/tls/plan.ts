@@ -12,13 +12,13 @@ import { issueServing, newAuthority } from './issue.ts'
 /** All in milliseconds. */
 export interface CertificatePolicy {
   authorityValidity: number
-  /** A new authority is made when the newest has so much time left. Must be well above `publishDelay`. */
+  /** A new authority is created when the newest one has this time left. Must be well above `publishDelay`. */
   authorityRenewBefore: number
-  /** So long a new authority is only made known: everyone trusts it by the time it signs. */
+  /** For this time a new authority is only published, so that all clients trust it before it signs. */
   publishDelay: number
   servingValidity: number
   servingRenewBefore: number
-  /** Certificates are valid from so long before they are made, for clocks that are behind. */
+  /** Certificates are valid from this long before their creation, for slow clocks. */
   backdate: number
 }
 
@@ -34,7 +34,7 @@ export const defaultCertificatePolicy: CertificatePolicy = {
   backdate: hour,
 }
 
-/** @throws {RangeError} when the times do not go together */
+/** @throws {RangeError} when the times contradict each other */
 export function checkCertificatePolicy(policy: CertificatePolicy): CertificatePolicy {
   const { authorityValidity, authorityRenewBefore, publishDelay, servingValidity, servingRenewBefore } = policy
   if (!(authorityRenewBefore < authorityValidity && servingRenewBefore < servingValidity))
@@ -50,13 +50,13 @@ export interface Circumstances {
   now: number
   /** Names and addresses by which clients reach the server. */
   names: readonly string[]
-  /** Everyone is known to have the bundle of `state`, the newest authority included. */
+  /** All clients are known to have the bundle of `state`, including the newest authority. */
   isPublished: boolean
 }
 
 /**
- * What the state has to become at this time: itself, unless something is due. A new authority is made known well before it signs,
- * and an old one stays known until its end, so that there is no moment at which a client trusts nothing that is served.
+ * The state needed now: unchanged, unless something is due. A new authority is published well before it signs, and an
+ * old one stays published until it expires, so that clients always trust the served certificate.
  */
 export async function nextState(
   state: CertificateState,
@@ -64,7 +64,7 @@ export async function nextState(
   policy: CertificatePolicy,
 ): Promise<CertificateState> {
   const living = state.authorities.filter(({ notAfter }) => notAfter > now)
-  // A manager whose clock was ahead has made what is of no use before its time.
+  // A manager with a fast clock may have created one that is not valid yet.
   const newest = living.find(({ notBefore }) => notBefore <= now)
   const isDue = newest === undefined || newest.notAfter - now <= policy.authorityRenewBefore
   let authorities = isDue ? [await makeAuthority(now, policy), ...living] : living
@@ -77,18 +77,18 @@ export async function nextState(
   if (needs !== undefined) {
     let signer = signerOf(authorities, now, isPublished, policy)
     if (signer === undefined) {
-      // Somebody else's authorities, whose keys we do not have: theirs stay known, ours signs.
+      // Another issuer's authorities, without their keys: they stay published, ours signs.
       signer = await makeAuthority(now, policy)
       authorities = [signer, ...authorities]
     }
-    // Another manager may be reached by names that we do not know of; at the next renewal they go.
+    // Other managers may have names that we do not know; the next renewal drops these.
     const kept = needs === 'names' ? namesOf(serving!) : []
     next = await makeServing(signer, [...new Set([...names, ...kept])], now, policy)
   }
   return withoutOldKeys({ authorities, serving: next }, signerOf(authorities, now, isPublished, policy))
 }
 
-/** What is wrong with a serving certificate, if anything. */
+/** The fault of a serving certificate, if any. */
 function fault(
   serving: Serving,
   authorities: readonly Authority[],
@@ -101,7 +101,7 @@ function fault(
   return names.every((name) => serves(serving, name)) ? undefined : 'names'
 }
 
-/** The newest that has been known for long enough, else the one before it while that lasts. */
+/** The newest that has been published long enough, otherwise the previous one while it is valid. */
 function signerOf(
   authorities: readonly Authority[],
   now: number,
@@ -112,7 +112,7 @@ function signerOf(
   const [newest, before] = able
   if (newest === undefined || before === undefined) return newest
   const isKnown = isPublished && now - (newest.notBefore + backdate) >= publishDelay
-  // A certificate that would be due at once is of no use.
+  // Do not sign with one that would be due at once.
   return isKnown || before.notAfter - now <= servingRenewBefore ? newest : before
 }
 

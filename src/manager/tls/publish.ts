@@ -9,8 +9,8 @@ import type { ObjectPort } from './object-port.ts'
 const ATTEMPTS = 5
 
 /**
- * Makes an object so that `wanted` finds nothing to change: reads, changes, writes, and begins again when somebody else was first.
- * `wanted` gets undefined where there is none; it gives undefined where nothing is to be done.
+ * Changes an object until `wanted` finds nothing to change: reads, changes, writes, and starts over after a conflict.
+ * `wanted` gets undefined for a missing object, and returns undefined if there is nothing to do.
  */
 export async function settle<T extends KubeObject>(
   port: ObjectPort<T>,
@@ -30,7 +30,7 @@ export async function settle<T extends KubeObject>(
   }
 }
 
-/** The ConfigMap from which agents take what they trust. */
+/** The ConfigMap with the authorities that agents trust. */
 export function withBundle(name: string, bundle: string): (found: ConfigMap | undefined) => ConfigMap | undefined {
   return (found) => {
     if (found?.data?.[dataKeys.bundle] === bundle) return undefined
@@ -39,9 +39,9 @@ export function withBundle(name: string, bundle: string): (found: ConfigMap | un
 }
 
 /**
- * A webhook configuration whose every webhook trusts the bundle. With `fresh` it also is as that says, made if there is none: what a
- * manager's flags say counts, not what another one wrote. Without `fresh` there has to be one, because nothing is confined
- * else.
+ * A webhook configuration whose every webhook trusts the bundle. With `fresh` it also equals that, and is created if
+ * missing: this manager's flags count, not another one's. Without `fresh` it must exist, because nothing would be
+ * confined otherwise.
  */
 export function withCaBundle(
   fresh: WebhookConfiguration | undefined,
@@ -61,7 +61,7 @@ export function withCaBundle(
   }
 }
 
-/** Whether the server holds what is wanted, whatever else it fills in. */
+/** Whether the server has the wanted webhooks, ignoring its own additions. */
 function sameWebhooks(found: readonly Webhook[], wanted: readonly Webhook[]): boolean {
   return (
     found.length === wanted.length &&
@@ -72,7 +72,10 @@ function sameWebhooks(found: readonly Webhook[], wanted: readonly Webhook[]): bo
   )
 }
 
-/** The server's defaults for what a manager leaves out and another one may have set (admissionregistration/v1 defaults.go). */
+/**
+ * The server's defaults for fields that a manager omits and another one may have set (admissionregistration/v1
+ * defaults.go).
+ */
 function withDefaults(webhook: Webhook): Webhook {
   const { service, ...rest } = webhook.clientConfig
   const clientConfig = { ...rest, ...(service !== undefined && { service: { port: 443, ...service } }) }

@@ -9,9 +9,9 @@ export interface WatchedObject {
 }
 
 /**
- * Calls `changed` when one of a few single objects changes, appears or goes. A watch of one object costs the server next to
- * nothing.
- * @returns what ends the watches
+ * Calls `changed` when one of a few objects changes, appears or is deleted. A watch of one object costs the server
+ * almost nothing.
+ * @returns a function that ends the watches
  */
 export function watchObjects(
   client: ApiClient,
@@ -23,7 +23,7 @@ export function watchObjects(
     const fieldSelector = `metadata.name=${name}`
     const reflector = new Reflector<KubeObject>({
       source: clientSource(client, ref, { fieldSelector, ...(namespace !== undefined && { namespace }) }),
-      // Only that it changed is of interest.
+      // Only the fact of a change matters.
       transform: ({ apiVersion, kind, metadata }) => {
         const { name, namespace, uid, resourceVersion } = metadata ?? {}
         return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } } as KubeObject
