@@ -59,6 +59,11 @@ export class ClusterSource implements ProfileSource {
       observer: {
         failed: (err, delay) =>
           logTrouble(logger, err, { err, retryMs: delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+        unfit: (count, reason) =>
+          logger.error(
+            { count, reason },
+            'ArmorProfiles that the API server listed are none: they stay as they were known, and all others are taken',
+          ),
         handlerFailed: (handler, { key }, err) =>
           logger.error({ err, handler, object: key }, 'a handler of changes failed'),
       },

@@ -6,6 +6,9 @@ export interface RequestContext {
   path: string
 }
 
+/** Seconds. Who is sent away for longer would not notice that the server, or a proxy before it, was wrong. */
+const LONGEST_RETRY_AFTER = 600
+
 /** The server answered, and the answer is a refusal. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
@@ -25,7 +28,8 @@ export class ApiError extends Error {
     this.reason = reason
     this.status = status
     this.context = context
-    this.retryAfter = retryAfter ?? status.details?.retryAfterSeconds
+    const seconds = retryAfter ?? status.details?.retryAfterSeconds
+    this.retryAfter = seconds === undefined ? undefined : Math.min(Math.max(0, seconds), LONGEST_RETRY_AFTER)
   }
 }
 

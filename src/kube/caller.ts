@@ -5,6 +5,7 @@ import { mebibyte } from '../base/bytes.ts'
 import { type Clock, sleep, systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { linkedController, untilAborted } from './abort.ts'
+import { statusOf } from './answers.ts'
 import { ApiError, ConnectionError, type RequestContext } from './api-error.ts'
 import type { Connection, Credentials } from './connection.ts'
 import { ExchangeFailure, type ExchangeSink, exchange, type ResponseHeaders } from './exchange.ts'
@@ -341,7 +342,7 @@ function parseAnswer(text: string, context: RequestContext): unknown {
 function parseStatus(text: string): Status {
   try {
     const parsed: unknown = JSON.parse(text)
-    if (typeof parsed === 'object' && parsed !== null && (parsed as Status).kind === 'Status') return parsed
+    if (typeof parsed === 'object' && parsed !== null && (parsed as Status).kind === 'Status') return statusOf(parsed)
   } catch {
     // A proxy, or a handler that speaks plain text: its words are the message.
   }

@@ -1,4 +1,5 @@
-import { isConflict } from './api-error.ts'
+import { checkObject, checkVersion, readList, type Unfit } from './answers.ts'
+import { ConnectionError, isConflict } from './api-error.ts'
 import { Caller, type CallerOptions, type CallOptions } from './caller.ts'
 import type { Fence } from './fence.ts'
 import { isTooLong, PageSize } from './list-plan.ts'
@@ -44,11 +45,9 @@ export class ApiClient {
   }
 
   /** What `/version` says of the server; providers write such as `29+` for `minor`. */
-  version(options: CallOptions = {}): Promise<{ major: string; minor: string; gitVersion: string }> {
-    return this.#call(
-      { verb: 'get', resource: versionPath, method: 'GET', path: '/version', repeatable: true },
-      { class: 'read', ...options },
-    )
+  async version(options: CallOptions = {}): Promise<{ major: string; minor: string; gitVersion: string }> {
+    const request = { verb: 'get', resource: versionPath, method: 'GET', path: '/version', repeatable: true } as const
+    return checkVersion(await this.caller.call(request, { class: 'read', ...callOptions(options) }), request)
   }
 
   get<T extends KubeObject>(
@@ -64,14 +63,27 @@ export class ApiClient {
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},
   ): Promise<ObjectList<T>> {
-    const list = await this.#call<ObjectList<T>>(listRequest(ref, options), options)
-    const items = list.items ?? []
+    const { unfit, ...list } = await this.listFit(ref, options)
+    const [first] = unfit
+    if (first === undefined) return list
+    const context = { verb: 'list', path: listRequest(ref, options).path }
+    throw new ConnectionError('NOT_JSON', context, `${unfit.length} objects are none: ${first.why}`)
+  }
+
+  /** The same, for callers that can do without some objects. */
+  async listFit<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: ListOptions & CallOptions = {},
+  ): Promise<ObjectList<T> & { unfit: Unfit[] }> {
+    const request = listRequest(ref, options)
+    const answer = await this.caller.call(request, { fence: this.#fence, ...callOptions(options) })
+    const list = readList<T>(answer, request)
     const apiVersion = apiVersionOf(ref)
-    for (const item of items) {
+    for (const item of list.items) {
       item.apiVersion ??= apiVersion
       item.kind ??= ref.kind
     }
-    return { ...list, metadata: list.metadata ?? {}, items }
+    return list
   }
 
   /**
@@ -215,7 +227,9 @@ export class ApiClient {
   }
 
   async #call<R>(request: Parameters<Caller['call']>[0], options: CallOptions): Promise<R> {
-    return (await this.caller.call(request, { fence: this.#fence, ...callOptions(options) })) as R
+    const answer = await this.caller.call(request, { fence: this.#fence, ...callOptions(options) })
+    checkObject(answer, request)
+    return answer as R
   }
 }
 

@@ -11,6 +11,8 @@ export interface ReflectorObserver extends HandlerObserver {
   listed?(list: { way: ListWay; objects: number; changes: number }): void
   /** An event brought nothing new. */
   ignored?(key: string): void
+  /** Objects of a list are of no use: what was known of them stays, and all others are taken. */
+  unfit?(count: number, why: string): void
   indexFailed?(index: string, key: string, error: unknown): void
   /** The object was kept as it came. */
   transformFailed?(key: string, error: unknown): void

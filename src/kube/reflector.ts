@@ -3,6 +3,7 @@ import { type Clock, sleep, systemClock } from '../base/clock.ts'
 import { whyOutlined } from '../base/left-out.ts'
 import type { Random } from '../base/random.ts'
 import { linkedController } from './abort.ts'
+import type { Unfit } from './answers.ts'
 import { ApiError, ConnectionError, isExpired } from './api-error.ts'
 import type { Change } from './change.ts'
 import type { ApiClient } from './client.ts'
@@ -19,7 +20,8 @@ import type { WatchSink } from './watch-stream.ts'
 
 /** Where a reflector gets its objects from. */
 export interface ReflectorSource<T> {
-  list(options: ListOptions, signal: AbortSignal): Promise<ObjectList<T>>
+  /** `unfit`: objects of the page that are of no use. */
+  list(options: ListOptions, signal: AbortSignal): Promise<ObjectList<T> & { unfit?: readonly Unfit[] }>
   watch(options: WatchOptions, sink: WatchSink<T>, signal: AbortSignal): Promise<void>
 }
 
@@ -34,7 +36,7 @@ export function clientSource<T extends KubeObject>(
     // beginning anew for.
     list: (options, signal) => {
       const attempts = options.continue === undefined ? 1 : undefined
-      return client.list(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
+      return client.listFit(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
     },
     watch: (options, sink, signal) => client.watch(ref, { ...which, ...options }, sink, signal),
   }
@@ -241,9 +243,11 @@ export class Reflector<T extends KubeObject> {
     const objects = new Map<string, T>()
     const pages = new PageSize()
     const room = this.#room?.emptied()
+    const unfit: Unfit[] = []
     let options = listOptions(way, this.#replica.version)
     for (;;) {
       const page = await this.#readPage(options, way, pages)
+      unfit.push(...(page.unfit ?? []))
       for (const item of page.items) {
         const key = keyOf(item)
         if (key === '' || !item.metadata?.resourceVersion)
@@ -253,9 +257,20 @@ export class Reflector<T extends KubeObject> {
       }
       const { continue: next, resourceVersion: version } = page.metadata
       if (next) options = { continue: next }
-      else if (version) return { objects, version, room }
-      else throw new BadEvent('a list has no version to watch from')
+      else if (version) {
+        if (unfit[0] !== undefined) this.#keepKnown(unfit, objects, room)
+        return { objects, version, room }
+      } else throw new BadEvent('a list has no version to watch from')
     }
+  }
+
+  /** An object that cannot be read is not gone. */
+  #keepKnown(unfit: readonly Unfit[], objects: Map<string, T>, room: Room<T> | undefined): void {
+    for (const { key } of unfit) {
+      const known = this.#store.get(key)
+      if (known !== undefined) objects.set(key, room?.fit(known, true) ?? known)
+    }
+    this.#observer.unfit?.(unfit.length, unfit[0]?.why ?? '')
   }
 
   /** What is known of it already, so that a list is not a second store. @param room of this list */
@@ -268,7 +283,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   /** A page with as many objects as fit into an answer, where the server makes pages. */
-  async #readPage(options: ListOptions, way: ListWay, pages: PageSize): Promise<ObjectList<T>> {
+  async #readPage(options: ListOptions, way: ListWay, pages: PageSize): ReturnType<ReflectorSource<T>['list']> {
     const isPaged = way === 'paged' || options.continue !== undefined
     for (;;) {
       try {

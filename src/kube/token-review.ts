@@ -1,3 +1,5 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { FieldError } from '../api/field-error.ts'
 import type { UserInfo } from './admission.ts'
 import { ApiError } from './api-error.ts'
@@ -70,7 +72,24 @@ export async function reviewToken(
   return verdictOf(review.status, audiences)
 }
 
+const texts = Type.Array(Type.String())
+const answered = Type.Object({
+  authenticated: Type.Optional(Type.Boolean()),
+  user: Type.Optional(
+    Type.Object({
+      username: Type.Optional(Type.String()),
+      uid: Type.Optional(Type.String()),
+      groups: Type.Optional(texts),
+      extra: Type.Optional(Type.Record(Type.String(), texts)),
+    }),
+  ),
+  audiences: Type.Optional(texts),
+  error: Type.Optional(Type.String()),
+})
+
 export function verdictOf(status: TokenReviewStatus | undefined, audiences: readonly string[]): TokenVerdict {
+  if (status !== undefined && !Value.Check(answered, status))
+    return { refused: 'the answer of the server is none to a TokenReview' }
   if (status?.authenticated !== true) return { refused: status?.error || 'the token is not valid' }
   const { user } = status
   if (!user?.username) return { refused: 'the server says that the token is valid, and not whose it is' }

@@ -1,8 +1,9 @@
 import { mebibyte } from '../base/bytes.ts'
+import { readEvent, type WatchEvent } from './answers.ts'
 import { ApiError, ConnectionError } from './api-error.ts'
 import type { Caller } from './caller.ts'
 import { LineCutter, LineTooLong } from './json-lines.ts'
-import { apiVersionOf, type KubeObject, type ResourceRef, type Status } from './objects.ts'
+import { apiVersionOf, type KubeObject, type ResourceRef } from './objects.ts'
 import { type WatchOptions, watchRequest } from './requests.ts'
 
 export interface WatchSink<T> {
@@ -32,8 +33,8 @@ export async function runWatch<T extends KubeObject>(
   const apiVersion = apiVersionOf(ref)
   const take = (line: string) => {
     const event = parseEvent<T>(line, context)
-    if (event.type === 'ERROR') throw new ApiError(event.object.code ?? 500, event.object, context)
-    if (event.type === 'BOOKMARK') return sink.bookmark?.(event.object.metadata?.resourceVersion ?? '')
+    if (event.type === 'ERROR') throw new ApiError(event.status.code ?? 500, event.status, context)
+    if (event.type === 'BOOKMARK') return sink.bookmark?.(event.version)
     event.object.apiVersion ??= apiVersion
     event.object.kind ??= ref.kind
     sink.changed(event.type, event.object)
@@ -52,22 +53,12 @@ export async function runWatch<T extends KubeObject>(
     throw new ConnectionError('BROKEN', context, `the watch ended after ${lines.held} bytes of a line`)
 }
 
-type ParsedEvent<T> =
-  | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: T }
-  | { type: 'BOOKMARK'; object: KubeObject }
-  | { type: 'ERROR'; object: Status }
-
-const types = new Set(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'])
-
-function parseEvent<T>(line: string, context: { verb: string; path: string }): ParsedEvent<T> {
+function parseEvent<T extends KubeObject>(line: string, context: { verb: string; path: string }): WatchEvent<T> {
   let event: unknown
   try {
     event = JSON.parse(line)
   } catch (cause) {
     throw new ConnectionError('NOT_JSON', context, JSON.stringify(line.slice(0, 80)), { cause })
   }
-  const { type, object } = (event ?? {}) as { type?: unknown; object?: unknown }
-  if (typeof type !== 'string' || !types.has(type) || typeof object !== 'object' || object === null)
-    throw new ConnectionError('NOT_JSON', context, `no event of a watch: ${JSON.stringify(line.slice(0, 80))}`)
-  return event as ParsedEvent<T>
+  return readEvent(event, context)
 }

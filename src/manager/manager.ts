@@ -444,6 +444,11 @@ const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
     logTrouble(logger, err, { err, resource: plural, retryMs: delay }, 'a list or watch failed; it is tried again'),
   handlerFailed: (handler, { key }, err) =>
     logger.error({ err, resource: plural, handler, object: key }, 'a handler of changes failed'),
+  unfit: (count, reason) =>
+    logger.error(
+      { resource: plural, count, reason },
+      'objects that the API server listed are none: they stay as they were known, and all others are taken',
+    ),
   indexFailed: (index, key, err) =>
     logger.error({ err, resource: plural, index, object: key }, 'an object could not be indexed'),
 })
