@@ -20,7 +20,7 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
     ...logProblems(given),
     ...(given.auditOnly && given.containers === undefined ? ['--audit-only needs --containers <file>'] : []),
     ...(!given.auditOnly && given.containers !== undefined
-      ? ['--containers is for --audit-only; without it containerd is asked']
+      ? ['--containers works only with --audit-only; otherwise the agent asks the container runtime']
       : []),
     ...(given.policies !== undefined ? standaloneProblems(given) : []),
   ]
@@ -41,7 +41,7 @@ function standaloneProblems({ auditOnly, kubeconfig, context, namespace, manager
   const ofCluster = { '--namespace': namespace, '--manager': manager[0], '--manager-ca': managerCa }
   return Object.entries({ ...others, ...ofCluster })
     .filter(([, value]) => value !== undefined)
-    .map(([option]) => `--policies is for a node without a cluster, so there is no ${option}`)
+    .map(([option]) => `--policies is for a node without a cluster, so it excludes ${option}`)
 }
 
 function auditOnly(given: AgentArguments, { request, metadata }: Checked): Promise<number> {

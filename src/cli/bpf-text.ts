@@ -16,7 +16,11 @@ export function bpfText(profile: BpfProfile): string {
   const { allowed, unlisted } = profile
   if (allowed !== undefined && unlisted !== undefined) return listText(allowed, unlisted, profile)
   const parts = [
-    [profile.mode === 'complain' ? 'all is let through, and reported' : 'all is let through but what follows'],
+    [
+      profile.mode === 'complain'
+        ? 'all is allowed, and violations of these rules are reported'
+        : 'all is allowed except the following',
+    ],
     files(profile),
     mounts(profile),
     capabilities(profile),
@@ -52,7 +56,7 @@ function listText(
     ...paths.map(({ path, permissions }) => [path, words(permissions)]),
   ]
   return paragraphs([
-    [`all is ${unlisted.deny ? 'refused' : 'let through'} and reported but what follows`],
+    [`everything except the following is ${unlisted.deny ? 'refused' : 'allowed'} and reported`],
     [...table(['PATH', 'ALLOWED'], files), ...size('paths', automaton)],
     table(
       ['MOUNT AT', 'TYPE', 'FLAGS'],
@@ -69,7 +73,7 @@ function listText(
     ),
     ptraces.map(
       ({ permissions, external = false }) =>
-        `ptrace: ${permissions.join(' ')} ${external ? 'also outside' : 'within the container'}`,
+        `ptrace: ${permissions.join(' ')} ${external ? 'also outside the container' : 'within the container'}`,
     ),
   ])
 }
@@ -177,7 +181,7 @@ function referenceText(reference: EgressReference): string {
 
 function others({ ptrace, userns, userfaultfd, bpf, blockDevices }: BpfProfile): string[] {
   const lines = (ptrace?.rules ?? []).map((rule) => {
-    const peer = rule.scope === 'outside' ? 'processes outside of the container' : 'all processes'
+    const peer = rule.scope === 'outside' ? 'processes outside the container' : 'all processes'
     return `ptrace ${words(rule.access)} with ${peer}: ${verdict(rule)}`
   })
   if (userns !== undefined) lines.push(`user namespaces: ${verdict(userns)}`)

@@ -43,10 +43,7 @@ export async function apiServerThere(
     for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.longest)) {
       const reason = await client.version({ signal, attempts: 1, deadline: patience }).then(() => undefined, reasonOf)
       if (reason === undefined) return
-      logger.warn(
-        { url: connection.origin, reason, retryMs: delay },
-        'the API server does not answer; it is asked again',
-      )
+      logger.warn({ url: connection.origin, reason, retryMs: delay }, 'the API server does not answer; retrying')
       await pause(delay, undefined, { signal })
     }
   } finally {

@@ -40,6 +40,6 @@ function paragraph(rule: string, skips: readonly Skipped[], all: readonly string
   const reasons = skips.map(({ enforcer, reason }) => `  ${enforcer}: ${printable(reason)}`)
   const by = new Set<string>(skips.map(({ enforcer }) => enforcer))
   const carriedByNone = all.length > 1 && all.every((enforcer) => by.has(enforcer))
-  const mark = carriedByNone ? `  ${paint('yellow', 'no enforcer of this policy carries it')}` : ''
+  const mark = carriedByNone ? `  ${paint('yellow', 'no enforcer of this policy enforces it')}` : ''
   return [`${printable(rule)}${mark}`, ...reasons].join('\n')
 }

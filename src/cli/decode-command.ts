@@ -62,9 +62,10 @@ const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 const longestShown = 200
 
 const hints: Record<DecodeArguments['source'], string> = {
-  auditlog: 'auditlog is audit.log, dmesg, kern.log or journalctl; --all shows those of other profiles',
-  kmsg: 'kmsg is what /dev/kmsg gives; for dmesg, kern.log and journalctl leave out --source',
-  record: 'record is what the BPF ring gives',
+  auditlog:
+    'the format auditlog fits audit.log, dmesg, kern.log and journalctl; --all also prints events of other profiles',
+  kmsg: 'the format kmsg fits /dev/kmsg; for dmesg, kern.log and journalctl leave out --source',
+  record: 'the format record fits the BPF ring',
 }
 
 class Decoder {
@@ -100,7 +101,7 @@ class Decoder {
     if (this.#written + this.undecodable > 0 || this.#before === 0) return
     const [what, hint] = [this.#format === 'record' ? 'records' : 'lines', hints[this.#format]]
     process.stderr.write(
-      `${printable(this.name)}: ${this.#before} ${what}, and no violation of vArmor's profiles among them: ${hint}\n`,
+      `${printable(this.name)}: ${this.#before} ${what}, but no violation of vArmor's profiles: ${hint}\n`,
     )
   }
 

@@ -64,7 +64,7 @@ class Look implements DocumentShape {
       else keys.add(key.value)
       values += this.valuesOf(key) + this.valuesOf(value)
       if (isScalar(key) && typeof key.value === 'symbol' && !this.#isMergeable(value))
-        this.#found('a merge key must name a map, or list maps; give it one, or remove it', key)
+        this.#found('a merge key needs a map or a list of maps as its value; change the value, or remove the key', key)
     }
     return values
   }
@@ -78,21 +78,21 @@ class Look implements DocumentShape {
   #ofAlias(alias: Alias): number {
     const anchored = this.#anchors.get(alias.source)
     if (anchored === undefined) {
-      this.#found(`no &${alias.source} comes before the alias *${alias.source}; write out what is meant`, alias)
+      this.#found(`the alias *${alias.source} has no anchor &${alias.source} before it; write out the value`, alias)
       return 1
     }
     const { node, values } = anchored
     this.aliased.set(alias, node)
     if (values === undefined) {
-      this.#found('an alias stands for something that it is itself a part of', alias)
+      this.#found('an alias refers to a value that contains the alias; write out the value', alias)
       return 1
     }
     if (++this.#aliases === MAX_ALIASES + 1)
-      this.#found(`has more than ${MAX_ALIASES} aliases; write out what they stand for`, alias)
+      this.#found(`has more than ${MAX_ALIASES} aliases; write out their values`, alias)
     const before = this.#values
     this.#values += values
     if (before <= MAX_ALIASED && this.#values > MAX_ALIASED)
-      this.#found(`its aliases stand for more than ${MAX_ALIASED} values; use fewer, or split the file`, alias)
+      this.#found(`its aliases expand to more than ${MAX_ALIASED} values; use fewer, or split the file`, alias)
     return values
   }
 

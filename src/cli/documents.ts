@@ -98,7 +98,7 @@ function readDocument(
   else if (value.value !== null) {
     for (const { object, item, path } of unpack(value.value)) {
       const at = { ...origin, ...(item !== undefined && { item }) }
-      if (!isObject(object)) errors.add(() => ({ ...at, ...place(path), problem: 'is no object with a kind' }))
+      if (!isObject(object)) errors.add(() => ({ ...at, ...place(path), problem: 'is not an object with a kind' }))
       else objects.push({ ...at, value: object, place: (field) => place(joinPath(path, field)) })
     }
   }

@@ -88,7 +88,7 @@ function isForeign({ apiVersion, kind }: Record<string, unknown>): boolean {
 function unknownKind(kind: unknown): FieldError {
   if (kind === undefined) return { code: 'REQUIRED', path: 'kind', problem: 'an object needs a kind' }
   const nearest = typeof kind === 'string' ? nearestName(kind, kinds) : undefined
-  const problem = 'is no kind of crd.varmor.org'
+  const problem = 'is not a kind of crd.varmor.org'
   return {
     code: 'NOT_ALLOWED',
     path: 'kind',

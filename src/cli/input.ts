@@ -36,7 +36,7 @@ async function readBytes(stream: Readable, most: number): Promise<Buffer> {
 const reasons: Record<string, string> = {
   ENOENT: 'there is no such file',
   EISDIR: 'is a directory; name the files in it',
-  EACCES: 'may not be read',
+  EACCES: 'cannot be read: permission denied',
 }
 
 /** What the system refused, not a bug. */
@@ -56,7 +56,7 @@ export function decode(bytes: Buffer): string {
   }
   const nul = bytes.indexOf(0)
   if (nul >= 0)
-    throw new InputError(`line ${lineAt(bytes, nul)} holds a NUL byte, as no YAML does: is it a binary file?`)
+    throw new InputError(`line ${lineAt(bytes, nul)} holds a NUL byte, so this is not YAML: is it a binary file?`)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // drops a byte order mark
   } catch {

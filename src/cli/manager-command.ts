@@ -64,9 +64,7 @@ export async function managerCommand(given: ManagerArguments): Promise<number> {
     return misuse
   }
   if (given.webhookClientNames !== undefined && given.webhookClientCa === undefined) {
-    process.stderr.write(
-      'error: --webhook-client-names needs --webhook-client-ca, whose certificates have these names\n',
-    )
+    process.stderr.write('error: --webhook-client-names needs --webhook-client-ca, the CA of these certificates\n')
     return misuse
   }
   const connection = connect({

@@ -7,10 +7,10 @@ export function parseMetadata(
   json = process.env['AUDIT_EVENT_METADATA'] || '{}',
 ): { ok: true; value: Metadata } | { ok: false; problem: string } {
   const value = parsedObject(json)
-  if (value === undefined) return { ok: false, problem: `AUDIT_EVENT_METADATA is no JSON object: ${json}` }
+  if (value === undefined) return { ok: false, problem: `AUDIT_EVENT_METADATA is not a JSON object: ${json}` }
   for (const pair of text.split(',').filter((part) => part !== '')) {
     const at = pair.indexOf('=')
-    if (at <= 0) return { ok: false, problem: `no pair KEY=VALUE in the metadata: "${pair}"` }
+    if (at <= 0) return { ok: false, problem: `--metadata has "${pair}", which is not KEY=VALUE` }
     value[pair.slice(0, at).trim()] = pair.slice(at + 1).trim()
   }
   return { ok: true, value: { ...value } }

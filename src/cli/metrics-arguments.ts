@@ -12,7 +12,7 @@ export interface MetricsArguments {
 /** What is wrong with them together. */
 export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {
   if ((metricsCert === undefined) === (metricsKey === undefined)) return undefined
-  return '--metrics-cert and --metrics-key go together: metrics by TLS need both'
+  return '--metrics-cert and --metrics-key must be given together: metrics over TLS need both'
 }
 
 /** Where and how metrics are served. */

@@ -32,26 +32,34 @@ function fileOption(): Option {
 }
 
 function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print').choices(formats).default('text')
+  return new Option('-o, --output <format>', 'output format').choices(formats).default('text')
 }
 
 function installNamespaceOption(): Option {
-  const description = 'where vArmor is installed; part of the profile names of cluster policies'
+  const description = 'namespace where vArmor is installed; part of the profile names of cluster policies'
   return new Option('--install-namespace <namespace>', description).default('varmor')
 }
 
 function addCompile(varmor: Command): void {
   varmor
     .command('compile')
-    .description('print exactly what each enforcer loads for the policies of a manifest, and what is skipped and why')
+    .description(
+      'print exactly what each enforcer loads for the policies of a manifest, and which rules are skipped and why',
+    )
     .addOption(fileOption())
     .addOption(
-      new Option('--enforcer <enforcer...>', "compile for these instead of the policy's own").argParser(readEnforcers),
+      new Option('--enforcer <enforcer...>', 'compile for these enforcers instead of those of the policy').argParser(
+        readEnforcers,
+      ),
     )
-    .addOption(new Option('--apparmor-parser <version>', 'for which AppArmor').choices(['3.0', '4.0']).default('3.0'))
+    .addOption(
+      new Option('--apparmor-parser <version>', 'AppArmor version to compile for')
+        .choices(['3.0', '4.0'])
+        .default('3.0'),
+    )
     .addOption(installNamespaceOption())
     .addOption(outputOption())
-    .addHelpText('after', '\nExit status: 0 done; 1 the input has errors, all of which are listed; 2 misuse.')
+    .addHelpText('after', '\nExit status: 0 done; 1 the input has errors (all are listed); 2 misuse.')
     .action(async (given) => {
       const { compileCommand } = await import('./compile-command.ts')
       process.exitCode = await compileCommand(given)
@@ -61,11 +69,11 @@ function addCompile(varmor: Command): void {
 function addValidate(varmor: Command): void {
   varmor
     .command('validate')
-    .description('check the policies of a manifest, and list every error with its place')
+    .description('check the policies of a manifest, and list every error with its line and column')
     .addOption(fileOption())
     .addOption(installNamespaceOption())
     .addOption(outputOption())
-    .addHelpText('after', '\nExit status: 0 all are valid; 1 one is not; 2 misuse.')
+    .addHelpText('after', '\nExit status: 0 all policies are valid; 1 a policy is invalid; 2 misuse.')
     .action(async (given) => {
       const { validateCommand } = await import('./validate-command.ts')
       process.exitCode = await validateCommand(given)
@@ -75,8 +83,8 @@ function addValidate(varmor: Command): void {
 function addRules(varmor: Command): void {
   varmor
     .command('rules')
-    .description('list the built-in rules, or explain some of them')
-    .argument('[name...]', 'names of rules, in any case, with - or _')
+    .description('list the built-in rules, or explain the named rules')
+    .argument('[name...]', 'names of rules, in upper or lower case, with - or _')
     .addOption(outputOption())
     .action(async (names, given) => {
       const { rulesCommand } = await import('./rules-command.ts')
@@ -87,20 +95,23 @@ function addRules(varmor: Command): void {
 function addDecode(varmor: Command): void {
   varmor
     .command('decode')
-    .description('print the violations that are in an audit log; what cannot be decoded goes to standard error')
+    .description('print the violations of an audit log; records that cannot be decoded go to standard error')
     .argument('[file]', 'log to read; - is standard input', '-')
     .addOption(
       new Option(
         '--source <kind>',
-        'auditlog: audit.log, dmesg, kern.log, journalctl; kmsg: what /dev/kmsg gives; record: of the BPF ring',
+        'format of the log: auditlog (audit.log, dmesg, kern.log, journalctl), kmsg (/dev/kmsg) or record (BPF ring)',
       )
         .choices(['auditlog', 'kmsg', 'record'])
         .default('auditlog'),
     )
-    .option('--containers <file>', 'containers and policies of the node, as JSON')
-    .option('--all', 'also events of profiles that are not of vArmor', false)
-    .option('--boot-time <seconds>', 'when the node was started (unix time), for BPF records', readCount)
-    .addHelpText('after', '\nExit status: 0 done; 1 a line could not be decoded or a file not be read; 2 misuse.')
+    .option('--containers <file>', 'JSON file of the containers and policies of the node')
+    .option('--all', 'also print events of profiles that do not belong to vArmor', false)
+    .option('--boot-time <seconds>', 'Unix time when the node started, for BPF records', readCount)
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done; 1 a record could not be decoded, or a file could not be read; 2 misuse.',
+    )
     .action(async (file, given) => {
       const { decodeCommand } = await import('./decode-command.ts')
       process.exitCode = await decodeCommand(file, given)
@@ -110,28 +121,32 @@ function addDecode(varmor: Command): void {
 function addLogs(varmor: Command): void {
   varmor
     .command('logs')
-    .description('print the violations of this node, one readable line each, from its log and the rotated files of it')
+    .description('print the violations of this node, one readable line each, from its log and its rotated files')
     .option('--file <file>', 'log that the agent writes', '/var/log/varmor/violations.log')
-    .option('--digest', 'its digest instead: of each container and minute the first of each kind, and how many', false)
-    .option('-f, --follow', 'go on with what is written, over rotations, until Ctrl-C', false)
+    .option(
+      '--digest',
+      'print the digest instead: for each container and minute, the first event of each kind and a count',
+      false,
+    )
+    .option('-f, --follow', 'keep printing new violations, across rotations, until Ctrl-C', false)
     .option('--since <duration>', 'only violations of the last 90s, 10m, 1h30m, 2d', readDuration)
-    .option('--tail <count>', 'begin with the last so many of them; 0: only new ones', readAmount)
-    .option('-n, --namespace <name>', 'only of its pods, and of what may be')
-    .option('--pod <name>', 'only of this pod')
-    .option('--policy <name>', 'only against this policy: NAME or NAMESPACE/NAME')
-    .option('--action <action...>', 'only DENIED, AUDIT or ALLOWED', readActions)
+    .option('--tail <count>', 'start with the last COUNT violations; 0 = only new violations', readAmount)
+    .option('-n, --namespace <name>', 'only violations of pods in this namespace, or that may be of such pods')
+    .option('--pod <name>', 'only violations of this pod')
+    .option('--policy <name>', 'only violations of this policy: NAME or NAMESPACE/NAME')
+    .option('--action <action...>', 'only these actions: DENIED, AUDIT or ALLOWED', readActions)
     .addOption(
-      new Option('-o, --output <format>', 'how to print; json: the lines as they are')
+      new Option('-o, --output <format>', 'output format; json = the lines as they are in the log')
         .choices(['text', 'json'])
         .default('text'),
     )
     .addHelpText(
       'after',
       `
-Names may have * for any characters. A line about lost events passes all filters but --since. A line of numbers, of events that were
-held back or in the digest, has no policy and no action, and passes --policy and --action. With --namespace a violation of no known
-pod is shown where its policy is of that namespace, or of the whole cluster.
-Exit status: 0 done; 1 a line is no violation, or the log cannot be read; 2 misuse.`,
+Names may contain * for any characters. A line about lost events passes all filters except --since. A line that counts events, held
+back or in the digest, has no policy and no action, so it passes --policy and --action. With --namespace, a violation whose pod is
+unknown is shown if its policy belongs to that namespace or to the whole cluster.
+Exit status: 0 done; 1 a line is not a violation, or the log cannot be read; 2 misuse.`,
     )
     .action(async (given) => {
       const { logsCommand } = await import('./logs/logs-command.ts')
@@ -156,7 +171,7 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
     const parsed = parseEnforcers(part.trim())
     if (parsed.ok) return parsed.enforcers
     const hint = parsed.nearest === undefined ? '' : ` Did you mean ${parsed.nearest}?`
-    throw new InvalidArgumentError(`${JSON.stringify(parsed.rest)} is no enforcer.${hint}`)
+    throw new InvalidArgumentError(`${JSON.stringify(parsed.rest)} is not an enforcer.${hint}`)
   })
   const kernel = named.filter((name) => name !== 'NetworkProxy')
   if (kernel.length < named.length) throw new InvalidArgumentError('NetworkProxy loads nothing into the kernel.')
@@ -169,7 +184,7 @@ function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   const role = ['manager', 'agent', 'uninstall'].includes(name) && varmor.commands.find((each) => each.name() === name)
   if (!role) return [...given]
   const { args, ignored } = readLikeGo(role.options, rest)
-  for (const flag of ignored) process.stderr.write(`warning: ${printable(flag)} means nothing to varmor ${name}\n`)
+  for (const flag of ignored) process.stderr.write(`warning: ${printable(flag)} has no effect on varmor ${name}\n`)
   return [name, ...args]
 }
 

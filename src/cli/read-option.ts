@@ -4,13 +4,13 @@ import { InvalidArgumentError } from 'commander'
 
 /** A whole number from 1 on. */
 export function readCount(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.')
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 1 or more.')
   return Number(text)
 }
 
 /** A whole number from 0 on. */
 export function readAmount(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 on.')
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 0 or more.')
   return Number(text)
 }
 
@@ -31,7 +31,7 @@ const sizePattern = /^([1-9]\d{0,5})([MG])$/
 /** The size of a file, such as `10M`: in MiB or GiB. */
 export function readSize(text: string): `${number}M` | `${number}G` {
   const [, count, unit] = sizePattern.exec(text.toUpperCase()) ?? []
-  if (count === undefined) throw new InvalidArgumentError('It must be a size from 1M on, such as 10M or 2G.')
+  if (count === undefined) throw new InvalidArgumentError('It must be a size of 1M or more, such as 10M or 2G.')
   return unit === 'M' ? `${Number(count)}M` : `${Number(count)}G`
 }
 
@@ -64,7 +64,7 @@ export function readRecordsRate(text: string): { rate: number; burst: number } {
   const [, rate = '', burst] = /^(\d{1,6}(?:\.\d{1,3})?)(?:\/([1-9]\d{0,5}))?$/.exec(text) ?? []
   if (rate === '' || Number(rate) < 0.001)
     throw new InvalidArgumentError(
-      'It must be RATE or RATE/BURST, such as 100 or 100/1000: a number from 0.001 to 999999, and a whole number from 1 on.',
+      'It must be RATE or RATE/BURST, such as 100 or 100/1000: a number from 0.001 to 999999, and a whole number of 1 or more.',
     )
   return { rate: Number(rate), burst: burst === undefined ? Math.max(1, Math.ceil(Number(rate))) : Number(burst) }
 }
@@ -87,7 +87,7 @@ const actions = ['DENIED', 'AUDIT', 'ALLOWED']
 export function readActions(text: string, before: string[] = []): string[] {
   const named = text.split(',').map((name) => name.trim().toUpperCase())
   if (!named.every((name) => actions.includes(name)))
-    throw new InvalidArgumentError(`It must be ${actions.join(', ')}, or some of them with commas.`)
+    throw new InvalidArgumentError(`It must be ${actions.join(', ')}, or several of these, separated by commas.`)
   return [...before, ...named]
 }
 
@@ -99,7 +99,7 @@ export function readVerbosity(text: string): number {
 /** 0: any that is free. */
 export function readPort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
-    throw new InvalidArgumentError('It must be a port from 1 to 65535, or 0 for any that is free.')
+    throw new InvalidArgumentError('It must be a port from 1 to 65535, or 0 for any free port.')
   return Number(text)
 }
 
@@ -134,7 +134,7 @@ export const zeroIs =
 export function readOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
-    throw new InvalidArgumentError('It must be https://HOST or https://HOST:PORT, and nothing behind it.')
+    throw new InvalidArgumentError('It must be https://HOST or https://HOST:PORT, without a path.')
   return text.replace(/\/$/, '')
 }
 
@@ -162,7 +162,7 @@ export function readNamespaces(text: string, before: string[] = []): string[] {
   const names = readNames(text)
   if (!names.every((name) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)))
     throw new InvalidArgumentError(
-      'It must be names of namespaces: lower case letters, digits and -, with commas between them.',
+      'It must be names of namespaces (lower case letters, digits and -), separated by commas.',
     )
   return [...before, ...names]
 }
@@ -177,6 +177,6 @@ export function readLabels(text: string, before: Record<string, string> = {}): R
 /** `KEY=VALUE` of a label, or nothing. */
 export function readLabel(text: string): string {
   if (text !== '' && !/^[^=\s]+=[^=\s]+$/.test(text))
-    throw new InvalidArgumentError('It must be KEY=VALUE, or nothing for all workloads.')
+    throw new InvalidArgumentError('It must be KEY=VALUE, or empty for all workloads.')
   return text
 }

@@ -30,23 +30,20 @@ export async function runRole(role: Role, { name, logger, signals, patience = 25
   try {
     await Promise.race([role.start(), ending])
     const signal = await ending
-    logger.info({ signal }, `the ${name} is ending`)
+    logger.info({ signal }, `the ${name} is stopping`)
     const late = limit(patience, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
-    if (how === 'done') logger.info({}, `the ${name} has ended`)
+    if (how === 'done') logger.info({}, `the ${name} has stopped`)
     else if (how === 'told again')
-      logger.error(
-        { status: role.status },
-        `the ${name} ends at once, as a second signal says; what was under way is lost`,
-      )
+      logger.error({ status: role.status }, `a second signal stopped the ${name} at once; unfinished work is lost`)
     else
       logger.error(
         { durationMs: patience, status: role.status },
-        `the ${name} did not end in time; what was under way is lost`,
+        `the ${name} did not stop in time; unfinished work is lost`,
       )
     return how === 'done' ? 0 : 1
   } catch (error) {
-    logger.error(fieldsOf(error), `the ${name} cannot go on`)
+    logger.error(fieldsOf(error), `the ${name} failed and stops`)
     const late = limit(patience, signalled(signals))
     await Promise.race([role.stop().catch(() => undefined), late.over]).finally(late.cancel)
     return 1

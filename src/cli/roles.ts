@@ -27,29 +27,27 @@ import {
 // load the room for every command.
 
 export const untilSignal = `
-SIGTERM and SIGINT end it in order; a second one at once. SIGUSR1 logs how it stands.
-Exit status: 0 a signal ended it; 1 it could not start, go on, or end in time; 2 misuse.`
+SIGTERM or SIGINT stops it in order; a second signal stops it at once. SIGUSR1 logs its status.
+Exit status: 0 a signal stopped it; 1 it could not start, continue or stop in time; 2 misuse.`
 
 function clusterOptions(command: Command): Command {
   return command
     .option(
       '--kubeconfig <file>',
-      'of the cluster; default: $KUBECONFIG, the service account of the pod, ~/.kube/config',
+      'kubeconfig of the cluster; default: $KUBECONFIG, else the service account of the pod, else ~/.kube/config',
     )
-    .option('--context <name>', 'of the kubeconfig, instead of its current one')
+    .option('--context <name>', 'context of the kubeconfig; default: its current context')
     .option(
       '--namespace <namespace>',
-      'where vArmor is installed; default: $POD_NAMESPACE, the namespace of the pod, varmor',
+      'namespace where vArmor is installed; default: $POD_NAMESPACE, else the namespace of the pod, else varmor',
       readDnsName,
     )
 }
 
-const logFormatOption = (): Option => new Option('--logFormat <format>', 'of the log').choices(['text', 'json'])
+const logFormatOption = (): Option => new Option('--logFormat <format>', 'format of the log').choices(['text', 'json'])
 
 export function logOptions(command: Command, format: Option = logFormatOption().default('text')): Command {
-  return command
-    .addOption(format)
-    .option('-v, --verbosity <level>', 'from 1 on the log has what helps to find a mistake', readVerbosity, 0)
+  return command.addOption(format).option('-v, --verbosity <level>', '1 or more adds debug messages', readVerbosity, 0)
 }
 
 /** A port that upstream's chart gives in the environment. */
@@ -58,133 +56,172 @@ const port = (flag: string, what: string, variable: string, fallback: number): O
 
 function metricsOptions(command: Command): Command {
   return command
-    .option('--enableMetrics', 'serve metrics for Prometheus', false)
-    .addOption(port('--metrics-port', 'of the metrics', 'METRICS_SERVICE_PORT', 8081))
-    .option('--metrics-cert <file>', 'PEM; metrics by TLS instead of plain HTTP; read again when it is renewed')
-    .option('--metrics-key <file>', 'of that certificate')
+    .option('--enableMetrics', 'serve Prometheus metrics', false)
+    .addOption(port('--metrics-port', 'port that serves metrics', 'METRICS_SERVICE_PORT', 8081))
+    .option(
+      '--metrics-cert <file>',
+      'PEM file of a certificate; serve metrics over TLS instead of plain HTTP; reloaded when it changes',
+    )
+    .option('--metrics-key <file>', 'PEM file of the key of that certificate')
 }
 
 export function addManager(varmor: Command): void {
   const manager = varmor
     .command('manager')
-    .description('make policies of a cluster into profiles, follow how nodes load them, and put pods into them')
+    .description('compile the policies of a cluster into profiles, track how nodes load them, and confine pods in them')
   clusterOptions(manager)
-    .option('--identity <name>', 'which manager this is; default: $POD_NAME, host name and process')
-    .option('--host <address>', 'where it listens; default: all addresses')
-    .addOption(port('--webhook-port', 'of the webhooks', 'WEBHOOK_SERVICE_PORT', 3443))
-    .addOption(port('--status-port', "of the agents' reports", 'STATUS_SERVICE_PORT', 8080))
+    .option(
+      '--identity <name>',
+      'name of this manager among the managers; default: $POD_NAME, else host name and process id',
+    )
+    .option('--host <address>', 'address to listen on; default: all addresses')
+    .addOption(port('--webhook-port', 'port of the webhooks', 'WEBHOOK_SERVICE_PORT', 3443))
+    .addOption(port('--status-port', "port that receives the agents' reports", 'STATUS_SERVICE_PORT', 8080))
     .option(
       '--webhook-service <name>',
-      'Service by which the API server finds the webhooks',
+      'Service through which the API server reaches the webhooks',
       readDnsName,
       'varmor-webhook-svc',
     )
-    .option('--status-service <name>', 'Service by which agents find the managers', readDnsName, 'varmor-status-svc')
+    .option(
+      '--status-service <name>',
+      'Service through which agents reach the managers',
+      readDnsName,
+      'varmor-status-svc',
+    )
     .option(
       '--webhook-url <url>',
-      'https://HOST[:PORT] instead of the Service, for a manager outside of the cluster',
+      'https://HOST[:PORT] of the webhooks instead of the Service, for a manager outside the cluster',
       readOrigin,
     )
     .option(
       '--certificates <folder>',
-      'with tls.crt, tls.key and ca.crt that somebody else renews; default: managers have an authority of their own',
+      'folder with tls.crt, tls.key and ca.crt that another program renews; default: managers run their own CA',
     )
-    .option('--name <names>', 'further names and addresses in its certificate', readNames, [])
-    .option('--webhookMatchLabel <label>', 'KEY=VALUE that opts a workload in; empty: all', readLabel, defaultOptIn)
+    .option('--name <names>', 'additional DNS names and addresses in its certificate', readNames, [])
+    .option(
+      '--webhookMatchLabel <label>',
+      'label KEY=VALUE that opts a workload in; empty: all workloads',
+      readLabel,
+      defaultOptIn,
+    )
     .addOption(
       new Option(
         '--webhookFailurePolicy <policy>',
-        'whether workloads come up while no manager answers: Ignore lets them',
+        'what the API server does with pods while no manager answers: Ignore admits them, Fail rejects them',
       )
         .choices(['Ignore', 'Fail'])
         .default('Ignore'),
     )
     .option(
       '--webhookExemptNamespaces <names>',
-      'namespaces whose pods come up without a manager, and are put into no profile',
+      'namespaces whose pods start without a manager and get no profile',
       readNamespaces,
       [],
     )
-    .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
+    .option('--webhookTimeout <seconds>', 'seconds that the API server waits for a webhook', readCount, 10)
     .option(
       '--webhook-client-ca <file>',
-      'PEM; take reviews only from clients with a certificate of these authorities; read again when it changes',
+      'PEM file of CAs; accept reviews only from clients with a certificate of these CAs; reloaded when it changes',
     )
     .option(
       '--webhook-client-names <names>',
-      'common or DNS names, one of which that certificate must have; default: any certificate',
+      'common or DNS names; the client certificate must have one of these; default: any certificate of the CAs',
       readNames,
     )
-    .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
-    .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
-    .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
-    .option('--enableBehaviorModeling', 'record what workloads do, for policies of the mode BehaviorModeling', false)
-    .option('--no-generalise', 'models have the names that were seen, and no patterns in place of those that vary')
+    .option(
+      '--bpfExclusiveMode',
+      'leave AppArmor off for containers that BPF confines, once every node has loaded the BPF profile',
+      false,
+    )
+    .option('--confineInitContainers', 'policies that name no containers also confine init containers', false)
+    .option(
+      '--restartExistWorkloads',
+      'restart existing workloads for policies with spec.updateExistingWorkloads',
+      false,
+    )
+    .option(
+      '--enableBehaviorModeling',
+      'record the behaviour of workloads for policies in BehaviorModeling mode',
+      false,
+    )
+    .option('--no-generalise', 'record names exactly as seen; do not replace varying parts by patterns')
     .option(
       '--models-folder <folder>',
-      'where models are kept that are too large for the API server',
+      'folder for models that are too large for the API server',
       '/var/lib/varmor/models',
     )
-    .option('--enableServiceEgressControl', 'BPF rules about Services: find their addresses, and follow them', false)
-    .option('--enablePodEgressControl', 'BPF rules about Pods: find their addresses, and follow them', false)
+    .option(
+      '--enableServiceEgressControl',
+      'enforce BPF egress rules about Services: resolve their addresses and follow changes',
+      false,
+    )
+    .option(
+      '--enablePodEgressControl',
+      'enforce BPF egress rules about Pods: resolve their addresses and follow changes',
+      false,
+    )
     .option(
       '--restarts-in-flight <count>',
-      'workloads that are restarted at a time',
+      'maximum workloads restarted at the same time',
       readCount,
       paces.restartLimits.inFlight,
     )
     .option(
       '--restarts-in-flight-per-namespace <count>',
-      'the same, of one namespace',
+      'maximum workloads of one namespace restarted at the same time',
       readCount,
       paces.restartLimits.inFlightPerNamespace,
     )
     .option(
       '--restarts-per-minute <count>',
-      'restarts that begin in a minute',
+      'maximum restarts started per minute',
       readCount,
       paces.restartLimits.perMinute,
     )
     .option(
       '--restarts-per-minute-per-namespace <count>',
-      'the same, of one namespace',
+      'maximum restarts started per minute in one namespace',
       readCount,
       paces.restartLimits.perMinutePerNamespace,
     )
     .option(
       '--clientRateLimitQPS <rate>',
-      'requests a second to the API server; 0: the default',
+      'maximum requests per second to the API server; 0 = the default',
       zeroIs(paces.requestPace.qps, readRate),
       paces.requestPace.qps,
     )
     .option(
       '--clientRateLimitBurst <count>',
-      'requests at once; 0: the default',
+      'maximum requests to the API server at once; 0 = the default',
       zeroIs(paces.requestPace.burst, readCount),
       paces.requestPace.burst,
     )
-    .option('--agent-user <user>', "of the agents' tokens; default: the service account varmor-agent of the namespace")
-    .option('--token-audience <names>', "that agents' tokens are for; empty: the API server's", readNames)
+    .option(
+      '--agent-user <user>',
+      "user of the agents' tokens; default: the service account varmor-agent of the namespace",
+    )
+    .option('--token-audience <names>', "audience of the agents' tokens; empty: the API server's default", readNames)
     .option(
       '--allow-unbound-tokens',
-      "take agents' tokens that are bound to neither a node nor a pod: each of them speaks for every node",
+      "accept agents' tokens that are bound to neither a node nor a pod; each such token can report for every node",
       false,
     )
     .option(
       '--report-interval <seconds>',
-      'between two reports of an agent with nothing new',
+      'seconds between two reports of an agent without changes',
       readCount,
       paces.reportSeconds,
     )
     .option(
       '--compile-deadline <seconds>',
-      'after which a policy is too costly to compile, and refused',
+      'CPU seconds after which a compilation is stopped and its policy refused',
       readCount,
       compilerDefaults.deadline / 1_000,
     )
     .option(
       '--shutdown-delay <seconds>',
-      'seconds for which a manager answers after SIGTERM, while it is not ready any more; 0 = none',
+      'seconds that a manager still answers after SIGTERM, although not ready; 0 = none',
       readNumber(0, 600),
       10,
     )
@@ -200,101 +237,126 @@ export function addManager(varmor: Command): void {
 export function addAgent(varmor: Command): void {
   const agent = varmor
     .command('agent')
-    .description(
-      'load the profiles of a cluster, or of a folder of policies, on this node, and write its violations to a log',
-    )
+    .description('load the profiles of a cluster, or of a folder of policies, on this node, and log its violations')
   clusterOptions(agent)
-    .option('--audit-only', 'only report: load no profiles, talk to no cluster and no runtime', false)
-    .option('--containers <file>', 'with --audit-only: containers and policies, as JSON; read again when it changes')
-    .option('--policies <folder>', 'of policies, as YAML or JSON files that only root may change: without a cluster')
+    .option('--audit-only', 'only log violations: load no profiles, use no cluster and no container runtime', false)
+    .option('--containers <file>', 'with --audit-only: JSON file of containers and policies; reloaded when it changes')
+    .option(
+      '--policies <folder>',
+      'for a node without a cluster: folder of policies, as YAML or JSON files that only root may change',
+    )
     .option(
       '--policies-state <file>',
-      'with --policies: remembers what is in force, which stays when a file gets a mistake',
+      'with --policies: file that stores the policies in force; they stay when their file becomes invalid',
       '/var/lib/varmor/policies.json',
     )
-    .option('--node-name <name>', 'of this node; default: $NODE_NAME, the host name')
+    .option('--node-name <name>', 'name of this node; default: $NODE_NAME, else the host name')
     .option(
       '--manager <url...>',
       'https://HOST[:PORT] of managers; default: the Service varmor-status-svc',
       readOrigins,
       [],
     )
-    .option('--manager-ca <file>', 'CA of their certificates; default: what they publish in a ConfigMap')
-    .option('--manager-name <name>', 'that their certificates are for, where their URLs have another one')
-    .option('--token-file <file>', 'token that the managers know us by', '/var/run/secrets/tokens/bound-token')
+    .option(
+      '--manager-ca <file>',
+      "CA file for the managers' certificates; default: the CA that they publish in a ConfigMap",
+    )
+    .option('--manager-name <name>', "name in the managers' certificates, if it differs from the host of --manager")
+    .option(
+      '--token-file <file>',
+      'file with the token by which managers authenticate the agent',
+      '/var/run/secrets/tokens/bound-token',
+    )
     .option(
       '--seccomp-dir <folder>',
-      'where the kubelet looks for profiles; default: /var/lib/kubelet/seccomp, with --policies /var/lib/varmor/seccomp',
+      'folder for Seccomp profiles; default: /var/lib/kubelet/seccomp, with --policies /var/lib/varmor/seccomp',
     )
-    .option('--apparmor-dir <folder>', 'where AppArmor profiles are kept', '/etc/apparmor.d')
-    .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
+    .option('--apparmor-dir <folder>', 'folder for AppArmor profiles', '/etc/apparmor.d')
+    .option('--containerd <socket>', 'socket of containerd; it may appear later', '/run/containerd/containerd.sock')
+    .option('--cri <socket>', 'socket of another CRI runtime, such as /run/crio/crio.sock; used instead of containerd')
     .option(
-      '--cri <socket>',
-      'of another runtime, such as /run/crio/crio.sock: it is asked by CRI alone, instead of containerd',
+      '--containerd-namespaces <names>',
+      'with --policies: containerd namespaces to watch for containers',
+      readNames,
+      ['default', 'k8s.io', 'moby'],
     )
-    .option('--containerd-namespaces <names>', 'with --policies: whose containers are looked at', readNames, [
-      'default',
-      'k8s.io',
-      'moby',
-    ])
     .option(
       '--docker-dir <folder>',
-      "with --policies: Docker's, where the names of its containers are",
+      'with --policies: data folder of Docker, to read the names of its containers',
       '/var/lib/docker',
     )
-    .option('--readiness-port <port>', 'where the kubelet asks; default: $AGENT_READINESS_PORT, 9580', readPort)
-    .option('--readiness-host <address>', 'where that listens; default: all addresses')
-    .option('--strict-readiness', 'not ready either while a profile is refused', false)
-    .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor at the end', false)
-    .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
-    .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
-    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 8M)", readRingSize)
+    .option(
+      '--readiness-port <port>',
+      'port of the readiness probe; default: $AGENT_READINESS_PORT, else 9580',
+      readPort,
+    )
+    .option('--readiness-host <address>', 'address that serves the readiness probe; default: all addresses')
+    .option('--strict-readiness', 'also report not ready while this node refuses a profile', false)
+    .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor when the agent stops', false)
+    .option('--removeAllSeccompProfiles', 'remove all Seccomp profiles of vArmor when the agent stops', false)
+    .option(
+      '--unloadAllBpfProfiles',
+      'end all BPF enforcement of vArmor when the agent stops; without this, enforcement continues',
+      false,
+    )
+    .option('--bpfRingSize <size>', 'kernel memory for BPF records of violations (default: 8M)', readRingSize)
     .option(
       '--bpfContainers <count>',
-      'that can be in BPF profiles at once (default: 16383)',
+      'maximum containers confined by BPF at the same time (default: 16383)',
       readNumber(1, MAX_CONTAINERS - 1),
     )
-    .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1024)', readNumber(1, MAX_PROFILES - 2))
-    .option('--bpfProfileMemory <size>', "of the kernel's, that these may have together (default: 128M)", readSize)
+    .option(
+      '--bpfProfiles <count>',
+      'maximum BPF profiles on the node (default: 1024)',
+      readNumber(1, MAX_PROFILES - 2),
+    )
+    .option('--bpfProfileMemory <size>', 'maximum kernel memory of all BPF profiles together (default: 128M)', readSize)
     .option(
       '--bpfRecordsRate <records[/burst]>',
-      'a second, container and kind that BPF records, and at once; of the others their number is logged. Default: all',
+      'most BPF records per second (and burst) for each container and kind; the rest are only counted. Default: no limit',
       readRecordsRate,
     )
     .option(
       '--strictStart',
-      'stop what starts in a container before it is known, until it is; after a crash, the next agent too',
+      'pause new containers until the agent knows them. After an agent crash this also pauses its replacement',
       false,
     )
-    .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
-    .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
-    .option('--log <file>', 'where violations are written', '/var/log/varmor/violations.log')
-    .option('--metadata <k=v,...>', 'added to each violation, over $AUDIT_EVENT_METADATA')
+    .option('--audit-source <kind>', 'source of audit records: multicast, file or kmsg; default: the best that works')
+    .option('--auditLogPaths <paths>', 'audit logs, separated by |; the first that exists is followed')
+    .option('--log <file>', 'file to which violations are written', '/var/log/varmor/violations.log')
+    .option('--metadata <k=v,...>', 'fields added to each violation; they replace those of $AUDIT_EVENT_METADATA')
     .option(
       '--checkpoint <file>',
-      'remembers how far a source was read, so that a restart loses nothing; none: begin anew each time;' +
+      'file that stores how far the source has been read, so that a restart loses nothing; none = do not store it;' +
         ' default: violations.checkpoint.json beside the log',
     )
-    .option('--from-start', 'on the first start, read what the audit log already holds', false)
+    .option('--from-start', 'on the first start, also read the records that the audit log already holds', false)
+    .option('--workers <count>', 'threads that decode records; default: 1, or 2 on 3 or more cores', readCount)
     .option(
-      '--workers <count>',
-      'threads that decode; default: one, or two where there are three cores and more',
-      readCount,
+      '--violationsPodLabels <keys>',
+      'keys of pod labels to add to violations, separated by commas; all = every label',
     )
-    .option('--violationsPodLabels <keys>', 'labels of pods in their violations, with commas between them, or all')
-    .option('--logUntrustedRecords', 'write what processes send as audit records, too, as their violations', false)
-    .option('--violationsMaxSize <size>', 'at which a log is rotated, as 10M or 1G', readSize, '10M')
-    .option('--violationsMaxFiles <count>', 'old files that are kept of a log', readFileCount, 3)
-    .option('--violationsCompress', 'compress old files of a log, but not the newest', false)
-    .option('--violationsMaxTotalSize <size>', 'of all files of a log; default: what size and count give', readSize)
+    .option(
+      '--logUntrustedRecords',
+      'also log audit records that processes send themselves, marked as untrusted',
+      false,
+    )
+    .option('--violationsMaxSize <size>', 'size at which a log is rotated, such as 10M or 1G', readSize, '10M')
+    .option('--violationsMaxFiles <count>', 'maximum rotated files kept for each log', readFileCount, 3)
+    .option('--violationsCompress', 'compress rotated files except the newest', false)
+    .option(
+      '--violationsMaxTotalSize <size>',
+      'maximum size of all files of one log; default: the product of size and count',
+      readSize,
+    )
     .option(
       '--violationsRate <events>',
-      'a second and container that go into the log; of the others the first of each kind in a minute, and their number.' +
-        ' Default: all',
+      'most events per second logged for each container; beyond that, only the first of each kind per minute, and a count.' +
+        ' Default: no limit',
       readEventRate,
     )
-    .option('--status-every <seconds>', 'log the counters this often', readCount)
-    .option('--metrics-host <address>', 'where metrics are served; default: all addresses')
+    .option('--status-every <seconds>', 'interval at which the counters are logged; default: never', readCount)
+    .option('--metrics-host <address>', 'address that serves metrics; default: all addresses')
   metricsOptions(agent)
   logOptions(agent, logFormatOption())
     .addHelpText('after', untilSignal)
@@ -307,21 +369,28 @@ export function addAgent(varmor: Command): void {
 export function addUninstall(varmor: Command): void {
   const command = varmor
     .command('uninstall')
-    .description('remove what vArmor has made in a cluster, with its help or without; the chart does this when it goes')
+    .description(
+      'remove everything vArmor created in the cluster, whether or not its managers still run. `helm uninstall` runs this',
+    )
   clusterOptions(command)
-    .option('--manager-deployment <name>', 'of the managers', readDnsName, 'varmor-manager')
-    .option('--agent-daemonset <name>', 'of the agents', readDnsName, 'varmor-agent')
+    .option('--manager-deployment <name>', 'Deployment of the managers', readDnsName, 'varmor-manager')
+    .option('--agent-daemonset <name>', 'DaemonSet of the agents', readDnsName, 'varmor-agent')
     .option(
       '--of-helm',
-      "remove nothing where Helm has not installed it; for the chart's Job, which others than Helm start at once",
+      "do nothing unless Helm installed the release. The chart's uninstall Job sets this, because kubectl and Argo CD run that Job as soon as they apply it",
       false,
     )
-    .option('--keep-policies', 'leave policies, but nothing that keeps them from being deleted', false)
-    .option('--patience <seconds>', 'for managers that free workloads, and for pods that end', readCount, 60)
+    .option('--keep-policies', 'keep the policies, but remove the finalizers that block their deletion', false)
+    .option(
+      '--patience <seconds>',
+      'seconds to wait for managers to release workloads, and for pods to stop',
+      readCount,
+      60,
+    )
   logOptions(command)
     .addHelpText(
       'after',
-      '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse, or it is elsewhere or not of Helm.',
+      '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse, vArmor is in another namespace, or Helm did not install it.',
     )
     .action(async (given) => {
       const { uninstallCommand } = await import('./uninstall-command.ts')

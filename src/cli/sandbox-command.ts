@@ -50,7 +50,7 @@ function howToUse(sandbox: Sandbox, data: string | undefined): string {
   const bold = (text: string): string => paint(process.stdout)('bold', text)
   const names = sandbox.nodes.map(({ name }) => name)
   const nodes = names.length === 1 ? `one node, ${names[0]}` : `${names.length} nodes, ${names[0]} to ${names.at(-1)}`
-  return `A cluster with vArmor runs at ${sandbox.api.url}: ${nodes}. Its kernel is made up: profiles are recorded, not enforced.
+  return `A cluster with vArmor runs at ${sandbox.api.url}: ${nodes}. Its kernel is simulated: profiles are recorded, not enforced.
 
 In another terminal:
 
@@ -62,7 +62,7 @@ END
     kubectl get varmorpolicies,armorprofiles
     kubectl get pods -o yaml | grep -B1 -A2 seccompProfile
 
-${data === undefined ? 'Everything is gone when it ends; with --data FOLDER it is kept.' : `Objects are kept in ${resolve(data)}.`} Ctrl-C ends it.
+${data === undefined ? 'Objects are deleted when the sandbox stops; --data FOLDER keeps them.' : `Objects are kept in ${resolve(data)}.`} Ctrl-C stops the sandbox.
 `
 }
 

@@ -44,9 +44,9 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
     if (pods.length === 0)
       logger.info(
         {},
-        'what managers and agents made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles may be in force on its node still',
+        'removed everything that managers and agents created in the API server; profiles may remain on nodes whose agent was killed or could not reach the API server',
       )
-    else logger.warn({ pods }, 'these pods still run, and what they have loaded stays until they end')
+    else logger.warn({ pods }, 'these pods still run; the profiles that they loaded stay until they stop')
     return 0
   } catch (error) {
     if (error instanceof ElsewhereError) {
@@ -54,7 +54,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       return misuse
     }
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error
-    process.stderr.write(`error: ${printable(error.message)}; what is left is removed by the same command again\n`)
+    process.stderr.write(`error: ${printable(error.message)}; run the same command again to remove the rest\n`)
     return 1
   } finally {
     await client.close()

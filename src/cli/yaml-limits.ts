@@ -39,7 +39,7 @@ export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: 
     if (depth > MAX_DEPTH) return { at: token.offset, problem: `is nested more than ${MAX_DEPTH} deep` }
     if ('items' in token) {
       if (token.items.length > MAX_ITEMS)
-        return { at: token.offset, problem: `has more than ${MAX_ITEMS} items in one place` }
+        return { at: token.offset, problem: `has more than ${MAX_ITEMS} items in one map or list` }
       for (const { key, value } of token.items) {
         if (key != null) open.push({ token: key, depth: depth + 1 })
         if (value != null) open.push({ token: value, depth: depth + 1 })

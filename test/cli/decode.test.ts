@@ -68,13 +68,8 @@ describe('varmor decode', () => {
       `[   12.345678] ${denial('/a').replace('msg=', '')}`,
       /: 1 lines.*leave out --source/,
     ],
-    [
-      'that is no audit log',
-      [],
-      'hello\nworld\n',
-      /^standard input: 2 lines, and no violation of vArmor's profiles among them: /,
-    ],
-    ['of other profiles alone', [], foreign, /--all shows those of other profiles/],
+    ['that is no audit log', [], 'hello\nworld\n', /^standard input: 2 lines, but no violation of vArmor's profiles: /],
+    ['of other profiles alone', [], foreign, /--all also prints events of other profiles/],
   ] as const)
     it(`says that it has found nothing in a log ${what}`, async () => {
       const run = await varmor(['decode', ...args], input)

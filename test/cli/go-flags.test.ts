@@ -79,7 +79,7 @@ describe('Flags as upstream’s program takes them', () => {
   it('are taken by roles, which say what means nothing to them', async () => {
     const nowhere = { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '', HOME: '/nonexistent' }
     const run = await varmor(['agent', '-enableBpfEnforcer=true', '--unloadAllAaProfiles=true'], '', nowhere)
-    expect(run.stderr).to.match(/^warning: -enableBpfEnforcer=true means nothing to varmor agent\nerror: no cluster/)
+    expect(run.stderr).to.match(/^warning: -enableBpfEnforcer=true has no effect on varmor agent\nerror: no cluster/)
     expect(run.status).to.equal(1)
     expect((await varmor(['compile', '-f=x'], '', nowhere)).stderr).not.to.include('warning')
   })

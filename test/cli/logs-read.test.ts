@@ -211,7 +211,7 @@ describe('a log with its rotated files', () => {
       what: 'xz',
       suffix: '.1.xz',
       bytes: Buffer.alloc(0),
-      says: 'is compressed, and not as .gz; unpack it, and name it with --file FILE',
+      says: 'is compressed, but not with gzip (.gz); unpack it and name it with --file FILE',
     },
   ]
   for (const { what, suffix, bytes, says } of broken)
@@ -224,16 +224,16 @@ describe('a log with its rotated files', () => {
     writeFileSync(`${path}.1.gz`, gzipSync(Buffer.alloc(1_000_000)))
     const [packed] = await listFiles(path)
     expect(await openUnpacked(packed!, 999_999)).to.deep.equal({
-      problem: 'holds more than 999999 bytes; unpack it, and name it with --file FILE',
+      problem: 'holds more than 999999 bytes; unpack it and name it with --file FILE',
     })
   })
 
   const odd = [
-    { what: 'text', text: 'odd\u001b[2J', says: 'is no JSON: odd\\u001b[2J' },
+    { what: 'text', text: 'odd\u001b[2J', says: 'is not JSON: odd\\u001b[2J' },
     { what: 'an empty line', text: '', says: 'is empty' },
     { what: 'other JSON', text: '{"a":1}', says: 'has no event: {"a":1}' },
-    { what: 'a long one, cut', text: 'y'.repeat(500), says: `is no JSON: ${'y'.repeat(200)}…` },
-    { what: 'bytes of no encoding', text: '\ufffd', says: 'is no JSON: \ufffd' },
+    { what: 'a long one, cut', text: 'y'.repeat(500), says: `is not JSON: ${'y'.repeat(200)}…` },
+    { what: 'bytes of no encoding', text: '\ufffd', says: 'is not JSON: \ufffd' },
   ]
   for (const { what, text, says } of odd)
     it(`gives the number of a line that is no violation: ${what}`, async () => {
@@ -246,7 +246,7 @@ describe('a log with its rotated files', () => {
   it('numbers the lines of each file, also when it is read from its end, or in several chunks', async () => {
     writeFileSync(`${path}.1`, `${lines('a')}odd\n`)
     writeFileSync(path, `${line('b').repeat(60_000)}odd\n${lines('c')}`)
-    const said = [`${path}.1: line 2 is no JSON: odd`, `${path}: line 60001 is no JSON: odd`]
+    const said = [`${path}.1: line 2 is not JSON: odd`, `${path}: line 60001 is not JSON: odd`]
     expect((await read()).complaints).to.deep.equal(said)
     const tail = await read(3)
     expect(tail).to.deep.include({ names: ['b', 'c'], complaints: said.slice(1) })
@@ -257,14 +257,14 @@ describe('a log with its rotated files', () => {
     writeFileSync(path, `${lines('a')}${lines('b').trimEnd()}`)
     expect(await read()).to.deep.include({ names: ['a', 'b'], complaints: [] })
     writeFileSync(path, `${lines('a')}{"event":{"na`)
-    expect(await read()).to.deep.include({ names: ['a'], complaints: [`${path}: line 2 is no JSON: {"event":{"na`] })
+    expect(await read()).to.deep.include({ names: ['a'], complaints: [`${path}: line 2 is not JSON: {"event":{"na`] })
   })
 
   it('says that lines may be missing when it is truncated while it is read', async () => {
     writeFileSync(path, line('a').repeat(60_000))
     const { files } = await openLog(path)
     for await (const _ of readFiles(files, { index: 0, offset: 0 }, report)) truncateSync(path)
-    expect(problems).to.deep.equal(['it was truncated while it was read'])
+    expect(problems).to.deep.equal(['it was truncated during the read'])
   })
 
   /** Does each step when so many violations are printed, and ends after the last of them. */
@@ -319,12 +319,12 @@ describe('a log with its rotated files', () => {
     writeFileSync(path, `${lines('a', 'b')}odd\n${lines('c')}`)
     const { names, complaints } = await follow(1, 2, [[1, () => appendFileSync(path, `odd\n${lines('d')}`)]])
     expect(names).to.deep.equal(['c', 'd'])
-    expect(complaints).to.deep.equal([`${path}: line 5 is no JSON: odd`])
+    expect(complaints).to.deep.equal([`${path}: line 5 is not JSON: odd`])
   })
 
   it('is followed from the first line of a file that comes', async () => {
     const { names, complaints } = await follow(5, 2, [[0, () => writeFileSync(path, `odd\n${lines('a', 'b')}`)]])
     expect(names).to.deep.equal(['a', 'b'])
-    expect(complaints).to.deep.equal([`${path}: line 1 is no JSON: odd`])
+    expect(complaints).to.deep.equal([`${path}: line 1 is not JSON: odd`])
   })
 })

@@ -91,7 +91,7 @@ const operationsOfBpf: [shownAs: string, text: Omit<RecordText, 'head'>][] = [
     'network connect [fd00::1:0:0:0]:53',
     { kind: 'address', body: { call: 1, port: 53, family: 10, address: address(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 1) } },
   ],
-  ['ptrace trace of another container or the host', { kind: 'ptrace', body: { permission: 2, external: 1 } }],
+  ['ptrace trace outside the container', { kind: 'ptrace', body: { permission: 2, external: 1 } }],
   ['ptrace trace', { kind: 'ptrace', body: { permission: 2, external: 0 } }],
   ['mount /host type=none flags=ro,rbind', { kind: 'mount', body: { flags: 0x5001 }, path: '/host', type: 'none' }],
   ['mount /proc flags=umount', { kind: 'mount', body: { flags: 0x200 }, path: '/proc' }],
@@ -275,11 +275,11 @@ describe('a row of varmor logs', () => {
 
 describe('a line that is no violation', () => {
   for (const [line, problem] of [
-    ['', 'is no JSON'],
-    ['{"event":', 'is no JSON'],
-    ['[]', 'is no JSON object'],
-    ['null', 'is no JSON object'],
-    ['5', 'is no JSON object'],
+    ['', 'is not JSON'],
+    ['{"event":', 'is not JSON'],
+    ['[]', 'is not a JSON object'],
+    ['null', 'is not a JSON object'],
+    ['5', 'is not a JSON object'],
     ['{}', 'has no event'],
     ['{"event":[]}', 'has no event'],
     ['{"event":"x"}', 'has no event'],

@@ -87,7 +87,7 @@ describe('varmor logs', () => {
   it('goes on over lines that are no violations, and ends with 1', async () => {
     writeFileSync(path, `${violations('/a')}odd\n${violations('/b')}`)
     const run = await varmor(['logs', '--file', path])
-    expect(run).to.include({ status: 1, stderr: `${path}: line 2 is no JSON: odd\n` })
+    expect(run).to.include({ status: 1, stderr: `${path}: line 2 is not JSON: odd\n` })
     expect(targets(run.stdout)).to.deep.equal(['/a', '/b'])
   })
 
@@ -96,7 +96,7 @@ describe('varmor logs', () => {
       { file: join(folder, 'none.log'), says: /there is no such file.*--file FILE.*--follow/ },
       { file: join(folder, 'no', 'folder'), says: /there is no such file/ },
       { file: folder, says: /is a directory; name a file in it with --file/ },
-      { file: '/dev/null', says: /is no regular file; name one with --file/ },
+      { file: '/dev/null', says: /is not a regular file; name a log with --file/ },
     ]
     for (const { file, says } of rows) {
       const run = await varmor(['logs', '--file', file])
@@ -150,7 +150,7 @@ describe('varmor logs', () => {
     const late = join(folder, 'varmor', 'violations.log')
     const child = new Child(['logs', '-f', '--file', late])
     try {
-      await child.says(/waiting for this file; the agent of a node writes it/)
+      await child.says(/waiting for this file; the agent on this node writes it/)
       mkdirSync(join(folder, 'varmor'))
       writeFileSync(late, violations('/a'))
       await child.says(/\/a\n/)

@@ -127,8 +127,8 @@ describe('varmor manager and varmor agent, each a process', () => {
       .trim()
       .split('\n')
       .map((text) => JSON.parse(text).msg)
-    expect(words).to.include('the manager is ending').and.to.include('the manager has ended')
-    expect(agent.stdout).to.match(/ INFO {2}the agent has ended\n$/)
+    expect(words).to.include('the manager is stopping').and.to.include('the manager has stopped')
+    expect(agent.stdout).to.match(/ INFO {2}the agent has stopped\n$/)
   })
 
   it('a manager waits for an API server that does not answer yet, and ends meanwhile on a signal', async () => {
@@ -140,7 +140,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     const config = api.kubeconfig.replaceAll(api.url, `https://127.0.0.1:${port}`)
     writeFileSync(at('nobody'), config, { mode: 0o600 })
     const manager = run(['manager', '--kubeconfig', at('nobody'), ...anyPorts])
-    await manager.says('the API server does not answer; it is asked again')
+    await manager.says('the API server does not answer; retrying')
     expect(await manager.end()).to.equal(0)
     nobody.close()
   })
@@ -156,7 +156,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     writeFileSync(at('stranger'), JSON.stringify(config), { mode: 0o600 })
     const manager = run(['manager', '--kubeconfig', at('stranger'), ...anyPorts])
     expect(await manager.exited()).to.equal(1)
-    expect(manager.stdout).to.match(/cannot go on.*401/)
+    expect(manager.stdout).to.match(/failed and stops.*401/)
   })
 
   it('a manager without the authorities that it is to know API servers by does not start, and names their file', async () => {
@@ -165,7 +165,7 @@ describe('varmor manager and varmor agent, each a process', () => {
       ...['--webhook-client-ca', at('no-ca.crt'), '--shutdown-delay', '0'],
     ])
     expect(await manager.exited()).to.equal(1)
-    expect(manager.stdout).to.match(/cannot go on.*cannot be read: ENOENT.*no-ca\.crt/)
+    expect(manager.stdout).to.match(/failed and stops.*cannot be read: ENOENT.*no-ca\.crt/)
   })
 
   it('a manager that answers reviews ends at once on a second signal', async () => {
@@ -177,7 +177,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     manager.process.kill('SIGTERM')
     await manager.says('the manager is not ready any more, and goes on answering so long')
     expect(await manager.end()).to.equal(1)
-    expect(manager.stdout).to.match(/ends at once, as a second signal says/)
+    expect(manager.stdout).to.match(/a second signal stopped the manager at once/)
   })
 
   it('a manager whose port is taken ends with status 1, and names it', async () => {
@@ -186,6 +186,6 @@ describe('varmor manager and varmor agent, each a process', () => {
       ...['--webhook-port', new URL(api.url).port],
     ])
     expect(await manager.exited()).to.equal(1)
-    expect(manager.stdout).to.match(/cannot go on code=EADDRINUSE/)
+    expect(manager.stdout).to.match(/failed and stops code=EADDRINUSE/)
   })
 })

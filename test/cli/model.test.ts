@@ -92,7 +92,7 @@ describe('varmor model', () => {
     for (const part of [
       'ArmorProfileModel demo/varmor-demo-web',
       '/etc/nginx/nginx.conf  r (owner)',
-      '/tmp/tmp.*  read write  stands for /tmp/tmp.aB3dE9xQzZ and others',
+      '/tmp/tmp.*  read write  replaces /tmp/tmp.aB3dE9xQzZ and others',
       '10.0.0.1  443',
       '/mnt  tmpfs  ro',
       'system calls: 2',
@@ -171,8 +171,8 @@ describe('varmor model', () => {
       'Seccomp syscalls: mount',
     ])
     expect(offered.stderr)
-      .to.include('1 line is of other profiles')
-      .and.to.include('1 line is of what a model does not hold')
+      .to.include('1 line is of profiles other than')
+      .and.to.include('1 line is of operations that a model does not hold')
     const ids = [1, 7].map((index) => lines[index]!.slice(0, 32)).join(',')
     // A container that is denied something else meanwhile gets nothing added by that.
     appendFileSync(at('violations.log'), readFileSync(at('violations.log'), 'utf8').replaceAll('/srv/x', '/srv/a'))
@@ -195,7 +195,7 @@ describe('varmor model', () => {
       args: ['show', '-'],
       stdin: 'kind: ConfigMap\napiVersion: v1',
       status: 1,
-      says: /holds no ArmorProfileModel: kubectl get/,
+      says: /holds no ArmorProfileModel: print one with kubectl get/,
     },
     {
       args: ['show', '-'],
@@ -215,13 +215,18 @@ describe('varmor model', () => {
       status: 1,
       says: /keeps it on its disk.*docs\/models\.md/,
     },
-    { args: ['merge', '-', '--as', 'x'], stdin: JSON.stringify(one), status: 2, says: /--as x: is no NAMESPACE\/NAME/ },
-    { args: ['export', 'x'], status: 2, says: /x: is no NAMESPACE\/NAME/ },
+    {
+      args: ['merge', '-', '--as', 'x'],
+      stdin: JSON.stringify(one),
+      status: 2,
+      says: /--as x: is not NAMESPACE\/NAME/,
+    },
+    { args: ['export', 'x'], status: 2, says: /x: is not NAMESPACE\/NAME/ },
     { args: ['extend', '-'], stdin: '', status: 2, says: /required option '--from <file>'/ },
     {
       args: ['extend', '-', '--from', 'x', '--only', '1'],
       status: 2,
-      says: /must be ids that are shown without --only/,
+      says: /must be ids of 32 characters/,
     },
     {
       args: ['extend', '-', '--from', '/nonexistent'],

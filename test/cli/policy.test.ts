@@ -111,7 +111,7 @@ describe('varmor policy', () => {
       expect(result.unjudged.map(({ why, count }: { why: string; count: number }) => [count, why])).to.deep.equal([
         [1, 'no rule is about servers: bind, listen and accept'],
         [1, 'events were lost here'],
-        [1, 'the line is no violation'],
+        [1, 'the line is not a violation'],
       ])
     })
 
@@ -196,7 +196,7 @@ describe('varmor policy', () => {
         /data.dynamicResult.bpf/,
       ],
       ['with a log that is not there', ['-f', loose, '--events', 'nowhere.log'], /nowhere.log: there is no such file/],
-      ['with a folder as a log', ['-f', loose, '--events', tmpdir()], /: is no file: name the log itself/],
+      ['with a folder as a log', ['-f', loose, '--events', tmpdir()], /: is not a file; name the log itself/],
       [
         'with a model of no cluster',
         ['-f', loose, '--model', 'demo/web', '--kubeconfig', '/nonexistent/file'],
@@ -260,8 +260,8 @@ describe('varmor policy', () => {
     const wrong: [what: string, args: string[], says: RegExp][] = [
       ['a feature that is none', ['-f', 'require-as'], /"require-as" is no feature. Did you mean require-sa\?/],
       ['a capability that is none', ['-c', 'sys_admn'], /Did you mean sys_admin/],
-      ['an enforcer that is none', ['-e', 'NetworkProxy'], /It must be AppArmor, BPF, Seccomp/],
-      ['a workload that is none', ['--target', 'web'], /KIND\/NAME|is no kind of workloads/],
+      ['an enforcer that is none', ['-e', 'NetworkProxy'], /It must be AppArmor, BPF or Seccomp/],
+      ['a workload that is none', ['--target', 'web'], /KIND\/NAME|is not a kind of workload/],
       ['a model that is not there', ['-m', 'nowhere'], /nowhere: there is no such file/],
     ]
     for (const [what, args, says] of wrong)

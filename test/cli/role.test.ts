@@ -60,7 +60,7 @@ describe('a role', () => {
     const role = new FakeRole({ start: () => Promise.reject(refused) })
     const { running, said } = setUp(role)
     expect(await running).to.equal(1)
-    expect(said).to.deep.equal(['the manager cannot go on {"code":"EADDRINUSE","reason":"port 8080 is taken"}'])
+    expect(said).to.deep.equal(['the manager failed and stops {"code":"EADDRINUSE","reason":"port 8080 is taken"}'])
     expect(role.calls).to.deep.equal(['start', 'stop'])
   })
 
@@ -76,7 +76,7 @@ describe('a role', () => {
     const { signals, running, said } = setUp(new FakeRole({ stop: forEver }), 5)
     signals.emit('SIGTERM')
     expect(await running).to.equal(1)
-    expect(said.at(-1)).to.match(/did not end in time.*"status":{"profiles":3}/)
+    expect(said.at(-1)).to.match(/did not stop in time.*"status":{"profiles":3}/)
   })
 
   it('ends at once on a second signal', async () => {
@@ -86,7 +86,7 @@ describe('a role', () => {
     while (!role.calls.includes('stop')) await new Promise((resolve) => setImmediate(resolve))
     signals.emit('SIGINT')
     expect(await running).to.equal(1)
-    expect(said.at(-1)).to.match(/ends at once, as a second signal says/)
+    expect(said.at(-1)).to.match(/a second signal stopped the manager at once/)
   })
 
   it('says how it stands on SIGUSR1', async () => {
@@ -123,9 +123,9 @@ describe('metadata of violations', () => {
     ['the environment', '', '{"clusterID":"c","n":{"m":1}}', { clusterID: 'c', n: { m: 1 } }],
     ['the flag over the environment', 'a=2', '{"a":1,"b":2}', { a: '2', b: 2 }],
     ['a pair without a key', '=1', '{}', /KEY=VALUE/],
-    ['no JSON', '', '{', /no JSON object/],
-    ['a list', '', '[]', /no JSON object/],
-    ['null', '', 'null', /no JSON object/],
+    ['no JSON', '', '{', /not a JSON object/],
+    ['a list', '', '[]', /not a JSON object/],
+    ['null', '', 'null', /not a JSON object/],
   ]
   for (const [what, flag, json, value] of rows)
     it(`from ${what}`, () => {

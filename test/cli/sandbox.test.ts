@@ -67,7 +67,7 @@ describe('varmor sandbox', () => {
   const start = async (...args: string[]): Promise<{ running: Child; kubeconfig: string }> => {
     const running = new Child(['sandbox', ...args])
     child = running
-    await running.says('Ctrl-C ends it')
+    await running.says('Ctrl-C stops the sandbox')
     return { running, kubeconfig: /export KUBECONFIG=(\S+)/.exec(running.stdout)?.[1] ?? '' }
   }
   const ready = (client: ApiClient) =>

@@ -63,7 +63,7 @@ function operationOfBpf(event: Fields): AttemptedOperation {
     ...given(endpoint(textOf(address, 'ip'), textOf(address, 'port'))),
     ...(isNetwork ? [] : named('type', text('type'))),
     ...named('flags', listOf(event, 'flags').join(',')),
-    ...(event['external'] === true ? ['of another container or the host'] : []),
+    ...(event['external'] === true ? ['outside the container'] : []),
   ]
   return { operation: given(text('operation').toLowerCase(), asked).join(' '), target }
 }

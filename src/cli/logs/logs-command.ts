@@ -51,8 +51,8 @@ export async function logsCommand(asked: LogsArguments): Promise<number> {
   }
 }
 
-const whoWrites = 'the agent of a node writes it, on that node (varmor agent --log FILE)'
-const remedies = 'Name another one with --file FILE, or wait for this one with --follow'
+const whoWrites = 'the agent on this node writes it (varmor agent --log FILE)'
+const remedies = 'Name another file with --file FILE, or wait for this file with --follow'
 
 function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): Selection {
   return {
@@ -69,7 +69,7 @@ async function whatElse(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path)
     if (found.isDirectory()) return 'is a directory; name a file in it with --file FILE'
-    return found.isFile() ? undefined : 'is no regular file; name one with --file FILE'
+    return found.isFile() ? undefined : 'is not a regular file; name a log with --file FILE'
   } catch (error) {
     if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
     throw error

@@ -45,7 +45,7 @@ async function* readFile(
   // Its writer may go on for ever; what it had is enough.
   while (file.offset < size) {
     const piece = await file.read(context, true)
-    if (piece.kind === 'rewritten') report(name, 'it was truncated while it was read')
+    if (piece.kind === 'rewritten') report(name, 'it was truncated during the read')
     if (piece.kind === 'rewritten' || piece.kind === 'nothing') return
     if (piece.kind === 'skipped') continue
     const { bytes } = piece
@@ -67,9 +67,9 @@ export interface FollowArguments {
 }
 
 const gapProblems: Record<string, string> = {
-  'gap-vanished': 'the file that was being read is gone',
-  'gap-truncated': 'the file was truncated, and no copy has what it held last',
-  'gap-compressed': 'a file was compressed before it was read to its end',
+  'gap-vanished': 'the file was removed during the read',
+  'gap-truncated': 'the file was truncated, and no rotated copy has its last lines',
+  'gap-compressed': 'a file was compressed before its end was read',
 }
 
 /** Reads from a place on, then what is written, over every rotation, until it is stopped. Closes the files. */

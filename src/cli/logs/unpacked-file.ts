@@ -19,7 +19,7 @@ const mostUnpacked = 2 ** 30
 /** Opens what a `.gz` file holds, in a copy that has no name: whoever closes it removes it. */
 export async function openUnpacked({ path, modified }: ListedFile, most = mostUnpacked): Promise<Unpacked> {
   if (!path.endsWith('.gz'))
-    return { problem: 'is compressed, and not as .gz; unpack it, and name it with --file FILE' }
+    return { problem: 'is compressed, but not with gzip (.gz); unpack it and name it with --file FILE' }
   const folder = await mkdtemp(join(tmpdir(), 'varmor-logs-'))
   try {
     const copy = join(folder, 'log')
@@ -30,7 +30,7 @@ export async function openUnpacked({ path, modified }: ListedFile, most = mostUn
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     if (error instanceof TooLarge)
-      return { problem: `holds more than ${most} bytes; unpack it, and name it with --file FILE` }
+      return { problem: `holds more than ${most} bytes; unpack it and name it with --file FILE` }
     // Those of zlib have codes of their own.
     if (isSystemError(error)) return { problem: reasonOf(error) }
     throw error

@@ -14,9 +14,9 @@ export function parseViolation(line: string): Parsed {
   try {
     fields = JSON.parse(line)
   } catch {
-    return { ok: false, problem: 'is no JSON' }
+    return { ok: false, problem: 'is not JSON' }
   }
-  if (!isFields(fields)) return { ok: false, problem: 'is no JSON object' }
+  if (!isFields(fields)) return { ok: false, problem: 'is not a JSON object' }
   const { event } = fields
   return isFields(event) ? { ok: true, violation: { fields, event } } : { ok: false, problem: 'has no event' }
 }

@@ -49,7 +49,7 @@ export async function extendCommand(source: string, given: ExtendArguments): Pro
     const wrong = only?.find((id) => !offers.some((offer) => offer.id === id))
     if (wrong !== undefined)
       return complain(
-        new Trouble(`--only ${wrong}: no such offer; leave out --only to see all ${offers.length}`),
+        new Trouble(`--only ${wrong}: no violation has this id; leave out --only to list all ${offers.length}`),
         misuse,
       )
     if (only !== undefined)
@@ -92,9 +92,9 @@ async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[]
     if (offers.size <= MAX_OFFERS) return
     throw new Trouble(`${file}: has more than ${MAX_OFFERS} different violations of ${name}: record the workload again`)
   })
-  say(file, others.profiles, `of other profiles than ${name}`)
-  say(file, others.noFact, 'of what a model does not hold: see varmor logs for these')
-  say(file, broken.count, `no violations: the first ${broken.first}`)
+  say(file, others.profiles, `of profiles other than ${name}`)
+  say(file, others.noFact, 'of operations that a model does not hold: see varmor logs')
+  say(file, broken.count, `not a violation; the first: ${broken.first}`)
   for (const problem of missing) process.stderr.write(`${printable(`lines may be missing: ${problem}`)}\n`)
   return [...offers.values()].sort((a, b) => (a.what < b.what ? -1 : 1))
 }
@@ -121,11 +121,13 @@ function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<stri
 
 function show(offers: readonly Offer[]): void {
   if (offers.length === 0) {
-    print('Nothing to add: the model allows all violations of this log that a model can allow.')
+    print('Nothing to add: the model allows every violation of this log that a model can allow.')
     return
   }
   const rows = offers.map(({ id, what, count, pod }) =>
     [id, count === 1 ? '1 time' : `${count} times`, pod, what].map(printable),
   )
-  print(`${columns(rows)}\n\nAdd all with --all, or some with --only ID,ID; the model with these is printed.`)
+  print(
+    `${columns(rows)}\n\nAdd all with --all, or some with --only ID,ID; the command then prints the extended model.`,
+  )
 }

@@ -89,7 +89,7 @@ export interface MergeArguments extends ModelArguments {
 export async function mergeCommand(sources: readonly string[], given: MergeArguments): Promise<number> {
   const as = given.as === undefined ? undefined : placeInCluster(given.as)
   if (given.as !== undefined && as === undefined)
-    return complain(new Trouble(`--as ${given.as}: is no NAMESPACE/NAME`), misuse)
+    return complain(new Trouble(`--as ${given.as}: is not NAMESPACE/NAME`), misuse)
   try {
     const models = await readAll(sources, given)
     const behaviour = new Behaviour()
@@ -108,7 +108,7 @@ export async function exportCommand(
 ): Promise<number> {
   const wrong = sources.find((source) => placeInCluster(source) === undefined)
   if (wrong !== undefined)
-    return complain(new Trouble(`${wrong}: is no NAMESPACE/NAME of a model in the cluster`), misuse)
+    return complain(new Trouble(`${wrong}: is not NAMESPACE/NAME of a model in the cluster`), misuse)
   try {
     const items = (await readAll(sources, given)).map(withoutManagedFields)
     await printData(items.length === 1 ? items[0] : { apiVersion: 'v1', kind: 'List', items }, given.output)
@@ -141,7 +141,7 @@ export async function importCommand(files: readonly string[], given: ModelArgume
 }
 
 const onDisk =
-  "not all that this model has recorded is in its object, and a merge would lose it: get it from the manager's status port, as docs/models.md says, put both together with 'varmor model merge', and replace it with 'kubectl replace'"
+  "the manager keeps a part of this model's recording on its disk, and an import would lose that part: get the whole model from the manager's status port (see docs/models.md), merge both with 'varmor model merge', and store the result with 'kubectl replace'"
 
 /** @throws {Trouble} when a manager has the rest of what is there on its disk */
 async function put(client: ApiClient, object: ArmorProfileModel): Promise<string> {

@@ -48,7 +48,7 @@ export async function modelFrom(source: string, given: ModelArguments): Promise<
   const [model, ...more] = await modelsFrom(source, given)
   if (model !== undefined && more.length === 0) return model
   const count = more.length + 1
-  throw new Trouble(`${shownAs(source)}: holds ${count} objects of the kind ArmorProfileModel, and one is wanted`)
+  throw new Trouble(`${shownAs(source)}: holds ${count} ArmorProfileModels; give a file with one`)
 }
 
 const shownAs = (file: string): string => (file === '-' ? 'standard input' : file)
@@ -63,7 +63,7 @@ async function fromFile(file: string): Promise<ArmorProfileModel[]> {
   const objects = parsed === undefined ? objectsOf(shown, text) : itemsOf(parsed)
   const found = objects.filter((one) => (one as { kind?: unknown } | null)?.kind === 'ArmorProfileModel')
   if (found.length > 0) return found.map((one) => checked(one, shown))
-  const remedy = 'kubectl get armorprofilemodel -n NAMESPACE NAME -o json prints one'
+  const remedy = 'print one with kubectl get armorprofilemodel -n NAMESPACE NAME -o json'
   throw new Trouble(`${shown}: holds no ArmorProfileModel: ${remedy}`)
 }
 
@@ -101,7 +101,7 @@ function checked(value: unknown, source: string): ArmorProfileModel {
   const errors = validateSchema(nodeOf(armorProfileModel), value, { newer: true })
   if (errors.length === 0) return value as ArmorProfileModel
   const shown = errors.slice(0, MOST_ERRORS).map(formatFieldError)
-  throw new Trouble(`${source}: this is no ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
+  throw new Trouble(`${source}: not a valid ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
 }
 
 /** What is wrong with a model that holds nothing of what was recorded, or not all of it. */
@@ -109,8 +109,8 @@ export function emptiness(model: ArmorProfileModel): FieldError | undefined {
   const isOnDisk = isPart(model)
   if (!isOnDisk && Object.keys(model.data.dynamicResult ?? {}).length > 0) return undefined
   const problem = isOnDisk
-    ? 'is not in this object, or not all of it, as the manager keeps it on its disk: get it from the status port of the manager, as docs/models.md says'
-    : 'is empty, so there is nothing to be done with the model: record the workload first'
+    ? 'is not complete in this object, because the manager keeps it on its disk: get it from the status port of the manager (see docs/models.md)'
+    : 'is empty: record the workload first'
   return { code: 'REQUIRED', path: 'data.dynamicResult', problem }
 }
 
@@ -125,13 +125,14 @@ export async function withClient<T>(
   ask: (client: ApiClient) => Promise<T>,
 ): Promise<T> {
   const connection = connect(given)
-  if (connection === undefined) throw new Trouble(`${about}: there is no cluster, and no file of this name`)
+  if (connection === undefined)
+    throw new Trouble(`${about}: there is no file of this name, and no cluster is configured`)
   const client = new ApiClient({ connection, limiter: new PriorityLimiter() })
   try {
     return await ask(client)
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error
-    const remedy = isNotFound(error) ? '; kubectl get armorprofilemodels -A lists what there is' : ''
+    const remedy = isNotFound(error) ? '; kubectl get armorprofilemodels -A lists the existing models' : ''
     throw new Trouble(`${about}: ${error.message}${remedy}`)
   } finally {
     await client.close()

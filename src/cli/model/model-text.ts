@@ -19,7 +19,7 @@ function fileRow({ path, owner, permissions, oldPath }: File): string[] {
   return [
     path,
     `${permissions.join(' ')}${owner === true ? ' (owner)' : ''}`,
-    isPattern ? `stands for ${oldPath} and others` : '',
+    isPattern ? `replaces ${oldPath} and others` : '',
   ]
 }
 
@@ -54,7 +54,7 @@ function commonParts({ executions = [], files = [], capabilities = [], ptraces =
       ptraces.map(({ peer = '', permissions, external }) => [
         permissions.join(' '),
         peer,
-        external === true ? 'outside of the container' : '',
+        external === true ? 'outside the container' : '',
       ]),
     ),
   ]
@@ -70,7 +70,7 @@ function appArmorText(facts: AppArmor): string[] {
       (facts.signals ?? []).map(({ peer, permissions, signals }) => [permissions.join(' '), signals.join(' '), peer]),
     ),
     ...part(
-      'records that no rule could be made of',
+      'records that do not translate to a rule',
       (facts.unhandled ?? []).map((record) => [record]),
     ),
   ]
@@ -99,7 +99,7 @@ export function modelText(model: ArmorProfileModel): string {
     `  profiles: ${made.join(', ') || 'none yet'}`,
     ...(status === undefined
       ? []
-      : [`  nodes: ${status.completedNumber ?? 0} of ${status.desiredNumber ?? 0} have sent what they recorded`]),
+      : [`  nodes: ${status.completedNumber ?? 0} of ${status.desiredNumber ?? 0} have sent their recording`]),
     ...(status?.conditions ?? []).map(
       ({ nodeName, reason = '', message = '' }) => `  ${nodeName}: ${reason} ${message}`,
     ),

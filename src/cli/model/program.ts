@@ -9,27 +9,30 @@ function withCluster(command: Command): Command {
   return command
     .option(
       '--kubeconfig <file>',
-      'of the cluster; default: $KUBECONFIG, the service account of the pod, ~/.kube/config',
+      'kubeconfig of the cluster; default: $KUBECONFIG, else the service account of the pod, else ~/.kube/config',
     )
-    .option('--context <name>', 'of the kubeconfig, instead of its current one')
+    .option('--context <name>', 'context of the kubeconfig; default: its current context')
 }
 
-const output = (): Option => new Option('-o, --output <format>', 'how to print').choices(formats).default('text')
+const output = (): Option => new Option('-o, --output <format>', 'output format').choices(formats).default('text')
 const objectOutput = (): Option =>
-  new Option('-o, --output <format>', 'how to print').choices(['json', 'yaml']).default('json')
-const noGeneralise = (): Option => new Option('--no-generalise', 'leave names that vary as they are')
+  new Option('-o, --output <format>', 'output format').choices(['json', 'yaml']).default('json')
+const noGeneralise = (): Option =>
+  new Option('--no-generalise', 'keep names exactly as recorded; do not replace varying parts by patterns')
 
 function readIds(text: string): string[] {
   if (!/^[0-9a-f]{32}(,[0-9a-f]{32})*$/.test(text))
     throw new InvalidArgumentError(
-      'It must be ids that are shown without --only, of 32 characters, with commas between them.',
+      'It must be ids of 32 characters, separated by commas; the command lists them without --only.',
     )
   return text.split(',')
 }
 
 /** Adds `model` with its commands. */
 export function addModel(varmor: Command): void {
-  const model = varmor.command('model').description('show, compare, merge and move what behaviour modelling recorded')
+  const model = varmor
+    .command('model')
+    .description('show, compare, merge and move the models that behaviour modelling recorded')
   addShow(model)
   addDiff(model)
   addMerge(model)
@@ -40,7 +43,7 @@ export function addModel(varmor: Command): void {
 
 function addShow(model: Command): void {
   withCluster(model.command('show'))
-    .description('print what a model allows, by enforcer, and what each pattern stands for')
+    .description('print what a model allows, for each enforcer, and which names each pattern replaces')
     .argument('<model...>', ofModel)
     .addOption(output())
     .addHelpText('after', '\nExit status: 0 done; 1 a model cannot be read; 2 misuse.')
@@ -52,11 +55,11 @@ function addShow(model: Command): void {
 
 function addDiff(model: Command): void {
   withCluster(model.command('diff'))
-    .description('print what one model allows and the other does not: - the first alone, + the second alone')
+    .description('print what one model allows and the other does not: - only the first, + only the second')
     .argument('<first>', ofModel)
-    .argument('<second>', 'likewise')
+    .argument('<second>', 'the model to compare with, named in the same ways')
     .addOption(output())
-    .addHelpText('after', '\nExit status: 0 both allow the same; 1 they differ; 2 one cannot be read, or misuse.')
+    .addHelpText('after', '\nExit status: 0 both allow the same; 1 they differ; 2 a model cannot be read, or misuse.')
     .action(async (first, second, given) => {
       const { diffCommand } = await import('./model-commands.ts')
       process.exitCode = await diffCommand(first, second, given)
@@ -65,12 +68,12 @@ function addDiff(model: Command): void {
 
 function addMerge(model: Command): void {
   withCluster(model.command('merge'))
-    .description('print one model that allows what any of these allows, with profiles made anew')
+    .description('print one model that allows everything that any of these models allows, with new profiles')
     .argument('<model...>', ofModel)
-    .option('--as <namespace/name>', 'of the merged model; default: those of the first')
+    .option('--as <namespace/name>', 'namespace and name of the merged model; default: those of the first model')
     .addOption(noGeneralise())
     .addOption(objectOutput())
-    .addHelpText('after', '\nExit status: 0 done; 1 a model cannot be read, or none be made; 2 misuse.')
+    .addHelpText('after', '\nExit status: 0 done; 1 a model cannot be read, or the models cannot be merged; 2 misuse.')
     .action(async (sources, given) => {
       const { mergeCommand } = await import('./model-commands.ts')
       process.exitCode = await mergeCommand(sources, given)
@@ -80,7 +83,7 @@ function addMerge(model: Command): void {
 function addExport(model: Command): void {
   withCluster(model.command('export'))
     .description('print models of the cluster, as kubectl get -o json does')
-    .argument('<namespace/name...>', 'of the model')
+    .argument('<namespace/name...>', 'namespace and name of each model')
     .addOption(objectOutput())
     .addHelpText('after', '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse.')
     .action(async (sources, given) => {
@@ -92,9 +95,9 @@ function addExport(model: Command): void {
 function addImport(model: Command): void {
   withCluster(model.command('import'))
     .description(
-      'put models into the cluster; what one of the same name there has recorded is kept, and profiles are replaced',
+      'write models to the cluster; if a model exists there, its recording is merged and its profiles are replaced',
     )
-    .argument('<file...>', 'with ArmorProfileModels; - is standard input')
+    .argument('<file...>', 'files with ArmorProfileModels; - is standard input')
     .addHelpText('after', '\nExit status: 0 done; 1 a file has errors, or the cluster refuses; 2 misuse.')
     .action(async (files, given) => {
       const { importCommand } = await import('./model-commands.ts')
@@ -104,11 +107,15 @@ function addImport(model: Command): void {
 
 function addExtend(model: Command): void {
   withCluster(model.command('extend'))
-    .description('show what violations the model lacks, or print the model with these')
+    .description('list violations that the model does not allow, or print the model extended by them')
     .argument('<model>', ofModel)
-    .addOption(new Option('--from <file>', 'log of violations; its rotated files are read, too').makeOptionMandatory())
-    .addOption(new Option('--only <ids>', 'add these, by their ids').argParser(readIds).conflicts('all'))
-    .option('--all', 'add all', false)
+    .addOption(new Option('--from <file>', 'log of violations; its rotated files are also read').makeOptionMandatory())
+    .addOption(
+      new Option('--only <ids>', 'add the violations with these ids, separated by commas')
+        .argParser(readIds)
+        .conflicts('all'),
+    )
+    .option('--all', 'add all violations', false)
     .addOption(noGeneralise())
     .addOption(objectOutput())
     .addHelpText('after', '\nExit status: 0 done; 1 the model or the log cannot be read; 2 misuse.')

@@ -63,13 +63,13 @@ function placeOf({ name, namespace, target }: AdviseArguments, model: ArmorProfi
 
 function aboutOf({ model, features, capabilities, target }: AdviseArguments): string[] {
   const of = [
-    model === undefined ? 'No behaviour was recorded' : `What was recorded: ${model}`,
+    model === undefined ? 'No behaviour was recorded' : `Recorded behaviour: ${model}`,
     `features: ${features.length === 0 ? 'none' : features.join(', ')}`,
     `capabilities: ${capabilities.length === 0 ? 'none' : capabilities.join(', ')}`,
   ]
   return [
     `Written by varmor policy advise. ${of.join('; ')}.`,
-    'The rules that the application does not need by that. Try it with allowViolations: true first where the recording was short.',
-    ...(target === undefined ? ['Which workload is meant was not said: see spec.target.'] : []),
+    'These rules forbid only what the application does not need, as far as that is known. If the recording was short, try the policy with allowViolations: true first.',
+    ...(target === undefined ? ['No --target was given: check spec.target.'] : []),
   ]
 }

@@ -50,25 +50,25 @@ const titles: Readonly<Record<Becomes, string>> = {
   forbidden: 'becomes forbidden',
   allowed: 'becomes allowed',
   reported: 'is reported from now on',
-  unreported: 'is not reported any more',
-  rules: 'rules of which the text alone is compared',
+  unreported: 'is no longer reported',
+  rules: 'rules that are compared only as text',
 }
 
 function pairText(pair: Pair): string {
-  if ('only' in pair) return `${printable(pair.policy)}: is in the ${pair.only} file only\n`
+  if ('only' in pair) return `${printable(pair.policy)}: is only in the ${pair.only} file\n`
   const { policy, differences, incomplete } = pair
   const verdict =
     differences.length > 0
       ? amount(differences.length, 'difference')
       : incomplete.length > 0
-        ? 'no difference was found, but not all was compared'
+        ? 'no difference found, but some parts could not be compared'
         : 'the same for the kernel'
   const lines = [`${policy}: ${verdict}`]
   for (const becomes of Object.keys(titles) as Becomes[]) {
     const of = differences.filter((one) => one.becomes === becomes)
     if (of.length > 0) lines.push('', titles[becomes], ...of.flatMap(differenceLines))
   }
-  if (incomplete.length > 0) lines.push('', 'Not compared to the end:')
+  if (incomplete.length > 0) lines.push('', 'Not compared completely:')
   for (const { enforcer, why } of incomplete) lines.push(`  ${enforcer}: ${why}`)
   return `${lines.map(printable).join('\n')}\n`
 }

@@ -53,7 +53,7 @@ export async function testCommand(given: TestArguments): Promise<number> {
 }
 
 const nothingJudged =
-  'nothing could be judged: the input has no operation that a rule can be about, or the filters leave none'
+  'nothing could be judged: the input has no operation that rules apply to, or the filters exclude all'
 
 function complain(problem: string): number {
   process.stderr.write(`${problem.split('\n').map(printable).join('\n')}\n`)
@@ -86,7 +86,7 @@ async function fromEvents(given: TestArguments): Promise<Seen> {
     if (found.ok) for (const recorded of found.recorded) count(seen, recorded)
     else leave(seen, found.why)
   })
-  if (broken.count > 0) seen.unjudged.set('the line is no violation', { count: broken.count, example: broken.first })
+  if (broken.count > 0) seen.unjudged.set('the line is not a violation', { count: broken.count, example: broken.first })
   for (const one of missing) leave(seen, 'lines may be missing', one)
   return seen
 }

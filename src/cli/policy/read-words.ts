@@ -19,7 +19,7 @@ function known<Word extends string>(given: string, words: readonly Word[], what:
   if (found !== undefined) return found
   const nearest = nearestName(given, words)
   const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`
-  throw new InvalidArgumentError(`${JSON.stringify(given)} is no ${what}.${hint}`)
+  throw new InvalidArgumentError(`${JSON.stringify(given)} is not a ${what}.${hint}`)
 }
 
 export const readFeatures = (text: string, before: Feature[] = []): Feature[] => [
@@ -38,11 +38,11 @@ export function readKernelEnforcers(text: string): KernelEnforcer[] {
     const parsed = parseEnforcers(word)
     if (parsed.ok) return parsed.enforcers
     const hint = parsed.nearest === undefined ? '' : ` Did you mean ${parsed.nearest}?`
-    throw new InvalidArgumentError(`${JSON.stringify(parsed.rest)} is no enforcer.${hint}`)
+    throw new InvalidArgumentError(`${JSON.stringify(parsed.rest)} is not an enforcer.${hint}`)
   })
   const kernel = named.filter((name) => name !== 'NetworkProxy')
   if (kernel.length === 0 || kernel.length < named.length)
-    throw new InvalidArgumentError('It must be AppArmor, BPF, Seccomp or several of them.')
+    throw new InvalidArgumentError('It must be AppArmor, BPF or Seccomp, or several of these, separated by commas.')
   return [...new Set(kernel)]
 }
 
@@ -51,5 +51,5 @@ export function readTarget(text: string): { kind: TargetKind; name: string } {
   const [kind = '', name = '', ...more] = text.split('/')
   if (more.length > 0 || !/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name))
     throw new InvalidArgumentError('It must be KIND/NAME, such as Deployment/web.')
-  return { kind: known(kind, targetKinds, 'kind of workloads'), name }
+  return { kind: known(kind, targetKinds, 'kind of workload'), name }
 }

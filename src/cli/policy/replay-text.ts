@@ -18,10 +18,7 @@ export function replayText(replayed: Replayed & { policy: string }): string {
   const lines = [`${policy}: ${verdict}; ${allowed} let through${reported > 0 ? `, ${reported} of them reported` : ''}`]
   for (const group of refused) lines.push('', ...groupLines(group, 'Refused'))
   for (const group of answered)
-    lines.push(
-      '',
-      ...groupLines(group, 'Answered as if the kernel had no such call, so that programs take an older one,'),
-    )
+    lines.push('', ...groupLines(group, 'Answered with ENOSYS, so that programs fall back to an older system call,'))
   if (unjudged.length > 0) lines.push('', 'Not judged:')
   for (const { why, count, examples } of unjudged)
     lines.push(`  ${String(count).padStart(8)} × ${why}${examples.length > 0 ? `: ${examples.join(', ')}` : ''}`)
@@ -54,7 +51,7 @@ const shortened = (text: string): string =>
 /** `remove spec.policy…`, `set spec.policy… to true`. */
 export function changeText({ do: what, field, value }: Change): string {
   const shown = typeof value === 'string' ? value : JSON.stringify(value)
-  if (what === 'remove') return value === undefined ? `remove ${field}` : `take ${shown} out of ${field}`
+  if (what === 'remove') return value === undefined ? `remove ${field}` : `remove ${shown} from ${field}`
   return what === 'set' ? `set ${field} to ${shown}` : `add ${shown} to ${field}`
 }
 

@@ -331,7 +331,7 @@ describe('a folder of policies', () => {
     [
       'a merge key without a map',
       'kind: VarmorPolicy\nmetadata:\n  <<:\n',
-      /^\/p\/a\.yaml:3:3: .*a merge key must name a map/,
+      /^\/p\/a\.yaml:3:3: .*a merge key needs a map/,
     ],
     ['what makes its reader fail', 'bad', /^\/p\/a\.yaml: it cannot be judged: a bug; it is tried again/],
   ] as const)
