@@ -1,4 +1,4 @@
-// The rooms of CONTRIBUTING.md and what each may import. Anything not listed here is refused, so a new import
+// The rooms of docs/design/rooms.md and what each may import. Anything not listed here is refused, so a new import
 // between rooms needs a line here and a reason in the commit.
 const rooms = {
   'src/base': [],

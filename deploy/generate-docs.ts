@@ -13,8 +13,7 @@ import { alerts } from './prometheus/alerts.ts'
 // Writes the tables of the documents that come from data: of the built-in rules, of the alerts, of the fields of the log,
 // and of what rules and services showed in the kernel tier. Run it as `npm run generate`; a test fails while one differs.
 
-const document = (name: string): URL =>
-  new URL(name === 'README.md' ? `../${name}` : `../docs/${name}`, import.meta.url)
+const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {
   const { head, rows } = ruleTableOf(category)
   return markdownTable(head, rows)
@@ -34,20 +33,16 @@ const needs = (all: readonly RuntimeNeed[]): string =>
 
 /** By document, the text as it has to be. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
-  'README.md': () =>
-    withTables(readFileSync(document('README.md'), 'utf8'), {
+  'reference/rules.md': () =>
+    withTables(readFileSync(document('reference/rules.md'), 'utf8'), {
+      ...Object.fromEntries((Object.keys(listOfCategory) as RuleCategory[]).map((one) => [one, rules(one)])),
       rules: tableOfRules(readRulesShown()),
-      services: tableOfServices(readShown()),
     }),
-  'policies.md': () =>
-    withTables(
-      readFileSync(document('policies.md'), 'utf8'),
-      Object.fromEntries((Object.keys(listOfCategory) as RuleCategory[]).map((one) => [one, rules(one)])),
-    ),
   'models.md': () =>
     withTables(readFileSync(document('models.md'), 'utf8'), {
       apparmor: needs(appArmorNeeds),
       seccomp: needs(seccompNeeds),
+      services: tableOfServices(readShown()),
       attacks: tableOfAttacks(readShown()),
     }),
   'troubleshooting.md': () =>

@@ -36,8 +36,7 @@ describe('the documents', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('have tables as their data say; if not: npm run generate', () => {
-    for (const [name, text] of Object.entries(tabledDocuments))
-      expect(read(name === 'README.md' ? name : `docs/${name}`), name).to.equal(text())
+    for (const [name, text] of Object.entries(tabledDocuments)) expect(read(`docs/${name}`), name).to.equal(text())
   })
 
   it('link to files and headings that there are', () => {
@@ -51,7 +50,7 @@ describe('the documents', () => {
   })
 
   it('have policies that are taken, and compile', async () => {
-    for (const file of ['README.md', 'docs/policies.md'])
+    for (const file of ['docs/install.md', 'docs/policies.md'])
       for (const text of policiesIn(file)) {
         const path = join(folder, 'policy.yaml')
         writeFileSync(path, text)
@@ -80,6 +79,12 @@ describe('the documents', () => {
     expect(unknown).to.deep.equal([])
   })
 
+  it('are short where everyone begins', () => {
+    const lines = (file: string): number => read(file).split('\n').length - 1
+    expect(lines('README.md')).to.be.at.most(120)
+    expect(lines('CONTRIBUTING.md')).to.be.at.most(80)
+  })
+
   it('say of each flag of upstream without a meaning that it has none', () => {
     const [, flags = ''] =
       /flagsWithoutMeaning" -\}\}\n(.+)\n/.exec(read('deploy/helm/varmor/templates/_helpers.tpl')) ?? []
@@ -88,8 +93,8 @@ describe('the documents', () => {
     for (const word of words) expect(read('docs/from-upstream.md')).to.include(`\`${word}\``)
   })
 
-  it('has commands of the README that work on its policy, a model, and a log', async () => {
-    const [policy = ''] = policiesIn('README.md')
+  it('have commands that work on the first policy, a model, and a log', async () => {
+    const [policy = ''] = policiesIn('docs/install.md')
     const [{ line: denied }] = JSON.parse(read('test/fixtures/audit/apparmor.json')) as [{ line: string }]
     const files: Record<string, string> = {
       'policy.yaml': policy,
@@ -110,7 +115,7 @@ describe('the documents', () => {
       decode: /^\{"/,
     }
     const commands = Array.from(
-      read('README.md').matchAll(/^ {4}node dist\/src\/cli\/varmor\.js (.+?)(?: {2,}#.*)?$/gm),
+      read('docs/policies.md').matchAll(/^ {4}node dist\/src\/cli\/varmor\.js (.+?)(?: {2,}#.*)?$/gm),
     )
     // These run until they are ended; tests of their own do that.
     const isEndless = (command: string): boolean => /^(sandbox|agent|logs -f)/.test(command)
@@ -130,7 +135,9 @@ describe('the documents', () => {
     writeFileSync(join(folder, 'policy.yaml'), policy)
     writeFileSync(join(folder, 'model.yaml'), model)
     writeFileSync(join(folder, 'strict.yaml'), policy.replace('disable-write-etc', 'disable-curl'))
-    const shown = Array.from(page.matchAll(/^ {4}varmor (policy [^|\n]+?)(?: \|.*)?\n[\s\S]*?^```\n([\s\S]*?)^```$/gm))
+    const shown = Array.from(
+      page.matchAll(/^ {4}varmor (policy [^|\n]+?)(?: \|.*)?\n[\s\S]*?^```text\n([\s\S]*?)^```$/gm),
+    )
     expect(shown.map(([, command = '']) => command.split(' ')[1])).to.deep.equal(['test', 'diff', 'advise'])
     for (const [, command = '', output = ''] of shown) {
       const words = command.split(' ').map((word) => (word.endsWith('.yaml') ? join(folder, word) : word))

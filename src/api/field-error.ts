@@ -2,7 +2,7 @@ import { closest, distance } from 'fastest-levenshtein'
 
 /**
  * What can be wrong with a field, once each. The message is for people and may change; the code is API.
- * CONTRIBUTING.md documents each code, and a test holds the two together.
+ * docs/reference/errors.md documents each code, and a test holds the two together.
  */
 export const fieldErrorCodes = {
   REQUIRED: 'a required field is missing',

@@ -2,7 +2,7 @@ import { capabilityRules } from './capability-rules.ts'
 import { catalogue } from './catalogue.ts'
 import { isImpossible, type RestrictionKind, type Rule, type RuleCategory } from './meaning.ts'
 
-// What each rule stops, and which enforcer carries it on which kernel, as docs/policies.md has it.
+// What each rule stops, and which enforcer carries it on which kernel, as docs/reference/rules.md has it.
 
 /** The oldest Linux that each enforcer is tried on, as `major.minor`. */
 export const oldestKernels = { appArmor: '5.10', bpf: '5.10', seccomp: '5.10' } as const

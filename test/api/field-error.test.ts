@@ -3,10 +3,10 @@ import { expect } from 'chai'
 import { fieldErrorCodes, formatFieldError, join, nearestName } from '../../src/api/field-error.ts'
 
 describe('error codes', () => {
-  const contributing = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8')
 
   for (const code of Object.keys(fieldErrorCodes)) {
-    it(`${code} is documented in CONTRIBUTING.md`, () => expect(contributing).to.include(`\`${code}\``))
+    it(`${code} is documented in docs/reference/errors.md`, () => expect(page).to.include(`\`${code}\``))
   }
 })
 

@@ -249,11 +249,11 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
     expect(await pods('')).not.to.deep.equal(await pods(`${asItIs}#`))
   })
 
-  it('is removed without Helm by the image that the README has built, as a user who can read the kubeconfig', () => {
-    const [project, own] = [join(chart, '../../..'), chart].map((folder) =>
-      readFileSync(join(folder, 'README.md'), 'utf8'),
+  it('is removed without Helm by the image that docs/install.md has built, as a user who can read the kubeconfig', () => {
+    const [install, own] = [join(chart, '../../../docs/install.md'), join(chart, 'README.md')].map((page) =>
+      readFileSync(page, 'utf8'),
     )
-    const [, built] = /docker build .* -t (\S+) /.exec(project!)!
+    const [, built] = /docker build .* -t (\S+) /.exec(install!)!
     expect(own).to.include(`docker run --rm --user "$(id -u)" -v ~/.kube:/kube:ro ${built} uninstall `)
   })
 

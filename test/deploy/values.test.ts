@@ -51,7 +51,7 @@ describe('The comments of the chart’s values', () => {
   })
 
   it('and the documents say what memory profiles have in the kernel, which the limit of agents covers with all else', () => {
-    const [sizing, bpf] = [text('docs/sizing.md'), text('docs/bpf.md')]
+    const [sizing, bpf] = [text('docs/sizing.md'), text('docs/bpf.md').replace(/\s+/g, ' ')]
     const room = bpfEncoder().rooms.at(-1)!
     const { all, namespaces, one } = sharesOf(room.all / 1024)
     const none = room.ofProfile([])
@@ -66,7 +66,7 @@ describe('The comments of the chart’s values', () => {
     expect(bpf).to.include(sizes.replace(/, (?=[^ ]+$)/, ' or '))
     const largest = room.ofProfile([MAX_PREFIXES, MAX_PREFIXES, MAX_PORT_RANGES]) + TABLES_OF_PROFILE * room.ofTable!(3)
     const replaced = Math.ceil(largest / 1024)
-    expect(bpf).to.include(`up to ${replaced} MiB\nfor that moment`)
+    expect(bpf).to.include(`up to ${replaced} MiB for that moment`)
     const parts = Object.entries(agentParts())
     const [named, shown] = [parts.slice(0, -2), Object.fromEntries(parts)]
     expect(shown).to.include({ 'BPF profiles': all, 'a second copy, while the largest profile is replaced': replaced })

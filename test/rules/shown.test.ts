@@ -43,7 +43,7 @@ function isClaimed(claim: Claim, kernel: KernelName): boolean | undefined {
   return claim.also === undefined ? true : undefined
 }
 
-/** Where what runs have shown is not what docs/policies.md says. */
+/** Where what runs have shown is not what docs/reference/rules.md says. */
 const contradictions = (shown: Shown): string[] =>
   kernelNames.flatMap((kernel) =>
     enforcers.flatMap((enforcer) => {

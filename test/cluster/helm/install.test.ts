@@ -27,12 +27,12 @@ const optedIn = { 'sandbox.varmor.org/enable': 'true', app: 'web' }
 const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
 const unaudited = whyNotHere()
 
-const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
+const page = readFileSync(join(chart, '..', '..', '..', 'docs', 'install.md'), 'utf8')
 
-/** The arguments of Helm in the README's command. */
+/** The arguments of Helm in the command of docs/install.md. */
 function asDocumented(command: 'install' | 'uninstall'): string[] {
-  const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
-  if (words === undefined) throw new Error(`the README has no helm ${command}`)
+  const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(page) ?? []
+  if (words === undefined) throw new Error(`docs/install.md has no helm ${command}`)
   return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word.replace('REGISTRY', registry)))
 }
 
@@ -100,7 +100,7 @@ describeCluster(
       const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
       expect(pods.trim().split('\n'), pods).to.have.length(3)
       expect(pods).not.to.match(/ [1-9]\d* +\(/)
-      const [, of] = /`kubectl (-n varmor get pods .* spec\.nodeName=NODE)`/.exec(readme) ?? []
+      const [, of] = /^ {4}kubectl (-n varmor get pods .* spec\.nodeName=NODE)$/m.exec(page) ?? []
       const agent = (await kubectl(...of!.replace('NODE', 'helm-1').split(' '))).trim()
       const said = await kubectl('-n', namespace, 'exec', agent, '--', 'varmor', 'version')
       expect(said).to.equal(`varmor ${version}\n`)

@@ -246,7 +246,7 @@ describeCluster(
         expect(leftOnNode(installer.node)).to.deep.equal([])
         await kubectl('delete', 'namespace', 'team', '--timeout=240s')
         const rest = [...readFileSync(join(chart, 'README.md'), 'utf8').matchAll(/^ {4}kubectl (delete .*)$/gm)]
-        expect(rest).to.have.length(2)
+        expect(rest).to.have.length(3)
         for (const [, command] of rest) await kubectl(...command!.split(' '))
         expect(await leftOnServer(cluster())).to.deep.equal([])
       })

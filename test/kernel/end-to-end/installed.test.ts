@@ -282,7 +282,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     }
   }).timeout(stepLimit)
 
-  it('does what the README says of a first policy and a first violation', async () => {
+  it('does what docs/install.md says of a first policy and a first violation', async () => {
     // Pods are on the node that has AppArmor.
     await cluster.kubectl(['cordon', managers])
     const first = { policy: join(cluster.folder.path, 'policy.yaml'), image: `--image=${busyboxImage}` }

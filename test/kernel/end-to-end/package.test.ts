@@ -16,12 +16,11 @@ import { packageDisk, packageInGuest } from './standalone-disk.ts'
 const patience = 900_000
 const log = '/var/log/varmor/violations.log'
 
-/** What the README has people type on a node without Kubernetes, by its first words. */
+/** What docs/standalone.md has people type, by its first words. */
 function typed(words: string): string {
-  const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8')
-  const section = readme.slice(readme.indexOf('## A node without Kubernetes'))
-  const line = section.split('\n').find((one) => one.startsWith(`    ${words}`))
-  if (line === undefined) throw new Error(`the README has no line ${words}`)
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/standalone.md'), 'utf8')
+  const line = page.split('\n').find((one) => one.startsWith(`    ${words}`))
+  if (line === undefined) throw new Error(`docs/standalone.md has no line ${words}`)
   return line.replace(/#.*/, '').trim()
 }
 
@@ -29,7 +28,7 @@ const missing = missingForGuest()
 const title = 'the Debian package on a Debian with systemd and Docker'
 
 if (missing.length > 0)
-  describe.skip(`${title} (${explain('a guest', missing)})`, () => it('is installed as the README says'))
+  describe.skip(`${title} (${explain('a guest', missing)})`, () => it('is installed as docs/standalone.md says'))
 else
   for (const kernel of chosenKernels())
     describe(`${title}, with kernel ${kernel}`, function () {
@@ -102,7 +101,7 @@ function describeMachine(kernel: KernelName): void {
     console.log(stdout)
   })
 
-  it('is installed as the README says, and runs as a unit that systemd confines', async () => {
+  it('is installed as docs/standalone.md says, and runs as a unit that systemd confines', async () => {
     await until('systemd', async () => /running|degraded/.test((await type('systemctl is-system-running')).stdout))
     const root = '/tmp/nginx'
     await shell(
