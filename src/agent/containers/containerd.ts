@@ -4,6 +4,7 @@ import { listSandboxes } from './cri.ts'
 import { podNamespace, sandboxOf } from './describe-container.ts'
 import { type AnyValue, GrpcClient, protoDefinitions } from './grpc-client.ts'
 import { parseObject, readSpec } from './oci-spec.ts'
+import { refusedCalls } from './refused-calls.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -159,7 +160,10 @@ export class Containerd implements ContainerRuntime {
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
     if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined
-    const container = { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
+    const container = {
+      ...{ id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') },
+      ...(linux !== undefined && { refusedCalls: refusedCalls(linux.seccomp) }),
+    }
     return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
   }
 

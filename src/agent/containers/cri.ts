@@ -4,6 +4,7 @@ import PQueue from 'p-queue'
 import { type Clock, sleep, systemClock } from '../../base/clock.ts'
 import { GrpcClient, protoDefinitions } from './grpc-client.ts'
 import { parseObject, readSpec } from './oci-spec.ts'
+import { refusedCalls } from './refused-calls.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -55,6 +56,7 @@ interface Asked {
   annotations: Record<string, string>
   appArmorProfile: string | undefined
   seccomp: unknown
+  refusedCalls?: string
   /** Why the runtime says nothing of it. */
   unreadable?: string
 }
@@ -162,6 +164,7 @@ export class Cri implements ContainerRuntime {
     const container = {
       ...{ id, name, image, labels, appArmorProfile },
       annotations: { ...Object.fromEntries(others), ...own },
+      ...(asked.refusedCalls !== undefined && { refusedCalls: asked.refusedCalls }),
       ...(asked.unreadable !== undefined && { unreadable: asked.unreadable }),
     }
     return this.#describe === undefined ? container : this.#describe(container, seccomp)
@@ -188,6 +191,7 @@ export class Cri implements ContainerRuntime {
       const appArmor = process && (process.apparmorProfile ?? '')
       const asked: Asked = {
         ...{ image: status?.image?.image ?? '', pid, annotations, appArmorProfile: appArmor, seccomp: linux?.seccomp },
+        ...(linux !== undefined && { refusedCalls: refusedCalls(linux.seccomp) }),
         ...(pid === 0 && status?.state === running && { unreadable: 'the runtime names no process of it' }),
       }
       this.#asked.set(id, asked)

@@ -33,7 +33,7 @@ export function describeContainer(
   facts: ProcessFacts,
   sandbox: Sandbox | undefined,
 ): NodeContainer {
-  const { annotations, appArmorProfile, seccomp } = container
+  const { annotations, appArmorProfile, seccomp, refusedCalls } = container
   const containerName = nameOf(container)
   const podAnnotations = sandbox?.annotations ?? {}
   return {
@@ -50,6 +50,7 @@ export function describeContainer(
     ...(facts.cgroupPath !== undefined && { cgroupPath: facts.cgroupPath }),
     profileName: protectedBy(containerName, podAnnotations) ?? ownProfile(appArmorProfile ?? '') ?? '',
     ...(appArmorProfile !== undefined && { appArmorProfile }),
+    ...(refusedCalls !== undefined && { refusedCalls }),
     sandboxID: sandboxOf(container),
     ...(seccomp !== undefined && { seccomp }),
     podLabels: sandbox?.labels ?? {},

@@ -16,6 +16,8 @@ export interface RuntimeContainer {
   appArmorProfile: string | undefined
   /** What its seccomp filter does (see seccompRules), where that is looked at. */
   seccomp?: string
+  /** See ContainerInfo. */
+  refusedCalls?: string
   /** Why the runtime's answer about it does not say what runs in it. */
   unreadable?: string
 }

@@ -9,7 +9,14 @@ import type { Label } from '../encode/labels.ts'
 import { recordEnd } from '../encode/line-id.ts'
 import { lineOpening, standardEnd } from '../encode/line-pieces.ts'
 import { fragment, isAscii, Output, putFragment, putRange } from '../encode/output.ts'
-import { codeOf, putSeccompEvent, seccompAction, seccompOpening, seccompPieces } from '../encode/seccomp-event.ts'
+import {
+  codeOf,
+  putSeccompEvent,
+  refusingFilter,
+  seccompAction,
+  seccompOpening,
+  seccompPieces,
+} from '../encode/seccomp-event.ts'
 import { putValue, Values } from '../encode/values.ts'
 import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
@@ -45,11 +52,13 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   const head = headOf(context, label)
   // A logged and allowed call under a recording profile is not a violation.
   if (kind === kinds['AUDIT|ALLOWED'] && head.modelling !== undefined) return recordCall(context, head)
-  learn(context, body, kind)
+  const refused = kind === kinds.DENIED ? context.attribution.container?.info.refusedCalls : undefined
+  if (refused === undefined) learn(context, body, kind)
   context.putLineStart(head, kind, pid, epoch, seccompOpening)
   putSeccompEvent(context.seccomp, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.seccomp)
   putOwnFields(context.seccomp)
+  if (refused !== undefined) putFilter(context.seccomp, refused)
   context.putLineEnd(context.seccomp)
   const { ends } = fields
   context.countKind(head, kind, callPrefix, bytes, context.view, countedFrom(fields), ends[slotOf.syscall]!)
@@ -70,6 +79,8 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   const head = headOf(context, label)
   // Only the scanner finds everything that a recording needs.
   if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
+  // So does what its line says of the filter.
+  if (known.kind === kinds.DENIED && context.attribution.container?.info.refusedCalls !== undefined) return undefined
   return context.teach(known, head, pid, seccompOpening, label) ? 'taught' : undefined
 }
 
@@ -191,6 +202,13 @@ const ownFields = (['sig', 'arch', 'compat', 'ip', 'code', 'uid', 'gid'] as cons
 const callKey = fragment(',"syscallNumber":')
 /** The quotes are escaped inside a value. */
 const ipOpening = ',"ip":"'
+
+const filters = { container: fragment(',"filter":"container"'), workload: fragment(',"filter":"workload"') }
+
+function putFilter(values: Values, refused: string): void {
+  const filter = refusingFilter(values, refused)
+  if (filter !== undefined) putFragment(values.output, filters[filter])
+}
 
 function putOwnFields(values: Values): void {
   const { output, fields } = values

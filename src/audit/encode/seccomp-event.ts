@@ -55,6 +55,25 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
   return text
 }
 
+/** SECCOMP_RET_… (include/uapi/linux/seccomp.h), without the data in the lower half. */
+const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
+
+/** Whose filter refused a call: the container's own, or one that a process in it has set. */
+export type RefusingFilter = 'container' | 'workload'
+
+/** A filter refuses by these without the end of the process; a call that kills is logged of each filter, and is not told apart. */
+const toldApart = new Set([returns.TRAP, returns.ERRNO])
+
+/** @param refused the calls that the container's filter refuses and reports, as ContainerInfo has them */
+export function refusingFilter({ bytes, fields }: Values, refused: string): RefusingFilter | undefined {
+  const { starts, ends, forms } = fields
+  const code = codeOf(fields, bytes)
+  if (!toldApart.has(code - (code % 0x1_0000)) || forms[slotOf.arch] === form.absent) return undefined
+  const arch = readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
+  const name = nameOfCall(arch, readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!))
+  return refused.includes(`,${name},`) === refused.startsWith('+') ? 'container' : 'workload'
+}
+
 /** The start of the event. */
 export const seccompOpening = '{"auditID":"'
 
@@ -107,9 +126,6 @@ function putNamed(values: Values, slot: number, name: string): void {
   if (values.fields.forms[slot] === form.absent) putFragment(values.output, empty)
   else putValue(values, slot, name)
 }
-
-/** SECCOMP_RET_… (include/uapi/linux/seccomp.h), without the data in the lower half. */
-const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
 
 /**
  * The kernel's action by `code`. Upstream writes AUDIT|ALLOWED for every record; we use it only for logged and allowed

@@ -35,6 +35,7 @@ const containerFields = {
   cgroupPath: text,
   profileName: text,
   appArmorProfile: text,
+  refusedCalls: text,
   workload: { kind: 'workload' },
   podLabels: { kind: 'texts' },
   podLabelsCut: { kind: 'boolean' },

@@ -35,6 +35,8 @@ export interface ContainerInfo {
   profileName: string
   /** The AppArmor profile from the runtime, ours or not; empty for none, absent if unknown. */
   appArmorProfile?: string
+  /** Calls that its own seccomp filter refuses and reports, in the form of refusedCalls(); absent if unknown. */
+  refusedCalls?: string
   /** Only if it is certain. */
   workload?: Workload
   /** The pod labels that a line shows. */

@@ -214,6 +214,14 @@ function seccompKeysOfLine(): LineKey[] {
     { name: 'code', schema: text, of, when, meaning: 'SECCOMP_RET_… in hex' },
     { name: 'uid', schema: count, of, when, meaning: 'real user id' },
     { name: 'gid', schema: count, of, when, meaning: 'real group id' },
+    {
+      name: 'filter',
+      schema: oneOf(['container', 'workload']),
+      of,
+      when: 'the call was refused by an error or SIGSYS, and the filter of its container is known',
+      meaning:
+        'which filter refused it: the one that the container was started with, or, as that one does not refuse it, one that a process in the container has set itself',
+    },
   ]
 }
 

@@ -1,6 +1,19 @@
 import { expect } from 'chai'
+import { processBatch } from '../../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
-import { auditMark, demoLine, demoPid, fixtures, linesOf, run } from '../harness.ts'
+import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
+import {
+  auditMark,
+  bytesOf,
+  demo,
+  demoLine,
+  demoPid,
+  demoProcesses,
+  fixtures,
+  knowing,
+  linesOf,
+  run,
+} from '../harness.ts'
 
 /** The seed's event: every field of libapparmor's record in its order with its zero value. */
 const zeroEvent = {
@@ -87,6 +100,60 @@ const denial = (pairs: string, serial = 9) =>
   `type=1400 audit(1740366282.121:${serial}): apparmor="DENIED" operation="open" ${pairs}\n`
 const call = (pid: number, subj: string) =>
   `type=1326 audit(1740366282.121:9): auid=0 uid=0 gid=0 ses=0 subj=${subj} pid=${pid} comm="a" exe="/a" sig=0 arch=c000003e syscall=90 compat=0 ip=0x1 code=0x7ffc0000\n`
+
+describe('a call that a filter refused', () => {
+  const refusal = (syscall: number, more: { arch?: string; code?: string; sig?: number } = {}): string => {
+    const { arch = 'c000003e', code = '0x50000', sig = 0 } = more
+    return `type=1326 audit(1740366282.121:9): auid=0 uid=0 gid=0 ses=0 subj=unconfined pid=${demoPid} comm="a" exe="/a" sig=${sig} arch=${arch} syscall=${syscall} compat=0 ip=0x1 code=${code}\n`
+  }
+  const lineOf = (text: string, refusedCalls: string | undefined, scratch = knowing()): Record<string, unknown>[] => {
+    const [container, ...others] = demo.containers
+    const known = { ...container!, ...(refusedCalls !== undefined && { refusedCalls }) }
+    const snapshot = new Snapshot({ ...demo, containers: [known, ...others] })
+    const batch = { source: 'test', seq: 1, format: 'netlink' as const, bytes: bytesOf(text) }
+    return linesOf(processBatch(batch, snapshot, demoProcesses, scratch).output).map((line) => JSON.parse(line))
+  }
+
+  const [mkdir, mkdirat, unlink] = [83, 258, 87]
+  const rows: [what: string, text: string, refusedCalls: string | undefined, filter: string | undefined][] = [
+    ['by the filter of its container', refusal(mkdir), '+,mkdir,', 'container'],
+    ['by a signal', refusal(mkdir, { code: '0x30000', sig: 31 }), '+,mkdir,', 'container'],
+    ['by a filter that a process has set', refusal(unlink), '+,mkdir,', 'workload'],
+    ['whose name only begins so', refusal(mkdirat), '+,mkdir,', 'workload'],
+    ['in a container whose filter reports nothing', refusal(mkdir), '+,', 'workload'],
+    ['that a filter does not allow', refusal(mkdir), '-,read,write,', 'container'],
+    ['that a filter does allow', refusal(mkdir), '-,mkdir,', 'workload'],
+    ['by the 32-bit way', refusal(39, { arch: '40000003' }), '+,mkdir,', 'container'],
+    ['that has no name', refusal(9_999), '+,mkdir,', 'workload'],
+    ['that has no name, where all is refused but some', refusal(9_999), '-,mkdir,', 'container'],
+    ['of a container whose filter is not known', refusal(mkdir), undefined, undefined],
+    ['and its process killed', refusal(mkdir, { code: '0x80000000', sig: 31 }), '+,mkdir,', undefined],
+    ['by nobody: it was let pass', refusal(mkdir, { code: '0x7ffc0000' }), '+,mkdir,', undefined],
+  ]
+  for (const [what, text, refusedCalls, filter] of rows)
+    it(`${what}: ${filter ?? 'nothing is said of filters'}`, () => {
+      const [line, ...more] = lineOf(text, refusedCalls)
+      expect(more).to.deep.equal([])
+      const isLet = text.includes('7ffc0000')
+      expect(line).to.include({ level: isLet ? 'debug' : 'warn', action: isLet ? 'AUDIT|ALLOWED' : 'DENIED' })
+      expect(line).to.include({ podName: 'demo-1-5bccf6777c-c8lzr', profileName: 'varmor-demo-demo-1' })
+      expect(line!['filter']).to.equal(filter)
+    })
+
+  it('says so of each of many records of one form, for this container and for that one', () => {
+    const scratch = knowing()
+    const many = Array.from({ length: 300 }, () => refusal(mkdir)).join('')
+    for (const [refusedCalls, filter] of [
+      [undefined, undefined],
+      ['+,mkdir,', 'container'],
+      ['+,', 'workload'],
+      [undefined, undefined],
+    ] as const) {
+      const filters = lineOf(many, refusedCalls, scratch).map((line) => line['filter'])
+      expect(filters).to.deep.equal(Array.from({ length: 300 }, () => filter))
+    }
+  })
+})
 
 describe('which records are written', () => {
   const rows: { what: string; text: string; outcome: 'written' | 'filtered' | 'undecodable' | 'deferred' }[] = [

@@ -1,0 +1,42 @@
+import { isSyscall } from '../../api/linux-syscalls.ts'
+import { isObject } from '../../api/validate-schema.ts'
+import { LOG_FLAG } from '../../profile/seccomp/reports.ts'
+
+const refusing = new Set([
+  'SCMP_ACT_ERRNO',
+  'SCMP_ACT_TRAP',
+  'SCMP_ACT_KILL',
+  'SCMP_ACT_KILL_THREAD',
+  'SCMP_ACT_KILL_PROCESS',
+])
+
+/**
+ * The calls that a container's filter refuses, with whatever arguments, and has the kernel report: `+,mkdir,rmdir,` for these, `-,read,`
+ * for all but these. A filter without the flag for it reports none.
+ * @param filter `linux.seccomp` of the container's OCI spec; undefined for none
+ */
+export function refusedCalls(filter: unknown): string {
+  if (!isObject(filter)) return written('+', [])
+  const { flags, defaultAction, syscalls } = filter
+  if (!Array.isArray(flags) || !flags.includes(LOG_FLAG)) return written('+', [])
+  const byDefault = refusing.has(String(defaultAction))
+  const [refused, allowed] = [new Set<string>(), new Set<string>()]
+  for (const rule of Array.isArray(syscalls) ? syscalls : []) {
+    if (!isObject(rule) || !Array.isArray(rule['names'])) continue
+    const names = rule['names'].filter((name): name is string => typeof name === 'string' && isSyscall(name))
+    const isConditional = Array.isArray(rule['args']) && rule['args'].length > 0
+    if (refusing.has(String(rule['action']))) for (const name of names) refused.add(name)
+    else if (!isConditional) for (const name of names) allowed.add(name)
+  }
+  if (!byDefault) return written('+', refused)
+  return written(
+    '-',
+    [...allowed].filter((name) => !refused.has(name)),
+  )
+}
+
+const written = (sign: '+' | '-', names: Iterable<string>): string =>
+  `${sign},${[...names]
+    .sort()
+    .map((name) => `${name},`)
+    .join('')}`
