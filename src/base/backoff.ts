@@ -2,15 +2,15 @@ import type { Random } from './random.ts'
 
 /** Milliseconds. */
 export interface BackoffRange {
-  /** Of the first delay before jitter. */
+  /** First delay before jitter. */
   first: number
-  /** What no delay exceeds. */
+  /** Maximum delay. */
   longest: number
 }
 
 /**
- * The delay after so many failures before this one: doubled each time, and drawn evenly from the upper half of its step. Half of it
- * stays, so that there is never a tight loop; half is random, so that many who failed together do not come back together.
+ * The delay after this many earlier failures: doubled each time, then random in the upper half of its step. The fixed
+ * half prevents a tight loop; the random half keeps clients that failed together from returning together.
  */
 export function backoff(failuresBefore: number, { first, longest }: BackoffRange, random: Random): number {
   const step = Math.min(longest, first * 2 ** Math.min(failuresBefore, 64))
@@ -21,7 +21,7 @@ export interface BackoffOptions extends Partial<BackoffRange> {
   random?: Random
 }
 
-/** Counts the failures for `backoff`. Default 800 ms at first, as client-go's reflector, and 30 s at the longest. */
+/** Counts the failures for `backoff`. Default 800 ms at first, as client-go's reflector, and at most 30 s. */
 export class Backoff {
   readonly #range: BackoffRange
   readonly #random: Random
@@ -37,7 +37,7 @@ export class Backoff {
     return backoff(this.#failures++, this.#range, this.#random)
   }
 
-  /** Begins again with the first delay: the other side was seen to be well. */
+  /** Restarts with the first delay: the other side was seen to be healthy. */
   reset(): void {
     this.#failures = 0
   }

@@ -3,13 +3,15 @@ import type { LogFields, OnlyLogFields } from './log-fields.ts'
 import type { Logger } from './logger.ts'
 
 /**
- * Whether the program itself is wrong, in contrast to a server that is away or a request that is refused. Not a SyntaxError: that is
- * what JSON.parse throws at what others wrote.
+ * Whether the program itself is at fault, not a missing server or a refused request. Not a SyntaxError: JSON.parse
+ * throws it for other programs' texts.
  */
 export const isBug = (error: unknown): boolean =>
   [TypeError, RangeError, ReferenceError, AssertionError].some((kind) => error instanceof kind)
 
-/** Logs what is tried again: as a warning where something outside is in the way; a bug as an error with its stack, and called one. */
+/**
+ * Logs a failure that is retried: an external cause as a warning, a bug as an error with its stack, marked as a bug.
+ */
 export function logTrouble<Fields extends LogFields>(
   logger: Pick<Logger, 'warn' | 'error'>,
   error: unknown,

@@ -8,7 +8,7 @@ const typeName = ({ type }: StructField): string => {
 const declaration = (field: StructField): string =>
   `${typeName(field)} ${field.name}${field.count === undefined ? '' : `[${field.count}]`};`
 
-/** The text of a struct, with the offset of each field. `packed`: it lies where no compiler would put it. */
+/** The text of a struct, with the offset of each field. `packed`: without the compiler's padding. */
 function structText(
   name: string,
   fields: readonly StructField[],
@@ -45,7 +45,7 @@ export function enumeration(name: string, prefix: string, values: Readonly<Recor
   return [`enum ${name} {`, ...members, '};'].join('\n')
 }
 
-/** `name` as in `VARMOR_DENY`, without what all begin with. */
+/** `name` as in `VARMOR_DENY`, without the common prefix. */
 export const definitions = (prefix: string, values: Readonly<Record<string, number>>): string =>
   Object.entries(values)
     .map(([word, number]) => `#define ${prefix}_${word} ${number}`)

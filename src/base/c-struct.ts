@@ -1,9 +1,9 @@
 /**
- * Structs that C and TypeScript share: a table of fields, from which the one has its header and the other its offsets, so that the two
- * cannot part. All numbers are little-endian. Fields lie one behind the other, without padding.
+ * Structs that C and TypeScript share: a table of fields that gives both the C header and the TypeScript offsets, so
+ * they always agree. All numbers are little-endian. Fields are adjacent, without padding.
  */
 
-/** C types by their size in bytes. `char` is for texts, padded with NUL. */
+/** C types by size in bytes. `char` is for texts, padded with NUL. */
 const sizes = { char: 1, u8: 1, u16: 2, u32: 4, u64: 8 } as const
 
 export interface StructField {
@@ -14,7 +14,7 @@ export interface StructField {
   what?: string
 }
 
-/** A struct of which the compiler makes the same without being asked to pack it. */
+/** A struct that the compiler lays out the same way without packing. */
 export interface Struct<Name extends string = string> {
   name: string
   what: string
@@ -31,7 +31,7 @@ const alignmentOf = ({ type }: StructField): number => (typeof type === 'string'
 
 export const sizeOf = (field: StructField): number => elementSize(field) * (field.count ?? 1)
 
-/** Offset of each field from the first one, and the size of all. */
+/** Offset of each field from the first one, and the total size. */
 export function layOut<const Fields extends readonly StructField[]>(
   fields: Fields,
 ): { at: Record<Fields[number]['name'], number>; size: number } {
@@ -44,7 +44,7 @@ export function layOut<const Fields extends readonly StructField[]>(
   return { at: at as Record<Fields[number]['name'], number>, size }
 }
 
-/** @throws {Error} where a compiler would pad: the table has to name what lies there, as `reserved` */
+/** @throws {Error} where a compiler would pad: the table must name that space `reserved` */
 export function struct<const Fields extends readonly StructField[]>(
   name: string,
   what: string,
@@ -58,12 +58,14 @@ export function struct<const Fields extends readonly StructField[]>(
   return { name, what, fields, at, size, alignment }
 }
 
-/** A number; of 64 bits as two of 32, the lower first; or the bytes of an array or of a struct, at most as many as it has. */
+/**
+ * A number; a 64-bit number as two of 32 bits, the lower first; or the bytes of an array or struct, at most its size.
+ */
 export type FieldValue = number | readonly [low: number, high: number] | Uint8Array
 
 /**
- * The bytes of a struct. What is shorter than its field is followed by zeros, as are reserved fields.
- * @throws {RangeError} for a value that its field does not hold
+ * The bytes of a struct. Short values and reserved fields are filled with zeros.
+ * @throws {RangeError} for a value that does not fit its field
  */
 export function pack<Name extends string>(
   of: Struct<Name>,
@@ -112,7 +114,7 @@ function fieldOf(of: Struct, name: string): StructField {
   return field
 }
 
-/** The bytes of a field of the struct that begins at `start`. They are not copied. */
+/** The bytes of a field of the struct at `start`, not copied. */
 export function bytesIn<Name extends string>(of: Struct<Name>, bytes: Uint8Array, name: Name, start = 0): Uint8Array {
   const at = start + of.at[name]
   const size = sizeOf(fieldOf(of, name))

@@ -1,7 +1,7 @@
-/** JSON that is the same for equal values, whatever the order of their fields. What is null or undefined is left out. */
+/** JSON that is the same for equal values, whatever the order of their fields. Null and undefined are omitted. */
 export const canonicalJson = (value: object): string => JSON.stringify(sorted(value))
 
-/** A copy with fields in order of their names. */
+/** A copy with sorted field names. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value ?? undefined

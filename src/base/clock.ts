@@ -1,36 +1,41 @@
 import { uptime } from 'node:os'
 
-/** A timer that was set and may be taken back. */
+/** A timer that can be cancelled. */
 export interface Timer {
-  /** Takes the timer back. After it fired, or a second time, nothing happens. */
+  /** Cancels the timer. Does nothing after it fired, or a second time. */
   cancel(): void
 }
 
 declare const wallTime: unique symbol
-/** Milliseconds since the Unix epoch, as the machine shows the time of day. The type keeps what is printed apart from durations. */
+/**
+ * Milliseconds since the Unix epoch, by the machine's wall clock. The type separates times for output from durations.
+ */
 export type WallMs = number & { readonly [wallTime]: true }
 
-/** @param milliseconds since the Unix epoch, from a time stamp that was read */
+/** @param milliseconds since the Unix epoch, from a parsed time stamp */
 export const asWall = (milliseconds: number): WallMs => milliseconds as WallMs
 
-/** The last millisecond that ISO 8601 writes with four digits of the year. */
+/** The last millisecond that ISO 8601 writes with a four-digit year. */
 const lastWritten = 253_402_300_799_999
 
-/** A wall time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 is the nearest one of these. */
+/**
+ * A wall time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 becomes the nearest
+ * of these.
+ */
 export const isoTime = (time: WallMs): string =>
   new Date(Number.isNaN(time) ? 0 : Math.min(Math.max(time, 0), lastWritten)).toISOString()
 
-/** Where time comes from. Everything that waits asks a clock, so a test can move time by hand. */
+/** The source of time. All code that waits uses a clock, so that a test can move time. */
 export interface Clock {
-  /** Milliseconds since some moment. Only ever grows, whatever is done to the time of day: for durations, deadlines, ages. */
+  /** Milliseconds since some moment. Never decreases, even if the wall clock is set: for durations, deadlines, ages. */
   now(): number
-  /** The time of day, which can be set: only for what is printed, and for times that other programs have written. */
+  /** The wall-clock time, which can be set: only for output, and for times that other programs wrote. */
   wall(): WallMs
-  /** Calls back once, `delay` milliseconds from now, never before this call has returned. */
+  /** Calls back once after `delay` milliseconds, never before this call returns. */
   after(delay: number, callback: () => void): Timer
 }
 
-/** The longest delay that Node.js's setTimeout takes; a longer one would fire at once. */
+/** The longest delay of Node.js's setTimeout; a longer one would fire at once. */
 const LONGEST = 2 ** 31 - 1
 
 class SystemTimer implements Timer {
@@ -52,11 +57,11 @@ class SystemTimer implements Timer {
   }
 }
 
-/** Each thread counts performance.now() from its own start, and CLOCK_MONOTONIC, which the addon has, from one moment. */
+/** performance.now() starts with each thread; the addon's CLOCK_MONOTONIC has one origin. */
 const [seconds, nanoseconds] = process.hrtime()
 const origin = seconds * 1_000 + nanoseconds / 1e6 - performance.now()
 
-/** The clocks of the machine. `now` is CLOCK_MONOTONIC, the same in all threads; it stands still while the machine sleeps. */
+/** The machine's clocks. `now` is CLOCK_MONOTONIC, the same in all threads; it stops while the machine sleeps. */
 export const systemClock: Clock = {
   now: () => origin + performance.now(),
   wall: () => asWall(Date.now()),
@@ -67,14 +72,14 @@ export const systemClock: Clock = {
 }
 
 /**
- * Milliseconds since the machine booted, its sleep included (CLOCK_BOOTTIME), in steps of 10. Agents one after the other share it,
- * as long as the id of the boot is the same.
+ * Milliseconds since the machine booted, including its sleep (CLOCK_BOOTTIME), in steps of 10. Successive agents share
+ * it within one boot id.
  */
 export const sinceBoot = (): number => uptime() * 1_000
 
 /**
- * Waits `delay` milliseconds of the clock. Leaves neither timer nor listener behind.
- * @throws the reason of the signal, as soon as it is aborted
+ * Waits `delay` milliseconds of the clock. Leaves neither timer nor listener.
+ * @throws the signal's reason, as soon as it is aborted
  */
 export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -4,15 +4,18 @@ import { mebibyte } from './bytes.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Logger } from './logger.ts'
 
-/** Of a thread, in bytes. */
+/** A thread's heap, in bytes. */
 export interface Heap {
-  /** What objects take, and what V8 has of the system. */
+  /** Bytes of objects, and bytes that V8 has allocated from the system. */
   sizes(): { used: number; size: number }
-  /** Collects all garbage and gives back what is free. Nothing else runs for some 2 ms a mebibyte in use. */
+  /** Collects all garbage and frees memory. Blocks for about 2 ms for each mebibyte in use. */
   collect(): void
 }
 
-/** What V8 does where memory runs out, before it does: no API of Node.js has it. Node.js 20 collects only what is new, and gives nothing back. */
+/**
+ * What V8 does shortly before it runs out of memory; Node.js has no API for it. Node.js 20 otherwise collects only new
+ * objects, and frees nothing.
+ */
 export const ownHeap: Heap = {
   sizes: () => {
     const { used_heap_size: used, total_heap_size: size } = getHeapStatistics()
@@ -30,23 +33,26 @@ export interface HeapTrimOptions {
   heap?: Heap
   clock: Clock
   logger: Logger
-  /** Grows with whatever is done: where it stays the same for a while, nobody waits for us. */
+  /** Increases with any work: while it stays the same, no caller waits. */
   work(): number
 }
 
-/** Milliseconds: without work for so long it is calm; and from one collection to the next, so that they take a few thousandths of the time at most. */
+/**
+ * Milliseconds without work that count as calm, and between two collections, so that these take at most a few
+ * thousandths of the time.
+ */
 const CALM = 1_000
 const SELDOM = 60_000
 /**
- * Bytes that the heap has grown by since, and that objects take at most, with those that are dead and not collected: with more, what comes
- * would wait for too long.
+ * Minimum growth of the heap since the last collection, and maximum bytes of objects including garbage: with more,
+ * callers would wait too long.
  */
 const GROWN = 16 * mebibyte
 const MOST_USED = 128 * mebibyte
 
 /**
- * Gives memory back after a burst of work. V8 keeps what a burst took: where objects that stay lie among those that are gone, no page
- * is free, and while little happens nothing is collected.
+ * Frees memory after a burst of work. V8 keeps a burst's memory: if live objects are scattered among dead ones, no page
+ * is free, and V8 does not collect while little happens.
  */
 export class HeapTrim {
   readonly #options: Required<HeapTrimOptions>

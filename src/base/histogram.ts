@@ -1,6 +1,6 @@
-/** How often values came, by size. For metrics: values are added in groups, so that nothing is done for each event. */
+/** Counts values by size. For metrics: values are added in groups, so that no work is needed for each event. */
 export class Histogram {
-  /** Upper bounds of the buckets, ascending; a value that is equal belongs to its bucket. What is above them counts, and is in no bucket. */
+  /** Upper bounds of the buckets, ascending and inclusive. Larger values count, but are in no bucket. */
   readonly bounds: readonly number[]
   /** Of each bucket alone. */
   readonly #counts: Float64Array
@@ -14,7 +14,7 @@ export class Histogram {
     this.#counts = new Float64Array(bounds.length)
   }
 
-  /** `times` values of one size. */
+  /** Adds `times` values of one size. */
   add(value: number, times = 1): void {
     this.count += times
     this.sum += value * times
@@ -22,7 +22,7 @@ export class Histogram {
     if (bucket !== -1) this.#counts[bucket]! += times
   }
 
-  /** For each bound, how many values were not above it. */
+  /** For each bound, the number of values up to it. */
   cumulative(): number[] {
     let below = 0
     return Array.from(this.#counts, (count) => {

@@ -3,7 +3,7 @@ export class InternedTexts {
   readonly #most: number
   readonly #texts = new Map<string, string>()
 
-  /** @param most texts that are known; beyond them all are forgotten, and objects keep those that they have */
+  /** @param most maximum known texts; beyond it all are forgotten, and objects keep theirs */
   constructor(most: number) {
     this.#most = most
   }

@@ -1,8 +1,8 @@
-/** Why only the outline of an object is kept. No object of the API server has it. */
+/** Key for the reason that only an object's outline is kept. The API server's objects do not have it. */
 const reason = Symbol('why only its outline is kept')
 
-/** Notes that this is the outline of an object, and why no more is kept. */
+/** Marks an object's outline with the reason that only it is kept. */
 export const outlined = <T extends object>(outline: T, why: string): T => ({ ...outline, [reason]: why })
 
-/** Why only the outline of the object is kept; undefined for a whole one. */
+/** Why only the object's outline is kept; undefined for a whole object. */
 export const whyOutlined = (object: object): string | undefined => (object as { [reason]?: string })[reason]

@@ -1,4 +1,4 @@
-/** The keys of a line of the component log, each with what it means: one word for a thing, in all roles. */
+/** The keys of a component log line with their meaning: one word for a thing, in all roles. */
 export const logFields = {
   err: 'what was thrown: `type`, `message`, `stack`, and what else it has',
   reason: 'why, in words for people or in one for programs',
@@ -74,9 +74,9 @@ export type LogField = keyof typeof logFields
 
 export type LogFields = Partial<Record<LogField, unknown>>
 
-/** The keys that are no word of the vocabulary, of each alternative. */
+/** For each alternative, the keys outside the vocabulary. */
 type UnknownKey<Fields> = Fields extends unknown ? Exclude<keyof Fields, LogField> : never
 
-/** Fields without any other key, also where TypeScript would let one pass: one that is spread, or of a variable. */
+/** Fields without other keys, even where TypeScript would accept some: from a spread or a variable. */
 export type OnlyLogFields<Fields> = Fields &
   ([UnknownKey<Fields>] extends [never] ? unknown : { unknownLogField: UnknownKey<Fields> })

@@ -2,7 +2,7 @@ import type { LogFields, OnlyLogFields } from './log-fields.ts'
 
 type Write = <Fields extends LogFields>(fields: OnlyLogFields<Fields>, message: string) => void
 
-/** Where a log goes. A pino logger is one: errors are in the field `err`, the one that pino writes out. */
+/** The target of a log. A pino logger fits: errors are in the field `err`, which pino serializes. */
 export interface Logger {
   debug: Write
   info: Write

@@ -1,4 +1,4 @@
-/** A table of Markdown; cells may hold anything but line ends. */
+/** A Markdown table; cells may contain anything but line ends. */
 export function markdownTable(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
@@ -6,7 +6,7 @@ export function markdownTable(head: readonly string[], lines: readonly (readonly
 }
 
 /**
- * The document with its tables anew, by their names; each stands between `<!-- table: NAME -->` and `<!-- end -->`.
+ * The document with its tables replaced, by name; each is between `<!-- table: NAME -->` and `<!-- end -->`.
  * @throws {Error} when a table has no place
  */
 export function withTables(document: string, tables: Readonly<Record<string, string>>): string {

@@ -1,10 +1,10 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 
-/** Milliseconds in one of the ticks that Linux counts a thread's CPU time in, on all machines. */
+/** Milliseconds of a tick, in which Linux counts a thread's CPU time on all machines. */
 const TICK = 10
 
-/** The kernel's number of this thread; undefined where there is no /proc. */
+/** The kernel's id of this thread; undefined without /proc. */
 export function ownThreadId(): number | undefined {
   try {
     return Number(readlinkSync('/proc/thread-self').split('/').at(-1))
@@ -13,15 +13,15 @@ export function ownThreadId(): number | undefined {
   }
 }
 
-/** What the scheduler takes for a third as important as what has the usual 0. */
+/** A nice value that gives a third of the CPU share of the default 0. */
 const NICE = 5
 
-/** Has this thread give way to the others of its process. @returns whether it could */
+/** Makes this thread yield to the others of its process. @returns whether it could */
 export function giveWay(): boolean {
   const thread = ownThreadId()
   if (thread === undefined) return false
   try {
-    // Of Linux, where what stands for a process may be a thread.
+    // On Linux, a thread id can stand for a process.
     setPriority(thread, NICE)
     return true
   } catch {
@@ -29,12 +29,13 @@ export function giveWay(): boolean {
   }
 }
 
-/** Milliseconds of CPU that a thread of this process has used; undefined where that cannot be seen. */
+/** CPU milliseconds of a thread of this process; undefined if unknown. */
 export function cpuTimeOf(thread: number | undefined): number | undefined {
   if (thread === undefined) return undefined
   try {
     const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1')
-    // After the name, which is in parentheses and may hold anything: the state is the third field, user and system time come 11 later.
+    // After the name, which is in parentheses and may contain anything: the state is field 3; user and system time
+    // follow 11 fields later.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) * TICK
   } catch {

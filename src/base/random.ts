@@ -1,4 +1,4 @@
-/** A source of numbers in [0, 1), evenly spread. `Math.random` is one. */
+/** A source of evenly distributed numbers in [0, 1). `Math.random` fits. */
 export type Random = () => number
 
 /**
@@ -18,7 +18,7 @@ export function seededRandom(seed: number): Random {
     c = (((c << 21) | (c >>> 11)) + sum) | 0
     return (sum >>> 0) / 2 ** 32
   }
-  // Seeds that differ in one bit give like numbers at first.
+  // At first, seeds that differ in one bit give similar numbers.
   for (let i = 0; i < 15; i++) draw()
   return draw
 }

@@ -1,4 +1,4 @@
-/** A map that holds so many entries; the one that was not used for the longest time goes first. */
+/** A map with a maximum number of entries; the least recently used one is dropped first. */
 export class RecentMap<K, V> {
   #bound: number
   #entries = new Map<K, V>()

@@ -1,6 +1,6 @@
 import { RecentMap } from './recent-map.ts'
 
-/** So many at once, and then one after each `refill` milliseconds. */
+/** Allows a burst, and then one token for each `refill` milliseconds. */
 export class TokenBucket {
   #burst: number
   #refill: number
@@ -19,7 +19,7 @@ export class TokenBucket {
     return this.takeSome(1, now) === 1
   }
 
-  /** Takes so many tokens, or as many as there are. @returns how many */
+  /** Takes `most` tokens, or as many as there are. @returns their number */
   takeSome(most: number, now: number): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill)
     this.#at = now
@@ -28,24 +28,24 @@ export class TokenBucket {
     return taken
   }
 
-  /** What was taken turned out to cost so many more: there are none until as many have come. */
+  /** Adds costs to earlier tokens: no token is available until this many more have been refilled. */
   owe(more: number): void {
     this.#tokens -= more
   }
 
-  /** What was taken is not to count. */
+  /** Returns a token. */
   giveBack(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1)
   }
 }
 
-/** A bucket for each of those that came last. */
+/** A bucket for each of the most recent keys. */
 export class TokenBuckets {
   readonly #rate: { burst: number; refill: number }
   readonly #buckets: RecentMap<string, TokenBucket>
 
   /**
-   * @param bound buckets that are kept
+   * @param bound maximum kept buckets
    * @param rate of each: see TokenBucket
    */
   constructor(bound: number, rate: { burst: number; refill: number }) {

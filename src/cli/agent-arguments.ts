@@ -33,7 +33,7 @@ export interface AgentArguments extends MetricsArguments {
   managerCa?: string
   managerName?: string
   tokenFile: string
-  /** Folder of policies: there is no cluster. */
+  /** Folder of policies, for use without a cluster. */
   policies?: string
   policiesState: string
   seccompDir?: string
@@ -67,7 +67,7 @@ export interface Checked {
   metadata: Metadata
 }
 
-/** Beside the log, because it says what is in it: whoever removes one or keeps one means the other, too. */
+/** Next to the log, because it describes its content: removing or keeping one means the other, too. */
 const checkpointOf = (log: string): string => join(dirname(log), `${parse(log).name}.checkpoint.json`)
 
 export function pipelineOf(given: AgentArguments) {
@@ -91,7 +91,7 @@ function limitsOf(given: AgentArguments): LogLimits {
   }
 }
 
-/** What is wrong with options of the logs together. */
+/** Contradictions between options of the logs. */
 export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: all }: AgentArguments): string[] {
   if (all === undefined || bytesOfSize(all) >= bytesOfSize(one)) return []
   return [
@@ -99,7 +99,7 @@ export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: al
   ]
 }
 
-/** Labels of pods that violations have: the keys, or all. */
+/** Pod labels in violations: the keys, or all. */
 export function podLabelsOf({ violationsPodLabels: given }: AgentArguments): { podLabels?: LabelChoice } {
   if (given === undefined) return {}
   const keys = given.split(',').map((key) => key.trim())

@@ -30,12 +30,12 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
   }
   const checked = { request: parsed.request, metadata: metadata.value }
   if (given.auditOnly) return auditOnly(given, checked)
-  // What talks to a cluster is most of the start and of the memory, and nothing that --audit-only needs.
+  // The code for a cluster is most of the start time and memory; --audit-only needs none of it.
   const { wholeAgent } = await import('./whole-agent.ts')
   return wholeAgent(given, checked)
 }
 
-/** Options of a cluster, which there is none of. */
+/** Options for a cluster, which there is not. */
 function standaloneProblems({ auditOnly, kubeconfig, context, namespace, manager, managerCa }: AgentArguments) {
   const others = { '--audit-only': auditOnly || undefined, '--kubeconfig': kubeconfig, '--context': context }
   const ofCluster = { '--namespace': namespace, '--manager': manager[0], '--manager-ca': managerCa }

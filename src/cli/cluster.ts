@@ -7,7 +7,9 @@ import { type Connection, KubeConnection } from '../kube/connection.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { printable } from './output.ts'
 
-/** The cluster that the flags, the environment or our pod name; undefined, and the reason on standard error, when there is none. */
+/**
+ * The cluster of the flags, the environment or our pod; undefined, with the reason on standard error, if there is none.
+ */
 export function connect(options: ConfigOptions): KubeConnection | undefined {
   try {
     return new KubeConnection(loadConfig(options))
@@ -18,7 +20,7 @@ export function connect(options: ConfigOptions): KubeConnection | undefined {
   }
 }
 
-/** Where vArmor is installed: as the flag says, else our pod's namespace, else upstream's default. */
+/** vArmor's namespace: from the flag, else our pod's, else upstream's default. */
 export const installNamespace = (given: string | undefined, connection: Connection): string =>
   given ?? (process.env['POD_NAMESPACE'] || (inPod() ? connection.namespace : 'varmor'))
 
@@ -30,7 +32,7 @@ const patience = 5_000
 
 /**
  * Resolves when the API server answers, however long that takes.
- * @throws {ApiError} when it does not know us: time alone does not mend that
+ * @throws {ApiError} when it rejects our credentials: waiting does not help
  */
 export async function apiServerThere(
   connection: Connection,

@@ -1,7 +1,7 @@
-/** Wider than any terminal shows: one long cell does not push all others away. */
+/** Wider than any terminal: one long cell must not push all others away. */
 const MAX_WIDTH = 64
 
-/** Rows of cells in columns that line up. */
+/** Rows of cells in aligned columns. */
 export function columns(rows: readonly (readonly string[])[]): string {
   return paddedCells(rows)
     .map((row) => row.join('  ').trimEnd())
@@ -9,8 +9,8 @@ export function columns(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * The cells of rows, as wide as their column.
- * @param widths of the columns so far; they grow with the rows, so that what is printed piece by piece lines up
+ * The cells of rows, padded to their column.
+ * @param widths of the columns so far; they grow with the rows, so that output in pieces stays aligned
  */
 export function paddedCells(rows: readonly (readonly string[])[], widths: number[] = []): string[][] {
   for (const row of rows) {

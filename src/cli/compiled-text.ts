@@ -5,7 +5,7 @@ import { printable } from './output.ts'
 
 type Paint = (style: 'bold' | 'dim' | 'yellow', text: string) => string
 
-/** A compiled policy for a person: what each enforcer loads, word by word, then what was skipped and why. */
+/** A compiled policy for users: the exact text that each enforcer loads, then skipped rules with reasons. */
 export function compiledText(policy: CompiledPolicy, paint: Paint): string {
   const { AppArmor, BPF, Seccomp } = policy.enforcers
   const parts = [heading(policy, paint)]
@@ -25,7 +25,9 @@ function section(title: string, text: string, paint: Paint): string {
   return `${paint('bold', `--- ${title} ---`)}\n${text.trimEnd()}\n`
 }
 
-/** One paragraph a rule: who skips it and why; marked where none of the policy's enforcers carries it. */
+/**
+ * One paragraph for each rule: which enforcers skip it and why; marked if none of the policy's enforcers carries it.
+ */
 function skippedText({ skipped, enforcers }: CompiledPolicy, paint: Paint): string {
   const byRule = new Map<string, Skipped[]>()
   for (const skip of skipped) {

@@ -23,8 +23,8 @@ export interface DecodeArguments {
 }
 
 /**
- * Prints the violations of a log as the agent would have written them, one JSON object a line; what cannot be decoded goes
- * to standard error, with its number. Returns the exit status: 1 when there was such a line or the input cannot be read.
+ * Prints a log's violations as the agent would write them, one JSON object per line; undecodable lines go to standard
+ * error, with their number. Returns the exit status: 1 if there was such a line or the input cannot be read.
  */
 export async function decodeCommand(file: string, given: DecodeArguments): Promise<number> {
   const contents = given.containers === undefined ? nothing : await contentsOf(given.containers)
@@ -56,7 +56,10 @@ async function contentsOf(file: string): Promise<NodeContents | undefined> {
   return undefined
 }
 
-/** No violation has an empty enforcer, and within a JSON string a quote is escaped: only a line of ours can hold this. */
+/**
+ * A violation never has an empty enforcer, and a quote inside a JSON string is escaped: only a line of ours can contain
+ * this.
+ */
 const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 
 const longestShown = 200
@@ -84,9 +87,9 @@ class Decoder {
     this.#scratch = new Scratch({ everything: all, trust: 'given', logUntrusted: true })
   }
 
-  /** Prints a batch, and waits while the reader of the output does not keep up. */
+  /** Prints a batch, and waits while the reader of the output is slower. */
   async decode(batch: SourceBatch): Promise<void> {
-    // Nothing is waited for: the processes of an old log are gone.
+    // Final, because an old log's processes are gone: waiting would not help.
     const result = processBatch({ ...batch, final: true }, this.#snapshot, noProcesses, this.#scratch)
     const { undecodableAt } = result
     const output = undecodableAt.length === 0 ? result.output : withoutUndecoded(result.output)
@@ -96,7 +99,7 @@ class Decoder {
     if (output.length > 0) await put(process.stdout, output)
   }
 
-  /** Nothing printed is no proof that nothing was refused: it may be another kind of log. */
+  /** An empty output does not prove that nothing was refused: it may be another kind of log. */
   sayNothingFound(): void {
     if (this.#written + this.undecodable > 0 || this.#before === 0) return
     const [what, hint] = [this.#format === 'record' ? 'records' : 'lines', hints[this.#format]]
@@ -120,7 +123,7 @@ class Decoder {
   }
 }
 
-/** Lines in the bytes of one or more records: a record of kmsg may have several. */
+/** Number of lines in the records' bytes: a kmsg record may have several. */
 function countOf(bytes: Uint8Array, format: BatchFormat, records: number): number {
   if (format !== 'kmsg') return records
   let lines = bytes.at(-1) === newline || bytes.length === 0 ? 0 : 1

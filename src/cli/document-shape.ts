@@ -4,7 +4,7 @@ import { rangeOf } from './field-offset.ts'
 /** More aliases than any policy has. */
 const MAX_ALIASES = 1_000
 
-/** Aliases of aliases multiply: what stands for more values than this was made to exhaust memory. */
+/** Aliases of aliases multiply: a document that stands for more values is an attempt to exhaust memory. */
 const MAX_ALIASED = 100_000
 
 export interface Mistake {
@@ -13,13 +13,15 @@ export interface Mistake {
 }
 
 export interface DocumentShape {
-  /** Why it is YAML, but no object of Kubernetes. */
+  /** Why it is YAML, but not a Kubernetes object. */
   mistakes: readonly Mistake[]
-  /** What each alias stands for. */
+  /** The node that each alias stands for. */
   aliased: ReadonlyMap<Alias, Node>
 }
 
-/** A look at each node once: the library looks through the document for each alias, and compares each key of a map with all others. */
+/**
+ * Visits each node once: the library searches the document for each alias, and compares each map key with all others.
+ */
 export function shapeOf(document: Document.Parsed): DocumentShape {
   const look = new Look()
   look.valuesOf(document.contents)
@@ -39,7 +41,10 @@ class Look implements DocumentShape {
   #aliases = 0
   #values = 0
 
-  /** How many values it stands for, with those that its aliases stand for. No deeper than the words were found to be nested. */
+  /**
+   * Number of values that a node stands for, including its aliases' values. Its depth is limited by the earlier check
+   * of nesting.
+   */
   valuesOf(node: unknown): number {
     if (isAlias(node)) return this.#ofAlias(node)
     const anchored: Anchored | undefined = isNode(node) ? { node, values: undefined } : undefined
@@ -59,7 +64,7 @@ class Look implements DocumentShape {
     let values = 0
     for (const { key, value } of pairs) {
       if (!isScalar(key) || key.value === null) this.#found('a key must be text', key)
-      // Each merge key is a symbol of its own.
+      // Each merge key is its own symbol.
       else if (keys.has(key.value)) this.#found('keys of a map must be unique; remove one of them', key)
       else keys.add(key.value)
       values += this.valuesOf(key) + this.valuesOf(value)
@@ -69,7 +74,7 @@ class Look implements DocumentShape {
     return values
   }
 
-  /** As kubectl has it, which takes no alias of a list (goyaml.v2 decode.go). */
+  /** As in kubectl, which accepts no alias of a list (goyaml.v2 decode.go). */
   #isMergeable(value: unknown): boolean {
     const isMapHere = (node: unknown): boolean => isMap(isAlias(node) ? this.aliased.get(node) : node)
     return isSeq(value) ? value.items.every(isMapHere) : isMapHere(value)

@@ -18,11 +18,11 @@ export interface SourceObject {
   /** Number within a list kind, from 1. */
   item?: number
   value: Record<string, unknown>
-  /** Where a field stands, or the nearest thing around it that is there. */
+  /** Position of a field, or of the nearest existing one around it. */
   place: (path: string) => Place
 }
 
-/** Something in the input that is no object. */
+/** Something in the input that is not an object. */
 export interface SourceError extends Place {
   file: string
   document: number
@@ -30,10 +30,10 @@ export interface SourceError extends Place {
   problem: string
 }
 
-/** More mistakes of a file are only counted. */
+/** Further mistakes of a file are only counted. */
 const MAX_ERRORS = 100
 
-/** Splits YAML or JSON text into its documents, and list kinds into their items. Empty documents are passed over. */
+/** Splits YAML or JSON text into its documents, and list kinds into their items. Skips empty documents. */
 export function readDocuments(file: string, text: string): { objects: SourceObject[]; errors: SourceError[] } {
   const objects: SourceObject[] = []
   const errors = new SourceErrors()
@@ -53,7 +53,7 @@ export function readDocuments(file: string, text: string): { objects: SourceObje
   return { objects, errors: errors.all }
 }
 
-/** The first of them, and how many more there are: the place of each costs time. */
+/** The first mistakes, and the number of the rest: finding the position of each costs time. */
 class SourceErrors {
   readonly #errors: SourceError[] = []
   #more: { first: SourceError; count: number } | undefined
@@ -114,22 +114,22 @@ function joinPath(path: string, field: string): string {
 
 function toValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false; problem: string } {
   try {
-    // What aliases stand for has been counted.
+    // The values of aliases have been counted.
     return { ok: true, value: document.toJS({ maxAliasCount: -1 }) }
   } catch (error) {
-    // The yaml library throws an Error or a ReferenceError at text that it cannot make a value of.
+    // The yaml library throws an Error or a ReferenceError for text that has no value.
     if (isBug(error) && !(error instanceof ReferenceError)) throw error
     return { ok: false, problem: (error as Error).message }
   }
 }
 
-/** The first: the reader has lost its way after it, and what it says is of no help. */
+/** The first mistake: after it the parser has lost its way, and its messages do not help. */
 function syntaxMistake({ errors, warnings }: Document.Parsed): Mistake | undefined {
   const first = errors[0] ?? warnings[0]
   return first && { problem: first.message, at: first.pos[0] }
 }
 
-/** `List`, `VarmorPolicyList` and the like become their items. */
+/** `List`, `VarmorPolicyList` and similar kinds become their items. */
 function unpack(value: unknown): { object: unknown; item?: number; path: string }[] {
   if (!isObject(value) || !String(value['kind']).endsWith('List') || !Array.isArray(value['items'])) {
     return [{ object: value, path: '' }]

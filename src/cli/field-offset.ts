@@ -1,6 +1,9 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 
-/** Offset of the field at `path`; keys may hold dots, as those of labels do, so the longest that fits is taken. @param aliased what aliases stand for */
+/**
+ * Offset of the field at `path`; keys may contain dots, as labels' keys do, so the longest match is taken.
+ * @param aliased the nodes that aliases stand for
+ */
 export function offsetOf(root: unknown, path: string, aliased: ReadonlyMap<Alias, Node>): number {
   let node = root
   let offset = rangeOf(root)
@@ -40,7 +43,9 @@ interface Named {
 
 const keys = new WeakMap<YAMLMap, ReadonlyMap<string, readonly Named[]>>()
 
-/** By the first part of their names, once: a map of thousands of keys may be asked for thousands of paths. */
+/**
+ * By the first part of their names, computed once: a map of thousands of keys may be searched for thousands of paths.
+ */
 function keysOf(map: YAMLMap): ReadonlyMap<string, readonly Named[]> {
   const known = keys.get(map)
   if (known !== undefined) return known
@@ -62,7 +67,7 @@ function offsetIn(node: Node): { offset?: number } {
   return node.range ? { offset: node.range[0] } : {}
 }
 
-/** Where a node begins; 0 where there is none. */
+/** Start of a node; 0 if there is none. */
 export function rangeOf(node: unknown): number {
   return (node as Node | null | undefined)?.range?.[0] ?? 0
 }

@@ -2,10 +2,10 @@ import { type FieldError, nearestName } from '../api/field-error.ts'
 import { readDocuments, type SourceObject } from './documents.ts'
 import { decode, InputError, readText } from './input.ts'
 
-/** An error and the place in the input that it is about. */
+/** An error, and its position in the input. */
 export interface Finding {
   file: string
-  /** Absent where the file as a whole could not be read. */
+  /** Absent if the file as a whole could not be read. */
   document?: number
   item?: number
   line?: number
@@ -15,12 +15,12 @@ export interface Finding {
   error: FieldError
 }
 
-/** What the input files hold, by what is to be done with it. */
+/** Content of the input files, by its use. */
 export interface Gathered {
   policies: SourceObject[]
-  /** ArmorProfileModel objects, for the policies that build on them. */
+  /** ArmorProfileModel objects, for the policies that use them. */
   models: SourceObject[]
-  /** Objects of other kinds, which is nothing wrong. */
+  /** Objects of other kinds, which are not an error. */
   ignored: SourceObject[]
   findings: Finding[]
 }
@@ -28,7 +28,7 @@ export interface Gathered {
 const policyKinds = ['VarmorPolicy', 'VarmorClusterPolicy']
 const kinds = [...policyKinds, 'ArmorProfileModel', 'ArmorProfile']
 
-/** Reads all files, `-` being standard input. What cannot be read is a finding; the rest is still gathered. */
+/** Reads all files; `-` is standard input. An unreadable file is a finding; the rest is still gathered. */
 export async function gather(files: readonly string[]): Promise<Gathered> {
   const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
   for (const file of new Set(files)) {
@@ -42,7 +42,7 @@ export async function gather(files: readonly string[]): Promise<Gathered> {
   return withPolicies(gathered, files.map(shown).join(', '))
 }
 
-/** The same of the text of one file. */
+/** The same for the text of one file. */
 export function gatherText(file: string, bytes: Buffer): Gathered {
   const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
   try {
@@ -80,7 +80,7 @@ function sort(file: string, text: string, gathered: Gathered): void {
   }
 }
 
-/** An object of another API group, as manifests are full of. */
+/** An object of another API group; manifests have many. */
 function isForeign({ apiVersion, kind }: Record<string, unknown>): boolean {
   return typeof kind === 'string' && typeof apiVersion === 'string' && !apiVersion.startsWith('crd.varmor.org/')
 }
@@ -99,13 +99,13 @@ function unknownKind(kind: unknown): FieldError {
   }
 }
 
-/** The error with the place of its field, or of what is around it. */
+/** The error with the position of its field, or of what is around it. */
 export function finding(source: SourceObject, error: FieldError): Finding {
   const { file, document, item, place } = source
   return { file, document, ...(item !== undefined && { item }), ...place(error.path), object: nameOf(source), error }
 }
 
-/** `VarmorPolicy demo/web`, as far as the object says. */
+/** `VarmorPolicy demo/web`, as far as the object names itself. */
 export function nameOf({ value }: SourceObject): string {
   const { kind, metadata } = value as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } | null }
   const names = [metadata?.namespace, metadata?.name].filter((name) => typeof name === 'string' && name !== '')

@@ -1,8 +1,8 @@
 import type { Option } from 'commander'
 
-// Upstream reads its flags by Go's package flag, and its chart hands on what users write. What it takes is to be taken here, too.
+// Upstream parses its flags with Go's package flag, and its chart passes on what users write. We must accept the same.
 
-/** Flags of upstream's one program, which all its roles take. */
+/** Flags of upstream's single program, which all its roles accept. */
 const upstreamSwitches = [
   ...['agent', 'enableMetrics', 'enableBpfEnforcer', 'enableBehaviorModeling', 'enableServiceEgressControl'],
   ...['enablePodEgressControl', 'unloadAllAaProfiles', 'removeAllSeccompProfiles', 'bpfExclusiveMode'],
@@ -13,22 +13,23 @@ const upstreamValues = [
   ...['auditLogPaths', 'logFormat', 'v', 'verbosity', 'managerIP', 'kubeconfig'],
 ]
 
-/** As Go's strconv.ParseBool. */
+/** As in Go's strconv.ParseBool. */
 const truths = new Map([
   ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((text) => [text, true] as const),
   ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false] as const),
 ])
 
 export interface GoArguments {
-  /** As commander takes them. */
+  /** In commander's form. */
   args: string[]
-  /** Flags of upstream's that mean nothing to this role, as they were written. */
+  /** Upstream's flags without a meaning for this role, as written. */
   ignored: string[]
 }
 
 /**
- * Writes arguments of a role as commander takes them, where they are as Go's package flag takes them: `-x` for `--x`, and switches with a
- * value (`--b=true`; with `--b=false` it is off, also where it was on before). All else stays as it is: short options, values, what is unknown.
+ * Rewrites a role's arguments from the forms of Go's package flag to commander's: `-x` becomes `--x`, and switches may
+ * have a value (`--b=true`; `--b=false` turns it off, even after it was on). Everything else stays: short options,
+ * values, unknown arguments.
  */
 export function readLikeGo(options: readonly Option[], args: readonly string[]): GoArguments {
   const written: { of?: Option; words: string[] }[] = []
@@ -43,7 +44,7 @@ export function readLikeGo(options: readonly Option[], args: readonly string[]):
     const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
     const isSwitch = option === undefined ? upstreamSwitches.includes(name) : !option.required && !option.optional
     const isOn = truths.get(value ?? 'true')
-    // The next word is its value, whatever it begins with.
+    // The next word is its value, whatever its start.
     const more = isSwitch || value !== undefined ? [] : args.slice(i + 1, i + 2)
     if (option === undefined) {
       const isWhole = isSwitch ? isOn !== undefined : value !== undefined || more.length > 0

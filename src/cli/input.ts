@@ -2,15 +2,15 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { mebibyte } from '../base/bytes.ts'
 
-/** Some thousand policies. It bounds the time and memory that a wrong file name costs. */
+/** About a thousand policies. It limits the time and memory that a wrong file name costs. */
 export const MAX_INPUT_BYTES = 4 * mebibyte
 
-/** Input that cannot be read as text; the message says why, without the file's name. */
+/** Input that cannot be read as text; the message has the reason, without the file's name. */
 export class InputError extends Error {}
 
 /**
  * The text of a file, or of standard input for `-`.
- * @param most bytes that it may have
+ * @param most maximum bytes
  * @throws {InputError}
  */
 export async function readText(file: string, most = MAX_INPUT_BYTES): Promise<string> {
@@ -39,11 +39,11 @@ const reasons: Record<string, string> = {
   EACCES: 'cannot be read: permission denied',
 }
 
-/** What the system refused, not a bug. */
+/** An error of the system, not a bug. */
 export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'code' in error
 
-/** What a person reads of a system error. */
+/** Text of a system error for users. */
 export function reasonOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   return reasons[code] ?? `cannot be read: ${message}`
@@ -58,7 +58,7 @@ export function decode(bytes: Buffer): string {
   if (nul >= 0)
     throw new InputError(`line ${lineAt(bytes, nul)} holds a NUL byte, so this is not YAML: is it a binary file?`)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // drops a byte order mark
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // Drops a byte order mark.
   } catch {
     throw new InputError(`line ${lineAt(bytes, firstBroken(bytes))} is not UTF-8`)
   }
@@ -70,7 +70,7 @@ function lineAt(bytes: Buffer, offset: number): number {
   return line
 }
 
-/** Where the text differs from its own decoding and encoding, which replaces what is broken. */
+/** The first difference between the text and its re-encoding, which replaces broken parts. */
 function firstBroken(bytes: Buffer): number {
   const repaired = Buffer.from(bytes.toString('utf8'))
   let at = 0

@@ -52,7 +52,7 @@ export interface ManagerArguments extends MetricsArguments {
   verbosity: number
 }
 
-/** Milliseconds beside the delay in which a manager ends, within the 30 s that the chart gives it for that. */
+/** Milliseconds for a manager to end, in addition to the delay; the chart gives it 30 s. */
 const patience = 25_000
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
@@ -157,7 +157,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
   }
 }
 
-/** By which the API server and the agents know us: those of the Services, and what the flags name. */
+/** Names by which the API server and the agents reach us: those of the Services, and those of the flags. */
 function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArguments, namespace: string): string[] {
   const ofServices = [webhookService, statusService].flatMap((service) =>
     [namespace, `${namespace}.svc`, `${namespace}.svc.cluster.local`].map((suffix) => `${service}.${suffix}`),
@@ -169,6 +169,6 @@ function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArg
 function webhooksOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ReachOptions['webhooks'] {
   if (webhookUrl === undefined) return { namespace, service: webhookService }
   const base = webhookUrl.replace(/\/+$/, '')
-  // As written: URL leaves out 443.
+  // As written: URL drops 443.
   return /:\d+$/.test(base) ? { url: base } : (port) => ({ url: `${base}:${port}` })
 }

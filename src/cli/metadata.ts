@@ -1,7 +1,7 @@
-/** What is added to each violation (Helm value `auditEventMetadata`). */
+/** Fields added to each violation (Helm value `auditEventMetadata`). */
 export type Metadata = Record<string, unknown>
 
-/** `k=v,…` of the flag over the JSON object that upstream's chart puts into the environment. */
+/** The flag's `k=v,…`, merged over the JSON object that upstream's chart sets in the environment. */
 export function parseMetadata(
   text = '',
   json = process.env['AUDIT_EVENT_METADATA'] || '{}',

@@ -1,7 +1,7 @@
 import type { CredentialFiles } from '../http/file-credentials.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 
-/** What the manager and the agent are asked about metrics. */
+/** The manager's and the agent's options for metrics. */
 export interface MetricsArguments {
   enableMetrics: boolean
   metricsPort: number
@@ -9,7 +9,7 @@ export interface MetricsArguments {
   metricsKey?: string
 }
 
-/** What is wrong with them together. */
+/** A contradiction between them. */
 export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {
   if ((metricsCert === undefined) === (metricsKey === undefined)) return undefined
   return '--metrics-cert and --metrics-key must be given together: metrics over TLS need both'

@@ -1,2 +1,2 @@
-/** Exit status for flags and arguments that are wrong by themselves. */
+/** Exit status for invalid flags and arguments. */
 export const misuse = 2

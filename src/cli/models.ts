@@ -4,8 +4,8 @@ import type { BehaviorModel } from '../profile/context.ts'
 import type { SourceObject } from './documents.ts'
 
 /**
- * Finds the model of a policy among the given ArmorProfileModel objects: the one that bears the name of its profile, in
- * its namespace; for a cluster policy in the namespace where vArmor is installed.
+ * Finds a policy's model among the given ArmorProfileModel objects: the one with the name of its profile, in its
+ * namespace; for a cluster policy, in vArmor's namespace.
  */
 export function modelOf(
   policy: unknown,

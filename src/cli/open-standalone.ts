@@ -5,7 +5,7 @@ import type { AgentArguments } from './agent-arguments.ts'
 import { printable } from './output.ts'
 import { readPolicies } from './read-policies.ts'
 
-/** A folder of policies; undefined, and the reason on standard error, when it cannot be used. */
+/** A folder of policies; undefined, with the reason on standard error, if it is unusable. */
 export async function openStandalone(
   {
     policiesState: memory,

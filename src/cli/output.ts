@@ -6,7 +6,10 @@ export const formats = ['text', 'json', 'yaml'] as const
 
 export type Format = (typeof formats)[number]
 
-/** Ends quietly when the reader of our output has seen enough (`| head`), and aloud when the output cannot be written. */
+/**
+ * Ends silently when the reader of our output has seen enough (`| head`), and with an error when the output cannot be
+ * written.
+ */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') {
@@ -22,12 +25,12 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
-/** Writes, and waits while the reader does not keep up. A closed pipe ends the process elsewhere. */
+/** Writes, and waits while the reader is slower. Other code ends the process when the pipe closes. */
 export async function put(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
   if (!stream.write(data)) await new Promise<void>((resolve) => stream.once('drain', resolve))
 }
 
-/** Prints a value that programs read. The yaml library is loaded only for those who ask for it. */
+/** Prints a value for programs. Loads the yaml library only if needed. */
 export async function printData(value: unknown, format: 'json' | 'yaml'): Promise<void> {
   if (format === 'json') return print(JSON.stringify(value, null, 2))
   const { stringify } = await import('yaml')
@@ -36,13 +39,13 @@ export async function printData(value: unknown, format: 'json' | 'yaml'): Promis
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Colours for a stream that a person looks at: a terminal, and NO_COLOR is not set (https://no-color.org). */
+/** Colours for a stream that a user sees: a terminal, with NO_COLOR not set (https://no-color.org). */
 export function paint(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
   const wanted = stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
   return (style, text) => (wanted ? styleText(style, text, { validateStream: false }) : text)
 }
 
-/** One line for each finding on standard error: `file:line:column: document 2, VarmorPolicy demo/web: what is wrong`. */
+/** One line for each finding on standard error: `file:line:column: document 2, VarmorPolicy demo/web: the error`. */
 export function printFindings(findings: readonly Finding[]): void {
   const colour = paint(process.stderr)
   const files = [...new Set(findings.map(({ file }) => file))]
@@ -58,7 +61,7 @@ export function printFindings(findings: readonly Finding[]): void {
   }
 }
 
-/** Where it is, and what is wrong. */
+/** Its position, and the error. */
 export function findingParts({ file, line, column, document, item, object, error }: Finding) {
   const within = [
     document !== undefined && `document ${document}`,
@@ -72,14 +75,14 @@ export function findingParts({ file, line, column, document, item, object, error
   }
 }
 
-/** A name from a manifest cannot move the cursor or start a line of its own. */
+/** A name from a manifest must not move the cursor or start a new line. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** Names on standard error what was not looked at. */
+/** Names ignored objects on standard error. */
 export function printIgnored(names: readonly string[]): void {
   for (const name of names) process.stderr.write(`ignored: ${printable(name)}\n`)
 }

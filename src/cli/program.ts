@@ -165,7 +165,7 @@ function addVersion(varmor: Command): void {
   })
 }
 
-/** Takes names one by one, with commas, and written together as in a policy. */
+/** Accepts single names, names separated by commas, and joined names as in a policy. */
 function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnforcer[] {
   const named = text.split(',').flatMap((part) => {
     const parsed = parseEnforcers(part.trim())
@@ -178,7 +178,7 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
   return [...before, ...kernel]
 }
 
-/** Arguments of roles that upstream has may be as upstream takes them. */
+/** Arguments of upstream's roles may have upstream's form. */
 function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   const [name = '', ...rest] = given
   const role = ['manager', 'agent', 'uninstall'].includes(name) && varmor.commands.find((each) => each.name() === name)
@@ -188,7 +188,7 @@ function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   return [name, ...args]
 }
 
-/** Does what the command line says. @param more commands of this program that not every installation has */
+/** Runs the command line. @param more commands of this program that not every installation has */
 export async function runVarmor(more: readonly AddCommand[] = []): Promise<void> {
   endWithReader()
   try {

@@ -1,20 +1,20 @@
 import { InvalidArgumentError } from 'commander'
 
-// Readers of options for commander, which says what is wrong and ends with the status of misuse.
+// Option parsers for commander, which prints the error and exits with the misuse status.
 
-/** A whole number from 1 on. */
+/** A whole number from 1. */
 export function readCount(text: string): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 1 or more.')
   return Number(text)
 }
 
-/** A whole number from 0 on. */
+/** A whole number from 0. */
 export function readAmount(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 0 or more.')
   return Number(text)
 }
 
-/** A whole number of a range. */
+/** A whole number within a range. */
 export const readNumber =
   (least: number, most: number) =>
   (text: string): number => {
@@ -24,7 +24,7 @@ export const readNumber =
     return number
   }
 
-/** Bytes by their units, as rotating-file-stream has them. */
+/** Bytes by unit, as in rotating-file-stream. */
 const unitsOfSize: Record<string, number> = { M: 1024 ** 2, G: 1024 ** 3 }
 const sizePattern = /^([1-9]\d{0,5})([MG])$/
 
@@ -35,10 +35,10 @@ export function readSize(text: string): `${number}M` | `${number}G` {
   return unit === 'M' ? `${Number(count)}M` : `${Number(count)}G`
 }
 
-/** Bytes of a size that `readSize` has read. */
+/** Bytes of a size from `readSize`. */
 export const bytesOfSize = (size: string): number => Number.parseInt(size, 10) * unitsOfSize[size.slice(-1)]!
 
-/** The size of a ring buffer of the kernel, such as `4M`: a power of two from 1 to 256 MiB. */
+/** The size of a kernel ring buffer, such as `4M`: a power of two from 1 to 256 MiB. */
 export function readRingSize(text: string): `${number}M` {
   const count = Number(/^(\d{1,3})[Mm]$/.exec(text)?.[1])
   if (!Number.isInteger(Math.log2(count)) || count > 256)
@@ -46,20 +46,20 @@ export function readRingSize(text: string): `${number}M` {
   return `${count}M`
 }
 
-/** How many files are kept. */
+/** Number of files to keep. */
 export function readFileCount(text: string): number {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999.')
   return Number(text)
 }
 
-/** Events a second. */
+/** Events per second. */
 export function readEventRate(text: string): number {
   if (!/^\d{1,9}(\.\d{1,9})?$/.test(text) || Number(text) < 0.001)
     throw new InvalidArgumentError('It must be a number from 0.001 to 999999999; leave it out for no limit.')
   return Number(text)
 }
 
-/** Records a second, and how many may come at once: as many, where that is left out. */
+/** Records per second, and burst; the burst defaults to the rate. */
 export function readRecordsRate(text: string): { rate: number; burst: number } {
   const [, rate = '', burst] = /^(\d{1,6}(?:\.\d{1,3})?)(?:\/([1-9]\d{0,5}))?$/.exec(text) ?? []
   if (rate === '' || Number(rate) < 0.001)
@@ -83,7 +83,7 @@ export function readDuration(text: string): number {
 
 const actions = ['DENIED', 'AUDIT', 'ALLOWED']
 
-/** What the kernel did, one by one or with commas, in any case. */
+/** The kernel's actions, one by one or separated by commas, in any case. */
 export function readActions(text: string, before: string[] = []): string[] {
   const named = text.split(',').map((name) => name.trim().toUpperCase())
   if (!named.every((name) => actions.includes(name)))
@@ -96,7 +96,7 @@ export function readVerbosity(text: string): number {
   return Number(text)
 }
 
-/** 0: any that is free. */
+/** 0: any free port. */
 export function readPort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new InvalidArgumentError('It must be a port from 1 to 65535, or 0 for any free port.')
@@ -108,7 +108,7 @@ export interface Endpoint {
   port: number
 }
 
-/** `ADDRESS:PORT`, with brackets around an address of IPv6. */
+/** `ADDRESS:PORT`, with brackets around an IPv6 address. */
 export function readEndpoint(text: string): Endpoint {
   const [, inBrackets, plain, digits = ''] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? []
   const host = inBrackets ?? plain
@@ -117,14 +117,14 @@ export function readEndpoint(text: string): Endpoint {
   return { host, port: Number(digits) }
 }
 
-/** Requests a second. */
+/** Requests per second. */
 export function readRate(text: string): number {
   const rate = Number(text)
   if (!/^\d+(\.\d+)?$/.test(text) || rate <= 0) throw new InvalidArgumentError('It must be a number above 0.')
   return rate
 }
 
-/** Upstream's way to ask for the default of a number. */
+/** Upstream's way to request a number's default. */
 export const zeroIs =
   (fallback: number, read: (text: string) => number) =>
   (text: string): number =>
@@ -138,10 +138,10 @@ export function readOrigin(text: string): string {
   return text.replace(/\/$/, '')
 }
 
-/** For an option that may come several times. */
+/** For a repeatable option. */
 export const readOrigins = (text: string, before: string[] = []): string[] => [...before, readOrigin(text)]
 
-/** Names or addresses: several times, or with commas. */
+/** Names or addresses: repeated, or separated by commas. */
 export const readNames = (text: string, before: string[] = []): string[] => [
   ...before,
   ...text
@@ -150,14 +150,14 @@ export const readNames = (text: string, before: string[] = []): string[] => [
     .filter((name) => name !== ''),
 ]
 
-/** A name of DNS (RFC 1123), as namespaces and nodes have them. */
+/** A DNS name (RFC 1123), as for namespaces and nodes. */
 export function readDnsName(text: string): string {
   if (text.length > 253 || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text))
     throw new InvalidArgumentError('It must be a DNS name: lower case letters, digits, - and .')
   return text
 }
 
-/** Names of namespaces: several times, or with commas. */
+/** Names of namespaces: repeated, or separated by commas. */
 export function readNamespaces(text: string, before: string[] = []): string[] {
   const names = readNames(text)
   if (!names.every((name) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)))
@@ -167,14 +167,14 @@ export function readNamespaces(text: string, before: string[] = []): string[] {
   return [...before, ...names]
 }
 
-/** `KEY=VALUE`, for an option that may come several times. */
+/** `KEY=VALUE`, for a repeatable option. */
 export function readLabels(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [, key, value] = /^([^=\s]+)=([^=\s]*)$/.exec(text) ?? []
   if (key === undefined || value === undefined) throw new InvalidArgumentError('It must be KEY=VALUE.')
   return { ...before, [key]: value }
 }
 
-/** `KEY=VALUE` of a label, or nothing. */
+/** `KEY=VALUE` of a label, or empty. */
 export function readLabel(text: string): string {
   if (text !== '' && !/^[^=\s]+=[^=\s]+$/.test(text))
     throw new InvalidArgumentError('It must be KEY=VALUE, or empty for all workloads.')

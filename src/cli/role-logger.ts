@@ -7,13 +7,13 @@ export type LogFormat = (typeof logFormats)[number]
 
 export interface LoggerOptions {
   format: LogFormat
-  /** 0: what matters; more: what helps to find a mistake, too. */
+  /** 0: normal messages; more: debug messages, too. */
   verbosity: number
   /** File descriptor. Default 1: upstream's roles log to standard output. */
   fd?: number
 }
 
-/** Few lines that matter: each is on its way before the next thing happens. `level` may be set. */
+/** Few, important lines: each is written synchronously. `level` may be set. */
 export function roleLogger({ format, verbosity, fd = 1 }: LoggerOptions): Logger & { level: string } {
   const options = {
     base: null,
@@ -32,7 +32,7 @@ interface LogLine {
   [field: string]: unknown
 }
 
-/** `TIME LEVEL message key=value ...` of a line of pino's. */
+/** `TIME LEVEL message key=value ...` from a pino line. */
 export function textLine(json: string): string {
   const { level, time, msg = '', ...fields } = JSON.parse(json) as LogLine
   const words = Object.entries(fields).map(([key, value]) => `${key}=${valueText(value)}`)

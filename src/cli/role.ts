@@ -2,13 +2,13 @@ import type { EventEmitter } from 'node:events'
 import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** What runs until a signal ends it. */
+/** A program part that runs until a signal ends it. */
 export interface Role {
-  /** Resolves when it runs. @throws when it cannot */
+  /** Resolves when it runs. @throws when it cannot start */
   start(): Promise<void>
-  /** Ends it; also one that has not started yet, or only in part. */
+  /** Ends it, even if it has not, or only partly, started. */
   stop(): Promise<void>
-  /** How it stands, for a line of the log. */
+  /** Its status, for a log line. */
   readonly status?: object
 }
 
@@ -18,11 +18,14 @@ export interface RoleOptions {
   logger: Pick<Logger, 'info' | 'error'>
   /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
   signals: EventEmitter
-  /** Milliseconds that a graceful end may take: less than the termination period of the pod, 30 s by default. */
+  /** Milliseconds for a graceful end: less than the pod's termination period, 30 s by default. */
   patience?: number
 }
 
-/** Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs how it stands. Returns the exit status. */
+/**
+ * Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs its status. Returns the exit
+ * status.
+ */
 export async function runRole(role: Role, { name, logger, signals, patience = 25_000 }: RoleOptions): Promise<number> {
   const ending = signalled(signals)
   const logStatus = (): void => logger.info({ status: role.status }, 'status')
@@ -71,16 +74,16 @@ function limit(
   return { over, cancel: () => clearTimeout(timer) }
 }
 
-/** What the system, the cluster or an enforcer says is the user's to mend, and its words are enough; a bug needs its stack. */
+/** Errors of the system, the cluster or an enforcer are for users, and their text is enough; a bug needs its stack. */
 function fieldsOf(error: unknown): LogFields {
   if (!(error instanceof Error)) return { reason: String(error) }
   const { code, message, reason } = error as NodeJS.ErrnoException & { reason?: string }
   if (code === undefined) return { err: error }
-  // An EnforcerError has all of it in its reason, an ApiError only a word.
+  // An EnforcerError has the whole text in its reason, an ApiError only a word.
   return { code, reason: reason !== undefined && reason.length > message.length ? reason : message }
 }
 
-/** Ends the process with this status, also where something that was ended late keeps it alive. */
+/** Ends the process with this status, even if something that ends late keeps it alive. */
 export function endWith(status: number): void {
   process.exitCode = status
   setTimeout(() => process.exit(), 1_000).unref()

@@ -24,7 +24,7 @@ export async function rulesCommand(names: readonly string[], { output }: { outpu
   return 0
 }
 
-/** The directories that are protected with the paths of a rule. */
+/** The directories that are protected together with a rule's paths. */
 function wayOf({ appArmor, bpf }: Rule): string[] {
   const restrictions = [appArmor, bpf].flatMap((meaning) => (isImpossible(meaning) ? [] : meaning))
   const patterns = restrictions.flatMap((one) => (one.kind === 'path' ? [one.pattern] : []))

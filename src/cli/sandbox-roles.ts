@@ -26,7 +26,7 @@ export function addSandbox(varmor: Command): void {
     })
 }
 
-/** What a sandbox starts in a virtual machine; a person has no need of it, so the list of commands leaves it out. */
+/** The command that a sandbox starts in a virtual machine; users do not need it, so the list of commands omits it. */
 export function addSandboxNode(varmor: Command): void {
   const node = varmor
     .command('sandbox-node', { hidden: true })

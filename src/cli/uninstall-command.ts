@@ -21,7 +21,10 @@ export interface UninstallArguments {
   verbosity: number
 }
 
-/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer, 2 when vArmor is elsewhere, or not of Helm as was asked. */
+/**
+ * Removes what vArmor created in a cluster, except pods that do not end, which it names. Returns the exit status: 1 if
+ * the cluster refuses or does not answer, 2 if vArmor is elsewhere, or not from Helm as requested.
+ */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
   const connection = connect({
@@ -36,11 +39,11 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
       namespace: installNamespace(given.namespace, connection),
-      // The chart's own Job, which may not look elsewhere.
+      // The chart's own Job may not search elsewhere.
       areCertain: inPod(),
       ofHelm: given.ofHelm,
     })
-    // What an agent has done on its node at its end, it has said in its own log alone.
+    // Only an agent's own log says what it did on its node at its end.
     if (pods.length === 0)
       logger.info(
         {},

@@ -16,18 +16,18 @@ export interface ValidateArguments {
   output: Format
 }
 
-/** What `validate` found out about one policy; `findings` are its errors. */
+/** The result of `validate` for one policy; `findings` are its errors. */
 interface Validated {
   source: SourceObject
   findings: Finding[]
   skipped: Skipped[]
-  /** Why none of its rules is enforced; empty where one is. */
+  /** Why none of its rules is enforced; empty if one is. */
   nothing: string
 }
 
 /**
- * Checks every policy as admission would, and by compiling it for all of its enforcers. A behaviour model need not be
- * there: in a cluster it is. Returns the exit status.
+ * Checks every policy as admission would, and by compiling it for all its enforcers. A behaviour model may be missing,
+ * because it is in the cluster. Returns the exit status.
  */
 export async function validateCommand({ file, installNamespace, output }: ValidateArguments): Promise<number> {
   const { policies, models, ignored, findings } = await gather(file)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { runVarmor } from './program.ts'
 
-// What is installed in a cluster has no sandbox.
+// An installation in a cluster has no sandbox.
 await runVarmor()

@@ -43,13 +43,13 @@ class AgentRole implements Role {
   }
 }
 
-/** A side, and what is to be closed after it. */
+/** A side, and what to close after it. */
 interface Opened {
   side: NodeSide
   close(): Promise<void>
 }
 
-/** The cluster that the flags name; undefined, and the reason on standard error, when there is none. */
+/** The cluster of the flags; undefined, with the reason on standard error, if there is none. */
 function clusterSide(given: AgentArguments): Opened | undefined {
   const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket, cri } = given
   const connection = connect({
@@ -68,7 +68,7 @@ function clusterSide(given: AgentArguments): Opened | undefined {
   return { side, close: () => connection.close() }
 }
 
-/** Nothing of it is loaded in a cluster. */
+/** An agent in a cluster loads nothing of this. */
 async function standaloneSide(given: AgentArguments, folder: string, logger: Logger): Promise<Opened | undefined> {
   const { openStandalone } = await import('./open-standalone.ts')
   const side = await openStandalone(given, { folder, seccompFolder: seccompFolderOf(given), logger })
@@ -90,7 +90,7 @@ function agentOptions(
     node: given.nodeName ?? (process.env['NODE_NAME'] || hostname()),
     seccompFolder: seccompFolderOf(given),
     appArmorFolder: given.apparmorDir,
-    // As upstream: in every violation, whose installation wrote it.
+    // As upstream: in every violation, the namespace of the installation that wrote it.
     metadata: policies === undefined ? { ...metadata, varmorNamespace: side.namespace } : metadata,
     ...podLabelsOf(given),
     pipeline: { request, ...pipelineOf(given) },
@@ -99,7 +99,7 @@ function agentOptions(
       ...(readinessHost !== undefined && { host: readinessHost }),
     },
     ...metricsOf(given),
-    // No other node waits for one that a folder of policies is for.
+    // With a folder of policies, no other node waits for this one.
     strict: given.strictReadiness || policies !== undefined,
     unloadAtEnd: {
       AppArmor: given.unloadAllAaProfiles,

@@ -3,7 +3,7 @@ import { type CST, Lexer } from 'yaml'
 /** Deeper than any policy is nested. */
 const MAX_DEPTH = 100
 
-/** Words of YAML in a file: names, values, and each indent and mark. A policy has some hundred. */
+/** YAML tokens of a file: names, values, and each indent and mark. A policy has some hundred. */
 const MAX_WORDS = 2_000_000
 
 /** Documents in a file. */
@@ -12,7 +12,7 @@ const MAX_DOCUMENTS = 10_000
 /** More keys in a map, or items in a list, than any policy has. */
 const MAX_ITEMS = 20_000
 
-/** A look at the bare words of the text, before a tree is made of them that takes a hundred times their room. */
+/** Scans the text's bare tokens, before a tree is built that takes a hundred times their memory. */
 export function tooLarge(text: string): string | undefined {
   let words = 0
   let depth = 0
@@ -26,8 +26,8 @@ export function tooLarge(text: string): string | undefined {
 }
 
 /**
- * What no policy is like. Looked for before anything is composed: the composer is recursive, and text that is nested by the
- * thousand ends the stack and with it the process.
+ * Finds structures that no policy has, before anything is composed: the composer is recursive, and text nested
+ * thousands deep overflows the stack and ends the process.
  */
 export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: string } | undefined {
   const last = tokens.filter(({ type }) => type === 'document')[MAX_DOCUMENTS]

@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ServingCredentials } from './server.ts'
 
-/** Paths of a certificate, with those between it and its authority behind it, and of its key. Both in PEM. */
+/** Paths of a certificate (followed by its intermediate certificates) and of its key. Both in PEM. */
 export interface CredentialFiles {
   cert: string
   key: string
@@ -14,7 +14,10 @@ export interface CredentialFiles {
 interface Common {
   clock: Clock
   log: Pick<Logger, 'info' | 'error'>
-  /** Milliseconds between two looks at the files. Default a minute: who renews a certificate does it days before its end. */
+  /**
+   * Milliseconds between two checks of the files. Default: a minute, because certificates are renewed days before they
+   * expire.
+   */
   every?: number
 }
 
@@ -22,7 +25,7 @@ export interface FileCredentialsOptions extends Common {
   files: CredentialFiles
 }
 
-/** What files hold, and what the log says of a change. */
+/** The files' content, and the log text for a change. */
 interface Source<Found> {
   file: string
   read(): Promise<Found>
@@ -30,13 +33,15 @@ interface Source<Found> {
   unusable: string
 }
 
-/** Certificates in files that another program renews, of a server or of the authorities of its clients: they are read again while it goes on. */
+/**
+ * Certificates in files that another program renews, of a server or of its clients' authorities: read again at runtime.
+ */
 export class FileCredentials<Found extends object = ServingCredentials> {
   readonly #options: Common
   readonly #source: Source<Found>
   readonly #every: number
   #current: Found
-  /** What is wrong with the files now; said once. */
+  /** The current fault of the files; reported once. */
   #trouble: string | undefined
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
@@ -49,7 +54,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     this.#current = current
   }
 
-  /** The certificate of a server. @throws an Error that names the file, and what is wrong with it */
+  /** The certificate of a server. @throws an Error that names the file and its fault */
   static async open({ files, ...options }: FileCredentialsOptions): Promise<FileCredentials> {
     const source = {
       ...{ file: files.cert, read: () => read(files) },
@@ -58,7 +63,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return new FileCredentials(options, source, await source.read())
   }
 
-  /** The authorities of clients. @throws an Error that names the file, and what is wrong with it */
+  /** The authorities of clients. @throws an Error that names the file and its fault */
   static async openClientCa({
     file,
     ...options
@@ -75,7 +80,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return this.#current
   }
 
-  /** From now on `serve` gets each new pair. One that cannot be used leaves what was served. */
+  /** From now on `serve` gets each new pair. An unusable pair leaves the old one in use. */
   follow(serve: (found: Found) => void): void {
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#every, () => {
@@ -83,7 +88,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     })
   }
 
-  /** Resolves when nothing is read any more. */
+  /** Resolves when no read is running. */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
@@ -122,7 +127,7 @@ async function read({ cert, key }: CredentialFiles): Promise<ServingCredentials>
 
 const blocks = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
 
-/** Without any, Node.js would know clients by the public authorities. */
+/** Without any, Node.js would accept clients of public authorities. */
 async function readAuthorities(file: string): Promise<{ clientCa: string }> {
   const certificates = (await readText(file)).match(blocks) ?? []
   if (certificates.length === 0) throw new Error(`${file} holds no certificate of an authority; it has to be PEM`)

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/** The body cannot be taken. */
+/** The body cannot be accepted. */
 export class BodyError extends Error {
   override readonly name = 'BodyError'
   readonly status: 400 | 413 | 429
@@ -12,8 +12,8 @@ export class BodyError extends Error {
 }
 
 /**
- * All of the body, at most `longest` bytes; what is longer is not read to its end.
- * @param onBytes told of each piece that is kept, before it is; the body is not read on when it throws
+ * The whole body, at most `longest` bytes; a longer one is not read to its end.
+ * @param onBytes called before each piece is kept; if it throws, reading stops
  * @throws {BodyError}
  */
 export function readBody(
@@ -24,7 +24,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${longest} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > longest) return reject(tooLong())
-    // It may have gone while somebody thought about whether to let it in; its `close` is not said again.
+    // It may have ended during its admission; its `close` is not emitted again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
     let length = 0
@@ -51,7 +51,7 @@ export function readBody(
     })
     request.on('error', reject)
     request.on('close', () => {
-      // It comes after every body, and an error is dear to make.
+      // It follows every body, and creating an error is costly.
       if (!hasEnded) reject(new BodyError(400, 'The connection ended before the body'))
     })
   })

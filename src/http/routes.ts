@@ -2,37 +2,37 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** What a handler may know of a request besides its body. */
+/** What a handler may know about a request besides its body. */
 export interface Exchange {
   /** Without the query. */
   path: string
   headers: IncomingHttpHeaders
   socket: Socket | TLSSocket
-  /** Aborted when the request is given up for others, where its handler gives way. */
+  /** Aborted when the request is dropped in favour of others, if its handler gives way. */
   signal?: AbortSignal
 }
 
 export interface Reply {
   status: number
   body: string | Buffer
-  /** Default plain text. */
+  /** Default: plain text. */
   type?: string
   headers?: Record<string, string>
-  /** The connection ends with it. */
+  /** The connection ends with the reply. */
   close?: boolean
 }
 
 export interface Handler {
-  /** Bytes; a longer body is 413. Default: the server's limit. */
+  /** Maximum bytes; a longer body gets 413. Default: the server's limit. */
   longestBody?: number
-  /** Milliseconds in which a body has to be there; a slower one is closed. Default: as long as the server gives a whole request. */
+  /** Milliseconds for a body to arrive; a slower one is closed. Default: the server's time for a whole request. */
   bodyWithin?: number
-  /** What it does with a body may be given up for those of others: it lets go of the body when `signal` is aborted. */
+  /** Its work on a body may be dropped in favour of others: it must release the body when `signal` is aborted. */
   givesWay?: boolean
-  /** Asked before the body is read. A reply ends it there. */
+  /** Called before the body is read. A reply ends the request. */
   admit?(exchange: Exchange): Promise<Reply | undefined> | Reply | undefined
   handle(body: Buffer, exchange: Exchange): Promise<Reply> | Reply
-  /** Told when a request that was admitted is over, whether it was handled, or its client left before. */
+  /** Called when an admitted request ends, handled or not. */
   done?(exchange: Exchange): void
 }
 
@@ -41,7 +41,7 @@ export type Route = Partial<Record<'GET' | 'POST' | 'PUT', Handler>>
 
 export interface Routes {
   exact: Readonly<Record<string, Route>>
-  /** Looked at in their order, when no exact path is it. */
+  /** Checked in order if no exact path matches. */
   under?: readonly { prefix: string; route: Route }[]
 }
 
@@ -54,7 +54,7 @@ export const json = (status: number, value: unknown, headers: Record<string, str
   headers,
 })
 
-/** A reply for a body that is not what its handler reads, by its Content-Type or Content-Encoding. */
+/** A reply for a body that is not JSON, by its Content-Type or Content-Encoding. */
 export function refuseOtherThanJson({ headers }: Exchange): Reply | undefined {
   const type = /^[^;]*/
     .exec(headers['content-type'] ?? 'missing')![0]

@@ -7,39 +7,43 @@ import type { Logger } from '../base/logger.ts'
 import { BodyError, readBody } from './read-body.ts'
 import { type Exchange, type Handler, type Reply, type Route, type Routes, text } from './routes.ts'
 
-/** What a server needs to take connections. Both in PEM. */
+/** What a server needs to accept connections. Both in PEM. */
 export interface ServingCredentials {
   cert: string
   key: string
 }
 
 export interface ServerLimits {
-  /** Bytes of a body; a longer one is 413. Default 4 MiB. */
+  /** Maximum bytes of a body; a longer one gets 413. Default 4 MiB. */
   longestBody: number
   /**
-   * Bytes of all bodies at a time, from their first byte to the answer. Beyond them a request is closed of the address that has most:
-   * the one whose body has been under way for longest, if for `bodyTime`; else the last one whose handler gives way, if that is another
-   * address. Where there is none, one from anywhere is that has been under way for a second; else the new one is 429. Default 32 MiB.
+   * Maximum bytes of all bodies at a time, from their first byte to the answer. Beyond it, one request of the address
+   * with most bytes is closed: the longest-running body, if older than `bodyTime`; otherwise the last one whose handler
+   * gives way, if that is another address. If there is none, one of any address that has run for a second; otherwise
+   * the new one gets 429. Default 32 MiB.
    */
   bodies: number
-  /** Milliseconds that a body has at least. Default 0: where nobody says who he is, who is there first has no right to stay. */
+  /** Minimum milliseconds for a body. Default 0: without authentication, the first client has no right to stay. */
   bodyTime: number
   /**
-   * Connections at a time; a new one closes the one that has waited longest without a request, or else for the rest of one. One takes
-   * 70 KiB with TLS. Default 2,500.
+   * Maximum connections; a new one closes the one that has waited longest without a request, or for the rest of one.
+   * Each takes 70 KiB with TLS. Default 2,500.
    */
   connections: number
-  /** Connections that stay open between two requests; where there are more, they end with their answers. Default 500. */
+  /** Maximum connections kept open between two requests; further ones end with their answers. Default 500. */
   kept: number
-  /** Milliseconds for the head of a request, for all of it, and for a handler to answer. */
+  /** Milliseconds for the head of a request, for all of it, and for a handler's answer. */
   headTimeout: number
   requestTimeout: number
   /**
-   * Milliseconds without a request after which a connection is closed. Longer than the 90 s of Go's clients, so that it is they who
-   * close, and no request runs into a closing connection.
+   * Milliseconds without a request until a connection is closed. Longer than the 90 s of Go's clients, so that they
+   * close it, and no request meets a closing connection.
    */
   keepAlive: number
-  /** Milliseconds in which nothing moves on a connection with a request under way, after which it is closed: who does not read an answer holds it. */
+  /**
+   * Milliseconds without progress on a connection with a request until it is closed: a client that does not read its
+   * answer blocks it.
+   */
   inactivity: number
 }
 
@@ -60,20 +64,23 @@ export interface ServerOptions {
   name: string
   routes: Routes
   host?: string
-  /** 0: any that is free. */
+  /** 0: any free port. */
   port: number
-  /** Leaves out: plain HTTP. Without a certificate no connection is taken until `setCredentials`. `clientCa`: who has a certificate of it is `authorized`; others may connect as well. */
+  /**
+   * Absent: plain HTTP. Without a certificate, no connection is accepted until `setCredentials`. `clientCa`: clients
+   * with a certificate of it are `authorized`; others may connect, too.
+   */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
   log: Pick<Logger, 'warn' | 'error'>
-  /** Of `retire`. Default: the system's. */
+  /** For `retire`. Default: the system's. */
   clock?: Clock
 }
 
-/** Milliseconds between two looks at what `retire` has to close. */
+/** Milliseconds between two checks for connections that `retire` must close. */
 const RETIRE_EVERY = 100
 
-/** A server that listens. */
+/** A listening server. */
 export class HttpServer {
   readonly port: number
   #server: Server | HttpsServer
@@ -89,17 +96,20 @@ export class HttpServer {
     this.port = (server.address() as AddressInfo).port
   }
 
-  /** How many there are now. */
+  /** Number of current connections. */
   get connections(): number {
     return this.#traffic.sockets.size
   }
 
-  /** Connections from now on get this certificate; those that are there go on. */
+  /** New connections get this certificate; existing ones continue. */
   setCredentials({ cert, key }: ServingCredentials): void {
     this.#setTls({ cert, key })
   }
 
-  /** Clients that connect from now on are `authorized` by certificates of these authorities. Only for a server that asks for them. */
+  /**
+   * New clients are `authorized` by certificates of these authorities. Only for a server that requests client
+   * certificates.
+   */
   setClientCa(clientCa: string): void {
     this.#setTls({ clientCa })
   }
@@ -110,8 +120,8 @@ export class HttpServer {
   }
 
   /**
-   * Goes on answering for so many milliseconds, while clients learn that they have to connect elsewhere: each answer ends its connection.
-   * Connections without a request are closed one by one, those that wait longest first: a client takes these last for its next request.
+   * Keeps answering for `within` milliseconds, while clients learn to connect elsewhere: each answer ends its
+   * connection. Idle connections are closed one by one, longest-waiting first: clients use these last.
    */
   async retire(within: number): Promise<void> {
     const { waiting } = this.#traffic
@@ -130,8 +140,8 @@ export class HttpServer {
   }
 
   /**
-   * Takes nothing new, lets what is under way end, and closes what is left after `within` milliseconds. A handler goes on when
-   * its client has left, so it is not the connections alone that are waited for.
+   * Stops accepting, lets running requests end, and closes the rest after `within` milliseconds. A handler continues
+   * after its client has left, so it waits for more than connections.
    */
   async drain(within: number): Promise<void> {
     this.#traffic.draining = true
@@ -141,7 +151,7 @@ export class HttpServer {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         this.#server.closeAllConnections()
-        // Those that never got through their handshake are not known to the HTTP server.
+        // The HTTP server does not know connections with an unfinished handshake.
         for (const socket of this.#traffic.sockets.values()) socket.destroy()
         resolve()
       }, within)
@@ -152,46 +162,46 @@ export class HttpServer {
   }
 }
 
-/** What a request has of its body. */
+/** The part of a request's body in memory. */
 interface Held {
   socket: Socket
-  /** A socket that is closed has none any more. */
+  /** A closed socket no longer has an address. */
   address: string
   /** By performance.now(). */
   since: number
   bytes: number
-  /** Of a handler that gives way. */
+  /** Set for a handler that gives way. */
   abort?: AbortController
 }
 
 /**
- * Resolves when what has arrived by now was read. After a pause of the thread a timer fires first, and a connection may seem to wait
- * whose request is here already.
+ * Resolves when all data that has arrived was read. After a pause of the thread a timer fires first, and a connection
+ * may seem idle although its request is here already.
  */
 const afterReading = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 interface Traffic {
   /** Each answer ends its connection. */
   draining: boolean
-  /** By where they come from. */
+  /** By remote address. */
   sockets: Map<string, Socket>
-  /** Those without a request under way: who waits longest is the first. Of a handshake that is not done, the socket below. */
+  /** Idle connections, longest-waiting first. For an unfinished handshake, the underlying socket. */
   waiting: Map<string, Socket>
-  /** Requests whose body is under way, the oldest first. */
+  /** Requests whose body is arriving, the oldest first. */
   reading: Set<Held>
-  /** Those that handlers have which give way, the oldest first. */
+  /** Requests in handlers that give way, the oldest first. */
   yielding: Set<Held>
   /** Bytes of the bodies of each address. */
   ofAddress: Map<string, number>
   /** Bytes of all bodies. */
   held: number
-  /** Requests that were closed to make room. */
+  /** Requests closed to make room. */
   closed: number
-  /** Requests that handlers are at work on. None of them rejects. */
+  /** Requests in handlers. These promises never reject. */
   handling: Set<Promise<void>>
 }
 
-/** Only what a certificate and its check need: the defaults of Node.js for ciphers are good ones. */
+/** Only what a certificate and its check need: Node.js's default ciphers are good. */
 const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clientCa?: string }) => ({
   ...(cert !== undefined && { cert }),
   ...(key !== undefined && { key }),
@@ -201,7 +211,7 @@ const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clie
 
 /**
  * Starts to listen.
- * @throws the error of the socket, such as EADDRINUSE
+ * @throws the socket's error, such as EADDRINUSE
  */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits }
@@ -222,7 +232,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: 16 * 1024,
     connectionsCheckingInterval: 5_000,
-    // Of a request that waits to be let in, so much is held here; the rest stays with its sender.
+    // Bytes held here of a request that waits for admission; the rest stays with its sender.
     highWaterMark: 16 * 1024,
   }
   const { tls, log, name } = options
@@ -233,7 +243,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
           ...common,
           ...contextOf(tls),
           handshakeTimeout: limits.headTimeout,
-          // Asked for, not insisted on: probes of the kubelet have none. Handlers look at `authorized`.
+          // Requested, not required: the kubelet's probes have no certificate. Handlers check `authorized`.
           ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
         })
   server.timeout = limits.inactivity
@@ -267,7 +277,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
 
 const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string => `${remoteAddress} ${remotePort}`
 
-/** Notes that nothing is asked on it, if it is still there: its end may have come first. */
+/** Notes that the connection is idle, unless it has ended already. */
 function waits(socket: Socket, { sockets, waiting }: Traffic): void {
   const peer = peerOf(socket)
   if (sockets.has(peer)) waiting.set(peer, socket)
@@ -278,7 +288,7 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
   sockets.set(peer, socket)
   waiting.set(peer, socket)
   socket.once('close', () => {
-    // It may have been closed for another one, which has its port by now.
+    // It may have been closed in favour of another one, which has its port by now.
     if (sockets.get(peer) !== socket) return
     sockets.delete(peer)
     waiting.delete(peer)
@@ -286,8 +296,9 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
 }
 
 /**
- * Closes the connection that waits longest. So nobody keeps others out by connections that say nothing, or not all: who has something
- * to say does so at once. @returns whether there was one
+ * Closes the longest-waiting connection, so that silent or incomplete requests cannot keep others out: an honest client
+ * sends at once.
+ * @returns whether there was one
  */
 function closeOldest(traffic: Traffic): boolean {
   const { sockets, waiting } = traffic
@@ -300,7 +311,7 @@ function closeOldest(traffic: Traffic): boolean {
   return closeReading({ traffic })
 }
 
-/** Notes that so many bytes more are held for a request; fewer, where they are negative. */
+/** Adds to the bytes held for a request; negative: subtracts. */
 function hold({ traffic, held, bytes }: { traffic: Traffic; held: Held; bytes: number }): void {
   const all = (traffic.ofAddress.get(held.address) ?? 0) + bytes
   if (all === 0) traffic.ofAddress.delete(held.address)
@@ -309,7 +320,7 @@ function hold({ traffic, held, bytes }: { traffic: Traffic; held: Held; bytes: n
   traffic.held += bytes
 }
 
-/** Closes a request before its time. */
+/** Closes a request early. */
 function giveUp(traffic: Traffic, held: Held): true {
   traffic.reading.delete(held)
   traffic.yielding.delete(held)
@@ -321,7 +332,10 @@ function giveUp(traffic: Traffic, held: Held): true {
   return true
 }
 
-/** Closes the request whose body has been under way for longest, and for so many milliseconds. @returns whether there was one */
+/**
+ * Closes the request with the longest-running body, if at least `least` milliseconds old.
+ * @returns whether there was one
+ */
 function closeReading({ traffic, least = 0, which = () => true }: ToClose): boolean {
   const latest = performance.now() - least
   for (const held of traffic.reading) if (held.since <= latest && which(held)) return giveUp(traffic, held)
@@ -334,12 +348,13 @@ interface ToClose {
   which?: (held: Held) => boolean
 }
 
-/** Milliseconds: a body that has been under way for so long is a slow one, whoever sends it. */
+/** Milliseconds after which a body counts as slow, for any sender. */
 const SLOW_BODY = 1_000
 
 /**
- * Closes a request so that there is room for another one's body, of the address that has most: so an address keeps no other one out,
- * and all that it sends is given up for itself alone. @returns whether there was one
+ * Closes a request of the address with most bytes to make room for a new body: so an address cannot keep others out,
+ * and loses only its own requests.
+ * @returns whether there was one
  */
 function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
   let most = newer.address
@@ -360,7 +375,7 @@ interface Scope {
 
 async function respond(request: IncomingMessage, response: ServerResponse, scope: Scope): Promise<void> {
   const { log, name } = scope.options
-  // A client that goes away in the middle is its own affair; without a listener it would end the process.
+  // A client that disconnects is not an error here; without a listener it would end the process.
   request.on('error', () => response.destroy())
   response.on('error', () => request.socket.destroy())
   let reply: Reply
@@ -390,7 +405,7 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
     return { ...text(405, `${path} takes ${allowed}`), headers: { allow: allowed } }
   }
   const exchange: Exchange = { path, headers: request.headers, socket: request.socket }
-  // Before the body: whoever may not ask cannot make us hold megabytes.
+  // Before the body: an unauthorized client must not make us hold megabytes.
   const refusal = await handler.admit?.(exchange)
   if (refusal !== undefined) return { ...refusal, close: true }
   const { traffic } = scope
@@ -443,7 +458,7 @@ function routeFor(routes: Routes, path: string): Route | undefined {
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply, isLast: boolean): void {
   const { body } = reply
-  // A body that was not read would be taken for the next request.
+  // An unread body would be parsed as the next request.
   const close = isLast || reply.close === true || !request.complete
   response.writeHead(reply.status, {
     'content-type': reply.type ?? 'text/plain; charset=utf-8',
@@ -453,17 +468,17 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
     ...(close && { connection: 'close' }),
   })
   if (request.method === 'HEAD') response.end()
-  // A text goes out in one write with the head; a buffer takes a second one, which costs more than the review.
+  // A string is sent in one write with the head; a buffer takes a second write, which costs more than the review.
   else if (request.complete) response.end(body)
   else linger(request, response, body)
 }
 
-/** Milliseconds for which the rest of a body that is not wanted is read and thrown away. */
+/** Milliseconds for which the rest of an unwanted body is read and discarded. */
 const LINGER = 1000
 
 /**
- * Ends an answer that comes before the request's end. Closed at once, with bytes still on their way here, the connection would be
- * reset, and the client would not see why it was refused.
+ * Ends an answer that comes before the end of the request. An immediate close, with bytes still arriving, would reset
+ * the connection, and the client would not see the reason of the refusal.
  */
 function linger(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
   response.write(body)

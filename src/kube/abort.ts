@@ -1,6 +1,6 @@
 /**
- * What the promise gives, or the reason of the signal as soon as it is aborted. What the promise does afterwards is
- * nobody's concern any more, a rejection included.
+ * Settles as the promise does, or rejects with the signal's reason as soon as it is aborted. Later results of the
+ * promise, including a rejection, are ignored.
  */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -12,8 +12,8 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * A controller that is aborted with any of the signals. Call `release` when the work is over: AbortSignal.any of Node.js 20
- * keeps an entry in its sources for as long as they live, and a process has few sources and many requests.
+ * A controller that is aborted with any of the signals. Call `release` when the work is over: AbortSignal.any of
+ * Node.js 20 keeps an entry in its sources for their whole life, and a process has few sources and many requests.
  */
 export function linkedController(...signals: (AbortSignal | undefined)[]): {
   controller: AbortController
@@ -41,7 +41,10 @@ export function linkedController(...signals: (AbortSignal | undefined)[]): {
 
 const links = new WeakMap<AbortSignal, Set<AbortController>>()
 
-/** What is aborted with a signal. It has one listener for all: to add one looks at each that is there, and thousands of requests share a signal. */
+/**
+ * Controllers that are aborted with a signal. One listener serves all: adding a listener visits every existing one, and
+ * thousands of requests share a signal.
+ */
 function linkedTo(signal: AbortSignal): Set<AbortController> {
   let linked = links.get(signal)
   if (linked === undefined) {

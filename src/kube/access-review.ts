@@ -4,7 +4,7 @@ import type { ApiClient } from './client.ts'
 import type { KubeObject } from './objects.ts'
 import { defineResource } from './resources.ts'
 
-/** What somebody wants to do. */
+/** The access that a user wants. */
 export interface Access {
   verb: 'get' | 'create' | 'update'
   group: string
@@ -35,8 +35,9 @@ const subjectAccessReviews = defineResource<SubjectAccessReview>({
 })
 
 /**
- * Whether the API server would let the user do it. Anybody in the cluster can have it asked, so all else goes first.
- * @throws {ApiError} and {ConnectionError} of the client: nobody knows then
+ * Whether the API server permits it for the user. Any user of the cluster can cause this request, so all others have
+ * priority.
+ * @throws {ApiError} and {ConnectionError} of the client: the answer is unknown
  */
 export async function mayAccess(
   client: ApiClient,

@@ -2,7 +2,7 @@ import type { FieldError } from '../api/field-error.ts'
 import type { KubeObject } from './objects.ts'
 import { isRecord, readObject } from './read-object.ts'
 
-/** admission.k8s.io/v1: what the server asks a webhook. */
+/** admission.k8s.io/v1: the server's request to a webhook. */
 export interface AdmissionRequest {
   uid: string
   kind: GroupVersionKind
@@ -11,7 +11,7 @@ export interface AdmissionRequest {
   requestKind?: GroupVersionKind
   requestResource?: GroupVersionResource
   requestSubResource?: string
-  /** Empty while the server has not made a name from generateName. */
+  /** Empty until the server has made a name from generateName. */
   name?: string
   namespace?: string
   operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
@@ -52,7 +52,7 @@ export interface AdmissionResponse {
   patch?: string
   patchType?: 'JSONPatch'
   auditAnnotations?: Record<string, string>
-  /** Shown to the user by kubectl; 120 characters each are kept. */
+  /** kubectl shows them to the user; the server keeps 120 characters of each. */
   warnings?: string[]
 }
 
@@ -64,7 +64,7 @@ export interface AdmissionReview {
 
 const operations = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT']
 
-/** The request in the body of a call to a webhook, or everything that is wrong with it. */
+/** Parses the request in the body of a webhook call, or lists all its errors. */
 export function parseAdmissionReview(body: string): { request: AdmissionRequest } | { errors: FieldError[] } {
   const read = readObject(body, 'admission.k8s.io/v1', 'AdmissionReview')
   if ('errors' in read) return read
@@ -109,7 +109,7 @@ export function admissionReview(response: AdmissionResponse): AdmissionReview {
   return { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response }
 }
 
-/** Lets it pass, changed by a JSON patch where there is one. */
+/** Allows the request, with a JSON patch if there is one. */
 export function allow(uid: string, patch: readonly object[] = [], warnings: string[] = []): AdmissionReview {
   const patched =
     patch.length === 0
@@ -118,7 +118,7 @@ export function allow(uid: string, patch: readonly object[] = [], warnings: stri
   return admissionReview({ uid, allowed: true, ...patched, ...(warnings.length === 0 ? {} : { warnings }) })
 }
 
-/** Refuses. `message` is what the user reads. */
+/** Denies the request. The user reads `message`. */
 export function deny(uid: string, message: string, { code = 422, reason = 'Invalid' } = {}): AdmissionReview {
   return admissionReview({ uid, allowed: false, status: { code, reason, message } })
 }

@@ -1,24 +1,24 @@
 import type { Status } from './objects.ts'
 
-/** What was asked when it failed. */
+/** The request that failed. */
 export interface RequestContext {
   verb: string
   path: string
 }
 
-/** Seconds. Who is sent away for longer would not notice that the server, or a proxy before it, was wrong. */
+/** Maximum seconds. A client that waits longer would not notice that the server, or a proxy before it, was wrong. */
 const LONGEST_RETRY_AFTER = 600
 
-/** The server answered, and the answer is a refusal. */
+/** The server answered with a refusal. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   /** The HTTP status, or the code of an error inside a watch. */
   readonly code: number
-  /** meta/v1 StatusReason, such as `NotFound`; made from the code where the server gave none. */
+  /** meta/v1 StatusReason, such as `NotFound`; derived from the code if the server gave none. */
   readonly reason: string
   readonly status: Status
   readonly context: Readonly<RequestContext>
-  /** Seconds after which the server wants to be asked again. */
+  /** Seconds after which the server accepts a retry. */
   readonly retryAfter: number | undefined
 
   constructor(code: number, status: Status, context: RequestContext, retryAfter?: number) {
@@ -33,7 +33,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Why no answer came, or none that can be used. */
+/** Why there is no usable answer. */
 export const connectionErrorCodes = {
   NOT_SENT: 'no connection came about, so the server has seen nothing of the request',
   NO_CREDENTIALS: 'there are no credentials, so nothing was sent',
@@ -45,7 +45,7 @@ export const connectionErrorCodes = {
 
 export type ConnectionErrorCode = keyof typeof connectionErrorCodes
 
-/** There is no answer. */
+/** There was no usable answer. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
   readonly code: ConnectionErrorCode
@@ -58,7 +58,10 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Reasons of apimachinery for answers of proxies and handlers that send no Status (api/errors, NewGenericServerResponse). */
+/**
+ * apimachinery's reasons for answers of proxies and handlers that send no Status (api/errors,
+ * NewGenericServerResponse).
+ */
 const reasons: Record<number, string> = {
   400: 'BadRequest',
   401: 'Unauthorized',
@@ -77,7 +80,7 @@ const reasons: Record<number, string> = {
   504: 'Timeout',
 }
 
-// Not type guards: one that says no would say that it is no ApiError at all.
+// Not type guards: a negative result would then exclude the type ApiError.
 const hasReason =
   (...wanted: string[]) =>
   (error: unknown): boolean =>
@@ -85,17 +88,20 @@ const hasReason =
 
 export const isNotFound = hasReason('NotFound')
 export const isAlreadyExists = hasReason('AlreadyExists')
-/** Another writer was first: read again and repeat. Not for a name that is taken, which is 409 as well. */
+/** Another writer was first: read again and retry. Not for a taken name, which is 409, too. */
 export const isConflict = hasReason('Conflict')
 export const isInvalid = hasReason('Invalid')
 export const isForbidden = hasReason('Forbidden')
 export const isUnauthorized = hasReason('Unauthorized')
 export const isTooManyRequests = hasReason('TooManyRequests')
 export const isServiceUnavailable = hasReason('ServiceUnavailable')
-/** The version asked for is compacted away: list anew. */
+/** The requested version was compacted: list again. */
 export const isExpired = hasReason('Expired', 'Gone')
 
-/** A server, behind the others, has not yet seen the version asked for (a Timeout with this cause, or its text before 1.17). */
+/**
+ * A server that lags behind has not seen the requested version yet (a Timeout with this cause, or its text before
+ * 1.17).
+ */
 export function isTooLargeVersion(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false
   const causes = error.status.details?.causes ?? []

@@ -16,20 +16,20 @@ import type { Status } from './objects.ts'
 import type { ApiRequest, Verb } from './requests.ts'
 import { parseRetryAfter, retryDelay } from './retry.ts'
 
-/** How one call differs from others, whatever it asks. */
+/** Options of a single call. */
 export interface CallOptions {
   signal?: AbortSignal | undefined
-  /** Milliseconds for all of it: waiting for a turn, every attempt, and the time between them. Default 30,000. */
+  /** Milliseconds for the whole call: waiting for a turn, all attempts, and the time in between. Default 30,000. */
   deadline?: number | undefined
-  /** Attempts at most. Default: those of the caller. */
+  /** Maximum attempts. Default: the caller's. */
   attempts?: number | undefined
-  /** Default: `read` for get and list, `status` for the subresource of this name, `policy` for other writes. */
+  /** Default: `read` for get and list, `status` for the status subresource, `policy` for other writes. */
   class?: RequestClass | undefined
   /** Only for requests that write. */
   fence?: Fence | undefined
 }
 
-/** What is known of one attempt. */
+/** Facts about one attempt. */
 export interface Attempt {
   verb: Verb
   group: string
@@ -40,10 +40,10 @@ export interface Attempt {
   attempt: number
 }
 
-/** Where metrics come in. What it throws is thrown at whoever made the request: it must not throw. */
+/** For metrics. It must not throw: the error would reach the code that made the request. */
 export interface RequestObserver {
   started?(attempt: Attempt): void
-  /** `code`: the HTTP status, or a word of ConnectionErrorCode. `seconds` without `waited`, which is the time in the limiter. */
+  /** `code`: the HTTP status, or a ConnectionErrorCode. `seconds` excludes `waited`, the time in the limiter. */
   ended?(attempt: Attempt, outcome: { code: number | string; seconds: number; waited: number }): void
 }
 
@@ -53,11 +53,14 @@ export interface CallerOptions {
   clock?: Clock
   random?: Random
   observer?: RequestObserver
-  /** Bytes of an answer other than a watch; a longer one is an error. Default LONGEST_ANSWER. The server bounds what we send, at 3 MiB. */
+  /**
+   * Maximum bytes of an answer, except of a watch; a longer answer is an error. Default LONGEST_ANSWER. The server
+   * limits requests to 3 MiB.
+   */
   longestAnswer?: number
-  /** Attempts of one call at most. Default 8; the deadline usually ends it before. */
+  /** Maximum attempts of a call. Default 8; the deadline usually ends it earlier. */
   attempts?: number
-  /** Milliseconds for a call with its repetitions, where the call itself says nothing else. Default 30,000. */
+  /** Milliseconds for a call with its retries, unless the call sets them. Default 30,000. */
   deadline?: number
 }
 
@@ -71,14 +74,16 @@ interface Ways {
 }
 
 /**
- * Bytes of an answer. While a list is parsed it takes several times its size, and tenants say how long lists are. A longer list is
- * asked for page by page.
+ * Maximum bytes of an answer. Parsing a list takes several times its size, and tenants decide how long lists are. A
+ * longer list is read in pages.
  */
 export const LONGEST_ANSWER = 16 * mebibyte
-/** Lists that are read at once. A client has a dozen of them at its start, and each may be as long as an answer may be. */
+/**
+ * Maximum lists read at the same time. A client reads a dozen of them at its start, and each may have the maximum size.
+ */
 export const LISTS_AT_ONCE = 2
 
-/** Sends requests of the API, again and again where its rules allow it. */
+/** Sends API requests, and retries where their rules allow it. */
 export class Caller {
   readonly clock: Clock
   readonly random: Random
@@ -104,7 +109,7 @@ export class Caller {
    * The parsed answer.
    * @throws {ApiError} the server refused
    * @throws {ConnectionError} no answer came
-   * @throws {FencedError} the fence does not let it through
+   * @throws {FencedError} the fence stopped the request
    */
   async call(request: ApiRequest, options: CallOptions = {}): Promise<unknown> {
     const { clock, random } = this
@@ -178,8 +183,8 @@ export class Caller {
   }
 
   /**
-   * A request whose answer is passed on as it comes, without limiter, deadline or second attempt. Resolves when the server
-   * ended it.
+   * A request whose answer is passed on as it comes, without limiter, deadline or retries. Resolves when the server
+   * ends it.
    */
   async stream(request: ApiRequest, sink: ExchangeSink, signal: AbortSignal): Promise<void> {
     const ways: Ways = {
@@ -199,7 +204,7 @@ export class Caller {
     await this.#options.connection.close()
   }
 
-  /** Credentials that the server does not know any more are loaded anew, once; it has not acted on the request. */
+  /** If the server no longer accepts the credentials, loads them again, once; it has not acted on the request. */
   async #authenticated(request: ApiRequest, ways: Ways, sink: () => ExchangeSink): Promise<void> {
     const credentials = await this.#credentials(request, ways.signal)
     try {
@@ -211,7 +216,7 @@ export class Caller {
     return this.#send(request, ways, await this.#credentials(request, ways.signal), sink())
   }
 
-  /** An exec plugin may wait for a person, or for ever. */
+  /** An exec plugin may wait for a user, or for ever. */
   async #credentials({ verb, path }: ApiRequest, signal: AbortSignal): Promise<Credentials> {
     try {
       return await untilAborted(this.#options.connection.credentials(), signal)
@@ -259,10 +264,10 @@ export class Caller {
   }
 }
 
-/** Bytes of a refusal that are kept: a Status is short, and a proxy's page of HTML need not be read to its end. */
+/** Maximum bytes kept of a refusal: a Status is short, and a proxy's HTML page need not be read to its end. */
 const LONGEST_REFUSAL = 64 * 1024
 
-/** Sends what is good on, and keeps what is not to make an error of. */
+/** Passes on a good answer, and keeps a bad one for the error. */
 class Answer implements ExchangeSink {
   code = 0
   readonly context: RequestContext
@@ -318,7 +323,9 @@ function headersOf(request: ApiRequest, credentials: Credentials): Record<string
   return headers
 }
 
-/** Errors of ours that ended an exchange stay as they are; all others say whether the server can have seen the request. */
+/**
+ * Our own errors that ended an exchange stay as they are; all others say whether the server may have seen the request.
+ */
 function toError(failure: ExchangeFailure, context: RequestContext, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   const { cause, message, sent, own } = failure
@@ -344,7 +351,7 @@ function parseStatus(text: string): Status {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null && (parsed as Status).kind === 'Status') return statusOf(parsed)
   } catch {
-    // A proxy, or a handler that speaks plain text: its words are the message.
+    // From a proxy, or a handler that answers in plain text: its text is the message.
   }
   return { message: text.trim().slice(0, 500) }
 }

@@ -1,8 +1,8 @@
 /**
- * A queue with classes: the highest class first, within a class in the order of arrival. A class that was passed over
- * `patience` times while something waited in it gets the next turn, so that it is slowed down, and never stopped. Of two
- * such classes the lower one goes first: it has waited longer for the same count. Two turns in a row never go out of
- * order while a higher class waits: that one waits for one turn of a lower class at most, before each of its own.
+ * A queue with classes: the highest class first, in order of arrival within a class. A class that was passed over
+ * `patience` times while something waited in it gets the next turn, so it is slowed, but never blocked. Of two such
+ * classes the lower one goes first: it has waited longer for the same count. Two consecutive turns never go out of
+ * order while a higher class waits: it waits for at most one turn of a lower class before each of its own.
  */
 export class ClassQueue<Class extends string, T> {
   #queues: { waiting: Set<T>; passedOver: number }[]
@@ -27,7 +27,7 @@ export class ClassQueue<Class extends string, T> {
     this.#size++
   }
 
-  /** Takes back what was added and has not come out. */
+  /** Removes an added item that has not been taken. */
   delete(of: Class, item: T): void {
     const queue = this.#queueOf(of)
     if (!queue.waiting.delete(item)) return
@@ -35,7 +35,7 @@ export class ClassQueue<Class extends string, T> {
     if (queue.waiting.size === 0) queue.passedOver = 0
   }
 
-  /** Whose turn it is; undefined when nothing waits. */
+  /** Takes the next item; undefined if none waits. */
   take(): T | undefined {
     const highest = this.#queues.findIndex(({ waiting }) => waiting.size > 0)
     if (highest < 0) return undefined
@@ -47,7 +47,7 @@ export class ClassQueue<Class extends string, T> {
     return this.#takeFrom(this.#queues[chosen]!)
   }
 
-  /** The first of one class, whoever else waits; undefined when nothing waits in it. */
+  /** Takes the first item of one class, whatever else waits; undefined if none waits in it. */
   takeOf(of: Class): T | undefined {
     return this.#takeFrom(this.#queueOf(of))
   }

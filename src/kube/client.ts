@@ -22,8 +22,8 @@ import {
 import { runWatch, type WatchSink } from './watch-stream.ts'
 
 /**
- * Everything that the API does with objects of a kind. Every method throws ApiError when the server refuses,
- * ConnectionError when no answer comes, and FencedError when the fence of a write does not let it through.
+ * All API operations on objects of a kind. Every method throws ApiError when the server refuses, ConnectionError when
+ * no answer comes, and FencedError when a write's fence stops it.
  */
 export class ApiClient {
   readonly caller: Caller
@@ -34,17 +34,17 @@ export class ApiClient {
     this.#fence = fence
   }
 
-  /** Ends all requests, the limiter and the connections. Stop reflectors before, or they see failures. */
+  /** Ends all requests, the limiter and the connections. Stop reflectors first, otherwise they see failures. */
   close(): Promise<void> {
     return this.caller.close()
   }
 
-  /** The same client, whose writes all go through the fence. */
+  /** The same client; all its writes go through the fence. */
   fenced(fence: Fence): ApiClient {
     return new ApiClient(this.caller, fence)
   }
 
-  /** What `/version` says of the server; providers write such as `29+` for `minor`. */
+  /** The server's `/version`; providers write values such as `29+` for `minor`. */
   async version(options: CallOptions = {}): Promise<{ major: string; minor: string; gitVersion: string }> {
     const request = { verb: 'get', resource: versionPath, method: 'GET', path: '/version', repeatable: true } as const
     return checkVersion(await this.caller.call(request, { class: 'read', ...callOptions(options) }), request)
@@ -58,7 +58,7 @@ export class ApiClient {
     return this.#call(getRequest(ref, target, options), options)
   }
 
-  /** One page: `metadata.continue` is the token of the next. Objects get the apiVersion and kind that a list leaves out. */
+  /** One page; `metadata.continue` is the token of the next. Objects get the apiVersion and kind that a list omits. */
   async list<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},
@@ -87,8 +87,9 @@ export class ApiClient {
   }
 
   /**
-   * All pages, one after the other, of one moment. `limit` defaults to 500; pages whose objects are too large together have fewer.
-   * @throws {ApiError} isExpired, when the moment was compacted away between two pages: begin again
+   * All pages, one after the other, of the same moment. `limit` defaults to 500; pages with very large objects have
+   * fewer.
+   * @throws {ApiError} isExpired if the moment was compacted between two pages: start over
    */
   async *listPages<T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -101,7 +102,7 @@ export class ApiClient {
       yield page
       const next = page.metadata.continue
       if (next === undefined || next === '') return
-      // The token says which version the list is of; naming it as well is refused.
+      // The token implies the list's version; the server refuses a request that also names it.
       asked = { ...options, continue: next, resourceVersion: undefined, resourceVersionMatch: undefined }
     }
   }
@@ -128,7 +129,7 @@ export class ApiClient {
     return this.#call(createRequest(ref, { namespace }, typed(ref, object), options), options)
   }
 
-  /** Makes something on an object, such as an `eviction` of a pod or a `token` of a service account. */
+  /** Creates a subresource of an object, such as an `eviction` of a pod or a `token` of a service account. */
   createSubresource<R>(
     ref: ResourceRef,
     target: Target & { subresource: string },
@@ -139,7 +140,7 @@ export class ApiClient {
     return this.#call(createRequest(ref, place, body, { ...options, subresource }), options)
   }
 
-  /** Replaces. With a `metadata.resourceVersion` only that very version. */
+  /** Replaces an object; with a `metadata.resourceVersion` only that version. */
   update<T extends KubeObject>(ref: ResourceRef<T>, object: T, options: WriteOptions & CallOptions = {}): Promise<T> {
     return this.#call(updateRequest(ref, targetOf(ref, object), typed(ref, object), options), options)
   }
@@ -161,7 +162,7 @@ export class ApiClient {
     return this.#call(patchRequest(ref, target, patch, options), options)
   }
 
-  /** Server-side apply of the fields that `object` has. With `force` they become ours even where others manage them. */
+  /** Server-side apply of the fields in `object`. With `force` they become ours even if others manage them. */
   apply<T extends KubeObject>(
     ref: ResourceRef<T>,
     object: T,
@@ -170,7 +171,7 @@ export class ApiClient {
     return this.patch(ref, targetOf(ref, object), { type: 'apply', patch: typed(ref, object) }, options)
   }
 
-  /** The object as it was, where the server sends it (finalizers keep it), or a Status. */
+  /** Returns the last state if the server sends it (finalizers keep the object), otherwise a Status. */
   delete<T extends KubeObject>(
     ref: ResourceRef<T>,
     target: Target,
@@ -188,9 +189,9 @@ export class ApiClient {
   }
 
   /**
-   * Watches until the server ends it, passing each event to the sink. Not limited, not repeated: Reflector does that.
+   * Watches until the server ends it, and passes each event to the sink. No limiter, no retries: Reflector does these.
    * @throws {ApiError} the server refused, also with an ERROR event
-   * @throws {ConnectionError} the connection broke, or what came was no watch
+   * @throws {ConnectionError} the connection broke, or the answer was not a watch
    */
   watch<T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -202,8 +203,8 @@ export class ApiClient {
   }
 
   /**
-   * Reads, changes, writes; on a conflict again, with what is there then. `mutate` may change the object it gets or return
-   * another one; with undefined nothing is written, and the object is returned as it was read.
+   * Reads, changes, writes; after a conflict again, with the new state. `mutate` may change its object or return
+   * another one; if it returns undefined, nothing is written, and the object is returned as read.
    */
   async updateWithRetry<T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -233,7 +234,7 @@ export class ApiClient {
   }
 }
 
-/** No object of the API; for metrics it is called so. */
+/** Not an API object; the name is for metrics. */
 const versionPath: ResourceRef = { group: '', version: '', plural: 'version', kind: 'Version', namespaced: false }
 
 function callOptions({ signal, deadline, attempts, class: of, fence }: CallOptions): CallOptions {

@@ -5,23 +5,23 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { parse } from 'yaml'
 
 export interface ConfigOptions {
-  /** A kubeconfig file that comes before everything else. */
+  /** A kubeconfig file that precedes all others. */
   kubeconfig?: string
   /** A context of it, instead of its current one. */
   context?: string
   env?: NodeJS.ProcessEnv
-  /** For tests: where the folder `/var/run/secrets` of a pod is. */
+  /** For tests: the parent of a pod's folder `/var/run/secrets`. */
   root?: string
 }
 
-/** There is no usable configuration. The message says where was looked and what to do. */
+/** There is no usable configuration. The message says where it was searched, and what to do. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
 /**
- * Where the API server is and who we are, in the order of controller-runtime: the given file, $KUBECONFIG, the service
- * account of the pod, ~/.kube/config. Unlike KubeConfig.loadFromDefault this never guesses http://localhost:8080.
+ * Finds the API server and our credentials, in controller-runtime's order: the given file, $KUBECONFIG, the pod's
+ * service account, ~/.kube/config. Unlike KubeConfig.loadFromDefault it never guesses http://localhost:8080.
  * @throws {ConfigError}
  */
 export function loadConfig({ kubeconfig, context, env = process.env, root = '' }: ConfigOptions = {}): KubeConfig {
@@ -56,7 +56,7 @@ function loadFiles(config: KubeConfig, files: string[]): void {
     try {
       one.loadFromFile(file)
       takeWhatIsLeftOut(one, file)
-      // As kubectl does: of a name that is there twice the first one counts.
+      // As in kubectl, the first of two equal names counts.
       for (const cluster of one.clusters) if (!config.getCluster(cluster.name)) config.addCluster(cluster)
       for (const user of one.users) if (!config.getUser(user.name)) config.addUser(user)
       for (const each of one.contexts) if (!config.getContextObject(each.name)) config.addContext(each)
@@ -75,8 +75,8 @@ interface RawUser {
 }
 
 /**
- * What client-node does not read: it looks for `token-file`, while the field is called `tokenFile`, and it leaves out
- * whom to impersonate beyond the user. Acting with other rights than those asked for is worse than not acting.
+ * Fields that client-node ignores: it expects `token-file`, while the field is `tokenFile`, and it drops all
+ * impersonation beyond the user. Acting with other rights than configured would be worse than failing.
  */
 function takeWhatIsLeftOut(config: KubeConfig, file: string): void {
   const document = parse(readFileSync(file, 'utf8')) as { users?: { name: string; user?: RawUser }[] } | null
@@ -88,7 +88,7 @@ function takeWhatIsLeftOut(config: KubeConfig, file: string): void {
       )
     const user = config.getUser(name)
     if (user === null || raw.tokenFile === undefined) continue
-    // KubeConfig reads the file of this provider again every minute, and that of a user's token never.
+    // KubeConfig rereads this provider's file every minute, but a user's token file never.
     const tokenFile = resolve(dirname(file), raw.tokenFile)
     Object.assign(user, { authProvider: { name: 'tokenFile', config: { tokenFile } }, token: undefined })
   }
@@ -108,7 +108,7 @@ function checkCurrent(config: KubeConfig): void {
 
 const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
-/** client-node refuses plain HTTP unless the cluster says so; on this machine's own address nobody else listens in. */
+/** client-node refuses plain HTTP unless the cluster allows it; on this machine's own address nothing can listen in. */
 function checkPlain(config: KubeConfig): void {
   const cluster = config.getCurrentCluster()!
   if (cluster.skipTLSVerify) return

@@ -6,28 +6,32 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { pluginError } from './exec-plugin.ts'
 import { proxyConnector } from './proxy-connector.ts'
 
-/** What a request needs besides itself. */
+/** What a request needs besides its content. */
 export interface Credentials {
-  /** Goes up by one each time they were loaded from their sources anew. */
+  /** Increases by one each time the credentials are loaded from their sources again. */
   readonly serial: number
   readonly headers: Readonly<Record<string, string>>
-  /** For requests with a short answer: so many connections, that many requests cannot flood the server. */
+  /**
+   * For requests with a short answer: a limited number of connections, so that many requests cannot flood the server.
+   */
   readonly requests: Dispatcher
-  /** For watches, which keep a connection each for minutes. */
+  /** For watches, each of which keeps a connection for minutes. */
   readonly watches: Dispatcher
 }
 
-/** An API server and who we are to it. */
+/** An API server, and our credentials for it. */
 export interface Connection {
   /** Scheme, host and port. */
   readonly origin: string
-  /** What comes before `/api` and `/apis`, without a slash at the end; usually empty. */
+  /** The path before `/api` and `/apis`, without a trailing slash; usually empty. */
   readonly basePath: string
   /** The namespace of the kubeconfig's context, or of our pod. */
   readonly namespace: string
-  /** As they are now: files are read again and exec plugins run again when they are due. */
+  /** The current credentials: due files are read again, and due exec plugins run again. */
   credentials(): Promise<Credentials>
-  /** The server refused those of this serial: the next are loaded from their sources, whatever was remembered. */
+  /**
+   * The server refused the credentials of this serial: the next ones are loaded from their sources, without any cache.
+   */
   renew(serial: number): void
   /** Ends all connections at once. */
   close(): Promise<void>
@@ -35,25 +39,26 @@ export interface Connection {
 
 export interface ConnectionOptions {
   clock?: Clock
-  /** Milliseconds for which headers are used before KubeConfig is asked again, which reads files. Default 10,000. */
+  /** Milliseconds for which headers are reused before KubeConfig reads its files again. Default 10,000. */
   reload?: number
-  /** Connections for requests other than watches. Default 32. */
+  /** Maximum connections for requests other than watches. Default 32. */
   connections?: number
 }
 
 interface Pools {
   requests: Dispatcher
   watches: Dispatcher
-  /** What they were made from, to see when a certificate was replaced. */
+  /** Their source text, to detect a replaced certificate. */
   material: string
 }
 
 /**
- * Connects with a KubeConfig: its authenticators give headers and TLS material (exec plugins, token files, client
- * certificates, OIDC), undici carries the requests.
+ * Connects with a KubeConfig: its authenticators provide headers and TLS material (exec plugins, token files, client
+ * certificates, OIDC); undici sends the requests.
  *
- * A token file is read again after a minute (KubeConfig's FileAuth), long before a projected token expires: the kubelet
- * replaces it at 80 % of its life, which is 10 minutes at least. New certificates get new pools; what runs on the old ones ends there.
+ * A token file is reread after a minute (KubeConfig's FileAuth), long before a projected token expires: the kubelet
+ * replaces it at 80 % of its life, which is at least 10 minutes. New certificates get new pools; running requests end
+ * on the old ones.
  */
 export class KubeConnection implements Connection {
   readonly origin: string
@@ -88,7 +93,7 @@ export class KubeConnection implements Connection {
 
   renew(serial: number): void {
     if (serial !== this.#serial) return
-    // A KubeConfig remembers what plugins and files said; a new one has nothing to remember.
+    // A KubeConfig caches results of plugins and files; a new one has an empty cache.
     const { clusters, users, contexts, currentContext } = this.#config
     const config = new KubeConfig()
     config.loadFromOptions({ clusters, users, contexts, currentContext })
@@ -118,7 +123,7 @@ export class KubeConnection implements Connection {
       await this.#config.applyToHTTPSOptions(options).catch((error: unknown) => {
         throw pluginError(this.#config.getCurrentUser(), error) ?? error
       })
-      // Renewed meanwhile: these are the ones that were refused.
+      // They were renewed meanwhile: these are the refused ones.
       if (serial !== this.#serial) continue
       const { requests, watches } = await this.#poolsFor(options)
       this.#current = { serial, headers: headersOf(options), requests, watches }
@@ -149,7 +154,10 @@ export class KubeConnection implements Connection {
   }
 }
 
-/** As KubeConfig writes them, but for the end of line with which most tools end a token file: no header may hold one. */
+/**
+ * KubeConfig's headers, without the trailing newline that most tools write to a token file: a header must not contain
+ * one.
+ */
 function headersOf(options: RequestOptions & { auth?: string | null }): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': 'varmor' }
   if (options.auth) headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
@@ -159,11 +167,11 @@ function headersOf(options: RequestOptions & { auth?: string | null }): Record<s
 
 type BuildOptions = buildConnector.BuildOptions
 
-// undici's own limits of time are off: every request has a deadline, and every watch an inactivity timer.
+// undici's own timeouts are off: every request has a deadline, and every watch an inactivity timer.
 const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
 const connect = { keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 }
 
-/** One for all connections: each would read the certificates anew, and keep them. */
+/** One for all connections: otherwise each would parse the certificates again, and keep them. */
 function contextOf(tls: SecureContextOptions): SecureContext {
   try {
     return createSecureContext(tls)
@@ -199,7 +207,7 @@ async function makePool(config: KubeConfig, { tls, context }: Tls, connections: 
   }
 }
 
-/** Only KubeConfig knows how to speak SOCKS, and it gives away the pool alone. */
+/** Only KubeConfig supports SOCKS, and it exposes only the pool. */
 async function socksPool(config: KubeConfig): Promise<Dispatcher> {
   let pool: Dispatcher | undefined
   const context = {

@@ -7,16 +7,16 @@ import type { ApiClient } from './client.ts'
 import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
 import { isUnclear } from './retry.ts'
 
-/** Something that users should see in `kubectl describe`. */
+/** An event for users of `kubectl describe`. */
 export interface EventNote {
   regarding: ObjectReference
   related?: ObjectReference
   type: 'Normal' | 'Warning'
-  /** One word in CamelCase: why. At most 128 characters. */
+  /** The reason: one CamelCase word of at most 128 characters. */
   reason: string
-  /** One word in CamelCase: what we did. At most 128 characters. */
+  /** Our action: one CamelCase word of at most 128 characters. */
   action: string
-  /** A sentence for people. At most 1,024 bytes; what is longer is cut. */
+  /** A sentence for users. At most 1,024 bytes; a longer one is cut. */
   note: string
 }
 
@@ -28,7 +28,7 @@ export interface EventLoss {
   queueFull: number
   /** The server refused, or could not be reached, several times. */
   failed: number
-  /** They were not events, because a field was missing, or came after the end. A bug of the caller. */
+  /** Invalid events, with a missing field or after the end. A bug of the caller. */
   invalid: number
 }
 
@@ -36,16 +36,19 @@ export interface EventRecorderOptions {
   client: ApiClient
   /** Such as `varmor.org/manager`. */
   reportingController: string
-  /** Which of them: the name of the pod. */
+  /** The instance: the name of the pod. */
   reportingInstance: string
   clock?: Clock
   observer?: { lost?(why: keyof EventLoss, error?: unknown): void }
-  /** Events that wait, beside the counts of series, of which there is one a key. Default 1,000. */
+  /** Maximum waiting events, in addition to one count of a series for each key. Default 1,000. */
   bound?: number
-  /** New events about one object at once, and the milliseconds in which one more is allowed. Defaults 25 and 300,000, as client-go. */
+  /**
+   * Burst of new events about one object, and the milliseconds until one more is allowed. Defaults 25 and 300,000, as
+   * client-go.
+   */
   burst?: number
   refill?: number
-  /** Milliseconds between two updates of the count of a series. Default 30,000. */
+  /** Milliseconds between two updates of a series' count. Default 30,000. */
   seriesInterval?: number
 }
 
@@ -58,15 +61,15 @@ interface Series {
   event: KubeEvent
   count: number
   lastAt: number
-  /** Times of the wall clock, as written. */
+  /** Wall-clock times, as written. */
   lastObservedTime: string
   written: number
   queued: boolean
 }
 
 /**
- * Sends events in the background. The same event again is not another object: its count goes up, and is written once in
- * a while. Nothing here ever throws at the caller or makes it wait, and what gets lost is counted by reason.
+ * Sends events in the background. A repeated event is not a new object: its count increases, and is written at
+ * intervals. It never throws, never makes the caller wait, and counts losses by reason.
  */
 export class EventRecorder {
   readonly lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
@@ -98,7 +101,7 @@ export class EventRecorder {
     }
   }
 
-  /** Sends what waits, for so many milliseconds at most, and ends. What is left is counted as lost. */
+  /** Sends what waits, for at most `within` milliseconds, and ends. The rest counts as lost. */
   async stop(within = 5_000): Promise<void> {
     this.#timer?.cancel()
     for (const series of this.#series.values()) this.#enqueueCount(series)
@@ -139,7 +142,7 @@ export class EventRecorder {
   #event({ regarding, related, type, reason, action, note }: EventNote): KubeEvent {
     const { reportingController, reportingInstance, clock } = this.#options
     return {
-      // 8 bytes at the end keep names of objects with the same name apart; a name has 253 characters at most.
+      // 8 random bytes distinguish events about objects of the same name; a name has at most 253 characters.
       metadata: {
         name: `${(regarding.name ?? 'unnamed').slice(0, 230)}.${randomBytes(8).toString('hex')}`,
         namespace: regarding.namespace || 'default',
@@ -170,7 +173,7 @@ export class EventRecorder {
   #startWork(): void {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
-      // What came between the last look at the queue and now.
+      // Events since the last check of the queue.
       if (this.#queue.length > 0) this.#startWork()
     })
   }
@@ -203,7 +206,7 @@ export class EventRecorder {
       try {
         return await this.#write(series)
       } catch (error) {
-        // An event has a name of its own, so the answer to a second one says whether the first arrived.
+        // Each event has its own name, so the answer to a second request shows whether the first arrived.
         if (attempt > 1 && isAlreadyExists(error)) return
         if (attempt >= ATTEMPTS || !isUnclear(error)) throw error
         await sleep(clock, (seriesInterval / 10) * attempt, this.#stop.signal)
@@ -217,7 +220,7 @@ export class EventRecorder {
     const options = { class: 'event', signal: this.#stop.signal, deadline: 60_000 } as const
     const { name = '', namespace } = event.metadata
     const whole = count > 1 ? { ...event, series: { count, lastObservedTime } } : event
-    // Set before the answer: what is counted meanwhile has to be written again.
+    // Set before the answer: counts from meanwhile must be written, too.
     const before = series.written
     series.written = count
     try {
@@ -229,7 +232,7 @@ export class EventRecorder {
     }
   }
 
-  /** The server forgets events after an hour by default; a series that lives longer is written anew. */
+  /** The server deletes events after an hour by default; a longer series is created again. */
   async #patchCount(
     event: KubeEvent,
     target: { name: string; namespace: string | undefined },
@@ -262,7 +265,7 @@ function checkNote({ regarding, reason, action, type }: EventNote): void {
   if (type !== 'Normal' && type !== 'Warning') throw new TypeError(`An event is Normal or Warning, not ${type}`)
 }
 
-/** Cuts at a whole character. */
+/** Cuts at a character boundary. */
 function cutBytes(text: string, longest: number): string {
   const bytes = Buffer.from(text)
   if (bytes.length <= longest) return text

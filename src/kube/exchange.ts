@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 
 export type ResponseHeaders = Record<string, string | string[] | undefined>
 
-/** One HTTP request, ready to be sent. */
+/** One HTTP request, ready to send. */
 export interface Exchange {
   dispatcher: Dispatcher
   origin: string
@@ -10,15 +10,18 @@ export interface Exchange {
   path: string
   headers: Record<string, string>
   body?: string | undefined
-  /** Gives up at once, also while the request waits for a connection. */
+  /** Aborts at once, even while the request waits for a connection. */
   signal: AbortSignal
-  /** Called in the same turn in which the bytes are written to the socket, and before. What it throws keeps them from being written. */
+  /**
+   * Called before the bytes are written to the socket, in the same turn of the event loop. If it throws, they are not
+   * written.
+   */
   beforeSend?: (() => void) | undefined
 }
 
 export interface ExchangeSink {
   head(status: number, headers: ResponseHeaders): void
-  /** What it throws ends the exchange. */
+  /** An error that it throws ends the exchange. */
   data(chunk: Uint8Array): void
 }
 
@@ -27,7 +30,7 @@ export class ExchangeFailure extends Error {
   override readonly name = 'ExchangeFailure'
   /** Bytes of the request may have reached the server. */
   readonly sent: boolean
-  /** The cause was thrown by `beforeSend` or the sink. */
+  /** `beforeSend` or the sink threw the cause. */
   readonly own: boolean
 
   constructor(cause: unknown, { sent, own }: { sent: boolean; own: boolean }) {
@@ -38,8 +41,8 @@ export class ExchangeFailure extends Error {
 }
 
 /**
- * Sends, and passes on the answer as it comes. Built on `dispatch`, which shows what `request` hides: whether anything
- * was written when it failed.
+ * Sends the request, and passes on the answer as it comes. Built on `dispatch`, which shows what `request` hides:
+ * whether anything was written before a failure.
  * @throws {ExchangeFailure}
  */
 export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
@@ -85,7 +88,8 @@ export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
     }
     attempt(() => {
       dispatcher.dispatch(
-        // Else undici takes no second request over a connection on which a DELETE had a body, and each would have its own handshake.
+        // Otherwise undici does not reuse a connection after a DELETE with a body, and each request would need its own
+        // handshake.
         { origin, method, path, headers, body: body ?? null, reset: false, headersTimeout: 0, bodyTimeout: 0 },
         handler,
       )

@@ -1,6 +1,6 @@
 import type { User } from '@kubernetes/client-node'
 
-/** The program that a kubeconfig names to get credentials cannot be started, or fails. Time alone does not mend that. */
+/** The kubeconfig's program for credentials cannot be started, or fails. Waiting does not help. */
 export class PluginError extends Error {
   override readonly name = 'PluginError'
 }
@@ -9,12 +9,12 @@ const remedy =
   'install it where this runs, or give a kubeconfig that needs none: `kubectl config view --raw --minify --flatten`, ' +
   'with a token of `kubectl create token` in place of the plugin'
 
-/** What went wrong while credentials were made, where a plugin did it; undefined where it was something else. */
+/** The failure of a credentials plugin; undefined if something else failed. */
 export function pluginError(user: User | null, cause: unknown): PluginError | undefined {
   const command = user?.exec?.command ?? user?.authProvider?.config?.exec?.command
   if (command === undefined || !(cause instanceof Error)) return undefined
   const { code, syscall = '' } = cause as NodeJS.ErrnoException
-  // A certificate's file.
+  // The missing file is a certificate's.
   if (code !== undefined && !syscall.startsWith('spawn')) return undefined
   return new PluginError(`the exec plugin ${command} of the user ${user?.name}: ${whyOf(cause, code)}; ${remedy}`, {
     cause,
@@ -24,7 +24,7 @@ export function pluginError(user: User | null, cause: unknown): PluginError | un
 function whyOf(cause: Error, code: string | undefined): string {
   if (code !== undefined) return `it cannot be started (${code})`
   if (cause instanceof SyntaxError) return `it printed no JSON (${cause.message})`
-  // client-node looks into what there is not.
+  // client-node accesses a missing status.
   if (cause instanceof TypeError) return 'it printed no ExecCredential with a status'
   return cause.message.trim() || 'it failed, and did not say why'
 }

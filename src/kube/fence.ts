@@ -1,12 +1,12 @@
-/** Says whether we may still write. A request with a fence asks it last thing before its bytes go to the socket. */
+/** Says whether we may still write. A request with a fence checks it right before its bytes go to the socket. */
 export interface Fence {
-  /** @throws {FencedError} when we may not, or no longer */
+  /** @throws {FencedError} if we may not write */
   check(): void
-  /** Aborted as soon as we may not, so that requests under way end there. */
+  /** Aborted as soon as we may not write, to end running requests. */
   readonly signal: AbortSignal
 }
 
-/** We are not the leader, or no longer, or cannot know: nothing was written, or what was under way was given up. */
+/** We are not the leader, or cannot know: nothing was written, or a running request was given up. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 }

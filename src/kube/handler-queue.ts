@@ -1,36 +1,39 @@
 import { type Change, mergeChanges } from './change.ts'
 
-/** Somebody who wants to know of changes. Called for one change at a time; a promise that it returns is waited for. */
+/** A subscriber to changes. Called for one change at a time; a returned promise is awaited. */
 export interface Handler<T> {
   /** For metrics and logs. */
   name: string
   /**
-   * `level`: acts on the state, so changes of one object that wait are merged into one. `edge`: wants every single change;
-   * merged only when more than `bound` wait, which is counted. Default `level`.
+   * `level`: acts on the state, so waiting changes of one object are merged. `edge`: needs every single change; merged
+   * only when more than `bound` wait, which is counted. Default `level`.
    */
   mode?: 'level' | 'edge'
-  /** Changes that wait for an `edge` handler before they are merged. Default 10,000. More than this and one an object never wait. */
+  /**
+   * Changes that may wait for an `edge` handler before they are merged. Default 10,000. At most this many plus one for
+   * each object wait.
+   */
   bound?: number
   handle(change: Change<T>): void | Promise<void>
 }
 
 export interface HandlerObserver {
-  /** A handler threw. The change is not given to it again. */
+  /** A handler threw. It does not get the change again. */
   handlerFailed?(handler: string, change: Change<unknown>, error: unknown): void
-  /** A change of an `edge` handler was merged with the one before it of the same object. */
+  /** A change for an `edge` handler was merged with the previous one of the same object. */
   changeMerged?(handler: string, key: string): void
 }
 
-/** Calls without a turn of the event loop in between: a fast handler with a long queue must not stop everything else. */
+/** Maximum calls in one turn of the event loop: a fast handler with a long queue must not block everything else. */
 const CALLS_A_TURN = 256
 
-/** The changes that wait for one handler, which neither throws at, nor keeps waiting, whoever brings them. */
+/** Changes that wait for one handler. The handler's errors and delays do not affect the producer. */
 export class HandlerQueue<T> {
   readonly handler: Handler<T>
   #observer: HandlerObserver
   #bound: number
   #waiting = new Map<number, Change<T>>()
-  /** The last change of each key that waits. */
+  /** The last waiting change of each key. */
   #last = new Map<string, number>()
   #next = 0
   #running = false
@@ -43,7 +46,7 @@ export class HandlerQueue<T> {
     this.#bound = handler.mode === 'edge' ? (handler.bound ?? 10_000) : 0
   }
 
-  /** Changes that wait. */
+  /** Number of waiting changes. */
   get depth(): number {
     return this.#waiting.size
   }
@@ -56,7 +59,7 @@ export class HandlerQueue<T> {
     this.#schedule()
   }
 
-  /** What waits is dropped, and nothing is called any more. A call under way is not waited for. */
+  /** Drops waiting changes and makes no more calls. Does not wait for a running call. */
   stop(): void {
     this.#stopped = true
     this.#waiting.clear()

@@ -1,13 +1,13 @@
 import { newline } from '../base/bytes.ts'
 
-/** A line is longer than its bound. */
+/** A line exceeds its limit. */
 export class LineTooLong extends Error {
   override readonly name = 'LineTooLong'
 }
 
 /**
- * Cuts a stream of bytes into lines, wherever the stream itself is cut. A line becomes text only when it is complete, so
- * a character may come in pieces. Holds at most `longest` bytes.
+ * Cuts a stream of bytes into lines, wherever its chunks end. A line is decoded only when complete, so a character may
+ * come in pieces. Holds at most `longest` bytes.
  */
 export class LineCutter {
   #longest: number
@@ -20,12 +20,12 @@ export class LineCutter {
     this.#onLine = onLine
   }
 
-  /** Bytes of a line whose end has not come. */
+  /** Bytes of an unfinished line. */
   get held(): number {
     return this.#held
   }
 
-  /** @throws {LineTooLong} and whatever the taker of lines throws */
+  /** @throws {LineTooLong} and any error of the line handler */
   push(chunk: Uint8Array): void {
     // Views of one kind, so that one class of text decoding serves all.
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)

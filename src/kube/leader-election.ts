@@ -10,29 +10,35 @@ import { Term } from './term.ts'
 export interface LeaderElectionOptions {
   client: ApiClient
   lease: { namespace: string; name: string }
-  /** Who we are, for people: the name of the pod. A uuid is added, so that a process started anew is somebody else. */
+  /** Our name for users: the name of the pod. A uuid is added, so that a restarted process has another identity. */
   identity: string
-  /** Milliseconds for which others leave a lease alone that they saw renewed. Default 15,000, as client-go. Whole seconds. */
+  /**
+   * Milliseconds for which others leave a lease alone after they saw a renewal. Default 15,000, as client-go. Whole
+   * seconds.
+   */
   leaseDuration?: number
   /** Milliseconds after which a leader that cannot renew gives up. Default 10,000. */
   renewDeadline?: number
   /** Milliseconds between two tries. Default 2,000. */
   retryPeriod?: number
-  /** We lead: write through this term's fence, with `client.fenced(term)`, until its signal is aborted. The term ends when it throws. */
+  /**
+   * We lead: write through this term's fence, with `client.fenced(term)`, until its signal is aborted. If this throws,
+   * the term ends.
+   */
   leading: (term: Term) => void
-  /** We do not lead any more. Called once for each `leading`. */
+  /** We no longer lead. Called once for each `leading`. */
   ended?: (term: Term, reason: unknown) => void
   observer?: LeaderElectionObserver
   clock?: Clock
-  /** Milliseconds since boot. A test gives its own. */
+  /** Milliseconds since boot. For tests. */
   sinceBoot?: () => number
   random?: Random
 }
 
 export interface LeaderElectionObserver {
-  /** Somebody else holds the lease; an empty string: nobody. */
+  /** The current holder of the lease; an empty string: none. */
   leader?(holder: string): void
-  /** The lease could not be read or written, and is tried again; or `leading` or `ended` threw. */
+  /** The lease could not be read or written, and will be retried; or `leading` or `ended` threw. */
   failed?(error: unknown): void
 }
 
@@ -44,8 +50,8 @@ interface Seen {
 }
 
 /**
- * Takes part in the election of a leader by a Lease, compatible with client-go's. Times in the lease are for people:
- * whether another holder is still there is judged by how long we ourselves have seen no change, so clocks need not agree.
+ * Takes part in a leader election by a Lease, compatible with client-go's. The lease's times are for users: we judge by
+ * our own clock how long the lease has not changed, so clocks need not agree.
  */
 export class LeaderElector {
   readonly identity: string
@@ -68,12 +74,15 @@ export class LeaderElector {
     this.identity = `${identity}_${randomUUID()}`
   }
 
-  /** The term in which we lead, while we do. */
+  /** The term in which we lead, if we do. */
   get term(): Term | undefined {
     return this.#term?.holds ? this.#term : undefined
   }
 
-  /** Milliseconds for a request. As client-go's: a server that answers that slowly keeps its leader, and one that hangs leaves time for another try. */
+  /**
+   * Milliseconds for a request, as in client-go: a slow server keeps its leader, and a hanging one leaves time for
+   * another try.
+   */
   get #deadline(): number {
     return this.#options.renewDeadline / 2
   }
@@ -82,15 +91,15 @@ export class LeaderElector {
     return this.term !== undefined
   }
 
-  /** Takes part until `stop`, also after a term was lost. */
+  /** Takes part until `stop`, even after a lost term. */
   start(): void {
     if (this.#running !== undefined) throw new Error('The election was started already')
     this.#running = this.#run()
   }
 
   /**
-   * Ends our term, if there is one, and gives the lease back, so that another takes over at once instead of after its
-   * duration. Stop what writes first: what is under way is aborted, and may have been carried out.
+   * Ends our term, if any, and releases the lease, so that another manager takes over at once instead of after its
+   * duration. Stop all writers first: running requests are aborted, and may have been carried out.
    */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The election was stopped'))
@@ -110,7 +119,7 @@ export class LeaderElector {
       this.#term = term
       this.#began(term)
       while (!signal.aborted && term.holds) {
-        // What a slow server took counts: there is more to be had of the term by asking than by waiting.
+        // A slow server's time counts: asking at once gains more of the term than waiting.
         await this.#pause(Math.max(0, tried + retryPeriod - clock.now()), term.signal)
         tried = clock.now()
         if (!signal.aborted && term.holds) await this.#renew(term)
@@ -192,7 +201,7 @@ export class LeaderElector {
     }
   }
 
-  /** Transitions go up with every term, also with one of ours after another: they distinguish the terms from each other. */
+  /** `leaseTransitions` increases with every term, even between two of our own, to distinguish them. */
   async #takeOver(lease: Lease): Promise<Lease | undefined> {
     const holder = lease.spec?.holderIdentity ?? ''
     if (holder !== '' && holder !== this.identity && this.#isFresh()) return undefined
@@ -200,7 +209,7 @@ export class LeaderElector {
     return this.#write(lease, { ...this.#record(), acquireTime: this.#time(), leaseTransitions })
   }
 
-  /** Whether the lease we saw has to be left alone, by our own time. */
+  /** Whether the lease must be left alone, by our own clock. */
   #isFresh(): boolean {
     const { lease, at } = this.#seen!
     const duration = (lease.spec?.leaseDurationSeconds ?? this.#options.leaseDuration / 1000) * 1000
@@ -215,7 +224,7 @@ export class LeaderElector {
       const read = await this.#read()
       const holder = read?.spec?.holderIdentity ?? ''
       if (read === undefined || holder !== this.identity) return term.end(`the lease is held by ${holder || 'nobody'}`)
-      // Somebody changed the lease and left us its holder, such as a person with kubectl.
+      // Another client, such as a user with kubectl, changed the lease and kept us as holder.
       if (await this.#writeRenewal(read, term)) term.renewed(at, up)
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
@@ -228,7 +237,7 @@ export class LeaderElector {
     return this.#write(lease, { ...this.#record(), ...kept }, term)
   }
 
-  /** Undefined when somebody else wrote meanwhile. */
+  /** Undefined if another client wrote meanwhile. */
   async #write(lease: Lease, spec: Lease['spec'], fence?: Term): Promise<Lease | undefined> {
     const { client } = this.#options
     try {
@@ -245,7 +254,10 @@ export class LeaderElector {
     }
   }
 
-  /** The lease without a holder, and for so short a time that nobody waits for it. No fence and no stop: it is the last thing we do. */
+  /**
+   * Writes the lease without a holder, with a duration so short that others need not wait. Without fence or stop: it is
+   * our last write.
+   */
   async #release({ token }: Term): Promise<void> {
     const { client, lease: target, retryPeriod: deadline } = this.#options
     const now = this.#time()

@@ -3,9 +3,9 @@ import { TokenBucket } from '../base/token-bucket.ts'
 import { ClassQueue } from './class-queue.ts'
 
 /**
- * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are
- * what users wait for, so nothing may be in their way. `stranger`: what anybody who reaches us can cause, such as the review of a
- * token that was never seen before.
+ * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; users
+ * wait for policies, so nothing may delay them. `stranger`: requests that any client of ours can cause, such as a
+ * review of an unknown token.
  */
 export const requestClasses = ['lease', 'policy', 'read', 'status', 'restart', 'event', 'stranger'] as const
 
@@ -14,35 +14,35 @@ export type RequestClass = (typeof requestClasses)[number]
 /** Where requests other than watches wait for their turn. */
 export interface Limiter {
   /**
-   * Resolves when the request may be sent, with the seconds that it waited.
-   * @throws the reason of the signal, as soon as it is aborted
+   * Resolves when the request may be sent, with the seconds waited.
+   * @throws the signal's reason, as soon as it is aborted
    */
   turn(of: RequestClass, signal: AbortSignal): Promise<number>
-  /** A request that had its turn has ended, well or not. */
+  /** A request that had its turn has ended, with or without success. */
   ended?(): void
-  /** Requests that wait. */
+  /** Number of waiting requests. */
   readonly waiting: number
-  /** Ends the limiter's timers. Who waits is refused. */
+  /** Cancels the limiter's timers. Waiting requests are refused. */
   close(): void
 }
 
-/** What gives turns at some rate. It is asked again only when it has called back. */
+/** A source of turns at some rate. It is asked again only after it has called back. */
 export interface Pace {
-  /** Calls back when the next turns come: how many, of `most` at most. */
+  /** Calls back when the next turns are available, with their number, at most `most`. */
   next(most: number, callback: (turns: number) => void): void
   close(): void
 }
 
 export interface LimiterOptions {
-  /** Requests a second in the long run. Default 100. */
+  /** Sustained requests per second. Default 100. */
   qps?: number
-  /** Requests at once after a time of rest. Default 200. */
+  /** Maximum burst of requests. Default 200. */
   burst?: number
-  /** Turns that go to higher classes while a lower one waits, before the lower one gets one. Default 20. */
+  /** Turns of higher classes while a lower one waits, before the lower one gets a turn. Default 20. */
   patience?: number
   /**
-   * Requests under way at once, not counting those for the lease. Default 16: fewer than there are connections, so that what a slow
-   * server keeps waiting waits here, where the urgent goes first, and a lease finds a connection that is free.
+   * Maximum concurrent requests, except for the lease. Default 16, fewer than there are connections: so requests to a
+   * slow server wait here, where urgent ones go first, and the lease finds a free connection.
    */
   inFlight?: number
   clock?: Clock
@@ -50,10 +50,13 @@ export interface LimiterOptions {
   pace?: Pace
 }
 
-/** Milliseconds after which to look again, at least: turns come together then, and a timer for each is spared. */
+/** Minimum milliseconds until the next check: turns are handed out together, which saves a timer for each. */
 const LEAST = 10
 
-/** Turns as a token bucket has them. A bottleneck would cost each request two timers and many promises, more than the request does. */
+/**
+ * Turns from a token bucket. The bottleneck library would cost each request two timers and many promises, more than the
+ * request itself.
+ */
 function bucketPace(qps: number, burst: number, clock: Clock): Pace {
   const refill = 1_000 / qps
   const bucket = new TokenBucket(burst, refill, clock.now())
@@ -73,16 +76,16 @@ interface Waiter {
 }
 
 /**
- * Turns come at some pace; whose turn it is gets decided when it comes, not when a request arrives, so
- * a request that was given up takes no turn, and an urgent one waits for no other but those already sent.
+ * Turns come at some rate; each goes to the request that is most urgent at that moment, so an aborted request takes no
+ * turn, and an urgent one waits only for requests already sent.
  */
 export class PriorityLimiter implements Limiter {
   #queue: ClassQueue<RequestClass, Waiter>
   #pace: Pace
   #clock: Clock
-  /** Turns are asked for, and have not come yet. */
+  /** Turns are requested, and have not come yet. */
   #asked = false
-  /** Turns that have come, and wait until fewer requests are under way. */
+  /** Turns that have come, and wait for a running request to end. */
   #turns = 0
   #running = 0
   #begun = 0
@@ -110,7 +113,7 @@ export class PriorityLimiter implements Limiter {
     return this.#queue.size
   }
 
-  /** Requests that had their turn, but for those for the lease, which go on for ever. */
+  /** Number of requests that had their turn, except for the lease, which are endless. */
   get begun(): number {
     return this.#begun
   }
@@ -155,7 +158,7 @@ export class PriorityLimiter implements Limiter {
     this.#pace.close()
   }
 
-  /** Asks for the turns that are missing, unless some are on their way, or have come, whose waiters have left. */
+  /** Requests missing turns, unless some are on their way, or unused ones are left from aborted requests. */
   #ask(): void {
     const missing = this.#queue.size - this.#turns
     if (missing <= 0) this.#give()
@@ -176,12 +179,12 @@ export class PriorityLimiter implements Limiter {
       this.#turns--
       waiter.grant()
     }
-    // Whom a turn was meant for has left.
+    // The request that the turn was for was aborted.
     if (this.#queue.size === 0) this.#turns = 0
   }
 }
 
-/** No limit at all, for tests and for tools that a person runs. */
+/** No limit, for tests and for tools that users run. */
 export const unlimited: Limiter = {
   turn: async (_, signal) => {
     signal.throwIfAborted()

@@ -1,4 +1,4 @@
-/** What these files know of Kubernetes' own types: the fields that they use. Everything else passes through untouched. */
+/** The fields of Kubernetes' own types that this code uses. Other fields pass through unchanged. */
 
 /** `metadata` of every object (meta/v1 ObjectMeta). */
 export interface ObjectMeta {
@@ -40,7 +40,7 @@ export interface ObjectList<T> {
   items: T[]
 }
 
-/** What the server says when a request did not give an object (meta/v1 Status). */
+/** The server's answer if a request does not return an object (meta/v1 Status). */
 export interface Status {
   kind?: string
   apiVersion?: string
@@ -58,7 +58,7 @@ export interface Status {
   }
 }
 
-/** Names a kind of object to the API, and carries its type. The field `of` never holds anything. */
+/** Names a kind of object for the API, and carries its type. The field `of` is never set. */
 export interface ResourceRef<T extends KubeObject = KubeObject> {
   /** Empty for the core group. */
   readonly group: string
@@ -73,7 +73,7 @@ export interface ResourceRef<T extends KubeObject = KubeObject> {
 export const apiVersionOf = ({ group, version }: ResourceRef): string =>
   group === '' ? version : `${group}/${version}`
 
-/** `namespace/name`, or the name alone for what has no namespace: the key of stores and queues. */
+/** `namespace/name`, or only the name without a namespace: the key of stores and queues. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name = '' } = object.metadata ?? {}
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
@@ -82,9 +82,9 @@ export function keyOf(object: KubeObject): string {
 const decimal = /^(0|[1-9][0-9]*)$/
 
 /**
- * Negative when the version `one` is older than `other`, 0 when they are the same, positive when it is newer. Versions
- * are decimal numbers of any length that may be compared for one resource (Kubernetes 1.35, KEP-5504; true of etcd since
- * ever). What is no such number, of a server that is not Kubernetes, counts as newer, unless it is equal.
+ * Negative if version `one` is older than `other`, 0 if equal, positive if newer. Versions are decimal numbers of any
+ * length, comparable within one resource (Kubernetes 1.35, KEP-5504; always true of etcd). Any other text, from a
+ * server that is not Kubernetes, counts as newer unless equal.
  */
 export function compareVersions(one: string, other: string): number {
   if (one === other) return 0

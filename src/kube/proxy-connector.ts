@@ -7,8 +7,8 @@ import { buildConnector } from 'undici'
 const TIMEOUT = 10_000
 
 /**
- * Connects through the tunnel of an HTTP proxy. Not undici's ProxyAgent: when a proxy drops the connection instead of
- * answering, that one asks again at once and for ever, and the request never learns of it (7.30.2, about a thousand times a second).
+ * Connects through the tunnel of an HTTP proxy. Not undici's ProxyAgent: if a proxy drops the connection instead of
+ * answering, it retries at once and for ever, and the request never notices (7.30.2, about a thousand times a second).
  */
 export function proxyConnector(proxyUrl: string, tls: buildConnector.BuildOptions): buildConnector.connector {
   const proxy = new URL(proxyUrl)
@@ -50,7 +50,7 @@ function openTunnel(proxy: URL, target: string, done: (error?: Error, socket?: S
     socket.setKeepAlive(true, 30_000)
     done(undefined, socket)
   })
-  // A proxy that answers as if this were no CONNECT.
+  // A proxy that does not treat this as CONNECT.
   request.once('response', ({ statusCode }) => refuse(statusCode))
   request.once('error', (error) => done(error))
   request.end()

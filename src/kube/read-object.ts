@@ -3,7 +3,7 @@ import type { FieldError } from '../api/field-error.ts'
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** JSON of an object of one kind, or what is wrong with it. */
+/** Parses JSON as an object of one kind, or lists its errors. */
 export function readObject(
   text: string,
   apiVersion: string,

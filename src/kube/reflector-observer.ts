@@ -2,23 +2,23 @@ import type { HandlerObserver } from './handler-queue.ts'
 import type { ListWay } from './list-plan.ts'
 import type { ReflectorState } from './reflector-state.ts'
 
-/** Where metrics and logs come in. What it throws becomes a warning of the process. */
+/** For metrics and logs. Errors that it throws become process warnings. */
 export interface ReflectorObserver extends HandlerObserver {
   state?(state: ReflectorState, before: ReflectorState): void
-  /** A list or a watch failed, and what it does next waits for `delay` milliseconds. */
+  /** A list or watch failed; the next step waits for `delay` milliseconds. */
   failed?(error: unknown, delay: number): void
-  /** A list was taken over: how many objects it had, and how many of them were new or changed. */
+  /** A list was applied: its number of objects, and how many were new or changed. */
   listed?(list: { way: ListWay; objects: number; changes: number }): void
   /** An event brought nothing new. */
   ignored?(key: string): void
   /** Objects of a list are of no use: what was known of them stays, and all others are taken. */
   unfit?(count: number, why: string): void
   indexFailed?(index: string, key: string, error: unknown): void
-  /** The object was kept as it came. */
+  /** The object was kept untransformed. */
   transformFailed?(key: string, error: unknown): void
 }
 
-/** Metrics must not end what they measure. */
+/** Metrics must not break what they measure. */
 export function guarded(observer: ReflectorObserver): ReflectorObserver {
   return new Proxy(observer, {
     get(target, name) {

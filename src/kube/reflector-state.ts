@@ -1,13 +1,13 @@
 /**
- * What a reflector does:
+ * States of a reflector:
  *
  *     idle ─► listing ─► connecting ─► watching
  *                ▲ ▲         │  ▲         │
  *                │ └─ waiting ◄─┼─────────┘     every failure and every end goes through waiting,
- *                │       │      │               so there is no way round in which no time passes
+ *                │       │      │               so no cycle runs without a delay
  *                └───────┴──────┘
  *
- * and from anywhere to stopped.
+ * and from any state to stopped.
  */
 export type ReflectorState = 'idle' | 'listing' | 'connecting' | 'watching' | 'waiting' | 'stopped'
 
@@ -20,7 +20,7 @@ const next: Record<ReflectorState, readonly ReflectorState[]> = {
   stopped: [],
 }
 
-/** @throws {Error} when the drawing above has no such arrow: a bug */
+/** @throws {Error} if the diagram above has no such arrow: a bug */
 export function checkTransition(from: ReflectorState, to: ReflectorState): void {
   if (!next[from].includes(to)) throw new Error(`A reflector that is ${from} cannot become ${to}`)
 }

@@ -25,15 +25,15 @@ export interface ReflectorSource<T> {
   watch(options: WatchOptions, sink: WatchSink<T>, signal: AbortSignal): Promise<void>
 }
 
-/** The objects of a kind, of one namespace or all, that the selectors let through. */
+/** The objects of a kind, in one namespace or all, that match the selectors. */
 export function clientSource<T extends KubeObject>(
   client: ApiClient,
   ref: ResourceRef<T>,
   which: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> = {},
 ): ReflectorSource<T> {
   return {
-    // A first page is asked for once, because the reflector has its own way of trying again; later ones are not worth
-    // beginning anew for.
+    // The first page gets one attempt, because the reflector has its own retries; later pages are retried, because
+    // starting over costs more.
     list: (options, signal) => {
       const attempts = options.continue === undefined ? 1 : undefined
       return client.listFit(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
@@ -48,9 +48,9 @@ export interface ReflectorOptions<T> {
   random?: Random
   observer?: ReflectorObserver
   indexes?: Readonly<Record<string, IndexFunction<T>>>
-  /** Makes objects smaller before they are kept, such as withoutManagedFields. Name, namespace, uid and version must stay. */
+  /** Shrinks objects before they are stored, such as withoutManagedFields. Keep name, namespace, uid and version. */
   transform?: (object: T) => T
-  /** For the objects of the store. While outlines are in it, a list follows each watch, as there may be room by then. */
+  /** Limits the store. While it has outlines, a list follows each watch, because there may be room by then. */
   room?: RoomOptions<T> | undefined
   timing?: Partial<ReflectorTiming>
 }
@@ -60,16 +60,18 @@ export interface ReflectorTiming {
   /** First and longest delay after a failure: 800 and 30,000, as client-go. */
   backoffFirst: number
   backoffLongest: number
-  /** A watch that lasted so long shows that the server is well: the delays begin anew. Default 5,000. */
+  /** A watch of this length shows a healthy server: delays restart from the first. Default 5,000. */
   healthyAfter: number
-  /** Time for the answer to a watch to begin. Default 30,000. */
+  /** Timeout for the start of a watch's answer. Default 30,000. */
   opensWithin: number
   /**
-   * A watch without a byte for so long is half open. A server sends a bookmark a minute; this is two of them and a half.
-   * Where one sends none, because it has seen no change at all, it costs a request in this time, and no list. Default 150,000.
+   * A watch without a byte for this time is half open. A server sends a bookmark each minute; this is two and a half of
+   * them. If a server sends none, because nothing has changed, it costs a request, but no list. Default 150,000.
    */
   inactivity: number
-  /** The server is asked to end a watch after a random time in [1, 2] times this, as client-go does. Default 300,000. */
+  /**
+   * The server is asked to end a watch after a random time of 1 to 2 times this, as client-go does. Default 300,000.
+   */
   watchTime: number
 }
 
@@ -82,24 +84,24 @@ const defaultTiming: ReflectorTiming = {
   watchTime: 300_000,
 }
 
-/** Nothing came for too long. The other side may be gone without a word. */
+/** Nothing arrived for too long. The other side may be gone. */
 export class InactiveWatch extends Error {
   override readonly name = 'InactiveWatch'
 }
 
-/** The server's history is not the one that we know. */
+/** The server's history differs from the known one. */
 class OtherHistory extends Error {
   override readonly name = 'OtherHistory'
 }
 
 /**
- * Keeps a store equal to what the server has, and calls handlers with every change. It goes on whatever happens: after each
- * failure it waits (longer each time, 30 s at most) and goes on where it was. A list is taken only at first, and when the
- * server no longer knows the version where it was, or sends what cannot be read.
+ * Keeps a store equal to the server's state, and calls handlers with every change. It never gives up: after each
+ * failure it waits (increasingly, at most 30 s) and continues where it was. It lists only at the start, and when the
+ * server no longer knows its version or sends unreadable data.
  */
 export class Reflector<T extends KubeObject> {
   readonly store: StoreView<T>
-  /** Settles once: true when the store holds the first list, false when the reflector was stopped before. */
+  /** Settles once: true when the store has the first list, false if the reflector was stopped before. */
   readonly synced: Promise<boolean>
   #source: ReflectorSource<T>
   #clock: Clock
@@ -156,34 +158,37 @@ export class Reflector<T extends KubeObject> {
     return this.#replica.version
   }
 
-  /** Objects of which there is the outline alone, or nothing, because there is no room for more. */
+  /** Objects kept only as an outline, or not at all, for lack of room. */
   get outlines(): number {
     return this.#room?.outlines ?? 0
   }
 
-  /** Whether there is room for one more object of the namespace, be it for its outline. */
+  /** Whether one more object of the namespace fits, at least as an outline. */
   takesMore(namespace: string): boolean {
     return this.#room?.takesMore(namespace) ?? true
   }
 
-  /** Whether the namespace may have objects that are not in the store, as there are too many. */
+  /** Whether the namespace may have objects that the store lacks, because there are too many. */
   isIncomplete(namespace: string): boolean {
     return this.#room?.isIncomplete(namespace) ?? false
   }
 
-  /** Changes that wait, by handler. */
+  /** Waiting changes, by handler. */
   get depths(): Record<string, number> {
     return Object.fromEntries(Array.from(this.#queues, ({ handler, depth }) => [handler.name, depth]))
   }
 
-  /** Changes that wait, for all handlers together. */
+  /** Waiting changes of all handlers. */
   get waiting(): number {
     let waiting = 0
     for (const { depth } of this.#queues) waiting += depth
     return waiting
   }
 
-  /** Calls the handler with everything that is there, as added, and with every change from now on. Call what it returns to end that. */
+  /**
+   * Calls the handler with all existing objects, as added, and with every later change.
+   * @returns a function that ends it
+   */
   subscribe(handler: Handler<T>): () => void {
     if (this.#state === 'stopped') throw new Error(`The reflector is stopped; ${handler.name} would wait for ever`)
     const queue = new HandlerQueue(handler, this.#observer)
@@ -200,7 +205,7 @@ export class Reflector<T extends KubeObject> {
     this.#running = this.#run()
   }
 
-  /** Afterwards there is no timer, no listener and no connection left, and no handler is called. The store stays as it is. */
+  /** Afterwards no timer, listener or connection remains, and no handler is called. The store stays. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The reflector was stopped'))
     for (const queue of this.#queues) queue.stop()
@@ -220,7 +225,7 @@ export class Reflector<T extends KubeObject> {
     this.#become('stopped')
   }
 
-  /** Milliseconds to wait, or undefined to go on at once. */
+  /** Returns the milliseconds to wait, or undefined to continue at once. */
   async #list(): Promise<number | undefined> {
     this.#become('listing')
     const way = this.#way
@@ -264,7 +269,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  /** An object that cannot be read is not gone. */
+  /** Keeps the known state of unreadable objects, which still exist. */
   #keepKnown(unfit: readonly Unfit[], objects: Map<string, T>, room: Room<T> | undefined): void {
     for (const { key } of unfit) {
       const known = this.#store.get(key)
@@ -273,7 +278,7 @@ export class Reflector<T extends KubeObject> {
     this.#observer.unfit?.(unfit.length, unfit[0]?.why ?? '')
   }
 
-  /** What is known of it already, so that a list is not a second store. @param room of this list */
+  /** Reuses the known object, so that a list is not a second store. @param room of this list */
   #listed(key: string, item: T, room: Room<T> | undefined): T | undefined {
     const known = this.#store.get(key)
     const { uid, resourceVersion } = item.metadata ?? {}
@@ -282,7 +287,7 @@ export class Reflector<T extends KubeObject> {
     return room === undefined ? made : room.fit(made, known !== undefined)
   }
 
-  /** A page with as many objects as fit into an answer, where the server makes pages. */
+  /** A page with as many objects as fit into an answer, if the server supports pages. */
   async #readPage(options: ListOptions, way: ListWay, pages: PageSize): ReturnType<ReflectorSource<T>['list']> {
     const isPaged = way === 'paged' || options.continue !== undefined
     for (;;) {
@@ -297,7 +302,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  /** Milliseconds to wait before what comes next. */
+  /** Returns the milliseconds to wait before the next step. */
   async #watch(): Promise<number> {
     this.#become('connecting')
     const { controller, release } = linkedController(this.#stop.signal)
@@ -343,7 +348,7 @@ export class Reflector<T extends KubeObject> {
   #delayAfterWatch(lasted: number, error?: unknown): number {
     if (lasted < this.#timing.healthyAfter) return this.#delayAfter(error)
     this.#backoff.reset()
-    // All watches of a server that restarts end in the same moment.
+    // All watches end at the same moment when a server restarts.
     const delay = Math.max(this.#timing.backoffFirst * this.#random(), retryAfter(error))
     if (error !== undefined && !this.#stop.signal.aborted) this.#observer.failed?.(error, delay)
     return delay
@@ -381,7 +386,7 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** Aborts a watch that does not open, or from which nothing comes. One timer, whatever the number of bytes. */
+/** Aborts a watch that does not open, or that goes silent. One timer for any number of bytes. */
 class InactivityGuard {
   #clock: Clock
   #timing: ReflectorTiming
@@ -428,7 +433,7 @@ class InactivityGuard {
   }
 }
 
-/** Going on from the last version would bring nothing, or the same again. */
+/** Continuing from the last version would bring nothing, or the same again. */
 function losesPlace(error: unknown): boolean {
   if (isExpired(error) || error instanceof BadEvent || error instanceof OtherHistory) return true
   return error instanceof ConnectionError && (error.code === 'NOT_JSON' || error.code === 'TOO_LARGE')

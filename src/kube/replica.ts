@@ -4,28 +4,28 @@ import { compareVersions, type KubeObject, keyOf } from './objects.ts'
 import type { Room } from './room.ts'
 import type { Store } from './store.ts'
 
-/** Deleted objects whose version is remembered, so that late events do not bring them back. */
+/** Maximum deleted objects whose version is remembered, so that late events do not restore them. */
 const TOMBSTONES = 10_000
 
-/** An event says nothing that can be used: it names no object, or no version. */
+/** An unusable event: it names no object, or no version. */
 export class BadEvent extends Error {
   override readonly name = 'BadEvent'
 }
 
 /**
- * What is known of the objects of a kind, kept by lists and events, and what each of these changes. Pure but for the
- * store. For one object versions only rise, and nothing is said twice, whatever the order in which events come.
+ * The known objects of a kind, maintained by lists and events, and the changes that these cause. Pure except for the
+ * store. An object's version only increases, and nothing is reported twice, whatever the order of events.
  */
 export class Replica<T extends KubeObject> {
   /** The version up to which everything is known; undefined before the first list. */
   version: string | undefined
-  /** Events left out because they brought nothing new. */
+  /** Events ignored because they brought nothing new. */
   ignored = 0
   #store: Store<T>
   #room: Room<T> | undefined
   #tombstones = new Map<string, string>()
 
-  /** @param room for what is in the store; left out: as much as there is */
+  /** @param room limits the store; absent: no limit */
   constructor(store: Store<T>, room?: Room<T>) {
     this.#store = store
     this.#room = room
@@ -54,11 +54,11 @@ export class Replica<T extends KubeObject> {
     const last = known?.metadata?.resourceVersion ?? this.#tombstones.get(key)
     if (last === undefined) return false
     const order = compareVersions(version, last)
-    // etcd gives a deletion a version of its own; a server that does not repeats the last one.
+    // etcd gives a deletion its own version; a server that does not repeats the last one.
     return deletion && known !== undefined ? order < 0 : order <= 0
   }
 
-  /** @returns undefined where it is new, and one too many */
+  /** @returns undefined if it is new and exceeds the limit */
   #put(key: string, whole: T, known: T | undefined): Change<T> | undefined {
     this.#tombstones.delete(key)
     const object = this.#room === undefined ? whole : this.#room.fit(whole, known !== undefined)
@@ -80,7 +80,7 @@ export class Replica<T extends KubeObject> {
     return { type: 'deleted', key, object, missed: false }
   }
 
-  /** The server has nothing up to this version that it did not send. False: it has less than we know, so its history is another. */
+  /** The server has sent everything up to this version. False: it has less than we know, so its history differs. */
   bookmark(version: string): boolean {
     if (version === '' || this.version === undefined) return true
     if (compareVersions(version, this.version) < 0) return false
@@ -89,12 +89,12 @@ export class Replica<T extends KubeObject> {
   }
 
   /**
-   * A whole list takes the place of everything that was known. Deletions come first, so that an index by something
-   * that only one object may have never shows two.
+   * A complete list replaces all known objects. Deletions come first, so that an index by a unique value never shows
+   * two objects.
    *
-   * A list older than what we know is of a server whose data were set back (an etcd restored from a backup): it is the truth
-   * now, and only then may the version of an object fall.
-   * @param room that the list had
+   * A list older than our state comes from a server whose data was restored from a backup: it is the truth now, and
+   * only then may an object's version decrease.
+   * @param room used by the list
    */
   replace(objects: ReadonlyMap<string, T>, version: string, room?: Room<T>): Change<T>[] {
     const setBack = this.version !== undefined && compareVersions(version, this.version) < 0
@@ -121,7 +121,7 @@ export class Replica<T extends KubeObject> {
 }
 
 function isNews(known: KubeObject, listed: KubeObject, setBack: boolean): boolean {
-  // There may be room for the whole of it by now.
+  // The whole object may fit by now.
   if (whyOutlined(known) !== undefined && whyOutlined(listed) === undefined) return true
   const order = compareVersions(listed.metadata?.resourceVersion ?? '', known.metadata?.resourceVersion ?? '')
   return setBack ? order !== 0 : order > 0

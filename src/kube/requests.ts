@@ -1,55 +1,55 @@
 import type { Dispatcher } from 'undici'
 import type { ResourceRef } from './objects.ts'
 
-/** The verbs of the API, as RBAC and audit logs name them. */
+/** The verbs of the API, as in RBAC and audit logs. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection'
 
-/** Which object. `namespace` is required for what has one. */
+/** The object. `namespace` is required for namespaced kinds. */
 export interface Target {
   name: string
   namespace?: string | undefined
 }
 
 export interface ListOptions {
-  /** Leaves out: all namespaces. */
+  /** Absent: all namespaces. */
   namespace?: string | undefined
   labelSelector?: string | undefined
   fieldSelector?: string | undefined
-  /** Objects on a page. */
+  /** Maximum objects on a page. */
   limit?: number | undefined
-  /** The token of the page before. */
+  /** The token of the previous page. */
   continue?: string | undefined
-  /** `0`: whatever the server's cache has. Left out: the most recent. */
+  /** `0`: anything in the server's cache. Absent: the most recent. */
   resourceVersion?: string | undefined
   resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined
 }
 
 export interface WriteOptions {
-  /** Who writes, for managedFields; at most 128 characters. Required by server-side apply. */
+  /** The writer's name in managedFields; at most 128 characters. Required by server-side apply. */
   fieldManager?: string | undefined
   fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined
   /** The server does everything except storing. */
   dryRun?: boolean | undefined
   /** Such as `status`, `scale`, `eviction` or `token`. */
   subresource?: string | undefined
-  /** `metadata`: of the answer nothing else is wanted, so nothing else is sent. Only for update and patch. */
+  /** `metadata`: the server sends only the metadata of the answer. Only for update and patch. */
   answer?: 'metadata' | undefined
 }
 
 export interface DeleteOptions {
   dryRun?: boolean | undefined
-  /** Deletes only this very object, in this very version. */
+  /** Deletes only this exact object, in this exact version. */
   preconditions?: { uid?: string; resourceVersion?: string } | undefined
   propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined
   gracePeriodSeconds?: number | undefined
 }
 
-/** The four ways to change an object in part. */
+/** The four ways to change part of an object. */
 export type Patch =
   | { type: 'json'; patch: readonly object[] }
   | { type: 'merge' | 'strategic' | 'apply'; patch: object }
 
-/** A request to the API, before credentials and sockets. */
+/** A request to the API, without credentials and sockets. */
 export interface ApiRequest {
   verb: Verb
   resource: ResourceRef
@@ -60,16 +60,19 @@ export interface ApiRequest {
   contentType?: string
   /** Default: `application/json`. */
   accept?: string
-  /** Becomes JSON when the request is sent: thousands may wait for their turn, and the text is larger than what is new in the object. */
+  /**
+   * Serialized when the request is sent: thousands may wait for their turn, and the text is larger than the new parts
+   * of the object.
+   */
   body?: object
   /**
-   * Sent twice it does what it does sent once, or the second time is refused: so it is sent again when nobody knows
-   * whether the server acted on it. A refusal of the second may then hide that the first one did its work.
+   * Sending it twice has the same effect as once, or the second is refused; so it is retried when it is unknown whether
+   * the server acted. A refusal of the retry may then hide that the first request succeeded.
    */
   repeatable: boolean
 }
 
-/** What `kubectl` asks for as well, with the whole object where a server knows no other way (meta/v1 PartialObjectMetadata). */
+/** Like `kubectl`, accepts the whole object if the server supports nothing else (meta/v1 PartialObjectMetadata). */
 const metadataAlone = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
 
 const accepted = ({ answer }: WriteOptions) => (answer === 'metadata' ? { accept: metadataAlone } : {})
@@ -78,14 +81,14 @@ const contentTypes: Record<Patch['type'], string> = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
-  // JSON is YAML; the server has no other name for it before 1.33.
+  // JSON is YAML; before 1.33 the server has no other name for it.
   apply: 'application/apply-patch+yaml',
 }
 
 type Query = Record<string, string | number | boolean | undefined>
 
 const segment = (what: string, text: string): string => {
-  // A name of `..` or with a slash would ask for another resource: clients of the API refuse it (path segment validation).
+  // A name `..` or with a slash would address another resource: API clients refuse it (path segment validation).
   if (text === '' || text === '.' || text === '..' || /[/%]/.test(text))
     throw new TypeError(
       `${what} ${JSON.stringify(text)} is no part of a path: it is empty, a dot or two, or has a / or % in it`,
@@ -150,7 +153,7 @@ export function listRequest(resource: ResourceRef, options: ListOptions): ApiReq
 
 export interface WatchOptions extends ListOptions {
   allowWatchBookmarks?: boolean | undefined
-  /** The server ends the watch after so many seconds. */
+  /** The server ends the watch after this many seconds. */
   timeoutSeconds?: number | undefined
 }
 
@@ -161,7 +164,7 @@ export function watchRequest(resource: ResourceRef, options: WatchOptions): ApiR
   return { verb: 'watch', resource, method: 'GET', path, repeatable: true }
 }
 
-/** `name` only for a subresource such as `eviction` or `token`, which is made on an object. */
+/** `name` only for a subresource that is created on an object, such as `eviction` or `token`. */
 export function createRequest(
   resource: ResourceRef,
   place: { namespace?: string | undefined; name?: string },
@@ -240,7 +243,7 @@ export function deleteRequest(resource: ResourceRef, target: Target, options: De
 
 export function deleteCollectionRequest(resource: ResourceRef, which: ListOptions, options: DeleteOptions): ApiRequest {
   const path = withQuery(pathOf(resource, { namespace: which.namespace }), listQuery(which))
-  // A second time it would also delete what came after the first.
+  // A retry would also delete objects created after the first request.
   return {
     verb: 'deletecollection',
     resource,

@@ -29,12 +29,12 @@ export interface ObjectReference {
   fieldPath?: string
 }
 
-/** events.k8s.io/v1 Event, without what it keeps of the older core/v1 Event. */
+/** events.k8s.io/v1 Event, without the fields of the older core/v1 Event. */
 export interface KubeEvent extends KubeObject {
   metadata: ObjectMeta
-  /** RFC 3339 with microseconds: when it happened first. */
+  /** RFC 3339 with microseconds: the first occurrence. */
   eventTime: string
-  /** Happened more than once: how often, and when last. */
+  /** For repeated occurrences: their number, and the time of the last one. */
   series?: { count: number; lastObservedTime: string }
   reportingController: string
   reportingInstance: string

@@ -4,20 +4,24 @@ import { ApiError, ConnectionError } from './api-error.ts'
 
 const unclear = new Set([500, 502, 503, 504])
 
-/** Whether it is open what the server did: no answer came, or one that says that it failed or ran out of time, perhaps after it acted. */
+/**
+ * Whether the server's action is unknown: no answer came, or one that reports a failure or timeout, perhaps after the
+ * action.
+ */
 export const isUnclear = (error: unknown): boolean =>
   error instanceof ConnectionError || (error instanceof ApiError && unclear.has(error.code))
 
 /**
- * Milliseconds after which a request is sent again, or undefined when it is not.
+ * Milliseconds until a retry, or undefined for none.
  *
- * - Nothing was sent: any request. But not where a plugin has no credentials: that takes a person, or longer than a request has.
- * - 429: any request. The server turns it away before it acts (API priority and fairness, eviction budgets).
- * - 503 with Retry-After, and 500 with Retry-After from the server's own timeouts: only what may be repeated. client-go
- *   repeats everything on Retry-After; but a proxy in between may send 503 for what it passed on.
- * - 500, 502, 503, 504, and a connection that broke: only what may be repeated.
+ * - Nothing was sent: any request. But not if a plugin has no credentials: that takes a user, or longer than the
+ *   deadline.
+ * - 429: any request. The server rejects it before acting (API priority and fairness, eviction budgets).
+ * - 503 with Retry-After, and 500 with Retry-After from the server's own timeouts: only repeatable requests. client-go
+ *   repeats everything on Retry-After; but a proxy in between may send 503 for a request that it forwarded.
+ * - 500, 502, 503, 504, and a broken connection: only repeatable requests.
  *
- * A Retry-After is waited for in full, and up to a quarter more, so that not all who were sent away come back at once.
+ * A Retry-After is waited for in full, plus up to a quarter, so that rejected clients do not all return at once.
  */
 export function retryDelay(
   error: unknown,
@@ -35,7 +39,7 @@ export function retryDelay(
   return error.retryAfter * 1000 * (1 + random() / 4)
 }
 
-/** Seconds in a Retry-After header, which may hold a date instead (RFC 9110, 10.2.3). */
+/** Seconds in a Retry-After header, which may contain a date instead (RFC 9110, 10.2.3). */
 export function parseRetryAfter(
   header: string | string[] | undefined,
   wallClock: () => number = systemClock.wall,

@@ -4,25 +4,28 @@ import { outlined, whyOutlined } from '../base/left-out.ts'
 import { type KubeObject, keyOf } from './objects.ts'
 
 export interface RoomOptions<T> {
-  /** For people: `VarmorPolicies`. */
+  /** For messages: `VarmorPolicies`. */
   what: string
-  /** For people, too: whose memory it is. Default managers. */
+  /** For messages: whose memory it is. Default managers. */
   keeper?: string
-  /** Bytes that all objects may take. */
+  /** Maximum bytes of all objects. */
   all: number
-  /** Bytes that those of one namespace may take: the others keep the rest. */
+  /** Maximum bytes of one namespace's objects: the rest stays for others. */
   ofNamespace: number
-  /** How many objects may be kept, whole or as outlines. Default: any number. */
+  /** Maximum number of objects, whole or as outlines. Default: no limit. */
   objects?: { all: number; ofNamespace: number }
-  /** Whose objects are always kept. */
+  /** Namespace whose objects are always kept. */
   exempt?: string | undefined
-  /** The part of an object that is kept where there is no room for more; it has a bound, and name, namespace, uid and version. */
+  /**
+   * The part of an object to keep when the object does not fit; it is bounded, and has name, namespace, uid and
+   * version.
+   */
   outline(object: T): T
 }
 
 /**
- * How many bytes the objects of a store may take. Tenants say how many there are and how large each is, and a process that keeps them
- * all ends when its memory does. Where there is no room, the outline of an object is kept; where there are too many objects, no more.
+ * Limits the bytes of a store's objects. Tenants decide their number and size, and a process that keeps them all ends
+ * when its memory does. An object that does not fit is kept as an outline; beyond the maximum number, not at all.
  */
 export class Room<T extends KubeObject> {
   readonly #options: RoomOptions<T>
@@ -30,7 +33,7 @@ export class Room<T extends KubeObject> {
   readonly #ofNamespace = new Map<string, number>()
   readonly #outlines = new Set<string>()
   readonly #objectsOfNamespace = new Map<string, number>()
-  /** Namespaces of objects that are not kept at all. */
+  /** Namespaces with objects that are not kept at all. */
   readonly #incomplete = new Set<string>()
   #all = 0
   #dropped = 0
@@ -39,27 +42,27 @@ export class Room<T extends KubeObject> {
     this.#options = options
   }
 
-  /** Objects of which the outline is kept, or nothing: of the latter those that the last list had, or that came since. */
+  /** Objects kept as an outline or not at all; the latter are those of the last list and later ones. */
   get outlines(): number {
     return this.#outlines.size + this.#dropped
   }
 
-  /** Objects that are kept. */
+  /** Number of kept objects. */
   get objects(): number {
     return this.#sizes.size + this.#outlines.size
   }
 
-  /** Bytes that whole objects take. */
+  /** Bytes of whole objects. */
   get bytes(): number {
     return this.#all
   }
 
-  /** The same room, with nothing in it. */
+  /** The same limits, empty. */
   emptied(): Room<T> {
     return new Room(this.#options)
   }
 
-  /** Whether there is room for one more object of the namespace, be it for its outline. */
+  /** Whether one more object of the namespace fits, at least as an outline. */
   takesMore(namespace: string): boolean {
     const { objects, exempt } = this.#options
     if (objects === undefined || namespace === exempt) return true
@@ -72,7 +75,7 @@ export class Room<T extends KubeObject> {
     return this.#incomplete.has(namespace)
   }
 
-  /** A list takes the place of all before. @param list the room that it had */
+  /** A list replaces all objects. @param list its room */
   replaced(list: Room<T>): void {
     this.#dropped = list.#dropped
     this.#incomplete.clear()
@@ -80,8 +83,8 @@ export class Room<T extends KubeObject> {
   }
 
   /**
-   * @param isKept it is kept already, perhaps in another version: then it stays
-   * @returns the object, or its outline; undefined where it is one too many
+   * @param isKept an earlier version is kept already: then it stays
+   * @returns the object, or its outline; undefined if it exceeds the maximum number
    */
   fit(object: T, isKept = false): T | undefined {
     const key = keyOf(object)
@@ -108,7 +111,7 @@ export class Room<T extends KubeObject> {
     this.#add(known.namespace, -known.bytes)
   }
 
-  /** Why there is no room for the object; undefined if there is, which is then taken. */
+  /** Why the object does not fit; undefined if it does: then its bytes are taken. */
   #whyNot(object: T): string | undefined {
     const { what, keeper = 'managers', all, ofNamespace, exempt } = this.#options
     const namespace = object.metadata?.namespace ?? ''

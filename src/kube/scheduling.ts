@@ -1,4 +1,5 @@
-// Which nodes a pod may come to, by what Kubernetes' scheduler and its controller of daemon sets look at in specs alone.
+// Decides on which nodes a pod may run, by the parts of specs that Kubernetes' scheduler and DaemonSet controller
+// check.
 
 export interface Taint {
   key: string
@@ -24,7 +25,7 @@ interface NodeTerm {
   matchFields?: readonly NodeRequirement[]
 }
 
-/** What a pod's spec says of that; a whole spec will do. */
+/** The relevant part of a pod's spec; a full spec fits, too. */
 export interface Placement {
   nodeName?: string
   nodeSelector?: Readonly<Record<string, string>>
@@ -36,13 +37,13 @@ export interface Placement {
   }
 }
 
-/** A whole Node will do. */
+/** A full Node fits, too. */
 export interface PlaceableNode {
   metadata?: { name?: string; labels?: Record<string, string> }
   spec?: { taints?: readonly Taint[] }
 }
 
-/** A node's own troubles do not keep a daemon from it, nor that it is cordoned. */
+/** A node's own conditions, and a cordon, do not keep a daemon away. */
 export const daemonTolerations: readonly Toleration[] = [
   'not-ready',
   'unreachable',
@@ -53,7 +54,7 @@ export const daemonTolerations: readonly Toleration[] = [
   'network-unavailable',
 ].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: 'Exists' }))
 
-/** @param further tolerations beside those of the pod */
+/** @param further tolerations in addition to the pod's */
 export function mayRun(
   { nodeName, nodeSelector, tolerations = [], affinity }: Placement,
   node: PlaceableNode,
@@ -73,7 +74,7 @@ export const matchesLabels = (
   { metadata }: Pick<PlaceableNode, 'metadata'>,
 ): boolean => Object.entries(wanted).every(([key, value]) => metadata?.labels?.[key] === value)
 
-/** The first taint that keeps pods away and that nothing tolerates. */
+/** The first taint that keeps pods away and is not tolerated. */
 export const untolerated = <T extends Taint>(
   taints: readonly T[] = [],
   tolerations: readonly Toleration[] = [],

@@ -3,28 +3,28 @@ import { type KubeObject, keyOf } from './objects.ts'
 /** The values under which an index finds an object: none, one or several. */
 export type IndexFunction<T> = (object: T) => readonly string[]
 
-/** What can be read from a store. Objects are shared: whoever changes one changes it for all, so nobody does. */
+/** Read access to a store. Objects are shared, so never change one. */
 export interface StoreView<T> {
   readonly size: number
-  /** `key`: `namespace/name`, or the name of what has no namespace. */
+  /** `key`: `namespace/name`, or the name without a namespace. */
   get(key: string): T | undefined
   keys(): Iterable<string>
   values(): Iterable<T>
   /** @throws {RangeError} there is no such index */
   byIndex(index: string, value: string): readonly T[]
-  /** All values that an index has, each with one object at least. */
+  /** All values of an index, each with at least one object. */
   indexValues(index: string): Iterable<string>
 }
 
 interface Index<T> {
   of: IndexFunction<T>
-  /** One key is kept as it is: most values are those of one object, and a set takes 250 bytes. */
+  /** A single key is stored directly: most values have one object, and a set takes 250 bytes. */
   keys: Map<string, string | Set<string>>
-  /** What each object is found under: asked again of an object that changed, the function could say something else. */
+  /** The values of each object, stored because the function may return others once the object has changed. */
   values: Map<string, readonly string[]>
 }
 
-/** The index by namespace, which a store always has. */
+/** The index by namespace, which every store has. */
 export const namespaceIndex = 'namespace'
 
 /** The last known state of all objects of a kind, found by key and by named indexes. */
@@ -33,7 +33,7 @@ export class Store<T extends KubeObject> implements StoreView<T> {
   #indexes = new Map<string, Index<T>>()
   #onIndexError: (index: string, key: string, error: unknown) => void
 
-  /** An index function that throws leaves its object out of its index, and is reported. */
+  /** If an index function throws, its object is not indexed, and the error is reported. */
   constructor(
     indexes: Readonly<Record<string, IndexFunction<T>>> = {},
     onIndexError: (index: string, key: string, error: unknown) => void = (_index, _key, error) => {
@@ -70,7 +70,7 @@ export class Store<T extends KubeObject> implements StoreView<T> {
     return this.#index(index).keys.keys()
   }
 
-  /** Adds, or replaces the object of the same key. */
+  /** Adds an object, or replaces the one with the same key. */
   set(object: T): void {
     const key = keyOf(object)
     this.#objects.set(key, object)
@@ -124,7 +124,7 @@ function reindex<T>(index: Index<T>, key: string, values: readonly string[]): vo
 /** A transform for reflectors: managedFields are often half of an object, and only the server needs them. */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (object.metadata?.managedFields === undefined) return object
-  // Of an object that a field is deleted from V8 makes a table, which takes six times as much.
+  // `delete` turns a V8 object into a hash table, six times as large.
   const { managedFields: _, ...metadata } = object.metadata
   object.metadata = metadata
   return object

@@ -9,7 +9,7 @@ import type { KubeObject } from './objects.ts'
 import { isRecord, readObject } from './read-object.ts'
 import { defineResource } from './resources.ts'
 
-/** authentication.k8s.io/v1 TokenReview: asks the server whose token this is. */
+/** authentication.k8s.io/v1 TokenReview: asks the server for the user of a token. */
 export interface TokenReview extends KubeObject {
   spec: { token: string; audiences?: string[] }
   status?: TokenReviewStatus
@@ -18,7 +18,7 @@ export interface TokenReview extends KubeObject {
 export interface TokenReviewStatus {
   authenticated?: boolean
   user?: UserInfo
-  /** Of the audiences asked for, those that the token is for. */
+  /** The requested audiences that the token is for. */
   audiences?: string[]
   error?: string
 }
@@ -43,7 +43,9 @@ const selfSubjectReviews = defineResource<SelfSubjectReview>({
   namespaced: false,
 })
 
-/** Who we are to the server; undefined where it does not say: one before Kubernetes 1.28, or one that does not let us ask. */
+/**
+ * Our user at the server; undefined if the server does not tell: before Kubernetes 1.28, or without the right to ask.
+ */
 export async function ownUser(client: ApiClient): Promise<string | undefined> {
   try {
     return (await client.create(selfSubjectReviews, {})).status?.userInfo?.username
@@ -53,13 +55,13 @@ export async function ownUser(client: ApiClient): Promise<string | undefined> {
   }
 }
 
-/** Whose token it is, or why it is nobody's. */
+/** The user of a token, or why it has none. */
 export type TokenVerdict = { user: UserInfo & { username: string } } | { refused: string }
 
 /**
- * Asks the server. With audiences, a token that is for none of them is refused here as well: a server whose authenticator
- * knows no audiences says authenticated, and leaves `status.audiences` out.
- * @throws {ApiError} and {ConnectionError} of the client: nobody knows then
+ * Asks the server. With audiences, a token for none of them is refused here, too: a server whose authenticator ignores
+ * audiences reports `authenticated` without `status.audiences`.
+ * @throws {ApiError} and {ConnectionError} of the client: the user is unknown
  */
 export async function reviewToken(
   client: ApiClient,
@@ -99,7 +101,7 @@ export function verdictOf(status: TokenReviewStatus | undefined, audiences: read
   return { user: { ...user, username: user.username } }
 }
 
-/** A review in the body of a request, for whoever plays the server, or everything that is wrong with it. */
+/** Parses a review in a request's body, for code that plays the server, or lists all its errors. */
 export function parseTokenReview(body: string): { review: TokenReview } | { errors: FieldError[] } {
   const read = readObject(body, 'authentication.k8s.io/v1', 'TokenReview')
   if ('errors' in read) return read

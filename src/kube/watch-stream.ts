@@ -7,20 +7,23 @@ import { apiVersionOf, type KubeObject, type ResourceRef } from './objects.ts'
 import { type WatchOptions, watchRequest } from './requests.ts'
 
 export interface WatchSink<T> {
-  /** The server took the watch. */
+  /** The server accepted the watch. */
   opened?(): void
-  /** Bytes came, of whatever kind. */
+  /** Bytes of any kind arrived. */
   alive?(): void
-  /** What it throws ends the watch, and is thrown from it. */
+  /** An error that it throws ends the watch, which rethrows it. */
   changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void
-  /** The server has nothing up to this version that was not sent. */
+  /** The server has sent everything up to this version. */
   bookmark?(resourceVersion: string): void
 }
 
-/** Bytes of a line. An object in etcd has 1.5 MiB at most by default, and JSON escapes it to no more than six times as much. */
+/**
+ * Maximum bytes of a line. An object in etcd has at most 1.5 MiB by default, and JSON escapes make it at most six times
+ * as long.
+ */
 export const LONGEST_LINE = 16 * mebibyte
 
-/** See ApiClient.watch. An ERROR event is thrown as the ApiError that it is. */
+/** See ApiClient.watch. An ERROR event is thrown as its ApiError. */
 export async function runWatch<T extends KubeObject>(
   caller: Caller,
   ref: ResourceRef<T>,

@@ -36,7 +36,7 @@ const perFamily: readonly FamilyMetric[] = [
   { name: 'passivated', type: 'gauge', help: 'Actors in compact form', of: ({ passivated }) => passivated },
 ]
 
-/** What an actor system counts, read when somebody asks for metrics. Label `family`. */
+/** The counts of an actor system, read at a scrape. Label `family`. */
 export function actorMetrics(registry: Registry, stats: () => Pick<SystemStats, 'families'>): Metric[] {
   const families = (): [string, Stats][] => Object.entries(stats().families)
   const metrics = perFamily.map(({ name, type, help, of }) =>

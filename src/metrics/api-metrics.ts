@@ -3,7 +3,7 @@ import type { Attempt, RequestObserver } from '../kube/caller.ts'
 import type { Limiter } from '../kube/limiter.ts'
 import { gathered } from './gathered.ts'
 
-/** Calls to the API server: the observer of a Caller, and what waits in its limiter. */
+/** Calls to the API server: the observer of a Caller, and the queue of its limiter. */
 export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserver {
   const registers = [registry]
   const labelNames = ['verb', 'resource', 'code'] as const
@@ -43,14 +43,14 @@ export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserv
     ended(attempt, outcome) {
       running.dec()
       calls.inc({ verb: attempt.verb, resource: resourceText(attempt), code: String(outcome.code) })
-      // A watch lasts as long as it lasts.
+      // A watch's duration is not a latency.
       if (attempt.verb !== 'watch') seconds.observe({ verb: attempt.verb }, outcome.seconds)
       waited.observe({ class: attempt.class }, outcome.waited)
     },
   }
 }
 
-/** `varmorpolicies/status.crd.varmor.org`, as `kubectl` and RBAC spell it. */
+/** `varmorpolicies/status.crd.varmor.org`, as `kubectl` and RBAC write it. */
 function resourceText({ group, resource, subresource }: Attempt): string {
   const full = subresource === undefined ? resource : `${resource}/${subresource}`
   return group === '' ? full : `${full}.${group}`

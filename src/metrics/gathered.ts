@@ -13,7 +13,7 @@ export interface GatheredMetric {
   labelNames?: readonly string[]
 }
 
-/** A metric whose values are counted elsewhere, and read when somebody asks. */
+/** A metric whose values are counted elsewhere, and read at a scrape. */
 export function gathered(
   registry: Registry,
   { name, type, help, labelNames = [] }: GatheredMetric,
@@ -37,7 +37,7 @@ export function gathered(
   })
 }
 
-/** The same for a histogram, which prom-client can only count itself, one value at a time. */
+/** The same for a histogram, which prom-client can only fill itself, one value at a time. */
 export function gatheredHistogram(
   registry: Registry,
   { name, help }: { name: string; help: string },
@@ -54,6 +54,6 @@ export function gatheredHistogram(
     ]
     return { name, help, type: 'histogram', values, aggregator: 'sum' }
   }
-  // All that a registry does with a metric is to ask it for its name and its values.
+  // A registry only reads a metric's name and values.
   registry.registerMetric({ name, help, type: 'histogram', labelNames: [], get } as unknown as Metric)
 }

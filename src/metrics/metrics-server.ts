@@ -5,14 +5,14 @@ import { type CredentialFiles, FileCredentials } from '../http/file-credentials.
 import { type HttpServer, startServer } from '../http/server.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 
-/** Upstream's. */
+/** Upstream's port. */
 export const METRICS_PORT = 8081
 
 export interface MetricsListen {
-  /** Default METRICS_PORT; 0: any that is free. */
+  /** Default METRICS_PORT; 0: any free port. */
   port?: number
   host?: string
-  /** For TLS; left out: plain HTTP, as upstream's. */
+  /** For TLS; absent: plain HTTP, as upstream. */
   tls?: CredentialFiles
 }
 
@@ -21,7 +21,7 @@ export interface MetricsServerOptions extends MetricsListen {
   log: Pick<Logger, 'info' | 'warn' | 'error'>
 }
 
-/** A server of metrics, the same for each role. */
+/** A server for metrics, the same for each role. */
 export class MetricsServer {
   readonly #server: HttpServer
   readonly #credentials: FileCredentials | undefined
@@ -32,14 +32,14 @@ export class MetricsServer {
     credentials?.follow((renewed) => server.setCredentials(renewed))
   }
 
-  /** @throws the error of the socket, such as EADDRINUSE, or what is wrong with the files of the certificate */
+  /** @throws the socket's error, such as EADDRINUSE, or the fault of the certificate files */
   static async start({ registry, port = METRICS_PORT, host, tls, log }: MetricsServerOptions): Promise<MetricsServer> {
     const credentials = tls && (await FileCredentials.open({ files: tls, clock: systemClock, log }))
     const server = await startServer({
       ...{ name: 'metrics', port, log, routes: metricsRoutes(registry) },
       ...(host !== undefined && { host }),
       ...(credentials !== undefined && { tls: credentials.current }),
-      // A few Prometheus, each with a connection or two. None of them sends a body.
+      // A few Prometheus servers with a connection or two each. They send no bodies.
       limits: { connections: 64, longestBody: 0 },
     })
     return new MetricsServer(server, credentials)

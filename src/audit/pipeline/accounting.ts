@@ -30,7 +30,7 @@ export interface Totals {
 /**
  * Accounts for every record. Between two turns of the event loop, always:
  *
- * read = written + filtered + heldBack + dropped + deferred + queued
+ *     read = written + filtered + heldBack + dropped + deferred + queued
  *
  * When the pipeline has ended, the last two are zero, and the next pipeline may continue the accounting.
  */

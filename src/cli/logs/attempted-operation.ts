@@ -1,16 +1,16 @@
 import { type Fields, fieldsOf, isFields, listOf, reportsLoss, summaryOf, textOf, type Violation } from './violation.ts'
 
-/** What a process did: the operation, and the path, capability, call or peer that it was about. */
+/** A process's operation, and the path, capability, call or peer that it was about. */
 export interface AttemptedOperation {
   operation: string
-  /** In the order in which it is read; a text that has blanks or quotes in it is quoted. */
+  /** In reading order; a text with spaces or quotes is quoted. */
   target: string[]
 }
 
-/** Characters that are shown of a record that could not be decoded. */
+/** Maximum characters shown of an undecodable record. */
 const longestShown = 200
 
-/** What a line is about, in the words of its enforcer (EVENTS.md, and the `event` of the contract). */
+/** The subject of a line, in the words of its enforcer (EVENTS.md, and the contract's `event`). */
 export function operationOf(violation: Violation): AttemptedOperation {
   const { fields, event } = violation
   if (reportsLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
@@ -34,7 +34,7 @@ const describers: Record<string, (event: Fields) => AttemptedOperation> = {
 function operationOfAppArmor(event: Fields): AttemptedOperation {
   const text = (key: string) => wordOf(event, key)
   const operation = text('operation')
-  // A mask of several words is one of several permissions; of some operations it is only the name again.
+  // A mask of several words names several permissions; for some operations it only repeats the name.
   const mask = (textOf(event, 'deniedMask') || textOf(event, 'requestedMask')).replaceAll(' ', ',')
   const target = [
     ...between(text('srcName'), 'on', text('name')),
@@ -68,7 +68,7 @@ function operationOfBpf(event: Fields): AttemptedOperation {
   return { operation: given(text('operation').toLowerCase(), asked).join(' '), target }
 }
 
-/** Of an enforcer that is not known here: everything that it says. */
+/** For an unknown enforcer: all its fields. */
 function operationOfOther(event: Fields): AttemptedOperation {
   const others = Object.keys(event).filter((key) => key !== 'operation')
   return {
@@ -90,10 +90,10 @@ function lossOf(lost: Fields): AttemptedOperation {
   }
 }
 
-/** Kinds that are shown of a line of numbers. */
+/** Maximum kinds shown of a line with counts. */
 const mostShown = 8
 
-/** How many of what, the most frequent first. */
+/** Counts by kind, the most frequent first. */
 function summarised(message: string, numbers: Fields): AttemptedOperation {
   const { kinds } = numbers
   const all = (Array.isArray(kinds) ? kinds.filter(isFields) : []).sort((a, b) => eventsOf(b) - eventsOf(a))
@@ -118,7 +118,7 @@ function summarised(message: string, numbers: Fields): AttemptedOperation {
 
 const eventsOf = ({ events }: Fields): number => (typeof events === 'number' ? events : 0)
 
-/** The text of a field, quoted where it could pretend to be two. */
+/** The text of a field, quoted if it could look like two. */
 export function wordOf(fields: Fields, key: string): string {
   const text = textOf(fields, key)
   return /[\s"\p{Cc}]/u.test(text) ? JSON.stringify(text) : text

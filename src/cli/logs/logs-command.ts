@@ -14,7 +14,7 @@ import { parseViolation, type Violation } from './violation.ts'
 
 export interface LogsArguments {
   file: string
-  /** Of the file, which is beside it. */
+  /** Read the digest next to the file. */
   digest: boolean
   follow: boolean
   /** Milliseconds before now. */
@@ -28,8 +28,8 @@ export interface LogsArguments {
 }
 
 /**
- * Prints the violations of a log and its rotated files, and with `follow` those that come. Returns the exit status: 1 when
- * a line was no violation or the log cannot be read.
+ * Prints the violations of a log and its rotated files; with `follow`, new ones, too. Returns the exit status: 1 if a
+ * line was not a violation or the log cannot be read.
  */
 export async function logsCommand(asked: LogsArguments): Promise<number> {
   const given = asked.digest ? { ...asked, file: digestOf(asked.file) } : asked
@@ -64,7 +64,7 @@ function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): 
   }
 }
 
-/** What is there under the name instead of a log. */
+/** Describes what the name is instead of a log. */
 async function whatElse(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path)
@@ -105,7 +105,7 @@ async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (viol
   }
   try {
     const place = tail === undefined ? beginning : await findTail(log.files, tail, isLineWanted)
-    // Only who reads from the beginning misses what they hold.
+    // Only a read from the beginning misses their content.
     const isAll = place.index <= 0 && place.offset === 0
     if (isAll) for (const { path, problem } of log.unread) await warn(`${path}: ${problem}`)
     return place

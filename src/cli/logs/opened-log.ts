@@ -3,24 +3,24 @@ import type { LogFile } from '../../audit/source/log-file.ts'
 import { type ListedFile, listFiles } from '../../audit/source/rotated-files.ts'
 import { openUnpacked } from './unpacked-file.ts'
 
-/** A file of the log, which stays at hand whatever it is called next. */
+/** A file of the log, which stays open under any later name. */
 export interface OpenedFile {
   path: string
   file: LogFile
-  /** Bytes that it had when it was opened. */
+  /** Its bytes when it was opened. */
   size: number
-  /** It has the name of the log; the others are its predecessors. */
+  /** It has the log's name; the other files are its predecessors. */
   live: boolean
 }
 
 export interface OpenedLog {
   /** The oldest first. */
   files: OpenedFile[]
-  /** Those that are packed and cannot be read. */
+  /** Compressed files that cannot be read. */
   unread: { path: string; problem: string }[]
 }
 
-/** A place in a log. */
+/** A position in a log. */
 export interface Place {
   /** Index of the file. */
   index: number
@@ -31,15 +31,15 @@ export interface Place {
 const mostAttempts = 20
 
 /**
- * Opens a log and its rotated predecessors, all of them at once: what is renamed from then on is still read once.
- * @param since unix seconds; files that nobody has written to since then are left out
+ * Opens a log and all its rotated predecessors at once: a file that is renamed later is still read once.
+ * @param since Unix seconds; files not written since then are left out
  */
 export async function openLog(path: string, since = 0): Promise<OpenedLog> {
   for (let attempt = 1; ; attempt++) {
     const listed = (await listFiles(path)).filter(({ live, modified }) => live || Number(modified) / 1e9 >= since)
     const log = await openAll(listed)
     if (log.files.length + log.unread.length === listed.length || attempt === mostAttempts) return log
-    await closeAll(log.files) // renamed meanwhile
+    await closeAll(log.files) // Renamed meanwhile.
   }
 }
 

@@ -6,20 +6,20 @@ import type { Chunk } from './read-log.ts'
 import type { Rows } from './row.ts'
 import { parseViolation, type Violation } from './violation.ts'
 
-/** Characters that are shown of a line that is no violation. */
+/** Maximum characters shown of a line that is not a violation. */
 const longestShown = 200
 
 export interface PrinterOptions {
   isWanted: (violation: Violation) => boolean
-  /** Left out: the lines as they are in the file. */
+  /** Absent: print lines as they are in the file. */
   rows?: Rows
   out: (data: Uint8Array | string) => Promise<void>
   complain: (text: string) => Promise<void>
 }
 
-/** Prints the violations of chunks, and names the lines that are none. */
+/** Prints the violations of chunks, and reports other lines. */
 export class Printer {
-  /** Lines that were no violations. */
+  /** Number of lines that were not violations. */
   problems = 0
   readonly #options: PrinterOptions
   #linesBefore: () => Promise<number> = () => Promise.resolve(0)

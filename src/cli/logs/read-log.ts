@@ -6,19 +6,19 @@ import type { ReadContext } from '../../audit/source/log-file.ts'
 import { countLines } from './backwards.ts'
 import { closeAll, type OpenedFile, type Place } from './opened-log.ts'
 
-/** Whole lines of one file, in memory that the next chunk may use again. */
+/** Complete lines of one file, in memory that the next chunk may reuse. */
 export interface Chunk {
   /** The file, for messages. */
   name: string
   bytes: Uint8Array
-  /** Lines of its file before it; where it is left out, the chunk goes on where the one before ended. */
+  /** Lines of its file before it; absent: the chunk continues the previous one. */
   linesBefore?: () => Promise<number>
 }
 
 /** Called when lines may be missing. */
 type Report = (name: string, problem: string) => void
 
-/** Reads what the files have now, from a place on, and closes them. */
+/** Reads the current content of the files, from a place on, and closes them. */
 export async function* readFiles(
   files: readonly OpenedFile[],
   { index, offset }: Place,
@@ -42,7 +42,7 @@ async function* readFile(
 ): AsyncGenerator<Chunk, void, void> {
   await file.seek(offset)
   let isFirst = true
-  // Its writer may go on for ever; what it had is enough.
+  // Its writer may never stop; the size at opening is enough.
   while (file.offset < size) {
     const piece = await file.read(context, true)
     if (piece.kind === 'rewritten') report(name, 'it was truncated during the read')
@@ -56,12 +56,12 @@ async function* readFile(
 }
 
 export interface FollowArguments {
-  /** The name that is followed. */
+  /** The followed name. */
   name: string
   files: readonly OpenedFile[]
   place: Place
   report: Report
-  /** Ends it, after what is there already. */
+  /** Ends it, after existing content. */
   stop: AbortSignal
   options?: Pick<FollowOptions, 'napMs' | 'pollMs'>
 }
@@ -72,7 +72,7 @@ const gapProblems: Record<string, string> = {
   'gap-compressed': 'a file was compressed before its end was read',
 }
 
-/** Reads from a place on, then what is written, over every rotation, until it is stopped. Closes the files. */
+/** Reads from a place on, then what is written, over every rotation, until stopped. Closes the files. */
 export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk, void, void> {
   const { name, files, place, report, stop, options } = given
   const start = files[place.index]
@@ -109,7 +109,7 @@ export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk
   }
 }
 
-/** Whether a batch is of the file of the one before, or its copy, or begins another one. */
+/** Whether a batch continues the previous one's file or its copy, or starts another file. */
 class Steps {
   readonly #source: FollowedFile
   #position: FilePosition
@@ -121,7 +121,7 @@ class Steps {
     this.#position = source.position
   }
 
-  /** To be asked at each batch. */
+  /** Call it for each batch. */
   isElsewhere(): boolean {
     const [before, now] = [this.#position, this.#source.position]
     const { rotations, truncations } = this.#source.stats()

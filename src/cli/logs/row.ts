@@ -8,7 +8,7 @@ import { type Fields, reportsLoss, secondsOf, summaryOf, textOf, type Violation 
 type Paint = ReturnType<typeof paint>
 type Style = Parameters<Paint>[0]
 
-/** What is shown of a violation: time, action, place, policy, process, operation, target. */
+/** The columns of a violation: time, action, place, policy, process, operation, target. */
 export function cellsOf(violation: Violation): string[] {
   const { fields, event } = violation
   const { operation, target } = operationOf(violation)
@@ -24,7 +24,7 @@ export function cellsOf(violation: Violation): string[] {
   return [...cells, shown.join(' ')].map((cell) => (cell === '' ? nothing : printable(cell)))
 }
 
-/** Lines of text in columns that go on lining up, piece by piece. */
+/** Lines of text in columns that stay aligned, piece by piece. */
 export class Rows {
   readonly #colour: Paint
   readonly #widths: number[] = []
@@ -62,10 +62,10 @@ function styleOf(action: string): Style {
   return action.includes('AUDIT') ? 'yellow' : 'green'
 }
 
-/** Milliseconds that a Date can have. */
+/** Maximum milliseconds of a Date. */
 const longestTime = 8.64e15
 
-/** In UTC, as the line itself has it. */
+/** In UTC, as in the line itself. */
 function timeOf(violation: Violation): string {
   const milliseconds = (secondsOf(violation) ?? Number.NaN) * 1_000
   if (!(Math.abs(milliseconds) <= longestTime)) return ''
@@ -74,7 +74,7 @@ function timeOf(violation: Violation): string {
 
 const shortId = 12
 
-/** `NAMESPACE/POD/CONTAINER`, or as kubectl writes it what else is known. */
+/** `NAMESPACE/POD/CONTAINER`, or other known facts in kubectl's form. */
 function placeOf(fields: Fields): string {
   const text = (key: string) => textOf(fields, key)
   if (text('podName') !== '')
@@ -85,7 +85,7 @@ function placeOf(fields: Fields): string {
 
 const ruleOf = (fields: Fields): string => policyOf(fields) || textOf(fields, 'profileName')
 
-/** `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF beside it. */
+/** `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF next to it. */
 function processOf(fields: Fields, event: Fields): string {
   const word = (key: string) => wordOf(event, key) || wordOf(fields, key)
   const [name, pid] = [word('comm') || word('exe'), textOf(fields, 'pid') || textOf(event, 'pid')]

@@ -1,22 +1,22 @@
 import { type Fields, reportsLoss, secondsOf, summaryOf, textOf, type Violation } from './violation.ts'
 
-/** Which violations are wanted; what is left out does not matter. Names may have `*` for any characters. */
+/** The wanted violations; absent fields do not restrict. Names may have `*` for any characters. */
 export interface Selection {
-  /** Of the pod; where none is known, of the policy. */
+  /** The pod's; if unknown, the policy's. */
   namespace?: string
   pod?: string
   /** NAME, or NAMESPACE/NAME. */
   policy?: string
-  /** Any of them, in capitals. */
+  /** Any of these, in capitals. */
   actions?: readonly string[]
-  /** Unix seconds. What has no time is wanted at any. */
+  /** Unix seconds. Lines without a time always match. */
   since?: number
 }
 
 /**
- * Whether a violation is wanted. A line about lost events always is: they may have been of the namespace, pod, policy or action that is
- * asked for. So is a line of numbers of a container whatever policy and action are asked for, which it does not name. A violation without
- * a pod and without a namespace of its policy is of a cluster policy, and may be of any namespace.
+ * Whether a violation is wanted. A line about lost events always is: they may have been of the requested namespace,
+ * pod, policy or action. A container's line with counts ignores policy and action, which it does not name. A violation
+ * without a pod and without a policy namespace belongs to a cluster policy, and may be of any namespace.
  */
 export function selector({ namespace, pod, policy, actions, since }: Selection): (violation: Violation) => boolean {
   const tests: ((fields: Fields) => boolean)[] = []
@@ -37,7 +37,7 @@ export function selector({ namespace, pod, policy, actions, since }: Selection):
   }
 }
 
-/** `NAMESPACE/NAME`, of a cluster policy `NAME`; empty where no policy is known. */
+/** `NAMESPACE/NAME`, for a cluster policy `NAME`; empty if the policy is unknown. */
 export function policyOf(fields: Fields): string {
   const [namespace, name] = [textOf(fields, 'policyNamespace'), textOf(fields, 'policyName')]
   return namespace === '' || name === '' ? name : `${namespace}/${name}`
@@ -46,7 +46,7 @@ export function policyOf(fields: Fields): string {
 const namespaceOf = (fields: Fields): string =>
   textOf(fields, 'podName') === '' ? textOf(fields, 'policyNamespace') : textOf(fields, 'podNamespace')
 
-/** A call that was logged and let through is `AUDIT|ALLOWED`. */
+/** A logged and allowed call is `AUDIT|ALLOWED`. */
 const actionsOf = (fields: Fields): string[] => textOf(fields, 'action').toUpperCase().split('|')
 
 function test(pattern: string, text: (fields: Fields) => string): (fields: Fields) => boolean {

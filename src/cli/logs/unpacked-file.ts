@@ -10,13 +10,13 @@ import type { LogFile } from '../../audit/source/log-file.ts'
 import { type ListedFile, look } from '../../audit/source/rotated-files.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 
-/** A file that was packed, or why it cannot be read; undefined where it is not there any more. */
+/** An uncompressed file, or why it cannot be read; undefined if it no longer exists. */
 export type Unpacked = LogFile | { problem: string } | undefined
 
-/** Bytes that a packed file may hold. */
+/** Maximum uncompressed bytes of a file. */
 const mostUnpacked = 2 ** 30
 
-/** Opens what a `.gz` file holds, in a copy that has no name: whoever closes it removes it. */
+/** Opens the content of a `.gz` file, in a copy without a name: closing it removes it. */
 export async function openUnpacked({ path, modified }: ListedFile, most = mostUnpacked): Promise<Unpacked> {
   if (!path.endsWith('.gz'))
     return { problem: 'is compressed, but not with gzip (.gz); unpack it and name it with --file FILE' }
@@ -31,7 +31,7 @@ export async function openUnpacked({ path, modified }: ListedFile, most = mostUn
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     if (error instanceof TooLarge)
       return { problem: `holds more than ${most} bytes; unpack it and name it with --file FILE` }
-    // Those of zlib have codes of their own.
+    // zlib's errors have their own codes.
     if (isSystemError(error)) return { problem: reasonOf(error) }
     throw error
   } finally {

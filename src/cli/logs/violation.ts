@@ -1,4 +1,4 @@
-/** A line of violations.log, as far as it could be checked: any field may be absent or of another type than it should be. */
+/** A line of violations.log before full validation: any field may be absent or of another type. */
 export interface Violation {
   readonly fields: Fields
   readonly event: Fields
@@ -8,7 +8,7 @@ export type Fields = Readonly<Record<string, unknown>>
 
 export type Parsed = { ok: true; violation: Violation } | { ok: false; problem: string }
 
-/** Reads a line of violations.log. What does not hold an event is none of its lines, even if it is JSON. */
+/** Parses a line of violations.log. A line without an event is not one, even if it is JSON. */
 export function parseViolation(line: string): Parsed {
   let fields: unknown
   try {
@@ -25,26 +25,26 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The value of a field as text; empty where it has none. */
+/** The value of a field as text; empty if it has none. */
 export function textOf(fields: Fields, key: string): string {
   const value = Object.hasOwn(fields, key) ? fields[key] : undefined
   if (typeof value === 'string') return value
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
 }
 
-/** The texts of a field that is a list. */
+/** The texts of a list field. */
 export function listOf(fields: Fields, key: string): string[] {
   const value = Object.hasOwn(fields, key) ? fields[key] : undefined
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
-/** The fields of a field that is an object. */
+/** The fields of an object field. */
 export function fieldsOf(fields: Fields, key: string): Fields {
   const value = Object.hasOwn(fields, key) ? fields[key] : undefined
   return isFields(value) ? value : {}
 }
 
-/** Unix seconds of the event; undefined where the line does not say. */
+/** Unix seconds of the event; undefined if the line has no time. */
 export function secondsOf({ fields }: Violation): number | undefined {
   const { eventTimestamp } = fields
   if (typeof eventTimestamp === 'number' && Number.isFinite(eventTimestamp)) return eventTimestamp
@@ -52,12 +52,12 @@ export function secondsOf({ fields }: Violation): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
 }
 
-/** Lines that are about a number of violations of one container, by the field that holds the numbers. */
+/** Lines with counts of one container's violations, by the field that has the counts. */
 const summaries = ['digest', 'heldBack'] as const
 
-/** Which of these a line is. */
+/** The kind of such a line. */
 export const summaryOf = ({ fields }: Violation): (typeof summaries)[number] | undefined =>
   summaries.find((key) => Object.hasOwn(fields, key))
 
-/** The line that says that events were lost here; it is of no container and no policy. */
+/** The line that reports lost events; it has no container and no policy. */
 export const reportsLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')

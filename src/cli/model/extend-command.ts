@@ -21,25 +21,28 @@ export interface ExtendArguments extends ModelArguments {
   output: 'json' | 'yaml'
 }
 
-/** Something that can be added to a model. */
+/** An addition to a model, offered to the user. */
 interface Offer {
   id: string
   what: string
   count: number
-  /** Where it was seen first. */
+  /** Where it was first seen. */
   pod: string
   fact: Fact
 }
 
-/** Offers that are shown at once; a log with more of them is not one of a workload that a model was made for. */
+/** Maximum offers shown at once; a log with more does not belong to the model's workload. */
 const MAX_OFFERS = 10_000
 
-/** The log grows, and what runs in the container chooses its lines: an id is of what is offered, whatever else has come since it was shown, and long enough that no two can be made to share one. */
+/**
+ * The log grows, and processes in the container choose its lines: so an id identifies the offer itself, whatever has
+ * come since, and is long enough that no two can be made to share one.
+ */
 const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 32)
 
 /**
- * Shows what of a log of violations the model lacks, each with an id, or prints the model with all or some of it added. Returns the
- * exit status.
+ * Shows what the model lacks of a log of violations, each with an id, or prints the model with all or some of it added.
+ * Returns the exit status.
  */
 export async function extendCommand(source: string, given: ExtendArguments): Promise<number> {
   try {
@@ -106,7 +109,7 @@ function say(file: string, count: number, what: string): void {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Whether a fact could be made of the line; it is offered unless the model has it. */
+/** Whether the line gives a fact; it is offered unless the model has it. */
 function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<string, Offer>): boolean {
   const fact = factOf(enforcerOf(fields), event)
   if (fact === undefined) return false

@@ -19,7 +19,7 @@ const standsFor = ({ kinds, count, examples }: Explanation): string =>
   `${kinds.join(', ')}: ${count === 1 ? '1 name' : `${count} names`}, such as ${examples.slice(0, 2).join(', ')}`
 
 /**
- * The object with its profiles, from what was put together. Patterns, and all that is left out, are said on standard error.
+ * The object with its profiles, from the merged data. Reports patterns and left-out data on standard error.
  * @throws {Trouble} when no profile can be made
  */
 export function madeModel(behaviour: Behaviour, identity: ModelIdentity, patterns: boolean): ArmorProfileModel {

@@ -26,7 +26,7 @@ export interface ShowArguments extends ModelArguments {
   output: Format
 }
 
-/** Prints what models allow. Returns the exit status: 1 when one cannot be read. */
+/** Prints what models allow. Returns the exit status: 1 if one cannot be read. */
 export async function showCommand(sources: readonly string[], given: ShowArguments): Promise<number> {
   try {
     const models = await readAll(sources, given)
@@ -38,7 +38,7 @@ export async function showCommand(sources: readonly string[], given: ShowArgumen
   }
 }
 
-/** The models of all sources, each of which holds something. @throws {Trouble} */
+/** The models of all sources; each must have content. @throws {Trouble} */
 async function readAll(sources: readonly string[], given: ModelArguments): Promise<ArmorProfileModel[]> {
   const read: ArmorProfileModel[] = []
   for (const source of new Set(sources))
@@ -46,14 +46,14 @@ async function readAll(sources: readonly string[], given: ModelArguments): Promi
   return read
 }
 
-/** @throws {Trouble} when nothing of what was recorded is in it */
+/** @throws {Trouble} when it contains no recorded data */
 export function filled(model: ArmorProfileModel, source: string): ArmorProfileModel {
   const error = emptiness(model)
   if (error === undefined) return model
   throw new Trouble(`${source}: ${formatFieldError(error)}`)
 }
 
-/** Prints what one model allows and the other does not. Returns 0 when both allow the same, 1 when not, 2 on trouble. */
+/** Prints what one model allows and the other does not. Returns 0 if both allow the same, 1 if not, 2 on trouble. */
 export async function diffCommand(first: string, second: string, given: ShowArguments): Promise<number> {
   try {
     const [one, other] = [await modelFrom(first, given), await modelFrom(second, given)]
@@ -118,7 +118,7 @@ export async function exportCommand(
   }
 }
 
-/** Kubernetes' notes on who has set which field are for itself. */
+/** Kubernetes' managedFields are only for itself. */
 function withoutManagedFields(object: ArmorProfileModel): ArmorProfileModel {
   const { managedFields: _, ...metadata } = object.metadata as ArmorProfileModel['metadata'] & {
     managedFields?: unknown
@@ -126,7 +126,7 @@ function withoutManagedFields(object: ArmorProfileModel): ArmorProfileModel {
   return { ...object, metadata }
 }
 
-/** Puts the models of files into the cluster; one that is there is merged, as upstream does it. Returns the exit status. */
+/** Puts models from files into the cluster, merged with an existing one, as upstream does. Returns the exit status. */
 export async function importCommand(files: readonly string[], given: ModelArguments): Promise<number> {
   try {
     for (const object of await readAll(files, given)) {
@@ -143,7 +143,7 @@ export async function importCommand(files: readonly string[], given: ModelArgume
 const onDisk =
   "the manager keeps a part of this model's recording on its disk, and an import would lose that part: get the whole model from the manager's status port (see docs/models.md), merge both with 'varmor model merge', and store the result with 'kubectl replace'"
 
-/** @throws {Trouble} when a manager has the rest of what is there on its disk */
+/** @throws {Trouble} when a manager has the rest of the existing model on its disk */
 async function put(client: ApiClient, object: ArmorProfileModel): Promise<string> {
   const { namespace, name } = placeOf(object)
   const { apiVersion, kind, storageType, data } = object
@@ -161,7 +161,7 @@ async function put(client: ApiClient, object: ArmorProfileModel): Promise<string
   behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
   const merged = madeModel(behaviour, { namespace, name }, false)
   const { profile } = merged.data
-  // What of the profiles was changed by hand in the file counts, as it does upstream.
+  // Manual changes of the profiles in the file count, as in upstream.
   const own = data.profile === undefined ? profile : { ...profile!, ...data.profile, name }
   await client.update(armorProfileModels, {
     ...before,

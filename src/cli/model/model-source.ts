@@ -19,10 +19,10 @@ export interface ModelArguments {
   context?: string
 }
 
-/** What stands in the way of a command, in words for the user. */
+/** Why a command cannot continue, in words for the user. */
 export class Trouble extends Error {}
 
-/** The namespace and name in the cluster that the text is; undefined when a file is called so, or it is neither. */
+/** The namespace and name in the cluster that the text means; undefined if a file has that name, or it is neither. */
 export function placeInCluster(source: string): { namespace: string; name: string } | undefined {
   const [, namespace, name] = /^([a-z0-9][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(source) ?? []
   if (namespace === undefined || name === undefined || existsSync(source)) return undefined
@@ -30,7 +30,7 @@ export function placeInCluster(source: string): { namespace: string; name: strin
 }
 
 /**
- * All ArmorProfileModels of a file, `-` being standard input, or that of NAMESPACE/NAME in the cluster.
+ * All ArmorProfileModels of a file (`-` is standard input), or the model NAMESPACE/NAME in the cluster.
  * @throws {Trouble}
  */
 export async function modelsFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel[]> {
@@ -41,7 +41,7 @@ export async function modelsFrom(source: string, given: ModelArguments): Promise
 }
 
 /**
- * The one ArmorProfileModel there.
+ * The single ArmorProfileModel of a source.
  * @throws {Trouble}
  */
 export async function modelFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel> {
@@ -67,21 +67,21 @@ async function fromFile(file: string): Promise<ArmorProfileModel[]> {
   throw new Trouble(`${shown}: holds no ArmorProfileModel: ${remedy}`)
 }
 
-/** Of a model that `kubectl get -o json` prints; more than a policy may have. */
+/** Maximum bytes of a model as `kubectl get -o json` prints it; larger than for a policy. */
 const MOST_BYTES = 64 * 1024 * 1024
 
-/** Undefined for what is no JSON: it may be YAML. */
+/** Undefined for text that is not JSON: it may be YAML. */
 function json(text: string): unknown {
   if (!text.trimStart().startsWith('{')) return undefined
   try {
     return JSON.parse(text)
   } catch {
-    // The reader of YAML says where it is wrong.
+    // The YAML parser reports the error.
     return undefined
   }
 }
 
-/** Those of a list, or the object itself. */
+/** The items of a list, or the object itself. */
 function itemsOf(value: unknown): unknown[] {
   const { items } = value as { items?: unknown }
   return Array.isArray(items) ? items : [value]
@@ -94,7 +94,7 @@ function objectsOf(file: string, text: string): unknown[] {
   return objects.map(({ value }) => value)
 }
 
-/** Mistakes that are named. */
+/** Maximum mistakes named. */
 const MOST_ERRORS = 10
 
 function checked(value: unknown, source: string): ArmorProfileModel {
@@ -104,7 +104,7 @@ function checked(value: unknown, source: string): ArmorProfileModel {
   throw new Trouble(`${source}: not a valid ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
 }
 
-/** What is wrong with a model that holds nothing of what was recorded, or not all of it. */
+/** The fault of a model without recorded data, or with only part of it. */
 export function emptiness(model: ArmorProfileModel): FieldError | undefined {
   const isOnDisk = isPart(model)
   if (!isOnDisk && Object.keys(model.data.dynamicResult ?? {}).length > 0) return undefined
@@ -116,7 +116,7 @@ export function emptiness(model: ArmorProfileModel): FieldError | undefined {
 
 /**
  * Asks the API server.
- * @param about what is asked for, as the user has said it
+ * @param about the request in the user's words
  * @throws {Trouble} when it refuses or does not answer
  */
 export async function withClient<T>(
@@ -139,7 +139,7 @@ export async function withClient<T>(
   }
 }
 
-/** Prints trouble, and returns its exit status. Bugs pass. */
+/** Prints trouble, and returns its exit status. Rethrows bugs. */
 export function complain(error: unknown, status: number): number {
   if (!(error instanceof Trouble)) throw error
   process.stderr.write(`${error.message.split('\n').map(printable).join('\n')}\n`)

@@ -88,7 +88,7 @@ function bpfText(facts: Bpf): string[] {
   ]
 }
 
-/** The model for a person: per enforcer what it allows, patterns with a name that each stands for. */
+/** The model for users: what it allows for each enforcer, and for patterns a name that each stands for. */
 export function modelText(model: ArmorProfileModel): string {
   const { namespace, name } = placeOf(model)
   const { dynamicResult = {}, profile } = model.data

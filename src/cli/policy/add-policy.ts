@@ -29,7 +29,7 @@ const installNamespaceOption = (): Option =>
 
 const outputOption = (): Option => new Option('-o, --output <format>', 'output format').choices(formats).default('text')
 
-/** Which cluster a model is read from. */
+/** The cluster from which a model is read. */
 function clusterOptions(command: Command): Command {
   return command
     .option(

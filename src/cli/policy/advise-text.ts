@@ -5,7 +5,7 @@ import type { EnhanceProtect, TargetKind, VarmorPolicy } from '../../api/types.t
 import type { RuleCategory } from '../../rules/meaning.ts'
 import { printable } from '../output.ts'
 
-/** Which policy is written. */
+/** Name and place of the policy to write. */
 export interface PolicyPlace {
   name: string
   namespace: string
@@ -15,7 +15,7 @@ export interface PolicyPlace {
 const namesIn = ({ rules }: Advice, category: RuleCategory): string[] =>
   rules.filter(({ rule, isIn }) => isIn && rule.category === category).map(({ rule }) => rule.name)
 
-/** The policy that is advised. */
+/** The advised policy. */
 export function advisedPolicy(advice: Advice, { name, namespace, target }: PolicyPlace): VarmorPolicy {
   const enhanceProtect: EnhanceProtect = {
     privileged: advice.privileged,
@@ -34,7 +34,7 @@ export function advisedPolicy(advice: Advice, { name, namespace, target }: Polic
 
 const written = (enforcers: readonly KernelEnforcer[]): string => enforcers.join('')
 
-/** The same as YAML, each rule with the reason why it is there or left out. `about` says of what it was made. */
+/** The same as YAML, each rule with the reason why it is included or left out. `about` describes the source. */
 export function advisedYaml(advice: Advice, place: PolicyPlace, about: readonly string[]): string {
   const { name, namespace, target } = place
   const of = (category: RuleCategory) => advice.rules.filter(({ rule }) => rule.category === category)
@@ -64,7 +64,7 @@ export function advisedYaml(advice: Advice, place: PolicyPlace, about: readonly 
   return `${lines.map(printable).join('\n')}\n`
 }
 
-/** @param first what stands before the name of the list, where that is an item itself */
+/** @param first indent before the name of the list, if the list itself is an item */
 function listLines(list: string, rules: readonly AdvisedRule[], indent: string, first = indent): string[] {
   const [inside, outside] = [rules.filter(({ isIn }) => isIn), rules.filter(({ isIn }) => !isIn)]
   return [

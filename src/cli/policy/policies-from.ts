@@ -19,8 +19,8 @@ export interface SoundPolicy {
 }
 
 /**
- * Compiles all policies of files; undefined, and each mistake on standard error, where one has an error.
- * @param recorded a model that is at hand besides those of the files
+ * Compiles all policies of files; undefined, with each mistake on standard error, if one has an error.
+ * @param recorded a model in addition to those of the files
  */
 export async function policiesFrom(
   files: readonly string[],

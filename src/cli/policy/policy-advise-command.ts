@@ -52,7 +52,7 @@ export async function adviseCommand(given: AdviseArguments): Promise<number> {
   }
 }
 
-/** A model is called after the profile of its policy: `varmor-NAMESPACE-NAME`. */
+/** A model has the name of its policy's profile: `varmor-NAMESPACE-NAME`. */
 function placeOf({ name, namespace, target }: AdviseArguments, model: ArmorProfileModel | undefined): PolicyPlace {
   const home = namespace ?? model?.metadata.namespace ?? 'default'
   const prefix = `varmor-${home}-`

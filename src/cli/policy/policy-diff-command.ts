@@ -11,7 +11,7 @@ export interface DiffArguments extends CompilingArguments {
 
 type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
 
-/** Prints what becomes allowed or forbidden. Returns the exit status: 1 when anything does, or nobody can say. */
+/** Prints what becomes allowed or forbidden. Returns the exit status: 1 if anything does, or it is unknown. */
 export async function diffCommand(old: string, made: string, given: DiffArguments): Promise<number> {
   const [before, after] = [await policiesFrom([old], given), await policiesFrom([made], given)]
   if (before === undefined || after === undefined) return misuse
@@ -24,7 +24,7 @@ export async function diffCommand(old: string, made: string, given: DiffArgument
 const isSame = (pair: Pair): boolean =>
   !('only' in pair) && pair.differences.length === 0 && pair.incomplete.length === 0
 
-/** By name; two that are alone in their files belong together, whatever they are called. */
+/** Matches policies by name; two single policies match under any names. */
 function pairsOf(before: readonly SoundPolicy[], after: readonly SoundPolicy[]): Pair[] {
   const [one] = before
   const [other] = after

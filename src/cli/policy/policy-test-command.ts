@@ -25,14 +25,16 @@ export interface TestArguments extends CompilingArguments, ModelArguments {
   output: Format
 }
 
-/** What was seen, and what of it is no operation. */
+/** The operations seen, and lines that are not operations. */
 interface Seen {
   operations: Map<string, { recorded: Recorded; count: number }>
   unjudged: Map<string, { count: number; example: string }>
   programs: readonly string[]
 }
 
-/** Prints what policies would have refused. Returns the exit status: 1 when anything would be refused, 2 when nobody can say. */
+/**
+ * Prints what policies would have refused. Returns the exit status: 1 if anything would be refused, 2 if it is unknown.
+ */
 export async function testCommand(given: TestArguments): Promise<number> {
   if ((given.model === undefined) === (given.events === undefined)) return complain('give one of --model and --events')
   try {
@@ -91,7 +93,7 @@ async function fromEvents(given: TestArguments): Promise<Seen> {
   return seen
 }
 
-/** Different operations of a log; those of more are counted as not judged. */
+/** Maximum different operations of a log; further ones count as not judged. */
 const MOST_OPERATIONS = 200_000
 
 function count(seen: Seen, recorded: Recorded): void {

@@ -6,18 +6,18 @@ import { readFiles } from '../logs/read-log.ts'
 import { parseViolation, type Violation } from '../logs/violation.ts'
 import { Trouble } from '../model/model-source.ts'
 
-/** What came besides violations. */
+/** What was read besides violations. */
 export interface ReadEvents {
-  /** Lines that are no violations, and the first of them. */
+  /** Number of lines that are not violations, and the first of them. */
   broken: { count: number; first: string }
   /** Where lines may be missing. */
   missing: string[]
 }
 
 /**
- * Hands on each violation of a log and of its rotated files.
- * @param since unix seconds; files that nobody has written to since then are left out
- * @throws {Trouble} where it cannot be read
+ * Passes on each violation of a log and its rotated files.
+ * @param since Unix seconds; files not written since then are left out
+ * @throws {Trouble} when it cannot be read
  */
 export async function readEvents(
   file: string,

@@ -6,7 +6,7 @@ import { targetKinds } from '../../api/schema/policy.ts'
 import type { TargetKind } from '../../api/types.ts'
 import { type Capability, capabilities } from '../../rules/capabilities.ts'
 
-// Readers of options for commander, which says what is wrong and ends with the status of misuse.
+// Option parsers for commander, which prints the error and exits with the misuse status.
 
 const wordsOf = (text: string): string[] =>
   text
@@ -32,7 +32,7 @@ export const readCapabilities = (text: string, before: Capability[] = []): Capab
   ...wordsOf(text.toLowerCase()).map((word) => known(word.replace(/^cap_/, ''), capabilities, 'capability')),
 ]
 
-/** Names with commas, or written together as in a policy. */
+/** Names separated by commas, or joined as in a policy. */
 export function readKernelEnforcers(text: string): KernelEnforcer[] {
   const named = wordsOf(text).flatMap((word) => {
     const parsed = parseEnforcers(word)

@@ -2,11 +2,11 @@ import type { Change } from '../../advice/parts.ts'
 import type { RefusedGroup, RefusedOperation, Replayed } from '../../advice/replay.ts'
 import { printable } from '../output.ts'
 
-/** Whether there was nothing that anybody could say of. */
+/** Whether no operation could be judged. */
 export const isUnjudged = ({ refused, answered, allowed }: Replayed): boolean =>
   refused.length + answered.length + allowed === 0
 
-/** What a policy would have refused, for a person. */
+/** What a policy would have refused, for users. */
 export function replayText(replayed: Replayed & { policy: string }): string {
   const { policy, refused, answered, allowed, reported, unjudged } = replayed
   const different = refused.reduce((sum, group) => sum + group.different, 0)
