@@ -8,6 +8,7 @@ import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
 import { readShown as readRulesShown, tableOfRules } from '../test/kernel/suite/cases/shown.ts'
 import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
+import { fieldRuleTable, fieldTable } from './field-tables.ts'
 import { alerts } from './prometheus/alerts.ts'
 
 // Writes the tables of the documents that come from data: of the built-in rules, of the alerts, of the fields of the log,
@@ -45,6 +46,15 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
       services: tableOfServices(readShown()),
       attacks: tableOfAttacks(readShown()),
     }),
+  'reference/fields.md': () => {
+    const shared = new Map<string, string>()
+    return withTables(readFileSync(document('reference/fields.md'), 'utf8'), {
+      ...Object.fromEntries(
+        ['VarmorPolicy', 'ArmorProfile', 'ArmorProfileModel'].map((kind) => [kind, fieldTable(kind, shared)]),
+      ),
+      'field-rules': fieldRuleTable(),
+    })
+  },
   'troubleshooting.md': () =>
     withTables(readFileSync(document('troubleshooting.md'), 'utf8'), {
       alerts: markdownTable(['alert', 'severity', 'it means', 'do'], alertRows),

@@ -4,6 +4,10 @@ import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { parse } from 'yaml'
 import { tabledDocuments } from '../deploy/generate-docs.ts'
+import { kinds } from '../src/api/crds.ts'
+import { formatFieldError } from '../src/api/field-error.ts'
+import { validatePolicy } from '../src/api/validate.ts'
+import { validateSchema } from '../src/api/validate-schema.ts'
 import { ROOT, varmor } from './cli/run.ts'
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
@@ -91,6 +95,16 @@ describe('the documents', () => {
     const words = flags.split(' ').filter((word) => word !== 'agent')
     expect(words).not.to.deep.equal([])
     for (const word of words) expect(read('docs/from-upstream.md')).to.include(`\`${word}\``)
+  })
+
+  it('have an example of each kind that its schema and its rules take', () => {
+    const examples = policiesIn('docs/reference/fields.md').map((text) => parse(text) as { kind: string })
+    expect(examples.map(({ kind }) => kind)).to.deep.equal(kinds.map(({ kind }) => kind))
+    for (const example of examples) {
+      const { schema, kind } = kinds.find((one) => one.kind === example.kind)!
+      const errors = kind.endsWith('Policy') ? validatePolicy(example) : validateSchema(schema, example)
+      expect(errors.map(formatFieldError), kind).to.deep.equal([])
+    }
   })
 
   it('have commands that work on the first policy, a model, and a log', async () => {

@@ -35,7 +35,8 @@ const kubectls = ['for', 'field-selector', 'server-side', 'previous', 'type', 'v
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 /** Without the commands that are other programs'. */
-const ours = (file: string): string => read(file).replace(/^ {4,}(kubectl|helm|docker) .*$|`npm run [^`]*`/gm, '')
+const ours = (file: string): string =>
+  read(file).replace(/^ {4,}(kubectl|helm|docker) (?:.*\\\n)*.*$|`npm run [^`]*`/gm, '')
 const sources = (): string[] =>
   ['src', 'actors'].flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })

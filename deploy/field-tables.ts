@@ -1,0 +1,206 @@
+import { kinds } from '../src/api/crds.ts'
+import type { FieldErrorCode } from '../src/api/field-error.ts'
+import { type Rule, rules } from '../src/api/rules.ts'
+import type { SchemaNode } from '../src/api/schema/node.ts'
+import { listWords } from '../src/api/vocabulary.ts'
+import { markdownTable } from '../src/base/markdown.ts'
+
+// The tables of docs/reference/fields.md: every field of a kind, and every rule about several fields.
+
+/** A field at its place: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map. */
+interface Field {
+  path: string
+  node: SchemaNode
+  required: boolean
+  /** The place of the same object, whose fields have rows already. */
+  sameAs?: string
+}
+
+/** These are Kubernetes' own. */
+const isKubernetes = (path: string): boolean => ['apiVersion', 'kind', 'metadata'].includes(path)
+
+const shapeOf = ({ description: _, rulesAt: __, ...shape }: SchemaNode): string => JSON.stringify(shape)
+
+/** @param seen the kind and place of each object by its shape; it grows */
+function fieldsOf(node: SchemaNode, path: string, seen: Map<string, string>, kind = ''): Field[] {
+  const { properties = {}, required = [], items, additionalProperties } = node
+  const inner: [name: string, node: SchemaNode][] = [
+    ...Object.entries(properties),
+    ...(items === undefined ? [] : [['[]', items] as [string, SchemaNode]]),
+    ...(additionalProperties ? [['{}', additionalProperties] as [string, SchemaNode]] : []),
+  ]
+  return inner.flatMap(([name, field]): Field[] => {
+    const isElement = name === '[]' || name === '{}'
+    const at = path === '' || isElement ? `${path}${name}` : `${path}.${name}`
+    if (isKubernetes(at)) return []
+    const isObject = Object.keys(field.properties ?? {}).length > 1
+    const sameAs = isObject ? seen.get(shapeOf(field)) : undefined
+    const row: Field = { path: at, node: field, required: required.includes(name), ...(sameAs && { sameAs }) }
+    if (sameAs !== undefined) return [row]
+    if (isObject) seen.set(shapeOf(field), `${kind} \`${at}\``)
+    return [row, ...fieldsOf(field, at, seen, kind)]
+  })
+}
+
+const plural: Record<string, string> = {
+  string: 'texts',
+  integer: 'numbers',
+  object: 'objects',
+  boolean: 'true or false',
+}
+
+function typeOf({ type, quantity, anything, items, additionalProperties, enum: values, words }: SchemaNode): string {
+  if (quantity) return 'quantity'
+  if (anything) return 'any value'
+  if (values !== undefined || words !== undefined) return 'word'
+  if (items !== undefined) return `list of ${plural[items.type ?? ''] ?? 'values'}`
+  if (additionalProperties) return `map of ${plural[additionalProperties.type ?? ''] ?? 'values'}`
+  return { string: 'text', integer: 'integer', boolean: 'true or false', object: 'object' }[type as string] ?? ''
+}
+
+const range = (least: number | undefined, most: number | undefined, unit: string): string[] => {
+  const number = (value: number): string => value.toLocaleString('en')
+  if (least !== undefined && most !== undefined) return [`${number(least)} to ${number(most)}${unit}`]
+  if (most !== undefined) return [`at most ${number(most)}${unit}`]
+  return least === undefined ? [] : [`at least ${number(least)}${unit}`]
+}
+
+/** Words that a row can hold; more are in `kubectl explain`. */
+const shownWords = 12
+
+function boundsOf(node: SchemaNode): string {
+  const { enum: values, words, form, pattern, check, keys, format } = node
+  const listed =
+    words === undefined ? values?.map((value) => `\`${value}\``).join(', ') : `${listWords(words)}, in any case`
+  const isLong = words !== undefined && Object.keys(words).length > shownWords
+  return [
+    ...(listed === undefined ? [] : [isLong ? 'the names that the meaning says, in any case' : listed]),
+    ...range(node.minimum, node.maximum, ''),
+    ...range(node.minLength || undefined, node.maxLength, ' characters'),
+    ...range(undefined, node.maxBytes, ' bytes'),
+    ...range(node.minItems, node.maxItems, ' elements'),
+    ...range(undefined, node.maxProperties, ' entries'),
+    ...(form === undefined ? [] : [form]),
+    ...(pattern !== undefined && form === undefined && check === undefined ? [`matches \`${pattern}\``] : []),
+    ...(check === undefined ? [] : [checks[check]]),
+    ...(keys === undefined ? [] : [`keys: ${keys.form}`]),
+    ...(format === 'date-time' ? ['RFC 3339'] : []),
+    ...(node.listType === 'set' ? ['no element twice'] : []),
+  ].join('; ')
+}
+
+const checks: Record<NonNullable<SchemaNode['check']>, string> = {
+  enforcers: 'AppArmor, BPF, Seccomp, NetworkProxy, one or several, in any case',
+  ip: 'an IPv4 or IPv6 address',
+  'ip-or-entity': 'an IPv4 or IPv6 address, or a word that the meaning names',
+  cidr: 'a CIDR block',
+  program: 'an absolute path without patterns',
+}
+
+/** Which enforcers carry a field of a policy, by the longest beginning of its path. */
+const carriers: [path: string, enforcers: string][] = [
+  ['spec.target', ''],
+  ['spec.updateExistingWorkloads', ''],
+  ['spec.policy.enforcer', ''],
+  ['spec.policy.mode', ''],
+  ['spec.policy.modelingOptions', 'AppArmor, BPF, Seccomp'],
+  ['spec.policy.networkProxyConfig', 'none yet (NetworkProxy)'],
+  ['spec.policy.enhanceProtect', 'AppArmor, BPF, Seccomp'],
+  ['spec.policy.enhanceProtect.hardeningRules', 'by rule'],
+  ['spec.policy.enhanceProtect.attackProtectionRules', 'by rule'],
+  ['spec.policy.enhanceProtect.attackProtectionRules[].targets', 'AppArmor'],
+  ['spec.policy.enhanceProtect.vulMitigationRules', 'by rule'],
+  ['spec.policy.enhanceProtect.appArmorRawRules', 'AppArmor'],
+  ['spec.policy.enhanceProtect.bpfRawRules', 'BPF'],
+  ['spec.policy.enhanceProtect.syscallRawRules', 'Seccomp'],
+  ['spec.policy.enhanceProtect.networkProxyRawRules', 'none yet (NetworkProxy)'],
+  ['spec.policy.enhanceProtect.protectAncestors', 'AppArmor, BPF'],
+  ['spec.policy.defenseInDepth', 'AppArmor, BPF, Seccomp'],
+  ['spec.policy.defenseInDepth.appArmor', 'AppArmor'],
+  ['spec.policy.defenseInDepth.seccomp', 'Seccomp'],
+  ['spec.policy.defenseInDepth.bpf', 'BPF'],
+  ['spec.policy.defenseInDepth.networkProxy', 'none yet (NetworkProxy)'],
+]
+
+function carriersOf(path: string): string {
+  const isAt = (start: string): boolean =>
+    path === start || path.startsWith(`${start}.`) || path.startsWith(`${start}[`)
+  const found = carriers.filter(([start]) => isAt(start)).sort(([one], [other]) => other.length - one.length)
+  return found[0]?.[1] ?? ''
+}
+
+/** A rule, with the field that it blames. */
+interface PlacedRule {
+  at: string
+  rule: Rule
+}
+
+function rulesOf(root: SchemaNode): PlacedRule[] {
+  const at = (path: string, node: SchemaNode): PlacedRule[] =>
+    (node.rulesAt === undefined ? [] : rules[node.rulesAt]).map((rule) => ({
+      at: [path, rule.field].filter((part) => part !== undefined && part !== '').join('.'),
+      rule,
+    }))
+  const fields = fieldsOf(root, '', new Map()).filter(({ sameAs }) => sameAs === undefined)
+  return [...at('', root), ...fields.flatMap(({ path, node }) => at(path, node))]
+}
+
+function changeOf(path: string, all: readonly PlacedRule[]): string {
+  if (path.startsWith('status')) return 'managers write it'
+  const changes = all.filter(({ at, rule }) => rule.change && (path === at || path.startsWith(`${at}.`)))
+  if (changes.length === 0) return 'yes'
+  return changes.some(({ rule }) => rule.message.startsWith('the target')) ? 'no' : 'within limits'
+}
+
+/** Codes of mistakes in one field, as `validateSchema` finds them, without the wrong type, which any field may have. */
+function codesOf({ node, required, path }: Field, all: readonly PlacedRule[]): FieldErrorCode[] {
+  const { code = 'NOT_ALLOWED', check } = node
+  const isRanged = [node.enum, node.words, node.pattern, node.minimum, node.maximum].some((one) => one !== undefined)
+  const isLimited = [node.maxLength, node.maxBytes, node.maxItems, node.maxProperties].some((one) => one !== undefined)
+  const isFilled = [node.minLength, node.minItems].some((one) => (one ?? 0) > 0)
+  const found: FieldErrorCode[] = [
+    ...(required ? (['REQUIRED'] as const) : []),
+    ...(isRanged || isFilled || check !== undefined || node.quantity ? [code] : []),
+    ...(isLimited ? (['TOO_LONG'] as const) : []),
+    ...(node.listType === 'set' ? (['CONFLICT'] as const) : []),
+    ...all.filter(({ at }) => at === path).map(({ rule }) => rule.code),
+  ]
+  return [...new Set(found)]
+}
+
+const kindOf = (name: string) => kinds.find(({ kind }) => kind === name)!
+
+/** Every field of a kind. @param shared places of objects that other tables have */
+export function fieldTable(name: string, shared: Map<string, string>): string {
+  const { schema } = kindOf(name)
+  const all = rulesOf(schema)
+  const isPolicy = name === 'VarmorPolicy'
+  const rows = fieldsOf(schema, '', shared, name).map((field) => {
+    const { path, node, required, sameAs } = field
+    const about = sameAs === undefined ? (node.description ?? '') : `${node.description ?? ''} Fields as in ${sameAs}.`
+    return [
+      `\`${path}\``,
+      typeOf(node),
+      boundsOf(node),
+      node.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(node.default)}\``,
+      ...(isPolicy ? [carriersOf(path), changeOf(path, all)] : []),
+      codesOf(field, all)
+        .map((code) => `\`${code}\``)
+        .join(', '),
+      about,
+    ]
+  })
+  const ofPolicy = isPolicy ? ['enforcers', 'may change'] : []
+  return markdownTable(['field', 'type', 'bounds', 'default', ...ofPolicy, 'errors', 'meaning'], rows)
+}
+
+/** Every rule about several fields of a policy, or about a change of one: its message names the remedy. */
+export function fieldRuleTable(): string {
+  const rows = rulesOf(kindOf('VarmorPolicy').schema).map(({ at, rule }) => [
+    at === '' ? 'the object' : `\`${at}\``,
+    rule.change ? 'a change' : 'the value',
+    `\`${rule.code}\``,
+    rule.message,
+  ])
+  return markdownTable(['field', 'about', 'error', 'what is wrong, and what to do'], rows)
+}
