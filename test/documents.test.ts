@@ -83,6 +83,18 @@ describe('the documents', () => {
     expect(unknown).to.deep.equal([])
   })
 
+  it('have pictures that Mermaid can draw', async () => {
+    // Without a browser only what cleans labels is missing, which the grammar does not need.
+    const { default: cleaner } = await import('dompurify')
+    Object.assign(cleaner, { addHook: () => undefined, sanitize: (text: string) => text })
+    const { default: mermaid } = await import('mermaid')
+    const pictures = documents.flatMap((file) =>
+      Array.from(read(file).matchAll(/^```mermaid\n([\s\S]*?)^```/gm), ([, text = '']) => ({ file, text })),
+    )
+    expect(new Set(pictures.map(({ file }) => file)).size).to.be.at.least(4)
+    for (const { file, text } of pictures) expect(await mermaid.parse(text), file).to.include.keys('diagramType')
+  })
+
   it('are short where everyone begins', () => {
     const lines = (file: string): number => read(file).split('\n').length - 1
     expect(lines('README.md')).to.be.at.most(120)
