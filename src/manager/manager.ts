@@ -59,7 +59,7 @@ import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
 import { eventsTo, lostEventsTo } from './policy-events.ts'
 import { BottleneckRestartLimiter } from './restart-limiter.ts'
-import { roomsFor } from './rooms.ts'
+import { type Rooms, roomsFor } from './rooms.ts'
 import { Servers } from './servers.ts'
 import { forgetUninstall } from './uninstall.ts'
 
@@ -76,6 +76,9 @@ export class Manager {
   readonly #client: ApiClient
   readonly #limiter: PriorityLimiter
   readonly #view: ClusterView
+  readonly #rooms: Rooms
+  /** What a leader looks for in the cluster, by the plural of its kind. */
+  readonly #addressed = new Map<string, { outlines: number }>()
   readonly #names: ProfileNames
   readonly #index: PolicyIndex
   readonly #leadership: Leadership
@@ -111,13 +114,14 @@ export class Manager {
       ...{ clock: systemClock, logger },
       work: () => this.#limiter.begun + this.#reviews,
     })
+    this.#rooms = roomsFor(listen.memory ?? process.constrainedMemory(), namespace)
     this.metrics = this.#managerMetrics()
     this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api })
     const client = this.#client
     this.#view = new ClusterView({
       client,
       observer: (plural) => watchObserver(logger, plural),
-      rooms: roomsFor(listen.memory ?? process.constrainedMemory(), namespace),
+      rooms: this.#rooms,
       ...(watches !== undefined && { timing: watches }),
     })
     this.#names = new ProfileNames(this.#view, namespace)
@@ -222,7 +226,7 @@ export class Manager {
           reports: this.#reportGate.depth.waiting,
           recordings: this.#recordingGate.depth.waiting,
         }),
-        outlines: () => this.#view.outlines,
+        outlines: () => this.#outlines,
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),
         limiter: this.#limiter,
@@ -272,6 +276,7 @@ export class Manager {
           client: this.#client,
           observer: (plural) => watchObserver(logger, plural),
           ...(watches !== undefined && { timing: watches }),
+          ...{ rooms: this.#rooms.addressed, running: this.#addressed },
         }),
       }),
       // A workload that gets no profile needs no restart for it.
@@ -326,6 +331,12 @@ export class Manager {
 
   get #egressControl(): EgressControl {
     return this.#options.policy?.egressControl ?? defaultPolicySettings.egressControl
+  }
+
+  /** Of all kinds that are kept, by plural. */
+  get #outlines(): Record<string, number> {
+    const addressed = Array.from(this.#addressed, ([plural, { outlines }]): [string, number] => [plural, outlines])
+    return { ...this.#view.outlines, ...Object.fromEntries(addressed) }
   }
 
   get #agentUser(): string {

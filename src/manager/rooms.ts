@@ -4,6 +4,8 @@ import type { ArmorProfileModel } from '../api/types.ts'
 import { mebibyte } from '../base/bytes.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { RoomOptions } from '../kube/room.ts'
+import { type Addressed, outlineOfAddressed } from './egress/addressed.ts'
+import type { Kind } from './egress/watched-kinds.ts'
 
 /** The chart's memory limit of a manager. A manager without a limit counts as having at least twice as much. */
 const USUAL = 512 * mebibyte
@@ -18,6 +20,9 @@ const SHARES = {
   Deployment: { all: 48 * mebibyte, namespaces: 8, objects: 24_000 },
   StatefulSet: { all: 16 * mebibyte, namespaces: 4, objects: 8_000 },
   DaemonSet: { all: 16 * mebibyte, namespaces: 4, objects: 8_000 },
+  pods: { all: 96 * mebibyte, namespaces: 2, objects: 100_000 },
+  services: { all: 32 * mebibyte, namespaces: 2, objects: 32_000 },
+  slices: { all: 64 * mebibyte, namespaces: 2, objects: 64_000 },
 }
 /** A namespace may have the fourth part of the objects: what is kept beside each object does not count in bytes. */
 const OBJECTS_NAMESPACES = 4
@@ -26,6 +31,8 @@ export interface Rooms {
   policies: RoomOptions<AnyPolicy & KubeObject>
   models: RoomOptions<ArmorProfileModel & KubeObject>
   workloads(kind: WorkloadKind): RoomOptions<Workload & KubeObject>
+  /** For what the leader looks for in the cluster, for egress rules. */
+  addressed: Record<Kind, RoomOptions<Addressed>>
 }
 
 /**
@@ -47,6 +54,11 @@ export function roomsFor(memory: number, exempt?: string): Rooms {
     policies: { ...room('policies', 'VarmorPolicies'), outline: outlineOfPolicy },
     models: { ...room('models', 'ArmorProfileModels'), outline: outlineOfModel },
     workloads: (kind) => ({ ...room(kind, `${kind}s`), outline: outlineOfWorkload }),
+    addressed: {
+      pods: { ...room('pods', 'Pods'), outline: outlineOfAddressed },
+      services: { ...room('services', 'Services'), outline: outlineOfAddressed },
+      slices: { ...room('slices', 'EndpointSlices'), outline: outlineOfAddressed },
+    },
   }
 }
 

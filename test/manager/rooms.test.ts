@@ -6,7 +6,9 @@ import { heapBytes } from '../../src/base/heap-bytes.ts'
 import { whyOutlined } from '../../src/base/left-out.ts'
 import type { ApiClient } from '../../src/kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import { Room } from '../../src/kube/room.ts'
 import { ClusterView } from '../../src/manager/cluster-view.ts'
+import { type Addressed, Slimmer } from '../../src/manager/egress/addressed.ts'
 import { foundModel } from '../../src/manager/models/found-model.ts'
 import { roomsFor } from '../../src/manager/rooms.ts'
 import { ManualClock } from '../kube/harness.ts'
@@ -112,6 +114,39 @@ describe('what managers keep of tenants', () => {
     expect(['hostile', 'quiet'].map((namespace) => view.policies.takesMore(namespace))).to.deep.equal([false, true])
     await view.stop()
   })
+
+  const extents = [
+    ['Pods', 'pods', 10 * 1_024],
+    ['Services', 'services', 1_000_000],
+    ['EndpointSlices', 'slices', 1_000_000],
+  ] as const
+  for (const [what, kind, length] of extents)
+    it(`is bounded for ${what} with labels of ${length} bytes, whose addresses count as left out`, () => {
+      const { [kind]: options } = roomsFor(512 * mebibyte, 'varmor').addressed
+      const room = new Room(options)
+      const slim = new Slimmer()
+      const make = { pods: slim.pod, services: slim.service, slices: slim.slice }[kind]
+      const made = (name: string, namespace: string, labels: Record<string, string>) =>
+        make({
+          metadata: { name, namespace, uid: name, resourceVersion: '1', labels },
+          status: { podIPs: [{ ip: '10.0.0.1' }] },
+          spec: { clusterIPs: ['10.0.0.1'] },
+          endpoints: [{ addresses: ['10.0.0.1'] }],
+        } as unknown as Addressed)
+      const count = Math.round((3 * options.ofNamespace) / length)
+      const mark = { 'kubernetes.io/service-name': 'web' }
+      const labels = { ...wide(length), ...mark }
+      const kept = names('o', count).flatMap((name) => room.fit(made(name, 'hostile', labels)) ?? [])
+      const quiet = room.fit(made('web', 'quiet', { app: 'web' }))!
+      expect(quiet.groups.flatMap(({ addresses }) => addresses)).to.deep.equal(['10.0.0.1'])
+      const outlines = kept.filter((one) => whyOutlined(one) !== undefined)
+      expect(outlines.length).to.be.within(count / 3, count - 1)
+      for (const one of outlines) {
+        expect([one.groups, one.beyond, one.metadata?.labels]).to.deep.equal([[], 1, mark])
+        expect(heapBytes(one)).to.be.below(1_200)
+      }
+      expect(room.bytes).to.be.at.most(options.ofNamespace)
+    }).timeout(60_000)
 
   it('grows with the memory that managers are given, and is there where nobody says how much', () => {
     const all = (memory: number) => roomsFor(memory).policies.all

@@ -119,6 +119,24 @@ export class Slimmer {
   }
 }
 
+/** Characters of JSON of the labels that an outline keeps. */
+const SHORT_LABELS = 1_024
+
+/** The addresses of an outline are counted as left out. Its labels say which targets that concerns, where they are short. */
+export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: Addressed): Addressed {
+  const { name, namespace, uid, resourceVersion, labels = {} } = metadata ?? {}
+  const service = labels[serviceLabel]
+  const isShort = JSON.stringify(labels).length <= SHORT_LABELS
+  const kept = isShort ? labels : service === undefined ? {} : { [serviceLabel]: service }
+  const omitted = groups.reduce((sum, { addresses }) => sum + addresses.length, beyond)
+  return {
+    ...(kind !== undefined && { kind }),
+    metadata: { name, namespace, uid, resourceVersion, labels: kept } as ObjectMeta,
+    ...{ groups: [], mark },
+    ...(omitted > 0 && { beyond: omitted }),
+  }
+}
+
 const mostKnownLabels = 20_000
 const LONGEST_SHARED = 2_048
 const MARKS = 2 ** 52

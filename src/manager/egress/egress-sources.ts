@@ -2,34 +2,53 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { ResourceRef } from '../../kube/objects.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../../kube/reflector.ts'
 import type { ReflectorObserver } from '../../kube/reflector-observer.ts'
+import type { RoomOptions } from '../../kube/room.ts'
+import { roomsFor } from '../rooms.ts'
 import { type Addressed, alivePods, endpointSlices, pods, Slimmer, services } from './addressed.ts'
 import type { EgressSources } from './egress-directory.ts'
+import type { Kind } from './watched-kinds.ts'
 
 export interface EgressSourcesOptions {
   /** Its clock is also the reflectors' clock. */
   client: ApiClient
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
+  /** Default: those of a manager without a limit. */
+  rooms?: Record<Kind, RoomOptions<Addressed>>
+  /** Gets the reflectors that run, by the plural of their kind. */
+  running?: Map<string, { outlines: number }>
 }
 
 /** Reflectors of a cluster's Pods, Services and EndpointSlices that keep only addresses and labels. */
-export function egressSources({ client, observer, timing = {} }: EgressSourcesOptions): EgressSources {
+export function egressSources(options: EgressSourcesOptions): EgressSources {
+  const { client, observer, timing = {}, rooms = roomsFor(0).addressed, running } = options
   const slim = new Slimmer(client.caller.random)
   const reflect = (
     ref: ResourceRef<Addressed>,
     transform: (object: Addressed) => Addressed,
+    room: RoomOptions<Addressed>,
     fieldSelector?: string,
-  ): Reflector<Addressed> =>
-    new Reflector({
+  ): Reflector<Addressed> => {
+    const given = observer?.(ref.plural) ?? {}
+    const reflector: Reflector<Addressed> = new Reflector({
       source: clientSource(client, ref, fieldSelector === undefined ? {} : { fieldSelector }),
       clock: client.caller.clock,
       random: client.caller.random,
-      ...{ transform, timing },
-      ...(observer !== undefined && { observer: observer(ref.plural) }),
+      ...{ transform, timing, room },
+      observer: {
+        ...given,
+        state(now, before) {
+          if (now === 'stopped' && running?.get(ref.plural) === reflector) running.delete(ref.plural)
+          given.state?.(now, before)
+        },
+      },
     })
+    running?.set(ref.plural, reflector)
+    return reflector
+  }
   return {
-    pods: () => reflect(pods, slim.pod, alivePods),
-    services: () => reflect(services, slim.service),
-    slices: () => reflect(endpointSlices, slim.slice),
+    pods: () => reflect(pods, slim.pod, rooms.pods, alivePods),
+    services: () => reflect(services, slim.service, rooms.services),
+    slices: () => reflect(endpointSlices, slim.slice, rooms.slices),
   }
 }
