@@ -10,6 +10,7 @@ const FORGET_AFTER = 5 * MINUTE
 
 interface Turn {
   cancelled: boolean
+  granted: () => void
   /** Ends the job that holds the turn. */
   end: () => void
 }
@@ -32,6 +33,8 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   /** Not bottleneck's own group, which drops limiters in use. */
   readonly #namespaces = new Map<string, { limiter: Bottleneck; forget: NodeJS.Timeout }>()
   readonly #turns = new Map<string, Turn>()
+  /** Turns that wait, withdrawn ones among them, by caller and namespace. */
+  readonly #waiting = new Map<string, Turn>()
 
   /**
    * @param forgetAfter milliseconds
@@ -49,6 +52,11 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   /** Number of namespaces with state. */
   get namespaces(): number {
     return this.#namespaces.size
+  }
+
+  /** Turns that wait, withdrawn ones among them. */
+  get waiting(): number {
+    return this.#waiting.size
   }
 
   ask(caller: string, namespace: string, granted: () => void): void {
@@ -97,13 +105,23 @@ export class BottleneckRestartLimiter implements RestartLimiter {
 
   #schedule(caller: string, namespace: string, granted: () => void): void {
     this.done(caller)
-    const turn: Turn = { cancelled: false, end: () => undefined }
+    const key = `${caller} ${namespace}`
+    const waiting = this.#waiting.get(key)
+    if (waiting !== undefined) {
+      // A job of a queue cannot be taken back: one that asks and withdraws again and again would fill it.
+      Object.assign(waiting, { cancelled: false, granted })
+      this.#turns.set(caller, waiting)
+      return
+    }
+    const turn: Turn = { cancelled: false, granted, end: () => undefined }
     this.#turns.set(caller, turn)
+    this.#waiting.set(key, turn)
     const job = (): Promise<void> =>
       new Promise((resolve) => {
+        this.#waiting.delete(key)
         if (turn.cancelled) return resolve()
         turn.end = resolve
-        granted()
+        turn.granted()
       })
     // A job does not fail; only close() drops it, and then no caller waits.
     this.#limiterOf(namespace)

@@ -85,6 +85,24 @@ describe('the limiter of restarts', () => {
     expect(granted).to.equal(0)
   })
 
+  it('has one turn wait for one that asks and withdraws without end, in its first place', async () => {
+    const granted: string[] = []
+    const held = ['x', 'y']
+    for (const name of held) limiter.ask(name, 'ns', () => void granted.push(name))
+    while (granted.length < 2) await pause(1)
+    for (let i = 0; i < 1_000; i++) {
+      limiter.ask('restless', 'ns', () => void granted.push(`restless ${i}`))
+      if (i === 0) limiter.ask('other', 'ns', () => void granted.push('other'))
+      limiter.done('restless')
+    }
+    limiter.ask('restless', 'ns', () => void granted.push('restless at last'))
+    expect(limiter.waiting).to.equal(2)
+    for (const name of held) limiter.done(name)
+    while (granted.length < 4) await pause(1)
+    expect(granted.slice(2)).to.deep.equal(['restless at last', 'other'])
+    expect(limiter.waiting).to.equal(0)
+  })
+
   it('forgets a namespace when nothing of it runs or waits, and not before', async () => {
     const short = new BottleneckRestartLimiter(limits, 10)
     const granted: string[] = []
