@@ -1,6 +1,6 @@
 import type { ModelAnswer, ModelReport } from '../src/api/model-report.ts'
 import { recordingOf } from '../src/api/recording.ts'
-import type { ArmorProfile, ArmorProfileModel } from '../src/api/types.ts'
+import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
 import type { BuiltProfile, ModelPorts } from './model/ports.ts'
 import { byOthers, ofManager, type Whose, whose } from './model/recorded-for.ts'
@@ -8,6 +8,7 @@ import type { ModelState } from './model/state.ts'
 import { isWhole, leftOutOf, type Part, storedDigests } from './model/status.ts'
 import { writeModel, writeThatItStays } from './model/write.ts'
 import { Collector } from './modeller/collector.ts'
+import { NodeRoom } from './modeller/node-room.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
 
@@ -28,13 +29,14 @@ type Message = ModelMessage | WriteDue | Built
  * their recordings, and the actor asks for each missing piece and merges it. A piece is complete by itself and may come
  * twice. State is a cache: a new manager reads the stored model, and nodes keep what they sent.
  */
-export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
+export const model = (ports: ModelPorts, rooms = new NodeRoom()): Behaviour<ModelState, Message> => ({
   start: (context) => {
+    rooms.end(context.key)
     context.after('write', 0, { type: 'write-due' })
     return nothing()
   },
   async receive(before, message, context) {
-    const state = await following(ports, before, context)
+    const state = await following(ports, rooms, before, context)
     switch (message.type) {
       case 'report': {
         const next = take(ports, state, message.report, context)
@@ -57,6 +59,7 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
         return assertNever(message)
     }
   },
+  stop: ({ release }) => release(),
 })
 
 export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Message> => ({
@@ -66,6 +69,10 @@ export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Messag
   // Agents offer stored recordings every five minutes; while the actor stays active, it need not ask again for pieces
   // that it has merged.
   idleAfter: 900_000,
+  passivate: ({ release }) => {
+    release()
+    return undefined
+  },
 })
 
 type Context = ActorContext<Message>
@@ -75,6 +82,7 @@ const nothing = (): ModelState => ({
   over: undefined,
   parts: new Map(),
   merged: new Collector(),
+  release: () => undefined,
   stored: new Map(),
   dirty: false,
   written: false,
@@ -96,18 +104,23 @@ function overProfile({ profile: of }: ModelPorts, key: string): ArmorProfile | u
 }
 
 /** Starts again for another ArmorProfile, with the model that the API server has. */
-async function following(ports: ModelPorts, state: ModelState, context: Context): Promise<ModelState> {
+async function following(ports: ModelPorts, rooms: NodeRoom, state: ModelState, context: Context): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
   const recording = profile === undefined ? '' : (recordingOf(profile)?.id ?? '')
   if (recording === state.recording) return state
+  state.release()
   if (profile === undefined) return nothing()
   try {
     const found = await ports.api.readModel(profile.metadata.namespace ?? '', profile.metadata.name)
+    const merged = new Collector(rooms.begin(context.key))
+    const add = (data: DynamicResult): void => rooms.restoring(() => merged.add(data))
     return {
       ...nothing(),
+      merged,
+      release: () => rooms.end(context.key),
       recording,
       over: context.now(),
-      ...(found !== undefined && (await known(ports, found, recording))),
+      ...(found !== undefined && (await known(ports, found, recording, add))),
     }
   } catch (error) {
     if (!(error instanceof PortError)) throw error
@@ -120,7 +133,12 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
  * Restores the model of an earlier manager for the same ArmorProfile. An earlier recording or an imported model is
  * replaced.
  */
-async function known(ports: ModelPorts, found: ArmorProfileModel, recording: string): Promise<Partial<ModelState>> {
+async function known(
+  ports: ModelPorts,
+  found: ArmorProfileModel,
+  recording: string,
+  add: (data: DynamicResult) => void,
+): Promise<Partial<ModelState>> {
   const of = whose(found, recording)
   if (of === 'other') return {}
   if (of === 'changed' || of === 'imported') return { written: true, stays: true, look: true }
@@ -131,9 +149,8 @@ async function known(ports: ModelPorts, found: ArmorProfileModel, recording: str
   // The file is on another manager. Nodes have all its content, so ask them again.
   const seen = found.metadata.resourceVersion
   if (local && data === undefined) return { lost: stored, written: true, seen }
-  const merged = new Collector()
-  merged.add(data ?? {})
-  return { merged, stored, written: true, seen, leftOutBefore: leftOutOf(found.status) }
+  add(data ?? {})
+  return { stored, written: true, seen, leftOutBefore: leftOutOf(found.status) }
 }
 
 /**

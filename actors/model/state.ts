@@ -9,6 +9,8 @@ export interface ModelState {
   over: number | undefined
   parts: Map<string, Part>
   merged: Collector
+  /** Gives back the memory of `merged`. */
+  release: () => void
   /** An earlier manager's work: the digest of each node's part that is in the model. */
   stored: ReadonlyMap<string, string>
   /** Parts have arrived that the stored model lacks. */

@@ -2,8 +2,8 @@ import { mebibyte } from '../../src/base/bytes.ts'
 import type { Room } from '../../src/model/behaviour/room.ts'
 
 /**
- * Limit for all recordings of a node. An idle agent, this, and the memory for one save fit into the chart's memory
- * limit.
+ * Limit for all recordings of a node, and for all models that a manager merges. An idle agent, this, and the memory for
+ * one save fit into the chart's memory limit.
  */
 const ALL = 48 * mebibyte
 /** Bytes that a recording gets even when others are large; a real service takes about 100 KiB. */
