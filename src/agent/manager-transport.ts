@@ -6,6 +6,7 @@ import type { ModelReply } from '../../actors/modeller/ports.ts'
 import { REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
 import { MODEL_DATA_PATH, readModelAnswer } from '../api/model-report.ts'
 import { isBug } from '../base/bug.ts'
+import { authoritiesIn } from '../http/file-credentials.ts'
 import { linkedController } from '../kube/abort.ts'
 import type { SendModel } from './modeller/courier.ts'
 import type { SendReport } from './reporter.ts'
@@ -28,6 +29,8 @@ export interface ManagerTransportOptions {
 }
 
 const longestAnswer = 64 * 1024
+/** Seconds: an agent that waits longer would not be missed any more. */
+const longestRetryAfter = 3_600
 
 /** A request; without a signal, the deadline alone ends it. */
 interface Post {
@@ -81,6 +84,7 @@ export class ManagerTransport {
   async #post<Answer>({ url, body, signal }: Post, read: (body: string) => Answer): Promise<ReplyWith<Answer>> {
     const { tokenFile, deadline = 20_000 } = this.#options
     const token = (await readFile(tokenFile, 'utf8')).trim()
+    if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`${tokenFile} holds no token; it has to be one line of ASCII`)
     const dispatcher = await this.#connected()
     const limit = AbortSignal.timeout(deadline)
     const { controller, release } = linkedController(signal ?? limit, limit)
@@ -105,7 +109,10 @@ export class ManagerTransport {
     // Without a certificate Node.js would trust the public ones.
     if (!ca.includes('-----BEGIN CERTIFICATE-----'))
       throw new Error(`${isFile ? authority : 'what the managers publish'} holds no certificate yet`)
-    if (ca !== this.#ca) await this.#disconnect()
+    if (ca !== this.#ca) {
+      authoritiesIn(ca, isFile ? authority : 'what the managers publish')
+      await this.#disconnect()
+    }
     this.#ca = ca
     this.#agent ??= new Agent({
       connections: 1,
@@ -131,7 +138,8 @@ function replyOf<Answer>(
 ): ReplyWith<Answer> {
   if (status === 200) return { kind: 'answer', answer: read(text) }
   const seconds = Number(retryAfter)
-  return { kind: 'refused', status, message: text.slice(0, 1000), ...(seconds > 0 && { retryAfter: seconds }) }
+  const after = seconds > 0 && { retryAfter: Math.min(seconds, longestRetryAfter) }
+  return { kind: 'refused', status, message: text.slice(0, 1000), ...after }
 }
 
 async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {

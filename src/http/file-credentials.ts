@@ -127,16 +127,24 @@ async function read({ cert, key }: CredentialFiles): Promise<ServingCredentials>
 
 const blocks = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
 
-/** Without any, Node.js would accept clients of public authorities. */
 async function readAuthorities(file: string): Promise<{ clientCa: string }> {
-  const certificates = (await readText(file)).match(blocks) ?? []
-  if (certificates.length === 0) throw new Error(`${file} holds no certificate of an authority; it has to be PEM`)
+  return { clientCa: authoritiesIn(await readText(file), file) }
+}
+
+/**
+ * The certificates of a PEM. Without any, Node.js would believe the public authorities; one that cannot be read it leaves out.
+ * @param where it comes from
+ * @throws an Error that names `where`
+ */
+export function authoritiesIn(pem: string, where: string): string {
+  const certificates = pem.match(blocks) ?? []
+  if (certificates.length === 0) throw new Error(`${where} holds no certificate of an authority; it has to be PEM`)
   try {
     for (const one of certificates) new X509Certificate(one)
   } catch (cause) {
-    throw new Error(`${file} holds a certificate that cannot be read: ${(cause as Error).message}`, { cause })
+    throw new Error(`${where} holds a certificate that cannot be read: ${(cause as Error).message}`, { cause })
   }
-  return { clientCa: certificates.join('\n') }
+  return certificates.join('\n')
 }
 
 async function readText(path: string): Promise<string> {

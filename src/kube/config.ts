@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { parse } from 'yaml'
 
 export interface ConfigOptions {
@@ -54,8 +56,9 @@ function loadFiles(config: KubeConfig, files: string[]): void {
   for (const file of files) {
     const one = new KubeConfig()
     try {
+      const document = checkedDocument(readFileSync(file, 'utf8'))
       one.loadFromFile(file)
-      takeWhatIsLeftOut(one, file)
+      takeWhatIsLeftOut(one, file, document)
       // As in kubectl, the first of two equal names counts.
       for (const cluster of one.clusters) if (!config.getCluster(cluster.name)) config.addCluster(cluster)
       for (const user of one.users) if (!config.getUser(user.name)) config.addUser(user)
@@ -67,20 +70,39 @@ function loadFiles(config: KubeConfig, files: string[]): void {
   }
 }
 
-interface RawUser {
-  tokenFile?: string
-  'as-groups'?: unknown[]
-  'as-uid'?: string
-  'as-user-extra'?: object
+const text = Type.String()
+const user = Type.Object({
+  token: Type.Optional(text),
+  tokenFile: Type.Optional(text),
+  'as-groups': Type.Optional(Type.Array(Type.Unknown())),
+  'as-uid': Type.Optional(text),
+  'as-user-extra': Type.Optional(Type.Object({})),
+})
+const cluster = Type.Object({ server: text, 'certificate-authority-data': Type.Optional(text) })
+const context = Type.Object({ cluster: text, user: text, namespace: Type.Optional(text) })
+const kubeconfig = Type.Object({
+  clusters: Type.Optional(Type.Array(Type.Object({ name: text, cluster }))),
+  contexts: Type.Optional(Type.Array(Type.Object({ name: text, context }))),
+  users: Type.Optional(Type.Array(Type.Object({ name: text, user: Type.Optional(user) }))),
+  'current-context': Type.Optional(text),
+})
+
+/** What client-node would trip over, named by its path. */
+function checkedDocument(contents: string): Static<typeof kubeconfig> {
+  // kubectl writes null for what is empty.
+  const withoutNull = (_: unknown, value: unknown): unknown => value ?? undefined
+  const document: unknown = parse(contents, withoutNull, { logLevel: 'error' })
+  if (Value.Check(kubeconfig, document)) return document
+  const { path, message } = Value.Errors(kubeconfig, document).First()!
+  throw new Error(`${path === '' ? 'the file' : path.slice(1).replaceAll('/', '.')}: ${message.toLowerCase()}`)
 }
 
 /**
  * Fields that client-node ignores: it expects `token-file`, while the field is `tokenFile`, and it drops all
  * impersonation beyond the user. Acting with other rights than configured would be worse than failing.
  */
-function takeWhatIsLeftOut(config: KubeConfig, file: string): void {
-  const document = parse(readFileSync(file, 'utf8')) as { users?: { name: string; user?: RawUser }[] } | null
-  for (const { name, user: raw } of document?.users ?? []) {
+function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<typeof kubeconfig>): void {
+  for (const { name, user: raw } of document.users ?? []) {
     if (raw == null) continue
     if (raw['as-groups']?.length || raw['as-uid'] || raw['as-user-extra'])
       throw new Error(
@@ -103,6 +125,8 @@ function checkCurrent(config: KubeConfig): void {
   if (cluster === null) throw new ConfigError(`context ${name} names a cluster that is not in the configuration`)
   if (config.getCurrentUser() === null)
     throw new ConfigError(`context ${name} names a user that is not in the configuration`)
+  if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server))
+    throw new ConfigError(`cluster ${cluster.name}: its server ${JSON.stringify(cluster.server)} is no URL of https`)
   if (cluster.server.startsWith('http:')) checkPlain(config)
 }
 

@@ -134,7 +134,8 @@ export class Manager {
     })
     this.#restarts = new BottleneckRestartLimiter(restartLimits)
     this.#compilers = this.#placedCompilers()
-    this.#modelFiles = new ModelFolder(options.modelsFolder ?? join(tmpdir(), `varmor-models-${process.pid}`))
+    const modelsFolder = options.modelsFolder ?? join(tmpdir(), `varmor-models-${process.pid}`)
+    this.#modelFiles = new ModelFolder(modelsFolder, undefined, undefined, logger)
     this.#leadership = new Leadership({
       ...{ client, namespace, identity, logger, patience: PATIENCE },
       ...(election !== undefined && { timing: election }),

@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import type { webcrypto } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -14,8 +14,11 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { ManagerTransport } from '../../src/agent/manager-transport.ts'
 import type { AgentReport } from '../../src/api/agent-report.ts'
+import type { ModelReport } from '../../src/api/model-report.ts'
+import { hostileTexts } from '../fakes/hostile-json.ts'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const report: AgentReport = { node: 'n1', agent: 'a1', epoch: '', complete: true, profiles: [] }
@@ -98,6 +101,67 @@ describe('the way to the manager', () => {
   afterEach(async () => {
     await transport.close()
     rmSync(folder, { recursive: true })
+  })
+
+  it('takes an answer of a manager, or says that it is none, whatever it is', async () => {
+    const valid = { epoch: 'e', complete: false, intervalSeconds: 10, spacingSeconds: 1 }
+    const model = { state: 'wanted', next: 1, retrySeconds: 5 }
+    await fc.assert(
+      fc.asyncProperty(hostileTexts(valid), hostileTexts(model), async (text, ofModel) => {
+        answer(200, text)
+        const reply = await transport.send(url, report, never)
+        expect(reply.kind).to.be.oneOf(['answer', 'unreachable'])
+        if (reply.kind === 'answer') {
+          expect(reply.answer.epoch).to.be.a('string')
+          expect(reply.answer.intervalSeconds).to.be.within(0, 86_400)
+          expect(reply.answer.spacingSeconds ?? 0).to.be.within(0, 86_400)
+        }
+        answer(200, ofModel)
+        const other = await transport.sendModel(url, {} as ModelReport)
+        expect(other.kind).to.be.oneOf(['answer', 'unreachable'])
+        if (other.kind === 'answer') expect(other.answer.retrySeconds).to.be.within(1, 3_600)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('waits an hour at most, whatever a refusal asks for', async () => {
+    for (const [after, expected] of [
+      ['1e999', 3_600],
+      ['99999999', 3_600],
+      ['7', 7],
+      ['-1', undefined],
+      ['soon', undefined],
+    ] as const) {
+      answer(503, 'no', { 'retry-after': after })
+      const reply = await transport.send(url, report, never)
+      expect(reply.kind === 'refused' ? reply.retryAfter : reply).to.equal(expected)
+    }
+  })
+
+  it('names the file where a token, or a certificate, is none, and says nothing of what is in it', async () => {
+    const token = readFileSync(join(folder, 'token'), 'utf8')
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom('', ' \n', 'se cret', 'se\ncret', 'se\u0000cret', 'sécret'), async (text) => {
+        writeFileSync(join(folder, 'token'), text)
+        const reply = await transport.send(url, report, never)
+        expect(reply).to.include({ kind: 'unreachable' })
+        expect(JSON.stringify(reply)).to.contain(join(folder, 'token')).and.not.match(/cret/)
+      }),
+    )
+    writeFileSync(join(folder, 'token'), token)
+    const ca = readFileSync(join(folder, 'ca.crt'), 'utf8')
+    await fc.assert(
+      fc.asyncProperty(fc.nat(ca.length - 2), fc.string({ minLength: 1, maxLength: 20 }), async (at, more) => {
+        writeFileSync(join(folder, 'ca.crt'), ca.slice(0, at) + more + ca.slice(at + more.length))
+        answer(200, '{}')
+        const reply = await transport.send(url, report, never)
+        expect(reply.kind).to.equal('unreachable')
+      }),
+      { numRuns: 60 },
+    )
+    writeFileSync(join(folder, 'ca.crt'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+    expect(JSON.stringify(await transport.send(url, report, never))).to.contain(join(folder, 'ca.crt'))
   })
 
   it('carries the report and our token, and brings the answer', async () => {

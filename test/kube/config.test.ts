@@ -1,12 +1,14 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { stringify } from 'yaml'
-import { loadConfig } from '../../src/kube/config.ts'
+import fc from 'fast-check'
+import { parse, stringify } from 'yaml'
+import { ConfigError, loadConfig } from '../../src/kube/config.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
+import { hostileValues } from '../fakes/hostile-json.ts'
 import { failure, ManualClock, type Thing, target, testClient, thing, things } from './harness.ts'
 import { json, ScriptedServer, status } from './scripted-server.ts'
 
@@ -38,6 +40,42 @@ describe('kube config', () => {
     writeFileSync(path, stringify(document))
     return path
   }
+
+  it('is used, or a ConfigError that names the file, whatever is in it', () => {
+    const path = write('main', { token: 'secret' })
+    const valid = parse(readFileSync(path, 'utf8'))
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          hostileValues(valid).map((value) => stringify(value)),
+          fc.string(),
+        ),
+        (text) => {
+          // A directive of YAML that is unknown makes a warning of the process.
+          writeFileSync(path, text.replaceAll('%', '-'))
+          try {
+            expect(new KubeConnection(loadConfig({ kubeconfig: path, env: {} })).origin).to.match(/^https?:/)
+          } catch (error) {
+            expect(error, String(error)).to.be.instanceOf(ConfigError)
+            expect(String(error)).to.not.match(/of undefined|of null|is not a function|is not iterable/)
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  const wrong: [what: string, more: object, said: RegExp][] = [
+    ['a list of users that is none', { users: 5 }, /kubeconfig .*main: users: /],
+    ['a user that is null', { users: [null] }, /kubeconfig .*main: users.0: /],
+    ['a cluster without a server', { clusters: [{ name: 'main', cluster: {} }] }, /main: clusters.0.cluster.server: /],
+    ['a server that is no URL', { clusters: [{ name: 'main', cluster: { server: 'kube' } }] }, /"kube" is no URL/],
+  ]
+  for (const [what, more, said] of wrong)
+    it(`says where it has ${what}`, () => {
+      const path = write('main', { token: 'secret' }, {}, more)
+      expect(() => loadConfig({ kubeconfig: path, env: {} })).to.throw(ConfigError, said)
+    })
 
   /** Headers of the one request that is sent with a configuration. */
   const headersWith = async (path: string) => {

@@ -14,7 +14,7 @@ import {
   type WireContainer,
   type WirePod,
 } from './nri-messages.ts'
-import { type StartingContainer, startingContainer } from './starting-container.ts'
+import { described, isContainerId, type StartingContainer, startingContainer } from './starting-container.ts'
 import type { Answer } from './ttrpc-ends.ts'
 
 /** As the runtime's log calls us. Plugins are asked in the order of their index, so ours comes after those that change containers. */
@@ -120,7 +120,7 @@ export class NriSession {
 
   #configure(request: ConfigureRequest): Buffer {
     this.#runtime = request
-    if (request.requestTimeout !== '0') this.#requestTimeout = Number(request.requestTimeout)
+    if (Number(request.requestTimeout) > 0) this.#requestTimeout = Number(request.requestTimeout)
     this.#configured()
     return encodeMessage(`${nriPackage}.ConfigureResponse`, { events: subscription })
   }
@@ -149,14 +149,16 @@ export class NriSession {
     const found = this.#containers
       .splice(0)
       .filter(({ state }) => state !== 'CONTAINER_STOPPED')
-      .map((container) => startingContainer(container, this.#pods.get(container.podSandboxId)))
+      .map((container) => described(container, this.#pods.get(container.podSandboxId)))
     this.#pods.clear()
     this.#listed = 0
     this.#listedBytes = 0
     this.#registered = true
     const { runtimeName = '', runtimeVersion = '' } = this.#runtime ?? {}
     this.#options.onRegistered?.(runtimeName, runtimeVersion)
-    for (const container of found) void this.#prepare(container)
+    for (const container of found)
+      if (isContainerId(container.containerID)) void this.#prepare(container)
+      else this.#options.onFailed(container, new NriError('PROTOCOL', 'a container is listed that has no id of one'))
   }
 
   async #start({ container, pod }: ContainerRequest, timeout = this.#requestTimeout): Promise<void> {

@@ -16,7 +16,16 @@ export interface StartingContainer extends Pick<NodeContainer, 'containerID' | '
 
 /** @throws {NriError} PROTOCOL for a container without an id */
 export function startingContainer(container: WireContainer | null, pod: WirePod | null | undefined): StartingContainer {
-  if (container === null || container.id === '') throw new NriError('PROTOCOL', 'a request without a container')
+  if (container === null || !isContainerId(container.id))
+    throw new NriError('PROTOCOL', 'a request without a container')
+  return described(container, pod)
+}
+
+/** As runtimes make them; the longest of containerd have 76 characters. */
+export const isContainerId = (id: string): boolean => /^[\w.-]{1,255}$/.test(id)
+
+/** The same, whatever its id. */
+export function described(container: WireContainer, pod: WirePod | null | undefined): StartingContainer {
   const { id, podSandboxId, name, labels, annotations, pid } = container
   return {
     containerID: id,

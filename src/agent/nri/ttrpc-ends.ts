@@ -52,7 +52,7 @@ export class TtrpcServer {
       return
     }
     this.#unanswered++
-    const timeout = timeoutNano === '0' ? undefined : Number(timeoutNano) / 1e6
+    const timeout = Number(timeoutNano) > 0 ? Number(timeoutNano) / 1e6 : undefined
     this.#answer(stream, answer, payload, timeout).catch(this.#options.fail)
   }
 

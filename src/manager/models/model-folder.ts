@@ -2,12 +2,14 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { join } from 'node:path'
 import type { ModelFiles, Stored } from '../../../actors/model/ports.ts'
 import { OneByOne } from '../../../actors/modeller/one-by-one.ts'
+import { formatFieldError } from '../../api/field-error.ts'
 import { dynamicResult } from '../../api/schema/behaviour.ts'
 import { nodeOf } from '../../api/schema/node.ts'
 import type { ArmorProfileModel, DynamicResult } from '../../api/types.ts'
 import { validateSchema } from '../../api/validate-schema.ts'
 import { mebibyte } from '../../base/bytes.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
+import { type Logger, noLogger } from '../../base/logger.ts'
 import type { Change } from '../../kube/change.ts'
 import { sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ClusterView } from '../cluster-view.ts'
@@ -40,22 +42,38 @@ export class ModelFolder implements ModelFiles {
   readonly #clock: Pick<Clock, 'now'>
   /** When this manager wrote the files, by path. */
   readonly #writtenAt = new Map<string, number>()
+  readonly #log: Pick<Logger, 'warn'>
 
   /** @param most maximum bytes of all files; one namespace gets at most a quarter */
-  constructor(folder: string, most = FOLDER_BYTES, clock: Pick<Clock, 'now'> = systemClock) {
+  constructor(
+    folder: string,
+    most = FOLDER_BYTES,
+    clock: Pick<Clock, 'now'> = systemClock,
+    log: Pick<Logger, 'warn'> = noLogger,
+  ) {
+    this.#log = log
     this.#folder = folder
     this.#most = most
     this.#clock = clock
   }
 
   async read(model: Stored): Promise<DynamicResult | undefined> {
-    const text = await readFile(this.#path(model), 'utf8').catch(missing)
-    if (text === undefined) return undefined
-    const value = jsonOf(text)
-    // Ignore a truncated or changed file: the nodes send it again.
-    return value === undefined || validateSchema(nodeOf(dynamicResult), value).length > 0
-      ? undefined
-      : (value as DynamicResult)
+    const path = this.#path(model)
+    const state = await stat(path).catch(missing)
+    if (state === undefined) return undefined
+    if (state.size > this.#most) return this.#unusable(path, `it has ${state.size} bytes`)
+    const value = jsonOf(await readFile(path, 'utf8'))
+    if (value === undefined) return this.#unusable(path, 'it is no JSON')
+    const [error] = validateSchema(nodeOf(dynamicResult), value, { most: 1 })
+    return error === undefined ? (value as DynamicResult) : this.#unusable(path, formatFieldError(error))
+  }
+
+  /** A truncated or changed file is as good as none. */
+  #unusable(file: string, reason: string): undefined {
+    this.#log.warn(
+      { file, reason },
+      'the file of a model cannot be used, and is ignored; the model comes again from the nodes, and takes its place',
+    )
   }
 
   /** @throws {NoRoom} and the disk's error */

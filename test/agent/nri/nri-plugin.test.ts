@@ -192,6 +192,24 @@ describe('the NRI plugin', () => {
     expect(seen.more).to.deep.equal([true, false])
   })
 
+  it('loses no listed container by another that has no id of one, and says so', async () => {
+    world.runtime.lists = [[container('a'), container(''), container('../b'), container('c')]]
+    await world.begin()
+    await eventually('the list', async () => world.started.length === 2, undefined, 1)
+    expect(world.started.map(({ containerID }) => containerID)).to.deep.equal(['a', 'c'])
+    expect(world.failed).to.deep.equal([': PROTOCOL', '../b: PROTOCOL'])
+    expect(world.lost).to.deep.equal([])
+  })
+
+  it('waits as long as usual where a runtime says that it waits for less than nothing', async () => {
+    world.runtime.requestTimeout = -5
+    const { answer, end } = await world.starting((seen) => seen.startContainer('a', {}, -7))
+    await world.clock.advance(1_000)
+    expect(world.failed).to.deep.equal([])
+    end()
+    await answer
+  })
+
   it('registers though the preparation of one of these does not end', async () => {
     world.runtime.lists = [[container('a'), container('b')]]
     world.prepare = ({ containerID }) => (containerID === 'a' ? new Promise(() => undefined) : undefined)

@@ -1,10 +1,19 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { NriError } from '../../../src/agent/nri/nri-error.ts'
-import { decodeMessage, encodeMessage } from '../../../src/agent/nri/nri-messages.ts'
+import {
+  type ConfigureRequest,
+  type ContainerRequest,
+  decodeMessage,
+  encodeMessage,
+  nriPackage,
+  type SynchronizeRequest,
+} from '../../../src/agent/nri/nri-messages.ts'
+import { described } from '../../../src/agent/nri/starting-container.ts'
 import { type Answer, mostUnanswered, TtrpcClient, TtrpcServer } from '../../../src/agent/nri/ttrpc-ends.ts'
 import { longestBody, MessageReader, messageBytes, type TtrpcMessage } from '../../../src/agent/nri/ttrpc-message.ts'
 import { cut, places } from './cut.ts'
+import { container, pod } from './fake-runtime.ts'
 
 const read = (pieces: readonly Buffer[]): TtrpcMessage[] => {
   const messages: TtrpcMessage[] = []
@@ -170,5 +179,52 @@ describe('a client of ttrpc', () => {
   it('refuses an answer to nothing', () => {
     const client = new TtrpcClient(() => undefined)
     expect(() => answer(client, 1, {})).to.throw(NriError, 'answers nothing')
+  })
+})
+
+describe('messages of NRI', () => {
+  const types = ['ConfigureRequest', 'SynchronizeRequest', 'StartContainerRequest', 'StateChangeEvent']
+  const whole = (type: string): Buffer =>
+    encodeMessage(`${nriPackage}.${type}`, {
+      ...{ runtimeName: 'containerd', requestTimeout: '2000', event: 'START_CONTAINER', pod, pods: [pod], more: true },
+      ...{ container: container('a', { pid: 7 }), containers: [container('a'), container('b')] },
+    })
+
+  it('are what their types say, or are refused, whatever bytes come', () => {
+    const bytes = fc.constantFrom(...types).chain((type) =>
+      fc.record({
+        type: fc.constant(type),
+        bytes: fc.oneof(
+          fc.uint8Array({ maxLength: 300 }),
+          fc
+            .array(fc.tuple(fc.nat(whole(type).length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
+            .map((changes) => {
+              const changed = Buffer.from(whole(type))
+              for (const [at, byte] of changes) changed[at] = byte
+              return changed
+            }),
+        ),
+      }),
+    )
+    fc.assert(
+      fc.property(bytes, ({ type, bytes }) => {
+        let message: Partial<SynchronizeRequest & ContainerRequest & ConfigureRequest>
+        try {
+          message = decodeMessage(`${nriPackage}.${type}`, Buffer.from(bytes))
+        } catch (error) {
+          expect(error).to.be.instanceOf(NriError).and.include({ code: 'PROTOCOL' })
+          return
+        }
+        expect(message.requestTimeout ?? '0').to.match(/^-?\d+$/)
+        for (const one of [...(message.containers ?? []), message.container ?? undefined]) {
+          if (one === undefined) continue
+          const { containerID, labels, annotations, podLabels, initPid = 1 } = described(one, message.pod)
+          for (const text of [containerID, ...[labels, annotations, podLabels].flatMap((all) => Object.values(all))])
+            expect(text).to.be.a('string')
+          expect(initPid).to.be.within(1, 2 ** 32 - 1)
+        }
+      }),
+      { numRuns: 1_000 },
+    )
   })
 })

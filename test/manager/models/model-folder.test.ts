@@ -1,12 +1,18 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import fc from 'fast-check'
+import { dynamicResult } from '../../../src/api/schema/behaviour.ts'
+import { nodeOf } from '../../../src/api/schema/node.ts'
 import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
+import { validateSchema } from '../../../src/api/validate-schema.ts'
+import type { Logger } from '../../../src/base/logger.ts'
 import type { Change } from '../../../src/kube/change.ts'
 import { type Handler, HandlerQueue } from '../../../src/kube/handler-queue.ts'
 import type { ClusterView } from '../../../src/manager/cluster-view.ts'
 import { ModelFolder, NoRoom } from '../../../src/manager/models/model-folder.ts'
+import { hostileTexts } from '../../fakes/hostile-json.ts'
 
 const model = (uid: string, more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
   apiVersion: 'crd.varmor.org/v1beta1',
@@ -46,6 +52,31 @@ describe('the folder of models', () => {
     await writeFile(join(path, 'made', 'demo_u-1.json.new'), 'as far as the disk took it')
     await folder.remove(model('u-1'))
     expect(await readdir(join(path, 'made'))).to.deep.equal([])
+  })
+
+  it('says of a file that it is none, whatever is in it, and goes on with what nodes send', async () => {
+    const said: { file: string; reason: string }[] = []
+    const warn = (fields: object): void => void said.push(fields as { file: string; reason: string })
+    const folder = new ModelFolder(path, 100_000, { now: () => 0 }, { warn } as unknown as Pick<Logger, 'warn'>)
+    const file = join(path, 'demo_u-1.json')
+    const valid = { appArmor: { files: [{ path: '/etc/hosts', permissions: ['r'] }], unhandled: ['x'] } }
+    await fc.assert(
+      fc.asyncProperty(hostileTexts(valid), async (text) => {
+        said.length = 0
+        await writeFile(file, text)
+        const found = await folder.read(model('u-1'))
+        expect(said.map((one) => one.file)).to.deep.equal(found === undefined ? [file] : [])
+        if (found !== undefined) expect(validateSchema(nodeOf(dynamicResult), found)).to.deep.equal([])
+        else expect(said[0]?.reason).to.not.equal('')
+      }),
+      { numRuns: 100 },
+    )
+    await writeFile(file, '{}')
+    await truncate(file, 100_001)
+    expect(await folder.read(model('u-1'))).to.equal(undefined)
+    expect(said.at(-1)?.reason).to.equal('it has 100001 bytes')
+    await folder.write(model('u-1'), recorded(100))
+    expect(await folder.read(model('u-1'))).to.deep.equal(recorded(100))
   })
 
   it('has no file without its object, at start and later', async () => {
