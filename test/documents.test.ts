@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { tabledDocuments } from '../deploy/generate-docs.ts'
 import { kinds } from '../src/api/crds.ts'
 import { formatFieldError } from '../src/api/field-error.ts'
-import { validatePolicy } from '../src/api/validate.ts'
+import { validatePolicy, validatePolicyUpdate } from '../src/api/validate.ts'
 import { validateSchema } from '../src/api/validate-schema.ts'
 import { ROOT, varmor } from './cli/run.ts'
 
@@ -62,6 +62,24 @@ describe('the documents', () => {
         const compiled = await varmor(['compile', '-f', path])
         expect(compiled.status, text + compiled.stderr).to.equal(0)
       }
+  })
+
+  it('lead through a real node by policies that are taken, and by the commands of docs/install.md', () => {
+    const policies = policiesIn('docs/tutorial-node.md').map((text) => parse(text) as object)
+    expect(policies).to.have.length(4)
+    for (const [index, policy] of policies.entries()) {
+      expect(validatePolicy(policy).map(formatFieldError)).to.deep.equal([])
+      const before = policies[index - 1]
+      if (before !== undefined) expect(validatePolicyUpdate(before, policy).map(formatFieldError)).to.deep.equal([])
+    }
+    const commands = (file: string): string[] => read(file).match(/^ {4}(kubectl|helm) .*$/gm) ?? []
+    const bare = (line: string): string => line.replace(/ {2,}#.*$/, '').trim()
+    const installed = commands('docs/install.md').map(bare)
+    const typed = commands('docs/tutorial-node.md').map(bare)
+    // A test of the kernel tier runs these on a node, as docs/install.md has them.
+    expect(installed.filter((line) => / demo | demo$|exec deploy/.test(line) && !typed.includes(line))).to.deep.equal(
+      [],
+    )
   })
 
   it('name values that the chart has', () => {
