@@ -11,8 +11,11 @@ export class Costly {
   readonly #until = new Map<string, number>()
 
   add(subject: unknown, now: number): void {
+    const digest = digestOf(subject)
+    // The newest comes last, and only another subject pushes the oldest out.
+    this.#until.delete(digest)
     if (this.#until.size >= MOST) this.#until.delete(this.#until.keys().next().value!)
-    this.#until.set(digestOf(subject), now + COSTLY_FOR)
+    this.#until.set(digest, now + COSTLY_FOR)
   }
 
   has(subject: unknown, now: number): boolean {

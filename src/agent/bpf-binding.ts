@@ -1,6 +1,7 @@
 import { logTrouble } from '../base/bug.ts'
 import { type Clock, sinceBoot } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { RecentMap } from '../base/recent-map.ts'
 import type { BpfContainer, BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { bpfProfileOf } from './containers/describe-container.ts'
@@ -51,7 +52,7 @@ export class BpfBinding {
   /** How many looks for such tasks are under way, or are to come. */
   #looks = 0
   /** Those that ran during these: what a look binds may end before the look does. */
-  readonly #lately = new Map<string, NodeContainer>()
+  #lately = new RecentMap<string, NodeContainer>(mostLately)
 
   constructor(options: BpfBindingOptions) {
     this.#options = options
@@ -155,13 +156,12 @@ export class BpfBinding {
   async #keeping(work: () => Promise<void>): Promise<void> {
     this.#looks++
     await work().finally(() => this.#looks--)
-    if (this.#looks === 0) this.#lately.clear()
+    if (this.#looks === 0) this.#lately = new RecentMap(mostLately)
   }
 
   #keep(container: NodeContainer | undefined): void {
     if (this.#looks === 0 || container === undefined) return
     this.#lately.set(container.containerID, container)
-    if (this.#lately.size > mostLately) this.#lately.delete(this.#lately.keys().next().value!)
   }
 
   /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */

@@ -8,7 +8,7 @@ import {
 } from '../../../src/audit/source/audit-addon.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 
-const { EPROTONOSUPPORT, EPERM, EMFILE } = constants.errno
+const { E2BIG, EPROTONOSUPPORT, EPERM, EMFILE } = constants.errno
 
 describe('a failed open in words', () => {
   const rows = [
@@ -24,6 +24,12 @@ describe('a failed open in words', () => {
       expect(error).to.be.instanceOf(AuditSourceError)
       expect(error).to.include({ code, cause })
     })
+
+  it('says how many rules there may be where there are more', () => {
+    const error = explainOpenError(Object.assign(new Error('too many'), { step: 'rules', errno: E2BIG }))
+    expect(error).to.include({ code: 'SYSTEM' })
+    expect((error as AuditSourceError).remedy).to.match(/exclude and user to 1,024$/)
+  })
 
   it('leaves any other error alone', () => {
     const bug = new TypeError('a bug')
