@@ -46,11 +46,13 @@ export function metricsText(): string {
 
 Made by \`npm run generate\` from the tables that the metrics are served from.
 
-Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), by plain HTTP as upstream does, or by
-TLS with \`--metrics-cert\` and \`--metrics-key\`. Beside these there are \`process_…\` and \`nodejs_…\` of the process. Values are read when
-somebody asks, and many who ask at once are given one answer. Counters of an agent go on when a part of it is begun anew. [deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a dashboard over them for Grafana, [deploy/prometheus/varmor.rules.yaml](../../deploy/prometheus/varmor.rules.yaml) has alerts.
+Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), over plain HTTP as upstream does, or over
+TLS with \`--metrics-cert\` and \`--metrics-key\`. Each process also serves its \`process_…\` and \`nodejs_…\` metrics. A scrape reads
+the values; concurrent scrapes get the same answer. Counters of an agent continue when a component restarts.
+[deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a Grafana dashboard of these metrics,
+[deploy/prometheus/varmor.rules.yaml](../../deploy/prometheus/varmor.rules.yaml) has alerts.
 
-No label is taken from a record, a report or a review alone: how many values it can have is said here.
+No record, report or review can create a label value on its own. For each label, this page says how many values it can have.
 
 ## Agent
 

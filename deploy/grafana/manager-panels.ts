@@ -8,8 +8,8 @@ export const manager: Row = {
   title: 'Manager',
   panels: [
     {
-      title: 'Webhook, seconds to the answer',
-      description: 'Pods wait for it.',
+      title: 'Webhook latency',
+      description: 'Seconds to answer a review. Pods wait for the answer.',
       unit: 's',
       queries: [
         [quantile(0.5, 'varmor_webhook_latency'), 'half'],
@@ -18,17 +18,19 @@ export const manager: Row = {
     },
     {
       title: 'Reviews',
-      description: 'mutated: put into a profile. Policies are not among them, but those that were refused.',
+      description:
+        'mutated: the pod or workload got a profile. refused: policies that admission refused; accepted policies are not counted.',
       unit: 'cps',
       queries: [
         ['sum(rate(varmor_mutated_requests_total[$__rate_interval]))', 'mutated'],
-        ['sum(rate(varmor_non_mutated_requests_total[$__rate_interval]))', 'left as they were'],
+        ['sum(rate(varmor_non_mutated_requests_total[$__rate_interval]))', 'not changed'],
         [rateOfManagers('kind', 'varmor_refused_policies_total'), 'refused {{kind}}'],
       ],
     },
     {
       title: 'Queues',
-      description: 'Changes that wait for whoever follows them, jobs for compilers, messages to actors.',
+      description:
+        'Changes that wait for their receiver, jobs for compilers, messages to actors, and requests in the rate limiter.',
       unit: 'short',
       queries: [
         ['sum by (queue) (varmor_queue_depth and on (instance) varmor_leader)', '{{queue}}'],
@@ -38,7 +40,7 @@ export const manager: Row = {
     },
     {
       title: 'Failures of actors',
-      description: 'Restarts, messages that nobody took.',
+      description: 'Restarts of actors, messages that no actor received, and lost Kubernetes Events.',
       unit: 'short',
       queries: [
         [`sum by (family) ${increased('varmor_actor_restarts_total', interval)}`, '{{family}} restarted'],
@@ -48,13 +50,13 @@ export const manager: Row = {
     },
     {
       title: 'Requests to the API server',
-      description: 'Of managers and agents. 409 is usual, 429 and 5xx are not.',
+      description: 'By managers and agents. 409 is normal; 429 and 5xx are not.',
       unit: 'cps',
       queries: [[rateOfManagers('code', 'varmor_api_requests_total'), '{{code}}']],
     },
     {
-      title: 'Reports of agents, by the answer',
-      description: '401 or 403: an agent with a token that is not its node’s.',
+      title: 'Reports of agents, by status of the answer',
+      description: '401 or 403: the token of the agent does not belong to its node.',
       unit: 'cps',
       queries: [
         [rateOfManagers('code', 'varmor_agent_reports_total'), '{{code}}'],
@@ -63,7 +65,7 @@ export const manager: Row = {
     },
     {
       title: 'Profiles that nodes failed to load',
-      description: 'The conditions of the ArmorProfile say why.',
+      description: 'The conditions of the ArmorProfile have the reason.',
       unit: 'short',
       queries: [
         [
@@ -74,7 +76,7 @@ export const manager: Row = {
     },
     {
       title: 'Compilers and policies',
-      description: 'too-costly: the policy is refused, and its status says so.',
+      description: 'too-costly: the policy is refused; its status has the reason.',
       unit: 'short',
       queries: [
         [`sum by (outcome) ${increased('varmor_compilations_total', interval)}`, '{{outcome}}'],
@@ -84,19 +86,20 @@ export const manager: Row = {
     {
       title: 'Policies by state',
       description:
-        'Of which all rules are enforced on all nodes, some or not everywhere, or that are not ready: kubectl get varmorpolicies -A.',
+        'enforced: all rules on all nodes. partly-enforced: some rules or nodes are missing. For details: kubectl get varmorpolicies -A.',
       unit: 'short',
       queries: [['max by (state) (varmor_policy_states)', '{{state}}']],
     },
     {
       title: 'Behaviour models',
-      description: 'ready: their profiles are there. Else the status of the ArmorProfileModel says why not.',
+      description: 'ready: the model has its profiles. Otherwise, the status of the ArmorProfileModel has the reason.',
       unit: 'short',
       queries: [['max by (ready) (varmor_models)', 'ready {{ready}}']],
     },
     {
       title: 'Certificates, days left',
-      description: 'They are renewed long before; below ten, a manager cannot write its Secret.',
+      description:
+        'Certificates are renewed long before they expire. Below ten days, a manager cannot write its Secret.',
       unit: 'd',
       queries: [['min by (certificate) (varmor_certificate_expiry_seconds - time()) / 86400', '{{certificate}}']],
     },

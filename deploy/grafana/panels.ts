@@ -7,16 +7,16 @@ const atAGlance: Row = {
   title: 'At a glance',
   panels: [
     {
-      title: 'Refused, a second',
+      title: 'Refused per second',
       description:
-        'What the kernels refused. A jump is an attack, or a policy that is too narrow: see the next row for which.',
+        'Operations that the kernels refused. A jump means an attack, or a policy that is too strict: the next row shows which policy.',
       kind: 'stat',
       unit: 'short',
       queries: [[`sum(rate(varmor_violations_total{${node}, action="DENIED"}${range}))`, 'refused']],
     },
     {
-      title: 'Lost in an hour',
-      description: 'Events that are missing in the logs of the nodes. See Losses for where and why.',
+      title: 'Lost in the last hour',
+      description: 'Events that the logs of the nodes lack. The row Losses shows where and why.',
       kind: 'stat',
       unit: 'short',
       alarm: 1,
@@ -24,7 +24,7 @@ const atAGlance: Row = {
     },
     {
       title: 'Nodes that are not ready',
-      description: 'Their profiles are not all loaded. /health/readiness of the agent names them.',
+      description: 'They lack profiles. /health/readiness of the agent names the profiles.',
       kind: 'stat',
       unit: 'short',
       alarm: 1,
@@ -33,15 +33,15 @@ const atAGlance: Row = {
     {
       title: 'Nodes that report nothing',
       description:
-        'They have no audit source: policies hold there, and nobody sees what they refuse. The log of the agent has the remedy.',
+        'They have no audit source: policies are enforced, but AppArmor and Seccomp violations are not reported. The log of the agent has the remedy.',
       kind: 'stat',
       unit: 'short',
       alarm: 1,
       queries: [[`sum(varmor_audit_source{${node}, kind="none"})`, 'nodes']],
     },
     {
-      title: 'Lag, 99 of 100',
-      description: 'From the kernel to the log of the node.',
+      title: 'Lag, 99th percentile',
+      description: 'Delay from the kernel to the log of the node.',
       kind: 'stat',
       unit: 's',
       alarm: 5,
@@ -49,7 +49,7 @@ const atAGlance: Row = {
     },
     {
       title: 'Managers that lead',
-      description: 'One. None: policies are not looked after, what is loaded stays.',
+      description: 'Must be 1. With 0, new and changed policies have no effect; loaded profiles stay in force.',
       kind: 'stat',
       unit: 'short',
       least: 1,
@@ -62,8 +62,8 @@ const violations: Row = {
   title: 'Violations',
   panels: [
     {
-      title: 'By policy, the ten loudest',
-      description: 'Without a name: of profiles of no policy of the node.',
+      title: 'By policy, top ten',
+      description: 'No name: the profile belongs to no policy on the node.',
       unit: 'cps',
       queries: [
         [`topk(10, ${rate('policy_namespace, policy', 'varmor_violations_total')})`, '{{policy_namespace}}/{{policy}}'],
@@ -71,20 +71,20 @@ const violations: Row = {
     },
     {
       title: 'By enforcer and action',
-      description: 'DENIED was refused; the others were let pass.',
+      description: 'DENIED: the kernel refused the operation. Other actions: the kernel allowed it.',
       unit: 'cps',
       queries: [[rate('enforcer, action', 'varmor_violations_total'), '{{enforcer}} {{action}}']],
     },
     {
-      title: 'By node, the ten loudest',
-      description: 'One node that is loud alone has a container that floods, or is attacked.',
+      title: 'By node, top ten',
+      description: 'A single node with a high rate has a container that floods, or is under attack.',
       unit: 'cps',
       queries: [[`topk(10, ${rate('instance', 'varmor_violations_total')})`, '{{instance}}']],
     },
     {
-      title: 'Without their container, by reason',
+      title: 'Without container, by reason',
       description:
-        'They name no pod, and say why in `unresolved`. not-in-container is no fault; container-unknown for long is: is containerd followed?',
+        'These violations name no pod; `unresolved` in the line has the reason. not-in-container is normal. If container-unknown persists, check whether the agent reaches containerd.',
       unit: 'cps',
       queries: [[rate('reason', 'varmor_violations_unresolved_total'), '{{reason}}']],
     },
@@ -95,8 +95,9 @@ const evidence: Row = {
   title: 'Losses',
   panels: [
     {
-      title: 'Lost, by where and why',
-      description: 'As the lines `lost` of violations.log say. kernel, socket, ring: too much at once; sink: the disk.',
+      title: 'Lost, by stage and reason',
+      description:
+        'As in `lost` lines of violations.log. kernel, socket, ring: too many records at once; sink: the disk is too slow or full.',
       unit: 'short',
       queries: [
         [grown('where, why', 'varmor_audit_lost_total'), '{{where}} {{why}}'],
@@ -105,14 +106,14 @@ const evidence: Row = {
     },
     {
       title: 'Dropped before the log, by reason',
-      description: 'slow-disk: the disk does not take what comes; a code: the file system refuses.',
+      description: 'slow-disk: the disk is too slow. A code such as ENOSPC: the file system refuses the write.',
       unit: 'short',
       queries: [[grown('reason', 'varmor_audit_records_dropped_total'), '{{reason}}']],
     },
     {
       title: 'Held back, by node',
       description:
-        'Of containers that flood: before the log where --violationsRate is set, in the kernel where --bpfRecordsRate is. Lines held back ended have exact counts.',
+        'Records of containers that flood: held back before the log with --violationsRate, in the kernel with --bpfRecordsRate. `held back ended` lines have exact counts.',
       unit: 'cps',
       queries: [
         [rate('instance', 'varmor_audit_records_held_back_total'), '{{instance}}'],
@@ -121,15 +122,15 @@ const evidence: Row = {
       ],
     },
     {
-      title: 'Not handed on by the source',
-      description: 'forged: a process sent what only the kernel may.',
+      title: 'Not delivered by the source',
+      description: 'forged: a process sent records that only the kernel may send.',
       unit: 'short',
       queries: [[grown('reason', 'varmor_audit_source_dropped_total'), '{{reason}}']],
     },
     {
       title: 'Untrusted, undecodable, cut short',
       description:
-        'Untrusted: a container tries to make up violations. Undecodable: report it, the line has the bytes.',
+        'Untrusted: a container tries to forge violations. Undecodable: report it; the line has the bytes. Cut short: too many records waited for container data.',
       unit: 'cps',
       queries: [
         [rate('instance', 'varmor_audit_records_untrusted_total'), '{{instance}} untrusted'],
@@ -145,7 +146,7 @@ const pipeline: Row = {
   panels: [
     {
       title: 'Lag',
-      description: 'Of the lines of a batch the lag of its oldest record.',
+      description: 'Delay from the kernel to the log. Each line counts with the lag of the oldest record in its batch.',
       unit: 's',
       queries: [
         [quantile(0.5, 'varmor_violation_lag_seconds', `{${node}}`), 'half'],
@@ -153,15 +154,15 @@ const pipeline: Row = {
       ],
     },
     {
-      title: 'Oldest in a queue',
+      title: 'Oldest entry in a queue',
       description:
-        'Of the worst node. log: the disk; deferred: news of containers are waited for, ten seconds at most, and thirty for what is recorded.',
+        'On the worst node. log: waits for the disk. deferred: waits for container data, at most ten seconds, or thirty for recordings.',
       unit: 's',
       queries: [[`max by (queue) (varmor_queue_age_seconds{${node}})`, '{{queue}}']],
     },
     {
-      title: 'Depth of queues',
-      description: 'Batches, results or lines, of all nodes.',
+      title: 'Length of queues',
+      description: 'Batches, results or lines, on all nodes.',
       unit: 'short',
       queries: [
         [`sum by (queue) (varmor_queue_depth{${node}, ${ofAgent}})`, '{{queue}}'],
@@ -169,14 +170,15 @@ const pipeline: Row = {
       ],
     },
     {
-      title: 'Bytes that wait',
-      description: 'At most 8 MiB for their container and 16 MiB for the disk, on each node.',
+      title: 'Bytes in queues',
+      description: 'On each node, at most 8 MiB wait for container data and 16 MiB for the disk.',
       unit: 'bytes',
       queries: [[`max by (queue) (varmor_queue_bytes{${node}})`, '{{queue}}']],
     },
     {
       title: 'Records',
-      description: 'Read ones are written, filtered or dropped; those that the source filters are not read.',
+      description:
+        'Each read record is written, filtered or dropped. Records that the source filters do not count as read.',
       unit: 'cps',
       queries: [
         [`sum(rate(varmor_audit_records_read_total{${node}}${range}))`, 'read'],
@@ -186,14 +188,14 @@ const pipeline: Row = {
     },
     {
       title: 'Workers',
-      description: 'Of one second; a node has one or two workers. Near their number, decoding is what is slow.',
+      description: 'Busy workers. A node has one or two; if the value is near that number, decoding is the bottleneck.',
       unit: 'percentunit',
       queries: [[`topk(10, ${rate('instance', 'varmor_decode_seconds_total')})`, '{{instance}}']],
     },
     {
       title: 'Cost of a record',
       description:
-        'Of decoding, attribution and encoding. A few microseconds; much more where /proc is asked for each.',
+        'Decoding, attribution and encoding. A few microseconds; much more if each record needs a /proc lookup.',
       unit: 's',
       queries: [
         [
@@ -203,8 +205,8 @@ const pipeline: Row = {
       ],
     },
     {
-      title: 'Batches and bytes that were decoded',
-      description: 'Small batches cost more for each record.',
+      title: 'Decoded batches and bytes',
+      description: 'Small batches cost more per record.',
       unit: 'short',
       queries: [
         [`sum(rate(varmor_decode_batches_total{${node}}${range}))`, 'batches'],
@@ -219,13 +221,15 @@ const nodes: Row = {
   panels: [
     {
       title: 'Profiles',
-      description: 'Those that nodes are to hold. failed: conditions of the ArmorProfile say why, on which node.',
+      description:
+        'Profiles of the nodes, by state. failed: the conditions of the ArmorProfile have the node and the reason.',
       unit: 'short',
       queries: [[`sum by (state) (varmor_profiles{${node}})`, '{{state}}']],
     },
     {
-      title: 'What nodes report with',
-      description: 'By audit source. kmsg loses under load, and none reports nothing.',
+      title: 'Sources of reports',
+      description:
+        'Nodes by audit source. kmsg loses records under load; none reports no AppArmor and Seccomp violations.',
       unit: 'short',
       queries: [
         [`sum by (kind) (varmor_audit_source{${node}})`, '{{kind}}'],
@@ -236,8 +240,8 @@ const nodes: Row = {
       ],
     },
     {
-      title: 'Begun anew, by part',
-      description: 'A part failed, and goes on. Again and again: the log of the agent says why.',
+      title: 'Restarts, by component',
+      description: 'A component failed and restarted. If this repeats, see the log of the agent.',
       unit: 'short',
       queries: [
         [grown('part', 'varmor_part_failures_total'), '{{part}}'],
@@ -245,25 +249,26 @@ const nodes: Row = {
         [grown('code', 'varmor_decode_machine_errors_total'), 'machine {{code}}'],
         [grownInAll('varmor_log_reopened_total'), 'log'],
         [grownInAll('varmor_decode_given_up_total'), 'batches given up'],
-        [grownInAll('varmor_decode_lookups_refused_total'), 'looks at processes refused'],
+        [grownInAll('varmor_decode_lookups_refused_total'), 'process lookups refused'],
         [grownInAll('varmor_fork_overruns_total'), 'forks missed'],
-        [grownInAll('varmor_fork_unlabelled_total'), 'containers of processes not noted'],
+        [grownInAll('varmor_fork_unlabelled_total'), 'containers of processes not stored'],
       ],
     },
     {
-      title: 'Workloads that are recorded',
-      description: 'Policies of the mode BehaviorModeling, and what was lost meanwhile: models say so in their status.',
+      title: 'Recorded workloads',
+      description:
+        'Policies in BehaviorModeling mode, and records lost during recordings; the status of the models also counts these.',
       unit: 'short',
       queries: [
         [`max(varmor_recordings{${node}})`, 'profiles, on the node with the most'],
-        [`sum(rate(varmor_recorded_records_total{${node}}${range}))`, 'records a second'],
+        [`sum(rate(varmor_recorded_records_total{${node}}${range}))`, 'records per second'],
         [grownInAll('varmor_recorded_records_lost_total'), 'records lost'],
       ],
     },
     {
       title: 'Containers without their BPF profile',
       description:
-        'Late: they ran without it until the agent found them, as none ran, or it was too slow. Where starts wait (NRI), none should be.',
+        'Late: they ran without it until the agent found them, because the agent did not run or was too slow. With NRI the runtime delays each start, so the number should stay 0.',
       unit: 'short',
       queries: [
         [grownInAll('varmor_bpf_late_containers_total'), 'late'],
@@ -272,14 +277,14 @@ const nodes: Row = {
       ],
     },
     {
-      title: 'How long containers were without it',
-      description: 'The longest time of a node since its agent has begun.',
+      title: 'Time without BPF profile',
+      description: 'Longest time that a container ran without its BPF profile since the agent of its node started.',
       unit: 's',
       queries: [[`max(varmor_bpf_late_seconds_max{${node}})`, 'at most']],
     },
     {
-      title: 'Known of nodes',
-      description: 'Containers and policies, and processes in the fork tree.',
+      title: 'Known containers, policies and processes',
+      description: 'Containers and policies that agents know, and processes in their fork trees.',
       unit: 'short',
       queries: [
         [`sum(varmor_containers{${node}})`, 'containers'],
@@ -289,7 +294,7 @@ const nodes: Row = {
     },
     {
       title: 'Memory of agents',
-      description: 'Of the ten largest.',
+      description: 'The ten agents with the most memory.',
       unit: 'bytes',
       queries: [
         [
@@ -299,8 +304,8 @@ const nodes: Row = {
       ],
     },
     {
-      title: 'Processors of agents',
-      description: 'Of the ten that take most.',
+      title: 'CPU of agents',
+      description: 'The ten agents with the most CPU time.',
       unit: 'percentunit',
       queries: [
         [

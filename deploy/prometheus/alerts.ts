@@ -39,7 +39,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `The agent at ${node} did not answer in {{ $value }} of the last fifteen minutes.`,
     remedy:
-      'Profiles that the kernel has stay in force, and BPF violations wait in its ring. New policies wait for the agent, and containers that start meanwhile run without their BPF profiles until it is back. Look at its pod.',
+      'Loaded profiles stay in force, and the kernel keeps BPF violations in its ring. Until the agent is back, this node does not load new policies, and new containers run without their BPF profiles. Check the pod of the agent.',
   },
   {
     name: 'VarmorManagerDown',
@@ -47,16 +47,16 @@ export const alerts: readonly Alert[] = [
     expression: unanswered(managers),
     lasts: '0m',
     summary: `The manager at ${node} did not answer in {{ $value }} of the last fifteen minutes.`,
-    remedy: 'Another one leads, or VarmorNoLeader says that none does. Look at its pod.',
+    remedy: 'Another manager leads, unless VarmorNoLeader also fires. Check the pod of this manager.',
   },
   {
     name: 'VarmorRestarts',
     severity: 'warning',
     expression: `changes(process_start_time_seconds{${both}}[30m]) > 2`,
     lasts: '0m',
-    summary: `The process at ${node} ({{ $labels.job }}) was started anew {{ $value }} times in half an hour.`,
+    summary: `The process at ${node} ({{ $labels.job }}) restarted {{ $value }} times in half an hour.`,
     remedy:
-      'What is loaded stays in force. kubectl describe of its pod says why it ended last; where that is OOMKilled, give it more memory: manager.resources, agent.bpfLsmEnforcer.resources, or with bpfLsmEnforcer.enabled: false agent.appArmorLsmEnforcer.resources. Else its log says so: kubectl logs --previous.',
+      'Loaded profiles stay in force. Run kubectl describe on its pod to see the reason of the last exit. If it is OOMKilled, raise the memory limit: manager.resources, agent.bpfLsmEnforcer.resources, or, with bpfLsmEnforcer.enabled: false, agent.appArmorLsmEnforcer.resources. Otherwise, see its log: kubectl logs --previous.',
   },
   {
     name: 'VarmorNoLeader',
@@ -65,26 +65,26 @@ export const alerts: readonly Alert[] = [
     expression:
       '(sum(varmor_leader) or vector(0)) < 1 or (count_over_time((sum(varmor_leader) > 0)[10m:1m]) or vector(0)) < 4',
     lasts: '5m',
-    summary: 'No manager leads.',
+    summary: 'vArmor has no leading manager.',
     remedy:
-      'What is loaded stays in force. Policies that are made or changed are not carried out. Look at the pods of the managers, and at the Lease varmor-manager.',
+      'Loaded profiles stay in force. New and changed policies have no effect. Check the pods of the managers and the Lease varmor-manager.',
   },
   {
     name: 'VarmorNodeNotReady',
     severity: 'warning',
     expression: 'varmor_ready == 0',
     lasts: '15m',
-    summary: `The node of the agent at ${node} does not hold all profiles.`,
-    remedy: `Its /health/readiness names them: \`${askReadiness}\`, of the POD that \`kubectl -n varmor get pods -o wide\` shows there. The conditions of the ArmorProfiles say why. With \`listed: false\` it names none: the agent does not get the ArmorProfiles, and its log says why.`,
+    summary: `The node of the agent at ${node} lacks profiles that policies require.`,
+    remedy: `Find the POD on that node with \`kubectl -n varmor get pods -o wide\`, and list the missing profiles: \`${askReadiness}\`. The conditions of the ArmorProfiles have the reasons. If the answer has \`listed: false\`, the agent cannot get the ArmorProfiles, and its log says why.`,
   },
   {
     name: 'VarmorProfilesFailed',
     severity: 'critical',
     expression: 'varmor_profiles{state="failed"} > 0',
     lasts: '5m',
-    summary: `{{ $value }} profiles could not be loaded by the agent at ${node}.`,
+    summary: `{{ $value }} profiles cannot be loaded on the node of the agent at ${node}.`,
     remedy:
-      'The conditions of the ArmorProfiles say why. With EnforcerAbsent the node lacks that enforcer, and nothing of it protects there. What was loaded before stays in force.',
+      'The conditions of the ArmorProfiles have the reasons. EnforcerAbsent means that the node lacks that enforcer, so its rules do not protect containers there. The previous version of a profile stays in force.',
   },
   {
     name: 'VarmorPoliciesNotReady',
@@ -92,34 +92,35 @@ export const alerts: readonly Alert[] = [
     expression: 'max by (state) (varmor_policy_states{state=~"not-ready|unknown"}) > 0',
     lasts: '15m',
     summary: '{{ $value }} policies are {{ $labels.state }}.',
-    remedy: `Look at the conditions with status False; of a refused policy that is Created or Updated: \`${showReady}\`.`,
+    remedy: `Read the conditions with status False; for a refused policy, that is Created or Updated: \`${showReady}\`.`,
   },
   {
     name: 'VarmorObjectsOutlined',
     severity: 'warning',
     expression: 'max by (resource) (varmor_objects_outlined) > 0',
     lasts: '5m',
-    summary: 'Managers have no room for {{ $value }} {{ $labels.resource }}.',
+    summary:
+      'Managers do not handle {{ $value }} {{ $labels.resource }}, because their namespaces exceed their memory quota.',
     remedy:
-      'A namespace has more, or larger ones, than managers keep for one. Such a policy keeps the profile of before, and its condition Created or Updated says that there is no room for it; such a workload is not restarted. Delete some, bound them by a ResourceQuota, or raise manager.resources.limits.memory: the room grows with it.',
+      'A namespace has more or larger objects than managers keep for one namespace. Such a policy keeps its previous profile, and its condition Created or Updated says so; such a workload is not restarted. Delete objects, limit them with a ResourceQuota, or raise manager.resources.limits.memory, from which the quota follows.',
   },
   {
     name: 'VarmorEnforcementGaps',
     severity: 'warning',
     expression: 'max(varmor_policy_states{state="partly-enforced"}) > 0',
     lasts: '1h',
-    summary: '{{ $value }} policies are enforced in part only.',
+    summary: '{{ $value }} policies are only partly enforced.',
     remedy:
-      'An enforcer or a kernel leaves rules out, or pods can land on a node without an agent. The STATUS column of the policy names it.',
+      'An enforcer or a kernel does not support some rules, or pods can run on a node without an agent. The STATUS column of the policy has the reason.',
   },
   {
     name: 'VarmorContainersStartedFree',
     severity: 'critical',
     expression: anyIncreased('15m', 'varmor_bpf_late_containers_total', 'varmor_bpf_binding_failures_total'),
     lasts: '0m',
-    summary: `Containers ran, or still run, without their BPF profile at ${node}.`,
+    summary: `Containers at ${node} ran, or still run, without their BPF profile.`,
     remedy:
-      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, the runtime has no NRI (it is on in containerd from 2.0; docs/bpf.md says how in 1.7), or the profile was loaded later than the runtime waits with a start. "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
+      'The log of the agent names them. "ran without its BPF profile until now": the container is confined now, and the line has the time that it ran unconfined. The causes: no agent ran, the runtime has no NRI (containerd enables it from 2.0; for 1.7 see docs/bpf.md), or the profile was loaded only after the runtime stopped waiting. "cannot be put into its BPF profile": the container may still run unconfined; the line has the reason.',
   },
   {
     name: 'VarmorViolationsLost',
@@ -128,24 +129,24 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `Violations are missing in the log of ${node} ({{ $labels.where }}: {{ $labels.why }}).`,
     remedy:
-      'Enforcement is as ever. Lines `lost` of the log have the time, and the number where it is known. `digest`: the digest alone lacks them. A workload that is recorded meanwhile may lack them in its model.',
+      'Enforcement is not affected. `lost` lines in the log have the time, and the number if it is known. With `digest`, only the digest lacks them. A model that was recorded at that time may be incomplete.',
   },
   {
     name: 'VarmorNoAuditSource',
     severity: 'warning',
     expression: 'varmor_audit_source{kind="none"} == 1',
     lasts: '15m',
-    summary: `Violations of AppArmor and Seccomp are not followed at ${node}.`,
-    remedy: 'What policies forbid is refused. The log of the agent says what keeps it from the records of the kernel.',
+    summary: `Violations of AppArmor and Seccomp are not reported at ${node}.`,
+    remedy: 'Policies are still enforced. The log of the agent says why it cannot read audit records.',
   },
   {
     name: 'VarmorRecordsSilenced',
     severity: 'warning',
     expression: 'varmor_audit_silenced{reason!="unknown"} == 1',
     lasts: '1m',
-    summary: `The kernel makes no records of {{ $labels.records }}, or not of all processes, at ${node}: their violations are missing in every log.`,
+    summary: `The kernel at ${node} does not write {{ $labels.records }} records, of all or of some processes: every log lacks their violations.`,
     remedy:
-      'What policies forbid is refused. reason rule: an audit rule excludes them, as of a published rule set; setting: AppArmor is set to be quiet, or kernel.seccomp.actions_logged lacks actions. The log and the readiness of the agent name it, and how to undo it.',
+      'Policies are still enforced. With reason="rule" an audit rule excludes the records; published rule sets have such rules. With reason="setting" AppArmor is set to quiet, or kernel.seccomp.actions_logged lacks actions. The log and the readiness answer of the agent name the cause and the remedy.',
   },
   {
     name: 'VarmorLogStuck',
@@ -154,7 +155,7 @@ export const alerts: readonly Alert[] = [
     lasts: '2m',
     summary: `violations.log cannot be written at ${node}.`,
     remedy:
-      'Lines wait; then those of BPF are lost in the kernel (ring), and those of AppArmor and Seccomp in the agent (sink). Both are counted. Look at the disk.',
+      'Lines wait in memory. When it is full, BPF violations are lost in the kernel (ring), and AppArmor and Seccomp violations in the agent (sink); both are counted. Check the disk.',
   },
   {
     name: 'VarmorWebhookUnanswered',
@@ -166,9 +167,9 @@ export const alerts: readonly Alert[] = [
       .map((series) => `sum by (name) ${increased(series, '10m')} > 0`)
       .join(' or '),
     lasts: '0m',
-    summary: 'The API server got no answer of the webhook {{ $labels.name }}.',
+    summary: 'The API server got no answer from the webhook {{ $labels.name }}.',
     remedy:
-      'mutatepod, mutateworkload: with the failure policy Ignore pods were made outside of their profiles: restart them. Other webhooks: with Ignore a policy or an ArmorProfile was taken unchecked. With Fail what was asked for was refused. Look at the managers, their Service and their certificate.',
+      'With the failure policy Ignore, mutatepod and mutateworkload: pods were created without their profiles; restart them. Other webhooks with Ignore: a policy or an ArmorProfile was stored without a check. With Fail, the request was rejected. Check the managers, their Service and their certificate.',
   },
   {
     name: 'VarmorWebhookSlow',
@@ -176,23 +177,23 @@ export const alerts: readonly Alert[] = [
     expression: 'histogram_quantile(0.99, sum by (le) (rate(varmor_webhook_latency_bucket[10m]))) > 1',
     lasts: '10m',
     summary: 'One in a hundred reviews takes more than {{ $value }} s.',
-    remedy: 'Pods wait for them. The managers lack processor time, or a policy is costly to compile.',
+    remedy: 'Pods wait for these reviews. The managers lack CPU, or a policy is costly to compile.',
   },
   {
     name: 'VarmorPartFailing',
     severity: 'warning',
     expression: `${increased('varmor_part_failures_total', '30m')} > 3`,
     lasts: '0m',
-    summary: `{{ $labels.part }} fails again and again at ${node}.`,
-    remedy: 'It is begun anew each time. The log of the process has the error.',
+    summary: `The component {{ $labels.part }} at ${node} fails repeatedly.`,
+    remedy: 'It restarts each time. The log of the process has the error.',
   },
   {
     name: 'VarmorCertificateEnds',
     severity: 'critical',
     expression: 'min by (certificate) (varmor_certificate_expiry_seconds - time()) < 7 * 86400',
     lasts: '1h',
-    summary: 'The {{ $labels.certificate }} certificate of the managers ends within a week.',
+    summary: 'The {{ $labels.certificate }} certificate of the managers expires within a week.',
     remedy:
-      'Its renewal has failed. Who renews it depends on the value certificates.source of the chart. managers: their log says what keeps them from writing the Secret varmor-manager-tls. secret: by you, in the Secret that certificates.secretName names. cert-manager: `kubectl -n varmor describe certificates` says what keeps it from that.',
+      'The renewal failed. The value certificates.source of the chart says who renews it. managers: their log says why they cannot write the Secret varmor-manager-tls. secret: you renew it, in the Secret that certificates.secretName names. cert-manager: `kubectl -n varmor describe certificates` shows the error.',
   },
 ]

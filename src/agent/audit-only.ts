@@ -38,7 +38,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
     metrics = await serveMetrics(options, { counts, feed, lineage, silence, restarts })
     return (await run({ ...options, counts, lineage, silence, feed }, file)) ? 0 : 1
   } catch (error) {
-    logger.error({ err: error }, 'the agent cannot go on')
+    logger.error({ err: error }, 'the agent failed and stops')
     return 1
   } finally {
     silence.close()
@@ -75,7 +75,7 @@ async function run(options: AuditOnlyOptions & ViolationPipelineOptions, file: C
     clearInterval(timer)
     off()
   })
-  logger.info({ status: pipeline.status() }, 'the agent has ended')
+  logger.info({ status: pipeline.status() }, 'the agent has stopped')
   return true
 }
 

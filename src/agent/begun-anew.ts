@@ -34,7 +34,10 @@ export async function begunAnew(
         return await current.ended
       } catch (error) {
         if (!(error instanceof LogInDoubt) || isStopped) throw error
-        logger.warn({ source: current.source, reason: error.message }, 'violations are read again')
+        logger.warn(
+          { source: current.source, reason: error.message },
+          'reading violations again from the stored position',
+        )
         const next = await start()
         if ('why' in next) throw error
         current = next

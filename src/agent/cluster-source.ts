@@ -58,11 +58,11 @@ export class ClusterSource implements ProfileSource {
       timing,
       observer: {
         failed: (err, delay) =>
-          logTrouble(logger, err, { err, retryMs: delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+          logTrouble(logger, err, { err, retryMs: delay }, 'cannot watch ArmorProfiles; retrying'),
         unfit: (count, reason) =>
           logger.error(
             { count, reason },
-            'ArmorProfiles that the API server listed are none: they stay as they were known, and all others are taken',
+            'the API server listed invalid ArmorProfiles; keeping their previous versions, taking all others',
           ),
         handlerFailed: (handler, { key }, err) =>
           logger.error({ err, handler, object: key }, 'a handler of changes failed'),

@@ -13,7 +13,7 @@ class NotCompiled extends Error implements LoadFailure {
   }
 
   get reason(): string {
-    return `the profile cannot be compiled on this node: ${(this.cause as CompilerError).message}`
+    return `cannot compile the profile on this node: ${(this.cause as CompilerError).message}`
   }
 }
 

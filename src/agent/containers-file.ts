@@ -87,7 +87,7 @@ async function read(path: string, logger: Logger): Promise<NodeContents | undefi
   try {
     const { size } = await stat(path)
     if (size > mostBytes) {
-      logger.error({ file: path, bytes: size }, `the containers file has more than ${mostBytes} bytes, and is not read`)
+      logger.error({ file: path, bytes: size }, `the containers file is ignored: it has more than ${mostBytes} bytes`)
       return undefined
     }
     const contents = readContents(await readFile(path, 'utf8'))
@@ -99,7 +99,7 @@ async function read(path: string, logger: Logger): Promise<NodeContents | undefi
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
-    logger.error({ file: path, code, reason: message }, 'the containers file cannot be read')
+    logger.error({ file: path, code, reason: message }, 'cannot read the containers file')
   }
   return undefined
 }

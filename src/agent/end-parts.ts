@@ -18,7 +18,12 @@ export async function endParts(
       await end()
     } catch (err) {
       errors.push(err)
-      logTrouble(logger, err, { where: part, err }, 'a part of the agent has not ended well; the others are ended')
+      logTrouble(
+        logger,
+        err,
+        { where: part, err },
+        'a component of the agent failed to stop; the other components are still stopped',
+      )
     }
   }
   if (errors.length > 0) throw errors[0]

@@ -62,12 +62,12 @@ export class KeptPipeline {
     const { signal } = this.#stop
     while (!signal.aborted) {
       await this.#runOnce().catch((error: unknown) => {
-        this.#none = { why: `violations cannot be followed: ${error}`, remedy: 'see the log of the agent' }
-        logger.error({ err: error }, 'violations cannot be followed')
+        this.#none = { why: `violations are not reported: ${error}`, remedy: 'see the log of the agent' }
+        logger.error({ err: error }, 'violations are not reported')
       })
       if (signal.aborted) return
       const delay = this.#backoff.next()
-      logger.warn({ retryMs: delay }, 'violations are not reported now; it is tried again')
+      logger.warn({ retryMs: delay }, 'violations are not reported; retrying')
       await sleep(clock, delay, signal).catch(() => undefined)
       this.#restarts++
     }

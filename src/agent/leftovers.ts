@@ -79,9 +79,9 @@ export function useOf(
   confining: ReadonlySet<string>,
   containers: ReadonlySet<string> | undefined,
 ): string | undefined {
-  if (confining.has(profile)) return 'a process runs in it'
+  if (confining.has(profile)) return 'a process runs in this profile'
   if (containers === undefined) return 'the containers of the node are not known yet'
-  return containers.has(profile) ? 'a pod names it' : undefined
+  return containers.has(profile) ? 'a pod names this profile' : undefined
 }
 
 async function attempt(

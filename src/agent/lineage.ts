@@ -93,7 +93,7 @@ export class Lineage {
     Atomics.store(this.number, 0, forks.number)
     if (this.#off !== 'NOT_OPENED') {
       this.restarts++
-      logger.info({ restarts: this.restarts }, 'forks are followed again')
+      logger.info({ restarts: this.restarts }, 'following forks again')
     }
     this.#wasOpen = true
     this.#off = ''
@@ -119,7 +119,7 @@ export class Lineage {
         logger,
         error,
         explain(error),
-        'forks cannot be followed by the BPF programs; the process connector does it',
+        'cannot follow forks with the BPF programs; using the process connector',
       )
       this.#refused = this.#folder
       this.#folder = undefined
@@ -145,7 +145,7 @@ export class Lineage {
       this.#timer = clock.after(lookEvery, () => this.#look())
     } else {
       this.#off = 'SYSTEM'
-      logger.warn({ errno: getSystemErrorName(-error) }, `${without}; it is tried again`)
+      logger.warn({ errno: getSystemErrorName(-error) }, `${without}; retrying`)
       this.#letGo()
       this.#again()
     }
@@ -168,13 +168,13 @@ export class Lineage {
     const { code } = fields
     // Said when it changes, not at each try. What this process may not do, it may not do later either.
     const lasting = !this.#wasOpen && code !== 'SYSTEM'
-    if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; it is tried again`)
+    if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; retrying`)
     this.#off = code
     if (!lasting) this.#again()
   }
 }
 
-const without = 'forks cannot be followed: violations of processes that die at once may lack their containers'
+const without = 'cannot follow forks: violations of short-lived processes may lack their containers'
 
 function explain(error: unknown): LogFields & { code: string } {
   if (!(error instanceof AuditSourceError)) return { code: 'SYSTEM', err: error }

@@ -108,9 +108,9 @@ export class ManagerTransport {
     const ca = isFile ? await readFile(authority, 'utf8') : await authority(this.#doubted)
     // Without a certificate Node.js would trust the public ones.
     if (!ca.includes('-----BEGIN CERTIFICATE-----'))
-      throw new Error(`${isFile ? authority : 'what the managers publish'} holds no certificate yet`)
+      throw new Error(`${isFile ? authority : 'the ConfigMap of the managers'} has no CA certificate yet`)
     if (ca !== this.#ca) {
-      authoritiesIn(ca, isFile ? authority : 'what the managers publish')
+      authoritiesIn(ca, isFile ? authority : 'the ConfigMap of the managers')
       await this.#disconnect()
     }
     this.#ca = ca

@@ -190,7 +190,7 @@ export class NodeAgent {
     })
     for (const one of Object.values(this.#loaders))
       if (one instanceof AbsentLoader)
-        logger.warn({ enforcer: one.enforcer, reason: one.reason }, 'this node lacks an enforcer')
+        logger.warn({ enforcer: one.enforcer, reason: one.reason }, 'an enforcer is not available on this node')
     this.#bpf = this.#nodeBpf(this.#loaders)
     this.#ringsBeside = await this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
@@ -361,7 +361,7 @@ export class NodeAgent {
       onLost: (err, delay) => {
         if (lost) return
         lost = true
-        const what = known ? 'containers cannot be followed' : 'waiting for containerd'
+        const what = known ? 'cannot follow containers' : 'waiting for the container runtime'
         logTrouble(logger, err, { err, retryMs: delay }, `${what}; until then violations may lack their containers`)
       },
       onSkipped: (containerID, err) =>
@@ -369,10 +369,10 @@ export class NodeAgent {
           logger,
           err,
           { containerID, err },
-          'a container cannot be looked into and is tried again; until then its violations may lack it',
+          'cannot read the data of a container; retrying; until then its violations may lack the container',
         ),
       onListed: (containers) => {
-        if (lost || !known) logger.info({ containers }, 'the containers of the node are known')
+        if (lost || !known) logger.info({ containers }, 'the runtime listed the containers of the node')
         if (lost) this.#seccomp.ask()
         lost = false
         known = true
@@ -454,7 +454,7 @@ export class NodeAgent {
   async #unload(loaders: Loaders): Promise<void> {
     const { unloadAtEnd: always = { AppArmor: false, Seccomp: false, BPF: false }, logger, side } = this.#options
     const doubt = (reason: string): void =>
-      logger.warn({ reason }, 'whether vArmor is being uninstalled is not known: profiles stay')
+      logger.warn({ reason }, 'cannot find out whether vArmor is being uninstalled; profiles stay loaded')
     await unloadAtEnd({
       ...{ loaders, always, logger, clock: systemClock },
       uninstalled: await side.uninstalled(doubt),

@@ -79,7 +79,10 @@ export class NodeBpf {
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       const fields = { code: error.code, reason: error.reason }
-      logger.warn(fields, 'what starts in containers, the next agent too, may be stopped, and what is stopped stay so')
+      logger.warn(
+        fields,
+        'strict start could not be turned off: new containers, including the next agent, may stay stopped',
+      )
     }
   }
 
@@ -151,7 +154,7 @@ export class NodeBpf {
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       const fields = { code: error.code, reason: error.reason }
-      logger.warn(fields, 'BPF programs of another build cannot be removed; they stay in force beside')
+      logger.warn(fields, "cannot remove the previous version's BPF programs; both versions are enforcing")
     }
   }
 
@@ -167,16 +170,21 @@ export class NodeBpf {
       onGone: () => undefined,
       onFailed: (container, err) => {
         const fields = { ...logFieldsOf(container), err }
-        logTrouble(logger, err, fields, 'a container starts before it is in its BPF profile, if it has one')
+        logTrouble(
+          logger,
+          err,
+          fields,
+          'the runtime did not wait for the BPF profile of a container; the container may start without it',
+        )
       },
       onRegistered: (runtime, version) =>
-        logger.info({ runtime, version }, 'containers wait for their BPF profiles (NRI)'),
+        logger.info({ runtime, version }, 'the runtime starts containers only with their BPF profiles (NRI)'),
       onLost: (err, delay) =>
         logTrouble(
           logger,
           err,
           { err, retryMs: delay },
-          'no NRI: a container is bound to its BPF profile when the runtime reports it',
+          'no NRI: a container gets its BPF profile only after the runtime reports that it started',
         ),
       clock: systemClock,
       random: Math.random,

@@ -165,7 +165,7 @@ export class NodeProfiles {
       this.#basis = this.#options.basis?.()
     } catch (error) {
       const { logger } = this.#options
-      logTrouble(logger, error, { err: error }, 'the disks of the node cannot be looked at; it is tried again')
+      logTrouble(logger, error, { err: error }, 'cannot read the block devices of the node; retrying')
     }
     const now = this.#basis
     if (before === undefined || before === now) return
@@ -183,20 +183,24 @@ export class NodeProfiles {
       const gone = [...report.removed, ...report.freed]
       if (gone.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
     } catch (error) {
-      logTrouble(this.#options.logger, error, fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
+      logTrouble(this.#options.logger, error, fieldsOf(error), 'cannot look for profiles of removed policies; retrying')
     }
   }
 
   #say({ removed, freed, failed }: LeftoverReport): void {
     const { logger } = this.#options
-    if (removed.length > 0) logger.info({ removed }, 'profiles of removed policies are gone')
-    if (freed.length > 0) logger.info({ freed }, 'profiles of removed policies allow all now, until no pod names them')
-    if (failed.length > 0) logger.warn({ failed }, 'profiles of removed policies cannot be removed; it is tried again')
+    if (removed.length > 0) logger.info({ removed }, 'removed the profiles of removed policies')
+    if (freed.length > 0)
+      logger.info(
+        { freed },
+        'profiles of removed policies now allow everything; they are removed when no pod names them',
+      )
+    if (failed.length > 0) logger.warn({ failed }, 'cannot remove profiles of removed policies; retrying')
   }
 
   #cannotList(enforcer: string, error: unknown): void {
     const fields = { enforcer, ...fieldsOf(error) }
-    logTrouble(this.#options.logger, error, fields, 'what is loaded cannot be listed; it is tried again')
+    logTrouble(this.#options.logger, error, fields, 'cannot list the loaded profiles; retrying')
   }
 }
 

@@ -172,8 +172,8 @@ export class Reporter {
     const { send, managers, logger } = this.#options
     const { report, sent } = this.#next()
     const reply = await send(managers[this.#manager % managers.length]!, report, signal).catch((err): Reply => {
-      logger.error({ err }, 'a bug: the report cannot be sent; it is tried again')
-      return { kind: 'unreachable', message: `a bug of the agent: ${err}` }
+      logger.error({ err }, 'a bug in the agent: cannot send the report; retrying')
+      return { kind: 'unreachable', message: `a bug in the agent: ${err}` }
     })
     if (signal.aborted) return 0
     if (reply.kind !== 'answer') return this.#failed(reply)
@@ -212,7 +212,7 @@ export class Reporter {
           ...{ url, reason: reply.message, unacknowledged: this.unacknowledged },
           ...(reply.kind === 'refused' && { code: reply.status }),
         },
-        'the manager does not take reports; it is tried again',
+        'the manager does not accept reports; retrying',
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0

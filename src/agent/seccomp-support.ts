@@ -87,7 +87,7 @@ export class SeccompSupport {
       this.#answered = clock.now()
     } catch (error) {
       if (!(error instanceof RuntimeError))
-        logTrouble(logger, error, { err: error }, 'the container runtime cannot be asked for its seccomp flags')
+        logTrouble(logger, error, { err: error }, 'cannot ask the container runtime for its seccomp flags; retrying')
       const isRecent = this.#answered !== undefined && clock.now() - this.#answered < keptFor
       if (!isRecent) this.#now = noAnswer
     }

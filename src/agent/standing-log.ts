@@ -19,7 +19,7 @@ export class StandingLog {
     if (state === 'failed')
       this.#logger.warn(
         { ...about, reason: message },
-        passing ? 'a profile cannot be loaded; it is tried again' : 'a profile cannot be loaded on this node',
+        passing ? 'cannot load a profile; retrying' : 'cannot load a profile on this node',
       )
     else this.#logger.info(about, state === 'loaded' ? 'a profile is loaded' : 'a profile is unloaded')
   }
@@ -27,7 +27,7 @@ export class StandingLog {
   /** What was loaded is not there any more, or is something else: nobody but the agent should touch it. */
   drifted(key: string): void {
     if (!this.#said.get(key)?.loaded) return
-    this.#logger.warn({ profile: key }, 'somebody has changed or removed a profile; it is put back')
+    this.#logger.warn({ profile: key }, 'another program changed or removed a profile; restoring it')
     this.#said.delete(key)
   }
 

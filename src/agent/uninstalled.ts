@@ -40,14 +40,11 @@ export class Uninstalled {
       try {
         this.#first = await this.#read({ signal })
         if (this.#first !== none)
-          logger.warn(
-            { object },
-            'this ConfigMap is left of an uninstall that was broken off: profiles stay in spite of it',
-          )
+          logger.warn({ object }, 'found the ConfigMap of an interrupted uninstall; ignoring it and keeping profiles')
         return
       } catch (error) {
         if (signal.aborted) return
-        logTrouble(logger, error, { err: error, object }, 'whether an uninstall was broken off cannot be asked')
+        logTrouble(logger, error, { err: error, object }, 'cannot check for an interrupted uninstall')
         if (isForbidden(error)) return
         await sleep(this.#clock, backoff.next(), signal).catch(() => undefined)
       }
@@ -63,8 +60,8 @@ export class Uninstalled {
       const now = await this.#read({ deadline: patience })
       if (now === none) return false
       if (this.#first !== undefined && now !== this.#first) return true
-      const when = this.#first === undefined ? 'may have been' : 'was'
-      doubt(`the ConfigMap ${uninstallName} ${when} there before this agent: of an uninstall that was broken off`)
+      const when = this.#first === undefined ? 'may have existed' : 'existed'
+      doubt(`the ConfigMap ${uninstallName} ${when} before this agent started: it belongs to an interrupted uninstall`)
     } catch (error) {
       doubt((error as ApiError).message)
     }

@@ -38,8 +38,8 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
     if (all) {
       const { removed, failed } = await unloadAll(loaders[enforcer])
       if (enforcer === 'BPF') await endBpf()
-      logger.info({ enforcer, removed }, 'profiles are gone with the agent')
-      if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
+      logger.info({ enforcer, removed }, 'removed all profiles of the enforcer, because the agent stops')
+      if (failed.length > 0) logger.warn({ enforcer, failed }, 'cannot remove some profiles')
     } else if (uninstalled) await removeUnused(enforcer, options, end)
     if (enforcer === 'BPF' && uninstalled) await removeConfinement(options)
   }
@@ -48,10 +48,11 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
 /** Before anything that waits, like BPF: an agent that takes long is killed. It ends unconfined then. */
 async function removeConfinement({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
   try {
-    if (await removeOwn()) logger.info({}, "the agent's own AppArmor profile is gone, as vArmor is uninstalled")
+    if (await removeOwn())
+      logger.info({}, "removed the agent's own AppArmor profile, because vArmor is being uninstalled")
   } catch (error) {
     if (!isLoadFailure(error)) throw error
-    logger.warn({ reason: error.reason }, "the agent's own AppArmor profile stays")
+    logger.warn({ reason: error.reason }, "cannot remove the agent's own AppArmor profile; it stays loaded")
   }
 }
 
@@ -68,16 +69,19 @@ async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOption
       if (report.kept.length > 0 && clock.now() < end) await sleep(clock, pause)
       else {
         const { kept, failed } = report
-        logger.info({ removed, kept, failed }, 'profiles that no pod needs are gone, as vArmor is uninstalled')
+        logger.info(
+          { removed, kept, failed },
+          'removed the profiles that no pod needs, because vArmor is being uninstalled',
+        )
         return
       }
     }
   } catch (error) {
     if (isLoadFailure(error))
-      return logger.warn({ enforcer, reason: error.reason }, 'profiles cannot be listed, and stay')
+      return logger.warn({ enforcer, reason: error.reason }, 'cannot list the profiles; they stay loaded')
     const { code, message: reason } = error as NodeJS.ErrnoException
     if (code === undefined || isBug(error)) throw error
     // What the system says when the processes of the node are looked at.
-    logger.warn({ enforcer, reason }, 'what runs in profiles is not known, and they stay')
+    logger.warn({ enforcer, reason }, 'cannot find the processes in the profiles; the profiles stay loaded')
   }
 }

@@ -52,7 +52,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   for (const [file, one] of [[log, sink] as const, [digestOf(log), digestSink] as const])
     await one
       .ready()
-      .catch((error: unknown) => logger.warn({ file, reason: String(error) }, 'the log cannot be written yet'))
+      .catch((error: unknown) => logger.warn({ file, reason: String(error) }, 'cannot write the log yet'))
   const { rate } = limits
   const digest = new Digest({
     clock: systemClock,
@@ -87,12 +87,12 @@ function sinkOf(path: string, { limits, logger, ...given }: Omit<LogsOptions, 'l
     ...(maxTotalSize !== undefined && { total: maxTotalSize }),
     onTrouble: (trouble) =>
       trouble === undefined
-        ? logger.info({ file: path }, 'the log is written again')
-        : logger.warn({ file: path, ...fieldsOf(trouble) }, 'the log cannot be written; it is tried again'),
+        ? logger.info({ file: path }, 'writing the log again')
+        : logger.warn({ file: path, ...fieldsOf(trouble) }, 'cannot write the log; retrying'),
     onOldFile: (trouble) =>
       logger.warn(
         { file: path, ...fieldsOf(trouble) },
-        'an old file of the log cannot be compressed or removed; it is tried again',
+        'cannot compress or remove a rotated file of the log; retrying',
       ),
   })
 }

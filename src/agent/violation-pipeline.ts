@@ -222,7 +222,7 @@ async function writtenLines(
   try {
     return ids.size === 0 ? ids : await findLines(log, ids)
   } catch (error) {
-    const said = 'the end of the log cannot be read; some of its counts may come twice'
+    const said = 'cannot read the end of the log; some counts may appear twice'
     logger.warn({ file: log, reason: String(error) }, said)
     return new Set()
   }
@@ -257,7 +257,7 @@ function openRing(options: RingOf, places: Left['places']): BpfRingSource | unde
   } catch (error) {
     if (!(error instanceof AuditSourceError)) throw error
     const { code, message, remedy, context } = error
-    logger.error({ code, remedy, ...context }, `violations of BPF rules are not followed: cannot ${message}`)
+    logger.error({ code, remedy, ...context }, `violations of BPF rules are not reported: cannot ${message}`)
     return undefined
   }
 }
@@ -277,10 +277,7 @@ const finderOf =
     try {
       return await findWritten(log, key, since)
     } catch (error) {
-      logger.warn(
-        { file: log, reason: String(error) },
-        'the end of the log cannot be read; some of its lines may come twice',
-      )
+      logger.warn({ file: log, reason: String(error) }, 'cannot read the end of the log; some lines may appear twice')
       return new Set()
     }
   }
@@ -335,12 +332,14 @@ function newPool({
     onFailure: ({ source, seq: batch, kind: code, problem: reason, givenUp }) =>
       logger.warn(
         { source, batch, code, reason },
-        givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
+        givenUp
+          ? 'no worker could decode a batch; its records are logged undecoded'
+          : 'a worker failed; retrying its batch',
       ),
     onTrouble: (machine) =>
       machine === undefined
-        ? logger.info({}, 'records are decoded again')
-        : logger.warn({ code: machine }, 'the machine refuses what decoding needs; records wait, and are tried again'),
+        ? logger.info({}, 'decoding records again')
+        : logger.warn({ code: machine }, 'the machine lacks a resource for decoding; records wait; retrying'),
   })
 }
 
@@ -357,7 +356,7 @@ async function newPipeline(
     ...(checkpoint !== undefined && { keep: (parts) => checkpoint.keep(parts) }),
     clock: systemClock,
     commitEvery: audit?.waits ? 250 : 5_000,
-    onError: (error) => logger.warn({ err: error }, 'the position cannot be stored; it is tried again'),
+    onError: (error) => logger.warn({ err: error }, 'cannot store the position; retrying'),
   })
 }
 

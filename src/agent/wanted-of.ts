@@ -74,7 +74,7 @@ export const digestsOf = (contents: Compiled): Compiled =>
 
 function conflictOf(spec: ArmorProfileSpec): string | undefined {
   const parsed = parseEnforcers(spec.profile.enforcer)
-  if (!parsed.ok) return `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer`
+  if (!parsed.ok) return `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is not an enforcer`
   const unknown = validateSchema(schema, spec, { path: 'spec' }).filter(({ code }) => code === 'UNKNOWN_FIELD')
   return unknown.length === 0 ? undefined : notKnown(unknown)
 }
@@ -83,7 +83,7 @@ function conflictOf(spec: ArmorProfileSpec): string | undefined {
 function notKnown(errors: readonly FieldError[]): string {
   const named = errors.slice(0, NAMED).map(formatFieldError).join('; ')
   const rest = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : ''
-  return `this agent does not take what the ArmorProfile says; run it in the manager's version: ${named}${rest}`
+  return `this agent does not know fields of the ArmorProfile; run the agent in the manager's version: ${named}${rest}`
 }
 
 function contentsOf(enforcer: string, texts: Contents, before: WantedProfile['contents']) {

@@ -48,7 +48,7 @@ export class WantedProfiles {
     if (wanted === undefined) return undefined
     const owner = this.#ownerOf(wanted.profile)
     if (owner === undefined || owner === key || wanted.leaving || wanted.strange !== undefined) return wanted
-    return { ...wanted, conflict: `the name of its profile, ${wanted.profile}, is that of the ArmorProfile ${owner}` }
+    return { ...wanted, conflict: `its profile name ${wanted.profile} belongs to the ArmorProfile ${owner}` }
   }
 
   wantedByOthers(key: string, profile: string): boolean {

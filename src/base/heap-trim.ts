@@ -88,7 +88,7 @@ export class HeapTrim {
     try {
       heap.collect()
     } catch (err) {
-      this.#options.logger.error({ err }, 'what V8 keeps after a burst of work cannot be given back')
+      this.#options.logger.error({ err }, 'cannot return unused heap to the system')
       this.stop()
     }
     this.#size = heap.sizes().size

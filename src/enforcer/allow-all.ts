@@ -8,7 +8,7 @@ export function allowingAppArmor(name: string, children: readonly string[]): str
     ...more,
     `${indent}}`,
   ]
-  const about = `# ${name}: its policy is gone; all is allowed until no pod refers to it.`
+  const about = `# ${name}: its policy was removed; it allows everything until no pod names it.`
   return `${[
     about,
     'abi <abi/3.0>,',

@@ -103,7 +103,7 @@ const located =
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {
-    const reason = 'killed after more than two minutes, as it waited for the CPU or a lock; it is tried again'
+    const reason = 'stopped after more than two minutes of waiting for the CPU or a lock; retrying'
     return new EnforcerError('PARSER_FAILED', step, { profile, reason })
   }
   if (costly !== undefined) {
@@ -111,7 +111,7 @@ export function parserError(step: string, profile: string, { status, stderr, cos
       costly === 'memory'
         ? `${mostMemory / mebibyte} MiB`
         : `${leastTime} s of CPU and one for each ${bytesASecond} bytes, on a machine as fast as most`
-    const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and classes behind a *`
+    const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and character classes after a *`
     return new EnforcerError('TOO_COSTLY', step, { profile, reason })
   }
   const lines = stderr.split('\n').filter((line) => line.trim() !== '')

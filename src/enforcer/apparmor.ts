@@ -141,7 +141,7 @@ export class AppArmorLoader implements ProfileLoader {
   /** Why apparmor_parser cannot be used; undefined if it can. */
   async parserAbsent(): Promise<string | undefined> {
     const { status, stderr } = await this.#run(['--version'])
-    return status === 0 ? undefined : `apparmor_parser cannot be run: ${stderr.trim() || `exit status ${status}`}`
+    return status === 0 ? undefined : `cannot run apparmor_parser: ${stderr.trim() || `exit status ${status}`}`
   }
 
   /** Removes what a crash left behind. Call it once, before all else. */
@@ -262,7 +262,7 @@ export class AppArmorLoader implements ProfileLoader {
     const waiting = this.#alone.waiting.filter((one) => one.tenant === tenant)
     if (waiting.length < mostSuspects) return this.#push(this.#alone, load)
     if (staged) await this.#files.discard(name)
-    const reason = 'it waits for others of its namespace that may cost too much, as it may itself; it is tried again'
+    const reason = 'queued behind other slow profiles of this namespace; will retry'
     throw new EnforcerError('PARSER_FAILED', 'load the AppArmor profile', { profile: name, reason })
   }
 
@@ -356,7 +356,7 @@ export class AppArmorLoader implements ProfileLoader {
         const fingerprint = fingerprints.get(name)
         if (fingerprint === undefined && ours) {
           if (staged) await this.#files.discard(name)
-          const reason = `after a load without an error the kernel has no profile of this name; the text names another one`
+          const reason = `the load succeeded, but the kernel has no profile of this name: the text names another profile`
           throw new EnforcerError('PROFILE_REJECTED', 'load the AppArmor profile', { profile: name, reason })
         }
         if (staged) await this.#files.commit(name)

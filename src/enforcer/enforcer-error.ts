@@ -3,18 +3,24 @@
  * same call may succeed later, because what is wrong is the node's state and not the profile.
  */
 export const enforcerErrorCodes = {
-  FEATURE_ABSENT: { retryable: false, meaning: 'this node cannot enforce it: the kernel or a program is missing' },
-  BAD_NAME: { retryable: false, meaning: 'the profile has a name that is not one of ours' },
-  BAD_CONTENT: { retryable: false, meaning: 'the content is no profile of this kind' },
-  PROFILE_REJECTED: { retryable: false, meaning: 'the compiler refuses the profile; the one before stays in force' },
+  FEATURE_ABSENT: {
+    retryable: false,
+    meaning: 'this node cannot enforce the profile: it lacks a kernel feature or a program',
+  },
+  BAD_NAME: { retryable: false, meaning: 'the name of the profile is not a name of vArmor' },
+  BAD_CONTENT: { retryable: false, meaning: 'the content is not a profile of this kind' },
+  PROFILE_REJECTED: {
+    retryable: false,
+    meaning: 'the compiler refuses the profile; the previous version stays in force',
+  },
   TOO_COSTLY: {
     retryable: false,
-    meaning: 'compiling takes more time or memory than a profile gets; the one before stays',
+    meaning: 'compiling exceeds the time or memory limit of a profile; the previous version stays in force',
   },
-  KERNEL_REFUSED: { retryable: true, meaning: 'the kernel does not take a profile that was compiled' },
-  PARSER_FAILED: { retryable: true, meaning: 'the compiler could not be run to its end' },
-  IN_THE_WAY: { retryable: true, meaning: 'what stands in the place of the file is no regular file; it is left alone' },
-  IN_USE: { retryable: true, meaning: 'something has come to need the profile while it waited to go; it stays' },
+  KERNEL_REFUSED: { retryable: true, meaning: 'the kernel refuses the compiled profile' },
+  PARSER_FAILED: { retryable: true, meaning: 'the compiler could not run to its end' },
+  IN_THE_WAY: { retryable: true, meaning: 'the path of the profile is not a regular file; it is left alone' },
+  IN_USE: { retryable: true, meaning: 'a pod or process needs the profile again before its removal; it stays loaded' },
   IO: { retryable: true, meaning: 'a system call on the file failed' },
 } as const
 

@@ -19,9 +19,9 @@ function appArmorAbsent(root: NodeRoot): string | undefined {
   const enabled = root.read('sys/module/apparmor/parameters/enabled')
   if (enabled === undefined) return "this node's kernel has no AppArmor"
   if (enabled !== 'Y')
-    return 'AppArmor is switched off on this node; boot it with apparmor=1 and apparmor in the parameter lsm='
+    return 'AppArmor is disabled on this node; boot with apparmor=1 and with apparmor in the parameter lsm='
   if (root.read('sys/kernel/security/apparmor/profiles') === undefined)
-    return 'AppArmor is on, but /sys/kernel/security/apparmor cannot be read; mount securityfs into the agent'
+    return 'AppArmor is enabled, but /sys/kernel/security/apparmor cannot be read; mount securityfs into the agent'
   return undefined
 }
 
@@ -29,11 +29,11 @@ function bpfAbsent(root: NodeRoot): string | undefined {
   const modules = root.read('sys/kernel/security/lsm')
   if (modules === undefined) return '/sys/kernel/security/lsm cannot be read; mount securityfs into the agent'
   if (!modules.split(',').includes('bpf'))
-    return `BPF is not among the security modules of this node (${modules}); boot it with bpf in the parameter lsm=`
+    return `the security modules of this node (${modules}) do not include BPF; boot with bpf in the parameter lsm=`
   if (root.read('sys/kernel/security/lockdown')?.includes('[confidentiality]'))
-    return 'the kernel is locked down to confidentiality, so that no BPF program may read its memory; boot it with lockdown=integrity'
+    return 'kernel lockdown is at confidentiality, which forbids BPF programs to read kernel memory; boot with lockdown=integrity'
   if (!root.exists('sys/kernel/btf/vmlinux'))
-    return 'the kernel does not describe its types (/sys/kernel/btf/vmlinux), to which programs are fitted; use one with CONFIG_DEBUG_INFO_BTF'
+    return 'the kernel has no BTF type information (/sys/kernel/btf/vmlinux), which the programs need; use a kernel with CONFIG_DEBUG_INFO_BTF'
   return undefined
 }
 

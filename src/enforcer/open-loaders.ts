@@ -57,7 +57,7 @@ export const defaultRing = 8 * mebibyte
 async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions | string): Promise<ProfileLoader> {
   if (absent !== undefined) return new AbsentLoader('BPF', absent)
   if (options === undefined || typeof options === 'string')
-    return new AbsentLoader('BPF', options ?? 'this process was not given the BPF programs')
+    return new AbsentLoader('BPF', options ?? 'this process did not get the BPF programs')
   const addon = loadBpfAddon()
   if (typeof addon === 'string') return new AbsentLoader('BPF', addon)
   const defaults = { ringBytes: defaultRing, strictStart: 0, object: builtObject(addon) } as const

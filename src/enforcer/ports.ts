@@ -48,6 +48,6 @@ export const isOwnName = (name: string): boolean => name.length <= MAX_PROFILE_N
 /** @throws {EnforcerError} BAD_NAME */
 export function checkName(step: string, name: string): void {
   if (isOwnName(name)) return
-  const reason = `a profile is called ${ownPrefix}… in lower case, with at most ${MAX_PROFILE_NAME} bytes`
+  const reason = `the name of a profile must start with ${ownPrefix}, in lower case, and have at most ${MAX_PROFILE_NAME} bytes`
   throw new EnforcerError('BAD_NAME', step, { profile: name.slice(0, 100), reason })
 }

@@ -77,7 +77,7 @@ export class ProfileFolder {
     try {
       await this.#remove(path)
     } catch (error) {
-      throw ioError('remove what was not needed', path, error)
+      throw ioError('remove an unused file', path, error)
     }
   }
 
@@ -128,7 +128,7 @@ export class ProfileFolder {
 
   async #refuseOther(path: string): Promise<void> {
     if ((await this.#fs.kind(path)) !== 'other') return
-    const reason = 'a link, a folder or a device stands in the place of the profile; remove it'
+    const reason = 'a link, a folder or a device has the path of the profile; remove it'
     throw new EnforcerError('IN_THE_WAY', 'write the profile', { path, reason })
   }
 

@@ -59,8 +59,8 @@ function checkFilter(name: string, content: string): void {
   try {
     value = JSON.parse(content)
   } catch (error) {
-    throw refuse(`it is no JSON: ${(error as Error).message}`)
+    throw refuse(`it is not JSON: ${(error as Error).message}`)
   }
   if (typeof value !== 'object' || value === null || !('defaultAction' in value))
-    throw refuse('it is no seccomp filter: it has no defaultAction')
+    throw refuse('it is not a Seccomp profile: it has no defaultAction')
 }

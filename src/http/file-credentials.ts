@@ -58,7 +58,10 @@ export class FileCredentials<Found extends object = ServingCredentials> {
   static async open({ files, ...options }: FileCredentialsOptions): Promise<FileCredentials> {
     const source = {
       ...{ file: files.cert, read: () => read(files) },
-      ...{ changed: 'a new certificate is served', unusable: 'the old certificate is served on' },
+      ...{
+        changed: 'serving a new certificate',
+        unusable: 'the new certificate is unusable; still serving the old one',
+      },
     }
     return new FileCredentials(options, source, await source.read())
   }
@@ -70,8 +73,8 @@ export class FileCredentials<Found extends object = ServingCredentials> {
   }: Common & { file: string }): Promise<FileCredentials<{ clientCa: string }>> {
     const source = {
       ...{ file, read: () => readAuthorities(file) },
-      changed: 'clients are known by new authorities',
-      unusable: 'the new authorities of clients cannot be used; the old ones stay in force',
+      changed: 'verifying clients with the new CAs',
+      unusable: 'the new CAs for clients are unusable; still verifying clients with the old CAs',
     }
     return new FileCredentials(options, source, await source.read())
   }
@@ -119,8 +122,8 @@ async function read({ cert, key }: CredentialFiles): Promise<ServingCredentials>
     createSecureContext(found)
   } catch (cause) {
     const { message } = cause as Error
-    const remedy = 'both have to be PEM, and the key that of the certificate'
-    throw new Error(`${cert} and ${key} are no certificate with its key: ${message}; ${remedy}`, { cause })
+    const remedy = 'both must be PEM, and the key must belong to the certificate'
+    throw new Error(`${cert} and ${key} are not a certificate and its key: ${message}; ${remedy}`, { cause })
   }
   return found
 }
@@ -132,17 +135,17 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 }
 
 /**
- * The certificates of a PEM. Without any, Node.js would believe the public authorities; one that cannot be read it leaves out.
+ * The certificates of a PEM. Without any, Node.js would accept public authorities; it ignores invalid certificates.
  * @param where it comes from
  * @throws an Error that names `where`
  */
 export function authoritiesIn(pem: string, where: string): string {
   const certificates = pem.match(blocks) ?? []
-  if (certificates.length === 0) throw new Error(`${where} holds no certificate of an authority; it has to be PEM`)
+  if (certificates.length === 0) throw new Error(`${where} has no CA certificate; it must be PEM`)
   try {
     for (const one of certificates) new X509Certificate(one)
   } catch (cause) {
-    throw new Error(`${where} holds a certificate that cannot be read: ${(cause as Error).message}`, { cause })
+    throw new Error(`${where} has an invalid certificate: ${(cause as Error).message}`, { cause })
   }
   return certificates.join('\n')
 }
@@ -151,6 +154,6 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new Error(`a certificate's file cannot be read: ${(cause as Error).message}`, { cause })
+    throw new Error(`cannot read a certificate file: ${(cause as Error).message}`, { cause })
   }
 }

@@ -62,5 +62,7 @@ export function refuseOtherThanJson({ headers }: Exchange): Reply | undefined {
     .toLowerCase()
   if (type !== 'application/json') return text(415, `Content-Type must be application/json, and not ${type}`)
   const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
-  return encoding === 'identity' ? undefined : text(415, `Content-Encoding ${encoding} is not read here; send it plain`)
+  return encoding === 'identity'
+    ? undefined
+    : text(415, `Content-Encoding ${encoding} is not supported; send the body uncompressed`)
 }

@@ -253,7 +253,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     response.once('close', () => waits(socket, traffic))
     const handling = respond(request, response, { options, limits, traffic })
       .catch((error) => {
-        log.error({ err: error, server: name }, 'an answer could not be sent')
+        log.error({ err: error, server: name }, 'cannot send an answer')
         request.socket.destroy()
       })
       .finally(() => traffic.handling.delete(handling))
@@ -271,7 +271,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
       resolve()
     })
   })
-  server.on('error', (error) => log.error({ err: error, server: name }, 'the server has an error'))
+  server.on('error', (error) => log.error({ err: error, server: name }, 'the server met an error'))
   return new HttpServer(server, options, traffic)
 }
 
@@ -386,7 +386,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, scope
     if (error instanceof BodyError) reply = { ...text(error.status, error.message), close: true }
     else {
       log.error({ err: error, server: name, url: request.url }, 'a handler failed')
-      reply = text(500, 'This request met an error of the server, which its log tells more about')
+      reply = text(500, 'The server failed on this request; see its log')
     }
   }
   const { traffic, limits } = scope
@@ -402,7 +402,7 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
   const handler = route[method as keyof Route]
   if (handler === undefined) {
     const allowed = Object.keys(route).join(', ')
-    return { ...text(405, `${path} takes ${allowed}`), headers: { allow: allowed } }
+    return { ...text(405, `${path} accepts ${allowed}`), headers: { allow: allowed } }
   }
   const exchange: Exchange = { path, headers: request.headers, socket: request.socket }
   // Before the body: an unauthorized client must not make us hold megabytes.
@@ -436,12 +436,12 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
       hold({ traffic, held, bytes })
       while (traffic.held > limits.bodies) {
         if (!makeRoom(traffic, held, limits.bodyTime))
-          throw new BodyError(429, 'There is too much to read at a time; come again')
+          throw new BodyError(429, 'The server is reading too many requests; try again later')
         const { closed } = traffic
         if (Number.isInteger(Math.log10(closed)))
           options.log.warn(
             { server: options.name, count: closed },
-            'requests take too much memory together; one of the address that has most was closed, or a slow one',
+            'requests take too much memory; closed a slow request, or a request of the address with the most memory',
           )
       }
     })

@@ -35,11 +35,11 @@ export class ApiError extends Error {
 
 /** Why there is no usable answer. */
 export const connectionErrorCodes = {
-  NOT_SENT: 'no connection came about, so the server has seen nothing of the request',
+  NOT_SENT: 'the connection failed, so the server did not receive the request',
   NO_CREDENTIALS: 'there are no credentials, so nothing was sent',
-  BROKEN: 'the connection broke, and the server may have acted on the request or not',
-  DEADLINE: 'the time for the request was over',
-  TOO_LARGE: 'the answer, or a line of it, is longer than its bound',
+  BROKEN: 'the connection broke; the server may have handled the request or not',
+  DEADLINE: 'the request timed out',
+  TOO_LARGE: 'the answer, or one line of it, is too long',
   NOT_JSON: 'the answer is not the JSON that was expected',
 } as const
 

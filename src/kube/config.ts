@@ -47,8 +47,8 @@ function homeConfig(env: NodeJS.ProcessEnv): string {
   const file = join(env['HOME'] ?? homedir(), '.kube', 'config')
   if (existsSync(file)) return file
   throw new ConfigError(
-    `no cluster to talk to: neither --kubeconfig, nor $KUBECONFIG, nor a service account of a pod, nor ${file}; ` +
-      'name a kubeconfig file with one of the first two',
+    `no cluster to talk to: found neither --kubeconfig, nor $KUBECONFIG, nor a service account of a pod, nor ${file}; ` +
+      'give a kubeconfig file with --kubeconfig or $KUBECONFIG',
   )
 }
 
@@ -106,7 +106,7 @@ function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<ty
     if (raw == null) continue
     if (raw['as-groups']?.length || raw['as-uid'] || raw['as-user-extra'])
       throw new Error(
-        `users[${name}]: as-groups, as-uid and as-user-extra are not supported; leave them out, or use a user that needs none`,
+        `users[${name}]: as-groups, as-uid and as-user-extra are not supported; remove them, or choose another user`,
       )
     const user = config.getUser(name)
     if (user === null || raw.tokenFile === undefined) continue
@@ -119,8 +119,10 @@ function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<ty
 function checkCurrent(config: KubeConfig): void {
   const name = config.getCurrentContext()
   const known = config.contexts.map((each) => each.name).join(', ') || 'none'
-  if (!name) throw new ConfigError(`no current context; set one with kubectl config use-context, of: ${known}`)
-  if (config.getContextObject(name) === null) throw new ConfigError(`there is no context ${name}; there are: ${known}`)
+  if (!name)
+    throw new ConfigError(`no current context; set one with kubectl config use-context; existing contexts: ${known}`)
+  if (config.getContextObject(name) === null)
+    throw new ConfigError(`there is no context ${name}; existing contexts: ${known}`)
   const cluster = config.getCurrentCluster()
   if (cluster === null) throw new ConfigError(`context ${name} names a cluster that is not in the configuration`)
   if (config.getCurrentUser() === null)

@@ -176,7 +176,7 @@ function contextOf(tls: SecureContextOptions): SecureContext {
   try {
     return createSecureContext(tls)
   } catch (cause) {
-    throw new Error(`certificates or keys of the configuration are of no use: ${(cause as Error).message}`, { cause })
+    throw new Error(`certificates or keys of the configuration are unusable: ${(cause as Error).message}`, { cause })
   }
 }
 
@@ -219,6 +219,7 @@ async function socksPool(config: KubeConfig): Promise<Dispatcher> {
   await config.applySecurityAuthentication(
     context as unknown as Parameters<KubeConfig['applySecurityAuthentication']>[0],
   )
-  if (pool === undefined) throw new Error('The configuration names a SOCKS proxy, and gave no way through it')
+  if (pool === undefined)
+    throw new Error('The configuration names a SOCKS proxy, but no connection through it is possible')
   return pool
 }

@@ -6,7 +6,7 @@ export class PluginError extends Error {
 }
 
 const remedy =
-  'install it where this runs, or give a kubeconfig that needs none: `kubectl config view --raw --minify --flatten`, ' +
+  'install the plugin on this machine, or give a kubeconfig without a plugin: `kubectl config view --raw --minify --flatten`, ' +
   'with a token of `kubectl create token` in place of the plugin'
 
 /** The failure of a credentials plugin; undefined if something else failed. */

@@ -223,7 +223,8 @@ export class LeaderElector {
       if (await this.#writeRenewal(this.#seen!.lease, term)) return term.renewed(at, up)
       const read = await this.#read()
       const holder = read?.spec?.holderIdentity ?? ''
-      if (read === undefined || holder !== this.identity) return term.end(`the lease is held by ${holder || 'nobody'}`)
+      if (read === undefined || holder !== this.identity)
+        return term.end(`the lease is held by ${holder || 'no manager'}`)
       // Another client, such as a user with kubectl, changed the lease and kept us as holder.
       if (await this.#writeRenewal(read, term)) term.renewed(at, up)
     } catch (error) {

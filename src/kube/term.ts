@@ -80,7 +80,7 @@ export class Term implements Fence {
     this.#timer?.cancel()
     if (this.signal.aborted) return
     const { holder, transitions } = this.token
-    this.#controller.abort(new FencedError(`${holder} does not lead any more (term ${transitions}): ${reason}`))
+    this.#controller.abort(new FencedError(`${holder} no longer leads (term ${transitions}): ${reason}`))
   }
 
   #arm(): void {

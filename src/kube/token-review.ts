@@ -94,10 +94,10 @@ export function verdictOf(status: TokenReviewStatus | undefined, audiences: read
     return { refused: 'the answer of the server is none to a TokenReview' }
   if (status?.authenticated !== true) return { refused: status?.error || 'the token is not valid' }
   const { user } = status
-  if (!user?.username) return { refused: 'the server says that the token is valid, and not whose it is' }
+  if (!user?.username) return { refused: 'the server says that the token is valid, but does not name its user' }
   const granted = status.audiences ?? []
   if (audiences.length > 0 && !audiences.some((audience) => granted.includes(audience)))
-    return { refused: `the token is for none of the audiences ${audiences.join(', ')}` }
+    return { refused: `the token does not have any of the audiences ${audiences.join(', ')}` }
   return { user: { ...user, username: user.username } }
 }
 

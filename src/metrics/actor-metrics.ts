@@ -28,12 +28,22 @@ const perFamily: readonly FamilyMetric[] = [
   {
     name: 'mailbox_deepest',
     type: 'gauge',
-    help: 'The most messages that one mailbox has held',
+    help: 'Highest number of messages in one mailbox',
     of: ({ deepest }) => deepest,
   },
-  { name: 'restarts_total', type: 'counter', help: 'Restarts after a failure', of: ({ restarts }) => restarts },
+  {
+    name: 'restarts_total',
+    type: 'counter',
+    help: 'Restarts of actors after a failure',
+    of: ({ restarts }) => restarts,
+  },
   { name: 'live', type: 'gauge', help: 'Actors with an instance in memory', of: ({ live }) => live },
-  { name: 'passivated', type: 'gauge', help: 'Actors in compact form', of: ({ passivated }) => passivated },
+  {
+    name: 'passivated',
+    type: 'gauge',
+    help: 'Actors whose instance was released; only their compact state is in memory',
+    of: ({ passivated }) => passivated,
+  },
 ]
 
 /** The counts of an actor system, read at a scrape. Label `family`. */
@@ -49,7 +59,7 @@ export function actorMetrics(registry: Registry, stats: () => Pick<SystemStats, 
     {
       name: 'varmor_actor_dead_letters_total',
       type: 'counter',
-      help: 'Messages that no actor took',
+      help: 'Messages that no actor received',
       labelNames: ['family', 'reason'],
     },
     () => [

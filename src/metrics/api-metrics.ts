@@ -15,19 +15,19 @@ export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserv
   })
   const running = new Gauge({
     name: 'varmor_api_requests_running',
-    help: 'Requests without an answer so far',
+    help: 'Requests that wait for the answer of the API server',
     registers,
   })
   const seconds = new Histogram({
     name: 'varmor_api_request_seconds',
-    help: 'Seconds to the answer, without the time in the limiter',
+    help: 'Seconds to the answer of the API server, without the wait in the rate limiter',
     labelNames: ['verb'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers,
   })
   const waited = new Histogram({
     name: 'varmor_api_limiter_seconds',
-    help: 'Seconds that requests waited for their turn',
+    help: 'Seconds that requests waited in the rate limiter',
     labelNames: ['class'],
     buckets: [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30],
     registers,
@@ -35,7 +35,7 @@ export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserv
   if (limiter !== undefined)
     gathered(
       registry,
-      { name: 'varmor_api_limiter_waiting', type: 'gauge', help: 'Requests that wait for their turn' },
+      { name: 'varmor_api_limiter_waiting', type: 'gauge', help: 'Requests that wait in the rate limiter' },
       () => [{ labels: {}, value: limiter.waiting }],
     )
   return {

@@ -63,7 +63,7 @@ describe('the compilers of a node', () => {
       if (!isLoadFailure(error)) throw error
       expect(error).to.include({
         retryable,
-        reason: 'the profile cannot be compiled on this node: so many rules',
+        reason: 'cannot compile the profile on this node: so many rules',
       })
       expect(asked).to.deep.equal([{ tenant: 'demo', urgent: false, subject: carried.source }])
     })

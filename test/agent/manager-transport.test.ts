@@ -201,7 +201,7 @@ describe('the way to the manager', () => {
 
   for (const [what, spoil, words] of [
     ['no CA', () => rmSync(join(folder, 'ca.crt')), /ENOENT.*ca\.crt/],
-    ['an empty CA', () => writeFileSync(join(folder, 'ca.crt'), ''), /no certificate/],
+    ['an empty CA', () => writeFileSync(join(folder, 'ca.crt'), ''), /no CA certificate/],
     ['no token', () => rmSync(join(folder, 'token')), /ENOENT.*token/],
   ] as const)
     it(`reports nothing while there is ${what}, and says so`, async () => {

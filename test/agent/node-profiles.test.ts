@@ -154,7 +154,7 @@ describe('the profiles of a node', () => {
     seccomp.texts.set('varmor-demo-a', '{"defaultAction":"SCMP_ACT_ALLOW"}')
     await simulation.runFor(100_000)
     expect(said.slice(1)).to.deep.equal([
-      'somebody has changed or removed a profile; it is put back {"profile":"demo/varmor-demo-a"}',
+      'another program changed or removed a profile; restoring it {"profile":"demo/varmor-demo-a"}',
       `a profile is loaded ${about}`,
     ])
   })
@@ -266,7 +266,7 @@ describe('the profiles of a node', () => {
     appArmor.texts.clear()
     await simulation.runFor(200_000)
     expect(appArmor.texts.size).to.equal(1)
-    expect(said.join('\n')).to.contain('the disks of the node cannot be looked at; it is tried again')
+    expect(said.join('\n')).to.contain('cannot read the block devices of the node; retrying')
     disks = '/dev/odd0'
     await simulation.runFor(100_000)
     expect(compiled.filter((one) => one === '/dev/odd0')).to.have.length(1)

@@ -136,7 +136,7 @@ describe('what an agent does with profiles when it ends', () => {
       {
         enforcer: 'AppArmor',
         reason: 'EMFILE: too many open files',
-        message: 'what runs in profiles is not known, and they stay',
+        message: 'cannot find the processes in the profiles; the profiles stay loaded',
       },
     ])
   })

@@ -94,7 +94,7 @@ describe('varmor manager and varmor agent, each a process', () => {
       ],
       { NODE_NAME: 'n1', AUDIT_EVENT_METADATA: '{"clusterID":"c1"}' },
     )
-    await agent.says('waiting for containerd')
+    await agent.says('waiting for the container runtime')
     await agent.says('the agent is running')
     const readiness = /the agent is running .*port=(\d+)/.exec(agent.stdout)?.[1]
     await client.create(varmorPolicies, policy)
@@ -165,7 +165,7 @@ describe('varmor manager and varmor agent, each a process', () => {
       ...['--webhook-client-ca', at('no-ca.crt'), '--shutdown-delay', '0'],
     ])
     expect(await manager.exited()).to.equal(1)
-    expect(manager.stdout).to.match(/failed and stops.*cannot be read: ENOENT.*no-ca\.crt/)
+    expect(manager.stdout).to.match(/failed and stops.*cannot read a certificate file: ENOENT.*no-ca\.crt/)
   })
 
   it('a manager that answers reviews ends at once on a second signal', async () => {

@@ -57,7 +57,11 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
     status: 2,
     says: /--policies is for a node without a cluster, so it excludes --namespace/,
   },
-  { args: ['agent', '--policies', '/nonexistent'], status: 1, says: /\/nonexistent: there is no such folder; make it/ },
+  {
+    args: ['agent', '--policies', '/nonexistent'],
+    status: 1,
+    says: /\/nonexistent: there is no such folder; create it/,
+  },
   {
     args: ['agent'],
     env: { AUDIT_EVENT_METADATA: '[1]' },

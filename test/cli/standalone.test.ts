@@ -63,7 +63,7 @@ describe('varmor agent --policies, a process', () => {
       return report.listed && report.loaded === 1 && report
     })
     expect(isReady).to.equal(false)
-    expect(problems?.[0]).to.match(/policies\/web\.json:1:2: .*what it said before stays in force$/)
+    expect(problems?.[0]).to.match(/policies\/web\.json:1:2: .*its previous policies stay in force$/)
     expect(existsSync(profile())).to.equal(true)
 
     writeFileSync(at('policies', 'web.json'), policy.replace('disallow-create-user-ns', 'disallow-load-all-bpf-prog'))
@@ -77,7 +77,7 @@ describe('varmor agent --policies, a process', () => {
     agent = new Child(['agent', '--policies', at('policies')])
     expect(await agent.exited()).to.equal(1)
     expect(agent.stderr).to.equal(
-      `error: ${at('policies')}: there is no such folder; make it, or name another one with --policies\n`,
+      `error: ${at('policies')}: there is no such folder; create it, or name another folder with --policies\n`,
     )
   })
 })

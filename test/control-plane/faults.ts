@@ -222,7 +222,7 @@ export function faults(world: () => World, target: Target): void {
       await ready(world(), made)
       const before = await findProfile(world(), made)
       sleeper.signal('SIGCONT')
-      await eventually('the sleeper to see that it does not lead', async () => sleeper.says('does not lead any more'))
+      await eventually('the sleeper to see that it does not lead', async () => sleeper.says('no longer leads'))
       await pause(500)
       expect(world().manager.isLeader()).to.equal(true)
       expect(await findProfile(world(), made)).to.deep.equal(before)

@@ -9,21 +9,21 @@ const withoutBpf = (agent: object, more: object = {}): object => ({ bpfLsmEnforc
 const args = (...args: string[]): object => ({ manager: { args } })
 const memory = { resources: { limits: { memory: '1Gi' } } }
 const labelled = 'the label that opts in (sandbox.varmor.org/enable=true)'
-const holdsUp = 'no such workload can be created or changed'
-const noLabel = 'No label opts workloads in'
-const noMetrics = 'Without metrics.enabled these have no effect: '
-const noBpf = 'Without bpfLsmEnforcer these have no effect: '
+const holdsUp = 'the API server rejects new and changed workloads that are opted in'
+const noLabel = 'Every workload is opted in'
+const noMetrics = 'Without metrics.enabled these values have no effect: '
+const noBpf = 'Without bpfLsmEnforcer these values have no effect: '
 const resources = 'agent.bpfLsmEnforcer.resources has no effect'
 const crash = 'After a crash of an agent'
 const madeUp = 'Any pod that reaches port'
-const needsCertificate = 'Managers take reviews only from clients with a certificate of the ConfigMap front'
-const unconfined = 'Agents are in no AppArmor profile of their own'
+const needsCertificate = 'Managers accept reviews only from clients with a certificate of the CA in the ConfigMap front'
+const unconfined = 'Agents run without their own AppArmor profile'
 
 const rows: { title: string; values: object; says?: string[]; isSilent?: string[] }[] = [
   {
     title: 'nothing of what is by default',
     values: {},
-    says: [': 3 managers, and an agent', labelled, 'on each node in /var/log/varmor/violations.log'],
+    says: [': 3 managers, and an agent', labelled, 'violations to /var/log/varmor/violations.log'],
     isSilent: [holdsUp, noMetrics, noBpf, resources, crash, unconfined, 'no effect'],
   },
   {
@@ -62,14 +62,14 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
   {
     title: 'where the log is on nodes whose logs are elsewhere',
     values: { agent: { hostPaths: { log: '/data/log' } } },
-    says: ['on each node in /data/log/varmor/violations.log'],
+    says: ['violations to /data/log/varmor/violations.log'],
   },
   {
     title: 'what flags of managers say',
     values: args('--webhookMatchLabel=', '--webhookFailurePolicy=Fail'),
     says: [
-      '(none: all are in)',
-      `${holdsUp} (manager.args: --webhookFailurePolicy=Fail), but`,
+      '(no label needed)',
+      `${holdsUp} (manager.args: --webhookFailurePolicy=Fail), except`,
       `${noLabel} (manager.args: --webhookMatchLabel is empty)`,
     ],
   },
@@ -93,7 +93,10 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
   {
     title: 'the values where no flag is given',
     values: { manager: { webhook: { matchLabel: '', failurePolicy: 'Fail' } } },
-    says: [`${holdsUp} (manager.webhook.failurePolicy: Fail), but`, `${noLabel} (manager.webhook.matchLabel is empty)`],
+    says: [
+      `${holdsUp} (manager.webhook.failurePolicy: Fail), except`,
+      `${noLabel} (manager.webhook.matchLabel is empty)`,
+    ],
   },
   {
     title: 'the namespaces of values and of flags',
@@ -144,7 +147,7 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
       },
     },
     says: [
-      'had no effect: agent.appArmorLsmEnforcer.volumeMounts, agent.appArmorLsmEnforcer.volumes, agent.bpfLsmEnforcer.args, agent.bpfLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.volumes.',
+      'have no effect in this version: agent.appArmorLsmEnforcer.volumeMounts, agent.appArmorLsmEnforcer.volumes, agent.bpfLsmEnforcer.args, agent.bpfLsmEnforcer.volumeMounts, agent.bpfLsmEnforcer.volumes.',
     ],
   },
 ]

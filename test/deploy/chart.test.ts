@@ -183,7 +183,9 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
 
   it('says that fullnameOverride has no effect', async () => {
     const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
-    expect(await helm().output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
+    expect(await helm().output(tried, { fullnameOverride: 'x' })).to.match(
+      /have no effect in this version: fullnameOverride\./,
+    )
   })
 
   const note = /agent\.appArmorLsmEnforcer\.resources has no effect/

@@ -123,6 +123,6 @@ for (const major of [4, 3] as const) {
 describe('The comments of values.yaml', () => {
   it('say that a tag of digits needs quotes', () => {
     const [, comment] = /(#.*)\n *tag: ""/.exec(readFileSync(join(chart, 'values.yaml'), 'utf8'))!
-    expect(comment).to.match(/digits needs quotes here, and --set-string/)
+    expect(comment).to.match(/Quote a tag that has only digits; .* use --set-string/)
   })
 })

@@ -67,7 +67,7 @@ for (const major of [4, 3] as const) {
         const { status, stderr } = await upgrade(values)
         expect(status).not.to.equal(0)
         expect(stderr).to.match(
-          /crds\.install=false Helm would delete \w+\.crd\.varmor\.org.*upgrade with crds\.keep=true first/,
+          /crds\.install=false, Helm would delete \w+\.crd\.varmor\.org.*upgrade with crds\.keep=true first/,
         )
       }
       expect(await policies()).to.equal(1)

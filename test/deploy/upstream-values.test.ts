@@ -62,7 +62,7 @@ for (const major of [4, 3] as const)
         seen.add(JSON.stringify(given))
         // Helm 3 has notes of a cluster alone.
         if (major === 3) expect(await helm().template(given, '--kube-version', '1.37.2'), release).not.to.deep.equal([])
-        else expect(await notes(given), release).not.to.include('mean nothing here')
+        else expect(await notes(given), release).not.to.include('have no effect in this version')
       }
     })
 
@@ -71,7 +71,7 @@ for (const major of [4, 3] as const)
     it('are taken of 0.10.4, whose further ones are named', async () => {
       const dynamicConfig = { networkProxy: { defaultResources: { nonMitm: {}, mitm: {} } }, microVMDetection: {} }
       const said = await notes({ ...valuesOf(releases.at(-1)!), image: ours, dynamicConfig })
-      expect(said).to.include('had no effect: dynamicConfig.')
+      expect(said).to.include('have no effect in this version: dynamicConfig.')
     })
 
     it('are named by their path where they are changed and mean nothing', async () => {
@@ -80,7 +80,7 @@ for (const major of [4, 3] as const)
           const said = await notes(at(path, path.endsWith('serviceMonitorEnabled') ? true : ['other']))
           const named = Object.keys(paths).length === 0 ? root : path
           expect(said, path).to.match(
-            new RegExp(`had no effect: ${named.replaceAll('.', '\\.')}( \\(here [^)]+\\))?\\.`),
+            new RegExp(`have no effect in this version: ${named.replaceAll('.', '\\.')}( \\(use [^)]+\\))?\\.`),
           )
         }
     })
@@ -88,22 +88,25 @@ for (const major of [4, 3] as const)
     for (const [given, says] of [
       [
         { metrics: { serviceMonitorEnabled: true } },
-        'metrics.serviceMonitorEnabled (here metrics.serviceMonitor.enabled).',
+        'metrics.serviceMonitorEnabled (use metrics.serviceMonitor.enabled).',
       ],
-      [{ unloadAllAaProfile: { enabled: true } }, 'unloadAllAaProfile.enabled (here unloadAllAaProfiles.enabled).'],
+      [{ unloadAllAaProfile: { enabled: true } }, 'unloadAllAaProfile.enabled (use unloadAllAaProfiles.enabled).'],
       [
         { podServiceEgressControl: { enabled: false } },
-        'podServiceEgressControl.enabled (here serviceEgressControl.enabled and podEgressControl.enabled).',
+        'podServiceEgressControl.enabled (use serviceEgressControl.enabled and podEgressControl.enabled).',
       ],
       [
         { podServiceEgressControl: { enabled: true } },
-        'rules about Services are followed, rules about Pods with podEgressControl.enabled alone.',
+        'rules about Services are enforced; rules about Pods need podEgressControl.enabled.',
       ],
       [
         { manager: { behaviorModeling: { usePersistentVolume: true } } },
         'manager.behaviorModeling.usePersistentVolume.',
       ],
-      [{ manager: { args: ['--enablePodServiceEgressControl'] } }, 'had no effect: --enablePodServiceEgressControl.'],
+      [
+        { manager: { args: ['--enablePodServiceEgressControl'] } },
+        'have no effect in this version: --enablePodServiceEgressControl.',
+      ],
     ] as const)
       it(`are named with what is there instead: ${JSON.stringify(given)}`, async () => {
         expect(await notes(given)).to.include(says)

@@ -28,7 +28,7 @@ const rows: { flag: string; is: string; comment: RegExp }[] = [
   { flag: '--bpfProfiles', is: `${PROFILES - 2}`, comment: /null: \d+ and (\d+)\.\n.*\n *bpfProfiles:/ },
   {
     ...{ flag: '--bpfProfileMemory', is: `${PROFILE_MEMORY / mebibyte}M` },
-    comment: /null: (\w+)\. .*\n *bpfProfileMemory:/,
+    comment: /null: (\w+)\. .*(?:\n *# .*)*\n *bpfProfileMemory:/,
   },
 ]
 

@@ -442,7 +442,7 @@ describe('AppArmor profiles', () => {
 
     it('is absent with the reason where there is none', async () => {
       const absent = new AppArmorLoader({ ...options(), runParser: parserProgram(join(root, 'none')) })
-      expect(await absent.parserAbsent()).to.match(/apparmor_parser cannot be run: .*none: No such file/)
+      expect(await absent.parserAbsent()).to.match(/cannot run apparmor_parser: .*none: No such file/)
       expect(await thrownBy(absent.load(name, text(name, 1)))).to.include({ code: 'PARSER_FAILED', retryable: true })
     })
 

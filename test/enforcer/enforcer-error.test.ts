@@ -24,7 +24,7 @@ describe('errors of enforcers', () => {
       reason: 'syntax error',
     })
     expect(error.reason).to.equal('load the AppArmor profile: syntax error (profile varmor-x, line 3)')
-    expect(new EnforcerError('PARSER_FAILED', 'load').reason).to.equal('load: the compiler could not be run to its end')
+    expect(new EnforcerError('PARSER_FAILED', 'load').reason).to.equal('load: the compiler could not run to its end')
   })
 
   it('are not made of bugs', () => {

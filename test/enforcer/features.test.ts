@@ -43,12 +43,12 @@ const rows: [
     [/no AppArmor/, /bpfilter/, undefined],
   ],
   [
-    'does not describe its types',
+    'has no BTF type information',
     { [lsm]: 'bpf', [actions]: all },
     [/no AppArmor/, /CONFIG_DEBUG_INFO_BTF/, undefined],
   ],
   [
-    'is locked down',
+    'kernel lockdown is at confidentiality',
     { [lsm]: 'bpf', [btf]: 'types', [lockdown]: 'none integrity [confidentiality]', [actions]: all },
     [/no AppArmor/, /lockdown=integrity/, undefined],
   ],

@@ -124,7 +124,7 @@ describe('kube leader election', () => {
     const clock = new ManualClock()
     const answer = async <T>(value: T, { deadline = 0 }: { deadline?: number }): Promise<T> => {
       await sleep(clock, Math.min(4500, deadline))
-      if (deadline < 4500) throw new Error('the time for the request was over')
+      if (deadline < 4500) throw new Error('the request timed out')
       return value
     }
     const held = { metadata: lease, spec: { holderIdentity: '' } }

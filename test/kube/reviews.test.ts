@@ -127,13 +127,13 @@ describe('kube token review', () => {
       title: 'a token for others',
       status: { authenticated: true, user, audiences: [] },
       audiences: ['varmor'],
-      verdict: { refused: 'the token is for none of the audiences varmor' },
+      verdict: { refused: 'the token does not have any of the audiences varmor' },
     },
     {
       title: 'a server that knows no audiences',
       status: { authenticated: true, user },
       audiences: ['varmor'],
-      verdict: { refused: 'the token is for none of the audiences varmor' },
+      verdict: { refused: 'the token does not have any of the audiences varmor' },
     },
     {
       title: 'a token that is over',
@@ -146,7 +146,7 @@ describe('kube token review', () => {
       title: 'a user without a name',
       status: { authenticated: true, user: {} },
       audiences: [],
-      verdict: { refused: 'the server says that the token is valid, and not whose it is' },
+      verdict: { refused: 'the server says that the token is valid, but does not name its user' },
     },
   ]
   for (const { title, status, audiences, verdict } of rows)

@@ -127,7 +127,7 @@ describe('kube connection over TLS', () => {
   it('says so where a certificate is of no use', async () => {
     const broken = { certData: base64('junk'), keyData: base64(mine.key) }
     const said = await failure(get(connect({ caData: base64(ca), tlsServerName: 'kube.test' }, broken)))
-    expect(said).to.match(/no credentials: certificates or keys of the configuration are of no use: .*no start line/)
+    expect(said).to.match(/no credentials: certificates or keys of the configuration are unusable: .*no start line/)
   })
 
   it('shows the new client certificate when it was replaced, while requests go on', async () => {

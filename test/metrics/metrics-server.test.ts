@@ -113,9 +113,9 @@ describe('the metrics of a role', () => {
 
   it('are not served with files that are no certificate and its key', async () => {
     const failure = async () => String(await serve(new Registry(), { tls: files() }).catch((error: Error) => error))
-    expect(await failure()).to.match(/cannot be read.*ENOENT.*tls\.crt/)
+    expect(await failure()).to.match(/cannot read a certificate file.*ENOENT.*tls\.crt/)
     put({ cert: (await issue()).cert, key: (await issue()).key })
-    expect(await failure()).to.match(/tls\.crt and .*tls\.key are no certificate with its key: .*mismatch/)
+    expect(await failure()).to.match(/tls\.crt and .*tls\.key are not a certificate and its key: .*mismatch/)
   })
 
   it('go on with the old certificate until the files hold a new one with its key', async () => {
@@ -142,7 +142,10 @@ describe('the metrics of a role', () => {
     await look()
     await look()
     expect(served).to.deep.equal([second])
-    expect(said).to.deep.equal(['the old certificate is served on', 'a new certificate is served'])
+    expect(said).to.deep.equal([
+      'the new certificate is unusable; still serving the old one',
+      'serving a new certificate',
+    ])
     await credentials.close()
     expect(clock.waiting).to.equal(0)
   })
@@ -155,11 +158,11 @@ describe('the metrics of a role', () => {
     const open = () =>
       FileCredentials.openClientCa({ file, clock, log: { ...noLogger, info: say, error: say }, every: 1_000 })
     const failure = async () => String(await open().catch((error: Error) => error))
-    expect(await failure()).to.match(/cannot be read.*ENOENT/)
+    expect(await failure()).to.match(/cannot read a certificate file.*ENOENT/)
     // With no authority Node.js takes the public ones.
     for (const [text, says] of [
-      ['', /ca\.crt holds no certificate of an authority/],
-      ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /holds a certificate that cannot be read/],
+      ['', /ca\.crt has no CA certificate/],
+      ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /has an invalid certificate/],
     ] as const) {
       writeFileSync(file, text)
       expect(await failure()).to.match(says)
@@ -177,8 +180,8 @@ describe('the metrics of a role', () => {
     }
     expect(found).to.deep.equal([`${first}\n${second}`])
     expect(said).to.deep.equal([
-      'the new authorities of clients cannot be used; the old ones stay in force',
-      'clients are known by new authorities',
+      'the new CAs for clients are unusable; still verifying clients with the old CAs',
+      'verifying clients with the new CAs',
     ])
     await authorities.close()
   })

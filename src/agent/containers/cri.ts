@@ -192,7 +192,8 @@ export class Cri implements ContainerRuntime {
       const asked: Asked = {
         ...{ image: status?.image?.image ?? '', pid, annotations, appArmorProfile: appArmor, seccomp: linux?.seccomp },
         ...(linux !== undefined && { refusedCalls: refusedCalls(linux.seccomp) }),
-        ...(pid === 0 && status?.state === running && { unreadable: 'the runtime names no process of it' }),
+        ...(pid === 0 &&
+          status?.state === running && { unreadable: 'the runtime reports no process of the container' }),
       }
       this.#asked.set(id, asked)
       return asked

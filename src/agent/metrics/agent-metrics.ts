@@ -12,7 +12,7 @@ export const agentMetricTable: readonly AgentMetric[] = [...violationMetrics, ..
 
 export const lagMetric = {
   name: 'varmor_violation_lag_seconds',
-  help: 'From the time that the kernel gave the first record of a batch until the batch was written to the log, for each line of it: an upper bound, by what a batch spans',
+  help: 'Delay from kernel timestamp to log write, per line (upper bound: counted from the first record of the batch)',
 }
 
 export interface AgentMetrics {

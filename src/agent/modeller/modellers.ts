@@ -142,7 +142,7 @@ export class Modellers {
       }
       known.closing = undefined
       if (isBehind) {
-        logger.warn({ profile: key }, 'a recording ends without what was read before its end and is not decoded yet')
+        logger.warn({ profile: key }, 'the recording was closed before all records were decoded; some may be missing')
         this.#tell(key, { type: 'behind', milliseconds })
       }
       onChange(known.profileName, modellingOf(known))
@@ -161,7 +161,7 @@ export class Modellers {
     try {
       await new RecordingFolder(folder).keepOnly(this.#seen)
     } catch (error) {
-      logTrouble(logger, error, { err: error, folder }, 'recordings of ArmorProfiles that are gone cannot be removed')
+      logTrouble(logger, error, { err: error, folder }, 'cannot remove recordings of deleted ArmorProfiles')
     }
   }
 

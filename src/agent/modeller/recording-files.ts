@@ -41,13 +41,13 @@ export class RecordingFolder implements RecordingFiles {
     const state = await stat(path).catch(missing)
     if (state === undefined) {
       const isLost = (await stat(`${path}.broken`).catch(missing)) !== undefined
-      return isLost ? { broken: `${path}.broken is all that there is` } : undefined
+      return isLost ? { broken: `only ${path}.broken exists` } : undefined
     }
     const text = state.size > LONGEST ? `of ${state.size} bytes` : await readFile(path, 'utf8')
     const stored = parsed(text)
     if (typeof stored !== 'string') return { stored, seen: state.mtimeMs }
     await rename(path, `${path}.broken`)
-    return { broken: `${path} ${stored}; it is kept as ${path}.broken` }
+    return { broken: `${path} ${stored}; kept as ${path}.broken` }
   }
 
   async write(key: string, stored: StoredRecording): Promise<void> {
@@ -103,14 +103,14 @@ function parsed(text: string): StoredRecording | string {
   const end = text.indexOf('\n')
   if (end === -1) return 'is no recording'
   const body = text.slice(end + 1)
-  if (digestOf(body) !== text.slice(0, end)) return 'was changed, or was cut'
+  if (digestOf(body) !== text.slice(0, end)) return 'is changed or truncated'
   let value: unknown
   try {
     value = JSON.parse(body)
   } catch {
     return 'is no JSON'
   }
-  if (!Value.Check(schema, value)) return 'is of another version'
+  if (!Value.Check(schema, value)) return 'has another version'
   const { version: _, began, ...rest }: Static<typeof schema> = value
   return { ...rest, began: began ?? Number.NaN }
 }

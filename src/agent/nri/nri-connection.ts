@@ -35,9 +35,9 @@ export function connectTo(path: string, signal: AbortSignal): Promise<Socket> {
 
 function connectError(path: string, error: NodeJS.ErrnoException): NriError {
   if (error.code !== 'ENOENT')
-    return new NriError('UNREACHABLE', `${path}: ${error.message}; does the runtime run?`, { cause: error })
+    return new NriError('UNREACHABLE', `${path}: ${error.message}; is the runtime running?`, { cause: error })
   const remedy =
-    'containerd has NRI since 1.7, and turned on since 2.0; section io.containerd.nri.v1.nri of its configuration'
+    'containerd supports NRI from 1.7 and enables it by default from 2.0; see section io.containerd.nri.v1.nri of its configuration'
   return new NriError('NO_SOCKET', `there is no ${path}: ${remedy}`, { cause: error })
 }
 
@@ -81,7 +81,7 @@ export class NriConnection {
     if (this.#over) return
     this.#over = true
     this.#socket.destroy()
-    this.#client.end(new NriError('CLOSED', 'the connection has ended', { cause: error }))
+    this.#client.end(new NriError('CLOSED', 'the connection was closed', { cause: error }))
     this.#end(error)
   }
 
@@ -101,6 +101,6 @@ export class NriConnection {
     if (this.#over) return
     this.#socket.write(framesOf(connection, message))
     if (this.#socket.writableLength > mostUnread)
-      this.fail(new NriError('PROTOCOL', `the runtime leaves more than ${mostUnread} bytes of answers unread`))
+      this.fail(new NriError('PROTOCOL', `the runtime has not read more than ${mostUnread} bytes of answers`))
   }
 }

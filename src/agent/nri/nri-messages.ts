@@ -75,7 +75,7 @@ export function decodeMessage<Message>(name: string, bytes: Buffer): Message {
   try {
     return typeOf(name).deserialize(bytes) as Message
   } catch (error) {
-    throw new NriError('PROTOCOL', `${bytes.length} bytes are no ${name}`, { cause: error })
+    throw new NriError('PROTOCOL', `${bytes.length} bytes are not a ${name}`, { cause: error })
   }
 }
 

@@ -167,7 +167,10 @@ export class NriSession {
     const patience = new AbortController()
     const late = sleep(this.#options.clock, limit, patience.signal).then(
       () =>
-        this.#options.onFailed(starting, new NriError('LATE', `it starts unprepared after ${Math.round(limit)} ms`)),
+        this.#options.onFailed(
+          starting,
+          new NriError('LATE', `not ready after ${Math.round(limit)} ms; the container starts without its BPF profile`),
+        ),
       // It was prepared in time.
       () => undefined,
     )

@@ -40,7 +40,7 @@ export class TtrpcServer {
     if (stream % 2 !== 1 || stream <= this.#lastStream)
       throw new NriError(
         'PROTOCOL',
-        `a request with number ${stream} after ${this.#lastStream}; they are odd and go up`,
+        `a request with number ${stream} after ${this.#lastStream}; numbers must be odd and increase`,
       )
     this.#lastStream = stream
     if (this.#unanswered >= mostUnanswered)
@@ -48,7 +48,9 @@ export class TtrpcServer {
     const { service, method, payload, timeoutNano } = decodeMessage<TtrpcRequest>('ttrpc.Request', body)
     const answer = this.#options.methods.get(`${service}/${method}`)
     if (answer === undefined) {
-      this.#respond(stream, { status: { code: status.UNIMPLEMENTED, message: `there is no ${service}/${method}` } })
+      this.#respond(stream, {
+        status: { code: status.UNIMPLEMENTED, message: `the method ${service}/${method} does not exist` },
+      })
       return
     }
     this.#unanswered++
@@ -111,7 +113,7 @@ export class TtrpcClient {
   #take({ stream, type, body }: TtrpcMessage): void {
     const call = this.#calls.get(stream)
     if (type !== messageType.response || call === undefined)
-      throw new NriError('PROTOCOL', `a message of type ${type} and number ${stream}, which answers nothing`)
+      throw new NriError('PROTOCOL', `a message of type ${type} and number ${stream} that answers no request`)
     this.#calls.delete(stream)
     const { status: result, payload } = decodeMessage<TtrpcResponse>('ttrpc.Response', body)
     if (result === null || result.code === status.OK) call.resolve(payload)

@@ -52,17 +52,17 @@ function standaloneErrors(policy: unknown): FieldError[] {
   for (const field of ['name', ...(read(policy, 'kind') === 'VarmorPolicy' ? ['namespace'] : [])]) {
     const given = read(policy, 'metadata', field)
     if (typeof given === 'string' && named.test(given)) continue
-    const problem = 'it needs lower-case letters, digits, - and ., with a letter or digit at both ends'
+    const problem = 'must consist of lower case letters, digits, - and ., with a letter or digit at both ends'
     errors.push({ code: 'NOT_ALLOWED', path: `metadata.${field}`, given, problem })
   }
   const kind = read(policy, 'spec', 'target', 'kind')
   if (typeof kind === 'string' && kind !== 'Pod') {
-    const problem = 'without Kubernetes there are no such workloads, only containers'
+    const problem = 'without Kubernetes, only containers exist; such workloads do not'
     errors.push({ code: 'NOT_ALLOWED', path: 'spec.target.kind', given: kind, problem, allowed: 'Pod' })
   }
   const mode = read(policy, 'spec', 'policy', 'mode')
   if (mode === 'BehaviorModeling') {
-    const problem = 'behaviour is recorded in a cluster only; choose another mode'
+    const problem = 'behaviour is recorded only in a cluster; choose another mode'
     errors.push({ code: 'NOT_ALLOWED', path: 'spec.policy.mode', given: mode, problem })
   }
   return errors

@@ -51,10 +51,10 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
       const names = entries.filter(isUtf8).map(String).sort()
       if (entries.length > mostFiles)
         throw new FolderError(
-          `${folder}: it has ${entries.length} files of policies; put them into at most ${mostFiles}`,
+          `${folder} has ${entries.length} policy files; put the policies into at most ${mostFiles} files`,
         )
       const found = new Map<string, SeenFile>()
-      const problem = 'its name is no UTF-8; rename it'
+      const problem = 'its name is not UTF-8; rename it'
       for (const entry of entries)
         if (!isUtf8(entry)) found.set(`./${entry.toString('latin1')}`, { version: 'name', problem })
       for (const name of names) {
@@ -74,7 +74,7 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
 export async function checkFolder(folder: string, owner = process.geteuid?.() ?? 0): Promise<void> {
   try {
     if (!(await lstat(folder)).isDirectory())
-      throw new FolderError(`${folder}: it is no folder; name a folder of policies with --policies`)
+      throw new FolderError(`${folder} is not a folder; name a folder of policies with --policies`)
     for (let path = await realpath(folder), own = true; ; path = dirname(path), own = false) {
       const { uid, mode } = await lstat(path)
       const why = unsafe(uid, own ? mode : mode & sticky ? 0 : mode, owner)
@@ -97,14 +97,15 @@ async function namesIn(folder: string): Promise<Buffer[]> {
 function folderError(folder: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === undefined || error instanceof FolderError) return error
-  const absent = `${folder}: there is no such folder; make it, or name another one with --policies`
+  const absent = `${folder}: there is no such folder; create it, or name another folder with --policies`
   return new FolderError(code === 'ENOENT' ? absent : message)
 }
 
 /** Whoever can write a policy rules the containers of the node. */
 function unsafe(uid: number, mode: number, owner: number): string | undefined {
-  if (uid !== 0 && uid !== owner) return `it belongs to the user ${uid}, who could change policies; chown it to root`
-  return mode & writableByOthers ? 'others than its owner may write to it; chmod go-w it' : undefined
+  if (uid !== 0 && uid !== owner)
+    return `it belongs to user ${uid}, who could change policies; change its owner to root with chown`
+  return mode & writableByOthers ? 'users other than its owner may write to it; run chmod go-w on it' : undefined
 }
 
 /** @returns undefined for one that is gone by now */
@@ -115,11 +116,11 @@ async function lookAt(path: string, known: string | undefined, owner: number): P
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const before = await stateOf(file)
     const { version, uid, mode, size, isFile } = before
-    if (!isFile) return { version, problem: 'it is no file of its own; remove it, or put a file in its place' }
+    if (!isFile) return { version, problem: 'it is not a regular file; remove it, or replace it with a file' }
     const why = unsafe(uid, mode, owner)
     if (why !== undefined) return { version, problem: why }
     if (size > largestFile)
-      return { version, problem: `it has more than ${largestFile / mebibyte} MiB; divide it into several` }
+      return { version, problem: `it has more than ${largestFile / mebibyte} MiB; split it into several files` }
     if (version === known) return { version }
     const bytes = Buffer.alloc(size)
     await file.read(bytes, 0, size, 0)
@@ -129,7 +130,7 @@ async function lookAt(path: string, known: string | undefined, owner: number): P
     if (code === undefined) throw error
     if (code === 'ENOENT') return undefined
     const isLink = code === 'ELOOP'
-    return { version: code, problem: isLink ? 'it is a symbolic link; put the file itself here' : message }
+    return { version: code, problem: isLink ? 'it is a symbolic link; replace it with the file itself' : message }
   } finally {
     await file?.close()
   }

@@ -149,12 +149,10 @@ export class PolicyFolder implements ProfileSource {
     if (error instanceof FolderError) {
       this.#unwatch?.()
       this.#unwatch = undefined
-      this.#say([`${error.message}; until then what was in force stays in force`])
+      this.#say([`${error.message}; until this is fixed, the policies in force stay in force`])
     } else {
-      this.#say([
-        `${folder}: it cannot be looked at: ${messageOf(error)}; it is tried again; until then what was in force stays in force`,
-      ])
-      logTrouble(logger, error, { folder, err: error }, 'policies cannot be looked at; it is tried again')
+      this.#say([`cannot read ${folder}: ${messageOf(error)}; retrying; the policies in force stay in force`])
+      logTrouble(logger, error, { folder, err: error }, 'cannot read the folder of policies; retrying')
     }
     return false
   }
@@ -182,7 +180,7 @@ export class PolicyFolder implements ProfileSource {
       this.#unwatch = () => undefined
       logger.warn(
         { folder, reason: watching },
-        `the folder cannot be watched; it is looked at every ${period / 1_000} s`,
+        `cannot watch the folder of policies; polling it every ${period / 1_000} s`,
       )
     }
   }
@@ -218,7 +216,9 @@ export class PolicyFolder implements ProfileSource {
     const known = this.#files.get(name)
     if (file === 'being written') {
       // At the first look nothing of it is known, and what it has in force is to stay there.
-      const problems = [`${join(this.#options.folder, name)}: it is being written; it is looked at again`]
+      const problems = [
+        `${join(this.#options.folder, name)}: another program is writing this file; it is read again later`,
+      ]
       if (known === undefined) this.#files.set(name, { version: '', digest: '', contents: { problems }, again: true })
       this.#changed = true
       this.#pause.wake()
@@ -239,10 +239,10 @@ export class PolicyFolder implements ProfileSource {
       return await this.#contentsOf(name, bytes)
     } catch (error) {
       const file = join(this.#options.folder, name)
-      const problem = `${file}: it cannot be judged: ${messageOf(error)}; it is tried again`
+      const problem = `cannot check ${file}: ${messageOf(error)}; retrying`
       const before = this.#files.get(name)?.contents
       const isSaid = before !== undefined && 'problems' in before && before.problems[0] === problem
-      if (!isSaid) logTrouble(this.#options.logger, error, { file, err: error }, 'a file of policies cannot be judged')
+      if (!isSaid) logTrouble(this.#options.logger, error, { file, err: error }, 'cannot check a policy file')
       return { contents: { problems: [problem] }, again: true }
     }
   }
@@ -266,7 +266,7 @@ export class PolicyFolder implements ProfileSource {
         const policy = { file, document: judged.document }
         policies.push(policy)
         if (judged.notes.length > 0)
-          logger.warn({ file, policy: titleOf(policy), leftOut: judged.notes }, 'not all of a policy can be enforced')
+          logger.warn({ file, policy: titleOf(policy), leftOut: judged.notes }, 'a policy is only partly enforced')
       }
     }
     if (more > 0) problems.push(`${file}: ${more} more mistakes`)
@@ -277,7 +277,7 @@ export class PolicyFolder implements ProfileSource {
     const { logger, folder } = this.#options
     const said = new Set(this.#problems)
     for (const problem of problems)
-      if (!said.has(problem)) logger.error({ reason: problem }, 'a policy cannot be taken from its file')
+      if (!said.has(problem)) logger.error({ reason: problem }, 'cannot take a policy from its file')
     if (problems.length === 0 && this.#problems.length > 0) logger.info({ folder }, 'all policies are in force again')
     this.#problems = problems
   }

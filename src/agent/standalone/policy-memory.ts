@@ -28,11 +28,11 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
   return {
     async load() {
       try {
-        if ((await stat(path)).size > mostBytes) throw new SyntaxError(`it has more than ${mostBytes} bytes`)
+        if ((await stat(path)).size > mostBytes) throw new SyntaxError(`the file has more than ${mostBytes} bytes`)
         const { policies, others } = read(await readFile(path, 'utf8'), namespace)
         if (others > 0) {
           const what =
-            'some of what was in force cannot be read, and is left out; the file is kept with .bad behind its name'
+            'some stored policies cannot be read and are ignored; a copy of the file is kept with the suffix .bad'
           logger.warn({ file: path, count: others }, what)
           await putAside(path)
         }
@@ -41,8 +41,8 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
         const { code } = error as NodeJS.ErrnoException
         if (code === 'ENOENT') return undefined
         if (code === undefined && !(error instanceof SyntaxError)) throw error
-        const remedy = 'files with mistakes are not in force until they are mended'
-        logger.warn({ file: path, err: error }, `what was in force cannot be read: ${remedy}`)
+        const remedy = 'policies whose files have mistakes are not in force until the mistakes are corrected'
+        logger.warn({ file: path, err: error }, `cannot read the stored policies: ${remedy}`)
         await putAside(path)
         return undefined
       }
@@ -60,7 +60,7 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
         if (!failing)
           logger.warn(
             { file: path, err: error },
-            'what is in force cannot be noted for the next start, which is tried again; make room for it',
+            'cannot store the policies in force for the next start; retrying; check the space on the disk',
           )
         failing = true
         return false

@@ -48,12 +48,12 @@ export function policySet(
     if ('policies' in contents) all.push(...contents.policies)
     else {
       const kept = [...before.values()].filter((policy) => policy.file === file)
-      const stays = kept.length === 0 ? 'nothing of it is in force' : 'what it said before stays in force'
-      problems.push(...contents.problems.map((problem) => `${problem}; until that is mended, ${stays}`))
+      const stays = kept.length === 0 ? 'none of its policies is in force' : 'its previous policies stay in force'
+      problems.push(...contents.problems.map((problem) => `${problem}; until this is corrected, ${stays}`))
       all.push(...kept)
     }
   }
-  const named = chosen(all, before, titleOf, problems, 'the same policy', 'remove it from all files but one')
+  const named = chosen(all, before, titleOf, problems, 'the same policy', 'keep it in only one file')
   const policies = chosen(
     named,
     before,
@@ -89,7 +89,7 @@ function chosen(
       const named = those.slice(0, mostNamed).map((policy) => `${titleOf(policy)} in ${policy.file}`)
       if (those.length > mostNamed) named.push(`${those.length - mostNamed} more`)
       const where = named.join(' and ')
-      problems.push(`${where}: ${what}; that of ${one.file} is in force: ${remedy}`)
+      problems.push(`${where}: ${what}; the policy of ${one.file} is in force: ${remedy}`)
     }
     return one
   })

@@ -78,7 +78,7 @@ export class StandaloneConfinement implements Confinement {
     const said = new Set(this.#unconfined)
     for (const problem of found)
       if (!said.has(problem))
-        this.#options.logger.warn({ reason: problem }, 'a container is not confined as its policy says')
+        this.#options.logger.warn({ reason: problem }, 'a container is not confined as its policy requires')
     this.#unconfined = found
   }
 
@@ -110,7 +110,7 @@ export class StandaloneConfinement implements Confinement {
         ),
       ...others.map(
         ({ title }) =>
-          `${who} is meant by ${policy.title} and ${title}, of which the first confines it: change a target`,
+          `${who} matches the targets of ${policy.title} and ${title}; the first confines it: change one target`,
       ),
     ]
   }
@@ -120,13 +120,13 @@ export class StandaloneConfinement implements Confinement {
     const { seccompFolder } = this.#options
     switch (enforcer) {
       case 'BPF':
-        return 'BPF confines by itself what has an id of 64 hexadecimal digits, as nerdctl, Docker and CRI give'
+        return 'BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them'
       case 'AppArmor':
         return `start it with --security-opt apparmor=${profile} (nerdctl, docker), --apparmor-profile ${profile} (ctr), or ${overCri(profile)}`
       case 'Seccomp':
         return `start it with --security-opt seccomp=${seccompFolder}/${profile} (nerdctl, docker), or as ctr run --seccomp --seccomp-profile ${seccompFolder}/${profile}, or ${overCri(`${seccompFolder}/${profile}`)}`
       default:
-        return `${enforcer} needs a cluster; take it from the policy's enforcers`
+        return `${enforcer} needs a cluster; remove it from the enforcers of the policy`
     }
   }
 }

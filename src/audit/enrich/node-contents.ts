@@ -59,11 +59,11 @@ const workloadKinds: Readonly<Record<Workload['kind'], true>> = {
 
 const forms: Record<Field['kind'], string> = {
   text: 'a text',
-  count: 'a whole number from 0 on',
-  big: 'a whole number, as a number or as a text',
+  count: 'a whole number of 0 or more',
+  big: 'a whole number, as a number or a text',
   'policy kind': 'VarmorPolicy, VarmorClusterPolicy',
-  workload: `kind and name, of ${Object.keys(workloadKinds).join(', ')}`,
-  texts: 'texts by their keys',
+  workload: `kind and name, where kind is one of ${Object.keys(workloadKinds).join(', ')}`,
+  texts: 'an object whose values are texts',
   boolean: 'true or false',
 }
 
@@ -88,7 +88,10 @@ export function readContents(json: string): ReadContents {
   try {
     value = JSON.parse(json)
   } catch (error) {
-    return { ok: false, errors: [{ code: 'UNPARSABLE', path: '', problem: `is no JSON: ${(error as Error).message}` }] }
+    return {
+      ok: false,
+      errors: [{ code: 'UNPARSABLE', path: '', problem: `is not JSON: ${(error as Error).message}` }],
+    }
   }
   const errors: FieldError[] = []
   const lists = { containers: containerFields, policies: policyFields }
@@ -155,7 +158,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const wrongType = (path: string, given: unknown, allowed: string): FieldError => ({
   code: 'WRONG_TYPE',
   path,
-  problem: 'is of another type',
+  problem: 'has the wrong type',
   given,
   allowed,
 })

@@ -12,49 +12,57 @@ const key = (name: string, schema: Schema, meaning: string, when?: string): Key 
 const moment = time('[.][0-9]{3}')
 
 export const lostKeys: readonly Key[] = [
-  key('events', { type: ['integer', 'null'], minimum: 0 }, 'how many; null where nobody can tell'),
-  key('from', moment, 'since when they were lost'),
-  key('to', moment, 'until when they were lost'),
-  key('where', text, 'the stage that lost them'),
-  key('why', text, 'the reason, as in the metrics: a word, or the code of a system error'),
+  key('events', { type: ['integer', 'null'], minimum: 0 }, 'number of lost events; null if unknown'),
+  key('from', moment, 'start of the time in which events were lost'),
+  key('to', moment, 'end of the time in which events were lost'),
+  key('where', text, 'the stage that lost the events'),
+  key('why', text, 'the reason, as in the metrics: a word or the code of a system error'),
 ]
 
 const kinds: Schema = {
   type: 'array',
   items: objectOf(
     [
-      key('enforcer', text, 'as in the lines'),
-      key('action', text, 'as in the lines'),
-      key('profileName', text, 'as in the lines'),
-      key('operation', text, 'what was tried'),
-      key('object', text, 'path, capability, call, address or peer; of one of more than 256 bytes those, and a hash'),
-      key('events', count, 'how many of this kind'),
+      key('enforcer', text, 'as in violation lines'),
+      key('action', text, 'as in violation lines'),
+      key('profileName', text, 'as in violation lines'),
+      key('operation', text, 'attempted operation'),
+      key(
+        'object',
+        text,
+        'path, capability, call, address or peer; if longer than 256 bytes, the first 256 and a hash',
+      ),
+      key('events', count, 'number of events of this kind'),
     ],
     true,
   ),
 }
-const counted = '`held back ended`, and `held back` after the first'
+const counted = '`held back ended`, and each `held back` after the first'
 
 export const heldBackKeys: readonly Key[] = [
-  key('where', oneOf(['sink', 'kernel']), '`kernel`: before they were records, `sink`: before they were lines'),
-  key('operation', text, 'what was tried: the kernel holds back by it', '`where` is `kernel`'),
-  key('events', count, 'how many lines were held back since the last such line', counted),
-  key('from', moment, 'since when'),
-  key('to', moment, 'until when', counted),
-  key('rate', { type: 'number', exclusiveMinimum: 0 }, 'records a second that are let through', '`held back`'),
-  key('kinds', kinds, 'of them by kind, each with its number', counted),
-  key('other', count, 'those of further kinds', counted),
+  key(
+    'where',
+    oneOf(['sink', 'kernel']),
+    'where events were held back: `kernel` before they became records, `sink` before they became lines',
+  ),
+  key('operation', text, 'attempted operation; the kernel holds back each operation separately', '`where` is `kernel`'),
+  key('events', count, 'number of events held back since the last such line', counted),
+  key('from', moment, 'start of the counted time'),
+  key('to', moment, 'end of the counted time', counted),
+  key('rate', { type: 'number', exclusiveMinimum: 0 }, 'permitted records per second', '`held back`'),
+  key('kinds', kinds, 'the events by kind, each with its count', counted),
+  key('other', count, 'number of events of kinds that are not in `kinds`', counted),
 ]
 
 export const digestKeys: readonly Key[] = [
-  key('events', count, 'of the container from then to then, whatever became of their lines'),
+  key('events', count, 'number of all events of the container between `from` and `to`, logged or not'),
   key(
     'from',
     moment,
-    'the beginning of the minute, by the time of writing; of several where the numbers of the first had no room',
+    'start of the minute, by the time of the write; earlier if the counts of former minutes did not fit before',
   ),
-  key('to', moment, 'its end, or the agent’s'),
-  key('kinds', kinds, 'the events by kind, each with its number'),
-  key('other', count, 'those of further kinds, and of kinds that have no room'),
-  key('omitted', count, 'kinds whose first violation has no line here, as there is no room', 'there are such'),
+  key('to', moment, 'end of the minute, or stop of the agent'),
+  key('kinds', kinds, 'the events by kind, each with its count'),
+  key('other', count, 'number of events of kinds that are not in `kinds`'),
+  key('omitted', count, 'number of kinds whose first violation did not fit into the digest', 'there are such kinds'),
 ]

@@ -101,7 +101,7 @@ export interface ForkAddon {
 export function loadForkAddon(): ForkAddon {
   const addon: Partial<ForkAddon> = loadAuditAddon() as object
   if (addon.openForks === undefined)
-    throw new AuditSourceError('ADDON_MISSING', 'follow forks', 'build the native addon anew: `npm run build:addon`')
+    throw new AuditSourceError('ADDON_MISSING', 'follow forks', 'rebuild the native addon: `npm run build:addon`')
   return addon as ForkAddon
 }
 

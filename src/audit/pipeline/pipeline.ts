@@ -98,7 +98,7 @@ export interface Queue {
 /** Ends a pipeline whose lines may be lost on the disk: after a restart, it reads again from the stored position. */
 export class LogInDoubt extends Error {
   constructor(cause: NotStored) {
-    super('lines that were written may be lost on the disk; reading again from the stored position writes them again', {
+    super('the disk may have lost written lines; reading again from the stored position, which writes them again', {
       cause,
     })
     this.name = 'LogInDoubt'

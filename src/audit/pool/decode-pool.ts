@@ -180,7 +180,7 @@ export class DecodePool {
       bytes: new Uint8Array(0),
     })
     const replies = await Promise.all(Array.from({ length: this.threads }, () => this.#try(nothing(), true)))
-    for (const reply of replies) if (!reply.ok) throw new Error(`the decoding threads do not start: ${reply.problem}`)
+    for (const reply of replies) if (!reply.ok) throw new Error(`cannot start the decoding threads: ${reply.problem}`)
   }
 
   /**

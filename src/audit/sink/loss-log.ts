@@ -131,7 +131,7 @@ export class LossLog {
           from: isoTime(from),
           to: isoTime(to),
         },
-        'violation events are lost',
+        'violation events were lost',
       )
   }
 

@@ -205,8 +205,8 @@ export class SinkFile {
   }
 }
 
-const shortWrite: Trouble = { reason: 'ENOSPC', problem: 'only a part could be written' }
-const replaced: Trouble = { reason: 'replaced', problem: 'somebody removed or renamed the file' }
+const shortWrite: Trouble = { reason: 'ENOSPC', problem: 'only a part was written' }
+const replaced: Trouble = { reason: 'replaced', problem: 'another program removed or renamed the file' }
 
 /** The trouble that a failed system call means for the file. */
 export function troubleOf(error: unknown): Trouble {

@@ -190,7 +190,7 @@ export function systemError(errno: number, step: string, cause?: Error): AuditSo
       ? 'give the process the capability AUDIT_CONTROL, in the initial user and PID namespaces (hostPID: true)'
       : errno === E2BIG
         ? 'reduce the rules of the lists exclude and user to 1,024'
-        : 'see errno; it is tried again'
+        : 'see errno; retrying'
     const code = isRefused ? 'NOT_PERMITTED' : 'SYSTEM'
     return new AuditSourceError(code, "read the rules of the kernel's audit", remedy, context, options)
   }

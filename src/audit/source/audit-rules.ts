@@ -95,7 +95,7 @@ function parseRule(rule: DataView): AuditRule {
 }
 
 const malformed = (): AuditSourceError =>
-  new AuditSourceError('SYSTEM', "read the rules of the kernel's audit: they have another form", 'report the kernel')
+  new AuditSourceError('SYSTEM', "read the rules of the kernel's audit: their format is unknown", 'report the kernel')
 
 /** How rules suppress records of one type. */
 export interface Dropped {

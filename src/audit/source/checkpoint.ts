@@ -127,7 +127,7 @@ export class Checkpoint {
       const content = parseContent(await readBounded(this.path))
       if (content === undefined) {
         await this.#putAside()
-        return this.#unreadable('is none, and is kept with .bad behind its name', null)
+        return this.#unreadable('is invalid; it is kept with the suffix .bad', null)
       }
       if (content.source === '') return { kind: 'none' }
       if (content.source !== source) return { kind: 'other', seen: content.seen }
@@ -240,8 +240,8 @@ export class Checkpoint {
     this.#notify({
       level: 'warn',
       code: 'checkpoint-unreadable',
-      message: `the checkpoint ${what}: reading begins anew, and what was logged since the last run may be missing`,
-      remedy: 'nothing is to be done for the future; what is missing: varmor decode FILE',
+      message: `the checkpoint ${what}: reading starts without it; records since the last run may be missing`,
+      remedy: 'the agent stores a new checkpoint; to see the missing records, run varmor decode FILE',
       context: { file: this.path, errno },
     })
     return { kind: 'unreadable' }
@@ -253,8 +253,8 @@ export class Checkpoint {
     this.#notify({
       level: 'warn',
       code: 'checkpoint-unwritable',
-      message: 'the checkpoint cannot be written: after a restart events may come twice',
-      remedy: 'see errno; it is tried again',
+      message: 'cannot write the checkpoint: after a restart, events may appear twice',
+      remedy: 'see errno; retrying',
       context: { file: this.path, errno },
     })
   }

@@ -70,12 +70,12 @@ export function parseRequest(
   const problems: string[] = []
   const kind = sourceKinds.find((known) => known === source)
   if (source !== undefined && kind === undefined)
-    problems.push(`no audit source "${source}"; there are: ${sourceKinds.join(', ')}`)
+    problems.push(`unknown audit source "${source}"; known sources: ${sourceKinds.join(', ')}`)
   const paths = auditLogPaths?.split('|').map((path) => path.trim())
   for (const path of paths ?? [])
     if (!path.startsWith('/')) problems.push(`not an absolute path in the audit log paths: "${path}"`)
   if (paths !== undefined && kind !== undefined && kind !== 'file')
-    problems.push(`audit log paths were given, and "${kind}" as the audit source, which reads none`)
+    problems.push(`audit log paths do not fit the audit source "${kind}", which reads no files`)
   if (problems.length > 0) return { ok: false, problems }
   if (paths !== undefined) return { ok: true, request: { kind: 'file', paths } }
   return { ok: true, request: kind === undefined ? {} : { kind } }
@@ -126,11 +126,11 @@ function refusal({ kind, name }: Candidate, { code, message, remedy, context }: 
 
 function describe(request: SourceRequest, { kind, name, wait }: Candidate, refused: readonly Refused[]): Chosen {
   if (request.kind !== undefined) {
-    const why = wait ? 'forced by a flag; it does not exist yet and is waited for' : 'forced by a flag'
+    const why = wait ? 'set by a flag; the file does not exist yet, waiting for it' : 'forced by a flag'
     return { kind, name, reason: 'forced', why }
   }
-  if (refused.length === 0) return { kind, name, reason: 'first-choice', why: 'the first choice, and permitted here' }
-  const why = `the first that can be used; not: ${refused.map((other) => `${other.name}, ${other.why}`).join('; ')}`
+  if (refused.length === 0) return { kind, name, reason: 'first-choice', why: 'the first choice' }
+  const why = `the first usable source; unusable: ${refused.map((other) => `${other.name}, ${other.why}`).join('; ')}`
   return { kind, name, reason: 'fallback', why }
 }
 
@@ -153,23 +153,23 @@ function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): Sou
   return isLimitedByPrintk(chosen) ? [...notices, { ...printkLimit, context }] : notices
 }
 
-const stillEnforced = 'AppArmor and Seccomp still enforce, but nothing of it is reported'
+const stillEnforced = 'AppArmor and Seccomp still enforce, but their violations are not reported'
 
 function noSource(refused: readonly Refused[]): NoSource {
   const off = refused.find(({ code }) => code === 'AUDIT_OFF')
   if (off !== undefined)
-    return { why: `the kernel keeps no audit records (${off.why}): ${stillEnforced}`, remedy: off.remedy }
-  const why = `no audit source can be used (${refused.map((one) => `${one.name}: ${one.why}`).join('; ')}): ${stillEnforced}`
+    return { why: `the kernel writes no audit records (${off.why}): ${stillEnforced}`, remedy: off.remedy }
+  const why = `no usable audit source (${refused.map((one) => `${one.name}: ${one.why}`).join('; ')}): ${stillEnforced}`
   return { why, remedy: [...new Set(refused.map(({ remedy }) => remedy))].join('; or ') }
 }
 
 const printkLimit = {
   level: 'warn',
   code: 'printk-limit',
-  message: 'this audit source loses most events: they go through printk, which lets about 10 pass in 5 seconds',
+  message: 'this audit source loses most events: they pass through printk, which permits about 10 events in 5 seconds',
   remedy:
     'let the agent listen to the multicast (capability AUDIT_READ, hostNetwork: true, the native addon built), ' +
-    'or run auditd; with neither, sysctl kernel.printk_ratelimit=0 loses fewer',
+    'or run auditd; if neither is possible, set sysctl kernel.printk_ratelimit=0 to lose fewer events',
 } as const
 
 /** Files that syslog daemons write from the kernel's log; auditd's file gets its records another way. */

@@ -40,10 +40,10 @@ export interface FollowStats extends SourceStats, SequenceCounts {
 const defaults = { chunkBytes: 262_144, pollMs: 250, napMs: 5 }
 
 const remedies: Record<GapReason, string> = {
-  vanished: 'keep at least one rotated file, beside the log, for longer than the agent may be down',
-  truncated: 'rotate by renaming (no copytruncate), which loses nothing',
-  compressed: 'set delaycompress; what is missing: zcat FILE | varmor decode -',
-  checkpoint: 'what is missing: varmor decode FILE',
+  vanished: 'keep at least one rotated file beside the log, for longer than any downtime of the agent',
+  truncated: 'rotate by renaming (no copytruncate): it loses no lines',
+  compressed: 'set delaycompress; to see the missing lines, run zcat FILE | varmor decode -',
+  checkpoint: 'to see the missing lines, run varmor decode FILE',
 }
 
 /**
@@ -169,7 +169,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if (this.#warned || this.#files.counts.truncations === 0) return
     this.#warned = true
     const message =
-      'the audit log was truncated in place: what was written to it just before may be lost, and no reader can tell'
+      'the audit log was truncated in place: the lines written just before may be lost, which no reader can detect'
     const context = { file: this.name }
     this.#options.notify({ level: 'warn', code: 'truncated-in-place', message, remedy: remedies.truncated, context })
   }

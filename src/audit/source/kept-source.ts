@@ -246,7 +246,7 @@ export class KeptSource implements AuditSource {
     const { clock, present, notify, random, patience, lost } = this.#options
     const [brokeAt, since] = [clock.now(), present().at]
     const about = { source: this.name, ...context }
-    const broke = 'the audit source broke: it is opened anew, and what is said meanwhile is missed'
+    const broke = 'the audit source broke and is reopened; records are lost until then'
     notify({ level: 'warn', code: 'audit-source-broke', message: `${broke} (${message})`, remedy, context: about })
     const backoff = new Backoff({ ...delays, random })
     try {
@@ -260,7 +260,7 @@ export class KeptSource implements AuditSource {
     }
     this.#reach(this.#options.present())
     this.restarts++
-    notify({ level: 'info', code: 'audit-source-back', message: 'the audit source is back', context: about })
+    notify({ level: 'info', code: 'audit-source-back', message: 'the audit source works again', context: about })
     return true
   }
 

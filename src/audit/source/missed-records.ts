@@ -143,7 +143,7 @@ function kernelLogOf(
     const began = gap.uptime ?? firstOf(gap) - (now() - up())
     return { ...log, reaches: log.begins < began }
   } catch (error) {
-    refused(error, 'the log of the kernel', 'CAP_SYSLOG', notify)
+    refused(error, 'the kernel log', 'CAP_SYSLOG', notify)
     return { records: [], reaches: false, doubtful: 0 }
   }
 }
@@ -190,7 +190,7 @@ function refused(error: unknown, what: string, capability: string, notify: Notif
   notify?.({
     level: 'info',
     code: 'missed-unreadable',
-    message: `what was said while no agent listened is not looked for in ${what}: it cannot be read`,
+    message: `cannot read ${what}: records from the time without an agent may be missing`,
     remedy: `give the agent ${capability}, or see errno`,
     context: { errno },
   })

@@ -192,7 +192,7 @@ function hostNetwork(network: MulticastPorts['network']): 'initial' | 'unknown' 
   throw new AuditSourceError(
     'WRONG_NETWORK',
     'listen to audit records outside the host network',
-    "run in the host's network namespace (hostNetwork: true); in any other the kernel sends no audit records",
+    "run in the host's network namespace (hostNetwork: true); the kernel sends audit records to no other namespace",
   )
 }
 

@@ -82,7 +82,7 @@ const finding =
     if (!missed.whole) isLost()
     const { records } = missed
     if (records > 0) {
-      const message = 'records that were made while no agent listened were found in the logs of the kernel or of auditd'
+      const message = 'found records from the time without an agent in the logs of the kernel or of auditd'
       notify?.({ level: 'info', code: 'missed-found', message, context: { count: records } })
     }
     return missed

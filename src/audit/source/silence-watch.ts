@@ -181,7 +181,7 @@ export class SilenceWatch {
         notify({ level: 'warn', code: 'audit-silenced', message, remedy, context: { enforcer: enforcerOf(records) } })
     for (const { records, reason } of before)
       if (!silences.some((one) => one.records === records && one.reason === reason)) {
-        const message = `what kept the kernel from making records of ${records} is gone (${reason})`
+        const message = `the kernel writes ${records} records again (cause before: ${reason})`
         notify({ level: 'info', code: 'audit-silence-ended', message, context: { enforcer: enforcerOf(records) } })
       }
     const whys = new Set(silences.map(lossReason))
@@ -210,8 +210,8 @@ export class SilenceWatch {
     if (before === undefined || before === enabled || (before > 0 && enabled > 0)) return
     const message =
       enabled === 0
-        ? 'the kernel’s audit was switched off: records of AppArmor and Seccomp are made all the same, but changes of audit rules are seen up to a minute late'
-        : 'the kernel’s audit was switched on'
+        ? 'the kernel’s audit system was turned off: AppArmor and Seccomp still write records, but the agent notices changed audit rules up to a minute late'
+        : 'the kernel’s audit system was turned on'
     this.#ports.notify({ level: 'info', code: 'audit-switched', message, context: {} })
   }
 
@@ -221,7 +221,7 @@ export class SilenceWatch {
     this.#unknown = error
     // Without audit, the choice of the source reports it.
     if (!isNew || error.code === 'AUDIT_OFF') return
-    const message = `cannot ${error.message}: whether one of them keeps violations from being reported is not known`
+    const message = `cannot ${error.message}: an audit rule may hide violations without notice`
     this.#ports.notify({
       ...{ level: 'warn', code: 'audit-rules-unknown', message },
       ...{ remedy: error.remedy, context: error.context },

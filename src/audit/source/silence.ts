@@ -37,7 +37,7 @@ const words: Readonly<Record<RecordKind, string>> = { AppArmor: 'apparmor', 'D-B
 export const lossReason = ({ records, reason }: Pick<Silence, 'records' | 'reason'>): string =>
   `${words[records]}-${reason === 'rule' ? 'excluded' : 'quiet'}`
 
-const nowhere = 'the kernel drops them before any log has them, so no other source has them either'
+const nowhere = 'the kernel drops these records before any log gets them, so every source lacks them'
 const locked = 2
 
 /** @param appArmor whether the node has AppArmor: without it, none of its records are missing */
@@ -52,7 +52,7 @@ export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolea
     const files = 'delete the rule from /etc/audit/rules.d'
     const remedy =
       enabled === locked
-        ? `${files} and restart the node, as its rules are locked (auditctl -e 2)`
+        ? `${files} and restart the node, because its rules are locked (auditctl -e 2)`
         : `run auditctl -d ${rule}, and ${files}`
     return [{ records, reason: 'rule', why, remedy }]
   })
@@ -76,7 +76,7 @@ export function silencedBySettings(read: ReadSetting): Silence[] {
     silences.push({
       records: 'AppArmor',
       reason: 'setting',
-      why: `violations of AppArmor are not reported: its parameter audit is "${mode}", with which it makes no records of what it refuses`,
+      why: `violations of AppArmor are not reported: its parameter audit is "${mode}", so it writes no records of refused operations`,
       remedy: `run echo -n normal > /${appArmorFolder}/audit, and remove apparmor.audit from the kernel's command line`,
     })
   const logged = read(loggedFile)?.split(/\s+/)
@@ -88,7 +88,7 @@ export function silencedBySettings(read: ReadSetting): Silence[] {
     silences.push({
       records: 'Seccomp',
       reason: 'setting',
-      why: `violations of Seccomp are not reported where its action is ${unlogged.join(', ')}: kernel.seccomp.actions_logged lacks it`,
+      why: `violations of Seccomp with the action ${unlogged.join(', ')} are not reported: kernel.seccomp.actions_logged lacks it`,
       remedy: `run sysctl -w kernel.seccomp.actions_logged="${actions.filter((action) => known.includes(action)).join(' ')}"`,
     })
   return silences

@@ -81,6 +81,6 @@ export function loadBpfAddon(): BpfAddon | string {
     return bindings({ bindings: 'bpf', module_root: join(root(), 'native', 'addon') }) as BpfAddon
   } catch (error) {
     const reason = (error as Error).message.split('\n', 1)[0]
-    return `the native module for BPF cannot be loaded (${reason}); build it with \`npm run build:addon\`, which needs libbpf-dev, and install libbpf1`
+    return `cannot load the native module for BPF (${reason}); build it with \`npm run build:addon\`, which needs libbpf-dev, and install libbpf1`
   }
 }

@@ -121,7 +121,7 @@ export class BpfContainers {
       return
     }
     if (!hexId.test(id)) {
-      const reason = 'the container has an id that is not 64 hexadecimal digits, by which its cgroup could be found'
+      const reason = 'the id of the container does not have 64 hexadecimal digits, so its cgroup cannot be found'
       throw new EnforcerError('BAD_NAME', 'bind the container', { container: id.slice(0, 100), reason })
     }
     const isKept = this.#kept.has(id)
@@ -222,7 +222,7 @@ export class BpfContainers {
       await this.#release(numbersIn(tasks))
       return
     }
-    const reason = `after ${mostLooks} looks at all tasks there are still new ones that are not bound`
+    const reason = `after ${mostLooks} scans, containers still have new tasks without their profile`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
   }
 
@@ -264,7 +264,7 @@ export class BpfContainers {
       // During an update two agents may give numbers at the same time.
       if (this.#state.noteNumber('container', last, number)) return number
     }
-    const reason = `all ${most} numbers of containers are in use; give the agent a higher --bpfContainers`
+    const reason = `all ${most} places for containers are in use; raise --bpfContainers of the agent`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 

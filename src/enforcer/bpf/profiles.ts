@@ -328,13 +328,15 @@ export class BpfProfiles {
 /** The digest of what is loaded; empty where another map is in its slot. */
 const digestWith = (mapIn: number | undefined, { map, digest }: Loaded): string => (mapIn === map ? digest : '')
 
+const ofNamespace = (name = ''): string => (name === '' ? 'an unknown namespace' : `namespace ${name}`)
+
 function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace?: string): EnforcerError {
   const { all, namespaces, one } = shares
-  const remedy = 'remove BPF policies, or give the agent a higher --bpfProfiles'
+  const remedy = 'remove BPF policies, or raise --bpfProfiles of the agent'
   const reasons: Record<keyof Shares, string> = {
-    all: `all ${all} places for profiles are in use; give the agent a higher --bpfProfiles`,
-    namespaces: `the policies of namespaces have the ${namespaces} of ${all} places for profiles that are theirs; ${remedy}`,
-    one: `the namespace ${namespace ?? 'that is not known'} has its share of the ${all} places for profiles, ${one}, for older policies; ${remedy}`,
+    all: `all ${all} places for profiles are in use; raise --bpfProfiles of the agent`,
+    namespaces: `namespaced policies use all ${namespaces} of the ${all} places for profiles that they may use; ${remedy}`,
+    one: `older policies of ${ofNamespace(namespace)} use all ${one} of the ${all} places for profiles that one namespace may use; ${remedy}`,
   }
   return new EnforcerError('KERNEL_REFUSED', step, { profile, reason: reasons[share] })
 }
@@ -348,10 +350,10 @@ function noRoom(
   const whose: Record<keyof Shares, string> = {
     all: 'all policies',
     namespaces: 'the policies of all namespaces',
-    one: `the policies of the namespace ${namespace ?? 'that is not known'}`,
+    one: `the policies of ${ofNamespace(namespace)}`,
   }
-  const room = `the node has room for ${sharesOf(all)[share]} ${what} of ${whose[share]}`
-  const reason = `${room}, and with the ${amount} of this profile there are more; ${remedy}`
+  const room = `${whose[share]} may have ${sharesOf(all)[share]} ${what} on this node`
+  const reason = `${room}; with the ${amount} of this profile, they would exceed that; ${remedy}`
   return new EnforcerError('KERNEL_REFUSED', step, { profile, reason })
 }
 

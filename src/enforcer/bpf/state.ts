@@ -29,7 +29,7 @@ const countsAsLocked = (kernel: string): boolean => {
 /** What the agent may lack where the kernel says EPERM. */
 function permissionRemedy(kernel: string): string {
   const locked = countsAsLocked(kernel)
-    ? `, as this is Linux ${kernel} the capability SYS_RESOURCE or no limit of locked memory (LimitMEMLOCK=infinity, ulimit -l unlimited)`
+    ? `, on this Linux ${kernel} also the capability SYS_RESOURCE or unlimited locked memory (LimitMEMLOCK=infinity, ulimit -l unlimited)`
     : ''
   return `; the agent needs the capabilities BPF and PERFMON${locked}, and a kernel that is not locked down`
 }
@@ -48,7 +48,7 @@ export function kernelError(step: string, error: unknown, kernel = release()): E
     .filter((line) => line.trim() !== '')
     .slice(-keptLines)
   const remedy = name === 'EPERM' ? permissionRemedy(kernel) : ''
-  const said = lines.length === 0 ? '' : `; the kernel's verifier and libbpf said: ${lines.join(' | ')}`
+  const said = lines.length === 0 ? '' : `; messages of the kernel's verifier and libbpf: ${lines.join(' | ')}`
   return new EnforcerError('KERNEL_REFUSED', step, { reason: `${inner}: ${name}${remedy}${said}` }, { cause: error })
 }
 
@@ -147,7 +147,7 @@ export class BpfState {
 
   /** Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is left alone. */
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
-    const step = 'set whether what starts in unknown containers is stopped'
+    const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
       const native = folder === this.folder ? this.#native : this.#addon.open(folder)
       const before = this.#addon.get(native, 'varmor_settings', word(0))
@@ -163,7 +163,7 @@ export class BpfState {
   get damaged(): boolean {
     try {
       const set = this.get('varmor_settings', word(0))
-      const attached = this.#now('look at the programs', () => this.#addon.links(this.#native))
+      const attached = this.#now('read the state of the programs', () => this.#addon.links(this.#native))
       return set === undefined || attached < numberIn(settings, set, 'links')
     } catch (error) {
       if (error instanceof EnforcerError) return true
@@ -215,8 +215,8 @@ function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): 
       .digest('hex')
       .slice(0, 16)
   } catch (error) {
-    const remedy = 'build it with `npm run build:bpf`, or say where it is'
-    const reason = `the BPF programs cannot be read (${errnoOf(error)}): ${remedy}`
+    const remedy = 'build them with `npm run build:bpf`, or give their path'
+    const reason = `cannot read the BPF programs (${errnoOf(error)}): ${remedy}`
     throw new EnforcerError('IO', 'load the BPF programs', { path: object, reason }, { cause: error })
   }
 }

@@ -43,14 +43,14 @@ export class ManagerMetrics {
   readonly api: RequestObserver
   readonly #actions = new Counter({
     name: 'varmor_policy_actions_total',
-    help: 'What the actors of policies did',
+    help: 'Actions of the policy actors',
     labelNames: ['action'] as const,
     registers: [this.registry],
   })
 
   readonly #compiled = new Counter({
     name: 'varmor_compilations_total',
-    help: 'What came of jobs for compilers',
+    help: 'Compilations, by result',
     labelNames: ['outcome'] as const,
     registers: [this.registry],
   })
@@ -68,42 +68,47 @@ export class ManagerMetrics {
         Object.entries(read()).map(([of, value]) => ({ labels: { [label]: of }, value })),
       )
     if (eventsLost !== undefined)
-      counter('varmor_events_lost_total', 'Events that did not reach the server', 'reason', eventsLost)
+      counter('varmor_events_lost_total', 'Kubernetes Events that did not reach the API server', 'reason', eventsLost)
     if (failures !== undefined)
-      counter('varmor_part_failures_total', 'Failures after which a part was begun anew', 'part', failures)
+      counter('varmor_part_failures_total', 'Restarts of a manager component after a failure', 'part', failures)
     if (certificates !== undefined)
-      gauge('varmor_certificate_expiry_seconds', 'When a certificate ends, Unix time', () => expiries(certificates()), [
-        'certificate',
-      ])
+      gauge(
+        'varmor_certificate_expiry_seconds',
+        'Unix time when a certificate expires',
+        () => expiries(certificates()),
+        ['certificate'],
+      )
     if (isLeader !== undefined)
-      gauge('varmor_leader', '1 while this manager leads', () => [{ labels: {}, value: isLeader() ? 1 : 0 }])
+      gauge('varmor_leader', '1 while this manager is the leader', () => [{ labels: {}, value: isLeader() ? 1 : 0 }])
     if (policies !== undefined)
-      gauge('varmor_indexed_policies', 'Policies that admission knows', () => [{ labels: {}, value: policies() }])
+      gauge('varmor_indexed_policies', 'Policies in the index of the admission webhook', () => [
+        { labels: {}, value: policies() },
+      ])
     if (policyStates !== undefined)
       gauge(
         'varmor_policy_states',
-        'Policies by their condition Ready; each manager knows all',
+        'Policies by their condition Ready; each manager counts all policies',
         () => Object.entries(policyStates()).map(([state, value]) => ({ labels: { state }, value })),
         ['state'],
       )
     if (models !== undefined)
       gauge(
         'varmor_models',
-        'Behaviour models, by whether their profiles are there; each manager knows all',
+        'Behaviour models, by whether their profiles exist; each manager counts all models',
         () => Object.entries(models()).map(([ready, value]) => ({ labels: { ready }, value })),
         ['ready'],
       )
     if (outlines !== undefined)
       gauge(
         'varmor_objects_outlined',
-        'Objects of which the manager keeps an outline only, or nothing, as they take more memory than tenants get or are too many; they are not carried out',
+        'Objects that the manager does not handle, because they exceed the memory or number that one tenant may use; it keeps only an outline of each, or nothing',
         () => Object.entries(outlines()).map(([resource, value]) => ({ labels: { resource }, value })),
         ['resource'],
       )
     if (queues !== undefined)
       gauge(
         'varmor_queue_depth',
-        'What waits in a queue',
+        'Length of a queue',
         () => Object.entries(queues()).map(([queue, value]) => ({ labels: { queue }, value })),
         ['queue'],
       )

@@ -21,14 +21,14 @@ export class ReportMetrics {
     this.#changes = byNode('varmor_profile_change_count_total', 'Changes of profiles that a node reported')
     this.#reports = new Counter({
       name: 'varmor_agent_reports_total',
-      help: 'Reports of agents, by the answer',
+      help: 'Reports of agents, by the HTTP status of the answer',
       labelNames: ['code'],
       registers,
     })
     this.#profiles = new Counter({ name: 'varmor_agent_report_profiles_total', help: 'Profiles in reports', registers })
     this.#ignored = new Counter({
       name: 'varmor_agent_report_ignored_profiles_total',
-      help: 'Profiles in reports that do not exist, or of nodes that do not',
+      help: 'Reported profiles that were ignored because the profile or the node does not exist',
       registers,
     })
   }

@@ -26,12 +26,12 @@ export class WebhookMetrics {
   constructor(registry: Registry) {
     const registers = [registry]
     const counter = (name: string, help: string) => new Counter({ name, help, registers })
-    this.#requests = counter('varmor_admission_requests_total', 'Reviews of pods and workloads')
-    this.#mutated = counter('varmor_mutated_requests_total', 'Reviews that changed the object')
-    this.#untouched = counter('varmor_non_mutated_requests_total', 'Reviews that left the object as it was')
+    this.#requests = counter('varmor_admission_requests_total', 'Admission reviews of pods and workloads')
+    this.#mutated = counter('varmor_mutated_requests_total', 'Admission reviews that changed the object')
+    this.#untouched = counter('varmor_non_mutated_requests_total', 'Admission reviews that did not change the object')
     this.#latency = new Histogram({
       name: 'varmor_webhook_latency',
-      help: 'Seconds from a review to its answer',
+      help: 'Seconds to answer an admission review',
       labelNames: ['request_kind', 'request_operation', 'request_mutated'],
       // Upstream's start at 0.1 s, above all our values; the smaller ones are additions.
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 4, 8, 10],
@@ -39,7 +39,7 @@ export class WebhookMetrics {
     })
     this.#refused = new Counter({
       name: 'varmor_refused_policies_total',
-      help: 'Policies that admission refused',
+      help: 'Policies that the admission webhook refused',
       labelNames: ['kind'],
       registers,
     })

@@ -52,7 +52,7 @@ describe('a profile on a node of which the ArmorProfile says what it is compiled
     node.apply({ carries: 'unknown', generation: 2 })
     await node.simulation.runFor(100)
     const path = 'spec.policy.enhanceProtect.hardeningRules[0]'
-    const message = `this agent does not take what the ArmorProfile says; run it in the manager's version: ${path}: no built-in rule has this name`
+    const message = `this agent does not know fields of the ArmorProfile; run the agent in the manager's version: ${path}: no built-in rule has this name`
     await node.is({ state: 'failed', generation: 2, passing: false, message })
     expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('made of one')
     await node.simulation.runFor(3_600_000)

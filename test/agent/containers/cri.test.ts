@@ -106,7 +106,7 @@ describe('containers of a runtime by CRI alone', () => {
     const listed = await runtime.containers()
     expect(listed.map(({ id, unreadable }) => [id, unreadable])).to.deep.equal([
       ['a', 'ContainerStatus: 2 UNKNOWN: its state is broken: UNKNOWN'],
-      ['b', 'the runtime names no process of it'],
+      ['b', 'the runtime reports no process of the container'],
       ['c', undefined],
     ])
     expect((await runtime.tasks()).map(({ containerID }) => containerID)).to.deep.equal(['c'])

@@ -131,7 +131,11 @@ describe('a server of ttrpc', () => {
     { what: 'a part of a stream', message: { type: 3 }, says: 'type 3' },
     { what: 'an even number', message: { stream: 4 }, says: 'number 4' },
     { what: 'a number that was there', message: { stream: 1 }, says: 'number 1 after 1' },
-    { what: 'a body that is no request', message: { body: Buffer.from([0xff, 0xff]) }, says: 'no ttrpc.Request' },
+    {
+      what: 'a body that is no request',
+      message: { body: Buffer.from([0xff, 0xff]) },
+      says: 'are not a ttrpc.Request',
+    },
   ]
   for (const { what, message, says } of wrong)
     it(`refuses ${what}`, () => {
@@ -178,7 +182,7 @@ describe('a client of ttrpc', () => {
 
   it('refuses an answer to nothing', () => {
     const client = new TtrpcClient(() => undefined)
-    expect(() => answer(client, 1, {})).to.throw(NriError, 'answers nothing')
+    expect(() => answer(client, 1, {})).to.throw(NriError, 'answers no request')
   })
 })
 

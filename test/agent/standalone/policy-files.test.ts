@@ -47,7 +47,7 @@ describe('the files of a folder of policies', () => {
   it('are named when their names are no text', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xe9]), Buffer.from('.yaml')]), 'x')
     put('a.yaml', 'a')
-    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', './bé.yaml': 'its name is no UTF-8; rename it' })
+    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', './bé.yaml': 'its name is not UTF-8; rename it' })
   })
 
   it('are read again when they have changed, however that was done', async () => {
@@ -70,15 +70,15 @@ describe('the files of a folder of policies', () => {
     symlinkSync('whole.yaml', at('link.yaml'))
     mkdirSync(at('folder.yaml'))
     execFileSync('mkfifo', [at('fifo.yaml')])
-    const own = 'it is no file of its own; remove it, or put a file in its place'
+    const own = 'it is not a regular file; remove it, or replace it with a file'
     expect(await look()).to.deep.equal({
       'fifo.yaml': own,
       'folder.yaml': own,
-      'group.yaml': 'others than its owner may write to it; chmod go-w it',
-      'large.yaml': 'it has more than 1 MiB; divide it into several',
-      'link.yaml': 'it is a symbolic link; put the file itself here',
+      'group.yaml': 'users other than its owner may write to it; run chmod go-w on it',
+      'large.yaml': 'it has more than 1 MiB; split it into several files',
+      'link.yaml': 'it is a symbolic link; replace it with the file itself',
       'whole.yaml': 'text x',
-      'world.yaml': 'others than its owner may write to it; chmod go-w it',
+      'world.yaml': 'users other than its owner may write to it; run chmod go-w on it',
     })
   })
 
@@ -87,29 +87,33 @@ describe('the files of a folder of policies', () => {
     put('a.yaml')
     execFileSync('chown', ['1234', at('a.yaml')])
     expect(await look()).to.deep.equal({
-      'a.yaml': 'it belongs to the user 1234, who could change policies; chown it to root',
+      'a.yaml': 'it belongs to user 1234, who could change policies; change its owner to root with chown',
     })
     execFileSync('chown', ['1234', folder])
     expect(await refusal()).to.equal(
-      `${folder}: it belongs to the user 1234, who could change policies; chown it to root`,
+      `${folder}: it belongs to user 1234, who could change policies; change its owner to root with chown`,
     )
   })
 
   it('are not looked at in a folder that others may change, or one above', async () => {
     chmodSync(folder, 0o1777)
-    expect(await refusal()).to.equal(`${folder}: others than its owner may write to it; chmod go-w it`)
+    expect(await refusal()).to.equal(`${folder}: users other than its owner may write to it; run chmod go-w on it`)
     chmodSync(folder, 0o755)
     chmodSync(join(folder, '..'), 0o777)
-    expect(await refusal()).to.equal(`${join(folder, '..')}: others than its owner may write to it; chmod go-w it`)
+    expect(await refusal()).to.equal(
+      `${join(folder, '..')}: users other than its owner may write to it; run chmod go-w on it`,
+    )
   })
 
   it('have a folder, and are not too many', async () => {
     for (let i = 0; i <= mostFiles; i++) put(`${i}.yaml`)
-    expect(await refusal()).to.equal(`${folder}: it has 257 files of policies; put them into at most 256`)
+    expect(await refusal()).to.equal(`${folder} has 257 policy files; put the policies into at most 256 files`)
     rmSync(folder, { recursive: true })
-    expect(await refusal()).to.equal(`${folder}: there is no such folder; make it, or name another one with --policies`)
+    expect(await refusal()).to.equal(
+      `${folder}: there is no such folder; create it, or name another folder with --policies`,
+    )
     writeFileSync(folder, '')
-    expect(await refusal()).to.equal(`${folder}: it is no folder; name a folder of policies with --policies`)
+    expect(await refusal()).to.equal(`${folder} is not a folder; name a folder of policies with --policies`)
   })
 
   it('say when something changes', async () => {

@@ -181,12 +181,12 @@ describe('a folder of policies', () => {
       text('a', { target: { kind: 'Deployment', name: 'a' } }),
       /^\/p\/a\.yaml:1:\d+: document 1, VarmorPolicy a: spec\.target\.kind: "Deployment": without Kubernetes.*allowed: Pod/,
     ],
-    ['a name that is none', text('A b'), /metadata\.name: "A b": it needs lower-case letters/],
+    ['a name that is none', text('A b'), /metadata\.name: "A b": must consist of lower case letters/],
     ['a namespace that is none', text('a', { namespace: 'x/y' }), /metadata\.namespace: "x\/y"/],
     [
       'a mode that needs a manager',
       text('a').replace('EnhanceProtect"', 'BehaviorModeling"'),
-      /spec\.policy\.mode: "BehaviorModeling": behaviour is recorded in a cluster only/,
+      /spec\.policy\.mode: "BehaviorModeling": behaviour is recorded only in a cluster/,
     ],
   ]
   for (const [title, mistake, problem] of mistakes)
@@ -198,7 +198,7 @@ describe('a folder of policies', () => {
       await world.change()
       expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
       expect(world.folder.problems.join('\n')).to.match(problem)
-      expect(world.folder.problems[0]).to.match(/until that is mended, what it said before stays in force$/)
+      expect(world.folder.problems[0]).to.match(/until this is corrected, its previous policies stay in force$/)
       const said = world.logged.length
       await world.clock.advance(30_000)
       expect(world.logged, 'it is said once').to.have.length(said)
@@ -306,7 +306,7 @@ describe('a folder of policies', () => {
     world.writing.add('a.yaml')
     await world.start()
     expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
-    expect(world.folder.problems.join()).to.contain('a.yaml: it is being written')
+    expect(world.folder.problems.join()).to.contain('a.yaml: another program is writing this file')
     world.writing.clear()
     await world.clock.advance(10_200)
     await world.settle()
@@ -333,7 +333,7 @@ describe('a folder of policies', () => {
       'kind: VarmorPolicy\nmetadata:\n  <<:\n',
       /^\/p\/a\.yaml:3:3: .*a merge key needs a map/,
     ],
-    ['what makes its reader fail', 'bad', /^\/p\/a\.yaml: it cannot be judged: a bug; it is tried again/],
+    ['what makes its reader fail', 'bad', /^cannot check \/p\/a\.yaml: a bug; retrying/],
   ] as const)
     it(`follows its other files while one holds ${title}, and says so`, async () => {
       world = new World()
@@ -349,7 +349,7 @@ describe('a folder of policies', () => {
       expect(world.folder.problems).to.have.length(1)
       expect(world.folder.problems[0])
         .to.match(problem)
-        .and.match(/what it said before stays in force$/)
+        .and.match(/its previous policies stay in force$/)
       const said = world.logged.length
       await world.clock.advance(30_000)
       expect(world.logged, 'it is said once').to.have.length(said)
@@ -376,7 +376,7 @@ describe('a folder of policies', () => {
     while (world.folder.problems.length === 0) await world.settle()
     expect(world.folder.problems).to.have.length(101)
     expect(world.folder.problems[100]).to.equal(
-      '/p/a.yaml: 20 more mistakes; until that is mended, nothing of it is in force',
+      '/p/a.yaml: 20 more mistakes; until this is corrected, none of its policies is in force',
     )
   })
 
@@ -401,7 +401,7 @@ describe('a folder of policies', () => {
     world.fails = true
     await world.start()
     expect(world.folder.problems).to.deep.equal([
-      '/p: it cannot be looked at: a bug; it is tried again; until then what was in force stays in force',
+      'cannot read /p: a bug; retrying; the policies in force stay in force',
     ])
     world.fails = false
     world.files.set('a.yaml', text('a'))
@@ -416,7 +416,9 @@ describe('a folder of policies', () => {
     await world.start()
     world.refused = '/p: others may write'
     await world.change()
-    expect(world.folder.problems).to.deep.equal(['/p: others may write; until then what was in force stays in force'])
+    expect(world.folder.problems).to.deep.equal([
+      '/p: others may write; until this is fixed, the policies in force stay in force',
+    ])
     world.refused = undefined
     world.files.set('b.yaml', text('b'))
     await world.clock.advance(10_000)

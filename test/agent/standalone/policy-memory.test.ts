@@ -37,7 +37,7 @@ describe('the memory of what is in force', () => {
       writeFileSync(join(folder, 'policies.json'), text)
       expect(await memory().load()).to.equal(undefined)
       expect(warned).to.deep.equal([
-        'what was in force cannot be read: files with mistakes are not in force until they are mended',
+        'cannot read the stored policies: policies whose files have mistakes are not in force until the mistakes are corrected',
       ])
     })
 
@@ -70,7 +70,7 @@ describe('the memory of what is in force', () => {
     const save = (): Promise<boolean> => kept.save(new Map())
     writeFileSync(join(folder, 'file'), '')
     expect([await save(), await save()]).to.deep.equal([false, false])
-    const warning = 'what is in force cannot be noted for the next start, which is tried again; make room for it'
+    const warning = 'cannot store the policies in force for the next start; retrying; check the space on the disk'
     expect(warned).to.deep.equal([warning])
     rmSync(join(folder, 'file'))
     expect(await save()).to.equal(true)

@@ -27,40 +27,40 @@ const cases: Record<string, Case> = {
     files: { 'a.yaml': broken('a.yaml:3:1: no'), 'b.yaml': says(held('b.yaml', 'b')) },
     before: [held('a.yaml', 'a'), held('gone.yaml', 'c')],
     inForce: ['VarmorPolicy default/a of a.yaml', 'VarmorPolicy default/b of b.yaml'],
-    problems: ['a.yaml:3:1: no; until that is mended, what it said before stays in force'],
+    problems: ['a.yaml:3:1: no; until this is corrected, its previous policies stay in force'],
   },
   'a file that was never right is not in force': {
     files: { 'a.yaml': broken('a.yaml: no') },
     inForce: [],
-    problems: ['a.yaml: no; until that is mended, nothing of it is in force'],
+    problems: ['a.yaml: no; until this is corrected, none of its policies is in force'],
   },
   'of one policy in two files that in force stays, and both files are named': {
     files: { 'a.yaml': says(held('a.yaml', 'web')), 'b.yaml': says(held('b.yaml', 'web')) },
     before: [held('b.yaml', 'web')],
     inForce: ['VarmorPolicy default/web of b.yaml'],
     problems: [
-      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in b.yaml: the same policy; that of b.yaml is in force: remove it from all files but one',
+      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in b.yaml: the same policy; the policy of b.yaml is in force: keep it in only one file',
     ],
   },
   'of one policy in two new files the first file holds': {
     files: { 'b.yaml': says(held('b.yaml', 'web')), 'a.yaml': says(held('a.yaml', 'web')) },
     inForce: ['VarmorPolicy default/web of a.yaml'],
     problems: [
-      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in b.yaml: the same policy; that of a.yaml is in force: remove it from all files but one',
+      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in b.yaml: the same policy; the policy of a.yaml is in force: keep it in only one file',
     ],
   },
   'a policy that is twice in a file is there once': {
     files: { 'a.yaml': says(held('a.yaml', 'web'), held('a.yaml', 'web')) },
     inForce: ['VarmorPolicy default/web of a.yaml'],
     problems: [
-      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in a.yaml: the same policy; that of a.yaml is in force: remove it from all files but one',
+      'VarmorPolicy default/web in a.yaml and VarmorPolicy default/web in a.yaml: the same policy; the policy of a.yaml is in force: keep it in only one file',
     ],
   },
   'of a policy that is in a file very often some are named': {
     files: { 'a.yaml': says(...Array.from({ length: 13 }, () => held('a.yaml', 'web'))) },
     inForce: ['VarmorPolicy default/web of a.yaml'],
     problems: [
-      `${'VarmorPolicy default/web in a.yaml and '.repeat(10)}3 more: the same policy; that of a.yaml is in force: remove it from all files but one`,
+      `${'VarmorPolicy default/web in a.yaml and '.repeat(10)}3 more: the same policy; the policy of a.yaml is in force: keep it in only one file`,
     ],
   },
   'a policy may go to another file': {
@@ -76,7 +76,7 @@ const cases: Record<string, Case> = {
     before: [held('b.yaml', 'web', { namespace: 'team-prod' })],
     inForce: ['VarmorPolicy team-prod/web of b.yaml'],
     problems: [
-      'VarmorPolicy team/prod-web in a.yaml and VarmorPolicy team-prod/web in b.yaml: policies whose profiles would have the same name; that of b.yaml is in force: rename one of them',
+      'VarmorPolicy team/prod-web in a.yaml and VarmorPolicy team-prod/web in b.yaml: policies whose profiles would have the same name; the policy of b.yaml is in force: rename one of them',
     ],
   },
 }

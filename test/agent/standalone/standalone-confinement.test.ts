@@ -164,7 +164,7 @@ describe('containers without a cluster', () => {
     look(unfiltered)
     expect(warned).to.deep.equal(expected)
     expect(look({ ...good, id: 'web' })).to.deep.equal([
-      `${who('web')} BPF of VarmorPolicy default/web: BPF confines by itself what has an id of 64 hexadecimal digits, as nerdctl, Docker and CRI give`,
+      `${who('web')} BPF of VarmorPolicy default/web: BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them`,
     ])
     // Its violations are the policy's.
     expect(described(container('web', good)).profileName).to.equal('varmor-default-web')
@@ -174,7 +174,7 @@ describe('containers without a cluster', () => {
     enforce(held('a', 'web'), held('b', 'also', { target: { kind: 'Pod', name: 'web' } }))
     confinement.look([described(container('web'))])
     expect(confinement.problems()).to.deep.equal([
-      `container web (${idOf('web').slice(0, 12)}) is meant by VarmorPolicy default/also and VarmorPolicy default/web, of which the first confines it: change a target`,
+      `container web (${idOf('web').slice(0, 12)}) matches the targets of VarmorPolicy default/also and VarmorPolicy default/web; the first confines it: change one target`,
     ])
   })
 })

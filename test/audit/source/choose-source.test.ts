@@ -133,13 +133,13 @@ describe('the audit source in use', () => {
     [
       'where the kernel keeps no records',
       { multicast: 'AUDIT_OFF' },
-      /^the kernel keeps no audit records \(.*EWHY\)\): .*still/,
+      /^the kernel writes no audit records \(.*EWHY\)\): .*still/,
       'the remedy for AUDIT_OFF',
     ],
     [
       'where nothing can be read',
       { multicast: 'NOT_PERMITTED', [auditLog]: 'MISSING', [kernLog]: 'MISSING', '/dev/kmsg': 'SYSTEM' },
-      /^no audit source can be used \(multicast: .*; .*kmsg: .*\): .*still enforce, but nothing of it is reported$/,
+      /^no usable audit source \(multicast: .*; .*kmsg: .*\): .*still enforce, but their violations are not reported$/,
       'the remedy for NOT_PERMITTED; or the remedy for MISSING; or the remedy for SYSTEM',
     ],
   ]

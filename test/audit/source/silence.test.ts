@@ -19,7 +19,7 @@ describe('records that the kernel does not make', () => {
     expect(silence!.why).to.match(
       /^violations of AppArmor are not reported: the audit rule "-a always,exclude -F msgtype=AVC"/,
     )
-    expect(silence!.why).to.contain('no other source has them')
+    expect(silence!.why).to.contain('every source lacks them')
     expect(silence!.remedy).to.match(
       /^run auditctl -d always,exclude -F msgtype=AVC, and delete the rule from \/etc\/audit\/rules\.d$/,
     )

@@ -35,7 +35,7 @@ export const valueSets: readonly ValueSet[] = [
       ...{ behaviorModeling: { enabled: true, generalise: false }, podEgressControl: { enabled: true } },
       auditEventMetadata: { clusterID: 'c-1', region: 'cn-beijing' },
     },
-    notes: /had no effect: --enableBpfEnforcer, fullnameOverride/,
+    notes: /have no effect in this version: --enableBpfEnforcer, fullnameOverride/,
   },
   { name: 'nodes with CRI-O', values: { agent: { hostPaths: { crio: '/run/crio' } } } },
   {
@@ -82,7 +82,7 @@ export const valueSets: readonly ValueSet[] = [
         securityContext: { capabilities: { add: ['SYS_ADMIN'] } },
       },
     },
-    notes: /While no manager answers, no such workload can be created/,
+    notes: /While no manager answers, the API server rejects new and changed workloads that are opted in/,
   },
   {
     name: 'no pod without a manager, but in namespaces that are named',
@@ -90,7 +90,7 @@ export const valueSets: readonly ValueSet[] = [
       manager: { webhook: { matchLabel: '', failurePolicy: 'Fail', exemptNamespaces: ['cni-system', 'storage'] } },
     },
     notes:
-      /and in cni-system, storage\..*No label opts workloads in.*in no profile, whatever policies say .*: cni-system, storage\./s,
+      /and in cni-system, storage\..*Every workload is opted in.*get no profile, whatever policies say .*: cni-system, storage\./s,
   },
   { name: 'a certificate of cert-manager', values: { certificates: { source: 'cert-manager' } } },
   {
@@ -102,7 +102,7 @@ export const valueSets: readonly ValueSet[] = [
       manager: { podDisruptionBudget: { enabled: false }, serviceAccount: { create: false }, priorityClassName: '' },
       agent: { network: { hostNetwork: false }, serviceAccount: { create: false }, priorityClassName: '' },
     },
-    notes: /outside of the host's network/,
+    notes: /not in the network of the host/,
   },
 ]
 
@@ -123,7 +123,7 @@ export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
   {
     values: { manager: { terminationGracePeriodSeconds: 10 } },
-    says: /manager\.terminationGracePeriodSeconds: it is 10, and has to be more than manager\.shutdownDelaySeconds \(10\)/,
+    says: /manager\.terminationGracePeriodSeconds is 10, but must be more than manager\.shutdownDelaySeconds \(10\)/,
   },
   { values: { agent: { shipper: { enabled: true, image: 'x' } } }, says: /agent\.shipper\.receiver\.host/ },
 ]

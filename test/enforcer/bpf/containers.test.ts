@@ -95,7 +95,7 @@ describe('containers of the BPF enforcer', () => {
     for (let i = 1; i < containers; i++) await enforcer.add({ id: idOf(`d${i}`), profile: web })
     const error = await thrownBy(enforcer.add({ id: idOf('more'), profile: web }))
     expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
-    expect(error.reason).to.contain(`all ${containers - 1} numbers`)
+    expect(error.reason).to.contain(`all ${containers - 1} places`)
   })
 
   const turn = async (enforcer: BpfEnforcer, name: string): Promise<number> => {
@@ -261,7 +261,7 @@ describe('containers of the BPF enforcer', () => {
     world.kernel.onStep = (step) => {
       if (step === 'find tasks') stateOf(enforcer).tasks.push({ pid: ++looks, cgroup: idOf('a'), bound: 0 })
     }
-    expect((await thrownBy(enforcer.find())).reason).to.contain('still new ones')
+    expect((await thrownBy(enforcer.find())).reason).to.contain('still have new tasks')
     world.kernel.onStep = () => undefined
     expect(await enforcer.find()).to.deep.equal(new Map([[idOf('a'), looks]]))
   })

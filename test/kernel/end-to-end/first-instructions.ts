@@ -145,7 +145,7 @@ export function testFirstInstructions(node: StartingNode): void {
     const { late } = await log.binding()
     const { code, stderr } = await node.guest().run(['sh', '-c', replaceContainerd], { timeoutMs: node.patience })
     expect(code, stderr).to.equal(0)
-    const registered = await log.says('containers wait for their BPF profiles (NRI)', before)
+    const registered = await log.says('the runtime starts containers only with their BPF profiles (NRI)', before)
     expect(registered['version']).to.match(/^v2\./)
     expect(await runMany()).to.deep.equal(allRefused)
     expect(await log.binding()).to.deep.include({ waits: true, late, failed: 0 })

@@ -132,7 +132,7 @@ export class AgentProcess {
       for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
       await closed
     }
-    return { status: (await this.#says('the agent has ended'))['status'] as Status, lines: this.log.end() }
+    return { status: (await this.#says('the agent has stopped'))['status'] as Status, lines: this.log.end() }
   }
 
   async #says(msg: string, from = 0): Promise<Said> {

@@ -157,7 +157,7 @@ describe('records that an audit rule excludes', function () {
     const before = lostLines().length
     await auditctl('-e', '0')
     expect(await arrived(5)).to.equal(5)
-    await until(async () => said.includes('audit was switched off'))
+    await until(async () => said.includes('audit system was turned off'))
     expect([await unreported(), lostLines().length]).to.deep.equal([undefined, before])
     // Off, the kernel tells of no change; the look of each minute finds the rule.
     await auditctl('-a', 'always,exclude', '-F', 'msgtype=AVC')

@@ -36,10 +36,10 @@ describe('a kernel without bpf in lsm=', function () {
     }
     const modules = readFileSync('/sys/kernel/security/lsm', 'utf8').trim()
     expect(modules.split(',')).to.include('apparmor').and.not.to.include('bpf')
-    const why = `BPF is not among the security modules of this node (${modules}); boot it with bpf in the parameter lsm=`
+    const why = `the security modules of this node (${modules}) do not include BPF; boot with bpf in the parameter lsm=`
     const failed = [{ profile: 'enforced/varmor-enforced-web', message: `BPF is absent: ${why}` }]
     expect(report).to.deep.include({ ready: false, failed })
-    const said = (await log).split('\n').filter((line) => line.includes('this node lacks an enforcer'))
+    const said = (await log).split('\n').filter((line) => line.includes('an enforcer is not available on this node'))
     expect(said.map((line) => JSON.parse(line) as object)).to.containSubset([{ enforcer: 'BPF', reason: why }])
   })
 })
