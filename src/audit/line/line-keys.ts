@@ -232,9 +232,9 @@ function seccompKeysOfLine(): LineKey[] {
       name: 'filter',
       schema: oneOf(['container', 'workload']),
       of,
-      when: 'the call was refused by an error or SIGSYS, and the filter of its container is known',
+      when: 'the call was refused with an error or SIGSYS, and the filter of the container is known',
       meaning:
-        'which filter refused it: the one that the container was started with, or, as that one does not refuse it, one that a process in the container has set itself',
+        'the filter that refused the call: `container` is the filter that the container started with; `workload` is a filter that a process in the container set itself, because the first filter permits the call',
     },
   ]
 }
