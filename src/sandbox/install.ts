@@ -19,11 +19,11 @@ const definitions = defineResource<Definition>({
 })
 const fieldManager = 'varmor-sandbox'
 
-/** What a chart would bring: our kinds, the namespace and the service account of the agents. Again, it changes nothing. */
+/** The chart's part: our kinds, the namespace and the agents' service account. A repetition changes nothing. */
 export async function install(client: ApiClient, namespace: string): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind) as Definition
-    // On a slow machine the first schemas take their time.
+    // On a slow machine the first schemas take long.
     await client.apply(definitions, definition, { fieldManager, force: true, deadline: 120_000 })
   }
   await create(client.create(namespaces, { metadata: { name: namespace } }))
@@ -37,7 +37,7 @@ async function create(made: Promise<KubeObject>): Promise<void> {
   })
 }
 
-/** The server takes objects of a kind a moment after its definition. */
+/** The server accepts objects of a kind shortly after its definition. */
 async function established(client: ApiClient, name: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const { status } = await client.get(definitions, { name })
@@ -47,7 +47,7 @@ async function established(client: ApiClient, name: string): Promise<void> {
   throw new Error(`The server did not establish ${name} within 10 s; see its conditions`)
 }
 
-/** A token of the agents' service account that says for which node it is, as the kubelet projects it into the agent's pod. */
+/** A token of the agents' service account, bound to a node, as the kubelet projects it into the agent's pod. */
 export async function agentToken(
   client: ApiClient,
   namespace: string,

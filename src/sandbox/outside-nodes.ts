@@ -10,12 +10,12 @@ import { badRequest } from './api-server/status.ts'
 import { recordingScheme } from './nodes/node-registration.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
-/** Nodes of a sandbox that run elsewhere: in a virtual machine, with a kubelet and an agent of their own. */
+/** Nodes of a sandbox that run elsewhere: in a virtual machine, with their own kubelet and agent. */
 
-/** As the API server of a cluster is known to its kubelets. */
+/** The API server's identity for its kubelets. */
 export const kubeletClient = { name: 'kube-apiserver-kubelet-client', groups: ['system:masters'] } as const
 
-/** Asks the kubelets of nodes outside; the made-up nodes of this process run nothing that could answer. */
+/** Forwards to kubelets of outside nodes; this process's made-up nodes run nothing that could answer. */
 export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
   let identity: Promise<{ cert: string; key: string; ca: string }> | undefined
   const kubelets = kubeletProxy(() => {

@@ -1,10 +1,10 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import { checkName, contentDigest, type Loaders, type ProfileLoader } from '../enforcer/ports.ts'
 
-/** An enforcer that only remembers: a sandbox has no kernel of its own. */
+/** An enforcer that only records: a sandbox has no kernel of its own. */
 export class RecordingLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
-  /** What would be in force, by the name of the profile. */
+  /** The profiles that would be in force, by name. */
   readonly loaded = new Map<string, string>()
 
   constructor(enforcer: KernelEnforcer) {

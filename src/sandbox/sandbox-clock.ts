@@ -3,5 +3,8 @@ import { asWall, type Clock, systemClock } from '../base/clock.ts'
 const began = systemClock.wall() - systemClock.now()
 const now = (): number => began + systemClock.now()
 
-/** The one clock of a sandbox: all stamps of its objects come from it and are compared with it, so nothing sets it while it runs. */
+/**
+ * The only clock of a sandbox: all its objects' time stamps come from it and are compared with it, so it cannot be set
+ * at run time.
+ */
 export const sandboxClock: Clock = { ...systemClock, now, wall: () => asWall(now()) }

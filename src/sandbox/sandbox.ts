@@ -31,23 +31,23 @@ import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
 export interface SandboxOptions {
-  /** How many nodes, called `node-1` and so on; 0 for outside nodes alone. */
+  /** Number of nodes, named `node-1` and so on; 0 for outside nodes only. */
   nodes: number
   /**
-   * A further address of this machine by which nodes outside of this process reach API server and manager: 10.0.2.2 from
-   * a guest of QEMU, whose user network leads there to our loopback.
+   * A further address of this machine for nodes outside this process to reach API server and manager: 10.0.2.2 for a
+   * QEMU guest, whose user network maps it to our loopback.
    */
   outsideAddress?: string
-  /** Of the API server; 0: any that is free. */
+  /** Port of the API server; 0: any free one. */
   port?: number
-  /** A folder that keeps the objects, the port and the kubeconfig over restarts. Made if it is not there. */
+  /** A folder that keeps the objects, the port and the kubeconfig over restarts. Created if missing. */
   data?: string
   logger: Logger
   manager?: Partial<ManagerOptions>
   api?: StartOptions
 }
 
-/** What the agent of a node outside needs to know. */
+/** What an outside node's agent needs. */
 export interface OutsideAgent {
   kubeconfig: string
   /** For the manager; bound to the node. */
@@ -60,7 +60,7 @@ export interface OutsideAgent {
 /** vArmor's namespace in a sandbox. */
 export const sandboxNamespace = 'varmor'
 
-/** Milliseconds between two writes of what `data` keeps. */
+/** Milliseconds between two writes to `data`. */
 const saveEvery = 5_000
 
 export interface SandboxNode {
@@ -71,13 +71,13 @@ export interface SandboxNode {
   connection: KubeConnection
 }
 
-/** An API server, a manager and nodes in one process: a cluster on a laptop, without a kernel that enforces anything. */
+/** An API server, a manager and nodes in one process: a cluster on a laptop, without a kernel that enforces. */
 export class Sandbox {
   readonly api: RunningApiServer
   readonly runtime: RecordingRuntime
   readonly nodes: SandboxNode[] = []
   readonly #options: SandboxOptions
-  /** Of the kubeconfig and of what agents read. */
+  /** Folder of the kubeconfig and of agents' files. */
   readonly #folder: string
   #manager: Manager | undefined
   readonly #limiter = new PriorityLimiter({ qps: 1_000, burst: 1_000 })
@@ -95,7 +95,7 @@ export class Sandbox {
     this.runtime = runtime
   }
 
-  /** Resolves when `kubectl apply` of a policy will have it loaded on all nodes. */
+  /** Resolves when `kubectl apply` of a policy will load it on all nodes. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
     const { data, outsideAddress } = options
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
@@ -133,7 +133,7 @@ export class Sandbox {
     return this.#client
   }
 
-  /** The file that `kubectl --kubeconfig` takes. */
+  /** The file for `kubectl --kubeconfig`. */
   get kubeconfigPath(): string {
     return kubeconfigIn(this.#folder)
   }
@@ -161,7 +161,7 @@ export class Sandbox {
     }
   }
 
-  /** Starts the manager that `stopManager` has stopped. */
+  /** Restarts the manager after `stopManager`. */
   async startManager(): Promise<void> {
     const { logger, manager, outsideAddress } = this.#options
     this.#manager = new Manager({
@@ -175,7 +175,7 @@ export class Sandbox {
         webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),
       },
       ...manager,
-      // It does not say who asks (SelfSubjectReview).
+      // It does not tell our own user (SelfSubjectReview).
       admission: { profileWriters: ['kubernetes-admin'], ...manager?.admission },
     })
     await this.#manager.start()
@@ -201,13 +201,13 @@ export class Sandbox {
     if (this.#options.data === undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Makes what a kubelet outside comes with. It may come as soon as it likes, and again with the same. */
+  /** Creates an outside kubelet's credentials. It may connect at any time, and repeatedly. */
   async admitNode(name: string): Promise<{ kubeconfig: string }> {
     const identity = await this.api.authority.node(name, sandboxClock.wall())
     return { kubeconfig: kubeconfig(this.#outside(this.api.url), this.api.caPem, identity, `system:node:${name}`) }
   }
 
-  /** Makes what the agent of a node outside comes with. Resolves once the node is registered. */
+  /** Creates an outside agent's credentials. Resolves once the node is registered. */
   async admitAgent(name: string, signal?: AbortSignal): Promise<OutsideAgent> {
     const uid = await registeredNode(this.client, name, signal)
     const token = await agentToken(this.client, sandboxNamespace, { name, uid })
@@ -219,7 +219,7 @@ export class Sandbox {
     }
   }
 
-  /** A URL of ours as nodes outside have to write it. */
+  /** Our URL as outside nodes see it. */
   #outside(url: string): string {
     const { outsideAddress } = this.#options
     if (outsideAddress === undefined) return url
@@ -248,7 +248,7 @@ export class Sandbox {
       loaders,
       compile: compileHere(),
       managers: [`https://127.0.0.1:${this.manager.ports.status}`],
-      // A manager that was started again listens elsewhere.
+      // A restarted manager has another port.
       send: (_url, report, signal) =>
         transport.send(`https://127.0.0.1:${this.#manager?.ports.status ?? 0}`, report, signal),
       logger: this.#options.logger,
@@ -272,7 +272,7 @@ export class Sandbox {
     const text = JSON.stringify(this.api.snapshot())
     if (text === this.#saved) return
     const path = snapshotPath(data)
-    // Keys of the authority are in it.
+    // It contains the authority's keys.
     await writeFile(`${path}.new`, text, { mode: 0o600 })
     await rename(`${path}.new`, path)
     this.#saved = text
@@ -293,7 +293,7 @@ function portError(error: unknown, port: number | undefined): unknown {
 const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
 const snapshotPath = (folder: string): string => join(folder, 'objects.json')
 
-/** What the last run has left; undefined where there was none. */
+/** The last run's data; undefined if there was none. */
 async function kept<T>(path: string, read: (text: string) => T): Promise<T | undefined> {
   try {
     return read(await readFile(path, 'utf8'))
@@ -303,7 +303,7 @@ async function kept<T>(path: string, read: (text: string) => T): Promise<T | und
   }
 }
 
-/** The port that a kubeconfig names, so that who has it need not take a new one. */
+/** The port in a kubeconfig, so that existing copies stay valid. */
 function portIn(text: string): number {
   const config = new KubeConfig()
   config.loadFromString(text)

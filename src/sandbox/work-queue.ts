@@ -6,20 +6,20 @@ export interface WorkQueueOptions {
   readonly clock: Clock
   readonly random: Random
   work(key: string): void | Promise<void>
-  /** Called for each failure; the key is tried again by itself. */
+  /** Called for each failure; the key is retried automatically. */
   failed(key: string, error: unknown, failures: number): void
-  /** How many keys are worked on at a time. */
+  /** Maximum keys in progress. */
   readonly concurrency: number
 }
 
-/** Milliseconds between the tries of a key that fails. */
+/** Milliseconds between the tries of a failing key. */
 const retries = { first: 10, longest: 60_000 }
-/** Pieces of work after which everything else in the process gets its turn. */
+/** Runs until other work of the process gets its turn. */
 const batch = 64
 
 /**
- * Work by key: a key that is added often is worked on once, never twice at a time, again when it was added meanwhile,
- * and later when its work failed.
+ * Work by key: a key that is added repeatedly runs once, never twice at a time, again if it was added meanwhile, and
+ * later after a failure.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions
@@ -37,7 +37,7 @@ export class WorkQueue {
     this.#options = options
   }
 
-  /** Whether nothing is being worked on or waits for its turn. Keys planned for later do not count. */
+  /** Whether no key is running or ready. Keys planned for later do not count. */
   get isIdle(): boolean {
     return this.#ready.size === 0 && this.#active.size === 0
   }
@@ -56,7 +56,7 @@ export class WorkQueue {
     }
   }
 
-  /** Adds the key after so many milliseconds, unless it is planned for earlier already. */
+  /** Adds the key after `delay` milliseconds, unless it is planned earlier already. */
   addAfter(key: string, delay: number): void {
     if (this.#closed) return
     const { clock } = this.#options
@@ -80,7 +80,7 @@ export class WorkQueue {
     this.#wake()
   }
 
-  /** Never inside the change that led to the work: all that a change touches is seen together. */
+  /** Never inside the change that caused the work: all of a change's effects are seen together. */
   #schedule(): void {
     if (this.#scheduled || this.#ready.size === 0 || this.#active.size >= this.#options.concurrency) return
     this.#scheduled = true
@@ -106,7 +106,7 @@ export class WorkQueue {
       this.#retry(key, error)
     }
     this.#active.delete(key)
-    // After a failure the retry that is planned sees the changes too; without its pause a failing key would spin.
+    // After a failure the planned retry sees the changes, too; without its delay a failing key would spin.
     if (this.#again.delete(key) && !this.#failures.has(key)) this.add(key)
     this.#schedule()
     if (this.isIdle) this.#wake()

@@ -4,7 +4,7 @@ import type { KubeObject } from './kube-object.ts'
 /** The first address of the service range. */
 export const kubernetesServiceAddress = '10.96.0.1'
 
-/** Fills a store with what every cluster has from its first second. What is there already stays. */
+/** Fills a store with the initial objects of every cluster. Existing objects stay. */
 export function bootstrap(context: ApiContext): void {
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
     ensure(context, '/namespaces', namespace(name))

@@ -10,7 +10,7 @@ import type { ApiRequest, UserInfo } from './request.ts'
 import type { Store } from './store/store.ts'
 import type { WatchHub } from './watch/watch-hub.ts'
 
-/** The parts of a server that its request handlers work with. */
+/** The parts of a server that its request handlers use. */
 export interface ApiContext {
   readonly store: Store
   readonly registry: Registry
@@ -20,15 +20,15 @@ export interface ApiContext {
   readonly admission: Admission
   readonly tokens: TokenIssuer
   readonly nodes: NodeProxy
-  /** Whether `metadata.managedFields` are kept. Tests of controllers do without, and are faster. */
+  /** Whether to keep `metadata.managedFields`. Controller tests turn it off, and run faster. */
   readonly managedFields: boolean
-  /** What every namespace holds as `kube-root-ca.crt`. */
+  /** The content of every namespace's `kube-root-ca.crt`. */
   readonly caPem: string
   /** A random UUID. */
   uuid(): string
 }
 
-/** One request that is being answered. */
+/** A request in progress. */
 export interface Call {
   readonly context: ApiContext
   readonly request: ApiRequest
@@ -45,10 +45,10 @@ export interface ResourceCall extends Call {
   readonly subresource: SubresourceSpec | undefined
 }
 
-/** The time as objects carry it: whole seconds. */
+/** The time as in objects: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`
 
-/** What error texts name a resource by. */
+/** The name of a resource in error texts. */
 export const groupResource = ({ group, plural }: Resource): { group: string; resource: string } => ({
   group,
   resource: plural,
@@ -56,7 +56,7 @@ export const groupResource = ({ group, plural }: Resource): { group: string; res
 
 export const namespaceOf = (call: ResourceCall): string => (call.resource.namespaced ? call.info.namespace : '')
 
-/** A call that the server makes of itself. */
+/** A call that the server makes itself. */
 export function systemCall(context: ApiContext, resource: Resource, namespace: string, name: string): ResourceCall {
   const { group, version, plural } = resource
   const info = { isResource: true, path: '', verb: 'update', group, version, namespace, name, resource: plural }

@@ -1,7 +1,7 @@
 import { goJson, goNumber } from './go-text.ts'
 import type { JsonValue } from './schema/json.ts'
 
-/** What can be wrong with a field (also the `reason` of a cause in a Status), as a text says it. */
+/** Types of errors of a field (also the `reason` of a cause in a Status), with their text. */
 const words = {
   FieldValueNotFound: 'Not found',
   FieldValueRequired: 'Required value',
@@ -19,12 +19,12 @@ const words = {
 
 export type FieldIssueType = keyof typeof words
 
-/** One thing wrong with an object: apimachinery's `field.Error` (pkg/util/validation/field). */
+/** One error of an object: apimachinery's `field.Error` (pkg/util/validation/field). */
 export interface FieldIssue {
   type: FieldIssueType
-  /** As the server writes it: `spec.containers[0].name`, `metadata.labels`; `<nil>` for the whole object. */
+  /** In the server's notation: `spec.containers[0].name`, `metadata.labels`; `<nil>` for the whole object. */
   field: string
-  /** The value that is wrong. Left out, the text has none: some types never show it, and CRD validation omits some. */
+  /** The wrong value. Absent: the text has none, because some types never show it, and CRD validation omits some. */
   value?: JsonValue
   detail: string
 }
@@ -40,13 +40,13 @@ export function issueBody({ type, value, detail }: FieldIssue): string {
 /** The text with the field. */
 export const issueText = (issue: FieldIssue): string => `${issue.field}: ${issueBody(issue)}`
 
-/** All issues in one text: each once, in brackets when there are several. */
+/** All errors in one text: each once, in brackets if there are several. */
 export function issuesText(issues: readonly FieldIssue[]): string {
   const texts = [...new Set(issues.map(issueText))]
   return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`
 }
 
-/** A field below another: `child('spec', 'replicas')`; below the whole object the field alone. */
+/** A field below another: `child('spec', 'replicas')`; below the whole object only the field. */
 export const child = (field: string, ...names: string[]): string =>
   [field, ...names].filter((part) => part !== '').join('.')
 /** An item of a list. */
@@ -68,7 +68,7 @@ export const typeInvalid = ofValue('FieldValueTypeInvalid')
 export const duplicate = ofValue('FieldValueDuplicate')
 export const notFoundValue = ofValue('FieldValueNotFound')
 
-/** The values are listed in the order given; the server sorts most of its sets, so give them sorted. */
+/** The values are listed in the given order; the server sorts most of its sets, so sort them. */
 export const notSupported = (field: string, value: JsonValue, supported: readonly string[]): FieldIssue =>
   ofValue('FieldValueNotSupported')(
     field,
@@ -78,7 +78,7 @@ export const notSupported = (field: string, value: JsonValue, supported: readonl
 
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
 
-/** More bytes than a text may have. */
+/** The text has too many bytes. */
 export const tooLong = (field: string, maximum: number): FieldIssue =>
   withoutOne('FieldValueTooLong')(field, `may not be more than ${plural(maximum, 'byte')}`)
 export const tooMany = (field: string, count: number, maximum: number): FieldIssue =>

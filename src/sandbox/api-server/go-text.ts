@@ -1,10 +1,10 @@
-// Texts as Go prints them: errors of the API server quote values this way.
+// Texts as Go prints them: the API server's errors quote values in this way.
 import type { JsonValue } from './schema/json.ts'
 
 /** `%q` of a string. */
 export const goQuote = (text: string): string => JSON.stringify(text)
 
-/** Go's order of strings: by UTF-8 bytes, which is the order of code points. */
+/** Go's order of strings: by UTF-8 bytes, which equals the order of code points. */
 export const byCodePoint = (a: string, b: string): number =>
   a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
 
@@ -15,13 +15,13 @@ function sorted(value: JsonValue): JsonValue {
   return Object.fromEntries(names.sort(byCodePoint).map((name) => [name, sorted(value[name] as JsonValue)]))
 }
 
-/** json.Marshal of a map[string]any: fields in order of their names. */
+/** json.Marshal of a map[string]any: fields sorted by name. */
 export const goJson = (value: JsonValue): string => JSON.stringify(sorted(value))
 
-/** `%v` of a number that JSON gave: exponents have two digits at least. */
+/** `%v` of a number from JSON: exponents have at least two digits. */
 export const goNumber = (value: number): string => String(value).replace(/e([+-])(\d)$/, 'e$10$2')
 
-/** `%v` of a value that JSON gave: `map[a:1 b:[x y]]`, `<nil>`. */
+/** `%v` of a value from JSON: `map[a:1 b:[x y]]`, `<nil>`. */
 export function goValue(value: JsonValue | undefined): string {
   if (value === null || value === undefined) return '<nil>'
   if (typeof value === 'number') return goNumber(value)

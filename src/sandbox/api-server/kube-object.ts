@@ -36,14 +36,14 @@ export interface ObjectMeta extends JsonObject {
   managedFields?: ManagedFields[]
 }
 
-/** One API object. What is stored is frozen through and through: whoever wants to change it takes a `clone` first. */
+/** One API object. Stored objects are deeply frozen: `clone` one to change it. */
 export interface KubeObject extends JsonObject {
   apiVersion: string
   kind: string
   metadata: ObjectMeta
 }
 
-/** Freezes a JSON value with all that is in it. Parts that are frozen already are taken to be so all the way down. */
+/** Deeply freezes a JSON value. Frozen parts are assumed to be deeply frozen. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
@@ -52,13 +52,13 @@ export function deepFreeze<T>(value: T): T {
 }
 
 /**
- * The same object with other metadata fields; what is not named is shared. Assigned, not spread: V8 gave each spread object
- * a hidden class of its own, and whatever walks over stored objects took three times as long.
+ * The same object with changed metadata fields; all others are shared. Assigned, not spread: V8 gave each spread object
+ * its own hidden class, which made walks over stored objects three times as slow.
  */
 export const withMetadata = (object: KubeObject, changes: Partial<ObjectMeta>): KubeObject =>
   Object.assign({}, object, { metadata: Object.assign({}, object.metadata, changes) })
 
-/** The key of an object among those of its resource: `namespace/name`, or `name` where there are no namespaces. */
+/** The key of an object within its resource: `namespace/name`, or `name` without namespaces. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata
   return namespace ? `${namespace}/${name}` : name

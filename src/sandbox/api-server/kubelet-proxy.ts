@@ -8,21 +8,21 @@ import { queryOf } from './request.ts'
 import { listOf, numberOf, objectOf, textOf } from './schema/json.ts'
 import { badRequest, internalError, notFound } from './status.ts'
 
-/** PEM: how the API server shows kubelets who it is, and by which authority it knows them. */
+/** PEM: the API server's client certificate for kubelets, and the authority of theirs. */
 export interface KubeletCredentials {
   readonly cert: string
   readonly key: string
   readonly ca: string
 }
 
-/** Milliseconds for a connection to come about. */
+/** Milliseconds for a connection to be established. */
 const patience = 10_000
-/** Where a node can be reached, the best first. */
+/** Address types of a node, in order of preference. */
 const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
-/** The headers with which a client asks for a WebSocket, or for SPDY. */
+/** Headers with which a client requests a WebSocket or SPDY. */
 const upgradeHeaders = /^(upgrade|connection|sec-websocket-[a-z-]+|x-stream-protocol-version)$/
 
-/** Hands `pods/log` and `pods/exec` on to the kubelet of the node, at the address and port that its Node names. */
+/** Forwards `pods/log` and `pods/exec` to the node's kubelet, at the address and port in its Node. */
 export const kubeletProxy = (credentials: () => Promise<KubeletCredentials>): NodeProxy => ({
   async pod(node, pod, subresource, request) {
     const { method, headers = {} } = request
@@ -62,7 +62,7 @@ function ask(
   asked: { method?: string; headers?: Readonly<Record<string, string>> },
 ): Promise<IncomingMessage | Upgraded> {
   return new Promise((resolve, reject) => {
-    // Its certificate is for the name of the node, wherever that is reached.
+    // Its certificate is for the node's name, at any address.
     const servername = node.metadata.name
     const call = httpsRequest({ ...credentials, ...asked, ...endpointOf(node), path, agent: false, servername })
     const timer = setTimeout(() => call.destroy(new Error(`no answer within ${patience} ms`)), patience)
@@ -92,7 +92,7 @@ function endpointOf(node: KubeObject): { host: string; port: number } {
   return { host, port }
 }
 
-/** Those that both sides of an upgraded connection agree by. */
+/** Headers that both sides of an upgraded connection need. */
 export const keptHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
@@ -100,7 +100,7 @@ export const keptHeaders = (headers: IncomingHttpHeaders): Record<string, string
     ),
   )
 
-/** What a kubelet says in plain text, as an error of the API. */
+/** A kubelet's plain-text answer as an API error. */
 async function refusal(response: IncomingMessage, pod: KubeObject): Promise<Error> {
   const said = (await text(response)).trim()
   if (response.statusCode === 400) return badRequest(said)

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { JsonValue } from './schema/json.ts'
 import type { WatchRecord } from './watch/watcher.ts'
 
-/** Who asks, as authentication found out. */
+/** The authenticated user of a request. */
 export interface UserInfo {
   readonly name: string
   readonly uid?: string
@@ -17,7 +17,7 @@ export interface ApiRequest {
   readonly path: string
   readonly query?: URLSearchParams | Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
-  /** Bytes as they came, or, in process, the value itself, which the server does not change. */
+  /** The received bytes or, in process, the value itself, which the server does not change. */
   readonly body?: Uint8Array | JsonValue
 }
 
@@ -29,35 +29,35 @@ interface Answer<Type extends string, Code extends number> {
   readonly headers: Headers
 }
 
-/** A whole answer, as a JSON value. */
+/** A complete answer, as a JSON value. */
 export interface JsonResponse extends Answer<'json', number> {
   readonly body: JsonValue
 }
 
-/** A whole answer that is not JSON: health, logs, some refusals. */
+/** A complete answer that is not JSON: health, logs, some refusals. */
 export interface TextResponse extends Answer<'text', number> {
   readonly text: string
 }
 
-/** An answer that goes on. Whoever stops reading early calls `close`. */
+/** A continuing answer. A reader that stops early calls `close`. */
 export interface WatchResponse extends Answer<'watch', 200> {
   readonly events: AsyncIterable<WatchRecord>
-  /** The line of an event as it goes over the wire; made once for all watchers that see it alike. */
+  /** The line of an event on the wire; created once for all watchers with the same view. */
   encode(record: WatchRecord): Uint8Array
   close(): void
 }
 
-/** An answer that goes on as bytes: a log that is followed. */
+/** A continuing answer of bytes: a followed log. */
 export interface StreamResponse extends Answer<'stream', 200> {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Called when the reader is gone, also while nothing comes. */
+  /** Called when the reader is gone, even while no data arrives. */
   close?(): void
 }
 
-/** The connection goes over to somebody else: the other end of a terminal. */
+/** The connection passes to another party: the other end of a terminal. */
 export interface UpgradeResponse extends Answer<'upgrade', 101> {
   readonly backend: Duplex
-  /** What it has sent already. */
+  /** Bytes that it has already sent. */
   readonly head: Uint8Array
 }
 
@@ -80,5 +80,5 @@ export const text = (code: number, content: string): TextResponse => ({
 export const queryOf = ({ query }: ApiRequest): URLSearchParams =>
   query instanceof URLSearchParams ? query : new URLSearchParams(query ?? {})
 
-/** The plain text with which Go's HTTP server answers a path that nothing serves. */
+/** The plain text of Go's HTTP server for an unserved path. */
 export const pageNotFound = (): TextResponse => text(404, '404 page not found\n')

@@ -25,21 +25,21 @@ export interface ServerOptions {
   /** A random UUID. */
   readonly uuid: () => string
   readonly caPem: string
-  /** How webhooks are called. */
+  /** Calls webhooks. */
   readonly transport: WebhookTransport
   readonly nodes?: NodeProxy
   readonly managedFields?: boolean
-  /** Events that a watch may fall behind before it is cut. */
+  /** Events that a watch may lag before it is cut off. */
   readonly watchBound?: number
 }
 
-/** What the server is at a moment, as plain JSON: enough to go on from in another process. */
+/** A server's state as plain JSON: enough to continue in another process. */
 export interface ServerSnapshot {
   readonly store: StoreDump
   readonly tokenKeyPem: string
 }
 
-/** Stands before the server: what it answers or throws is what the client gets. */
+/** Wraps the server: its answer or error is what the client gets. */
 export type Interceptor = (
   request: ApiRequest,
   user: UserInfo,
@@ -48,9 +48,9 @@ export type Interceptor = (
 
 export type InProcessClient = (request: ApiRequest) => Promise<ApiResponse>
 
-/** An API server without sockets. Whoever is known may do everything: RBAC objects are stored, and not enforced. */
+/** An API server without sockets. Every authenticated user may do everything: RBAC objects are stored, not enforced. */
 export class ApiServer {
-  /** For whoever wants requests to go wrong on purpose. */
+  /** For code that injects faults. */
   intercept: Interceptor = (_request, _user, handle) => handle()
   readonly context: ApiContext
   private readonly paths: PathHandler
@@ -68,14 +68,14 @@ export class ApiServer {
     return (request) => this.handle(request, user)
   }
 
-  /** Every refusal is an answer; nothing throws but an interceptor. */
+  /** Each refusal is an answer; only an interceptor may throw. */
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse> {
     return this.intercept(request, user, () => handleRequest(this.context, this.paths, request, user))
   }
 
-  /** Resolves once the server's own controllers have done what follows from the writes so far. */
+  /** Resolves once the server's own controllers have finished the work caused by earlier writes. */
   async idle(): Promise<void> {
-    // Each may give the others something to do: until none has had anything in a whole round.
+    // Each may create work for the others: repeat until a whole round is idle.
     let revision = -1
     while (revision !== this.context.store.revision) {
       revision = this.context.store.revision

@@ -14,17 +14,17 @@ import type { UserInfo } from './request.ts'
 import { ApiServer, type InProcessClient, type ServerOptions, type ServerSnapshot } from './server.ts'
 
 export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'transport'>> {
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port?: number
-  /** A loopback address unless said otherwise. */
+  /** Default: a loopback address. */
   readonly host?: string
   /** Further addresses in the server's certificate. */
   readonly addresses?: readonly string[]
-  /** Goes on from what `snapshot` gave. */
+  /** Continues from a `snapshot`. */
   readonly restore?: Snapshot
 }
 
-/** All that a server has to be started again as if it had not stopped. */
+/** Everything needed to restart a server as if it had not stopped. */
 export interface Snapshot extends ServerSnapshot {
   readonly authority: Identity
 }
@@ -33,7 +33,7 @@ export interface RunningApiServer {
   readonly url: string
   readonly caPem: string
   readonly authority: CertificateAuthority
-  /** Of an administrator, as the text of a file. */
+  /** For an administrator, as a file's text. */
   readonly kubeconfig: string
   readonly adminCertificate: Identity
   readonly server: ApiServer
@@ -44,7 +44,7 @@ export interface RunningApiServer {
   close(): Promise<void>
 }
 
-/** Starts an API server on a loopback port with certificates of its own. */
+/** Starts an API server on a loopback port with its own certificates. */
 export async function startApiServer(options: StartOptions = {}): Promise<RunningApiServer> {
   const clock: Clock = options.clock ?? sandboxClock
   const random: Random = options.random ?? seededRandom(randomBytes(6).readUIntBE(0, 6))
@@ -84,7 +84,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
   }
 }
 
-/** By which the server is known beside its address. */
+/** The server's names besides its address. */
 const names = [
   'localhost',
   ...['', '.default', '.default.svc', '.default.svc.cluster.local'].map((end) => `kubernetes${end}`),
@@ -100,7 +100,7 @@ async function listen(
   const known = [...new Set(['127.0.0.1', '::1', host, kubernetesServiceAddress, ...addresses])]
   const { certificatePem, keyPem } = await authority.server('kube-apiserver', names, known, now)
   const adapter = new HttpAdapter(server)
-  // A client may also come with a token, so that one without a certificate is taken.
+  // A client may have a token instead, so one without a certificate is accepted.
   const tls = { cert: certificatePem, key: keyPem, ca: authority.certificatePem, requestCert: true }
   const listener = createServer({ ...tls, rejectUnauthorized: false }, (incoming, outgoing) => {
     void adapter.handle(incoming, outgoing)
@@ -111,7 +111,7 @@ async function listen(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // Watches are silent for long.
+  // Watches may be silent for long.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000
   listener.listen(port, host)
@@ -119,7 +119,7 @@ async function listen(
   return { listener, sockets }
 }
 
-/** Also those sockets on which no request has come yet: they would keep the port for as long as their client likes. */
+/** Also closes sockets without a request: they would keep the port as long as their client likes. */
 async function close(server: ApiServer, listener: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   server.close()
   const closed = once(listener, 'close')

@@ -18,7 +18,7 @@ export interface StatusDetails {
   retryAfterSeconds?: number
 }
 
-/** The object that the server answers instead of what was asked for: `Status` of meta/v1. */
+/** The server's answer instead of the requested object: `Status` of meta/v1. */
 export interface Status {
   kind: 'Status'
   apiVersion: 'v1'
@@ -52,7 +52,7 @@ const quoted = (name: string): string => JSON.stringify(name)
 const withGroup = (name: string, group: string): string => (group === '' ? name : `${name}.${group}`)
 const resourceText = ({ resource, group }: GroupResource): string => withGroup(resource, group)
 
-/** Details leave out what is empty. */
+/** Details omit empty fields. */
 const detailsOf = (group: string, kind: string, name: string): StatusDetails => ({
   ...(name ? { name } : {}),
   ...(group ? { group } : {}),
@@ -81,14 +81,14 @@ export const conflict = (resource: GroupResource, name: string, problem: string)
   return about(409, 'Conflict', resource, name, `Operation cannot be fulfilled on ${what}: ${problem}`)
 }
 
-/** The problem of `conflict` when the resourceVersion of an update is not the newest. */
+/** The problem of `conflict` for an outdated resourceVersion of an update. */
 export const STALE_OBJECT =
   'the object has been modified; please apply your changes to the latest version and try again'
 
 /** The 409 of server-side apply: a cause for each field that another manager owns. */
 export const applyConflict = (causes: StatusCause[], message: string) => failure(409, 'Conflict', message, { causes })
 
-/** `Pod "x" is invalid: <issues>`; the group is written behind the kind (`Deployment.apps`). */
+/** `Pod "x" is invalid: <issues>`; the group follows the kind (`Deployment.apps`). */
 export function invalid(
   { kind, group }: { kind: string; group: string },
   name: string,
@@ -99,13 +99,13 @@ export function invalid(
   return failure(422, 'Invalid', message, { ...detailsOf(group, kind, name), causes })
 }
 
-/** 422 for a patch that does not fit the object. The server keeps the reason to itself; here it is the error's cause. */
+/** 422 for a patch that does not fit the object. The server hides the reason; here it is the error's cause. */
 export const unprocessable = (cause: Error) =>
   failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, cause)
 
 export const badRequest = (message: string) => failure(400, 'BadRequest', message)
 
-/** 401: no credentials, or none that are valid. */
+/** 401: missing or invalid credentials. */
 export const unauthorized = () => failure(401, 'Unauthorized', 'Unauthorized')
 
 /** `pods "x" is forbidden: <problem>`. */
@@ -114,7 +114,7 @@ export const forbidden = (resource: GroupResource, name: string, problem: string
   return about(403, 'Forbidden', resource, name, `${resourceText(resource)}${object} is forbidden: ${problem}`)
 }
 
-/** 405 for a path whose method nothing serves. */
+/** 405 for a path that does not support the method. */
 export const methodNotAllowed = () =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 
@@ -136,7 +136,7 @@ export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnav
 export const timeout = (message: string, details: StatusDetails) =>
   failure(504, 'Timeout', `Timeout: ${message}`, details)
 
-/** 500 for an error that no handler knows: its text is the message, without a reason. */
+/** 500 for an error without a handler: its text is the message, without a reason. */
 export const internalFailure = (message: string) => failure(500, '', message)
 
 export const internalError = (problem: string) =>
@@ -145,10 +145,10 @@ export const internalError = (problem: string) =>
 export const requestEntityTooLarge = (message: string) =>
   failure(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 
-/** The 404 for a path below a group or version that no resource has; kubectl prints its message. */
+/** The 404 for a path below a group or version without such a resource; kubectl prints its message. */
 export const pathNotFound = () => failure(404, 'NotFound', 'the server could not find the requested resource', {})
 
-/** The answer where there is no object to give: to a delete, without a code, or to a creation. */
+/** The answer without an object: to a delete (without a code) or a creation. */
 export const success = (more: JsonObject): JsonObject => ({
   ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
   ...more,

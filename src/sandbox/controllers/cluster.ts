@@ -28,19 +28,19 @@ import {
   statefulSets,
 } from './objects.ts'
 
-/** What everything here works with. */
+/** The dependencies of all controllers. */
 export interface Ports {
   readonly client: ApiClient
   readonly clock: Clock
   readonly random: Random
-  /** Called with what failed. It is tried again. */
+  /** Called with a failure, which will be retried. */
   failed(what: string, error: unknown): void
 }
 
-/** Milliseconds after which work goes on though its own writes were not seen; they may be, and be gone again. */
+/** Milliseconds after which work continues although its own writes were not seen; they may have come and gone. */
 const patience = 10_000
 
-/** A copy of the objects of a kind that the server has, kept up to date. */
+/** An up-to-date copy of the server's objects of a kind. */
 export class Copy<T extends KubeObject> {
   readonly store: StoreView<T>
   readonly #reflector: Reflector<T>
@@ -66,7 +66,7 @@ export class Copy<T extends KubeObject> {
     this.#reflector.subscribe({ name: 'versions', mode: 'edge', handle: () => this.#wake() })
   }
 
-  /** Calls back for what is there, and for each change; without `before` it is new, without `after` it is gone. */
+  /** Calls back for existing objects and for each change; without `before` it is new, without `after` it is gone. */
   onChange(handle: (after: T | undefined, before: T | undefined) => void): void {
     this.#reflector.subscribe({
       name: 'controllers',
@@ -86,12 +86,12 @@ export class Copy<T extends KubeObject> {
     this.#wake()
   }
 
-  /** Resolves once there is a copy. */
+  /** Resolves once the copy is complete. */
   async synced(): Promise<void> {
     await this.#reflector.synced
   }
 
-  /** Resolves once the copy is of this version or a newer one, or was stopped. */
+  /** Resolves once the copy has this version or a newer one, or was stopped. */
   async reached(version: string): Promise<void> {
     let isLate = false
     const limit = this.#clock.after(patience, () => {
@@ -115,7 +115,7 @@ export class Copy<T extends KubeObject> {
   }
 }
 
-/** Index of what has a controller, by the controller's uid. */
+/** Index of controlled objects, by the controller's uid. */
 const byOwner = ({ metadata }: KubeObject): string[] =>
   (metadata?.ownerReferences ?? []).filter(({ controller }) => controller).map(({ uid }) => uid)
 
@@ -123,7 +123,7 @@ const byOwner = ({ metadata }: KubeObject): string[] =>
 export const controllerOf = ({ metadata }: KubeObject) =>
   metadata?.ownerReferences?.find(({ controller }) => controller)
 
-/** What controllers know of the cluster: a copy of each kind, shared by all of them. */
+/** The controllers' view of the cluster: a copy of each kind, shared by all controllers. */
 export class Cluster {
   readonly pods: Copy<Pod>
   readonly nodes: Copy<Node>
@@ -181,15 +181,15 @@ export class Cluster {
   }
 
   /**
-   * A queue of a controller. A key is worked on again only once the copies have what its last work wrote, so that no work
-   * acts on a state that is older than its own doing.
+   * A controller's queue. A key runs again only once the copies have its last run's writes, so that no run acts on a
+   * state older than its own writes.
    */
   queue(name: string, work: (key: string, writes: Writes) => Promise<void>): WorkQueue {
     const { clock, random, failed } = this.ports
     return new WorkQueue({
       ...{ clock, random, concurrency: 16 },
       work: async (key) => {
-        // Who acts before all copies are complete takes for missing what it does not know yet.
+        // Before the copies are complete, a controller would take unknown objects for missing.
         await this.synced()
         if (this.#stopped) return
         const writes = new Writes(this)
@@ -205,7 +205,7 @@ export class Cluster {
     })
   }
 
-  /** A queue for the objects of a kind that have pods: they are worked on when they change, and when their pods do. */
+  /** A queue for a kind with pods: an object runs when it changes, and when its pods do. */
   workloadQueue<T extends { metadata: Metadata }>(
     ref: ResourceRef<T & KubeObject>,
     work: (object: T, writes: Writes, later: (delay: number) => void) => Promise<void>,
@@ -227,14 +227,14 @@ export class Cluster {
   }
 }
 
-/** Somebody else wrote or deleted first, and the next look sees it; or the namespace is going away. */
+/** Another client wrote or deleted first, which the next run sees; or the namespace is terminating. */
 function isUsual(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return false
   const isGoing = (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
   return isGoing || ([404, 409].includes(error.code) && failures <= 5)
 }
 
-/** The writes of one piece of work. */
+/** The writes of one run. */
 export class Writes {
   readonly #cluster: Cluster
   readonly #newest = new Map<ResourceRef, string>()
@@ -251,7 +251,7 @@ export class Writes {
     return this.#note(ref, this.#client.update(ref, object))
   }
 
-  /** Writes a status, unless it is that already. */
+  /** Writes a status, unless it is unchanged. */
   async status<T extends KubeObject & { status?: unknown }>(
     ref: ResourceRef<T>,
     object: T,
@@ -261,7 +261,7 @@ export class Writes {
       await this.#note(ref, this.#client.updateStatus(ref, { ...object, status }))
   }
 
-  /** Sets conditions of a pod or a node, which the server merges by their type. */
+  /** Sets conditions of a pod or node, which the server merges by type. */
   async conditions<T extends KubeObject>(
     ref: ResourceRef<T>,
     object: T,
@@ -273,7 +273,7 @@ export class Writes {
     await this.#note(ref, this.#client.patch(ref, target, { type: 'strategic', patch }, { subresource: 'status' }))
   }
 
-  /** What is gone already counts as deleted. */
+  /** A missing object counts as deleted. */
   async delete<T extends KubeObject>(ref: ResourceRef<T>, { metadata }: T, options: DeleteOptions = {}): Promise<void> {
     const { name = '', namespace, uid = '' } = metadata ?? {}
     try {
@@ -283,7 +283,7 @@ export class Writes {
     }
   }
 
-  /** Resolves once the copies show all of them. */
+  /** Resolves once the copies show all writes. */
   async seen(): Promise<void> {
     for (const [ref, version] of this.#newest) await this.#cluster.copyOf(ref)?.reached(version)
   }

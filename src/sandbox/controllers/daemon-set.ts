@@ -18,10 +18,10 @@ import {
 } from './pods.ts'
 import { REVISION_HASH } from './stateful-set.ts'
 
-/** One pass looks at all nodes: the changes of so many milliseconds are handled by one. */
+/** A pass checks all nodes: one pass handles the changes of this many milliseconds. */
 const interval = 100
 
-/** Keeps one pod of each daemon set on each node that it is for. */
+/** Keeps one pod of each daemon set on each of its nodes. */
 export function startDaemonSets(cluster: Cluster): WorkQueue {
   const queue = cluster.workloadQueue(daemonSets, async (set, writes, later) => {
     const pass = new Pass(cluster, writes, set)
@@ -31,7 +31,7 @@ export function startDaemonSets(cluster: Cluster): WorkQueue {
     })
   })
   cluster.nodes.onChange((after, before) => {
-    // Nodes report often; only what decides on pods is of interest.
+    // Nodes report often; only changes that decide on pods matter.
     const decisive = (node: Node | undefined): string => JSON.stringify([node?.metadata.labels, node?.spec.taints])
     if (after && before && decisive(after) === decisive(before)) return
     for (const key of cluster.daemonSets.store.keys()) queue.addAfter(key, interval)
@@ -48,9 +48,9 @@ class Pass {
   readonly #writes: Writes
   readonly #hash: string
   readonly #availability: Availability
-  /** Pods of each node that the set is for, the oldest first. */
+  /** Pods on each node of the set, the oldest first. */
   readonly #wanted = new Map<string, Pod[]>()
-  /** Pods of the other nodes that are there; what is on a node that is gone goes with it. */
+  /** Pods on other existing nodes; pods on a missing node disappear with it. */
   readonly #misplaced: Pod[] = []
 
   constructor(cluster: Cluster, writes: Writes, set: DaemonSet) {
@@ -72,7 +72,7 @@ class Pass {
     return this.#availability.next
   }
 
-  /** Fills and clears nodes first; old pods are replaced once that is done. */
+  /** First fills and clears nodes; then replaces old pods. */
   async step(): Promise<void> {
     const places = [...this.#wanted]
     const missing = places.filter(([, pods]) => pods.length === 0)
@@ -90,7 +90,7 @@ class Pass {
       await deletePods(this.#writes, this.#replaceable())
   }
 
-  /** Bound at once: there is nothing to choose. */
+  /** Bound at once: there is no choice. */
   #podFor(nodeName: string): object {
     const { template } = this.#set.spec
     const tolerations = [...(template.spec?.tolerations ?? []), ...daemonTolerations]
@@ -102,7 +102,7 @@ class Pass {
     return metadata.labels?.[REVISION_HASH] === this.#hash
   }
 
-  /** Old pods that do not serve, and others as far as some may be unavailable. */
+  /** Old unavailable pods, and others up to the limit of unavailable ones. */
   #replaceable(): Pod[] {
     const { available } = this.#availability
     const { maxUnavailable = 1 } = this.#set.spec.updateStrategy?.rollingUpdate ?? {}

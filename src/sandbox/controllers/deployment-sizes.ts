@@ -1,7 +1,7 @@
 import type { Deployment } from './objects.ts'
 import { scaledCount } from './pods.ts'
 
-/** How many pods a replica set wants and has. */
+/** The wanted and existing pods of a replica set. */
 export interface Size {
   readonly wanted: number
   readonly present: number
@@ -9,13 +9,16 @@ export interface Size {
 }
 
 export interface Limits {
-  /** Pods beyond those wanted. */
+  /** Pods beyond the wanted number. */
   readonly surge: number
-  /** Of those wanted. */
+  /** Of the wanted ones. */
   readonly unavailable: number
 }
 
-/** Shares of the surge are rounded up, those of the unavailable down; if both come to nothing, nothing could ever move. */
+/**
+ * Shares of the surge are rounded up, those of unavailable pods down; if both are zero, the rollout could never
+ * advance.
+ */
 export function limitsOf({ replicas = 1, strategy }: Deployment['spec']): Limits {
   if (strategy?.type === 'Recreate') return { surge: 0, unavailable: 0 }
   const { maxSurge, maxUnavailable } = strategy?.rollingUpdate ?? {}
@@ -28,8 +31,8 @@ const sum = (sizes: readonly Size[], of: (size: Size) => number): number =>
   sizes.reduce((total, size) => total + of(size), 0)
 
 /**
- * The next step of a rollout: sizes of the newest replica set and of the old ones. It grows as far as the surge leaves room;
- * if it cannot, the old ones give up first the pods that do not serve, then those that the available ones can do without.
+ * The next step of a rollout: sizes of the newest replica set and the old ones. It grows as far as the surge allows;
+ * otherwise the old ones first give up unavailable pods, then those that enough available pods can replace.
  */
 export function nextSizes(
   replicas: number,
@@ -46,7 +49,7 @@ export function nextSizes(
   const grown = newest.wanted > replicas ? replicas : Math.min(replicas, newest.wanted + room)
   if (grown !== newest.wanted) return { newest: grown, old: sizes }
   const least = replicas - unavailable
-  // Pods of the newest set that are not available yet count as if they were needed.
+  // Unavailable pods of the newest set count as needed.
   let mayGo = total - least - (newest.wanted - newest.available)
   for (const [index, { wanted, available }] of old.entries()) {
     const count = Math.max(0, Math.min(mayGo, wanted - available))

@@ -17,7 +17,7 @@ const REVISION = 'deployment.kubernetes.io/revision'
 const APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 const TEMPLATE_HASH = 'pod-template-hash'
 
-/** Rolls deployments out by the sizes of their replica sets, one step at a time: the change that it makes leads to the next. */
+/** Rolls deployments out by the sizes of their replica sets, one step at a time: each change triggers the next. */
 export function startDeployments(cluster: Cluster): WorkQueue {
   const queue = cluster.workloadQueue(deployments, (deployment, writes) =>
     new Rollout(cluster, writes, deployment).step(),
@@ -27,7 +27,7 @@ export function startDeployments(cluster: Cluster): WorkQueue {
     if (owner) queue.add(`${set.metadata.namespace}/${owner.name}`)
   }
   cluster.replicaSets.onChange((after, before) => wakeOwner(after ?? before))
-  // One that recreates waits for the last old pod; no replica set changes when that one is gone.
+  // A recreating deployment waits for its last old pod, whose end changes no replica set.
   cluster.pods.onChange((after, before) => {
     const owner = !after && before && controllerOf(before)
     if (owner) wakeOwner(cluster.replicaSets.store.get(`${before.metadata.namespace}/${owner.name}`))
@@ -72,7 +72,7 @@ class Rollout {
     await this.#writeStatus()
   }
 
-  /** The replica set of the template of now, with what the deployment says beside its template. */
+  /** The replica set of the current template, with the deployment's settings outside the template. */
   async #current(): Promise<ReplicaSet> {
     const revision = Math.max(0, ...this.#old.map(revisionOf)) + 1
     const { [APPLIED]: _, [REVISION]: __, ...own } = this.#deployment.metadata.annotations ?? {}
@@ -129,7 +129,7 @@ class Rollout {
     for (const [index, set] of [...this.#old].entries()) await this.#setSize(set, sizes.old[index]!)
   }
 
-  /** A paused rollout stays as far as it is; where there is one set, it follows the deployment's size. */
+  /** A paused rollout stays where it is; a single set follows the deployment's size. */
   async #scalePaused(): Promise<void> {
     const active = [...this.#old, ...(this.#newest ? [this.#newest] : [])].filter((set) => sizeOf(set).wanted > 0)
     if (active.length === 1) await this.#setSize(active[0]!, this.#deployment.spec.replicas ?? 1)
@@ -153,7 +153,7 @@ class Rollout {
     const annotations = { ...metadata.annotations, ...(revision !== undefined && { [REVISION]: revision }) }
     const isCurrent = metadata.annotations?.[REVISION] === revision
     const deployment = isCurrent ? this.#deployment : { ...this.#deployment, metadata: { ...metadata, annotations } }
-    // With the status the server takes annotations, too.
+    // With the status the server accepts annotations, too.
     await this.#writes.status(deployments, isCurrent ? deployment : { ...deployment, status: {} }, status)
   }
 
@@ -203,7 +203,7 @@ class Rollout {
       : this.#condition('Progressing', 'True', 'ReplicaSetUpdated', `${set} is progressing.`)
   }
 
-  /** What keeps the newest replica set from its pods is shown on the deployment as well. */
+  /** The deployment also shows what keeps the newest replica set from its pods. */
   #failure(conditions: readonly Condition[]): Condition[] {
     const failure = conditionOf(this.#newest?.status?.conditions, 'ReplicaFailure')
     const others = conditions.filter(({ type }) => type !== 'ReplicaFailure')
@@ -211,6 +211,6 @@ class Rollout {
   }
 }
 
-/** Counts that are zero are left out, as Kubernetes does. */
+/** Zero counts are omitted, as in Kubernetes. */
 export const positive = (counts: Readonly<Record<string, number>>): Record<string, number> =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))

@@ -3,15 +3,17 @@ import { type Cluster, controllerOf, type Writes } from './cluster.ts'
 import { type Condition, type Node, nodes, pods, timestamp } from './objects.ts'
 import { conditionOf, isReady, isTerminating } from './pods.ts'
 
-/** Silence after which a node counts as lost, and how long it then keeps its pods. Milliseconds, as in Kubernetes. */
+/**
+ * Milliseconds of silence after which a node counts as lost, and for which it then keeps its pods; as in Kubernetes.
+ */
 const monitorGrace = 50_000
 const eviction = 300_000
-/** How long pods of a node that is gone are left: the node may come back. */
+/** Milliseconds for which pods of a deleted node stay: the node may return. */
 const quarantine = 40_000
 
 const NOT_READY = 'node.kubernetes.io/not-ready'
 
-/** Taints nodes that are not ready, calls those lost whose Lease is not renewed, and removes the pods of lost nodes. */
+/** Taints unready nodes, marks nodes with an expired Lease as lost, and removes lost nodes' pods. */
 export function startNodeLifecycle(cluster: Cluster): WorkQueue {
   return new NodeLifecycle(cluster).queue
 }
@@ -19,7 +21,7 @@ export function startNodeLifecycle(cluster: Cluster): WorkQueue {
 class NodeLifecycle {
   readonly queue: WorkQueue
   readonly #cluster: Cluster
-  /** When a node last renewed its Lease, on our own clock, so that a node's wrong clock does no harm. */
+  /** When a node last renewed its Lease, by our own clock, because the node's clock may be wrong. */
   readonly #renewed = new Map<string, number>()
 
   constructor(cluster: Cluster) {
@@ -52,7 +54,7 @@ class NodeLifecycle {
     for (const pod of this.#cluster.podsOn(name)) await writes.delete(pods, pod, { gracePeriodSeconds: 0 })
   }
 
-  /** A node that has no Lease is not one that renews it: only those that once did can fall silent. */
+  /** Only nodes that once had a Lease can become silent. */
   async #watchOver(node: Node, writes: Writes): Promise<void> {
     const { name } = node.metadata
     const renewed = this.#renewed.get(name)
@@ -65,7 +67,7 @@ class NodeLifecycle {
     if (silence < monitorGrace + eviction) this.queue.addAfter(name, monitorGrace + eviction - silence)
   }
 
-  /** A lost node does not report its pods. Those of daemons wait for it. */
+  /** A lost node does not report its pods. Daemon pods wait for it. */
   async #clear(name: string, writes: Writes, isEvicted: boolean): Promise<void> {
     const lastTransitionTime = timestamp(this.#cluster.now)
     for (const pod of this.#cluster.podsOn(name)) {
@@ -80,7 +82,7 @@ class NodeLifecycle {
     const isNodeReady = conditionOf(node.status?.conditions, 'Ready')?.status === 'True'
     const taints = isNodeReady ? others : [...others, { key: NOT_READY, effect: 'NoSchedule' }]
     if (isNodeReady ? others.length < current.length : others.length === current.length)
-      // With the version, so that a taint that someone adds meanwhile is not lost.
+      // With the version, so that a concurrent taint is not lost.
       await writes.update(nodes, { ...node, spec: { ...node.spec, taints } })
   }
 }

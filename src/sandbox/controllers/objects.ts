@@ -11,10 +11,9 @@ import type {
 import type { KubeObject, ObjectMeta } from '../../kube/objects.ts'
 import { defineResource, type Lease } from '../../kube/resources.ts'
 
-// Kubernetes' kinds as they come over the wire. Specs are the types of the client library; in statuses it has dates where
-// there are texts.
+// Kubernetes' kinds as on the wire. Specs are the client library's types; its statuses have dates instead of texts.
 
-/** What the server has stored has all of these. */
+/** Every stored object has all of these. */
 export type Metadata = ObjectMeta & {
   name: string
   namespace: string
@@ -79,7 +78,7 @@ export interface PodStatus {
   message?: string
 }
 
-/** Counts of pods, which the kinds of workloads have under various names. */
+/** Counts of pods, which workload kinds name differently. */
 export type WorkloadStatus = {
   observedGeneration?: number
   replicas?: number
@@ -119,8 +118,8 @@ export const daemonSets = apps<DaemonSet>('DaemonSet', 'daemonsets')
 export const leases = defineResource<NodeLease>({
   ...{ group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', plural: 'leases', namespaced: true },
 })
-/** Of the Leases by which nodes show that they are alive. */
+/** Namespace of the Leases by which nodes show that they are alive. */
 export const leaseNamespace = 'kube-node-lease'
 
-/** The time as objects carry it: whole seconds. */
+/** The time as in objects: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`

@@ -7,7 +7,7 @@ import { type Condition, type Metadata, type Pod, type PodTemplate, pods } from 
 export const conditionOf = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((condition) => condition.type === type)
 
-/** The conditions with this one; since when it is so stays where its status stays. */
+/** The conditions, with this one added; its transition time stays if its status does. */
 export function withCondition(conditions: readonly Condition[] = [], condition: Condition): Condition[] {
   const before = conditionOf(conditions, condition.type)
   if (before?.status === condition.status && before.reason === condition.reason) return [...conditions]
@@ -19,13 +19,13 @@ export function withCondition(conditions: readonly Condition[] = [], condition: 
 export const isReady = ({ status }: Pod): boolean => conditionOf(status?.conditions, 'Ready')?.status === 'True'
 export const isTerminal = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded'
 export const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined
-/** Neither ended nor on its way out. */
+/** Neither ended nor terminating. */
 export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !isTerminating(pod)
 
 export interface Availability {
-  /** Ready for as long as its owner wants. */
+  /** Ready for as long as its owner requires. */
   readonly available: ReadonlySet<Pod>
-  /** Milliseconds until the next pod is, if it stays ready. */
+  /** Milliseconds until the next pod becomes available, if it stays ready. */
   readonly next: number | undefined
 }
 
@@ -41,21 +41,21 @@ export function availability(all: readonly Pod[], minReadySeconds = 0, now: numb
   return { available, next }
 }
 
-/** Letters and digits that make no words: Kubernetes' alphabet for generated names. */
+/** Letters and digits that form no words: Kubernetes' alphabet for generated names. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
-/** A short text that is the same for equal templates, whatever the order of their fields. It stands in names and labels. */
+/** A short text, equal for equal templates with any field order. It is used in names and labels. */
 export function templateHash(template: PodTemplate): string {
   const digest = createHash('sha256').update(canonicalJson(template)).digest()
   return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
 }
 
-/** With which a controller marks what is its own. */
+/** The reference by which a controller marks its own objects. */
 export const ownedBy = (ref: ResourceRef, { metadata: { name, uid } }: { metadata: Metadata }) => [
   { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid, controller: true, blockOwnerDeletion: true },
 ]
 
-/** A pod that an owner is to create; its name comes from the owner's and chance, unless it is given. */
+/** A pod for an owner to create; unless given, its name is the owner's with a random suffix. */
 export function podFrom(
   template: PodTemplate,
   owner: KubeObject & { metadata: Metadata },
@@ -76,12 +76,13 @@ export function podFrom(
   }
 }
 
-/** How many pods are created or deleted in one go. */
+/** Maximum pods created or deleted at once. */
 const largestBurst = 500
 
 /**
- * Creates pods: one, then two at a time, then four, and so on, and no further round after a failure, so that what cannot
- * succeed is not tried a thousand times. @throws the first failure
+ * Creates pods: one, then two, then four, and so on, without a further round after a failure, so that a failing
+ * creation is not repeated a thousand times.
+ * @throws the first failure
  */
 export async function createPods(writes: Writes, made: readonly object[]): Promise<void> {
   const count = Math.min(made.length, largestBurst)
@@ -89,7 +90,7 @@ export async function createPods(writes: Writes, made: readonly object[]): Promi
     await allDone(made.slice(done, Math.min(done + size, count)).map((pod) => writes.create(pods, pod)))
 }
 
-/** Deletes all at a time. @throws the first failure, after all have been tried */
+/** Deletes all at once. @throws the first failure, after all have been tried */
 export const deletePods = (writes: Writes, doomed: readonly Pod[]): Promise<void> =>
   allDone(doomed.slice(0, largestBurst).map((pod) => writes.delete(pods, pod)))
 
@@ -99,7 +100,7 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
   if (failed) throw failed.reason
 }
 
-/** Does something and reports, also where it failed: the status then says what is missing before the work is tried again. */
+/** Runs the work and reports, even after a failure: the status then shows what is missing before the retry. */
 export async function thenReport(work: Promise<unknown>, report: (failure: unknown) => Promise<void>): Promise<void> {
   const failure: unknown = await work.then(
     () => undefined,

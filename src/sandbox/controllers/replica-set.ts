@@ -46,7 +46,7 @@ async function manage(set: ReplicaSet, active: readonly Pod[], writes: Writes): 
   if (lacking < 0) await deletePods(writes, [...active].sort(leastUseful).slice(0, -lacking))
 }
 
-/** Which pods go first: those without a node, then those that are not ready, then the youngest. */
+/** The order of removal: first pods without a node, then unready ones, then the youngest. */
 function leastUseful(a: Pod, b: Pod): number {
   const worth = (pod: Pod): number => Number(Boolean(pod.spec.nodeName)) + Number(isReady(pod))
   const born = ({ metadata }: Pod): number => Date.parse(metadata.creationTimestamp ?? '') || 0

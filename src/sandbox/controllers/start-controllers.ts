@@ -7,13 +7,13 @@ import { startScheduler } from './scheduler.ts'
 import { startStatefulSets } from './stateful-set.ts'
 
 export interface RunningControllers {
-  /** Resolves once there is a copy of everything. */
+  /** Resolves once all copies are complete. */
   synced(): Promise<void>
-  /** Ends all work. What is under way is not finished: controllers that are started later go on from the objects. */
+  /** Ends all work, even unfinished: later controllers continue from the objects. */
   stop(): void
 }
 
-/** Starts what kube-controller-manager and kube-scheduler do for workloads. The client is that of a user that may do everything. */
+/** Starts kube-controller-manager's and kube-scheduler's work for workloads. The client's user may do everything. */
 export function startControllers(ports: Ports): RunningControllers {
   const cluster = new Cluster(ports)
   const starts = [

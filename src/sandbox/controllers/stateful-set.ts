@@ -6,7 +6,7 @@ import { availability, isReady, isTerminal, isTerminating, podFrom, templateHash
 
 export const REVISION_HASH = 'controller-revision-hash'
 
-/** Keeps the pods of stateful sets, each with its name, one after the other. */
+/** Keeps the named pods of stateful sets, one after the other. */
 export const startStatefulSets = (cluster: Cluster): WorkQueue =>
   cluster.workloadQueue(statefulSets, async (set, writes, later) => {
     const all = cluster.podsOf(set)
@@ -25,7 +25,7 @@ function statusOf(set: StatefulSet, all: readonly Pod[], available: ReadonlySet<
   const updated = live.filter((pod) => revisionOf(pod) === revision).length
   const { replicas = 1 } = set.spec
   const isThrough = [all.length, updated, available.size].every((count) => count === replicas)
-  // Once all are updated, the new revision is the current one.
+  // Once all are updated, the new revision becomes the current one.
   const current = isThrough ? revision : (set.status?.currentRevision ?? revision)
   return {
     observedGeneration: set.metadata.generation ?? 0,
@@ -39,7 +39,7 @@ function statusOf(set: StatefulSet, all: readonly Pod[], available: ReadonlySet<
   }
 }
 
-/** One pass over a stateful set: it creates what is missing, deletes what is too much, then replaces what is old. */
+/** One pass over a stateful set: creates missing pods, deletes surplus ones, then replaces old ones. */
 class Pass {
   readonly #set: StatefulSet
   readonly #all: readonly Pod[]
@@ -76,16 +76,16 @@ class Pass {
     return this.#all.find((pod) => this.#ordinalOf(pod) === ordinal)
   }
 
-  /** @returns whether the pod is there and serves */
+  /** @returns whether the pod exists and is available */
   async #fill(ordinal: number): Promise<boolean> {
     const pod = this.#podAt(ordinal)
     if (pod === undefined) await this.#create(ordinal)
-    // One that has ended is made again once it is gone.
+    // An ended pod is recreated once it is gone.
     else if (isTerminal(pod) && !isTerminating(pod)) await this.#writes.delete(pods, pod)
     return pod !== undefined && !isTerminating(pod) && this.#available.has(pod)
   }
 
-  /** With the template of now, also below a partition. */
+  /** With the current template, even below a partition. */
   async #create(ordinal: number): Promise<void> {
     const { spec, metadata } = this.#set
     const name = `${metadata.name}-${ordinal}`

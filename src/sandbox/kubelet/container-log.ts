@@ -2,17 +2,17 @@ import { type FileHandle, open } from 'node:fs/promises'
 
 const NEWLINE = 0x0a
 const chunkSize = 64 * 1024
-/** Time, stream and tag before what the process wrote (Kubernetes, "CRI: log management"); P: its end is not that of a line. */
+/** Time, stream and tag before the process's text (Kubernetes, "CRI: log management"); P: the line continues. */
 const head = /^\S+ (?:stdout|stderr) ([FP])(?::\S*)? ?/
 
 export interface LogOptions {
-  /** Lines of the file from its end on. */
+  /** Number of lines from the end of the file. */
   readonly tailLines?: number
-  /** Waits a moment; false when nothing will be written any more. Without it the log ends where it ends now. */
+  /** Waits a moment; false when nothing more will be written. Without it the log ends at its current end. */
   readonly grows?: () => Promise<boolean>
 }
 
-/** What a container has written, of the log of its runtime. */
+/** A container's output, from its runtime's log. */
 export async function* readLog(path: string, { tailLines, grows }: LogOptions = {}): AsyncGenerator<Buffer> {
   const file = await open(path, 'r')
   try {
@@ -30,7 +30,7 @@ export async function* readLog(path: string, { tailLines, grows }: LogOptions = 
       rest = rest.subarray(begin)
       if (bytesRead > 0) continue
       if (!mayGrow) return
-      // What was written before the end is there to be read: once more.
+      // Read once more: text may have been written before the end.
       mayGrow = await grows!()
     }
   } finally {
@@ -45,7 +45,7 @@ async function tailStart(file: FileHandle, lines: number): Promise<number> {
   for (let end = size; end > 0; end -= chunkSize) {
     const begin = Math.max(0, end - chunkSize)
     const { buffer } = await file.read(Buffer.alloc(end - begin), 0, end - begin, begin)
-    // The newline at the very end ends the last line, and begins none.
+    // A newline at the very end only ends the last line.
     for (let i = buffer.length - 1; i >= 0; i--)
       if (buffer[i] === NEWLINE && begin + i !== size - 1 && --left === 0) return begin + i + 1
   }

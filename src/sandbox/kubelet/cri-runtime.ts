@@ -35,9 +35,9 @@ export interface CriRuntimeOptions extends RequestOptions {
   readonly clock: Clock
   readonly volumes: Pick<PodVolumes, 'mounts' | 'refresh' | 'remove'>
   readonly objects: Pick<PodObjects, 'data'>
-  /** Variables that every container gets. */
+  /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
-  /** Called with what could not be done and is tried again. */
+  /** Called with a failure, which will be retried. */
   failed(what: string, error: unknown): void
 }
 
@@ -50,18 +50,18 @@ interface RunningPod {
   pod: Pod
   readonly place: PodPlace
   readonly sandbox: { readonly id: string; readonly config: PodSandboxConfig }
-  /** By name of the container. */
+  /** By the container's name. */
   readonly watched: Map<string, Watched>
 }
 
-/** Milliseconds between two looks at what runs. */
+/** Milliseconds between two checks of running containers. */
 const lookEvery = 500
 
-/** Runs pods in containerd, through CRI. What runs already when it is made is found again by its labels. */
+/** Runs pods in containerd through CRI. It finds existing containers by their labels. */
 export class CriRuntime implements PodRuntime {
   readonly #options: CriRuntimeOptions
   readonly #pods = new Map<string, RunningPod>()
-  /** Ids of containers whose end was reported to an observer. */
+  /** Ids of containers whose end an observer has seen. */
   readonly #reported = new Set<string>()
   #looking: Promise<void> | undefined
   #isClosed = false
@@ -70,7 +70,7 @@ export class CriRuntime implements PodRuntime {
     this.#options = options
   }
 
-  /** Follows what runs until `close`. */
+  /** Follows running containers until `close`. */
   async follow(): Promise<void> {
     while (!this.#isClosed) {
       await this.look()
@@ -78,12 +78,12 @@ export class CriRuntime implements PodRuntime {
     }
   }
 
-  /** Leaves all as it is. */
+  /** Leaves everything running. */
   close(): void {
     this.#isClosed = true
   }
 
-  /** Reports containers that run no more to their observers. */
+  /** Reports ended containers to their observers. */
   look(): Promise<void> {
     this.#looking ??= this.#look()
       .catch((error: unknown) => this.#options.failed('look at what runs', error))
@@ -122,7 +122,7 @@ export class CriRuntime implements PodRuntime {
     const [last, ...older] = sandboxes
     const config = sandboxConfig(pod, ready?.metadata?.attempt ?? (last?.metadata?.attempt ?? -1) + 1, this.#options)
     if (ready === undefined) {
-      // What is left in a sandbox that has died ends with it. The last is kept: for exit codes that were not reported, and logs.
+      // The rest of a dead sandbox ends with it. Keep the last one: for unreported exit codes, and logs.
       if (last !== undefined) await startStep('FailedCreatePodSandBox', cri.stopSandbox(last.id))
       for (const { id } of older) await startStep('FailedCreatePodSandBox', cri.removeSandbox(id))
       await mkdir(config.logDirectory, { recursive: true, mode: 0o755 })
@@ -145,13 +145,13 @@ export class CriRuntime implements PodRuntime {
       this.#observe(there, container.name, status.id, observer)
       return { id: containerUrl(status.id), imageId: status.imageRef, startedAt: milliseconds(status.startedAt) }
     } catch (error) {
-      // What is wrong with the spec is the pod's to show. Anything else is tried again.
+      // The pod shows an error of its spec. Anything else is retried.
       if (!(error instanceof ConfigError)) throw error
       throw new ContainerStartError('CreateContainerConfigError', error.message, { cause: error })
     }
   }
 
-  /** Only once the caller knows that it was started may its end be reported. */
+  /** Report its end only after the caller knows that it started. */
   #observe({ watched }: RunningPod, name: string, id: string, observer: ContainerObserver): void {
     setImmediate(() => {
       watched.set(name, { id, observer })
@@ -160,7 +160,7 @@ export class CriRuntime implements PodRuntime {
     })
   }
 
-  /** A container that runs, or has ended and was not reported: of the kubelet before this one. */
+  /** A container from an earlier kubelet that runs, or ended unreported. */
   async #found({ pod, sandbox }: RunningPod, { name }: Container, newest: CriContainer | undefined) {
     if (newest === undefined) return undefined
     const { state, id, podSandboxId } = newest
@@ -180,14 +180,14 @@ export class CriRuntime implements PodRuntime {
     const { cri } = this.#options
     const [last, ...older] = before
     const attempt = last === undefined ? 0 : (last.metadata?.attempt ?? 0) + 1
-    // The last one is kept for its log; what was made and never started is nothing.
+    // Keep the last one for its log; a container that never started is useless.
     const useless = last !== undefined && last.state !== 'CONTAINER_EXITED' ? [last, ...older] : older
     for (const { id } of useless) {
       await cri.removeContainer(id)
       this.#reported.delete(id)
     }
     const id = await this.#create(there, container, attempt)
-    // It has ended, in the eyes of the runtime, and the error shows all of it.
+    // For the runtime it has ended, and the error shows everything.
     this.#reported.add(id)
     await startStep('RunContainerError', cri.startContainer(id))
     this.#reported.delete(id)
@@ -209,7 +209,7 @@ export class CriRuntime implements PodRuntime {
   async stop(pod: Pod, { name }: Container, graceSeconds: number): Promise<void> {
     for (const { id, state } of await this.#containersOf(pod, name))
       if (state === 'CONTAINER_RUNNING') await this.#options.cri.stopContainer(id, graceSeconds)
-    // A look that was under way may have begun before the end.
+    // A running check may have started before the end.
     await this.look()
     await this.look()
   }
@@ -227,7 +227,7 @@ export class CriRuntime implements PodRuntime {
     for (const { id } of await this.#options.cri.sandboxes(uid)) await this.#options.cri.removeSandbox(id)
   }
 
-  /** Uids of pods of which the runtime has anything. */
+  /** Uids of pods that the runtime has. */
   async podUids(): Promise<string[]> {
     return (await this.#options.cri.sandboxes()).flatMap(({ labels }) => labels[podUidLabel] ?? [])
   }
@@ -241,7 +241,7 @@ export class CriRuntime implements PodRuntime {
     return this.#options.cri.containers({ uid, name })
   }
 
-  /** Brings what the kubelet fills for running pods up to date. */
+  /** Updates the volumes that the kubelet fills for running pods. */
   async refreshVolumes(): Promise<void> {
     const { volumes, failed } = this.#options
     for (const { pod, place } of [...this.#pods.values()])
@@ -251,7 +251,7 @@ export class CriRuntime implements PodRuntime {
 
 const containerUrl = (id: string): string => `containerd://${id}`
 
-/** The exit of a container that CRI says has ended. */
+/** The exit of a container that has ended according to CRI. */
 function exitOf({ exitCode, reason, message, finishedAt }: CriContainerStatus): ContainerExit {
   return {
     exitCode,

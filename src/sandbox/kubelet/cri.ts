@@ -3,8 +3,8 @@ import { RuntimeError } from '../../agent/containers/runtime.ts'
 import { ContainerStartError } from '../nodes/pod-runtime.ts'
 import { criProtos } from './cri-protos.ts'
 
-// Messages of CRI (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto), as protobuf.js gives them: 64-bit numbers as text,
-// enums by name. Requests may leave out what is empty.
+// Messages of CRI (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto), as protobuf.js returns them: 64-bit numbers as text,
+// enums by name. Requests may omit empty fields.
 
 export interface Mount {
   containerPath: string
@@ -31,7 +31,7 @@ export interface CriContainer {
 }
 
 export interface CriContainerStatus extends CriContainer {
-  /** Nanoseconds since the epoch; 0 for what has not been. */
+  /** Nanoseconds since the epoch; 0 if it has not happened. */
   startedAt: string
   finishedAt: string
   exitCode: number
@@ -46,17 +46,17 @@ export interface CriImage {
   username: string
 }
 
-/** What a command in a container is connected to. */
+/** The streams of a command in a container. */
 export interface ExecRequest {
   cmd: readonly string[]
   stdin: boolean
   stdout: boolean
-  /** Not with a terminal, whose output is one. */
+  /** Not with a terminal, which has only one output. */
   stderr: boolean
   tty: boolean
 }
 
-/** Labels by which a kubelet finds again what is its own, and by which the agent knows the pod of a container. */
+/** Labels by which a kubelet finds its own objects, and the agent a container's pod. */
 export const podNameLabel = 'io.kubernetes.pod.name'
 export const podNamespaceLabel = 'io.kubernetes.pod.namespace'
 export const podUidLabel = 'io.kubernetes.pod.uid'
@@ -70,11 +70,14 @@ const newestFirst = <T extends { createdAt: string }>(all: readonly T[] = []): T
 
 const definitions = protoDefinitions(criProtos)
 
-/** Milliseconds. Making a container may need its image unpacked; a slow machine may need long for any of it. */
+/** Milliseconds. Creating a container may unpack its image; a slow machine needs long for everything. */
 const usual = 30_000
 const slow = 240_000
 
-/** The container runtime interface on containerd's socket, as far as a kubelet needs it. All that fails is a RuntimeError. */
+/**
+ * The part of the container runtime interface on containerd's socket that a kubelet needs. Every failure is a
+ * RuntimeError.
+ */
 export class Cri {
   readonly #client: GrpcClient
 
@@ -99,7 +102,7 @@ export class Cri {
     return (await this.#call<{ podSandboxId: string }>('RunPodSandbox', { config }, slow)).podSandboxId
   }
 
-  /** The address that the runtime's network gave it; empty on the node's own network. */
+  /** The address from the runtime's network; empty on the node's own network. */
   async sandboxAddress(podSandboxId: string): Promise<string> {
     type Answer = { status: { network: { ip: string } | null } | null }
     return (await this.#call<Answer>('PodSandboxStatus', { podSandboxId })).status?.network?.ip ?? ''
@@ -110,7 +113,7 @@ export class Cri {
     await unlessGone(this.#call('StopPodSandbox', { podSandboxId }, slow))
   }
 
-  /** Ends and removes it with all its containers. One that is gone counts as removed. */
+  /** Ends and removes it with all its containers. A missing one counts as removed. */
   async removeSandbox(podSandboxId: string): Promise<void> {
     await this.stopSandbox(podSandboxId)
     await unlessGone(this.#call('RemovePodSandbox', { podSandboxId }, slow))
@@ -125,7 +128,7 @@ export class Cri {
     return newestFirst(answer.containers)
   }
 
-  /** Undefined for one that is gone. */
+  /** Undefined for a missing one. */
   async status(containerId: string): Promise<CriContainerStatus | undefined> {
     const call = this.#call<{ status: CriContainerStatus | null }>('ContainerStatus', { containerId })
     return (await unlessGone(call))?.status ?? undefined
@@ -140,7 +143,7 @@ export class Cri {
     await this.#call('StartContainer', { containerId }, slow)
   }
 
-  /** Resolves when it has ended: by itself after a TERM within so many seconds, else killed. */
+  /** Resolves when it has ended: by itself within `timeout` seconds after a TERM, otherwise killed. */
   async stopContainer(containerId: string, timeout: number): Promise<void> {
     await unlessGone(this.#call('StopContainer', { containerId, timeout }, timeout * 1000 + slow))
   }
@@ -149,12 +152,12 @@ export class Cri {
     await unlessGone(this.#call('RemoveContainer', { containerId }, slow))
   }
 
-  /** Where the runtime serves the streams of the command, once, to whoever knows the URL. */
+  /** The URL at which the runtime serves the command's streams once, to any client. */
   async exec(containerId: string, request: ExecRequest): Promise<string> {
     return (await this.#call<{ url: string }>('Exec', { containerId, ...request })).url
   }
 
-  /** The image, pulled where the policy says so. @throws {ContainerStartError} */
+  /** The image, pulled if the policy requires it. @throws {ContainerStartError} */
   async image(image: string, pullPolicy: string, sandboxConfig: object): Promise<CriImage> {
     const found = await startStep('ImageInspectError', this.#imageStatus(image))
     if (found !== undefined && pullPolicy !== 'Always') return found
@@ -177,10 +180,10 @@ export class Cri {
   }
 }
 
-/** What others need of it, so that a test can stand in for a runtime. */
+/** Its interface, so that tests can replace a runtime. */
 export type CriPort = Pick<Cri, keyof Cri>
 
-/** A step of starting something: what the runtime refuses is shown on the pod. @throws {ContainerStartError} */
+/** A step of a start: the pod shows the runtime's refusal. @throws {ContainerStartError} */
 export async function startStep<T>(reason: string, step: Promise<T>): Promise<T> {
   try {
     return await step

@@ -2,10 +2,10 @@ import type { V1EnvVar } from '@kubernetes/client-node'
 import type { Container, Pod } from '../controllers/objects.ts'
 import { ConfigError, fieldValue, type ObjectSource, type PodObjects, type PodPlace } from './pod-objects.ts'
 
-/** `$$`, `$(NAME)`, or the beginning of nothing. */
+/** `$$`, `$(NAME)`, or an incomplete reference. */
 const reference = /\$(?:\$|\(([^)]*)\)|(?=.|$))/gs
 
-/** Puts the values of variables in the place of `$(NAME)`; `$$` is a dollar. What is unknown or has no end stays as it is. */
+/** Replaces `$(NAME)` by the variable's value; `$$` is a dollar. Unknown or incomplete references stay. */
 export const expandVariables = (text: string, values: ReadonlyMap<string, string>): string =>
   text.replace(reference, (whole, name: string | undefined) => {
     if (whole === '$$') return '$'
@@ -16,11 +16,11 @@ export interface EnvironmentInputs {
   readonly pod: Pod
   readonly place: PodPlace
   readonly objects: Pick<PodObjects, 'data'>
-  /** Of the node: where the API server is. The container's own come before. */
+  /** From the node: the API server's address. The container's own variables take precedence. */
   readonly base: Readonly<Record<string, string>>
 }
 
-/** The variables of a container, in the order in which they are set. @throws {ConfigError} */
+/** A container's variables, in the order of their definition. @throws {ConfigError} */
 export async function environmentOf(container: Container, inputs: EnvironmentInputs): Promise<Map<string, string>> {
   const values = new Map(Object.entries(inputs.base))
   for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
@@ -46,7 +46,7 @@ async function resolved(
   values: ReadonlyMap<string, string>,
   { pod, place, objects }: EnvironmentInputs,
 ): Promise<string | undefined> {
-  // A variable of the container may refer to those before it only.
+  // A variable may refer only to earlier ones.
   if (valueFrom === undefined) return expandVariables(value, values)
   const { fieldRef, configMapKeyRef, secretKeyRef } = valueFrom
   if (fieldRef !== undefined) return fieldValue(pod, fieldRef.fieldPath, place)

@@ -14,7 +14,7 @@ import type { CriContainer, CriPort, ExecRequest } from './cri.ts'
 import type { CriRuntime } from './cri-runtime.ts'
 import { logFolder } from './pod-requests.ts'
 
-/** What the server asks of its kubelet. */
+/** What the server needs from its kubelet. */
 export interface ServedPods {
   readonly runtime: Pick<CriRuntime, 'container'>
   pod(namespace: string, name: string): Pod | undefined
@@ -25,16 +25,16 @@ export interface KubeletServerOptions {
   readonly cri: Pick<CriPort, 'exec'>
   readonly podLogs: string
   readonly clock: Clock
-  /** PEM. Clients come with certificates of this authority. */
+  /** PEM. Clients have certificates of this authority. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string }
   readonly host: string
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number
 }
 
-/** Whose certificate a kubelet obeys: the API server's client, as kubeadm makes it. */
+/** The group whose certificate a kubelet accepts: the API server's client, as with kubeadm. */
 const master = 'system:masters'
-/** Milliseconds between two looks at a log that is followed. */
+/** Milliseconds between two checks of a followed log. */
 const followEvery = 200
 
 class Refusal extends Error {
@@ -47,11 +47,11 @@ class Refusal extends Error {
   }
 }
 
-/** What the API server asks a kubelet for: logs and commands of its containers. It asks with a certificate, or in vain. */
+/** The API server's requests to a kubelet: containers' logs and commands. They need a valid certificate. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions
   readonly #server: Server
-  /** Connections that were given over to commands. */
+  /** Connections handed over to commands. */
   readonly #upgraded = new Set<Duplex>()
   #isClosed = false
 
@@ -62,7 +62,7 @@ export class KubeletServer {
       (request, response) => void this.#answer(request, response),
     )
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
-    // A log that is followed may be silent for long.
+    // A followed log may be silent for long.
     this.#server.requestTimeout = 0
   }
 
@@ -118,7 +118,7 @@ export class KubeletServer {
     response.end()
   }
 
-  /** The runtime itself serves the streams of a command: what comes in goes to it as it is, in both directions. */
+  /** The runtime itself serves a command's streams: all bytes pass unchanged in both directions. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     this.#upgraded.add(socket)
     socket.once('close', () => this.#upgraded.delete(socket))

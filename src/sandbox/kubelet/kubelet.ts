@@ -12,24 +12,24 @@ import { PodObjects } from './pod-objects.ts'
 import { PodVolumes } from './pod-volumes.ts'
 
 export interface KubeletOptions extends Ports {
-  /** `address` is that of its pods, too. */
+  /** `address` is also its pods' address. */
   readonly node: Pick<NodeDescription, 'name' | 'address' | 'externalAddress' | 'labels'>
-  /** `/var/lib/kubelet` of a real one: volumes, and below `seccomp` the profiles. */
+  /** A real kubelet's `/var/lib/kubelet`: volumes, and profiles below `seccomp`. */
   readonly root: string
-  /** `/var/log/pods` of a real one. */
+  /** A real kubelet's `/var/log/pods`. */
   readonly podLogs: string
-  /** Whether pods get a network of their own by CNI, instead of the node's. */
+  /** Whether pods get their own network by CNI, instead of the node's. */
   readonly ownNetwork: boolean
-  /** Variables that every container gets. */
+  /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
   readonly version: string
   readonly cri: CriPort
 }
 
-/** Milliseconds: how long what ConfigMaps and Secrets say may be out of date in volumes, and leftovers may stay. */
+/** Milliseconds for which volumes of ConfigMaps and Secrets may be outdated, and leftovers may stay. */
 const housekeeping = 30_000
 
-/** A small kubelet: registers a node, and runs the pods that are bound to it in containerd. */
+/** A small kubelet: registers a node, and runs its pods in containerd. */
 export class Kubelet {
   readonly runtime: CriRuntime
   readonly #options: KubeletOptions
@@ -61,7 +61,7 @@ export class Kubelet {
 
   /**
    * Resolves when the node is registered and its pods are known.
-   * @param port where the API server reaches this kubelet
+   * @param port for the API server's requests to this kubelet
    */
   async start(port: number): Promise<void> {
     const { root, podLogs, cri, node } = this.#options
@@ -91,7 +91,7 @@ export class Kubelet {
     await this.#events.stop()
   }
 
-  /** A pod of this node; undefined for what is not here. */
+  /** A pod of this node; undefined if it is not here. */
   pod(namespace: string, name: string): Pod | undefined {
     return this.#pods.store.get(`${namespace}/${name}`)
   }
@@ -115,7 +115,7 @@ export class Kubelet {
     }
   }
 
-  /** What the runtime has of pods that the API server has no more: they went while no kubelet was here. */
+  /** Removes pods from the runtime that the API server deleted while no kubelet ran. */
   async #removeLeftovers(): Promise<void> {
     const there = await this.runtime.podUids()
     const wanted = new Set(Array.from(this.#pods.store.values(), ({ metadata }) => metadata.uid))

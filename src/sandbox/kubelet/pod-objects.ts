@@ -4,7 +4,7 @@ import type { ApiClient } from '../../kube/client.ts'
 import { type ConfigMap, configMaps, type Secret, secrets, serviceAccounts } from '../../kube/core-objects.ts'
 import type { Pod } from '../controllers/objects.ts'
 
-/** What a container refers to is missing, or is nothing that this kubelet can give. The message names the field. */
+/** A container's reference is missing, or this kubelet does not support it. The message names the field. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -18,11 +18,11 @@ export interface ObjectSource {
 
 interface IssuedToken {
   readonly token: string
-  /** Milliseconds since the epoch: from here on another one is asked for. */
+  /** Milliseconds since the epoch after which a new one is requested. */
   readonly renewAt: number
 }
 
-/** Reads what pods refer to, and gets tokens of their service accounts. */
+/** Reads objects that pods refer to, and gets tokens of their service accounts. */
 export class PodObjects {
   readonly #client: ApiClient
   readonly #clock: Clock
@@ -33,7 +33,7 @@ export class PodObjects {
     this.#clock = clock
   }
 
-  /** By key; undefined for an optional one that is not there. @throws {ConfigError} */
+  /** By key; undefined for a missing optional one. @throws {ConfigError} */
   async data(pod: Pod, { kind, name = '', optional }: ObjectSource): Promise<Map<string, Buffer> | undefined> {
     const target = { namespace: pod.metadata.namespace, name }
     try {
@@ -50,7 +50,7 @@ export class PodObjects {
     }
   }
 
-  /** Of the pod's service account. */
+  /** A token of the pod's service account. */
   async token(pod: Pod, audience: string | undefined, expirationSeconds = 3600): Promise<string> {
     const { name, namespace, uid } = pod.metadata
     const key = `${uid} ${audience ?? ''} ${expirationSeconds}`
@@ -71,7 +71,7 @@ export class PodObjects {
   }
 }
 
-/** What a pod's containers may ask of the pod's place. */
+/** Addresses that a pod's containers may request. */
 export interface PodPlace {
   readonly podIP: string
   readonly hostIP: string
@@ -79,7 +79,7 @@ export interface PodPlace {
 
 const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/
 
-/** The value of a `fieldRef`. @throws {ConfigError} for a path that is not to be had in this way */
+/** The value of a `fieldRef`. @throws {ConfigError} for an unsupported path */
 export function fieldValue(pod: Pod, path: string, { podIP, hostIP }: PodPlace): string {
   const { metadata, spec } = pod
   const [, map, key] = keyed.exec(path) ?? []

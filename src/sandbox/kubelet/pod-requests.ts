@@ -6,15 +6,15 @@ import { expandVariables } from './environment.ts'
 import { ConfigError } from './pod-objects.ts'
 
 export interface RequestOptions {
-  /** Where logs of pods are, `/var/log/pods` of a real kubelet. */
+  /** Folder of pods' logs, a real kubelet's `/var/log/pods`. */
   readonly podLogs: string
-  /** Folder that seccomp profiles of pods are relative to. */
+  /** Folder of pods' relative seccomp profiles. */
   readonly seccompRoot: string
-  /** Whether pods get a network of their own from CNI. */
+  /** Whether pods get their own network from CNI. */
   readonly ownNetwork: boolean
 }
 
-/** Folder of the logs of a pod. */
+/** Folder of a pod's logs. */
 export const logFolder = (podLogs: string, { metadata: { namespace, name, uid } }: Pod): string =>
   `${podLogs}/${namespace}_${name}_${uid}`
 
@@ -24,7 +24,7 @@ const podLabels = ({ metadata: { name, namespace, uid } }: Pod): Record<string, 
   [podUidLabel]: uid,
 })
 
-/** What CRI is asked to make the sandbox of a pod from. */
+/** CRI's input for a pod's sandbox. */
 export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions) {
   const { metadata, spec } = pod
   const { name, namespace, uid } = metadata
@@ -32,7 +32,7 @@ export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions
   const namespaceOptions = namespacesOf(pod, options)
   return {
     metadata: { name, namespace, uid, attempt },
-    // On the node's network it has the node's name, as a real kubelet's.
+    // On the node's network it has the node's name, as with a real kubelet.
     ...(namespaceOptions.network === 'POD' && { hostname: spec.hostname ?? name }),
     logDirectory: logFolder(options.podLogs, pod),
     labels: { ...metadata.labels, ...podLabels(pod) },
@@ -53,14 +53,14 @@ export type PodSandboxConfig = ReturnType<typeof sandboxConfig>
 export type ContainerConfig = ReturnType<typeof containerConfig>
 
 export interface ContainerParts {
-  /** How often the container was started before. */
+  /** Number of earlier starts of the container. */
   readonly attempt: number
   readonly image: CriImage
   readonly environment: ReadonlyMap<string, string>
   readonly mounts: readonly Mount[]
 }
 
-/** What CRI is asked to make a container from; limits of resources are not among it. @throws {ConfigError} */
+/** CRI's input for a container, without resource limits. @throws {ConfigError} */
 export function containerConfig(
   pod: Pod,
   container: Container,
@@ -93,7 +93,7 @@ function namespacesOf({ spec }: Pod, { ownNetwork }: RequestOptions) {
   }
 }
 
-/** As whom processes run. */
+/** The user and groups of processes. */
 function identityOf({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext): object {
   const user = own.runAsUser ?? ofPod.runAsUser
   const group = own.runAsGroup ?? ofPod.runAsGroup
@@ -127,12 +127,12 @@ function securityContextOf(pod: Pod, container: Container, image: CriImage, opti
     maskedPaths: isUnmasked ? [] : maskedPaths,
     readonlyPaths: isUnmasked ? [] : readonlyPaths,
     seccomp: profileOf('seccomp', seccomp || 'unconfined', `${options.seccompRoot}/`),
-    // The text is what runtimes before containerd 1.7 read.
+    // Runtimes before containerd 1.7 read the text.
     ...(appArmor !== '' && { apparmor: profileOf('AppArmor', appArmor), apparmorProfile: appArmor }),
   }
 }
 
-/** A profile as CRI names it. @throws {ConfigError} */
+/** A profile in CRI's form. @throws {ConfigError} */
 function profileOf(what: string, text: string, root = ''): object {
   if (text === 'runtime/default') return { profileType: 'RuntimeDefault' }
   if (text === 'unconfined') return { profileType: 'Unconfined' }
@@ -141,7 +141,7 @@ function profileOf(what: string, text: string, root = ''): object {
   return { profileType: 'Localhost', localhostRef: `${root}${name}` }
 }
 
-/** Refuses to run as root what must not. @throws {ConfigError} */
+/** Refuses root for a container that must not run as root. @throws {ConfigError} */
 function checkNonRoot({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext, image: CriImage): void {
   if ((own.runAsNonRoot ?? ofPod.runAsNonRoot) !== true) return
   const user = own.runAsUser ?? ofPod.runAsUser ?? Number(image.uid?.value ?? 0)

@@ -20,20 +20,20 @@ const propagations: Record<string, NonNullable<Mount['propagation']>> = {
   Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 }
 
-/** The folders and files that pods of a node bring with them. */
+/** The folders and files of a node's pods. */
 export class PodVolumes {
   readonly #root: string
   readonly #objects: Pick<PodObjects, 'data' | 'token'>
 
-  /** @param root the kubelet's own folder, `/var/lib/kubelet` of a real one */
+  /** @param root the kubelet's own folder, a real one's `/var/lib/kubelet` */
   constructor(root: string, objects: Pick<PodObjects, 'data' | 'token'>) {
     this.#root = root
     this.#objects = objects
   }
 
   /**
-   * Makes and fills the volumes that a container mounts.
-   * @throws {ConfigError} for a volume that this node cannot give, or whose source is missing
+   * Creates and fills the volumes that a container mounts.
+   * @throws {ConfigError} for an unsupported volume, or a missing source
    */
   async mounts(pod: Pod, { volumeMounts = [] }: Container, place: PodPlace): Promise<Mount[]> {
     const mounts: Mount[] = []
@@ -50,7 +50,7 @@ export class PodVolumes {
     return {
       containerPath: mountPath.startsWith('/') ? mountPath : `/${mountPath}`,
       hostPath: await this.#prepared(pod, volume, place),
-      // What the kubelet fills is not for pods to change.
+      // Pods must not change what the kubelet fills.
       readonly: readOnly === true || projectionsOf(volume) !== undefined,
       ...(propagation !== undefined && { propagation }),
     }
@@ -71,7 +71,7 @@ export class PodVolumes {
       )
     const folder = this.#folder(pod, 'volumes/kubernetes.io~empty-dir', name)
     await mkdir(folder, { recursive: true })
-    // Whoever the processes run as.
+    // For any user of the processes.
     await chmod(folder, 0o777)
     return folder
   }
@@ -118,14 +118,14 @@ export class PodVolumes {
     })
   }
 
-  /** Brings what was filled up to date: tokens before they expire, ConfigMaps and Secrets that have changed. */
+  /** Updates filled volumes: tokens before they expire, changed ConfigMaps and Secrets. */
   async refresh(pod: Pod, place: PodPlace): Promise<void> {
     for (const volume of pod.spec.volumes ?? [])
       if (projectionsOf(volume) && (await found(this.#folder(pod, 'volumes/kubernetes.io~projected', volume.name))))
         await this.#fill(pod, volume, place)
   }
 
-  /** Its containers have ended. */
+  /** Call it after its containers have ended. */
   async remove(pod: Pod): Promise<void> {
     await rm(this.#folder(pod), { recursive: true, force: true })
   }
@@ -136,7 +136,10 @@ interface Projections {
   sources: readonly V1VolumeProjection[]
 }
 
-/** What a volume is filled with, all kinds in the form of a projected one; undefined for those that the kubelet does not fill. */
+/**
+ * The sources of a volume, all kinds in the form of a projected one; undefined for volumes that the kubelet does not
+ * fill.
+ */
 function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume): Projections | undefined {
   const one = (source: { defaultMode?: number }, projection: object): Projections => ({
     mode: source.defaultMode,
@@ -148,7 +151,10 @@ function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume):
   return projected && { mode: projected.defaultMode, sources: projected.sources ?? [] }
 }
 
-/** The API server refuses paths that lead out of a volume; what writes as root checks them again. @throws {ConfigError} */
+/**
+ * The API server refuses paths that lead out of a volume; code that writes as root checks again.
+ * @throws {ConfigError}
+ */
 function checkPath(volume: string, path: string): void {
   const isBelow = !path.startsWith('/') && path.split('/').every((part) => !['', '.', '..'].includes(part))
   if (!isBelow) throw new ConfigError(`volume ${volume}: ${JSON.stringify(path)} is no path below the volume`)
@@ -161,7 +167,7 @@ async function writeIfChanged(folder: string, { path, content, mode }: VolumeFil
   const before = await readFile(whole).catch(() => undefined)
   if (before?.equals(content)) return
   await mkdir(dirname(whole), { recursive: true })
-  // A reader sees the old file or the new one, whole.
+  // A reader sees the complete old or new file.
   const draft = join(folder, `..${randomUUID()}`)
   await writeFile(draft, content, { mode: 0o600 })
   await chmod(draft, mode)
@@ -176,7 +182,7 @@ async function removeOthers(folder: string, files: readonly VolumeFile[]): Promi
   }
 }
 
-/** The runtime would refuse to mount what is not there; what has a type that is not to be made has to be there. */
+/** The runtime would refuse a missing path; a path whose type is not created automatically must exist. */
 async function preparedHostPath(volume: string, path: string, type = ''): Promise<string> {
   if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' })
   const isMade = type === 'DirectoryOrCreate' || type === ''

@@ -13,33 +13,33 @@ import { ownAddress } from './node-facts.ts'
 
 export interface SandboxNodeOptions {
   /**
-   * With the certificate that `Sandbox.admitNode` has made for this node. The kubelet's own server shows it too, and
-   * obeys whom its authority has made a master.
+   * With the node's certificate from `Sandbox.admitNode`. The kubelet's server uses it, too, and accepts clients that
+   * its authority made masters.
    */
   readonly config: KubeConfig
   readonly name: string
   /** containerd's socket. */
   readonly containerd: string
-  /** Where the kubelet's server listens; port 0 for any that is free. */
+  /** The kubelet server's address; port 0 for any free one. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** Where the API server reaches it, if that is somewhere else: a port that is forwarded. */
+  /** The address for the API server, if it differs: a forwarded port. */
   readonly advertise?: { readonly host: string; readonly port: number }
-  /** The node's own address; by default the first that is not loopback. */
+  /** The node's own address; default: the first that is not loopback. */
   readonly address?: string
   readonly labels?: Readonly<Record<string, string>>
   /** Default `/var/lib/kubelet`. */
   readonly root?: string
   /** Default `/var/log/pods`. */
   readonly podLogs?: string
-  /** `cni`: pods get a network of their own. Default `host`. */
+  /** `cni`: pods get their own network. Default `host`. */
   readonly network?: 'host' | 'cni'
   readonly logger: Pick<Logger, 'warn'>
-  /** Ends a start that still waits for containerd or the API server. */
+  /** Aborts a start that still waits for containerd or the API server. */
   readonly signal?: AbortSignal
 }
 
 export interface SandboxNode {
-  /** Of the kubelet's server. */
+  /** Port of the kubelet's server. */
   readonly port: number
   /** Leaves its pods running. */
   stop(): Promise<void>
@@ -87,7 +87,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
   }
 }
 
-/** PEM: what the kubeconfig says of us and of the authority. @throws {Error} when it lacks any of it */
+/** PEM: our certificate and the authority from the kubeconfig. @throws {Error} when any part is missing */
 async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: string; ca: string }> {
   const options: RequestOptions = {}
   await config.applyToHTTPSOptions(options)
@@ -97,7 +97,7 @@ async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: s
   return { cert: String(cert), key: String(key), ca: String(ca) }
 }
 
-/** By which programs in pods find the API server: no service of the cluster leads there, but its own address does. */
+/** Variables by which pods find the API server: by its own address, because no service of the cluster leads there. */
 function serverVariables(config: KubeConfig): Record<string, string> {
   const { hostname, port } = new URL(config.getCurrentCluster()?.server ?? 'https://kubernetes.default.svc')
   return {

@@ -1,18 +1,18 @@
 import type { Container, Pod } from '../controllers/objects.ts'
 
-/** What confines a container, as its pod asks for it. */
+/** A container's confinement, as requested by its pod. */
 export interface Confinement {
-  /** `localhost/<profile>`, `runtime/default`, `unconfined`, or empty when nothing is said. */
+  /** `localhost/<profile>`, `runtime/default`, `unconfined`, or empty if unset. */
   readonly appArmor: string
-  /** Written in the same way. */
+  /** In the same form. */
   readonly seccomp: string
-  /** The text of the annotation for the BPF enforcer; empty when there is none. */
+  /** The annotation for the BPF enforcer; empty if there is none. */
   readonly bpf: string
 }
 
 /**
- * A container's own field comes first, then its annotation, which clusters older than Kubernetes 1.30 read, then the pod's
- * field. A privileged container is never under a seccomp profile.
+ * A container's own field takes precedence, then its annotation, which clusters before Kubernetes 1.30 read, then the
+ * pod's field. A privileged container never has a seccomp profile.
  */
 export function confinementOf(pod: Pod, container: Container): Confinement {
   const own = container.securityContext

@@ -6,7 +6,7 @@ import { PodWorker, type PodWorkerPorts } from './pod-worker.ts'
 
 export interface FakeNodesOptions extends PodWorkerPorts {
   readonly nodes: readonly Omit<NodeDescription, 'address'>[]
-  /** Renew a Lease for each node every 10 s. On unless said otherwise. */
+  /** Renew each node's Lease every 10 s. Default true. */
   readonly leases?: boolean
 }
 
@@ -15,12 +15,12 @@ interface OwnNode {
   readonly registration: NodeRegistration
 }
 
-/** How many nodes are registered at a time. */
+/** Maximum concurrent registrations. */
 const registrations = 32
 
 /**
- * The kubelets of many nodes in one object: registers them, renews their Leases, and runs the pods that are bound to
- * them. It can be stopped and another started in its place: pods go on as their status and the runtime have them.
+ * The kubelets of many nodes in one object: it registers them, renews their Leases, and runs their pods. It can be
+ * replaced: pods continue from their status and the runtime.
  */
 export class FakeNodes {
   readonly #own = new Map<string, OwnNode>()
@@ -64,7 +64,7 @@ export class FakeNodes {
   }
 }
 
-/** One worker for each pod that a kubelet looks after. */
+/** One worker for each pod of a kubelet. */
 export class PodWorkers {
   readonly #ports: PodWorkerPorts
   readonly #placeOf: (node: string) => NodePlace | undefined
@@ -82,7 +82,7 @@ export class PodWorkers {
 
   take(after: Pod | undefined, before: Pod | undefined): void {
     if (this.#isClosed) return
-    // Of the same name may come another pod, whose predecessor was not seen to go.
+    // Another pod of the same name may come before the end of its predecessor was seen.
     if (before && before.metadata.uid !== after?.metadata.uid) this.#workers.get(before.metadata.uid)?.remove()
     if (after) this.#workerOf(after)?.update(after)
   }
@@ -96,7 +96,7 @@ export class PodWorkers {
   #workerOf(pod: Pod): PodWorker | undefined {
     const { uid, deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata
     const known = this.#workers.get(uid)
-    // The node has done its part for a pod whose grace is 0, and finalizers keep the object.
+    // With a grace of 0 the node is done with the pod, and finalizers keep the object.
     const isOver = deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0
     const place = this.#placeOf(pod.spec.nodeName ?? '')
     if (known || isOver || !place) return known

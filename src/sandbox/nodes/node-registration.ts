@@ -15,30 +15,30 @@ import {
 } from '../controllers/objects.ts'
 import { conditionOf } from '../controllers/pods.ts'
 
-/** A node as it is to appear. */
+/** A node's description. */
 export interface NodeDescription {
   readonly name: string
   readonly labels?: Readonly<Record<string, string>>
   readonly taints?: readonly V1Taint[]
-  /** Of the node. */
+  /** Address of the node. */
   readonly address: string
-  /** Where the API server reaches its kubelet, if that is another address than the node's own. */
+  /** The kubelet's address for the API server, if it differs from the node's own. */
   readonly externalAddress?: string
-  /** Of its kubelet; 10250 when left out. */
+  /** Port of its kubelet; default 10250. */
   readonly kubeletPort?: number
-  /** What it says of its machine and runtime, over what is made up. */
+  /** Facts about its machine and runtime; they override the made-up ones. */
   readonly info?: Readonly<Record<string, string>>
 }
 
-/** Milliseconds: a quarter of what a Lease lasts. */
+/** Milliseconds: a quarter of a Lease's duration. */
 const renewal = 10_000
 
-/** Makes a node known, keeps showing that it is alive, and reports whether it can run pods. */
+/** Registers a node, keeps it alive, and reports whether it can run pods. */
 export class NodeRegistration {
   readonly #ports: Ports
   readonly #name: string
   readonly #describe: () => Promise<NodeDescription>
-  /** As it was registered: later the runtime may be away. */
+  /** As registered: later the runtime may be unavailable. */
   #description: NodeDescription | undefined
   readonly #isReady: () => Promise<boolean>
   #timer: Timer | undefined
@@ -57,8 +57,8 @@ export class NodeRegistration {
   }
 
   /**
-   * Resolves once the node is registered, however long the API server, or the runtime, does not answer.
-   * @param isRenewed whether a Lease is kept; a node without one never counts as lost
+   * Resolves once the node is registered, however long the API server or the runtime takes.
+   * @param isRenewed whether to keep a Lease; a node without one never counts as lost
    */
   async start(isRenewed = true): Promise<void> {
     const { clock, random } = this.#ports
@@ -97,7 +97,7 @@ export class NodeRegistration {
       const made: object = { metadata: { name, labels: own }, spec: { ...(taints && { taints }) } }
       await client.create(nodes, made as Node)
     } catch (error) {
-      // It was there before this kubelet, perhaps made by hand, without the labels that every node has.
+      // It existed before this kubelet, perhaps created by hand without the default labels.
       if (!isAlreadyExists(error)) throw error
       await client.patch(nodes, { name }, { type: 'merge', patch: { metadata: { labels: own } } })
     }
@@ -109,7 +109,7 @@ export class NodeRegistration {
     await this.#done('renew the lease of', () => this.#writeLease())
     await this.#done('report', () => this.#look())
     if (this.#stopped) return
-    // Not all at once: each a little sooner than it must.
+    // Not all at once: each slightly earlier than necessary.
     const delay = renewal * (1 - this.#ports.random() * 0.04)
     this.#timer = this.#ports.clock.after(delay, () => void this.#renew())
   }
@@ -122,7 +122,7 @@ export class NodeRegistration {
     await client.apply(leases, lease, { fieldManager: 'kubelet', force: true, class: 'lease' })
   }
 
-  /** Someone may have taken the node for lost, or removed it. */
+  /** The node may have been taken for lost, or removed. */
   async #look(): Promise<void> {
     try {
       await this.#report(await this.#ports.client.get(nodes, { name: this.#name }))
@@ -132,7 +132,7 @@ export class NodeRegistration {
     }
   }
 
-  /** Writes its status, unless that says so already. */
+  /** Writes its status, unless it is unchanged. */
   async #report(known: Node | undefined): Promise<void> {
     const isReady = await this.#isReady()
     if (conditionOf(known?.status?.conditions, 'Ready')?.status === (isReady ? 'True' : 'False')) return
@@ -142,7 +142,7 @@ export class NodeRegistration {
   }
 }
 
-/** What a kubelet reports of its node. */
+/** A kubelet's report about its node. */
 function nodeStatus(description: NodeDescription, isReady: boolean, now: number): NodeStatus & object {
   const { name, address, externalAddress, kubeletPort = 10_250 } = description
   const capacity = { cpu: '8', memory: '32Gi', pods: '110' }
@@ -169,5 +169,5 @@ function nodeStatus(description: NodeDescription, isReady: boolean, now: number)
   } as NodeStatus & object
 }
 
-/** What the runtime of made-up nodes is called. */
+/** The runtime name of made-up nodes. */
 export const recordingScheme = 'recording:'

@@ -2,21 +2,21 @@ import type { Container, Pod } from '../controllers/objects.ts'
 
 export interface ContainerExit {
   readonly exitCode: number
-  /** `Completed`, `Error`, `OOMKilled`, ... */
+  /** `Completed`, `Error`, `OOMKilled`, … */
   readonly reason: string
   readonly message?: string
-  /** Milliseconds since the epoch; left out: now. */
+  /** Milliseconds since the epoch; default: now. */
   readonly finishedAt?: number
 }
 
-/** Somebody has removed it, with all that could have been known of its end. */
+/** The container was removed, together with all information about its end. */
 export const goneExit: ContainerExit = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
   message: 'The container was not found any more',
 }
 
-/** Called with what becomes of a container. */
+/** Called with a container's state changes. */
 export interface ContainerObserver {
   /** Whether it can serve. */
   ready(ready: boolean): void
@@ -24,19 +24,19 @@ export interface ContainerObserver {
 }
 
 export interface StartedContainer {
-  /** `<runtime>://<id>`: another start has another. */
+  /** `<runtime>://<id>`: unique to a start. */
   readonly id: string
   readonly imageId: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  /** How often it was started before, where the runtime remembers. */
+  /** Number of earlier starts, if the runtime remembers. */
   readonly restarts?: number
 }
 
-/** Why a container does not start; the kubelet shows the reason as that of a waiting container and tries again. */
+/** Why a container does not start; the kubelet shows the reason as that of a waiting container, and retries. */
 export class ContainerStartError extends Error {
   override readonly name = 'ContainerStartError'
-  /** `ErrImagePull`, `CreateContainerError`, `RunContainerError`, ... */
+  /** `ErrImagePull`, `CreateContainerError`, `RunContainerError`, … */
   readonly reason: string
 
   constructor(reason: string, message: string, options?: ErrorOptions) {
@@ -45,29 +45,28 @@ export class ContainerStartError extends Error {
   }
 }
 
-/** What runs the containers of a node: a real container runtime, or one that only keeps the books. */
+/** Runs a node's containers: a real container runtime, or one that only records them. */
 export interface PodRuntime {
   /**
-   * What the containers of a pod share. The same pod again gives the same answer.
+   * Creates what a pod's containers share. The same pod gives the same answer again.
    * @throws {ContainerStartError}
    */
   startPod(pod: Pod, node: NodePlace): Promise<{ podIP: string }>
   /**
-   * Starts a container. One that runs already goes on, and the observer takes the place of the one before: so a kubelet
-   * that was started anew finds its containers again.
+   * Starts a container. A running one continues, with the new observer: so a restarted kubelet finds its containers.
    * @throws {ContainerStartError}
    */
   start(pod: Pod, container: Container, observer: ContainerObserver): Promise<StartedContainer>
-  /** Ends a container, by force after so many seconds. Resolves when it has ended, after the observer was called. */
+  /** Ends a container, by force after `graceSeconds`. Resolves when it has ended, after the observer was called. */
   stop(pod: Pod, container: Container, graceSeconds: number): Promise<void>
-  /** Frees what the containers shared; all of them have ended. */
+  /** Frees what the containers shared, after all have ended. */
   stopPod(pod: Pod): Promise<void>
 }
 
-/** Where a pod runs. */
+/** The node of a pod. */
 export interface NodePlace {
   readonly name: string
   readonly address: string
-  /** A block of 256 IPv4 addresses that are the node's own: `10.1.2.0/24`. */
+  /** The node's own block of 256 IPv4 addresses: `10.1.2.0/24`. */
   readonly podCidr: string
 }

@@ -9,10 +9,10 @@ import {
 } from '../controllers/objects.ts'
 import { conditionOf } from '../controllers/pods.ts'
 
-/** What a kubelet knows of a container of a pod. */
+/** A kubelet's knowledge of a pod's container. */
 export interface ContainerRecord {
   readonly container: Container
-  /** A sidecar is an init container that goes on running beside the others. */
+  /** A sidecar is an init container that keeps running next to the others. */
   readonly role: 'init' | 'sidecar' | 'main'
   state: ContainerState
   lastState: ContainerState
@@ -20,16 +20,16 @@ export interface ContainerRecord {
   restarts: number
   id: string
   imageId: string
-  /** Ends in a row without ten minutes of running in between. */
+  /** Consecutive ends without ten minutes of running in between. */
   crashes: number
   startedAt: number
-  /** Whether this kubelet has started it or found it again; what a status says of before is not certain. */
+  /** Whether this kubelet has started or found it; an earlier status is not certain. */
   attached: boolean
-  /** Before this time it is not started, in milliseconds since the epoch. */
+  /** Earliest start, in milliseconds since the epoch. */
   notBefore: number
 }
 
-/** The records of a pod's containers, as its status has them: what a kubelet that starts anew knows. */
+/** The records of a pod's containers from its status: the knowledge of a restarted kubelet. */
 export function recordsOf({ spec, status }: Pod): ContainerRecord[] {
   const init = (spec.initContainers ?? []).map((container) =>
     recordOf(container, container.restartPolicy === 'Always' ? 'sidecar' : 'init', status?.initContainerStatuses),
@@ -47,7 +47,7 @@ function recordOf(
     ...{ container, role, crashes: 0, attached: false, notBefore: 0 },
     state: known?.state ?? {},
     lastState: known?.lastState ?? {},
-    // Until the runtime says otherwise: a kubelet that starts anew takes no pod out of service.
+    // Until the runtime says otherwise: a restarted kubelet takes no pod out of service.
     ready: role !== 'init' && known?.ready === true,
     restarts: known?.restartCount ?? 0,
     id: known?.containerID ?? '',
@@ -58,7 +58,7 @@ function recordOf(
 
 export const isRunning = ({ state }: ContainerRecord): boolean => state.running !== undefined
 
-/** The exit code of a container that has ended, also of one that waits to be started again. */
+/** The exit code of an ended container, even one that waits for a restart. */
 export const exitCodeOf = ({ state, lastState }: ContainerRecord): number | undefined =>
   state.running ? undefined : (state.terminated ?? lastState.terminated)?.exitCode
 
@@ -68,7 +68,7 @@ const hasBegun = (record: ContainerRecord): boolean => isRunning(record) || exit
 export const isDone = (record: ContainerRecord): boolean =>
   record.role === 'sidecar' ? isRunning(record) : record.state.terminated?.exitCode === 0
 
-/** Whether a container that has ended is started again. */
+/** Whether an ended container is restarted. */
 export function restarts({ spec: { restartPolicy } }: Pod, { role }: ContainerRecord, exitCode: number): boolean {
   if (role === 'sidecar') return true
   if (role === 'init') return exitCode !== 0 && restartPolicy !== 'Never'
@@ -82,11 +82,11 @@ export interface Observed {
   readonly podIP: string
   /** Milliseconds since the epoch. */
   readonly startTime: number
-  /** No container will be started any more. */
+  /** No further container will start. */
   readonly ending: boolean
 }
 
-/** What a kubelet writes of a pod. */
+/** A kubelet's status of a pod. */
 export function podStatus(pod: Pod, observed: Observed, now: number): PodStatus {
   const { records, hostIP, podIP } = observed
   const inits = records.filter(({ role }) => role !== 'main')

@@ -15,12 +15,12 @@ export interface PodWorkerPorts extends Ports {
   warn?(pod: Pod, reason: string, message: string): void
 }
 
-/** The first restart follows at once, the next after 10 s, and then each after twice as long. Milliseconds. */
+/** Milliseconds: the first restart is immediate, the next after 10 s, then each after twice as long. */
 const restartDelays = { shortest: 10_000, longest: 300_000 }
-/** After so long without a crash a container counts as sound again. Milliseconds. */
+/** Milliseconds without a crash after which a container counts as sound again. */
 const soundAfter = 600_000
 
-/** Brings one pod of a node to what the API says: its containers to what its spec wants, and its status to what they are. */
+/** Brings one pod of a node in line with the API: its containers with its spec, and its status with them. */
 export class PodWorker {
   readonly #ports: PodWorkerPorts
   readonly #place: NodePlace
@@ -37,7 +37,7 @@ export class PodWorker {
   #dirty = false
   #timer: Timer | undefined
 
-  /** @param done is called once there is nothing left to do for the pod */
+  /** @param done called once nothing is left to do for the pod */
   constructor(ports: PodWorkerPorts, place: NodePlace, pod: Pod, done: () => void) {
     this.#ports = ports
     this.#place = place
@@ -53,13 +53,13 @@ export class PodWorker {
     this.#wake()
   }
 
-  /** The API has it no more: whatever still runs is ended. */
+  /** The API server has deleted it: ends whatever still runs. */
   remove(): void {
     this.#gone = true
     this.#wake()
   }
 
-  /** Leaves the containers as they are, as a kubelet does that is stopped. */
+  /** Leaves the containers running, as a stopped kubelet does. */
   close(): void {
     this.#stopped = true
     this.#timer?.cancel()
@@ -80,7 +80,7 @@ export class PodWorker {
         await this.#reconcile()
         this.#backoff.reset()
       } catch (error) {
-        // A conflict is passing, or another pod has the name by now, which the watch brings.
+        // A conflict is temporary, or another pod has the name now, which the watch shows.
         if (!isConflict(error) && !this.#stopped)
           this.#ports.failed(`pod ${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error)
         this.#wakeAfter(this.#backoff.next())
@@ -106,7 +106,7 @@ export class PodWorker {
   async #terminate(): Promise<void> {
     this.#ending = true
     const grace = this.#gone ? 0 : this.#grace
-    // Sidecars last, as they serve the others.
+    // Sidecars last, because they serve the others.
     await this.#stopRunning((role) => role !== 'sidecar', grace)
     await this.#stopRunning((role) => role === 'sidecar', grace)
     await this.#ports.runtime.stopPod(this.#pod)
@@ -128,7 +128,7 @@ export class PodWorker {
   async #stopRunning(which: (role: string) => boolean, graceSeconds: number): Promise<void> {
     const doomed = this.#records.filter((record) => isRunning(record) && which(record.role))
     await Promise.all(doomed.map(({ container }) => this.#ports.runtime.stop(this.#pod, container, graceSeconds)))
-    // What was running before this kubelet came, and was not found again, has ended unseen.
+    // A container from before this kubelet that was not found has ended unseen.
     for (const record of doomed) if (isRunning(record)) this.#ended(record, goneExit)
   }
 
@@ -203,7 +203,7 @@ export class PodWorker {
   #notStarted(record: ContainerRecord, { reason, message }: ContainerStartError): void {
     if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
     record.state = { waiting: { reason, message } }
-    // What is missing may come at any time: only what was tried in earnest is tried less and less often.
+    // A missing object may appear at any time: only real start attempts get a growing delay.
     const isTried = !['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'].includes(reason)
     record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.shortest)
     this.#ports.warn?.(this.#pod, 'Failed', `${reason}: ${message}`)
@@ -250,16 +250,19 @@ export class PodWorker {
     const call = client.patch(pods, { name, namespace }, { type: 'strategic', patch }, { subresource: 'status' })
     const written = await unlessGone(call)
     const version = ({ metadata }: Pod): string => metadata.resourceVersion ?? '0'
-    // The watch may have brought a newer state while the write was under way.
+    // The watch may have brought a newer state during the write.
     if (written !== undefined && compareVersions(version(written), version(this.#pod)) > 0) this.#pod = written
   }
 }
 
-/** After so many crashes in a row. */
+/** Delay after this many consecutive crashes. */
 const restartDelay = (crashes: number): number =>
   crashes === 0 ? 0 : Math.min(restartDelays.longest, restartDelays.shortest * 2 ** (crashes - 1))
 
-/** Conditions are merged by type, so that those of others stay; what a condition says no more has to be taken back. */
+/**
+ * Conditions are merged by type, so that those of others stay; outdated fields of a condition must be removed
+ * explicitly.
+ */
 const patchOf = (status: PodStatus): object => ({
   ...status,
   conditions: (status.conditions ?? []).map((condition) => ({ reason: null, message: null, ...condition })),

@@ -9,7 +9,7 @@ interface Process extends StartedContainer {
   observer: ContainerObserver
 }
 
-/** Runs nothing, and keeps the books: which containers run, and under which profiles. */
+/** Runs nothing, but records which containers run, and under which profiles. */
 export class RecordingRuntime implements PodRuntime {
   readonly #pods = new Map<string, { readonly podIP: string; readonly processes: Map<string, Process> }>()
   readonly #addresses = new Map<string, number>()
@@ -20,7 +20,7 @@ export class RecordingRuntime implements PodRuntime {
     this.#clock = clock
   }
 
-  /** What confines a container that runs; undefined when it does not run. */
+  /** The confinement of a running container; undefined if it does not run. */
   confinement(pod: Pod, container: string): Confinement | undefined {
     return this.#pods.get(pod.metadata.uid)?.processes.get(container)?.confinement
   }
@@ -62,7 +62,7 @@ export class RecordingRuntime implements PodRuntime {
     if (processes?.delete(container)) process?.observer.exited(exit)
   }
 
-  /** Goes through the node's block again and again: an address comes back only after all others. */
+  /** Cycles through the node's block: an address is reused only after all others. */
   #nextAddress({ name, podCidr }: NodePlace): string {
     const next = this.#addresses.get(name) ?? 0
     this.#addresses.set(name, next + 1)

@@ -3,10 +3,10 @@ import type { Resource } from '../registry/resource.ts'
 import type { UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
 
-/** What a write goes through before it is stored. */
+/** The steps of a write before it is stored. */
 export interface Admission {
   /**
-   * The object as the server and the mutating webhooks want it; the old one for a deletion.
+   * The object after the server's and the mutating webhooks' changes; the old one for a deletion.
    * @throws {ApiStatusError}
    */
   mutate(request: AdmissionRequest): Promise<KubeObject>
@@ -22,7 +22,7 @@ export interface AdmissionRequest {
   readonly resource: Resource
   /** Empty for the resource itself. */
   readonly subresource: string
-  /** The kind of what is written: that of the subresource where it has one of its own. */
+  /** The kind of the written object: the subresource's if it has its own. */
   readonly objectType: { readonly apiVersion: string; readonly kind: string }
   readonly namespace: string
   readonly name: string

@@ -8,7 +8,7 @@ import type { Admission, AdmissionRequest } from './admission-request.ts'
 import { podDefaults } from './pod-defaults.ts'
 import { mutateByWebhooks, validateByWebhooks, type WebhookPorts } from './webhooks.ts'
 
-/** The namespace's life, what the server itself gives new pods and nodes, and the webhooks. */
+/** Checks the namespace, completes new pods and nodes, and calls the webhooks. */
 export class ServerAdmission implements Admission {
   private readonly ports: WebhookPorts
   private readonly random: Random
@@ -33,7 +33,7 @@ export class ServerAdmission implements Admission {
     return validateByWebhooks(this.ports, request)
   }
 
-  /** What the server itself gives new pods and nodes. */
+  /** The server's own additions to new pods and nodes. */
   private complete({ resource, subresource, operation, namespace }: AdmissionRequest, object: KubeObject): KubeObject {
     if (operation !== 'CREATE' || subresource !== '') return object
     if (resource.storage === '/pods') return podDefaults(object, namespace, this.ports.store, this.random)
@@ -53,7 +53,10 @@ function withTaint(node: KubeObject): KubeObject {
 const immortal = ['default', 'kube-system', 'kube-public']
 const namespaces = { group: '', resource: 'namespaces' }
 
-/** Nothing is made in a namespace that is not there or is going away, and some namespaces never go. @throws {ApiStatusError} */
+/**
+ * No object is created in a missing or terminating namespace, and some namespaces cannot be deleted.
+ * @throws {ApiStatusError}
+ */
 function checkNamespace({ operation, resource, namespace, name, object }: AdmissionRequest, store: Store): void {
   if (operation === 'DELETE' && resource.storage === '/namespaces' && immortal.includes(name))
     throw forbidden(namespaces, name, 'this namespace may not be deleted')
@@ -66,13 +69,13 @@ function checkNamespace({ operation, resource, namespace, name, object }: Admiss
     name || object?.metadata.generateName || '',
     `unable to create new content in namespace ${namespace} because it is being terminated`,
   )
-  // Clients know by the cause that to try again is of no use.
+  // The cause tells clients that a retry is useless.
   const message = `namespace ${namespace} is being terminated`
   const causes = [{ reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }]
   throw new ApiStatusError({ ...status, details: { ...status.details, causes } })
 }
 
-/** A webhook that works on an older form of the object may garble who owns what; then that stays as it was. */
+/** A webhook that uses an older form of the object may break its managed fields; then they stay unchanged. */
 function withSoundManagers({ object: before, warnings }: AdmissionRequest, object: KubeObject): KubeObject {
   const problem = managedFieldsProblem(object)
   if (problem === undefined) return object

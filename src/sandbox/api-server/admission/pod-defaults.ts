@@ -6,10 +6,10 @@ import { forbidden } from '../status.ts'
 import type { Store } from '../store/store.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-/** Seconds; the odd seven marks tokens that are mounted like this, as in Kubernetes. */
+/** Seconds; the odd seven marks tokens mounted in this way, as in Kubernetes. */
 const tokenLifetime = 3607
 
-/** A new pod with a service account and a token of it, and the patience with its node that each has. */
+/** Gives a new pod a service account, a token of it, and the default tolerations. */
 export function podDefaults(sent: KubeObject, namespace: string, store: Store, random: Random): KubeObject {
   const pod = clone(sent)
   const spec = objectOf(pod['spec'])
@@ -49,7 +49,7 @@ const projection = (): JsonObject => ({
   defaultMode: 0o644,
 })
 
-/** A pod stays for five minutes on a node that is lost, unless it says something else. */
+/** A pod stays on a lost node for five minutes, unless it sets another time. */
 function tolerations(spec: JsonObject): JsonObject[] {
   const given = listOf(spec['tolerations']).map(objectOf)
   const isTolerated = (taint: string): boolean =>

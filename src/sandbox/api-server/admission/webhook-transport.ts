@@ -3,17 +3,17 @@ import { Agent, request } from 'undici'
 /** One call of a webhook over HTTPS. */
 export interface WebhookCall {
   readonly url: URL
-  /** PEM of the authorities that may have signed its certificate; those of the system when empty. */
+  /** PEM of the authorities that may sign its certificate; empty: the system's. */
   readonly ca: string
   readonly body: string
   /** Milliseconds. */
   readonly timeout: number
 }
 
-/** How a webhook is called. Errors are thrown with a message that says what went wrong. */
+/** Calls a webhook. Throws errors whose message describes the failure. */
 export type WebhookTransport = (call: WebhookCall) => Promise<{ readonly code: number; readonly body: string }>
 
-/** Calls over sockets, which are kept for the next call. */
+/** Calls over sockets that are kept for the next call. */
 export function httpsTransport(): WebhookTransport {
   const agents = new Map<string, Agent>()
   return async ({ url, ca, body, timeout }) => {

@@ -17,10 +17,10 @@ export interface WebhookPorts {
 }
 
 const group = 'admissionregistration.k8s.io'
-/** Webhooks cannot stand in the way of their own configuration, nor of questions about tokens. */
+/** Webhooks must not block their own configuration, or token reviews. */
 const exempt = [group, 'authentication.k8s.io']
 
-/** The webhooks that are asked about a write, in the order of their configurations' names. */
+/** The webhooks to call for a write, ordered by their configurations' names. */
 function webhooksOf({ store }: WebhookPorts, kind: 'mutating' | 'validating', request: AdmissionRequest): JsonObject[] {
   if (exempt.includes(request.resource.group)) return []
   return [...store.walk(`${group}/${kind}webhookconfigurations`)]
@@ -46,19 +46,19 @@ function matchesRule(rule: JsonObject, { operation, resource, subresource }: Adm
   )
 }
 
-/** Whether namespace and object are selected. An update counts if either the old or the new object is. */
+/** Whether namespace and object are selected. An update counts if the old or the new object is. */
 function isSelected(webhook: JsonObject, request: AdmissionRequest, store: Store): boolean {
   const { resource, object, oldObject, namespace } = request
   const objectSelector = selectorOf(webhook['objectSelector'])
   if (![object, oldObject].some((one) => one && objectSelector.matches(one.metadata.labels ?? {}))) return false
   const isNamespace = resource.storage === '/namespaces'
-  // Only namespaces and what is in them is selected by namespace.
+  // Namespaces, and objects in them, are selected by namespace.
   if (!resource.namespaced && !isNamespace) return true
   const home = isNamespace && object ? object : store.get('/namespaces', '', namespace)
   return selectorOf(webhook['namespaceSelector']).matches(home?.metadata.labels ?? {})
 }
 
-/** Asks the mutating webhooks, one after the other. Undefined where none is concerned. */
+/** Calls the mutating webhooks, one after the other. Undefined if none applies. */
 export async function mutateByWebhooks(
   ports: WebhookPorts,
   request: AdmissionRequest,
@@ -88,7 +88,7 @@ async function mutateOne(
   return objectType.kind === resource.kind ? withDefaults(resource, known) : known
 }
 
-/** The server keeps the reason of a patch that does not fit to itself, except here. */
+/** The server hides why a patch does not fit, except here. */
 const messageOf = (error: Error): string => (error.cause instanceof Error ? error.cause.message : error.message)
 
 function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObject[] {
@@ -98,7 +98,7 @@ function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObj
   return listOf(JSON.parse(Buffer.from(textOf(patch), 'base64').toString())).map(objectOf)
 }
 
-/** Asks the validating webhooks, at once. @throws {ApiStatusError} what the first that refuses says */
+/** Calls the validating webhooks in parallel. @throws {ApiStatusError} the answer of the first that refuses */
 export async function validateByWebhooks(ports: WebhookPorts, request: AdmissionRequest): Promise<void> {
   const asked = webhooksOf(ports, 'validating', request).map((webhook) => ask(ports, webhook, request))
   const refused = (await Promise.allSettled(asked)).find((result) => result.status === 'rejected')
@@ -109,7 +109,10 @@ const nameOf = (webhook: JsonObject): string => JSON.stringify(textOf(webhook['n
 const failed = (webhook: JsonObject, problem: string): ApiStatusError =>
   internalError(`failed calling webhook ${nameOf(webhook)}: ${problem}`)
 
-/** The response of a webhook that allows the write; undefined where it may be ignored that it failed. @throws {ApiStatusError} */
+/**
+ * The response of a webhook that allows the write; undefined if its failure may be ignored.
+ * @throws {ApiStatusError}
+ */
 async function ask(
   ports: WebhookPorts,
   webhook: JsonObject,
@@ -129,7 +132,7 @@ async function ask(
   throw denial(webhook, objectOf(response['status']))
 }
 
-/** @throws {Error} where no sound answer comes */
+/** @throws {Error} if no valid answer arrives */
 async function call(
   { transport, uuid }: WebhookPorts,
   webhook: JsonObject,
@@ -162,7 +165,7 @@ function readReview(body: string): JsonObject | undefined {
   return undefined
 }
 
-/** The AdmissionReview that asks about a write. */
+/** The AdmissionReview for a write. */
 function reviewOf(request: AdmissionRequest, uid: string): JsonObject {
   const { resource, objectType, subresource, name, namespace, operation, user, dryRun, options } = request
   const [version = '', kindGroup = ''] = objectType.apiVersion.split('/').reverse()

@@ -17,12 +17,12 @@ const issuer = 'https://kubernetes.default.svc.cluster.local'
 const privateClaim = 'kubernetes.io'
 const extraPrefix = 'authentication.kubernetes.io'
 
-/** An object to whose life a token is bound. */
+/** An object that limits a token's life. */
 export interface BoundObject {
   readonly kind: 'Pod' | 'Node'
   readonly name: string
   readonly uid: string
-  /** The node that a bound pod runs on, if it has one. */
+  /** The node of a bound pod, if it has one. */
   readonly node?: { readonly name: string; readonly uid: string } | undefined
 }
 
@@ -32,7 +32,7 @@ export interface TokenRequest {
   /** Seconds. */
   readonly lifetime: number
   readonly bound: BoundObject | undefined
-  /** Random, so that no two tokens are alike. */
+  /** Random, so that no two tokens are equal. */
   readonly id: string
 }
 
@@ -43,7 +43,7 @@ export interface VerifiedToken {
 
 const part = (value: JsonObject): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** Issues tokens of service accounts (JWT, ES256), and says whose a token is for as long as account and bound object live. */
+/** Issues tokens of service accounts (JWT, ES256), and verifies them while the account and the bound object exist. */
 export class TokenIssuer {
   readonly audiences: readonly string[] = [issuer]
   private readonly store: Store
@@ -52,7 +52,7 @@ export class TokenIssuer {
   private readonly publicKey: KeyObject
   private readonly header: string
 
-  /** @param privateKeyPem an EC P-256 key, so that tokens outlive the process; else a new one is made. */
+  /** @param privateKeyPem an EC P-256 key, so that tokens outlive the process; default: a new key */
   constructor(store: Store, clock: Clock, privateKeyPem?: string) {
     this.store = store
     this.clock = clock
@@ -86,10 +86,10 @@ export class TokenIssuer {
     return `${content}.${sign('sha256', Buffer.from(content), key).toString('base64url')}`
   }
 
-  /** Whose a token is, if it is valid now for one of the audiences; undefined otherwise. */
+  /** The token's user, if it is valid now for one of the audiences; undefined otherwise. */
   verify(token: string, audiences: readonly string[] = this.audiences): VerifiedToken | undefined {
     const [header, payload = '', signature = '', more] = token.split('.')
-    // Another header is none of ours; and what we have signed is JSON.
+    // Our tokens have exactly this header, and their payload is JSON.
     if (header !== this.header || more !== undefined) return undefined
     const key = { key: this.publicKey, dsaEncoding: 'ieee-p1363' } as const
     if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')))
@@ -106,7 +106,7 @@ export class TokenIssuer {
   private isAlive({ namespace, serviceaccount, pod, node }: JsonObject): boolean {
     const home = textOf(namespace)
     if (!this.exists('/serviceaccounts', home, serviceaccount)) return false
-    // The node of a bound pod is named, not bound to: the pod is.
+    // The node of a bound pod is only named; the token is bound to the pod.
     if (pod !== undefined) return this.exists('/pods', home, pod)
     return node === undefined || this.exists('/nodes', '', node)
   }

@@ -2,7 +2,7 @@ import type { ApiContext } from '../context.ts'
 import { isFinished } from '../handlers/write-object.ts'
 import type { KubeObject } from '../kube-object.ts'
 
-/** Takes a finalizer from a stored object, which goes if it waits for nothing else. */
+/** Removes a finalizer from a stored object, and the object if nothing else keeps it. */
 export function removeFinalizer({ store }: ApiContext, storage: string, object: KubeObject, finalizer: string): void {
   const { finalizers = [], ...metadata } = object.metadata
   const left = finalizers.filter((one) => one !== finalizer)

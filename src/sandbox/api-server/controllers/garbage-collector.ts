@@ -19,14 +19,14 @@ function placeOf(key: string): Place {
 }
 
 /**
- * Deletes what all its owners have left behind, and carries out foreground and orphaning deletions. It keeps the graph of
- * owners from the store's changes, so that its work grows with what changes and not with what there is.
+ * Deletes objects whose owners are all gone, and performs foreground and orphaning deletions. It keeps the owner graph
+ * up to date from the store's changes, so that its work depends on the changes, not on the total.
  */
 export class GarbageCollector extends StoreController {
-  /** Keys of dependents by the uid of an owner. */
+  /** Keys of dependents by the owner's uid. */
   private readonly dependents = new Groups<string>()
 
-  /** Takes in a store that was filled before, as after a restore. */
+  /** Reads a store that was filled before, as by a restore. */
   scan(): void {
     for (const storage of this.context.store.resourceNames())
       for (const object of this.context.store.walk(storage))
@@ -44,7 +44,7 @@ export class GarbageCollector extends StoreController {
       return
     }
     for (const dependent of this.dependents.get(uid) ?? []) this.add(dependent)
-    // An owner that is being deleted in the foreground waits for its dependents.
+    // An owner in foreground deletion waits for its dependents.
     for (const owner of before) {
       const place = this.placeOfOwner(owner, namespace)
       if (place) this.add(keyOf(place))
@@ -94,18 +94,18 @@ export class GarbageCollector extends StoreController {
       removeFinalizer(this.context, place.storage, current, foregroundFinalizer)
   }
 
-  /** Deletes an object whose owners are all gone; takes out the gone ones where another is left. */
+  /** Deletes an object whose owners are all gone; removes gone owners if another remains. */
   private async collect(place: Place, object: KubeObject): Promise<void> {
     const owners = object.metadata.ownerReferences ?? []
     const isGone = (owner: OwnerReference): boolean => {
       const home = this.placeOfOwner(owner, place.namespace)
-      // Of a kind that nobody serves, it cannot be said that it is gone.
+      // If its kind is not served, it is unknown whether the owner is gone.
       return home !== undefined && this.get(home)?.metadata.uid !== owner.uid
     }
     const gone = owners.filter(isGone)
     if (gone.length === 0) return
     if (gone.length < owners.length) return this.dropOwners(place, (owner) => !isGone(owner))
-    // A user may have chosen how its dependents go; else they go in the background.
+    // A user may have chosen the propagation for its dependents; default: in the background.
     const chosen = object.metadata.finalizers?.some((one) => one === orphanFinalizer || one === foregroundFinalizer)
     await this.delete(place, object, chosen ? undefined : 'Background')
   }

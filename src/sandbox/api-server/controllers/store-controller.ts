@@ -1,12 +1,12 @@
 import type { ApiContext } from '../context.ts'
 import type { StoreEvent } from '../store/history.ts'
 
-/** How many pieces of work are done before others get their turn. */
+/** Pieces of work until other work runs. */
 const batch = 64
 
 /**
- * What follows from changes of the store: each key once however often it is added, in the order of adding, never inside
- * the write that led to it. Every write of the work is a change again, and may add more.
+ * Work that follows changes of the store: each key runs once, however often it is added, in order, and never inside the
+ * write that caused it. Writes of this work are changes again, and may add more.
  */
 export abstract class StoreController {
   protected readonly context: ApiContext
@@ -31,7 +31,7 @@ export abstract class StoreController {
     queueMicrotask(() => void this.run())
   }
 
-  /** Resolves once there is nothing to do. */
+  /** Resolves once no work is left. */
   idle(): Promise<void> {
     if (!this.running) return Promise.resolve()
     return new Promise((resolve) => this.idleWaiters.push(resolve))
@@ -49,7 +49,7 @@ export abstract class StoreController {
       try {
         await this.work(key)
       } catch (error) {
-        // Said where Node.js says such things: the server goes on, and tries again with the next change.
+        // A Node.js warning: the server continues, and retries at the next change.
         const what = error instanceof Error ? error.stack : String(error)
         process.emitWarning(`${this.constructor.name}: ${key}: ${what}`)
       }

@@ -12,7 +12,7 @@ const namesOf = (definition: KubeObject): JsonObject => objectOf(specOf(definiti
 const storageOf = (definition: KubeObject): string =>
   `${textOf(specOf(definition)['group'])}/${textOf(namesOf(definition)['plural'])}`
 
-/** Accepts definitions, serves what they define, and takes it away again with all its objects. */
+/** Accepts definitions, serves their resources, and removes them with all their objects. */
 export class DefinitionController extends StoreController {
   /** Serves the definitions of a store that was filled before. */
   scan(): void {
@@ -25,7 +25,7 @@ export class DefinitionController extends StoreController {
       this.add(object.metadata.name)
       return
     }
-    // The last object of a definition that is being deleted lets it go.
+    // The deletion of the last object completes the definition's deletion.
     if (type !== 'DELETED') return
     const [group, plural] = storage.split('/')
     const definition = this.context.store.get(definitions, '', `${plural}.${group}`)

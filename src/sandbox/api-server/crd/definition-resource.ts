@@ -7,7 +7,7 @@ import { customResourceLayout, type PrinterColumn } from '../table/custom-resour
 
 const texts = (value: unknown): string[] => listOf(value).map(textOf)
 
-/** The resource that an accepted CustomResourceDefinition serves, in the version in which its objects are stored. */
+/** The resource of an accepted CustomResourceDefinition, in its storage version. */
 export function definitionResource(definition: KubeObject): Resource {
   const spec = objectOf(definition['spec'])
   const versions = listOf(spec['versions']).map(objectOf)
@@ -29,7 +29,7 @@ export function definitionResource(definition: KubeObject): Resource {
     namespaced: spec['scope'] === 'Namespaced',
     shortNames: texts(names['shortNames']),
     categories: texts(names['categories']),
-    // The order in which the real server names them.
+    // In the real server's order.
     verbs: ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'],
     subresources: status ? [statusSpec] : [],
     storage: `${group}/${plural}`,

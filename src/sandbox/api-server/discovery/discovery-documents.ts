@@ -6,14 +6,14 @@ import type { JsonObject } from '../schema/json.ts'
 /** `/api`: the versions of the core group. */
 export const coreVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] }
 
-/** `/apis`: every other group. */
+/** `/apis`: all other groups. */
 export const groupList = (registry: Registry): JsonObject => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
   groups: registry.groups().map((group) => groupEntry(registry, group)),
 })
 
-/** `/apis/GROUP`; undefined for a group that there is not. */
+/** `/apis/GROUP`; undefined for an unknown group. */
 export function groupDocument(registry: Registry, group: string): JsonObject | undefined {
   if (!registry.groups().includes(group)) return undefined
   return { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(registry, group) }
@@ -24,7 +24,7 @@ function groupEntry(registry: Registry, group: string): JsonObject {
   return { name: group, versions, preferredVersion: versions[0] ?? null }
 }
 
-/** `/api/v1` and `/apis/GROUP/VERSION`; undefined for a version that there is not. */
+/** `/api/v1` and `/apis/GROUP/VERSION`; undefined for an unknown version. */
 export function resourceList(registry: Registry, group: string, version: string): JsonObject | undefined {
   const found = registry.resourcesOf(group, version)
   if (found.length === 0) return undefined
@@ -35,7 +35,7 @@ export function resourceList(registry: Registry, group: string, version: string)
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf(group, version), resources }
 }
 
-/** What both forms of discovery say of a resource in the same words. */
+/** The common part of both discovery forms. */
 const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
   verbs: [...verbs],
   ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
@@ -44,7 +44,7 @@ const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
 
 function resourceEntry(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, group, version } = resource
-  // Changes when the version does in which objects are stored: base64 of the first 8 bytes of a hash of its name.
+  // Changes with the storage version: base64 of the first 8 bytes of its name's hash.
   const digest = createHash('sha256').update(`${group}/${version}/${kind}`).digest()
   const stored = resource.verbs.includes('watch')
     ? { storageVersionHash: digest.subarray(0, 8).toString('base64') }
@@ -58,7 +58,7 @@ function subresourceEntry({ plural, namespaced }: Resource, subresource: Subreso
   return { name: `${plural}/${name}`, singularName: '', namespaced, ...own, kind, verbs: [...verbs] }
 }
 
-/** Everything at once, for `/api` and `/apis` of clients that accept it. */
+/** Everything at once, for clients of `/api` and `/apis` that accept it. */
 export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObject {
   const items = (core ? [''] : registry.groups()).map((group) => ({
     metadata: group === '' ? {} : { name: group },
@@ -73,7 +73,7 @@ export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObje
 
 function resourceDiscovery(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, subresources, custom, group, version } = resource
-  // Built-in kinds are of the group and version they are listed under, which the server leaves out.
+  // Built-in kinds have the listed group and version, which the server omits.
   const home = custom ? { group, version } : { group: '', version: '' }
   const below = subresources.map((one) => ({
     subresource: one.name,

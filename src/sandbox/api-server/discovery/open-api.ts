@@ -3,7 +3,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { JsonObject } from '../schema/json.ts'
 import { openApiDocument, openApiIndex, openApiPath } from '../schema/open-api-documents.ts'
 
-/** The OpenAPI documents of what is registered now, each made when it is first asked for. */
+/** The OpenAPI documents of the registered resources, each created on first request. */
 export class OpenApi {
   private readonly registry: Registry
   private generation = -1
@@ -18,7 +18,7 @@ export class OpenApi {
     return openApiIndex(this.groupVersions().map((one) => ({ ...one, hash: this.hash(one.group, one.version) })))
   }
 
-  /** The document at `/openapi/v3/PATH` as JSON text; undefined for a path that there is not. */
+  /** The document at `/openapi/v3/PATH` as JSON text; undefined for an unknown path. */
   document(path: string): string | undefined {
     const { registry, documents } = this
     const served = this.groupVersions().find(({ group, version }) => openApiPath(group, version) === path)
@@ -42,7 +42,7 @@ export class OpenApi {
     )
   }
 
-  /** Of what the document is made from: a client asks for the index often, and rarely for a document. */
+  /** A hash of the document's inputs: clients often request the index, and rarely a document. */
   private hash(group: string, version: string): string {
     const resources = this.registry.resourcesOf(group, version)
     const source = resources.map(({ plural, verbs, custom }) => [plural, verbs, custom?.schema.schema ?? null])

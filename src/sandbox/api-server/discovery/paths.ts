@@ -6,7 +6,7 @@ import { versionInfo } from '../version-info.ts'
 import { aggregatedDiscovery, coreVersions, groupDocument, groupList, resourceList } from './discovery-documents.ts'
 import type { OpenApi } from './open-api.ts'
 
-/** Answers the paths that are no resources. */
+/** Answers paths that are not resources. */
 export function pathHandler(openApi: OpenApi): PathHandler {
   return (call) => {
     const [first = '', ...rest] = call.info.path.split('/').filter(Boolean)
@@ -17,7 +17,7 @@ export function pathHandler(openApi: OpenApi): PathHandler {
         if (rest.length === 0) return whole(call, groupList(call.context.registry), false)
         return discovery(call, rest[0]!, rest.slice(1))
       case 'version':
-        // Indented, as its reader is often a person.
+        // Indented, because users often read it.
         return asJson(JSON.stringify(versionInfo(), undefined, 2))
       case 'healthz':
       case 'livez':
@@ -43,7 +43,7 @@ function discovery({ context }: Call, group: string, [version, ...more]: string[
   return found && json(200, found)
 }
 
-/** How a client asks for all of discovery at once: it names the version that it likes best first. */
+/** A client requests aggregated discovery by naming its preferred version. */
 const aggregated = /application\/json;.*\bg=apidiscovery\.k8s\.io.*\bv=v2(?!beta)/
 
 function whole(call: Call, older: JsonObject, core: boolean): ApiResponse {
@@ -59,8 +59,8 @@ function openApiAnswer(openApi: OpenApi, path: string): ApiResponse | undefined 
 }
 
 /**
- * Clients fall back to the older form for kinds that no newer document has, and want it in protobuf. This is a document
- * without definitions, which says the same: that there is no such kind. Every byte of it is ASCII.
+ * For kinds missing in newer documents, clients fall back to the older form, in protobuf. This document has no
+ * definitions, which means the same: the kind does not exist. It is pure ASCII.
  */
 function olderOpenApi(): ApiResponse {
   const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'

@@ -2,7 +2,7 @@ import type { KubeObject } from '../kube-object.ts'
 import { objectOf, textOf } from '../schema/json.ts'
 import type { Store } from '../store/store.ts'
 
-/** The first of 10.96.0.2, 10.96.0.3, ... that no service has. */
+/** The first unused address of 10.96.0.2, 10.96.0.3, … */
 function freeAddress(store: Store): string {
   const taken = new Set([...store.walk('/services')].map((service) => objectOf(service['spec'])['clusterIP']))
   for (let number = 2; ; number++) {
@@ -11,7 +11,7 @@ function freeAddress(store: Store): string {
   }
 }
 
-/** Gives a service a cluster address; an update keeps what it has. Nothing listens there, nor on node ports. */
+/** Gives a service a cluster address; an update keeps it. Nothing listens there or on node ports. */
 export function completeService(store: Store, draft: KubeObject, old: KubeObject | undefined): void {
   const spec = objectOf(draft['spec'])
   if (spec['type'] === 'ExternalName') return

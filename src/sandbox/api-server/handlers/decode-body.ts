@@ -11,7 +11,7 @@ import { strictDecodingError } from '../schema/strict.ts'
 import { badRequest, invalid, requestEntityTooLarge, unsupportedMediaType } from '../status.ts'
 import type { WriteOptions } from './options.ts'
 
-/** Bytes; the API server's limit for a body. */
+/** Bytes: the API server's limit for a body. */
 export const largestBody = 3 * 1024 * 1024
 
 const protobuf = 'application/vnd.kubernetes.protobuf'
@@ -21,7 +21,7 @@ export const mediaType = (request: ApiRequest): string =>
   (request.headers?.['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
 
 /**
- * The body as a JSON value; undefined when there is none.
+ * The body as a JSON value; undefined if there is none.
  * @throws {ApiStatusError} 400, 413, 415
  */
 export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonValue | undefined {
@@ -37,14 +37,14 @@ export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonV
     if (type.endsWith('yaml')) return parse(text, { version: '1.1', merge: true, uniqueKeys: false }) as JsonValue
     return JSON.parse(text) as JsonValue
   } catch (error) {
-    // JSON.parse throws a SyntaxError, the others errors of their own; all say what is wrong with the text.
+    // JSON.parse throws a SyntaxError, the other parsers their own errors; all describe the fault of the text.
     if (!(error instanceof SyntaxError || error instanceof ProtobufError || (error as Error).name === 'YAMLParseError'))
       throw error
     throw badRequest(`the object provided is unrecognized: ${(error as Error).message.split('\n')[0]}`)
   }
 }
 
-/** The body where it may only be an object. @throws {ApiStatusError} 400 */
+/** The body if only an object is allowed. @throws {ApiStatusError} 400 */
 export function bodyObject(request: ApiRequest, type?: string): JsonObject {
   const value = bodyValue(request, type)
   if (!isObject(value)) throw badRequest('the object provided is unrecognized: the body is no object')
@@ -56,7 +56,7 @@ interface ExpectedType {
   kind: string
 }
 
-/** The kind that a path takes: that of the resource, or of its subresource. */
+/** The kind that a path accepts: the resource's, or its subresource's. */
 export function expectedType({ resource, subresource }: ResourceCall): ExpectedType {
   if (!subresource || subresource.kind === resource.kind)
     return { apiVersion: resource.apiVersion, kind: resource.kind }
@@ -65,8 +65,8 @@ export function expectedType({ resource, subresource }: ResourceCall): ExpectedT
 }
 
 /**
- * The object of a body: of the kind that the path takes, without the fields that the kind does not have. What was
- * unknown is refused, warned of or dropped as `fieldValidation` says.
+ * The object in a body: of the path's kind, without unknown fields, which are refused, warned of or dropped according
+ * to `fieldValidation`.
  * @throws {ApiStatusError} 400
  */
 export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObject {
@@ -91,7 +91,7 @@ export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObj
   return (isObject(object['metadata']) ? object : { ...object, metadata: {} }) as KubeObject
 }
 
-/** Also for patched objects, whose problems are known only once the patch has been applied. @throws {ApiStatusError} 400 */
+/** Also for patched objects, whose errors are known only after the patch. @throws {ApiStatusError} 400 */
 export function reportUnknown(call: ResourceCall, problems: readonly string[], options: WriteOptions): void {
   if (problems.length === 0 || options.fieldValidation === 'Ignore') return
   const { apiVersion, kind } = expectedType(call)
@@ -100,7 +100,7 @@ export function reportUnknown(call: ResourceCall, problems: readonly string[], o
   call.warnings.push(...problems)
 }
 
-/** The object without unknown fields, and what they were. */
+/** The object without unknown fields, and the names of these. */
 export function knownFields(
   resource: Resource,
   { apiVersion, kind }: ExpectedType,

@@ -14,17 +14,17 @@ import { admissionFor } from './write-object.ts'
 export const orphanFinalizer = 'orphan'
 export const foregroundFinalizer = 'foregroundDeletion'
 export const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
-/** A definition deletes its objects before it goes. */
+/** Keeps a definition until its objects are deleted. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 
 export interface Deleted {
-  /** Its last state, or the state in which it waits to be deleted. */
+  /** Its last state, or the state in which it waits for deletion. */
   readonly object: KubeObject
   readonly gone: boolean
 }
 
 /**
- * Deletes an object, or marks it when something has to happen first: a grace period, finalizers, dependents.
+ * Deletes an object, or marks it if something must happen first: a grace period, finalizers, dependents.
  * @throws {ApiStatusError}
  */
 export async function deleteObject(call: ResourceCall, name: string, options: DeleteOptions): Promise<Deleted> {
@@ -32,13 +32,13 @@ export async function deleteObject(call: ResourceCall, name: string, options: De
     try {
       return await tryDelete(call, name, options)
     } catch (error) {
-      // Someone wrote it meanwhile: look again, which ends at the latest when the object is gone or marked.
+      // Another client wrote it meanwhile: read again, until the object is gone or marked.
       if (!(error instanceof StaleWriteError)) throw error
     }
   }
 }
 
-/** Deletes what a list would give, and gives that list. */
+/** Deletes the objects of a list, and returns that list. */
 export async function deleteCollection(call: ResourceCall, options: DeleteOptions): Promise<ObjectList> {
   const found = listObjects(call, listOptions(call.query, false))
   for (const { metadata } of found.items) {
@@ -48,7 +48,7 @@ export async function deleteCollection(call: ResourceCall, options: DeleteOption
   return found
 }
 
-/** A deletion by the server itself. Where the object is gone, or another by its name, nothing is left to do. */
+/** A deletion by the server itself. Does nothing if the object is gone or replaced. */
 export async function deleteBySystem(
   context: ApiContext,
   resource: Resource,
@@ -95,7 +95,7 @@ function checkPreconditions({ group, kind }: Resource, metadata: ObjectMeta, { p
     const wanted = preconditions[field]
     if (wanted === undefined || wanted === metadata[field]) continue
     const problem = `the ${text} in the precondition (${wanted}) does not match the ${text} in record (${metadata[field]})`
-    // Here the server says the kind where a resource would stand.
+    // Here the server names the kind instead of the resource.
     throw conflict({ group, resource: kind }, metadata.name, `${problem}. The object might have been ${reason}`)
   }
 }
@@ -140,12 +140,12 @@ function shortened(metadata: ObjectMeta, grace: number, now: number): ObjectMeta
   return {
     ...metadata,
     deletionTimestamp: timestamp(Math.max(due, now)),
-    // A pod that should be gone by now still gets its second: its kubelet has to see it.
+    // A pod whose time is over still gets one second: its kubelet must see it.
     deletionGracePeriodSeconds: due < now && grace !== 0 ? 1 : grace,
   }
 }
 
-/** Seconds that a pod is given: none before it has a node or once it has ended. */
+/** Grace period of a pod in seconds: none before it has a node, or after it ended. */
 function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): number {
   const { nodeName, terminationGracePeriodSeconds = 30 } = objectOf(pod['spec'])
   const { phase } = objectOf(pod['status'])
@@ -154,7 +154,7 @@ function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): numbe
   return grace < 0 ? 1 : grace
 }
 
-/** The finalizers with those of garbage collection as the propagation wants them. */
+/** The finalizers, with those of garbage collection for the chosen propagation. */
 function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { propagation }: DeleteOptions): string[] {
   const own: Record<string, string> = { Orphan: orphanFinalizer, Foreground: foregroundFinalizer }
   const collecting = Object.values(own)
@@ -166,7 +166,7 @@ function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { pr
   return chosen === undefined ? others : [...others, chosen]
 }
 
-/** A namespace waits until its content is gone, which the namespace controller sees to. */
+/** A namespace waits until the namespace controller has emptied it. */
 function namespaceMarking(namespace: KubeObject, now: number): Marking {
   const { metadata, spec, status } = namespace
   if (metadata.deletionTimestamp) {
@@ -177,7 +177,7 @@ function namespaceMarking(namespace: KubeObject, now: number): Marking {
   return { metadata: marked as ObjectMeta, status: { ...objectOf(status), phase: 'Terminating' } }
 }
 
-/** A definition waits until its objects are gone, which its controller sees to. */
+/** A definition waits until its controller has deleted its objects. */
 function definitionMarking({ metadata, ...definition }: KubeObject, now: number): Marking {
   const { finalizers = [], deletionTimestamp } = metadata
   if (deletionTimestamp) return finalizers.length > 0 ? 'unchanged' : 'delete'

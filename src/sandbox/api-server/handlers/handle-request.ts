@@ -19,12 +19,12 @@ import { handleTokenRequest, handleTokenReview } from './tokens.ts'
 import { watchObjects } from './watch-objects.ts'
 import { createObject, replacing, type Updated, updateObject } from './write-object.ts'
 
-/** What answers the paths that are no resources: discovery, health. */
+/** Answers paths that are not resources: discovery, health. */
 export type PathHandler = (call: Call) => ApiResponse | undefined
 
 type Handler = (call: ResourceCall) => ApiResponse | Promise<ApiResponse>
 
-/** Answers a request of a user that has been authenticated. Every refusal is an answer too; nothing is thrown. */
+/** Answers an authenticated user's request. Each refusal is an answer, too; it never throws. */
 export async function handleRequest(
   context: ApiContext,
   paths: PathHandler,
@@ -44,7 +44,7 @@ export async function handleRequest(
   return { ...response, headers: { ...response.headers, warning } }
 }
 
-/** The refusal of an error. What is none of ours is a bug, and says so. */
+/** The refusal for an error. An unknown error is a bug, and the answer says so. */
 export function failure(error: unknown): ApiResponse {
   const { status } = error instanceof ApiStatusError ? error : internalFailure(String(error))
   const seconds = status.details?.retryAfterSeconds
@@ -65,10 +65,10 @@ function route(call: Call): ApiResponse | Promise<ApiResponse> {
   return (special(resource, info.subresource) ?? handlers[info.verb]!)({ ...call, resource, subresource })
 }
 
-/** Without a namespace, a namespaced resource can be read as a whole only. */
+/** Without a namespace, a namespaced resource allows only reads of all namespaces. */
 const anyNamespace = ['list', 'watch', 'deletecollection']
 
-/** @throws {ApiStatusError} 404, 405 where the path of a collection, or of one object, has no such method */
+/** @throws {ApiStatusError} 404, 405 if the path of a collection, or of one object, lacks this method */
 function checkPath({ info }: Call, { namespaced }: Resource): void {
   const { verb, namespace, name, subresource } = info
   const isCreation = verb === 'create' && subresource === ''
@@ -77,7 +77,7 @@ function checkPath({ info }: Call, { namespaced }: Resource): void {
     throw isCreation ? methodNotAllowed() : pathNotFound()
 }
 
-/** What is not an object that is read and written. */
+/** Subresources that are not stored objects. */
 function special({ storage }: Resource, subresource: string): Handler | undefined {
   if (subresource === 'scale') return handleScale
   if (subresource === 'binding') return handleBinding
@@ -103,7 +103,7 @@ function listAnswer(call: ResourceCall, { items, revision, ...page }: ObjectList
 
 const handlers: Record<string, Handler> = {
   get: (call) => {
-    // The version says how new the object has to be at least.
+    // The version is the minimum age of the object.
     checkNotAhead(call, parseRevision(call.query.get('resourceVersion') ?? ''))
     return answer(call, 200, fromStorage(call.resource, readStored(call)))
   },

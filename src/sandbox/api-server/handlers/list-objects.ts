@@ -9,7 +9,7 @@ import { type IndexValues, lowerBound } from '../store/object-table.ts'
 import { CompactedError } from '../store/store.ts'
 import type { ListOptions } from './options.ts'
 
-/** Which objects a request selects. */
+/** The objects that a request selects. */
 export interface Selection {
   readonly everything: boolean
   /** A value that every match has, in an index of the store or as `name`. */
@@ -17,7 +17,7 @@ export interface Selection {
   matches(stored: KubeObject): boolean
 }
 
-/** Fields that the store keeps an index of, by resource of the store. */
+/** Fields that the store indexes, by resource of the store. */
 export const indexedFields: Readonly<Record<string, string>> = { '/pods': 'spec.nodeName' }
 
 /** The values of an object in the indexes of its resource. */
@@ -52,7 +52,7 @@ export function selectionOf(
   }
 }
 
-/** Stored objects in the order of their keys, with what the metadata of the list says. */
+/** Stored objects in key order, with the list's metadata. */
 export interface ObjectList {
   readonly items: readonly KubeObject[]
   readonly revision: number
@@ -60,10 +60,10 @@ export interface ObjectList {
   readonly remaining?: number
 }
 
-/** Where the next page of a list begins. Revision -1: at the newest, since the one it began with is gone. */
+/** Start of the next page of a list. Revision -1: the newest, because the original one is gone. */
 interface ContinueToken {
   readonly revision: number
-  /** The first key that may come. */
+  /** The first key of the page. */
   readonly start: string
 }
 
@@ -76,10 +76,10 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   const token = options.continue === '' ? undefined : decodeContinue(options.continue)
   if (token && Number(options.resourceVersion) > 0)
     throw badRequest('specifying resource version is not allowed when using continue')
-  // The cache of the real server pays no heed to a limit when any version will do.
+  // The real server's cache ignores a limit if any version will do.
   const limit = options.resourceVersion === '0' && !token && options.match === '' ? 0 : options.limit
   const wanted = token ? (token.revision < 0 ? undefined : token.revision) : exactRevision(call, options)
-  // A first page is cut from a list that is kept, so that the next page sees the same.
+  // A first page is cut from a list that is kept, so that later pages see the same state.
   const isPaged = limit > 0 && limit < store.count(storage, namespace)
   const revision = wanted ?? store.revision
   if (isPaged || revision !== store.revision) {
@@ -93,7 +93,7 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   return { items, revision }
 }
 
-/** The revision that a request insists on; undefined where the newest will do. @throws {ApiStatusError} */
+/** The revision that a request requires; undefined if the newest will do. @throws {ApiStatusError} */
 function exactRevision(call: ResourceCall, options: ListOptions): number | undefined {
   const revision = parseRevision(options.resourceVersion)
   checkNotAhead(call, revision)
@@ -107,7 +107,7 @@ export function parseRevision(text: string): number {
   throw badRequest(`invalid resource version: ${JSON.stringify(text)} is no number`)
 }
 
-/** @throws {ApiStatusError} 504 for a revision that is still to come */
+/** @throws {ApiStatusError} 504 for a future revision */
 export function checkNotAhead({ context }: ResourceCall, revision: number): void {
   const current = context.store.revision
   if (revision <= current) return
@@ -115,7 +115,7 @@ export function checkNotAhead({ context }: ResourceCall, revision: number): void
   throw timeout(`Too large resource version: ${revision}, current: ${current}`, { causes, retryAfterSeconds: 1 })
 }
 
-/** The objects as they are now among which a selection can find something, in order. */
+/** The current objects that a selection may match, in order. */
 export function candidates(
   { context: { store }, resource: { storage, namespaced } }: ResourceCall,
   namespace: string | undefined,
@@ -152,7 +152,7 @@ function snapshotOf(
   }
 }
 
-/** The key as continue tokens have it: without the namespace where the list is of one. */
+/** The key in continue tokens: without the namespace if the list is of one. */
 const listKey = (object: KubeObject, namespace: string | undefined): string =>
   namespace === undefined ? keyOf(object) : object.metadata.name
 
@@ -173,11 +173,11 @@ function page(all: readonly KubeObject[], selection: Selection, { namespace, rev
   const remaining = all.length - read
   if (remaining === 0 || !last) return { items, revision }
   const token = encodeContinue({ revision, start: `${listKey(last, namespace)}\0` })
-  // How many are left is known only where nothing is selected.
+  // The remaining number is known only without a selection.
   return { items, revision, continue: token, ...(selection.everything ? { remaining } : {}) }
 }
 
-/** The namespace that a list or watch is of; undefined for all. */
+/** The namespace of a list or watch; undefined for all. */
 export const scopeOf = (call: ResourceCall): string | undefined => namespaceOf(call) || undefined
 
 /** The opaque text of a token, as etcd-backed servers write it: base64url of JSON. */

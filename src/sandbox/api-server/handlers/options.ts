@@ -6,7 +6,7 @@ import { badRequest, invalid } from '../status.ts'
 
 const field = 'resourceVersionMatch'
 
-/** Everything that is wrong with options, in one refusal. @throws {ApiStatusError} 422 */
+/** All errors of options, in one refusal. @throws {ApiStatusError} 422 */
 function refuse(kind: string, issues: readonly (FieldIssue | false)[]): void {
   const found = issues.filter((issue) => issue !== false)
   if (found.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', found)
@@ -18,7 +18,7 @@ const forbidden = (isWrong: boolean, field: string, detail: string): FieldIssue 
 const oneOf = (field: string, value: string, values: readonly string[]): FieldIssue | false =>
   !values.includes(value) && notSupported(field, value, values)
 
-/** The options of a list or watch, checked. */
+/** Validated options of a list or watch. */
 export interface ListOptions {
   readonly labelSelector: string
   readonly fieldSelector: string
@@ -32,7 +32,7 @@ export interface ListOptions {
   readonly sendInitialEvents: boolean | undefined
 }
 
-/** @throws {ApiStatusError} 400 for what cannot be read, 422 for what does not go together */
+/** @throws {ApiStatusError} 400 for unreadable options, 422 for contradictions */
 export function listOptions(query: URLSearchParams, watch: boolean): ListOptions {
   const match = query.get(field) ?? ''
   const resourceVersion = query.get('resourceVersion') ?? ''
@@ -81,7 +81,7 @@ export interface WriteOptions {
 const dryRunIssue = (values: string[]): FieldIssue | false =>
   values.some((value) => value !== 'All') && notSupported('dryRun', values, ['All'])
 
-/** @throws {ApiStatusError} 422 for a value that there is not */
+/** @throws {ApiStatusError} 422 for an unknown value */
 export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' | 'Patch', apply = false): WriteOptions {
   const fieldManager = query.get('fieldManager') ?? ''
   const fieldValidation = query.get('fieldValidation') ?? ''
@@ -98,7 +98,7 @@ export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' |
     fieldValidation: (fieldValidation || 'Warn') as WriteOptions['fieldValidation'],
     force: isTrue(query.get('force')),
     object: deepFreeze({
-      // A patch is admitted as the update, or the creation, that it comes to.
+      // A patch is admitted as the update or creation that results.
       kind: kind === 'Patch' ? 'UpdateOptions' : `${kind}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...(dryRun.length > 0 ? { dryRun } : {}),
@@ -118,7 +118,7 @@ export interface DeleteOptions {
 
 /**
  * The options of a delete: the body, or without one the query.
- * @throws {ApiStatusError} 400 for a body that is something else, 422 for a value that there is not
+ * @throws {ApiStatusError} 400 for a body of another kind, 422 for an unknown value
  */
 export function deleteOptions(query: URLSearchParams, body: JsonObject | undefined): DeleteOptions {
   const raw = body ?? optionsOfQuery(query)

@@ -18,14 +18,14 @@ const mergePatch = 'application/merge-patch+json'
 const strategicMergePatch = 'application/strategic-merge-patch+json'
 const applyPatch = 'application/apply-patch+yaml'
 
-/** A patch that has been read and waits for its object. */
+/** A parsed patch that waits for its object. */
 export interface ReadPatch {
   readonly update: Update
   readonly options: WriteOptions
 }
 
 /**
- * Reads the patch of a request. The patch is applied to the object that it finds, again whenever that has changed.
+ * Parses a request's patch. It is applied to the current object, again whenever that has changed.
  * @throws {ApiStatusError} 400, 415, 422
  */
 export function readPatch(call: ResourceCall): ReadPatch {

@@ -12,7 +12,7 @@ import { completeService } from './complete-service.ts'
 export const withDefaults = ({ custom, apiVersion, kind }: Resource, object: KubeObject): KubeObject =>
   (custom ? custom.schema.applyDefaults(object) : defaultBuiltIn(apiVersion, kind, object)) as KubeObject
 
-/** What only the server sets: taken out of what a user sends for a new object. */
+/** Fields that only the server sets: removed from a user's new object. */
 const systemFields = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink']
 
 export function withoutSystemFields(object: KubeObject): KubeObject {
@@ -21,7 +21,7 @@ export function withoutSystemFields(object: KubeObject): KubeObject {
   return { ...object, metadata }
 }
 
-/** Makes of a draft what is stored of a new object. */
+/** Turns a draft into the stored form of a new object. */
 export function prepareForCreate({ resource, context }: ResourceCall, draft: KubeObject, now: string): void {
   const { newGeneration, initialStatus } = behaviourOf(resource)
   draft.metadata = { ...withoutSystemFields(draft).metadata, uid: context.uuid(), creationTimestamp: now }
@@ -35,7 +35,7 @@ export function prepareForCreate({ resource, context }: ResourceCall, draft: Kub
   if (resource.storage === definitions) completeDefinition(draft, {})
   if (resource.storage !== '/namespaces') return
   labelNamespace(draft)
-  // The finalizer that empties it.
+  // The finalizer of the namespace controller, which empties it.
   draft['spec'] = { finalizers: ['kubernetes'] }
 }
 
@@ -44,7 +44,7 @@ function labelNamespace({ metadata }: KubeObject): void {
   if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
 }
 
-/** Gives a draft of an update what a user cannot change through the main resource. */
+/** Restores fields of an update's draft that users cannot change through the main resource. */
 export function prepareForUpdate(call: ResourceCall, draft: KubeObject, old: KubeObject): void {
   const { resource, subresource, context } = call
   if (subresource?.name === 'ephemeralcontainers') {
@@ -63,7 +63,7 @@ export function prepareForUpdate(call: ResourceCall, draft: KubeObject, old: Kub
   if (changed) draft.metadata.generation = (draft.metadata.generation ?? 0) + 1
 }
 
-/** The same for an update of the status: everything else stays as it was. */
+/** The same for an update of the status: all other fields stay. */
 export function prepareForStatusUpdate({ resource }: ResourceCall, draft: KubeObject, old: KubeObject): void {
   const { metadata, apiVersion, kind, status } = draft
   for (const field of Object.keys(draft)) delete draft[field]
@@ -87,7 +87,7 @@ function keepMetadata(metadata: ObjectMeta, old: ObjectMeta): void {
   if (metadata.deletionGracePeriodSeconds === undefined) restore(metadata, old, 'deletionGracePeriodSeconds')
 }
 
-/** Whether two states of an object differ in nothing but the version and the times in managedFields. */
+/** Whether two states of an object differ only in the version and the times in managedFields. */
 export function sameContent(a: KubeObject, b: KubeObject): boolean {
   const bare = (object: KubeObject): JsonObject => {
     const { resourceVersion: _, managedFields, ...metadata } = object.metadata
@@ -97,7 +97,7 @@ export function sameContent(a: KubeObject, b: KubeObject): boolean {
   return sameJson(bare(a), bare(b))
 }
 
-/** @throws {ApiStatusError} 422 with everything that is wrong with a draft */
+/** @throws {ApiStatusError} 422 with all errors of a draft */
 export function checkValid(
   { resource, subresource, warnings }: ResourceCall,
   draft: KubeObject,
@@ -115,7 +115,7 @@ export function checkValid(
 
 const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
 
-/** Every version that was ever the one to store, so that none is dropped whose objects are still there. */
+/** Lists every version that was ever the storage version, so that none is dropped while its objects exist. */
 function completeDefinition(definition: KubeObject, status: JsonObject): void {
   const versions = listOf(objectOf(definition['spec'])['versions']).map(objectOf)
   const storage = versions.filter((version) => version['storage'] === true).map((version) => textOf(version['name']))
@@ -123,7 +123,7 @@ function completeDefinition(definition: KubeObject, status: JsonObject): void {
   definition['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' }, ...status, storedVersions }
 }
 
-/** `status.qosClass` of a pod, by the requests and limits of its containers. */
+/** `status.qosClass` of a pod, by its containers' requests and limits. */
 function qosClass(pod: KubeObject): 'Guaranteed' | 'Burstable' | 'BestEffort' {
   const spec = objectOf(pod['spec'])
   const resources = [...listOf(spec['containers']), ...listOf(spec['initContainers'])].map((container) => {

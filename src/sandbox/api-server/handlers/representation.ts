@@ -5,11 +5,11 @@ import type { JsonObject } from '../schema/json.ts'
 import { builtInLayout } from '../table/layouts.ts'
 import { type IncludeObject, toTable } from '../table/table.ts'
 
-/** Whether objects go out as a Table for people, as kubectl asks, or as they are. */
+/** Whether to send objects as a Table for users, as kubectl requests, or unchanged. */
 export const wantsTable = ({ request }: ResourceCall): boolean =>
   request.headers?.['accept']?.includes('as=Table') ?? false
 
-/** What the rows of a table have besides their cells. */
+/** What the rows of a table contain besides their cells. */
 export const includedIn = ({ query }: ResourceCall): IncludeObject =>
   (query.get('includeObject') || 'Metadata') as IncludeObject
 
@@ -19,13 +19,13 @@ export function tableOf(call: ResourceCall, objects: readonly KubeObject[], meta
   return toTable(layout, objects, { now: call.context.clock.now(), includeObject: includedIn(call), metadata })
 }
 
-/** An object as an answer of its own. */
+/** An object as an answer. */
 export function represent(call: ResourceCall, object: KubeObject): JsonObject {
   if (!wantsTable(call)) return object
   return tableOf(call, [object], { resourceVersion: object.metadata.resourceVersion ?? '' })
 }
 
-/** A list as an answer. Items of built-in kinds carry no kind of their own, as in the real server. */
+/** A list as an answer. As in the real server, items of built-in kinds have no kind field. */
 export function representList(call: ResourceCall, stored: readonly KubeObject[], metadata: JsonObject): JsonObject {
   const { resource } = call
   const objects = stored.map((object) => fromStorage(resource, object))

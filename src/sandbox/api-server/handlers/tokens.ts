@@ -59,7 +59,7 @@ function boundObject(call: ResourceCall, reference: JsonObject, account: KubeObj
   }
 }
 
-/** POST of `tokenreviews`: a question that is not stored. */
+/** POST of `tokenreviews`: a request that is not stored. */
 export function handleTokenReview(call: ResourceCall): ApiResponse {
   const review = decodeObject(call, writeOptions(call.query, 'Create'))
   const { token, audiences } = objectOf(review['spec'])

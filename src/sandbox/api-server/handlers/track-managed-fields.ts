@@ -6,11 +6,11 @@ import { builtInSchema } from '../schema/built-in-kinds.ts'
 import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 import type { WriteOptions } from './options.ts'
 
-/** The schema by which fields are owned; undefined for a kind that has none. */
+/** The schema for field ownership; undefined for a kind without one. */
 export const typeSchemaOf = ({ custom, apiVersion, kind }: Resource): OpenApiSchema | undefined =>
   custom?.schema.typeSchema ?? builtInSchema(apiVersion, kind)
 
-/** Who writes, and through which endpoint: the field manager, or what the user agent calls itself. */
+/** The writer and its endpoint: the field manager, or the user agent's name. */
 export function writerOf(call: ResourceCall, { fieldManager }: WriteOptions): FieldWriter {
   const { resource, subresource, request, context } = call
   const agent = (request.headers?.['user-agent'] ?? '').split('/')[0]!.slice(0, 128)
@@ -23,7 +23,7 @@ export function writerOf(call: ResourceCall, { fieldManager }: WriteOptions): Fi
   }
 }
 
-/** Fields that nobody owns through an endpoint, because it does not write them. */
+/** Fields without an owner through an endpoint, because it does not write them. */
 function resetFields({ resource, subresource }: ResourceCall): string[][] {
   const hasStatus = resource.subresources.some(({ name }) => name === 'status')
   if (!subresource) return hasStatus && resource.storage !== '/nodes' ? [['status']] : []
@@ -31,7 +31,7 @@ function resetFields({ resource, subresource }: ResourceCall): string[][] {
   return resource.custom ? [['spec'], ['metadata']] : [['spec']]
 }
 
-/** The object with `metadata.managedFields` that say who wrote what. */
+/** The object with updated `metadata.managedFields`. */
 export function withManagedFields(
   call: ResourceCall,
   live: KubeObject | undefined,

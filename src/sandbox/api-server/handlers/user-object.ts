@@ -1,7 +1,7 @@
 import type { UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
 
-/** A user as the API writes one. */
+/** A user in the API's form. */
 export function userObject({ name, uid, groups, extra = {} }: UserInfo): JsonObject {
   const more = Object.entries(extra).map(([key, values]) => [key, [...values]])
   return {

@@ -11,7 +11,7 @@ import { candidates, checkNotAhead, parseRevision, type Selection, scopeOf, sele
 import type { ListOptions } from './options.ts'
 import { tableOf, wantsTable } from './representation.ts'
 
-/** A watch without a timeout of its own ends after half an hour to an hour, so that load spreads over servers. */
+/** A watch without its own timeout ends after half an hour to an hour, to spread load over servers. */
 const shortestTimeout = 30 * 60_000
 
 /** @throws {ApiStatusError} */
@@ -50,7 +50,7 @@ function start(call: ResourceCall, spec: WatchSpec, selection: Selection, option
   const revision = parseRevision(resourceVersion)
   checkNotAhead(call, revision)
   if (sendInitialEvents ?? revision === 0) {
-    // Taken at once, not as it is read. Where asked for, a bookmark says that this was all.
+    // Collected at once, not during the read. On request, a bookmark marks the end.
     const found: WatchRecord[] = []
     for (const object of candidates(call, spec.namespace, selection))
       if (spec.matches(object)) found.push({ type: 'ADDED', object })
@@ -61,7 +61,7 @@ function start(call: ResourceCall, spec: WatchSpec, selection: Selection, option
     return hub.watch(spec, revision === 0 ? [] : hub.backlogAfter(spec, revision))
   } catch (error) {
     if (!(error instanceof CompactedError)) throw error
-    // The answer is 200 and its only event says 410, as the real server does.
+    // As in the real server, the answer is 200, and its only event says 410.
     const { status } = expired(`too old resource version: ${revision} (${store.floor(spec.resource)})`)
     const watcher = new Watcher(spec, [{ type: 'ERROR', object: status }], 0, () => undefined)
     watcher.end()
@@ -77,14 +77,14 @@ async function* events(call: ResourceCall, watcher: Watcher, done: () => void): 
   }
 }
 
-/** In the version that was asked for; the same record where nothing differs, so that its line is shared. */
+/** In the requested version; the same record if nothing differs, so that its line is shared. */
 function converted({ resource }: ResourceCall, record: WatchRecord): WatchRecord {
   if (record.type === 'ERROR' || record.type === 'BOOKMARK') return record
   const object = fromStorage(resource, record.object)
   return object === record.object ? record : { type: record.type, object }
 }
 
-/** One for all servers of a process: a line depends on the frozen object and the form alone. */
+/** One for all servers of a process: a line depends only on the frozen object and the form. */
 const lines = new EventLines()
 
 const bookmarkOf = ({ resource: { kind, apiVersion } }: ResourceCall, { metadata }: KubeObject): KubeObject => ({
@@ -100,7 +100,7 @@ const encoder =
       record.type === 'BOOKMARK' ? bookmarkOf(call, record.object) : (record.object as JsonObject),
     )
 
-/** A table of one row for each event. The columns go with the first alone; a bookmark has no cells to show. */
+/** A table with one row for each event. Only the first has columns; a bookmark has no cells. */
 function tableEncoder(call: ResourceCall): (record: WatchRecord) => Uint8Array {
   let isFirst = true
   return (record) => {

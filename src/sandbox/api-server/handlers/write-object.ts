@@ -32,7 +32,7 @@ import { withManagedFields } from './track-managed-fields.ts'
 
 type Written = Pick<AdmissionRequest, 'name'> & Partial<Pick<AdmissionRequest, 'object' | 'oldObject'>>
 
-/** What admission is asked about one write of a call. */
+/** The admission request for one write of a call. */
 export function admissionFor(
   call: ResourceCall,
   operation: Operation,
@@ -48,22 +48,22 @@ export function admissionFor(
   }
 }
 
-/** How often another random name is tried when one is taken. */
+/** Retries with another random name when one is taken. */
 const nameAttempts = 8
 
 /**
- * Creates an object: defaults, mutating admission, what the server sets, validation, validating admission, storage.
+ * Creates an object: defaults, mutating admission, server fields, validation, validating admission, storage.
  * @throws {ApiStatusError}
  */
 export async function createObject(call: ResourceCall, sent: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const wanted = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
-  // Before admission: what a webhook adds belongs to nobody.
+  // Before admission: a webhook's additions have no owner.
   const draft = withManagedFields(call, undefined, wanted, options)
   const asked = admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft }, options)
   return storeNew(call, await call.context.admission.mutate(asked), options)
 }
 
-/** The same from after mutating admission on: a PUT or an apply of a name that is not there comes in here. */
+/** The same after mutating admission: a PUT or apply of a missing name starts here. */
 async function storeNew(call: ResourceCall, admitted: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const { generateName, name } = admitted.metadata
   if (name || !generateName) return storeNamed(call, admitted, options)
@@ -106,7 +106,7 @@ function checkNamespace(given: string, expected: string): void {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
 }
 
-/** @throws {ApiStatusError} 400 where a body names another object than the path */
+/** @throws {ApiStatusError} 400 if a body names another object than the path */
 export function checkIdentity({ info, resource }: ResourceCall, { name = '', namespace = '' }: JsonObject): void {
   if (name === '') throw badRequest('name must be provided')
   if (name !== info.name)
@@ -116,17 +116,17 @@ export function checkIdentity({ info, resource }: ResourceCall, { name = '', nam
 
 export interface Update {
   readonly name: string
-  /** A new object where there is none: always for apply, for some resources also for PUT. */
+  /** Creates a missing object: always for apply, for some resources also for PUT. */
   readonly createMissing?: boolean
-  /** The object as the user wants it, from what is there, defaulted. Called again when someone else was faster. */
+  /** The wanted object, with defaults, derived from the current one. Called again after a concurrent write. */
   produce(current: KubeObject | undefined): KubeObject
-  /** An apply has kept the books on managed fields itself. */
+  /** An apply has updated the managed fields itself. */
   readonly tracksFields?: boolean
-  /** Writes what `produce` gives as it is: a binding touches what users cannot. */
+  /** Writes the result of `produce` unchanged: a binding sets fields that users cannot. */
   readonly isWhole?: boolean
 }
 
-/** The update that a PUT asks for. */
+/** The update of a PUT. */
 export function replacing(call: ResourceCall, sent: KubeObject): Update {
   const { info, resource, subresource } = call
   checkIdentity(call, sent.metadata)
@@ -138,17 +138,17 @@ export function replacing(call: ResourceCall, sent: KubeObject): Update {
   }
 }
 
-/** The result of an update, and whether it made the object. */
+/** The result of an update, and whether it created the object. */
 export interface Updated {
   readonly object: KubeObject
   readonly created: boolean
 }
 
-/** More than any honest contention; then the writer gets the conflict. */
+/** More attempts than real contention needs; then the writer gets the conflict. */
 const longestContention = 100
 
 /**
- * Updates an object as Kubernetes' GuaranteedUpdate does: from what is there now, again if that has changed meanwhile.
+ * Updates an object like Kubernetes' GuaranteedUpdate: from the current state, again if that has changed meanwhile.
  * @throws {ApiStatusError}
  */
 export async function updateObject(call: ResourceCall, update: Update, options: WriteOptions): Promise<Updated> {
@@ -169,7 +169,7 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   if (!stored && !update.createMissing) throw notFound(groupResource(resource), name)
   const oldObject = stored && fromStorage(resource, stored)
   const produced = update.produce(oldObject)
-  // Before admission: what a webhook changes belongs to nobody.
+  // Before admission: a webhook's changes have no owner.
   const object = update.tracksFields ? produced : withManagedFields(call, oldObject, produced, options)
   const operation = oldObject ? 'UPDATE' : 'CREATE'
   const asked = admissionFor(call, operation, { name, object, oldObject }, options)
@@ -198,7 +198,7 @@ function checkPreconditions({ resource }: ResourceCall, wanted: KubeObject, curr
   }
   if (behaviourOf(resource).unconditionalUpdate) return
   const detail = 'must be specified for an update'
-  // The server says the resource where a kind would stand.
+  // Here the server names the resource instead of the kind.
   throw invalid({ group: resource.group, kind: resource.plural }, name, [
     invalidValue('metadata.resourceVersion', 0, detail),
   ])
@@ -221,7 +221,7 @@ function commit(
   return fromStorage(resource, context.store[isGone ? 'delete' : 'update'](storage, stored, toStorage(resource, next)))
 }
 
-/** An object that waits for nothing but its finalizers goes with the last of them. */
+/** An object that only its finalizers keep is deleted with the last of them. */
 export function isFinished({ metadata, ...next }: KubeObject, old: KubeObject): boolean {
   if (!old.metadata.deletionTimestamp || (old.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false
   return (metadata.finalizers ?? []).length === 0 && listOf(objectOf(next['spec'])['finalizers']).length === 0

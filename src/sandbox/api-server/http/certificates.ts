@@ -20,7 +20,7 @@ export interface Identity {
 
 const makeKeys = (): Promise<CryptoKeyPair> => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 
-/** What all certificates have, valid from an hour before `now`. */
+/** The common part of all certificates, valid from an hour before `now`. */
 const common = (now: number) => ({
   serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex'),
   signingAlgorithm: algorithm,
@@ -28,7 +28,7 @@ const common = (now: number) => ({
   notAfter: new Date(now + lifetime),
 })
 
-/** Signs certificates for one server: its own, and those of clients. Times are milliseconds since 1970. */
+/** Signs one server's certificate, and those of clients. Times are milliseconds since 1970. */
 export class CertificateAuthority {
   readonly certificatePem: string
   readonly keyPem: string
@@ -57,7 +57,7 @@ export class CertificateAuthority {
     return new CertificateAuthority(certificate, keys.privateKey, await pemOf(keys.privateKey))
   }
 
-  /** One that was made before. */
+  /** Restores an earlier authority. */
   static async restore({ certificatePem, keyPem }: Identity): Promise<CertificateAuthority> {
     const der = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' })
     const key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign'])
@@ -69,7 +69,7 @@ export class CertificateAuthority {
     return this.issue(commonName, organizations, now, [clientAuth])
   }
 
-  /** For a node: it is a client of the API server, and a server for it, by the name of the node. */
+  /** For a node: a client of the API server, and a server for it, under the node's name. */
   node(name: string, now: number): Promise<Identity> {
     return this.issue(`system:node:${name}`, ['system:nodes'], now, [clientAuth, serverAuth], [name])
   }

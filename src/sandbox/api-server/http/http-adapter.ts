@@ -9,7 +9,7 @@ import type { ApiServer } from '../server.ts'
 import { requestEntityTooLarge, unauthorized } from '../status.ts'
 import { certificateUser } from './certificate-user.ts'
 
-/** Carries requests of sockets to the server, and its answers back. */
+/** Passes sockets' requests to the server, and its answers back. */
 export class HttpAdapter {
   private readonly server: ApiServer
 
@@ -21,12 +21,12 @@ export class HttpAdapter {
     try {
       await write(outgoing, await this.answer(incoming, await readBody(incoming)))
     } catch {
-      // The client is gone, or a fault says that it is to see a broken connection: no answer can reach it.
+      // The client is gone, or a fault must show it a broken connection: no answer can reach it.
       outgoing.destroy()
     }
   }
 
-  /** A request that wants the connection for something else than HTTP. Few get it; the others are answered as usual. */
+  /** A request to switch the connection to another protocol. Others are answered as usual. */
   async upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
     try {
@@ -53,7 +53,7 @@ export class HttpAdapter {
   private userOf(incoming: IncomingMessage): UserInfo | undefined {
     const socket = incoming.socket as TLSSocket
     const certificate = socket.getPeerX509Certificate?.()
-    // A certificate of another authority is as good as none.
+    // A certificate of another authority counts as none.
     if (certificate && socket.authorized) {
       const { commonName, organizations } = certificateUser(certificate)
       return { name: commonName, groups: [...organizations, 'system:authenticated'] }
@@ -68,7 +68,7 @@ async function readBody(incoming: IncomingMessage): Promise<Uint8Array | 'too la
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length
-    // Read on without keeping it: a client that is cut off while it sends does not see the answer.
+    // Keep reading without storing: a client that is cut off while sending does not see the answer.
     if (size <= largestBody) chunks.push(chunk)
   }
   return size > largestBody ? 'too large' : Buffer.concat(chunks)
@@ -102,14 +102,14 @@ async function write(outgoing: ServerResponse, response: ApiResponse): Promise<v
     case 'stream':
       return writeStream(outgoing, response.chunks, (chunk) => chunk, response.close)
     case 'upgrade':
-      // It was not asked for in a way that can be granted.
+      // The request does not allow an upgrade.
       response.backend.destroy()
       outgoing.statusCode = 400
       outgoing.end()
   }
 }
 
-/** Comes when more can be written, or nothing ever again. */
+/** Resolves when more can be written, or when the connection has ended. */
 function roomIn(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const events = ['drain', 'close', 'error']
@@ -128,7 +128,7 @@ async function writeStream<T>(
   close: (() => void) | undefined,
 ): Promise<void> {
   outgoing.once('close', () => close?.())
-  // The first bytes go at once, so that a client knows that it watches before anything happens.
+  // Send the headers at once, so that a client knows that its watch has started.
   outgoing.flushHeaders()
   for await (const part of parts) {
     if (outgoing.destroyed) break
@@ -137,16 +137,16 @@ async function writeStream<T>(
   if (!outgoing.destroyed) outgoing.end()
 }
 
-/** Makes one connection of two, which end together. */
+/** Joins two connections, which then end together. */
 export function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.write(`${['HTTP/1.1 101 Switching Protocols', ...lines].join('\r\n')}\r\n\r\n`)
   if (begun.length > 0) socket.write(begun)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
-  // What the other side sends after that is not read: it would keep the connection.
+  // Do not read what the other side sends afterwards: it would keep the connection.
   backend.once('close', () => socket.end(() => socket.destroy()))
-  // A client that has gone does not come back for what is left.
+  // A client that is gone will not read the rest.
   for (const event of ['end', 'close']) socket.once(event, () => backend.destroy())
   socket.pipe(backend)
   backend.pipe(socket)

@@ -1,10 +1,10 @@
 import { type ApiRequest, queryOf } from '../request.ts'
 
-/** What a request asks for, as handlers and injected faults see it. */
+/** The content of a request, as handlers and injected faults see it. */
 export interface RequestInfo {
   readonly isResource: boolean
   readonly path: string
-  /** `get`, `list`, `watch`, `create`, ... for resources; the HTTP method in lower case for other paths. */
+  /** `get`, `list`, `watch`, `create`, … for resources; the HTTP method in lower case for other paths. */
   readonly verb: string
   readonly group: string
   readonly version: string
@@ -18,7 +18,7 @@ const verbs: Record<string, string> = { POST: 'create', PUT: 'update', PATCH: 'p
 
 const elsewhere = { group: '', version: '', namespace: '', resource: '', subresource: '', name: '' }
 
-/** Reads path, method and query as Kubernetes' RequestInfoFactory does. */
+/** Parses path, method and query like Kubernetes' RequestInfoFactory. */
 export function requestInfo(request: ApiRequest): RequestInfo {
   const { path, method } = request
   const [prefix, ...rest] = path.split('/').filter(Boolean).map(decode)
@@ -29,7 +29,7 @@ export function requestInfo(request: ApiRequest): RequestInfo {
 
 function resourceInfo(request: ApiRequest, group: string, [version = '', ...parts]: string[]): RequestInfo {
   const namespace = parts[0] === 'namespaces' && parts.length > 1 ? parts[1]! : ''
-  // What follows a namespace's name is a resource in it, but for its status.
+  // After a namespace's name comes a resource in it, except its status.
   const isWithin = namespace !== '' && parts.length > 2 && parts[2] !== 'status'
   const [resource = '', name = '', ...more] = isWithin ? parts.slice(2) : parts
   const { path, method } = request
@@ -45,7 +45,7 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
   return verb
 }
 
-/** How Go's API machinery reads a boolean of a query: present and not `false` or `0`. */
+/** Go's API machinery's reading of a boolean in a query: present and not `false` or `0`. */
 export const isTrue = (value: string | null): boolean =>
   value !== null && value !== '0' && value.toLowerCase() !== 'false'
 
@@ -53,7 +53,7 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    // As it came: no object has such a name, so it is not found.
+    // Unchanged: no object has such a name, so it is not found.
     return part
   }
 }

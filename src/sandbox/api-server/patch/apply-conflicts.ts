@@ -3,7 +3,7 @@ import { type ApiStatusError, applyConflict } from '../status.ts'
 import { type PathElement, pathText } from './field-set.ts'
 import type { ManagedEntry } from './managed-fields.ts'
 
-/** A path that is applied and that another manager owns with another value. */
+/** An applied path that another manager owns with another value. */
 export interface Conflict {
   entry: ManagedEntry
   path: readonly PathElement[]
@@ -26,7 +26,7 @@ function conflictText(conflicts: readonly Conflict[]): string {
   return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`
 }
 
-/** The 409 that names each field and its owner; kubectl adds what to do about it. */
+/** The 409 that names each field and its owner; kubectl adds advice. */
 export function conflictError(conflicts: readonly Conflict[]): ApiStatusError {
   const sorted = [...conflicts].sort((a, b) => byCodePoint(a.entry.manager, b.entry.manager))
   const causes = sorted.map(({ entry, path }) => ({

@@ -3,7 +3,7 @@ import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 
 export type Scalar = 'string' | 'numeric' | 'boolean' | 'untyped'
 
-/** A schema on its way down: what preserves unknown fields does so for all that is below. */
+/** A schema during a walk: preserving unknown fields extends to everything below. */
 export interface TypeRef {
   schema: OpenApiSchema
   preserve: boolean
@@ -16,19 +16,19 @@ export interface ListAtom {
 export interface MapAtom {
   atomic: boolean
   fields: Readonly<Record<string, OpenApiSchema>>
-  /** The type of what is no declared field; undefined when nothing else may be there. */
+  /** The type of undeclared fields; undefined if none are allowed. */
   element: TypeRef | undefined
   preserve: boolean
 }
 
-/** What a value may be (structured-merge-diff's `schema.Atom`): at most one of each. */
+/** The possible forms of a value (structured-merge-diff's `schema.Atom`): at most one of each. */
 export interface Atom {
   scalar?: Scalar
   list?: ListAtom
   map?: MapAtom
 }
 
-// Values without a schema: objects are merged field by field, lists are atomic.
+// Values without a schema: objects are merged by field, lists are atomic.
 const DEDUCED: OpenApiSchema = {}
 const deduced = (): TypeRef => ({ schema: DEDUCED, preserve: true })
 
@@ -75,7 +75,7 @@ export function atomOf({ schema, preserve }: TypeRef): Atom {
   }
 }
 
-/** The part of an atom that a value can be; the whole atom when it fits none, or is null. */
+/** The part of an atom that fits a value; the whole atom if none fits, or the value is null. */
 export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
   if (value === undefined || value === null) return atom
   if (Array.isArray(value)) return atom.list === undefined ? atom : { list: atom.list }
@@ -83,11 +83,11 @@ export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
   return atom.scalar === undefined ? atom : { scalar: atom.scalar }
 }
 
-/** Which part of a (deduced) atom a walk follows. */
+/** The part of a (deduced) atom that a walk follows. */
 export const kindOf = (atom: Atom): keyof Atom =>
   atom.map !== undefined ? 'map' : atom.scalar !== undefined ? 'scalar' : 'list'
 
-/** The type of an entry of a map: the declared field's, else the others'. */
+/** The type of a map entry: the declared field's, otherwise that of undeclared ones. */
 export const entryType = (map: MapAtom, name: string): TypeRef | undefined =>
   isField(map, name) ? { schema: map.fields[name] as OpenApiSchema, preserve: map.preserve } : map.element
 

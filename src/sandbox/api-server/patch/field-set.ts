@@ -2,8 +2,8 @@ import { byCodePoint, goJson, goQuote, goValue } from '../go-text.ts'
 import { isObject, type JsonObject, type JsonValue, setField } from '../schema/json.ts'
 
 /**
- * A step of a path in the form of FieldsV1: `f:name` a field, `k:{"name":"x"}` an item by its keys, `v:"x"` an item of
- * a set, `i:0` an item by position. Keys are sorted and JSON is compact, so equal steps are equal texts.
+ * A path step in FieldsV1 form: `f:name` a field, `k:{"name":"x"}` an item by its keys, `v:"x"` an item of a set, `i:0`
+ * an item by position. Keys are sorted and JSON is compact, so equal steps are equal texts.
  */
 export type PathElement = string
 
@@ -13,7 +13,7 @@ export const valueElement = (value: JsonValue): PathElement => `v:${goJson(value
 
 const printed = (value: JsonValue): string => (typeof value === 'string' ? goQuote(value) : goValue(value))
 
-/** A step as the texts of conflicts print it: `.name`, `[name="x"]`, `[="x"]`, `[0]`. */
+/** A step as in the texts of conflicts: `.name`, `[name="x"]`, `[="x"]`, `[0]`. */
 export function elementText(element: PathElement): string {
   const content = element.slice(2)
   if (element.startsWith('f:')) return `.${content}`
@@ -26,11 +26,11 @@ export function elementText(element: PathElement): string {
 
 export const pathText = (path: readonly PathElement[]): string => path.map(elementText).join('')
 
-// The order of the kinds of steps in a serialized set: fields, keys, values, positions.
+// The order of step kinds in a serialized set: fields, keys, values, positions.
 const rank = (element: PathElement): number => 'fkvi'.indexOf(element.charAt(0))
 const inOrder = (a: PathElement, b: PathElement): number => rank(a) - rank(b) || byCodePoint(a, b)
 
-/** A step that someone else wrote, with its JSON as we write it; undefined for what is none. */
+/** A step from another writer, with its JSON in our form; undefined if invalid. */
 function canonical(text: string): PathElement | undefined {
   if (/^(f:|i:\d+$)/.test(text)) return text
   if (!/^[kv]:/.test(text)) return undefined
@@ -42,11 +42,11 @@ function canonical(text: string): PathElement | undefined {
   }
 }
 
-/** A set of paths (structured-merge-diff's `fieldpath.Set`). Sets are values: every operation gives a new one. */
+/** A set of paths (structured-merge-diff's `fieldpath.Set`). Sets are values: every operation returns a new one. */
 export class FieldSet {
-  /** The paths that end here. */
+  /** Paths that end here. */
   readonly members: ReadonlySet<PathElement>
-  /** The sets below; none is empty. */
+  /** Sets below; none is empty. */
   readonly children: ReadonlyMap<PathElement, FieldSet>
 
   constructor(members: Iterable<PathElement> = [], children: Iterable<readonly [PathElement, FieldSet]> = []) {
@@ -64,7 +64,7 @@ export class FieldSet {
     return this.members.size === 0 && this.children.size === 0
   }
 
-  /** The paths that go through a step, without it. */
+  /** Paths through a step, without it. */
   below(element: PathElement): FieldSet {
     return this.children.get(element) ?? EMPTY
   }
@@ -91,7 +91,7 @@ export class FieldSet {
     )
   }
 
-  /** The difference that also takes everything below a path of `other`. */
+  /** The difference that also removes everything below a path of `other`. */
   recursiveDifference(other: FieldSet): FieldSet {
     return new FieldSet(
       [...this.members].filter((element) => !other.members.has(element)),
@@ -101,14 +101,14 @@ export class FieldSet {
     )
   }
 
-  /** Every path, members before what is below. */
+  /** All paths, members before those below. */
   paths(): PathElement[][] {
     const here = [...this.members].sort(inOrder).map((element) => [element])
     const below = [...this.children].sort(([a], [b]) => inOrder(a, b))
     return [...here, ...below.flatMap(([element, set]) => set.paths().map((path) => [element, ...path]))]
   }
 
-  /** As `fieldsV1` of a managedFields entry. */
+  /** The `fieldsV1` of a managedFields entry. */
   toFieldsV1(): JsonObject {
     const fields: JsonObject = {}
     for (const element of [...new Set([...this.members, ...this.children.keys()])].sort(inOrder)) {
@@ -119,7 +119,7 @@ export class FieldSet {
     return fields
   }
 
-  /** Undefined for what is no FieldsV1. */
+  /** Undefined for an invalid FieldsV1. */
   static fromFieldsV1(fields: JsonValue | undefined): FieldSet | undefined {
     if (!isObject(fields)) return undefined
     const members: PathElement[] = []
@@ -135,7 +135,7 @@ export class FieldSet {
   }
 }
 
-/** Collects paths of a walk, which come one by one and in any order. */
+/** Collects the paths of a walk one by one, in any order. */
 export class FieldSetBuilder {
   readonly #members = new Set<PathElement>()
   readonly #children = new Map<PathElement, FieldSetBuilder>()

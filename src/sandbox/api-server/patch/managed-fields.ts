@@ -4,19 +4,19 @@ import { EMPTY, FieldSet } from './field-set.ts'
 
 export type Operation = 'Apply' | 'Update'
 
-/** An entry of `metadata.managedFields`: which paths a manager owns, since when. */
+/** An entry of `metadata.managedFields`: the paths that a manager owns, and since when. */
 export interface ManagedEntry {
   manager: string
   operation: Operation
   apiVersion: string
   /** Empty for the main resource. */
   subresource: string
-  /** RFC 3339; undefined when the manager never changed a value (it applied what was there). */
+  /** RFC 3339; undefined if the manager never changed a value (it applied existing ones). */
   time: string | undefined
   set: FieldSet
 }
 
-/** Entries of one identity are one: an applier's version may change, an updater's makes another entry. */
+/** Identity of an entry: an applier's version may change; an updater's version makes another entry. */
 export const identity = (entry: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string =>
   JSON.stringify([
     entry.manager,
@@ -38,18 +38,18 @@ function decodeEntry(entry: JsonValue): ManagedEntry | undefined {
   return { manager: textOf(entry.manager), operation, apiVersion, subresource: textOf(entry.subresource), time, set }
 }
 
-/** What keeps the entries of an object from being read; undefined when nothing does. */
+/** Why an object's entries cannot be read; undefined if they can. */
 export const managedFieldsProblem = (object: JsonObject): string | undefined =>
   decodeManagedFields(object) === undefined ? 'metadata.managedFields has an entry that cannot be read' : undefined
 
-/** The entries of an object; undefined when one of them is malformed. */
+/** The entries of an object; undefined if one is malformed. */
 export function decodeManagedFields(object: JsonObject | undefined): Managers | undefined {
   const entries = listOf(at(object, 'metadata', 'managedFields')).map(decodeEntry)
   if (entries.includes(undefined)) return undefined
   return new Map((entries as ManagedEntry[]).map((entry) => [identity(entry), entry]))
 }
 
-/** A client resets the owners by sending an empty list, or a list of one empty entry. */
+/** A client resets the owners with an empty list, or a list of one empty entry. */
 export function asksForReset(object: JsonObject): boolean {
   const entries = at(object, 'metadata', 'managedFields')
   if (!Array.isArray(entries)) return false
@@ -81,7 +81,7 @@ export function withoutManagedFields(object: JsonObject): JsonObject {
   return { ...object, metadata }
 }
 
-/** A copy of the object that says who owns what. */
+/** A copy of the object with these managed fields. */
 export function encodeManagedFields(object: JsonObject, managers: Managers): JsonObject {
   const bare = withoutManagedFields(clone(object))
   if (managers.size === 0) return bare

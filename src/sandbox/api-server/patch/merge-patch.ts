@@ -1,6 +1,6 @@
 import { clone, fieldOf, isObject, type JsonObject, type JsonValue, setField } from '../schema/json.ts'
 
-/** Applies a JSON merge patch (RFC 7386). Neither the target nor the patch is changed, and the answer shares nothing. */
+/** Applies a JSON merge patch (RFC 7386). Target and patch stay unchanged, and the result shares nothing with them. */
 export function applyMergePatch(target: JsonValue, patch: JsonValue): JsonValue {
   if (!isObject(patch)) return clone(patch)
   const merged: JsonObject = isObject(target) ? clone(target) : {}

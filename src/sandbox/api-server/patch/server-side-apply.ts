@@ -25,26 +25,29 @@ import {
   withNamedFields,
 } from './typed-value.ts'
 
-/** Who writes, and what: what an entry of `metadata.managedFields` says about a write. */
+/** The writer's data for its `metadata.managedFields` entry. */
 export interface FieldWriter {
-  /** `fieldManager`, else what the user agent starts with; at most 128 characters. */
+  /** `fieldManager`, otherwise the start of the user agent; at most 128 characters. */
   manager: string
-  /** Of the version written with, `apps/v1`. */
+  /** Version of the write, such as `apps/v1`. */
   apiVersion: string
-  /** `status` and the like; left out for the main resource. */
+  /** Such as `status`; absent for the main resource. */
   subresource?: string
   /** RFC 3339 with seconds: `2026-01-02T03:04:05Z`. */
   time: string
-  /** Paths that this endpoint resets and so no writer comes to own (`status` on the main resource), as `[['status']]`. */
+  /**
+   * Paths that this endpoint resets and that writers therefore do not own (`status` on the main resource), as
+   * `[['status']]`.
+   */
   resetFields?: readonly (readonly string[])[]
 }
 
 export interface ApplyRequest extends FieldWriter {
-  /** The kind of the endpoint, where the caller has not checked it. */
+  /** The kind of the endpoint, if the caller has not checked it. */
   kind?: string
-  /** Undefined when nothing has the name yet. */
+  /** Undefined if the name is free. */
   live: JsonObject | undefined
-  /** What the user applied, as sent (decoded, not defaulted). */
+  /** The user's applied object as sent (decoded, without defaults). */
   applied: JsonObject
   /** The schema of the kind, with metadata (`typeSchema` of a custom resource). */
   schema: OpenApiSchema
@@ -55,12 +58,12 @@ export interface ApplyRequest extends FieldWriter {
 export interface UpdateRequest extends FieldWriter {
   /** Undefined for a creation. */
   live: JsonObject | undefined
-  /** What is about to be stored: patched, defaulted, admitted. */
+  /** The object to store: patched, with defaults, admitted. */
   updated: JsonObject
   schema: OpenApiSchema
 }
 
-// What says which object it is, or is the server's own, no manager owns (apimachinery, managedfields/internal/stripmeta.go).
+// Managers do not own the object's identity or the server's fields (apimachinery, managedfields/internal/stripmeta.go).
 const nobodys = FieldSet.of(
   ...[['apiVersion'], ['kind'], ['metadata']].map(fieldPath),
   ...[
@@ -98,7 +101,9 @@ const kept = (managers: Managers): Managers => new Map([...managers].filter(([, 
 const changedSets = (managers: Managers, change: (entry: ManagedEntry, id: string) => FieldSet): Managers =>
   kept(new Map([...managers].map(([id, entry]) => [id, { ...entry, set: change(entry, id) }])))
 
-/** Takes from every manager but `self` what a write changed or removed. Managers of all versions share one schema here. */
+/**
+ * Removes from all managers but `self` what a write changed or removed. Managers of all versions share one schema here.
+ */
 function takeFrom(managers: Managers, self: string, comparison: Comparison): Managers {
   const taken = comparison.modified.union(comparison.added).union(comparison.removed)
   return changedSets(managers, (entry, id) => (id === self ? entry.set : entry.set.difference(taken)))
@@ -116,7 +121,7 @@ function conflictsOf(managers: Managers, self: string, comparison: Comparison): 
   )
 }
 
-/** Removes what the manager applied before, does not apply now, and no other manager owns. */
+/** Removes fields that the manager applied before but not now, and that no other manager owns. */
 function prune(type: TypeRef, merged: JsonObject, managers: Managers, last: FieldSet): JsonObject {
   if (last.isEmpty) return merged
   const named = (set: FieldSet) => withNamedFields(type, set)
@@ -160,7 +165,7 @@ function updateMerge(request: UpdateRequest, live: JsonObject, updated: JsonObje
   const type: TypeRef = { schema: request.schema, preserve: false }
   const comparison = without(compareTyped(type, live, updated), resetSet(request))
   const set = comparison.modified.union(comparison.added).difference(nobodys)
-  // No manager is spared: the writer's own entry loses what changed and gets it back with the union below.
+  // Includes the writer's own entry: it loses the changes, and regains them by the union below.
   const others = takeFrom(managers, '', comparison)
   if (set.isEmpty) return others
   const mine = entryOf(request, 'Update', set)
@@ -186,19 +191,19 @@ function checkApplied({ applied, apiVersion, kind, schema }: ApplyRequest): void
   throw internalFailure(`failed to create typed patch object (${name}; ${identified(applied)}): ${problem}`)
 }
 
-/** An object that was written before anyone applied has one owner for all of it. */
+/** An object written before the first apply has one owner for everything. */
 function firstManagers(request: ApplyRequest, live: JsonObject): Managers {
   const before = { ...request, manager: 'before-first-apply', updated: live }
   return updateMerge(before, nothingYet(request.schema), live, new Map())
 }
 
 /**
- * Server-side apply: the live object with what was applied merged in, fields that the manager owned and no longer
- * applies removed, and `metadata.managedFields` brought up to date. The caller defaults and validates the answer, and
- * compares it with `live` to see whether anything changed.
+ * Server-side apply: merges the applied object into the live one, removes fields that the manager owned and no longer
+ * applies, and updates `metadata.managedFields`. The caller sets defaults, validates the result, and compares it with
+ * `live`.
  * @throws {ApiStatusError} 409 with a cause for each field that another manager owns, unless `force`; 400 when
- *   `metadata.managedFields` is applied, or another kind; 500 with `failed to create typed patch object (...)` for what
- *   does not fit the schema.
+ * `metadata.managedFields` is applied, or another kind; 500 with `failed to create typed patch object (...)` for what
+ * does not fit the schema
  */
 export function applyServerSide(request: ApplyRequest): JsonObject {
   checkApplied(request)
@@ -212,13 +217,13 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
 }
 
 /**
- * What a creation starts from: of built-in kinds, an object of the Go type, whose structs are there before anyone writes
- * into them, so that no manager comes to own them.
+ * The base of a creation: for built-in kinds, an object of the Go type, whose structs exist before any write, so that
+ * managers do not own them.
  */
 const nothingYet = (schema: OpenApiSchema): JsonObject =>
   schema['x-kubernetes-group-version-kind'] === undefined ? {} : applySchemaDefaults({}, schema)
 
-/** The owners that an update starts from: what it sends, else what is stored. A subresource cannot change them. */
+/** The owners before an update: those it sends, otherwise the stored ones. A subresource cannot change them. */
 function startingManagers({ live, updated, subresource }: UpdateRequest): Managers {
   const stored = decodeManagedFields(live) ?? new Map()
   if (subresource !== undefined && subresource !== '') return stored
@@ -228,9 +233,9 @@ function startingManagers({ live, updated, subresource }: UpdateRequest): Manage
 }
 
 /**
- * The object with its `metadata.managedFields` brought up to date for a write other than apply: the writer owns what it
- * changed, others lose it, entries that are empty go. A writer that sends `managedFields: [{}]` or `[]` resets them, and
- * an object without owners stays without, until someone applies.
+ * The object with updated `metadata.managedFields` for any write except apply: the writer owns its changes, others lose
+ * them, and empty entries are dropped. `managedFields: [{}]` or `[]` resets them, and an object without owners stays so
+ * until the first apply.
  */
 export function trackUpdate(request: UpdateRequest): JsonObject {
   const managers = startingManagers(request)

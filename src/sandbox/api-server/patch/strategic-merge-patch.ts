@@ -7,14 +7,14 @@ const RETAIN_KEYS = '$retainKeys'
 const DELETE_FROM = '$deleteFromPrimitiveList/'
 const ELEMENT_ORDER = '$setElementOrder/'
 
-/** What the schema says about a field: how its value is patched, and the schema of what is below (of an item, for lists). */
+/** A field's part of the schema: how its value is patched, and the schema below (for lists: of an item). */
 interface PatchMeta {
   strategy: string
   mergeKey: string
   below: OpenApiSchema
 }
 
-// What the schema leaves open (a map of the user, an object without a schema) is merged field by field.
+// Open parts of the schema (a user's map, an object without a schema) are merged by field.
 const ANYTHING: OpenApiSchema = { type: 'object', additionalProperties: true }
 
 function metaOf({ properties = {}, additionalProperties }: OpenApiSchema, name: string): PatchMeta {
@@ -29,7 +29,7 @@ function metaOf({ properties = {}, additionalProperties }: OpenApiSchema, name: 
 
 const isDirective = (value: JsonValue): value is JsonObject => isObject(value) && DIRECTIVE in value
 
-/** A value that is new, without nulls and what carries directives; undefined when nothing is left. */
+/** A new value, without nulls and directives; undefined if nothing remains. */
 function plainValue(value: JsonValue): JsonValue | undefined {
   if (isDirective(value)) return undefined
   if (Array.isArray(value)) return value.map(plainValue).filter((entry) => entry !== undefined)
@@ -53,8 +53,8 @@ const positionOf = (list: readonly JsonValue[], key: JsonValue, mergeKey: string
   list.findIndex((item) => sameJson(mergeKey === '' || !isObject(item) ? item : item[mergeKey], key))
 
 /**
- * The order that the patch asks for, with the items that only the server has kept in their place: each goes before the
- * item of the patch that it stood before in the live list.
+ * The patch's order; items that only the server has keep their place before the item that follows them in the live
+ * list.
  */
 function inOrder(merged: JsonValue[], order: JsonValue[], live: JsonValue[], mergeKey: string): JsonValue[] {
   const rank = (list: JsonValue[], item: JsonValue) => positionOf(list, keyOf(item, mergeKey), mergeKey)
@@ -78,7 +78,7 @@ function mergeItems(live: JsonValue[], patch: JsonValue[], { mergeKey, below }: 
   return merged
 }
 
-/** Does to the live list what items with `$patch` say, and merges the others by their key. */
+/** Applies the `$patch` items to the live list, and merges the others by key. */
 function mergeList(live: JsonValue[], patch: JsonValue[], meta: PatchMeta): JsonValue[] {
   if (meta.strategy !== 'merge') return patch
   const directives = patch.filter(isDirective)
@@ -142,10 +142,9 @@ function mergeMap(live: JsonObject, patch: JsonObject, schema: OpenApiSchema): J
 }
 
 /**
- * Applies a strategic merge patch to an object, which stays as it is. The schema of the built-in kind names the lists
- * that are merged and by which key; directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and
- * `$setElementOrder/x`.
- * @throws {ApiStatusError} 400 or 500 for a patch whose directives or lists do not fit the schema.
+ * Applies a strategic merge patch to an object, which stays unchanged. The built-in kind's schema names the merged
+ * lists and their keys; directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and `$setElementOrder/x`.
+ * @throws {ApiStatusError} 400 or 500 for a patch whose directives or lists do not fit the schema
  */
 export function applyStrategicMergePatch(target: JsonObject, patch: JsonObject, schema: OpenApiSchema): JsonObject {
   return mergeMap(clone(target), clone(patch), schema)

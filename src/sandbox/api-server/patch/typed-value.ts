@@ -50,7 +50,7 @@ const mapProblems = (map: MapAtom, value: JsonObject): string[] =>
     return problemsOf(type, field ?? null).map((problem) => `.${name}${problem}`)
   })
 
-/** What of a value does not fit its type; each text starts with the path, or with `: `. */
+/** A value's conflicts with its type; each text starts with the path, or with `: `. */
 function problemsOf(type: TypeRef, value: JsonValue): string[] {
   if (value === null) return []
   const { map, list, scalar } = deduceAtom(atomOf(type), value)
@@ -60,7 +60,7 @@ function problemsOf(type: TypeRef, value: JsonValue): string[] {
   return scalarProblems(scalar, value)
 }
 
-/** Why a value cannot be applied, in one text; undefined when it can. */
+/** Why a value cannot be applied, in one text; undefined if it can. */
 export function typeProblem(type: TypeRef, value: JsonValue): string | undefined {
   const problems = problemsOf(type, value).map((problem) => problem.replace(/^: /, ''))
   return problems.length <= 1 ? problems[0] : ['errors:', ...problems.map((problem) => `  ${problem}`)].join('\n')
@@ -107,7 +107,7 @@ interface Handlers {
 const isDeep = ({ map, scalar, list }: Atom): boolean =>
   map !== undefined ? !map.atomic : scalar === undefined && list !== undefined && list.kind !== 'atomic'
 
-/** Walks one atom of two values: atomic ones, scalars, and what is empty on both sides are leaves. */
+/** Walks one atom of two values: atomic values, scalars and two empty ones are leaves. */
 function walkAtom(atom: Atom, left: Maybe, right: Maybe, handlers: Handlers): void {
   const [leftMap, rightMap] = [isObject(left) ? left : {}, isObject(right) ? right : {}]
   const [leftList, rightList] = [Array.isArray(left) ? left : [], Array.isArray(right) ? right : []]
@@ -117,7 +117,7 @@ function walkAtom(atom: Atom, left: Maybe, right: Maybe, handlers: Handlers): vo
   else if (atom.list) handlers.list(atom.list, leftList, rightList)
 }
 
-/** Walks two values, of which one may be missing; a value that changes its kind is walked as both. */
+/** Walks two values; one may be missing. A value that changes its kind is walked as both. */
 function walk(type: TypeRef, left: Maybe, right: Maybe, handlers: Handlers): void {
   const atom = atomOf(type)
   const [l, r] = [deduceAtom(atom, left), deduceAtom(atom, right)]
@@ -129,7 +129,7 @@ const namesOf = (...maps: JsonObject[]): string[] => [
   ...new Set(maps.flatMap((map) => Object.keys(map).filter((name) => map[name] !== undefined))),
 ]
 
-/** Merges what is applied (`right`) into what is there (`left`). Both fit the type. */
+/** Merges the applied value (`right`) into the existing one (`left`). Both fit the type. */
 export function mergeTyped(type: TypeRef, left: Maybe, right: Maybe): Maybe {
   let merged: Maybe
   walk(type, left, right, {
@@ -157,7 +157,7 @@ function mergeEntries(map: MapAtom, left: JsonObject, right: JsonObject): Maybe 
   return Object.keys(merged).length === 0 ? undefined : merged
 }
 
-/** Items come in the order of what is applied; items that only the left side has stay where they are between them. */
+/** In the applied order; items that only the left side has keep their place in between. */
 function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly JsonValue[]): Maybe {
   const [lefts, rights] = [itemsByElement(list, left), itemsByElement(list, right)]
   const merged: JsonValue[] = []
@@ -166,7 +166,7 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
     if (value !== undefined) merged.push(value)
   }
   const applied = [...rights.keys()]
-  /** As many as it takes to fill the place of an item that both sides have. */
+  /** Takes applied items up to one that both sides have. */
   const takeApplied = (): void => {
     for (let next = applied.shift(); next !== undefined; next = applied.shift()) {
       take(next)
@@ -181,7 +181,7 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
   return merged.length === 0 ? undefined : merged
 }
 
-/** What differs between two values: paths that only the first has, only the second has, and that changed. */
+/** Differences of two values: paths only in the first, only in the second, and changed ones. */
 export interface Comparison {
   removed: FieldSet
   modified: FieldSet
@@ -224,7 +224,7 @@ function compare(
   oneSided?.insert(path)
 }
 
-/** The value without the paths of a set; undefined when nothing is left. */
+/** The value without the paths of a set; undefined if nothing remains. */
 export function removeItems(type: TypeRef, value: JsonValue, gone: FieldSet): Maybe {
   const { map, list, scalar } = deduceAtom(atomOf(type), value)
   if (map !== undefined) return isObject(value) && !map.atomic ? removeEntries(map, value, gone) : undefined
@@ -256,7 +256,7 @@ function removeListItems(list: ListAtom, items: JsonValue[], gone: FieldSet): Ma
   return kept.length === 0 ? undefined : kept
 }
 
-/** The set with the declared fields on the way to its paths as members (`EnsureNamedFieldsAreMembers`). */
+/** The set with the declared fields on its paths as members (`EnsureNamedFieldsAreMembers`). */
 export function withNamedFields(type: TypeRef | undefined, set: FieldSet): FieldSet {
   const { map, list }: Atom = type === undefined ? {} : atomOf(type)
   const named = [...set.children.keys()].filter(

@@ -2,21 +2,21 @@ import type { KubeObject } from '../kube-object.ts'
 import { type JsonObject, sameJson } from '../schema/json.ts'
 import type { Resource } from './resource.ts'
 
-/** How the objects of a resource behave when they are written: what Kubernetes' strategies (pkg/registry) say. */
+/** How writes of a resource's objects behave: the content of Kubernetes' strategies (pkg/registry). */
 export interface Behaviour {
-  /** Whether a change counts as a new generation; undefined for kinds that have none. */
+  /** Whether a change counts as a new generation; undefined for kinds without one. */
   readonly newGeneration: ((object: KubeObject, old: KubeObject) => boolean) | undefined
-  /** An update without a resourceVersion replaces whatever is there. */
+  /** An update without a resourceVersion replaces any version. */
   readonly unconditionalUpdate: boolean
-  /** A PUT of a name that is not there creates it. */
+  /** A PUT of a missing name creates it. */
   readonly createOnUpdate: boolean
-  /** A delete answers with the object rather than a Status. */
+  /** A delete answers with the object instead of a Status. */
   readonly returnsDeleted: boolean
-  /** What a delete does to dependents when it does not say. */
+  /** The default propagation of a delete to dependents. */
   readonly defaultPropagation: 'Background' | 'Orphan' | 'None'
-  /** What a new object has as its status, whatever was sent; undefined leaves what was sent. */
+  /** The status of a new object, whatever was sent; undefined keeps what was sent. */
   readonly initialStatus: JsonObject | undefined
-  /** Metadata that an update of the status leaves as it was. */
+  /** Metadata that an update of the status cannot change. */
   readonly statusKeeps: readonly string[]
 }
 
@@ -50,7 +50,7 @@ const deployment: Partial<Behaviour> = {
 const noDaemons = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
 const noBudget = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
 
-/** What is otherwise than plain, by group and plural. */
+/** Deviations from the defaults, by group and plural. */
 const special: Readonly<Record<string, Partial<Behaviour>>> = {
   '/namespaces': { ...returning, initialStatus: { phase: 'Active' } },
   '/pods': { ...ofSpec, ...returning, statusKeeps: ['ownerReferences'] },
@@ -76,7 +76,7 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
 const mostMetadata =
   'labels annotations ownerReferences finalizers deletionTimestamp deletionGracePeriodSeconds generateName'.split(' ')
 
-/** Of custom resources, everything but metadata counts, and the status where it has an endpoint of its own. */
+/** For custom resources everything except metadata counts, and except the status if it has its own endpoint. */
 function custom(hasStatus: boolean): Behaviour {
   const ignored = new Set(['metadata', 'apiVersion', 'kind', ...(hasStatus ? ['status'] : [])])
   const content = (object: KubeObject): JsonObject =>

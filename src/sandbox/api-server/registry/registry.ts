@@ -2,7 +2,7 @@ import type { NameRule } from '../schema/metadata.ts'
 import { builtInGroups } from './built-in-groups.ts'
 import { allVerbs, apiVersionOf, type GroupSpec, type Resource, type ResourceSpec } from './resource.ts'
 
-/** Events of both groups are the same objects, as in Kubernetes. */
+/** Both groups' Events are the same objects, as in Kubernetes. */
 const sharedStorage: Record<string, string> = { 'events.k8s.io/events': '/events' }
 
 const nameRules: Record<string, NameRule> = {
@@ -15,12 +15,12 @@ const nameRules: Record<string, NameRule> = {
   clusterrolebindings: 'path-segment',
 }
 
-/** The resources that the server serves: the built-in ones, and those of CustomResourceDefinitions as they come and go. */
+/** The served resources: the built-in ones, and those of the current CustomResourceDefinitions. */
 export class Registry {
   private readonly byPath = new Map<string, Resource>()
   private readonly byKind = new Map<string, Resource>()
   private readonly groupOrder: string[] = []
-  /** Goes up with every change, so that documents made from the registry can be kept until then. */
+  /** Increases with every change, so that documents made from the registry can be cached. */
   generation = 0
 
   constructor(groups: readonly GroupSpec[] = builtInGroups) {
@@ -36,7 +36,7 @@ export class Registry {
     return this.byKind.get(`${apiVersion} ${kind}`)
   }
 
-  /** The resource whose objects a place of the store holds; undefined once its definition is gone. */
+  /** The resource whose objects are stored under this name; undefined once its definition is gone. */
   ofStorage(storage: string): Resource | undefined {
     return this.all().find((resource) => resource.storage === storage)
   }
@@ -46,7 +46,7 @@ export class Registry {
     return [...this.byPath.values()]
   }
 
-  /** The groups other than core, in the order in which discovery lists them. */
+  /** The groups except core, in discovery's order. */
   groups(): string[] {
     return this.groupOrder.filter((group) => group !== '')
   }
@@ -93,7 +93,7 @@ function builtIn(group: string, version: string, spec: ResourceSpec): Resource {
 
 const pattern = /^v(\d+)(?:(alpha|beta)(\d+))?$/
 
-/** Kubernetes' order of versions: v2, v1, v1beta2, v1beta1, v1alpha1, then whatever else by name. */
+/** Kubernetes' order of versions: v2, v1, v1beta2, v1beta1, v1alpha1, then others by name. */
 export function byVersionPriority(a: string, b: string): number {
   const left = pattern.exec(a)
   const right = pattern.exec(b)

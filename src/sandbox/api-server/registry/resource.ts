@@ -7,13 +7,13 @@ export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | '
 export interface SubresourceSpec {
   readonly name: string
   readonly kind: string
-  /** Where the kind is of another group than the resource, such as Scale. */
+  /** If the kind's group differs from the resource's, as for Scale. */
   readonly group?: string
   readonly version?: string
   readonly verbs: readonly Verb[]
 }
 
-/** What the discovery documents say of a resource. */
+/** The discovery documents' facts about a resource. */
 export interface ResourceSpec {
   readonly kind: string
   readonly plural: string
@@ -31,9 +31,9 @@ export interface GroupSpec {
   readonly resources: readonly ResourceSpec[]
 }
 
-/** What a resource of a CustomResourceDefinition has besides. */
+/** Additional facts about a CustomResourceDefinition's resource. */
 export interface CustomResource {
-  /** The object that defines it, by uid: a definition made anew is another resource. */
+  /** Uid of its definition: a recreated definition is another resource. */
   readonly definitionUid: string
   readonly schema: CustomResourceSchema
   readonly layout: TableLayout
@@ -48,7 +48,7 @@ export interface Resource extends ResourceSpec {
   readonly listKind: string
   readonly verbs: readonly Verb[]
   readonly subresources: readonly SubresourceSpec[]
-  /** The resource of the store that holds the objects. Two resources may share one: events of both groups do. */
+  /** The store's resource with the objects. Two resources may share it, as both groups' Events do. */
   readonly storage: string
   readonly names: NameRule
   readonly custom?: CustomResource | undefined
@@ -67,9 +67,9 @@ export const allVerbs: readonly Verb[] = [
 
 export const apiVersionOf = (group: string, version: string): string => (group === '' ? version : `${group}/${version}`)
 
-/** The group of an apiVersion: `apps` of `apps/v1`, empty of `v1`. */
+/** The group of an apiVersion: `apps` for `apps/v1`, empty for `v1`. */
 export const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? apiVersion.split('/')[0]! : '')
 
-/** `deployments.apps`, and `pods` for the core group: how messages name a resource. */
+/** `deployments.apps`, and `pods` for the core group: a resource's name in messages. */
 export const qualifiedName = ({ group, plural }: { group: string; plural: string }): string =>
   group === '' ? plural : `${plural}.${group}`

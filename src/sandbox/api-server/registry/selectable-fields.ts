@@ -7,7 +7,7 @@ const everywhere = ['metadata.name', 'metadata.namespace']
 const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath']
 const podSpec = ['nodeName', 'restartPolicy', 'schedulerName', 'serviceAccountName', 'hostNetwork']
 
-/** By which fields the objects of a resource can be selected, besides name and namespace. */
+/** The fields that select a resource's objects, besides name and namespace. */
 const fields: Record<string, readonly string[]> = {
   '/pods': [...podSpec.map((name) => `spec.${name}`), 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
   '/nodes': ['spec.unschedulable'],
@@ -18,19 +18,19 @@ const fields: Record<string, readonly string[]> = {
   'apps/replicasets': ['status.replicas'],
 }
 
-/** What core/v1 calls a field of events.k8s.io/v1. */
+/** The core/v1 name of an events.k8s.io/v1 field. */
 const coreEventField = (label: string): string =>
   label === 'reportingController' ? 'reportingComponent' : label.replace(/^regarding\./, 'involvedObject.')
 
 /**
- * The stored field that a label of a field selector names.
- * @throws {ApiStatusError} 400 for a field by which the resource cannot be selected
+ * The stored field for a label of a field selector.
+ * @throws {ApiStatusError} 400 for a field that cannot select the resource
  */
 export function selectableField(resource: Resource, label: string): string {
   if (everywhere.includes(label)) return label
   const stored = resource.group === 'events.k8s.io' ? coreEventField(label) : label
   if (fields[resource.storage]?.includes(stored)) return stored
-  // Where kinds of the core group have fields of their own, the server refuses with another text.
+  // For core kinds with their own fields the server's text differs.
   if (resource.custom || (resource.storage.startsWith('/') && fields[resource.storage]))
     throw badRequest(`field label not supported: ${label}`)
   throw badRequest(`"${label}" is not a known field selector: only "metadata.name", "metadata.namespace"`)

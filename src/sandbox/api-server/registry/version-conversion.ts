@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kube-object.ts'
 import type { Resource } from './resource.ts'
 
-/** Fields of core/v1 Events and what events.k8s.io/v1 calls them, where the names differ. */
+/** Fields of core/v1 Events and their events.k8s.io/v1 names, if they differ. */
 const eventNames: readonly (readonly [core: string, events: string])[] = [
   ['involvedObject', 'regarding'],
   ['message', 'note'],
@@ -19,10 +19,10 @@ const renamed = (event: KubeObject, names: ReadonlyMap<string, string>, apiVersi
   return { ...Object.fromEntries(fields), apiVersion } as KubeObject
 }
 
-/** A stored object in the version in which a resource is served. The same object for all but events. */
+/** A stored object in the version of a served resource. Only Events differ. */
 export const fromStorage = ({ group, apiVersion }: Resource, stored: KubeObject): KubeObject =>
   group === 'events.k8s.io' ? renamed(stored, toEvents, apiVersion) : stored
 
-/** An object of a resource as it is stored: events as those of the core group, which have the same objects. */
+/** The stored form of a resource's object: Events as core/v1, because the objects are the same. */
 export const toStorage = ({ group }: Resource, object: KubeObject): KubeObject =>
   group === 'events.k8s.io' ? renamed(object, toCore, 'v1') : object

@@ -3,7 +3,7 @@ import { clone, isObject, type JsonObject, type JsonValue, listOf, numberOf, obj
 
 const isUnset = (value: unknown): boolean => value === undefined || value === null || value === ''
 
-/** The value with fields that are not set; a zero is kept. */
+/** The value with its unset fields filled; a zero stays. */
 function given(value: JsonObject, defaults: JsonObject): JsonObject {
   const missing = Object.entries(defaults).filter(([name]) => isUnset(value[name]))
   return missing.length === 0 ? value : { ...value, ...Object.fromEntries(missing) }
@@ -34,7 +34,7 @@ function podSpec(value: JsonObject): JsonObject {
   })
 }
 
-/** Requests are what the limits are, where they say nothing: only of pods, not of templates. */
+/** Missing requests equal the limits: only for pods, not for templates. */
 function withRequests(value: JsonValue): JsonObject {
   const resources = objectOf(objectOf(value).resources)
   if (!isObject(resources.limits)) return objectOf(value)
@@ -62,7 +62,7 @@ const service = (spec: JsonObject): JsonObject =>
     ...(spec.type === 'NodePort' || spec.type === 'LoadBalancer' ? { externalTrafficPolicy: 'Cluster' } : {}),
   })
 
-/** Text data is a convenience of writing: it is stored, and read, as base64. */
+/** `stringData` is for convenience: it is stored, and read, as base64. */
 function secret(value: JsonObject): JsonObject {
   const { stringData, ...rest } = value
   const typed = given(rest, { type: 'Opaque' })
@@ -130,7 +130,7 @@ const webhook: JsonObject = {
 }
 const defaultMode: JsonObject = { defaultMode: 0o644 }
 
-/** What each type's fields are when they are not set, beside what the published schema says. */
+/** Defaults of each type's unset fields, in addition to the published schema. */
 const plain: Readonly<Record<string, JsonObject>> = {
   Probe: { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 },
   HTTPGetAction: { path: '/', scheme: 'HTTP' },
@@ -173,6 +173,6 @@ const computed: Readonly<Record<string, (value: JsonObject) => JsonObject>> = {
 const entry = <T>(table: Readonly<Record<string, T>>, title: string): T | undefined =>
   Object.hasOwn(table, title) ? table[title] : undefined
 
-/** The defaults of a built-in type, by the name that the published schema gives it. */
+/** The defaults of a built-in type, by its name in the published schema. */
 export const ownDefaults: OwnDefaults = (value, { title = '' }) =>
   entry(computed, title)?.(value) ?? given(value, entry(plain, title) ?? {})

@@ -11,10 +11,10 @@ export interface BuiltInKind {
   definition: string
 }
 
-/** The release of Kubernetes that the schemas come from, `v1.37.2`. */
+/** The Kubernetes release of the schemas, `v1.37.2`. */
 export const kubernetesVersion = (): string => kubernetes
 
-/** A value that is made when it is first asked for: unpacking takes tens of milliseconds, which few commands need. */
+/** A value created on first use: unpacking takes tens of milliseconds, and few commands need it. */
 function lazily<T extends object>(make: () => T): () => T {
   let made: T | undefined
   return () => {
@@ -23,12 +23,15 @@ function lazily<T extends object>(make: () => T): () => T {
   }
 }
 
-/** The definitions as published, `io.k8s.api.core.v1.Pod` to schema, references as `#/components/schemas/...`. */
+/**
+ * The published definitions, from `io.k8s.api.core.v1.Pod` to its schema, with references as
+ * `#/components/schemas/...`.
+ */
 export const publishedDefinitions: () => Readonly<Record<string, JsonObject>> = lazily(
   () => JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as Record<string, JsonObject>,
 )
 
-/** Every kind that has a schema here, lists and options included. */
+/** Every kind with a schema, including lists and options. */
 export const builtInKinds: () => readonly BuiltInKind[] = lazily(() =>
   Object.entries(publishedDefinitions()).flatMap(([definition, schema]) =>
     ((schema['x-kubernetes-group-version-kind'] ?? []) as unknown as Omit<BuiltInKind, 'definition'>[]).map((kind) => ({
@@ -38,7 +41,7 @@ export const builtInKinds: () => readonly BuiltInKind[] = lazily(() =>
   ),
 )
 
-/** The name of a definition in a reference. */
+/** The name of the definition in a reference. */
 export const referenced = (reference: string): string => reference.slice(reference.lastIndexOf('/') + 1)
 
 interface Link {
@@ -51,7 +54,7 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
   if (!isObject(value)) return value
   const { $ref, allOf } = value
   const wrapped = Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0]) ? allOf[0].$ref : undefined
-  // JSONSchemaProps has properties of these names: only a text is a reference.
+  // JSONSchemaProps has properties with these names: only a text is a reference.
   const reference = typeof $ref === 'string' ? $ref : wrapped
   const kept = { ...value }
   if (typeof reference === 'string') {
@@ -66,8 +69,8 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
 }
 
 /**
- * Follows all references: a node that has one gets what it refers to, under its own description and default. What is
- * below is shared, so a definition that contains itself becomes a circle. The title is the name of the Go type.
+ * Resolves all references: a node gets the referenced schema, with its own description and default. Parts are shared,
+ * so a definition that contains itself becomes a cycle. The title is the Go type's name.
  */
 const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(() => {
   const links: Link[] = []
@@ -78,7 +81,7 @@ const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(
   return linked as Record<string, OpenApiSchema>
 })
 
-/** A definition by its published name, with its references followed. */
+/** A definition by its published name, with resolved references. */
 const linkedDefinition = (definition: string): OpenApiSchema | undefined => linkedDefinitions()[definition]
 
 const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
@@ -91,16 +94,16 @@ const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
     ),
 )
 
-/** The published name of a built-in kind, `io.k8s.api.core.v1.Pod`; undefined for what is none. */
+/** The published name of a built-in kind, `io.k8s.api.core.v1.Pod`; undefined for other kinds. */
 export const definitionOf = (apiVersion: string, kind: string): string | undefined =>
   definitionsByKind().get(`${apiVersion} ${kind}`)
 
-/** The schema of a built-in kind with its references followed; undefined for what is none. The same object every time. */
+/** The schema of a built-in kind with resolved references; undefined for other kinds. Always the same object. */
 export function builtInSchema(apiVersion: string, kind: string): OpenApiSchema | undefined {
   const definition = definitionOf(apiVersion, kind)
   return definition === undefined ? undefined : linkedDefinition(definition)
 }
 
-/** The schema of `metadata` of every object. */
+/** The schema of every object's `metadata`. */
 export const objectMetaSchema = (): OpenApiSchema =>
   linkedDefinition('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta') as OpenApiSchema

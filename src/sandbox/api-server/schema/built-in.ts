@@ -11,7 +11,7 @@ import { plainFinalizerIssues } from './metadata.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 import { schemaIssues, typeProblem } from './published-schema.ts'
 
-/** @throws {Error} for a kind without a schema: nothing here can handle its objects. */
+/** @throws {Error} for a kind without a schema: its objects cannot be handled */
 function schemaOf(apiVersion: string, kind: string): OpenApiSchema {
   const schema = builtInSchema(apiVersion, kind)
   if (schema === undefined) throw new Error(`no built-in kind ${kind} in ${apiVersion}`)
@@ -19,8 +19,8 @@ function schemaOf(apiVersion: string, kind: string): OpenApiSchema {
 }
 
 /**
- * A body as an object of a built-in kind, without the fields that the kind does not have, and without nulls and empty lists.
- * `problems` are the unknown fields (`unknown field "spec.foo"`), for `fieldValidation`.
+ * A body as an object of a built-in kind, without unknown fields, nulls and empty lists. `problems` are the unknown
+ * fields (`unknown field "spec.foo"`), for `fieldValidation`.
  * @throws {ApiStatusError} 400 for a field of the wrong type
  */
 export function decodeBuiltIn(
@@ -36,16 +36,16 @@ export function decodeBuiltIn(
   throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${problem}`)
 }
 
-/** A copy with the defaults that the server writes. Applying it again changes nothing. */
+/** A copy with the server's defaults. A second application changes nothing. */
 export const defaultBuiltIn = (apiVersion: string, kind: string, object: JsonObject): JsonObject =>
   applySchemaDefaults(object, schemaOf(apiVersion, kind), ownDefaults)
 
-/** Kinds whose finalizers may do without a domain: their validation is apimachinery's alone, not that of the core group. */
+/** Kinds whose finalizers need no domain: only apimachinery validates them, not the core group. */
 const freeFinalizers = /^(Lease|PodDisruptionBudget|Event|(Mutating|Validating)WebhookConfiguration)$/
 
 /**
- * What the server would refuse in an object of a built-in kind, after defaults, apart from its metadata; on an update, `old`
- * is what is stored. What the published schema says, and a few common mistakes: not all that Kubernetes checks.
+ * The errors that the server would report for a built-in object, after defaults, without its metadata; on an update,
+ * `old` is the stored object. Covers the published schema and a few common mistakes, not all of Kubernetes' checks.
  */
 export function validateBuiltIn(apiVersion: string, kind: string, object: JsonObject, old?: JsonObject): FieldIssue[] {
   if (kind === 'CustomResourceDefinition') return validateCustomResourceDefinition(object, old)

@@ -61,8 +61,8 @@ const isCommon = (versions: readonly JsonObject[], part: string): boolean =>
   versions.every((version) => sameJson(version[part] ?? null, versions[0]?.[part] ?? null))
 
 /**
- * What versions have in common, the server keeps once, on top of the spec, and names there: schemas and columns that are
- * the same in all versions, as they are when there is only one.
+ * The server keeps the common part of all versions once, at the top of the spec, and reports errors there: schemas and
+ * columns that are equal in all versions, as with a single version.
  */
 function partIssues(versions: readonly JsonObject[]): FieldIssue[] {
   const each = (issues: (version: JsonObject, field: string) => FieldIssue[], below: string) =>
@@ -123,8 +123,8 @@ const fixedIssues = (crd: JsonObject, old: JsonObject): FieldIssue[] =>
   })
 
 /**
- * What the server would refuse in a CustomResourceDefinition (after defaults) apart from its metadata: names, versions,
- * structural schemas, CEL. On an update, `old` is what is stored. The estimated costs of rules are not looked at.
+ * The errors that the server would report for a CustomResourceDefinition (after defaults), without its metadata: names,
+ * versions, structural schemas, CEL. On an update, `old` is the stored object. Rules' estimated costs are not checked.
  */
 export function validateCustomResourceDefinition(crd: JsonObject, old?: JsonObject): FieldIssue[] {
   const spec = objectOf(crd.spec)

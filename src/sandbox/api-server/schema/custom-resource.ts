@@ -8,26 +8,27 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 import { prune } from './pruning.ts'
 import { validateValue } from './value-validation.ts'
 
-/** One version of a CRD, ready to handle its objects. Make it once for each version and keep it. */
+/** One version of a CRD, ready to handle objects. Create it once for each version. */
 export interface CustomResourceSchema {
-  /** As the CRD has it. */
+  /** As in the CRD. */
   readonly schema: OpenApiSchema
   /** The schema with apiVersion, kind and ObjectMeta, for server-side apply and for OpenAPI. */
   readonly typeSchema: OpenApiSchema
-  /** A copy without what the schema does not name, and what went, as `unknown field "spec.foo"`, for `strictDecodingError`. */
+  /** A copy without unknown fields, and these as `unknown field "spec.foo"`, for `strictDecodingError`. */
   prune(object: JsonObject): { object: JsonObject; problems: string[] }
-  /** A copy with the defaults of the schema. */
+  /** A copy with the schema's defaults. */
   applyDefaults(object: JsonObject): JsonObject
   /**
-   * What the server would refuse: schema, list types, CEL. `old` is what is stored, for transition rules; what is wrong
-   * and unchanged since then is let through (ratcheting), as the server does. Metadata is checked apart (`validateObjectMeta`).
+   * The errors that the server would report: schema, list types, CEL. `old` is the stored object, for transition rules;
+   * as on the server, unchanged errors are tolerated (ratcheting). Metadata is validated separately
+   * (`validateObjectMeta`).
    */
   validate(object: JsonObject, old?: JsonObject): FieldIssue[]
-  /** The same for a write to the status: of the schema only its part for the status counts, of the rules all. */
+  /** The same for a write to the status: with only the status part of the schema, but all rules. */
   validateStatus(object: JsonObject, old: JsonObject): FieldIssue[]
 }
 
-/** The fields that every object has, which a CRD does not name or names only in part. */
+/** The fields of every object, which a CRD omits or names only in part. */
 export const withObjectMeta = (schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   properties: {
@@ -53,8 +54,8 @@ const unchecked = invalidValue(
 )
 
 /**
- * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: nothing is pruned.
- * @throws {Error} for a schema that `validateCustomResourceDefinition` refuses.
+ * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: nothing is pruned
+ * @throws {Error} for a schema that `validateCustomResourceDefinition` refuses
  */
 export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFields = false): CustomResourceSchema {
   const rules = compileRules(schema)
@@ -79,7 +80,7 @@ export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFiel
   }
 }
 
-/** Fields are named from the object, but the texts speak of places below the status. */
+/** Fields are named from the object; the texts name positions below the status. */
 function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject): FieldIssue[] {
   const part = schema.properties?.['status']
   if (part === undefined || object['status'] === undefined) return []
@@ -89,7 +90,7 @@ function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject
   }))
 }
 
-/** A list that was wrong before does not keep anybody from writing. */
+/** An earlier list error must not block writes. */
 function newListIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   const issues = validateListTypes(schema, object)
   if (issues.length === 0 || old === undefined || validateListTypes(schema, old).length === 0) return issues

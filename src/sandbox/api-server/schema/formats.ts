@@ -20,7 +20,7 @@ function isUri(text: string): boolean {
   return text.startsWith('/') ? !/\s/.test(text) : /^[a-z][a-z0-9+.-]*:/i.test(text) && URL.canParse(text)
 }
 
-/** Formats of strings that CRDs may ask for. Others, and the rarer ones that Kubernetes knows, are ignored. */
+/** String formats for CRDs. Others, including Kubernetes' rarer ones, are ignored. */
 const formats: Record<string, (text: string) => boolean> = {
   uri: isUri,
   email: matches(/^(?:.*<)?[^\s@<>]+@[^\s@<>]+>?$/),

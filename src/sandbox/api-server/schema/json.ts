@@ -1,4 +1,6 @@
-/** A value as `JSON.parse` gives it. Numbers are doubles: integers beyond 2^53 lose digits, as in every JavaScript client. */
+/**
+ * A value as from `JSON.parse`. Numbers are doubles: integers beyond 2^53 lose digits, as in every JavaScript client.
+ */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
 export interface JsonObject {
   [name: string]: JsonValue | undefined
@@ -7,16 +9,18 @@ export interface JsonObject {
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The value when it is an object, else an empty one: for reading below what may be missing or of another type. */
+/**
+ * The value if it is an object, otherwise an empty one: to read below a value that may be missing or of another type.
+ */
 export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {})
-/** The value when it is a list, else an empty one. */
+/** The value if it is a list, otherwise an empty one. */
 export const listOf = (value: unknown): JsonValue[] => (Array.isArray(value) ? (value as JsonValue[]) : [])
-/** The value when it is a text, else an empty one. */
+/** The value if it is a text, otherwise an empty one. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-/** The value when it is a number, else 0. */
+/** The value if it is a number, otherwise 0. */
 export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0)
 
-/** The value at a path of field names; undefined when something on the way is missing. */
+/** The value at a path of field names; undefined if something on the path is missing. */
 export function at(value: unknown, ...path: (string | number)[]): JsonValue | undefined {
   let here = value
   for (const step of path) {
@@ -26,20 +30,18 @@ export function at(value: unknown, ...path: (string | number)[]): JsonValue | un
   return here as JsonValue | undefined
 }
 
-/**
- * Sets a field that any text may name. `__proto__` becomes a plain field, as JSON.parse makes it, not the prototype.
- */
+/** Sets a field of any name. `__proto__` becomes a plain field, as in JSON.parse, not the prototype. */
 export function setField(object: JsonObject, name: string, value: JsonValue): void {
   if (name === '__proto__')
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true })
   else object[name] = value
 }
 
-/** A field that the object itself has; never one of its prototype. */
+/** The object's own field, never the prototype's. */
 export const fieldOf = (object: JsonObject, name: string): JsonValue | undefined =>
   Object.hasOwn(object, name) ? object[name] : undefined
 
-/** A copy that shares nothing. Fields that are undefined are left out, as JSON does. */
+/** A deep copy. Undefined fields are left out, as in JSON. */
 export function clone<T extends JsonValue>(value: T): T {
   if (Array.isArray(value)) return value.map(clone) as T
   if (!isObject(value)) return value
@@ -48,7 +50,7 @@ export function clone<T extends JsonValue>(value: T): T {
   return copy as T
 }
 
-/** Whether two values are the same JSON: the order of fields does not matter, the order of items does. */
+/** Whether two values are the same JSON: field order does not matter, item order does. */
 export function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === b) return true
   if (Array.isArray(a) && Array.isArray(b))

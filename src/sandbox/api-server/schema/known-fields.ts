@@ -4,7 +4,7 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 const isOpen = (schema: OpenApiSchema): boolean =>
   schema.properties === undefined && typeof schema.additionalProperties !== 'object'
 
-/** Empty lists and maps are not kept where they may be left out. */
+/** Optional empty lists and maps are dropped. */
 const isEmpty = (value: JsonValue, schema: OpenApiSchema): boolean =>
   Array.isArray(value)
     ? value.length === 0
@@ -30,8 +30,8 @@ function keepFields(value: JsonObject, schema: OpenApiSchema, path: string, unkn
 }
 
 /**
- * The value as the server keeps that of a built-in kind: without unknown fields, nulls, and empty lists and maps. A field
- * of the wrong type stays as it is.
+ * The stored form of a built-in kind's value: without unknown fields, nulls, and empty lists and maps. A field of the
+ * wrong type stays.
  */
 export function keepKnown(value: JsonValue, schema: OpenApiSchema, path: string, unknown: string[]): JsonValue {
   const { items } = schema

@@ -3,7 +3,7 @@ import { goJson } from '../go-text.ts'
 import { isObject, type JsonObject, type JsonValue, sameJson } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** The positions at which a value comes for the second time; further ones are not listed. */
+/** The positions of second occurrences; further ones are not listed. */
 function seconds(values: readonly JsonValue[]): number[] {
   const counts = new Map<string, number>()
   return values.flatMap((value, index) => {
@@ -30,14 +30,14 @@ function listIssues(schema: OpenApiSchema, items: JsonValue[], field: string): F
   return seconds(keys).map((index) => duplicate(item(field, index), keys[index] as JsonValue))
 }
 
-/** The item of the old list that an item is a later state of: only map lists say which. */
+/** The item of the old list that matches an item: only map lists define this. */
 export function oldItem(schema: OpenApiSchema, value: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
   if (!Array.isArray(old) || !isObject(value) || schema['x-kubernetes-list-type'] !== 'map') return undefined
   const keys = schema['x-kubernetes-list-map-keys'] ?? []
   return old.find((other) => isObject(other) && keys.every((name) => sameJson(other[name], value[name])))
 }
 
-/** Items of sets, and keys of map lists, that come twice. */
+/** Duplicate items of sets, and duplicate keys of map lists. */
 export function validateListTypes(schema: OpenApiSchema, value: JsonValue, field = ''): FieldIssue[] {
   if (Array.isArray(value)) {
     const { items } = schema

@@ -9,7 +9,7 @@ import {
   subdomainProblems,
 } from './names.ts'
 
-/** Which names a kind takes: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), path segments (RBAC). */
+/** The names that a kind accepts: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), path segments (RBAC). */
 export type NameRule = 'subdomain' | 'label' | 'path-segment'
 
 const METADATA = 'metadata'
@@ -21,7 +21,7 @@ const nameChecks: Record<NameRule, (name: string) => string[]> = {
   'path-segment': (name) => pathSegmentProblems(name),
 }
 
-/** A prefix may end in a dash: something follows it. */
+/** A prefix may end in a dash, because a suffix follows. */
 const withoutDash = (prefix: string): string =>
   prefix.length > 1 && prefix.endsWith('-') ? `${prefix.slice(0, -2)}a` : prefix
 
@@ -74,7 +74,7 @@ const finalizerIssues = (finalizers: JsonValue | undefined): FieldIssue[] =>
 /** Finalizers that need no domain. */
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
-/** Most built-in kinds refuse a finalizer without a domain; custom resources only warn of it. */
+/** Most built-in kinds refuse a finalizer without a domain; custom resources only warn. */
 export const plainFinalizerIssues = (object: JsonObject): FieldIssue[] =>
   listOf(objectOf(object.metadata).finalizers).flatMap((entry, index) => {
     const name = textOf(entry)
@@ -83,7 +83,10 @@ export const plainFinalizerIssues = (object: JsonObject): FieldIssue[] =>
     return [invalidValue(field, name, 'name is neither a standard finalizer name nor is it fully qualified')]
   })
 
-/** What is said of the finalizers that a write adds to a custom resource (apiextensions-apiserver, registry/customresource). */
+/**
+ * The warnings about finalizers that a write adds to a custom resource (apiextensions-apiserver,
+ * registry/customresource).
+ */
 export function finalizerWarnings(object: JsonObject, old: JsonObject | undefined): string[] {
   const namesOf = (one: JsonObject | undefined): string[] => listOf(at(one, 'metadata', 'finalizers')).map(textOf)
   const before = namesOf(old)
@@ -106,7 +109,7 @@ const commonIssues = (metadata: JsonObject): FieldIssue[] => [
   ...ownersIssues(metadata.ownerReferences),
 ]
 
-/** What is wrong with `metadata` of a new object: name, generateName, namespace, labels, annotations, finalizers, owners. */
+/** Errors of a new object's `metadata`: name, generateName, namespace, labels, annotations, finalizers, owners. */
 export function validateObjectMeta(object: JsonObject, namespaced: boolean, names: NameRule): FieldIssue[] {
   const metadata = objectOf(object.metadata)
   return [
@@ -135,7 +138,7 @@ function newFinalizerIssues(metadata: JsonObject, old: JsonObject): FieldIssue[]
   ]
 }
 
-/** What is wrong with `metadata` of an update: also changes of what cannot change (uid, creationTimestamp, ...). */
+/** Errors of an update's `metadata`, including changes of immutable fields (uid, creationTimestamp, …). */
 export function validateObjectMetaUpdate(object: JsonObject, old: JsonObject): FieldIssue[] {
   const [metadata, before] = [objectOf(object.metadata), objectOf(old.metadata)]
   const version = textOf(metadata.resourceVersion)

@@ -1,6 +1,6 @@
 /**
- * The forms of names and keys, with the server's words for what does not have them (apimachinery, pkg/util/validation
- * and pkg/api/validate/content). Every check gives what is wrong; nothing when all is well.
+ * The forms of names and keys, with the server's error texts (apimachinery, pkg/util/validation and
+ * pkg/api/validate/content). Each check returns the errors.
  */
 type Check = (text: string) => string[]
 
@@ -54,7 +54,7 @@ const KEY_RULE =
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 const keyForm = form(KEY_RULE, KEY, 'MyName', 'my.name', '123-abc')
 
-/** A key of a label or of an annotation, or a finalizer: `example.com/name`. */
+/** A label or annotation key, or a finalizer: `example.com/name`. */
 export function qualifiedNameProblems(text: string): string[] {
   const parts = text.split('/')
   if (parts.length > 2)
@@ -76,7 +76,7 @@ const valueForm = form(
 )
 export const labelValueProblems: Check = (text) => [...tooLong(text, 63), ...valueForm(text)]
 
-/** Names that stand in paths as they are: those of RBAC. A prefix may still become `..x`. */
+/** Names that occur in paths unescaped: those of RBAC. A prefix may still become `..x`. */
 export function pathSegmentProblems(text: string, isPrefix = false): string[] {
   if (!isPrefix && (text === '.' || text === '..')) return [`may not be '${text}'`]
   return ['/', '%'].filter((part) => text.includes(part)).map((part) => `may not contain '${part}'`)

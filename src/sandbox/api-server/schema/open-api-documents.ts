@@ -2,7 +2,7 @@ import { definitionOf, publishedDefinitions, referenced } from './built-in-kinds
 import { clone, isObject, type JsonObject, type JsonValue, objectOf } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** What a document needs to know of one resource of its group and version. */
+/** What a document needs about one resource of its group and version. */
 export interface DocumentedResource {
   /** The plural. */
   resource: string
@@ -11,7 +11,7 @@ export interface DocumentedResource {
   /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`. */
   verbs: readonly string[]
   subresources?: readonly string[]
-  /** For custom resources, the version's openAPIV3Schema; built-in kinds have theirs. */
+  /** For custom resources the version's openAPIV3Schema; built-in kinds have their own. */
   schema?: OpenApiSchema
 }
 
@@ -19,7 +19,10 @@ export interface DocumentedResource {
 export const openApiPath = (group: string, version: string): string =>
   group === '' ? `api/${version}` : `apis/${group}/${version}`
 
-/** The body of `/openapi/v3`: where the document of each group and version is. `hash` is any text that changes with it. */
+/**
+ * The body of `/openapi/v3`: the location of each group and version's document. `hash` is any text that changes with
+ * it.
+ */
 export function openApiIndex(entries: readonly { group: string; version: string; hash: string }[]): JsonObject {
   const paths = entries.map(({ group, version, hash }) => {
     const path = openApiPath(group, version)
@@ -31,7 +34,7 @@ export function openApiIndex(entries: readonly { group: string; version: string;
 const ref = (definition: string): JsonObject => ({ $ref: `#/components/schemas/${definition}` })
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 
-/** `crd.varmor.org` and `v1beta1` as definitions are named: `org.varmor.crd.v1beta1.VarmorPolicy`. */
+/** `crd.varmor.org` and `v1beta1` in a definition's name: `org.varmor.crd.v1beta1.VarmorPolicy`. */
 const customName = (group: string, version: string, kind: string): string =>
   [...group.split('.').reverse(), version, kind].join('.')
 
@@ -82,7 +85,7 @@ function references(value: JsonValue | undefined, into: Set<string>): Set<string
   return into
 }
 
-/** The definitions with everything that they refer to. */
+/** The definitions, with everything they refer to. */
 function closure(own: JsonObject, wanted: Iterable<string>): JsonObject {
   const schemas: JsonObject = { ...own }
   const queue = [...wanted, ...references(own, new Set())]
@@ -115,7 +118,7 @@ interface Target {
   definition: string
   list: string
   gvk: JsonObject
-  /** Custom resources take no strategic merge patch; kubectl looks here before it sends one. */
+  /** Custom resources accept no strategic merge patch; kubectl checks this before it sends one. */
   custom: boolean
 }
 
@@ -176,8 +179,8 @@ function pathsOf(base: string, described: DocumentedResource, target: Target): [
 }
 
 /**
- * The OpenAPI v3 document of a group and version. It has what clients look up: schemas with descriptions and merge keys
- * (`kubectl explain`, `kubectl apply`), and operations with their kind and parameters (`kubectl --validate`).
+ * The OpenAPI v3 document of a group and version. It has what clients need: schemas with descriptions and merge keys
+ * (`kubectl explain`, `kubectl apply`), and operations with kind and parameters (`kubectl --validate`).
  */
 export function openApiDocument(group: string, version: string, resources: readonly DocumentedResource[]): JsonObject {
   const apiVersion = group === '' ? version : `${group}/${version}`

@@ -11,9 +11,9 @@ export interface CelRule {
 }
 
 /**
- * A schema of a value, with the extensions of Kubernetes: what `spec.versions[].schema.openAPIV3Schema` of a CRD holds,
- * and what the published OpenAPI of the built-in kinds holds once its references are followed. A built-in schema may
- * contain itself (JSONSchemaProps does), so walk a schema along a value, never by itself.
+ * A value's schema with Kubernetes' extensions: the content of a CRD's `spec.versions[].schema.openAPIV3Schema`, and of
+ * the built-in kinds' published OpenAPI after resolving references. A built-in schema may contain itself (as
+ * JSONSchemaProps does), so walk a schema only along a value.
  */
 export interface OpenApiSchema {
   type?: string

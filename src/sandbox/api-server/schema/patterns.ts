@@ -3,7 +3,7 @@ const MOST_COMPILED = 2_000
 
 function compile(pattern: string): RegExp | undefined {
   const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? []
-  // The unicode mode first, for code points, then the lenient one: the server's own escapes are lenient.
+  // Unicode mode first, for code points; then the lenient mode, because the server's own escapes are lenient.
   for (const mode of ['u', '']) {
     try {
       return new RegExp(rest, flags + mode)
@@ -14,10 +14,10 @@ function compile(pattern: string): RegExp | undefined {
   return undefined
 }
 
-/** The pattern of a schema as a regular expression; undefined for what is none. */
+/** A schema's pattern as a regular expression; undefined if invalid. */
 export function patternOf(pattern: string): RegExp | undefined {
   if (compiled.has(pattern)) return compiled.get(pattern)
-  // Patterns come with CRDs; the bound keeps a client that makes ever new ones from filling the memory.
+  // Patterns come with CRDs; the limit keeps a client with ever new patterns from filling the memory.
   if (compiled.size >= MOST_COMPILED) compiled.clear()
   const expression = compile(pattern)
   compiled.set(pattern, expression)

@@ -33,7 +33,7 @@ function pruneFields(
   return kept
 }
 
-/** Below what preserves unknown fields, everything is kept but what a schema that is there says more of. */
+/** Below a node that preserves unknown fields, everything stays, except where a deeper schema prunes. */
 function pruneValue(value: JsonValue, schema: OpenApiSchema, path: string, walk: Walk): JsonValue {
   const keepsUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true
   if (Array.isArray(value)) return value.map((item, i) => pruneItem(item, schema, `${path}[${i}]`, walk, keepsUnknown))
@@ -45,7 +45,7 @@ function pruneItem(item: JsonValue, schema: OpenApiSchema, path: string, walk: W
   return keepsUnknown ? item : pruneValue(item, {}, path, walk)
 }
 
-/** A copy of an object without the fields that its schema does not have, and their paths, sorted. */
+/** A copy of an object without unknown fields, and their sorted paths. */
 export function prune(object: JsonObject, schema: OpenApiSchema): { object: JsonObject; unknown: string[] } {
   const walk: Walk = { unknown: [] }
   const root = { ...schema, 'x-kubernetes-embedded-resource': true }

@@ -13,7 +13,7 @@ const formats = {
   quantity: /^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/,
 }
 
-/** A text that is required and empty counts as missing, because the server does not distinguish the two. */
+/** A required, empty text counts as missing, because the server does not distinguish the two. */
 function withRequiredTexts(definition: JsonObject): JsonObject {
   const properties = isObject(definition.properties) ? definition.properties : {}
   const texts = listOf(definition.required).filter((name) => at(properties, String(name), 'type') === 'string')
@@ -23,7 +23,7 @@ function withRequiredTexts(definition: JsonObject): JsonObject {
 
 let ajv: Ajv | undefined
 
-/** One compiler for all kinds: what they share is compiled once. */
+/** One compiler for all kinds: shared parts are compiled once. */
 function compiler(): Ajv {
   if (ajv !== undefined) return ajv
   const schemas = Object.entries(publishedDefinitions()).map(([name, definition]) => {
@@ -33,7 +33,7 @@ function compiler(): Ajv {
       { ...(definition.properties === undefined ? definition : withRequiredTexts(definition)), ...quantity },
     ]
   })
-  // Without the optimizer the first pod costs a third less, and each further one the same.
+  // Without the optimizer the first pod costs a third less, and further ones the same.
   const quick = { code: { optimize: false }, validateSchema: false, logger: false } as const
   ajv = new Ajv({ ...quick, strict: false, allErrors: true, verbose: true, formats })
   ajv.addSchema({ $id: DOCUMENT, components: { schemas: Object.fromEntries(schemas) } })
@@ -52,7 +52,7 @@ function errorsOf(apiVersion: string, kind: string, object: JsonObject): ErrorOb
   return validate(object) ? [] : (validate.errors ?? [])
 }
 
-/** `spec.containers[0].name` of `/spec/containers/0/name`. */
+/** `spec.containers[0].name` from `/spec/containers/0/name`. */
 const fieldOf = (pointer: string): string =>
   pointer
     .slice(1)
@@ -63,7 +63,7 @@ const fieldOf = (pointer: string): string =>
 
 const ofType = new Set(['type', 'format', 'oneOf'])
 
-/** The first field of a type or form that its kind does not take, `spec.replicas: must be integer`; undefined for none. */
+/** The first field of a wrong type or form, `spec.replicas: must be integer`; undefined for none. */
 export function typeProblem(apiVersion: string, kind: string, object: JsonObject): string | undefined {
   const [error] = errorsOf(apiVersion, kind, object).filter(({ keyword }) => ofType.has(keyword))
   return error === undefined ? undefined : `${fieldOf(error.instancePath)}: ${error.message}`
@@ -77,7 +77,7 @@ function issueOf({ keyword, instancePath, params, data }: ErrorObject): FieldIss
   return ofType.has(keyword) ? [invalidValue(field, data as JsonValue, `${keyword} does not fit`)] : []
 }
 
-/** What the schema of a kind refuses in an object: fields that are missing, values outside a set. Metadata and status are not looked at. */
+/** The schema errors of an object: missing fields, values outside a set. Metadata and status are not checked. */
 export const schemaIssues = (apiVersion: string, kind: string, object: JsonObject): FieldIssue[] =>
   errorsOf(apiVersion, kind, object)
     .filter(({ instancePath }) => !/^\/(metadata|status)(\/|$)/.test(instancePath))

@@ -1,6 +1,6 @@
 import { type ApiStatusError, badRequest } from '../status.ts'
 
-/** The 400 of `fieldValidation=Strict`; the kind and version name what was decoded, the problems are `unknown field "x"`. */
+/** The 400 of `fieldValidation=Strict`; kind and version name the decoded object, problems are `unknown field "x"`. */
 export function strictDecodingError(kind: string, version: string, problems: readonly string[]): ApiStatusError {
   return badRequest(
     `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: strict decoding error: ${problems.join(', ')}`,

@@ -7,8 +7,8 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 import { patternOf } from './patterns.ts'
 
 /**
- * What is wrong with a value, and how many checks it passed: of the alternatives of anyOf and oneOf, the server
- * reports the one that passed most (kube-openapi, pkg/validation/validate).
+ * A value's errors, and the number of passed checks: of the alternatives of anyOf and oneOf, the server reports the one
+ * with most passed checks (kube-openapi, pkg/validation/validate).
  */
 class Result {
   readonly issues: FieldIssue[] = []
@@ -35,7 +35,7 @@ class Result {
 const sameIssue = (a: FieldIssue, b: FieldIssue): boolean =>
   a.type === b.type && a.field === b.field && a.detail === b.detail && sameJson(a.value, b.value)
 
-/** The place of a value as the texts have it: `spec.x[0].y`; empty for the whole object. */
+/** A value's position in texts: `spec.x[0].y`; empty for the whole object. */
 const fieldOf = (path: string): string => (path === '' ? '<nil>' : path.replace(/^\./, ''))
 const general = (message: string): FieldIssue => invalidValue('<nil>', '', message)
 const place = (path: string): string => `${path} in body`
@@ -56,7 +56,7 @@ function jsonType(value: JsonValue): string {
 const ofType = (path: string, types: readonly string[], found: string): FieldIssue =>
   typeInvalid(fieldOf(path), found, `${place(path)} must be of type ${types.join(',')}: ${goQuote(found)}`)
 
-/** Formats that the server does not know, or not for this type, are as good as absent. */
+/** Formats unknown to the server, or unknown for this type, count as absent. */
 function knownFormat({ format, type }: OpenApiSchema): string | undefined {
   if (format === undefined || format === '') return undefined
   if (type === 'integer') return format === 'int32' || format === 'int64' ? format : undefined
@@ -242,10 +242,10 @@ function checkObject(schema: OpenApiSchema, value: JsonObject, path: string, old
   return result
 }
 
-/** One validator after the other, each that applies counts; `old` is the value that this one replaces, where known. */
+/** Runs each validator that applies; `old` is the value that this one replaces, if known. */
 function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonValue | undefined): Result {
   const result = new Result()
-  // What was wrong before this write is not this write's fault ("ratcheting").
+  // Errors from before this write are tolerated ("ratcheting").
   if (old !== undefined && sameJson(old, value)) return result.passed()
   result.merge(checkType(schema, value, path))
   if (value === null) return result.merge(checkEnum(schema, value, path))
@@ -264,9 +264,6 @@ function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonV
   return result.passed()
 }
 
-/**
- * What of a value does not fit its schema, as the server words it. `old` is the stored value: parts that are unchanged
- * are let through.
- */
+/** A value's schema errors in the server's words. `old` is the stored value: unchanged parts are tolerated. */
 export const validateValue = (schema: OpenApiSchema, value: JsonValue, path = '', old?: JsonValue): FieldIssue[] =>
   check(schema, value, path, old).issues

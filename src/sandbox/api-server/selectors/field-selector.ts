@@ -8,11 +8,11 @@ export interface FieldTerm {
   readonly value: string
 }
 
-/** The text that an object has in a field, as field selectors compare it: absent is empty. */
+/** An object's field as text for field selectors: absent is empty. */
 export type FieldReader = (object: KubeObject, field: string) => string
 
 /**
- * Parses `fieldSelector`: terms between commas; a backslash takes the meaning from the character after it.
+ * Parses `fieldSelector`: terms separated by commas; a backslash escapes the next character.
  * @throws {ApiStatusError} 400
  */
 export function parseFieldSelector(text: string): FieldTerm[] {

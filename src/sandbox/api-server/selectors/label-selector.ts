@@ -3,10 +3,10 @@ import type { LabelSelectorRequirement } from '../../../api/types.ts'
 import { objectOf } from '../schema/json.ts'
 import { badRequest } from '../status.ts'
 
-/** The selector of meta/v1 that a field holds. None selects everything: those who read it otherwise look first. */
+/** The meta/v1 selector in a field. An absent one selects everything: callers with another meaning check first. */
 export const selectorOf = (field: unknown): CompiledSelector => new CompiledSelector(objectOf(field))
 
-/** A key, with an optional operator and what it is compared to: one part of `a=b,c!=d,e in (f,g),!h`. */
+/** A key, with an optional operator and its operand: one part of `a=b,c!=d,e in (f,g),!h`. */
 const term =
   /^\s*(?:(!)\s*)?([A-Za-z0-9][\w./-]*)\s*(?:(==|=|!=)\s*([\w.-]*)|(in|notin)\s*\(([\w.,\s-]*)\))?\s*(?:,(?=\s*\S)|$)/
 

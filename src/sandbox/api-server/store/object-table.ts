@@ -1,9 +1,9 @@
 import { type KubeObject, keyOf } from '../kube-object.ts'
 
-/** Values of an object by which it can be found without a walk over all objects, such as a pod's node. */
+/** An object's index values, which find it without a walk over all objects, such as a pod's node. */
 export type IndexValues = (object: KubeObject) => Readonly<Record<string, string>>
 
-/** The index of the first item of a sorted list that is not below something. */
+/** The index of the first item in a sorted list that is not below a bound. */
 export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolean): number {
   let low = 0
   let high = sorted.length
@@ -15,7 +15,7 @@ export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolea
   return low
 }
 
-/** Sets by key; a key without members is not kept. */
+/** Sets by key; a key without members is dropped. */
 export class Groups<T> {
   private readonly sets = new Map<string, Set<T>>()
 
@@ -36,12 +36,12 @@ export class Groups<T> {
   }
 }
 
-/** The objects of one resource as they are now, in the order of their keys: `namespace/name`, or `name`. */
+/** The current objects of one resource, in key order: `namespace/name`, or `name`. */
 export class ObjectTable {
   private readonly objects = new Map<string, KubeObject>()
   private readonly indexes = new Groups<KubeObject>()
   private readonly indexValues: IndexValues
-  /** Keys in order, without those that wait in `added` until someone lists, and perhaps with some that are gone. */
+  /** Sorted keys, without those in `added` until the next list, and possibly with deleted ones. */
   private sorted: string[] = []
   private added: string[] = []
   private removed = false
@@ -67,14 +67,14 @@ export class ObjectTable {
     for (const value of this.valuesOf(object)) this.indexes.add(value, object)
   }
 
-  /** @param object that is stored */
+  /** @param object a stored object */
   delete(object: KubeObject): void {
     for (const value of this.valuesOf(object)) this.indexes.remove(value, object)
     this.objects.delete(keyOf(object))
     this.removed = true
   }
 
-  /** The objects from the key `start` on, in order. Within one namespace, `start` is a name. */
+  /** The objects from the key `start`, in order. Within one namespace, `start` is a name. */
   *walk(namespace: string | undefined, start = ''): Generator<KubeObject> {
     for (const key of this.keys(namespace, start)) {
       const object = this.objects.get(key)
@@ -82,7 +82,7 @@ export class ObjectTable {
     }
   }
 
-  /** The objects with this value in this index, in no order. */
+  /** The objects with this index value, unordered. */
   indexed(index: string, value: string): ReadonlySet<KubeObject> {
     return this.indexes.get(`${index}=${value}`) ?? new Set()
   }
@@ -99,10 +99,10 @@ export class ObjectTable {
     )
   }
 
-  /** To sort a sorted list with a few more at its end takes little more than a walk. */
+  /** Sorting a sorted list with a few appended items costs little more than a walk. */
   private merge(): void {
     const all = this.sorted.concat(this.added)
-    // What was removed and added again stands there twice.
+    // A removed and re-added key occurs twice.
     this.sorted = this.removed ? [...new Set(all.filter((key) => this.objects.has(key)))].sort() : all.sort()
     this.added = []
     this.removed = false

@@ -2,19 +2,19 @@ import { deepFreeze, type KubeObject, keyOf, withMetadata } from '../kube-object
 import { type ChangeType, History, type StoreEvent } from './history.ts'
 import { type IndexValues, ObjectTable } from './object-table.ts'
 
-/** Someone wrote the object since it was read. The caller reads again and retries, or refuses. */
+/** The object was written since it was read. The caller reads again and retries, or refuses. */
 export class StaleWriteError extends Error {
   override readonly name = 'StaleWriteError'
 }
-/** A read at a revision whose history is no longer kept. */
+/** A read at a revision whose history is gone. */
 export class CompactedError extends Error {
   override readonly name = 'CompactedError'
 }
 
-/** Lists kept for reading in pages, so that a page costs the page and not the list. */
+/** Maximum lists kept for paging, so that a page costs only the page. */
 const snapshotLimit = 32
 
-/** What `Store.dump` gives and `Store.restore` takes: plain JSON. */
+/** The result of `Store.dump`, for `Store.restore`: plain JSON. */
 export interface StoreDump {
   revision: number
   resources: Record<string, KubeObject[]>
@@ -29,8 +29,8 @@ type Listener = (resource: string, event: StoreEvent) => void
 
 /**
  * The objects of all resources with one history: every change takes the next revision, which becomes the object's
- * resourceVersion. It knows nothing of kinds; a resource is a name such as `apps/deployments`. All of it is
- * synchronous, so what a caller reads and writes without waiting in between is one transaction.
+ * resourceVersion. The store knows no kinds; a resource is a name such as `apps/deployments`. It is synchronous, so
+ * reads and writes without a wait in between are one transaction.
  */
 export class Store {
   private readonly resources = new Map<string, Resource>()
@@ -40,7 +40,7 @@ export class Store {
   private readonly historyLimit: number
   private current = 1
 
-  /** @param historyLimit changes that are kept at least for each resource, for watches that come back */
+  /** @param historyLimit minimum number of changes kept for each resource, for watches that return */
   constructor(historyLimit = 20_000) {
     this.historyLimit = historyLimit
   }
@@ -49,12 +49,15 @@ export class Store {
     return this.current
   }
 
-  /** Called with every change, in order, before the write returns. A listener neither throws nor writes at once. */
+  /**
+   * Called with every change, in order, before the write returns. A listener must not throw, and must not write at
+   * once.
+   */
   listen(listener: Listener): void {
     this.listeners.push(listener)
   }
 
-  /** Says by which values the objects of a resource can be found. Before the first object of it is stored. */
+  /** Defines the index values of a resource's objects. Call it before the first one is stored. */
   defineIndex(resource: string, values: IndexValues): void {
     this.indexes.set(resource, values)
   }
@@ -63,22 +66,22 @@ export class Store {
     return this.resources.get(resource)?.table.get(namespace, name)
   }
 
-  /** Stores a new object and gives it as stored, frozen, with its resourceVersion. */
+  /** Stores a new object and returns it as stored: frozen, with its resourceVersion. */
   create(resource: string, object: KubeObject): KubeObject {
     if (this.get(resource, object.metadata.namespace ?? '', object.metadata.name))
       throw new StaleWriteError(`${resource} ${object.metadata.name} exists`)
     return this.put(resource, 'ADDED', object, undefined)
   }
 
-  /** @throws {StaleWriteError} when `read` is not what is stored now. */
+  /** @throws {StaleWriteError} when `read` is not the stored object */
   update(resource: string, read: KubeObject, next: KubeObject): KubeObject {
     this.checkCurrent(resource, read)
     return this.put(resource, 'MODIFIED', next, read)
   }
 
   /**
-   * Takes an object away and gives its last state, with the revision of the deletion.
-   * @throws {StaleWriteError} when `read` is not what is stored now.
+   * Removes an object and returns its last state, with the deletion's revision.
+   * @throws {StaleWriteError} when `read` is not the stored object
    */
   delete(resource: string, read: KubeObject, last: KubeObject = read): KubeObject {
     this.checkCurrent(resource, read)
@@ -92,24 +95,24 @@ export class Store {
     return this.resources.get(resource)?.table.count(namespace) ?? 0
   }
 
-  /** The objects as they are now, in the order of their keys, from the key `start` on. */
+  /** The current objects in key order, from the key `start`. */
   walk(resource: string, namespace?: string, start?: string): Iterable<KubeObject> {
     return this.resources.get(resource)?.table.walk(namespace, start) ?? []
   }
 
-  /** The objects with this value in an index, in no order. */
+  /** The objects with this value in an index, unordered. */
   indexed(resource: string, index: string, value: string): Iterable<KubeObject> {
     return this.resources.get(resource)?.table.indexed(index, value) ?? []
   }
 
   /**
-   * All objects of a resource (of a namespace) as they were at a revision, in the order of their keys.
-   * @throws {CompactedError} when the changes since then are no longer all kept.
+   * All objects of a resource (in a namespace) as of a revision, in key order.
+   * @throws {CompactedError} when the history since then is incomplete
    */
   snapshot(resource: string, namespace: string | undefined, revision: number): readonly KubeObject[] {
     const key = `${resource} ${namespace ?? '*'} ${revision}`
     const found = this.snapshots.get(key) ?? this.makeSnapshot(resource, namespace, revision)
-    // The one that was used last goes last, so that the oldest is evicted first.
+    // Move the most recently used to the end, so that the oldest is evicted first.
     this.snapshots.delete(key)
     this.snapshots.set(key, found)
     if (this.snapshots.size > snapshotLimit) this.snapshots.delete(this.snapshots.keys().next().value!)
@@ -121,20 +124,20 @@ export class Store {
     return this.resource(resource).history.floor
   }
 
-  /** @throws {CompactedError} when the changes since then are no longer all kept. */
+  /** @throws {CompactedError} when the history since then is incomplete */
   changesAfter(resource: string, revision: number): StoreEvent[] {
     const { history } = this.resource(resource)
     if (revision < history.floor) throw new CompactedError(`${resource} is kept from ${history.floor} on`)
     return history.after(revision)
   }
 
-  /** Forgets every change up to a revision, and all kept lists, as a compaction of etcd does. */
+  /** Drops all changes up to a revision, and all kept lists, like a compaction of etcd. */
   compact(revision = this.current): void {
     for (const { history } of this.resources.values()) history.compact(Math.min(revision, this.current))
     this.snapshots.clear()
   }
 
-  /** The names of the resources that have or had objects. */
+  /** The names of resources that have or had objects. */
   resourceNames(): string[] {
     return [...this.resources.keys()]
   }
@@ -144,7 +147,7 @@ export class Store {
     return { revision: this.current, resources }
   }
 
-  /** Fills an empty store. Watches of the store that was dumped cannot go on here: their history is not in the dump. */
+  /** Fills an empty store. Earlier watches cannot continue: their history is not in the dump. */
   restore(dump: StoreDump): void {
     if (this.resourceNames().some((name) => this.count(name) > 0)) throw new Error('restore needs an empty store')
     this.current = Math.max(this.current, dump.revision)
@@ -194,7 +197,7 @@ export class Store {
   }
 }
 
-/** Takes changes back, the newest first, and sorts what has come back into its place. */
+/** Undoes changes, the newest first, and sorts restored objects into place. */
 function undo(objects: readonly KubeObject[], changes: readonly StoreEvent[]): KubeObject[] {
   const before = new Map<string, KubeObject | undefined>()
   for (const { object, previous } of [...changes].reverse()) before.set(keyOf(object), previous)

@@ -32,7 +32,7 @@ function printed(value: JsonValue): string {
   return value === null ? '' : typeof value === 'boolean' ? String(value) : goJson(value)
 }
 
-/** A value of another type than its column has no cell. */
+/** A value of another type than its column gives no cell. */
 function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   switch (type) {
     case 'string':
@@ -47,7 +47,7 @@ function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   }
 }
 
-/** How the server shows a custom resource: NAME and the columns; AGE when there are none. */
+/** The server's table of a custom resource: NAME and its columns; AGE if there are none. */
 export function customResourceLayout(columns: readonly PrinterColumn[] = []): TableLayout {
   const shown = columns.length === 0 ? [age] : columns
   const finders = shown.map(({ type, jsonPath }) => ({ type, find: compileJsonPath(jsonPath) }))

@@ -5,7 +5,7 @@ const HOUR = 60 * MINUTE
 const both = (large: number, unit: string, small: number, rest: string): string =>
   small === 0 ? `${large}${unit}` : `${large}${unit}${small}${rest}`
 
-/** A span of milliseconds as kubectl shows ages: `57s`, `5m3s`, `3h`, `2d4h`, `400d` (apimachinery, pkg/util/duration). */
+/** A time span as kubectl shows ages: `57s`, `5m3s`, `3h`, `2d4h`, `400d` (apimachinery, pkg/util/duration). */
 export function humanDuration(span: number): string {
   const seconds = Math.trunc(span / SECOND)
   if (seconds < -1) return '<invalid>'
@@ -24,7 +24,7 @@ export function humanDuration(span: number): string {
   return days < 365 * 8 ? both(years, 'y', days % 365, 'd') : `${years}y`
 }
 
-/** How long ago a time (RFC 3339) was; `<unknown>` for none. */
+/** The age of a time (RFC 3339); `<unknown>` for none. */
 export function since(time: unknown, now: number): string {
   const at = typeof time === 'string' ? Date.parse(time) : Number.NaN
   return Number.isNaN(at) ? '<unknown>' : humanDuration(now - at)

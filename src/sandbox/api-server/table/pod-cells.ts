@@ -12,7 +12,7 @@ function exitReason(terminated: JsonObject): string {
   return signal === 0 ? `ExitCode:${numberOf(terminated.exitCode)}` : `Signal:${signal}`
 }
 
-/** Why the first init container that is not done keeps the pod from starting; undefined when none does. */
+/** Why the first unfinished init container keeps the pod from starting; undefined if none does. */
 function initReason(pod: JsonObject): string | undefined {
   const statuses = listOf(at(pod, 'status', 'initContainerStatuses')).map(objectOf)
   for (const [index, { state, started }] of statuses.entries()) {
@@ -28,7 +28,9 @@ function initReason(pod: JsonObject): string | undefined {
 
 const isRunning = (status: JsonObject): boolean => status.ready === true && isObject(at(status, 'state', 'running'))
 
-/** The reason of the first container that has one, else `phase`. One that is done does not hide others that run. */
+/**
+ * The reason of the first container that has one, otherwise `phase`. A finished container does not hide running ones.
+ */
 function containerReason(pod: JsonObject, phase: string): string {
   const statuses = listOf(at(pod, 'status', 'containerStatuses')).map(objectOf)
   const reasons = statuses.map(({ state }) => {
@@ -54,7 +56,7 @@ function podReason(pod: JsonObject): string {
 
 const orNone = (text: string): string => text || '<none>'
 
-/** READY STATUS RESTARTS AGE, and where the pod is. */
+/** READY STATUS RESTARTS AGE, and the pod's place. */
 export function podCells(pod: JsonObject, now: number): JsonValue[] {
   const { containers, initContainers, nodeName, readinessGates } = objectOf(pod.spec)
   const sidecars = listOf(initContainers).filter((container) => at(container, 'restartPolicy') === 'Always').length
@@ -78,7 +80,7 @@ export function podCells(pod: JsonObject, now: number): JsonValue[] {
   ]
 }
 
-/** What a row of a pod is as a whole: kubectl leaves pods that are done out of some lists. */
+/** The state of a pod's row: kubectl omits finished pods from some lists. */
 export function podConditions(pod: JsonObject): JsonObject[] {
   const phase = at(pod, 'status', 'phase')
   if (phase !== 'Succeeded' && phase !== 'Failed') return []

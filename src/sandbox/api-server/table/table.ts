@@ -9,12 +9,12 @@ export interface TableColumn {
   priority: number
 }
 
-/** How the objects of one kind are shown. */
+/** The table layout of one kind. */
 export interface TableLayout {
   columns: readonly TableColumn[]
-  /** The cells of an object, one a column. `now` is in milliseconds since 1970. */
+  /** The cells of an object, one per column. `now` is in milliseconds since 1970. */
   cells(object: JsonObject, now: number): JsonValue[]
-  /** What the row as a whole is, where that matters: kubectl leaves completed pods out of some lists. */
+  /** The state of the row, if relevant: kubectl omits completed pods from some lists. */
   conditions?(object: JsonObject): JsonObject[]
 }
 
@@ -27,15 +27,15 @@ export const nameColumn: TableColumn = {
   priority: 0,
 }
 
-/** What each row carries besides its cells: `?includeObject=`. */
+/** What each row contains besides its cells: `?includeObject=`. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
 export interface TableOptions {
   now: number
   includeObject: IncludeObject
-  /** Of the list, or of the one object: resourceVersion, continue, remainingItemCount. */
+  /** Of the list or the single object: resourceVersion, continue, remainingItemCount. */
   metadata: JsonObject
-  /** `meta.k8s.io/v1` (default) or `meta.k8s.io/v1beta1`, as the client asked. */
+  /** `meta.k8s.io/v1` (default) or `meta.k8s.io/v1beta1`, as requested. */
   apiVersion?: string
 }
 
@@ -45,7 +45,7 @@ function rowObject(object: JsonObject, include: IncludeObject, apiVersion: strin
   return { kind: 'PartialObjectMetadata', apiVersion, metadata: objectOf(object.metadata) }
 }
 
-/** The Table of a list (or of one object) with the metadata of the list. */
+/** The Table of a list (or of one object) with the list's metadata. */
 export function toTable(layout: TableLayout, objects: readonly JsonObject[], options: TableOptions): JsonObject {
   const apiVersion = options.apiVersion ?? 'meta.k8s.io/v1'
   const rows = objects.map((object) => {

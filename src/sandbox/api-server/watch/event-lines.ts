@@ -1,14 +1,14 @@
 import type { JsonObject } from '../schema/json.ts'
 import type { WatchRecord } from './watcher.ts'
 
-/** How many objects' lines are kept: watchers read an event soon after another, not much later. */
+/** Maximum objects with kept lines: watchers read an event shortly after one another. */
 const keptObjects = 512
 
-/** The lines of watch events, each made once however many watchers it goes to. */
+/** The lines of watch events, each created once for any number of watchers. */
 export class EventLines {
   private readonly kept = new Map<object, Map<string, Uint8Array>>()
 
-  /** The line of an event in a form. `form` names all that the line depends on besides the event. */
+  /** The line of an event in a form. `form` names everything else that the line depends on. */
   line({ type, object }: WatchRecord, form: string, represent: () => JsonObject): Uint8Array {
     const key = `${type} ${form}`
     const lines = this.linesOf(object)

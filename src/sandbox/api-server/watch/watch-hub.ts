@@ -5,23 +5,23 @@ import { Groups, type IndexValues } from '../store/object-table.ts'
 import type { Store } from '../store/store.ts'
 import { ChangeRecords, Watcher, type WatchRecord, type WatchSpec } from './watcher.ts'
 
-/** How long between two bookmarks of a watch, milliseconds: that of the API server's watch cache. */
+/** Milliseconds between two bookmarks of a watch, as in the API server's watch cache. */
 const bookmarkInterval = 60_000
 
 export interface WatchHubOptions {
   clock: Clock
-  /** Events that a reader may fall behind before it is cut off. */
+  /** Events that a reader may lag before it is cut off. */
   bound?: number
   indexValues(resource: string): IndexValues | undefined
 }
 
-/** Where a watcher waits, so that an event looks only at those whom it may concern. */
+/** The key under which a watcher waits, so that an event checks only watchers that may need it. */
 function placeOf({ resource, trigger, namespace }: WatchSpec): string {
   if (trigger) return `${resource} ${trigger.index}=${trigger.value}`
   return namespace === undefined ? resource : `${resource} @${namespace}`
 }
 
-/** Hands every change of the store to the watchers whom it concerns. */
+/** Passes every change of the store to the watchers that need it. */
 export class WatchHub {
   private readonly watchers = new Groups<Watcher>()
   private readonly all = new Set<Watcher>()
@@ -39,7 +39,7 @@ export class WatchHub {
     return this.all.size
   }
 
-  /** Starts a watch now: `backlog` first, then every change from here on. */
+  /** Starts a watch now: `backlog` first, then every later change. */
   watch(spec: WatchSpec, backlog: WatchRecord[]): Watcher {
     const watcher = new Watcher(spec, backlog, this.options.bound ?? 1000, (ended) => this.forget(ended))
     this.watchers.add(placeOf(spec), watcher)
@@ -48,7 +48,10 @@ export class WatchHub {
     return watcher
   }
 
-  /** The bookmark of now: the watcher has seen, or has in its queue, every change up to it. Its kind is added by who sends it. */
+  /**
+   * A bookmark of the current revision: the watcher has seen, or queued, every change up to it. The sender adds its
+   * kind.
+   */
   bookmark(annotations?: Record<string, string>): WatchRecord {
     const metadata = { resourceVersion: String(this.store.revision), ...(annotations ? { annotations } : {}) }
     return { type: 'BOOKMARK', object: { apiVersion: '', kind: '', metadata } as unknown as KubeObject }
@@ -59,7 +62,7 @@ export class WatchHub {
     return this.store.changesAfter(spec.resource, revision).flatMap((event) => new ChangeRecords(event).for(spec) ?? [])
   }
 
-  /** Ends the watches for which this holds, at once or after what is queued. */
+  /** Ends matching watches, at once or after their queue. */
   endWhere(which: (spec: WatchSpec) => boolean, how: 'cut' | 'end' = 'end'): number {
     const found = [...this.all].filter(({ spec }) => which(spec))
     for (const watcher of found) watcher[how]()
@@ -75,7 +78,7 @@ export class WatchHub {
     if (this.all.size === 0) return
     const records = new ChangeRecords(event)
     for (const place of this.placesOf(resource, event)) {
-      // A copy, since a slow reader is taken out while the event goes around.
+      // A copy, because a slow reader is removed during the loop.
       for (const watcher of [...(this.watchers.get(place) ?? [])]) {
         const record = records.for(watcher.spec)
         if (record) watcher.push(record)

@@ -11,19 +11,19 @@ export type WatchRecord =
 export interface WatchSpec {
   readonly resource: string
   readonly namespace?: string | undefined
-  /** A value that every object of interest has, in an index of the store or as `name`: spares the others the look. */
+  /** A value that every wanted object has, in an index of the store or as `name`: others are not checked. */
   readonly trigger?: { readonly index: string; readonly value: string } | undefined
   readonly bookmarks: boolean
   matches(object: KubeObject): boolean
 }
 
 /**
- * One watch: a bounded queue between the store, which never waits, and a reader that may be slow. A reader that falls
- * `bound` events behind is cut off, as the API server does; it comes back with the last version it saw.
+ * One watch: a bounded queue between the store, which never waits, and a reader that may be slow. As in the API server,
+ * a reader that lags `bound` events is cut off, and returns with the last version it saw.
  */
 export class Watcher implements AsyncIterable<WatchRecord> {
   readonly spec: WatchSpec
-  /** Begins with the events before the watch began, which are not counted against the bound. */
+  /** Starts with the events from before the watch, which do not count toward the limit. */
   private queue: WatchRecord[]
   private head = 0
   private uncounted: number
@@ -49,7 +49,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     }
   }
 
-  /** Ends after what is queued has been read. */
+  /** Ends after the queue has been read. */
   end(): void {
     if (this.ended) return
     this.ended = true
@@ -57,7 +57,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     this.signal()
   }
 
-  /** Ends now; what is queued is lost. */
+  /** Ends now; the queue is lost. */
   cut(): void {
     this.forgetRead(this.queue.length)
     this.end()
@@ -76,7 +76,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     return record
   }
 
-  // Not a generator: thousands of watchers see each change, and a generator makes several promises of each.
+  // Not a generator: thousands of watchers see each change, and a generator creates several promises for each.
   [Symbol.asyncIterator](): AsyncIterator<WatchRecord> {
     return {
       next: async () => {
@@ -102,7 +102,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
   }
 }
 
-/** What one change is to all its watchers. Each record is made once, by whoever needs it first. */
+/** The records of one change for all watchers. Each record is created once, on first use. */
 export class ChangeRecords {
   private readonly event: StoreEvent
   private readonly made = new Map<ChangeType, WatchRecord>()
@@ -112,8 +112,8 @@ export class ChangeRecords {
   }
 
   /**
-   * An object that begins to match is added, one that stops is deleted, with its last matching state at the revision of
-   * the change.
+   * An object that starts to match is added; one that stops is deleted, with its last matching state at the change's
+   * revision.
    */
   for({ namespace, matches }: WatchSpec): WatchRecord | undefined {
     const { type, object, previous } = this.event

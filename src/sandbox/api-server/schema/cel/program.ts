@@ -7,7 +7,7 @@ import {
 } from '@marcbachmann/cel-js'
 import type { CelValue } from './values.ts'
 
-/** Expressions over some variables of any type, with the functions that the library has. */
+/** Expressions over some variables of any type, with the library's functions. */
 const environmentOf = (...variables: readonly string[]): Environment =>
   variables.reduce(
     (extended, name) => extended.registerVariable(name, 'dyn'),
@@ -16,15 +16,15 @@ const environmentOf = (...variables: readonly string[]): Environment =>
 
 const ruleEnvironment = environmentOf('self', 'oldSelf')
 
-/** What the `matchConditions` of webhooks are written over. `authorizer` has no counterpart here: a condition that asks it fails. */
+/** The variables of webhooks' `matchConditions`. `authorizer` does not exist here: a condition that uses it fails. */
 export const matchEnvironment = environmentOf('object', 'oldObject', 'request', 'authorizer')
 
-/** An expression of a rule, ready to run. */
+/** A compiled expression of a rule. */
 export interface CelProgram {
   usesOldSelf: boolean
-  /** Of its value, as far as the expression alone shows: `bool`, `string`; `dyn` when it does not. */
+  /** Type of its value if the expression shows it: `bool`, `string`; otherwise `dyn`. */
   type: string
-  /** The value of the expression, or what went wrong, as the server words it. */
+  /** The value of the expression, or the error in the server's words. */
   run(self: CelValue, oldSelf: CelValue | Optional | undefined): { value: unknown } | { problem: string }
 }
 
@@ -32,7 +32,7 @@ type CelError = ParseError | EvaluationError | CelTypeError
 const isCelError = (error: unknown): error is CelError =>
   error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError
 
-/** The server's words for what the library found in running an expression. */
+/** The server's words for the library's runtime error. */
 function problemText(error: unknown): string {
   if (!isCelError(error)) return error instanceof Error ? error.message : String(error)
   const { code, summary } = error
@@ -48,7 +48,7 @@ function names(node: unknown, wanted: string): boolean {
   return op === 'id' ? args === wanted : names(args, wanted)
 }
 
-/** Where the compiler stopped and why, in the server's form: `ERROR: <input>:1:6: <problem>` and the line with a caret. */
+/** A compile error in the server's form: `ERROR: <input>:1:6: <problem>` and the line with a caret. */
 function complaintText(error: CelError, expression: string): string {
   const before = expression.slice(0, error.range?.start ?? 0).split('\n')
   const column = before.at(-1)!.length
@@ -72,16 +72,16 @@ function checked(environment: Environment, expression: string): Checked {
   }
 }
 
-/** What is wrong with an expression; undefined where it is well made. */
+/** The error of an expression; undefined if it is valid. */
 export function celComplaint(environment: Environment, expression: string): string | undefined {
   const result = checked(environment, expression)
   return 'complaint' in result ? result.complaint : undefined
 }
 
 /**
- * Compiles an expression over `self` and `oldSelf`. Types are those of the values at run time, so a mistake of types
- * shows when a rule runs; syntax, unknown names and functions without a fit show here.
- * @returns the program, or the compiler's complaint.
+ * Compiles an expression over `self` and `oldSelf`. Types are checked at run time; syntax errors, unknown names and
+ * unknown functions are found here.
+ * @returns the program, or the compiler's error
  */
 export function compileCel(expression: string): CelProgram | { complaint: string } {
   const result = checked(ruleEnvironment, expression)

@@ -12,7 +12,7 @@ interface CompiledRule {
   message: CelProgram | undefined
 }
 
-/** The rules of a schema and of all below it, compiled; undefined where there are none. */
+/** The compiled rules of a schema and everything below; undefined if there are none. */
 export interface CompiledRules {
   schema: OpenApiSchema
   rules: CompiledRule[]
@@ -33,7 +33,7 @@ const compileRule = (rule: CelRule): CompiledRule => ({
   message: rule.messageExpression ? compileExpression(rule.messageExpression) : undefined,
 })
 
-/** @throws {Error} for a rule that does not compile; validation of the CRD reports it before. */
+/** @throws {Error} for a rule that does not compile; the CRD's validation reports it first */
 export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRules | undefined {
   const properties = Object.entries(schema.properties ?? {}).flatMap(([name, below]) => {
     const compiled = compileRules(below, false)
@@ -73,7 +73,7 @@ function issueOf(rule: CelRule, field: string, value: JsonValue | undefined, det
   }
 }
 
-/** `.spec.a['b.c']` below a field, as field.Path writes it. */
+/** `.spec.a['b.c']` below a field, in field.Path's notation. */
 function below(field: string, path: string | undefined): string {
   if (path === undefined || path === '') return field
   const steps = path.replace(/\['((?:[^'\\]|\\.)*)'\]/g, (_, name: string) => `.${name.replace(/\\(.)/g, '$1')}`)
@@ -82,12 +82,12 @@ function below(field: string, path: string | undefined): string {
 
 const optional = (old: CelValue | undefined): Optional => (old === undefined ? Optional.none() : Optional.of(old))
 
-/** A value and the one that it replaces, at a place. */
+/** A value and its predecessor, with their position. */
 interface Place {
   field: string
   value: JsonValue
   old: JsonValue | undefined
-  /** Nothing changed here or above: failures that were there before are let through. */
+  /** Nothing changed here or above: earlier failures are tolerated. */
   unchanged: boolean
 }
 
@@ -146,7 +146,7 @@ function evaluate(compiled: CompiledRules, place: Place): FieldIssue[] {
   return [...here, ...below]
 }
 
-/** The rules that an object breaks. Costs are not counted: the server's budget has no counterpart here. */
+/** The rules that an object violates. Costs are not counted: the server's budget does not exist here. */
 export function evaluateRules(compiled: CompiledRules, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   return evaluate(compiled, { field: '<nil>', value: object, old, unchanged: false })
 }

@@ -2,7 +2,7 @@ import { Duration } from '@marcbachmann/cel-js/evaluator'
 import { isObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { OpenApiSchema } from '../open-api-schema.ts'
 
-// Names that are words of CEL are escaped as whole words (apiserver, pkg/cel/escaping.go).
+// Names that are CEL words are escaped as whole words (apiserver, pkg/cel/escaping.go).
 const reserved = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
     ' ',
@@ -15,17 +15,17 @@ const escapes: [RegExp, string][] = [
   [/\//g, '__slash__'],
 ]
 
-// Words of CEL's grammar: the only ones that cannot stand behind a dot as they are.
+// CEL grammar words: only these cannot follow a dot unescaped.
 const grammar = new Set(['true', 'false', 'null', 'in'])
 
-/** All the names that rules may call a property by: reserved words go escaped and, where CEL takes them there, plain. */
+/** All names of a property in rules: reserved words escaped and, where CEL allows it, plain. */
 function celNames(name: string): string[] {
   if (reserved.has(name)) return grammar.has(name) ? [`__${name}__`] : [`__${name}__`, name]
   if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return []
   return [escapes.reduce((text, [found, replacement]) => text.replace(found, replacement), name)]
 }
 
-/** Values as the CEL library takes them: bigint is int, number is double, Date is timestamp. */
+/** Values for the CEL library: bigint is int, number is double, Date is timestamp. */
 export type CelValue =
   | null
   | boolean
@@ -62,14 +62,14 @@ function celNumber(value: number, schema: OpenApiSchema | undefined): CelValue {
   return Number.isInteger(value) && schema?.type !== 'number' ? BigInt(value) : value
 }
 
-/** Fields that every object with metadata has, when the schema says nothing of them. */
+/** Fields of every object with metadata, if the schema omits them. */
 const metadata: OpenApiSchema = {
   type: 'object',
   properties: { name: { type: 'string' }, generateName: { type: 'string' } },
 }
 const root: Record<string, OpenApiSchema> = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata }
 
-/** Of the metadata of an object, rules see the name and generateName, nothing else. */
+/** Of an object's metadata, rules see only name and generateName. */
 export const withTypeAndMeta = (schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   properties: { ...schema.properties, ...root },
@@ -92,7 +92,7 @@ function celEntries(value: JsonObject, schema: OpenApiSchema): CelValue {
   return Object.fromEntries(entries)
 }
 
-/** A JSON value as CEL sees it through its schema; what the schema does not name is not there. */
+/** A JSON value as CEL sees it through its schema; fields outside the schema are hidden. */
 export function celValue(value: JsonValue, schema: OpenApiSchema | undefined): CelValue {
   if (typeof value === 'number') return celNumber(value, schema)
   if (typeof value === 'string') return celText(value, schema?.format)
