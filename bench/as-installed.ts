@@ -6,12 +6,14 @@ interface RoleValues {
   nodeOptions: string
 }
 
-/** What the chart gives each role where nobody says otherwise. */
+/** The chart's default values of each role. */
 export const chartValues: Readonly<Record<'manager' | 'agent', RoleValues>> = parse(
   readFileSync(join(import.meta.dirname, '../deploy/helm/varmor/values.yaml'), 'utf8'),
 )
 
-/** What the image sets for each role, the C library's memory for one; it has to be there where a process starts. */
+/**
+ * The image's environment for each role, such as the C library's memory settings; it must be set when a process starts.
+ */
 export const imageEnvironment: Readonly<Record<string, string>> = Object.fromEntries(
   /^ENV (NODE_ENV=.*)$/m
     .exec(readFileSync(join(import.meta.dirname, '../deploy/Dockerfile'), 'utf8'))![1]!
@@ -19,5 +21,5 @@ export const imageEnvironment: Readonly<Record<string, string>> = Object.fromEnt
     .map((setting) => setting.split('=') as [string, string]),
 )
 
-/** Options of Node.js that the chart gives an agent. */
+/** The chart's Node.js options for an agent. */
 export const agentFlags: readonly string[] = chartValues.agent.nodeOptions.split(' ')

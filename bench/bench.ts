@@ -3,17 +3,17 @@ import { promisify } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 export interface BenchCommand<Kind extends string> {
-  /** As a person types it. */
+  /** As typed by a user. */
   command: string
   about: string
-  /** What `--only` takes. */
+  /** Values of `--only`. */
   kinds?: readonly Kind[]
-  /** What is measured without `--only`; by default all kinds. */
+  /** Kinds measured without `--only`; default: all. */
   usual?: readonly Kind[]
   options?: readonly Option[]
 }
 
-/** Reads the options of a bench. Prints the help, or what is wrong with them, and ends the process where that is asked for. */
+/** Parses the options of a bench. Prints the help or the error, and ends the process if needed. */
 export function readOptions<More extends object, Kind extends string = never>(
   bench: BenchCommand<Kind>,
 ): More & { only: readonly Kind[] } {
@@ -32,11 +32,11 @@ function readCount(text: string): number {
   return Number(text)
 }
 
-/** An option that takes a whole number. */
+/** An option with a whole number. */
 export const countOption = (flags: string, about: string, byDefault?: number): Option =>
   new Option(flags, about).argParser(readCount).default(byDefault)
 
-/** Prints what has just ended, with the seconds since this process began. */
+/** Prints a finished step, with the seconds since this process started. */
 export function progress(what: string): void {
   console.log(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${what}`)
 }
@@ -47,7 +47,7 @@ export interface Cost {
   cpuSeconds: number
 }
 
-/** @returns what gives the time, and the CPU time of this process, from here on */
+/** @returns a function that gives the time, and this process's CPU time, since this call */
 export function stopwatch(): () => Cost {
   const [start, before] = [performance.now(), process.cpuUsage()]
   return () => {
@@ -57,15 +57,15 @@ export function stopwatch(): () => Cost {
 }
 
 export interface ProcessOptions {
-  /** Of Node.js. */
+  /** For Node.js. */
   flags?: readonly string[]
   /** A command that starts it. */
   through?: readonly string[]
 }
 
 /**
- * Runs a script in a process of its own, so that it pays for no garbage and no compiled code of others.
- * @returns what it prints, which is JSON
+ * Runs a script in its own process, so that it does not pay for others' garbage and compiled code.
+ * @returns its output, which is JSON
  */
 export async function inOwnProcess<T>(
   script: string,

@@ -1,7 +1,7 @@
 /**
- * Builds native/addon with node-gyp, from what this machine has: nothing is downloaded. Node.js' headers come from its
- * own installation, or from where npm's `nodedir` points. With --optional a missing compiler is only said; a compiler
- * that fails always fails the build.
+ * Builds native/addon with node-gyp, from this machine's files, without downloads. Node.js's headers come from its
+ * installation, or from npm's `nodedir`. With --optional a missing compiler is only reported; a failing compiler always
+ * fails the build.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
@@ -32,7 +32,7 @@ function findHeaders(): string | undefined {
 function build(nodedir: string): void {
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
   const args = [gyp, 'rebuild', '--silent', '-C', join(root, 'native', 'addon')]
-  // The environment goes before an argument, so this is the one place that is certain.
+  // The environment takes precedence over an argument, so this is the only reliable place.
   const env = { ...process.env, npm_config_nodedir: nodedir }
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env })
   if (status === 0) return

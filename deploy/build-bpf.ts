@@ -1,8 +1,8 @@
 /**
- * Builds native/bpf for whatever kernel has its types in a form that programs can be fitted to (BTF): varmor.bpf.o, and varmor-old.bpf.o
- * for kernels that lack what that one needs (native/bpf/compat.h). vmlinux.h is made of such types here, and never kept; where a machine
- * shows none, Debian's linux-bpf-dev has a vmlinux.h to give instead. Needs clang 14 and bpftool 7.1, or later. Those of another
- * architecture are made of its types, and its name is given behind them: `arm64`.
+ * Builds native/bpf for any kernel with BTF, to whose types the programs can adapt: varmor.bpf.o, and varmor-old.bpf.o
+ * for kernels without features that the former needs (native/bpf/compat.h). vmlinux.h is generated from BTF and never
+ * committed; on a machine without BTF, pass the vmlinux.h of Debian's linux-bpf-dev. Needs clang 14 and bpftool 7.1, or
+ * later. For another architecture, pass its types and then its name: `arm64`.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -12,28 +12,28 @@ import { fileURLToPath } from 'node:url'
 
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'native', 'bpf')
 
-/** Types since Linux 6.19 have members without a name of structs that have one. */
+/** Since Linux 6.19, types have unnamed members of named structs. */
 const extensions = ['-fms-extensions', '-Wno-microsoft-anon-tag']
 
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-unused-function']
 
 const maps = 'maps.bpf.c'
 
-/** BTF of the kernel that runs. */
+/** BTF of the running kernel. */
 const ownTypes = '/sys/kernel/btf/vmlinux'
 
-/** bpftool lies where only root looks. */
+/** bpftool is in a folder that only root's PATH has. */
 const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
 const headers = '/usr/include/bpf/bpf_helpers.h'
 
-/** Debian's packages that are needed and not there. */
+/** Required Debian packages that are missing. */
 export const missingForBpf = (): string[] => [
   ...['clang', 'bpftool'].filter((tool) => spawnSync(tool, ['--version'], { env }).error !== undefined),
   ...(existsSync(headers) ? [] : ['libbpf-dev']),
 ]
 
-/** Names of the objects, and what they are compiled with. */
+/** Names of the objects, and their compile options. */
 const objects = {
   'varmor.bpf.o': [],
   'varmor-old.bpf.o': ['-DVARMOR_OLD'],
@@ -41,12 +41,12 @@ const objects = {
 
 /**
  * Builds the objects.
- * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it, or the vmlinux.h that was made of it; Linux 6.1 or later
- * @param folder where they go, and what is made on the way
- * @param architecture that these types are of, as Node.js calls it
- * @param from where the sources lie
- * @returns the path of varmor.bpf.o; varmor-old.bpf.o lies beside it
- * @throws what a tool says
+ * @param types BTF of a kernel, as in /sys/kernel/btf/vmlinux, or a vmlinux.h made from it; Linux 6.1 or later
+ * @param folder for the output and intermediate files
+ * @param architecture of these types, in Node.js's notation
+ * @param from folder of the sources
+ * @returns the path of varmor.bpf.o; varmor-old.bpf.o is next to it
+ * @throws the error of a tool
  */
 export function buildBpf(types: string, folder: string, architecture: string = process.arch, from = source): string {
   mkdirSync(folder, { recursive: true })
@@ -54,7 +54,7 @@ export function buildBpf(types: string, folder: string, architecture: string = p
   if (types.endsWith('.h')) copyFileSync(types, header)
   else writeFileSync(header, run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
   const programs = readdirSync(from).filter((name) => name.endsWith('.bpf.c') && name !== maps)
-  // bpftool 7.1 links references to a map wrongly that come before the map.
+  // bpftool 7.1 links references to a map wrongly if they come before the map.
   const parts = [maps, ...programs]
   const built = Object.entries(objects).map(([name, defines]) => {
     const linked = join(folder, name)
@@ -70,7 +70,7 @@ export function buildBpf(types: string, folder: string, architecture: string = p
 /**
  * Compiles one file, which may include those of native/bpf. `folder` has vmlinux.h.
  * @returns the object
- * @throws what the compiler says
+ * @throws the compiler's error
  */
 export function compileBpf(
   path: string,
@@ -81,12 +81,12 @@ export function compileBpf(
 ): string {
   const target = ['-target', 'bpf', `-D__TARGET_ARCH_${architecture === 'arm64' ? 'arm64' : 'x86'}`]
   const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`, `-I${source}`]
-  // Version 3 of the instructions has the exchanges that scratch memory is taken by.
+  // Version 3 of the instructions has the atomic exchanges that take scratch memory.
   run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', path, '-o', object])
   return object
 }
 
-/** What a tool of those prints. @throws what it says when it fails */
+/** The output of a tool. @throws its error text when it fails */
 export function run(program: string, args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, env })
   if (status !== 0) throw new Error(`${program}: ${error?.message ?? stderr}`)

@@ -1,6 +1,6 @@
 /**
- * Bundles what an installation runs, one file for each role and thread, with source maps and the licenses of what is in them. Nothing
- * of the sandbox, of tests or of dependencies that no role uses is in them.
+ * Bundles an installation's programs, one file for each role and thread, with source maps and the licenses of their
+ * content. They contain nothing of the sandbox, of tests, or of dependencies that no role uses.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Each has its file, so that none loads, or keeps in memory, what another one needs. */
+/** Each role has its own file, so that none loads, or keeps in memory, another one's code. */
 const roles = {
   varmor: 'src/cli/varmor-installed.ts',
   'manager-command': 'src/cli/manager-command.ts',
@@ -26,7 +26,10 @@ const roles = {
   'extend-command': 'src/cli/model/extend-command.ts',
 }
 
-/** Modules that threads begin with, and one that a role loads by its place. The two of the decoding pool run in one thread and mark objects for each other. */
+/**
+ * Entry modules of threads, and one that a role loads by its path. The two of the decoding pool run in one thread and
+ * mark objects for each other.
+ */
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
   thread: 'actors/compiler/thread.ts',
@@ -36,11 +39,11 @@ const threads = {
   'piscina-worker': 'node_modules/piscina/dist/worker.js',
 }
 
-/** Dependencies that are CommonJS ask for these. */
+/** CommonJS dependencies need these. */
 const banner = `import { createRequire as createRequireOfBundle } from 'node:module'
 const require = createRequireOfBundle(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`
 
-/** Commands stay files of their own, beside the one that a person types. */
+/** Commands stay separate files, next to the one that users run. */
 const commandsApart: Plugin = {
   name: 'commands-apart',
   setup({ onResolve }) {
@@ -51,7 +54,10 @@ const commandsApart: Plugin = {
   },
 }
 
-/** The one word of a text that is replaced. @throws when it is not there exactly once: the dependency has changed */
+/**
+ * Replaces the only occurrence of a text.
+ * @throws if it does not occur exactly once, because the dependency has changed
+ */
 function replaceOnce(file: string, before: string, after: string): string {
   const parts = readFileSync(file, 'utf8').split(before)
   if (parts.length !== 2) throw new Error(`${file}: ${before} is there ${parts.length - 1} times, not once`)
@@ -60,14 +66,14 @@ function replaceOnce(file: string, before: string, after: string): string {
 
 const clientNode = join(root, 'node_modules/@kubernetes/client-node/dist')
 
-/** What dependencies find by the place of their own file, or load and do not need for what we use of them. */
+/** Files that dependencies find by their own path, or load although we do not need them. */
 const dependencies: Plugin = {
   name: 'dependencies',
   setup({ onLoad, onResolve }) {
     onLoad({ filter: /\/piscina\/dist\/index\.js$/ }, ({ path }) => ({
       contents: replaceOnce(path, "'worker.js'", "'piscina-worker.js'"),
     }))
-    // KubeConfig needs two classes of all that is made of the API: the rest would be half of the program.
+    // KubeConfig needs two of the many generated API classes: the rest would be half of the program.
     onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer }) =>
       importer.endsWith('/client-node/dist/config.js') ? { path: importer, namespace: 'client-node-gen' } : undefined,
     )
@@ -88,33 +94,33 @@ const shared = (folder: string): BuildOptions => ({
   target: 'node20.19',
   banner: { js: banner },
   sourcemap: 'linked',
-  // Sources are told apart by their paths; their text would be half of the image's own files.
+  // Paths distinguish the sources; their text would be half of the image's own files.
   sourcesContent: false,
-  // Licenses are in a file of their own, whole.
+  // Complete licenses are in a separate file.
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
   plugins: [commandsApart, dependencies],
-  // Only for a nice value of threads, which none has.
+  // Only for threads' nice values, which we do not set.
   external: ['@napi-rs/nice'],
   metafile: true,
   logLevel: 'warning',
 })
 
-/** Modules by the names of their files: those of processes, and those of threads, of which some may run in one thread. */
+/** Modules by their files' names: of processes, and of threads; several thread modules may run in one thread. */
 export interface Programs {
   roles: Record<string, string>
   threads: Record<string, string>
 }
 
-/** What an installation has. */
+/** The programs of an installation. */
 export const installed: Programs = { roles, threads }
 
 /**
- * Makes the bundles.
- * @param folder where they go; what is there is removed
- * @returns packages of node_modules that are in them, with their versions
- * @throws what esbuild finds wrong
+ * Creates the bundles.
+ * @param folder for the output; existing content is removed
+ * @returns the node_modules packages that they contain, with versions
+ * @throws esbuild's errors
  */
 export async function buildBundles(folder: string, { roles, threads }: Programs = installed): Promise<string[]> {
   rmSync(folder, { recursive: true, force: true })
@@ -126,16 +132,16 @@ export async function buildBundles(folder: string, { roles, threads }: Programs 
   nameSources(folder)
   const folders = packageFolders(built.map(({ metafile }) => metafile as Metafile))
   const { version, license } = packageAt(root)
-  // One package may be there in several versions, which `dependencies` could not say.
+  // One package may occur in several versions, which `dependencies` cannot express.
   const bundled = folders.map(packageAt).map(({ name, version }) => `${name}@${version}`)
   const description = { name: 'varmor', version, license, type: 'module', private: true, bundled }
-  // Its folder is where the version and the native modules are looked for.
+  // The version and the native modules are searched in its folder.
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), folders.map(licensesOf).join('\n'))
   return bundled
 }
 
-/** Source maps name sources as the project has them, wherever it was when they were made: what is built does not depend on that. */
+/** Source maps name sources relative to the project, so that the output does not depend on its location. */
 function nameSources(folder: string): void {
   for (const name of readdirSync(folder).filter((each) => each.endsWith('.map'))) {
     const file = join(folder, name)
@@ -153,7 +159,7 @@ interface Package {
 
 const packageAt = (folder: string): Package => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 
-/** Of all packages that something was taken from. */
+/** Folders of all packages with bundled code. */
 function packageFolders(metafiles: readonly Metafile[]): string[] {
   const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs))
   const files = outputs.flatMap(({ inputs }) => Object.keys(inputs).map((path) => path.replace(/^[\w-]+:/, '')))
@@ -161,7 +167,7 @@ function packageFolders(metafiles: readonly Metafile[]): string[] {
   return [...new Set(folders.map((path) => resolve(root, path)))].sort()
 }
 
-/** Name and version, then what the package says of its license. */
+/** Name and version, then the package's license text. */
 function licensesOf(folder: string): string {
   const { name, version, license = 'no license named' } = packageAt(folder)
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))

@@ -1,9 +1,8 @@
 /**
- * Makes a Debian package of what a node without a cluster needs: bundles, native modules, BPF programs, Node.js and a systemd unit. The
- * native modules and programs are those that build:addon and build:bpf have made. Equal input gives equal bytes, with the time that
- * SOURCE_DATE_EPOCH names. Needs dpkg-deb.
- *
- *   build-deb.ts [--node FILE] [--compression xz] [FOLDER]
+ * Creates a Debian package for a node without a cluster: bundles, native modules, BPF programs, Node.js and a systemd
+ * unit. It uses the native modules and programs from build:addon and build:bpf. Equal input gives equal bytes, with the
+ * time in SOURCE_DATE_EPOCH. Needs dpkg-deb.
+ *    build-deb.ts [--node FILE] [--compression xz] [FOLDER]
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -31,31 +30,31 @@ const own = join(root, 'deploy', 'debian')
 const addons = join(root, 'native', 'addon', 'build', 'Release')
 
 export interface DebOptions {
-  /** Where the package goes. */
+  /** Folder for the package. */
   folder: string
-  /** The program of Node.js that is in it. Default: the one that runs this. */
+  /** The Node.js program to include. Default: the running one. */
   node?: string
-  /** Folder of the BPF programs. Default: where build:bpf puts them. */
+  /** Folder of the BPF programs. Default: the output of build:bpf. */
   bpf?: string
-  /** As dpkg-deb calls it. Default xz. */
+  /** In dpkg-deb's notation. Default xz. */
   compression?: string
 }
 
-/** Of all files, where nobody names another: seconds since the epoch, the first of the year 2026. */
+/** Default time of all files: seconds since the epoch, the first day of 2026. */
 const releasedAt = '1767225600'
 
-/** Names of architectures, Debian's by those of Node.js. */
+/** Debian's names of architectures by Node.js's. */
 const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' }
 
-/** Files of /etc, which a package does not change once somebody has. */
+/** Files of /etc that a package does not overwrite once an administrator has changed them. */
 const conffiles = ['/etc/default/varmor-agent']
 
-/** What is in /usr/bin: the program with its own Node.js. */
+/** The file in /usr/bin: runs the program with its own Node.js. */
 const program = `#!/bin/sh
 exec /usr/lib/varmor/node --enable-source-maps /usr/lib/varmor/varmor.js "$@"
 `
 
-/** @returns the path of the package. @throws what is not built yet, or what a tool says */
+/** @returns the path of the package. @throws if an input is not built yet, or a tool fails */
 export async function buildDeb(options: DebOptions): Promise<string> {
   const { folder, compression = 'xz' } = options
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -75,7 +74,7 @@ export async function buildDeb(options: DebOptions): Promise<string> {
   }
 }
 
-/** Puts all files where they will be. */
+/** Copies all files to their places. */
 async function stage(staging: string, { node = process.execPath, bpf }: DebOptions): Promise<void> {
   const at = (path: string): string => {
     const full = join(staging, path)
@@ -123,7 +122,7 @@ function writeControl(staging: string, version: string, architecture: string): v
     Maintainer: maintainer,
     'Installed-Size': size,
     'Pre-Depends': 'init-system-helpers (>= 1.54~)',
-    // The programs of Node.js and of the native modules are linked with these.
+    // Node.js and the native modules are linked with these.
     Depends: 'libc6 (>= 2.28), libstdc++6 (>= 9), libgcc-s1, libbpf1',
     Recommends: 'apparmor',
     Section: 'admin',
@@ -149,14 +148,14 @@ function writeControl(staging: string, version: string, architecture: string): v
   writeFileSync(join(debian, 'md5sums'), sums)
 }
 
-/** Files, in their order. */
+/** Files in order. */
 const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 
-/** As Debian has them, whatever umask there is here. */
+/** Debian's modes, whatever the umask. */
 function setModes(staging: string): void {
   const programs = [
     'usr/bin/varmor',
@@ -170,7 +169,7 @@ function setModes(staging: string): void {
   }
 }
 
-/** What a tool of those prints. @throws what it says when it fails */
+/** The output of a tool. @throws its error text when it fails */
 function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
   const { status, stdout, stderr, error } = spawnSync(name, args, { encoding: 'utf8', env, maxBuffer: 1 << 26 })
   if (status !== 0) throw new Error(`${name}: ${error?.message ?? stderr}`)

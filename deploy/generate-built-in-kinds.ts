@@ -1,7 +1,8 @@
 /**
- * Writes what the sandbox needs of Kubernetes' own kinds: src/sandbox/api-server/schema/built-in-kinds-data.ts, their
- * schemas, from the OpenAPI that Kubernetes publishes with its source, and src/sandbox/api-server/protobuf/messages-data.ts,
- * their protobuf messages. Needs Go, whose module proxy has that source.
+ * Writes the sandbox's data about Kubernetes' own kinds: src/sandbox/api-server/schema/built-in-kinds-data.ts, their
+ * schemas, from the OpenAPI that Kubernetes publishes with its source, and
+ * src/sandbox/api-server/protobuf/messages-data.ts, their protobuf messages. Needs Go, whose module proxy has that
+ * source.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ import protobuf from 'protobufjs'
 import { kubernetesModule, kubernetesSource, kubernetesVersion } from './kubernetes-source.ts'
 import { type EnumField, enumFields } from './read-open-api-enums.ts'
 
-/** The served groups and versions, named as the files of api/openapi-spec/v3. */
+/** The served groups and versions, named like the files of api/openapi-spec/v3. */
 const documents = [
   'api__v1',
   'apis__admissionregistration.k8s.io__v1',
@@ -49,8 +50,8 @@ function sorted(value: unknown): unknown {
 }
 
 /**
- * What is published leaves out which values a field takes; a server lists them, and so does `kubectl explain`. They are
- * in the Go code that the server's own document is made from.
+ * The published files omit fields' allowed values, which a server lists, and `kubectl explain`, too. They are in the Go
+ * code from which the server's own document is made.
  */
 function addEnum(all: Definitions, { definition, property, part, description, values }: EnumField): void {
   const name = Object.keys(all).find((one) => one.endsWith(`.${definition}`))
@@ -88,7 +89,7 @@ const withMessages = [
   .concat('admissionregistration', 'scheduling', 'autoscaling')
   .map((group) => `k8s.io/api/${group}/v1/generated.proto`)
 
-/** The messages of those groups and of what they refer to, as compact JSON. */
+/** The messages of those groups and everything they refer to, as compact JSON. */
 export function builtInMessages(directories: Readonly<Record<'k8s.io/api' | 'k8s.io/apimachinery', string>>): string {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) =>

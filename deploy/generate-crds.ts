@@ -2,12 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { customResourceDefinition, group, type Kind, kinds } from '../src/api/crds.ts'
 
-// Writes the CustomResourceDefinitions from the schemas in src/api/schema. Run it as `npm run generate`; a test fails while the
-// files differ from what this would write.
+// Writes the CustomResourceDefinitions from the schemas in src/api/schema. Run it with `npm run generate`; a test fails
+// if the files differ from its output.
 
 const folder = new URL('crds/', import.meta.url)
 
-/** Name and text of the file of a kind. */
+/** Name and text of a kind's file. */
 export function crdFile(kind: Kind): { name: string; text: string } {
   const definition = stringify(customResourceDefinition(kind), { lineWidth: 0, aliasDuplicateObjects: false })
   return {

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import type { Panel, Row } from './grafana/panel.ts'
 import { rows } from './grafana/panels.ts'
 
-// Writes the dashboard for Grafana from its panels. Run it as `npm run generate`; a test fails while the file differs from what this
-// would write, or names a metric that neither an agent nor a manager has.
+// Writes the Grafana dashboard from its panels. Run it with `npm run generate`; a test fails if the file differs from
+// its output, or names a metric that neither an agent nor a manager has.
 
 export const dashboardFile = new URL('grafana/varmor.json', import.meta.url)
 

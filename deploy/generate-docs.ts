@@ -11,8 +11,8 @@ import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite
 import { fieldRuleTable, fieldTable } from './field-tables.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, of the fields of the log,
-// and of what rules and services showed in the kernel tier. Run it as `npm run generate`; a test fails while one differs.
+// Writes the documents' tables that come from data: built-in rules, alerts, log fields, and the kernel tier's results
+// for rules and services. Run it with `npm run generate`; a test fails if one differs.
 
 const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {
@@ -32,7 +32,7 @@ const needs = (all: readonly RuntimeNeed[]): string =>
     all.map(({ allows, why }) => [allows.map((each) => `\`${each.replace(/,$/, '')}\``).join(', '), why]),
   )
 
-/** By document, the text as it has to be. */
+/** The required text of each document. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'reference/rules.md': () =>
     withTables(readFileSync(document('reference/rules.md'), 'utf8'), {

@@ -5,8 +5,8 @@ import { agentMetricTable, lagMetric } from '../src/agent/metrics/agent-metrics.
 import { managerLabelValues } from '../src/manager/metrics/label-values.ts'
 import { ManagerMetrics, type MetricSources } from '../src/manager/metrics/manager-metrics.ts'
 
-// Writes the list of all metrics from the tables and registries that they are served from. Run it as `npm run generate`; a test fails
-// while the file differs from what this would write.
+// Writes the list of all metrics from the tables and registries that serve them. Run it with `npm run generate`; a test
+// fails if the file differs from its output.
 
 export const metricsDocument = new URL('../src/metrics/METRICS.md', import.meta.url)
 
@@ -17,10 +17,10 @@ interface Row {
   labels: readonly string[]
 }
 
-/** What prom-client does not declare of a metric. */
+/** Fields of a metric that prom-client does not declare. */
 type Described = Metric & { name: string; help: string; labelNames: readonly string[] }
 
-/** The metrics of a manager, but for those of the process. */
+/** The metrics of a manager, without those of the process. */
 export function managerMetricRows(): Row[] {
   const nothing = (): never => {
     throw new Error('nobody asks for values here')

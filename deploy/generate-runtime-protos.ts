@@ -1,6 +1,6 @@
 /**
- * Writes what the agent, and the kubelet of the sandbox, need of the interfaces of containerd, CRI and NRI, from the .proto
- * files that they publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
+ * Writes the parts of containerd's, CRI's and NRI's interfaces that the agent and the sandbox's kubelet need, from the
+ * .proto files that they publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
 
-/** Versions of the modules. Fields are only ever added to these files, so older and newer runtimes understand them. */
+/** Versions of the modules. These files only ever gain fields, so older and newer runtimes understand them. */
 export const modules = {
   'github.com/containerd/containerd/api': 'v1.12.0',
   'k8s.io/cri-api': 'v0.37.2',
@@ -41,14 +41,14 @@ message Status {
   string message = 2;
 }`
 
-/** Methods and messages that a program uses; what they refer to comes with them. */
+/** Methods and messages that a program uses; what they refer to is included. */
 export interface ProtoSelection {
-  /** Where they are written, from the root of the project on, and under which name. */
+  /** The output file, relative to the project's root, and its name. */
   file: string
   name: string
   methods: string[]
   messages: string[]
-  /** Of these messages the fields that are wanted; the others are passed over when a message is read. */
+  /** Wanted fields of these messages; others are skipped when a message is read. */
   fields?: Readonly<Record<string, readonly string[]>>
 }
 
@@ -111,7 +111,7 @@ const forNri: ProtoSelection = {
     [`${nri}.PodSandbox`]: ['id', 'name', 'uid', 'namespace', 'labels', 'annotations'],
     [`${nri}.Container`]: ['id', 'podSandboxId', 'name', 'state', 'labels', 'annotations', 'pid'],
     [`${nri}.ConfigureRequest`]: ['runtimeName', 'runtimeVersion', 'requestTimeout'],
-    // Updates are for who changes containers.
+    // Updates are for plugins that change containers.
     [`${nri}.SynchronizeResponse`]: ['more'],
     [`${nri}.StopContainerResponse`]: [],
     'ttrpc.Request': ['service', 'method', 'payload', 'timeoutNano'],
@@ -120,7 +120,7 @@ const forNri: ProtoSelection = {
 
 export const selections: readonly ProtoSelection[] = [forAgent, forKubelet, forNri]
 
-/** @param directories where the modules are */
+/** @param directories folders of the modules */
 export function protosOf(
   { methods, messages, fields = {} }: ProtoSelection,
   directories: Readonly<Record<keyof typeof modules, string>>,
@@ -128,7 +128,7 @@ export function protosOf(
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) => {
     if (target === statusFile) return null
-    // protobuf.js knows the common types by itself, and brings descriptor.proto along.
+    // protobuf.js has the common types built in, and includes descriptor.proto.
     const found = [...Object.values(directories), dirname(createRequire(import.meta.url).resolve('protobufjs'))].map(
       (directory) => join(directory, target),
     )
@@ -185,7 +185,7 @@ function keepType(kept: protobuf.Root, type: protobuf.Type | protobuf.Enum): voi
         : new protobuf.MapField(field, id, rest.keyType, named),
     )
   }
-  // A type that was made as the place of another one gives way to itself.
+  // A type created as another one's parent is replaced by its own definition.
   const before = parent.get(name)
   if (before !== null) {
     for (const nested of (before as protobuf.Namespace).nestedArray) copy.add(nested)
@@ -209,7 +209,7 @@ function describe(field: protobuf.Field) {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  // The first value of an enum is what a field has that was not sent: it has to be the one of the number 0.
+  // The first value of an enum is the value of an unsent field: it must be number 0.
   const isEnum = Object.values(value).every((one) => typeof one === 'number')
   const entries = Object.entries(value).sort(([a, one], [b, other]) => (isEnum ? one - other : a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))

@@ -1,24 +1,24 @@
-/** A field of a definition that takes only some values. */
+/** A field of a definition with a fixed set of values. */
 export interface EnumField {
   /** The end of the definition's name: `apps.v1.DeploymentStrategy`. */
   definition: string
   property: string
-  /** Where the values are those of the items of a list or of the entries of a map. */
+  /** Set if the values are those of a list's items or a map's entries. */
   part?: 'items' | 'additionalProperties'
-  /** Of the field, where it describes the values. */
+  /** Of the field, if it describes the values. */
   description?: string
   values: string[]
 }
 
 const goText = (literal: string): string => JSON.parse(literal) as string
 
-/** Depths of indentation, in tabs, as gofmt writes the generated file. */
+/** Depths of indentation, in tabs, in gofmt's output of the generated file. */
 const propertyDepth = 5
 const ownDepth = 7
 
 /**
- * Reads the fields with `Enum:` out of Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line: gofmt and
- * the generator leave no choice in how it is written.
+ * Parses the fields with `Enum:` in Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line: gofmt and
+ * the generator fix its layout.
  */
 export function enumFields(source: string): EnumField[] {
   const found: EnumField[] = []

@@ -7,7 +7,7 @@ import { type CounterMessage, type CounterState, counter, turn } from './message
 
 const WINDOW = 1_000
 
-/** Runs `send` until `count` messages are through, a window at a time, and gives messages a second. */
+/** Runs `send` until `count` messages are handled, a window at a time; returns messages per second. */
 async function rate(count: number, send: (amount: number) => void, through: () => Promise<void>): Promise<number> {
   const start = performance.now()
   for (let sent = 0; sent < count; ) {
@@ -17,7 +17,7 @@ async function rate(count: number, send: (amount: number) => void, through: () =
   return count / ((performance.now() - start) / 1_000)
 }
 
-/** The best of a few runs: the first ones warm up, and other work on the machine only ever slows one down. */
+/** The best of a few runs: the first ones warm up, and other work on the machine can only slow a run down. */
 async function best(runs: number, run: () => Promise<number>): Promise<number> {
   let fastest = 0
   for (let i = 0; i < runs; i++) fastest = Math.max(fastest, await run())
@@ -43,7 +43,7 @@ export async function promiseQueue(): Promise<number> {
   return best(5, () => rate(1_000_000, send, async () => void (await chain)))
 }
 
-/** All messages are through; more than one turn of the event loop where the dispatcher made a pause. */
+/** Waits until all messages are handled; it takes several turns of the event loop if the dispatcher pauses. */
 const through = (system: ActorSystem) => async (): Promise<void> => {
   do await turn()
   while (!system.environment.dispatcher.quiet)

@@ -19,16 +19,16 @@ const nodeProfile: Behaviour<State, Message> = {
   receive: (_, message) => ({ wanted: message.generation, loaded: message.generation, problem: undefined }),
 }
 
-/** A key as it comes from a parsed object: characters of its own, not a chain of shared pieces. */
+/** A key as from a parsed object: with its own characters, not a chain of shared pieces. */
 const keyOf = (node: number, policy: number): string =>
   Buffer.from(`ip-10-0-${node >> 8}-${node & 255}/varmor-payments-web-${policy}`).toString('latin1')
 
 interface Memory {
-  /** Bytes of resident memory an actor: what the operating system sees. */
+  /** Bytes of resident memory per actor, as the operating system sees it. */
   readonly rss: number
-  /** Bytes of JavaScript heap an actor. */
+  /** Bytes of JavaScript heap per actor. */
   readonly heap: number
-  /** The growth of resident memory for all of them, in MiB. */
+  /** Growth of resident memory for all actors, in MiB. */
   readonly total: number
 }
 
@@ -47,7 +47,7 @@ async function tellNodes(simulation: Simulation, family: Family<Message>, from: 
 
 type Pair = { wanted: number; loaded: number }
 
-/** What a node has loaded is what is wanted of it, nearly always: then one number says it. */
+/** A node's loaded version is nearly always the wanted one: then one number is enough. */
 const small = ({ wanted, loaded }: State): number | Pair => (wanted === loaded ? wanted : { wanted, loaded })
 const large = ({ wanted, loaded }: State): number | Pair => ({ wanted, loaded })
 
@@ -66,7 +66,7 @@ async function grown(
       problem: undefined,
     }),
   })
-  // What is compiled and allocated once is not the actors'.
+  // Compiled code and one-time allocations do not belong to the actors.
   await tellNodes(simulation, family, nodes, nodes + 10)
   const before = measure()
   for (let node = 0; node < nodes; node += 500) {
@@ -84,11 +84,11 @@ async function grown(
   }
 }
 
-/** A million actors that were busy once and are kept in their compact form. */
+/** A million actors that were active once and are kept in their compact form. */
 export const passivated = (): Promise<Memory> => grown(NODES, true)
 
 /** The same with an object as the compact form. */
 export const passivatedObject = (): Promise<Memory> => grown(NODES, true, large)
 
-/** A million instances that have nothing to do. */
+/** A million idle instances. */
 export const idle = (): Promise<Memory> => grown(NODES, false)

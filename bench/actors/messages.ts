@@ -1,14 +1,14 @@
 import type { Behaviour } from '../../actors/runtime/behaviour.ts'
 import type { Request } from '../../actors/runtime/request.ts'
 
-/** What the measured actors are sent: as small as real messages are. */
+/** The messages of the measured actors: as small as real messages. */
 export type CounterMessage = { type: 'add'; amount: number } | Request<{ type: 'total' }, number>
 
 export interface CounterState {
   readonly total: number
 }
 
-/** An actor that adds up, with a new state for each message, as the style guide has it. */
+/** An actor that sums, with a new state for each message, as the style guide requires. */
 export const counter: Behaviour<CounterState, CounterMessage> = {
   start: () => ({ total: 0 }),
   receive(state, message, context) {
@@ -22,5 +22,5 @@ export const counter: Behaviour<CounterState, CounterMessage> = {
   },
 }
 
-/** The rest of the event loop gets its turn. */
+/** Lets the rest of the event loop run. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -7,7 +7,7 @@ interface Row {
   readonly file: './local.ts' | './threads.ts' | './memory.ts'
   /** The function that measures it. */
   readonly measure: string
-  /** What it is meant to reach, and whether that is a floor or a ceiling. */
+  /** The target, as a minimum or a maximum. */
   readonly aim?: { readonly atLeast: number } | { readonly atMost: number }
 }
 

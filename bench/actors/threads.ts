@@ -18,12 +18,12 @@ async function withThread(run: (of: (key: string) => Reference<CounterMessage>) 
   return result
 }
 
-/** Sends as fast as the link takes them, and waits until the last one was handled over there. */
+/** Sends as fast as the link accepts, and waits until the other side has handled the last message. */
 async function tells(references: readonly Reference<CounterMessage>[], count: number): Promise<number> {
   const start = performance.now()
   for (let sent = 0; sent < count; ) {
     for (let i = 0; i < 8_192; i++) references[sent % references.length]!.tell({ type: 'add', amount: sent++ })
-    // An ask follows what was sent before, so its reply says that there is room again.
+    // An ask follows earlier messages, so its reply shows that there is room again.
     if ((sent / 8_192) % 4 === 0) await references[0]!.ask({ type: 'total' }, { timeout: 30_000 })
     else await turn()
   }

@@ -8,7 +8,7 @@ import {
 } from '../../src/audit/decode/bpf-record.ts'
 import { layOut } from '../../src/base/c-struct.ts'
 
-/** What goes into a record; what is left out is 0 or empty. */
+/** The content of a record; absent fields are 0 or empty. */
 export interface RecordText {
   kind: RecordKind
   action?: keyof typeof recordActions

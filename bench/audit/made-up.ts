@@ -19,11 +19,11 @@ const hex = (next: () => number, length: number): string =>
 
 export const processesOfContainer = 50
 
-/** The pid of a process of a container, both counted from 0. */
+/** The pid of a container's process, both counted from 0. */
 export type PidOf = (container: number, process: number) => number
 export const pidOf: PidOf = (container, process) => 10_000 + container * processesOfContainer + process
 
-/** A node with as many protected containers, of one policy each. */
+/** A node with this many confined containers, each with its own policy. */
 export function node(containers: number, next: () => number = random(1)): SnapshotData {
   return {
     version: 1,
@@ -76,11 +76,11 @@ export interface Made {
   containers: number
   /** Linux 6.x and later write `class=`. */
   classes: boolean
-  /** Of the processes that the records are of. */
+  /** Pids of the processes in the records. */
   pidOf?: PidOf
 }
 
-/** A denied file access in the form of auditd's log. Path, process and ids differ from line to line. */
+/** A denied file access in the form of auditd's log. Path, process and ids differ between lines. */
 export function appArmorLine(
   next: () => number,
   serial: number,
@@ -132,7 +132,7 @@ export function bpfRecord(next: () => number, serial: number, { containers }: Ma
   })
 }
 
-/** Lines of an audit.log that are no business of ours. */
+/** Lines of an audit.log that do not concern us. */
 export function noiseLine(next: () => number, serial: number): string {
   const id = `audit(${1_740_381_264 + Math.floor(serial / 50_000)}.${String(serial % 1000).padStart(3, '0')}:${serial})`
   return pick(next, [
@@ -157,7 +157,7 @@ export function batches(lines: number, size: number, line: (serial: number) => s
   return made
 }
 
-/** Batches of records, likewise. */
+/** The same for batches of records. */
 export function recordBatches(records: number, size: number, record: (serial: number) => Uint8Array): Uint8Array[] {
   const made: Uint8Array[] = []
   let parts: Uint8Array[] = []
@@ -174,5 +174,5 @@ export function recordBatches(records: number, size: number, record: (serial: nu
   return made
 }
 
-/** Bytes with an ArrayBuffer of their own, as sources hand them over. */
+/** Bytes with their own ArrayBuffer, as sources pass them. */
 export const ownBytes = (text: string): Uint8Array => new Uint8Array(new TextEncoder().encode(text))

@@ -3,8 +3,8 @@ const interesting = [
 ]
 
 /**
- * A line or record with a few changes: bytes replaced, taken out, put in, a part doubled or moved, the rest cut off.
- * Newlines may come in: one line becomes several.
+ * A line or record with a few changes: bytes replaced, removed, inserted, a part doubled or moved, the rest cut off.
+ * Inserted newlines may split it into several lines.
  */
 export function mutate(bytes: Uint8Array, next: () => number): Uint8Array {
   let changed = Array.from(bytes)

@@ -1,6 +1,6 @@
 /**
- * From the ring of BPF records to violations.log, as the agent does it. A program of this machine's kernel puts the records there. Every
- * run is a process of its own.
+ * From the ring of BPF records to violations.log, as in the agent. A program in this machine's kernel writes the
+ * records. Every run is its own process.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ const types = '/sys/kernel/btf/vmlinux'
 const missing = [...missingForBpf(), ...(existsSync(types) ? [] : [types])]
 if (missing.length > 0) throw new Error(`needs ${missing.join(', ')}`)
 
-/** As many as produce.bpf.c goes through again and again. */
+/** Number of records through which produce.bpf.c cycles. */
 const differentRecords = 1024
 const bpffs = join(folder, 'pins')
 
@@ -62,7 +62,7 @@ async function measureAll(): Promise<void> {
 }
 
 async function ring(more: Partial<RingRun>): Promise<RingFigures> {
-  // Each has pins of its own: the maps of one that has failed are nobody's.
+  // Each run has its own pins: a failed run leaves its maps behind.
   const pins = join(bpffs, `${Math.round(performance.now())}`)
   mkdirSync(pins)
   const options: RingRun = {
@@ -84,7 +84,7 @@ async function ring(more: Partial<RingRun>): Promise<RingFigures> {
   return figures
 }
 
-/** Each record is somewhere, and is there once. */
+/** Checks that each record is accounted for exactly once. */
 function checkSums(figures: RingFigures): void {
   const { put, reported, ringFull, read, lost, written, dropped } = figures
   if (put === reported + ringFull && read === reported && lost === ringFull && read === written + dropped) return
@@ -113,7 +113,7 @@ async function cost(): Promise<void> {
     join(import.meta.dirname, '..', 'pipeline', 'run-copy.ts'),
     args,
   )
-  // What was dropped had been decoded.
+  // Dropped records had been decoded.
   const times = (figures.cpuSeconds / figures.read / (copy.cpuSeconds / figures.written)).toFixed(2)
   progress(`cost: CPU, times a copy of the ${Math.round(bytes / figures.written)} bytes an event of output: ${times}`)
 }

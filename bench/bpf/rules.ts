@@ -2,15 +2,17 @@ import { Buffer } from 'node:buffer'
 import type { EnhanceProtect } from '../../src/api/types.ts'
 import { writeBytes } from '../../test/kernel/bpf/profile-bytes.ts'
 
-/** What is opened and run: five names below the root. */
+/** Paths to open and run: five names below the root. */
 export const opened = '/bench/a/b/c/file'
 export const ran = '/bench/a/b/c/exit'
 const folder = '/bench/a/b/c'
 
-/** All begin as the path does that is opened, and mean another: none can be passed over by its first bytes. */
+/**
+ * Paths of rules: all start like the opened path but differ from it, so that none can be skipped by its first bytes.
+ */
 const paths = (count: number): string[] => Array.from({ length: count }, (_, i) => `${folder}/other${i}`)
 
-/** Rules about files, and as many about where packets go. */
+/** Rules about files, and as many about packets' destinations. */
 export function policyOf(count: number): EnhanceProtect {
   if (count === 0) return {}
   const permissions = ['read', 'write', 'exec']
@@ -26,7 +28,7 @@ export function policyOf(count: number): EnhanceProtect {
 /** As in linear.bpf.c. */
 const linear = { rules: 10_000, words: 7 }
 
-/** The same rules about files for linear.bpf.c, as put-profile.h reads them. */
+/** The same file rules for linear.bpf.c, in the form of put-profile.h. */
 export function linearBytes(count: number): Buffer {
   const ruleBytes = 8 + 8 * linear.words
   const value = Buffer.alloc(8 + linear.rules * ruleBytes)

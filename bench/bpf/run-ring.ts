@@ -1,4 +1,4 @@
-/** One run from a ring of BPF records to violations.log: a RingRun as JSON in its argument. Prints its RingFigures. */
+/** One run from a ring of BPF records to violations.log: its argument is a RingRun as JSON. Prints its RingFigures. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -10,51 +10,51 @@ import { type Cost, stopwatch } from '../bench.ts'
 import { makePipeline } from '../pipeline/pipeline-run.ts'
 
 export interface RingRun {
-  /** produce.c, and what it takes. */
+  /** produce.c and its input. */
   producer: string
   object: string
   records: string
   ringBytes: number
-  /** Records a second; 0: as many as the kernel can put. */
+  /** Records per second; 0: as many as the kernel can write. */
   rate: number
   seconds: number
-  /** Where the maps are pinned, on a BPF file system. */
+  /** Folder of the pinned maps, on a BPF file system. */
   pins: string
-  /** Where the fake proc file system and the output are. */
+  /** Folder of the fake proc file system and the output. */
   folder: string
-  /** Of decoding; by default as many as the agent has. */
+  /** Decoding threads; default: the agent's number. */
   threads?: number
   limits?: LogLimits
-  /** Measure how long each record took. */
+  /** Measure the latency of each record. */
   latency?: boolean
 }
 
 export interface RingFigures extends Cost {
-  /** Records that the kernel was asked for. */
+  /** Records requested from the kernel. */
   put: number
-  /** Those of them that it put into the ring. */
+  /** Those that it wrote to the ring. */
   reported: number
   ringFull: number
-  /** What the source knows of: records that it has read, and losses in the ring. */
+  /** The source's counts: records read, and losses in the ring. */
   read: number
   lost: number
-  /** Lines, and those that were dropped behind the ring. */
+  /** Lines, and lines dropped after the ring. */
   written: number
   dropped: number
-  /** Those lost in the ring and behind it in the first second, in which the program is compiled as it runs. */
+  /** Losses in the first second, in the ring and after it, while the program is compiled at run time. */
   lostAtFirst: number
-  /** From the kernel's time of a record to when its line is written, in ms; of those that were not dropped. */
+  /** Milliseconds from a record's kernel time to the write of its line; without dropped ones. */
   latency?: { p50: number; p99: number; max: number }
-  /** Milliseconds by which 99 of 100 sleeps of the producer, of 0.2 ms each, ended late at most: what this machine adds to anything. */
+  /** Milliseconds by which the producer's sleeps of 0.2 ms ended late, for 99 of 100: this machine's own delay. */
   late: number
 }
 
 type Produced = Pick<RingFigures, 'put' | 'reported' | 'ringFull' | 'late'> & {
-  /** By how many ns CLOCK_BOOTTIME, which records have, is ahead of the clock of this process. */
+  /** Nanoseconds by which CLOCK_BOOTTIME, the clock of records, is ahead of this process's clock. */
   ahead: number
 }
 
-/** When records were made, and when their lines were written, in ms; both come in the same order. */
+/** Times of records and of their lines, in ms; both arrive in the same order. */
 class Latencies {
   readonly #made: Float64Array
   readonly #written: Float64Array
@@ -66,7 +66,7 @@ class Latencies {
     this.#written = new Float64Array(records)
   }
 
-  /** Looks into the batches of a source as they come. */
+  /** Reads the batches of a source as they come. */
   watch(source: BpfRingSource): void {
     const batches = source[Symbol.asyncIterator].bind(source)
     const look = (bytes: Uint8Array) => this.#look(bytes)
@@ -78,7 +78,7 @@ class Latencies {
     }
   }
 
-  /** A batch of lines is written, or dropped. */
+  /** Notes that a batch of lines is written or dropped. */
   settled(written: number, dropped: number): void {
     const [seconds, nanoseconds] = process.hrtime()
     const now = written > 0 ? seconds * 1000 + nanoseconds / 1e6 : Number.NaN
@@ -107,7 +107,7 @@ class Latencies {
   }
 }
 
-/** Has the kernel make the records. They begin when `go` is called, which resolves when all are made. */
+/** Makes the kernel create the records. They start when `go` is called, which resolves when all are written. */
 async function startProducer({ producer, object, records, pins, ringBytes, rate, seconds }: RingRun) {
   const args = [object, records, pins, ringBytes, rate, seconds].map(String)
   const child = spawn(producer, args, { stdio: ['pipe', 'pipe', 'inherit'] })

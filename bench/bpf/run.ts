@@ -1,6 +1,6 @@
 /**
- * What the BPF programs cost, in instructions of the kernel that runs them: a guest whose processor counts these. They are the same in
- * each run, whatever else this machine does.
+ * The cost of the BPF programs, in instructions of the kernel that runs them: a guest whose processor counts these.
+ * They are the same in each run, whatever else this machine does.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -66,7 +66,7 @@ function compileC(source: string, ...more: string[]): string {
   return program
 }
 
-/** What goes to /tmp of the guest. The types of one kernel do for all. */
+/** Files for the guest's /tmp. The types of one kernel fit all. */
 async function makeFiles(): Promise<string[]> {
   const types = join(folder, 'types')
   writeFileSync(types, unpackKernel(readFileSync((await ensureKernel('6.12', () => undefined)).vmlinuz)))
@@ -112,7 +112,7 @@ function rulesOf(count: number): string {
   return count === 1 ? '1 rule' : `${count} rules`
 }
 
-/** What runs in which profile, one behind the other; the programs are loaded once. */
+/** The runs with their profiles, one after the other; the programs are loaded once. */
 function runs(profile: string): [what: string, profile: string][] {
   const ofCounts = counts.map((count): [string, string] => [rulesOf(count), `/tmp/${profile}-${count}`])
   return [['not in a container', 'none'], ...ofCounts]
@@ -147,7 +147,7 @@ async function measureAll(): Promise<void> {
   print(rows)
 }
 
-/** In brackets is what the programs add, and how many times as much it is as without. */
+/** In brackets: what the programs add, and the factor compared to a run without them. */
 function print(rows: ReadonlyMap<string, Figures>): void {
   const none = rows.get('no programs')!
   const table = [...rows].map(([what, figures]) => {

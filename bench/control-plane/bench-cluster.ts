@@ -22,7 +22,7 @@ import { processCost } from './process-cost.ts'
 
 export const installNamespace = 'varmor'
 
-/** A Kubernetes on this machine with our kinds, and what is looked at while it is measured. */
+/** A Kubernetes on this machine with our kinds, and what is observed during the measurement. */
 export class BenchCluster {
   readonly cluster: Cluster
   readonly client: ApiClient
@@ -44,7 +44,7 @@ export class BenchCluster {
     this.profiles = profiles
   }
 
-  /** @param bring the kinds and the namespace */
+  /** @param bring installs the kinds and the namespace */
   static async start(
     bring: (cluster: Cluster, client: ApiClient) => Promise<void> = (_, client) => install(client, installNamespace),
   ): Promise<BenchCluster> {
@@ -58,7 +58,7 @@ export class BenchCluster {
     return new BenchCluster(cluster, client, await Followed.start(client, varmorPolicies), await followProfiles(client))
   }
 
-  /** Seconds of CPU that the API server and etcd have used. */
+  /** CPU seconds of the API server and etcd. */
   get serverCpu(): number {
     return (['kube-apiserver', 'etcd'] as const).reduce(
       (all, name) => all + processCost(this.cluster.component(name).pid!).cpu,
@@ -69,7 +69,7 @@ export class BenchCluster {
   async startManager(options: ManagerSettings['options'], flags: readonly string[] = []): Promise<Managed> {
     const { kubeconfig, logs } = this.cluster
     const log = join(logs, `manager-${++this.#managers}.log`)
-    // Always the same, or the webhooks' configuration would have to be written again with each manager.
+    // Always the same: otherwise each manager would rewrite the webhooks' configuration.
     this.#webhook ??= (await freePorts(1))[0]!
     return Managed.start({ kubeconfig, namespace: installNamespace, webhook: this.#webhook, options }, log, flags)
   }
@@ -97,7 +97,7 @@ export class BenchCluster {
     return Fleet.start(settings, join(logs, 'fleet.log'))
   }
 
-  /** As `kubectl apply --server-side` does, many at once. */
+  /** Like `kubectl apply --server-side`, many at once. */
   apply(policies: readonly (VarmorPolicy & KubeObject)[]): Promise<void> {
     return inParallel(policies, 32, (policy) =>
       this.client.apply(varmorPolicies, policy, { fieldManager: 'bench', force: true }),
@@ -110,7 +110,7 @@ export class BenchCluster {
     )
   }
 
-  /** Nothing of policies is left. */
+  /** Waits until no policy is left. */
   async gone(limit: number): Promise<void> {
     await this.policies.until('the end of all policies', (all) => all.length === 0, limit)
     await this.profiles.until('the end of all ArmorProfiles', (all) => all.length === 0, limit)

@@ -6,12 +6,12 @@ import { fakeNodeAnnotation } from '../../test/cluster/control-plane.ts'
 
 export const pods = defineResource({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true })
 
-/** Policies are spread over so many namespaces. */
+/** Number of namespaces over which policies are spread. */
 export const NAMESPACES = 50
 
 export const namespaceOf = (serial: number): string => `team-${serial % NAMESPACES}`
 
-/** A policy as users write them: a few built-in rules, for one application of the namespace. */
+/** A typical user's policy: a few built-in rules, for one application of the namespace. */
 export const benchPolicy = (serial: number, spec: Partial<VarmorPolicy['spec']> = {}): VarmorPolicy & KubeObject =>
   ({
     apiVersion,

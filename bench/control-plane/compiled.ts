@@ -4,10 +4,10 @@ import { buildBundles, installed } from '../../deploy/build-bundles.ts'
 const root = join(import.meta.dirname, '..', '..')
 const folder = join(root, 'node_modules/.cache/varmor-bench')
 
-/** What `compile` makes of a script of this folder. */
+/** The output of `compile` for a script of this folder. */
 export const compiled = (script: string): string => join(folder, script.replace(/\.ts$/, '.js'))
 
-/** Bundles the children as the manager of an installation is: loading its modules one by one takes memory of its own. */
+/** Bundles the children like an installation's manager, because loading modules one by one takes extra memory. */
 export async function compile(): Promise<void> {
   const { 'thread-entry': entry, thread, jobs } = installed.threads
   await buildBundles(folder, {

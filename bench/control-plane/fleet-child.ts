@@ -1,6 +1,6 @@
 /**
- * Agents of many nodes in one process: one watch for all of them, and otherwise what an agent does: a connection and a token of its
- * own, changes at once, heartbeats. They load nothing. Talks with `fleet.ts`.
+ * Agents of many nodes in one process: one watch for all, and otherwise like an agent: its own connection and token,
+ * immediate changes, heartbeats. They load nothing. Talks with `fleet.ts`.
  */
 import { once } from 'node:events'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -15,9 +15,9 @@ import { Standings } from './standings.ts'
 export interface FleetSettings {
   kubeconfig: string
   manager: string
-  /** Of the manager's certificate, in PEM. */
+  /** Authority of the manager's certificate, in PEM. */
   ca: string
-  /** Of each node. */
+  /** Token of each node. */
   tokens: [node: string, token: string][]
   /** Milliseconds that a node takes to load a profile. */
   loading: number
@@ -32,10 +32,10 @@ export type FleetCommand =
 
 export interface FleetCount {
   agents: number
-  /** Answers so far, by status; 0 is a connection that failed. */
+  /** Answers so far, by status; 0 is a failed connection. */
   answers: Record<number, number>
   profiles: number
-  /** Agents that have nothing to report. */
+  /** Agents with nothing to report. */
   idle: number
 }
 

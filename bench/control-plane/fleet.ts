@@ -20,7 +20,7 @@ export class Fleet {
     return new Fleet(child, log)
   }
 
-  /** They report everything, to the manager at this address, within so many milliseconds. */
+  /** They report everything to the manager at this address, spread over `spread` milliseconds. */
   meet(url: string, { single = false, spread = 0 }: { single?: boolean; spread?: number } = {}): void {
     this.#send({ type: 'manager', url, single, spread })
   }
@@ -36,7 +36,7 @@ export class Fleet {
     return this.#until(({ idle, agents }) => idle === agents, limit)
   }
 
-  /** Resolves when managers have taken so many standings of profiles since the fleet began. */
+  /** Resolves when managers have accepted this many profile statuses since the fleet started. */
   reported(profiles: number, limit: number): Promise<FleetCount> {
     return this.#until((count) => count.profiles >= profiles, limit)
   }

@@ -20,7 +20,7 @@ export class Followed<T extends KubeObject> {
     })
   }
 
-  /** @param changed is called with each state of each object */
+  /** @param changed called with each state of each object */
   static async start<T extends KubeObject>(
     client: ApiClient,
     ref: ResourceRef<T>,
@@ -41,7 +41,7 @@ export class Followed<T extends KubeObject> {
     return this.all.filter(is).length
   }
 
-  /** Looks at each change, at most ten times a second. @throws after `limit` milliseconds, with what is there */
+  /** Checks each change, at most ten times a second. @throws after `limit` milliseconds, with the current state */
   until(what: string, holds: (all: T[]) => boolean, limit: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let lookAt = 0

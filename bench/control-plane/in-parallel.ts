@@ -1,4 +1,4 @@
-/** Does so much at a time, and all of it. @throws the first error */
+/** Processes all items, a limited number at a time. @throws the first error */
 export async function inParallel<T>(
   items: readonly T[],
   atOnce: number,

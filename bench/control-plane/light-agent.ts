@@ -9,7 +9,7 @@ export interface Shared {
   standings: Standings
   manager: string
   ca: string
-  /** One profile a report. */
+  /** One profile per report. */
   single: boolean
   answers: Record<number, number>
   profiles: number
@@ -17,7 +17,7 @@ export interface Shared {
 
 const { coalesceLeast, coalesceMost, backoffFirst, backoffLongest } = defaultReportTiming
 
-/** The reporting of one node, with the same rules as the agent's Reporter and without its memory for each profile. */
+/** One node's reporting, with the rules of the agent's Reporter but without its memory for each profile. */
 export class LightAgent {
   readonly #node: string
   readonly #token: string
@@ -49,7 +49,7 @@ export class LightAgent {
     this.#wake?.()
   }
 
-  /** The manager is another one: it is sent everything, within so many milliseconds. */
+  /** The manager changed: report everything, within `spread` milliseconds. */
   meet(spread: number): void {
     this.#spread = spread
     this.#lastSent = 0

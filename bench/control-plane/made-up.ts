@@ -32,7 +32,7 @@ const container = (name: string) => ({
   imagePullPolicy: 'IfNotPresent',
 })
 
-/** A review of a Deployment of three containers, some 4 KB, as an API server sends one. */
+/** A review of a Deployment with three containers, about 4 KB, as an API server sends it. */
 export function madeUpReview(app: string): Buffer {
   const labels = { app, environment: 'production', team: 'payments', 'sandbox.varmor.org/enable': 'true' }
   const object = {

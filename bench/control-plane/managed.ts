@@ -13,7 +13,7 @@ const writes = new Set(['create', 'update', 'patch', 'delete'])
 
 export const sum = (calls: Calls): number => Object.values(calls).reduce((all, count) => all + count, 0)
 
-/** Those that change something for users: not what asks who a token belongs to, and not Events. */
+/** Calls that change something for users: no token reviews, and no Events. */
 export const writesOf = (calls: Calls): Calls =>
   Object.fromEntries(
     Object.entries(calls).filter(
@@ -26,7 +26,7 @@ export function difference(after: Calls, before: Calls): Calls {
   return Object.fromEntries(entries.filter(([, count]) => count > 0))
 }
 
-/** Starts a script of this folder, with its output in a file. The settings are its first message. */
+/** Starts a script of this folder, with its output in a file. Its first message has the settings. */
 export function startChild(script: string, settings: object, log: string, flags: readonly string[] = []): ChildProcess {
   const fd = openSync(log, 'a')
   const child = fork(compiled(script), {
@@ -54,9 +54,9 @@ export async function answerOf<T>(child: ChildProcess, log: string): Promise<T> 
   }
 }
 
-/** A manager that runs, ours or upstream's. */
+/** A running manager, ours or upstream's. */
 export interface Measured {
-  /** Milliseconds that its modules took. */
+  /** Milliseconds that loading its modules took. */
   readonly started: Pick<ManagerReady, 'loaded'>
   readonly cost: ProcessCost
   calls(): Promise<Calls>
@@ -64,7 +64,7 @@ export interface Measured {
   stop(): Promise<void>
 }
 
-/** Ours. */
+/** Our manager. */
 export class Managed implements Measured {
   readonly #child: ChildProcess
   readonly started: ManagerReady
@@ -88,7 +88,7 @@ export class Managed implements Measured {
     return `https://127.0.0.1:${this.started.ports.status}`
   }
 
-  /** The samples of one metric, by their labels as the text has them. */
+  /** The samples of one metric, by their labels as written. */
   async metric(name: string): Promise<Map<string, number>> {
     const text = await (await fetch(`http://127.0.0.1:${this.started.ports.metrics}/metrics`)).text()
     const samples = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? ([0-9.e+]+)$`, 'gm'))
@@ -110,7 +110,10 @@ export class Managed implements Measured {
     return (await this.metric('varmor_leader')).get('') === 1
   }
 
-  /** Waits until it leads and has called nothing for `still` milliseconds. Each look costs it CPU of its own. @returns when the last call was seen (performance.now()) */
+  /**
+   * Waits until it leads and has made no call for `still` milliseconds. Each check costs it CPU.
+   * @returns when the last call was seen (performance.now())
+   */
   async quiet(still: number, limit: number, interval = 100): Promise<{ at: number; calls: Calls }> {
     const end = performance.now() + limit
     let [at, calls] = [performance.now(), await this.calls()]
@@ -129,7 +132,7 @@ export class Managed implements Measured {
     await ended
   }
 
-  /** Without a word, as a crash does. */
+  /** Kills it without notice, like a crash. */
   async kill(): Promise<void> {
     const ended = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')

@@ -1,4 +1,4 @@
-/** A manager in a process of its own, so that its CPU and memory are its own. Talks with `managed.ts`. */
+/** A manager in its own process, so that its CPU and memory are measured alone. Talks with `managed.ts`. */
 import { once } from 'node:events'
 import { pathToFileURL } from 'node:url'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -8,14 +8,14 @@ import { KubeConnection } from '../../src/kube/connection.ts'
 import { Manager } from '../../src/manager/manager.ts'
 import type { ManagerOptions } from '../../src/manager/options.ts'
 
-/** What the parent sends first. */
+/** The parent's first message. */
 export interface ManagerSettings {
   kubeconfig: string
   namespace: string
   /** Port of the webhooks. */
   webhook: number
   options: Pick<ManagerOptions, 'timing' | 'restartLimits'> & {
-    /** The file that furnishes the threads of compilers. */
+    /** The module of the compilers' threads. */
     compilers?: { module: string }
   }
 }
@@ -43,7 +43,7 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  // As the chart has it.
+  // As in the chart.
   policy: { egressControl: { pods: false, services: true } },
   listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 }, memory: 512 * mebibyte },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },

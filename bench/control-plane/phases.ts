@@ -8,16 +8,16 @@ import { withFleet } from './phases/with-fleet.ts'
 import type { Column } from './table.ts'
 import { upstreamManagers } from './upstream-manager.ts'
 
-/** What a phase works with. Each leaves no policies behind. */
+/** The dependencies of a phase. Each phase removes its policies. */
 export interface Bench {
   cluster: BenchCluster
   table: Column
   scale: { policies: number; nodes: number; pods: number; deployments: number }
-  /** Of the manager's requests; its own default without. */
+  /** Of the manager's requests; default: its own. */
   pace?: { qps: number; burst: number }
   /** Node.js flags of the manager. */
   flags: readonly string[]
-  /** A checkout of upstream's, with its binary. */
+  /** A checkout of upstream, with its binary. */
   upstream?: string | undefined
 }
 

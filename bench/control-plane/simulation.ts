@@ -1,9 +1,8 @@
 /**
  * A manager with very many nodes, on the embedded API server in the same process, under simulated time, seeded.
- * Reflectors, actors, writes, limits, election, events, token reviews and what takes reports are the manager's own; on each node there
- * is the agent's own reporter, and nothing is loaded. Who is late in simulated time is late by design, not because the machine has
- * other work. The manager's memory is what its end sets free. Exits with 1 where an aim
- * is missed.
+ * Reflectors, actors, writes, limits, election, events, token reviews and the report handler are the manager's own;
+ * each node has the agent's own reporter, and loads nothing. A delay in simulated time comes from the design, not from
+ * other work on the machine. The manager's memory is what its end frees. Exits with 1 if a target is missed.
  */
 import { group } from '../../src/api/crds.ts'
 import type { VarmorPolicy } from '../../src/api/types.ts'
@@ -22,15 +21,15 @@ const { nodes, policies, seed } = readOptions<Record<'nodes' | 'policies' | 'see
     countOption('--seed <number>', 'of the random numbers', 1),
   ],
 })
-/** Seconds of simulated time from the first policy until the last is Ready, and MiB of memory. */
+/** Targets: seconds of simulated time from the first policy until the last is Ready, and MiB of memory. */
 const aims = { time: 30, memory: 300 }
 /** Images that each Node names, as many as a kubelet reports. */
 const IMAGES = 50
-/** Milliseconds between two statuses of a Node, and until each agent has spoken. */
+/** Milliseconds between two statuses of a Node, and until each agent has reported. */
 const HEARTBEAT = 300_000
 const SETTLED = 30_000
 
-/** What a manager may ask for in so many seconds, from its start on. */
+/** A manager's allowed requests within this many seconds of its start. */
 const budget = (seconds: number): { what: string; which: RegExp; most: number }[] => [
   {
     what: 'writes of policies, profiles, events',
@@ -42,7 +41,7 @@ const budget = (seconds: number): { what: string; which: RegExp; most: number }[
   { what: 'lists and watches', which: /^(list|watch) /, most: 20 + nodes / 500 + (7 * seconds) / 300 },
 ]
 
-/** MiB of the heap that are in use, with buffers. */
+/** MiB of heap in use, with buffers. */
 function heap(): number {
   if (globalThis.gc === undefined) throw new Error('run it with --expose-gc')
   globalThis.gc()
@@ -80,7 +79,7 @@ const time = (clock.now() - began) / 1000
 await world.runFor(10_000)
 const seconds = (clock.now() - started) / 1000
 
-// Its end makes some more.
+// Its end makes further requests.
 const made = { counts: { ...calls.counts }, digest: calls.digest }
 const whole = heap()
 await world.until(world.crash(world.managers[0]!))

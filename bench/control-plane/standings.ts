@@ -2,15 +2,15 @@ import type { ProfileReport } from '../../src/api/agent-report.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 
 interface Standing {
-  /** Number of the change that it came with. */
+  /** Number of the change that caused it. */
   serial: number
   text: string
   isLoaded: boolean
 }
 
-/** How all profiles stand on every node of a fleet: the nodes are alike, so each text is made once. */
+/** All profiles' statuses on every node of a fleet: the nodes are alike, so each text is created once. */
 export class Standings {
-  /** In the order of their serials. */
+  /** Ordered by serial. */
   readonly #standings = new Map<string, Standing>()
   serial = 0
 
@@ -25,13 +25,13 @@ export class Standings {
     const state = deletionTimestamp === undefined ? 'loaded' : 'unloaded'
     const report: ProfileReport = { namespace, name, uid, generation, state, enforcers: ['Seccomp'] }
     const text = JSON.stringify(report)
-    // Its status changes too, which is nothing to us.
+    // Its status changes, too, which does not matter here.
     if (known?.text === text) return
     this.#standings.delete(key)
     this.#standings.set(key, { serial: ++this.serial, text, isLoaded: state === 'loaded' })
   }
 
-  /** Texts of what changed after a serial, at most so many, and the serial that they reach. */
+  /** Texts of changes after a serial, at most `most`, and the last serial of these. */
   since(serial: number, most: number): { texts: string[]; upTo: number } {
     const texts: string[] = []
     for (const standing of this.#standings.values()) {

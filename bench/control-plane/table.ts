@@ -2,22 +2,22 @@ import { progress } from '../bench.ts'
 import { load } from './process-cost.ts'
 import { upstream } from './upstream.ts'
 
-/** Where what is measured is put down. */
+/** Collects measurements. */
 export interface Column {
   add(what: string, measured: string): void
 }
 
-/** Of a column: the CPU of manager and API server has room. */
+/** Width of a column: the CPU of manager and API server fits. */
 const oursWidth = 46
 
 interface Row {
   ours?: string
   theirs?: string
-  /** When each of them was measured. */
+  /** Load when each was measured. */
   loads: string[]
 }
 
-/** What was measured of both managers. Each row is printed as it comes, and all of them at the end. */
+/** Measurements of both managers. Each row is printed as it comes, and all of them at the end. */
 export class Table {
   readonly #rows = new Map<string, Row>()
   readonly ours = this.#column('ours')
@@ -31,7 +31,7 @@ export class Table {
     for (const [what, { ours = '', theirs: measured, loads }] of this.#rows) {
       const { theirs: constant, aim = '' } = upstream[what] ?? {}
       const theirs = measured ?? (constant === undefined ? '' : `${constant} *`)
-      // Beside others it is cut to its column: all of it was printed as it came.
+      // Next to others it is cut to its column: the full text was printed before.
       const fits = theirs === '' || ours.length <= oursWidth
       line(what, fits ? ours : `${ours.slice(0, oursWidth - 1)}…`, theirs, aim, loads.join(' | '))
     }

@@ -14,13 +14,13 @@ export const howToBuild = 'go build -o bin/varmor ./cmd/varmor'
 
 const binaryOf = (checkout: string): string => join(checkout, 'bin/varmor')
 
-/** @throws if nothing was built there */
+/** @throws if it has no built binary */
 export function readCheckout(checkout: string): string {
   if (existsSync(binaryOf(checkout))) return checkout
   throw new InvalidArgumentError(`There is no ${binaryOf(checkout)}: run \`${howToBuild}\` in the checkout.`)
 }
 
-/** What upstream's chart would bring. Its kinds are named as ours, but are others. */
+/** Installs upstream's chart objects. Its kinds have our names, but differ. */
 export async function installUpstream(cluster: Cluster, checkout: string): Promise<void> {
   const kinds = join(checkout, 'manifests/varmor/templates/crds')
   await cluster.kubectl(['apply', '--server-side', '-f', kinds])
@@ -28,21 +28,21 @@ export async function installUpstream(cluster: Cluster, checkout: string): Promi
   await cluster.kubectl(['create', 'namespace', installNamespace])
 }
 
-/** @returns what starts a manager of upstream's. One has to be stopped before the next is started. */
+/** @returns a function that starts upstream's manager. Stop one before you start the next. */
 export function upstreamManagers(cluster: Cluster, checkout: string): () => Promise<UpstreamManager> {
   let serial = 0
-  // Always the same, or the webhooks' configurations would lead to a manager that is gone.
+  // Always the same: otherwise the webhooks' configurations would name a stopped manager.
   const ports = freePorts(3)
   return async () => UpstreamManager.start(cluster, binaryOf(checkout), await ports, ++serial)
 }
 
-/** Of its log: it leads, and the second of its two webhooks is registered, which it does meanwhile. */
+/** Lines of its log: it leads, and the second of its two webhooks is registered meanwhile. */
 const readyWith = [/"starting" logger="POLICY"/, /"ValidatingWebhookConfiguration (created|already exists)"/]
 
-/** Bytes of a quarter of a second: leases and the ends of watches are less, a single policy with its calls is about as much. */
+/** Bytes in a quarter of a second: leases and ends of watches are less, a single policy's calls are about as much. */
 const hardlyAny = 12_000
 
-/** Upstream's manager in Go, with what its chart gives it by default, but outside of the cluster. */
+/** Upstream's manager in Go, with its chart's defaults, but outside the cluster. */
 class UpstreamManager implements Measured {
   readonly started = { loaded: 0 }
   readonly #cluster: Cluster
@@ -89,7 +89,10 @@ class UpstreamManager implements Measured {
     return {}
   }
 
-  /** Waits until it has moved hardly a byte, and logged nothing, for `still` milliseconds. @returns when it last did (performance.now()) */
+  /**
+   * Waits until it has transferred almost no bytes, and logged nothing, for `still` milliseconds.
+   * @returns when it last did (performance.now())
+   */
   async quiet(still: number, limit: number) {
     const end = performance.now() + limit
     let [at, before] = [performance.now(), this.#done]
@@ -103,13 +106,16 @@ class UpstreamManager implements Measured {
     return { at, calls: {} }
   }
 
-  /** As a crash: asked to stop outside of a cluster, it removes its Secrets, and the next one takes 4 s for new ones. Nobody waits for its leases to expire either. */
+  /**
+   * Like a crash: stopped outside a cluster, it removes its Secrets, and the next one takes 4 s to create new ones. Its
+   * leases need not expire, either.
+   */
   async stop(): Promise<void> {
     await this.#process.kill()
     await this.#cluster.kubectl(['-n', installNamespace, 'delete', 'lease', '--all'])
   }
 
-  /** Bytes that it has read and written, of files and sockets, and those of its log. */
+  /** Bytes read and written, of files and sockets, and those of its log. */
   get #done(): { moved: number; logged: number } {
     const io = readFileSync(`/proc/${this.#process.pid}/io`, 'utf8')
     const bytes = (name: string): number => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(io)![1])

@@ -1,4 +1,7 @@
-/** Asks the webhook at the port argv[2], over argv[3] connections, argv[4] times, about a Deployment named argv[5]. Prints JSON. */
+/**
+ * Calls the webhook at port argv[2], over argv[3] connections, argv[4] times, about a Deployment named argv[5]. Prints
+ * JSON.
+ */
 import { Agent, request } from 'node:https'
 import { madeUpReview } from './made-up.ts'
 
@@ -6,7 +9,7 @@ export interface Answers {
   /** Milliseconds. */
   median: number
   p99: number
-  /** How many had a patch. */
+  /** Number of answers with a patch. */
   patched: number
 }
 
@@ -17,7 +20,10 @@ agent.destroy()
 const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))]!
 console.log(JSON.stringify({ median: at(0.5), p99: at(0.99), patched } satisfies Answers))
 
-/** Sends the same review again and again, each connection as soon as it has its answer. Times in milliseconds, in order of size. */
+/**
+ * Sends the same review repeatedly, on each connection as soon as it has its answer. Returns sorted times in
+ * milliseconds.
+ */
 async function load(body: Buffer): Promise<{ times: number[]; patched: number }> {
   const times: number[] = []
   let left = count

@@ -1,6 +1,6 @@
 /**
- * A webhook with as many policies as argv[2] says, asked as often as argv[3] says. Prints its rows as JSON. All policies
- * are in the workload's namespace and share a label with it. Who asks is a process of its own, whose CPU is not counted.
+ * A webhook with argv[2] policies, called argv[3] times. Prints its rows as JSON. All policies are in the workload's
+ * namespace and share a label with it. The client is its own process, whose CPU is not counted.
  */
 
 import { join } from 'node:path'
@@ -49,11 +49,13 @@ async function measure({ matches, connections }: (typeof cases)[number]): Promis
     if (patched !== (matches ? requests : 0)) throw new Error(`${patched} of ${requests} answers have a patch`)
     rounds.push({ policies, matches, connections, cpu, median, p99 })
   }
-  // The machine has other work: the round in the middle says most.
+  // The machine has other work: the median round is the most reliable.
   return rounds.sort((a, b) => a.cpu - b.cpu)[1]!
 }
 
-/** Without policies: takes the same bytes, and answers as many without looking at them, which is what HTTPS costs by itself. */
+/**
+ * Without policies: receives the same bytes and answers as many without parsing them, which is the cost of HTTPS alone.
+ */
 async function serve(): Promise<Server> {
   const index = new PolicyIndex()
   for (let i = 0; i < policies; i++) index.set(madeUpPolicy(i))

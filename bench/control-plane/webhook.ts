@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 
-/** Milliseconds of CPU that a request may cost. */
+/** Target: CPU milliseconds of a request. */
 const aim = 0.25
 
 export interface Row {

@@ -1,6 +1,6 @@
 /**
- * What an installation takes at rest: the bundled roles, each a process, beside an API server in the memory of this one. The agent has
- * neither containerd nor profiles.
+ * An installation's resources at rest: the bundled roles, each its own process, with an API server in this process. The
+ * agent has neither containerd nor profiles.
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ const { seconds, node, ...options } = readOptions<{ seconds: number; node: strin
 interface Started {
   pid: number
   output: () => string
-  /** Milliseconds until it said that it is ready. */
+  /** Milliseconds until it reported readiness. */
   ready: number
   end: () => Promise<void>
 }
@@ -42,7 +42,7 @@ interface Started {
 const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-install-'))
 const at = (...path: string[]): string => join(folder, ...path)
 
-/** Starts a role as the image and the chart do, and waits for the words by which it says that it serves. */
+/** Starts a role as the image and the chart do, and waits for the log text that reports that it serves. */
 async function start(role: keyof typeof chartValues, args: readonly string[], words: string): Promise<Started> {
   const began = performance.now()
   const env = {
@@ -72,9 +72,9 @@ async function start(role: keyof typeof chartValues, args: readonly string[], wo
   return { pid: child.pid!, output: () => text, ready, end }
 }
 
-/** Prints what a role takes while nothing happens. */
+/** Prints a role's resources while nothing happens. */
 async function atRest(name: string, { pid, ready }: Started): Promise<void> {
-  // What it does once, after its start, is no rest, nor are threads that have nothing to do and will end, and V8 gives back memory after that.
+  // Its one-time work after the start is not rest, nor are idle threads, which will end; afterwards V8 frees memory.
   await pause(IDLE + 30_000)
   const before = processCost(pid)
   await pause(seconds * 1_000)

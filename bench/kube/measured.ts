@@ -1,17 +1,17 @@
 import { stopwatch } from '../bench.ts'
 
-/** What one client cost. */
+/** The cost of one client. */
 export interface Cost {
-  /** Until all objects were there. */
+  /** Until all objects were present. */
   listSeconds: number
   listCpuSeconds: number
   /** MiB after the list. */
   listRss: number
-  /** Of the changes that were counted. */
+  /** Number of counted changes. */
   changes: number
   watchSeconds: number
   watchCpuSeconds: number
-  /** MiB: the most that was seen while changes came, and what is left of the heap after a collection. */
+  /** MiB: the maximum while changes came, and the heap after a collection. */
   watchRss: number
   heap: number
   objects: number
@@ -19,11 +19,14 @@ export interface Cost {
 
 const mebibytes = (bytes: number): number => Math.round(bytes / 1048576)
 
-/** Measures this process. Call `listed` when all objects are there, `changed` at each change; after `count` of them it prints. */
+/**
+ * Measures this process. Call `listed` when all objects are present, `changed` at each change; after `count` changes it
+ * prints.
+ */
 export function measured(count: number, objects: () => number) {
   const listing = stopwatch()
   const cost: Partial<Cost> = {}
-  // The first second of changes is not counted: code that is not compiled yet, and what came while the list was taken.
+  // The first second of changes is not counted: uncompiled code, and changes during the list.
   const skipped = Math.min(1000, count)
   let [changes, watching, rss] = [0, listing, 0]
   return {

@@ -1,4 +1,4 @@
-/** An ArmorProfile of about 2.6 kB, a third of which are managedFields, as they are in a cluster. `version` 0: as first made. */
+/** An ArmorProfile of about 2.6 kB, a third of it managedFields, as in a cluster. `version` 0: as created. */
 export function armorProfile(serial: number, version: number): object {
   const name = `varmor-team-${serial % 50}-web-${serial}`
   const fields = Object.fromEntries(

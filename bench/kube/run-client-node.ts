@@ -1,4 +1,4 @@
-/** The informer of client-node on the server of argv[2], for argv[3] changes. */
+/** client-node's informer on the server argv[2], for argv[3] changes. */
 import {
   CustomObjectsApi,
   KubeConfig,

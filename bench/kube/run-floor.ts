@@ -1,4 +1,7 @@
-/** The least that a watch costs in this language: one list, then every line parsed, and the last state of each object kept. */
+/**
+ * The minimum cost of a watch in this language: one list, then parsing every line, and keeping each object's last
+ * state.
+ */
 import { request } from 'undici'
 import { LineCutter } from '../../src/kube/json-lines.ts'
 import { measured } from './measured.ts'

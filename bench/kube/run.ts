@@ -1,6 +1,6 @@
 /**
- * Objects listed in pages and watched while they change, by our reflector and by client-node's informer.
- * Every row is a process of its own, and so is the server, whose cost does not count. The median of the rounds is shown.
+ * Objects listed in pages and watched while they change, by our reflector and by client-node's informer. Every row is
+ * its own process, and so is the server, whose cost does not count. Shows the median of the rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

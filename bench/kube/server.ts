@@ -1,6 +1,6 @@
 /**
- * The server side: as many objects as argv[2] says, in pages, and to each watch as many changes a second as argv[3] says. All bytes are
- * made beforehand, so that it keeps up. Prints its URL.
+ * The server: argv[2] objects in pages, and argv[3] changes per second to each watch. All bytes are prepared, so that
+ * it keeps up. Prints its URL.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -31,7 +31,7 @@ function watch(response: ServerResponse, from: number): void {
   let version = from
   const start = performance.now()
   const timer = setInterval(() => {
-    // By time that passed, not by ticks: a timer that comes late sends more at once.
+    // By elapsed time, not by ticks: a late timer sends more at once.
     const due = from + Math.floor(((performance.now() - start) / 1000) * rate)
     let lines = ''
     for (; version < due; version++) {

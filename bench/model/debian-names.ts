@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const folder = '/var/lib/dpkg/info'
-/** Names with a version are meant to be patterns. */
+/** Names with a version should become patterns. */
 const versioned = /\d+\.\d+\.\d+/
 
-/** Files of the packages that this machine has: fixed names. None where there is no dpkg. */
+/** Files of this machine's packages: fixed names. None without dpkg. */
 export function debianNames(limit: number): string[] {
   const names = listFiles().flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'))
   const fixed = [...new Set(names)]

@@ -1,6 +1,7 @@
-// How well patterns of a model stand for the names of later runs. `recall`: of what later runs use, the share that the model
-// allows. `precision`: of what it allows beyond the recorded, the share that was meant; the rest are strangers' names in the
-// same directories. Of the names of Debian's packages every second one is recorded, and none of the others should be allowed.
+// How well a model's patterns fit the names of later runs. `recall`: the share of later runs' names that the model
+// allows. `precision`: the intended share of what it allows beyond the recorded names; the rest are strangers' names in
+// the same directories. Of the names of Debian's packages every second one is recorded, and none of the others should
+// be allowed.
 import { readOptions } from '../bench.ts'
 import { development } from './corpus/development.ts'
 import { heldOut } from './corpus/held-out.ts'

@@ -3,11 +3,11 @@ import { matchesPath, type PathPattern, parsePathPattern } from '../../src/profi
 import { fill, randomFrom, type Service } from './corpus/service.ts'
 import { upstreamPattern } from './upstream-patterns.ts'
 
-/** Runs of a workload from which a model is made, and paths of later ones. */
+/** Runs of a workload that give a model, and number of later paths. */
 const RECORDED = 6
 const LATER = 20
 
-/** Names that no service of the corpus has: a pattern for these is too wide. */
+/** Names that no service of the corpus has: a pattern that matches these is too wide. */
 const strangers = [
   'backup.sql',
   'secret.key',
@@ -59,15 +59,15 @@ function startsAlike({ tokens: [token] }: PathPattern, path: string): boolean {
   return token?.kind !== 'bytes' || path.startsWith(token.bytes)
 }
 
-/** How a model fares. */
+/** A model's result. */
 export interface Score {
   /** Paths of later runs. */
   later: number
-  /** Of these, those that the model allows. */
+  /** Those that the model allows. */
   allowed: number
-  /** Paths that nobody asked for. */
+  /** Strangers' paths. */
   strange: number
-  /** Of these, those that the model allows. */
+  /** Those that the model allows. */
   tooWide: number
 }
 
@@ -82,12 +82,12 @@ export function add(a: Score, b: Score): Score {
   }
 }
 
-/** Of the paths that the model allows beyond those recorded, how many were meant, 0 to 1. */
+/** The intended share of the paths that the model allows beyond the recorded ones, 0 to 1. */
 export const precision = ({ allowed, tooWide }: Score): number => (allowed === 0 ? 1 : allowed / (allowed + tooWide))
-/** Of the paths of later runs, how many are allowed, 0 to 1. */
+/** The share of later runs' paths that are allowed, 0 to 1. */
 export const recall = ({ allowed, later }: Score): number => (later === 0 ? 1 : allowed / later)
 
-/** Records the service, makes a model, and asks it about later runs and about strangers in the same directories. */
+/** Records the service, makes a model, and tests it with later runs and with strangers in the same directories. */
 export function measureService({ varies, stable }: Service, make: Maker): Score {
   const record = randomFrom(1)
   const run = randomFrom(2)
@@ -104,7 +104,7 @@ export function measureService({ varies, stable }: Service, make: Maker): Score 
   }
 }
 
-/** The directory of the first name that varies. */
+/** The directory of the first varying name. */
 function directoryOf(template: string): string {
   return template.slice(0, template.slice(0, template.indexOf('{')).lastIndexOf('/'))
 }
@@ -113,7 +113,7 @@ export function measureAll(services: readonly Service[], make: Maker): Score {
   return services.map((service) => measureService(service, make)).reduce(add, none)
 }
 
-/** How many of these fixed names, of which a model saw every second one, it allows though it did not see them. */
+/** A model sees every second one of these fixed names: how many of the others does it allow? */
 export function measureStable(paths: readonly string[], make: Maker): { unseen: number; tooWide: number } {
   const model = make(paths.filter((_, i) => i % 2 === 0))
   const unseen = paths.filter((_, i) => i % 2 === 1)

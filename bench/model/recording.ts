@@ -1,4 +1,4 @@
-/** What it costs a workload to be recorded: operations a second in a guest, with and without, by enforcer. */
+/** The cost of recording for a workload: operations per second in a guest, with and without, by enforcer. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -57,7 +57,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** In brackets is the share of what it does when nothing is recorded. */
+/** In brackets: the share of the rate without recording. */
 function print(runs: readonly Run[]): void {
   const of = (way: string): Run[] => runs.filter((run) => run.way === way)
   const often = (way: string, what: string): number => median(of(way).map(({ done }) => done[what]!))

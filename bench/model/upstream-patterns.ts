@@ -1,6 +1,6 @@
 /**
- * The regular expressions with which bytedance/vArmor's preprocessor shortens paths (`trimPath` and the constants above it in
- * internal/behavior/preprocessor), without the classifier, which is a service of its own. Here for comparison alone.
+ * The regular expressions with which bytedance/vArmor's preprocessor shortens paths (`trimPath` and its constants in
+ * internal/behavior/preprocessor), without the classifier, which is a separate service. Only for comparison.
  */
 const number = /\/[0-9]+/g
 const mapFile = /\/map_files\/.*/g
@@ -8,7 +8,7 @@ const snapshots = /\/snapshots\/\d+\/fs\//g
 const libraries = ['/lib/x86_64-linux-gnu/', '/usr/lib/x86_64-linux-gnu/', '/usr/lib/aarch64-linux-gnu/']
 const tokens = ['/run/secrets/kubernetes.io/serviceaccount/', '/var/run/secrets/kubernetes.io/serviceaccount/']
 
-/** The path, or the pattern that stands for it. */
+/** The path, or its pattern. */
 export function upstreamPattern(path: string, written: boolean): string {
   const short = path.includes('/fs/') ? path.replace(snapshots, '/snapshots/*/fs/') : path
   const below = [...(written ? [] : libraries), '/tmp/', ...tokens].find((start) => short.startsWith(start))

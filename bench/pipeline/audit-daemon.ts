@@ -2,13 +2,13 @@ import { appendFileSync, closeSync, existsSync, openSync, readSync } from 'node:
 import { setTimeout as wait } from 'node:timers/promises'
 
 const pieceBytes = 256 * 1024
-/** Pieces after which others in this process get their turn. */
+/** Pieces after which other work in this process runs. */
 const piecesATurn = 16
 
 /**
- * Stands for auditd: writes the lines of a file into a log that somebody follows, each with the time at which it is written, as fast as the
- * disk takes them. Begins once the log is there: its reader makes it, empty. Where that one is faster, it reads smaller pieces, which cost it
- * more.
+ * Stands for auditd: copies the lines of a file into a followed log, each with its write time, as fast as the disk
+ * accepts them. Starts once the log exists: its reader creates it, empty. A faster reader reads smaller pieces, which
+ * cost it more.
  */
 export async function writeLog(input: string, log: string): Promise<void> {
   while (!existsSync(log)) await wait(5)
@@ -29,7 +29,7 @@ export async function writeLog(input: string, log: string): Promise<void> {
   closeSync(to)
 }
 
-/** As the kernel stamps a record: `audit(1700000000.123:`. */
+/** The kernel's time stamp of a record: `audit(1700000000.123:`. */
 function stamp(lines: Buffer, end: number): void {
   const now = Date.now()
   const text = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}`

@@ -5,18 +5,18 @@ import { recordType } from '../../src/audit/decode/locate-record.ts'
 import { MulticastSource } from '../../src/audit/source/multicast.ts'
 import { compile } from '../../test/native/c-program.ts'
 
-/** The descriptor on which feed-records.c gives its messages. */
+/** The descriptor on which feed-records.c sends its messages. */
 const fedDescriptor = 3
 
-/** The source that ships, over a socket that a program feeds instead of the kernel. */
+/** The production source, over a socket that a program feeds instead of the kernel. */
 export const fedSource = (): MulticastSource => new MulticastSource({ feed: fedDescriptor })
 
 export interface Feed {
-  /** Of messages. */
+  /** File of messages. */
   input: string
-  /** Messages a second; 0: as many as are taken. */
+  /** Messages per second; 0: as many as are accepted. */
   rate: number
-  /** Unix milliseconds of the first one. */
+  /** Unix milliseconds of the first message. */
   start: number
 }
 
@@ -27,7 +27,7 @@ export function feedCommand({ input, rate, start }: Feed): [program: string, ...
   return [program('feed-records'), input, `${rate}`, `${start}`]
 }
 
-/** Feeds a program that does nothing with its messages. @returns milliseconds from when each is due to when it is there */
+/** Feeds a program that ignores its messages. @returns milliseconds from each message's due time to its arrival */
 export async function takeOnly(feed: Feed, total: number): Promise<Record<'p50' | 'p99' | 'max', number>> {
   const [feeder, ...args] = feedCommand(feed)
   const taker = [program('take-records'), `${feed.rate}`, `${total}`, `${feed.start}`]
@@ -35,7 +35,7 @@ export async function takeOnly(feed: Feed, total: number): Promise<Record<'p50' 
   return JSON.parse(stdout)
 }
 
-/** A line of audit.log as the message that the kernel had sent for it: struct nlmsghdr, then the text. */
+/** A line of audit.log as the kernel's message: struct nlmsghdr, then the text. */
 export function messageOf(line: Uint8Array): Uint8Array {
   const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength)
   const type = text.toString('latin1', 5, text.indexOf(0x20))

@@ -1,4 +1,4 @@
-/** Kills the agent at random points, and looks what its log lacks. Exits with 1 where a line is missing or torn. */
+/** Kills the agent at random points, and checks what its log lacks. Exits with 1 if a line is missing or torn. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

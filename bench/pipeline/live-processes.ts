@@ -4,18 +4,18 @@ import { createInterface } from 'node:readline'
 import { pidOf } from '../audit/made-up.ts'
 import { containers } from './world.ts'
 
-/** Pids of the made-up containers, from the first up to but not with the last. */
+/** Pids of the made-up containers, from the first to before the last. */
 const [firstTaken, lastTaken] = [pidOf(0, 0), pidOf(containers, 0)]
 
 export interface LiveProcesses {
   readonly pids: readonly number[]
-  /** Ends them all. */
+  /** Ends all processes. */
   end(): void
 }
 
 /**
- * Starts processes that do nothing: what violations are of on a node, as the kernel's fork events and /proc show it. Those with a
- * pid that stands for a made-up process are left out.
+ * Starts idle processes: the subjects of violations on a node, as the kernel's fork events and /proc show them. Skips
+ * pids that stand for made-up processes.
  */
 export async function startProcesses(count: number): Promise<LiveProcesses> {
   const script = `i=0

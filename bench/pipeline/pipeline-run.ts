@@ -20,28 +20,31 @@ import { fedSource } from './fed-source.ts'
 import { world } from './world.ts'
 
 export interface PipelineRun {
-  /** Where the fake proc file system and the output are. */
+  /** Folder of the fake proc file system and the output. */
   folder: string
-  /** Of a file that is followed, or of BPF records. */
+  /** A followed file, or a file of BPF records. */
   input?: string
-  /** multicast: what ships, fed by feed-records.c. file: an audit.log that is written meanwhile; it is made here, empty. */
+  /**
+   * `multicast`: the production source, fed by feed-records.c. `file`: an audit.log that is written meanwhile; created
+   * here, empty.
+   */
   source: 'multicast' | 'file' | 'record'
-  /** How many records there are. */
+  /** Number of records. */
   records: number
-  /** Of decoding; by default as many as the agent has. */
+  /** Decoding threads; default: the agent's number. */
   threads?: number
-  /** Ask the kernel who forked whom, as the agent does where it may. */
+  /** Follow forks by the kernel's events, as the agent does if permitted. */
   forks?: boolean
   limits?: LogLimits
-  /** Bytes of a batch; by default as many as the agent asks for. */
+  /** Bytes of a batch; default: the agent's. */
   chunkBytes?: number
 }
 
-/** A pipeline over made-up input, put together as the agent does it, ready to run: workers started, logs opened. */
+/** A pipeline over made-up input, built like the agent's and ready to run: workers started, logs open. */
 export async function makePipeline(
   { folder, threads, forks = false, limits = {} }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'limits'>,
   source: AuditSource,
-  // Nothing may be lost by default, whatever the source: each record counts. The sync belongs to it, as configured.
+  // By default no source may lose a record: each counts. The sync is part of it, as configured.
   more: Partial<PipelineSource> = { pressure: 'waits', commit: async () => undefined },
 ) {
   const feed = new SnapshotFeed(world())
@@ -83,7 +86,7 @@ export async function makePipeline(
   return { pipeline, failures, close }
 }
 
-/** A file of BPF records, read as batches of the ring come: whole records, in memory that is used again. */
+/** A file of BPF records, read like the ring's batches: complete records, in reused memory. */
 async function recordsOf(path: string): Promise<AuditSource> {
   const file = await open(path)
   const memory = new BufferStore(sharedMemory, spareBatches, 2 * ringBatchBytes)
@@ -122,7 +125,7 @@ export async function runPipeline(run: PipelineRun) {
   const ended = pipeline.run()
   const resident: number[] = []
   const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
-  // Only a file of BPF records has an end of its own.
+  // Only a file of BPF records ends by itself.
   const arriving = setInterval(() => totals.read >= run.records && pipeline.stop(), 5)
   await ended
   clearInterval(sampling)

@@ -1,6 +1,6 @@
 /**
- * The least that the log costs: its bytes, read from a file in large pieces and written through the same rotated files.
- * Beside it the least that the input costs: reading it in pieces of the same size, and a copy of it.
+ * The minimum cost of the log: its bytes, read from a file in large pieces and written through the same rotated files.
+ * Also the minimum cost of the input: reading it in pieces of the same size, and a copy of it.
  */
 import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ async function eachPiece(path: string, take: (piece: Buffer) => unknown): Promis
   for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) await take(piece as Buffer)
 }
 
-/** Cut anywhere: the file does not care. */
+/** Cut anywhere: boundaries do not matter here. */
 async function copyOf(path: string): Promise<Cost> {
   const output = join(folder, 'copied')
   rmSync(output, { recursive: true, force: true })

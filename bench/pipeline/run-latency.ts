@@ -1,6 +1,6 @@
 /**
- * How long a record takes from the kernel to violations.log, at a given rate: from the moment at which it is due to the one at
- * which its line is written. A record that is sent late counts as late.
+ * A record's latency from the kernel to violations.log at a given rate: from its due time to the write of its line. A
+ * late send counts as latency.
  */
 import { fedSource } from './fed-source.ts'
 import { makePipeline } from './pipeline-run.ts'

@@ -1,4 +1,4 @@
-/** The plain way: one line at a time, a regular expression for its fields, an object for each event, pino. */
+/** A simple implementation: one line at a time, a regular expression for its fields, an object for each event, pino. */
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -57,7 +57,7 @@ function logLine(line: string): boolean {
   return true
 }
 
-/** The fields that every event of AppArmor has in the log, empty or not; for Seccomp they are fewer. */
+/** The fields of every AppArmor event in the log, empty or not; Seccomp has fewer. */
 function eventOf(fields: Record<string, string>, pid: number, epoch: number, auditSubId: number): object {
   if (fields['syscall'] !== undefined)
     return {
@@ -118,7 +118,7 @@ function eventOf(fields: Record<string, string>, pid: number, epoch: number, aud
 }
 
 const cost = stopwatch()
-// It keeps in memory what the disk has not taken, so a long run ends it.
+// It keeps in memory what the disk has not accepted, so a long run would exhaust it.
 const most = 500_000
 let [read, written] = [0, 0]
 for await (const line of createInterface({ input: createReadStream(input, { highWaterMark: 256 * 1024 }) })) {

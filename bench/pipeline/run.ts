@@ -1,6 +1,6 @@
 /**
- * The upward pipeline from the kernel to violations.log as the agent runs it, beside a copy of the same bytes and beside the
- * plain way, in one run. Every row is a process of its own.
+ * The pipeline from the kernel to violations.log as in the agent, next to a copy of the same bytes and a simple
+ * implementation, in one run. Every row is its own process.
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,11 +46,11 @@ interface Run extends Cost {
 const script = (name: string): string => join(import.meta.dirname, name)
 const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(script(name), args)
 
-/** An agent's pipeline, with the options that the chart gives it. @param through a command that starts it, and feeds it */
+/** An agent's pipeline, with the chart's options. @param through a command that starts it, and feeds it */
 const ours = <T>(name: string, args: string[], through: readonly string[] = []): Promise<T> =>
   inOwnProcess(script(name), args, { through, flags: agentFlags })
 
-/** What the kernel sends, or what auditd or a ring has written. */
+/** The messages of the kernel, or the output of auditd or a ring. */
 function makeInput(name: string, count: number, make: (serial: number) => Uint8Array): string {
   const path = join(folder, `${name}.in`)
   const fd = openSync(path, 'w')
@@ -85,7 +85,8 @@ async function measureAll(): Promise<void> {
   if (only.includes('processes')) await compareProcesses()
   if (only.includes('latency')) {
     await latency(1000, 10)
-    // Of any minute as many are late as of this one: it has the turn of one, at which kinds are counted anew.
+    // In any minute as many are late as in this one: it includes the start of a minute, at which the counts of kinds
+    // restart.
     await latency(50_000, 64)
   }
   if (only.includes('soak')) await soak(20_000_000)
@@ -105,7 +106,7 @@ function recorded(input: string, records: number, threads: number, more: Partial
   return ours('run-pipeline.ts', [JSON.stringify({ folder, input, source: 'record', records, threads, ...more })])
 }
 
-/** A log that is written while it is followed, beside forks: what an agent does that has no audit socket. */
+/** A log that is followed while it is written, with fork events: the work of an agent without an audit socket. */
 async function followed(input: string, records: number, threads: number, more: Partial<PipelineRun>): Promise<Run> {
   const log = join(folder, 'audit.log')
   rmSync(log, { force: true })
@@ -114,7 +115,7 @@ async function followed(input: string, records: number, threads: number, more: P
   return done
 }
 
-/** The agent's own way: fed with messages of the kernel. */
+/** As in the agent: fed with the kernel's messages. */
 function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
   const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
   return ours('run-pipeline.ts', [JSON.stringify(options)], feedCommand({ input, rate: 0, start: 0 }))
@@ -134,7 +135,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
     return done
   }
   const [one, two] = [await measured(1), await measured(2)]
-  // The same output once more, in one file that nothing is deleted from, to copy it.
+  // The same output again, in one file without deletions, to copy it.
   await measured(1, { limits: { maxSize: '100G' } })
   const log = join(folder, 'out', 'violations.log')
   const copied = await run<{ bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost }>(
@@ -149,7 +150,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
   return figuresOf(one, two, copied, plain)
 }
 
-/** It reads lines of audit.log, and knows processes by their numbers. */
+/** It reads audit.log lines, and knows processes only by their numbers. */
 async function plainWay(row: Row, kind: Kind): Promise<Cost & { read: number }> {
   const input = makeInput(`${row}-plain`, Math.min(lines, 500_000), maker(kind))
   const done = await run<Cost & { read: number }>('run-plain.ts', input, folder)
@@ -192,7 +193,10 @@ async function compareProcesses(): Promise<void> {
   progress(`CPU with ${processes.pids.length} live processes, times that with ${containers}: ${times}`)
 }
 
-/** How late records are in the log; and how late they are where a program only takes them, which is what this machine adds. */
+/**
+ * The delay of records in the log; and their delay in a program that only receives them, which is this machine's own
+ * delay.
+ */
 async function latency(rate: number, seconds: number): Promise<void> {
   const input = messages('AppArmor', rate * seconds)
   const say = (what: string, { p50, p99, max, warmUp }: Record<string, number>): void => {

@@ -18,10 +18,10 @@ export const containers = 20
 export const kinds = ['AppArmor', 'Seccomp', 'BPF', 'noise'] as const
 export type Kind = (typeof kinds)[number]
 
-/** The node whose containers all lines are of. */
+/** The node of all lines' containers. */
 export const world = (): SnapshotData => ({ ...node(containers), bootTime: 1_700_000_000 })
 
-/** A proc file system that has the processes of the node's containers, and nothing but what the resolver reads. */
+/** A proc file system with the processes of the node's containers, and only the files that the resolver reads. */
 export function makeProc(root: string, { containers }: SnapshotData, pid: PidOf = pidOf): void {
   for (const [i, { containerID, mntNsID }] of containers.entries())
     for (let process = 0; process < processesOfContainer; process++) {
@@ -44,7 +44,7 @@ export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8
   const line = {
     AppArmor: (serial: number) => appArmorLine(next, serial, made),
     Seccomp: (serial: number) => seccompLine(next, serial, made),
-    // Of a log that others write, too.
+    // A log that other programs write, too.
     noise: (serial: number) => (next() < 0.05 ? appArmorLine(next, serial, made) : noiseLine(next, serial)),
   }[kind]
   return (serial) => Buffer.from(line(serial))
@@ -53,7 +53,7 @@ export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8
 const body = layOut(recordKinds.file.body)
 const sizeOfName = Object.fromEntries(headerFields.map((field) => [field.name, field.type]))
 
-/** A denied access to a file, as our BPF programs put it into the ring buffer. */
+/** A denied file access, as our BPF programs write it to the ring buffer. */
 function fileRecord(next: () => number, serial: number): Uint8Array {
   const owner = Math.floor(next() * containers)
   const exe = Buffer.from('/usr/bin/python3')

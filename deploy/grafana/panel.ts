@@ -1,17 +1,17 @@
 import { increased } from '../prometheus/increased.ts'
 
-/** A panel of the dashboard, in what it has that others have not. */
+/** The specific parts of a dashboard panel. */
 export interface Panel {
   title: string
-  /** What it says, and what to do when it says it. */
+  /** What it shows, and what to do about it. */
   description: string
   kind?: 'timeseries' | 'stat'
   unit: string
-  /** With what each series is called. */
+  /** With the name of each series. */
   queries: readonly (readonly [expression: string, legend: string])[]
-  /** Red from here on; green below. */
+  /** Red from this value; green below. */
   alarm?: number
-  /** Red below; green from here on. */
+  /** Red below this value; green from it. */
   least?: number
 }
 
@@ -23,12 +23,12 @@ export interface Row {
 export const node = 'instance=~"$node"'
 export const interval = '$__rate_interval'
 export const range = `[${interval}]`
-/** A second, by labels. */
+/** Per second, by labels. */
 export const rate = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}{${node}}${range}))`
-/** How many more they are now, by labels. */
+/** Growth, by labels. */
 export const grown = (labels: string, metric: string): string =>
   `sum by (${labels}) ${increased(`${metric}{${node}}`, interval)}`
-/** The same of all that are shown. */
+/** The same for the sum of all shown. */
 export const grownInAll = (metric: string, window = interval): string =>
   `sum ${increased(`${metric}{${node}}`, window)}`
 export const quantile = (q: number, metric: string, matchers = ''): string =>

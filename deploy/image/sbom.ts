@@ -1,8 +1,7 @@
 /**
- * Writes what the image is made of, as CycloneDX: the packages in the bundles, Node.js, and Debian's packages. Equal input gives equal
- * bytes: there is no time and no serial number in it.
- *
- *   sbom.ts BUNDLES NODE-LOCK DPKG-STATUS
+ * Writes the content of the image as CycloneDX: the bundles' packages, Node.js, and Debian's packages. Equal input
+ * gives equal bytes: it contains no time and no serial number.
+ *    sbom.ts BUNDLES NODE-LOCK DPKG-STATUS
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { arch } from 'node:os'
@@ -35,7 +34,7 @@ function component(
 
 const npmPurl = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`
 
-/** What package-lock.json says of packages, by name and version. */
+/** package-lock.json's facts about packages, by name and version. */
 function lockedPackages(lock: { packages: Record<string, Locked> }): Map<string, Locked> {
   return new Map(
     Object.entries(lock.packages).map(([path, locked]) => [
@@ -62,7 +61,7 @@ function nodeComponent(lock: string): Models.Component {
   return component('node', version, npmPurl(name, version), license, integrity)
 }
 
-/** Of the stanzas of dpkg's status those that are installed. */
+/** The installed packages in dpkg's status. */
 function debianComponents(status: string): Models.Component[] {
   const stanzas = readFileSync(status, 'utf8').split('\n\n')
   return stanzas.flatMap((stanza) => {

@@ -1,31 +1,34 @@
 import { increased } from './increased.ts'
 
-/** A rule of Prometheus that says that somebody has to look. */
+/** A Prometheus rule that asks an operator to act. */
 export interface Alert {
   name: string
-  /** critical: something is not protected, or will soon not be. warning: something is not as it was asked for. */
+  /** critical: something is not confined, or soon will not be. warning: something differs from the configuration. */
   severity: 'critical' | 'warning'
   expression: string
-  /** How long it has to be so. */
+  /** How long the condition must hold. */
   lasts: string
-  /** What is so, with labels of the series as `{{ $labels.NAME }}`. */
+  /** The state, with labels of the series as `{{ $labels.NAME }}`. */
   summary: string
-  /** What still holds, and what to do. */
+  /** What still works, and what to do. */
   remedy: string
 }
 
-/** Prometheus calls what it scrapes by the Service of the chart. */
+/** Prometheus names scraped targets by the chart's Service. */
 const agents = 'job="varmor-agent-metrics-svc"'
 const managers = 'job="varmor-metrics-svc"'
 const both = 'job=~"varmor-(agent-)?metrics-svc"'
 const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
 const node = '{{ $labels.instance }}'
 /**
- * Ten of the last fifteen minutes, in any order: a process in CrashLoopBackOff lives for a moment every five minutes, with which `for`
- * would begin anew. Minutes of which Prometheus knows nothing do not count.
+ * Ten of the last fifteen minutes, in any order: a process in CrashLoopBackOff lives for a moment every five minutes,
+ * which would restart a `for`. Minutes without Prometheus data do not count.
  */
 const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
-/** Agents listen at the address of their pod alone, which usually is the node's, and the answer is 503, of which `kubectl get --raw` would not show the text. */
+/**
+ * Agents listen only at their pod's address, usually the node's, and the answer is 503, whose text `kubectl get --raw`
+ * would not show.
+ */
 const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.POD_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout)).on("error",e=>console.error(e.message))'`
 const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:.status.conditions[?(@.type=="Ready")].status,WHY:.status.conditions[?(@.status=="False")].message'`
 const anyIncreased = (window: string, ...counters: string[]): string =>
@@ -61,7 +64,8 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorNoLeader',
     severity: 'critical',
-    // Second, one that leads for a moment again and again: a leader that stays has been there for four minutes before `lasts` is over.
+    // The second part finds a leader that repeatedly leads for a moment: a stable leader has led for four minutes
+    // before `lasts` is over.
     expression:
       '(sum(varmor_leader) or vector(0)) < 1 or (count_over_time((sum(varmor_leader) > 0)[10m:1m]) or vector(0)) < 4',
     lasts: '5m',

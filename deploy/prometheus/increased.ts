@@ -1,8 +1,8 @@
 /**
- * How much counters have grown in a window, as PromQL. Most counters here have no series before their first event, and `increase` sees
- * nothing of what a series begins with. One that was not there when the window began counts from zero, where that is known: its target
- * was asked then, or its process, whose counters begin at zero, began in the last hour. Without this all that was ever counted would be
- * new after Prometheus itself was away.
+ * Growth of counters in a window, as PromQL. Most counters here have no series before their first event, and `increase`
+ * ignores a series' first value. A series that did not exist at the start of the window counts from zero, if that is
+ * certain: its target was scraped then, or its process, whose counters start at zero, started in the last hour.
+ * Otherwise all earlier counts would be new after an outage of Prometheus itself.
  */
 export const increased = (series: string, window: string): string => {
   const seen = `(up offset ${window} == 1 or process_start_time_seconds > time() - 3600)`

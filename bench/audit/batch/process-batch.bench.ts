@@ -1,8 +1,7 @@
 /**
- * From bytes of records to bytes of violations.log, on one thread: events a second and a CPU-second.
- * Every record differs from the others in path, process, time and number; 20 containers, 50 processes in each. The
- * input passes through the caches: 40,000 records, far more than they hold. Rows that say "rejected" are other ways,
- * kept so that they can be measured again.
+ * From bytes of records to bytes of violations.log, on one thread: events per second and CPU second. Every record
+ * differs in path, process, time and number; 20 containers with 50 processes each. 40,000 records are far more than the
+ * caches hold. Rows marked "rejected" are alternatives, kept to measure them again.
  */
 import type { Buffer } from 'node:buffer'
 import type { BatchFormat, SourceBatch } from '../../../src/audit/batch/batch.ts'
@@ -46,7 +45,7 @@ interface Pass {
 }
 type Way = (batch: Uint8Array) => { records: number; output: Uint8Array | Buffer }
 
-let kept = 0 // printed below, so that the engine cannot drop the work
+let kept = 0 // Printed below, so that the engine cannot drop the work.
 
 function measure(name: string, input: readonly Uint8Array[], way: Way): void {
   const pass = (): Pass =>
@@ -76,7 +75,7 @@ function report(name: string, { records, output }: Pass, cost: Cost): void {
   progress(`${name.padEnd(58)} ${rates} ${Math.round(output / records)} bytes a record`)
 }
 
-/** Our way, with the memory of the last output given back, as the pipeline does. */
+/** Our implementation, reusing the memory of the last output, as the pipeline does. */
 function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true): Way {
   const scratch = new Scratch({ known: loadKnownAddon(), ...options })
   let spare: SharedArrayBuffer | undefined
@@ -89,7 +88,7 @@ function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true
   }
 }
 
-/** Nothing but the output: how fast the same bytes can be copied. */
+/** Only the output: how fast the same bytes can be copied. */
 function copyOf(format: BatchFormat, input: readonly Uint8Array[]): Way {
   const scratch = new Scratch()
   const done = new Map(

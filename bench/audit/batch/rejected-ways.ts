@@ -1,4 +1,4 @@
-/** Other ways to do what process-batch.ts does for AppArmor's file records, for comparison only. */
+/** Alternatives to process-batch.ts for AppArmor's file records, only for comparison. */
 import { Buffer } from 'node:buffer'
 import type { ContainerInfo, PolicyIdentity, SnapshotData } from '../../../src/audit/enrich/snapshot.ts'
 import { processesOfContainer } from '../made-up.ts'
@@ -22,7 +22,10 @@ const policyOf = ({ profileName, kind, name, namespace }: PolicyIdentity) => ({
   policyNamespace: namespace,
 })
 
-/** One latin1 text of the whole batch, indexOf and slice, one long concatenation, one latin1Write. No check of any value. */
+/**
+ * One latin1 string for the whole batch, indexOf and slice, one long concatenation, one latin1Write. It checks no
+ * values.
+ */
 export function asOneString(data: SnapshotData): Way {
   const starts = data.containers.map((info) =>
     JSON.stringify({ level: 'warn', metadata: {}, nodeName: data.nodeName, ...container(info) }).slice(0, -1),

@@ -71,7 +71,7 @@ async function catchingUp(path: string): Promise<Record<string, Record<string, n
   return rows
 }
 
-/** The floor: the same bytes into the same kind of buffer, cut at the same place, and nothing else. */
+/** The minimum: the same bytes into the same kind of buffer, cut at the same place, and nothing else. */
 function readAlone(path: string): number {
   const fd = openSync(path, 'r')
   let [offset, batches] = [0, 0]
@@ -124,7 +124,7 @@ async function follow(folder: string, rate: number, options: FollowOptions): Pro
   let cost = stopwatch()
   for await (const { bytes } of source) {
     const now = process.hrtime.bigint()
-    // Not what comes before the first line: the writer's start.
+    // Excludes the writer's start, before the first line.
     if (lines === 0) cost = stopwatch()
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let at = 0; at < text.length; at += lineBytes) ages.push(Number(now - timeAt(text, at)) / 1e6)
@@ -149,7 +149,7 @@ function timeAt(text: Buffer, at: number): bigint {
   return BigInt(text.toString('latin1', at + timeStart, text.indexOf(32, at + timeStart)))
 }
 
-/** Appends lines in bunches of one write each, as a daemon does, at most one a millisecond. */
+/** Appends lines in bunches of one write each, as a daemon does, at most one per millisecond. */
 async function writeAtRate(path: string, rate: number, seconds: number): Promise<void> {
   const fd = openSync(path, 'a')
   const start = performance.now()

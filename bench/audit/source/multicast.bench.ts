@@ -11,7 +11,7 @@ interface Row {
   kind: string
   name: string
   count: number
-  /** Records a second; 0: as fast as they can be made. */
+  /** Records per second; 0: as fast as possible. */
   rate: number
   options?: MulticastOptions
 }
@@ -80,24 +80,25 @@ async function measure({ count, rate, options }: Row): Promise<Record<string, nu
   }
 }
 
-/** When the first record of a batch was made, in ms: `type=1326 audit(SECONDS.MS:SERIAL): …`. */
+/** Time of the first record of a batch, in ms: `type=1326 audit(SECONDS.MS:SERIAL): …`. */
 function firstTime(bytes: Uint8Array): number {
   const text = Buffer.from(bytes.buffer, 0, 64).toString('latin1')
   return Math.round(Number(text.slice(text.indexOf('(') + 1, text.indexOf(':'))) * 1_000)
 }
 
-/** Reads /dev/kmsg from its oldest record on: the newest one's number, and the seccomp records after number `after`. */
+/** Reads /dev/kmsg from its oldest record: the newest one's number, and the seccomp records after number `after`. */
 function kmsg(after = -1): { newest: number; records: number } {
   const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK)
   const buffer = Buffer.alloc(8_192)
   let [newest, records] = [-1, 0]
   for (;;) {
     try {
-      const text = buffer.toString('latin1', 0, readSync(fd, buffer)) // one read, one record: priority,number,time,…;text
+      // One read, one record: priority,number,time,…;text.
+      const text = buffer.toString('latin1', 0, readSync(fd, buffer))
       newest = Number(text.split(',', 2)[1])
       if (newest > after && text.includes('type=1326 ')) records++
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') continue // overwritten meanwhile
+      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') continue // Overwritten meanwhile.
       if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') break
       throw error
     }

@@ -15,18 +15,18 @@ export interface Scale {
   endpoints: number
 }
 
-/** Namespaces that the Services are in. */
+/** Number of the Services' namespaces. */
 const SPACES = 50
 const PAGE = 250
 
 export const addressOf = (first: number, i: number): string =>
   `${first + (i >> 24)}.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`
 
-/** Labels as a chart writes them: each Service has an app of its own. */
+/** Labels as in a chart: each Service has its own app. */
 const labelsOf = (i: number) => ({ app: `app-${i}`, tier: `tier-${i % 7}`, 'app.kubernetes.io/managed-by': 'Helm' })
 const spaceOf = (i: number): string => `team-${i % SPACES}`
 
-/** A cluster whose objects come a page at a time, as a list brings them. */
+/** A cluster whose objects come in pages, as in a list. */
 export class MadeUpCluster {
   readonly #slim = new Slimmer()
   readonly #scale: Scale
@@ -55,7 +55,7 @@ export class MadeUpCluster {
     return this.#slim.slice(sliceOf(spaceOf(i), `service-${i}-x`, name, addresses, [8080]) as Addressed)
   }
 
-  /** As a watch brings it. */
+  /** As a watch delivers it. */
   put(kind: string, object: Addressed): void {
     this.#queues.get(kind)?.push({ type: 'updated', key: keyOf(object), object, old: object })
   }
@@ -96,21 +96,21 @@ export class MadeUpCluster {
 
 const services = (selector: LabelSelector, namespace = ''): EgressTarget => ({ kind: 'services', namespace, selector })
 
-/** How policies choose their targets. */
+/** Ways in which policies choose their targets. */
 export const choices = {
-  /** Services that there are, by name and by label: several policies choose the same. */
+  /** Existing Services, by name and by label: several policies choose the same. */
   shared: (i: number, { services: count }: Scale): EgressTarget => {
     const one = (i * 7919) % count
     return i % 2 === 0
       ? { kind: 'service', namespace: spaceOf(one), name: `service-${one}` }
       : services({ matchLabels: { app: `app-${one}` } })
   },
-  /** No two are the same, and most select nothing. */
+  /** All different; most select nothing. */
   different: (i: number): EgressTarget => services({ matchLabels: { app: `app-${i}` } }),
-  /** All Services, each by another selector that names no label which they have. */
+  /** All Services, each time by another selector without a label that they have. */
   unanchored: (i: number): EgressTarget =>
     services({ matchExpressions: [{ key: `none-${i}`, operator: 'DoesNotExist' }] }),
-  /** All Services but one, each by another selector: no two mean the same. */
+  /** All Services but one, each time by another selector: no two select the same. */
   all_but_one: (i: number, { services: count }: Scale): EgressTarget =>
     services({ matchExpressions: [{ key: 'app', operator: 'NotIn', values: [`app-${i % count}`] }] }),
   /** A label that all Services have. */

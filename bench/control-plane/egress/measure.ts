@@ -22,13 +22,13 @@ export interface Measured {
 const MOST_SECONDS = 120
 const CHANGES = 20
 
-/** In milliseconds. A turn is not to blame for waiting for a processor. */
+/** In milliseconds. CPU time excludes a turn's wait for a processor. */
 const cpuTime = (): number => {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1_000
 }
 
-/** Turns of the event loop one after the other: the longest by its processor time, threads of the garbage collector included. */
+/** Consecutive turns of the event loop: the longest by CPU time, including the garbage collector's threads. */
 class TurnWatch {
   longest = 0
   peak = 0
@@ -40,7 +40,7 @@ class TurnWatch {
       const now = cpuTime()
       this.longest = Math.max(this.longest, now - this.#last)
       this.peak = Math.max(this.peak, process.memoryUsage().heapUsed)
-      // The look itself takes time.
+      // The measurement itself takes time.
       this.#last = cpuTime()
       if (!this.#ended) setImmediate(look)
     }
@@ -68,7 +68,7 @@ function heap(): number {
 const [choice, text] = process.argv.slice(2) as [keyof typeof choices, string]
 const scale = JSON.parse(text) as Scale
 const cluster = new MadeUpCluster(scale)
-/** The longest of what the directory does at once. */
+/** The directory's longest uninterrupted work. */
 let longestWork = 0
 const clock: Clock = {
   ...systemClock,

@@ -1,6 +1,6 @@
 /**
- * The memory and the longest turn that rules about Services take of a leader. Each row is a process of its own; objects come as
- * reflectors bring them, and policies as the watch of ArmorProfiles does.
+ * A leader's memory and longest turn for rules about Services. Each row is its own process; objects come as from
+ * reflectors, and policies as from the watch of ArmorProfiles.
  */
 import { fileURLToPath } from 'node:url'
 import { countOption, inOwnProcess, progress, readOptions } from '../../bench.ts'

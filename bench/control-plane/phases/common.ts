@@ -10,13 +10,13 @@ export const startManager = ({ cluster, pace, flags }: Bench, options: object = 
 export interface Done {
   calls: Calls
   count: number
-  /** Seconds of CPU: of the manager, of its first thread, of the API server with etcd. */
+  /** CPU seconds: of the manager, of its main thread, of the API server with etcd. */
   cpu: number
   main: number
   server: number
 }
 
-/** What a manager did, and what it cost, from now on. */
+/** A manager's actions and costs from now on. */
 export async function since({ cluster }: Bench, manager: Measured): Promise<() => Promise<Done>> {
   const [calls, { cpu, main }, server] = [await manager.calls(), manager.cost, cluster.serverCpu]
   return async () => {

@@ -21,14 +21,14 @@ import type { Managed } from '../managed.ts'
 import type { Bench } from '../phases.ts'
 import { limit, startManager } from './common.ts'
 
-/** Seconds of each part, and how many policies of each sort are applied in one of them. */
+/** Seconds of each part, and the number of policies of each sort applied per second. */
 const PART = 30
 const PER_SECOND = 10
 const HOSTILE_TENANTS = 5
 
 let serial = 0
 
-/** A policy like no other, as the compilers see it. */
+/** A policy unlike any other, for the compilers. */
 function fresh(name: string, namespace: string): VarmorPolicy & KubeObject {
   const policy = benchPolicy(serial++)
   Object.assign(policy.metadata, { name: `${name}-${serial}`, namespace })
@@ -37,13 +37,13 @@ function fresh(name: string, namespace: string): VarmorPolicy & KubeObject {
 }
 
 /**
- * What policies that no compiler comes back from cost the others: ordinary ones are reviewed ten times a second, first alone and then
- * beside as many hostile ones. No policy is known that could hold the compilers, so theirs are held by what is called `spins`.
+ * The cost to others of policies that block a compiler: ordinary ones are reviewed ten times a second, first alone,
+ * then next to as many hostile ones. No known policy blocks the compilers, so policies named `spins` block them here.
  */
 export async function hostile(bench: Bench): Promise<void> {
   const { cluster, table } = bench
   await withoutWebhooks(bench)
-  // As of before there was a webhook: a new leader meets them.
+  // As from before there was a webhook: a new leader finds them.
   const stored = Array.from({ length: HOSTILE_TENANTS }, (_, i) => fresh('spins', `team-${i}`))
   await cluster.apply(stored)
   const manager = await startManager(bench, {
@@ -51,7 +51,7 @@ export async function hostile(bench: Bench): Promise<void> {
   })
   await manager.quiet(3_000, limit)
   table.add('hostile: ordinary policies alone', await measured(bench, manager, async () => undefined))
-  // Of their own: who waits for an answer has a connection.
+  // With its own connections: a waiting request occupies one.
   const attackers = clientOf(bench)
   const beside = await measured(bench, manager, (tick) =>
     applied(attackers, fresh('spins', `team-${tick % HOSTILE_TENANTS}`)),
@@ -78,7 +78,7 @@ async function withoutWebhooks({ cluster: { client } }: Bench): Promise<void> {
   await client.delete(validatingWebhookConfigurations, { name: validatingName }).catch(gone)
 }
 
-/** Reviews of ordinary policies for a while, with something else beside each: how long they took, and the lease meanwhile. */
+/** Reviews of ordinary policies for a while, next to other work: their latency, and the lease meanwhile. */
 async function measured(bench: Bench, manager: Managed, beside: (tick: number) => Promise<void>): Promise<string> {
   const times: number[] = []
   const under: Promise<void>[] = []
@@ -104,14 +104,14 @@ async function measured(bench: Bench, manager: Managed, beside: (tick: number) =
   ].join('; ')
 }
 
-/** Milliseconds until the API server has an answer of both webhooks. Nothing is stored. */
+/** Milliseconds until the API server has both webhooks' answers. Nothing is stored. */
 async function review({ cluster }: Bench, policy: VarmorPolicy & KubeObject): Promise<number> {
   const start = performance.now()
   await cluster.client.create(varmorPolicies, policy, { dryRun: true, deadline: 120_000 })
   return performance.now() - start
 }
 
-/** What became of hostile policies: `stored` is one of which the server had no answer in time, `putOff` one that was to try again. */
+/** Results of hostile policies: `stored`: the server got no answer in time; `putOff`: it must retry. */
 const fates = { refused: 0, putOff: 0, stored: 0 }
 
 async function applied(client: ApiClient, policy: VarmorPolicy & KubeObject): Promise<void> {
@@ -125,7 +125,7 @@ async function applied(client: ApiClient, policy: VarmorPolicy & KubeObject): Pr
   }
 }
 
-/** Looks at the manager's lease all the time. `end` gives the longest time between two renewals, in seconds. */
+/** Watches the manager's lease. `end` returns the longest time between two renewals, in seconds. */
 function followLease(bench: Bench): { end(): Promise<number> } {
   const client = clientOf(bench)
   let isOver = false

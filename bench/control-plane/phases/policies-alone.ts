@@ -6,7 +6,10 @@ import type { Bench } from '../phases.ts'
 import { mebibytes, seconds } from '../table.ts'
 import { cpuText, limit, listed, since, startManager } from './common.ts'
 
-/** Policies in a cluster without nodes: how fast each gets its ArmorProfile, what a restart of the manager costs, and their end. */
+/**
+ * Policies in a cluster without nodes: how fast each gets its ArmorProfile, the cost of a manager's restart, and their
+ * removal.
+ */
 export async function policiesAlone(
   bench: Bench,
   managers: () => Promise<Measured> = () => startManager(bench),
@@ -26,12 +29,12 @@ export async function policiesAlone(
   const { at } = await manager.quiet(2_000, limit, 1_000)
   const done = await made()
   table.add('policies applied: all writes done', `${seconds(at - start)} for ${count}`)
-  // Upstream's does not count them.
+  // Upstream's manager does not count them.
   if (done.count > 0)
     table.add('policies applied: calls a policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
   table.add('policies applied: CPU', cpuText(done))
   table.add('RSS with the policies', `${mebibytes(manager.cost.rss)} at ${count}`)
-  // Compilers that have nothing to do end after a minute.
+  // Idle compilers end after a minute.
   await pause(IDLE + 5_000)
   table.add('RSS a minute later', `${mebibytes(manager.cost.rss)} at ${count}`)
   await manager.stop()
@@ -47,7 +50,7 @@ export async function policiesAlone(
   await again.stop()
 }
 
-/** Starts a manager beside all that is there: when it has settled, and what it has written although nothing changed. */
+/** Starts a manager with existing objects: when it has settled, and what it wrote although nothing changed. */
 export async function measureRestart<M extends Measured>(
   bench: Bench,
   name: string,

@@ -5,7 +5,7 @@ import { limit, startManager } from './common.ts'
 
 const PROFILES = 10
 
-/** Agents that report to a manager that has just begun, so that it knows none of their tokens. */
+/** Agents report to a manager that has just started and knows none of their tokens. */
 export async function reports(bench: Bench): Promise<void> {
   const { cluster, scale } = bench
   await cluster.addNodes(scale.nodes)

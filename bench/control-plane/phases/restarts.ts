@@ -9,7 +9,7 @@ import { seconds } from '../table.ts'
 import { limit, startManager } from './common.ts'
 
 const RESTARTED = 'sandbox.varmor.org/restartedAt'
-/** More in a minute than by default, so that what is measured is the limit of those in flight. */
+/** More per minute than by default, so that the limit of concurrent restarts is measured. */
 const limits = { inFlight: 10, inFlightPerNamespace: 2, perMinute: 6_000, perMinutePerNamespace: 600 }
 /** Milliseconds until nodes have loaded a profile: longer than upstream waited. */
 const loading = 3_000
@@ -37,7 +37,7 @@ function isWell({ metadata, status }: Deployment): boolean {
   )
 }
 
-/** Deployments that run already when the policies come which want them restarted. */
+/** Running Deployments whose policies arrive later and restart them. */
 export async function restarts(bench: Bench): Promise<void> {
   const { cluster, table, scale } = bench
   const { Deployment } = workloadResources
@@ -91,7 +91,7 @@ export async function restarts(bench: Bench): Promise<void> {
   await manager.stop()
 }
 
-/** When it was restarted, by its own clock, which is ours. */
+/** Time of its restart, by its own clock, which is ours. */
 function timeOf(object: Deployment): number {
   const entry = object.spec.template.metadata?.annotations?.[RESTARTED] ?? ''
   return restartedAt(object, entry.split('@')[0]!) ?? 0

@@ -5,7 +5,7 @@ import { mebibytes, seconds } from '../table.ts'
 import { cpuText, limit, listed, since, startManager } from './common.ts'
 import { measureRestart } from './policies-alone.ts'
 
-/** Policies in a cluster with nodes that report and pods: until all are Ready, a restart of the manager, and their end. */
+/** Policies in a cluster with reporting nodes and pods: until all are Ready, a manager's restart, and their removal. */
 export async function withFleet(bench: Bench): Promise<void> {
   const { cluster, table, scale } = bench
   const { policies: count, nodes } = scale

@@ -1,6 +1,6 @@
 import type { Service } from './service.ts'
 
-/** Services whose names the generaliser was made with. */
+/** Services whose names the generaliser was developed with. */
 export const development: readonly Service[] = [
   {
     name: 'nginx',

@@ -1,6 +1,6 @@
 import type { Service } from './service.ts'
 
-/** Services that were written down before the generaliser was measured, and never looked at while it was changed. */
+/** Services written down before the generaliser was measured, and never read during its development. */
 export const heldOut: readonly Service[] = [
   {
     name: 'mysql',

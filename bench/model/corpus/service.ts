@@ -1,13 +1,13 @@
 /** Names that a service writes. */
 export interface Service {
   name: string
-  /** Paths with parts in braces, which another run has otherwise: `fill` says what may stand there. */
+  /** Paths with parts in braces, which differ between runs: `fill` lists their possible values. */
   varies: readonly string[]
-  /** Paths that every run has. */
+  /** Paths of every run. */
   stable: readonly string[]
 }
 
-/** Random numbers that are the same in each run of the bench (mulberry32). */
+/** Random numbers, the same in each run of the bench (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -74,7 +74,7 @@ function clock(random: Random): string[] {
   return [two(between(random, 0, 23)), two(between(random, 0, 59)), two(between(random, 0, 59))]
 }
 
-/** A path of the template as one run has it. */
+/** A run's path for the template. */
 export function fill(template: string, random: Random): string {
   return template.replace(/\{(\w+?)(?::?(\d+))?\}/g, (whole, name: string, length: string | undefined) => {
     const form = forms[name]
