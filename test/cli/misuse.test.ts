@@ -104,7 +104,7 @@ describe('a role that is asked for wrongly, or has no cluster', () => {
     writeFileSync(file, JSON.stringify(config))
     const run = await varmor(['manager', '--kubeconfig', file, '--context', 'there'], '', nowhere)
     rmSync(folder, { recursive: true })
-    expect(run).to.deep.include({ status: 1, stderr: 'error: there is no context there; there are: here\n' })
+    expect(run).to.deep.include({ status: 1, stderr: 'error: there is no context there; existing contexts: here\n' })
   })
 
   for (const role of ['manager', 'agent', 'sandbox', 'sandbox-node'])

@@ -258,7 +258,7 @@ describe('varmor policy', () => {
     })
 
     const wrong: [what: string, args: string[], says: RegExp][] = [
-      ['a feature that is none', ['-f', 'require-as'], /"require-as" is no feature. Did you mean require-sa\?/],
+      ['a feature that is none', ['-f', 'require-as'], /"require-as" is not a feature. Did you mean require-sa\?/],
       ['a capability that is none', ['-c', 'sys_admn'], /Did you mean sys_admin/],
       ['an enforcer that is none', ['-e', 'NetworkProxy'], /It must be AppArmor, BPF or Seccomp/],
       ['a workload that is none', ['--target', 'web'], /KIND\/NAME|is not a kind of workload/],
@@ -313,7 +313,7 @@ describe('varmor policy', () => {
       ]
       const { status, stdout } = await varmor(['policy', 'diff', both, one])
       expect(stdout).to.equal(
-        'VarmorPolicy demo/a: the same for the kernel\n\nVarmorPolicy demo/b: is in the old file only\n',
+        'VarmorPolicy demo/a: the same for the kernel\n\nVarmorPolicy demo/b: is only in the old file\n',
       )
       expect(status).to.equal(1)
     })

@@ -302,7 +302,7 @@ describe('kube config', () => {
       {
         title: 'no such context',
         load: () => loadConfig({ kubeconfig: write('one', {}), context: 'two' }),
-        says: /no context two; there are: one/,
+        says: /no context two; existing contexts: one/,
       },
       {
         title: 'no such cluster',
