@@ -77,7 +77,7 @@ export interface Workload {
 /** Reads the last known state, which may lag behind writes. Objects are shared and never changed. */
 export interface ControlPlaneStores {
   policy(id: PolicyId): AnyPolicy | undefined
-  /** Whether the namespace may have VarmorPolicies that this manager does not keep, as there are too many. */
+  /** Whether the namespace may have VarmorPolicies that this manager does not keep, because there are too many. */
   lacksPolicies(namespace: string): boolean
   profile(namespace: string, name: string): ArmorProfile | undefined
   /** All workloads of a kind, in one namespace or (undefined) in all. */

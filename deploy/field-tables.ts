@@ -7,21 +7,21 @@ import { markdownTable } from '../src/base/markdown.ts'
 
 // The tables of docs/reference/fields.md: every field of a kind, and every rule about several fields.
 
-/** A field at its place: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map. */
+/** A field with its path: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map. */
 interface Field {
   path: string
   node: SchemaNode
   required: boolean
-  /** The place of the same object, whose fields have rows already. */
+  /** The path of the same object, whose fields have rows already. */
   sameAs?: string
 }
 
-/** These are Kubernetes' own. */
+/** Kubernetes' own fields. */
 const isKubernetes = (path: string): boolean => ['apiVersion', 'kind', 'metadata'].includes(path)
 
 const shapeOf = ({ description: _, rulesAt: __, ...shape }: SchemaNode): string => JSON.stringify(shape)
 
-/** @param seen the kind and place of each object by its shape; it grows */
+/** @param seen the kind and path of each object by its shape; it grows */
 function fieldsOf(node: SchemaNode, path: string, seen: Map<string, string>, kind = ''): Field[] {
   const { properties = {}, required = [], items, additionalProperties } = node
   const inner: [name: string, node: SchemaNode][] = [
@@ -65,7 +65,7 @@ const range = (least: number | undefined, most: number | undefined, unit: string
   return least === undefined ? [] : [`at least ${number(least)}${unit}`]
 }
 
-/** Words that a row can hold; more are in `kubectl explain`. */
+/** Maximum words in a row; `kubectl explain` has the full text. */
 const shownWords = 12
 
 function boundsOf(node: SchemaNode): string {
@@ -97,7 +97,7 @@ const checks: Record<NonNullable<SchemaNode['check']>, string> = {
   program: 'an absolute path without patterns',
 }
 
-/** Which enforcers carry a field of a policy, by the longest beginning of its path. */
+/** The enforcers that carry a policy's field, by the longest matching start of its path. */
 const carriers: [path: string, enforcers: string][] = [
   ['spec.target', ''],
   ['spec.updateExistingWorkloads', ''],
@@ -129,7 +129,7 @@ function carriersOf(path: string): string {
   return found[0]?.[1] ?? ''
 }
 
-/** A rule, with the field that it blames. */
+/** A rule, with the field that it reports. */
 interface PlacedRule {
   at: string
   rule: Rule
@@ -152,7 +152,7 @@ function changeOf(path: string, all: readonly PlacedRule[]): string {
   return changes.some(({ rule }) => rule.message.startsWith('the target')) ? 'no' : 'within limits'
 }
 
-/** Codes of mistakes in one field, as `validateSchema` finds them, without the wrong type, which any field may have. */
+/** Codes of errors in one field, as `validateSchema` finds them, without the wrong type, which any field may have. */
 function codesOf({ node, required, path }: Field, all: readonly PlacedRule[]): FieldErrorCode[] {
   const { code = 'NOT_ALLOWED', check } = node
   const isRanged = [node.enum, node.words, node.pattern, node.minimum, node.maximum].some((one) => one !== undefined)
@@ -170,7 +170,7 @@ function codesOf({ node, required, path }: Field, all: readonly PlacedRule[]): F
 
 const kindOf = (name: string) => kinds.find(({ kind }) => kind === name)!
 
-/** Every field of a kind. @param shared places of objects that other tables have */
+/** Every field of a kind. @param shared paths of objects that other tables have */
 export function fieldTable(name: string, shared: Map<string, string>): string {
   const { schema } = kindOf(name)
   const all = rulesOf(schema)
@@ -194,7 +194,7 @@ export function fieldTable(name: string, shared: Map<string, string>): string {
   return markdownTable(['field', 'type', 'bounds', 'default', ...ofPolicy, 'errors', 'meaning'], rows)
 }
 
-/** Every rule about several fields of a policy, or about a change of one: its message names the remedy. */
+/** Every rule about several fields of a policy, or about its changes: a rule's message names the remedy. */
 export function fieldRuleTable(): string {
   const rows = rulesOf(kindOf('VarmorPolicy').schema).map(({ at, rule }) => [
     at === '' ? 'the object' : `\`${at}\``,

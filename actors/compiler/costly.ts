@@ -12,7 +12,7 @@ export class Costly {
 
   add(subject: unknown, now: number): void {
     const digest = digestOf(subject)
-    // The newest comes last, and only another subject pushes the oldest out.
+    // The newest comes last, and only a different subject evicts the oldest.
     this.#until.delete(digest)
     if (this.#until.size >= MOST) this.#until.delete(this.#until.keys().next().value!)
     this.#until.set(digest, now + COSTLY_FOR)

@@ -6,10 +6,7 @@ import type { CompilerJobs } from './jobs.ts'
 import { plainJobs } from './plain.ts'
 import type { Compilers, JobOptions } from './ports.ts'
 
-/**
- * Maximum milliseconds of work in a burst, and the milliseconds in which one of them is refilled: a quarter of the
- * thread.
- */
+/** Maximum milliseconds of work in a burst, and the time that refills one millisecond: a quarter of the thread. */
 const BURST = 250
 const REFILL = 4
 

@@ -9,7 +9,7 @@ export interface ModelState {
   over: number | undefined
   parts: Map<string, Part>
   merged: Collector
-  /** Gives back the memory of `merged`. */
+  /** Frees the memory of `merged`. */
   release: () => void
   /** An earlier manager's work: the digest of each node's part that is in the model. */
   stored: ReadonlyMap<string, string>

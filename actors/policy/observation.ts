@@ -34,7 +34,7 @@ export interface Observation {
   profileId: ProfileId
   /** The newer of the stored object and the answer to our last write. */
   policy: AnyPolicy | undefined
-  /** Where there is no policy: it may be there, and not be kept, as its namespace has too many. */
+  /** Without a policy: it may exist, but not be kept, because its namespace has too many. */
   isUnkept: boolean
   profile: ArmorProfile | undefined
   /** No watch has shown the profile yet; it counts until this time. */

@@ -136,7 +136,7 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 
 /**
  * The certificates of a PEM. Without any, Node.js would accept public authorities; it ignores invalid certificates.
- * @param where it comes from
+ * @param where the source of the PEM
  * @throws an Error that names `where`
  */
 export function authoritiesIn(pem: string, where: string): string {

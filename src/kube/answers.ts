@@ -16,10 +16,10 @@ const metadata = {
   ownerReferences: Type.Optional(Type.Array(fields)),
 }
 
-/** An object that is stored: it can be found again, and its version be told from others. */
+/** A stored object: it has a name, and a version that distinguishes its states. */
 const stored = Type.Object({ metadata: Type.Object({ ...metadata, name: some, resourceVersion: some }) })
 
-/** Every other answer about one object: reviews have no name, and a Status has neither. */
+/** Any other answer about one object: reviews have no name, and a Status has neither name nor version. */
 const answered = Type.Object({
   metadata: Type.Optional(
     Type.Object({ ...metadata, name: Type.Optional(text), resourceVersion: Type.Optional(text) }),
@@ -28,7 +28,7 @@ const answered = Type.Object({
 
 const listed = Type.Object({
   metadata: Type.Optional(Type.Object({ resourceVersion: Type.Optional(text), continue: Type.Optional(text) })),
-  /** Go writes null for a list without any. */
+  /** Go writes null for an empty list. */
   items: Type.Optional(Type.Union([Type.Array(Type.Unknown()), Type.Null()])),
 })
 
@@ -49,7 +49,7 @@ const failure = Type.Object({
 
 const version = Type.Object({ major: text, minor: text, gitVersion: text })
 
-/** Where it differs from what is expected, and how; for people. */
+/** The first difference from the schema, for users. */
 function whyNot(schema: TSchema, value: unknown): string {
   const { path = '', message = '' } = Value.Errors(schema, value).First() ?? {}
   return `${path === '' ? 'it' : path.slice(1).replaceAll('/', '.')}: ${message}`
@@ -73,14 +73,14 @@ export const checkObject = (value: unknown, context: RequestContext): void =>
 export const checkVersion = (value: unknown, context: RequestContext): Static<typeof version> =>
   checked(version, 'no version of a server', value, context)
 
-/** An object of a list that is of no use: what is known of it stays, and others are taken. */
+/** An unusable object of a list: its known state stays, and other objects are applied. */
 export interface Unfit {
-  /** As of keyOf; empty where it does not say its name. */
+  /** As from keyOf; empty if the object has no name. */
   key: string
   why: string
 }
 
-/** @throws {ConnectionError} NOT_JSON where all of it is of no use */
+/** @throws {ConnectionError} NOT_JSON when the whole list is unusable */
 export function readList<T extends KubeObject>(
   value: unknown,
   context: RequestContext,
@@ -123,7 +123,7 @@ export function readEvent<T extends KubeObject>(event: unknown, context: Request
   }
 }
 
-/** What fits of a refusal: its code alone says enough to go on. */
+/** The valid parts of a refusal: its code alone is enough to continue. */
 export function statusOf(value: object): Status {
   if (Value.Check(failure, value)) return value
   const { message } = value as { message?: unknown }

@@ -70,7 +70,7 @@ export class ApiClient {
     throw new ConnectionError('NOT_JSON', context, `${unfit.length} objects are none: ${first.why}`)
   }
 
-  /** The same, for callers that can do without some objects. */
+  /** The same, for callers that tolerate missing objects. */
   async listFit<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},

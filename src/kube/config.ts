@@ -87,9 +87,9 @@ const kubeconfig = Type.Object({
   'current-context': Type.Optional(text),
 })
 
-/** What client-node would trip over, named by its path. */
+/** Parts of a kubeconfig that would make client-node fail, named by their path. */
 function checkedDocument(contents: string): Static<typeof kubeconfig> {
-  // kubectl writes null for what is empty.
+  // kubectl writes null for empty values.
   const withoutNull = (_: unknown, value: unknown): unknown => value ?? undefined
   const document: unknown = parse(contents, withoutNull, { logLevel: 'error' })
   if (Value.Check(kubeconfig, document)) return document

@@ -15,7 +15,7 @@ export interface Credentials {
    * For requests with a short answer: a limited number of connections, so that many requests cannot flood the server.
    */
   readonly requests: Dispatcher
-  /** For watches, each of which keeps a connection for minutes. */
+  /** For watches: each keeps a connection for minutes. */
   readonly watches: Dispatcher
 }
 

@@ -11,7 +11,7 @@ export interface ReflectorObserver extends HandlerObserver {
   listed?(list: { way: ListWay; objects: number; changes: number }): void
   /** An event brought nothing new. */
   ignored?(key: string): void
-  /** Objects of a list are of no use: what was known of them stays, and all others are taken. */
+  /** Objects of a list are unusable: their known state stays, and all other objects are applied. */
   unfit?(count: number, why: string): void
   indexFailed?(index: string, key: string, error: unknown): void
   /** The object was kept untransformed. */

@@ -20,7 +20,7 @@ import type { WatchSink } from './watch-stream.ts'
 
 /** Where a reflector gets its objects from. */
 export interface ReflectorSource<T> {
-  /** `unfit`: objects of the page that are of no use. */
+  /** `unfit`: unusable objects of the page. */
   list(options: ListOptions, signal: AbortSignal): Promise<ObjectList<T> & { unfit?: readonly Unfit[] }>
   watch(options: WatchOptions, sink: WatchSink<T>, signal: AbortSignal): Promise<void>
 }

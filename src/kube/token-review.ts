@@ -59,7 +59,7 @@ export async function ownUser(client: ApiClient): Promise<string | undefined> {
 export type TokenVerdict = { user: UserInfo & { username: string } } | { refused: string }
 
 /**
- * Asks the server. With audiences, a token for none of them is refused here, too: a server whose authenticator ignores
+ * Asks the server. A token for no requested audience is refused here, too: a server whose authenticator ignores
  * audiences reports `authenticated` without `status.audiences`.
  * @throws {ApiError} and {ConnectionError} of the client: the user is unknown
  */

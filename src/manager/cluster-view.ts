@@ -81,9 +81,7 @@ export class ClusterView implements ControlPlaneStores {
     )
   }
 
-  /**
-   * Objects of which there is no room for more than an outline, or not for that either, by the plural of their kind.
-   */
+  /** Objects kept only as an outline, or not at all, for lack of memory, by the plural of their kind. */
   get outlines(): Record<string, number> {
     const { Deployment, StatefulSet, DaemonSet } = this.workloadsOf
     return {

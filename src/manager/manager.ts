@@ -77,7 +77,7 @@ export class Manager {
   readonly #limiter: PriorityLimiter
   readonly #view: ClusterView
   readonly #rooms: Rooms
-  /** What a leader looks for in the cluster, by the plural of its kind. */
+  /** Addressed kinds that a leader watches, by plural. */
   readonly #addressed = new Map<string, { outlines: number }>()
   readonly #names: ProfileNames
   readonly #index: PolicyIndex
@@ -334,7 +334,7 @@ export class Manager {
     return this.#options.policy?.egressControl ?? defaultPolicySettings.egressControl
   }
 
-  /** Of all kinds that are kept, by plural. */
+  /** Of all kept kinds, by plural. */
   get #outlines(): Record<string, number> {
     const addressed = Array.from(this.#addressed, ([plural, { outlines }]): [string, number] => [plural, outlines])
     return { ...this.#view.outlines, ...Object.fromEntries(addressed) }

@@ -33,7 +33,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   /** Not bottleneck's own group, which drops limiters in use. */
   readonly #namespaces = new Map<string, { limiter: Bottleneck; forget: NodeJS.Timeout }>()
   readonly #turns = new Map<string, Turn>()
-  /** Turns that wait, withdrawn ones among them, by caller and namespace. */
+  /** Waiting turns, including withdrawn ones, by caller and namespace. */
   readonly #waiting = new Map<string, Turn>()
 
   /**
@@ -54,7 +54,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     return this.#namespaces.size
   }
 
-  /** Turns that wait, withdrawn ones among them. */
+  /** Number of waiting turns, including withdrawn ones. */
   get waiting(): number {
     return this.#waiting.size
   }
@@ -108,7 +108,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     const key = `${caller} ${namespace}`
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
-      // A job of a queue cannot be taken back: one that asks and withdraws again and again would fill it.
+      // A queued job cannot be removed: a caller that repeatedly asks and withdraws would fill the queue.
       Object.assign(waiting, { cancelled: false, granted })
       this.#turns.set(caller, waiting)
       return

@@ -10,10 +10,7 @@ import type { Kind } from './egress/watched-kinds.ts'
 /** The chart's memory limit of a manager. A manager without a limit counts as having at least twice as much. */
 const USUAL = 512 * mebibyte
 
-/**
- * Bytes of the objects of a kind, with USUAL memory, how many namespaces it takes to fill that room, and how many
- * objects it has.
- */
+/** Bytes of a kind's objects at USUAL memory, number of namespaces that fill them, and maximum number of objects. */
 const SHARES = {
   policies: { all: 48 * mebibyte, namespaces: 8, objects: 12_000 },
   models: { all: 32 * mebibyte, namespaces: 4, objects: 8_000 },
@@ -24,14 +21,14 @@ const SHARES = {
   services: { all: 32 * mebibyte, namespaces: 2, objects: 32_000 },
   slices: { all: 64 * mebibyte, namespaces: 2, objects: 64_000 },
 }
-/** A namespace may have the fourth part of the objects: what is kept beside each object does not count in bytes. */
+/** A namespace may have a fourth of the objects: the data stored beside each object does not count in bytes. */
 const OBJECTS_NAMESPACES = 4
 
 export interface Rooms {
   policies: RoomOptions<AnyPolicy & KubeObject>
   models: RoomOptions<ArmorProfileModel & KubeObject>
   workloads(kind: WorkloadKind): RoomOptions<Workload & KubeObject>
-  /** For what the leader looks for in the cluster, for egress rules. */
+  /** For the leader's watches for egress rules. */
   addressed: Record<Kind, RoomOptions<Addressed>>
 }
 

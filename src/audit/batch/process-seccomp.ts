@@ -79,7 +79,7 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   const head = headOf(context, label)
   // Only the scanner finds everything that a recording needs.
   if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
-  // So does what its line says of the filter.
+  // Only the scanner can add to its line which filter refused the call.
   if (known.kind === kinds.DENIED && context.attribution.container?.info.refusedCalls !== undefined) return undefined
   return context.teach(known, head, pid, seccompOpening, label) ? 'taught' : undefined
 }

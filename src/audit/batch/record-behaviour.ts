@@ -13,8 +13,8 @@ import type { BatchContext } from './batch-context.ts'
 import { type Outcome, outcome } from './outcome.ts'
 
 /**
- * Takes a workload's behaviour from the scanned AppArmor record; writes no line. A record without new facts is counted,
- * whoever caused it.
+ * Takes a workload's behaviour from the scanned AppArmor record; writes no line. A record without new facts is counted
+ * for any process.
  */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const { scratch, appArmor } = context

@@ -58,13 +58,16 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
 /** SECCOMP_RET_… (include/uapi/linux/seccomp.h), without the data in the lower half. */
 const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
 
-/** Whose filter refused a call: the container's own, or one that a process in it has set. */
+/** The filter that refused a call: the container's own, or one that a process in it has set. */
 export type RefusingFilter = 'container' | 'workload'
 
-/** A filter refuses by these without the end of the process; a call that kills is logged of each filter, and is not told apart. */
+/**
+ * Actions by which a filter refuses a call without ending the process. Calls that kill are logged for any filter, so
+ * these are not distinguished.
+ */
 const toldApart = new Set([returns.TRAP, returns.ERRNO])
 
-/** @param refused the calls that the container's filter refuses and reports, as ContainerInfo has them */
+/** @param refused the calls that the container's filter refuses and reports, from ContainerInfo */
 export function refusingFilter({ bytes, fields }: Values, refused: string): RefusingFilter | undefined {
   const { starts, ends, forms } = fields
   const code = codeOf(fields, bytes)

@@ -82,7 +82,7 @@ const slewed = 5
 const outOfOrder = 100
 
 /**
- * Reads the records of a gap from the kernel's log and auditd's, of which usually one has them. Never throws for an
+ * Reads the records of a gap from the kernel's log and from auditd's; usually one log has them. Never throws for an
  * unreadable log.
  */
 export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {

@@ -85,7 +85,7 @@ export interface MergeArguments extends ModelArguments {
   as?: string
 }
 
-/** Prints one model that allows what any of them allows. Returns the exit status. */
+/** Prints one model that allows what any source allows. Returns the exit status. */
 export async function mergeCommand(sources: readonly string[], given: MergeArguments): Promise<number> {
   const as = given.as === undefined ? undefined : placeInCluster(given.as)
   if (given.as !== undefined && as === undefined)

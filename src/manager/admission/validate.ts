@@ -71,7 +71,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
 
-/** A policy that managers do not keep is not carried out, and none of its statuses would say so. */
+/** Managers ignore a policy that they do not keep, and no status of it would say so. */
 function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: ValidateOptions): FieldError[] {
   if (kind.kind !== 'VarmorPolicy' || takesMore?.(namespace) !== false) return []
   const problem =

@@ -119,10 +119,10 @@ export class Slimmer {
   }
 }
 
-/** Characters of JSON of the labels that an outline keeps. */
+/** Maximum characters of JSON of the labels in an outline. */
 const SHORT_LABELS = 1_024
 
-/** The addresses of an outline count as left out. Its labels say which targets that concerns, where they are short. */
+/** The addresses of an outline count as left out. Its labels, if short, show which targets this concerns. */
 export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: Addressed): Addressed {
   const { name, namespace, uid, resourceVersion, labels = {} } = metadata ?? {}
   const service = labels[serviceLabel]

@@ -15,7 +15,7 @@ export interface EgressSourcesOptions {
   timing?: Partial<ReflectorTiming>
   /** Default: those of a manager without a limit. */
   rooms?: Record<Kind, RoomOptions<Addressed>>
-  /** Gets the reflectors that run, by the plural of their kind. */
+  /** Receives the running reflectors, by the plural of their kind. */
   running?: Map<string, { outlines: number }>
 }
 

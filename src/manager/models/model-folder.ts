@@ -68,7 +68,7 @@ export class ModelFolder implements ModelFiles {
     return error === undefined ? (value as DynamicResult) : this.#unusable(path, formatFieldError(error))
   }
 
-  /** A truncated or changed file is as good as none. */
+  /** A truncated or changed file counts as missing. */
   #unusable(file: string, reason: string): undefined {
     this.#log.warn(
       { file, reason },
