@@ -1,6 +1,6 @@
 import { type DeadLetterReason, noDeadLetters } from './dead-letters.ts'
 
-/** Counts of the actors of one family. Plain numbers, so that it can be sent to another thread and exported. */
+/** Counts of the actors of one family. Plain numbers, so that they can be sent to another thread and exported. */
 export interface Stats {
   /** Messages sent to the actors by tell, ask and timers. */
   readonly sent: number

@@ -671,7 +671,7 @@ const sameLabels = (one: Addressed, other: Addressed): boolean =>
 
 const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
 
-/** If there is no room for its size, it would be lost again: do not fill it until there is. */
+/** A target without room for its size would be lost again: do not fill it until there is room. */
 function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
   if (lost.size >= MOST_LOST) lost.delete([...lost.keys()][0]!)
   lost.set(key, bytes)

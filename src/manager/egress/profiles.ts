@@ -31,7 +31,7 @@ export interface Profile {
   readonly tenant: DirectoryTenant
   version: string | undefined
   wanted: readonly EgressTarget[]
-  /** One for each wanted target; the old ones until it is admitted. */
+  /** One entry for each wanted target; the old entries until the profile is admitted. */
   entries: readonly Entry[]
   isAdmitted: boolean
   /** Undefined while its targets' addresses are unknown. */

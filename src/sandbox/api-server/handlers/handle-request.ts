@@ -103,7 +103,7 @@ function listAnswer(call: ResourceCall, { items, revision, ...page }: ObjectList
 
 const handlers: Record<string, Handler> = {
   get: (call) => {
-    // The version is the minimum age of the object.
+    // The version says how new the object must be.
     checkNotAhead(call, parseRevision(call.query.get('resourceVersion') ?? ''))
     return answer(call, 200, fromStorage(call.resource, readStored(call)))
   },
