@@ -93,7 +93,7 @@ function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, r
   const wanted = ports.wanted(key)
   if (wanted === undefined) return
   const { uid, generation } = wanted
-  const message = `the agent failed and tries again in ${Math.ceil(retryIn / 1000)} s: ${error}`
+  const message = `the agent failed and retries in ${Math.ceil(retryIn / 1000)} s: ${error}`
   ports.report({ key, uid, generation, state: 'failed', enforcers: [], message, passing: true })
 }
 

@@ -266,7 +266,7 @@ async function write(
     if (state.failures === 3)
       context.log.warn(
         { profile: context.key, code: error.code, reason: error.message },
-        'a model cannot be written; it is tried again',
+        'cannot write a model; retrying',
       )
     return due({ ...state, failures: state.failures + 1 }, delay, context)
   }

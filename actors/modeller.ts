@@ -69,7 +69,7 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
         case 'behind':
           if (isOpen(state)) {
             const now = context.wall()
-            state.recording.miss(asWall(now - message.milliseconds), now, 'what was read was not decoded in time')
+            state.recording.miss(asWall(now - message.milliseconds), now, 'some records were not decoded in time')
           }
           return state
         case 'save-due':
@@ -124,13 +124,13 @@ async function readBack({ files, room }: Shared, context: Context): Promise<Rest
   if ('broken' in read) {
     context.log.error(
       { profile: context.key, reason: read.broken },
-      'a recording cannot be read; it begins anew, and says so',
+      'cannot read a stored recording; starting a new recording, which reports the gap',
     )
     return { recording: undefined, unread: true }
   }
   const { stored } = read
   const recording = room.restoring(() => OwnRecording.of(stored, new Collector(room.begin(context.key))))
-  const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
+  const why = context.lastFailure === undefined ? 'the agent was not running' : 'the recorder failed'
   if (!recording.complete) recording.miss(asWall(read.seen), context.wall(), why)
   return { recording, unread: false }
 }
@@ -177,7 +177,7 @@ function begun(
 ): OwnRecording {
   const behaviour = new Collector(room.begin(context.key))
   const recording = new OwnRecording(id, open ? context.wall() : asWall(Number.NaN), !open, behaviour)
-  if (unread) recording.miss(asWall(since), context.wall(), 'was recorded in a file that cannot be read any more')
+  if (unread) recording.miss(asWall(since), context.wall(), 'was recorded in a file that cannot be read')
   return recording
 }
 
@@ -219,10 +219,7 @@ async function written(
   } catch (error) {
     const trouble = error instanceof Error ? error.message : String(error)
     if (trouble !== state.trouble)
-      context.log.warn(
-        { profile: context.key, reason: trouble },
-        'a recording cannot be kept on the disk; it is tried again',
-      )
+      context.log.warn({ profile: context.key, reason: trouble }, 'cannot write a recording to disk; retrying')
     return { ...state, trouble }
   }
 }
@@ -271,7 +268,7 @@ async function send(
       reason: reply.message,
       ...(reply.kind === 'refused' && { code: reply.status }),
     }
-    context.log.warn(fields, 'the manager does not take a recording; it is tried again')
+    context.log.warn(fields, 'cannot send a recording to the manager; retrying')
   }
   const stored = reply.kind === 'answer' && reply.answer.state === 'stored'
   // Data that the manager does not ask for need not stay in memory.

@@ -167,7 +167,7 @@ async function carryOutWithin(
 }
 
 const noRoom = (): PortError =>
-  new PortError('UNAVAILABLE', 'too many compiled profiles wait for the API server; this policy is compiled later')
+  new PortError('UNAVAILABLE', 'too many compiled profiles wait for the API server; this policy will be compiled later')
 
 const isStatus = ({ type }: Effect): boolean => type === 'write-policy-status' || type === 'write-profile-status'
 
@@ -201,7 +201,7 @@ function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, contex
   const isRefused = error.code === 'REFUSED'
   const first = isRefused ? refusedInterval : firstBackoff
   const delay = backoff(isRefused ? 0 : memory.failures, { first, longest }, () => context.random())
-  context.log.warn({ actor: context.address, err: error, retryMs: delay }, 'what a policy needs could not be done')
+  context.log.warn({ actor: context.address, err: error, retryMs: delay }, 'cannot carry out a policy')
   lookAgain(context, 'retry', delay)
   return { ...memory, failures: memory.failures + 1 }
 }

@@ -172,7 +172,7 @@ async function restart(
     return { ...memory, patched, begun, refused: undefined }
   } catch (error) {
     const failedIn = new Map(memory.failedIn).set(workload.metadata.namespace ?? '', context.now())
-    return failed(ports, { ...memory, failedIn }, `${nameOf(workload)} cannot be restarted`, error, context)
+    return failed(ports, { ...memory, failedIn }, `cannot restart ${nameOf(workload)}`, error, context)
   }
 }
 
@@ -203,7 +203,7 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
     const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside, names }
     return { ...memory, pods: new Map(memory.pods).set(uid, seen), refused: undefined }
   } catch (error) {
-    return failed(ports, memory, `the pods of ${nameOf(workload)} cannot be listed`, error, context)
+    return failed(ports, memory, `cannot list the pods of ${nameOf(workload)}`, error, context)
   }
 }
 

@@ -344,8 +344,8 @@ export class CompilerPool implements Compilers {
     logger.warn(
       { job: job.name, namespace: job.namespace, durationMs: Math.round(took) },
       code === 'BUSY'
-        ? 'a compiler got too little CPU, which is no fault of the policy; its thread is started anew'
-        : 'a policy takes too long to compile; its thread is started anew',
+        ? 'a compiler thread got too little CPU, which is not the fault of the policy; restarting the thread'
+        : 'a policy takes too long to compile; restarting the compiler thread',
     )
     job.timer.cancel()
     if (code === 'TOO_COSTLY') this.#costly.add(costOf(job), clock.now())
@@ -388,7 +388,7 @@ export class CompilerPool implements Compilers {
     try {
       this.#slowness = Math.min(SLOWEST, Math.max(1, (await thread.ready()) / USUAL_START))
     } catch (err) {
-      if (!this.#stopped) this.#options.logger.error({ err }, 'a compiler does not start')
+      if (!this.#stopped) this.#options.logger.error({ err }, 'a compiler thread does not start')
       return
     }
     this.#takeBack(thread)

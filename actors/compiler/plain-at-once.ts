@@ -67,7 +67,7 @@ export class PlainAtOnce implements Compilers {
     } catch (err) {
       this.#options.logger.error(
         { err },
-        'plain policies are compiled by threads, as what compiles them cannot be loaded',
+        'cannot load the compiler into the main thread; worker threads compile all policies',
       )
       return undefined
     }

@@ -22,12 +22,12 @@ export class CompilerError extends Error {
 /** Message for each code, given the seconds that a job may take. */
 export const compilerMessages: Record<CompilerErrorCode | 'STARTING', (seconds: number) => string> = {
   TOO_COSTLY: (seconds) =>
-    `this is TOO_COSTLY: it takes more than ${seconds} s, or too much memory, to compile; make it smaller with fewer or plainer rules, or divide it into several policies. The same is tried again after ten minutes at the earliest`,
+    `this is TOO_COSTLY: it takes more than ${seconds} s or too much memory to compile; use fewer or simpler rules, or split the policy. The same policy is not compiled again for ten minutes`,
   BUSY: () =>
-    'the compilers have too much to do, as for other policies of this namespace, or too little CPU; try again in some seconds, as agents do by themselves',
+    'the compilers are busy, for example with other policies of this namespace, or have too little CPU; try again in a few seconds (agents retry automatically)',
   STARTING: () =>
-    'the compilers are still being started, for which this machine has too little CPU; try again in some seconds',
-  STOPPED: () => 'this manager is being stopped',
+    'the compilers are still starting, because this machine has too little CPU; try again in a few seconds',
+  STOPPED: () => 'this manager is stopping',
 }
 
 /** The owner of a job, and what it may cost. */

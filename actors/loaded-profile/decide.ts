@@ -161,7 +161,7 @@ function resultOf({ goal, failure, compiledAgain }: Outcome): Result {
     return { enforcer, problem, passing, hopeless: goal.hopeless }
   }
   if (goal.is === 'without-content')
-    return { enforcer, problem: `${enforcer}: the ArmorProfile has no content for it`, passing: false }
+    return { enforcer, problem: `${enforcer}: the ArmorProfile has no profile for this enforcer`, passing: false }
   if (failure === undefined) return { enforcer, passing: false }
   const absent = failure.absent === true
   const reason = `${enforcer}${absent ? ' is absent' : ''}: ${failure.reason}`

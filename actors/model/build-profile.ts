@@ -17,7 +17,8 @@ export function buildProfile(
   if (Object.keys(recorded).length === 0)
     return {
       ok: false,
-      problem: 'nothing was recorded: no container ran in the profile meanwhile, or none did anything',
+      problem:
+        'nothing was recorded: no container ran with the profile during the recording, or none of them did anything',
     }
   const { result, patterns: explanations } = patterns ? generalise(recorded) : { result: recorded, patterns: [] }
   const made = profilesOf(result, profile, explanations)

@@ -106,13 +106,13 @@ export function unchangedStatus(
 const stays = ['Changed', 'Kept']
 
 const madeAnew = (of: string): string =>
-  `While the policy is still in mode BehaviorModeling, delete the model to have it made anew ${of}; later nothing makes it again`
+  `While the policy is still in mode BehaviorModeling, you can delete the model; the manager then builds it again ${of}. Later, nothing builds it again`
 
 const changed = wholeView(
   'Changed',
   'True',
   'ByOthers',
-  `somebody has changed this model, or brought it, so it stays as it is: what nodes send from now on is not added. ${madeAnew('of all that nodes still have')}`,
+  `this model was changed or created by another client, so the manager leaves it as it is and adds no further recordings. ${madeAnew('from all recordings that nodes still have')}`,
 )
 
 const lostView = (gone: readonly string[]): View =>
@@ -120,16 +120,16 @@ const lostView = (gone: readonly string[]): View =>
     'Kept',
     'True',
     'NodesMissing',
-    `what these nodes recorded is in the profiles, but the file that had it went with its manager, and they have not sent it again: ${gone.join(', ')}. The profiles stay as they are, and what other nodes send from now on is not added. ${madeAnew('without them')}`,
+    `the profiles include the recordings of these nodes, but the file with the recordings was lost with its manager, and the nodes have not sent them again: ${gone.join(', ')}. The profiles stay as they are, and the manager adds no further recordings. ${madeAnew('without the recordings of these nodes')}`,
   )
 
 const lateCondition = (nodeName: string): View => ({
   ...{ type: TYPE, status: 'False', reason: 'NotAdded', nodeName },
-  message: 'what this node recorded came when the model was to stay as it is, and is not in it',
+  message: 'the recording of this node arrived too late; it is not in the model',
 })
 
 const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
-  leftOut.map(({ kind, count }) => `there was no room for about ${count} ${kind}`)
+  leftOut.map(({ kind, count }) => `about ${count} ${kind} were dropped because of a limit`)
 
 type View = Omit<ArmorProfileModelCondition, 'lastTransitionTime'>
 
@@ -146,13 +146,13 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
     nodeName,
   })
   if (part === undefined)
-    return condition('False', 'NotSent', 'what this node recorded has not come; it is added when it does')
-  if (!isWhole(part)) return condition('False', 'Incomplete', `${part.next} of ${part.pieces} pieces have come`)
+    return condition('False', 'NotSent', 'the recording of this node has not arrived; it is added when it arrives')
+  if (!isWhole(part)) return condition('False', 'Incomplete', `${part.next} of ${part.pieces} pieces have arrived`)
   const { summary, digest } = part
   const mark = `sha256:${digest};`
   const missing = missingOf(summary)
   if (summary.began === '' && missing === '')
-    return condition('True', 'NothingRecorded', `${mark} it came when the modelling was over`)
+    return condition('True', 'NothingRecorded', `${mark} the node joined after the recording ended`)
   const counts =
     summary.began === '' ? `${mark} no records` : `${mark} ${summary.records} records since ${summary.began}`
   return missing === ''
@@ -163,7 +163,7 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
 /** What a node's recording may lack; empty if nothing. */
 export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
   const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
-  if (lost > 0) texts.push(`${lost} records were lost before it was known whose they were`)
+  if (lost > 0) texts.push(`${lost} records were lost before the agent found their container`)
   return [...texts, ...leftOutTexts(leftOut)].join('; ')
 }
 

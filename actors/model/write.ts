@@ -80,6 +80,6 @@ async function fileOf(
   }
   return files.write(model, dynamicResult).then(
     () => '',
-    (error: Error) => `what was recorded is too large for an object, and cannot be kept in a file: ${error.message}`,
+    (error: Error) => `the recording is too large for an object, and cannot be stored in a file: ${error.message}`,
   )
 }

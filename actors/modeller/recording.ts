@@ -61,7 +61,7 @@ export class OwnRecording {
     this.#gaps.push({ from: isoTime(from), to: isoTime(to), why })
     const [first, second, ...rest] = this.#gaps
     if (this.#gaps.length > MAX_GAPS)
-      this.#gaps = [{ ...first!, to: second!.to, why: 'now and then the agent was not there' }, ...rest]
+      this.#gaps = [{ ...first!, to: second!.to, why: 'the agent was not running at times' }, ...rest]
     this.dirty = true
   }
 

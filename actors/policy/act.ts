@@ -117,16 +117,16 @@ function eventsOf(
   const name = `ArmorProfile ${keyOfProfile(profileId)}`
   if (before !== undefined) {
     const isChanged = after.metadata.generation !== before.metadata.generation
-    return isChanged ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` }] : []
+    return isChanged ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `updated ${name}` }] : []
   }
   if (memory.lost !== belonging(policy.metadata.uid, after)) return []
-  const note = `somebody had deleted ${name}; it was made again`
+  const note = `${name} had been deleted; it was created again`
   return [{ policy, type: 'Warning', reason: 'ProfileRestored', note }]
 }
 
 /** Retries after a long interval: the API server will refuse the same object again. */
 function notTaken({ now, profile, settings }: Observation, { policy, ...effect }: Apply, error: PortError): Part {
-  const message = cut(`the API server does not take the profile: ${error.message}`)
+  const message = cut(`the API server rejects the profile: ${error.message}`)
   const until = now + settings.refusedInterval
   const settled = settledAs({ profile }, effect, { kind: 'error', message }, noneLeftOut, until)
   return { ...refusal(policy, message), memory: { settled, compiled: undefined } }

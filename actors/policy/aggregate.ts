@@ -48,7 +48,7 @@ const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAIL
 const MOST_MESSAGES = 200
 /** Maximum number of different lists of left-out rules. */
 const MOST_LEFT_OUT = 200
-const OTHERS_LEFT_OUT = 'what the log of the agent names'
+const OTHERS_LEFT_OUT = 'more rules, which the log of the agent names'
 /** Maximum number of different uids: a recreated ArmorProfile has a new uid. 0 stands for any other uid. */
 const MOST_UIDS = 16
 

@@ -37,7 +37,7 @@ export function sizeErrors(document: ProfileDocument): FieldError[] {
   const parts = [...partsOf('metadata', metadata), ...partsOf('spec', rest), ...partsOf('spec.profile', profile)]
   const largest = parts.sort((one, other) => other.bytes - one.bytes).slice(0, NAMED)
   const named = largest.map(({ path, bytes }) => `${path} with ${grouped(bytes)}`).join(', ')
-  const problem = `the ArmorProfile of all enforcers together has ${grouped(bytes)} bytes, and ${grouped(LARGEST_DOCUMENT)} are taken; its largest parts: ${named}. Write fewer rules for these, or divide them among several policies`
+  const problem = `the ArmorProfile with the profiles of all enforcers has ${grouped(bytes)} bytes; the limit is ${grouped(LARGEST_DOCUMENT)}. Largest parts: ${named}. Use fewer rules for these parts, or split the policy`
   return [{ code: 'TOO_LARGE', path: 'spec.policy', problem }]
 }
 

@@ -28,10 +28,10 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
 export function withOmitted(leftOut: LeftOutText, profile: ArmorProfile | undefined): LeftOutText {
   const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count, leftOut: why }) =>
     why !== undefined
-      ? [`no address of ${target} is enforced by BPF: ${whyLeftOut[why]}`]
+      ? [`BPF enforces no address of ${target}: ${whyLeftOut[why]}`]
       : count === undefined
         ? []
-        : [`${count} addresses of ${target} are not enforced by BPF: there is no room for them`],
+        : [`BPF does not enforce ${count} addresses of ${target}, because the ArmorProfile has no room for them`],
   )
   if (omitted.length === 0) return leftOut
   return { ...leftOut, reasons: [leftOut.reasons, ...omitted].filter((text) => text !== '').join('; ') }

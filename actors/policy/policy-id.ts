@@ -13,7 +13,8 @@ export function idOf({ kind, metadata }: AnyPolicy): PolicyId {
 export function parsePolicyKey(key: string): PolicyId {
   const [kind, namespace, name, ...rest] = key.split('/')
   const isOne = kind === 'VarmorPolicy' ? namespace !== '' : kind === 'VarmorClusterPolicy' && namespace === ''
-  if (!isOne || namespace === undefined || !name || rest.length > 0) throw new RangeError(`No key of a policy: ${key}`)
+  if (!isOne || namespace === undefined || !name || rest.length > 0)
+    throw new RangeError(`not a key of a policy: ${key}`)
   return { kind: kind as PolicyId['kind'], namespace, name }
 }
 

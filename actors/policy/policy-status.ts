@@ -192,7 +192,7 @@ const nodesLeftOut = (leftOut: LeftOutText, nodes: PolicyNodesView): string[] =>
 /** Pods on these nodes are not confined. */
 function uncoveredTexts({ uncovered }: PolicyNodesView): string[] {
   if (uncovered.count === 0) return []
-  return [`no agent is on ${namesOf(uncovered)}, where pods of the target can land`]
+  return [`no agent runs on ${namesOf(uncovered)}, where pods of the target can be scheduled`]
 }
 
 /** Lists the first names and the number of the rest. */
@@ -227,7 +227,8 @@ function whyNotReady(view: PolicyView): {
   const { verdict, removing, nodes, profileGeneration, profileName } = view
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
-    const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
+    const message =
+      profileGeneration === undefined ? 'the policy has no profile' : 'the previous profile stays in force'
     return { reason: reasonOf(verdict), message }
   }
   const nothing = nothingEnforced(view)
@@ -245,7 +246,7 @@ function whyNotReady(view: PolicyView): {
   if (silent.count === 0)
     return {
       reason: 'Processing',
-      message: `not every agent has loaded it yet; the status of ArmorProfile ${profileName} counts those that have`,
+      message: `not all agents have loaded the profile yet; the status of ArmorProfile ${profileName} counts the agents that have`,
     }
   return { reason: 'NotReported', message: `no agent has reported for ${namesOf(silent)}` }
 }
@@ -254,11 +255,15 @@ function whyNoModel({ recorded, profileName }: PolicyView): { reason: string; me
   if (recorded === 'off')
     return {
       reason: 'ModelingOff',
-      message: 'managers record no behaviour: start them with --enableBehaviorModeling (behaviorModeling.enabled)',
+      message:
+        'behaviour modelling is disabled: start the managers with --enableBehaviorModeling (behaviorModeling.enabled)',
     }
   if (recorded === 'awaited')
-    return { reason: 'Collecting', message: 'the recording is over; what nodes recorded is being collected' }
-  const message = `no profile could be made of what was recorded; the status of the ArmorProfileModel ${profileName} says why`
+    return {
+      reason: 'Collecting',
+      message: 'the recording has ended; the manager collects the recordings of the nodes',
+    }
+  const message = `cannot build a profile from the recordings; the status of the ArmorProfileModel ${profileName} says why`
   return { reason: 'NoModel', message }
 }
 
@@ -281,7 +286,7 @@ function restartCondition(before: VarmorPolicyStatus | undefined, restart: Resta
   switch (restart.state) {
     case 'none':
       if (known?.status !== 'True') return known
-      return condition('False', 'Stopped', 'the restarts were stopped')
+      return condition('False', 'Stopped', 'the restarts were cancelled')
     case 'waiting':
       return condition('False', 'WaitingForNodes', restart.message)
     case 'begun':

@@ -60,7 +60,7 @@ function troubles({ summary, failures, silent }: NodesView): Trouble[] {
     reason: lacks ? 'EnforcerAbsent' : 'LoadFailed',
     message,
   }))
-  const message = 'no agent has reported; see whether the agent runs on this node'
+  const message = 'no agent has reported; check that the agent runs on this node'
   const unreported = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
   const named = [...failed, ...unreported].slice(0, MOST_NODES)
   const more = summary.failed + silent.count - named.length

@@ -151,7 +151,7 @@ function announceFailures({ memory, profile, nodes: { failures } }: Observation,
   const fresh = failures.filter(({ node }) => !nodes.includes(node))
   if (fresh.length === 0 || nodes.length >= MOST_ANNOUNCED) return {}
   const named = fresh.map(({ node, message }) => `${node}: ${message}`)
-  const note = `the profile could not be loaded on ${listing(named, '; ', 5, 900)}`
+  const note = `cannot load the profile on ${listing(named, '; ', 5, 900)}`
   return {
     events: [{ policy, type: 'Warning', reason: 'NodeFailed', note }],
     memory: { failed: { generation, nodes: [...nodes, ...fresh.map(({ node }) => node)] } },

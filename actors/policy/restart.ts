@@ -46,7 +46,7 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
   const { blocking, loaded } = nodes.summary
   if (blocking > 0 || loaded === 0) {
     const names = nodes.blockers.join(', ')
-    const missing = `before the restarts, the profile must be loaded on every node where pods can land; missing: ${names}`
+    const missing = `the restarts wait until every node where pods can be scheduled has loaded the profile; missing: ${names}`
     const message = names === '' ? 'no node has loaded the profile yet' : missing
     return { view: { state: 'waiting', message }, part: { memory: { beginning: undefined } } }
   }
@@ -96,10 +96,10 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
   const failure = memory.rolloutFailure === '' ? '' : `; ActorFailed: ${memory.rolloutFailure}`
   const why =
     progress !== undefined && progress.message !== ''
-      ? `; ${progress.message}; without updateExistingWorkloads it is not waited for`
+      ? `; ${progress.message}; to remove the profile without restarts, set updateExistingWorkloads to false`
       : failure
   return {
-    waiting: `workloads are restarted without the profile${count}${why}`,
+    waiting: `restarting workloads without the profile${count}${why}`,
     part: isSent ? {} : wanted(seen, { target, enforcers, mode: undefined, change, since, stamp }),
   }
 }
@@ -133,7 +133,7 @@ export function announceRollout({ policy, memory: { progress, announced } }: Obs
   const events: PolicyEvent[] = []
   const count = `${restarted} of ${total} workloads were restarted`
   if (begins) {
-    const note = `workloads that match ${JSON.stringify(policy.spec.target)} are restarted, one after the other`
+    const note = `restarting the workloads that match ${JSON.stringify(policy.spec.target)}, one after another`
     events.push({ policy, type: 'Normal', reason: 'RestartBegun', note })
   }
   if (state === 'done') events.push({ policy, type: 'Normal', reason: 'RestartDone', note: count })

@@ -71,10 +71,11 @@ const isDeleted = ({ metadata }: AnyPolicy): boolean => metadata.deletionTimesta
 function whyUnusable({ profile, profileName }: Seen, { metadata }: AnyPolicy): string {
   if (profile === undefined) return ''
   if (profile.metadata.deletionTimestamp !== undefined)
-    return 'the ArmorProfile is being deleted, and will be made again'
-  if (ownerOf(profile)?.uid !== metadata.uid) return 'the ArmorProfile of an earlier policy of this name goes first'
+    return 'the old ArmorProfile is being deleted; a new one is created afterwards'
+  if (ownerOf(profile)?.uid !== metadata.uid)
+    return 'the ArmorProfile of an earlier policy with this name must be deleted first'
   if (profile.metadata.name === profileName) return ''
-  return `${profile.metadata.name} is the name of another policy's profile; that of this policy will be ${profileName}`
+  return `another policy uses the profile name ${profile.metadata.name}; the profile of this policy will be ${profileName}`
 }
 
 /** Whether the existing ArmorProfile must be removed. */

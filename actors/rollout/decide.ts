@@ -147,7 +147,7 @@ export function decide(seen: Observation): Decision {
     case 'held':
       return { ...going(seen, wanted, 'paused', heldText(situation.first), noTurn), limiter: giveBack }
     case 'all-paused': {
-      const message = `${nameOf(situation.first)} is paused; the restarts go on when it is resumed`
+      const message = `${nameOf(situation.first)} is paused; the restarts continue when it is resumed`
       return { ...going(seen, wanted, 'paused', message, noTurn), limiter: giveBack }
     }
     case 'our-turn': {
@@ -199,7 +199,7 @@ function waiting(seen: Observation, wanted: WantedRollout, change: Partial<Memor
 /** Reports a stuck namespace while others continue. */
 function running(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
   const wrong = wrongOf(seen)
-  const message = wrong === undefined ? '' : `${textOf(seen, wanted, wrong)}; other namespaces go on meanwhile`
+  const message = wrong === undefined ? '' : `${textOf(seen, wanted, wrong)}; restarts in other namespaces continue`
   return going(seen, wanted, 'running', message, change)
 }
 
@@ -226,7 +226,7 @@ const textOf = (seen: Observation, wanted: WantedRollout, wrong: Wrong): string 
   wrong.is === 'late' ? lateness(wrong.rolling, seen.settings) : astrayText(seen, wanted, wrong.first)
 
 const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings): string =>
-  `${nameOf(workload)} was restarted and is not well after ${Math.round(deadline / 1000)} s: ${missing}; the restarts go on when it is`
+  `${nameOf(workload)} was restarted and is not ready after ${Math.round(deadline / 1000)} s: ${missing}; the restarts continue when it is ready`
 
 const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
   `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
@@ -235,8 +235,8 @@ const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
   const why = isInProfile(spec.template, wanted, settings.confineInitContainers)
-    ? 'although its template names it. See which webhook or controller changes its pods'
-    : 'because somebody has taken it out of the template. See who, and whether the API server reaches the webhook'
+    ? 'although the template names the profile. Check which webhook or controller changes the pods'
+    : 'because the profile was removed from the template. Check who removed it, and whether the API server reaches the webhook'
   const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
   return `${outsideText(first)}, ${why}; then: ${again}`
 }
@@ -247,13 +247,13 @@ const NAMED = 5
 function shadowedText(those: readonly Shadowed[]): string {
   if (those.length === 0) return ''
   const named = those.map(({ workload, by }) => `${nameOf(workload)} (${by.replace(/\/+/, ' ')})`)
-  return `another policy comes first in ${listing(named, ', ', NAMED)}`
+  return `another policy has priority in ${listing(named, ', ', NAMED)}`
 }
 
 function outlinedText(those: readonly Workload[]): string {
   const [first] = those
   if (first === undefined) return ''
-  return `not restarted if the policy means them: ${listing(those.map(nameOf), ', ', NAMED)}; ${whyOutlined(first)}`
+  return `not restarted, even if the policy selects them: ${listing(those.map(nameOf), ', ', NAMED)}; ${whyOutlined(first)}`
 }
 
 const heldText = (first: Astray): string => `${outsideText(first)}: ${replacedByHand(first.workload)}`

@@ -6,9 +6,12 @@ import type { Workload } from '../ports.ts'
  */
 export function replacedByHand({ kind, spec: { updateStrategy } }: Workload): string | undefined {
   if (kind === 'Deployment') return undefined
-  if (updateStrategy?.type === 'OnDelete') return 'by its update strategy, OnDelete, a pod stays until it is deleted'
+  if (updateStrategy?.type === 'OnDelete')
+    return 'its update strategy is OnDelete, so each pod stays until you delete it'
   const isPartial = kind === 'StatefulSet' && (updateStrategy?.rollingUpdate?.partition ?? 0) > 0
-  return isPartial ? 'its updateStrategy.rollingUpdate.partition keeps pods as they are; lower it' : undefined
+  return isPartial
+    ? 'its updateStrategy.rollingUpdate.partition keeps some pods from being updated; lower it'
+    : undefined
 }
 
 /**
@@ -36,6 +39,6 @@ function unhealthyReplicas({ kind, spec, status = {} }: Workload): string | unde
   const wanted = Math.max(0, replicas - partition)
   if (updated < wanted) return `${updated} of ${wanted} pods are updated`
   const old = kind === 'Deployment' ? (status.replicas ?? 0) - updated : 0
-  if (old > 0) return `${old} old pods are still there`
+  if (old > 0) return `${old} old pods still exist`
   return available < replicas ? `${available} of ${replicas} pods are available` : undefined
 }

@@ -324,7 +324,7 @@ export class Cell extends Inbox implements Runnable {
 
   /** The caller that waits for the reply to the current message. */
   askerOf(message: unknown): Asker | undefined {
-    if (this.message !== message) throw new Error('Only the message in hand can be replied to')
+    if (this.message !== message) throw new Error('Only the current message can be replied to')
     return this.origin?.kind === 'ask' ? this.origin : undefined
   }
 

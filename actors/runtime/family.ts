@@ -146,7 +146,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     try {
       kept = cell.passivate((state) => this.passivate?.(state))
     } catch (error) {
-      this.environment.log.error({ actor: cell.address, err: error }, 'an actor could not be passivated')
+      this.environment.log.error({ actor: cell.address, err: error }, 'cannot passivate an actor')
       return
     }
     this.removeInstance(cell)

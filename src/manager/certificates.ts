@@ -101,8 +101,7 @@ export class Certificates {
       () => this.#keeper.changed(),
       {
         ...(watches !== undefined && { timing: watches }),
-        failed: (resource, err) =>
-          logTrouble(logger, err, { err, resource }, 'an object cannot be watched; it is tried again'),
+        failed: (resource, err) => logTrouble(logger, err, { err, resource }, 'cannot watch an object; retrying'),
       },
     )
   }

@@ -319,7 +319,7 @@ export class ControlPlane {
     const { names, policy, event } = this.#options
     const why = whyNotMade(profile, policy.installNamespace)
     if (why === undefined || names.isOwn(profile)) return
-    const note = `no agent loads it, because no manager made it: ${why}`
+    const note = `agents do not load this ArmorProfile, because no manager created it: ${why}`
     event({ policy: profile, type: 'Warning', reason: 'NotFromManager', note })
   }
 

@@ -47,7 +47,7 @@ export class Leadership {
         leader: (holder) => {
           this.#leader = holder === '' ? null : holder
         },
-        failed: (err) => logTrouble(logger, err, { err }, 'the lease could not be read or written; it is tried again'),
+        failed: (err) => logTrouble(logger, err, { err }, 'cannot read or write the lease; retrying'),
       },
     })
   }
@@ -90,7 +90,7 @@ export class Leadership {
       return ended
     }
     this.#term = { controlPlane, end }
-    logger.info({ epoch: controlPlane.epoch, ...term.token }, 'this manager leads now')
+    logger.info({ epoch: controlPlane.epoch, ...term.token }, 'this manager is now the leader')
     // The previous term's actors may still be ending; they no longer write, but all terms share one restart limiter.
     void this.#ending.then(() => {
       if (this.controlPlane === controlPlane) controlPlane.start()
@@ -102,9 +102,9 @@ export class Leadership {
     const term = this.#term
     this.#term = undefined
     if (term === undefined) return
-    logger.info({ reason: String(reason) }, 'this manager does not lead any more')
+    logger.info({ reason: String(reason) }, 'this manager is no longer the leader')
     this.#ending = term.end().catch((err: unknown) => {
-      logger.error({ err }, 'the actors of a term did not end well')
+      logger.error({ err }, 'cannot stop the actors of this leadership term cleanly')
     })
   }
 }

@@ -199,7 +199,7 @@ export class Manager {
     if (delay > 0)
       this.#options.logger.info(
         { durationMs: delay },
-        'the manager is not ready any more, and goes on answering so long',
+        'the manager is shutting down: it is no longer ready, and still answers requests for this time',
       )
     const retired = this.#servers.retire(delay)
     // It writes no webhook configuration from now on: an uninstall, or the next version's manager, may have changed it.
@@ -295,7 +295,10 @@ export class Manager {
     if (admission.profileWriters !== undefined) return admission.profileWriters
     const user = await ownUser(this.#client)
     if (user === undefined)
-      logger.warn({}, 'the server does not say who this manager is: anybody with the right to may write ArmorProfiles')
+      logger.warn(
+        {},
+        'the API server does not tell this manager its user name: every client whose RBAC rules allow it may write ArmorProfiles',
+      )
     return user === undefined ? undefined : [user]
   }
 
@@ -394,7 +397,7 @@ export class Manager {
 
   #leading(): ControlPlane {
     const { controlPlane } = this.#leadership
-    if (controlPlane === undefined) throw new Error('The term ended while a report came in')
+    if (controlPlane === undefined) throw new Error('The leadership term ended while a report arrived')
     return controlPlane
   }
 
@@ -453,7 +456,7 @@ export class Manager {
 
 const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
   failed: (err, delay) =>
-    logTrouble(logger, err, { err, resource: plural, retryMs: delay }, 'a list or watch failed; it is tried again'),
+    logTrouble(logger, err, { err, resource: plural, retryMs: delay }, 'a list or watch failed; retrying'),
   handlerFailed: (handler, { key }, err) =>
     logger.error({ err, resource: plural, handler, object: key }, 'a handler of changes failed'),
   unfit: (count, reason) =>
@@ -462,5 +465,5 @@ const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
       'objects that the API server listed are none: they stay as they were known, and all others are taken',
     ),
   indexFailed: (index, key, err) =>
-    logger.error({ err, resource: plural, index, object: key }, 'an object could not be indexed'),
+    logger.error({ err, resource: plural, index, object: key }, 'cannot index an object'),
 })

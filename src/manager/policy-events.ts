@@ -26,7 +26,8 @@ export function lostEventsTo(logger: Pick<Logger, 'warn'>): (why: keyof EventLos
   const lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
   return (reason, err) => {
     const count = ++lost[reason]
-    if (Number.isInteger(Math.log10(count))) logger.warn({ reason, count, err }, 'an Event did not reach the server')
+    if (Number.isInteger(Math.log10(count)))
+      logger.warn({ reason, count, err }, 'cannot send an Event to the API server')
   }
 }
 

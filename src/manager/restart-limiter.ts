@@ -43,7 +43,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   constructor(limits: RestartLimits = restartLimits, forgetAfter = FORGET_AFTER) {
     for (const [name, limit] of Object.entries(limits))
       if (!Number.isInteger(limit) || limit < 1)
-        throw new RangeError(`The restart limit ${name} is a whole number from 1, not ${limit}`)
+        throw new RangeError(`The restart limit ${name} must be an integer from 1, not ${limit}`)
     this.#limits = limits
     this.#forgetAfter = forgetAfter
     this.#overall = new Bottleneck(settings(limits.inFlight, limits.perMinute))

@@ -120,7 +120,7 @@ function callersOf({ names }: WebhookClients, logger: Logger): Callers {
       if (Number.isInteger(Math.log10(++count)))
         logger.warn(
           { count, reason: `${address}: ${reason}` },
-          'reviews are refused, because their client is not one of --webhook-client-ca',
+          'refusing reviews, because the client certificate is not from --webhook-client-ca',
         )
     },
   }

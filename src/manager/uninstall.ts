@@ -118,7 +118,7 @@ async function refuseWithoutHelm(
   const how = isOfHelm ? 'kubectl or Argo CD applied' : 'Helm did not install'
   throw new ElsewhereError(
     `this is the chart's Job that removes vArmor when Helm uninstalls it, but ${how} the ${kind} ${namespace}/${name}; ` +
-      'nothing was removed: render the chart with uninstall.hook=false, delete this Job, and run `varmor uninstall` before you ' +
+      'nothing was removed. Render the chart with uninstall.hook=false, delete this Job, and run `varmor uninstall` before you ' +
       'delete vArmor (with Helm by `helm uninstall --no-hooks`)',
   )
 }
@@ -144,7 +144,7 @@ async function refuseElsewhere(
   if (found === undefined)
     logger.warn(
       { object: `${namespace}/${name}` },
-      `there is no ${kind} of this name, and whether another namespace has one may not be asked`,
+      `there is no ${kind} of this name, and RBAC does not allow looking for it in other namespaces`,
     )
   const items = (found ?? []).flatMap(({ items }) => items)
   const [other, ...more] = [...new Map(items.map((one) => [keyOf(one), targetOf(one)])).values()]
@@ -174,11 +174,11 @@ export async function forgetUninstall(client: ApiClient, namespace: string, logg
     await client.delete(configMaps, { name: uninstallName, namespace })
     logger.warn(
       { object },
-      'an uninstall was broken off before: its ConfigMap is removed, or agents would take profiles with them',
+      'removing the ConfigMap of an interrupted uninstall; with it, agents would remove all profiles when they stop',
     )
   } catch (error) {
     if (isNotFound(error)) return
-    logTrouble(logger, error, { err: error, object }, 'what an uninstall may have left cannot be removed')
+    logTrouble(logger, error, { err: error, object }, 'cannot remove the ConfigMap of an earlier uninstall')
   }
 }
 
@@ -231,7 +231,10 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
   for (const kind of policyKinds) for (const one of await all(client, kind)) await gone(client, kind, targetOf(one))
   if (await within(options, async () => (await left()).length === 0)) return
   const policies = (await left()).map(keyOf)
-  logger.warn({ policies }, 'no manager frees what these policies are about: their workloads are not restarted')
+  logger.warn(
+    { policies },
+    'no manager runs that could restart the workloads of these policies; they are not restarted',
+  )
 }
 
 /**
@@ -250,7 +253,7 @@ async function removeWorkload(
   const find = () => client.get(ref, { name, namespace }).catch(unless(isNotFound))
   const found = await find()
   if (found === undefined) {
-    logger.warn({ object }, `there is no ${kind} of this name: none was ended`)
+    logger.warn({ object }, `there is no ${kind} of this name; nothing to stop`)
     return []
   }
   await gone(client, ref, { name, namespace }, 'Foreground')
@@ -262,7 +265,7 @@ async function removeWorkload(
     return []
   }
   const pending = await left()
-  logger.warn({ object, pods: pending }, `pods of the ${kind} have not ended in time; it goes on without them`)
+  logger.warn({ object, pods: pending }, `pods of the ${kind} have not ended in time; the uninstall continues`)
   return pending
 }
 

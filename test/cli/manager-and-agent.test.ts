@@ -175,7 +175,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     ])
     await manager.says('the manager is running')
     manager.process.kill('SIGTERM')
-    await manager.says('the manager is not ready any more, and goes on answering so long')
+    await manager.says('the manager is shutting down: it is no longer ready, and still answers requests for this time')
     expect(await manager.end()).to.equal(1)
     expect(manager.stdout).to.match(/a second signal stopped the manager at once/)
   })

@@ -115,7 +115,7 @@ describe('varmor sandbox', () => {
     // The very client of the first run: address and authority are still the same.
     const found = await client.get(varmorPolicies, { name: 'web', namespace: 'default' })
     expect(found).to.deep.equal(before.policy)
-    await second.running.says('this manager leads now')
+    await second.running.says('this manager is now the leader')
     // A pod that comes now is admitted by the new manager, which listens on other ports.
     const more = { spec: { template: { metadata: { labels: { more: 'x' } } } } }
     const web = { name: 'web', namespace: 'default' }

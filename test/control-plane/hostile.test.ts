@@ -40,7 +40,7 @@ describe('policies that are too costly to compile', () => {
     await world.startManager({ admission: { timeout: 30 }, compilers: { deadline: 1_000, module } })
     const found = await policyThat(world, stored, 'to be too costly', ({ status }) => status?.phase === 'Error')
     expect(conditionOf(found, 'Created')).to.include({ status: 'False', reason: 'TOO_COSTLY' })
-    expect(conditionOf(found, 'Created')?.message).to.match(/spec\.policy: .* more than 1 s.* make it smaller/)
+    expect(conditionOf(found, 'Created')?.message).to.match(/spec\.policy: .* more than 1 s.* fewer or simpler rules/)
     expect(await findProfile(world, stored)).to.equal(undefined)
 
     const hostile = policy(await world.namespace('hostile'), 'spins', { rules: ['disallow-umount'] })

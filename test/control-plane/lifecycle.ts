@@ -249,7 +249,7 @@ export function lifecycle(it: Define, world: () => World): void {
       agent.create(armorProfiles, forged),
       agent.patch(armorProfiles, { name: real.metadata.name, namespace }, { type: 'merge', patch }),
     ])
-      expect(await refusal(write)).to.match(/managers alone write it|forbidden/)
+      expect(await refusal(write)).to.match(/only the managers may write this object|forbidden/)
     // The suite's administrator is the user that its manager is, too.
     await world().client.create(armorProfiles, forged)
     const said = await eventually('an Event about it', async () => {
@@ -288,7 +288,9 @@ export function comingAndGoing(world: () => World): void {
     // Nothing said that an agent is expected there, and none has ever come: it does not hold up the policy for ever.
     const ended = await ready(world(), made)
     expect(conditionOf(ended, 'Ready')).to.deep.include({ reason: 'PartlyEnforced' })
-    expect(conditionOf(ended, 'Ready')?.message).to.equal('no agent is on silent-1, where pods of the target can land')
+    expect(conditionOf(ended, 'Ready')?.message).to.equal(
+      'no agent runs on silent-1, where pods of the target can be scheduled',
+    )
     expect(ended.status?.summary).to.equal('Protecting, no agent on 1 node')
     await world().removeNode('silent-1')
     await policyThat(
@@ -346,7 +348,7 @@ export function comingAndGoing(world: () => World): void {
     await apply(world(), made)
     await conditionIs('not to mind a node where nothing of its target runs', '')
     await applyWorkload(world(), workload(namespace, 'web', { app: 'web' }))
-    await conditionIs('to name the node', 'no agent is on bare-1, where pods of the target can land')
+    await conditionIs('to name the node', 'no agent runs on bare-1, where pods of the target can be scheduled')
     const taint = [{ key: 'dedicated', value: 'x', effect: 'NoSchedule' }]
     await world().client.patch(nodes, { name: 'bare-1' }, { type: 'merge', patch: { spec: { taints: taint } } })
     await conditionIs('not to mind a node that its pods cannot come to', '')

@@ -33,7 +33,7 @@ export async function startManagerProcess(kubeconfig: string): Promise<ManagerPr
   try {
     await eventually('the process to lead', async () => {
       if (child.exitCode !== null) throw new Error(`it has ended: ${log}`)
-      return log.includes('this manager leads now')
+      return log.includes('this manager is now the leader')
     })
   } catch (error) {
     await kill()

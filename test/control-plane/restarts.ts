@@ -135,7 +135,7 @@ export function restarts(it: Define, world: () => World): void {
     for (const one of [first, second]) await apply(world(), one)
     const found = await policyThat(world(), second, 'to be through with restarts', isDone)
     expect(conditionOf(found, 'Restarting')?.message).to.equal(
-      `0 of 0 workloads were restarted; another policy comes first in Deployment ${namespace}/web-0 (VarmorPolicy ${namespace}/first)`,
+      `0 of 0 workloads were restarted; another policy has priority in Deployment ${namespace}/web-0 (VarmorPolicy ${namespace}/first)`,
     )
     expect(await generations(workloads)).to.deep.equal([1])
     for (const one of [first, second]) await remove(world(), one)
@@ -188,7 +188,7 @@ export function restarts(it: Define, world: () => World): void {
     expect(conditionOf(paused, 'Restarting')?.message)
       .to.include(`0 of 1 workloads were restarted; DaemonSet ${namespace}/web-0 was restarted, and `)
       .and.include('pods run without the profile (web-0-')
-      .and.include('OnDelete, a pod stays until it is deleted')
+      .and.include('OnDelete, so each pod stays until you delete it')
     const old = await world().client.list(pods, { namespace })
     for (const { metadata } of old.items) await world().client.delete(pods, { name: metadata.name, namespace })
     await policyThat(world(), made, 'to be through with restarts', isDone)

@@ -62,13 +62,13 @@ describe('a certificate that somebody else keeps', () => {
 
   it('says what is wrong with it: a file that is not there', async () => {
     rmSync(join(folder, 'tls.key'))
-    await refused(/cannot be read: ENOENT.*tls\.key/)
+    await refused(/cannot read a certificate file: ENOENT.*tls\.key/)
   })
 
   it('says what is wrong with it: another key', async () => {
     const other = await issueServing(authority, names, validity)
     writeFileSync(join(folder, 'tls.key'), other.key)
-    await refused(/no certificate with its key/)
+    await refused(/must be a certificate and its key/)
   })
 
   it('says what is wrong with it: another authority', async () => {
@@ -78,6 +78,6 @@ describe('a certificate that somebody else keeps', () => {
 
   it('says what is wrong with it: names that it lacks', async () => {
     write(authority.certificate, await issueServing(authority, [names[0]!], validity))
-    await refused(/is not for varmor-status-svc\.varmor\.svc, 127\.0\.0\.1/)
+    await refused(/is not valid for varmor-status-svc\.varmor\.svc, 127\.0\.0\.1/)
   })
 })

@@ -87,7 +87,7 @@ describe('reports of agents', () => {
     await new Promise((resolve) => setImmediate(resolve))
     const { status, headers, value } = await post(set, report({ node: 'n2' }), { authorization: 'Bearer n2' })
     expect({ status, after: headers?.['retry-after'] }).to.deep.equal({ status: 429, after: '2' })
-    expect((value as { error: string }).error).to.match(/Too many reports wait/)
+    expect((value as { error: string }).error).to.match(/Too many reports are waiting/)
     expect(set.taken).to.deep.equal([])
     behind = false
     await clock.advance(1)
@@ -158,7 +158,7 @@ describe('reports of agents', () => {
       title: 'for another node than that of the token',
       headers: { authorization: 'Bearer n2' },
       status: 403,
-      says: /node n2.*for n1/,
+      says: /node n2.*for node n1/,
     },
     {
       title: 'with a token that is bound to no node',
@@ -213,7 +213,7 @@ describe('reports of agents', () => {
     const set = setUp({ verify: async () => ({ busy: true }) })
     const { status, headers, value } = await post(set)
     expect([status, headers]).to.deep.equal([429, { 'retry-after': '1' }])
-    expect(value).to.have.property('error').that.includes('come again')
+    expect(value).to.have.property('error').that.includes('try again')
   })
 
   it('are limited for each node, and let in again later', async () => {
@@ -247,7 +247,7 @@ describe('reports of agents', () => {
       const route = routes.exact[path] ?? routes.under!.find(({ prefix }) => path.startsWith(prefix))!.route
       const reply = await route.POST!.admit!({ path, headers: {}, socket: undefined as never })
       expect(reply).to.include({ status: 404 })
-      expect(String(reply?.body)).to.match(/records no behaviour/)
+      expect(String(reply?.body)).to.match(/Behaviour modelling is disabled/)
     })
 })
 
@@ -272,12 +272,12 @@ describe('the node of a token', () => {
     {
       title: 'is not had from another pod of the same name',
       verdict: bound({ 'pod-name': 'agent-1', 'pod-uid': 'u0' }),
-      ...{ refused: /the pod agent-1, which is not there/, asked: 1 },
+      ...{ refused: /the pod agent-1, which does not exist/, asked: 1 },
     },
     {
       title: 'is not had while its pod is on no node',
       verdict: bound({ 'pod-name': 'agent-2', 'pod-uid': 'u2' }),
-      ...{ refused: /the pod agent-2, .* on no node/, asked: 1 },
+      ...{ refused: /the pod agent-2, .* not on a node/, asked: 1 },
     },
     { title: 'is not looked for where the token is refused', verdict: { refused: 'no' }, refused: /^no$/, asked: 0 },
   ]

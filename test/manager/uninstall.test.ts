@@ -229,7 +229,7 @@ describe('uninstall, without a manager and without agents', () => {
       expect(done).to.be.instanceOf(ElsewhereError)
       expect((done as Error).message)
         .to.include(`the ${refused}; `)
-        .and.to.include('nothing was removed: render the chart with uninstall.hook=false, delete this Job')
+        .and.to.include('nothing was removed. Render the chart with uninstall.hook=false, delete this Job')
       expect(await left()).to.deep.equal(before)
       expect(requests.filter((request) => /^(delete|patch)/.test(request))).to.deep.equal([])
     })
@@ -248,7 +248,7 @@ describe('uninstall, without a manager and without agents', () => {
     const logger = { ...silent, warn: (_: object, message: string) => void warnings.push(message) }
     for (const _ of ['first', 'second']) await forgetUninstall(client, namespace, logger)
     expect(warnings.join()).to.match(
-      /^an uninstall was broken off before[^,]*, or agents would take profiles with them$/,
+      /^removing the ConfigMap of an interrupted uninstall; .* would remove all profiles/,
     )
     const left = (await client.list(configMaps, { namespace })).items.map(({ metadata }) => metadata?.name)
     expect(left).not.to.include('varmor-uninstall')

@@ -86,7 +86,7 @@ const rows: Row[] = [
   {
     title: 'behaviour modelling where it is off',
     now: { mode: 'BehaviorModeling', spec: { modelingOptions: { duration: 1 } } },
-    messages: [/behaviour modelling is off; switch it on with --enableBehaviorModeling/],
+    messages: [/behaviour modelling is disabled; enable it with --enableBehaviorModeling/],
   },
   {
     title: 'another target',
@@ -94,8 +94,18 @@ const rows: Row[] = [
     now: { target: { kind: 'Deployment', name: 'other' } },
     messages: [/spec\.target.*cannot be changed/],
   },
-  { title: 'AppArmor taken away', before: {}, now: { enforcer: 'BPFSeccomp' }, messages: [/AppArmor cannot be taken/] },
-  { title: 'Seccomp taken away', before: {}, now: { enforcer: 'BPFAppArmor' }, messages: [/Seccomp cannot be taken/] },
+  {
+    title: 'AppArmor taken away',
+    before: {},
+    now: { enforcer: 'BPFSeccomp' },
+    messages: [/AppArmor cannot be removed/],
+  },
+  {
+    title: 'Seccomp taken away',
+    before: {},
+    now: { enforcer: 'BPFAppArmor' },
+    messages: [/Seccomp cannot be removed/],
+  },
   { title: 'BPF taken away', before: {}, now: { enforcer: 'AppArmorSeccomp' } },
   { title: 'enforcers added', before: { enforcer: 'BPF' }, now: {} },
   { title: 'another mode', before: {}, now: { mode: 'RuntimeDefault' } },
@@ -170,7 +180,7 @@ describe('validation', () => {
     const { allowed, status } = await answered(reviewerWith().validate(body(object)))
     expect(allowed).to.equal(false)
     expect(status?.message).to.match(
-      /- spec\.policy: the ArmorProfile .* largest parts: .*spec\.profile\.appArmor with/,
+      /- spec\.policy: the ArmorProfile .* Largest parts: .*spec\.profile\.appArmor with/,
     )
   })
 
@@ -216,7 +226,7 @@ describe('validation', () => {
     it(`${warns ? 'warns' : 'does not warn'} of a cluster policy for ${JSON.stringify(target)}`, async () => {
       const reviewer = reviewerWith({}, [{ cluster: true, name: 'all', target }])
       const { warnings = [] } = await answered(reviewer.validate(body(policy())))
-      expect(warnings.some((warning) => /VarmorClusterPolicy all covers/.test(warning))).to.equal(warns)
+      expect(warnings.some((warning) => /VarmorClusterPolicy all selects/.test(warning))).to.equal(warns)
     })
 
   type Target = NonNullable<PolicyParts['target']>
@@ -234,7 +244,7 @@ describe('validation', () => {
       const reviewer = reviewerWith({}, [{ cluster: true, name: 'all', target }])
       const { warnings = [] } = await answered(reviewer.validate(body(policy({ target: own }))))
       const says = new RegExp(
-        `VarmorClusterPolicy all comes first in pods that a ${target.kind} with these labels has made`,
+        `VarmorClusterPolicy all has priority, for its enforcers, in pods that a ${target.kind} with these labels creates`,
       )
       expect(warnings.some((warning) => says.test(warning))).to.equal(warns)
     })
@@ -248,7 +258,7 @@ describe('validation', () => {
     {
       code: 'BUSY',
       expected: { code: 429, reason: 'TooManyRequests' },
-      message: /VarmorPolicy demo\/web could not be checked: .* try again in some seconds/,
+      message: /cannot check VarmorPolicy demo\/web: .* try again in a few seconds/,
     },
   ]
   const compilersThat = (code: CompilerErrorCode, message: string): Partial<ReviewerOptions> => ({

@@ -221,7 +221,7 @@ export class Link implements Receiver {
   private notClonable(item: unknown[], error: unknown): void {
     const [operation, id] = item
     const { log } = this.options.environment
-    log.error({ thread: this.options.name, err: error }, 'a value can not be sent to another thread')
+    log.error({ thread: this.options.name, err: error }, 'cannot send a value to another thread')
     this.dropItem(item, 'not-clonable')
     if (operation === op.reply) this.outbox.add(op.failure, id, 'NOT_CLONABLE', sendError(error))
   }
@@ -236,7 +236,10 @@ export class Link implements Receiver {
 
   receive(batch: Batch): void {
     receiveBatch(batch, this, (error) =>
-      this.options.environment.log.error({ thread: this.options.name, err: error }, 'a message from a thread failed'),
+      this.options.environment.log.error(
+        { thread: this.options.name, err: error },
+        'cannot handle a message from a thread',
+      ),
     )
     if (this.received > 0) this.reportDelivered()
   }

@@ -228,6 +228,6 @@ function outOfReach(
   ]
   return lost.map(
     (enforcer) =>
-      `${name} runs without the ${enforcer} profile of ${policy.key}: a running pod takes no new annotation`,
+      `${name} runs without the ${enforcer} profile of ${policy.key}, because annotations cannot be added to a running pod`,
   )
 }

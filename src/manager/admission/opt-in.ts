@@ -10,6 +10,6 @@ export function parseOptIn(text: string): { key: string; value: string } | undef
   if (text === '') return undefined
   const [key = '', value = '', ...rest] = text.split('=')
   if (key === '' || value === '' || rest.length > 0)
-    throw new TypeError(`--webhookMatchLabel takes KEY=VALUE, or nothing to consider all workloads, and not ${text}`)
+    throw new TypeError(`--webhookMatchLabel must be KEY=VALUE, or empty for all workloads, not ${text}`)
   return { key, value }
 }

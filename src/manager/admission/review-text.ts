@@ -27,7 +27,9 @@ export function boundedWarnings(warnings: readonly string[]): string[] {
   for (const warning of new Set(warnings)) {
     const line = cut(warning.replaceAll(/\s{2,}|[^\S ]/g, ' '), LONGEST_WARNING)
     if (line.length > left) {
-      kept.push(`${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all`)
+      kept.push(
+        `${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all warnings warnings warnings warnings warnings`,
+      )
       break
     }
     left -= line.length

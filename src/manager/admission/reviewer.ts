@@ -55,7 +55,8 @@ export class Reviewer {
     const deciding = policy === undefined ? undefined : this.#options.settled?.(policy)
     if (deciding === undefined) return this.#end(begun, judged)
     await Promise.race([deciding, ...(signal === undefined ? [] : [once(signal, 'abort')])])
-    if (signal?.aborted) return { status: 503, message: 'This review was given up for others; ask again' }
+    if (signal?.aborted)
+      return { status: 503, message: 'The manager dropped this review in favour of other reviews; try again' }
     return this.#end(begun, this.#mutated(begun.request))
   }
 
@@ -79,7 +80,7 @@ export class Reviewer {
       if (!(error instanceof CompilerError)) throw error
       if (error.code === 'STOPPED') return { status: 503, message: error.message }
       const { request } = begun
-      const message = `${subjectOf(request)} could not be checked: ${error.message}`
+      const message = `cannot check ${subjectOf(request)}: ${error.message}`
       const review = deny(request.uid, message, { code: 429, reason: 'TooManyRequests' })
       return this.#end(begun, { review, outcome: { request, allowed: false, mutated: false } })
     }
@@ -102,7 +103,7 @@ export class Reviewer {
     const parsed = parseAdmissionReview(body)
     if ('errors' in parsed) return { status: 400, message: badReview(parsed.errors) }
     if (!isSynced())
-      return { status: 503, message: 'The policies are not all known yet; this manager has only just started' }
+      return { status: 503, message: 'This manager has just started and does not know all policies yet; try again' }
     return { request: parsed.request, since }
   }
 
@@ -124,7 +125,7 @@ interface Judged {
 }
 
 const badReview = (errors: readonly FieldError[]): string =>
-  `This is no AdmissionReview of admission.k8s.io/v1: ${errors.map(formatFieldError).join('; ')}`
+  `This is not an AdmissionReview of admission.k8s.io/v1: ${errors.map(formatFieldError).join('; ')}`
 
 function subjectOf({ kind, namespace, name, object }: AdmissionRequest): string {
   const called = name || object?.metadata?.name || object?.metadata?.generateName || 'without a name'

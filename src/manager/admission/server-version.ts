@@ -6,6 +6,6 @@
 export function hasAppArmorField({ major, minor }: { major: string; minor: string }): boolean {
   const [majorNumber, minorNumber] = [major, minor].map((text) => Number.parseInt(text, 10)) as [number, number]
   if (Number.isNaN(majorNumber) || Number.isNaN(minorNumber))
-    throw new TypeError(`The server calls its version ${major}.${minor}, which cannot be compared with 1.30`)
+    throw new TypeError(`cannot compare the server version ${major}.${minor} with 1.30`)
   return majorNumber > 1 || (majorNumber === 1 && minorNumber >= 30)
 }

@@ -16,9 +16,9 @@ export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,
   writers: readonly string[],
 ): FieldError[] {
-  const { username: given = 'somebody unknown' } = userInfo
+  const { username: given = 'an unknown user' } = userInfo
   if (object === null || writers.includes(given)) return []
-  const problem = 'managers alone write it; change the policy that it is for'
+  const problem = 'only the managers may write this object; change its policy instead'
   const error = (path: string): FieldError => ({
     code: 'NOT_ALLOWED',
     path,

@@ -91,7 +91,7 @@ function modelingErrors(
   const mode = modeOf(object)
   if (behaviorModeling || mode !== 'BehaviorModeling' || modeOf(before) === mode) return []
   const problem =
-    'behaviour modelling is off; switch it on with --enableBehaviorModeling (behaviorModeling.enabled), or choose another mode'
+    'behaviour modelling is disabled; enable it with --enableBehaviorModeling (behaviorModeling.enabled), or choose another mode'
   return [{ code: 'NOT_ALLOWED', path: 'spec.policy.mode', given: mode, problem }]
 }
 
@@ -99,14 +99,14 @@ function shadows(policy: AnyPolicy, index: PolicyIndex): string[] {
   const [first] = index.shadowing(policy)
   if (first !== undefined)
     return [
-      `VarmorClusterPolicy ${first.name} covers the same workloads and comes first: this policy confines none of them`,
+      `VarmorClusterPolicy ${first.name} selects the same workloads and has priority: this policy confines none of them`,
     ]
   return index
     .shadowingByMakers(policy)
     .slice(0, 1)
     .map(
       ({ name, targetKind }) =>
-        `VarmorClusterPolicy ${name} comes first in pods that a ${targetKind} with these labels has made, for its enforcers`,
+        `VarmorClusterPolicy ${name} has priority, for its enforcers, in pods that a ${targetKind} with these labels creates`,
     )
 }
 

@@ -85,7 +85,7 @@ export function agentHandler<Value extends { node: string }>(
     if ('reply' in parsed) return parsed.reply
     const { value } = parsed
     if (node !== undefined && value.node !== node)
-      return failure(403, `The token is for the node ${node}, and the ${body.what} is for ${value.node}`)
+      return failure(403, `The token is for node ${node}, but the ${body.what} is for node ${value.node}`)
     if (node === undefined && !isWithinRate(value.node)) return tooMany(rate.refill)
     // While the token was checked and the body came, another manager may have become the leader.
     const { leads, leader } = options.leadership()
@@ -113,11 +113,14 @@ export function agentHandler<Value extends { node: string }>(
 
 const failure = (status: number, error: string): Reply => json(status, { error })
 
-export const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
-  json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
+export const tooMany = (
+  refill: number,
+  error = 'This node reports too often; combine changes into one report',
+): Reply => json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
 
-const FULL = 'Too many reports wait already, or too many of this node; come again'
-export const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
+const FULL = 'Too many reports are waiting, or too many of this node; try again'
+export const BUSY =
+  'Too many new tokens are being checked, or too many tokens from this address were invalid; try again'
 
 /** The token's node; undefined if the token names none. */
 async function identify(

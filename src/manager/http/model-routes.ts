@@ -69,7 +69,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
 
   const admit = async (exchange: Exchange, verbs: readonly Verb[]): Promise<Reply | undefined> => {
     const target = targetOf(exchange.path)
-    if (target === undefined) return failure(404, `There is nothing at ${exchange.path}`)
+    if (target === undefined) return failure(404, `There is no resource at ${exchange.path}`)
     const token = bearerToken(exchange.headers.authorization)
     if (token === undefined) return failure(401, 'The header Authorization: Bearer <token> is missing')
     const verdict = await options.verify(token, exchange.socket.remoteAddress ?? '')
@@ -78,7 +78,8 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     const now = options.clock.now()
     const { user } = verdict
     const { username } = user
-    if (!buckets.of(username, now).take(now)) return tooMany(RATE.refill, `${username} asks too often`)
+    if (!buckets.of(username, now).take(now))
+      return tooMany(RATE.refill, `${username} sends too many requests; try again later`)
     for (const verb of verbs) if (!(await options.mayAccess(user, verb, target))) return forbidden(user, verb, target)
     targets.set(exchange, { target, username })
     return undefined
@@ -89,7 +90,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     const hasEntered = await gate.enter(username, () => exchange.socket.destroyed)
     return hasEntered
       ? undefined
-      : tooMany(2_000, `Too many models are being sent, or one by ${username} already; come again`)
+      : tooMany(2_000, `Too many models are being sent, or ${username} already sends one; try again`)
   }
 
   const get: Handler = {
@@ -160,6 +161,6 @@ function readModel(body: Buffer, target: ModelTarget): { model: ArmorProfileMode
   const { namespace = target.namespace, name } = model.metadata
   if (namespace === target.namespace && name === target.name) return { model }
   return {
-    reply: failure(400, `The model is ${namespace}/${name}, and the path names ${target.namespace}/${target.name}`),
+    reply: failure(400, `The model is ${namespace}/${name}, but the path names ${target.namespace}/${target.name}`),
   }
 }

@@ -23,7 +23,8 @@ export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<T
   const [uid] = extra[podUidKey] ?? []
   if (extra[nodeNameKey] !== undefined || name === undefined || uid === undefined) return verdict
   const node = await find({ name, uid })
-  if (node === undefined) return { refused: `the token is bound to the pod ${name}, which is not there or on no node` }
+  if (node === undefined)
+    return { refused: `the token is bound to the pod ${name}, which does not exist or is not on a node` }
   return { user: { ...user, extra: { ...extra, [nodeNameKey]: [node] } } }
 }
 

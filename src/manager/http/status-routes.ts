@@ -35,7 +35,7 @@ const refuse: Handler = {
   admit: () =>
     json(404, {
       error:
-        'This installation records no behaviour: start managers with --enableBehaviorModeling (behaviorModeling.enabled)',
+        'Behaviour modelling is disabled: start the managers with --enableBehaviorModeling (behaviorModeling.enabled)',
     }),
   handle: () => json(404, { error: 'not found' }),
 }

@@ -68,8 +68,8 @@ function refuseCaller({ socket }: Exchange, { names, refused }: Callers): Reply 
     return undefined
   const reply =
     certificate === undefined
-      ? text(401, 'A client certificate of the configured authority is needed here')
-      : text(403, `The client ${JSON.stringify(certificate.subject)} may not ask here`)
+      ? text(401, 'A client certificate of the configured authority is required')
+      : text(403, `The client ${JSON.stringify(certificate.subject)} may not send reviews`)
   refused?.(socket.remoteAddress ?? '', reply.body.toString().trim())
   return reply
 }

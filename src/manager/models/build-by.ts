@@ -6,7 +6,7 @@ import { PortError } from '../../../actors/ports.ts'
 const TIMES = 10
 /** A recording has no rules that a user could simplify, and is not compiled again automatically. */
 const TOO_COSTLY =
-  'TOO_COSTLY: to make profiles of it takes too much CPU or memory, and is not tried again by itself. Record a workload that does less; or, while the policy is in mode BehaviorModeling, delete the model after ten minutes, which has it tried once more'
+  'TOO_COSTLY: building its profiles takes too much CPU or memory, and is not retried automatically. Record a workload that does less. While the policy is in mode BehaviorModeling, you can also delete the model after ten minutes; the manager then tries once more'
 
 /**
  * Runs `buildProfile` in a compiler thread. A too costly recording is reported on the model; any other failure is

@@ -112,7 +112,7 @@ export class ModelFolder implements ModelFiles {
     await this.#sweep(SHOWN_AFTER)
     if (await this.#hasRoom(model, bytes)) return
     throw new NoRoom(
-      `there is no room for ${bytes} bytes: of models that are too large for an object a manager keeps ${this.#most} bytes, and a quarter of that for one namespace; delete those that nobody needs`,
+      `there is no room for ${bytes} bytes: for models that are too large for an object, a manager stores at most ${this.#most} bytes, and a quarter of that per namespace; delete models that you do not need`,
     )
   }
 
@@ -164,7 +164,7 @@ export class ModelFolder implements ModelFiles {
 
   #path({ metadata: { namespace, uid } }: Stored): string {
     const name = `${namespace}_${uid}`
-    if (!/^[a-z0-9-]+_[a-z0-9-]+$/.test(name)) throw new Error(`no file can be called ${name}`)
+    if (!/^[a-z0-9-]+_[a-z0-9-]+$/.test(name)) throw new Error(`${name} is not a valid file name`)
     return join(this.#folder, `${name}.json`)
   }
 }

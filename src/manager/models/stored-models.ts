@@ -42,7 +42,9 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     }
     const { dynamicResult, ...rest } = model.data
     if (sizeOf(rest) > largest)
-      return { tooLarge: `profiles of ${sizeOf(rest)} bytes: the API server takes objects of ${largest}` }
+      return {
+        tooLarge: `the profiles have ${sizeOf(rest)} bytes; the limit of the API server for an object is ${largest}`,
+      }
     const { storageType, data } = keptInObject(model.data, largest)
     const isLarge = storageType === 'LocalDisk'
     const { leads, leader } = leadership()

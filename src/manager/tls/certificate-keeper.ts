@@ -158,7 +158,7 @@ export class CertificateKeeper {
     } catch (error) {
       const delay = this.#backoff.next()
       this.#failures++
-      log.error({ err: error, retryMs: delay }, 'the certificates could not be looked after; it is tried again')
+      log.error({ err: error, retryMs: delay }, 'cannot check or renew the certificates; retrying')
       return delay
     }
   }
@@ -221,7 +221,7 @@ export class CertificateKeeper {
     ])
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
     if (failures.length === 1) throw failures[0]
-    if (failures.length > 1) throw new AggregateError(failures, 'The authority could not be made known everywhere')
+    if (failures.length > 1) throw new AggregateError(failures, 'cannot publish the authority everywhere')
     this.#published = bundle
   }
 }

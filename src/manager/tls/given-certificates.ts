@@ -17,14 +17,14 @@ export function givenCertificates(folder: string, names: readonly string[]): () 
     )
     const { serving, authorities } = state
     if (serving === undefined)
-      throw new Error(`${folder}: tls.crt and tls.key are no certificate with its key; both have to be PEM`)
-    if (authorities.length === 0) throw new Error(`${folder}: ca.crt holds no certificate of an authority`)
+      throw new Error(`${folder}: tls.crt and tls.key must be a certificate and its key, both in PEM`)
+    if (authorities.length === 0) throw new Error(`${folder}: ca.crt does not contain a CA certificate`)
     // Clients must judge a chain with intermediate certificates.
     if (pemBlocks(serving.certificate, 'CERTIFICATE').length === 1 && !isTrusted(serving, authorities))
       throw new Error(`${folder}: tls.crt was not issued by the authority in ca.crt`)
     const missing = names.filter((name) => !serves(serving, name))
     if (missing.length > 0)
-      throw new Error(`${folder}: tls.crt is not for ${missing.join(', ')}; have it issued for these, too`)
+      throw new Error(`${folder}: tls.crt is not valid for ${missing.join(', ')}; issue it for these names, too`)
     return state
   }
 }
@@ -33,6 +33,6 @@ async function read(folder: string, key: string): Promise<string> {
   try {
     return await readFile(join(folder, key), 'utf8')
   } catch (cause) {
-    throw new Error(`a certificate's file cannot be read: ${(cause as Error).message}`, { cause })
+    throw new Error(`cannot read a certificate file: ${(cause as Error).message}`, { cause })
   }
 }

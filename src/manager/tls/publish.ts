@@ -54,7 +54,7 @@ export function withCaBundle(
   return (found) => {
     const base = fresh ?? found
     if (base === undefined)
-      throw new Error(`There is no webhook configuration ${name}; install it again with the chart`)
+      throw new Error(`the webhook configuration ${name} does not exist; install it again with the chart`)
     const webhooks = trusting(base.webhooks)
     if (found !== undefined && sameWebhooks(found.webhooks ?? [], webhooks)) return undefined
     return { ...(found ?? base), webhooks }

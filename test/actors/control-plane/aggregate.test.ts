@@ -157,11 +157,17 @@ describe('what nodes said of a profile', () => {
     for (let i = 0; i < 203; i++) report(`n${i}`, `BPF: ${i}`)
     const groups = aggregate.leavingOut(1)
     expect(groups).to.have.length(201)
-    expect(groups.at(-1)).to.deep.equal({ leftOut: 'what the log of the agent names', nodes: ['n200'], count: 3 })
+    expect(groups.at(-1)).to.deep.equal({
+      leftOut: 'more rules, which the log of the agent names',
+      nodes: ['n200'],
+      count: 3,
+    })
     expect(report('n202', 'BPF: another')).to.equal(false)
     report('n7', '')
     expect(report('n202', 'BPF: another')).to.equal(true)
-    const others = aggregate.leavingOut(1).find(({ leftOut }) => leftOut === 'what the log of the agent names')
+    const others = aggregate
+      .leavingOut(1)
+      .find(({ leftOut }) => leftOut === 'more rules, which the log of the agent names')
     expect(others?.count).to.equal(2)
   })
 

@@ -160,7 +160,7 @@ const table: Record<Situation['is'], Row[]> = {
       seen: { policy: policyOf({ deletionTimestamp }, { spec: restarting.spec }), profile: profileOf(restarting) },
       effect: 'write-policy-status',
       also: (decision) => {
-        expect(ready(decision)?.message).to.contain('workloads are restarted without the profile')
+        expect(ready(decision)?.message).to.contain('restarting workloads without the profile')
         expect(decision.rollout).to.deep.include({ type: 'wanted' })
       },
     },
@@ -197,7 +197,7 @@ const table: Record<Situation['is'], Row[]> = {
         nodes: nodesOf({ holders: onNode }),
       },
       effect: 'write-policy-status',
-      also: waitsFor('will be made again: waiting for nodes to unload the profile: n1'),
+      also: waitsFor('a new one is created afterwards: waiting for nodes to unload the profile: n1'),
     },
   ],
   'not compiled': [{ title: 'compiles', seen: { policy: policyOf() }, effect: 'compile' }],
@@ -302,7 +302,7 @@ const table: Record<Situation['is'], Row[]> = {
         expect(ready(decision)).to.deep.include({
           status: 'True',
           reason: 'PartlyEnforced',
-          message: 'no agent is on b1, b2 and 5 more, where pods of the target can land',
+          message: 'no agent runs on b1, b2 and 5 more, where pods of the target can be scheduled',
         })
         expect(statusOf(decision)?.summary).to.equal('Protecting, no agent on 7 nodes')
       },

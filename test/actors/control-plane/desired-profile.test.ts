@@ -78,9 +78,9 @@ describe('the ArmorProfile that a policy is to have', () => {
     ])
     const [problem = ''] = desired.ok ? [] : desired.errors.map((error) => error.problem)
     expect(problem).to.match(
-      /has [56],\d{3},\d{3} bytes, and 1,310,720 are taken; its largest parts: spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, /,
+      /has [56],\d{3},\d{3} bytes; the limit is 1,310,720. Largest parts: spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, /,
     )
-    expect(problem).to.contain('several policies')
+    expect(problem).to.contain('split the policy')
   })
 
   it('is as large as the server would write it, to the byte', () => {

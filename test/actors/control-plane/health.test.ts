@@ -25,7 +25,7 @@ describe('whether a workload is well after its restart', () => {
     {
       title: 'a Deployment with an old pod',
       workload: base('Deployment', { replicas: 3 }, { replicas: 4, updatedReplicas: 3, availableReplicas: 4 }),
-      missing: '1 old pods are still there',
+      missing: '1 old pods still exist',
     },
     {
       title: 'a Deployment with a pod that is not available',

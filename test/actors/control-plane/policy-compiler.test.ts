@@ -35,7 +35,7 @@ describe('a policy whose compiler', () => {
     expect(asked).to.deep.equal(['demo'])
     expect(world.getPolicy(key)?.status).to.deep.include({ phase: 'Error', ready: false })
     expect(world.condition(key, 'Created')).to.deep.include({ status: 'False', reason: 'TOO_COSTLY' })
-    expect(world.condition(key, 'Created')?.message).to.match(/spec\.policy: .*more than 2 s.*make it smaller/)
+    expect(world.condition(key, 'Created')?.message).to.match(/spec\.policy: .*more than 2 s.*fewer or simpler rules/)
     expect(world.condition(key, 'Ready')).to.deep.include({ status: 'False', reason: 'TOO_COSTLY' })
     expect(world.getProfile(AP)).to.equal(undefined)
     for (let i = 0; i < 20; i++) world.addNode(`more-${i}`)

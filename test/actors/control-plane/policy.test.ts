@@ -145,8 +145,8 @@ describe('a policy', () => {
     world.addNode('late').down = true
     await world.runFor(3_000)
     expect(world.getPolicy(key)?.status?.ready).to.equal(false)
-    const where = `the status of ArmorProfile ${world.getPolicy(key)?.status?.profileName} counts those that have`
-    const message = `not every agent has loaded it yet; ${where}`
+    const where = `the status of ArmorProfile ${world.getPolicy(key)?.status?.profileName} counts the agents that have`
+    const message = `not all agents have loaded the profile yet; ${where}`
     expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'Processing', message })
     world.agents.get('late')!.down = false
     await ready(world, key)
@@ -213,7 +213,7 @@ describe('a policy', () => {
           spec.policy.enforcer = 'BPF'
         },
         reason: 'Forbidden',
-        says: 'AppArmor cannot be taken',
+        says: 'AppArmor cannot be removed',
       },
     ]
     for (const { title, change, reason, says } of rows)
@@ -362,7 +362,7 @@ describe('a policy', () => {
     expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
     const reasons = () => world.manager?.events.map(({ reason }) => reason)
     expect(reasons()).to.deep.equal(['ProfileRestored'])
-    expect(world.manager?.events[0]?.note).to.equal(`somebody had deleted ArmorProfile demo/${AP}; it was made again`)
+    expect(world.manager?.events[0]?.note).to.equal(`ArmorProfile demo/${AP} had been deleted; it was created again`)
     // One that nothing holds goes unseen: nobody says who has deleted it, and when.
     world.api.update(path, ({ metadata }) => {
       metadata.finalizers = []

@@ -119,7 +119,7 @@ describe('a tenant whose Deployment', () => {
       expect(world.manager!.limiter.inFlight).to.equal(0)
       if (world.getPolicy(key) !== undefined)
         expect(world.condition(key, 'Ready')?.message).to.match(
-          /2 of 3; Deployment a\/one was restarted .*; without updateExistingWorkloads it is not waited for/,
+          /2 of 3; Deployment a\/one was restarted .*; to remove the profile without restarts, set updateExistingWorkloads to false/,
         )
     })
 

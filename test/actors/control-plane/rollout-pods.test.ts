@@ -24,7 +24,7 @@ describe('the restart of workloads, and their pods', () => {
       .and.to.contain(
         'Deployment demo/web-0 was restarted, and 2 of its pods run without the profile (web-0-0, web-0-1)',
       )
-      .and.to.contain('because somebody has taken it out of the template')
+      .and.to.contain('because the profile was removed from the template')
       .and.to.contain('kubectl -n demo rollout restart deployment web-0')
     await world.runFor(60_000)
     expect(world.restarts).to.have.length(1)
@@ -56,7 +56,7 @@ describe('the restart of workloads, and their pods', () => {
     const key = world.policy('web', restarting())
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
     expect(world.condition(key, 'Restarting')?.message).to.contain(
-      '1 of its pods run without the profile (web-0-1), although its template names it. See which webhook',
+      '1 of its pods run without the profile (web-0-1), although the template names the profile. Check which webhook',
     )
     world.api.podsOf = podsOfTemplate
     world.api.update('Deployment/demo/web-0', (object) => {
@@ -82,7 +82,7 @@ describe('the restart of workloads, and their pods', () => {
     })
     await done(world, loser)
     expect(world.condition(loser, 'Restarting')?.message).to.equal(
-      '2 of 2 workloads were restarted; another policy comes first in Deployment demo/web-1 (VarmorPolicy demo/web)',
+      '2 of 2 workloads were restarted; another policy has priority in Deployment demo/web-1 (VarmorPolicy demo/web)',
     )
     for (const [name, profile] of [
       ['own', 'localhost/mine'],
@@ -144,8 +144,7 @@ describe('the restart of workloads, and their pods', () => {
     const { session } = world.manager!
     session.eachPod = () => Promise.reject(new PortError('REFUSED', 'pods is forbidden'))
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
-    const expected =
-      '0 of 1 workloads were restarted; the pods of Deployment demo/web-0 cannot be listed: pods is forbidden'
+    const expected = '0 of 1 workloads were restarted; cannot list the pods of Deployment demo/web-0: pods is forbidden'
     expect(world.condition(key, 'Restarting')?.message).to.equal(expected)
   })
 
@@ -154,9 +153,9 @@ describe('the restart of workloads, and their pods', () => {
     updateStrategy: NonNullable<Workload['spec']['updateStrategy']>,
     remedy: string,
   ][] = [
-    ['DaemonSet', { type: 'OnDelete' }, 'OnDelete, a pod stays until it is deleted'],
-    ['StatefulSet', { type: 'OnDelete' }, 'OnDelete, a pod stays until it is deleted'],
-    ['StatefulSet', { rollingUpdate: { partition: 1 } }, 'partition keeps pods as they are; lower it'],
+    ['DaemonSet', { type: 'OnDelete' }, 'OnDelete, so each pod stays until you delete it'],
+    ['StatefulSet', { type: 'OnDelete' }, 'OnDelete, so each pod stays until you delete it'],
+    ['StatefulSet', { rollingUpdate: { partition: 1 } }, 'partition keeps some pods from being updated; lower it'],
   ]
   for (const [kind, updateStrategy, remedy] of byHand)
     it(`goes on past a ${kind} that keeps its old pods (${JSON.stringify(updateStrategy)}), and is done when these are gone`, async () => {

@@ -178,7 +178,8 @@ describe('the restart of workloads that were there before', () => {
 
   it('goes on in other namespaces, so that no tenant holds up the others, and says all the time what is left', async () => {
     const { world, names, key, meanwhile, restarted } = await spread(1)
-    const late = /^4 of 10 .*; Deployment a\/one was restarted and is not well .*; other namespaces go on meanwhile$/
+    const late =
+      /^4 of 10 .*; Deployment a\/one was restarted and is not ready .*; restarts in other namespaces continue$/
     expect(meanwhile.filter((message) => late.test(message))).to.have.length(1)
     expect(restarted()).to.deep.equal(names.flat().filter((name) => name !== names[0]![1]))
     expect(world.condition(key, 'Restarting')?.message).to.contain('8 of 10').and.contain('Deployment a/one')
@@ -346,7 +347,7 @@ describe('the restart of workloads that were there before', () => {
       expect(world.condition(key, 'Restarting')).to.deep.include({
         ...{ status: 'False', reason: 'Done' },
         message:
-          '0 of 0 workloads were restarted; another policy comes first in Deployment demo/web-0 (VarmorPolicy demo/web), Deployment demo/web-1 (VarmorPolicy demo/web)',
+          '0 of 0 workloads were restarted; another policy has priority in Deployment demo/web-0 (VarmorPolicy demo/web), Deployment demo/web-1 (VarmorPolicy demo/web)',
       })
     for (const key of others) world.api.delete(key)
     await world.runUntil(() => others.every((key) => world.getPolicy(key) === undefined), 300_000)
@@ -398,7 +399,9 @@ describe('the restart of workloads that were there before', () => {
     world.broken.add(names[0]!)
     world.api.delete(key)
     await world.runFor(120_000)
-    expect(world.condition(key, 'Ready')?.message).to.contain('without updateExistingWorkloads it is not waited for')
+    expect(world.condition(key, 'Ready')?.message).to.contain(
+      'to remove the profile without restarts, set updateExistingWorkloads to false',
+    )
     world.api.update(key, (policy) => {
       policy.spec = policySpec()
     })

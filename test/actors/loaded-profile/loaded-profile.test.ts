@@ -148,7 +148,7 @@ describe('a profile on a node', () => {
       await node.is({
         state: 'failed',
         enforcers: ['AppArmor'],
-        message: 'Seccomp: the ArmorProfile has no content for it; loaded by AppArmor',
+        message: 'Seccomp: the ArmorProfile has no profile for this enforcer; loaded by AppArmor',
       })
     })
 

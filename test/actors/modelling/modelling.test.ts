@@ -61,7 +61,7 @@ describe('a modelling of behaviour', () => {
     await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
     expect(world.model?.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['mount', 'openat'])
     expect(conditions(world)['n2']).to.include({ status: 'True', reason: 'PartlyRecorded' })
-    expect(conditions(world)['n2']?.message).to.contain('the agent was not there')
+    expect(conditions(world)['n2']?.message).to.contain('the agent was not running')
     await world.stop()
   })
 
@@ -127,7 +127,7 @@ describe('a modelling of behaviour', () => {
     world.end()
     await world.runUntil(() => world.model?.status !== undefined, 120_000)
     const { message } = conditions(world)['n1']!
-    expect(message).to.contain('17 records were lost').and.to.contain('there was no room for about 6 unhandled')
+    expect(message).to.contain('17 records were lost').and.to.contain('about 6 unhandled')
     await world.stop()
   })
 
@@ -359,7 +359,7 @@ describe('a modelling of behaviour', () => {
       type: 'LeftOut',
       status: 'True',
       reason: 'TooMuch',
-      message: 'there was no room for about 7 files',
+      message: 'about 7 files were dropped because of a limit',
     }
     world.model!.status!.conditions!.push({
       ...leftOut,

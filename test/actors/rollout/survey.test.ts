@@ -103,7 +103,7 @@ describe('a workload of which a manager keeps an outline only', () => {
     const { progress } = decide({ now: SINCE, wall: asWall(SINCE), memory, survey: found, settings })
     expect(progress).to.include({
       state: 'done',
-      message: 'not restarted if the policy means them: Deployment demo/web; there is no room for it',
+      message: 'not restarted, even if the policy selects them: Deployment demo/web; there is no room for it',
     })
   })
 })

@@ -57,7 +57,7 @@ describe('a pino logger', () => {
     expect(failure).to.include({ thread: 't', actor: 'keeper/k' })
     expect(failure.err).to.include({ name: 'TypeError' })
     actor.tell({ type: 'add', n: 1, callback: () => undefined } as ThreadMessage)
-    expect((await line(lines, 'a value can not be sent to another thread')).err?.message).to.include('cloned')
+    expect((await line(lines, 'cannot send a value to another thread')).err?.message).to.include('cloned')
     await system.stop()
   })
 
@@ -72,7 +72,7 @@ describe('a pino logger', () => {
   const cases: [text: string, reason: string, options: SystemOptions, use: (system: ActorSystem) => void][] = [
     ['a listener for failures failed', 'deaf', { onFailure: raise('deaf') }, (system) => failing(system)],
     ['a supervision report failed', 'lazy', {}, (system) => failing(system, { report: raise('lazy') })],
-    ['an actor could not be passivated', 'awake', {}, (system) => idling(system, raise('awake'))],
+    ['cannot passivate an actor', 'awake', {}, (system) => idling(system, raise('awake'))],
   ]
   for (const [text, reason, options, use] of cases)
     it(`says why ${text}: ${reason}`, async () => {

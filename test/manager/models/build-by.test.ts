@@ -27,7 +27,7 @@ describe('the profile of a model', () => {
 
   it('that takes too long is a problem of the model; compilers that are busy are asked again', async () => {
     const built = await build(failing('TOO_COSTLY'))
-    expect(built.ok ? '' : built.problem).to.match(/^TOO_COSTLY: .*not tried again by itself.*delete the model/)
+    expect(built.ok ? '' : built.problem).to.match(/^TOO_COSTLY: .*not retried automatically.*delete the model/)
     for (const code of ['BUSY', 'STOPPED'] as const) {
       const error = await build(failing(code)).catch((thrown: unknown) => thrown)
       expect(error).to.be.instanceOf(PortError).and.to.include({ code: 'UNAVAILABLE' })

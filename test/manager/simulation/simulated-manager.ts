@@ -165,7 +165,7 @@ export class SimulatedManager {
       allowUnboundTokens: false,
       leadership: () => ({ leads: this.leads, leader: null }),
       take: (report) => {
-        if (this.#controlPlane === undefined) throw new Error('The term ended while a report came in')
+        if (this.#controlPlane === undefined) throw new Error('The leadership term ended while a report arrived')
         return this.#controlPlane.report(report)
       },
       clock,
