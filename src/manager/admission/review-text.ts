@@ -28,7 +28,7 @@ export function boundedWarnings(warnings: readonly string[]): string[] {
     const line = cut(warning.replaceAll(/\s{2,}|[^\S ]/g, ' '), LONGEST_WARNING)
     if (line.length > left) {
       kept.push(
-        `${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all warnings warnings warnings warnings warnings`,
+        `${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all warnings warnings warnings warnings warnings warnings`,
       )
       break
     }
