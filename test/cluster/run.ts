@@ -17,11 +17,15 @@ const rendered = 'test/deploy/chart.test.ts'
 const shipper = 'test/cluster/helm/shipper.test.ts'
 /** It starts managers time and again for some minutes, in a cluster of its own. */
 const leaving = 'test/cluster/leaving-managers.test.ts'
-/** It needs no cluster. */
+/** They need no cluster. */
 const nri = 'test/cluster/nri.test.ts'
+const runtimes = 'test/cluster/runtimes.test.ts'
 const others = [
   'test/cluster/**/*.test.ts',
-  ...[seccomp, nri, shipper, leaving, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
+  ...[seccomp, nri, runtimes, shipper, leaving, ...helm, ...lives, ...harmfulFiles].flatMap((file) => [
+    '--ignore',
+    file,
+  ]),
 ]
 
 const program = new Command('test:cluster')
@@ -43,7 +47,7 @@ const program = new Command('test:cluster')
       job('the life of an installation', 300, lives),
       job('managers that are replaced', 200, [leaving]),
       job('shipping from an installation', 100, [shipper]),
-      job('NRI of containerd', 30, [nri]),
+      job('NRI and runtimes of containerd', 60, [nri, runtimes]),
       job('the chart, as Helm renders it', 20, [rendered]),
     ]
     process.exitCode = (await sideBySide(jobs, one ? 1 : 2)) ? 0 : 1

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { output, probe } from '../command.ts'
+import { measured, type StepLog } from '../steps.ts'
+import { goFlags, notAvailable } from './build.ts'
+import { cached, cacheRoot } from './cached.ts'
+
+export interface GoTools {
+  name: string
+  /** Folder with the go.mod and go.sum that name the tools and their versions. */
+  folder: string
+  /** The module whose version is theirs. */
+  module: string
+  tags: string
+  /** Variable of the linker that they take their version from. */
+  versionVariable: string
+  /** How the module's version is written there. */
+  versionText?(version: string): string
+  /** They are linked with libraries in C. */
+  cgo?: boolean
+}
+
+/**
+ * Builds tools from Go modules, once for each version.
+ * @returns their folder
+ * @throws {NotAvailable} if the modules cannot be downloaded; else with the compiler's message
+ */
+export async function ensureGoTools(tools: GoTools, log: StepLog): Promise<string> {
+  const { name, folder: here, module, tags, versionVariable, versionText = (text) => text, cgo = false } = tools
+  const files = ['go.mod', 'go.sum'].map((file) => readFileSync(join(here, file), 'utf8'))
+  const version = new RegExp(`${module} (v\\S+)`).exec(files[0]!)![1]!
+  const key = createHash('sha256')
+    .update(goFlags)
+    .update(tags)
+    .update(probe('go', 'version') ?? '')
+  for (const file of files) key.update(file)
+  const { folder } = await measured(log, `${name} ${version}`, () =>
+    cached(cacheRoot(), `${name}-${version}-${key.digest('hex').slice(0, 16)}`, async (draft) => {
+      const more = {
+        CGO_ENABLED: cgo ? '1' : '0',
+        GOTOOLCHAIN: 'local',
+        GOGC: '400',
+        GOFLAGS: `${goFlags} -tags=${tags}`,
+      }
+      const options = { cwd: here, env: { ...process.env, ...more } }
+      const go = (...args: string[]): Promise<string> => output('nice', ['-n', '15', 'go', ...args], options)
+      await measured(log, 'download of Go modules', () => go('list', '-deps', 'tool').catch(notAvailable(name)))
+      const linkerFlags = `-s -w -X ${versionVariable}=${versionText(version)}`
+      await measured(log, 'compilation', () => go('build', '-ldflags', linkerFlags, '-o', `${draft}/`, 'tool'))
+    }),
+  )
+  return folder
+}
