@@ -519,6 +519,8 @@ static napi_value get_value(napi_env env, napi_callback_info info)
 	return result;
 }
 
+#define MAX_RESTARTS 64
+
 /* Keys and values, one behind the other. */
 static napi_value get_entries(napi_env env, napi_callback_info info)
 {
@@ -527,6 +529,7 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 	napi_value args[2], result;
 	unsigned char *entries, *last = NULL;
 	size_t size, count = 0;
+	int restarts = 0;
 
 	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])))
 		return NULL;
@@ -542,9 +545,17 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 		if (bpf_map_get_next_key(map->fd, last, entry))
 			break;
 		last = entry;
-		if (bpf_map_lookup_elem(map->fd, entry, entry + map->key_size))
-			memset(entry + map->key_size, 0, map->value_size);
-		count++;
+		if (!bpf_map_lookup_elem(map->fd, entry, entry + map->key_size)) {
+			count++;
+			continue;
+		}
+		/* Another agent has removed the key, behind which there is no next one. */
+		if (restarts++ >= MAX_RESTARTS) {
+			free(entries);
+			return give_up(env, "entries of a map that changes all the time");
+		}
+		last = NULL;
+		count = 0;
 	}
 	result = copy_out(env, entries, count * size);
 	free(entries);

@@ -331,7 +331,7 @@ void bpf_ring_done(struct bpf_ring *r, uint64_t position)
 
 uint64_t bpf_ring_counter(struct bpf_ring *r, uint32_t which)
 {
-	static uint64_t values[MAX_CPUS];
+	uint64_t values[MAX_CPUS];
 	int cpu, cpus = libbpf_num_possible_cpus();
 	uint64_t sum = 0;
 

@@ -24,6 +24,9 @@
 #include "side-thread.h"
 
 #define LINK "link_"
+/* Iterators are pinned as programs, which the guard keeps from confined tasks (guard.bpf.c), and get a link for each run. */
+#define ITERATOR "iter_"
+#define RECORDS "varmor_records"
 #define MAX_LINKS 256
 #define MAX_REPORT (64 * 1024 * 1024)
 
@@ -173,22 +176,9 @@ static int choose_programs(struct bpf_object *object, struct state_load *load, s
 	return 0;
 }
 
-/* The one iterator over a map goes over the records of profiles. */
-static struct bpf_link *attach(const struct bpf_object *object, const struct bpf_program *program)
+static bool is_iterator(const struct bpf_program *program)
 {
-	union bpf_iter_link_info over = { 0 };
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &over, .link_info_len = sizeof(over));
-	int fd;
-
-	if (strcmp(bpf_program__section_name(program), "iter/bpf_map_elem"))
-		return bpf_program__attach(program);
-	fd = bpf_object__find_map_fd_by_name(object, "varmor_records");
-	if (fd < 0) {
-		errno = -fd;
-		return NULL;
-	}
-	over.map.map_fd = (__u32)fd;
-	return bpf_program__attach_iter(program, &options);
+	return !strncmp(bpf_program__section_name(program), "iter/", sizeof("iter/") - 1);
 }
 
 /* Returns how many. */
@@ -205,7 +195,14 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 
 		if (!bpf_program__autoload(program))
 			continue;
-		link = attach(object, program);
+		if (is_iterator(program)) {
+			path_of(path, sizeof(path), folder, ITERATOR, name);
+			error = bpf_program__pin(program, path);
+			if (error)
+				return fail(failure, "pin", name, error);
+			continue;
+		}
+		link = bpf_program__attach(program);
 		if (!link)
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);
@@ -281,6 +278,9 @@ static int load_object(struct bpf_object *object, const char *folder, struct sta
 	error = bpf_object__pin_maps(object, folder);
 	if (error)
 		return fail(failure, "pin the maps", "", error);
+	/* Programs run from the moment that they are attached, and ask for the node's mount namespace. */
+	if (fill_settings(object, load, 0, failure))
+		return -1;
 	links = attach_programs(object, folder, failure);
 	return links < 0 ? -1 : fill_settings(object, load, links, failure);
 }
@@ -509,18 +509,46 @@ int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t
 	return __atomic_compare_exchange_n(place, &before, number, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-void *state_iterate(const struct state *state, const char *name, size_t *length)
+/* Returns the descriptor of an iterator that reads once; below 0 with errno. The one over a map goes over the records of profiles. */
+static int open_iterator(const struct state *state, const char *name)
 {
+	union bpf_iter_link_info over = { 0 };
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+	int program, map = -1, link = -1, fd = -1, error;
 	char path[2 * STATE_PATH];
-	size_t room = 65536, got = 0;
-	char *report = malloc(room);
-	int link, fd = -1;
-	ssize_t n = -1;
 
-	path_of(path, sizeof(path), state->folder, LINK, name);
-	link = report ? bpf_obj_get(path) : -1;
+	path_of(path, sizeof(path), state->folder, ITERATOR, name);
+	program = bpf_obj_get(path);
+	if (program < 0)
+		return -1;
+	if (!strcmp(name, "varmor_list_profiles")) {
+		path_of(path, sizeof(path), state->folder, "", RECORDS);
+		map = bpf_obj_get(path);
+		over.map.map_fd = (__u32)map;
+		options.iter_info = &over;
+		options.iter_info_len = sizeof(over);
+	}
+	if (map >= 0 || !options.iter_info)
+		link = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
 	if (link >= 0)
 		fd = bpf_iter_create(link);
+	error = errno;
+	close(program);
+	if (map >= 0)
+		close(map);
+	if (link >= 0)
+		close(link);
+	errno = error;
+	return fd;
+}
+
+void *state_iterate(const struct state *state, const char *name, size_t *length)
+{
+	size_t room = 65536, got = 0;
+	char *report = malloc(room);
+	int fd = report ? open_iterator(state, name) : -1;
+	ssize_t n = -1;
+
 	while (fd >= 0 && (n = read(fd, report + got, room - got)) != 0) {
 		char *more;
 
@@ -549,8 +577,6 @@ void *state_iterate(const struct state *state, const char *name, size_t *length)
 	}
 	if (fd >= 0)
 		close(fd);
-	if (link >= 0)
-		close(link);
 	*length = got;
 	return report;
 }

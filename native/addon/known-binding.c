@@ -401,9 +401,13 @@ static napi_value add_opening(napi_env env, napi_callback_info info)
 	struct known_text texts[4];
 	struct binding *b;
 	double numbers[3];
+	int i;
 
 	if (!get_number_and_texts(env, info, 4, &b, numbers, 3, texts))
 		return NULL;
+	for (i = 0; i < 3; i++)
+		if (!(numbers[i] >= INT32_MIN && numbers[i] <= INT32_MAX))
+			return give_up(env, "addOpening");
 	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], texts[3], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
 	return number_result(env, known_records_add_opening(b->records, &facts));
 }

@@ -49,6 +49,7 @@ VARMOR_MAPS struct {
 
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct varmor_settings);

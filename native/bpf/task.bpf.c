@@ -289,15 +289,18 @@ static __always_inline bool waits(struct task_struct *task, struct varmor_task *
 	return false;
 }
 
-/* The number of a task in the pid namespace of who reads. */
+/* The number of a task in the pid namespace of the reader; 0 where it has none there. */
 static __always_inline __u32 pid_for_reader(struct task_struct *task)
 {
 	__u32 level = BPF_CORE_READ(current_task(), thread_pid, level), nr = 0;
-	void *pid = BPF_CORE_READ(task, thread_pid);
+	struct pid *of_task = BPF_CORE_READ(task, thread_pid);
+	void *pid = of_task;
 
 	bpf_probe_read_kernel(&nr, sizeof(nr),
 			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
 				      bpf_core_field_offset(struct upid, nr));
+	if (level > BPF_CORE_READ(of_task, level))
+		return 0;
 	return nr;
 }
 
@@ -323,7 +326,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	__u32 mnt_ns;
 	int number;
 
-	if (!task || !set)
+	/* A confined task may have the link for the moment that the agent has it. */
+	if (!task || !set || is_confined())
 		return 0;
 	mnt_ns = mnt_ns_of(task);
 	found.pid = pid_for_reader(task);
@@ -359,7 +363,7 @@ int varmor_list_profiles(struct bpf_iter__bpf_map_elem *ctx)
 	__u32 *slot = ctx->key;
 	struct bpf_map *map;
 
-	if (!slot)
+	if (!slot || is_confined())
 		return 0;
 	shown.slot = *slot;
 	map = bpf_map_lookup_elem(&varmor_profiles, &shown.slot);

@@ -152,7 +152,11 @@ export class BpfState {
       const native = folder === this.folder ? this.#native : this.#addon.open(folder)
       const before = this.#addon.get(native, 'varmor_settings', word(0))
       if (before === null || before.length !== settings.size) return
-      if (numberIn(settings, before, 'strict_start') === Number(strict)) return
+      // An iterator writes another field. An earlier build's map may be one that cannot be mapped, and has no iterator that runs now.
+      if (folder === this.folder) {
+        this.#addon.swap(native, 'varmor_settings', settings.at.strict_start, -1, Number(strict))
+        return
+      }
       const value = Uint8Array.from(before)
       value.set(word(Number(strict)), settings.at.strict_start)
       await this.#addon.write(native, [{ map: 'varmor_settings', key: word(0), value }])

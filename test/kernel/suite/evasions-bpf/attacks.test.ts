@@ -230,6 +230,15 @@ const naming = table(
   {
     policy: listed('listed', { executions: ['/usr/**'], files: [...readable, ...changeable] }),
     gain: 'the secret',
+    {
+      way: 'an iterator of the enforcer by its pin',
+      attack: python(
+        'import glob',
+        'path = ctypes.create_string_buffer(glob.glob("/bpf/varmor/*/iter_varmor_find_tasks")[0].encode())',
+        'call(321, 7, ctypes.create_string_buffer(struct.pack("=QII", ctypes.addressof(path), 0, 0), 64), 16)',
+        'print("taken")',
+      ),
+    },
   },
   [
     { way: 'none', attack: 'cat /data/vault/key' },
