@@ -82,7 +82,7 @@ int BPF_PROG(linear_file_open, struct file *file)
 	scratch = take_scratch();
 	if (!search.rules || !scratch)
 		return 0;
-	start = path_into(scratch, TEXT_PATH, file->f_path.dentry, mount_of(file->f_path.mnt), mnt_ns_of(current_task()), namespace_of(current_task()));
+	start = path_into(scratch, TEXT_PATH, file->f_path.dentry, mount_of(file->f_path.mnt), namespace_of(current_task()));
 	if (start && start < PATH_BYTES) {
 		search.text = scratch->path;
 		search.start = start + varmor_unknown_zero;

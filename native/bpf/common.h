@@ -24,6 +24,7 @@
 #define S_IFMT 00170000
 #define S_IFMT_SHIFT 12
 #define S_IFSOCK 0140000
+#define S_IFLNK 0120000
 #define S_IFBLK 0060000
 #define S_IFCHR 0020000
 #define S_IFDIR 0040000

@@ -82,7 +82,9 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
  * Makes name(loop, count), which calls body(round, loop) `count` times, `most` at most, or until it returns 1. The caller has put into
  * `loop` what the body works with, as open(loop) does again before Linux 6.1. Rounds are not numbered.
  */
-#define LONG_LOOP(name, most, open, body)                                            \
+#define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(0, name, most, open, body)
+
+#define LONG_LOOP_BY(at_once, name, most, open, body)                                \
 	static __always_inline void name(struct loop *loop, __u32 count)             \
 	{                                                                            \
 		bpf_loop(count, body, loop, 0);                                      \
@@ -173,7 +175,10 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
  * verified by itself, and once: the rounds are done by calls of one that does some of them. It may be given numbers only, so that it
  * looks for the rest by that of the scratch. What belongs to a profile stays at its place until no program sees that profile.
  */
-#define LONG_LOOP(name, most, open, body)                                                    \
+#define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
+
+/* The more there is to verify of a round, the fewer are done at once. */
+#define LONG_LOOP_BY(at_once, name, most, open, body)                                        \
 	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                   \
 	{                                                                                    \
 		struct loop loop = { .scratch = bpf_map_lookup_elem(&varmor_scratches, &number) }; \
@@ -181,7 +186,7 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 		if (!loop.scratch || !open(&loop))                                           \
 			return 1;                                                            \
 		_Pragma("clang loop unroll(disable)")                                        \
-		for (__u32 i = 0; i < ROUNDS_AT_ONCE; i++)                                   \
+		for (__u32 i = 0; i < (at_once); i++)                                        \
 			if (i >= left || body(i, &loop))                                     \
 				return 1;                                                    \
 		return 0;                                                                    \
@@ -189,7 +194,7 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 	__weak __noinline int varmor_all_##name(__u32 number, __u32 count)                   \
 	{                                                                                    \
 		_Pragma("clang loop unroll(disable)")                                        \
-		for (__u32 done = 0; done < (most); done += ROUNDS_AT_ONCE)                  \
+		for (__u32 done = 0; done < (most); done += (at_once))                       \
 			if (done >= count || varmor_some_##name(number, count - done))       \
 				break;                                                       \
 		return 0;                                                                    \

@@ -34,7 +34,14 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 		return !profile->mode;
 	scratch->aliases.mode = mode;
 	scratch->aliases.asked = asked | asked << VARMOR_FILE_AUDIT;
-	marks |= marks_of_file(given, profile, scratch, container->mnt_ns, &start);
+	if (given->dentry) {
+		if (look_where_reached(given, profile, scratch, container))
+			look_at_other_names(given, scratch);
+		marks |= scratch->aliases.marks;
+		start = scratch->aliases.start;
+	} else {
+		marks |= profile->any;
+	}
 	refused = !profile->mode && marks & asked;
 	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & asked)) {
 		kind = asked & VARMOR_FILE_EXEC && given->permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;

@@ -27,7 +27,7 @@ enum permission {
 #define CARRIED (VARMOR_FILE_CARRY | VARMOR_FILE_WAY)
 
 struct file_request {
-	const struct dentry *dentry;
+	const struct dentry *dentry;  /* NULL for any file: a hook does not show which one */
 	const struct vfsmount *mount; /* NULL where a hook has none */
 	__u16 asked;                  /* VARMOR_FILE_ */
 	__u16 container;              /* of the task */
@@ -44,8 +44,8 @@ _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a
  */
 VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 
-/* Whether the mount namespace with that number has a mount of the file system. file.bpf.c */
-bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
+/* Whether the mount namespace has a mount of the file system. file.bpf.c */
+bool varmor_is_mounted_in(struct super_block *files, struct mnt_namespace *ns) __hidden;
 
 /* Returns what the hook returns. */
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)

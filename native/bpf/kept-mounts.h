@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Which mounts a file system has in a mount namespace. The kernel can only be asked which it has in all namespaces of the node, and those are
- * thousands where the host's own file system is in each pod; so what was found is kept until the namespace changes.
+ * The mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds them; they are kept until the
+ * namespace changes.
  */
 #ifndef VARMOR_KEPT_MOUNTS_H
 #define VARMOR_KEPT_MOUNTS_H
@@ -26,32 +26,6 @@ struct {
 	__type(value, struct kept_list);
 } varmor_kept_lists SEC(".maps");
 
-/* Until Linux 6.17, and from then on. */
-struct mnt_namespace___seq {
-	u64 seq;
-} __attribute__((preserve_access_index));
-
-struct ns_common___id {
-	u64 ns_id;
-} __attribute__((preserve_access_index));
-
-struct mnt_namespace___id {
-	struct ns_common___id ns;
-} __attribute__((preserve_access_index));
-
-/* A number that no other namespace ever has; 0 where the kernel has none. The verifier knows the type, and lets the program read it itself. */
-static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
-{
-	struct mnt_namespace___seq *with_seq = (void *)ns;
-	struct mnt_namespace___id *with_id = (void *)ns;
-
-	if (bpf_core_field_exists(with_seq->seq))
-		return with_seq->seq;
-	if (bpf_core_field_exists(((struct ns_common___id *)0)->ns_id))
-		return with_id->ns.ns_id;
-	return 0;
-}
-
 static __always_inline struct kept_list *list_for(const struct kept_mounts *mounts)
 {
 	__u64 mixed = ((mounts->files >> 6) + mounts->mnt_ns * 0x9e3779b97f4a7c15ULL) * 0x9e3779b97f4a7c15ULL;
@@ -60,12 +34,14 @@ static __always_inline struct kept_list *list_for(const struct kept_mounts *moun
 	return bpf_map_lookup_elem(&varmor_kept_lists, &index);
 }
 
-/* Fills in the mounts that are known, or what to keep those by that will be found. Every new mount of a namespace counts as a change of it. */
+/*
+ * Fills in the mounts that are known, or what to keep those by that will be found. Every new mount of a namespace counts as a change of it:
+ * `event` counts them.
+ */
 static __noinline void find_kept(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
 	struct kept_mounts *mounts = &aliases->mounts;
-	struct mnt_namespace *ns = namespace_of(current_task());
 	struct kept_list *list;
 	__u32 is_kept = 0;
 
@@ -73,11 +49,8 @@ static __noinline void find_kept(struct varmor_scratch *scratch)
 	aliases->index = 0;
 	mounts->count = 0;
 	mounts->files = (__u64)aliases->files;
-	/* The names of two namespaces are not kept: few tasks leave that of their container. */
-	mounts->mnt_ns = aliases->own_ns == aliases->mnt_ns ? id_of_namespace(ns) : 0;
 	if (!mounts->mnt_ns)
 		return;
-	mounts->event = ns->event;
 	list = list_for(mounts);
 	if (!list)
 		return;
@@ -105,7 +78,7 @@ static __noinline void keep_found(struct varmor_scratch *scratch)
 	struct kept_mounts *mounts = &aliases->mounts;
 	struct kept_list *list;
 
-	if (aliases->is_kept || !mounts->mnt_ns || aliases->at || aliases->losses || mounts->count > KEPT_MOUNTS)
+	if (aliases->is_kept || !mounts->mnt_ns || !aliases->walk.is_whole || aliases->walk.event != mounts->event || mounts->count > KEPT_MOUNTS)
 		return;
 	list = list_for(mounts);
 	if (!list)

@@ -5,6 +5,7 @@
 #include "mounts.h"
 #include "path.h"
 #include "report.h"
+#include "task.h"
 
 #define MS_RDONLY 1
 #define MS_SYNCHRONOUS 16
@@ -147,7 +148,7 @@ static __always_inline __u32 put_device(struct varmor_scratch *scratch, const ch
 
 static __always_inline __u32 start_of_path(struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
 {
-	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task()), namespace_of(current_task())) : 0;
+	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, namespace_of(current_task())) : 0;
 }
 
 static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, const struct mounting *given)
@@ -241,19 +242,25 @@ static __always_inline bool protects_ways(void)
 }
 
 /*
- * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path counts as any.
- * A bind keeps the names that a file has, so that rules about files hold all the same.
+ * Whether rules about mounting refuse it, or the way to what is protected. A function of its own, as Linux 6.1 has 512 bytes of stack for all
+ * that a program calls.
  */
-SEC("lsm/sb_mount")
-int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
+static CALLED bool refuses_mount(const char *device, const struct path *path, const char *type, __u32 flags)
 {
 	struct mounting mounting = {};
 	__u32 operation = operation_of(flags);
 
-	if (!container_of_task(current_task()))
-		return 0;
 	mounting.operations = operation;
-	mounting.flags = (__u32)flags;
+	mounting.flags = flags;
+/* What is asked of a file that is covered: by a symbolic link, perhaps, which can be bound over any file. */
+#define COVERED (CARRIED | ASKED_OF_NEW_WAY)
+
+/* A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are never positive. */
+static CALLED int may_cover(const struct path *path)
+{
+	return may(path->dentry, path->mnt, COVERED, MAY_WRITE_IT);
+}
+
 	mounting.target = path->dentry;
 	mounting.target_mount = mount_of(path->mnt);
 	if (operation & (VARMOR_MOUNT_REMOUNT | VARMOR_MOUNT_PROPAGATION)) {
@@ -265,11 +272,22 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
 	else
 		__builtin_memcpy(mounting.fstype, "none", 5);
-	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	REFUSE_IF(operation == VARMOR_MOUNT_MOVE && protects_ways());
-	if (operation & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE))
-		return may(path->dentry, path->mnt, CARRIED, MAY_WRITE_IT);
-	return 0;
+	return varmor_refuses_mounting(&mounting) || (operation == VARMOR_MOUNT_MOVE && protects_ways());
+}
+
+/*
+ * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path counts as any.
+ * A bind keeps the names that a file has, so that rules about files hold all the same.
+ */
+SEC("lsm/sb_mount")
+int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
+{
+	if (!container_of_task(current_task()))
+		return 0;
+	REFUSE_IF(refuses_mount(device, path, type, (__u32)flags));
+	if (!(operation_of(flags) & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE)))
+		return 0;
+	return may_cover(path);
 }
 
 /* What shows the files of another file system under new names, and opens them there by mounts of the kernel's own. */
@@ -314,48 +332,52 @@ static __noinline __u32 flags_of(struct mount *mount)
 	       (own & MNT_READONLY ? MS_RDONLY : 0) | (own & (MNT_NOATIME | MNT_RELATIME) ? 0 : MS_STRICTATIME) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
 }
 
-/* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
-SEC("lsm/move_mount")
-int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
+static __always_inline bool stands(struct mount *mount)
+{
+	return BPF_CORE_READ(mount, mnt_parent) != mount;
+}
+
+static CALLED bool refuses_move(const struct path *from, const struct path *to)
 {
 	struct mounting mounting = {};
 	struct mount *mount = mount_of(from->mnt);
-	bool stands = BPF_CORE_READ(mount, mnt_parent) != mount;
 
-	if (!container_of_task(current_task()))
-		return 0;
-	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
-	if (!stands)
-		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
 	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);
-	if (stands) {
+	if (stands(mount)) {
+		mounting.operations = VARMOR_MOUNT_MOVE;
 		mounting.source = from->dentry;
 		mounting.source_mount = mount;
 		__builtin_memcpy(mounting.fstype, "none", 5);
 	} else {
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
 	}
-	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	REFUSE_IF(stands && protects_ways());
-	return may(to->dentry, to->mnt, CARRIED, MAY_WRITE_IT);
+	return varmor_refuses_mounting(&mounting) || (stands(mount) && protects_ways());
+}
+
+/* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
+SEC("lsm/move_mount")
+int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
+{
+	if (!container_of_task(current_task()))
+		mounting.operations = is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
+		return 0;
+	mounting.operations = VARMOR_MOUNT_UMOUNT;
+	mounting.source = mounting.target = mount->mnt_root;
+	mounting.source_mount = mounting.target_mount = mount_of(mount);
+	__builtin_memcpy(mounting.fstype, "none", 5);
+	return varmor_refuses_mounting(&mounting);
 }
 
 SEC("lsm/sb_umount")
 int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 {
-	struct mounting mounting = {};
-	struct dentry *root = mount->mnt_root;
-
 	if (!container_of_task(current_task()))
 		return 0;
-	mounting.operations = VARMOR_MOUNT_UMOUNT;
-	mounting.source = mounting.target = root;
-	mounting.source_mount = mounting.target_mount = mount_of(mount);
-	__builtin_memcpy(mounting.fstype, "none", 5);
-	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	return may(root, mount, CARRIED, MAY_WRITE_IT);
+	REFUSE_IF(refuses_unmount(mount));
+	return may(mount->mnt_root, mount, CARRIED, MAY_WRITE_IT);
 }
 
 /* In another namespace than the container's own the names of its files stay, as long as that is there. */
@@ -364,6 +386,14 @@ int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *ol
 {
 	struct task_struct *task = current_task();
 	struct varmor_container *container = container_numbered(container_of_task(task));
+	REFUSE_IF(refuses_move(from, to));
+	return may_cover(to);
+}
+
+static CALLED bool refuses_unmount(struct vfsmount *mount)
+{
+	struct mounting mounting = {};
+
 	struct mounting mounting = {};
 
 	if (!container)
@@ -375,7 +405,10 @@ int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *ol
 	mounting.target_mount = mount_of(old->mnt);
 	__builtin_memcpy(mounting.fstype, "none", 5);
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	REFUSE_IF(protects_ways() && (mnt_ns_of(task) == container->mnt_ns ||
-				      !varmor_is_mounted_in(BPF_CORE_READ(task, fs, root.dentry, d_sb), container->mnt_ns)));
+	if (!protects_ways())
+		return 0;
+	first = first_namespace(container, own);
+	REFUSE_IF(!first || first == own || !varmor_is_mounted_in(BPF_CORE_READ(task, fs, root.dentry, d_sb), first));
 	return 0;
+	struct mnt_namespace *own = namespace_of(task), *first;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The mounts that a file system has, in all mount namespaces. */
+/* The mounts of a file system in all mount namespaces, and those of a mount namespace. */
 #ifndef VARMOR_MOUNTS_H
 #define VARMOR_MOUNTS_H
 
-#include "common.h"
+#include "path.h"
 
 /* Linux 6.18 and later: the mounts of a file system are a chain. Before, they are a list. */
 struct mount___chain {
@@ -44,6 +44,213 @@ static __always_inline struct mount *mount_after(struct mount *mount, struct sup
 	if (HAS_CHAIN)
 		return (void *)BPF_CORE_READ((struct mount___chain *)mount, mnt_next_for_sb);
 	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
+}
+
+/* A mount namespace: until Linux 6.7 its mounts are a list, since then a tree. */
+struct mnt_namespace___list {
+	struct list_head list;
+	unsigned int mounts;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___tree {
+	struct rb_root mounts;
+	unsigned int nr_mounts;
+} __attribute__((preserve_access_index));
+
+struct mount___in_list {
+	struct list_head mnt_list;
+} __attribute__((preserve_access_index));
+
+struct mount___in_tree {
+	struct rb_node mnt_node;
+} __attribute__((preserve_access_index));
+
+#define HAS_LIST (bpf_core_field_exists(((struct mnt_namespace___list *)0)->list))
+
+/* Until Linux 6.17, and from then on. */
+struct mnt_namespace___seq {
+	u64 seq;
+} __attribute__((preserve_access_index));
+
+struct ns_common___id {
+	u64 ns_id;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___id {
+	struct ns_common___id ns;
+} __attribute__((preserve_access_index));
+
+/*
+ * Keeps what is read through a pointer in its branch: the compiler would work out the offset before it, where a kernel without that member
+ * has no such instruction.
+ */
+#define ONLY_HERE(pointer) asm volatile("" : "+r"(pointer))
+
+/* A number that no other mount namespace ever has; 0 where the kernel has none. */
+static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
+{
+	if (bpf_core_field_exists(((struct mnt_namespace___seq *)0)->seq)) {
+		ONLY_HERE(ns);
+		return BPF_CORE_READ((struct mnt_namespace___seq *)ns, seq);
+	}
+	if (bpf_core_field_exists(((struct ns_common___id *)0)->ns_id)) {
+		ONLY_HERE(ns);
+		return BPF_CORE_READ((struct mnt_namespace___id *)ns, ns.ns_id);
+	}
+	return 0;
+}
+
+/* The verifier knows the type of the task's own namespace, and lets the program read it itself. */
+static __always_inline __u64 id_of_own_namespace(struct mnt_namespace *own)
+{
+#ifdef VARMOR_OLD
+	return id_of_namespace(own);
+#else
+	if (bpf_core_field_exists(((struct mnt_namespace___seq *)0)->seq)) {
+		ONLY_HERE(own);
+		return ((struct mnt_namespace___seq *)own)->seq;
+	}
+	if (bpf_core_field_exists(((struct ns_common___id *)0)->ns_id)) {
+		ONLY_HERE(own);
+		return ((struct mnt_namespace___id *)own)->ns.ns_id;
+	}
+	return 0;
+#endif
+}
+
+static __always_inline __u64 event_of_own_namespace(struct mnt_namespace *own)
+{
+#ifdef VARMOR_OLD
+	return BPF_CORE_READ(own, event);
+#else
+	return own->event;
+#endif
+}
+
+/* Counts changes of a mount namespace. */
+static __always_inline __u64 event_of(struct mnt_namespace *ns)
+{
+	return BPF_CORE_READ(ns, event);
+}
+
+static __always_inline __u32 count_of_mounts(struct mnt_namespace *ns)
+{
+	if (HAS_LIST) {
+		ONLY_HERE(ns);
+		return BPF_CORE_READ((struct mnt_namespace___list *)ns, mounts);
+	}
+	ONLY_HERE(ns);
+	return BPF_CORE_READ((struct mnt_namespace___tree *)ns, nr_mounts);
+}
+
+static __always_inline void start_mounts(struct mounts_walk *walk)
+{
+	struct mnt_namespace *ns = walk->ns;
+
+	if (HAS_LIST) {
+		ONLY_HERE(ns);
+		walk->at = BPF_CORE_READ((struct mnt_namespace___list *)ns, list.next);
+	} else {
+		ONLY_HERE(ns);
+		walk->at = BPF_CORE_READ((struct mnt_namespace___tree *)ns, mounts.rb_node);
+	}
+	walk->before = NULL;
+	walk->seen_before = walk->seen;
+	walk->seen = 0;
+	walk->is_whole = 0;
+	walk->event = event_of(walk->ns);
+}
+
+/*
+ * Readers of /proc/mounts put cursors into the list, which are no mounts.
+ * include/linux/mount.h, until Linux 6.7.
+ */
+#define MNT_CURSOR 0x10000000
+
+/* Goes to the next mount of the list. Returns the mount that it leaves; NULL for none. */
+static __always_inline struct mount *step_in_list(struct mounts_walk *walk)
+{
+	struct list_head *at = walk->at;
+	struct mnt_namespace *ns = walk->ns;
+	struct mount *mount;
+
+	ONLY_HERE(at);
+	ONLY_HERE(ns);
+	mount = (void *)at - bpf_core_field_offset(struct mount___in_list, mnt_list);
+	if ((void *)at == (void *)ns + bpf_core_field_offset(struct mnt_namespace___list, list)) {
+		walk->at = NULL;
+		return NULL;
+	}
+	walk->at = BPF_CORE_READ(at, next);
+	return BPF_CORE_READ(mount, mnt.mnt_flags) & MNT_CURSOR ? NULL : mount;
+}
+
+/*
+ * Goes over an edge of the tree: to the left, then to the right, then up. Each node is left three times at most; the walk returns the
+ * mount when it comes from above.
+ */
+static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
+{
+	struct rb_node node = {}, *at = walk->at, *parent;
+	void *before = walk->before;
+
+	ONLY_HERE(at);
+	bpf_probe_read_kernel(&node, sizeof(node), at);
+	parent = (void *)(node.__rb_parent_color & ~3UL);
+	walk->before = at;
+	if (before == parent) {
+		walk->at = node.rb_left ? node.rb_left : node.rb_right ? node.rb_right : parent;
+		return (void *)at - bpf_core_field_offset(struct mount___in_tree, mnt_node);
+	}
+	walk->at = before == node.rb_left && node.rb_right ? node.rb_right : parent;
+	return NULL;
+}
+
+/*
+ * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount, or NULL. At the end `at` is NULL, and
+ * `is_whole` says whether the walk has seen each mount: as many as the kernel counts, or the same number twice.
+ */
+static __always_inline struct mount *step_of_mounts(struct mounts_walk *walk)
+{
+	struct mount *mount = HAS_LIST ? step_in_list(walk) : step_in_tree(walk);
+
+	/* The walk stands on a mount that is removed right now, or has left the namespace with it. */
+	if (mount && BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
+		walk->at = NULL;
+		mount = NULL;
+	}
+	walk->seen += mount != NULL;
+	if (walk->at)
+		return mount;
+	if (walk->event == event_of(walk->ns))
+		walk->is_whole = walk->seen == count_of_mounts(walk->ns) || walk->seen == walk->seen_before;
+	return mount;
+}
+
+static __always_inline void note_namespace(struct varmor_container *container, struct mnt_namespace *ns)
+{
+	container->ns_id = id_of_namespace(ns);
+	container->ns = (__u64)ns;
+}
+
+/*
+ * The mount namespace of the container's first process; NULL where it is gone. Its inode number may be that of another namespace then, and so may its
+ * address: `ns_id` comes once. `own` is that of the task.
+ */
+static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container, struct mnt_namespace *own)
+{
+	struct mnt_namespace *first = (void *)container->ns;
+
+	/* The container ran before any program saw it: the agent has its number from /proc, or will have. */
+	if (!first) {
+		if (container->mnt_ns && container->mnt_ns == BPF_CORE_READ(own, ns.inum))
+			note_namespace(container, own);
+		return own;
+	}
+	if (first == own)
+		return container->ns_id == id_of_own_namespace(own) ? own : NULL;
+	/* A namespace that ends loses its mounts first, and memory that was given back is read as what it is now. */
+	return container->ns_id == id_of_namespace(first) && count_of_mounts(first) ? first : NULL;
 }
 
 #endif

@@ -24,52 +24,48 @@ static __always_inline bool is_null_device(struct dentry *dentry, __u32 mode)
 	return mode == S_IFCHR && BPF_CORE_READ(dentry, d_inode, i_rdev) == NULL_DEVICE;
 }
 
-/* The most mounts of one file system, those of all mount namespaces, and how often a walk may lose its way. */
+/*
+ * Rounds of a walk along the mounts of a namespace, restarts included: a list takes one for each mount, a tree up to three. A file whose
+ * names are not all known after them counts as any (LIMITS.md).
+ */
 #ifdef VARMOR_OLD
-#define MOST_MOUNTS 4096
+#define MOUNT_ROUNDS 4096
 #else
-#define MOST_MOUNTS (1 << 17)
+#define MOUNT_ROUNDS (1 << 15)
 #endif
-#define MOST_LOSSES 64
+#define MAX_RESTARTS 16
 
 static long next_alias(__u32 round, struct loop *loop)
 {
 	struct varmor_scratch *scratch = loop->scratch;
 	struct aliases *aliases = &scratch->aliases;
-	struct mount *mount = aliases->at;
-	__u32 start, marks, mnt_ns = aliases->own_ns;
-	struct mnt_namespace *found;
+	struct mounts_walk *walk = &aliases->walk;
+	__u32 start, marks;
+	struct mount *mount;
 	bool is_first;
 
 	if (aliases->is_kept) {
 		if (aliases->index >= aliases->mounts.count)
 			return 1;
 		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
-		goto look;
-	}
-	if (!mount)
-		return 1;
-	/* Who stands on a mount that goes at that moment has lost the way. */
-	if (BPF_CORE_READ(mount, mnt.mnt_sb) != aliases->files) {
-		if (aliases->losses++ >= MOST_LOSSES)
-			return 1;
-		aliases->at = first_mount(aliases->files);
-		return 0;
-	}
-	aliases->at = mount_after(mount, aliases->files);
-	found = BPF_CORE_READ(mount, mnt_ns);
-	if (found != aliases->ns) {
-		if (aliases->own_ns == aliases->mnt_ns)
+	} else {
+		if (!walk->at) {
+			if (walk->is_whole || walk->restarts++ >= MAX_RESTARTS)
+				return 1;
+			aliases->mounts.count = 0;
+			aliases->found = 0;
+			start_mounts(walk);
+			return !walk->at;
+		}
+		mount = step_of_mounts(walk);
+		if (!mount || BPF_CORE_READ(mount, mnt.mnt_sb) != aliases->files)
 			return 0;
-		mnt_ns = BPF_CORE_READ(found, ns.inum);
-		if (mnt_ns != aliases->mnt_ns)
-			return 0;
+		note_mount(aliases, mount);
 	}
-	note_mount(aliases, mount);
-look:
+	aliases->found++;
 	if (mount == aliases->known)
 		return 0;
-	start = path_into(scratch, TEXT_EXE, aliases->dentry, mount, mnt_ns, mnt_ns == aliases->own_ns ? aliases->ns : NULL);
+	start = path_into(scratch, TEXT_EXE, aliases->dentry, mount, walk->ns);
 	if (start == LONG_PATH)
 		aliases->marks |= aliases->any;
 	if (start == 0 || start >= PATH_BYTES)
@@ -89,44 +85,63 @@ static __always_inline bool open_aliases(struct loop *loop)
 	return true;
 }
 
-LONG_LOOP(look_at_aliases, MOST_MOUNTS, open_aliases, next_alias)
+LONG_LOOP_BY(4, look_at_aliases, MOUNT_ROUNDS, open_aliases, next_alias)
 
-static long next_mount(__u32 round, struct loop *loop)
+/*
+ * Adds the marks of the names that a file has in the mount namespace that the walk is to go along; `mounts` has the number and the event of
+ * that. Returns 0, as it has to return a number.
+ */
+SHARED __noinline int varmor_add_names(struct varmor_scratch *scratch)
 {
-	struct aliases *aliases = &loop->scratch->aliases;
-	struct mount *mount = aliases->at;
-	struct mnt_namespace *in;
+	struct loop loop = { .scratch = scratch };
+	struct aliases *aliases;
 
-	if (!mount)
-		return 1;
-	aliases->at = mount_after(mount, aliases->files);
-	in = BPF_CORE_READ(mount, mnt_ns);
-	if (BPF_CORE_READ(in, ns.inum) != aliases->mnt_ns)
+	if (!scratch)
 		return 0;
-	aliases->is_mounted = 1;
-	return 1;
+	aliases = &scratch->aliases;
+	aliases->walk.at = NULL;
+	aliases->walk.seen = ~0U;
+	aliases->walk.is_whole = 0;
+	aliases->walk.restarts = 0;
+	aliases->found = 0;
+	find_kept(scratch);
+	look_at_aliases(&loop, MOUNT_ROUNDS);
+	keep_found(scratch);
+	if (!aliases->is_kept && !aliases->walk.is_whole)
+		aliases->marks |= aliases->any;
+	return 0;
 }
 
-LONG_LOOP(look_at_mounts, MOST_MOUNTS, open_aliases, next_mount)
-
-__hidden __noinline bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns)
+/* Has the next walk go along a mount namespace. */
+static __always_inline void choose_namespace(struct aliases *aliases, struct mnt_namespace *ns, __u64 id, __u64 event)
 {
-	struct loop loop = { .scratch = take_scratch() };
+	aliases->walk.ns = ns;
+	aliases->mounts.mnt_ns = id;
+	aliases->mounts.event = event;
+}
+
+__hidden __noinline bool varmor_is_mounted_in(struct super_block *files, struct mnt_namespace *ns)
+{
+	struct varmor_scratch *scratch = take_scratch();
+	struct aliases *aliases;
 	bool found;
 
-	if (!loop.scratch)
+	if (!scratch)
 		return false;
-	loop.scratch->aliases.files = files;
-	loop.scratch->aliases.mnt_ns = mnt_ns;
-	loop.scratch->aliases.is_mounted = 0;
-	loop.scratch->aliases.at = first_mount(files);
-	look_at_mounts(&loop, MOST_MOUNTS);
-	found = loop.scratch->aliases.is_mounted;
-	leave_scratch(loop.scratch);
+	aliases = &scratch->aliases;
+	aliases->files = files;
+	aliases->dentry = BPF_CORE_READ(files, s_root);
+	aliases->known = NULL;
+	aliases->automaton.table = 0;
+	aliases->start = PATH_BYTES;
+	choose_namespace(aliases, ns, id_of_namespace(ns), event_of(ns));
+	varmor_add_names(scratch);
+	found = aliases->found;
+	leave_scratch(scratch);
 	return found;
 }
 
-static __always_inline void add_fixed_name(struct varmor_scratch *scratch)
+static CALLED void add_fixed_name(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
 	__u32 start = fixed_path_into(scratch, TEXT_EXE, aliases->dentry, aliases->files);
@@ -138,90 +153,103 @@ static __always_inline void add_fixed_name(struct varmor_scratch *scratch)
 }
 
 /*
- * The marks of all names that a file has: where it was reached, in the mount namespace of the task, and in that of the container's first
- * process. No mount, and no new namespace, gives it a name that hides those. Puts the start of a path into `found`; 0 where there is none.
+ * Puts the marks of the name that a file was reached by into `marks` of the aliases, and where its path begins into `start`; 0 for none.
+ * Returns whether other names are to be looked at: in the mount namespace of the task, and in that of the container's first process. No
+ * mount, and no new namespace, gives a file a name that hides those.
  */
-static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
+static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, struct varmor_container *container)
 {
+	struct mnt_namespace *own = namespace_of(current_task()), *first;
 	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(current_task()), start = 0;
-	struct loop loop = { .scratch = scratch };
-	struct mount *known = NULL;
+	struct mount *known = NULL, *other;
 	struct aliases *aliases;
+	__u32 start = 0;
 
-	if (!profile || !scratch || !found)
-		return 0;
+	if (!profile || !scratch || !container)
+		return false;
+	first = first_namespace(container, own);
 	aliases = &scratch->aliases;
 	aliases->marks = 0;
 	aliases->lists = profile->lists;
-	aliases->ns = namespace_of(current_task());
+	aliases->any = profile->any;
 	if (request->mount) {
 		known = mount_of(request->mount);
-		start = path_into(scratch, TEXT_PATH, dentry, known, own_ns, aliases->ns);
+		start = path_into(scratch, TEXT_PATH, dentry, known, own);
 		if (start && start < PATH_BYTES)
 			aliases->marks = marks_of(scratch, &profile->files, TEXT_PATH, start);
 		else if (start == LONG_PATH)
 			aliases->marks = profile->any;
-		else if (own_ns != mnt_ns)
+		else if (own != first)
 			known = NULL;
 	}
+	/* The kernel's own mount of message queues, by which mq_open(3) reaches what others see below /dev/mqueue. */
+	if (start == NO_PATH && BPF_CORE_READ(dentry, d_sb, s_magic) == MQUEUE_MAGIC) {
+		known = NULL;
+		start = 0;
+	}
+	aliases->start = start;
 	if (start == NO_PATH) {
 		/* From a memory file no way leads on. No list of what is allowed names one, and none is to run. */
 		if (aliases->lists && aliases->asked & VARMOR_FILE_EXEC && scratch->walk.dentry == dentry) {
-			*found = 0;
-			return profile->any;
+			aliases->start = 0;
+			aliases->marks = profile->any;
 		}
-		*found = NO_PATH;
-		return 0;
-	}
-	/* What is listed is what it is called there: other names come by mounts, which would have to be listed, too. */
-	if (aliases->lists && start && own_ns == mnt_ns) {
-		*found = start < PATH_BYTES ? start : 0;
-		return aliases->marks;
+		return false;
 	}
 	/* Runtimes mount it over files that a container must not see: it is no other name of these. */
-	if (start && is_null_device(dentry, aliases->mode)) {
-		*found = start;
-		return aliases->marks;
-	}
+	if (start && is_null_device(dentry, aliases->mode))
+		return false;
+	aliases->start = start < PATH_BYTES ? start : 0;
+	/* What is listed is what it is called there: other names come by mounts, which would have to be listed, too. */
+	if (aliases->lists && start && own == first)
+		return false;
 	aliases->dentry = dentry;
 	aliases->known = known;
 	aliases->automaton = profile->files;
-	aliases->mnt_ns = mnt_ns;
-	aliases->own_ns = own_ns;
-	aliases->any = profile->any;
-	aliases->losses = 0;
-	aliases->start = start < PATH_BYTES ? start : 0;
+	/* The name that the rules mean is gone with the namespace. */
+	if (!first)
+		aliases->marks |= profile->any;
 	aliases->files = request->files ? request->files : BPF_CORE_READ(dentry, d_sb);
-	aliases->at = first_mount(aliases->files);
+	other = first_mount(aliases->files);
 	/* Nearly always a file system has one mount, by which the file was reached. */
-	if (aliases->at && aliases->at == known)
-		aliases->at = mount_after(known, aliases->files);
-	if (aliases->at) {
-		find_kept(scratch);
-		aliases->at = aliases->is_kept ? NULL : first_mount(aliases->files);
-		look_at_aliases(&loop, MOST_MOUNTS);
-		keep_found(scratch);
+	if (other && other == known)
+		other = mount_after(known, aliases->files);
+	aliases->walk.ns = NULL;
+	aliases->first = NULL;
+	if (!other)
+		return true;
+	choose_namespace(aliases, own, id_of_own_namespace(own), event_of_own_namespace(own));
+	if (first && first != own) {
+		aliases->first = first;
+		aliases->first_id = container->ns_id;
+	}
+	return true;
+}
+
+/* Adds the marks of its other names. The function above has returned to spare its part of the stack. */
+static __always_inline void look_at_other_names(const struct file_request *request, struct varmor_scratch *scratch)
+{
+	struct aliases *aliases = &scratch->aliases;
+
+	if (aliases->walk.ns)
+		varmor_add_names(scratch);
+	if (aliases->first) {
+		choose_namespace(aliases, aliases->first, aliases->first_id, event_of(aliases->first));
+		varmor_add_names(scratch);
 	}
 	/* Where names are listed, these are none. It is no branch, as the stack has no room for one. */
 	aliases->automaton.table &= aliases->lists - 1;
 	add_fixed_name(scratch);
-	/* What has not been looked at may be its name. */
-	if (aliases->at)
-		aliases->marks |= aliases->any;
-	start = aliases->start;
-	*found = start;
-	if (start || aliases->marks)
-		return aliases->marks;
+	if (aliases->start || aliases->marks)
+		return;
 	/*
 	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
 	 * from elsewhere often, and hold nothing.
 	 */
-	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK) {
-		*found = NO_PATH;
-		return 0;
-	}
-	return profile->any;
+	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK)
+		aliases->start = NO_PATH;
+	else
+		aliases->marks = aliases->any;
 }
 
 #endif

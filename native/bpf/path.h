@@ -59,12 +59,14 @@ static long climb(__u32 round, struct loop *loop)
 		walk->end = NOWHERE;
 		return 1;
 	}
-	length = step->name.len & 0xff;
+	/* Some file systems have names of more than 255 bytes: vfat, exfat, ntfs3, FUSE. */
+	length = step->name.len;
 	start = walk->start - length - 1;
-	if (start > PATH_BYTES) {
+	if (length >= PATH_BYTES || start > PATH_BYTES) {
 		walk->end = TOO_LONG;
 		return 1;
 	}
+	length &= PATH_BYTES - 1;
 	walk->start = start;
 	loop->text[start & (PATH_BYTES - 1)] = '/';
 	start = (start + 1) & (PATH_BYTES - 1);
@@ -92,10 +94,10 @@ LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 
 /*
  * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own
- * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace with the number `mnt_ns`
- * (a detached mount, a descriptor from elsewhere). `ns` is that namespace where it is known, which spares a read, or NULL.
+ * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace `ns` (a detached
+ * mount, a descriptor from elsewhere).
  */
-static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns, struct mnt_namespace *ns)
+static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, struct mnt_namespace *ns)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
@@ -106,7 +108,6 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	walk->mount = mount;
 	read_place(&walk->place, mount);
 	walk->text = text;
-	walk->mnt_ns = mnt_ns;
 	walk->start = PATH_BYTES;
 	walk->end = WALKING;
 	open_walk(&loop);
@@ -118,9 +119,7 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 		return NO_PATH;
 	if (walk->end == TOO_LONG || walk->end == WALKING)
 		return LONG_PATH;
-	if (walk->end != AT_ROOT || !found)
-		return 0;
-	if (found != ns && BPF_CORE_READ(found, ns.inum) != walk->mnt_ns)
+	if (walk->end != AT_ROOT || !found || found != ns)
 		return 0;
 	start = walk->start;
 	if (start == PATH_BYTES) {

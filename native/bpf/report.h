@@ -78,7 +78,7 @@ SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profil
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
-		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns, namespace_of(task));
+		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), namespace_of(task));
 	length = put_text(scratch, size, scratch->exe, exe_start);
 	header->exe_size = length;
 	size += length;

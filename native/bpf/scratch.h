@@ -36,7 +36,7 @@ struct walk {
 	__u32 text;  /* enum text: written from its end at PATH_BYTES */
 	__u32 start; /* of what is written */
 	__u32 end;
-	__u32 mnt_ns; /* whose root it is to end at */
+	__u32 reserved;
 };
 
 /* Along a path (match.h). */
@@ -59,30 +59,41 @@ struct kept_mounts {
 	struct mount *at[KEPT_MOUNTS];
 };
 
-/* The other names that a file has in mount namespaces: one for each mount of its file system there (names.h). */
-struct aliases {
-	struct dentry *dentry;
-	struct mount *known; /* the mount that has been looked at */
-	struct mount *at;
-	struct super_block *files;
-	struct mnt_namespace *ns; /* of the task */
-	struct kept_mounts mounts; /* of it */
-	struct varmor_automaton automaton;
-	__u32 mnt_ns; /* of the container's first process */
-	__u32 own_ns; /* of the task */
-	__u32 any;    /* marks of what cannot be named */
-	__u32 mode;   /* S_IFMT of the file */
-	__u32 asked;  /* with the bits for reports */
-	__u32 marks;
-	__u32 start; /* of the first path, or of the first one that the rules mean */
-	__u32 losses;
-	__u32 is_kept; /* is 1 where `mounts` was known already */
-	__u32 index;   /* in those */
-	__u32 lists;   /* of the profile */
-	__u32 is_mounted; /* is 1 where the namespace of the first process has a mount of the file system */
+/* Along the mounts of a mount namespace (mounts.h). */
+struct mounts_walk {
+	struct mnt_namespace *ns;
+	void *at;     /* struct list_head or struct rb_node; NULL at the end */
+	void *before; /* the node that the walk comes from */
+	__u64 event;  /* of the namespace, when the walk started */
+	__u32 seen;   /* mounts */
+	__u32 seen_before; /* by the walk before this one */
+	__u32 is_whole; /* is 1 where the walk has seen each mount */
+	__u32 restarts;
 };
 
-#define FIXED_NAME 24
+/* The other names that a file has in a mount namespace: one for each mount of its file system there (names.h). */
+struct aliases {
+	struct dentry *dentry;
+	struct mount *known; /* its name is judged already */
+	struct super_block *files;
+	struct mounts_walk walk;
+	struct mnt_namespace *first; /* of the container's first process, where that is to be looked at, too */
+	__u64 first_id;
+	struct kept_mounts mounts; /* of the namespace that the walk is in */
+	struct varmor_automaton automaton;
+	__u32 any;   /* marks of what cannot be named */
+	__u32 mode;  /* S_IFMT of the file */
+	__u32 asked; /* with the bits for reports */
+	__u32 marks;
+	__u32 start; /* of the first path, or of the first one that the rules mean */
+	__u32 is_kept; /* is 1 where `mounts` was known already */
+	__u32 index;   /* in `mounts` */
+	__u32 lists;   /* of the profile */
+	__u32 found;   /* mounts of the file system in the namespace */
+	__u32 reserved;
+};
+
+#define FIXED_NAME 64
 
 /* Where a file system of the kernel is by custom (fixed-names.h). */
 struct fixed_name {

@@ -5,6 +5,7 @@
  */
 #include "changes.h"
 #include "file.h"
+#include "mounts.h"
 #include "path.h"
 #include "task.h"
 
@@ -207,12 +208,14 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 }
 
 /* The mount namespace of a container is that in which its first program runs, whatever later ones are in. */
-static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
+static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
 	struct varmor_container *container = container_numbered(number);
 
-	if (container)
-		put_once(&container->mnt_ns, mnt_ns);
+	if (!container || container->mnt_ns)
+		return;
+	note_namespace(container, namespace_of(task));
+	put_once(&container->mnt_ns, mnt_ns_of(task));
 }
 
 /*
@@ -257,7 +260,7 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 		return 0;
 	if (!bind(task, number))
 		return -ENOMEM;
-	note_mnt_ns(number, mnt_ns);
+	note_mnt_ns(number, task);
 	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
 }
 
@@ -296,11 +299,11 @@ static __always_inline __u32 pid_for_reader(struct task_struct *task)
 	struct pid *of_task = BPF_CORE_READ(task, thread_pid);
 	void *pid = of_task;
 
+	if (level > BPF_CORE_READ(of_task, level))
+		return 0;
 	bpf_probe_read_kernel(&nr, sizeof(nr),
 			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
 				      bpf_core_field_offset(struct upid, nr));
-	if (level > BPF_CORE_READ(of_task, level))
-		return 0;
 	return nr;
 }
 
@@ -310,6 +313,15 @@ static __always_inline __u32 level_of_root(struct task_struct *task)
 	struct cgroup *root = cgroup_of(BPF_CORE_READ(task, nsproxy, cgroup_ns, root_cset));
 
 	return BPF_CORE_READ(root, level);
+}
+
+/* The agent knows the number of the namespace alone, where the container ran before it was known. */
+static __always_inline void see_first_namespace(__u32 number, struct task_struct *task, __u32 mnt_ns)
+{
+	struct varmor_container *container = container_numbered(number);
+
+	if (container && mnt_ns && container->mnt_ns == mnt_ns && !container->ns)
+		note_namespace(container, BPF_CORE_READ(task, nsproxy, mnt_ns));
 }
 
 /*
@@ -345,6 +357,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 		if (found.bound)
 			found.container = number;
 	}
+	if (found.container)
+		see_first_namespace(found.container, task, mnt_ns);
 	own = own_task_of(task);
 	found.stopped = own && own->stopped && waits(task, own);
 	if (found.container || found.stopped)

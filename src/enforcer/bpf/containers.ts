@@ -127,7 +127,7 @@ export class BpfContainers {
     const isKept = this.#kept.has(id)
     const number = profile === '' ? 0 : this.#take(id)
     if (number > 0) {
-      this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, undefined, 0)
+      this.#clearNamespace(number)
       this.#point(number, this.#waiting.has(id) ? 0 : (slot ?? 0))
     }
     this.#known.set(id, { number, profile, ...(number > 0 && !isKept && { since: this.#uptime() }) })
@@ -266,6 +266,13 @@ export class BpfContainers {
     }
     const reason = `all ${most} places for containers are in use; raise --bpfContainers of the agent`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
+  }
+
+  /** The number may have been another container's. */
+  #clearNamespace(number: number): void {
+    const { ns, mnt_ns } = container.at
+    for (const at of [ns, ns + 4, mnt_ns])
+      this.#state.swap('varmor_containers', number * container.size + at, undefined, 0)
   }
 
   #point(number: number, slot: number): void {

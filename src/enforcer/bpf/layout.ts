@@ -5,6 +5,8 @@ import { numberIn, pack, struct } from '../../base/c-struct.ts'
 export const container = struct('varmor_container', 'A container, by its number.', [
   { name: 'profile', type: 'u32', what: 'its slot; zero for none' },
   { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
+  { name: 'ns', type: 'u64', what: 'address of that namespace; zero where no program has seen it' },
+  { name: 'ns_id', type: 'u64', what: 'a number that no other mount namespace ever has' },
 ])
 
 /** Entry 0 of varmor_containers is no container's: it holds the numbers that were given last, for agents that come after. */

@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { word } from '../../../src/enforcer/bpf/layout.ts'
+import { container, word } from '../../../src/enforcer/bpf/layout.ts'
 import { kernelError } from '../../../src/enforcer/bpf/state.ts'
 import type { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
@@ -41,7 +41,7 @@ describe('the BPF enforcer', () => {
             world.kernel.swap(
               world.kernel.open(enforcer.folder),
               'varmor_containers',
-              number * 8,
+              number * container.size,
               -1,
               slotOf(name) ?? 0,
             )

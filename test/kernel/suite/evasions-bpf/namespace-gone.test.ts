@@ -6,14 +6,44 @@ import { debianImage } from '../../images/names.ts'
 import { bpfEnforcer } from '../evasions/confine.ts'
 import { privileged } from '../evasions/world.ts'
 import { compiled } from '../harness/profiles.ts'
+import { python } from './python.ts'
 
-/** Makes the secret, which it may write but not read, and leaves the mount namespace in which it was started: nobody else is in that. */
-const leaving = (attack: string): string =>
-  `mkdir -p /data/vault; echo the secret > /data/vault/key; exec unshare --mount --propagation private sh -c '${attack}'`
+/** Makes the secret, which it may write but not read, and leaves the mount namespace in which it was started: no other process is in that. */
+const leaving = (attack: string): readonly string[] => [
+  ...['sh', '-c'],
+  `mkdir -p /data/vault; echo the secret > /data/vault/key; exec unshare --mount --propagation private sh -c '${attack}'`,
+]
+
+/** A child of the first process takes a new root while the namespace is there. It reads once the first process has left the namespace. */
+const outliving = (...read: string[]): readonly string[] =>
+  python(
+    'os.makedirs("/data/vault"); open("/data/vault/key", "w").write("the secret")',
+    'first = os.stat("/proc/self/ns/mnt").st_ino',
+    'ready, gone = os.pipe(), os.pipe()',
+    'if os.fork() == 0:',
+    '  done(libc.unshare(0x20000)); done(libc.mount(None, b"/", None, 0x44000, None))',
+    '  done(libc.mount(b"none", b"/mnt", b"tmpfs", 0, None)); os.mkdir("/mnt/old")',
+    '  done(libc.syscall(155, b"/mnt", b"/mnt/old")); os.chdir("/")',
+    '  os.write(ready[1], b"x"); os.read(gone[0], 1)',
+    ...read.map((line) => `  ${line}`),
+    '  print(open("/old/data/vault/key").read()); os._exit(0)',
+    'os.read(ready[0], 1)',
+    'done(libc.unshare(0x20000))',
+    'os.write(gone[1], b"x")',
+    'sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))',
+  )
 
 const attacks = [
-  ['a bind', 'mount --bind /data/vault /mnt && cat /mnt/key'],
-  ['a new root', 'mount -t tmpfs none /mnt && mkdir /mnt/old && /probes/evade pivot /mnt old data/vault/key'],
+  ['a bind', leaving('mount --bind /data/vault /mnt && cat /mnt/key')],
+  ['a new root', leaving('mount -t tmpfs none /mnt && mkdir /mnt/old && /probes/evade pivot /mnt old data/vault/key')],
+  ['a new root that a child has taken before', outliving()],
+  [
+    'a namespace that has the number of the one that is gone',
+    outliving(
+      'number = lambda: os.stat("/old/proc/self/ns/mnt").st_ino',
+      'any(done(libc.unshare(0x20000)) or number() == first for _ in range(4096)) or sys.exit("the number does not come again")',
+    ),
+  ],
 ] as const
 
 describe('evasions: the mount namespace of the first process is gone (BPF)', () => {
@@ -28,10 +58,10 @@ describe('evasions: the mount namespace of the first process is gone (BPF)', () 
   })
   after(() => enforcer?.unload(profileName))
 
-  async function run(name: string, attack: string, confined: boolean): Promise<string> {
+  async function run(name: string, attack: readonly string[], confined: boolean): Promise<string> {
     const id = createHash('sha256').update(`${name} ${confined}`).digest('hex')
     if (confined) await enforcer.add({ id, profile: profileName })
-    const args = ['-n', 'k8s.io', 'run', '--rm', '--privileged', debianImage, id, 'sh', '-c', leaving(attack)]
+    const args = ['-n', 'k8s.io', 'run', '--rm', '--privileged', debianImage, id, ...attack]
     const { stdout, stderr } = await result('ctr', args)
     if (confined) await enforcer.remove(id)
     return stdout + stderr

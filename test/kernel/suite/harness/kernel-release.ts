@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { release } from 'node:os'
 
 /** Of the guest's kernel, `6.12`. */
@@ -8,3 +9,7 @@ export function linuxFrom(major: number, minor: number): boolean {
   const [ours = 0, theirs = 0] = release().split('.').map(Number)
   return ours > major || (ours === major && theirs >= minor)
 }
+
+/** Why something cannot be tried, if the kernel has no such module. */
+export const needs = (module: string): string | undefined =>
+  spawnSync('modprobe', [module]).status === 0 ? undefined : `this kernel has no ${module}`
