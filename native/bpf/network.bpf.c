@@ -13,6 +13,7 @@
 #define AF_PACKET 17
 #define AF_RXRPC 33
 #define AF_SMC 43
+#define AF_XDP 44
 #define PROTOCOL_SMC 256
 #define LAST_PROTOCOL 63 /* src/profile/bpf/allowed-sockets.ts */
 #define SOCK_RAW_TYPE 3
@@ -84,9 +85,12 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 	struct body body = { { (__u32)family, (__u32)type, (__u32)protocol } };
 	__u32 verdict;
 
-	if (!profile || kernel || (!profile->socket_rules && !profile->mode))
+	if (!profile || kernel || (!profile->socket_rules && !profile->egress && !profile->mode))
 		return 0;
 	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
+	/* It sends frames from memory that the task shares with the kernel, and no hook is called for them. */
+	if (family == AF_XDP && profile->egress)
+		verdict |= VARMOR_DENY | VARMOR_AUDIT;
 	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
 	return 0;
 }
@@ -281,20 +285,11 @@ static __always_inline bool hides_address(struct socket *socket)
 		return false;
 	family = BPF_CORE_READ(socket, ops, family);
 	type = BPF_CORE_READ(socket, type);
-	if (family != AF_PACKET && !(type == SOCK_RAW_TYPE && (family == AF_INET || family == AF_INET6) && has_own_headers(BPF_CORE_READ(socket, sk))))
+	if (family != AF_PACKET && family != AF_XDP && !(type == SOCK_RAW_TYPE && (family == AF_INET || family == AF_INET6) && has_own_headers(BPF_CORE_READ(socket, sk))))
 		return false;
 	body.numbers[0] = family;
 	body.numbers[1] = type;
 	return judge(profile, VARMOR_DENY | VARMOR_AUDIT, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body);
-}
-
-/* Packets without a connection, and connections that begin with data (MSG_FASTOPEN). */
-SEC("lsm/socket_sendmsg")
-int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *message, int size)
-{
-	REFUSE_IF(hides_address(socket));
-	REFUSE_IF(refuses_address(socket, BPF_CORE_READ(message, msg_name), BPF_CORE_READ(message, msg_namelen), VARMOR_EVENT_CALL_SENDMSG));
-	return 0;
 }
 
 static __always_inline bool has_egress(void)
@@ -302,6 +297,115 @@ static __always_inline bool has_egress(void)
 	struct varmor_profile *profile = current_profile();
 
 	return profile && profile->egress && !profile->mode;
+}
+
+#define SOL_IP 0
+#define SOL_IPV6 41
+#define SOL_SCTP 132
+#define IP_HDRINCL 3
+#define IP_OPTIONS 4
+#define IP_RETOPTS 7
+#define IPV6_2292RTHDR 5
+#define IPV6_2292PKTOPTIONS 6
+#define IPV6_FLOWLABEL_MGR 32
+#define IPV6_HDRINCL 36
+#define IPV6_RTHDR 57
+#define SCTP_DSTADDRV4 7
+#define SCTP_DSTADDRV6 8
+
+/*
+ * Options that have packets go elsewhere than to the address that a call names: headers that a thread could ask for between the hook and the
+ * packet, routes by way of other addresses, and labels of flows, which may bring such a route.
+ */
+static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
+{
+	if (level == SOL_IP)
+		return option == IP_HDRINCL || option == IP_OPTIONS;
+	if (level == SOL_IPV6)
+		return option == IPV6_HDRINCL || option == IPV6_RTHDR || option == IPV6_2292RTHDR || option == IPV6_2292PKTOPTIONS || option == IPV6_FLOWLABEL_MGR;
+	return false;
+}
+
+/* Refuses what hides an address where rules about addresses hold. */
+static __always_inline bool refuses_to_hide(struct socket *socket)
+{
+	struct varmor_profile *profile = current_profile();
+	struct body body = {};
+
+	if (!profile || !profile->egress)
+		return false;
+	body.numbers[0] = BPF_CORE_READ(socket, ops, family);
+	body.numbers[1] = BPF_CORE_READ(socket, type);
+	return judge(profile, VARMOR_DENY | VARMOR_AUDIT, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body);
+}
+
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(varmor_socket_setsockopt, struct socket *socket, int level, int option)
+{
+	if (leads_elsewhere(level, option))
+		REFUSE_IF(refuses_to_hide(socket));
+	return 0;
+}
+
+/* Beside the data of a message (struct cmsghdr); the kernel has copied them. */
+struct control_walk {
+	void *at;
+	__u64 left;
+	bool hides;
+};
+
+struct control {
+	__u64 length; /* of all, the header included */
+	__u32 level;
+	__u32 type;
+};
+
+#define MAX_CONTROLS 128
+
+static long look_at_control(__u32 round, struct control_walk *walk)
+{
+	struct control control = {};
+	__u64 size;
+
+	if (walk->left < sizeof(control))
+		return 1;
+	if (bpf_probe_read_kernel(&control, sizeof(control), walk->at) || control.length < sizeof(control) || control.length > walk->left)
+		return 1;
+	if (leads_elsewhere(control.level, control.type) || (control.level == SOL_IP && control.type == IP_RETOPTS) ||
+	    (control.level == SOL_SCTP && (control.type == SCTP_DSTADDRV4 || control.type == SCTP_DSTADDRV6))) {
+		walk->hides = true;
+		return 1;
+	}
+	size = (control.length + 7) & ~7ULL;
+	walk->left = size < walk->left ? walk->left - size : 0;
+	walk->at += size;
+	return 0;
+}
+
+/* Whether a message may bring its packets elsewhere than to its address: by a route, or by more addresses. */
+static __noinline bool has_hiding_controls(struct msghdr *message)
+{
+	struct control_walk walk = {};
+
+	if (!message)
+		return false;
+	walk.left = BPF_CORE_READ(message, msg_controllen) + varmor_unknown_zero;
+	if (!walk.left)
+		return false;
+	walk.at = BPF_CORE_READ(message, msg_control);
+	REPEAT(MAX_CONTROLS, MAX_CONTROLS, look_at_control, &walk);
+	/* A message with more of them has not been read to its end. */
+	return walk.hides || walk.left >= sizeof(struct control);
+}
+
+/* Packets without a connection, and connections that begin with data (MSG_FASTOPEN). */
+SEC("lsm/socket_sendmsg")
+int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *message, int size)
+{
+	REFUSE_IF(hides_address(socket));
+	REFUSE_IF(has_egress() && has_hiding_controls(message) && refuses_to_hide(socket));
+	REFUSE_IF(refuses_address(socket, BPF_CORE_READ(message, msg_name), BPF_CORE_READ(message, msg_namelen), VARMOR_EVENT_CALL_SENDMSG));
+	return 0;
 }
 
 struct packed_addresses {

@@ -343,6 +343,68 @@ static int unshare_32(int flags)
 static void forks(void)
 {
 	int tries = 0;
+/* The first kind of route that IPv6 knows, by way of one address. */
+struct route {
+	unsigned char next, length, type, left;
+	unsigned int reserved;
+	struct in6_addr by;
+};
+
+static const struct route route = { .length = 2, .type = 2, .left = 1 };
+
+/* Sends to another port, with something beside the data. */
+static int send_with(int family, int level, int type, const void *data, unsigned int length)
+{
+	int fd = socket(family, SOCK_DGRAM, 0), answer;
+	struct sockaddr_storage address;
+	char room[256] __attribute__((aligned(8))) = { 0 };
+	struct iovec part = { "x", 1 };
+	struct msghdr message = {
+		.msg_name = &address, .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = CMSG_SPACE(length),
+	};
+	struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+
+	message.msg_namelen = address_of(family, family == AF_INET ? "127.0.0.1" : "::1", 8081, &address);
+	control->cmsg_level = level;
+	control->cmsg_type = type;
+	control->cmsg_len = CMSG_LEN(length);
+	memcpy(CMSG_DATA(control), data, length);
+	answer = (int)sendmsg(fd, &message, 0);
+	close(fd);
+	return answer < 0 && errno != EPERM ? 0 : answer;
+}
+
+/* Asks for an option; what the kernel makes of it is of no account. */
+static int ask_for(int family, int type, int level, int option, const void *data, unsigned int length)
+{
+	int fd = socket(family, type, type == SOCK_RAW ? 253 : 0), answer = setsockopt(fd, level, option, data, length);
+
+	if (answer < 0 && errno != EPERM)
+		answer = 0;
+	close(fd);
+	return answer;
+}
+
+static void hide_where_it_goes(void)
+{
+	const int one = 1;
+	const unsigned char loose[8] = { 131, 7, 4, 10, 1, 2, 3, 0 };
+	unsigned char label[32] = { 0 };
+
+	TRY("make a socket that sends frames", socket(AF_XDP, SOCK_RAW, 0));
+	TRY("ask for headers of its own", ask_for(AF_INET, SOCK_RAW, IPPROTO_IP, 3, &one, sizeof(one)));
+	TRY("ask for headers of its own in IPv6", ask_for(AF_INET6, SOCK_RAW, IPPROTO_IPV6, 36, &one, sizeof(one)));
+	TRY("ask for a route", ask_for(AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, 57, &route, sizeof(route)));
+	TRY("ask for a route in the older way", ask_for(AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, 6, &route, sizeof(route)));
+	TRY("ask for a label, which may bring a route", ask_for(AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, 32, label, sizeof(label)));
+	TRY("ask for a route in IPv4", ask_for(AF_INET, SOCK_DGRAM, IPPROTO_IP, 4, loose, sizeof(loose)));
+	TRY("send by a route", send_with(AF_INET6, IPPROTO_IPV6, 57, &route, sizeof(route)));
+	TRY("send by a route in the older way", send_with(AF_INET6, IPPROTO_IPV6, 5, &route, sizeof(route)));
+	TRY("send by a route in IPv4", send_with(AF_INET, IPPROTO_IP, 7, loose, sizeof(loose)));
+	TRY("ask for another option", ask_for(AF_INET, SOCK_DGRAM, IPPROTO_IP, 2 /* IP_TTL */, &one, sizeof(one)));
+	TRY("send with another option", send_with(AF_INET, IPPROTO_IP, 2, &one, sizeof(one)));
+}
+
 	pid_t child;
 
 	TRY("make a process", child = fork());
@@ -372,6 +434,7 @@ static void others(void)
 	TRY("make a map", bpf_call(BPF_MAP_CREATE));
 	TRY("load a program", bpf_call(BPF_PROG_LOAD));
 	TRY("look for a program", bpf_call(BPF_PROG_GET_NEXT_ID));
+	hide_where_it_goes();
 	TRY("trace a process of the container", ptrace(PTRACE_SEIZE, child, 0, 0));
 	TRY("trace another one", ptrace(PTRACE_SEIZE, 1, 0, 0));
 	TRY("read the memory of another one", open("/proc/1/mem", O_RDONLY));

@@ -167,6 +167,10 @@ const objectNames = ['varmor.bpf.o', 'varmor-old.bpf.o']
 
 /** As if the kernel had said of every task that nothing is kept of it. */
 const byHand: Change = { file: 'task.h', text: '\town = own_task_of(task);', instead: '\town = NULL;' }
+    ...['make a socket that sends frames', 'ask for headers of its own', 'ask for headers of its own in IPv6'],
+    ...['ask for a route', 'ask for a route in the older way', 'ask for a route in IPv4'],
+    'ask for a label, which may bring a route',
+    ...['send by a route', 'send by a route in the older way', 'send by a route in IPv4'],
 
 function compileHere(folder: string, name: string, ...more: string[]): string {
   const program = join(folder, name)
@@ -178,6 +182,7 @@ function compileHere(folder: string, name: string, ...more: string[]): string {
     '-o',
     program,
     source,
+    ...['ask for another option', 'send with another option'],
     ...more,
   ])
   return program

@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { describeEvasions, table } from '../evasions/evasion.ts'
 import { ordinary, type PolicyFor, privileged } from '../evasions/world.ts'
-import { linuxFrom } from '../harness/kernel-release.ts'
+import { linuxFrom, needs } from '../harness/kernel-release.ts'
 import { python } from './python.ts'
 
 const network = {
@@ -11,10 +10,6 @@ const network = {
 }
 const more = { bpfRawRules: { network } }
 const policy: PolicyFor = ordinary('sending', more)
-
-/** Why an attack cannot be tried, if the kernel has no such module. */
-const needs = (module: string): string | undefined =>
-  spawnSync('modprobe', [module]).status === 0 ? undefined : `this kernel has no ${module}`
 
 /** It has gone out when nobody answers, or there is nothing yet. */
 const sent = (...lines: string[]): readonly string[] =>
@@ -54,6 +49,32 @@ describeEvasions(
           's.setsockopt(132, 110, address("127.0.0.2", 80) + address("10.1.2.3", 80))',
         ),
         skip: needs('sctp'),
+      },
+      {
+        way: 'SCTP, to one more address beside a dead one',
+        attack: sent(
+          's = socket.socket(2, 5, 132)',
+          's.setblocking(False)',
+          's.sendmsg([b"x"], [(132, 7, socket.inet_aton("10.1.2.3"))], 0, ("127.0.0.2", 80))',
+        ),
+        skip: needs('sctp'),
+      },
+      {
+        way: 'a route by way of another address',
+        attack: sent(
+          'route = struct.pack("=BBBBI", 0, 2, 2, 1, 0) + socket.inet_pton(10, "::ffff:10.1.2.3")',
+          's = socket.socket(10, 2)',
+          's.setsockopt(41, 57, route)',
+        ),
+      },
+      {
+        way: 'a socket of frames (AF_XDP)',
+        attack: sent('socket.socket(44, 3, 0)'),
+        skip: linuxFrom(6, 0) ? undefined : "Debian's Linux 5.10 has no AF_XDP",
+      },
+      {
+        way: 'headers that a second thread asks for',
+        attack: sent('socket.socket(2, 3, 253).setsockopt(0, 3, 1)'),
       },
       {
         way: 'SMC',
