@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -19,6 +19,7 @@ import { NotAvailable } from '../guest/not-available.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { profileBytes } from './profile-bytes.ts'
+import { hooksOf, unusedHooks } from './unused-hooks.ts'
 import * as verified from './verified.ts'
 
 /** What attack.c tries, and what becomes of it. */
@@ -176,17 +177,21 @@ function compileHere(folder: string, name: string, ...more: string[]): string {
   const program = join(folder, name)
   const flags = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-static']
   const source = join(import.meta.dirname, `${name}.c`)
-  execFileSync('gcc', [
-    ...flags,
-    `-I${join(import.meta.dirname, '../../../native/bpf')}`,
-    '-o',
-    program,
-    source,
-    ...['ask for another option', 'send with another option'],
-    ...more,
-  ])
+  execFileSync('gcc', [...flags, `-I${sources}`, '-o', program, source, ...more])
+const sources = join(import.meta.dirname, '../../../native/bpf')
   return program
 }
+/** Hooks that programs of ours are attached to. */
+const usedHooks = new Set(
+  readdirSync(sources)
+    .filter((name) => name.endsWith('.bpf.c'))
+    .flatMap((name) => {
+      const text = readFileSync(join(sources, name), 'utf8')
+      const changes = [...text.matchAll(/^CHANGE\((\w+),/gm)].map(([, hook]) => `path_${hook}`)
+      return [...Array.from(text.matchAll(/SEC\("lsm\/(\w+)"\)/g), ([, hook]) => hook!), ...changes]
+    }),
+)
+
 
 /** Boots a kernel, and copies files to its /tmp. */
 async function bootWith(kernel: Parameters<typeof Guest.boot>[0]['kernel'], paths: string[]): Promise<Guest> {
@@ -293,6 +298,14 @@ describe('BPF programs on a real kernel', () => {
       })
 
       it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
+      it('are asked by each hook of the kernel, or it is said why not', async () => {
+        const { stdout } = await guest.run(['sh', '-c', "tr '\\0' '\\n' < /sys/kernel/btf/vmlinux | grep ^bpf_lsm_"])
+        const hooks = hooksOf(stdout)
+        expect(hooks.length).to.be.above(150)
+        expect(hooks.filter((hook) => !usedHooks.has(hook) && !unusedHooks.has(hook))).to.deep.equal([])
+        expect([...unusedHooks.keys()].filter((hook) => usedHooks.has(hook))).to.deep.equal([])
+      })
+
         const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
         // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. What is tried with what could not be opened
         // fails another way.
