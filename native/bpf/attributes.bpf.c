@@ -49,33 +49,95 @@ int BPF_PROG(varmor_inode_remove_acl, void *idmap, struct dentry *dentry)
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
-/* Flags of a file (chattr), its project, and what may be made of it for good: the calls take a file that is open for reading. */
-static __always_inline bool changes_attributes(unsigned int command)
+/* Letter and number of a command, which mean the same for programs of 32 bits. */
+#define COMMAND(letter, number) ((letter) << 8 | (number))
+
+/* Commands that change the file they are given, which may be open for reading, or for appending alone. */
+static __always_inline bool changes_file(__u32 command)
 {
 	switch (command) {
-	case 0x40086602: /* FS_IOC_SETFLAGS */
-	case 0x40046602: /* FS_IOC32_SETFLAGS */
-	case 0x401c5820: /* FS_IOC_FSSETXATTR */
-	case 0x40087602: /* FS_IOC_SETVERSION */
-	case 0x800c6613: /* FS_IOC_SET_ENCRYPTION_POLICY */
-	case 0x40806685: /* FS_IOC_ENABLE_VERITY */
+	case COMMAND('f', 2): /* FS_IOC_SETFLAGS */
+	case COMMAND('f', 4): /* EXT4_IOC_SETVERSION_OLD */
+	case COMMAND('f', 9): /* EXT4_IOC_MIGRATE */
+	case COMMAND('f', 17): /* EXT4_IOC_SWAP_BOOT */
+	case COMMAND('f', 19): /* FS_IOC_SET_ENCRYPTION_POLICY */
+	case COMMAND('f', 133): /* FS_IOC_ENABLE_VERITY */
+	case COMMAND('r', 0x11): /* FAT_IOCTL_SET_ATTRIBUTES */
+	case COMMAND('v', 2): /* FS_IOC_SETVERSION */
+	case COMMAND('X', 10): /* XFS_IOC_ALLOCSP */
+	case COMMAND('X', 11): /* XFS_IOC_FREESP */
+	case COMMAND('X', 32): /* FS_IOC_FSSETXATTR */
+	case COMMAND('X', 36): /* XFS_IOC_ALLOCSP64 */
+	case COMMAND('X', 37): /* XFS_IOC_FREESP64 */
+	case COMMAND('X', 40): /* FS_IOC_RESVSP */
+	case COMMAND('X', 41): /* FS_IOC_UNRESVSP */
+	case COMMAND('X', 42): /* FS_IOC_RESVSP64 */
+	case COMMAND('X', 43): /* FS_IOC_UNRESVSP64 */
+	case COMMAND('X', 57): /* FS_IOC_ZERO_RANGE */
+	case COMMAND(0x94, 26): /* BTRFS_IOC_SUBVOL_SETFLAGS */
+	case COMMAND(0xbc, 64): /* BCHFS_IOC_REINHERIT_ATTRS */
+	case COMMAND(0xf5, 20): /* F2FS_IOC_SEC_TRIM_FILE */
 		return true;
 	default:
 		return false;
 	}
 }
 
+#define BTRFS_START_SYNC 0x80089418 /* has the number of BTRFS_IOC_SUBVOL_CREATE_V2 */
+
+/*
+ * Commands that copy, create, remove or read files which they name by a descriptor, a handle or a text of the task: the hook does not show
+ * which files these are.
+ */
+static __always_inline bool reaches_any_file(__u32 command)
+{
+	switch (command) {
+	case COMMAND('f', 15): /* EXT4_IOC_MOVE_EXT */
+	case COMMAND('o', 4): /* OCFS2_IOC_REFLINK */
+	case COMMAND('X', 108): /* XFS_IOC_READLINK_BY_HANDLE */
+	case COMMAND('X', 109): /* XFS_IOC_SWAPEXT */
+	case COMMAND('X', 121): /* XFS_IOC_FSSETDM_BY_HANDLE */
+	case COMMAND('X', 123): /* XFS_IOC_ATTRMULTI_BY_HANDLE */
+	case COMMAND('X', 129): /* XFS_IOC_EXCHANGE_RANGE */
+	case COMMAND(0x94, 1): /* BTRFS_IOC_SNAP_CREATE */
+	case COMMAND(0x94, 14): /* BTRFS_IOC_SUBVOL_CREATE */
+	case COMMAND(0x94, 15): /* BTRFS_IOC_SNAP_DESTROY */
+	case COMMAND(0x94, 17): /* BTRFS_IOC_TREE_SEARCH, which reads small files, too */
+	case COMMAND(0x94, 19): /* BTRFS_IOC_DEFAULT_SUBVOL */
+	case COMMAND(0x94, 23): /* BTRFS_IOC_SNAP_CREATE_V2 */
+	case COMMAND(0x94, 24): /* BTRFS_IOC_SUBVOL_CREATE_V2 */
+	case COMMAND(0x94, 37): /* BTRFS_IOC_SET_RECEIVED_SUBVOL */
+	case COMMAND(0x94, 38): /* BTRFS_IOC_SEND */
+	case COMMAND(0x94, 63): /* BTRFS_IOC_SNAP_DESTROY_V2 */
+	case COMMAND(0xbc, 16): /* BCH_IOCTL_SUBVOLUME_CREATE */
+	case COMMAND(0xbc, 17): /* BCH_IOCTL_SUBVOLUME_DESTROY */
+	case COMMAND(0xf5, 9): /* F2FS_IOC_MOVE_RANGE */
+		return true;
+	default:
+		return false;
+	}
+}
+
+static __always_inline int may_command(struct file *file, __u32 command)
+{
+	if (changes_file(command & 0xffff))
+		return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+	if (reaches_any_file(command & 0xffff) && command != BTRFS_START_SYNC)
+		return may(NULL, NULL, VARMOR_FILE_READ | VARMOR_FILE_WRITE | VARMOR_FILE_EXEC | VARMOR_FILE_CARRY, MAY_READ_IT | MAY_WRITE_IT);
+	return 0;
+}
+
 SEC("lsm/file_ioctl")
 int BPF_PROG(varmor_file_ioctl, struct file *file, unsigned int command)
 {
-	return changes_attributes(command) ? may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES) : 0;
+	return may_command(file, command);
 }
 
 /* Linux 6.8 and later; before, both calls came by the other hook. */
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(varmor_file_ioctl_compat, struct file *file, unsigned int command)
 {
-	return changes_attributes(command) ? may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES) : 0;
+	return may_command(file, command);
 }
 
 /* Linux 6.17 and later, for file_setattr(2) and those calls. */

@@ -162,12 +162,51 @@ int BPF_PROG(varmor_file_receive, struct file *file)
 	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }
 
+#define MAP_TYPE 0xf
+#define MAP_SHARED 1
+#define MAP_SHARED_VALIDATE 3
+
+static __always_inline bool is_shared(unsigned long flags)
+{
+	return (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+}
+
+/* Whether a file was opened for writing behind its end only. */
+static __always_inline bool appends_only(struct file *file)
+{
+	return BPF_CORE_READ(file, f_mode) & FMODE_WRITE && BPF_CORE_READ(file, f_flags) & O_APPEND;
+}
+
 SEC("lsm/mmap_file")
 int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned long protection, unsigned long flags)
 {
-	if (!file || !(protection & PROT_EXEC))
+	__u32 asked = 0, permissions = 0;
+
+	if (!file)
 		return 0;
-	return may(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+	if (protection & PROT_EXEC) {
+		asked = VARMOR_FILE_EXEC;
+		permissions = MAY_EXECUTE;
+	}
+	/* What is mapped may be written anywhere, at once or after mprotect(2). */
+	if (is_shared(flags) && appends_only(file)) {
+		asked |= VARMOR_FILE_WRITE;
+		permissions |= MAY_WRITE_IT;
+	}
+	if (!asked)
+		return 0;
+	return may(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), asked, permissions);
+}
+
+#define F_SETFL 4
+
+/* Who has opened a file to append to it writes it once the flag is gone. */
+SEC("lsm/file_fcntl")
+int BPF_PROG(varmor_file_fcntl, struct file *file, unsigned int command, unsigned long flags)
+{
+	if (command != F_SETFL || flags & O_APPEND || !appends_only(file))
+		return 0;
+	return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
 /* Linux 6.8 and later: what overlayfs maps in place of its own file. */
@@ -202,35 +241,52 @@ int BPF_PROG(varmor_file_mprotect, struct vm_area_struct *area, unsigned long wa
 		return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY, permission); \
 	}
 
+/* mq_unlink(3) takes a name without a path; what has one is judged by the hook for that. */
+SEC("lsm/inode_unlink")
+int BPF_PROG(varmor_inode_unlink, struct inode *folder, struct dentry *dentry)
+{
+	if (dentry->d_sb->s_magic != MQUEUE_MAGIC)
+		return 0;
+	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_DELETE);
+}
+
 CHANGE(unlink, MAY_DELETE)
 CHANGE(rmdir, MAY_DELETE)
 CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
 
-/* What is put where the way to a protected path is to be leads elsewhere. An empty directory does not, so that one may be made. */
-#define NEW_WAY (VARMOR_FILE_WRITE | VARMOR_FILE_WAY | ASKED_OF_NEW_WAY)
+/*
+ * What is asked of a name beside the rest, where that file arrives. A directory or a symbolic link leads elsewhere, so that it must not come
+ * where the way to a protected path is to be, whatever stands there. An empty directory leads nowhere: mkdir(2) may make one.
+ */
+static __always_inline __u32 way_by(struct dentry *arriving)
+{
+	__u32 mode = mode_of(arriving);
+
+	return mode == S_IFDIR || mode == S_IFLNK ? VARMOR_FILE_WAY | ASKED_OF_NEW_WAY : 0;
+}
 
 SEC("lsm/path_symlink")
 int BPF_PROG(varmor_path_symlink, const struct path *folder, struct dentry *dentry)
 {
-	return may(dentry, folder->mnt, NEW_WAY, MAY_CREATE);
+	return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY | ASKED_OF_NEW_WAY, MAY_CREATE);
 }
 
 SEC("lsm/path_link")
 int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, struct dentry *made)
 {
 	MAY(old, folder->mnt, CARRIED, MAY_LINK);
-	return may(made, folder->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
+	return may(made, folder->mnt, VARMOR_FILE_WRITE | way_by(old), MAY_CREATE);
 }
 
 SEC("lsm/path_rename")
 int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
 {
 	/* What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both count for both. */
-	MAY(old, from->mnt, CARRIED, MAY_RENAME);
+	MAY(old, from->mnt, CARRIED | way_by(made), MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
-		return may(made, to->mnt, CARRIED, MAY_RENAME);
-	return may(made, to->mnt, mode_of(old) == S_IFDIR ? NEW_WAY : VARMOR_FILE_WRITE, MAY_CREATE);
+		return may(made, to->mnt, CARRIED | way_by(old), MAY_RENAME);
+	return may(made, to->mnt, VARMOR_FILE_WRITE | way_by(old), MAY_CREATE);
 }
 
 SEC("lsm/path_truncate")

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -137,6 +138,64 @@ static void change_it(void)
 	TRY("change its attributes", setxattr(FILE_OF_RULE, "trusted.x", "1", 1, 0));
 	TRY("change its times", utimensat(AT_FDCWD, FILE_OF_RULE, times, 0));
 	TRY("change another's times", utimensat(AT_FDCWD, "/free/ok", times, 0));
+}
+
+/* Binds what is open, be it a symbolic link. */
+static int through_mount(int fd, const char *target)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return mount(path, target, NULL, MS_BIND, NULL);
+}
+
+static int arrive(const char *what, int how)
+{
+	unlink("/gone/way");
+	if (how != RENAME_NOREPLACE && mknod("/gone/way", S_IFREG | 0600, 0) && errno != EEXIST)
+		return -1;
+	return (int)syscall(SYS_renameat2, AT_FDCWD, what, AT_FDCWD, "/gone/way", how);
+}
+
+/* The rule is about /gone/way/key, and there is no /gone/way. */
+static void lead_elsewhere(void)
+{
+	int link_itself;
+
+	TRY("make a symbolic link to go elsewhere", symlink("/free", "/gone/link"));
+	TRY("make a symbolic link where a way is gone", symlink("/free", "/gone/way"));
+	TRY("link one there", linkat(AT_FDCWD, "/gone/link", AT_FDCWD, "/gone/way", 0));
+	TRY("rename one to there", arrive("/gone/link", RENAME_NOREPLACE));
+	TRY("make a file where a way is gone", mknod("/gone/way", S_IFREG | 0600, 0));
+	TRY("rename a symbolic link over that", arrive("/gone/link", 0));
+	TRY("exchange that for a symbolic link", arrive("/gone/link", RENAME_EXCHANGE));
+	TRY("exchange that for a directory", arrive("/gone/folder", RENAME_EXCHANGE));
+	TRY("exchange a directory for that", syscall(SYS_renameat2, AT_FDCWD, "/gone/way", AT_FDCWD, "/gone/folder", RENAME_EXCHANGE));
+	link_itself = open("/gone/link", O_PATH | O_NOFOLLOW);
+	TRY("bind a symbolic link over that", through_mount(link_itself, "/gone/way"));
+	TRY("rename a file over it", arrive("/gone/file", 0));
+	TRY("remove that", unlink("/gone/way"));
+	TRY("make an empty directory there", mkdir("/gone/way", 0700));
+}
+
+static int command(unsigned long number)
+{
+	unsigned char room[4096] = { 0 };
+	int answer = ioctl(open("/free", O_RDONLY | O_DIRECTORY), number, room);
+
+	return answer < 0 && errno != EPERM ? 0 : answer;
+}
+
+/* Other file systems know none of these: what is not refused does nothing. */
+static void command_it(void)
+{
+	TRY("make a snapshot (Btrfs)", command(0x50009417));
+	TRY("remove a subvolume (Btrfs)", command(0x5000940f));
+	TRY("search the trees of a file system (Btrfs)", command(0xd0009411));
+	TRY("start to write a file system (Btrfs)", command(0x80089418));
+	TRY("exchange extents of two files (XFS)", command(0x40285881));
+	TRY("move extents of a file (ext4)", command(0xc028660f));
+	TRY("make a subvolume (bcachefs)", command(0x4030bc10));
 }
 
 /* A new file system, attached nowhere. */
@@ -284,65 +343,6 @@ static int reach_short(const char *text, unsigned short port)
 	return answer < 0 && errno == ECONNREFUSED ? 0 : answer;
 }
 
-static void network(void)
-{
-	const int v4 = AF_INET, v6 = AF_INET6, tcp = SOCK_STREAM, udp = SOCK_DGRAM;
-
-	TRY("connect to an address", reach(v4, tcp, -1, "127.0.0.1", 8080, v4));
-	TRY("connect to another port", reach(v4, tcp, -1, "127.0.0.1", 8081, v4));
-	TRY("connect to the unspecified address", reach(v4, tcp, -1, "0.0.0.0", 8080, v4));
-	TRY("connect to the address in IPv6", reach(v6, tcp, -1, "::ffff:127.0.0.1", 8080, v6));
-	TRY("send to the address", reach(v4, udp, 0, "127.0.0.1", 8080, v4));
-	TRY("send to the address without a family", reach(v4, udp, 0, "127.0.0.1", 8080, AF_UNSPEC));
-	TRY("send to the address in IPv6", reach(v6, udp, 0, "::ffff:127.0.0.1", 8080, v6));
-	TRY("send to another port", reach(v4, udp, 0, "127.0.0.1", 8081, v4));
-	TRY("send with the first packet of a connection", reach(v4, tcp, MSG_FASTOPEN, "127.0.0.1", 8080, v4));
-	TRY("connect into a block", reach(v4, tcp, -1, "10.1.2.3", 80, v4));
-	TRY("connect into a block behind a gateway of IPv6", reach(v6, tcp, -1, "64:ff9b::10.1.2.3", 80, v6));
-	TRY("connect beside a block", reach(v4, tcp, -1, "10.2.0.1", 80, v4));
-	TRY("connect to the own pod", reach(v4, tcp, -1, "10.3.0.5", 7, v4));
-	TRY("connect to the own pod in IPv6", reach(v6, tcp, -1, "fd00::3:5", 7, v6));
-	TRY("connect to the own pod by an IPv4 address in IPv6", reach(v6, udp, -1, "::ffff:10.3.0.5", 7, v6));
-	TRY("connect to another port of the own pod", reach(v4, tcp, -1, "10.3.0.5", 8, v4));
-	TRY("connect to another pod", reach(v4, tcp, -1, "10.3.0.6", 7, v4));
-	TRY("connect to a port of a range", reach(v6, tcp, -1, "::1", 9005, v6));
-	TRY("connect to it by an address without its last field", reach_short("::1", 9005));
-	TRY("connect to the port after a range", reach(v6, tcp, -1, "::1", 9011, v6));
-	TRY("make a socket of a protocol", socket(v4, udp, IPPROTO_ICMP));
-	TRY("make a raw socket of it", socket(v4, SOCK_RAW, IPPROTO_ICMP));
-	TRY("make a socket of a family", socket(AF_NETLINK, SOCK_RAW, 0));
-	TRY("make a socket of another protocol", socket(v4, udp, IPPROTO_UDP));
-	TRY("make a socket of another family", socket(AF_UNIX, tcp, 0));
-}
-
-static int make_process(unsigned long flags)
-{
-	pid_t child = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
-
-	if (child == 0)
-		_exit(0);
-	return child < 0 ? -1 : waitpid(child, NULL, 0);
-}
-
-/* By the call of programs of 32 bits. A kernel may have none, and ends who makes one. */
-static int unshare_32(int flags)
-{
-	pid_t child = fork();
-	int answer, status;
-
-	if (child == 0) {
-		asm volatile("int $0x80" : "=a"(answer) : "a"(310), "b"(flags) : "memory", "r8", "r9", "r10", "r11");
-		_exit(-answer);
-	}
-	waitpid(child, &status, 0);
-	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
-	return errno ? -1 : 0;
-}
-
-/* One process is there already. The kernel forgets one some time after its end. */
-static void forks(void)
-{
-	int tries = 0;
 /* The first kind of route that IPv6 knows, by way of one address. */
 struct route {
 	unsigned char next, length, type, left;
@@ -405,6 +405,66 @@ static void hide_where_it_goes(void)
 	TRY("send with another option", send_with(AF_INET, IPPROTO_IP, 2, &one, sizeof(one)));
 }
 
+static void network(void)
+{
+	const int v4 = AF_INET, v6 = AF_INET6, tcp = SOCK_STREAM, udp = SOCK_DGRAM;
+
+	TRY("connect to an address", reach(v4, tcp, -1, "127.0.0.1", 8080, v4));
+	TRY("connect to another port", reach(v4, tcp, -1, "127.0.0.1", 8081, v4));
+	TRY("connect to the unspecified address", reach(v4, tcp, -1, "0.0.0.0", 8080, v4));
+	TRY("connect to the address in IPv6", reach(v6, tcp, -1, "::ffff:127.0.0.1", 8080, v6));
+	TRY("send to the address", reach(v4, udp, 0, "127.0.0.1", 8080, v4));
+	TRY("send to the address without a family", reach(v4, udp, 0, "127.0.0.1", 8080, AF_UNSPEC));
+	TRY("send to the address in IPv6", reach(v6, udp, 0, "::ffff:127.0.0.1", 8080, v6));
+	TRY("send to another port", reach(v4, udp, 0, "127.0.0.1", 8081, v4));
+	TRY("send with the first packet of a connection", reach(v4, tcp, MSG_FASTOPEN, "127.0.0.1", 8080, v4));
+	TRY("connect into a block", reach(v4, tcp, -1, "10.1.2.3", 80, v4));
+	TRY("connect into a block behind a gateway of IPv6", reach(v6, tcp, -1, "64:ff9b::10.1.2.3", 80, v6));
+	TRY("connect beside a block", reach(v4, tcp, -1, "10.2.0.1", 80, v4));
+	TRY("connect to the own pod", reach(v4, tcp, -1, "10.3.0.5", 7, v4));
+	TRY("connect to the own pod in IPv6", reach(v6, tcp, -1, "fd00::3:5", 7, v6));
+	TRY("connect to the own pod by an IPv4 address in IPv6", reach(v6, udp, -1, "::ffff:10.3.0.5", 7, v6));
+	TRY("connect to another port of the own pod", reach(v4, tcp, -1, "10.3.0.5", 8, v4));
+	TRY("connect to another pod", reach(v4, tcp, -1, "10.3.0.6", 7, v4));
+	TRY("connect to a port of a range", reach(v6, tcp, -1, "::1", 9005, v6));
+	TRY("connect to it by an address without its last field", reach_short("::1", 9005));
+	TRY("connect to the port after a range", reach(v6, tcp, -1, "::1", 9011, v6));
+	TRY("make a socket of a protocol", socket(v4, udp, IPPROTO_ICMP));
+	TRY("make a raw socket of it", socket(v4, SOCK_RAW, IPPROTO_ICMP));
+	TRY("make a socket of a family", socket(AF_NETLINK, SOCK_RAW, 0));
+	TRY("make a socket of another protocol", socket(v4, udp, IPPROTO_UDP));
+	TRY("make a socket of another family", socket(AF_UNIX, tcp, 0));
+	hide_where_it_goes();
+}
+
+static int make_process(unsigned long flags)
+{
+	pid_t child = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (child == 0)
+		_exit(0);
+	return child < 0 ? -1 : waitpid(child, NULL, 0);
+}
+
+/* By the call of programs of 32 bits. A kernel may have none, and ends who makes one. */
+static int unshare_32(int flags)
+{
+	pid_t child = fork();
+	int answer, status;
+
+	if (child == 0) {
+		asm volatile("int $0x80" : "=a"(answer) : "a"(310), "b"(flags) : "memory", "r8", "r9", "r10", "r11");
+		_exit(-answer);
+	}
+	waitpid(child, &status, 0);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+	return errno ? -1 : 0;
+}
+
+/* One process is there already. The kernel forgets one some time after its end. */
+static void forks(void)
+{
+	int tries = 0;
 	pid_t child;
 
 	TRY("make a process", child = fork());
@@ -434,7 +494,6 @@ static void others(void)
 	TRY("make a map", bpf_call(BPF_MAP_CREATE));
 	TRY("load a program", bpf_call(BPF_PROG_LOAD));
 	TRY("look for a program", bpf_call(BPF_PROG_GET_NEXT_ID));
-	hide_where_it_goes();
 	TRY("trace a process of the container", ptrace(PTRACE_SEIZE, child, 0, 0));
 	TRY("trace another one", ptrace(PTRACE_SEIZE, 1, 0, 0));
 	TRY("read the memory of another one", open("/proc/1/mem", O_RDONLY));
@@ -481,6 +540,8 @@ int main(int argc, char **argv)
 	open_it();
 	run_it();
 	change_it();
+	lead_elsewhere();
+	command_it();
 	carry_it();
 	return 0;
 }

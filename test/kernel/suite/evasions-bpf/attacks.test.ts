@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describeEvasions, type Evasion, type EvasionTable, table } from '../evasions/evasion.ts'
 import { listed, ofRules, ordinary, privileged } from '../evasions/world.ts'
-import { linuxFrom } from '../harness/kernel-release.ts'
+import { linuxFrom, needs } from '../harness/kernel-release.ts'
 import { bpfMap, bpfProgram, findBpfObject, python } from './python.ts'
 
 const flags = ['--privileged']
@@ -89,6 +90,10 @@ const reading = table(
   ],
 )
 
+/** Why an attack cannot be tried, if the kernel has no such controller, or version 2 of cgroups has it. */
+const hasController = (name: string): string | undefined =>
+  new RegExp(`^${name}\\s+0\\s`, 'm').test(readFileSync('/proc/cgroups', 'utf8')) ? undefined : `${name} is not free`
+
 const deep = (count: number): string => `[os.chdir("d" * 200) for _ in range(${count})]`
 
 const mounting = table(
@@ -101,6 +106,9 @@ const mounting = table(
           { pattern: '/proc/sys/kernel/ostype', permissions: ['read'] },
           { pattern: '/sys/kernel/tracing/**', permissions: ['read'] },
           { pattern: '/sys/kernel/fscaps', permissions: ['read'] },
+          { pattern: '/proc/sys/fs/binfmt_misc/**', permissions: ['write'] },
+          { pattern: '/sys/fs/cgroup/**/release_agent', permissions: ['write'] },
+          { pattern: '/dev/mqueue/**', permissions: ['read', 'write'] },
         ],
       },
     }),
@@ -222,14 +230,6 @@ const attributes = table(
 const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
 const changeable = ['/dev/**', '/tmp/**', '/data/vault', '/data/else/**'].map((path) => ({
   path,
-  permissions: ['all'],
-}))
-
-const naming = table(
-  'evasions: names where those that are allowed are listed',
-  {
-    policy: listed('listed', { executions: ['/usr/**'], files: [...readable, ...changeable] }),
-    gain: 'the secret',
     {
       way: 'an iterator of the enforcer by its pin',
       attack: python(
@@ -239,6 +239,14 @@ const naming = table(
         'print("taken")',
       ),
     },
+  permissions: ['all'],
+}))
+
+const naming = table(
+  'evasions: names where those that are allowed are listed',
+  {
+    policy: listed('listed', { executions: ['/usr/**'], files: [...readable, ...changeable] }),
+    gain: 'the secret',
   },
   [
     { way: 'none', attack: 'cat /data/vault/key' },
@@ -277,7 +285,45 @@ const incoming = table(
   ],
 )
 
-const given: readonly EvasionTable[] = [naming, incoming, attributes, writing, reading, mounting, ownRules, moving]
+const given: readonly EvasionTable[] = [naming, log, incoming, attributes, writing, reading, mounting, ownRules, moving]
 for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
 // Unconfined they would end the enforcement of all that follows.
 describeEvasions(pins, { enforcers: 'BPF', free: false })
+const appending = (...lines: string[]): readonly string[] =>
+  python('import mmap', 'fd = os.open("/data/else/log", os.O_RDWR | os.O_APPEND)', ...lines, 'print("changed")')
+
+const log = table(
+  'evasions: a file that may be appended to and not be written',
+  {
+    policy: listed('log', {
+      executions: ['/usr/**'],
+      files: [...readable, { path: '/data/else/log', permissions: ['read', 'append'] }],
+    }),
+    gain: 'changed',
+  },
+  [
+    { way: 'none', attack: python('open("/data/else/log", "r+")', 'print("changed")') },
+    {
+      way: 'without the flag by which it appends',
+      attack: appending('fcntl.fcntl(fd, fcntl.F_SETFL, 0)', 'os.pwrite(fd, b"x", 0)'),
+    },
+    { way: 'a shared mapping', attack: appending('mmap.mmap(fd, 4)[0:1] = b"x"') },
+    {
+      way: 'a shared mapping for reading, which is made writable',
+      attack: appending('mmap.mmap(fd, 4, mmap.MAP_SHARED, mmap.PROT_READ)'),
+    },
+    { way: 'a command that writes zeros', attack: appending('fcntl.ioctl(fd, 0x40305839, bytes(48))') },
+    {
+      way: 'a hole',
+      attack: appending('done(libc.fallocate(fd, 3, ctypes.c_long(0), ctypes.c_long(1)))'),
+      onBpf: { limit: 'append only' },
+    },
+    {
+      way: 'a write that does not append',
+      attack: appending('os.pwritev(fd, [b"x"], 0, 0x20)'),
+      onBpf: { limit: 'append only' },
+      skip: linuxFrom(6, 9) ? undefined : 'RWF_NOAPPEND came with Linux 6.9',
+    },
+  ].map((evasion): Evasion => ({ ...(evasion as Evasion), prepare: 'echo old line > /data/else/log' })),
+)
+

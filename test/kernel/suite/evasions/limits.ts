@@ -94,6 +94,20 @@ export const limits = {
     kernels: 'all',
     enforcers: 'BPF',
   },
+  'append only': {
+    what: 'In DefenseInDepth: a hole in a file that may be appended to and not be written (fallocate(2)), and a write there that does not append (pwritev2(2) with RWF_NOAPPEND, from Linux 6.9 on).',
+    why: 'The one hook that the kernel has for them is that for every read and write, and does not show by which call it is asked.',
+    remedy: 'Add Seccomp with raw rules about fallocate and pwritev2.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  'beside the content': {
+    what: 'What stands beside the content of a file that may be neither read nor written: its size, mode, owner and times (stat(2)), its extended attributes, where a symbolic link leads (readlink(2)), and notice of what others do with it (inotify(7)).',
+    why: 'Rules say who may read, change and run a file. The names in a directory are no secret to those who know them, and programs ask for these all the time.',
+    remedy: 'Mount what is secret only where it is needed; forbid to read the directory, which hides the names.',
+    kernels: 'all',
+    enforcers: 'AppArmor and BPF',
+  },
   'packets in packets': {
     what: 'An address that is refused, reached by a tunnel, by translation of addresses (NAT), or by what the kernel connects itself (network file systems). It takes CAP_NET_ADMIN or CAP_SYS_ADMIN.',
     why: 'The hooks see the address that a program gives, not where the kernel then sends the packet.',

@@ -1,4 +1,4 @@
-import { type EvasionTable, table } from './evasion.ts'
+import { type Evasion, type EvasionTable, table } from './evasion.ts'
 import { ordinary, token } from './world.ts'
 
 const inner = (times: number): string => Array.from({ length: times }, () => 'd').join('/')
@@ -16,6 +16,27 @@ export const reading: readonly EvasionTable[] = [
     { way: 'none', attack: 'cat /data/vault/key' },
     { way: 'none, of an exact rule', attack: 'cat /etc/shadow' },
     { way: 'none, of a file system of its own', attack: `cat ${token}` },
+
+    ...[
+      { way: 'its size', attack: 'stat --format "%s bytes" /data/vault/key', gain: '11 bytes' },
+      {
+        way: 'its extended attributes',
+        prepare: `python3 -c 'import os; os.setxattr("/data/vault/key", "security.capability", b"\\x01\\0\\0\\x02" + bytes(16))'`,
+        attack: `python3 -c 'import os; print(len(os.getxattr("/data/vault/key", "security.capability")), "bytes")'`,
+        gain: '20 bytes',
+      },
+      {
+        way: 'where a symbolic link leads',
+        prepare: 'ln -s /the-secret /data/vault/link',
+        attack: 'readlink /data/vault/link',
+        gain: '/the-secret',
+      },
+      {
+        way: 'notice of what others do with it',
+        attack: `python3 -c 'import ctypes; libc = ctypes.CDLL(None); print("watched", libc.inotify_add_watch(libc.inotify_init(), b"/data/vault/key", 2) > 0)'`,
+        gain: 'watched True',
+      },
+    ].map((evasion): Evasion => ({ ...evasion, limit: 'beside the content', onBpf: { limit: 'beside the content' } })),
 
     { way: 'renaming the file', attack: 'mv /data/vault/key /tmp/key && cat /tmp/key' },
     { way: 'exchanging it with another', attack: '/probes/evade exchange /data/vault/key /data/else/book' },
