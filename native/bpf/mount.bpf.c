@@ -170,6 +170,19 @@ static __always_inline void find_meant(struct meant *meant, const struct varmor_
 		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
 }
 
+/* What stands behind a dot is no type of the kernel's, but a name that the task chooses (fuse.sshfs). */
+static __always_inline void leave_out_subtype(char *fstype)
+{
+	bool behind = false;
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 1; i < TYPE_BYTES; i++) {
+		behind |= fstype[i] == '.';
+		if (behind)
+			fstype[i] = 0;
+	}
+}
+
 /* The verdict of the rules. */
 static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, const struct mounting *given, __u32 rules)
 {
@@ -181,6 +194,7 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 		return 0;
 	match = &scratch->mounts;
 	match->given = *given;
+	leave_out_subtype(match->given.fstype);
 	match->rules = rules;
 	match->at = 0;
 	match->verdict = 0;
@@ -241,6 +255,15 @@ static __always_inline bool protects_ways(void)
 	return profile && !profile->mode && profile->any & VARMOR_FILE_WAY;
 }
 
+/* What is asked of a file that is covered: by a symbolic link, perhaps, which can be bound over any file. */
+#define COVERED (CARRIED | ASKED_OF_NEW_WAY)
+
+/* A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are never positive. */
+static CALLED int may_cover(const struct path *path)
+{
+	return may(path->dentry, path->mnt, COVERED, MAY_WRITE_IT);
+}
+
 /*
  * Whether rules about mounting refuse it, or the way to what is protected. A function of its own, as Linux 6.1 has 512 bytes of stack for all
  * that a program calls.
@@ -252,15 +275,6 @@ static CALLED bool refuses_mount(const char *device, const struct path *path, co
 
 	mounting.operations = operation;
 	mounting.flags = flags;
-/* What is asked of a file that is covered: by a symbolic link, perhaps, which can be bound over any file. */
-#define COVERED (CARRIED | ASKED_OF_NEW_WAY)
-
-/* A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are never positive. */
-static CALLED int may_cover(const struct path *path)
-{
-	return may(path->dentry, path->mnt, COVERED, MAY_WRITE_IT);
-}
-
 	mounting.target = path->dentry;
 	mounting.target_mount = mount_of(path->mnt);
 	if (operation & (VARMOR_MOUNT_REMOUNT | VARMOR_MOUNT_PROPAGATION)) {
@@ -351,6 +365,8 @@ static CALLED bool refuses_move(const struct path *from, const struct path *to)
 		mounting.source_mount = mount;
 		__builtin_memcpy(mounting.fstype, "none", 5);
 	} else {
+		mounting.operations = is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
 	}
 	return varmor_refuses_mounting(&mounting) || (stands(mount) && protects_ways());
@@ -361,9 +377,15 @@ SEC("lsm/move_mount")
 int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 {
 	if (!container_of_task(current_task()))
-		mounting.operations = is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
-		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
 		return 0;
+	REFUSE_IF(refuses_move(from, to));
+	return may_cover(to);
+}
+
+static CALLED bool refuses_unmount(struct vfsmount *mount)
+{
+	struct mounting mounting = {};
+
 	mounting.operations = VARMOR_MOUNT_UMOUNT;
 	mounting.source = mounting.target = mount->mnt_root;
 	mounting.source_mount = mounting.target_mount = mount_of(mount);
@@ -386,14 +408,7 @@ int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *ol
 {
 	struct task_struct *task = current_task();
 	struct varmor_container *container = container_numbered(container_of_task(task));
-	REFUSE_IF(refuses_move(from, to));
-	return may_cover(to);
-}
-
-static CALLED bool refuses_unmount(struct vfsmount *mount)
-{
-	struct mounting mounting = {};
-
+	struct mnt_namespace *own = namespace_of(task), *first;
 	struct mounting mounting = {};
 
 	if (!container)
@@ -410,5 +425,4 @@ static CALLED bool refuses_unmount(struct vfsmount *mount)
 	first = first_namespace(container, own);
 	REFUSE_IF(!first || first == own || !varmor_is_mounted_in(BPF_CORE_READ(task, fs, root.dentry, d_sb), first));
 	return 0;
-	struct mnt_namespace *own = namespace_of(task), *first;
 }

@@ -5,6 +5,7 @@ import {
   mountOperations,
   type PatternSets,
 } from '../profile/bpf/bpf-profile.ts'
+import { kernelTypeOf } from '../profile/bpf/mount-flags.ts'
 import { machineOf } from './bpf-machine.ts'
 import { run } from './machine.ts'
 import { allowed, audited, type Decision, denied, eitherOf, type Operation } from './operation.ts'
@@ -58,7 +59,7 @@ function verdictOf(
       return false
     const bits = mountOperations[name] & (mountOperations.move | mountOperations.umount)
     if (rule.allow !== true && bits === 0 && (rule.set & flags) === 0 && (rule.clear & ~flags) === 0) return false
-    const isType = rule.fstype === undefined || rule.fstype === fstype
+    const isType = rule.fstype === undefined || rule.fstype === kernelTypeOf(fstype)
     return isType && means(source, sources, number) && means(target, targets, number)
   })
   if (matching.some(({ allow }) => allow === true)) return allowed

@@ -130,6 +130,10 @@ describe('the judge of BPF', () => {
     { mounts: [{ sourcePattern: '/dev/sd*', fstype: 'ext4', flags: ['*'] }] },
     { protectAncestors: false },
   )
+  const ofFuse = bpf(
+    { mounts: [{ sourcePattern: '**', fstype: 'fuse.sshfs', flags: ['*'] }] },
+    { protectAncestors: false },
+  )
   const base = enhanced({}, 'BPF')
   const file = (action: FileAction, path: string, type?: 'file' | 'directory' | 'symlink'): Operation => ({
     kind: 'file',
@@ -177,6 +181,12 @@ describe('the judge of BPF', () => {
       mounts,
       { kind: 'mount', operation: 'new', flags: 0, fstype: 'xfs', source: '/dev/sda', target: '/m' },
       'allowed',
+    ],
+    [
+      'a type by another name behind its dot',
+      ofFuse,
+      { kind: 'mount', operation: 'new', flags: 0, fstype: 'fuse.other', source: 'x', target: '/m' },
+      'denied',
     ],
     [
       'a source that is not known',

@@ -26,7 +26,7 @@ import { emptyDraft } from './draft.ts'
 import { allBlocks, blocksOfAddress, compileEgress, type EgressRule } from './egress.ts'
 import { automatonOf } from './file-table.ts'
 import { bitMarks } from './marks.ts'
-import { ALL_MOUNT_FLAGS, flagsOfMounts } from './mount-flags.ts'
+import { ALL_MOUNT_FLAGS, flagsOfMounts, kernelTypeOf } from './mount-flags.ts'
 import { mountRules } from './mount-table.ts'
 import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
 import { own } from './restrictions.ts'
@@ -282,7 +282,11 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
         const rule = { deny: false, audit: false, allow: true, from, set: 0, clear, target: pattern } as const
         // Only a new one has a type.
         for (const operation of given.operations)
-          draft.mounts.push({ ...rule, operations: [operation], ...(operation === 'new' && { fstype: type }) })
+          draft.mounts.push({
+            ...rule,
+            operations: [operation],
+            ...(isNew && operation === 'new' && { fstype: kernelTypeOf(type) }),
+          })
       }
     }
   return mountRules(draft, reader.errors)

@@ -29,6 +29,15 @@ const notGiven: Record<string, number> = {
   nostrictatime: mountFlagBits.strictatime,
 }
 
+/**
+ * The type of a file system by which the kernel finds it: `fuse` for `fuse.sshfs`. What stands behind the dot is a name that the one who
+ * mounts chooses, and which an option gives as well.
+ */
+export function kernelTypeOf(fstype: string): string {
+  const dot = fstype.indexOf('.')
+  return dot > 0 ? fstype.slice(0, dot) : fstype
+}
+
 /** Whatever the flags are. */
 export const ALL_MOUNT_FLAGS = 0xffff_ffff
 

@@ -6,7 +6,7 @@ import { whyNeverThere } from '../never-there.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import type { Skipped } from '../result.ts'
 import type { Draft } from './draft.ts'
-import { mountCondition } from './mount-flags.ts'
+import { kernelTypeOf, mountCondition } from './mount-flags.ts'
 import { addRawEgress } from './raw-egress.ts'
 import { readWords, verdictOf, type Words } from './raw-words.ts'
 
@@ -100,6 +100,6 @@ function addMountRule(draft: Draft, rule: MountRule, path: string, errors: Field
     ...mountCondition(named),
     // Also a file system of which the kernel does not say what it was made of.
     ...(source.text !== '**' && { source }),
-    ...(rule.fstype !== '*' && { fstype: rule.fstype }),
+    ...(rule.fstype !== '*' && { fstype: kernelTypeOf(rule.fstype) }),
   })
 }

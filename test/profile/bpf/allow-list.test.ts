@@ -221,6 +221,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
       mounts: [
         { path: '/mnt/*', type: 'tmpfs', flags: ['nosuid'] },
         { path: '/data', type: 'none', flags: ['rbind', 'ro', 'umount'] },
+        { path: '/fuse', type: 'fuse.sshfs', flags: [] },
       ],
     })
     const allowedAt = (target: string) =>
@@ -234,6 +235,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
       ['bind', undefined, 0, '5001'],
       ['umount', undefined, 0, '5001'],
     ])
+    expect(allowedAt('/fuse')).to.deep.equal([['new', 'fuse', 0, '0']])
     expect(allowedAt('/other')).to.deep.equal([])
     const refused = mountRulesAt(profile, '/s', '/mnt/a').map((number) => profile.mounts!.rules[number]!)
     expect(refused.filter(({ deny }) => deny).map(({ operations }) => operations.length)).to.deep.equal([6])

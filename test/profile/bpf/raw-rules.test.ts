@@ -277,6 +277,17 @@ describe('raw rules', () => {
     }
   })
 
+  it('about a type mean it whatever name stands behind its dot, which the one who mounts chooses', () => {
+    const typesOf = (...types: string[]) =>
+      raw(
+        { mounts: types.map((fstype) => ({ sourcePattern: '**', fstype, flags: ['all'] })) },
+        { privileged: true },
+      ).mounts!.rules.map(({ fstype }) => fstype)
+    expect(typesOf('fuse.sshfs', 'fuseblk', 'ext4')).to.have.members(['fuse', 'fuseblk', 'ext4'])
+    expect(typesOf('fuse', 'fuse.a', 'fuse.b.c')).to.deep.equal(['fuse'])
+    expect(typesOf('.x', '*')).to.have.members(['.x', undefined])
+  })
+
   it('about too many different mounts are refused', () => {
     const mounts = Array.from({ length: 1025 }, (_, i) => ({
       qualifiers: deny,

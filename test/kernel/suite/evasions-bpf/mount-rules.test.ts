@@ -1,5 +1,6 @@
 import { describeEvasions, type Evasion, table } from '../evasions/evasion.ts'
 import { ofRules } from '../evasions/world.ts'
+import { needs } from '../harness/kernel-release.ts'
 import { python } from './python.ts'
 
 // Rules of a policy about what is mounted at /data/m, whatever text a program gives for it.
@@ -169,6 +170,36 @@ const ofTypes = table(
   ].map((one) => ({ ...one, undo: gone })),
 )
 
+/** A file system whose server never answers. */
+const fuse = (type: string, options = ''): readonly string[] =>
+  python(
+    'os.mknod("/tmp/fuse", 0o20600, os.makedev(10, 229))',
+    `options = "fd=%d,rootmode=40000,user_id=0,group_id=0${options}" % os.open("/tmp/fuse", os.O_RDWR)`,
+    `done(libc.mount(b"x", b"/mnt", b"${type}", 2, options.encode()))`,
+    'print("it is mounted")',
+  )
+
+const ofSubtypes = ['fuse', 'fuse.sub'].map((fstype) =>
+  table(
+    `evasions: a mount rule about ${fstype}, met by another name behind the dot`,
+    {
+      policy: ofRules(`of-${fstype.replace('.', '-')}`, {
+        privileged: true,
+        bpfRawRules: { mounts: [{ sourcePattern: '**', fstype, flags: ['nosuid'] }] },
+      }),
+      container: { flags: ['--privileged'] },
+      gain: 'it is mounted',
+    },
+    [
+      { way: 'none', attack: fuse(fstype) },
+      { way: 'no name', attack: fuse('fuse') },
+      { way: 'another name', attack: fuse('fuse.other') },
+      { way: 'a name that is too long for a rule', attack: fuse('fuse.a-very-long-name') },
+      { way: 'the name as an option', attack: fuse('fuse', ',subtype=sub') },
+    ].map((one) => ({ ...one, undo: gone, skip: needs('fuse') })),
+  ),
+)
+
 const ofFlags = table(
   'evasions: a mount rule about flags, met by the newer calls',
   {
@@ -218,5 +249,5 @@ const ofRemounting = table(
   ].map((one) => ({ ...one, prepare: mounted, undo: gone })),
 )
 
-for (const one of [ofIts, ofBuiltIn, ofDevices, ofTypes, ofFlags, ofRemounting])
+for (const one of [ofIts, ofBuiltIn, ofDevices, ofTypes, ...ofSubtypes, ofFlags, ofRemounting])
   describeEvasions(one, { enforcers: 'BPF', free: true })
