@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { guestPackages } from './dependencies-image.ts'
+import { guestPackages, refuseMissing } from './dependencies-image.ts'
 
 describe('the packages that a guest has', () => {
   it('are what runs, each where Node.js finds it, and no tools', () => {
@@ -25,5 +25,16 @@ describe('the packages that a guest has', () => {
       'node_modules/d',
       'node_modules/mocha',
     ])
+  })
+
+  it('are all installed, or there is no image', () => {
+    const lock = { 'node_modules/a': {}, 'node_modules/b': {}, 'node_modules/c': { optional: true } }
+    const here =
+      (...folders: string[]) =>
+      () =>
+        refuseMissing(Object.keys(lock), lock, (folder) => folders.includes(folder))
+    expect(here('node_modules/a', 'node_modules/b')).not.to.throw()
+    expect(here()).to.throw('2 packages are not installed, node_modules/a first: run npm ci')
+    expect(here('node_modules/a')).to.throw('1 packages are not installed, node_modules/b first: run npm ci')
   })
 })

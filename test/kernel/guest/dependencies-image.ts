@@ -14,6 +14,8 @@ interface LockedPackage {
   devDependencies?: Record<string, string>
   optionalDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
+  /** npm installs it where the machine can have it. */
+  optional?: boolean
 }
 
 /** Format: package-lock.json of npm 7 and later; a package is named by its folder, '' is the project. */
@@ -54,10 +56,19 @@ function installedPackages(): string[] {
   )
 }
 
+/** @throws where packages are missing: an image without them would be kept for every later run. */
+export function refuseMissing(wanted: Iterable<string>, lock: Lock, isThere: (folder: string) => boolean): void {
+  const missing = [...wanted].filter((folder) => lock[folder]?.optional !== true && !isThere(folder))
+  if (missing.length > 0)
+    throw new Error(`${missing.length} packages are not installed, ${missing[0]} first: run npm ci`)
+}
+
 /** The image of node_modules, without what only builds and checks. */
 export async function ensureDependenciesImage(log: StepLog): Promise<string> {
   const text = readFileSync(join(project, 'package-lock.json'), 'utf8')
-  const wanted = guestPackages((JSON.parse(text) as { packages: Lock }).packages)
+  const lock = (JSON.parse(text) as { packages: Lock }).packages
+  const wanted = guestPackages(lock)
+  refuseMissing(wanted, lock, (folder) => existsSync(join(project, folder)))
   const unwanted = installedPackages().filter((folder) => !wanted.has(folder))
   const present = [...wanted].filter((folder) => existsSync(join(project, folder)))
   const key = digest('layout 1', text, present.join('\n'), unwanted.join('\n'))
