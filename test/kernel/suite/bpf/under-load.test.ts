@@ -1,7 +1,18 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,6 +23,7 @@ import { CONTAINERS } from '../../../../src/profile/bpf/limits.ts'
 import { checkLine } from '../../../audit/check-line.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
+import { python } from '../evasions-bpf/python.ts'
 import { Container } from '../harness/container.ts'
 import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
 import type { Orders } from './agent-to-kill.ts'
@@ -51,6 +63,26 @@ const { profileName } = identityOf(policy(1, false))
 
 /** Of the same programs another build, and larger maps. */
 const opening = { object: '/tmp/other.bpf.o', sizes: { containers: 60_000, profiles: 4_000 } }
+
+/** Chains of processes that never run a program: each starts the next one and ends, and the next one tries the file. */
+const forking = python(
+  'import signal, time',
+  'note = lambda what: os.write(os.open(f"/tmp/{what}", os.O_WRONLY | os.O_APPEND | os.O_CREAT), b"x")',
+  // The kernel forgets those that have ended.
+  'signal.signal(signal.SIGCHLD, signal.SIG_IGN)',
+  'if os.fork(): sys.exit(0)',
+  'os.setsid(); done(libc.prctl(36, 1))',
+  'for fd in 1, 2: os.dup2(os.open("/dev/null", os.O_WRONLY), fd)',
+  'for _ in range(4):',
+  '  if os.fork(): continue',
+  '  while not os.path.exists("/tmp/stop"):',
+  '    if os.fork(): os._exit(0)',
+  `    try: os.open("${files.forbidden}", os.O_RDONLY); note("passed")`,
+  '    except PermissionError: note("refused")',
+  '    os.closerange(3, 99)',
+  '  os._exit(0)',
+  'while not os.path.exists("/tmp/stop"): time.sleep(0.1)',
+)
 
 describe('BPF profiles under load', function () {
   this.timeout(1_800_000)
@@ -153,6 +185,48 @@ describe('BPF profiles under load', function () {
     expect(ids.read().size).to.equal(reported - before)
     expect(ids.lines, 'each of them once').to.equal(ids.read().size)
     for (const line of ids.first) checkLine(line)
+  })
+
+  it('hold while processors go and come', async function () {
+    const online = '/sys/devices/system/cpu/cpu1/online'
+    if (!existsSync(online)) {
+      console.warn('      skipped: this guest has no processor that can be taken away')
+      this.skip()
+    }
+    const probe = RacingProbe.start(container.info.containerID, 'processors', files, { processes: 4 })
+    for (let i = 0; i < 6; i++) {
+      writeFileSync(online, String(i % 2))
+      await probe.after(probe.seen.tries + tries / 20)
+    }
+    expect(await probe.stop()).to.include({ passed: 0, refused: 0 })
+  })
+
+  it('hold for each process of those that fork and end all the time, once their container is bound', async () => {
+    const pids = '/proc/sys/kernel/pid_max'
+    const before = readFileSync(pids, 'utf8')
+    // Numbers go round within the test: a look goes along them, and a child may lie behind it.
+    writeFileSync(pids, '2000')
+    const late = await Container.start('forking', { image: debianImage })
+    const { containerID } = late.info
+    const counted = async (what: string): Promise<number> =>
+      Number((await late.run(`cat /tmp/${what} 2> /dev/null | wc -c`)).text)
+    try {
+      expect(await late.run(forking)).to.include({ status: 0 })
+      while ((await counted('passed')) < 100) await pause(100)
+      await enforcer.add({ id: containerID, profile: profileName })
+      while ((await enforcer.find()).size > 0);
+      // What a task opened before it was bound may not be written down yet.
+      const settled = (await counted('refused')) + 50
+      while ((await counted('refused')) < settled) await pause(100)
+      const passed = await counted('passed')
+      while ((await counted('refused')) < settled + 500) await pause(100)
+      expect(await counted('passed')).to.equal(passed)
+    } finally {
+      await late.run('touch /tmp/stop')
+      await late.stop()
+      await enforcer.remove(containerID)
+      writeFileSync(pids, before)
+    }
   })
 
   it('hold no longer when they are ended', async () => {

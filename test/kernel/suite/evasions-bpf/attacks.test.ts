@@ -156,6 +156,61 @@ const mounting = table(
       gain: 'it came',
     },
     {
+      way: 'binfmt_misc elsewhere',
+      attack: 'mount -t binfmt_misc b /mnt && echo 1 > /mnt/status && echo it came',
+      gain: 'it came',
+      undo: 'umount -q /mnt; true',
+      skip: needs('binfmt_misc'),
+    },
+    {
+      way: "the program that a hierarchy of cgroups' version 1 starts, elsewhere",
+      attack: 'mount -t cgroup -o none,name=own c /mnt && echo /tmp/x > /mnt/release_agent && echo it came',
+      gain: 'it came',
+      undo: 'umount -q /mnt; true',
+    },
+    {
+      way: 'that of a hierarchy with a controller',
+      attack: 'mount -t cgroup -o net_cls c /mnt && echo /tmp/x > /mnt/release_agent && echo it came',
+      gain: 'it came',
+      undo: 'umount -q /mnt; true',
+      skip: hasController('net_cls'),
+    },
+    {
+      way: 'a message queue, which has a name and no path',
+      prepare: python('done(libc.mq_open(b"/queue", os.O_CREAT | os.O_RDWR, 0o600, None))'),
+      attack: python('done(libc.mq_open(b"/queue", os.O_RDWR))', 'print("it came")'),
+      gain: 'it came',
+      undo: python('libc.mq_unlink(b"/queue")'),
+    },
+    {
+      way: 'removing a message queue by its name',
+      prepare: python('done(libc.mq_open(b"/queue", os.O_CREAT | os.O_RDWR, 0o600, None))'),
+      attack: python('done(libc.mq_unlink(b"/queue"))', 'print("it came")'),
+      gain: 'it came',
+      undo: python('libc.mq_unlink(b"/queue")'),
+    },
+    {
+      way: 'the file that an event of fanotify brings, which another process has opened to write it',
+      attack: python(
+        'fan = call(300, 4, 0)',
+        'call(301, fan, 1, ctypes.c_uint64(0x10000), -100, b"/data/vault/key")',
+        'if os.fork() == 0: os.open("/data/vault/key", os.O_WRONLY); os._exit(0)',
+        'fd = struct.unpack_from("=IBBHQi", os.read(fan, 4096))[5]',
+        'print(os.read(fd, 99)) if fd >= 0 else sys.exit(os.strerror(1))',
+      ),
+    },
+    {
+      way: 'a mount beneath that of a protected directory',
+      prepare: 'mount -t tmpfs none /data/vault && echo the secret > /data/vault/key',
+      attack: python(
+        'call(429, call(428, -100, b"/data/else", 1), b"", -100, b"/data/vault", 0x204)',
+        'print("it is there")',
+      ),
+      gain: 'it is there',
+      undo: 'umount -q /data/vault; umount -q /data/vault; true',
+      skip: linuxFrom(6, 5) ? undefined : 'MOVE_MOUNT_BENEATH came with Linux 6.5',
+    },
+    {
       way: 'a file system of the kernel that the container has not',
       attack: `mount -t tracefs t /mnt && head -c 20 /mnt/README && echo it came`,
       gain: 'it came',
@@ -175,6 +230,15 @@ const ownRules = table(
     { way: 'a map of the enforcer by its number', attack: findBpfObject(bpfMap, 'varmor_containe') },
     { way: 'a map of a profile by its number', attack: findBpfObject(bpfMap, 'varmor') },
     { way: 'a program of the enforcer by its number', attack: findBpfObject(bpfProgram, 'varmor_file_ope') },
+    {
+      way: 'an iterator of the enforcer by its pin',
+      attack: python(
+        'import glob',
+        'path = ctypes.create_string_buffer(glob.glob("/bpf/varmor/*/iter_varmor_find_tasks")[0].encode())',
+        'call(321, 7, ctypes.create_string_buffer(struct.pack("=QII", ctypes.addressof(path), 0, 0), 64), 16)',
+        'print("taken")',
+      ),
+    },
   ],
 )
 
@@ -230,15 +294,6 @@ const attributes = table(
 const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
 const changeable = ['/dev/**', '/tmp/**', '/data/vault', '/data/else/**'].map((path) => ({
   path,
-    {
-      way: 'an iterator of the enforcer by its pin',
-      attack: python(
-        'import glob',
-        'path = ctypes.create_string_buffer(glob.glob("/bpf/varmor/*/iter_varmor_find_tasks")[0].encode())',
-        'call(321, 7, ctypes.create_string_buffer(struct.pack("=QII", ctypes.addressof(path), 0, 0), 64), 16)',
-        'print("taken")',
-      ),
-    },
   permissions: ['all'],
 }))
 
@@ -259,36 +314,6 @@ const naming = table(
   ],
 )
 
-const socket = (...calls: string[]): readonly string[] => python('s = socket.socket()', ...calls, 'print("it did")')
-
-const incoming = table(
-  'evasions: a rule about an address',
-  {
-    policy: ofRules('incoming', {
-      privileged: true,
-      bpfRawRules: { network: { egress: { toDestinations: [{ ip: '127.0.0.1', ports: [{ port: 8080 }] }] } } },
-    }),
-    gain: 'it did',
-  },
-  [
-    {
-      way: 'none',
-      prepare: `python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 8080)); time.sleep(600)' & echo $! > /tmp/pid; until grep -q ':1F90 ' /proc/net/tcp; do :; done`,
-      attack: socket('s.connect(("127.0.0.1", 8080))'),
-      undo: 'kill $(cat /tmp/pid)',
-    },
-    {
-      way: 'to be reached there',
-      attack: socket('s.bind(("127.0.0.1", 8080))', 's.listen()'),
-      onBpf: { limit: 'what comes in' },
-    },
-  ],
-)
-
-const given: readonly EvasionTable[] = [naming, log, incoming, attributes, writing, reading, mounting, ownRules, moving]
-for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
-// Unconfined they would end the enforcement of all that follows.
-describeEvasions(pins, { enforcers: 'BPF', free: false })
 const appending = (...lines: string[]): readonly string[] =>
   python('import mmap', 'fd = os.open("/data/else/log", os.O_RDWR | os.O_APPEND)', ...lines, 'print("changed")')
 
@@ -327,3 +352,33 @@ const log = table(
   ].map((evasion): Evasion => ({ ...(evasion as Evasion), prepare: 'echo old line > /data/else/log' })),
 )
 
+const socket = (...calls: string[]): readonly string[] => python('s = socket.socket()', ...calls, 'print("it did")')
+
+const incoming = table(
+  'evasions: a rule about an address',
+  {
+    policy: ofRules('incoming', {
+      privileged: true,
+      bpfRawRules: { network: { egress: { toDestinations: [{ ip: '127.0.0.1', ports: [{ port: 8080 }] }] } } },
+    }),
+    gain: 'it did',
+  },
+  [
+    {
+      way: 'none',
+      prepare: `python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 8080)); time.sleep(600)' & echo $! > /tmp/pid; until grep -q ':1F90 ' /proc/net/tcp; do :; done`,
+      attack: socket('s.connect(("127.0.0.1", 8080))'),
+      undo: 'kill $(cat /tmp/pid)',
+    },
+    {
+      way: 'to be reached there',
+      attack: socket('s.bind(("127.0.0.1", 8080))', 's.listen()'),
+      onBpf: { limit: 'what comes in' },
+    },
+  ],
+)
+
+const given: readonly EvasionTable[] = [naming, log, incoming, attributes, writing, reading, mounting, ownRules, moving]
+for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
+// Unconfined they would end the enforcement of all that follows.
+describeEvasions(pins, { enforcers: 'BPF', free: false })
