@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit listener for Node.js; fork-binding.c has the fork tree, known-binding.c the decoder of known
- * records. Its types, and what each function does for a caller, are in src/audit/source/audit-addon.ts, which is the only
- * file that loads it.
+ * The audit listener for Node.js; fork-binding.c has the fork tree, known-binding.c the decoder of known records.
+ * Only src/audit/source/audit-addon.ts loads this addon; it declares the types and describes each function.
  *
- * A caller that does not read stops the listener's thread, and the kernel's socket buffer holds what comes.
+ * If the caller does not read, the listener's thread stops, and new records wait in the kernel's socket buffer.
  */
 #include <errno.h>
 #include <node_api.h>
@@ -24,12 +23,12 @@
 #define MAX_NAP_MS 1000
 #define MAX_MS (24 * 60 * 60 * 1000)
 
-/* syslog(2), which has no header for them. */
+/* No header defines these commands of syslog(2). */
 #define SYSLOG_ACTION_READ_ALL 3
 #define SYSLOG_ACTION_SIZE_BUFFER 10
 #define MAX_KERNEL_LOG (32 * 1024 * 1024)
 
-/* Pairs of first and last type in a Uint16Array. */
+/* Reads the types from a Uint16Array that holds pairs of a first and a last type. */
 static bool get_types(napi_env env, napi_value object, struct type_set *types)
 {
 	napi_typedarray_type kind;
@@ -149,7 +148,7 @@ static napi_value get_stats(napi_env env, napi_callback_info info)
 	return stats;
 }
 
-/* A priority and a time come before each line, so that all of a log may take more room than the kernel has for it. */
+/* The kernel puts a priority and a time before each line, so the whole log may be longer than the kernel's buffer. */
 static char *kernel_log(int *len)
 {
 	int size = klogctl(SYSLOG_ACTION_SIZE_BUFFER, NULL, 0);

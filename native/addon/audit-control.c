@@ -14,15 +14,15 @@
 #include "clocks.h"
 
 /*
- * The kernel answers from a thread of its own: within microseconds, unless somebody loads rules or the machine is so busy
- * that the thread starts late. What is asked once is waited for; without an answer the limit would stay low.
+ * A kernel thread answers, mostly within microseconds; later if rules are being loaded or the machine is very busy.
+ * Questions that are asked only once wait this long: without the answer, the backlog limit would stay low.
  */
 #define PATIENCE_S 5
-/* A sample holds up the reading of records. */
+/* Shorter, because the listener reads no records while it waits for a sample. */
 #define SAMPLE_PATIENCE_US 250000
-/* Late answers to earlier questions are skipped; more than this many strangers and we give up. */
+/* Late answers to earlier questions are skipped; after this many other messages the wait fails. */
 #define MAX_STRANGERS 64
-/* Receive buffer for a list of rules: the kernel makes a message of each, and drops what finds no room for 100 ms. */
+/* Receive buffer for the list of rules: the kernel drops a rule's message that finds no room for 100 ms. */
 #define LIST_BUFFER (4 * 1024 * 1024)
 
 struct request {
@@ -32,10 +32,10 @@ struct request {
 
 union answer {
 	struct nlmsghdr header;
-	char bytes[8192]; /* a rule has 1,040 bytes and its texts, of which the rest is cut */
+	char bytes[8192]; /* a rule has 1,040 bytes and its texts; longer texts are cut */
 };
 
-/* One claim for all listeners of this process, on all its threads. */
+/* All listeners of this process, on all its threads, share this claim. */
 static struct {
 	pthread_mutex_t lock;
 	unsigned int users;
@@ -57,7 +57,7 @@ int audit_control_open(struct audit_control *control)
 	control->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	if (control->fd < 0)
 		return -errno;
-	/* From here on only the kernel can send to the socket and so fill its buffer. */
+	/* Once connected, the socket takes messages only from the kernel, so no other sender can fill its buffer. */
 	if (connect(control->fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
 		error = -errno;
 		audit_control_close(control);
@@ -150,14 +150,14 @@ int audit_control_status(struct audit_control *control, struct audit_status *sta
 	}
 	if (answer.header.nlmsg_type != AUDIT_GET)
 		return -EBADMSG;
-	/* Kernels differ in how many fields they know; what is missing stays 0. */
+	/* Older kernels send fewer fields; missing fields stay 0. */
 	payload = (size_t)n - NLMSG_HDRLEN;
 	memset(status, 0, sizeof(*status));
 	memcpy(status, NLMSG_DATA(&answer.header), payload < sizeof(*status) ? payload : sizeof(*status));
 	return 0;
 }
 
-/* Whether rules of a list can keep records of ours from being made. */
+/* Whether the rule's list can stop the kernel from making records that vArmor needs. */
 static bool is_of_records(const struct audit_rule_data *rule)
 {
 	uint32_t list = rule->flags & ~(uint32_t)AUDIT_FILTER_PREPEND;
@@ -165,7 +165,7 @@ static bool is_of_records(const struct audit_rule_data *rule)
 	return list == AUDIT_FILTER_EXCLUDE || list == AUDIT_FILTER_USER;
 }
 
-/* Adds a rule behind its length. Returns 0 or -errno. */
+/* Appends the rule's length, then the rule. Returns 0 or -errno. */
 static int keep_rule(struct audit_rules *rules, const void *rule, uint32_t len)
 {
 	char *bytes;
@@ -183,7 +183,7 @@ static int keep_rule(struct audit_rules *rules, const void *rule, uint32_t len)
 	return 0;
 }
 
-/* Takes one message of the kernel's list. Returns 1 at its end, 0 before, or -errno. */
+/* Takes one message of the kernel's list. Returns 1 at the end of the list, 0 before it, or -errno. */
 static int take_rule(struct audit_rules *rules, const union answer *answer, size_t n)
 {
 	const struct audit_rule_data *rule = NLMSG_DATA(&answer->header);
@@ -269,7 +269,7 @@ static void raise_limit(struct audit_control *control, uint32_t wanted, struct b
 {
 	struct audit_status status;
 
-	/* 0 is "no limit" to the kernel, and not lower than anything. */
+	/* A limit of 0 means "no limit" to the kernel, so it is never too low. */
 	if (limit->before != 0 && limit->before < wanted) {
 		limit->error = -set_backlog_limit(control, wanted);
 		if (!limit->error) {
@@ -323,9 +323,8 @@ void backlog_limit_release(struct audit_control *control, struct backlog_limit *
 }
 
 /*
- * Node.js leaves by exit() without taking down the main thread's environment (process.exit, an uncaught error), so no
- * listener is closed then. Sockets close by themselves; the limit would stay. A claim under way on another thread keeps
- * the lock, and then there is nothing safe to do.
+ * process.exit() and an uncaught error end Node.js by exit(), which closes no listener. The kernel closes the sockets,
+ * but the raised limit would stay. If another thread holds the lock for a claim, the limit stays: waiting is not safe.
  */
 __attribute__((destructor)) static void put_back_at_exit(void)
 {

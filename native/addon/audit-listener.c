@@ -14,7 +14,7 @@
 #include "side-thread.h"
 
 #define NEVER UINT64_MAX
-#define ENOUGH_RECORDS 16 /* for a batch: its cost is shared by so many that more would gain little */
+#define ENOUGH_RECORDS 16 /* with this many records in a batch, more would hardly lower the cost per record */
 
 enum listener_phase { RUN, DRAIN, DISCARD };
 
@@ -32,7 +32,7 @@ static void take_sample(struct listener *l)
 
 	if (!l->backlog.known || audit_control_status(&l->control, &status))
 		return;
-	/* A lower value was reset by somebody (auditctl --reset-lost): it counts from zero. */
+	/* A lower value means that a program reset the counter (auditctl --reset-lost), so it counts from zero. */
 	add(&l->counts.kernel_lost, status.lost < l->last_lost ? status.lost : status.lost - l->last_lost);
 	l->last_lost = status.lost;
 	atomic_store(&l->counts.kernel_backlog, status.backlog);
@@ -86,8 +86,8 @@ static int receive(struct listener *l, struct intake *in)
 }
 
 /*
- * Counts a record of a change of audit's settings or rules (AUDIT_CONFIG_CHANGE), and of these the
- * removals of a rule that keeps records from being made.
+ * Counts a record about a change of audit's settings or rules (AUDIT_CONFIG_CHANGE). Counts it a second time if it
+ * reports the removal of a rule that suppresses records.
  */
 static void note_change(struct listener *l, const struct intake *in)
 {
@@ -106,7 +106,7 @@ static void note_change(struct listener *l, const struct intake *in)
 	add(&l->counts.config_changes, 1);
 }
 
-/* Moves messages into batches. Returns false when no batch has room; what is left stays in the intake. */
+/* Moves messages into batches. Returns false when no batch has room; the remaining messages stay in the intake. */
 static bool store(struct listener *l, struct intake *in)
 {
 	struct batch *batch = batch_ring_filling(&l->ring);
@@ -143,8 +143,8 @@ static void discard(struct listener *l, struct intake *in)
 }
 
 /*
- * Hands over a batch that is old enough, or large enough where the socket is empty. While the reader is behind, it is better filled up:
- * each batch has its cost.
+ * Hands over a batch that is old enough, or one that is large enough if the socket is empty. While the reader is
+ * behind, the batch is filled up instead, because each batch has a fixed cost.
  */
 static void flush(struct listener *l, bool empty, uint64_t now)
 {
@@ -160,7 +160,7 @@ static void flush(struct listener *l, bool empty, uint64_t now)
 		publish(l);
 }
 
-/* Sleeps until the owner pokes, the socket has something (if listened to) or the time is over. */
+/* Sleeps until the owner wakes the thread, the timeout ends, or (with `socket`) the socket has data. */
 static void wait_for(struct listener *l, bool socket, int timeout)
 {
 	struct pollfd fds[2] = {
@@ -182,7 +182,7 @@ static int until(uint64_t due, uint64_t now)
 	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
 }
 
-/* Waits as long as there is nothing to do: for room, for records, for a batch to get old, or for the next sample. */
+/* Waits until there is work: room in a batch, new records, a batch that is old enough, or the next sample. */
 static void rest(struct listener *l, const struct intake *in, bool stored, int got, uint64_t sample_due)
 {
 	uint64_t now = now_ms();
@@ -198,7 +198,7 @@ static void rest(struct listener *l, const struct intake *in, bool stored, int g
 		wait_for(l, true, timeout);
 }
 
-/* Reads as long as RUN is wanted. Returns the errno that made it impossible, or 0. */
+/* Reads while the owner wants RUN. Returns 0, or the errno that ended the reading. */
 static int run(struct listener *l, struct intake *in)
 {
 	bool sampling = l->backlog.known && l->options.sample_ms;
@@ -228,7 +228,7 @@ static int run(struct listener *l, struct intake *in)
 	return 0;
 }
 
-/* Takes what the socket still holds, into batches as long as somebody reads them. */
+/* Takes the messages that the socket still holds. Puts them into batches while the owner reads these. */
 static int drain(struct listener *l, struct intake *in)
 {
 	int got = 1;
@@ -402,7 +402,7 @@ static void discard_unread(struct listener *l)
 	struct batch *batch;
 
 	while ((batch = batch_ring_oldest(&l->ring))) {
-		/* It was counted as passed when it was framed, but nobody got it. */
+		/* The batch was counted as passed when it was framed, but it was never read. */
 		atomic_fetch_sub(&l->counts.passed, batch->records);
 		add(&l->counts.discarded, batch->records);
 		batch_ring_release(&l->ring);

@@ -18,44 +18,47 @@
 struct listener_options {
 	uint32_t batch_bytes; /* at least MIN_BATCH_BYTES */
 	uint32_t batches; /* at least 2: one is filled while others are read */
-	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
+	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	/*
-	 * Once the socket is read empty the thread sleeps this long before it looks again, at most 1000. With 0 every
-	 * record costs a wake-up of its own: bench/audit/source/multicast.bench.ts has both figures.
+	 * Once the socket is empty, the thread sleeps this long before it looks again, at most 1000. With 0, every
+	 * record costs a wake-up: bench/audit/source/multicast.bench.ts has both figures.
 	 */
 	uint32_t nap_ms;
 	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */
 	uint32_t receive_buffer; /* bytes */
-	uint32_t backlog_limit; /* raised to this if lower; 0: left alone */
+	uint32_t backlog_limit; /* the kernel's limit is raised to this if it is lower; 0: left as it is */
 	/*
-	 * An open socket whose packets have the form of the kernel's messages, for a bench: the kernel cannot make them as
-	 * fast as they can be read. It is closed with the listener. 0: the kernel's multicast.
+	 * For a bench: an open socket whose packets look like the kernel's messages, because the kernel cannot make
+	 * records as fast as the listener reads them. The listener closes it. 0: the kernel's multicast.
 	 */
 	uint32_t feed;
-	struct type_set types; /* what is handed on */
-	void (*wake)(void *context); /* from the listener's thread: a batch is ready, or the end is reached */
+	struct type_set types; /* record types that are handed to the reader */
+	void (*wake)(void *context); /* called on the listener's thread: a batch is ready, or the end is reached */
 	void *context;
 };
 
-/* Written by the listener's thread, read by any. received = passed + filtered + foreign + malformed + truncated + discarded. */
+/*
+ * Written by the listener's thread, read by any thread.
+ * received = passed + filtered + foreign + malformed + truncated + discarded.
+ */
 struct listener_counts {
 	_Atomic uint64_t received; /* messages taken from the socket */
 	_Atomic uint64_t passed; /* put into a batch */
-	_Atomic uint64_t filtered; /* of a type nobody asked for */
+	_Atomic uint64_t filtered; /* of a type that was not asked for */
 	_Atomic uint64_t foreign; /* sent by a process, not by the kernel: forged */
-	_Atomic uint64_t malformed; /* no netlink header, or one that lies about the length */
+	_Atomic uint64_t malformed; /* no netlink header, or a header with a wrong length */
 	_Atomic uint64_t truncated; /* longer than MAX_RECORD */
-	_Atomic uint64_t discarded; /* read or framed after the reader had gone */
-	_Atomic uint64_t overruns; /* times the socket said ENOBUFS */
-	_Atomic uint64_t kernel_lost; /* what the kernel's lost counter grew by */
-	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
+	_Atomic uint64_t discarded; /* read from the socket or put into a batch, but the reader had gone */
+	_Atomic uint64_t overruns; /* times that the socket returned ENOBUFS */
+	_Atomic uint64_t kernel_lost; /* growth of the kernel's lost counter */
+	_Atomic uint64_t stalls; /* times that the thread waited because every batch was full */
 	_Atomic uint64_t samples; /* answers to AUDIT_GET */
-	_Atomic uint64_t config_changes; /* of the filtered ones: audit's settings or rules changed */
-	_Atomic uint64_t exclusions_removed; /* of these: a rule of the list `exclude` is gone */
+	_Atomic uint64_t config_changes; /* filtered records that report a change of audit's settings or rules */
+	_Atomic uint64_t exclusions_removed; /* config_changes that removed a rule of the list `exclude` */
 	_Atomic uint32_t kernel_backlog; /* records that waited in the kernel at the last sample */
 	_Atomic uint32_t audit_enabled;
 	_Atomic uint32_t auditd; /* PID of the audit daemon, 0 if there is none */
-	_Atomic int error; /* errno that ended the listener, 0 if none did */
+	_Atomic int error; /* errno that ended the listener, 0 for none */
 };
 
 struct listener {
@@ -66,8 +69,8 @@ struct listener {
 	struct backlog_limit backlog;
 	uint32_t socket_buffer;
 	uint32_t last_lost;
-	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
-	uint64_t final_drops; /* of the closed socket */
+	uint64_t born; /* when the batch that is being filled got its first record, in ms; 0: it is empty */
+	uint64_t final_drops; /* drops of the socket when it was closed */
 	int fd;
 	int wake_fd;
 	pthread_t thread;
@@ -76,25 +79,25 @@ struct listener {
 	bool running;
 };
 
-/* Opens the socket and starts the thread. Returns NULL with the failure; nothing is left behind then. */
+/* Opens the socket and starts the thread. On failure returns NULL, fills in the failure and leaves nothing behind. */
 struct listener *listener_start(const struct listener_options *options, struct failure *failure);
 
-/* Leaves the group; what the socket holds is still read, then the end is reached. Returns at once. */
+/* Leaves the multicast group and returns at once. The thread still reads what the socket holds, then ends. */
 void listener_stop(void *listener);
 
-/* The oldest full batch or NULL; listener_release gives it back. */
+/* Returns the oldest full batch or NULL; listener_release gives it back. */
 struct batch *listener_oldest(void *listener);
 void listener_release(void *listener);
 
-/* Nothing will come any more. */
+/* Whether the listener has reached its end: no batch comes after this. */
 bool listener_ended(void *listener);
 
-/* Messages that found the receive buffer full so far; UINT64_MAX if the kernel cannot say. */
+/* Messages that found the receive buffer full so far; UINT64_MAX if the kernel does not count them. */
 uint64_t listener_socket_drops(struct listener *listener);
 
 /*
- * Ends the thread now, joins it, puts the backlog limit back, closes and frees everything but the counts. What nobody
- * has read is counted as discarded. A second call does nothing. listener_free is for a closed listener.
+ * Ends the thread now, joins it, restores the backlog limit, closes and frees everything except the counts. Records
+ * that were not read count as discarded. A second call does nothing. listener_free needs a closed listener.
  */
 void listener_close(void *listener);
 void listener_free(void *listener);

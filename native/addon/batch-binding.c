@@ -15,7 +15,7 @@ void batch_binding_wake(void *context)
 		napi_call_threadsafe_function(b->wake, NULL, napi_tsfn_nonblocking);
 }
 
-/* On the JavaScript thread; env is NULL when the environment is going away. */
+/* Runs on the JavaScript thread; env is NULL while the environment is being torn down. */
 static void call_wake(napi_env env, napi_value callback, void *context, void *data)
 {
 	struct batch_binding *b = context;
@@ -24,7 +24,7 @@ static void call_wake(napi_env env, napi_value callback, void *context, void *da
 	(void)data;
 	if (!env)
 		return;
-	/* Before the call: what becomes ready during it must wake once more. */
+	/* Cleared before the call, so that a batch that becomes ready during the call wakes JavaScript once more. */
 	atomic_store(&b->wake_pending, false);
 	if (napi_get_undefined(env, &undefined) == napi_ok)
 		napi_call_function(env, undefined, callback, 0, NULL, NULL);
@@ -96,7 +96,7 @@ napi_value batch_binding_open(napi_env env, struct batch_binding *b, void *produ
 		return throw_failure(env, failure);
 	}
 	b->producer = producer;
-	/* Added after the thread-safe function, so it runs before that one's own hook: the thread ends first. */
+	/* Added after the thread-safe function, so this hook runs before that function's hook: the thread ends first. */
 	napi_add_env_cleanup_hook(env, close_binding, b);
 	if (napi_create_external(env, b, finalize_handle, NULL, &handle) != napi_ok) {
 		close_binding(b);
@@ -128,7 +128,7 @@ struct batch_binding *batch_binding_get(napi_env env, napi_callback_info info, n
 	return data;
 }
 
-/* Copies the oldest batch. Its memory is the caller's, and may be shared with other threads. */
+/* Copies the oldest batch into the caller's memory, which may be shared with other threads. */
 static napi_value read_batch(napi_env env, napi_callback_info info)
 {
 	napi_value memory, result;

@@ -9,11 +9,11 @@
 #include "napi-help.h"
 
 /*
- * Batches that a thread makes, for JavaScript. It pulls: the thread only says that there is something (a thread-safe function whose
- * calls are merged into one while it is pending), and `read` takes the oldest batch.
+ * Hands batches that a thread makes to JavaScript, which pulls them: the thread only signals that a batch is ready
+ * (by a thread-safe function; signals merge while one is pending), and `read` takes the oldest batch.
  */
 
-/* What a producer is asked. `close` ends its thread and joins it; a second call does nothing. */
+/* The functions of a producer. `close` ends its thread and joins it; a second call does nothing. */
 struct batch_producer {
 	struct batch *(*oldest)(void *producer);
 	void (*release)(void *producer);
@@ -23,7 +23,7 @@ struct batch_producer {
 	void (*free)(void *producer);
 };
 
-/* Released by whichever goes last: the handle in JavaScript or the thread-safe function. */
+/* Released with the last of its two users: the handle in JavaScript and the thread-safe function. */
 struct batch_binding {
 	napi_env env;
 	const struct batch_producer *ask;
@@ -34,16 +34,16 @@ struct batch_binding {
 	int owners;
 };
 
-/* NULL with an exception. The callback is called on the thread of JavaScript. */
+/* Returns NULL with an exception pending. The callback runs on the JavaScript thread. */
 struct batch_binding *batch_binding_new(napi_env env, napi_value callback, const struct batch_producer *ask);
 
-/* From the producer's thread: there may be something to read. The context is the binding. */
+/* Called on the producer's thread: a batch may be ready. The context is the binding. */
 void batch_binding_wake(void *context);
 
-/* The handle of a producer that has begun; where that is NULL, the failure as an exception. The binding is not to be used then. */
+/* Returns the handle of a started producer. If that is NULL, throws the failure; the binding must not be used then. */
 napi_value batch_binding_open(napi_env env, struct batch_binding *binding, void *producer, const struct failure *failure);
 
-/* The binding that is the first argument; the one behind it, if that is asked for. NULL with an exception. */
+/* Gets the binding from the first argument, and the second argument if it is wanted. NULL with an exception. */
 struct batch_binding *batch_binding_get(napi_env env, napi_callback_info info, napi_value *second);
 
 /* Adds `read`, `stop`, `ended` and `close` to the exports. */

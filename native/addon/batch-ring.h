@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * Batches between one writing and one reading thread, in a fixed number of fixed buffers: this is all the memory that
- * a listener ever holds. The writer fills the buffer after the last full one; when none is left it has to wait, and
- * the kernel's socket buffer holds what comes.
+ * Passes batches from one writing to one reading thread in a fixed number of fixed buffers, which are all the memory
+ * that a listener holds. The writer fills the buffer after the last full buffer. If no buffer is free, the writer
+ * waits, and new records wait in the kernel's socket buffer.
  *
  *        head                head + ready
  *         |                       |
@@ -20,7 +20,7 @@ struct batch {
 	char *bytes;
 	size_t len;
 	uint64_t records;
-	uint64_t position; /* for the writer: behind the last record, in its source */
+	uint64_t position; /* used by the writer: the position in its source behind the last record */
 };
 
 struct batch_ring {
@@ -45,8 +45,7 @@ bool batch_ring_is_empty(struct batch_ring *ring);
 
 /* Reader: the oldest full batch, or NULL. It stays the reader's until batch_ring_release. */
 struct batch *batch_ring_oldest(struct batch_ring *ring);
-/* Reader: gives the oldest batch back. Returns true if the writer may be waiting: for room, or for a reader that has
- * taken all. */
+/* Reader: gives the oldest batch back. Returns true if the writer may wait for room, or for an empty ring. */
 bool batch_ring_release(struct batch_ring *ring);
 
 #endif

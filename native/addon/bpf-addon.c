@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The BPF programs for Node.js: loading, maps, and the ring. Types and meaning of each function are in src/enforcer/bpf/addon.ts and
- * src/audit/source/ring-addon.ts. What may wait for the kernel is done on a thread of libuv's pool, and gives a promise.
+ * The BPF programs for Node.js: loading, maps, and the ring. src/enforcer/bpf/addon.ts and
+ * src/audit/source/ring-addon.ts have the types and describe each function. A function that may wait for the kernel
+ * runs on a thread of libuv's pool and returns a promise.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -21,28 +22,28 @@
 
 static const napi_type_tag state_tag = { 0x5a0e37b1c2d84f96, 0x91c6e0b7f3a85d42 };
 
-/* A state that JavaScript has; jobs that are under way own it, too. */
+/* A state, owned by its object in JavaScript and by the jobs that still run. */
 struct handle {
 	struct state state;
-	int owners; /* on the JavaScript thread */
+	int owners; /* used on the JavaScript thread only */
 };
 
 struct write {
 	struct state_map *map;
 	unsigned char *key;
-	unsigned char *value; /* NULL: it is removed */
+	unsigned char *value; /* NULL: remove the entry */
 	size_t length;
-	uint32_t inner; /* size of the new map that it is the value of; 0: of none */
+	uint32_t inner; /* if not 0, put a new map of this size into the map, with `value` as the new map's value */
 };
 
-/* Work for another thread, and what became of it. */
+/* Work for another thread, and its result. */
 struct job {
 	napi_async_work work;
 	napi_deferred promise;
 	struct handle *handle;
 	void (*run)(struct job *job);
 	napi_value (*answer)(napi_env env, struct job *job);
-	struct state_failure failure; /* error 0: none */
+	struct state_failure failure; /* error 0: no failure */
 	struct state_load load;
 	struct write *writes;
 	size_t count;
@@ -122,7 +123,7 @@ static napi_value answer_nothing(napi_env env, struct job *job)
 	return undefined;
 }
 
-/* Takes the job over, whatever happens. */
+/* Takes ownership of the job, even if it fails. */
 static napi_value start_job(napi_env env, struct job *job, struct handle *handle, const char *name)
 {
 	napi_value title, promise;
@@ -167,7 +168,7 @@ static struct handle *get_handle(napi_env env, napi_value value)
 	return NULL;
 }
 
-/* The map of a state that is called so; NULL with an exception. */
+/* Returns the state's map with this name; NULL with an exception. */
 static struct state_map *get_map(napi_env env, struct handle *handle, napi_value value)
 {
 	struct failure failure = { "map", 0 };
@@ -183,7 +184,7 @@ static struct state_map *get_map(napi_env env, struct handle *handle, napi_value
 	return map;
 }
 
-/* Bytes of an Uint8Array; NULL with an exception. */
+/* Returns the bytes of a Uint8Array; NULL with an exception. */
 static const unsigned char *get_bytes(napi_env env, napi_value value, const char *what, size_t *length)
 {
 	napi_typedarray_type kind;
@@ -328,7 +329,7 @@ static bool is_undefined(napi_env env, napi_value value)
 	return napi_typeof(env, value, &kind) == napi_ok && (kind == napi_undefined || kind == napi_null);
 }
 
-/* Copies key and value: the caller may change them. */
+/* Copies key and value, because the caller may change them before the job runs. */
 static bool get_write(napi_env env, struct handle *handle, napi_value object, struct write *w)
 {
 	napi_value name, key_value, bytes_value, inner;
@@ -489,7 +490,7 @@ static napi_value list_profiles(napi_env env, napi_callback_info info)
 	return iterate(env, info, "varmor_list_profiles");
 }
 
-/* One value, or null. Of a map with a value for each processor, all of them. */
+/* Returns one value, or null. For a per-CPU map, returns the values of all processors. */
 static napi_value get_value(napi_env env, napi_callback_info info)
 {
 	struct failure failure = { "read", 0 };
@@ -521,7 +522,7 @@ static napi_value get_value(napi_env env, napi_callback_info info)
 
 #define MAX_RESTARTS 64
 
-/* Keys and values, one behind the other. */
+/* Returns keys and values in turn: key, value, key, value. */
 static napi_value get_entries(napi_env env, napi_callback_info info)
 {
 	struct handle *handle;
@@ -549,7 +550,7 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 			count++;
 			continue;
 		}
-		/* Another agent has removed the key, behind which there is no next one. */
+		/* Another agent has removed this key, so the walk restarts: the kernel finds no key after it. */
 		if (restarts++ >= MAX_RESTARTS) {
 			free(entries);
 			return give_up(env, "entries of a map that changes all the time");
@@ -562,7 +563,7 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* Puts a number at an offset of a map, if `expected` (or, below 0, anything) stood there. */
+/* Puts a number at an offset of a map, if `expected` is there (below 0: any value). */
 static napi_value swap(napi_env env, napi_callback_info info)
 {
 	struct failure failure = { "swap", 0 };

@@ -15,7 +15,7 @@ static bool has_hook(const char *function)
 
 bool bpf_needs_old_object(void)
 {
-	/* libbpf cannot ask for programs of hooks; what has one of these helpers gives it to all. */
+	/* libbpf cannot probe LSM programs for a helper; a kernel gives these helpers to all program types. */
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) <= 0 ||
 	       libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) <= 0 || !has_hook("bpf_lsm_userns_create");
 }

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 
 /*
- * Whether the kernel lacks what varmor.bpf.o needs, so that varmor-old.bpf.o is loaded: bpf_loop() (Linux 5.17), storage of tasks (5.11)
- * or the hook for new user namespaces (6.1). They are looked for, as distributions take such things into older kernels.
+ * Whether varmor-old.bpf.o is loaded, because the kernel lacks a feature that varmor.bpf.o needs: bpf_loop() (Linux
+ * 5.17), task storage (5.11) or the hook for new user namespaces (6.1). Each feature is probed, and no version is
+ * compared, because distributions backport such features into older kernels.
  */
 bool bpf_needs_old_object(void);
 

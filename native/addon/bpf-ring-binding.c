@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring of records for Node.js: types and meaning of each function are in src/audit/source/ring-addon.ts. */
+/* The ring of records for Node.js: src/audit/source/ring-addon.ts has the types and describes each function. */
 #include "bpf-ring-binding.h"
 
 #include "batch-binding.h"
@@ -84,7 +84,7 @@ static napi_value taken(napi_env env, napi_callback_info info)
 	return position;
 }
 
-/* All up to a position is where it belongs, and so much was said to be lost. */
+/* JavaScript has stored all records up to a position, and has reported this many lost records. */
 static napi_value done(napi_env env, napi_callback_info info)
 {
 	double position, full, no_scratch;

@@ -5,7 +5,7 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-/* Adds `openRing`, `ringStats`, `done` and what every producer of batches has to the exports. */
+/* Adds `openRing`, `ringStats`, `done` and the functions that all producers of batches have to the exports. */
 bool bpf_ring_binding_define(napi_env env, napi_value exports);
 
 #endif

@@ -57,9 +57,9 @@ static bool put(struct bpf_ring *r, const void *record, uint32_t size, uint64_t 
 }
 
 /*
- * Reads what the ring holds (Documentation/bpf/ringbuf.rst): behind a header of eight bytes, whose first word is the length
- * with two flags, each record begins at a multiple of eight. The data is mapped twice, so that none is in two parts.
- * Returns the number of records; -1 when no batch has room.
+ * Reads the ring's records (Documentation/bpf/ringbuf.rst). Each record follows an 8-byte header, whose first word is
+ * the length with two flags, and begins at a multiple of eight. The data is mapped twice in a row, so that every
+ * record is contiguous. Returns the number of records; -1 when no batch has room.
  */
 static int drain(struct bpf_ring *r)
 {
@@ -88,7 +88,7 @@ static bool all_done(struct bpf_ring *r)
 	return atomic_load_explicit(r->consumer, memory_order_relaxed) >= r->next;
 }
 
-/* Hands over a batch that is old enough. While the reader is behind, it is better filled up: each batch has its cost. */
+/* Hands over a batch that is old enough. While the reader is behind, it fills up: each batch has a fixed cost. */
 static void flush(struct bpf_ring *r, bool now)
 {
 	struct batch *batch = batch_ring_filling(&r->ring);
@@ -101,7 +101,7 @@ static void flush(struct bpf_ring *r, bool now)
 		publish(r);
 }
 
-/* Sleeps until the owner pokes, the ring has something (if listened to) or the time is over. */
+/* Sleeps until the owner wakes the thread, the timeout ends, or (with `ring`) the ring has data. */
 static void wait_for(struct bpf_ring *r, bool ring, int timeout)
 {
 	struct pollfd fds[2] = {
@@ -130,7 +130,7 @@ static void *read_ring(void *arg)
 		}
 		was_stalled = false;
 		flush(r, false);
-		/* The ring calls for nobody, and is never quiet, while it holds what is not done. */
+		/* While records are not done, the kernel wakes no reader and poll never blocks: sleep, then look again. */
 		if (!all_done(r))
 			wait_for(r, false, (int)r->options.nap_ms);
 		else if (taken == 0)
@@ -177,7 +177,7 @@ static int map_memory(struct bpf_ring *r)
 	r->producer = producer;
 	r->data = (const unsigned char *)producer + page;
 	r->next = atomic_load(r->consumer);
-	/* An agent that was killed had stored what became of these records, and not yet told the kernel. */
+	/* A killed agent had stored the results of these records, but had not yet told the kernel. */
 	if (r->id == r->options.from_id && r->options.from > r->next && r->options.from <= atomic_load(r->producer)) {
 		r->next = (unsigned long)r->options.from;
 		atomic_store_explicit(r->consumer, r->next, memory_order_release);
@@ -309,7 +309,7 @@ void bpf_ring_close(void *ring)
 	close_one(&r->wake_fd);
 }
 
-/* What became of the last records may be noted after it was closed. */
+/* Separate from close, because the last records may be marked as done after it. */
 void bpf_ring_free(void *ring)
 {
 	struct bpf_ring *r = ring;

@@ -14,26 +14,26 @@
 /* A batch must hold the longest record. */
 #define MIN_RECORD_BATCH (64 * 1024)
 
-/* Of the programs: enum varmor_count. */
+/* Counters of the BPF programs: enum varmor_count. */
 #define BPF_RING_COUNTERS 4
 
 struct bpf_ring_options {
-	char folder[256]; /* with the pins of the maps */
+	char folder[256]; /* the folder that holds the pins of the maps */
 	uint32_t batch_bytes; /* at least MIN_RECORD_BATCH */
 	uint32_t batches; /* at least 2 */
-	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
+	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	uint32_t nap_ms; /* once the ring is empty the thread sleeps this long before it looks again */
-	uint32_t from_id; /* the ring that is read from a position on */
+	uint32_t from_id; /* map id of the ring that `from` belongs to */
 	uint64_t from;
 	void (*wake)(void *context);
 	void *context;
 };
 
-/* Written by the ring's thread, read by any. */
+/* Written by the ring's thread, read by any thread. */
 struct bpf_ring_counts {
 	_Atomic uint64_t records; /* put into a batch */
 	_Atomic uint64_t malformed; /* longer than a batch */
-	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
+	_Atomic uint64_t stalls; /* times that the thread waited because every batch was full */
 };
 
 struct bpf_ring {
@@ -41,16 +41,16 @@ struct bpf_ring {
 	struct bpf_ring_counts counts;
 	struct batch_ring ring;
 	struct varmor_noted *noted;
-	_Atomic unsigned long *consumer; /* the kernel has positions as long */
+	_Atomic unsigned long *consumer; /* unsigned long, as in the kernel */
 	const _Atomic unsigned long *producer;
 	const unsigned char *data;
-	unsigned long next; /* position of the next record to be read */
-	uint64_t taken; /* position behind the last batch that was read by the owner */
+	unsigned long next; /* position of the next record to read */
+	uint64_t taken; /* position behind the last batch that the owner has read */
 	_Atomic uint64_t given; /* position behind the last record in a batch */
-	uint64_t last[BPF_RING_COUNTERS]; /* counters when it was closed */
-	uint32_t size; /* of the data */
-	uint32_t id; /* of its map */
-	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
+	uint64_t last[BPF_RING_COUNTERS]; /* counters when the ring was closed */
+	uint32_t size; /* bytes of the ring's data */
+	uint32_t id; /* id of the ring's map */
+	uint64_t born; /* when the batch that is being filled got its first record, in ms; 0: it is empty */
 	int fd;
 	int counts_fd;
 	int wake_fd;
@@ -61,12 +61,12 @@ struct bpf_ring {
 	bool running;
 };
 
-/* Maps the ring and starts the thread. Returns NULL with the failure; nothing is left behind then. */
+/* Maps the ring and starts the thread. On failure returns NULL, fills in the failure and leaves nothing behind. */
 struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure);
 
 /*
- * As of struct batch_producer. What is in the ring is read before the end. A record stays in the ring until `bpf_ring_done`: who
- * reads it next, after this process was killed, begins with the first that was not done.
+ * The functions of struct batch_producer. A stop still reads what the ring holds. A record stays in the ring until
+ * bpf_ring_done: if this process is killed, the next reader begins with the first record that is not done.
  */
 void bpf_ring_stop(void *ring);
 struct batch *bpf_ring_oldest(void *ring);
@@ -75,7 +75,7 @@ bool bpf_ring_ended(void *ring);
 void bpf_ring_close(void *ring);
 void bpf_ring_free(void *ring);
 
-/* All records up to the position are where they belong: the kernel may have their room. */
+/* All records up to the position are stored safely: the kernel may reuse their room. */
 void bpf_ring_done(struct bpf_ring *ring, uint64_t position);
 
 /* The sum over all processors of one of the programs' counters, by its number. */

@@ -24,24 +24,24 @@
 #include "side-thread.h"
 
 #define LINK "link_"
-/* Iterators are pinned as programs, which the guard keeps from confined tasks (guard.bpf.c), and get a link for each run. */
+/* Iterators are pinned as programs, which the guard hides from confined tasks (guard.bpf.c); each run makes a link. */
 #define ITERATOR "iter_"
 #define RECORDS "varmor_records"
 #define MAX_LINKS 256
 #define MAX_REPORT (64 * 1024 * 1024)
 
-/* Descriptors of links whose pins are gone. */
+/* Descriptors of links whose pins were removed. */
 struct held_links {
 	size_t count;
 	int fds[MAX_LINKS];
 };
 
-/* libbpf has one printer for all. */
+/* libbpf has one print function for the whole process, so its users take turns. */
 static pthread_mutex_t printing = PTHREAD_MUTEX_INITIALIZER;
 static char printed[STATE_LOG];
 static size_t printed_length;
 
-/* Keeps the end of what is said: the verifier's last lines are those that say why. */
+/* Keeps the end of the output, because the verifier's last lines give the reason. */
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char *text;
@@ -65,7 +65,7 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* Of a text that is too long, the beginning. */
+/* Cuts the end of a text that is too long. */
 __attribute__((format(printf, 3, 4))) static void say(char *text, size_t room, const char *format, ...)
 {
 	va_list args;
@@ -98,7 +98,7 @@ static void *let_go(void *context)
 	return NULL;
 }
 
-/* Linux 6.1 takes a tenth of a second and more to detach a program, and does it when the last pin or descriptor of its link goes. */
+/* Holds descriptors: Linux 6.1 detaches a program, in 0.1 s or more, when its link's last pin or descriptor goes. */
 static void remove_pins(DIR *dir, const char *folder, struct held_links *held, int *error)
 {
 	char path[2 * STATE_PATH + 256];
@@ -144,7 +144,7 @@ int state_drop(const char *folder, bool wait)
 	return error;
 }
 
-/* Of a program of the section lsm/HOOK whether the kernel has the hook. */
+/* Whether the kernel has the hook of a program in the section lsm/HOOK. */
 static bool has_hook(const struct btf *kernel, const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
@@ -181,7 +181,7 @@ static bool is_iterator(const struct bpf_program *program)
 	return !strncmp(bpf_program__section_name(program), "iter/", sizeof("iter/") - 1);
 }
 
-/* Returns how many. */
+/* Returns the number of attached programs. */
 static int attach_programs(struct bpf_object *object, const char *folder, struct state_failure *failure)
 {
 	int attached = 0;
@@ -207,7 +207,7 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);
 		error = bpf_link__pin(link, path);
-		/* Only the pin is to keep it. */
+		/* From now on only the pin keeps the link. */
 		bpf_link__destroy(link);
 		if (error)
 			return fail(failure, "pin", name, error);
@@ -278,14 +278,14 @@ static int load_object(struct bpf_object *object, const char *folder, struct sta
 	error = bpf_object__pin_maps(object, folder);
 	if (error)
 		return fail(failure, "pin the maps", "", error);
-	/* Programs run from the moment that they are attached, and ask for the node's mount namespace. */
+	/* Filled in first: programs run as soon as they are attached, and need the node's mount namespace. */
 	if (fill_settings(object, load, 0, failure))
 		return -1;
 	links = attach_programs(object, folder, failure);
 	return links < 0 ? -1 : fill_settings(object, load, links, failure);
 }
 
-/* The folder's parent, in a BPF file system. */
+/* Creates the folder's parent, which must be in a BPF file system. */
 static int make_parent(const char *folder, struct state_failure *failure)
 {
 	char path[STATE_PATH], outer[STATE_PATH];
@@ -307,8 +307,8 @@ static int make_parent(const char *folder, struct state_failure *failure)
 static int load_into(const char *draft, struct state_load *load, struct state_failure *failure)
 {
 	/*
-	 * Programs are fitted to the kernel's own types. Where one of these is not there, as with an older kernel, libbpf would look in those
-	 * of modules, too, which takes CAP_SYS_ADMIN and fails without it before libbpf 1.3.
+	 * Relocates the programs against the kernel's own types only. By default libbpf searches the modules' types for a
+	 * type that the kernel lacks; this needs CAP_SYS_ADMIN, and libbpf before 1.3 fails without it.
 	 */
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct bpf_object *object;
@@ -463,7 +463,7 @@ int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number)
 			memcpy(&found, next + offset, sizeof(found));
 			is_one = found == number;
 		}
-		/* The walk goes on from one that stays. */
+		/* A deleted key cannot continue the walk: it continues from the last key that stays. */
 		if (is_one && bpf_map_delete_elem(map->fd, next) == 0) {
 			removed++;
 			continue;
@@ -509,7 +509,7 @@ int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t
 	return __atomic_compare_exchange_n(place, &before, number, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* Returns the descriptor of an iterator that reads once; below 0 with errno. The one over a map goes over the records of profiles. */
+/* Returns a descriptor to read the iterator once; below 0 with errno. A map iterator walks the profiles' records. */
 static int open_iterator(const struct state *state, const char *name)
 {
 	union bpf_iter_link_info over = { 0 };

@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 /*
- * The programs and maps of one build, pinned in a folder of a BPF file system: they go on without the process that loaded them.
- * The maps of a state are found on one thread; what is done with one that was found may be done on any.
+ * The programs and maps of one build, pinned in a folder of a BPF file system: they outlive the process that loaded
+ * them. One thread looks up the maps of a state; any thread may use a map that was looked up.
  */
 
 #define STATE_PATH 256
 #define STATE_LOG 16384
 
-/* What went wrong: where, why, and the last of what libbpf and the verifier said. */
+/* The failed step, its reason, and the last output of libbpf and the verifier. */
 struct state_failure {
 	char step[STATE_PATH];
 	int error;
@@ -25,24 +25,25 @@ struct state_load {
 	char object[4096];
 	char folder[STATE_PATH];
 	uint32_t ring_bytes;
-	uint32_t containers; /* numbers of them */
-	uint32_t profiles; /* slots for them */
+	uint32_t containers; /* room for this many container numbers */
+	uint32_t profiles; /* room for this many profile slots */
 	uint32_t host_mnt_ns;
 	uint32_t strict_start;
 	/* Answers. */
-	bool reused; /* they were there already */
-	char absent[1024]; /* programs whose hook this kernel lacks, with blanks between them */
+	bool reused; /* the folder was there already */
+	char absent[1024]; /* names of programs whose hook this kernel lacks, separated by blanks */
 };
 
 /*
- * Loads and attaches the object, unless its folder is there. The folder appears only when all is in it. Returns 0, or -1 with the
- * failure.
+ * Loads and attaches the object, unless its folder exists. The folder appears only when it is complete. Returns 0, or
+ * -1 with the failure.
  */
 int state_load(struct state_load *load, struct state_failure *failure);
 
 /*
- * Removes a folder with its pins, all at once: what nothing else holds is detached, and gone. That takes Linux 6.1 a tenth of a second and
- * more for each program; without `wait` it goes on beside, and when this process ends. Returns 0 or -errno.
+ * Removes a folder with all its pins at once. The kernel then detaches every program that no other pin or descriptor
+ * holds; Linux 6.1 needs 0.1 s or more per program. Without `wait` this goes on in the background, and when this
+ * process ends. Returns 0 or -errno.
  */
 int state_drop(const char *folder, bool wait);
 
@@ -55,7 +56,7 @@ struct state_map {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t max_entries;
-	void *memory; /* of one that is mapped */
+	void *memory; /* the contents, if the map is mapped into memory */
 	size_t mapped;
 };
 
@@ -68,31 +69,31 @@ struct state {
 void state_init(struct state *state, const char *folder);
 void state_close(struct state *state);
 
-/* NULL with errno. */
+/* Looks up a map by its name. Returns NULL with errno. */
 struct state_map *state_map(struct state *state, const char *name);
 
-/* Bytes of what a look-up gives: of all processors, for a map that has a value for each. 0 with errno. */
+/* Bytes that a look-up returns; a per-CPU map returns the values of all processors. 0 with errno. */
 size_t state_value_size(const struct state_map *map);
 
-/* Sets a value, or with value NULL removes it; that there is none is no error. The sizes are those of the map. Returns 0 or -errno. */
+/* Sets a value of the map's sizes; NULL removes the entry, and a missing entry is no error. Returns 0 or -errno. */
 int state_set(struct state_map *map, const void *key, const void *value);
 
-/* Puts a new map with that one value into a map of maps. The value is followed by zeros up to `size`. Returns 0 or -errno. */
+/* Puts a new map with this one value, padded with zeros to `size`, into a map of maps. Returns 0 or -errno. */
 int state_set_inner(struct state_map *map, const void *key, const void *value, size_t length, uint32_t size);
 
-/* Removes the entries whose key or value, one behind the other, has the number at the offset. Returns their number or -errno. */
+/* Removes the entries that have the number at the offset of key and value joined. Returns their count or -errno. */
 int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number);
 
 /*
- * Puts a number where `expected` stood, or anything if that is UINT64_MAX, at an offset of a mapped map, at once.
- * Returns 1, 0 where something else stood there, or -errno.
+ * Replaces `expected` (UINT64_MAX: any value) with a number at an offset of a mapped map, atomically.
+ * Returns 1, 0 if another value was there, or -errno.
  */
 int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t number);
 
-/* Reads all that a pinned iterator writes. Returns the memory, to be freed, and its length; NULL with errno. */
+/* Reads all output of a pinned iterator. Returns memory that the caller frees, and its length; NULL with errno. */
 void *state_iterate(const struct state *state, const char *name, size_t *length);
 
-/* How many programs are attached by pins of the folder. Returns the number or -errno. */
+/* Returns the number of programs that the folder's pins keep attached, or -errno. */
 int state_links(const struct state *state);
 
 #endif

@@ -5,18 +5,18 @@
 #include <string.h>
 
 #define DIGITS (CONTAINER_ID_BYTES - 1)
-/* Bytes that the kernel shows of a path at most: it cuts a longer one. */
+/* The kernel shows at most this many bytes of a path and cuts a longer one. */
 #define LONGEST_PATH 4095
 
 /* Bytes of a text. */
 struct part {
-	const char *at; /* NULL: there is no more */
+	const char *at; /* NULL: at the end of the text */
 	size_t length;
 };
 
 #define PART(text) ((struct part){ (text), sizeof(text) - 1 })
 
-/* Controllers of version 1 that every container has, and cgroup managers move processes in. */
+/* Controllers of cgroup version 1 that every container has and into which cgroup managers move processes. */
 static const struct part preferred[] = { PART("pids"), PART("memory"), PART("devices"), PART("name=systemd") };
 
 static bool is_same(struct part a, struct part b)
@@ -32,7 +32,7 @@ static bool drop_end(struct part *part, struct part end)
 	return true;
 }
 
-/* Takes what is before the next separator, or all that is left. */
+/* Takes the text before the next separator, or the rest. */
 static bool take(struct part *rest, char separator, struct part *taken)
 {
 	const char *end;
@@ -51,7 +51,7 @@ static bool take(struct part *rest, char separator, struct part *taken)
 	return true;
 }
 
-/* What is left of a name that was cut may be another group's. */
+/* Drops a name that was cut, because its remainder may be the name of another group. */
 static void drop_cut_name(struct part *path)
 {
 	if (path->length < LONGEST_PATH)
@@ -60,7 +60,7 @@ static void drop_cut_name(struct part *path)
 		;
 }
 
-/* NUMBER:CONTROLLERS:PATH, of which version 2 has no controllers. */
+/* Parses NUMBER:CONTROLLERS:PATH; cgroup version 2 leaves the controllers empty. */
 static bool parse_line(struct part line, struct part *controllers, struct part *path)
 {
 	struct part number;
@@ -69,7 +69,7 @@ static bool parse_line(struct part line, struct part *controllers, struct part *
 	if (!take(&line, ':', controllers))
 		return false;
 	*path = line.at ? line : PART("");
-	/* What the kernel adds to the path of a group that was removed. */
+	/* The kernel adds this to the path of a removed group. */
 	drop_end(path, PART(" (deleted)"));
 	drop_cut_name(path);
 	return true;
@@ -90,7 +90,7 @@ static struct part path_of(struct part text, struct part controller)
 	return found;
 }
 
-/* Never that of another controller: where runtimes make no groups, a process may make itself one with any name. */
+/* Uses no other controllers: where runtimes make no groups, a process may create a group with any name. */
 static struct part path_in(struct part text)
 {
 	struct part path;
@@ -104,7 +104,7 @@ static struct part path_in(struct part text)
 	return path_of(text, PART(""));
 }
 
-/* An id is the end of a name: "<id>" or "docker-<id>.scope". "crio-conmon-<id>.scope" is what watches a container. */
+/* An id ends a name: "<id>" or "docker-<id>.scope". "crio-conmon-<id>.scope" is the monitor, not the container. */
 static bool has_id(struct part name, char *id)
 {
 	const char *digits;
@@ -134,7 +134,7 @@ void cgroup_container(const char *text, size_t length, char id[CONTAINER_ID_BYTE
 	struct part path = path_in((struct part){ text, length }), name;
 
 	*id = '\0';
-	/* The first one is that of the outermost container: groups below its own, its processes can make themselves. */
+	/* The first id is the outermost container's: a container's processes can create groups only below its own group. */
 	while (take(&path, '/', &name))
 		if (has_id(name, id))
 			return;

@@ -58,7 +58,7 @@ static bool map_all(struct change_ring *r, int lost)
 	r->consumer = map_part(r->fd, r->page, PROT_READ | PROT_WRITE, 0);
 	if (!r->consumer)
 		return false;
-	/* The data is mapped twice, so that no change is in two parts. */
+	/* The data is mapped twice in a row, so that every change is contiguous. */
 	r->producer = map_part(r->fd, r->page + 2 * (size_t)r->size, PROT_READ, r->page);
 	if (!r->producer)
 		return false;
@@ -110,7 +110,7 @@ static bool is_whole(const struct varmor_change *change, uint32_t length)
 	return length == (change->what == VARMOR_CHANGE_PLACED ? sizeof(struct varmor_placed) : sizeof(*change));
 }
 
-/* Documentation/bpf/ringbuf.rst: before each is a header of eight bytes, whose first word is the length, with two flags. */
+/* A change follows an 8-byte header, whose first word is the length and two flags (Documentation/bpf/ringbuf.rst). */
 const struct varmor_change *change_ring_next(struct change_ring *r)
 {
 	while (r->next < atomic_load_explicit(r->producer, memory_order_acquire)) {

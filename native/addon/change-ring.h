@@ -12,34 +12,34 @@
 #include "audit-socket.h"
 
 /*
- * The ring into which the BPF programs put what becomes of processes (native/bpf/changes.h). It has one reader at a time. Used without
- * libbpf, which a node without BPF need not have.
+ * The ring into which the BPF programs put changes of processes (native/bpf/changes.h). It has one reader at a time.
+ * This code does not use libbpf, which a node without BPF may lack.
  */
 struct change_ring {
 	int fd;
-	_Atomic unsigned long *consumer; /* the kernel has positions as long */
+	_Atomic unsigned long *consumer; /* unsigned long, as in the kernel */
 	const _Atomic unsigned long *producer;
 	const unsigned char *data;
 	const _Atomic uint64_t *lost;
 	size_t page;
 	uint32_t size; /* of the data */
-	unsigned long next; /* position of the next change to be read */
+	unsigned long next; /* position of the next change to read */
 };
 
-/* The ring that is pinned in the folder, from now on: what is in it is passed over. Returns 0, or -1 with the failure. */
+/* Opens the ring that is pinned in the folder and skips the changes in it. Returns 0, or -1 with the failure. */
 int change_ring_open(struct change_ring *ring, const char *folder, struct failure *failure);
 void change_ring_close(struct change_ring *ring);
 
 /*
- * The next change, valid until change_ring_done; one that says VARMOR_CHANGE_PLACED is a struct varmor_placed. NULL for none now: one that
- * a program is putting in holds up those behind it.
+ * Returns the next change, valid until change_ring_done; a VARMOR_CHANGE_PLACED is a struct varmor_placed. Returns NULL
+ * if none is ready: a change that a program is still writing holds up the changes behind it.
  */
 const struct varmor_change *change_ring_next(struct change_ring *ring);
 
-/* The kernel may have the room of those that were read. */
+/* Lets the kernel reuse the room of the changes that were read. */
 void change_ring_done(struct change_ring *ring);
 
-/* Changes that found the ring full, since the programs were loaded. */
+/* Changes that found the ring full since the programs were loaded. */
 uint64_t change_ring_lost(const struct change_ring *ring);
 
 #endif

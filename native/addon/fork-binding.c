@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fork trees for Node.js; src/audit/lineage/fork-addon.ts has the types. One thread of JavaScript opens a tree
- * and closes it, all others use it by its number: they are environments of their own, which share no objects.
+ * Fork trees for Node.js; src/audit/lineage/fork-addon.ts has the types. One JavaScript thread opens and closes a tree.
+ * All other threads use it by its number, because their environments share no objects.
  */
 #include "fork-binding.h"
 
@@ -24,7 +24,7 @@ struct opened {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t left; /* a user of a tree has gone */
+	pthread_cond_t left; /* signalled when a user of a tree returns it */
 	struct opened trees[MAX_TREES];
 	uint32_t last_number;
 } registry = { .lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER };
@@ -39,7 +39,7 @@ static struct opened *slot_of(uint32_t number)
 	return NULL;
 }
 
-/* The tree cannot be closed until it is given back. NULL when it is closed. */
+/* A borrowed tree cannot be closed until it is given back. Returns NULL if the tree is closed. */
 static struct opened *borrow(uint32_t number)
 {
 	struct opened *o;
@@ -60,12 +60,12 @@ static void give_back(struct opened *o)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* Under the lock. Users are in the middle of one call, so the wait is short. */
+/* Called under the lock. Each user borrows the tree for one call only, so the wait is short. */
 static void close_slot(struct opened *o)
 {
 	struct fork_tree *tree = o->tree;
 
-	o->number = 0; /* nobody else finds it any more */
+	o->number = 0; /* no new user finds it */
 	while (o->users)
 		pthread_cond_wait(&registry.left, &registry.lock);
 	o->tree = NULL;
@@ -83,7 +83,7 @@ static void close_owned(void *env)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* Returns the number, 0 if there are too many. */
+/* Returns the tree's number, 0 if too many trees are open. */
 static uint32_t keep(struct fork_tree *tree, napi_env env)
 {
 	struct opened *o;
@@ -100,7 +100,7 @@ static uint32_t keep(struct fork_tree *tree, napi_env env)
 	return number;
 }
 
-/* Left empty for null. */
+/* A null leaves the folder empty. */
 static bool get_folder(napi_env env, napi_value object, char *folder, size_t room)
 {
 	napi_valuetype kind = napi_undefined;
@@ -135,7 +135,7 @@ static napi_value open_forks(napi_env env, napi_callback_info info)
 		fork_tree_close(tree);
 		return throw_failure(env, &(struct failure){ "too many trees", EMFILE });
 	}
-	/* The hook of an environment is one, for all its trees. */
+	/* An environment has one hook for all its trees. */
 	napi_remove_env_cleanup_hook(env, close_owned, env);
 	napi_add_env_cleanup_hook(env, close_owned, env);
 	TRY(napi_create_uint32(env, number, &result));
@@ -149,7 +149,7 @@ static bool get_numbers(napi_env env, const napi_value *args, size_t count, doub
 	for (i = 0; i < count; i++)
 		if (napi_get_value_double(env, args[i], &numbers[i]) != napi_ok)
 			return false;
-	/* The first two are the number of a tree and a pid. */
+	/* The first two numbers are a tree's number and a pid. */
 	return numbers[0] >= 0 && numbers[0] <= UINT32_MAX && (count < 2 || (numbers[1] >= 0 && numbers[1] <= INT32_MAX));
 }
 

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Adds the functions of fork trees to the module's exports, and returns these. */
+/* Adds the functions of fork trees to the module's exports and returns the exports. */
 napi_value fork_binding_define(napi_env env, napi_value exports);
 
-/* As fork_tree_holds, of the tree with the number; false when that is closed. From any thread. */
+/* Calls fork_tree_holds for the tree with this number; false if the tree is closed. For any thread. */
 bool fork_binding_holds(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *id);
 
 #endif

@@ -12,7 +12,10 @@ void fork_labels_set(struct fork_table *t, struct fork_entry *e, uint16_t label)
 	e->label = label;
 }
 
-/* The label whose last users died longest ago, which lose it and their parents, who may be in another one; 0: the living use all. */
+/*
+ * Takes the label whose last users died longest ago; 0 if living processes use all labels. These users also lose their
+ * parents, because a parent may be in another container.
+ */
 static uint16_t take_from_dead(struct fork_table *t)
 {
 	uint32_t link = t->last_unnamed ? t->entries[t->last_unnamed - 1].died_after : t->first_dead;
@@ -31,12 +34,12 @@ static uint16_t take_from_dead(struct fork_table *t)
 		if (!t->labels[label].users)
 			return label;
 	}
-	/* Some may have been named since they were passed. */
+	/* Dead entries before this may have got a label since the last walk. */
 	t->last_unnamed = 0;
 	return 0;
 }
 
-/* The number of a label, 0 if there is no room for it. */
+/* Returns the number of the label with this id, 0 if there is no room for it. */
 static uint16_t label_of(struct fork_table *t, const char *id)
 {
 	uint16_t i, free_one = 0;

@@ -7,9 +7,9 @@
 
 #include "fork-labels.h"
 
-/* Starts in /proc are in ticks of 10 ms, and the two clocks are not read at the same moment. */
+/* Start times this close are equal: /proc counts ticks of 10 ms, and the two clocks are not read at once. */
 #define SAME_START UINT64_C(40000000)
-/* What is said of a second is about the next one, too, as stamps of events may lag. */
+/* Stamps of events may lag, so a statement about one second also covers the time after it. */
 #define SOON UINT64_C(3000000000)
 
 int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
@@ -21,7 +21,7 @@ int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
 		return -EINVAL;
 	while (size < capacity)
 		size *= 2;
-	/* Untouched pages of both are never backed by memory. */
+	/* Pages that are never touched take no memory. */
 	t->entries = calloc(size, sizeof(*t->entries));
 	t->buckets = calloc(size, sizeof(*t->buckets));
 	t->capacity = size;
@@ -53,11 +53,11 @@ static uint32_t link_of(const struct fork_table *t, const struct fork_entry *e)
 
 static uint32_t *bucket_of(struct fork_table *t, pid_t pid)
 {
-	/* Pids are given out one after the other, so this spreads them as well as it can be. */
+	/* The kernel gives out pids in sequence, so the low bits spread them evenly. */
 	return &t->buckets[(uint32_t)pid & (t->capacity - 1)];
 }
 
-/* The first process with this pid from the link on. Within a bucket those of one pid are in order, the youngest first. */
+/* The first process with this pid from the link on. A bucket lists processes of one pid from youngest to oldest. */
 static struct fork_entry *with_pid(struct fork_table *t, uint32_t link, pid_t pid)
 {
 	struct fork_entry *e = at(t, link);
@@ -84,7 +84,7 @@ static struct fork_entry *with_key(struct fork_table *t, uint64_t key)
 	return index < t->used && t->entries[index].serial == (uint32_t)key ? &t->entries[index] : NULL;
 }
 
-/* Nothing says that it has ended, and nothing was lost that could have. */
+/* True if no event says that it has ended, and no lost event could have said so. */
 static bool surely_lives(const struct fork_entry *e)
 {
 	return !e->end && e->until == UINT64_MAX;
@@ -147,7 +147,7 @@ static void forget(struct fork_table *t, uint64_t when)
 		t->forgotten = when;
 }
 
-/* An entry that is free, or that of the process that is dead for longest; NULL if all live. */
+/* Takes a free entry, or the entry of the process that died longest ago; NULL if all live. */
 static struct fork_entry *take(struct fork_table *t)
 {
 	struct fork_entry *e;
@@ -176,7 +176,7 @@ static struct fork_entry *add(struct fork_table *t, pid_t pid, uint64_t start)
 		return NULL;
 	}
 	serial = e->serial + 1;
-	/* The parent is the entry itself, of an earlier time: nobody. */
+	/* The parent is this entry with an older serial, which is never valid: no parent. */
 	*e = (struct fork_entry){
 		.start = start, .until = UINT64_MAX, .pid = pid, .serial = serial, .older = *bucket,
 	};
@@ -194,7 +194,7 @@ static struct fork_entry *parent_of(struct fork_table *t, const struct fork_entr
 	return parent->serial == e->parent_serial && !parent->barred ? parent : NULL;
 }
 
-/* Another process has the pid from now on. */
+/* From now on another process has the pid. */
 static void give_up_pid(struct fork_table *t, struct fork_entry *e, uint64_t when)
 {
 	if (!e->end)
@@ -215,7 +215,7 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		t->reuses += !before->end || before->end + SOON > when;
 		give_up_pid(t, before, when);
 	}
-	/* Its first thread had ended, but another one goes on, perhaps as the first one after an exec. */
+	/* Its first thread had ended, but another thread goes on, perhaps as the first thread after an exec. */
 	if (parent && parent->end)
 		revive(t, parent);
 	child = add(t, child_pid, when);
@@ -234,7 +234,7 @@ void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
 
 	if (when > t->latest)
 		t->latest = when;
-	/* No event named this one, or none since events were lost: others may have had the pid. */
+	/* No event named this process since events were last lost, so other processes may have had the pid. */
 	if (!e || e->until != UINT64_MAX)
 		know_from(t, when);
 	if (!e || !(first || e->headless))
@@ -263,7 +263,7 @@ static bool is_same(const struct fork_entry *e, uint64_t start)
 	return e->start < start + SAME_START && start < e->start + SAME_START;
 }
 
-/* The entry of a process that lives; NULL where that is not sure. */
+/* Returns the entry of a living process; NULL if it is not sure that it lives. */
 static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight, uint64_t began)
 {
 	struct fork_entry *e = youngest(t, sight->pid);
@@ -272,10 +272,10 @@ static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sig
 		e->until = UINT64_MAX;
 		return e;
 	}
-	/* It was forked after /proc was read. */
+	/* This process was forked after /proc was read. */
 	if (e && e->start > sight->start)
 		return NULL;
-	/* Another one may have got the pid since /proc was read. */
+	/* Another process may have got the pid since /proc was read. */
 	if (t->forgotten >= began)
 		return NULL;
 	if (e)
@@ -357,7 +357,7 @@ bool fork_table_holds(struct fork_table *t, uint64_t key, pid_t pid, uint64_t si
 	return e && e->pid == pid && surely_lives(e) && e->start <= since && e->label && strcmp(t->labels[e->label].id, id) == 0;
 }
 
-/* The label of a process or of its nearest ancestor that has one, and whom to ask for more. */
+/* Finds the label of a process or of its nearest ancestor with a label, and the process to look up in /proc. */
 static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct fork_answer *answer)
 {
 	struct fork_entry *e = first;
@@ -382,7 +382,7 @@ static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct for
 bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, struct fork_answer *answer)
 {
 	struct fork_entry *last = youngest(t, pid), *e = last;
-	/* The caller gets the process that had the pid before this. */
+	/* `needed` is the time at which the next process found must still have had the pid. */
 	uint64_t needed = latest;
 	uint16_t label = 0;
 
@@ -392,10 +392,10 @@ bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_
 	for (; e; e = with_pid(t, e->older, pid)) {
 		uint16_t next;
 
-		/* Between the two somebody may have had it. */
+		/* Between two entries, an unknown process may have had the pid. */
 		if (e->until < needed)
 			return false;
-		/* Its last thread had ended, or else nobody could have got its pid. */
+		/* Its last thread had ended, else no other process could have got its pid. */
 		if (e != last && e->end && e->end < earliest)
 			break;
 		next = trace(t, e, answer);

@@ -13,18 +13,18 @@
 #include "side-thread.h"
 
 #define NS_PER_S 1e9
-/* A scan costs some milliseconds, so there are not more in a row than this. */
+/* A scan costs some milliseconds, so scans are at least this far apart. */
 #define SCAN_PAUSE_MS 1000
-/* Whoever asks for what is older has a log of old days, and the clock may have gone another way since. */
+/* Older times come from an old log, and the wall clock may have been set since. */
 #define LONG_PAST_S 120.0
 /* The wall clock is slewed by less than this between two looks. */
 #define STEP_S 0.05
-/* Events from before a step of the clock come no later than this after it. */
+/* Events from before a step of the clock arrive within this time after it. */
 #define STEP_DISTRUST_NS UINT64_C(10000000000)
 
 /*
- * Seconds that the Unix epoch is away from the zero of CLOCK_MONOTONIC. The thread may be put aside between two readings,
- * so the closest of some counts.
+ * Seconds between the Unix epoch and the zero of CLOCK_MONOTONIC. The thread may be preempted between the two readings,
+ * so the function takes the closest pair of several.
  */
 static double clock_offset(void)
 {
@@ -43,7 +43,7 @@ static double clock_offset(void)
 	return (double)offset / NS_PER_S;
 }
 
-/* Under the lock. All that came before the loss has been taken. */
+/* Called under the lock, after all events from before the loss were taken. */
 static void end_loss(struct fork_tree *t)
 {
 	if (!t->losing)
@@ -69,7 +69,7 @@ static void apply(struct fork_tree *t, const struct proc_report *report)
 	case PROC_THREAD_ENDED:
 		fork_table_exit(&t->table, report->pid, false, report->when);
 		break;
-	case PROC_ANSWER: /* to another listener */
+	case PROC_ANSWER: /* an answer to another listener */
 		break;
 	case PROC_NOTHING:
 		add(&t->counts.malformed, 1);
@@ -98,7 +98,7 @@ static void take_message(struct fork_tree *t)
 	}
 }
 
-/* A runtime has put a process into a container, of which its parents are not. */
+/* Notes that a runtime has put a process into a container in which its parents are not. */
 static void place(struct fork_tree *t, const struct varmor_placed *placed)
 {
 	char id[sizeof(placed->id) + 1];
@@ -129,8 +129,8 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 }
 
 /*
- * Takes what the ring holds. Under the lock. What is lost is counted and not in the ring, so it may have been lost at any time since the
- * last look that found the count as it was: of what was noted since, nothing is sure.
+ * Takes what the ring holds, under the lock. The ring only counts lost changes, so they may have been lost at any time
+ * since the last look that found the same count: nothing that was noted since that look is sure.
  */
 static void drain_ring(struct fork_tree *t)
 {
@@ -151,10 +151,10 @@ static void drain_ring(struct fork_tree *t)
 }
 
 /*
- * Takes what the socket holds. Under the lock. Returns 0 or -errno.
+ * Takes what the socket holds, under the lock. Returns 0 or -errno.
  *
- * A full socket says so before it gives what it holds, and takes nothing new until it is empty (netlink_overrun). So what
- * it gives then is from before the loss, if it was made before it was asked for.
+ * A full socket first reports the loss, then gives what it holds, and takes nothing new until it is empty
+ * (netlink_overrun). So the events that it then gives are from before the loss, if they are older than the read.
  */
 static int drain(struct fork_tree *t)
 {
@@ -183,7 +183,7 @@ static int drain(struct fork_tree *t)
 	return n < 0 ? n : 0;
 }
 
-/* Without the lock: it is taken only to bring in what was read. */
+/* Called without the lock, which it takes only to add what it has read. */
 static int scan(struct fork_tree *t)
 {
 	uint64_t began = now_ns();
@@ -199,7 +199,7 @@ static int scan(struct fork_tree *t)
 	} else {
 		pthread_mutex_lock(&t->lock);
 		error = drain(t);
-		/* Of what was seen before a loss nobody knows whether it lives still; the next scan does. */
+		/* After a loss, the processes seen may have ended; the next scan finds out. */
 		if (!t->lost)
 			fork_table_scan(&t->table, sights, count, began);
 		pthread_mutex_unlock(&t->lock);
@@ -209,7 +209,7 @@ static int scan(struct fork_tree *t)
 	return error;
 }
 
-/* scan_due: another thread may have found that; no event of a process need come. */
+/* scan_due: another thread may have found the loss, and no event might come to wake this one. */
 static void sleep_until_due(struct fork_tree *t, bool scan_due)
 {
 	struct pollfd fds[2] = {
@@ -222,7 +222,7 @@ static void sleep_until_due(struct fork_tree *t, bool scan_due)
 		poll(fds, 1, SCAN_PAUSE_MS);
 	else if (!t->options.nap_ms || poll(fds, 1, (int)t->options.nap_ms) == 0)
 		poll(fds, 2, -1);
-	/* Mostly there is nothing to read. */
+	/* Mostly there is nothing to read, so the result does not matter. */
 	(void)!read(t->wake_fd, &pokes, sizeof(pokes));
 }
 
@@ -267,7 +267,7 @@ static int start_thread(struct fork_tree *t)
 	return error;
 }
 
-/* What is said from now on is read. */
+/* Opens the source of events; the tree reads all events from now on. */
 static int open_source(struct fork_tree *t, struct failure *failure)
 {
 	if (*t->options.folder) {
@@ -300,7 +300,7 @@ static int open_all(struct fork_tree *t, struct failure *failure)
 	if (failure->error)
 		return -1;
 	t->offset = clock_offset();
-	/* After the listening began, so that no process is missed in between. */
+	/* The scan follows the start of listening, so that no process is missed in between. */
 	failure->step = "scan";
 	failure->error = -scan(t);
 	if (failure->error)
@@ -351,8 +351,8 @@ void fork_tree_close(struct fork_tree *t)
 }
 
 /*
- * Under the lock: takes the reports that wait. Returns whether answers can be given. Where the socket is broken, the
- * table is out of date; the thread ends then, too, and reports it.
+ * Takes the waiting reports, under the lock. Returns whether the table can answer: with a broken socket it is out of
+ * date, and the thread ends and reports the error.
  */
 static bool catch_up(struct fork_tree *t)
 {
@@ -365,7 +365,7 @@ static bool catch_up(struct fork_tree *t)
 	return true;
 }
 
-/* Under the lock. Whether the wall clock, by which events are stamped, has gone evenly for a while. */
+/* Whether the wall clock, which stamps the events, has made no step for a while. Called under the lock. */
 static bool clock_is_even(struct fork_tree *t)
 {
 	double offset = clock_offset(), step = offset - t->offset;
@@ -379,7 +379,7 @@ static bool clock_is_even(struct fork_tree *t)
 	return !t->stepped || now - t->stepped > STEP_DISTRUST_NS;
 }
 
-/* A time of the wall clock as one of CLOCK_MONOTONIC. False if it is long past or to come. */
+/* Converts wall clock time to CLOCK_MONOTONIC. False if the time is long past or in the future. */
 static bool to_monotonic(const struct fork_tree *t, double unix_seconds, uint64_t *when)
 {
 	double since = unix_seconds - t->offset, now = (double)now_ns() / NS_PER_S;

@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What frame_record adds to a payload at most: "type=65535 " and the newline. */
+/* The most bytes that frame_record adds to a payload: "type=65535 " and the newline. */
 #define FRAME_OVERHEAD 12
 
 /*
- * Writes one audit record as the line "type=N payload\n", the form of audit.log. The line is one line whatever the
- * payload holds: a user space record (AUDIT_USER_AVC) carries bytes that any process with CAP_AUDIT_WRITE chose, and a
- * newline among them would otherwise forge a second record. Newlines and NULs become spaces; NULs at the end go.
+ * Writes one audit record as the line "type=N payload\n", the form of audit.log. Newlines and NULs become spaces, and
+ * NULs at the end are dropped: any process with CAP_AUDIT_WRITE chooses the bytes of a user space record
+ * (AUDIT_USER_AVC), and a newline in them would otherwise forge a second record.
  *
  * Returns the number of bytes written, at most len + FRAME_OVERHEAD; 0 if room is smaller than that.
  */

@@ -12,7 +12,7 @@ int intake_init(struct intake *in)
 	unsigned int i;
 
 	memset(in, 0, sizeof(*in));
-	/* Untouched pages of the large buffers are never backed by memory. */
+	/* Pages of the large buffers that are never touched take no memory. */
 	in->messages = malloc(INTAKE_MESSAGES * sizeof(*in->messages));
 	if (!in->messages)
 		return -ENOMEM;

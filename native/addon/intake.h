@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 
 #define INTAKE_MESSAGES 64
-/* The longest message that is taken whole. The kernel's own records end well below it. */
+/* The longest message that is read whole. The kernel's own records are much shorter. */
 #define MAX_RECORD 65536
 
-/* One bit a message type. */
+/* One bit per message type. */
 struct type_set {
 	uint64_t words[65536 / 64];
 };
@@ -27,13 +27,13 @@ static inline bool type_set_has(const struct type_set *set, uint16_t type)
 	return set->words[type / 64] >> (type % 64) & 1;
 }
 
-/* What one recvmmsg took, and how far its owner has got with it. */
+/* The messages of one recvmmsg call, and the owner's position in them. */
 struct intake {
 	struct mmsghdr headers[INTAKE_MESSAGES];
 	struct iovec vectors[INTAKE_MESSAGES];
 	struct sockaddr_nl senders[INTAKE_MESSAGES];
 	char (*messages)[MAX_RECORD];
-	bool feed; /* it is no netlink socket, and its messages have no port */
+	bool feed; /* the socket is not a netlink socket, so its messages have no port */
 	unsigned int count;
 	unsigned int next;
 };
@@ -45,15 +45,15 @@ int intake_init(struct intake *in);
 void intake_free(struct intake *in);
 
 /*
- * Takes what the socket holds now, without waiting. Returns the number of messages, 0 if there are none, -errno if there
- * will never be any. Adds the times that the socket's buffer had been full to overruns.
+ * Reads what the socket holds now, without waiting. Returns the number of messages, or -errno if the socket can give
+ * no more. Adds the number of times that the socket's buffer was full to `overruns`.
  */
 int intake_receive(struct intake *in, int fd, unsigned int *overruns);
 
-/* What the message at next is: to be handed on, or why not. */
+/* Whether the message at `next` is passed on, or the reason why not. */
 enum verdict intake_verdict(const struct intake *in, const struct type_set *types);
 
-/* Frames the message at next, which must have passed. As frame_record. */
+/* Frames the message at `next`, whose verdict must be to pass. Returns as frame_record does. */
 size_t intake_frame(const struct intake *in, char *out, size_t room);
 
 #endif

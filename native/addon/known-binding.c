@@ -12,9 +12,9 @@
 
 #define MAX_TEXT 65536
 #define MAX_FORK_KEY 0x1p53
-#define MAX_SECONDS 1e9 /* so that they fit as nanoseconds */
+#define MAX_SECONDS 1e9 /* more would not fit as nanoseconds */
 
-/* The order of the numbers is that of `state` in known-addon.ts. */
+/* The numbers have the order of `state` in known-addon.ts. */
 enum {
 	STATE_AT,
 	STATE_OUT,
@@ -29,12 +29,12 @@ enum {
 	STATE_NUMBERS = STATE_VALUES + 2 * KNOWN_VALUES,
 };
 
-/* Kinds and counters are JavaScript's memory, which it keeps for as long as this. */
+/* Kinds and counters are memory of JavaScript, which keeps them at least as long as this binding. */
 struct binding {
 	struct known_records *records;
 	int32_t *state;
-	const struct known_form *learnt; /* last, to be compared */
-	bool counted; /* V8 knows of its memory */
+	const struct known_form *learnt; /* the form that was learnt last, to compare with */
+	bool counted; /* V8 was told the size of this memory */
 };
 
 struct array {
@@ -63,7 +63,7 @@ static bool get_int(napi_env env, napi_value value, int64_t least, int64_t most,
 	return false;
 }
 
-/* As many arguments as are wanted, the first of which is known records. NULL with an exception. */
+/* Gets the wanted number of arguments; the first one is the known records. NULL with an exception. */
 static struct binding *get_binding(napi_env env, napi_callback_info info, size_t wanted, napi_value *args)
 {
 	bool is_ours = false;
@@ -112,7 +112,7 @@ static napi_value open_known(napi_env env, napi_callback_info info)
 		free_binding(env, b, NULL);
 		return give_up(env, "memory");
 	}
-	/* Else garbage is not collected for it: these are megabytes behind an object of some bytes. */
+	/* Tells V8, which otherwise sees only a small object and would not collect it to free these megabytes. */
 	b->counted = napi_adjust_external_memory(env, (int64_t)known_records_bytes, &all) == napi_ok;
 	TRY(napi_type_tag_object(env, object, &tag));
 	known_records_use_counters(b->records, events.data, touched.data, &b->state[STATE_TOUCHED]);
@@ -330,7 +330,7 @@ static napi_value drop_form(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* Texts that stand one behind the other, by their lengths. */
+/* Splits joined texts by their lengths. */
 static bool get_texts(const struct array *bytes, const uint32_t *lengths, int count, struct known_text *texts)
 {
 	size_t at = 0;
@@ -394,7 +394,7 @@ static napi_value pass_over(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* addOpening(known, [place, head, origin], lengths of start, before, behind and the container's id with a NUL, texts) */
+/* addOpening(known, [place, head, origin], lengths of start, before, behind and container id with a NUL, texts) */
 static napi_value add_opening(napi_env env, napi_callback_info info)
 {
 	struct known_opening_facts facts;
@@ -412,7 +412,10 @@ static napi_value add_opening(napi_env env, napi_callback_info info)
 	return number_result(env, known_records_add_opening(b->records, &facts));
 }
 
-/* teachProcess(known, [pid, second, since, label, kind, opening, of this batch only, tree, key, until], [length of about], about) */
+/*
+ * teachProcess(known, [pid, second, since, label, kind, opening, of this batch only, tree, key, until],
+ * [length of about], about)
+ */
 static napi_value teach_process(napi_env env, napi_callback_info info)
 {
 	struct known_process_facts facts;

@@ -7,18 +7,18 @@
 
 #include "record-hash.h"
 
-#define MAX_BYTES (16u << 20) /* of all texts but those of forms */
+#define MAX_BYTES (16u << 20) /* of all texts except those of forms */
 #define MAX_TEXT (64u << 10)
 #define MAX_ABOUT 4096u
 /*
- * A process must have lived for so many seconds before that of an event: about its start, another one may be meant. More than
- * slack.before of src/audit/lineage/lineage-resolver.ts.
+ * A process must have lived this many seconds before an event's second: around its start, the event may be of another
+ * process. More than slack.before of src/audit/lineage/lineage-resolver.ts.
  */
 #define SETTLED 1.0
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
-	/* By the product alone neighbours would share a set, with one multiplier in some hundreds. */
+	/* Mixed, because with the product alone one multiplier in some hundreds puts neighbouring pids into one set. */
 	uint32_t hash = record_hash_mix(pid * k->multiplier);
 
 	return k->process[family] + (size_t)(hash >> (32 - KNOWN_SET_BITS)) * KNOWN_WAYS;
@@ -48,7 +48,7 @@ bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes,
 	return number && known_facts_is_label(k, (int)number - 1, bytes, len);
 }
 
-/* NULL where its openings are of no container. */
+/* NULL if the process' openings belong to no container. */
 static const char *container_of(const struct known_records *k, const struct known_process *p)
 {
 	const struct known_opening *o;
@@ -63,7 +63,7 @@ static const char *container_of(const struct known_records *k, const struct know
 	return NULL;
 }
 
-/* What was found of a process and one second holds for another one, too, in which it has its pid. */
+/* Extends facts that were found for one second to another second, if the process still has its pid in it. */
 static bool renew(const struct known_records *k, const struct known_run *run, struct known_process *p)
 {
 	const char *container = container_of(k, p);
@@ -76,7 +76,7 @@ static bool renew(const struct known_records *k, const struct known_run *run, st
 	return true;
 }
 
-/* Also in the middle of a second: else all that are due by then were asked for where the next one begins. */
+/* Checked in the middle of a second, too: else all due processes would be asked for when the next one begins. */
 static bool is_due(const struct known_run *run, const struct known_process *p)
 {
 	return p->fork.tree && run->now >= p->fork.until;
@@ -173,7 +173,7 @@ void known_records_begin(struct known_records *k, bool held)
 		k->held_since = k->batch;
 }
 
-/* Texts one behind the other; NULL where there is no room for them. */
+/* Joins texts into one allocation; NULL if there is no room for them. */
 static char *keep_texts(struct known_records *k, const struct known_text *texts, int count)
 {
 	uint32_t len = 0;
@@ -242,7 +242,7 @@ int known_records_add_opening(struct known_records *k, const struct known_openin
 	return (int)k->openings++;
 }
 
-/* Its own place, or that of the process of its set that was taught first. */
+/* Returns the process' own place, or the place in its set that was taught first. */
 static struct known_process *place_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
 	struct known_process *first = set_of(k, family, pid), *p, *oldest = first;
@@ -256,7 +256,7 @@ static struct known_process *place_of(struct known_records *k, enum known_family
 	return oldest;
 }
 
-/* What was taught of other kinds of events is of the same process, and says the same of it. */
+/* Whether the facts for other kinds of events are about the same process and agree with the new facts. */
 static bool is_same(const struct known_records *k, const struct known_process *p, const struct known_process_facts *facts)
 {
 	int i;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What known-records.c has been taught of processes, labels and seconds. Nobody else looks inside. */
+/* The facts about processes, labels and seconds that known-records.c was taught. Private to that file. */
 #ifndef VARMOR_KNOWN_FACTS_H
 #define VARMOR_KNOWN_FACTS_H
 
@@ -35,7 +35,7 @@ struct known_opening {
 
 struct known_process {
 	uint32_t pid; /* 0: none */
-	uint64_t batch; /* in which it was taught; 0: never */
+	uint64_t batch; /* the batch in which it was taught; 0: never */
 	bool of_batch;
 	double second;
 	double since;
@@ -53,8 +53,8 @@ struct known_records {
 	int32_t *touched;
 	int32_t *touched_count;
 	uint64_t batch;
-	uint64_t held_since; /* what was taught before that batch holds no longer, unless it is renewed */
-	uint32_t multiplier; /* random, so that nobody chooses which processes share a set */
+	uint64_t held_since; /* facts from before this batch do not hold unless they are renewed */
+	uint32_t multiplier; /* random, so that an attacker cannot choose which processes share a set */
 	double second;
 	char digits[KNOWN_SECOND_DIGITS + 1];
 	uint32_t digits_len;
@@ -65,17 +65,17 @@ struct known_records {
 	uint32_t bytes;
 	struct known_label label[KNOWN_LABELS];
 	struct known_opening opening[KNOWN_OPENINGS];
-	/* Numbers of labels whose records of AppArmor are passed over, and one. */
+	/* Numbers plus 1 of the labels whose AppArmor records are skipped. */
 	uint32_t foreign[KNOWN_FOREIGN_PLACES];
 	struct known_process process[KNOWN_FAMILIES][KNOWN_PROCESSES];
 };
 
-/* The process of that pid, whether what is known of it holds or not. */
+/* Returns the process with this pid, even if its facts do not hold. */
 struct known_process *known_facts_process(struct known_records *k, enum known_family family, uint32_t pid);
-/* Whether what is known of it holds for the second whose texts are known; asks for that where it was not found for it. */
+/* Whether its facts hold for the second whose texts are known; asks the fork tree if they were found for another. */
 bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p);
 bool known_facts_is_label(const struct known_records *k, int number, const uint8_t *bytes, size_t len);
-/* Whether AppArmor's records under the label are passed over. */
+/* Whether AppArmor's records under the label are skipped. */
 bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes, size_t len);
 
 static inline char *known_put(char *at, const void *text, size_t len)

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #define MAX_NODES 4096
-/* Ways on from one place, each of which is looked at for a record of none of them. */
+/* The most branches of a node: a record that matches none of them costs a look at each. */
 #define MAX_SIBLINGS 32
 #define MAX_PID_DIGITS 10
 
-/* A literal and the value behind it. Siblings are the ways on from one place; the one that matched last comes first. */
+/* A literal and the value behind it. Siblings are the branches of a place; the last one that matched comes first. */
 struct node {
 	struct node *next;
 	struct node *child;
-	struct known_form *form; /* of the last literal */
+	struct known_form *form; /* set at a form's last literal */
 	uint16_t len;
 	uint8_t value;
 	uint8_t literal[];
@@ -24,7 +24,7 @@ struct known_forms {
 	uint32_t nodes;
 };
 
-/* What a place in a record may hold. */
+/* Classes of bytes in a record. */
 enum { PLAIN = 1, WORD = 2, DIGIT = 4 };
 
 static const uint8_t classes[256] = {
@@ -50,7 +50,7 @@ static bool is_at(const uint8_t *bytes, size_t len, size_t at, const void *text,
 	return text_len <= len - at && memcmp(bytes + at, text, text_len) == 0;
 }
 
-/* A security context may hold blanks. It ends before the first ` pid=`; no value behind it can hold one. */
+/* A security context may hold blanks. It ends before the first ` pid=`, which no later value can hold. */
 static size_t subject_end(const uint8_t *bytes, size_t len, size_t at)
 {
 	if (at < len && bytes[at] == '=')
@@ -61,7 +61,7 @@ static size_t subject_end(const uint8_t *bytes, size_t len, size_t at)
 	return at;
 }
 
-/* As JSON has a number: no leading zero. */
+/* A number as in JSON: no leading zero. */
 static size_t number_end(const uint8_t *bytes, size_t len, size_t at)
 {
 	size_t end = skip(bytes, len, at, DIGIT);
@@ -72,8 +72,8 @@ static size_t number_end(const uint8_t *bytes, size_t len, size_t at)
 }
 
 /*
- * The end of a value that is fit for JSON as it stands; `len` if it is not. What seccomp records hold ends at a blank,
- * too: their scanner looks for the last ` pid=`.
+ * Returns the end of a value that can stand in JSON unchanged, else `len`. Values of seccomp records also end at a
+ * blank, because the scanner of these records looks for the last ` pid=`.
  */
 static size_t value_end(enum known_family family, enum known_value value, const uint8_t *bytes, size_t len, size_t at)
 {
@@ -84,7 +84,7 @@ static size_t value_end(enum known_family family, enum known_value value, const 
 	return value == KNOWN_PROFILE ? subject_end(bytes, len, at) : skip(bytes, len, at, WORD);
 }
 
-/* As deep as a form has parts. */
+/* Recursive: as deep as a form has parts. */
 static const struct known_form *match_from(struct node **first, enum known_family family, const uint8_t *bytes, size_t len,
 					   size_t at, struct known_range *values, size_t *end)
 {
@@ -126,7 +126,7 @@ struct known_forms *known_forms_new(void)
 	return calloc(1, sizeof(struct known_forms));
 }
 
-/* With all behind it. */
+/* Frees a node and all nodes behind it. */
 static void free_node(struct known_forms *f, struct node *n)
 {
 	struct node *child, *next;
@@ -221,7 +221,7 @@ struct known_form *known_form_new(const struct known_form *head, const struct kn
 	return form;
 }
 
-/* Literals and values in turn; the line's end is in the last literal and nowhere else. */
+/* Whether literals and values alternate, and only the last literal has the end of the line. */
 static bool is_form(const struct known_part *parts, uint32_t count, uint32_t needed)
 {
 	const uint8_t *line_end;
@@ -253,7 +253,7 @@ static struct node *same_among(struct node *n, const struct known_part *part)
 	return NULL;
 }
 
-/* Makes room for one more. */
+/* Drops the form that matched least lately, to make room for a new form. */
 static void drop_last(struct known_forms *f, struct node **first)
 {
 	struct node **link = first, *n;
@@ -308,7 +308,7 @@ bool known_forms_add(struct known_forms *f, enum known_family family, const stru
 	return true;
 }
 
-/* Frees the way to the form, as far as it leads to no other one. */
+/* Frees the nodes that lead only to this form. */
 static bool drop_from(struct known_forms *f, struct node **first, const struct known_form *form)
 {
 	struct node **link, *n;

@@ -5,7 +5,7 @@
 
 #include "record-hash.h"
 
-/* Of src/audit/batch/kind-table.ts. */
+/* Columns of a row, as in src/audit/batch/kind-table.ts. */
 enum { ROW_HASH, ROW_OF, ROW_HEAD, ROW_PREFIX, ROW_START, ROW_END, ROW_EVENTS, ROW_LINE, ROW_COLUMNS };
 #define KIND_BITS 4
 #define MAX_PROBES 16

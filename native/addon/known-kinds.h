@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The table of kinds, in the memory of src/audit/batch/kind-table.ts, which says what its columns are. */
+/* The table of kinds, in memory of src/audit/batch/kind-table.ts, which describes its columns. */
 struct known_kinds {
 	int32_t *places;
 	uint32_t place_count; /* a power of two */
@@ -14,34 +14,34 @@ struct known_kinds {
 	uint32_t row_count;
 	uint8_t *arena;
 	uint32_t arena_len;
-	int32_t *touched; /* as many as rows */
+	int32_t *touched; /* has as many elements as there are rows */
 	int32_t *rows_of;
 	int32_t *others;
-	uint32_t owners; /* in each of these two */
-	int32_t *touched_others; /* twice as many */
+	uint32_t owners; /* elements of each of the two arrays above */
+	int32_t *touched_others; /* has twice as many elements */
 	int32_t *line_kinds;
-	uint32_t line_count; /* room; 0 where the kind of each line is not asked for */
+	uint32_t line_count; /* room for this many lines; 0: the kinds of lines are not wanted */
 	int32_t *sums;
 };
 
-/* The order of `sums` is that of KindTable's. */
+/* `sums` has the order of KindTable's sums. */
 enum { KINDS_ROWS, KINDS_ARENA_END, KINDS_TOUCHED, KINDS_TOUCHED_OTHERS, KINDS_LINES, KINDS_SEED, KINDS_SUMS };
 
-/* By what events are of one kind, beside the bytes that are counted. */
+/* Events are of one kind if these fields and the bytes that they are counted by are equal. */
 struct known_kind {
-	int32_t place; /* of the container */
+	int32_t place; /* the container's place */
 	int32_t head;
 	int32_t prefix;
 	uint8_t number; /* encode/event-head.ts */
 };
 
-/* Instead of a row: the event has none and gets none; JavaScript has to make one. */
+/* Returned instead of a row. Other kind: the event gets no row. New kind: JavaScript must make the row. */
 #define KNOWN_OTHER_KIND (-1)
 #define KNOWN_NEW_KIND (-2)
 
-/* Whether the lists of the table have room for one event more. */
+/* Whether the lists of the table have room for another event. */
 bool known_kinds_have_room(const struct known_kinds *t, int32_t place);
-/* The row of an event's kind. */
+/* Returns the row of an event's kind. */
 int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted, uint32_t len);
 /* Counts an event whose line begins at `line` of the output. */
 void known_kinds_count(const struct known_kinds *t, int32_t place, int32_t number, size_t line);

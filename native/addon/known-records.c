@@ -5,10 +5,10 @@
 #include "record-hash.h"
 
 #define MAX_SERIAL 20 /* digits */
-/* Beyond this, src/audit/batch/kind-table.ts counts by a hash. */
+/* For longer keys, src/audit/batch/kind-table.ts counts by a hash. */
 #define MAX_KEY 1024
 
-/* The record at hand. */
+/* The current record. */
 struct record {
 	enum known_family family;
 	size_t start;
@@ -33,7 +33,7 @@ static size_t digits_end(const struct known_run *run, size_t at)
 	return at;
 }
 
-/* `audit(1740366282.121:674): ` as the kernel writes it, of the second whose texts are known. */
+/* Reads `audit(1740366282.121:674): ` as the kernel writes it, for the second whose texts are known. */
 static bool read_id(const struct known_records *k, const struct known_run *run, size_t at, struct record *r)
 {
 	size_t fraction, serial, end;
@@ -57,7 +57,7 @@ static bool read_id(const struct known_records *k, const struct known_run *run, 
 	return true;
 }
 
-/* The beginnings of lines from auditd and from the listener. */
+/* How lines from auditd and from the listener begin. */
 static const struct opening_text {
 	const char *text;
 	size_t len;
@@ -83,7 +83,7 @@ static bool locate(const struct known_records *k, const struct known_run *run, s
 	return false;
 }
 
-/* Most lines of audit.log are of a type of which src/audit/decode/locate-record.ts knows no name that begins so. */
+/* Whether no type name that src/audit/decode/locate-record.ts knows begins so, as in most lines of audit.log. */
 static bool is_other_type(const struct known_run *run)
 {
 	uint8_t first;
@@ -113,7 +113,7 @@ static char *put_range(char *at, const uint8_t *bytes, struct known_range range)
 	return known_put(at, bytes + range.start, range.end - range.start);
 }
 
-/* Puts together by what an event is counted. Returns its length; 0 if it is too long. */
+/* Builds the key that an event is counted by. Returns its length; 0 if it is too long. */
 static uint32_t key_of(const struct known_form *form, const struct record *r, const uint8_t *bytes, uint8_t *key)
 {
 	struct known_range range = { 0, 0 };
@@ -177,7 +177,7 @@ static char *put_piece(const struct known_records *k, const struct known_run *ru
 	}
 }
 
-/* More than the line can be: each part of the record may be all of it. */
+/* An upper bound of the line's length, as if each part were as long as the whole record. */
 static size_t line_room(const struct known_records *k, const struct record *r, const struct known_form *form,
 			const struct known_process *p, const struct known_opening *o)
 {
@@ -196,7 +196,7 @@ static void count_opening(struct known_records *k, int number)
 		k->touched[(*k->touched_count)++] = number;
 }
 
-/* Returns false, with nothing done, where something is not known. */
+/* Returns false and writes nothing if any fact is missing. */
 static bool write_line(struct known_records *k, struct known_run *run, const struct record *r,
 		       const struct known_form *form, const struct known_process *p)
 {

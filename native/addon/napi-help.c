@@ -53,7 +53,7 @@ napi_value throw_failure(napi_env env, const struct failure *failure)
 	return NULL;
 }
 
-/* Through a double, because napi_get_value_uint32 wraps what does not fit. */
+/* Read as a double, because napi_get_value_uint32 wraps a number that does not fit. */
 bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value)
 {
 	napi_value property;
@@ -68,7 +68,7 @@ bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, 
 	return true;
 }
 
-/* A text that fits; false with an exception. */
+/* Gets a text that fits into the room; false with an exception. */
 bool get_text(napi_env env, napi_value value, const char *what, char *text, size_t room)
 {
 	size_t length;

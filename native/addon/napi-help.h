@@ -8,29 +8,29 @@
 
 #include "audit-socket.h"
 
-/* An error of Node-API itself: out of memory, or an exception is already pending. */
+/* Reports an error of Node-API itself: out of memory, or an exception is already pending. */
 napi_value give_up(napi_env env, const char *what);
 
 #define TRY(call) do { if ((call) != napi_ok) return give_up(env, #call); } while (0)
 
 bool set_number(napi_env env, napi_value object, const char *name, double value);
 bool set_null(napi_env env, napi_value object, const char *name);
-/* The value, or null where it is not known. */
+/* Sets the value, or null if it is not known. */
 bool set_known(napi_env env, napi_value object, const char *name, bool known, double value);
 
-/* An error with step and errno; NULL with an exception. */
+/* Makes an error with step and errno; NULL with an exception. */
 napi_value step_error(napi_env env, const struct failure *failure);
-/* Throws it. */
+/* Throws the failure as such an error. */
 napi_value throw_failure(napi_env env, const struct failure *failure);
 
-/* A whole number within bounds; false with a RangeError that names it. */
+/* Gets a whole number within bounds; false with a RangeError that names it. */
 bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value);
 
-/* A text that fits, without NUL; false with an exception that names it. */
+/* Gets a text without NUL that fits into the room; false with an exception that names it. */
 bool get_text(napi_env env, napi_value value, const char *what, char *text, size_t room);
 bool get_named_text(napi_env env, napi_value object, const char *name, char *text, size_t room);
 
-/* As many arguments as are wanted; false with an exception. */
+/* Gets the wanted number of arguments; false with an exception. */
 bool get_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args);
 
 #endif

@@ -16,13 +16,13 @@
 
 #include "clocks.h"
 
-/* The kernel answers while it is asked. */
+/* The kernel answers within the call that asks, so this is ample. */
 #define ANSWER_TIMEOUT_MS 250
-/* Where the kernel puts the fields: the event follows two headers, without padding. */
+/* Offset of the kernel's event: it follows two headers, without padding. */
 #define EVENT (NLMSG_HDRLEN + sizeof(struct cn_msg))
 #define DATA (EVENT + offsetof(struct proc_event, event_data))
 
-/* Of <linux/cn_proc.h>; 6.5 moved the names out of the event's type. */
+/* From <linux/cn_proc.h>, copied because Linux 6.5 moved the names out of the event's type. */
 #define WHAT_ANSWER 0x00000000u
 #define WHAT_FORK 0x00000001u
 #define WHAT_EXIT 0x80000000u
@@ -34,8 +34,8 @@ struct request {
 } __attribute__((packed));
 
 /*
- * Lets pass: answers, exits, and forks of which the child's thread and process have the same number, so that it is a
- * process. Loads turn bytes around, as if they came from a network, and so are the numbers to compare with.
+ * Passes answers, exits, and forks of a process (the child's thread and process have the same number). BPF loads
+ * convert from network byte order, so the numbers to compare with are converted in the same way.
  */
 static int attach_filter(int fd)
 {
@@ -57,7 +57,7 @@ static int attach_filter(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-/* The short form of the request, which all kernels take. */
+/* Sends the short form of the request, which all kernels accept. */
 static int ask(int fd, uint32_t op, uint32_t ack)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -71,8 +71,8 @@ static int ask(int fd, uint32_t op, uint32_t ack)
 }
 
 /*
- * Sets errno to what the kernel answers; 0 is yes. All listeners receive it; the ack, raised by one, says whose it is (the
- * seq is the kernel's own). Events that come before are of no interest yet.
+ * Sets errno to the kernel's answer; 0 means success. All listeners receive the answer; its ack is the asker's plus 1
+ * (the kernel sets seq itself). Events that come before the answer are ignored.
  */
 static int await_answer(int fd, uint32_t ack)
 {
@@ -136,12 +136,12 @@ failed:
 
 void proc_connector_close(int fd)
 {
-	/* Older kernels count listeners by these words alone. If it fails, only no reports come. */
+	/* Older kernels count listeners only by these requests. A failure does no harm here. */
 	(void)ask(fd, PROC_CN_MCAST_IGNORE, 0);
 	close(fd);
 }
 
-/* Copies a part of an event that was sent whole. */
+/* Copies a part of an event; false if the message is too short to hold it. */
 static bool take(void *part, size_t size, size_t at, const char *event, size_t len)
 {
 	if (at + size > len)

@@ -12,7 +12,7 @@ enum proc_change { PROC_NOTHING, PROC_FORKED, PROC_ENDED, PROC_THREAD_ENDED, PRO
 
 struct proc_report {
 	enum proc_change change;
-	pid_t pid; /* of the child, or of the process that ended or of which another thread than the first did */
+	pid_t pid; /* of the child, or of the process that ended or one of whose threads ended */
 	pid_t parent; /* of a child */
 	uint64_t when; /* CLOCK_MONOTONIC, ns */
 	uint32_t error; /* of an answer: an errno or 0 */
@@ -20,18 +20,18 @@ struct proc_report {
 };
 
 /*
- * A non-blocking socket to which the kernel's process connector (CONFIG_PROC_EVENTS) sends the forks of
- * processes and the ends of threads; what it says of anything else is filtered in the kernel. Returns the socket, or -1 with the
- * failure. Errors worth telling apart: socket EPROTONOSUPPORT (a kernel without connectors), bind or listen EPERM
- * (CAP_NET_ADMIN is missing), listen ECONNREFUSED (not in the host's network namespace), answer ETIMEDOUT (not in the initial
- * user or pid namespace, where kernels before 6.6 say nothing, or a kernel without CONFIG_PROC_EVENTS).
+ * Opens a non-blocking socket to which the kernel's process connector (CONFIG_PROC_EVENTS) sends the forks of processes
+ * and the ends of threads; a filter in the kernel drops its other events. Returns the socket, or -1 with the failure.
+ * Errors that callers tell apart: socket EPROTONOSUPPORT (a kernel without connectors), bind or listen EPERM
+ * (CAP_NET_ADMIN is missing), listen ECONNREFUSED (not in the host's network namespace), answer ETIMEDOUT (a kernel
+ * without CONFIG_PROC_EVENTS, or outside the initial user or pid namespace, where kernels before 6.6 do not answer).
  */
 int proc_connector_open(uint32_t buffer, struct failure *failure);
 
-/* Takes one listener off the kernel's count, and closes the socket. */
+/* Lowers the kernel's count of listeners by one and closes the socket. */
 void proc_connector_close(int fd);
 
-/* What a netlink message of len bytes says; nothing if it is no whole message of the connector. */
+/* Parses a netlink message of len bytes. The report is empty if this is no whole message of the connector. */
 struct proc_report proc_connector_parse(const char *message, size_t len);
 
 #endif

@@ -17,8 +17,9 @@
 _Static_assert(FORK_LABEL_BYTES == CONTAINER_ID_BYTES, "a label is the id of a container");
 
 /*
- * Field 3 is the state, field 22 the start in ticks since the boot (proc_pid_stat(5)). The second field may hold spaces
- * and brackets. asleep: how long the machine slept since its boot, which CLOCK_MONOTONIC leaves out. False for the dead.
+ * Field 3 is the state, field 22 the start in ticks since the boot (proc_pid_stat(5)). Field 2 may hold spaces and
+ * brackets. asleep: how long the machine has slept since its boot, which CLOCK_MONOTONIC leaves out. Returns false for
+ * a dead process.
  */
 static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fork_sight *sight)
 {
@@ -36,7 +37,7 @@ static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fo
 	return state != 'Z' && state != 'X';
 }
 
-/* Returns the length; 0 if it cannot be read or has no room. */
+/* Returns the length; 0 if the file cannot be read or does not fit. */
 static size_t read_text(int folder, const char *name, char *text, size_t size)
 {
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
@@ -52,7 +53,7 @@ static size_t read_text(int folder, const char *name, char *text, size_t size)
 	return (size_t)n;
 }
 
-/* All through one folder, which stays that of one process. False if that is gone. */
+/* Reads all files through one open folder, which always belongs to the same process. False if the process is gone. */
 static bool look(int root, const char *name, int64_t tick, int64_t asleep, struct fork_sight *sight)
 {
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

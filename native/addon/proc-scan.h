@@ -5,8 +5,8 @@
 #include "fork-table.h"
 
 /*
- * Reads all living processes of a proc file system. Returns 0 or -errno; *sights is for the caller to free. Processes that
- * go meanwhile may be left out.
+ * Reads all living processes of a proc file system. Returns 0 or -errno; the caller frees *sights. Processes that end
+ * during the scan may be left out.
  */
 int proc_scan(const char *root, struct fork_sight **sights, size_t *count);
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The number of a record's bytes that is part of its line's id: recordHash() of src/audit/decode/record-hash.ts says how. */
+/* Hashes a record's bytes for the id of its line, as recordHash() in src/audit/decode/record-hash.ts describes. */
 static inline uint32_t record_hash_mix(uint32_t hash)
 {
 	hash = (hash ^ (hash >> 16)) * 0x85ebca6bu;
@@ -35,7 +35,7 @@ static inline uint32_t record_hash(const uint8_t *bytes, size_t len, uint32_t se
 		}
 		return record_hash_mix(a);
 	}
-	/* The last sixteen bytes may overlap those before them. */
+	/* The last sixteen bytes may overlap the sixteen before them. */
 	for (at = 0;; at += 16) {
 		if (at > len - 16)
 			at = len - 16;
@@ -49,7 +49,7 @@ static inline uint32_t record_hash(const uint8_t *bytes, size_t len, uint32_t se
 	return record_hash_mix(((a ^ record_hash_mix(b)) * 0x9e3779b1u) ^ ((c ^ record_hash_mix(d)) * 0x85ebca6bu));
 }
 
-/* As hashRange() of src/audit/encode/byte-map.ts. */
+/* The same hash as hashRange() in src/audit/encode/byte-map.ts. */
 static inline uint32_t range_hash(const uint8_t *bytes, size_t len, uint32_t seed)
 {
 	uint32_t hash = (uint32_t)len ^ seed, word;

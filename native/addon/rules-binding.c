@@ -7,7 +7,7 @@
 #include "audit-control.h"
 #include "napi-help.h"
 
-/* The kernel lists its rules from a thread of its own, which may be late: so does libuv's pool, not JavaScript, wait for it. */
+/* A kernel thread lists the rules and may be late, so a thread of libuv's pool waits for it, not JavaScript's. */
 struct reading {
 	napi_async_work work;
 	napi_deferred promise;

@@ -23,7 +23,7 @@ void side_thread_wake(int fd)
 {
 	uint64_t one = 1;
 
-	/* A full counter is as good as a written one: the thread wakes. */
+	/* If the counter is full, the thread wakes as well. */
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }

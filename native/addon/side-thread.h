@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* What the threads of the addon share: how they begin, how they are woken, and how they count. */
+/* Shared by the addon's threads: how they start, wake up and count. */
 
 /* Starts a thread that takes no signals: those are for the process' own threads. Returns 0 or -errno. */
 int side_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context);
 
-/* Wakes whoever polls this eventfd. */
+/* Wakes the thread that polls this eventfd. */
 void side_thread_wake(int fd);
 
 static inline void add(_Atomic uint64_t *counter, uint64_t n)
