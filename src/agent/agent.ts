@@ -29,23 +29,23 @@ export type AgentOptions = AgentSource & {
   compile: CompileCarried
   basis?: () => string
   logger: Logger
-  /** Where the kubelet asks whether the node is ready; left out: nowhere. 0: any port that is free. */
+  /** Where the kubelet asks whether the node is ready; default: no health server. Port 0: any free port. */
   health?: { port: number; host?: string }
   /** Names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
   confining?: () => Promise<ReadonlySet<string>>
-  /** Names of the profiles that pods refer to; see LeftoverOptions. Left out: there is no runtime, and so none. */
+  /** Names of the profiles that pods refer to; see LeftoverOptions. Default: none, as without a container runtime. */
   ofContainers?: () => ReadonlySet<string> | undefined
-  /** Ready only when no profile is refused, either. */
+  /** Also unready while a profile is refused. */
   strict?: boolean
-  /** Why no violation is reported; undefined where they are. */
+  /** Why violations are not reported; undefined while they are. */
   unreported?: () => NoSource | undefined
-  /** How often each part beside it was begun anew. */
+  /** How often each of the agent's other components was restarted. */
   restarts?: () => Readonly<Record<string, number>>
-  /** Milliseconds between two looks at what is really loaded. */
+  /** Milliseconds between two checks of the profiles that are loaded. */
   period?: number
-  /** Also called with each change of an ArmorProfile, such as for what violations are to say of policies. */
+  /** Also called with each change of an ArmorProfile, for example to name the policy in violations. */
   profiles?: Handler<ArmorProfile & KubeObject>
-  /** Called when all ArmorProfiles have gone through `profiles`, and those that are wanted are known. */
+  /** Called when `profiles` has received all ArmorProfiles, so the wanted profiles are known. */
   onListed?: () => void
   /** See NodeProfilesOptions. */
   onRefused?: (profile: string) => void
@@ -53,7 +53,7 @@ export type AgentOptions = AgentSource & {
   problems?: ReadinessOptions['problems']
 }
 
-/** The downward half of an agent: it has this node hold what the ArmorProfiles say, and reports to the manager how that went. */
+/** Loads the ArmorProfiles of this node and reports the results to the manager. */
 export class Agent {
   readonly #options: AgentOptions
   readonly #system: ActorSystem
@@ -86,7 +86,7 @@ export class Agent {
     return this.#profiles.readiness
   }
 
-  /** Who wants profiles of BPF. */
+  /** Claims of all namespaces on BPF profiles. */
   get bpfClaims(): Claims {
     return this.#profiles.wanted.bpfClaims
   }
@@ -101,17 +101,20 @@ export class Agent {
     return this.#health?.port ?? 0
   }
 
-  /** Looks now at what is really loaded, and has put back what is not. @returns keys of those ArmorProfiles */
+  /**
+   * Checks now which profiles are loaded, and restores missing ones.
+   * @returns keys of the ArmorProfiles that lacked one
+   */
   check(): Promise<string[]> {
     return this.#profiles.check()
   }
 
-  /** The node is another for what an enforcer loads. */
+  /** Compiles again what this enforcer loads, because the node has changed. */
   recompile(enforcer: KernelEnforcer): void {
     this.#profiles.recompile(enforcer)
   }
 
-  /** Resolves when it answers the kubelet; the rest comes by itself. */
+  /** Resolves when the health server answers; the other parts start in the background. */
   async start(): Promise<void> {
     const { health, profiles, logger, node } = this.#options
     if (health !== undefined) this.#health = await serveHealth(this.readiness, health, logger)
@@ -134,7 +137,7 @@ export class Agent {
     await endParts(parts, this.#options.logger)
   }
 
-  /** What was listed has to have gone through the handler before anything is a leftover. */
+  /** The handler must have received every listed ArmorProfile before any profile counts as a leftover. */
   async #whenListed(): Promise<void> {
     if (!(await this.#source.listed())) return
     this.#options.onListed?.()

@@ -13,15 +13,17 @@ export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' 
   containers: string
   nodeName: string
   metadata: Record<string, unknown>
-  /** Where metrics are served; left out: nowhere. */
+  /** Where metrics are served; default: not served. */
   metrics?: MetricsListen
-  /** Milliseconds between two status lines; without it only SIGUSR1 gives one. */
+  /** Milliseconds between two status lines; default: only SIGUSR1 logs a status line. */
   statusEvery?: number
   /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
   signals: EventEmitter
 }
 
-/** Reports the violations of one node, with container information from a file, until a signal. Returns the exit status. */
+/**
+ * Reports the violations of one node, with container information from a file, until a signal. Returns the exit status.
+ */
 export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const { logger, containers, nodeName, metadata, procRoot = '/proc' } = options
   const file = await ContainersFile.open(containers, logger)
@@ -48,7 +50,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   }
 }
 
-/** prom-client is loaded only by who is asked for metrics. */
+/** Loads prom-client only when metrics are served. */
 async function serveMetrics(
   { metrics, logger: log }: AuditOnlyOptions,
   sources: AgentSources,

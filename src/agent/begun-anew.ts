@@ -4,21 +4,21 @@ import type { Logger } from '../base/logger.ts'
 
 /** The running pipeline of a node: from its audit source to its log of violations. */
 export interface ViolationPipeline {
-  /** Names of its sources. */
+  /** Names of the audit sources. */
   source: string
-  /** Why no audit source is among them, where none is. */
+  /** Why there is no audit source; undefined where there is one. */
   none?: NoSource | undefined
-  /** Counters, for a line of the log. */
+  /** Counters for a status line of the log. */
   status(): object
-  /** Lets it end after what was read is written. */
+  /** Ends the pipeline after everything that was read is written. */
   stop(): void
-  /** Resolves when all is written and closed; rejects when the source cannot go on. */
+  /** Resolves when everything is written and closed; rejects when the source fails. */
   ended: Promise<void>
 }
 
 /**
- * A pipeline that is begun anew, at its stored position, whenever it ends because lines of it may be lost on the disk: they come
- * twice then, and none is missing.
+ * Restarts a pipeline at its stored position whenever it ends because the disk may have lost lines: some lines then
+ * appear twice, and none is missing.
  */
 export async function begunAnew(
   start: () => Promise<ViolationPipeline | NoSource>,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { shortBootID } from '../audit/decode/boot-id.ts'
 import { systemClock } from '../base/clock.ts'
 
-/** What the kernel says of the boot that it runs since. */
+/** The boot of the running kernel. */
 export interface Boot {
   /** Unix seconds, with a fraction. */
   bootTime: number
@@ -10,7 +10,7 @@ export interface Boot {
   bootID: string
 }
 
-/** How far the two times of the boot may be apart: the one in /proc/stat has no fraction. */
+/** Seconds that the two boot times may differ: the time in /proc/stat has no fraction. */
 const rounding = 1.5
 
 /**

@@ -12,46 +12,55 @@ export interface BpfBindingOptions {
   clock: Clock
   /** Milliseconds since boot. A test gives its own. */
   sinceBoot?: () => number
-  /** What starts in a container that is not known is stopped by the kernel: all containers are made known. */
+  /** The kernel stops processes of unknown containers, so the agent makes every container known. */
   strictStart?: boolean
-  /** Addresses of the network of a process; undefined where it has none of its own. Without this, rules about the own pod mean nobody. */
+  /**
+   * Addresses of a process's network; undefined if it has no network of its own. Without this function, rules about the
+   * own pod match no address.
+   */
   addressesOf?: (pid: number) => Promise<readonly string[] | undefined>
   logger: Logger
 }
 
 /** For the status of the node. */
 export interface BindingStatus {
-  /** Containers that have run without their profile for a while, since the agent's start: before it, or faster than it was. */
+  /**
+   * Containers that ran without their profile for a while since the agent started: they started before it, or faster
+   * than it could bind them.
+   */
   late: number
-  /** Milliseconds: the longest of these times. */
+  /** The longest of these times, in milliseconds. */
   longestLate: number
   /** Containers that could not be bound. */
   failed: number
 }
 
-/** Milliseconds: a container that was made and has not been started by then is forgotten with the next full list. */
+/** Milliseconds: the next full list forgets a created container that has not started by then. */
 const startsWithin = 120_000
 
-/** Containers that have ended while there is always a look under way. */
+/** Most ended containers that are remembered while searches overlap without a break. */
 const mostLately = 4096
 
 /**
- * Has containers run in the BPF profiles that their pods name: those that are made, before their first instruction; and those that run
- * already, as soon as they are found.
+ * Binds containers to the BPF profiles that their pods name: new ones before their first instruction, running ones as
+ * soon as they are found.
  */
 export class BpfBinding {
   readonly #options: BpfBindingOptions
   readonly #status: BindingStatus = { late: 0, longestLate: 0, failed: 0 }
-  /** Made, and not started yet: since when. */
+  /** Created containers that have not started, with the time of their creation. */
   readonly #created = new Map<string, { container: BpfContainer; since: number }>()
   readonly #running = new Map<string, NodeContainer>()
-  /** Whose addresses are known: they stay, and what a container does to its network later shall not hide any. */
+  /**
+   * Containers whose addresses are known. These stay fixed, so that a container cannot hide one by changing its network
+   * later.
+   */
   readonly #addressed = new Set<string>()
-  /** Tasks of containers that ran without their profiles, as long as nobody has said that these were started. */
+  /** Number of tasks that ran without their profile, for each container that has not been reported as started. */
   readonly #unsaid = new Map<string, number>()
-  /** How many looks for such tasks are under way, or are to come. */
+  /** How many searches for such tasks are running or planned. */
   #looks = 0
-  /** Those that ran during these: what a look binds may end before the look does. */
+  /** Containers that ran during these searches: a container that a search binds may end before the search does. */
   #lately = new RecentMap<string, NodeContainer>(mostLately)
 
   constructor(options: BpfBindingOptions) {
@@ -62,7 +71,10 @@ export class BpfBinding {
     return this.#status
   }
 
-  /** Before it starts. Resolves when what it runs will be in its profile, and that is loaded, if it comes. */
+  /**
+   * Called before the container starts. Resolves when its processes will run in its profile, and the profile is loaded
+   * or will not come.
+   */
   async created({ containerID: id, containerName, podAnnotations, initPid, runs }: CreatedContainer): Promise<void> {
     const { enforcer } = this.#options
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
@@ -70,7 +82,7 @@ export class BpfBinding {
     this.#created.set(id, { container, since: this.#options.clock.now() })
     await this.#attempt(id, () => (runs ? enforcer.start(container) : enforcer.add(container)))
     await this.#addOwn(container, initPid)
-    // Where starts are strict, it is known only then, and its first program has to find it so.
+    // With strict start, the container becomes known only then, and its first program must find it so.
     if ((await enforcer.loaded(container.profile, id)) && this.#created.has(id))
       await this.#attempt(id, () => enforcer.add(container))
   }
@@ -83,23 +95,23 @@ export class BpfBinding {
     if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
   }
 
-  /** Containers that were started, or have ended. */
+  /** Takes containers that have started or ended. */
   async changed(changes: readonly ContainerChange[]): Promise<void> {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
     await this.#keeping(async () => {
       for (const container of started) await this.#start(container)
       if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
     })
-    // One that has ended by now ran without its profile all the same.
+    // A container that has ended by now still ran without its profile.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
   }
 
-  /** Puts tasks of known containers into their profiles that are not, and says which these were. */
+  /** Puts tasks of known containers into their profiles, and logs which containers had tasks outside. */
   async find(): Promise<void> {
     await this.#look(() => this.#options.enforcer.find())
   }
 
-  /** @param containers all that run */
+  /** @param containers all running containers */
   async listed(containers: Iterable<NodeContainer>): Promise<void> {
     const { clock, enforcer } = this.#options
     const now = clock.now()
@@ -126,12 +138,12 @@ export class BpfBinding {
     await this.#addOwn(wanted, container.initPid)
   }
 
-  /** What it runs is in its profile by now; the addresses of its pod come after. */
+  /** New processes of the container run in its profile by then; the addresses of its pod follow. */
   async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
     const { addressesOf, enforcer } = this.#options
     if (container.profile === '' || pid === undefined || addressesOf === undefined) return
     const addresses = await addressesOf(pid).catch((error: unknown) => {
-      // The machine has no file left, or the like: the next list of containers tries it again.
+      // For example, no file descriptor is left: the next list of containers retries.
       const fields = { containerID: container.id, err: error }
       logTrouble(this.#options.logger, error, fields, "the addresses of a container's pod cannot be read")
       return undefined
@@ -143,7 +155,7 @@ export class BpfBinding {
     })
   }
 
-  /** One that was bound and is to have no profile any more is freed. */
+  /** Releases a bound container that no longer has a profile. */
   #concerns({ id, profile }: BpfContainer): boolean {
     const { enforcer, strictStart } = this.#options
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
@@ -164,7 +176,7 @@ export class BpfBinding {
     this.#lately.set(container.containerID, container)
   }
 
-  /** @param bound how many tasks of each container were found that ran outside of its profile; 0 where none is left */
+  /** @param bound number of tasks found outside the profile, for each container; 0 where none is left */
   #say(bound: ReadonlyMap<string, number>): void {
     const { sinceBoot: uptime = sinceBoot, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)
@@ -194,7 +206,7 @@ export class BpfBinding {
   }
 }
 
-/** Which container it is, for the log. One that no Kubernetes has made may be in no pod. */
+/** Fields that identify a container in the log. A container that Kubernetes did not create may have no pod. */
 export const logFieldsOf = ({
   containerID,
   containerName: container,

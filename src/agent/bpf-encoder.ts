@@ -36,10 +36,13 @@ const ownMaps = [
   ['varmor_v6', v6Key],
 ] as const
 
-/** Beside the addresses of pods, two of a family for each container. */
+/** Entries left for prefixes after the addresses of pods: two address families for each container. */
 const prefixes = EGRESS_ENTRIES - MAX_PREFIXES - 2 * MAX_CONTAINERS
 
-/** `bytes`: what the kernel allocates for an entry at the most; beside one of addresses it may put another one that only leads on. */
+/**
+ * `bytes`: what the kernel allocates for an entry at the most; beside one of addresses it may put another one that only
+ * leads on.
+ */
 const egressMaps = [
   {
     ...{ map: 'varmor_v4', what: 'blocks of IPv4 addresses', all: prefixes, bytes: 128 },
@@ -56,7 +59,7 @@ const egressMaps = [
 ] as const
 
 const kibibytes = (bytes: number): number => Math.ceil(bytes / 1024)
-/** Whether one that an agent before this one has loaded has rules about mounting, nobody knows. */
+/** We cannot tell whether a profile loaded by an earlier agent has mount rules, so count them. */
 const ownMemory = bytesOfArray(profileStruct.size) + bytesOfArray(mounts.size)
 
 const entryRooms = egressMaps.map(({ what, all }, map): Room => {
@@ -74,14 +77,14 @@ const memoryRoom = (bytes: number): Room => ({
   ofTable: (map) => kibibytes(bytesOfArray(tableMaps[map]!.bytes)),
 })
 
-/** How many containers a node may run in profiles, how many profiles it may have, and how many bytes of the kernel's memory these. */
+/** Limits of a node: containers in profiles, profiles, and bytes of kernel memory for these profiles. */
 export interface BpfSizes {
   containers?: number
   profiles?: number
   profileMemory?: number
 }
 
-/** How the BPF enforcer writes profiles into its maps. A profile that takes another's place needs a slot beside it for a moment. */
+/** Writes profiles into the maps of the BPF enforcer. A profile that replaces another briefly needs a second slot. */
 export function bpfEncoder({ containers, profiles, profileMemory = PROFILE_MEMORY }: BpfSizes = {}): ProfileEncoder {
   const slots = profiles === undefined ? PROFILES : profiles + 2
   return {

@@ -13,18 +13,18 @@ import { Uninstalled } from './uninstalled.ts'
 
 export interface ClusterSideOptions {
   connection: Connection
-  /** Where vArmor is installed: there the managers publish their CA. */
+  /** Namespace of vArmor, in which the managers publish their CA. */
   namespace: string
   /** Origins of managers' status servers. */
   managers: readonly [string, ...string[]]
-  /** File with our service account's token. */
+  /** File with the agent's service account token. */
   tokenFile: string
-  /** File with the managers' CA; without it the ConfigMap that they publish is read. */
+  /** File with the managers' CA; default: the CA from the ConfigMap that the managers publish. */
   authorityFile?: string
-  /** The name that the managers' certificates are for, where `managers` have others. */
+  /** Server name in the managers' certificates, if `managers` has other names. */
   serverName?: string
   containerdSocket: string
-  /** Of another runtime, which is asked by CRI alone instead. */
+  /** CRI socket of a runtime other than containerd; the agent then uses CRI alone. */
   criSocket?: string
 }
 

@@ -21,19 +21,19 @@ export interface ClusterSourceOptions {
   connection: Connection
   /** Name of the Node object. */
   node: string
-  /** Where vArmor is installed, and ArmorProfiles of cluster policies are. */
+  /** Namespace of vArmor, which also has the ArmorProfiles of cluster policies. */
   namespace?: string
   /** Origins of managers' status servers. */
   managers: readonly [string, ...string[]]
   send: SendReport
   logger: Logger
-  /** Of calls to the API server, for metrics. */
+  /** Observes calls to the API server, for metrics. */
   apiObserver?: RequestObserver
   timing?: Partial<ReflectorTiming>
   reports?: Partial<ReportTiming>
 }
 
-/** A cluster: its API server has the ArmorProfiles, and its managers learn how they stand. */
+/** Reads ArmorProfiles from the API server, and reports their state to the managers. */
 export class ClusterSource implements ProfileSource {
   readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
   readonly #reporter: Reporter
@@ -41,7 +41,7 @@ export class ClusterSource implements ProfileSource {
   readonly #handlers: string[] = []
   #stopped = false
 
-  /** @param whole whether each ArmorProfile has a standing */
+  /** @param whole whether every ArmorProfile has a status */
   constructor(options: ClusterSourceOptions, whole: () => boolean) {
     const { connection, node, managers, send, logger, timing = {}, reports, apiObserver } = options
     const time = { clock: systemClock, random: Math.random }

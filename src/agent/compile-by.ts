@@ -2,7 +2,7 @@ import { CompilerError, type Compilers } from '../../actors/compiler/ports.ts'
 import type { LoadFailure } from '../../actors/loaded-profile/ports.ts'
 import type { CarriedProfile, CompileCarried, NodeFacts } from '../profile/carried.ts'
 
-/** Why a profile was not compiled. What is too costly is not tried soon again. */
+/** Why a profile was not compiled. A profile that costs too much is retried only after a long wait. */
 class NotCompiled extends Error implements LoadFailure {
   override readonly name = 'NotCompiled'
   readonly retryable: boolean
@@ -17,7 +17,10 @@ class NotCompiled extends Error implements LoadFailure {
   }
 }
 
-/** Has compilers of another thread compile for this node, as it is then. @param node may wait until it is known what the profile needs */
+/**
+ * Has compilers of another thread compile for this node, as it is then.
+ * @param node may wait until it is known what the profile needs
+ */
 export const compileBy =
   (compilers: Compilers, node: (carried: CarriedProfile) => NodeFacts | Promise<NodeFacts>): CompileCarried =>
   async (carried, namespace) => {

@@ -7,16 +7,18 @@ import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { mebibyte } from '../base/bytes.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** Milliseconds between two looks at the file; by polling, because an editor or a mount replaces the file. */
+/** Milliseconds between two checks of the file. We poll because editors and mounts replace the file. */
 const lookEvery = 500
 
-/** Some hundred bytes for each of thousands of containers. */
+/** Enough for thousands of containers with some hundred bytes each. */
 const mostBytes = 64 * mebibyte
 
-/** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
+/**
+ * Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way.
+ */
 const rememberedFor = 60_000
 
-/** Container information from a file that somebody else keeps up to date. */
+/** Container information from a file that another program maintains. */
 export class ContainersFile {
   contents: NodeContents
   #path: string
@@ -31,13 +33,13 @@ export class ContainersFile {
     this.#logger = logger
   }
 
-  /** Undefined when the file cannot be used; why is logged. */
+  /** Returns undefined, and logs why, when the file cannot be used. */
   static async open(path: string, logger: Logger): Promise<ContainersFile | undefined> {
     const contents = await read(path, logger)
     return contents === undefined ? undefined : new ContainersFile(path, contents, logger)
   }
 
-  /** From now on each change goes to `feed`. A file that cannot be used leaves what was known. */
+  /** Sends each later change to `feed`. While the file cannot be used, the known state stays. */
   follow(feed: SnapshotFeed): void {
     watchFile(this.#path, { interval: lookEvery, persistent: false }, () => {
       this.#reading = this.#reading.then(() => this.#update(feed))
@@ -67,7 +69,7 @@ export class ContainersFile {
       this.#see(`policy ${name}`, names.has(name), () => feed.update({ withoutPolicies: [name] }))
   }
 
-  /** Forgets what is not here any more, unless it comes back before its time is up. */
+  /** Forgets a missing item, unless it returns before its time is up. */
   #see(key: string, here: boolean, forget: () => void): void {
     const leaving = this.#leaving.get(key)
     if (here) {

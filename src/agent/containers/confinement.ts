@@ -10,18 +10,18 @@ export interface Confinable {
   podAnnotations: Labels
 }
 
-/** Says what confines containers where no webhook writes it into pods. */
+/** Decides what confines containers where no webhook writes annotations into pods. */
 export interface Confinement {
-  /** Resolves when it can say that: until then every container would be taken for one that is free. */
+  /** Resolves when the policies are known: before that, every container would count as unconfined. */
   readonly known: Promise<void>
-  /** The annotations that the pod of the container would have. */
+  /** The annotations that the container's pod would have. */
   annotationsOf(container: Confinable): Labels
-  /** What stands for the pod of a container, which may have one. */
+  /** The pod of a container, or a substitute where it has none. */
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
-  /** Calls back when containers may be confined otherwise from now on. */
+  /** Calls the listener when the confinement of containers may have changed. */
   subscribe(listener: () => void): void
-  /** These run. What keeps them from being confined as policies say is a problem from now on. */
+  /** Takes the running containers. Whatever keeps policies from confining them is a problem from then on. */
   look(containers: Iterable<NodeContainer>): void
-  /** What keeps the node from being as the policies want it, each with its remedy. */
+  /** Why the node does not match its policies, each reason with its remedy. */
   problems(): readonly string[]
 }

@@ -19,22 +19,25 @@ import {
 
 export interface ContainerWatchOptions {
   runtime: ContainerRuntime
-  /** What stands for the pod of a container; left out: its sandbox is. */
+  /** The pod of a container, or a substitute; default: its sandbox. */
   podOf?(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
   facts: ReadProcessFacts
-  /** Called with what has changed, in order. */
+  /** Called with the changes, in order. */
   onChange(changes: readonly ContainerChange[]): void
-  /** Called with each container that was made, before it starts, if the runtime answers so fast. */
+  /** Called with each created container before it starts, if the runtime answers fast enough. */
   onCreated?(container: CreatedContainer): void
-  /** Called with each container that is gone, whether it was started or not. */
+  /** Called with each deleted container, even if it never started. */
   onDeleted?(containerID: string): void
   /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
-  /** The runtime cannot be asked, and it is begun anew after `delay` milliseconds. */
+  /** The runtime does not answer; the watch restarts after `delay` milliseconds. */
   onLost?(error: unknown, delay: number): void
-  /** A container cannot be looked into. It is tried again, without another call until that has succeeded; all others are followed meanwhile. */
+  /**
+   * A container cannot be inspected. The watch retries it, without another call until a retry succeeds, and follows all
+   * others meanwhile.
+   */
   onSkipped?(containerID: string, error: unknown): void
-  /** All is known (again). */
+  /** All running containers are known (again). */
   onListed?(containers: number): void
   clock: Clock
   random: Random
@@ -42,27 +45,27 @@ export interface ContainerWatchOptions {
 
 /** All in milliseconds. */
 const backoff = { first: 250, longest: 10_000 }
-/** Nothing says when a subscription has begun, so what starts around the first list is caught by a second one. */
+/** No message confirms a subscription, so a second list finds containers that start around the first list. */
 const secondLook = 2_000
 const period = 60_000
 
 /**
- * Follows the running containers of the node: the runtime's events, and its full list at first, after each gap, and every
- * minute, so that neither a lost event nor a runtime that hangs stays unnoticed.
+ * Follows the running containers of the node by the runtime's events. Full lists at the start, after each gap and every
+ * minute reveal lost events and a hung runtime.
  */
 export class ContainerWatch {
   readonly #options: ContainerWatchOptions
   readonly #known = new Map<string, NodeContainer>()
   readonly #sandboxes = new Map<string, Sandbox>()
-  /** What events said since the list under way began: it may be older. */
+  /** Events since the current list started: the list may be older than they are. */
   readonly #sinceList = new Map<string, RuntimeEvent>()
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
-  /** Begun by an event, and not found out yet. */
+  /** Containers that an event named as started, and that are not inspected yet. */
   readonly #starting = new Map<string, RuntimeEvent>()
-  /** Those that could not be looked into. */
+  /** Containers that could not be inspected. */
   readonly #skipped = new Set<string>()
-  /** Of the lists that look into those again. */
+  /** Backoff between retries of skipped containers. */
   readonly #retry: Backoff
   #look: Pause
   #listed = false
@@ -79,7 +82,7 @@ export class ContainerWatch {
     this.#look = new Pause(options.clock)
   }
 
-  /** Whether all running containers are known. What was known stays while the runtime is away. */
+  /** Whether all running containers are known. The known ones stay while the runtime is away. */
   get listed(): boolean {
     return this.#listed && this.#skipped.size === 0
   }
@@ -89,8 +92,8 @@ export class ContainerWatch {
   }
 
   /**
-   * Profiles of ours that running containers were made with, or that pods name whose containers may be between two starts;
-   * undefined while these are not known.
+   * Profiles of ours that running containers were made with, or that pods name whose containers may be between two
+   * starts; undefined while these are not known.
    */
   get profiles(): ReadonlySet<string> | undefined {
     if (!this.listed) return undefined
@@ -98,18 +101,18 @@ export class ContainerWatch {
     return new Set([...running, ...Array.from(this.#sandboxes.values(), profilesNamedBy).flat()])
   }
 
-  /** How often it began anew. */
+  /** How often the watch restarted. */
   get restarts(): number {
     return this.#restarts
   }
 
-  /** Goes on until `stop`, whatever fails. */
+  /** Runs until `stop`, whatever fails. */
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running
   }
 
-  /** What stands for the pods of containers may be otherwise now: lists all, and says of each that it was started. */
+  /** The pods of containers may have changed: lists all containers, and reports each as started. */
   describeAnew(): void {
     this.#descriptions++
     this.#look.wake()
@@ -197,7 +200,7 @@ export class ContainerWatch {
       const isNews = anew || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
       const described =
         container && isNews && !this.#sinceList.has(id) ? await this.#attempt(container, pid) : undefined
-      // An event may have come meanwhile.
+      // An event may have arrived meanwhile.
       if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
     }
     for (const id of this.#known.keys())
@@ -237,7 +240,7 @@ export class ContainerWatch {
     if (this.#known.has(containerID)) this.#apply([{ type: 'ended', containerID }])
   }
 
-  /** One of which nothing can be found out now is found when it starts. */
+  /** A container that cannot be inspected now is found when it starts. */
   async #create(containerID: string, signal: AbortSignal): Promise<void> {
     try {
       const container = await this.#options.runtime.container(containerID)
@@ -247,7 +250,7 @@ export class ContainerWatch {
         containerID,
         containerName: nameOf(container),
         podAnnotations: sandbox?.annotations ?? {},
-        // Its start was heard of while it was asked for.
+        // The start event arrived during the query.
         ...((this.#starting.has(containerID) || this.#known.has(containerID)) && { runs: true }),
       })
     } catch (error) {
@@ -255,7 +258,7 @@ export class ContainerWatch {
     }
   }
 
-  /** What cannot be found out now is found out by the next list, which comes at once. */
+  /** The next list, which follows at once, finds what cannot be found now. */
   async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
     const { containerID, pid } = event
     let described: NodeContainer | undefined
@@ -275,7 +278,7 @@ export class ContainerWatch {
       this.#apply([{ type: 'started', container: described }])
   }
 
-  /** One that cannot be looked into does not keep the others from being known. */
+  /** A container that cannot be inspected does not hide the others. */
   async #attempt(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
     try {
       const described = await this.#describe(container, pid)

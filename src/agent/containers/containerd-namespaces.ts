@@ -1,7 +1,7 @@
 import type { Containerd } from './containerd.ts'
 import type { ContainerRuntime, RuntimeContainer, RuntimeEvent, RuntimeTask, Sandbox } from './runtime.ts'
 
-/** Several of containerd's namespaces as one runtime: those of the kubelet, nerdctl, ctr and Docker. */
+/** Several containerd namespaces as one runtime: for example those of the kubelet, nerdctl, ctr and Docker. */
 export class ContainerdNamespaces implements ContainerRuntime {
   readonly #namespaces: readonly Containerd[]
 
@@ -14,7 +14,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
-    // The first that breaks has all begin anew, and its signal ends the others.
+    // When the first stream breaks, all restart; its signal ends the others.
     return Promise.race(this.#namespaces.map((namespace) => namespace.subscribe(sink, signal)))
   }
 
@@ -35,7 +35,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async sandboxes(id?: string): Promise<Sandbox[]> {
-    // CRI answers for its own namespace, whichever is asked.
+    // CRI answers for its own namespace, whichever namespace asks.
     return (await this.#namespaces[0]?.sandboxes(id)) ?? []
   }
 

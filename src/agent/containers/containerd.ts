@@ -22,7 +22,10 @@ export interface ContainerdOptions {
   socket?: string
   /** containerd's namespace of the containers. Default `k8s.io`, the kubelet's. */
   namespace?: string
-  /** Says more of a container, such as who calls it how: then all containers of the namespace count, and not those of pods alone. */
+  /**
+   * Adds facts about a container, such as its user-visible name. With it, all containers of the namespace count;
+   * without it, only those of pods.
+   */
   describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
   /** Milliseconds for a call. Default 30,000. */
   deadline?: number
@@ -48,7 +51,7 @@ interface WireEnvelope {
   event: AnyValue | null
 }
 
-/** What CRI's own containers are marked with; the other kind is `sandbox`. */
+/** Label that CRI sets on its containers; a pod's sandbox has the value `sandbox`. */
 const kindLabel = 'io.cri-containerd.kind'
 
 const topics = [
@@ -88,7 +91,10 @@ export class Containerd implements ContainerRuntime {
     return version
   }
 
-  /** From containerd 2 on it has its shims ask their programs; containerd itself runs them, where and as it does for containers. */
+  /**
+   * From containerd 2 on it has its shims ask their programs; containerd itself runs them, where and as it does for
+   * containers.
+   */
   async seccompReports(): Promise<SeccompReports> {
     const title = `containerd ${wordOf(await this.version())}`.trim()
     try {
@@ -146,17 +152,21 @@ export class Containerd implements ContainerRuntime {
     try {
       return await listSandboxes(this.#client, id)
     } catch (error) {
-      // A containerd without its CRI part has no pods.
+      // A containerd without its CRI plugin has no pods.
       if (error instanceof RuntimeError && error.code === 'UNIMPLEMENTED') return []
       throw error
     }
   }
 
-  /** Undefined for the sandbox of a pod, which has no program of its own, and for a container of no pod where pods alone count. */
+  /**
+   * Undefined for the sandbox of a pod, which has no program of its own, and for a container of no pod where pods alone
+   * count.
+   */
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
     const whole = spec && parseObject(spec.value.toString('utf8'))
     const { annotations, process, linux } = readSpec(whole)
-    // An image may have the label, too. CRI has set it where CRI's annotation stands beside it, or where the annotation cannot be read.
+    // An image may have the label, too. CRI has set it where CRI's annotation stands beside it, or where the annotation
+    // cannot be read.
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
     if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined
@@ -198,7 +208,7 @@ export class Containerd implements ContainerRuntime {
 const cri = 'runtime.v1.RuntimeService'
 const introspection = 'containerd.services.introspection.v1.Introspection'
 
-/** What is said of the call, and not of what was asked about. */
+/** Codes that concern the call and not the object of the call. */
 const noAnswer = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNIMPLEMENTED'])
 
 const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<object, object>
@@ -208,20 +218,22 @@ const anyOf = (name: string, value: object): AnyValue => ({
   value: messageOf(name).serialize(value),
 })
 
-/** @returns undefined for what is no such message */
+/** @returns undefined for any other message */
 function runtimeFeatures({ value }: AnyValue): string | undefined {
   try {
     const { features } = messageOf('containerd.types.RuntimeInfo').deserialize(value) as { features: AnyValue | null }
     return features?.value.toString('utf8')
   } catch {
-    // Bytes that are no such message say nothing of the program.
+    // The bytes are not such a message, so the program's features stay unknown.
     return undefined
   }
 }
 
 const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
 
-/** The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl). */
+/**
+ * The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl).
+ */
 function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
   if (event === null) return undefined
   const type = event.type_url.slice(event.type_url.lastIndexOf('/') + 1)
@@ -243,7 +255,7 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
       return { type: 'exec-started', containerID: containerId, pid, at: Number(timestamp?.seconds ?? 0) }
     case 'containerd.events.TaskExit':
     case 'containerd.events.TaskDelete':
-      // Other processes that were started in the container have an id of their own.
+      // Other processes in the container have their own id.
       return id === '' || id === containerId ? { type: 'ended', containerID: containerId } : undefined
     default:
       return undefined

@@ -18,7 +18,7 @@ import { runtimeProtos } from './runtime-protos.ts'
 export interface CriOptions {
   /** Path of the runtime's socket, such as /run/crio/crio.sock. */
   socket: string
-  /** Says more of a container. */
+  /** Adds facts about a container. */
   describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
   /** Milliseconds for a call. Default 30,000. */
   deadline?: number
@@ -45,23 +45,23 @@ interface WireSandbox {
   annotations: Record<string, string>
 }
 
-/** Of what containerd and CRI-O say of a container when they are asked for all (`verbose`): JSON of their own, in which this is alike. */
+/** The shared part of the JSON that containerd and CRI-O give for a container in `verbose` mode. */
 const pidOf = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 })
 
 interface Asked {
   image: string
-  /** Of its first process; 0 before there is one. */
+  /** Pid of the first process; 0 before it exists. */
   pid: number
-  /** Of its OCI spec these alone: its environment may have secrets. */
+  /** Only the annotations of the OCI spec: its environment may contain secrets. */
   annotations: Record<string, string>
   appArmorProfile: string | undefined
   seccomp: unknown
   refusedCalls?: string
-  /** Why the runtime says nothing of it. */
+  /** Why the runtime cannot describe the container. */
   unreadable?: string
 }
 
-/** What a runtime answers that cannot be asked by anybody; every other error is of the one container. */
+/** Codes that concern the whole runtime; any other error concerns a single container. */
 const ofAll = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNIMPLEMENTED']
 
 interface WireEvent {
@@ -69,16 +69,16 @@ interface WireEvent {
   containerEventType: string
 }
 
-/** Calls at a time: a node has hundreds of containers, and whoever starts one is not to wait for these. */
+/** Concurrent calls: a node has hundreds of containers, and a starting container must not wait for all of them. */
 const atATime = 8
-/** Milliseconds between two looks at a runtime that tells of no events, as CRI-O does by default (enable_pod_events). */
+/** Milliseconds between two polls of a runtime without events, such as CRI-O by default (enable_pod_events). */
 const lookEvery = 1_000
 
 const service = 'runtime.v1.RuntimeService'
 const running = 'CONTAINER_RUNNING'
 const definitions = protoDefinitions(runtimeProtos)
 
-/** Sandboxes by CRI: all, or that of the id. */
+/** Sandboxes by CRI: all, or only the one with this id. */
 export async function listSandboxes(client: GrpcClient, id: string | undefined): Promise<Sandbox[]> {
   const request = id === undefined ? {} : { filter: { id } }
   const { items = [] } = await client.call<{ items?: WireSandbox[] }>(service, 'ListPodSandbox', request)
@@ -92,15 +92,15 @@ export async function listSandboxes(client: GrpcClient, id: string | undefined):
   }))
 }
 
-/** Any runtime by CRI alone, such as CRI-O. It says nothing of processes that are put into running containers. */
+/** Any runtime, such as CRI-O, by CRI alone. CRI does not report processes started in running containers. */
 export class Cri implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #describe: CriOptions['describe']
   readonly #clock: Clock
   readonly #queue = new PQueue({ concurrency: atATime })
-  /** What was asked of containers that are there; it does not change once there is a process. */
+  /** Answers for existing containers; an answer is final once the container has a process. */
   readonly #asked = new Map<string, Asked>()
-  /** Questions that have no answer yet. */
+  /** Queries without an answer yet. */
   readonly #asking = new Map<string, Promise<Asked | undefined>>()
 
   constructor({ socket, deadline = 30_000, describe, clock = systemClock }: CriOptions) {
@@ -170,11 +170,11 @@ export class Cri implements ContainerRuntime {
     return this.#describe === undefined ? container : this.#describe(container, seccomp)
   }
 
-  /** @returns undefined for one that is gone */
+  /** @returns undefined for a container that no longer exists */
   #ask(id: string): Promise<Asked | undefined> {
     const known = this.#asked.get(id)
     if (known !== undefined && known.pid > 0) return Promise.resolve(known)
-    // Lists of containers and of tasks are asked for at the same time.
+    // Lists of containers and lists of tasks run at the same time.
     const asking = this.#asking.get(id) ?? this.#askNow(id).finally(() => this.#asking.delete(id))
     this.#asking.set(id, asking)
     return asking
@@ -200,7 +200,7 @@ export class Cri implements ContainerRuntime {
     } catch (error) {
       if (!(error instanceof RuntimeError) || ofAll.includes(error.code)) throw error
       if (error.code === 'NOT_FOUND') return undefined
-      // One that the runtime cannot tell of does not keep the others from being known.
+      // A container that the runtime cannot describe does not hide the others.
       return {
         image: '',
         pid: 0,
@@ -212,7 +212,7 @@ export class Cri implements ContainerRuntime {
     }
   }
 
-  /** Resolves when the runtime has no events to tell. */
+  /** Resolves when the runtime does not support events. */
   async #follow(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
     const take = ({ containerId, containerEventType }: WireEvent) => this.#take(containerId, containerEventType, sink)
     try {
@@ -239,7 +239,7 @@ export class Cri implements ContainerRuntime {
     }
   }
 
-  /** Events from what has changed between two looks. */
+  /** Derives events from the changes between two polls. */
   async #look(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
     let before: Map<string, string> | undefined
     for (;;) {
@@ -252,7 +252,7 @@ export class Cri implements ContainerRuntime {
   }
 }
 
-/** In the order in which they happen. */
+/** The changes, in the order in which they happen. */
 function changesBetween(
   before: ReadonlyMap<string, string>,
   now: ReadonlyMap<string, string>,

@@ -3,7 +3,7 @@ import { ownPrefix } from '../../enforcer/ports.ts'
 import type { ProcessFacts } from './process-facts.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
 
-/** Annotations of a pod that say what protects a container, in the order in which upstream asks them. */
+/** Pod annotations that name a container's protection, in upstream's order. */
 const protectionKeys = [
   confinementPrefixes.bpf,
   confinementPrefixes.kubernetesAppArmor,
@@ -14,19 +14,19 @@ const protectionKeys = [
 /** Annotations of the OCI spec by which containerd's CRI part says what it made a container from. */
 const cri = 'io.kubernetes.cri.'
 
-/** Where the CRI part of containerd has what it makes. */
+/** containerd's namespace for the containers of its CRI plugin. */
 export const podNamespace = 'k8s.io'
 
 /**
- * Id of the sandbox that a container is in, empty for a container of no pod. The CRI part of the runtime writes it into the OCI spec, where
- * no image can: labels of images are among those of containers, with Docker, nerdctl, ctr and CRI.
+ * Id of the sandbox that a container is in, empty for a container of no pod. The CRI part of the runtime writes it into
+ * the OCI spec, where no image can: labels of images are among those of containers, with Docker, nerdctl, ctr and CRI.
  */
 export const sandboxOf = ({ annotations, namespace = podNamespace }: Identified): string =>
   namespace === podNamespace ? (annotations[`${cri}sandbox-id`] ?? '') : ''
 
 type Identified = Pick<RuntimeContainer, 'labels' | 'annotations' | 'name' | 'namespace'>
 
-/** All that is known of a running container. */
+/** Everything that is known about a running container. */
 export function describeContainer(
   container: RuntimeContainer,
   pid: number,
@@ -59,11 +59,14 @@ export function describeContainer(
   }
 }
 
-/** The name that a container has in its pod, else its runtime's. */
+/** The container's name in its pod, or else its name in the runtime. */
 export const nameOf = (container: Identified): string =>
   saidOfPod(container, 'container-name', undefined, 'container.name') || (container.name ?? '')
 
-/** What CRI's annotation says, else the pod itself, else the kubelet's label, which counts for containers of pods alone. */
+/**
+ * The value from CRI's annotation, or else from the pod, or else from the kubelet's label, which counts only for
+ * containers of pods.
+ */
 function saidOfPod(container: Identified, annotation: string, pod: string | undefined, label: string): string {
   if (sandboxOf(container) === '') return pod ?? ''
   return container.annotations[cri + annotation] || pod || (container.labels[`io.kubernetes.${label}`] ?? '')
@@ -76,8 +79,8 @@ export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Rec
 }
 
 /**
- * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile says it: since
- * Kubernetes 1.30 a field of the pod names it, and no annotation need.
+ * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile says it:
+ * since Kubernetes 1.30 a field of the pod names it, and no annotation need.
  */
 function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {
   for (const key of protectionKeys) {
@@ -87,7 +90,7 @@ function protectedBy(containerName: string, podAnnotations: Readonly<Record<stri
   return undefined
 }
 
-/** All profiles of ours that a pod names, for whichever container. */
+/** All vArmor profiles that a pod names, for any of its containers. */
 export const profilesNamedBy = ({ annotations }: Pick<Sandbox, 'annotations'>): string[] =>
   Object.entries(annotations).flatMap(([key, value]) =>
     protectionKeys.some((prefix) => key.startsWith(prefix)) && value.startsWith(localhostPrefix + ownPrefix)

@@ -4,17 +4,19 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { chosenLabels, type LabelChoice, workloadOf } from './pod-facts.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
-/** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
+/**
+ * Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way.
+ */
 const rememberedFor = 60_000
 
-/** Brings what the agent learns of containers and policies to the pipeline's feed. */
+/** Writes the agent's container and policy changes to the pipeline's feed. */
 export class FeedWriter {
   readonly #feed: SnapshotFeed
   readonly #clock: Clock
   readonly #labels: LabelChoice
   readonly #leaving = new Map<string, Timer>()
 
-  /** @param labels of pods that lines have. */
+  /** @param labels keys of the pod labels that lines contain */
   constructor(feed: SnapshotFeed, clock: Clock, labels: LabelChoice = []) {
     this.#feed = feed
     this.#clock = clock
@@ -61,7 +63,7 @@ export class FeedWriter {
   }
 }
 
-/** The workers get only what a line needs. */
+/** The workers receive only what a line needs. */
 function infoOf(container: NodeContainer, choice: LabelChoice): ContainerInfo {
   const { sandboxID, seccomp, podLabels, podAnnotations, annotations, ...info } = container
   const workload = workloadOf(info.podName, podLabels)

@@ -23,18 +23,18 @@ export interface GrpcClientOptions {
   socket: string
   /** containerd's namespace. */
   namespace: string
-  /** Milliseconds for a call that names none. */
+  /** Milliseconds; default deadline of a call. */
   deadline: number
   definitions: PackageDefinition
 }
 
 export interface GrpcCallOptions {
-  /** Milliseconds; Infinity for a call that waits for something. */
+  /** Milliseconds; Infinity for a call that waits for events. */
   deadline?: number
   signal?: AbortSignal
 }
 
-/** As the runtime's own limit for messages. */
+/** Same as the runtime's own message limit. */
 const largestMessage = 16 * mebibyte
 
 /** From a descriptor that `npm run generate` has written. */
@@ -43,7 +43,7 @@ export const protoDefinitions = (descriptor: string): PackageDefinition =>
 
 type Method = MethodDefinition<object, object>
 
-/** Calls of gRPC over a Unix socket. What fails, fails with a RuntimeError. */
+/** gRPC calls over a Unix socket. Every failure is a RuntimeError. */
 export class GrpcClient {
   readonly #client: Client
   readonly #options: GrpcClientOptions
@@ -54,7 +54,7 @@ export class GrpcClient {
     this.#metadata.set('containerd-namespace', options.namespace)
     this.#client = new Client(`unix:${options.socket}`, credentials.createInsecure(), {
       'grpc.max_receive_message_length': largestMessage,
-      // A runtime that is started anew is found soon; how long to wait between tries is the caller's own matter.
+      // Finds a restarted runtime soon; the caller chooses its own delay between retries.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
     })
@@ -88,7 +88,7 @@ export class GrpcClient {
         },
       )
       const cancel = (): void => call.cancel()
-      // The library's own deadline is a time of day, which can be set.
+      // The library's own deadline uses wall-clock time, which can be changed.
       const timer =
         deadline === Number.POSITIVE_INFINITY
           ? undefined
@@ -148,7 +148,7 @@ export function runtimeError(what: string, error: ServiceError | Error): Runtime
   return new RuntimeError(code === undefined ? 'UNKNOWN' : status[code], `${what}: ${error.message}`, { cause: error })
 }
 
-/** What the runtime itself says of a failure, without the names of calls and codes. */
+/** The runtime's own error text, without names of calls and codes. */
 export function runtimeMessage(error: RuntimeError): string {
   const { details, message } = (error.cause ?? {}) as Partial<ServiceError>
   return details || message || error.message
