@@ -2,7 +2,7 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { EnforcerError } from './enforcer-error.ts'
 import type { ProfileLoader } from './ports.ts'
 
-/** An enforcer that this node does not have: it holds nothing, and says why it can load nothing. */
+/** An enforcer that this node lacks: it holds nothing, and says why it cannot load profiles. */
 export class AbsentLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
   /** Why it is absent. */
@@ -18,7 +18,7 @@ export class AbsentLoader implements ProfileLoader {
   }
 
   async unload(): Promise<void> {
-    // Nothing is ever there.
+    // There is never anything to remove.
   }
 
   async free(name: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { parserProgram, type RunParser } from './apparmor-parser.ts'
 import type { NodeRoot } from './node-root.ts'
 
-/** What rules the node's AppArmor enforces, beyond those of the oldest that is supported. */
+/** AppArmor rule kinds that the node enforces beyond those of the oldest supported version. */
 export interface NodeAppArmor {
   /** apparmor_parser's version as `[major, minor]`. */
   parser: readonly [number, number]
@@ -14,9 +14,9 @@ const features = 'sys/kernel/security/apparmor/features'
 const oldest = [3, 0] as const
 
 /**
- * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI that the profile is written
- * for all know the kind, and passed over in silence elsewhere; so each of them is asked. A parser without a description of the ABI 4.0
- * is as good as an old one.
+ * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI that the
+ * profile is written for all know the kind, and passed over in silence elsewhere; so each of them is asked. A parser
+ * without a description of the ABI 4.0 is as good as an old one.
  */
 export async function nodeAppArmor(
   root: Pick<NodeRoot, 'read'>,

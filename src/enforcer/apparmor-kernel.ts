@@ -8,14 +8,15 @@ export const appArmorFolder = '/sys/kernel/security/apparmor'
 /** Reads the set of loaded profiles. */
 export interface AppArmorKernel {
   /**
-   * A fingerprint of each profile of ours that is loaded, by name: its and its children's modes, and the kernel's hashes of
-   * them where it has those (CONFIG_SECURITY_APPARMOR_HASH). Profiles that differ have other fingerprints where there are
-   * hashes; without them, only another mode or other children show.
+   * A fingerprint of each profile of ours that is loaded, by name: its and its children's modes, and the kernel's
+   * hashes of them where it has those (CONFIG_SECURITY_APPARMOR_HASH). Profiles that differ have other fingerprints
+   * where there are hashes; without them, only another mode or other children show.
    */
   fingerprints(): Promise<Map<string, string>>
   /**
-   * How often any profile was loaded or removed since the boot, whoever did it (`aa_ns.revision` of Linux). One that is loaded
-   * again with nothing changed may not count. Undefined where the kernel does not say, and while it has no profile at all.
+   * How often any profile was loaded or removed since the boot, whoever did it (`aa_ns.revision` of Linux). One that is
+   * loaded again with nothing changed may not count. Undefined where the kernel does not say, and while it has no
+   * profile at all.
    */
   revision(): Promise<number | undefined>
 }
@@ -38,12 +39,12 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
       return new Map(Array.from(parts, ([name, lines]) => [name, lines.sort().join('\n')]))
     },
     async revision() {
-      // Before the first change of all, a read would wait for it.
+      // Before the first profile change, reading the revision would block.
       if (((await content(join(folder, 'profiles'))) ?? '') === '') return undefined
       const path = join(folder, 'revision')
       const file = await open(path).catch((error: unknown) => missing(path, error))
       try {
-        // A second read would wait for the next one.
+        // A second read would block until the next change.
         const read = await file?.read(Buffer.alloc(32), 0, 32)
         return read && Number(read.buffer.toString('latin1', 0, read.bytesRead))
       } finally {
@@ -54,8 +55,8 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
 }
 
 /**
- * Children that the kernel makes where a profile in complain mode has no rule for what is executed. Nobody loads them, and each program
- * that is executed adds one.
+ * Children that the kernel makes where a profile in complain mode has no rule for what is executed. Nobody loads them,
+ * and each program that is executed adds one.
  */
 const learned = 'null-'
 
@@ -70,7 +71,7 @@ function ownParts(text: string): Map<string, string[]> {
     if (lines === undefined) parts.set(name, [`${full} ${mode}`])
     else lines.push(`${full} ${mode}`)
   }
-  // What is left of a child whose profile is not loaded is not ours to judge.
+  // Ignore children whose profile is not loaded: vArmor does not own them.
   for (const [name, lines] of parts) if (!lines.some((line) => line.startsWith(`${name} `))) parts.delete(name)
   return parts
 }
@@ -108,7 +109,7 @@ async function content(path: string): Promise<string | undefined> {
   }
 }
 
-/** A profile may go while it is looked at, and old kernels lack the files. */
+/** A profile may disappear during the read, and old kernels lack these files. */
 function missing(path: string, error: unknown): undefined {
   if (!gone.has((error as NodeJS.ErrnoException).code ?? ''))
     throw ioError('list the loaded AppArmor profiles', path, error)

@@ -4,9 +4,9 @@ import { EnforcerError } from './enforcer-error.ts'
 
 /** How a run of apparmor_parser ended. */
 export interface ParserRun {
-  /** Exit status; undefined when it could not be started, or was ended by what it cost. */
+  /** Exit status; undefined if the parser could not start or was killed at a resource limit. */
   status: number | undefined
-  /** What it took too much of. Time: it was not given the CPU, or waited for something. */
+  /** The exceeded limit. `time`: the parser did not get the CPU, or waited for something. */
   costly?: 'cpu' | 'memory' | 'time'
   stderr: string
   stdout?: string
@@ -19,33 +19,40 @@ const leastTime = 10
 const bytesASecond = 5_000
 
 /**
- * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes up to `slowest` times
- * as long.
+ * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes up
+ * to `slowest` times as long.
  */
 const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
 
-/** What is compiled once to see how slow the machine is, and the milliseconds that it takes on one of some age, with the program's start. */
+/**
+ * What is compiled once to see how slow the machine is, and the milliseconds that it takes on one of some age, with the
+ * program's start.
+ */
 const yardstick = 'profile yardstick { deny "/**[a-m]????????" w, }\n'
 const usual = 30
 const slowest = 20
 
-/** Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and all others wait behind it. */
+/**
+ * Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and
+ * all others wait behind it.
+ */
 const patience = 120
 
 /**
- * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as `/**a?????????????? w` takes any
- * amount, as the parser makes a state for each way to read a path, and what it takes is the agent's.
+ * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as
+ * `/**a?????????????? w` takes any amount, as the parser makes a state for each way to read a path, and what it takes
+ * is the agent's.
  */
 const mostMemory = 128 * mebibyte
 
 const longestOutput = mebibyte
 
-/** What prlimit says where the program is not there, or cannot be run. */
+/** Exit codes of prlimit for a program that is missing or cannot be executed. */
 const notStarted = [126, 127]
 
 /**
- * Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. What it may take
- * for texts is by how slow the machine is when the first come.
+ * Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too
+ * long. What it may take for texts is by how slow the machine is when the first come.
  */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = patience): RunParser {
   let slowness: Promise<number> | undefined
@@ -60,16 +67,16 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
         timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
         maxBuffer: longestOutput,
-        // Its words are parsed below.
+        // The code below parses its messages.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      // A second more until the kernel kills it: the first signal says why.
+      // The kernel kills it one second later: the first signal shows the reason.
       const bounds = [`--as=${mostMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
       })
-      // A parser that ends before it has read all: how it ended says more.
+      // The parser may end before it has read everything; its exit status says more.
       child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
@@ -80,7 +87,7 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
 }
 
 function failedRun(program: string, { code, killed, signal, message }: ExecFileException, stderr: string): ParserRun {
-  // It ends itself by SIGABRT when it gets no more memory.
+  // The parser aborts (SIGABRT) when it cannot allocate memory.
   if (signal === 'SIGABRT' || /bad_alloc|memory allocation/i.test(stderr))
     return { status: undefined, stderr, costly: 'memory' }
   if (signal === 'SIGXCPU') return { status: undefined, stderr, costly: 'cpu' }
@@ -93,13 +100,16 @@ function failedRun(program: string, { code, killed, signal, message }: ExecFileE
 const kernelWords =
   /unable to (?:add|replace|remove) |permission denied|find a suitable fs|access the profile|out of memory/i
 
-/** `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the file named last is the one that the line is in. */
+/**
+ * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the file named last is the one that the
+ * line is in.
+ */
 const located =
   /AppArmor parser error(?: for (?<file>\S+?))?(?:,? in (?:profile |file )?(?<within>\S+?))?,? (?:at )?line (?<line>\d+): *(?<reason>.*)/
 
 /**
- * What a failed run says about its profile. Warnings come before the error in the output, so the lines that say "error" count,
- * and all of it where none does.
+ * What a failed run says about its profile. Warnings come before the error in the output, so the lines that say "error"
+ * count, and all of it where none does.
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {

@@ -22,7 +22,7 @@ export interface AppArmorOptions {
   clock?: Clock
 }
 
-/** Whoever waits for what becomes of a profile. */
+/** A caller that waits for the result for a profile. */
 interface Asked {
   name: string
   resolve(): void
@@ -77,7 +77,10 @@ const largestBatch = 200
 const mostNew = 32
 const mostCharacters = 100_000
 
-/** The most suspects of a tenant that wait at a time: whoever loads them waits with them, and of those there are 64 at a time on a node. */
+/**
+ * The most suspects of a tenant that wait at a time: whoever loads them waits with them, and of those there are 64 at a
+ * time on a node.
+ */
 const mostSuspects = 32
 /** Turns that a suspect leaves to others in a row: more may come in each of them. */
 const mostLeft = 4
@@ -88,9 +91,10 @@ const firstWait = 600_000
 const longestWait = 86_400_000
 
 /**
- * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do unloads. A text is compiled
- * beside its place and put there once the kernel has it, so that a refused one leaves file and kernel as they were. What may take the parser
- * long is of one tenant in each run, and tenants take turns: who writes costly texts keeps those of his own waiting.
+ * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do
+ * unloads. A text is compiled beside its place and put there once the kernel has it, so that a refused one leaves file
+ * and kernel as they were. What may take the parser long is of one tenant in each run, and tenants take turns: who
+ * writes costly texts keeps those of his own waiting.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -100,7 +104,7 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #cache: string
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
-  /** By digest. */
+  /** Suspects by digest of their text. */
   readonly #suspects = new RecentMap<string, Suspect>(suspectsKnown)
   readonly #clock: Clock
   readonly #leaving: Lane<Leave> = {
@@ -113,7 +117,7 @@ export class AppArmorLoader implements ProfileLoader {
     take: (waiting) => waiting.splice(0, largestBatch),
     work: (batch) => this.#prepare(batch),
   }
-  /** New texts, in files beside their places. */
+  /** New texts, in files beside their final places. */
   readonly #staged: Lane<Load> = {
     waiting: [],
     take: (waiting) => ofOneTenant(waiting, newTexts),
@@ -144,7 +148,7 @@ export class AppArmorLoader implements ProfileLoader {
     return status === 0 ? undefined : `cannot run apparmor_parser: ${stderr.trim() || `exit status ${status}`}`
   }
 
-  /** Removes what a crash left behind. Call it once, before all else. */
+  /** Removes leftovers of a crash. Call it once, before any other method. */
   start(): Promise<void> {
     return this.#files.removeStaged()
   }
@@ -182,7 +186,10 @@ export class AppArmorLoader implements ProfileLoader {
     return found
   }
 
-  /** The parser locks its cache for itself only, and an unload between stage and commit would leave the file: one thing at a time. */
+  /**
+   * The parser locks its cache for itself only, and an unload between stage and commit would leave the file: one thing
+   * at a time.
+   */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work)
     this.#turn = done.catch(() => undefined)
@@ -231,7 +238,10 @@ export class AppArmorLoader implements ProfileLoader {
     })
   }
 
-  /** What is in its place already comes from the cache, all of it in one run; what is new is compiled in runs of its own. */
+  /**
+   * What is in its place already comes from the cache, all of it in one run; what is new is compiled in runs of its
+   * own.
+   */
   async #prepare(batch: readonly Load[]): Promise<void> {
     const inPlace: Load[] = []
     let loaded: Promise<Fingerprints> | undefined
@@ -255,7 +265,9 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#suspects.get(contentDigest(content)) !== undefined
   }
 
-  /** Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself and behind others. */
+  /**
+   * Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself and behind others.
+   */
   async #putOff(load: Load): Promise<void> {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
     const { name, tenant, staged } = load
@@ -312,7 +324,7 @@ export class AppArmorLoader implements ProfileLoader {
     const { name, content, staged } = load
     if (staged) await this.#files.discard(name)
     const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
-    // Time says nothing of the text.
+    // A timeout says nothing about the text.
     const next = run.costly === 'time' ? 0 : Math.min(longestWait, Math.max(firstWait, wait * 2))
     if (run.costly !== undefined) this.#suspect(load, run, next)
     throw parserError('load the AppArmor profile', name, run)
@@ -332,8 +344,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Stages the text of a file in its place that somebody has removed or changed since it was read: what the parser has said or
-   * loaded is not about our text.
+   * Stages the text of a file in its place that somebody has removed or changed since it was read: what the parser has
+   * said or loaded is not about our text.
    * @returns whether that was so
    */
   async #restage(load: Load): Promise<boolean> {
@@ -406,7 +418,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * One run for all. The parser ends at the first that fails: where that had gone already, those after it get another run.
+   * One run for all. The parser ends at the first that fails: where that had gone already, those after it get another
+   * run.
    * @returns how it failed of those that are still there
    */
   async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {

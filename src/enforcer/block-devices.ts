@@ -13,6 +13,6 @@ export function blockDevicesIn(partitions: string): string[] {
   return [...new Set(names.map((name) => `/dev/${name.replaceAll('!', '/')}`))].sort()
 }
 
-/** Those that the node has now; none where it does not say. */
+/** Block devices that the node has now; none if it does not list them. */
 export const nodeBlockDevices = (root: Pick<NodeRoot, 'read'>): string[] =>
   blockDevicesIn(root.read('proc/partitions') ?? '')

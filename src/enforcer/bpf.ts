@@ -19,7 +19,9 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   claims?: () => Claims
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
-  /** Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer. */
+  /**
+   * Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer.
+   */
   onArrived?: () => void
   /** Seconds since the boot, suspended ones too; a test gives its own. */
   uptime?: () => number
@@ -30,15 +32,18 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
 /** A container with the profile that it is to run in. */
 export interface BpfContainer {
   id: string
-  /** Empty for none. */
+  /** Empty for no profile. */
   profile: string
   /** Inode number of the mount namespace of its first process, once that runs. */
   mntNsID?: number
-  /** Those of its pod, once they are known. */
+  /** Addresses of its pod, once they are known. */
   addresses?: readonly string[]
 }
 
-/** Records: of violations that were put into the ring, that found it full, for which there was no memory, and beyond the rate. */
+/**
+ * Records: of violations that were put into the ring, that found it full, for which there was no memory, and beyond the
+ * rate.
+ */
 export interface BpfCounters {
   reported: number
   ringFull: number
@@ -65,16 +70,16 @@ interface Others {
 }
 
 /**
- * The BPF enforcer of a node. It stays in force when this process ends, and the next one goes on with it. Programs of another build, and
- * of one that somebody has taken apart, stay in force beside the new ones until these hold all that those held; until then, what those
- * hold is held by them alone.
+ * The BPF enforcer of a node. It stays in force when this process ends, and the next one goes on with it. Programs of
+ * another build, and of one that somebody has taken apart, stay in force beside the new ones until these hold all that
+ * those held; until then, what those hold is held by them alone.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'
   readonly #options: BpfOptions
   #now: Opened
   #others: Others
-  /** One thing after the other. */
+  /** Serializes the calls. */
   #last: Promise<unknown> = Promise.resolve()
   /** Containers that are known, for programs that are loaded anew. */
   readonly #known = new Map<string, BpfContainer>()
@@ -115,7 +120,7 @@ export class BpfEnforcer implements ProfileLoader {
     return state.damaged ? undefined : state.folder
   }
 
-  /** What the programs have counted since they were loaded. */
+  /** Counters of the programs since they were loaded. */
   counters(): BpfCounters {
     const sum = (which: number): number => {
       const values = this.#now.state.get('varmor_counts', word(which)) ?? new Uint8Array()
@@ -188,8 +193,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * From now on what the container runs is in its profile, loaded or not; where starts are strict, once that is loaded, if it comes. It
-   * does not wait for profiles that are being loaded: the runtime may hold up all starts until it is done.
+   * From now on what the container runs is in its profile, loaded or not; where starts are strict, once that is loaded,
+   * if it comes. It does not wait for profiles that are being loaded: the runtime may hold up all starts until it is
+   * done.
    * @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
@@ -197,8 +203,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Adds a container that runs. Where nobody has added it before, it has run in no profile until now, and the next `find` says so: what it
-   * runs next is in its profile, perhaps before that look at its tasks, or it may have ended by then.
+   * Adds a container that runs. Where nobody has added it before, it has run in no profile until now, and the next
+   * `find` says so: what it runs next is in its profile, perhaps before that look at its tasks, or it may have ended by
+   * then.
    */
   async start(container: BpfContainer): Promise<void> {
     const { id, profile } = container
@@ -209,7 +216,9 @@ export class BpfEnforcer implements ProfileLoader {
     if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
   }
 
-  /** The container has ended. One that is added under its id while this waits for its turn is another one, and stays. */
+  /**
+   * The container has ended. One that is added under its id while this waits for its turn is another one, and stays.
+   */
   async remove(id: string): Promise<void> {
     this.#end(id)
     return this.#inTurn(() => this.#forget(id))
@@ -217,7 +226,8 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * Binds the tasks of known containers that run already.
-   * @returns how many there were that ran in no profile until now, by the id of their container; without those that another build holds
+   * @returns how many there were that ran in no profile until now, by the id of their container; without those that
+   * another build holds
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
@@ -231,7 +241,10 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** These are all containers of the node: others are forgotten, and tasks of these that run already are bound. As `find`. */
+  /**
+   * These are all containers of the node: others are forgotten, and tasks of these that run already are bound. As
+   * `find`.
+   */
   async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
     const all = new Set(containers.map(({ id }) => id))
     // What is added while this waits for its turn is newer than the list.
@@ -251,7 +264,10 @@ export class BpfEnforcer implements ProfileLoader {
     return bound
   }
 
-  /** These are the profiles that are to be loaded from now on: whatever else programs of another build hold is not waited for. */
+  /**
+   * These are the profiles that are to be loaded from now on: whatever else programs of another build hold is not
+   * waited for.
+   */
   expect(names: ReadonlySet<string>): Promise<void> {
     const loaded = new Set(this.#now.profiles.names)
     // At once: a container may start while this waits for its turn.
@@ -262,7 +278,10 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** The profile cannot be loaded as it is wanted: what programs of another build hold of it they go on to hold, and nothing waits for it. */
+  /**
+   * The profile cannot be loaded as it is wanted: what programs of another build hold of it they go on to hold, and
+   * nothing waits for it.
+   */
   refuse(name: string): Promise<void> {
     return this.#inTurn(() => {
       this.#others.refused.add(name)
@@ -271,7 +290,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused; or when the container has ended.
+   * Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused; or when the container has
+   * ended.
    * @returns whether it had to be waited for
    */
   async loaded(name: string, id: string): Promise<boolean> {
@@ -282,8 +302,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * This process ends: what starts in a container that nobody knows is not stopped any more. It could be the agent that comes next, which
-   * nobody would let go on. What is stopped until its profile comes goes on, too: an agent of another build would not find it.
+   * This process ends: what starts in a container that nobody knows is not stopped any more. It could be the agent that
+   * comes next, which nobody would let go on. What is stopped until its profile comes goes on, too: an agent of another
+   * build would not find it.
    */
   relax(): Promise<void> {
     this.#ends = true
@@ -298,7 +319,10 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds: nothing is enforced any more. */
+  /**
+   * Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds:
+   * nothing is enforced any more.
+   */
   end(): Promise<void> {
     return this.#inTurn(async () => {
       const { state } = this.#now
@@ -347,7 +371,9 @@ export class BpfEnforcer implements ProfileLoader {
     )
   }
 
-  /** What has waited for a profile goes on, if that is loaded now or will not be. What starts from now on is not late. */
+  /**
+   * What has waited for a profile goes on, if that is loaded now or will not be. What starts from now on is not late.
+   */
   async #proceed(): Promise<void> {
     const { containers } = this.#now
     const free = this.#arrived(false)
@@ -416,7 +442,10 @@ export class BpfEnforcer implements ProfileLoader {
     this.#options.onReopened?.()
   }
 
-  /** Once all is in force here that was there. What cannot be loaded here stays in force there, and keeps nothing else from it. */
+  /**
+   * Once all is in force here that was there. What cannot be loaded here stays in force there, and keeps nothing else
+   * from it.
+   */
   async #dropOthers(): Promise<void> {
     const { folders, names, refused, containers } = this.#others
     if (folders.length === 0 || names === undefined || !containers) return
