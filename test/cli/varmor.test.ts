@@ -254,7 +254,7 @@ describe('varmor ends with 2 when it is misused', () => {
     [['compile', '-f'], /argument missing/],
     [['compile', '-f', usage, '--nope'], /unknown option/],
     [['compile', '-f', usage, '-o', 'xml'], /text, json, yaml/],
-    [['compile', '-f', usage, '--enforcer', 'apparmr'], /no enforcer\. Did you mean AppArmor/],
+    [['compile', '-f', usage, '--enforcer', 'apparmr'], /not an enforcer\. Did you mean AppArmor/],
     [['compile', '-f', usage, '--enforcer', 'NetworkProxy'], /loads nothing/],
     [['compile', '-f', usage, '--apparmor-parser', '5'], /3\.0, 4\.0/],
     [['version', 'extra'], /too many arguments/],

@@ -240,7 +240,7 @@ describe('a watch for records that the kernel does not make', () => {
     await clock.advance(minute)
     expect([said(), watch.unreported, watch.enabled]).to.deep.equal([[], undefined, 2])
     expect(log.codes()).to.deep.equal(['audit-switched', 'audit-switched'])
-    expect(log.said[0]!.message).to.contain('switched off').and.to.contain('a minute late')
+    expect(log.said[0]!.message).to.contain('turned off').and.to.contain('a minute late')
   })
 
   it('sees a setting of AppArmor, too', async () => {
