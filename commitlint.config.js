@@ -1,7 +1,10 @@
 /** Commit messages: `area: what` in 72 characters, then a body that says why. */
 export default {
   parserPreset: {
-    parserOpts: { headerPattern: /^([a-z0-9][a-z0-9/-]*): (\S.*)$/, headerCorrespondence: ['type', 'subject'] },
+    parserOpts: {
+      headerPattern: /^([a-z0-9][a-z0-9/-]*(?:, [a-z0-9][a-z0-9/-]*)*): (\S.*)$/,
+      headerCorrespondence: ['type', 'subject'],
+    },
   },
   rules: {
     'type-empty': [2, 'never'],

@@ -28,6 +28,9 @@ export interface BehaviorModel {
   bpf?: ModelBpf
 }
 
+/** The flag of a seccomp filter that has the kernel log each refused call (seccomp(2)). */
+export const LOG_FLAG = 'SECCOMP_FILTER_FLAG_LOG'
+
 /** The flags of seccomp filters that all runtimes of a node take; or, where refusals cannot be logged, what is to blame, and why. */
 export type SeccompReports = { flags: readonly string[] } | { by: string; why: string }
 

@@ -63,7 +63,7 @@ describe('files that an agent reads again, whatever is in them,', () => {
     const said: string[] = []
     const logger = { ...noLogger, error: (_: object, message: string) => void said.push(message) }
     expect(await ContainersFile.open(path, logger)).to.equal(undefined)
-    expect(said[0]).to.contain('is not read')
+    expect(said[0]).to.contain('is ignored')
   })
 
   it('give names of Docker, or none', async () => {

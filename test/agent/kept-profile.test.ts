@@ -116,7 +116,9 @@ describe('an agent in a cluster', () => {
   it('holds a bounded part of what a tenant has made, however large that is', async () => {
     const text = 'p'.repeat(500_000)
     const items = Array.from({ length: 20 }, (_, i) => made(`p${i}`, 'hostile', text))
-    const server = await ScriptedServer.start(json({ metadata: { resourceVersion: '9' }, items }))
+    const page = (from: number, rest?: string) =>
+      json({ metadata: { resourceVersion: '9', ...(rest && { continue: rest }) }, items: items.slice(from, from + 5) })
+    const server = await ScriptedServer.start(page(0, 'a'), page(5, 'b'), page(10, 'c'), page(15))
     server.otherwise = stream([], 'hang')
     const connection = new KubeConnection(configFor(server.url))
     const send = async () => ({ kind: 'unreachable', message: '' }) as const

@@ -57,7 +57,7 @@ describe('the token of an agent whose server does not write its node into it, as
     expect((await report(token, 'old-1'))[0]).to.equal(200)
     const [status, body] = await report(token, 'old-2')
     expect(status).to.equal(403)
-    expect(body).to.include('The token is for the node old-1')
+    expect(body).to.include('The token is for node old-1')
   })
 
   it('speaks for none where it is bound to no pod', async () => {

@@ -121,7 +121,7 @@ describe('seccomp profiles in the kubelet’s folder', () => {
   })
 
   for (const [content, reason] of [
-    ['{', /no JSON/],
+    ['{', /not JSON/],
     ['[]', /defaultAction/],
     ['null', /defaultAction/],
   ] as const)

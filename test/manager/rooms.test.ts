@@ -47,7 +47,11 @@ const huge = {
 async function viewOf(all: Record<string, KubeObject[]>): Promise<ClusterView> {
   const client = {
     caller: { clock: new ManualClock(), random: () => 0 },
-    list: async ({ plural }: ResourceRef) => ({ metadata: { resourceVersion: '1' }, items: all[plural] ?? [] }),
+    listFit: async ({ plural }: ResourceRef) => ({
+      metadata: { resourceVersion: '1' },
+      items: all[plural] ?? [],
+      unfit: [],
+    }),
     watch: (_: unknown, __: unknown, ___: unknown, signal: AbortSignal) =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
   } as unknown as ApiClient

@@ -1,6 +1,6 @@
 import { isSyscall } from '../../api/linux-syscalls.ts'
 import { isObject } from '../../api/validate-schema.ts'
-import { LOG_FLAG } from '../../profile/seccomp/reports.ts'
+import { LOG_FLAG } from '../../profile/context.ts'
 
 const refusing = new Set([
   'SCMP_ACT_ERRNO',

@@ -1,8 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { mebibyte } from '../../base/bytes.ts'
-import type { SeccompReports } from '../../profile/context.ts'
-import { LOG_FLAG } from '../../profile/seccomp/reports.ts'
+import { LOG_FLAG, type SeccompReports } from '../../profile/context.ts'
 import { parseObject, textsOf } from './oci-spec.ts'
 
 /** A runtime that pods can ask for by its handler, as containerd's CRI part has it. */

@@ -1,9 +1,7 @@
 import type { LinuxSeccomp } from '../../api/types.ts'
-import type { SeccompReports } from '../context.ts'
+import { LOG_FLAG, type SeccompReports } from '../context.ts'
 import type { Result } from '../result.ts'
 
-/** The kernel then logs each call that the filter refuses (seccomp(2)). */
-export const LOG_FLAG = 'SECCOMP_FILTER_FLAG_LOG'
 /** What runc and crun set where a profile names no flags: a profile that names one has to name this one too. */
 const DEFAULT_FLAG = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'
 
