@@ -1,9 +1,12 @@
 import { isIP } from 'node:net'
 
-/** An IPv4 or IPv6 address in text. Zones (`fe80::1%eth0`) belong to one host and are none here. */
+/**
+ * Whether the text is an IPv4 or IPv6 address. An address with a zone (`fe80::1%eth0`) is valid on one host only, so it
+ * is refused.
+ */
 export const isAddress = (text: string): boolean => !text.includes('%') && isIP(text) !== 0
 
-/** A block of addresses, `10.0.0.0/8`. Bits beyond the prefix may be set, as Kubernetes allows. */
+/** Whether the text is a block of addresses, `10.0.0.0/8`. Bits beyond the prefix may be set, as in Kubernetes. */
 export function isBlock(text: string): boolean {
   const [, address, length] = /^([^/%]*)\/(0|[1-9][0-9]{0,2})$/.exec(text) ?? []
   if (address === undefined) return false

@@ -5,18 +5,21 @@ import { choice, flag, integer, list, object, optional, text } from './schema/bu
 import { nodeOf } from './schema/node.ts'
 import { validateSchema } from './validate-schema.ts'
 
-/** Where agents report to; upstream's path. */
+/** HTTP path to which agents send reports; the same as upstream's. */
 export const REPORT_PATH = '/apis/v1/status'
 /** The largest body of a report, in bytes. */
 export const MAX_REPORT_BYTES = 4 * 1024 * 1024
-/** The longest message about a profile, in bytes; agents cut theirs to it (`cutMessage`). */
+/** The longest message about a profile, in bytes. Agents cut longer messages (`cutMessage`). */
 export const MAX_REPORT_MESSAGE_BYTES = 1024
 export const MAX_REPORT_PROFILES = 10_000
-/** The most rules of a profile that a report names as left out on the node, and the longest name and reason, in bytes. */
+/**
+ * Limits on the rules that a report names as left out on the node: rules per profile, and bytes of a rule's name and
+ * reason.
+ */
 export const MAX_LEFT_OUT = { rules: 32, rule: 128, reason: 256 }
-/** Sent where the request comes to a manager that does not lead. */
+/** Answer of a manager that is not the leader. */
 export interface NotLeading {
-  /** Identity of the manager that does, if any is known. */
+  /** Identity of the leader; null if it is not known. */
   leader: string | null
 }
 
@@ -99,8 +102,8 @@ export type ReportResult = { ok: true; report: AgentReport } | { ok: false; erro
 const MOST_ERRORS = 100
 
 /**
- * A report out of the body of a request, or everything that is wrong with it (the first 100 mistakes of very many). Fields that are
- * not known are passed over: while a cluster is updated agents may be newer than their manager.
+ * Reads a report from the body of a request, or returns its mistakes (at most the first 100). Unknown fields are
+ * ignored: during an update of a cluster, agents may be newer than their manager.
  */
 export function checkReport(body: unknown): ReportResult {
   const errors = validateSchema(nodeOf(agentReport), body, { newer: true, most: MOST_ERRORS })
@@ -108,7 +111,7 @@ export function checkReport(body: unknown): ReportResult {
   return { ok: false, errors }
 }
 
-/** The text, cut at a character's end so that it takes at most so many bytes; what is cut ends with `…`. */
+/** Cuts a text between two characters, to at most `most` bytes. A text that was cut ends with `…`. */
 export function cutMessage(message: string, most = MAX_REPORT_MESSAGE_BYTES): string {
   const bytes = Buffer.from(message)
   if (bytes.length <= most) return message
@@ -118,7 +121,7 @@ export function cutMessage(message: string, most = MAX_REPORT_MESSAGE_BYTES): st
   return bytes.toString('utf8', 0, end) + mark
 }
 
-/** What a report has room for; of more, the last entry says that there are others. */
+/** Keeps the entries that fit into a report. If some do not fit, the last entry says that more exist. */
 export function cutLeftOut(all: readonly LeftOut[], most = MAX_LEFT_OUT.rules): LeftOut[] {
   const named = all.length <= most ? all : all.slice(0, most - 1)
   const cut = named.map(({ enforcer, rule, reason }) => ({

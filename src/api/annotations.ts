@@ -1,32 +1,43 @@
 /**
- * The annotations by which a pod says what confines each container, followed by the container's name. They are upstream's.
- * The manager writes them, rollouts and agents read them.
+ * Prefixes of the annotations that say which profile confines a container; the container's name follows. The names are
+ * upstream's. The manager writes the annotations; rollouts and agents read them.
  */
 export const confinementPrefixes = {
   bpf: 'container.bpf.security.beta.varmor.org/',
   appArmor: 'container.apparmor.security.beta.varmor.org/',
   seccomp: 'container.seccomp.security.beta.varmor.org/',
-  /** Kubernetes' own; the only way to set a profile before 1.30, and from there on kept equal to the field by the API server. */
+  /**
+   * Kubernetes' own annotation. Before 1.30 only it sets a profile; since 1.30 the API server keeps it equal to the
+   * field.
+   */
   kubernetesAppArmor: 'container.apparmor.security.beta.kubernetes.io/',
 } as const
 
-/** Before the name of a profile that a node has, as Kubernetes writes it. */
+/** Prefix that Kubernetes puts before the name of a profile on the node. */
 export const localhostPrefix = 'localhost/'
 
-/** Before the name of a BPF profile that is to be alone, in the place of the AppArmor annotation: AppArmor was switched off by us, not by the user. */
+/**
+ * Prefix before the name of a BPF profile that excludes AppArmor. It says that vArmor, not the user, switched AppArmor
+ * off.
+ */
 export const bpfExclusivePrefix = 'bpf-exclusive/'
 
-/** Before the name of a profile that is the runtime's own, which the user had chosen already: the field stays the user's. */
+/**
+ * Prefix that says that the user had already chosen the runtime's default profile, so vArmor does not change the field.
+ */
 export const chosenDefaultPrefix = 'runtime-default/'
 
-/** The value by which a user keeps a container out. */
+/** The value with which a user exempts a container. */
 export const optOut = 'unconfined'
 
-/** The label of workloads that policies consider, unless a flag says otherwise. */
+/** Policies consider only workloads with this label, unless a flag sets another label. */
 export const defaultOptIn = { key: 'sandbox.varmor.org/enable', value: 'true' } as const
 
-/** The label of ArmorProfiles that a manager made. Agents load no others, and admission lets only managers write it. */
+/**
+ * The label of ArmorProfiles that a manager created. Agents load only these, and admission lets only managers set the
+ * label.
+ */
 export const madeBy = { key: 'varmor.org/made-by', value: 'varmor-manager' } as const
 
-/** When the webhook last changed an object, RFC 3339; upstream's name. */
+/** The annotation for the time at which the webhook last changed an object, RFC 3339. The name is upstream's. */
 export const mutatedAt = 'webhook.varmor.org/mutatedAt'

@@ -1,4 +1,6 @@
-/** Rules that together allow all that AppArmor judges, but for leaving the profile; of ABI 4.0 there are more (`newer`). */
+/**
+ * Rules that together allow all that AppArmor judges, except leaving the profile. ABI 4.0 needs more rules (`newer`).
+ */
 export const everythingForAppArmor: readonly string[] = [
   'file,',
   'capability,',

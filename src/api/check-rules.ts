@@ -4,8 +4,9 @@ import type { SchemaNode } from './schema/node.ts'
 import { fieldOf, isObject, validateSchema } from './validate-schema.ts'
 
 /**
- * Every rule about several fields that `value` breaks; and, where it was `before`, every rule about changes. `errors` are those of
- * its schema: a rule that reads a field with an error in it is passed over. Neither value needs to be valid.
+ * Returns every rule about several fields that `value` breaks and, given `before`, every rule about changes. Neither
+ * value needs to be valid: `errors` are the schema's errors of `value`, and a rule that reads a field with an error is
+ * skipped.
  */
 export function checkRules(
   node: SchemaNode,
@@ -18,13 +19,14 @@ export function checkRules(
   return found
 }
 
-// What was stored may be invalid by now, and must still not be changed: only a wrong type keeps a rule from reading it.
+// Rules about changes hold for a stored value that has become invalid, too. Only a wrong type prevents a rule from
+// reading it.
 function unreadable(node: SchemaNode, before: unknown): FieldError[] {
   if (before === undefined) return []
   return validateSchema(node, before).filter(({ code }) => code === 'WRONG_TYPE' || code === 'REQUIRED')
 }
 
-/** Paths that errors are about, and those of what these stand in. */
+/** Paths with errors, and the paths of all objects and lists that contain them. */
 class Places {
   readonly #errors: ReadonlySet<string>
   readonly #above = new Set<string>()
@@ -34,7 +36,7 @@ class Places {
     for (const path of this.#errors) this.#addAbove(path)
   }
 
-  // Stops at the first one that is known: so are those above it.
+  // Stops at the first known path, because all paths above it are known then.
   #addAbove(path: string): void {
     let outer = outerOf(path)
     while (outer !== undefined && !this.#above.has(outer)) {
@@ -43,7 +45,7 @@ class Places {
     }
   }
 
-  /** Whether an error is about just this path. */
+  /** Whether an error is about exactly this path. */
   at(path: string): boolean {
     return this.#errors.size > 0 && this.#errors.has(path)
   }
@@ -53,7 +55,9 @@ class Places {
     return this.#errors.size > 0 && (this.#errors.has(path) || this.#above.has(path))
   }
 
-  /** Whether what `field` of the object at `path` holds, or a step on the way there, has an error. */
+  /**
+   * Whether an error is about `field` of the object at `path`, about a value in the field, or about a step of its path.
+   */
   touch(path: string, field: string): boolean {
     if (this.#errors.size === 0) return false
     if (this.at(path)) return true
@@ -71,7 +75,7 @@ function outerOf(path: string): string | undefined {
   return path === '' ? undefined : path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0))
 }
 
-// For what is sound: there is nothing to look up below.
+// The places of a value without errors.
 const nowhere = new Places([])
 
 interface Run {
@@ -101,7 +105,10 @@ function visit(node: SchemaNode, value: unknown, before: unknown, path: string, 
 
 const known = new WeakMap<SchemaNode, boolean>()
 
-/** Whether there are rules here or below: in most of a large policy there are none. */
+/**
+ * Whether this schema node, or a node below it, has rules. Most parts of a large policy have no rules, so they are
+ * skipped.
+ */
 function hasRules(node: SchemaNode): boolean {
   const answer =
     known.get(node) ??

@@ -5,7 +5,7 @@ import { ipEntities } from './schema/bpf-rules.ts'
 import type { SchemaNode, TextCheck } from './schema/node.ts'
 import { findWord, listWords } from './vocabulary.ts'
 
-/** What is wrong with a text; the path is added by the caller. */
+/** What is wrong with a text. The caller adds the path. */
 export type Problem = Omit<FieldError, 'path'>
 
 const withNearest = (given: string, names: readonly string[]): Pick<FieldError, 'nearest'> => {
@@ -73,7 +73,8 @@ function lengthProblem(
   given: string,
 ): Problem | undefined {
   if (given.length < minLength) return { code: 'NOT_ALLOWED', given, problem: 'this must not be empty' }
-  // UTF-16 units are at least as many as characters and at most as many as bytes, so most texts need no counting.
+  // A text has at least as many UTF-16 units as characters, and at most three bytes a unit, so most texts need no
+  // counting.
   const bytes = given.length * 3 > maxBytes ? Buffer.byteLength(given) : 0
   if (bytes > maxBytes) {
     return { code: 'TOO_LONG', given, problem: `this is ${bytes} bytes long`, allowed: `at most ${maxBytes} bytes` }
@@ -90,7 +91,10 @@ function lengthProblem(
 
 const patterns = new Map<string, RegExp>()
 
-/** Whether all of `given` is as `pattern` says, which CRDs share: both engines read its characters as code points. */
+/**
+ * Whether `given` matches `pattern`. CRDs contain the same pattern, so it is compiled to match code points as the API
+ * server does.
+ */
 export function matches(pattern: string, given: string): boolean {
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, 'u')
   patterns.set(pattern, compiled)
@@ -110,7 +114,7 @@ function instantProblem({ format }: SchemaNode, given: string): Problem | undefi
   return { code: 'NOT_ALLOWED', given, problem: 'this is not a time', allowed: 'a time such as 2026-01-31T12:00:00Z' }
 }
 
-/** The first thing that is wrong with a text, by its schema. */
+/** The first thing that is wrong with a text according to its schema. */
 export function textProblem(node: SchemaNode, given: string): Problem | undefined {
   if (/\p{Surrogate}/u.test(given)) {
     return {
@@ -119,7 +123,7 @@ export function textProblem(node: SchemaNode, given: string): Problem | undefine
       problem: 'this contains half of a surrogate pair, which is not valid Unicode',
     }
   }
-  // The length comes first: what follows may take its time.
+  // The length is checked first, because the other checks may be slow on a long text.
   const length = lengthProblem(node, given)
   if (length !== undefined) return length
   const checked = node.check === undefined ? undefined : checks[node.check](given)

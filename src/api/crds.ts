@@ -4,7 +4,7 @@ import { armorProfileModel } from './schema/armor-profile-model.ts'
 import { nodeOf, type SchemaNode } from './schema/node.ts'
 import { varmorClusterPolicy, varmorPolicy } from './schema/policy.ts'
 
-/** Group and version of all our kinds. */
+/** Group and version of all vArmor's kinds. */
 export const group = 'crd.varmor.org'
 export const version = 'v1beta1'
 
@@ -14,7 +14,7 @@ interface PrinterColumn {
   jsonPath: string
 }
 
-/** One of our kinds, as an API server has to know it. */
+/** One of vArmor's kinds, with the facts that its CustomResourceDefinition needs. */
 export interface Kind {
   kind: string
   plural: string
@@ -89,7 +89,9 @@ export const kinds: readonly Kind[] = [
   },
 ]
 
-/** The schema of a whole object. What Kubernetes itself checks (names, metadata) is left to it, as it demands. */
+/**
+ * The schema of a whole object, without names and metadata: Kubernetes checks these itself and refuses schemas of them.
+ */
 function objectSchema(node: SchemaNode): OpenApiSchema {
   const { properties, required, ...schema } = toOpenApi(node)
   const own = Object.entries(properties as Record<string, OpenApiSchema>).filter(([name]) => !isKubernetes(name))

@@ -9,8 +9,8 @@ const schemas: Record<VarmorPolicy['kind'] | VarmorClusterPolicy['kind'], TSchem
 }
 
 /**
- * A copy of a valid policy in which every field with a default is filled in, as an API server does it: only in objects
- * that are there. A VarmorPolicy without a namespace gets `default`.
+ * Returns a copy of a valid policy with defaults filled in. As in the API server, only objects that are present get
+ * defaults. A VarmorPolicy without a namespace gets `default`.
  */
 export function withDefaults<T extends VarmorPolicy | VarmorClusterPolicy>(policy: T): T {
   const copy = Value.Default(schemas[policy.kind], Value.Clone(policy)) as T

@@ -1,11 +1,17 @@
-/** Longest text of a target that is looked for: it is in the status of its ArmorProfile, too, which the API server bounds. */
+/**
+ * Longest text of a target whose addresses are looked for. The ArmorProfile's status contains the text, and the API
+ * server bounds it.
+ */
 export const MAX_TARGET_TEXT = 4_096
 
-/** Why no address of a target is looked for: there is no room for its addresses, or for its conditions, or its text is too long. */
+/**
+ * Why a target's addresses are not looked for: no room for its addresses or for its conditions, or its text is too
+ * long.
+ */
 export const egressLeftOut = ['room', 'conditions', 'selector'] as const
 export type EgressLeftOut = (typeof egressLeftOut)[number]
 
-/** In words, with what helps. */
+/** The reasons in words, each with its remedy. */
 export const whyLeftOut: Readonly<Record<EgressLeftOut, string>> = {
   room: 'the selectors of the policies in its namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
   conditions:

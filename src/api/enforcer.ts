@@ -1,16 +1,17 @@
 import { nearestName } from './field-error.ts'
 
-/** What enforces: three parts of the kernel, and a proxy beside the container. In the order in which they are written. */
+/** The enforcers: three parts of the kernel, and a proxy beside the container; in canonical order. */
 export const enforcers = ['AppArmor', 'BPF', 'Seccomp', 'NetworkProxy'] as const
 
 export type Enforcer = (typeof enforcers)[number]
 
-/** The enforcers that load something into the kernel, the ones that `varmor compile` compiles for. */
+/** The enforcers that load a profile into the kernel. `varmor compile` compiles for these. */
 export type KernelEnforcer = Exclude<Enforcer, 'NetworkProxy'>
 
 /**
- * Reads `spec.policy.enforcer`: any concatenation of enforcer names, in any order and case (`AppArmorBPF`, `bpfseccomp`).
- * Returns the names in canonical order, each once, or the rest that is no name with the nearest one.
+ * Reads `spec.policy.enforcer`: any concatenation of enforcer names, in any order and case (`AppArmorBPF`,
+ * `bpfseccomp`). Returns the names in canonical order, each once; or the part of the text that is not a name, with the
+ * nearest name.
  */
 export function parseEnforcers(
   text: string,

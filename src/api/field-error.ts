@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein'
 
 /**
- * What can be wrong with a field, once each. The message is for people and may change; the code is API.
- * docs/reference/errors.md documents each code, and a test holds the two together.
+ * The codes of field errors, with their meanings. Messages may change; codes are API.
+ * docs/reference/errors.md documents each code, and a test keeps that page complete.
  */
 export const fieldErrorCodes = {
   REQUIRED: 'a required field is missing',
@@ -28,13 +28,16 @@ export type FieldErrorCode = keyof typeof fieldErrorCodes
 /** One thing wrong with an object that a user wrote. */
 export interface FieldError {
   code: FieldErrorCode
-  /** Where, as `kubectl explain` writes it: `spec.policy.enhanceProtect.hardeningRules[2]`; empty for the whole object. */
+  /**
+   * The field, as `kubectl explain` writes it: `spec.policy.enhanceProtect.hardeningRules[2]`; empty for the whole
+   * object.
+   */
   path: string
   /** What is wrong, and what to do about it, in one sentence without the path. */
   problem: string
-  /** What was there, when showing it helps. */
+  /** The value of the field, where showing it helps. */
   given?: unknown
-  /** What would be right: a list of values, a range, a form. */
+  /** The values that are allowed: a list, a range or a form. */
   allowed?: string
   /** The nearest valid name, where the value is a name. */
   nearest?: string
@@ -57,12 +60,12 @@ export function formatFieldError(error: FieldError): string {
   return parts.join('')
 }
 
-// No name of ours is near to a longer text, and the distance takes the product of the lengths to find.
+// A longer text cannot be near any of the names, and computing the distance takes time by the product of both lengths.
 const LONGEST_NAME = 200
 
 /**
- * The name in `names` that a mistyped `given` most likely meant, compared without case and with `_` as `-`;
- * undefined when none is near (more than a third of its letters differ).
+ * Returns the name in `names` that is nearest to the mistyped `given`. Case does not matter, and `_` equals `-`.
+ * Returns undefined when more than a third of the letters differ from every name.
  */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   if (names.length === 0 || given.length > LONGEST_NAME) return undefined

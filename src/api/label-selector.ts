@@ -2,7 +2,7 @@ import type { LabelSelector, LabelSelectorRequirement } from './types.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** One condition on one label. `matchLabels` become `In` with one value, so that there is only one form. */
+/** One condition on one label. An entry of `matchLabels` becomes an `In` with one value. */
 type Requirement =
   | { key: string; operator: 'In' | 'NotIn'; values: ReadonlySet<string> }
   | { key: string; operator: 'Exists' | 'DoesNotExist' }
@@ -16,7 +16,10 @@ export interface Anchor {
   values?: ReadonlySet<string>
 }
 
-/** A label selector in the syntax of the API's queries and of `kubectl get -l`, by key; empty for one that selects everything. */
+/**
+ * The selector in the syntax of API queries and `kubectl get -l`, sorted by key. A selector that selects everything
+ * gives ''.
+ */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
   const equal = Object.entries(matchLabels).map(([key, value]) => ({ key, text: `${key}=${value}` }))
   const others = matchExpressions.map((requirement) => ({ key: requirement.key, text: requirementText(requirement) }))
@@ -32,7 +35,10 @@ function requirementText({ key, operator, values = [] }: LabelSelectorRequiremen
   return `${key} ${operator === 'In' ? 'in' : 'notin'} (${[...values].sort().join(',')})`
 }
 
-/** The same selector in the one spelling of all that mean the same: sorted, each requirement once, and one value as one of several. */
+/**
+ * The selector in canonical form: requirements and values sorted, without duplicates, and labels as `In` with one
+ * value.
+ */
 export function plainSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): LabelSelector {
   const equal = Object.entries(matchLabels).map(
     ([key, value]): LabelSelectorRequirement => ({ key, operator: 'In', values: [value] }),
@@ -46,7 +52,10 @@ export function plainSelector({ matchLabels = {}, matchExpressions = [] }: Label
   return { matchExpressions: [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, requirement]) => requirement) }
 }
 
-/** A label selector of Kubernetes, ready to be asked often (meta/v1 LabelSelector). Without requirements it matches everything. */
+/**
+ * A Kubernetes label selector (meta/v1 LabelSelector), compiled for many matches. Without requirements it matches
+ * everything.
+ */
 export class CompiledSelector {
   readonly #requirements: readonly Requirement[]
 
@@ -57,7 +66,7 @@ export class CompiledSelector {
     this.#requirements = [...equal, ...matchExpressions.map(requirementOf)]
   }
 
-  /** How many conditions an object may have to be compared with. */
+  /** The most conditions that one match compares an object with. */
   get conditions(): number {
     return this.#requirements.length
   }
@@ -66,7 +75,9 @@ export class CompiledSelector {
     return this.#requirements.every((requirement) => holds(requirement, labelOf(labels, requirement.key)))
   }
 
-  /** The requirements that only an object with some label can meet. None: the selector has to be asked itself. */
+  /**
+   * The requirements that only an object with a certain label meets. If the list is empty, every object must be tried.
+   */
   anchors(): Anchor[] {
     return this.#requirements.flatMap((requirement): Anchor[] => {
       if (requirement.operator === 'In') return [{ key: requirement.key, values: requirement.values }]
@@ -75,8 +86,8 @@ export class CompiledSelector {
   }
 
   /**
-   * Whether every object that this one matches is matched by `other` as well. True is certain; false may be wrong where
-   * several requirements only together say so.
+   * Whether `other` matches every object that this selector matches. True is certain. False may be wrong where the
+   * implication follows only from several requirements together.
    */
   implies(other: CompiledSelector): boolean {
     return other.#requirements.every((wanted) => this.#requirements.some((given) => requirementImplies(given, wanted)))
@@ -92,7 +103,7 @@ function holds(requirement: Requirement, value: string | undefined): boolean {
     case 'In':
       return value !== undefined && requirement.values.has(value)
     case 'NotIn':
-      // An object without the label is matched as well (labels.Requirement of apimachinery).
+      // NotIn also matches an object without the label (labels.Requirement of apimachinery).
       return value === undefined || !requirement.values.has(value)
     case 'Exists':
       return value !== undefined

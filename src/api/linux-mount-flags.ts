@@ -1,4 +1,4 @@
-/** Flags of mount(2) (include/uapi/linux/mount.h) under mount(8)'s words. */
+/** Flags of mount(2) (include/uapi/linux/mount.h), by their names in mount(8). */
 export const mountFlagBits = {
   ro: 1 << 0,
   nosuid: 1 << 1,
@@ -13,7 +13,10 @@ export const mountFlagBits = {
   nodiratime: 1 << 11,
   bind: 1 << 12,
   move: 1 << 13,
-  /** Not a word of its own: with `bind` it is `rbind`, with a propagation its recursive form. */
+  /**
+   * mount(8) has no name for this flag: with `bind` it is `rbind`, and with a propagation type the type's recursive
+   * form.
+   */
   rec: 1 << 14,
   silent: 1 << 15,
   'make-unbindable': 1 << 17,

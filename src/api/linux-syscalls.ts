@@ -1,4 +1,7 @@
-/** Architectures whose system calls the tables below know, by the names of `uname -m` (with `i386` and `arm` for the 32-bit ones). */
+/**
+ * Architectures of the system call tables below, as `uname -m` names them (`i386` and `arm` for the 32-bit
+ * architectures).
+ */
 export const syscallArchitectures = ['x86_64', 'aarch64', 'i386', 'arm', 'riscv64'] as const
 
 export type SyscallArchitecture = (typeof syscallArchitectures)[number]
@@ -498,7 +501,9 @@ write 1 64 4 4 64
 writev 20 66 146 146 66
 `
 
-/** Names that exist on other architectures only. A profile may name them; they mean nothing here. */
+/**
+ * System calls of other architectures. A profile may name them; the names have no effect on the architectures above.
+ */
 const elsewhere = `
 atomic_barrier atomic_cmpxchg_32 cachectl getpagesize multiplexer rtas s390_guarded_storage s390_pci_mmio_read
 s390_pci_mmio_write s390_runtime_instr s390_sthyi spu_create spu_run subpage_prot swapcontext switch_endian
@@ -510,7 +515,7 @@ type Tables = {
   names: readonly ReadonlyMap<number, string>[]
 }
 
-/** Read once, on first use: a command that needs no system call pays nothing. */
+/** Parsed on first use, so that commands that need no system call do not pay for it. */
 let tables: Tables | undefined
 
 function readTables(): Tables {
@@ -536,7 +541,7 @@ export function syscallNumber(name: string, architecture: SyscallArchitecture): 
   return known().numbers.get(name)?.[syscallArchitectures.indexOf(architecture)]
 }
 
-/** The name of a system call by its number on an architecture; undefined for a number that Linux 7.1 has not given out. */
+/** The name of a system call by its number on an architecture; undefined for a number that Linux 7.1 does not use. */
 export function syscallName(number: number, architecture: SyscallArchitecture): string | undefined {
   return known().names[syscallArchitectures.indexOf(architecture)]?.get(number)
 }

@@ -11,8 +11,9 @@ interface Owner {
 }
 
 /**
- * Why no manager can have made the ArmorProfile for a policy; undefined where one can. Whoever may write ArmorProfiles could name any
- * profile on all nodes. That the writer was a manager is for admission to say; what is left for everyone to see is here.
+ * Returns why a manager cannot have created this ArmorProfile for a policy; undefined where it can. Without the check,
+ * a client that may write ArmorProfiles could name any profile on all nodes. Admission checks who writes; this checks
+ * the object itself.
  */
 export function whyNotMade(profile: ArmorProfile, installNamespace: string): string | undefined {
   const { labels = {}, name, namespace = '', ownerReferences } = profile.metadata

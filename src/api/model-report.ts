@@ -5,15 +5,17 @@ import { choice, integer, list, object, optional, text } from './schema/build.ts
 import { nodeOf } from './schema/node.ts'
 import { validateSchema } from './validate-schema.ts'
 
-/** Where agents send what they recorded; upstream's path. */
+/** HTTP path to which agents send recorded behaviour; the same as upstream's. */
 export const MODEL_DATA_PATH = '/apis/v1/data'
 /** The largest body of a piece, in bytes. */
 export const MAX_PIECE_BYTES = 1024 * 1024
-/** So large agents make the content of a piece, in bytes of JSON. */
+/** Target size of a piece's content, in bytes of JSON. */
 export const PIECE_BYTES = 512 * 1024
-/** What one node may have to say of one profile: a recording is bounded on the agent, and here again. */
+/**
+ * The most pieces that a node may send for one profile. The agent bounds a recording, and the manager bounds it again.
+ */
 export const MAX_PIECES = 64
-/** Times in which nobody recorded that a report names. */
+/** The most gaps in the recording that a report may list. */
 export const MAX_GAPS = 16
 
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
@@ -78,7 +80,10 @@ const modelReport = object('The recording of one profile on a node: an offer of 
   piece: optional(piece),
 })
 
-/** `wanted`: the piece of `next`. `stored`: it is in the model. `waiting`: nothing is wanted now. `unknown`: no such recording. */
+/**
+ * `wanted`: send piece `next`. `stored`: the model contains the recording. `waiting`: send nothing now. `unknown`: no
+ * such recording.
+ */
 export const modelAnswerStates = ['wanted', 'stored', 'waiting', 'unknown'] as const
 
 const modelAnswer = object('Answer of the manager to an offer or a piece.', {
@@ -98,7 +103,10 @@ export type ModelReportResult = { ok: true; report: ModelReport } | { ok: false;
 
 const MOST_ERRORS = 100
 
-/** What an agent sent out of the body of a request, or what is wrong with it. Unknown fields are passed over, as in reports. */
+/**
+ * Reads recorded behaviour from the body of a request, or returns its mistakes. Unknown fields are ignored, as in
+ * reports.
+ */
 export function checkModelReport(body: unknown): ModelReportResult {
   const errors = validateSchema(nodeOf(modelReport), body, { newer: true, most: MOST_ERRORS })
   if (errors.length > 0) return { ok: false, errors }
@@ -108,7 +116,7 @@ export function checkModelReport(body: unknown): ModelReportResult {
   return { ok: false, errors: [{ code: 'NOT_ALLOWED', path: 'piece.index', given: report.piece.index, problem }] }
 }
 
-/** An answer out of the body of a reply. @throws {Error} when it is none */
+/** Reads an answer from the body of a reply. @throws {Error} when the body is not an answer */
 export function readModelAnswer(body: string): ModelAnswer {
   const answer: unknown = JSON.parse(body)
   const errors = validateSchema(nodeOf(modelAnswer), answer, { newer: true })

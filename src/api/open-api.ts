@@ -3,7 +3,7 @@ import { type Rule, rules } from './rules.ts'
 import type { SchemaNode, Vocabulary } from './schema/node.ts'
 import { asciiLower, listWords } from './vocabulary.ts'
 
-/** A schema as a CustomResourceDefinition has it: Kubernetes' structural subset of OpenAPI 3.0. */
+/** A schema of a CustomResourceDefinition: Kubernetes' structural subset of OpenAPI 3.0. */
 export type OpenApiSchema = { [keyword: string]: unknown }
 
 interface Validation {
@@ -13,7 +13,7 @@ interface Validation {
   reason?: string
 }
 
-// Keywords that mean the same in both.
+// Keywords that mean the same in TypeBox and OpenAPI.
 const sharedKeywords = [
   'description',
   'type',
@@ -31,8 +31,8 @@ const sharedKeywords = [
 ] as const
 
 /**
- * Translates a schema. Unknown fields are not forbidden but pruned, as the API server does it for every structural schema;
- * what only the validator knows (byte lengths, addresses, map keys) is left to the admission webhook.
+ * Translates a schema to OpenAPI. The API server prunes unknown fields and does not refuse them. OpenAPI cannot express
+ * checks of byte lengths, addresses and map keys, so the admission webhook makes these.
  */
 export function toOpenApi(node: SchemaNode): OpenApiSchema {
   const schema: OpenApiSchema = {}
@@ -77,7 +77,7 @@ function ruleValidation({ cel, message, field, code }: Rule): Validation[] {
   return [{ rule: cel, message, ...(field && { fieldPath: `.${field}` }), ...(reason && { reason }) }]
 }
 
-/** The rule that `findWord` follows, in CEL. A list of texts is the same in JSON. */
+/** The rule of `findWord` in CEL. A list of texts has the same syntax in CEL and JSON. */
 export function wordsCel(words: Vocabulary): string {
   const forms = Object.entries(words).flatMap(([word, shorts]) => [word, ...shorts])
   const isLower = (form: string) => asciiLower(form) === form

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import type { VarmorClusterPolicy, VarmorPolicy } from './types.ts'
 
-/** Longest profile name in bytes: the name is a label value and part of paths and annotations. */
+/** Longest profile name in bytes: the name is used as a label value and in paths and annotations. */
 export const MAX_PROFILE_NAME = 63
 
-/** What identifies a policy; a whole policy will do. */
+/** The fields that identify a policy; a whole policy has them, too. */
 export type PolicyIdentity =
   | (Pick<VarmorPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
   | (Pick<VarmorClusterPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
@@ -12,16 +12,16 @@ export type PolicyIdentity =
 const DIGITS = 8
 
 /**
- * Name of the profiles of a policy in the kernel, of its ArmorProfile and of its ArmorProfileModel, in lower case, if no other policy
- * has it. A VarmorPolicy without a namespace is taken to be in `default`. `installNamespace` is where vArmor itself runs; the names
- * of cluster policies contain it.
+ * Returns the first-choice name, in lower case, of a policy's profiles, its ArmorProfile and its ArmorProfileModel.
+ * Another policy may have the name already (see `profileNames`). A VarmorPolicy without a namespace is in `default`.
+ * The name of a cluster policy contains `installNamespace`, where vArmor itself runs.
  */
 export function profileName(policy: PolicyIdentity, installNamespace = 'varmor'): string {
   const plain = plainName(policy, installNamespace)
   return Buffer.byteLength(plain) <= MAX_PROFILE_NAME ? plain : hashedName(policy, installNamespace, 1)
 }
 
-/** The names that a policy may have: the first that no other policy has is its own. Without end. */
+/** Yields candidates for a policy's name, without end. The policy gets the first name that no other policy has. */
 export function* profileNames(policy: PolicyIdentity, installNamespace = 'varmor'): Generator<string, never> {
   const first = profileName(policy, installNamespace)
   yield first
@@ -38,7 +38,7 @@ export function mayBeCalled(name: string, policy: PolicyIdentity, installNamespa
   return name.startsWith(beginning) && /^[0-9a-f]{8}$/.test(name.slice(beginning.length))
 }
 
-/** `team/prod-web` and `team-prod/web` have the same. */
+/** The name without digits. It is not unique: `team/prod-web` and `team-prod/web` get the same name. */
 function plainName({ kind, metadata }: PolicyIdentity, installNamespace: string): string {
   const { name, namespace = 'default' } = metadata
   const prefix = kind === 'VarmorClusterPolicy' ? `varmor-cluster-${installNamespace}` : `varmor-${namespace}`
@@ -52,5 +52,5 @@ function hashedName(policy: PolicyIdentity, installNamespace: string, nth: numbe
   return `${shortened(plainName(policy, installNamespace))}-${digest.slice(0, DIGITS)}`
 }
 
-/** With room for the digits. A dot or a dash may not come before the dash. */
+/** The name cut to leave room for a dash and digits. The dash must not follow a dot or another dash. */
 const shortened = (plain: string): string => plain.slice(0, MAX_PROFILE_NAME - DIGITS - 1).replace(/[.-]+$/, '')

@@ -2,15 +2,15 @@ import type { ArmorProfile, BehaviorModeling } from './types.ts'
 
 /** The recording of an ArmorProfile whose policy models behaviour. */
 export interface Recording {
-  /** No other one has it: neither that of another ArmorProfile of the name, nor a later one of the same. It can be the value of a label. */
+  /** Unique: a later recording, or a later ArmorProfile of the same name, has another id. Valid as a label value. */
   id: string
-  /** Whether it goes on: the manager says so by its clock. */
+  /** Whether the recording continues; the manager decides this by its clock. */
   open: boolean
-  /** When it began, in milliseconds since the epoch. */
+  /** Start of the recording, in milliseconds since the epoch. */
   since: number
 }
 
-/** Undefined for an ArmorProfile whose policy models nothing. */
+/** The recording of an ArmorProfile; undefined where its policy does not model behaviour. */
 export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undefined {
   const { enable, duration } = spec.behaviorModeling
   if (!enable && duration === 0) return undefined
@@ -18,7 +18,10 @@ export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undef
   return { id: `${metadata.uid ?? ''}.${Math.floor(since / 1_000)}`, open: enable, since }
 }
 
-/** When the modelling began, in milliseconds since the epoch. One that an older manager has begun did with the ArmorProfile. */
+/**
+ * Start of the modelling, in milliseconds since the epoch. Older managers do not record it, so the ArmorProfile's
+ * creation counts.
+ */
 export function beganAt({ since }: BehaviorModeling, creationTimestamp: unknown): number {
   const text = since ?? (typeof creationTimestamp === 'string' ? creationTimestamp : '')
   const time = Date.parse(text)

@@ -8,20 +8,26 @@ import type * as api from './types.ts'
 import { asciiLower } from './vocabulary.ts'
 
 /**
- * A rule about several fields of one object, or about a change of it: in CEL for the API server, and in TypeScript for
- * everyone else. `test/api/rules.test.ts` holds the two alike.
+ * A rule about several fields of one object, or about a change of the object: in CEL for the API server, and in
+ * TypeScript for vArmor. `test/api/rules.test.ts` checks that both agree.
  */
 export interface Rule<T = unknown> {
-  /** CEL; `self` is the object, `oldSelf` what it was. In words instead where CEL of Kubernetes 1.25 cannot say it. */
+  /**
+   * The rule in CEL; `self` is the new object, `oldSelf` the old. `none` says why the CEL of Kubernetes 1.25 cannot
+   * express the rule.
+   */
   cel: string | { none: string }
   code: FieldErrorCode
   /** What is wrong, and what to do about it. */
   message: string
-  /** The field to blame, where it is not the object as a whole. */
+  /** The field that the error names; left out: the whole object. */
   field?: string
-  /** The fields that `check` reads, as paths within the object ('' for all of it); it is not run while one of them is broken. */
+  /**
+   * Paths of the fields that `check` reads, within the object ('' for the whole object). `check` does not run if one
+   * has an error.
+   */
   reads: readonly string[]
-  /** The rule is about a change. */
+  /** Set where the rule is about a change. */
   change?: true
   /** Whether the rule holds. */
   check(self: T, oldSelf: T): boolean
@@ -129,7 +135,7 @@ const needsProfile = (name: KernelEnforcer, section: 'appArmor' | 'seccomp' | 'b
     defenseInDepth[section] !== undefined,
 })
 
-/** The proxy's ports and user are in the packet filter of every running pod, which nobody changes any more. */
+/** The proxy's ports and user cannot change, because the packet filter of every running pod contains them. */
 function keepsProxy(field: keyof typeof proxyDefaults): Rule<api.Policy> {
   const config = (self: string) => `has(${self}.networkProxyConfig) && has(${self}.networkProxyConfig.${field})`
   const cel = (self: string) => `(${config(self)} ? ${self}.networkProxyConfig.${field} : ${proxyDefaults[field]})`
@@ -159,7 +165,7 @@ const policy = on<api.Policy>(
   keepsProxy('proxyAdminPort'),
 )
 
-/** A profile of one's own, of either kind. */
+/** The rule about a custom profile, for AppArmor and Seccomp. */
 const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
   cel: "self.profileType != 'Custom' || (has(self.customProfile) && self.customProfile != '')",
   code: 'REQUIRED',
@@ -179,7 +185,7 @@ const bpfProfile = on<api.BpfAllowList>({
   check: ({ profileType, allow }) => profileType !== 'Custom' || allow !== undefined,
 })
 
-// The proxy container's resources where a policy names none; with `mitm` it needs more.
+// Default resources of the proxy container. With `mitm` the proxy needs more.
 const resourceDefaults = {
   plain: { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
   mitm: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },
@@ -340,7 +346,7 @@ const networkSocketRule = on<api.NetworkSocketRule>(
   },
 )
 
-/** Every rule, by the place in the schema where its objects are. */
+/** All rules, by the schema of the objects that they are about. */
 export const rules: Readonly<Record<RulePlace, readonly Rule[]>> = {
   policyObject,
   target,

@@ -1,9 +1,10 @@
-/** Which list of the pod a container is in; `sidecar` is an init container that goes on running (restartPolicy Always). */
+/** The pod's list that a container is in; `sidecar` is an init container that keeps running (restartPolicy Always). */
 export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
 
 /**
- * Whether a policy means the container: those that `spec.target.containers` names, whatever their role; where it names none, all but
- * init containers, or with `initToo` all. Ephemeral ones of a pod that it confines are meant besides.
+ * Whether a policy applies to the container. A policy applies to the containers that `spec.target.containers` names, in
+ * any role. If it names no containers, the policy applies to all except init containers, or to all with `initToo`. It
+ * also applies to every ephemeral container of a pod that it confines.
  */
 export function meansContainer(
   named: readonly string[],

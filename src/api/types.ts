@@ -10,8 +10,8 @@ import type * as policy from './schema/policy.ts'
 import type * as seccomp from './schema/seccomp.ts'
 
 /**
- * The types of the API group crd.varmor.org/v1beta1. All of them follow from the schemas in `schema/`, which also make the
- * CustomResourceDefinitions, the validator and the defaults; a field is described where its schema is.
+ * The types of the API group crd.varmor.org/v1beta1. The schemas in `schema/` define them, as well as the
+ * CustomResourceDefinitions, the validator and the defaults. Each schema describes its fields.
  */
 
 export type ObjectMeta = Static<typeof common.objectMeta>

@@ -1,2 +1,4 @@
-/** A ConfigMap of this name in vArmor's namespace says that it is being uninstalled; `varmor uninstall` makes it, and removes it. */
+/**
+ * A ConfigMap of this name in vArmor's namespace marks a running uninstall. `varmor uninstall` creates and removes it.
+ */
 export const uninstallName = 'varmor-uninstall'

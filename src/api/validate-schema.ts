@@ -6,23 +6,23 @@ import { listWords } from './vocabulary.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** An object as JSON has it: not null, not a list. */
+/** Whether the value is a JSON object: not null and not a list. */
 export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** A field of an object itself, never one that it inherits (`constructor`, or what a `__proto__` key brought in). */
+/** An object's own field, never an inherited field (`constructor`, or a field from a `__proto__` key). */
 export const fieldOf = (value: Fields, name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
 
 export interface SchemaOptions {
-  /** Where `value` stands. */
+  /** The path of `value`. */
   path?: string
-  /** Fields that are not known are passed over: whoever sent it may be newer. */
+  /** Ignore unknown fields, because the sender may be newer. */
   newer?: boolean
-  /** So many mistakes are enough, for whom each costs. Default: all. */
+  /** The most errors that are returned. Default: all. */
   most?: number
 }
 
-/** What is wrong, so far. */
+/** Collects the errors. */
 class Errors {
   readonly found: FieldError[] = []
   readonly newer: boolean
@@ -43,8 +43,8 @@ class Errors {
 }
 
 /**
- * Everything that is wrong with `value` by its schema, in the order of the document. `value` may be anything at all; the schema
- * alone decides how deep this looks. Rules about several fields are for `checkRules`.
+ * Returns all errors of `value` according to its schema, in the order of the document. `value` may be anything, because
+ * only the schema decides the depth of the search. `checkRules` checks the rules about several fields.
  */
 export function validateSchema(node: SchemaNode, value: unknown, options: SchemaOptions = {}): FieldError[] {
   const errors = new Errors(options)
@@ -103,7 +103,7 @@ function checkQuantity(given: unknown, fail: Fail): void {
   if (typeof given !== 'string' && typeof given !== 'number') {
     fail({ code: 'WRONG_TYPE', problem: `this is ${typeNames[typeOf(given)] ?? 'no value'}`, allowed })
   } else if (typeof given === 'number' && !Number.isSafeInteger(given)) {
-    // The API server takes whole numbers and texts here, nothing else.
+    // Here the API server accepts only whole numbers and texts.
     fail({
       code: 'WRONG_TYPE',
       given,
@@ -137,7 +137,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
   }
 }
 
-// Nobody reads an error for each of more than this.
+// An object with more unknown fields does not get an error for each: the list would be too long to read.
 const MOST_FIELDS = 1000
 
 function visitObject(node: SchemaNode, value: Fields, path: string, errors: Errors): void {
@@ -171,7 +171,7 @@ function missingField(name: string, path: string, node: SchemaNode): FieldError 
   return { code: 'REQUIRED', path: join(path, name), problem: 'this field is required', allowed: expected(node) }
 }
 
-/** What a field takes, in a few words. */
+/** The values that a field accepts, in a few words. */
 function expected({ type, enum: values, words, items }: SchemaNode): string {
   if (values !== undefined) return values.join(', ')
   if (words !== undefined) return listWords(words)
@@ -218,7 +218,10 @@ function unknownField(name: string, path: string, known: readonly string[]): Fie
 
 const LONGEST_KEY = 80
 
-/** The path of a key that the user chose; in brackets where it could be mistaken for more than one step, or would garble a terminal. */
+/**
+ * The path of a key that the user chose. A key that looks like several steps, or could garble a terminal, is put in
+ * brackets.
+ */
 export function keyPath(path: string, key: string): string {
   if (/^[\w/-]{1,80}$/.test(key)) return join(path, key)
   const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key

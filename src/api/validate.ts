@@ -11,7 +11,7 @@ const schemas: Record<string, SchemaNode> = {
   VarmorClusterPolicy: nodeOf(varmorClusterPolicy),
 }
 
-/** Which policy an object means to be: the kind that it names, or the nearest one. */
+/** The schema of the object's kind, or an error with the nearest kind. */
 function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError } {
   if (!isObject(object)) {
     const problem = 'this is not an object'
@@ -26,14 +26,17 @@ function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError
 }
 
 /**
- * Everything that is wrong with a VarmorPolicy or VarmorClusterPolicy; nothing when it may be stored and compiled. `object` may be
- * anything. Whether built-in rules exist and raw rules can be compiled is for the compilers to say.
+ * Returns all errors of a VarmorPolicy or VarmorClusterPolicy. `object` may be anything. The compilers check that
+ * built-in rules exist and that raw rules can be compiled.
  */
 export function validatePolicy(object: unknown): FieldError[] {
   return validate(undefined, object)
 }
 
-/** Everything that is wrong with `after`, and with changing `before` to it. `before` is what is stored, and not judged again. */
+/**
+ * Returns all errors of `after`, and of the change from `before`. `before` is the stored policy; its own errors are not
+ * reported.
+ */
 export function validatePolicyUpdate(before: unknown, after: unknown): FieldError[] {
   return validate(before, after)
 }

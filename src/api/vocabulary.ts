@@ -1,6 +1,6 @@
 import type { Vocabulary } from './schema/node.ts'
 
-/** ASCII only, as the CRD's CEL does it: JavaScript's own lower-casing makes a `k` of the Kelvin sign. */
+/** Lowers ASCII letters only, as the CRD's CEL does. JavaScript's own function turns the Kelvin sign into `k`. */
 export const asciiLower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 const indexes = new WeakMap<Vocabulary, ReadonlyMap<string, string>>()
@@ -17,15 +17,15 @@ function indexOf(words: Vocabulary): ReadonlyMap<string, string> {
 }
 
 /**
- * The word of a vocabulary that `text` is or abbreviates, in any case: `READ` and `r` are `read`. A short form that is upper-case
- * in the vocabulary is taken only so (`R` is rbind, `r` is ro). Undefined for anything else.
+ * Returns the word that `text` is or abbreviates, in any case: `READ` and `r` are `read`. A short form in upper case in
+ * the vocabulary must be in upper case (`R` is rbind, `r` is ro). Returns undefined for any other text.
  */
 export function findWord(words: Vocabulary, text: string): string | undefined {
   const index = indexOf(words)
   return index.get(text) ?? index.get(asciiLower(text))
 }
 
-/** Every word with its short forms, as an error message lists them: `read (r), write (w)`. */
+/** All words with their short forms, for error messages: `read (r), write (w)`. */
 export function listWords(words: Vocabulary): string {
   return Object.entries(words)
     .map(([word, shorts]) => (shorts.length === 0 ? word : `${word} (${shorts.join(', ')})`))

@@ -1,6 +1,6 @@
-// Names of disks, for enforcers that know a device only by its path. They are the same on every node, and cover nearly all: a
-// profile depends on a node only where that has a disk of another name (`node-disks`). Names are from Documentation/admin-guide/devices.txt and the
-// drivers that register them.
+// Names of disks, for enforcers that know a device only by its path. The list is the same for every node, so a profile
+// depends on a node only if a disk there has an unlisted name (`node-disks`). Source:
+// Documentation/admin-guide/devices.txt and the drivers.
 
 /** Disks, partitions and everything stacked on them: the block devices. */
 // biome-ignore format: a table reads better
@@ -23,11 +23,11 @@ export const blockDevices: readonly string[] = [
   '/dev/zd*', '/dev/zvol/**',
   // mainframe and old RAID controllers
   '/dev/dasd*', '/dev/cciss/**', '/dev/ida/**', '/dev/rssd*', '/dev/skd*',
-  // directories of links that udev keeps; a node made there is a device all the same
+  // directories of udev's links; a device node can be made there, too
   '/dev/disk/**', '/dev/block/**',
 ]
 
-/** Character devices through which a disk is read or commanded without its block device. */
+/** Character devices that read or control a disk without its block device. */
 // biome-ignore format: a table reads better
 export const diskControlDevices: readonly string[] = [
   // SCSI commands, to a disk and to its transport
@@ -41,8 +41,8 @@ export const diskControlDevices: readonly string[] = [
 ]
 
 /**
- * File systems that live on a block device (FS_REQUIRES_DEV in fs/ of Linux 6.12, and ZFS). Forbidding these types
- * forbids mounting a disk under any name: a link to it, or a node of another name.
+ * File systems on block devices (FS_REQUIRES_DEV in fs/ of Linux 6.12, and ZFS). A rule that forbids these types
+ * forbids mounting a disk under any name: through a link, or a device node of another name.
  */
 // biome-ignore format: a table reads better
 export const diskFileSystems: readonly string[] = [

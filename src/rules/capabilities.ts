@@ -1,6 +1,6 @@
 /**
- * The 41 capabilities of Linux 6.12, each at the index of its number (include/uapi/linux/capability.h), spelled as
- * AppArmor and upstream's events spell them.
+ * The 41 capabilities of Linux 6.12. The index of a capability is its number (include/uapi/linux/capability.h). The
+ * spelling is that of AppArmor and of upstream's events.
  */
 export const capabilities = [
   'chown',

@@ -2,8 +2,8 @@ import { type Capability, capabilities } from './capabilities.ts'
 import type { Rule } from './meaning.ts'
 import { appArmorAndBpf, capability, defineRule, filterSeesNoCapabilities } from './words.ts'
 
-// The pieces of root's power, refused one by one or in bundles. A refused capability is refused however the process came
-// by it: granted by the pod, from a set-user-ID program, or within a user namespace that the process made itself.
+// Rules that refuse capabilities, one by one or in sets. The source of the capability does not matter: the pod's
+// security context, a set-user-ID program, or a user namespace that the process made itself.
 
 const manual = 'man 7 capabilities'
 
@@ -27,7 +27,7 @@ export const disableCapAllExceptNetBindService = defineRule({
   sources: [manual, 'Kubernetes Pod Security Standards, Restricted: Capabilities'],
 })
 
-/** What containerd gives to a container by default (oci/spec.go, defaultUnixCaps). */
+/** The capabilities that containerd gives to a container by default (oci/spec.go, defaultUnixCaps). */
 // biome-ignore format: a table reads better
 const runtimeDefault: readonly Capability[] = [
   'chown', 'dac_override', 'fsetid', 'fowner', 'mknod', 'net_raw', 'setgid', 'setuid', 'setfcap', 'setpcap',
@@ -49,7 +49,7 @@ export const disableCapPrivileged = defineRule({
   ],
 })
 
-/** What each capability gives, in one sentence; leaving one out does not compile. */
+/** What each capability permits, in one sentence. The type requires an entry for every capability. */
 const gives: Record<Capability, string> = {
   chown: 'It gives any file to any user or group.',
   dac_override: 'It reads, writes and executes any file whatever its permissions say.',

@@ -7,7 +7,7 @@ import { networkRules } from './network.ts'
 import { sensitiveOperationRules } from './sensitive-operations.ts'
 import { vulnerabilityRules } from './vulnerabilities.ts'
 
-/** Every built-in rule, by category, and within it by subject. */
+/** All built-in rules, sorted by category and then by subject. */
 export const catalogue: readonly Rule[] = [
   ...hostEscapeRules,
   ...capabilityRules,
@@ -20,12 +20,14 @@ export const catalogue: readonly Rule[] = [
 
 const byName = new Map(catalogue.flatMap((rule) => [rule.name, ...(rule.aliases ?? [])].map((name) => [name, rule])))
 
-/** The rule of this name or alias. Case does not matter, and `_` is `-`: `DISABLE_CAP_NET_RAW` is `disable-cap-net-raw`. */
+/**
+ * The rule of this name or alias. Case does not matter, and `_` is `-`: `DISABLE_CAP_NET_RAW` is `disable-cap-net-raw`.
+ */
 export function findRule(name: string): Rule | undefined {
   return byName.get(name.toLowerCase().replaceAll('_', '-'))
 }
 
-/** Names and aliases that a policy may use, of one category or of all. */
+/** Names and aliases of the rules in a category, or in all categories. */
 export function ruleNames(category?: RuleCategory): string[] {
   return catalogue
     .filter((rule) => category === undefined || rule.category === category)

@@ -1,7 +1,7 @@
 import { type Gaps, type Impossible, isImpossible, listOfCategory, type Rule } from './meaning.ts'
 import { restrictionPhrases, syscallPhrase } from './phrases.ts'
 
-// What `varmor rules [NAME]` prints.
+// The output of `varmor rules [NAME]`.
 
 const enforcers = [
   { key: 'appArmor', title: 'AppArmor' },
@@ -29,7 +29,10 @@ function columns(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** One line a rule, under a heading: name, category, and which enforcers carry it (yes, partly or no). */
+/**
+ * A table with a heading and a line for each rule: name, category, and whether each enforcer carries it (yes, partly or
+ * no).
+ */
 export function ruleTable(rules: readonly Rule[]): string {
   const heading = ['NAME', 'CATEGORY', ...enforcers.map(({ title }) => title.toUpperCase())]
   return columns([
@@ -40,7 +43,10 @@ export function ruleTable(rules: readonly Rule[]): string {
 
 const WIDTH = 100
 
-/** Text in lines of at most WIDTH characters, the first after `first`, the others indented alike. A longer word keeps its line. */
+/**
+ * Wraps text to WIDTH characters. `first` begins the first line; later lines are indented to match. A longer word is
+ * not split.
+ */
 function wrapped(text: string, first: string): string {
   const indent = ' '.repeat(first.length)
   const lines = [first]
@@ -58,7 +64,7 @@ function section(title: string, lines: readonly string[]): string[] {
 }
 
 function enforcerSections(rule: Rule): string[] {
-  // Most rules mean the same to AppArmor and BPF: said once, it reads better.
+  // Most rules mean the same to AppArmor and BPF, so they share one line.
   const together = !isImpossible(rule.appArmor) && rule.appArmor === rule.bpf
   return [
     ...(together
@@ -86,8 +92,8 @@ function gapLines(gaps: Gaps = {}): string[] {
 }
 
 /**
- * All about one rule, for a person: what it stops and why, what each enforcer makes of it, its limits, its sources.
- * `way` are the directories that the compilers protect with it, so that nobody is surprised by them.
+ * Describes one rule for a reader: what it stops and why, how each enforcer carries it, its limits and its sources.
+ * `way` are the parent directories that the compilers also protect.
  */
 export function describeRule(rule: Rule, way: readonly string[] = []): string {
   const aliases = rule.aliases === undefined ? [] : [`Also called ${rule.aliases.join(', ')}`]
@@ -111,7 +117,7 @@ function wayNote(way: readonly string[]): string[] {
   ]
 }
 
-/** The rule as data for JSON or YAML: the entry itself, with every field there, and a word on each enforcer. */
+/** The rule as data for JSON or YAML: all its fields, and whether each enforcer carries it. */
 export function ruleAsData(rule: Rule): Required<Rule> & { enforcers: Record<EnforcerKey, 'yes' | 'partly' | 'no'> } {
   return {
     name: rule.name,

@@ -15,11 +15,12 @@ import {
   paths,
 } from './words.ts'
 
-// Ways from a container to its node that a privileged container has, or one with CAP_SYS_ADMIN, CAP_SYS_MODULE or CAP_MKNOD.
+// Rules against escapes to the node from a container that is privileged or has CAP_SYS_ADMIN, CAP_SYS_MODULE or
+// CAP_MKNOD.
 
 /**
- * The mount API of Linux 5.2. AppArmor looks at move_mount(2) since Linux 6.7 only (commit 157a3537d6bc), and no LSM hook
- * sees mount_setattr(2). Answered with ENOSYS, libmount takes mount(2), which AppArmor and BPF judge.
+ * The mount API of Linux 5.2. AppArmor judges move_mount(2) only since Linux 6.7 (commit 157a3537d6bc), and no LSM hook
+ * sees mount_setattr(2). On ENOSYS, libmount falls back to mount(2), which AppArmor and BPF judge.
  */
 const newMountApi: SyscallRestriction = {
   names: ['fsopen', 'fspick', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr'],

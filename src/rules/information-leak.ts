@@ -1,9 +1,12 @@
 import type { Gaps, Rule, SyscallRestriction } from './meaning.ts'
 import { appArmorAndBpf, defineRule, ENOSYS, filterSeesNoPaths, freshMount, path } from './words.ts'
 
-// What an attacker in a container reads first: credentials, and what the node looks like from below.
+// Rules against reading credentials and facts about the node, which attackers look for first.
 
-/** statmount(2) tells what /proc/PID/mountinfo tells. Answered with ENOSYS, libmount reads the file, which the rules refuse. */
+/**
+ * statmount(2) returns the facts of /proc/PID/mountinfo. On ENOSYS, libmount falls back to the file, which the rules
+ * refuse.
+ */
 const statmount: SyscallRestriction = { names: ['statmount'], errno: ENOSYS }
 
 function statmountGaps(since: string): Gaps {

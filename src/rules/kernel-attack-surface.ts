@@ -1,7 +1,7 @@
 import { impossible, type Rule, type SyscallRestriction } from './meaning.ts'
 import { appArmorAndBpf, bit, capability, defineRule, ENOSYS, filterSeesNoCapabilities, int, path } from './words.ts'
 
-// Parts of the kernel that a process needs no privilege to reach and that exploits of kernel bugs like to start from.
+// Rules about parts of the kernel that unprivileged processes can reach and that exploits of kernel bugs often use.
 
 const CLONE_NEWUSER = 0x10000000 // include/uapi/linux/sched.h
 

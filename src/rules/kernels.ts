@@ -2,9 +2,9 @@ import { capabilityRules } from './capability-rules.ts'
 import { catalogue } from './catalogue.ts'
 import { isImpossible, type RestrictionKind, type Rule, type RuleCategory } from './meaning.ts'
 
-// What each rule stops, and which enforcer carries it on which kernel, as docs/reference/rules.md has it.
+// The tables of docs/reference/rules.md: what each rule stops, and which enforcer carries it on which kernel.
 
-/** The oldest Linux that each enforcer is tried on, as `major.minor`. */
+/** The oldest Linux on which each enforcer is tested, as `major.minor`. */
 export const oldestKernels = { appArmor: '5.10', bpf: '5.10', seccomp: '5.10' } as const
 
 const enforcers = [
@@ -15,7 +15,7 @@ const enforcers = [
 
 type EnforcerKey = (typeof enforcers)[number]['key']
 
-/** What a kind of restriction takes besides the oldest kernel of its enforcer: a newer one, something else. */
+/** What a kind of restriction needs besides the enforcer's oldest kernel: a newer kernel, or something else. */
 interface Need {
   kernel?: string
   also?: string
@@ -26,10 +26,10 @@ const needs: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, Need>>>
   bpf: { service: { also: '--enableServiceEgressControl' }, userfaultfd: { kernel: '5.12' } },
 }
 
-/** How an enforcer carries a rule: not at all, wholly, but for a gap, or where there is what it needs. */
+/** How an enforcer carries a rule: not at all, completely, partly, or only where a need is met. */
 export type Claim = 'no' | 'yes' | 'partly' | Need
 
-/** Where only a part of the rule needs more, the rest is carried. */
+/** How an enforcer carries the rule. If only a part of the rule needs more, the enforcer still carries the rest. */
 export function claimOf(rule: Rule, key: EnforcerKey): Claim {
   const meaning = rule[key]
   if (isImpossible(meaning)) return 'no'
@@ -45,7 +45,7 @@ function cell(rule: Rule, key: EnforcerKey): string {
   return claim === 'no' ? '' : claim
 }
 
-/** Rules by what is said of them: those that read the same one behind the other, as single capabilities do, are one row. */
+/** Groups rules into rows: neighbours with the same cells, such as the rules about single capabilities, share a row. */
 export function rowsOf(rules: readonly Rule[], cellsOf: (rule: Rule) => string[]) {
   const rows: { rules: Rule[]; cells: string[] }[] = []
   for (const rule of rules) {
@@ -68,7 +68,7 @@ const stopsOf = (rules: readonly Rule[]): string =>
     ? rules[0]!.stops
     : 'The use of capabilities: of all, of all but one, of those that no container has by default, or of the one that is named.'
 
-/** The rules of a category by enforcer, with the kernel from which on: the head of a table and its rows. */
+/** The table of a category's rules: its head, and rows with the oldest kernel for each enforcer. */
 export function ruleTableOf(category: RuleCategory): { head: string[]; rows: string[][] } {
   const rules = catalogue.filter((rule) => rule.category === category)
   const rows = rowsOf(rules, (rule) => enforcers.map(({ key }) => cell(rule, key)))

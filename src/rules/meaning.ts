@@ -2,22 +2,25 @@ import { type SocketFamily, socketFamilies, socketTypeNumbers } from '../api/lin
 import type { Capability } from './capabilities.ts'
 
 /**
- * The words in which the catalogue says what a rule forbids. They name kernel objects and operations, not the syntax of
- * one enforcer: `src/profile/` turns each into AppArmor text and BPF rules. Seccomp has words of its own, because it
- * sees system calls and their arguments and nothing else.
+ * The terms in which the catalogue defines what a rule forbids. They name kernel objects and operations, independent of
+ * the enforcer: `src/profile/` turns each into AppArmor text and BPF rules. Seccomp has its own terms, because it sees
+ * only system calls and their arguments.
  */
 
 /**
- * `write` is every way to change: open for writing, truncate, create, unlink, rename, link, mkdir, mknod, chmod, chown,
- * shared mapping; for a socket in the file system also connecting to it. `append` is opening with O_APPEND alone
- * (contained in `write`).
+ * `write` covers every change: open for writing, truncate, create, unlink, rename, link, mkdir, mknod, chmod, chown,
+ * shared mapping; and connecting to a socket in the file system. `append` is opening with O_APPEND only; `write`
+ * includes it.
  */
 export type FileAccess = 'read' | 'write' | 'append' | 'exec'
 
-/** Ways to change the mount table; `new` is mounting a file system, `remount` changes the flags of a mount. */
+/** Ways to change the mount table; `new` mounts a file system, `remount` changes the flags of a mount. */
 export type MountOperation = 'new' | 'bind' | 'move' | 'remount' | 'umount'
 
-/** From the side of the process in the container: `read` and `trace` act on others, `readby` and `traceby` suffer it. */
+/**
+ * For a process in the container: with `read` and `trace` it acts on another process; with `readby` and `traceby`
+ * another acts on it.
+ */
 export type PtraceAccess = 'read' | 'trace' | 'readby' | 'traceby'
 
 export type SocketDomain = Exclude<SocketFamily, 'decnet'>
@@ -30,12 +33,14 @@ export const socketDomains = socketFamilies.filter((name) => name !== 'decnet')
 export const socketTypes = Object.keys(socketTypeNumbers) as (keyof typeof socketTypeNumbers)[]
 
 /**
- * What a socket of IPv4 or IPv6 speaks: `icmp` is ICMP and ICMPv6. A socket that is made with protocol 0 speaks the
- * default of its type, `tcp` for stream and `udp` for dgram (ip(7)).
+ * Protocols of IPv4 and IPv6 sockets; `icmp` is ICMP and ICMPv6. A socket that is made with protocol 0 uses the default
+ * of its type: `tcp` for stream and `udp` for dgram (ip(7)).
  */
 export const socketProtocols = ['icmp', 'tcp', 'udp'] as const
 
-/** A path pattern in the syntax of `src/profile/path-pattern.ts`: exact, `*` within one segment, `**` across segments. */
+/**
+ * A path pattern in the syntax of `src/profile/path-pattern.ts`: exact, `*` within one segment, `**` across segments.
+ */
 export type PathPatternText = string
 
 export type Restriction =
@@ -48,26 +53,26 @@ export type Restriction =
       source?: PathPatternText
       target?: PathPatternText
     }
-  /** Sockets that are created; a field that is left out matches all. */
+  /** Creating a socket; a field that is left out matches all values. */
   | {
       kind: 'socket'
       domains?: readonly SocketDomain[]
       types?: readonly SocketType[]
       protocols?: readonly SocketProtocol[]
     }
-  /** Connections and datagrams to an address or block (v4, v6; v4-mapped forms are meant too). */
+  /** Connections and datagrams to an address or block (IPv4 or IPv6, including IPv4-mapped forms). */
   | { kind: 'egress'; to: string }
-  /** Connections to a Kubernetes Service and what is behind it; the addresses come from the cluster. */
+  /** Connections to a Kubernetes Service and to its endpoints; the manager reads the addresses from the cluster. */
   | { kind: 'service'; namespace: string; name: string }
-  /** `outside`: only between the container and the rest of the node. */
+  /** `outside`: only between the container and processes outside it. */
   | { kind: 'ptrace'; access: readonly PtraceAccess[]; scope: 'all' | 'outside' }
   | { kind: 'userns' }
   /** Making a userfaultfd, by system call or device. */
   | { kind: 'userfaultfd' }
   | { kind: 'bpf'; commands: readonly ('prog_load' | 'map_create')[] }
-  /** Block devices by their inode, whatever they are called. */
+  /** Block devices under any name, known by their inode. */
   | { kind: 'block-device'; deny: readonly FileAccess[] }
-  /** Block devices that the node has under names that the catalogue does not know: accesses, and mounts of them. */
+  /** The node's block devices whose names the catalogue does not know: access to them, and mounts of them. */
   | { kind: 'node-disks'; deny: readonly FileAccess[]; mount: readonly MountOperation[] }
 
 export type RestrictionKind = Restriction['kind']
@@ -85,28 +90,30 @@ export interface SyscallArgument {
     | 'SCMP_CMP_MASKED_EQ'
   /** The value; for MASKED_EQ the mask. */
   value: number
-  /** For MASKED_EQ what the masked argument must be. */
+  /** For MASKED_EQ the value that the masked argument must have. */
   valueTwo?: number
 }
 
-/** System calls that are refused when every given argument compares true. */
+/** System calls that are refused when all comparisons in `args` are true. */
 export interface SyscallRestriction {
   names: readonly string[]
   args?: readonly SyscallArgument[]
   /** What the call returns when refused; EPERM (1) when left out. */
   errno?: number
-  /** In observe mode a call is logged and let through; `omit` where logging would drown the log or tell nothing. */
+  /**
+   * Observe mode logs and allows the call; with `omit` it does not log it, where the log would be flooded or useless.
+   */
   observe?: 'log' | 'omit'
 }
 
-/** An enforcer cannot carry the rule, and why: the reason is shown to the user. */
+/** Says that an enforcer cannot carry the rule, with the reason that the user sees. */
 export interface Impossible {
   impossible: string
 }
 
 /**
- * What an enforcer leaves open of a rule that it carries, and which other enforcer closes it. The rule is compiled all
- * the same; whoever chooses enforcers reads it.
+ * The gap that an enforcer leaves in a rule, and which other enforcer closes it. The rule is compiled anyway; the text
+ * helps users to choose enforcers.
  */
 export interface Gaps {
   appArmor?: string
@@ -122,7 +129,9 @@ export function isImpossible(meaning: object): meaning is Impossible {
   return 'impossible' in meaning
 }
 
-/** Where in a policy a rule is written: `hardeningRules`, `attackProtectionRules` or `vulMitigationRules`. */
+/**
+ * Category of a rule. It decides the policy's list: `hardeningRules`, `attackProtectionRules` or `vulMitigationRules`.
+ */
 export type RuleCategory = 'hardening' | 'attack-protection' | 'vulnerability-mitigation'
 
 /** The list of `spec.policy.enhanceProtect` that takes the rules of a category. */
@@ -132,7 +141,7 @@ export const listOfCategory: Record<RuleCategory, string> = {
   'vulnerability-mitigation': 'vulMitigationRules',
 }
 
-/** One built-in rule: what it is called, what it stops and why, and what each enforcer makes of it. */
+/** One built-in rule: its name, what it stops and why, and how each enforcer carries it. */
 export interface Rule {
   name: string
   aliases?: readonly string[]
@@ -145,7 +154,7 @@ export interface Rule {
   bpf: readonly Restriction[] | Impossible
   seccomp: readonly SyscallRestriction[] | Impossible
   gaps?: Gaps
-  /** Where it is stricter than the rule of the same name in bytedance/vArmor, and why; where it has a limit. */
+  /** Where and why the rule is stricter than bytedance/vArmor's rule of the same name, and the rule's limits. */
   notes?: readonly string[]
   /** CVEs, manual pages, kernel sources. */
   sources: readonly string[]

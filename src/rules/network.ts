@@ -12,7 +12,7 @@ import {
   socket,
 } from './words.ts'
 
-// Which sockets a container may make, and whom it may talk to.
+// Rules about the sockets that a container may make, and the addresses that it may reach.
 
 const socketManual = 'man 2 socket, man 7 address_families'
 const packetNote =
@@ -30,8 +30,8 @@ export const disableNetwork = defineRule({
 })
 
 /**
- * Families whose sockets speak IPv4 and IPv6 inside the kernel, by TCP (smc, rds) or UDP (rxrpc). The kernel makes those
- * inner sockets for itself, and no LSM hook refuses them.
+ * Families whose sockets use IPv4 and IPv6 inside the kernel, over TCP (smc, rds) or UDP (rxrpc). The kernel makes
+ * these inner sockets for itself, and no LSM hook can refuse them.
  */
 const overTcp = ['smc', 'rds'] as const
 const overIp = [...overTcp, 'rxrpc'] as const

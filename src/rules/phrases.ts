@@ -7,7 +7,7 @@ import {
   socketDomains,
 } from './meaning.ts'
 
-// Restrictions in words, for whoever reads a rule in a terminal. Each says what is refused.
+// Turns restrictions into phrases for the terminal. Each phrase says what is refused.
 
 function list(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
@@ -92,7 +92,7 @@ function phraseOf(restriction: Restriction): Phrase {
   }
 }
 
-/** What AppArmor or BPF refuses, a phrase for all objects of a kind: `changing /etc/passwd, /etc/shadow`. */
+/** What AppArmor or BPF refuses, one phrase for each kind of access: `changing /etc/passwd, /etc/shadow`. */
 export function restrictionPhrases(restrictions: readonly Restriction[]): string[] {
   const objects = new Map<string, string[]>()
   for (const restriction of restrictions) {
@@ -111,7 +111,7 @@ const comparisons: Record<Exclude<SyscallArgument['op'], 'SCMP_CMP_MASKED_EQ'>, 
   SCMP_CMP_GE: 'is at least',
 }
 
-// Modes and flags of files are octal in manuals, other flags hexadecimal; plain numbers are decimal.
+// Manuals write modes and flags of files in octal, other flags in hexadecimal, and plain numbers in decimal.
 const mask = (value: number) => (value <= 0o7777 ? `0o${value.toString(8)}` : `0x${value.toString(16)}`)
 
 function argumentPhrase({ index, op, value, valueTwo = 0 }: SyscallArgument): string {

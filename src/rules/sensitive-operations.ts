@@ -1,7 +1,8 @@
 import { type Impossible, impossible, type Restriction, type Rule, type SyscallRestriction } from './meaning.ts'
 import { appArmorAndBpf, bit, defineRule, filterSeesNoPaths, path, paths } from './words.ts'
 
-// What an attacker does once a service obeys him: settle in files, and call the tools that lie about in the image.
+// Rules against an attacker who controls a service: they stop changes of files for persistence, and the use of the
+// image's tools.
 
 export const disableWriteEtc = defineRule({
   name: 'disable-write-etc',
@@ -66,22 +67,24 @@ export const disableWriteSkills = defineRule({
   sources: ['bytedance/vArmor docs/guides/policies_and_rules/built_in_rules.md'],
 })
 
-// Named one by one: `/usr/**/bin` would put every directory of /usr on the way, and none of them could be made or removed.
+// Listed one by one, because `/usr/**/bin` would protect every directory of /usr as a parent, so that none could be
+// made or removed.
 const programDirectories = [
   ...['/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin'],
   '/usr/lib/cargo/bin', // sudo-rs on Ubuntu
 ]
 
 /**
- * Programs that must not run. Forbidding to run them is not enough: a file that can be read runs as a copy or as the
- * argument of its loader (ld.so), and one that can be renamed or linked runs under another name.
+ * Restrictions for programs that must not run. Refusing execution is not enough: a readable file can run as a copy or
+ * through its loader (ld.so), and a file that can be renamed or linked can run under another name.
  */
 function programs(...names: readonly string[]): { appArmor: readonly Restriction[]; bpf: readonly Restriction[] } {
   const anywhere = names.map((name) => `/**/${name}`)
   const installed = names.flatMap((name) => programDirectories.map((directory) => `${directory}/${name}`))
   return {
     appArmor: [...paths(anywhere, 'exec', 'read'), ...paths(installed, 'write')],
-    // To BPF a directory is a file: reading is refused where programs lie, so that a package's directory called curl opens.
+    // BPF treats a directory as a file. It refuses reading only in program directories, so that a package's directory
+    // `curl` stays readable.
     bpf: [...paths(anywhere, 'exec'), ...paths(installed, 'read', 'write')],
   }
 }
@@ -99,11 +102,12 @@ const shellNames = [
   ...['sh', 'bash', 'dash', 'ash', 'rbash', 'zsh', 'rzsh', 'zsh5'],
   ...['ksh', 'ksh93', 'rksh', 'mksh', 'lksh', 'yash', 'fish', 'csh', 'tcsh', 'pwsh'],
   ...['bash-static', 'zsh-static', 'static-sh', 'mksh-static'],
-  // zsh has a second name with its version; posh, sash, oksh and loksh are shells of distributions, nu and elvish newer ones.
+  // zsh has a second name with its version; posh, sash, oksh and loksh come from distributions; nu and elvish are newer
+  // shells.
   ...['zsh-5.*', 'posh', 'sash', 'oksh', 'loksh', 'nu', 'elvish'],
 ]
 
-/** Names of distributions, and Android's program of the kind. */
+/** BusyBox's names in distributions, and Android's counterpart toybox. */
 const busyboxNames = ['busybox', 'busybox.static', 'busybox-static', 'busybox-extras', 'busybox-suid', 'toybox']
 
 export const disableBusybox = defineRule({
@@ -184,11 +188,15 @@ const modeNeedsNoHook: Impossible = impossible(
 
 // Bits of a mode, include/uapi/linux/stat.h.
 const [S_ISUID, S_ISGID, S_IXUSR, S_IXGRP, S_IXOTH] = [0o4000, 0o2000, 0o100, 0o010, 0o001]
-// Flags of open, include/uapi/asm-generic/fcntl.h: with either of them the mode argument counts. x86 and arm64 use both values.
+// Flags of open, include/uapi/asm-generic/fcntl.h: either makes open use the mode argument. The values hold on x86 and
+// arm64.
 const O_CREAT = 0o100
 const TMPFILE = 0o20000000 // __O_TMPFILE, the bit of O_TMPFILE that is not O_DIRECTORY
 
-/** Setting this bit on a file that is there. A filter takes all arguments together, so each bit is a restriction. */
+/**
+ * Refuses setting this bit on an existing file. A filter combines its comparisons with "and", so each bit needs its own
+ * restriction.
+ */
 function changingMode(mask: number): SyscallRestriction[] {
   return [
     { names: ['chmod', 'fchmod'], args: [bit(1, mask)] },
@@ -196,7 +204,7 @@ function changingMode(mask: number): SyscallRestriction[] {
   ]
 }
 
-/** Making a file that has this bit from the start. */
+/** Refuses creating a file with this bit. */
 function creatingWithMode(mask: number): SyscallRestriction[] {
   return [
     { names: ['creat', 'mknod'], args: [bit(1, mask)] },

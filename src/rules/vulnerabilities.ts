@@ -15,7 +15,7 @@ import {
   socket,
 } from './words.ts'
 
-// Known flaws that a policy holds off until the kernel, the runtime or the controller is updated.
+// Rules that mitigate known vulnerabilities until the kernel, the runtime or the controller is updated.
 
 export const cgroupsLxcfsEscapeMitigation = defineRule({
   name: 'cgroups-lxcfs-escape-mitigation',

@@ -9,9 +9,9 @@ import {
   type SyscallArgument,
 } from './meaning.ts'
 
-// Short words for the restrictions of meaning.ts, so that an entry of the catalogue reads like a sentence.
+// Short constructors for the restrictions of meaning.ts, so that entries of the catalogue are easy to read.
 
-/** One entry of the catalogue; it only checks the type. */
+/** Returns the rule unchanged; it exists only to check the type. */
 export function defineRule(rule: Rule): Rule {
   return rule
 }
@@ -41,14 +41,14 @@ export function mount(operations: readonly MountOperation[], fields: MountFields
 }
 
 /**
- * Mounting a file system of this type anew, anywhere. A rule about a path in /proc or the cgroup tree says it too,
- * because a second instance of the file system, mounted elsewhere, has the same files under paths that no pattern knows.
+ * A new mount of a file system of this type, anywhere. Rules about paths in /proc or the cgroup tree also contain this
+ * restriction, because a second mount of the file system has the same files under paths that no pattern matches.
  */
 export function freshMount(fstype: string): Restriction {
   return mount(['new'], { fstype })
 }
 
-/** Everything that changes where a tree is seen or with which flags: carrying it elsewhere, covering, remounting, uncovering it. */
+/** All changes to a tree's mounts: binding or moving it elsewhere, mounting over it, remounting, unmounting. */
 export function mountsOf(root: string): Restriction[] {
   return [root, `${root}/**`].flatMap((place) => [
     mount(['bind', 'move'], { source: place }),
@@ -73,25 +73,25 @@ export function service(namespace: string, name: string): Restriction {
 const INT = 0xffffffff
 
 /**
- * An argument that the kernel takes as an int. A filter compares all 64 bits of the register and the kernel only the
- * lower 32, so a plain comparison is walked round by setting a bit above them.
+ * An argument that the kernel reads as an int. A filter compares all 64 bits of the register, but the kernel uses only
+ * the lower 32. Without the mask, a process evades a plain comparison by setting a higher bit.
  */
 export function int(index: SyscallArgument['index'], value: number): SyscallArgument {
   return { index, op: 'SCMP_CMP_MASKED_EQ', value: INT, valueTwo: value }
 }
 
-/** An argument in which this bit is set, whatever the others are. */
+/** An argument in which this bit is set; the other bits do not matter. */
 export function bit(index: SyscallArgument['index'], mask: number): SyscallArgument {
   return { index, op: 'SCMP_CMP_MASKED_EQ', value: mask, valueTwo: mask }
 }
 
-// What a refused call returns when it is not EPERM (include/uapi/asm-generic/errno.h).
-/** "The kernel has no such call": libraries then take the older one, which the rule can judge. */
+// Error numbers that refused calls return instead of EPERM (include/uapi/asm-generic/errno.h).
+/** "The kernel does not have this call". Libraries then fall back to the older call, which the rule can judge. */
 export const ENOSYS = 38
-/** "Not with these files": for sendfile(2) the sign to fall back to read and write. */
+/** "Not possible with these files". Callers of sendfile(2) then fall back to read and write. */
 export const EINVAL = 22
 
-// Why a filter cannot say it, in the words that the user reads.
+// Reasons, shown to the user, why a filter cannot carry a rule.
 export const filterSeesNoPaths: Impossible = impossible(
   'A seccomp filter sees the pointer to a path, not the path, and no file behind a descriptor.',
 )
@@ -104,7 +104,10 @@ export const filterSeesNoAddresses: Impossible = impossible(
 export const appArmorSeesNoAddresses: Impossible = impossible(
   'AppArmor of the mainline kernel judges the family and type of a socket, not the address it talks to.',
 )
-/** A filter could, but a filter cannot be loosened while the container runs, and it refuses before others can report. */
+/**
+ * A filter could carry these rules, but it cannot change while the container runs, and it refuses before other
+ * enforcers can report.
+ */
 export const leftToAppArmorAndBpf: Impossible = impossible(
   'Left to AppArmor and BPF, which carry it whole: a seccomp filter cannot be changed in a running container, and it refuses before they could report the attempt.',
 )
