@@ -1,6 +1,6 @@
 /**
- * Runs test files inside a guest: node in-guest.js OPTIONS FILE..., OPTIONS as JSON. The reporter's text goes to standard
- * output. Standard error also has an event for each test, so that the host knows in which one the kernel died.
+ * Runs test files inside a guest: node in-guest.js OPTIONS FILE..., OPTIONS as JSON. The reporter's text goes to
+ * standard output. Standard error also has an event for each test, so that the host knows in which one the kernel died.
  */
 import { writeSync } from 'node:fs'
 import Mocha from 'mocha'
@@ -11,7 +11,7 @@ const options = JSON.parse(given!) as InGuestOptions
 const mocha = new Mocha({
   reporter: 'spec',
   color: options.color,
-  // Everything takes longer under emulation.
+  // Everything is slower under emulation.
   timeout: 300_000,
   slow: 10_000,
   ...(options.grep === undefined ? {} : { grep: options.grep }),

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { result } from '../cluster/command.ts'
 import { common, suiteGroups } from './suite-groups.ts'
 
-/** Runs a fixture as a suite. @returns what that prints; undefined where it cannot be had */
+/** Runs a fixture as a suite. @returns its output; undefined if a guest is not available */
 async function printed(fixture: string): Promise<string | undefined> {
   const { missingForGuest } = await import('./guest/requirements.ts')
   if (missingForGuest().length > 0) return undefined
@@ -13,7 +13,7 @@ async function printed(fixture: string): Promise<string | undefined> {
     console.log('all passed: ' + await runSuite({ kernel: '6.12', group, grep: undefined, print }))
   `
   const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
-  // As on a machine without KVM, wherever it runs.
+  // The test runs as on a machine without KVM.
   const { stdout, stderr } = await result(process.execPath, args, { env: { ...process.env, VARMOR_KVM: 'off' } })
   return /NotAvailable/.test(stderr) ? undefined : stdout
 }
@@ -30,7 +30,7 @@ describe('a suite that runs in a guest', () => {
   it('is run once more where the emulation failed, and not again', async function () {
     const stdout = (await printed('faulting')) ?? this.skip()
     expect(stdout.split("This was QEMU's emulation")).to.have.length(2)
-    // Of the first attempt nothing is counted.
+    // The counts leave out the first attempt.
     expect(stdout.match(/^ {2}\d+ passing$/gm)).to.deep.equal(['  1 passing'])
     expect(stdout).to.match(/^ {2}1 passing\n {2}1 failing$/m)
     expect(stdout).to.contain('kernel 6.12 panicked: Fatal exception in interrupt')

@@ -8,7 +8,7 @@ import { onceMoreAfterEmulation } from './guest/once-more.ts'
 import type { SuiteGroup } from './suite-groups.ts'
 import { type InGuestOptions, readEvent, type TestEvent } from './test-events.ts'
 
-/** Follows the tests in a guest by what they say. */
+/** Follows the tests in a guest by their events. */
 class Progress {
   running: string | undefined
   #seen: Record<TestEvent['kind'], number> = { start: 0, pass: 0, fail: 0, pending: 0, done: 0 }
@@ -22,7 +22,7 @@ class Progress {
     return this.#seen.done > 0
   }
 
-  /** The summary that mocha did not come to print, in its form; what ended it counts as one failure. */
+  /** The summary that mocha could not print, in mocha's form. The guest's end counts as one failure. */
   summary(why: string): string {
     const during = this.running === undefined ? '' : ` during "${this.running}"`
     const { pass, fail, pending } = this.#seen
@@ -32,7 +32,7 @@ class Progress {
   }
 }
 
-/** What its tests print goes to `print`, and the events among it to `progress`. */
+/** The tests' output goes to `print`, and the events in it to `progress`. */
 function follow(tests: GuestProcess, progress: Progress, print: Print): Promise<unknown> {
   tests.stdout.setEncoding('utf8').on('data', print)
   const lines = createInterface({ input: tests.stderr })
@@ -54,7 +54,7 @@ class EarlyEnd extends Error {
   }
 }
 
-/** Variables by which a test does more than it does by default. */
+/** Variables that make a test do more than by default. */
 const settings = (): Record<string, string> => {
   const given = Object.entries(process.env).filter(([name]) => /^VARMOR_(?:EVASIONS|HOSTILE|RULES|SERVICES)/.test(name))
   return Object.fromEntries(given) as Record<string, string>
@@ -91,8 +91,8 @@ async function runOnce({ kernel, group, grep, print }: SuiteRun): Promise<boolea
 
 /**
  * Boots a guest and runs a group of tests in it.
- * @returns whether all have passed
- * @throws {NotAvailable} if there is no such kernel here
+ * @returns whether all tests passed
+ * @throws {NotAvailable} if the kernel is not available here
  */
 export async function runSuite(run: SuiteRun): Promise<boolean> {
   const { print } = run

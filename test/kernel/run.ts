@@ -1,6 +1,6 @@
 /**
- * The kernel tier: boots a guest for each kernel and group of tests, and runs the tests of suite/ inside it, as root. What
- * cannot be had here is skipped by name.
+ * The kernel tier: boots a guest for each kernel and group of tests, and runs the tests of suite/ in it as root.
+ * It skips by name every test that needs a part this machine lacks.
  */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +25,7 @@ interface Given {
   refresh?: true
 }
 
-/** Tests on this machine: of guests themselves, and of guests as nodes of a real Kubernetes. */
+/** Tests on this machine: tests of guests, and tests with guests as nodes of a real Kubernetes. */
 function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
   const flags = ['--no-config', '--exit', '--timeout', '1200000', '--slow', '30000', '--reporter', 'spec']
   const grep = given.grep === undefined ? [] : ['--grep', given.grep]
@@ -59,7 +59,7 @@ function groupJob(kernel: KernelName, group: SuiteGroup, { grep }: Given): Job {
   return { name, seconds: group.seconds, places: placesOf(group.wishes.processors), run }
 }
 
-/** Looks for a newer version; where there is none to be had, the one that is there is tested. */
+/** Looks for a newer kernel version; if there is none, tests the cached version. */
 async function refresh(kernel: KernelName): Promise<void> {
   try {
     await ensureKernel(kernel, printSteps, true)
@@ -86,8 +86,8 @@ async function run(given: Given): Promise<boolean> {
 }
 
 /**
- * How many of the places a guest takes. Where there are few processors, an emulated one with two takes two: beside another
- * guest it is so slow that what Kubernetes and containerd give up after passes.
+ * How many of the places a guest takes. Where there are few processors, an emulated one with two takes two: beside
+ * another guest it is so slow that what Kubernetes and containerd give up after passes.
  */
 const placesOf = (processors = 1): number => (kvmIsUsable() || availableParallelism() >= 4 ? 1 : processors)
 

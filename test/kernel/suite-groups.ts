@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { GuestOptions } from './guest/guest.ts'
 
-/** What the tests of one folder ask of their guest, in its `guest.json`. */
+/** The requirements of a test folder for its guest, in its `guest.json`. */
 export type GuestWishes = Pick<GuestOptions, 'memoryMiB' | 'processors' | 'commandLine' | 'images'>
 
-/** What stands in a `guest.json`. */
+/** The content of a `guest.json`. */
 interface GuestFile extends GuestWishes {
   seconds?: number
 }
@@ -15,18 +15,18 @@ export interface SuiteGroup {
   /** The folder's name. */
   name: string
   wishes: GuestWishes
-  /** About how long it takes, so that the long ones begin first. */
+  /** Approximate duration, so that long groups start first. */
   seconds: number
   /** Paths below the folder of tests, with `/`. */
   files: string[]
 }
 
-/** Of files that ask for nothing. */
+/** The group of files without requirements. */
 export const common = { name: 'common', wishes: {}, seconds: 230 }
 
 /**
- * The test files below `folder`. Those of a folder right below it that has a `guest.json` get a guest of their own, booted
- * as that says; all others share one.
+ * The test files below `folder`. Each direct subfolder with a `guest.json` gets its own guest, booted as that file
+ * says; all other files share one guest.
  */
 export function suiteGroups(folder: string): SuiteGroup[] {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.test.ts'))
@@ -47,8 +47,8 @@ function ownGroup(name: string, path: string): Omit<SuiteGroup, 'files'> {
 }
 
 /**
- * A few of these tests: the guest boots and runs a container, AppArmor takes profiles, three rules are enforced, the
- * kernel's records arrive in the log of violations, and no container can make its own another's.
+ * A small selection of tests: the guest boots and runs a container, AppArmor loads profiles, three rules are enforced,
+ * violations reach the log, and a container cannot change another container's profile.
  */
 export function smokeGroup(groups: readonly SuiteGroup[]): SuiteGroup {
   const { wishes } = groups.find(({ name }) => name === 'rules')!

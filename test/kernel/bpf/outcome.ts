@@ -6,36 +6,36 @@ import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import { demo } from '../../audit/harness.ts'
 import { profileId } from './profile-bytes.ts'
 
-/** A violation as it comes into the log. */
+/** A violation as the log has it. */
 interface Violation {
   action: string
   event: Record<string, unknown> & { operation: string }
   exe: string
-  /** Where the file has no path in the container. */
+  /** Set if the file has no path in the container. */
   pathUnknown?: boolean
 }
 
-/** What the kernel has verified of a program. */
+/** The verifier's statistics for one program. */
 export interface VerifiedProgram {
   name: string
-  /** Instructions, each as often as it was looked at. */
+  /** Instructions processed; an instruction counts each time the verifier visits it. */
   instructions: number
-  /** Bytes of the stack that its functions have, all together. Of those that call each other they may be 512. */
+  /** Bytes of stack of all its functions together. Functions that call each other may use 512 bytes. */
   stack: number
 }
 
-/** What under-profile.c prints. */
+/** The output of under-profile.c. */
 export interface Outcome {
   answers: Record<string, string>
   events: Violation[]
-  /** Name of the object that was loaded. */
+  /** Name of the loaded object. */
   object: string
-  /** Tasks of the container that are left in a map, where they are in one. */
+  /** Tasks of the container that a map still holds, where the object has such a map. */
   tasks: number | undefined
-  /** What the kernel says of each program. */
+  /** The verifier's report for each program. */
   programs: VerifiedProgram[]
   counts: { reported: number; ringFull: number; noScratch: number; heldBack: number }
-  /** Of each container and kind of records, what was held back. */
+  /** Throttled records for each container and kind. */
   buckets: { container: number; kind: number; held: number }[]
 }
 
@@ -49,7 +49,7 @@ function violationsOf(bytes: Buffer): Violation[] {
   return lines.map((line) => JSON.parse(line) as Violation)
 }
 
-/** Reads what under-profile.c has printed. */
+/** Parses the output of under-profile.c. */
 export function outcomeOf(text: string): Outcome {
   const lines = text.split('\n').map((line) => line.split(' '))
   const of = (word: string): string[][] => lines.filter(([first]) => first === word).map(([, ...rest]) => rest)

@@ -9,7 +9,7 @@ import { privileged } from '../../profile/bpf/compiled.ts'
 import { countedTables } from '../../profile/bpf/counted-tables.ts'
 
 export const profileId = 42
-/** The last one, which under-profile.c runs its command in: it has the last places of all maps. */
+/** The last container number, which under-profile.c gives its command: it uses the last entries of all maps. */
 const slot = PROFILES - 1
 const tables = slot * TABLES_OF_PROFILE
 
@@ -22,7 +22,7 @@ export function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
   return Buffer.concat([sizes, Buffer.from(map), key, value])
 }
 
-/** The writes of the profile of a policy, and of the addresses of the pod that its container is in. */
+/** The writes for a policy's profile and for the addresses of the container's pod. */
 export const profileBytes = (rules: EnhanceProtect, addresses: readonly string[] = []): Buffer =>
   Buffer.concat(
     [

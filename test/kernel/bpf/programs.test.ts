@@ -22,7 +22,7 @@ import { profileBytes } from './profile-bytes.ts'
 import { hooksOf, unusedHooks } from './unused-hooks.ts'
 import * as verified from './verified.ts'
 
-/** What attack.c tries, and what becomes of it. */
+/** The attacks of attack.c and their expected results. */
 type Expected = Record<string, 'passed' | 'refused'>
 
 const verdicts = (refused: string[], passed: string[]): Expected =>
@@ -50,7 +50,7 @@ const ofAnyFile = [
   'make a subvolume (bcachefs)',
 ]
 
-/** These count as what the rules could mean, in the order in which they are tried. */
+/** Operations without a usable path, in the order in which they are tried: they count as matching the rules. */
 const ofNoPath = ['make a file where no path leads', 'read at the end of a path of over 4,096 bytes']
 
 const ofFiles = verdicts(
@@ -78,7 +78,7 @@ const ofFiles = verdicts(
   [
     ...['read a file of no rule', "write a file whose name begins like a rule's", 'read one whose name begins with it'],
     ...['write it, which no rule is about', 'list the directory that it is in', "change another's times"],
-    // What is bound keeps its name.
+    // A bound object keeps its name.
     ...['bind its directory elsewhere', 'mount elsewhere', 'unmount that'],
     'connect to another socket',
     ...['open a memory file', 'open a pipe again', 'run a program of no rule', 'map readable'],
@@ -112,7 +112,7 @@ const ofOthers = verdicts(
   ],
 )
 
-/** unshare(2) has no hook there that chooses the error: it says that there is no memory. */
+/** unshare(2) has no hook there that chooses the error, so it reports that there is no memory. */
 const ofOthersBefore61: Record<string, string> = {
   'make a user namespace': 'errno-12',
   'make a user namespace by another call': 'errno-12',
@@ -200,7 +200,7 @@ const usedHooks = new Set(
     }),
 )
 
-/** As if the kernel had said of every task that nothing is kept of it. */
+/** Simulates a kernel that keeps no data about any task. */
 const byHand: Change = { file: 'task.h', text: '\town = own_task_of(task);', instead: '\town = NULL;' }
 
 function compileHere(folder: string, name: string, ...more: string[]): string {
@@ -211,7 +211,7 @@ function compileHere(folder: string, name: string, ...more: string[]): string {
   return program
 }
 
-/** Boots a kernel, and copies files to its /tmp. */
+/** Boots a guest and copies files to its /tmp. */
 async function bootWith(kernel: Parameters<typeof Guest.boot>[0]['kernel'], paths: string[]): Promise<Guest> {
   const guest = await Guest.boot({ kernel })
   for (const path of paths) {
@@ -326,18 +326,18 @@ describe('BPF programs on a real kernel', () => {
 
       it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
         const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
-        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. What is tried with what could not be opened
-        // fails another way.
+        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. What is tried with
+        // what could not be opened fails another way.
         const none = old || kernel === 'sid'
         if (none) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
         else expect(answers).to.deep.equal(ofFiles)
-        // One of the task's own is no loss.
+        // The use of the task's own memory is not a loss.
         if (none) expect(counts.noScratch).to.be.above(50)
         else expect(counts.noScratch).to.equal(0)
       })
 
       it('find the container of a task where the kernel does not say what is kept of it', async function () {
-        // It always does where tasks are in a map.
+        // Old kernels keep tasks in a map, so this case cannot occur there.
         if (old) this.skip()
         const { code } = await guest.run(['mkdir', '-p', '/tmp/by-hand'])
         expect(code).to.equal(0)
@@ -348,7 +348,7 @@ describe('BPF programs on a real kernel', () => {
       })
 
       it('refuse as ever what they report no more of than they may, and count the rest to the unit', async () => {
-        // One record in ten minutes, and 100 at once.
+        // The limit is one record in ten minutes, with a burst of 100.
         const rate = `VARMOR_TEST_RATE=${600e9}/${100 * 600e9}`
         const { answers, events, counts, buckets } = await run('files', 'flood', rate)
         expect(answers).to.deep.equal(verdicts(['read it ever so often', 'run'], []))
@@ -365,7 +365,7 @@ describe('BPF programs on a real kernel', () => {
       })
 
       it('count all that finds the ring full, beside what they hold back', async () => {
-        // More at once than the ring takes, and then as good as none.
+        // A burst larger than the ring, and then almost nothing.
         const rate = `VARMOR_TEST_RATE=${600e9}/${1_500 * 600e9}`
         const { events, counts } = await run('files', 'flood', rate, 'VARMOR_TEST_RING=65536')
         console.log(`      2000 refusals: ${JSON.stringify(counts)}`)

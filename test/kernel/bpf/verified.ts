@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { VerifiedProgram } from './outcome.ts'
 
-/** Of each object and program: the most that a kernel has verified of it, of those that the tests run on. */
+/** The highest figures for each object and program, over all kernels that the tests run on. */
 type Recorded = Record<string, Record<string, Omit<VerifiedProgram, 'name'>>>
 
 const path = new URL('./verified.json', import.meta.url)
@@ -14,8 +14,8 @@ const renew =
   '--timeout 1200000 test/kernel/bpf/programs.test.ts`; without removing it, larger numbers and new programs are added'
 
 /**
- * Prints what a kernel has verified of the programs of an object, and compares it with what was recorded: what doubles is meant, or
- * mended.
+ * Prints the verifier's statistics for the programs of an object and compares them with the recorded ones.
+ * If a figure doubles, either record it on purpose or fix the program.
  */
 export function check(object: string, programs: readonly VerifiedProgram[]): void {
   if (process.env['VARMOR_RECORD_VERIFIED']) record(object, programs)
@@ -43,7 +43,7 @@ function record(object: string, programs: readonly VerifiedProgram[]): void {
   writeFileSync(path, textOf(all))
 }
 
-/** A line for each program. */
+/** One line for each program. */
 function textOf(all: Recorded): string {
   const objects = Object.entries(all).map(([object, programs]) => {
     const lines = Object.entries(programs)

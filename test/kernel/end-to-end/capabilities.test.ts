@@ -8,7 +8,7 @@ import { chosenKernels, type KernelName } from '../guest/kernels.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** It takes minutes, and what it shows is in docs/security.md: it runs when asked for. */
+/** Takes minutes, and docs/security.md has the results, so it runs only on request. */
 const asked = process.env['VARMOR_CAPABILITIES'] !== undefined
 const patience = 900_000
 
@@ -18,7 +18,7 @@ const template = readFileSync(
 )
 const all = Array.from(template.matchAll(/^- ([A-Z_]+)$/gm), ([, name]) => name!)
 
-/** What an agent without the capability says that it cannot, or where it is needed; undefined where this node has no use for it. */
+/** The message of an agent that lacks the capability; undefined if this node does not need the capability. */
 const without: Record<string, RegExp | undefined> = {
   SYS_PTRACE: /BPF is absent/,
   DAC_READ_SEARCH: undefined,

@@ -9,7 +9,7 @@ import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import type { Disk } from '../guest/qemu.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 
-/** Where a guest with this disk has containerd 2 and its shim. */
+/** Path of containerd 2 and its shim in a guest with this disk. */
 export const containerdInGuest = '/images/containerd'
 
 /**

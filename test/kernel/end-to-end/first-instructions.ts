@@ -6,32 +6,32 @@ import type { Guest } from '../guest/guest.ts'
 import { containerdInGuest } from './containerd-disk.ts'
 import type { Orders } from './run-pod.ts'
 
-/** A node in a guest, with an agent that has a policy for pods of this name: nobody reads /etc/group. */
+/** A node in a guest. Its agent has a policy for pods of this name that forbids reading /etc/group. */
 export interface StartingNode {
   pod: string
   profile: string
   guest(): Guest
   agent(): ReturnType<Guest['spawn']>
-  /** Resolves when it is ready. */
+  /** Resolves when the node is ready. */
   startAgent(): Promise<void>
-  /** File of its log, as JSON. */
+  /** Path of the agent's log, in JSON. */
   log: string
   /** Whether the guest has the disk with containerd 2. */
   hasContainerd2(): boolean
-  /** Milliseconds that anything may take. */
+  /** Timeout of each step, in milliseconds. */
   patience: number
 }
 
-/** The shell opens the file itself: it is the first thing that the container does, and it goes on until it is refused. */
+/** The shell opens the file itself, as the container's first action, and repeats this until the open is refused. */
 const script = 'read=0; while read -r line </etc/group; do read=1; sleep 0.2; done; exit $((20 + read))'
 const refused = 20
 const refusedLater = 21
 
-/** How many containers start at each runtime. */
+/** Number of containers that each runtime starts. */
 const many = 15
 const allRefused = Array.from({ length: many }, () => refused)
 
-/** No machine is so slow that it would make a difference. */
+/** An NRI timeout so long that it expires on no machine. */
 const nri = '[plugins."io.containerd.nri.v1.nri"]\\n  plugin_request_timeout = "200s"\\n'
 const replaceContainerd = `printf '${nri}' >> /etc/containerd/config.toml
   kill $(cat /run/containerd.pid); while [ -d /proc/$(cat /run/containerd.pid) ]; do usleep 50000; done
@@ -63,7 +63,7 @@ class AgentLog {
     return (await this.lines()).length
   }
 
-  /** What the agent says behind the first `before` lines. */
+  /** The agent's lines after the first `before` lines. */
   says(msg: string, before: number): Promise<Said> {
     const find = async (): Promise<Said | undefined> =>
       (await this.lines()).slice(before).find((line) => line.msg === msg)
@@ -77,7 +77,7 @@ class AgentLog {
   }
 }
 
-/** A pod: `started` resolves when all its containers are, `ended` with their exit statuses. */
+/** A pod: `started` resolves when all its containers have started, `ended` resolves with their exit statuses. */
 interface RunningPod {
   started: Promise<void>
   ended: Promise<number[]>
@@ -102,7 +102,7 @@ function runPod(guest: Guest, orders: Orders): RunningPod {
   return { started, ended }
 }
 
-/** Tests that the first thing which a container does is done in its BPF profile. */
+/** Tests that a container's very first action already runs in its BPF profile. */
 export function testFirstInstructions(node: StartingNode): void {
   const { pod: name, profile } = node
   const log = new AgentLog(node)
@@ -114,7 +114,8 @@ export function testFirstInstructions(node: StartingNode): void {
   it('has containers of containerd 1.6, which has no NRI, in their profile from their first instruction', async () => {
     expect((await node.guest().run(['containerd', '--version'])).stdout).to.contain(' 1.6.')
     const { late } = await log.binding()
-    // Nothing has the runtime wait for the agent: where the agent gets no processor for that long, one is late, and has to be counted.
+    // The runtime does not wait for the agent. If the agent gets no CPU for that long, a container starts late and must
+    // be counted.
     const ended = await runMany()
     const later = ended.filter((status) => status === refusedLater).length
     expect(ended.filter((status) => status !== refusedLater)).to.deep.equal(allRefused.slice(later))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { RunResult } from '../guest/guest.ts'
 import type { GuestNode } from '../guest/guest-node.ts'
 
-/** Milliseconds that a command in a container may take. */
+/** Timeout of a command in a container, in milliseconds. */
 const patience = 300_000
 
 const exec = (args: readonly string[]): string[] => [
@@ -12,7 +12,10 @@ const exec = (args: readonly string[]): string[] => [
 
 const ctr = ['ctr', '--namespace', 'k8s.io']
 
-/** Containers of pods on a node in a guest, as its containerd has them: nothing on this machine reaches its kubelet. */
+/**
+ * Pods' containers on a node in a guest, read from its containerd, because this machine cannot reach the node's
+ * kubelet.
+ */
 export class GuestPods {
   readonly #node: GuestNode
 
@@ -25,7 +28,7 @@ export class GuestPods {
     return this.#node.guest.run([...ctr, ...exec([containerID, ...command])], { timeoutMs: patience })
   }
 
-  /** Starts a command in a container, which goes on. */
+  /** Starts a command in a container and leaves it running. */
   async runBehind(containerID: string, ...command: string[]): Promise<void> {
     await this.#node.run([...ctr, ...exec(['--detach', containerID, ...command])])
   }

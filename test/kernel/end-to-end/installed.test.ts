@@ -32,12 +32,15 @@ import { Prober } from './prober.ts'
 import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
-/** Milliseconds that anything may take under emulation, on a machine that others use too. */
+/** Timeout of the whole test in milliseconds, under emulation on a shared machine. */
 const patience = 600_000
-/** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
+/**
+ * Timeout of one step with several waits. It is shorter than the sum of the waits, so that the failure names the wait
+ * that hangs.
+ */
 const stepLimit = 2 * patience
 const waiting = ['--wait', '--timeout', `${(stepLimit - 60_000) / 1000}s`]
-/** Of nodes: managers are on this machine, agents and what they protect in the guest. */
+/** Selects a node by its name: managers run on this machine, agents and protected pods in the guest. */
 const on = (name: string) => ({ 'kubernetes.io/hostname': name })
 const managers = 'host'
 const guest = 'guest'
@@ -63,10 +66,10 @@ const policy = {
 }
 const profile = 'varmor-team-web'
 
-/** @param address of this machine, from the guest */
+/** @param address this machine's address, from the guest */
 function valuesFor({ server }: Cluster, address: string): object {
   const { hostname, port } = new URL(server)
-  // There is no kube-proxy.
+  // The guest has no kube-proxy.
   const env = [
     { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
     { name: 'KUBERNETES_SERVICE_PORT', value: port },
@@ -81,7 +84,7 @@ function valuesFor({ server }: Cluster, address: string): object {
     },
     agent: {
       ...{ env, nodeSelector: on(guest), managers: [`https://${address}:8080`] },
-      // An emulated node takes long to end an agent.
+      // An emulated node takes long to stop an agent.
       terminationGracePeriodSeconds: 240,
       args: [`--manager-name=varmor-status-svc.${namespace}.svc`],
     },
@@ -126,7 +129,7 @@ else
 
     for (const kernel of chosenKernels())
       describe(`and kernel ${kernel}`, function () {
-        // Each step builds on those before.
+        // Each step depends on the steps before it.
         this.bail(true)
         describeInstallation(kernel, () => ({ cluster, host, helm }))
       })
@@ -156,7 +159,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const id = pod?.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? ''
     return { pod: pod?.metadata.name ?? '', id }
   }
-  /** What a process of the protected pod is answered: by AppArmor, by BPF, by Seccomp, and where nothing forbids it. */
+  /** Results of a protected pod's operations: refused by AppArmor, by BPF, by Seccomp, and allowed. */
   const attack = async (): Promise<string[]> => {
     const { id } = await web()
     const tried = 'touch /etc/new; cat /etc/group; unshare -U true; touch /tmp/new && echo done'
@@ -216,7 +219,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
   })
   afterEach(async function () {
     if (this.currentTest?.state !== 'failed') return
-    // What follows may take long to end, or not end at all.
+    // The following steps may take long, or hang.
     console.log(this.currentTest.err)
     console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
     const read = 'tail -n 20 /run/node/logs/*/*/*.log | cut -c 1-500; dmesg | grep apparmor= | tail -n 20'
@@ -229,7 +232,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const { stdout } = await pods.run(id, 'sh', '-c', 'cat /proc/[0-9]*/attr/current; ls /sys/fs/bpf/varmor')
     expect(stdout).to.contain(`${ownProfile} (enforce)`)
     expect(stdout).to.match(/^[0-9a-f]{16}-/m)
-    // It tells of what it is refused by its own profile, which is nothing.
+    // The agent reports refusals by its own profile; there are none.
     const { stdout: refused } = await node.guest.run(['sh', '-c', `dmesg | grep 'apparmor="DENIED".*${ownProfile}'`])
     expect(refused).to.equal('')
   }).timeout(stepLimit)
@@ -244,7 +247,8 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     await team.apply(policy)
     expect(await policyReady(cluster, 'team', 'web', patience)).to.deep.equal({ desired: 1, current: 1 })
     const stored = JSON.parse(await team.kubectl('get', 'varmorpolicy', 'web', '-o', 'json'))
-    // Debian's containerd does not say what runc takes, and AppArmor mediates user namespaces from Linux 6.7 on; all else is there.
+    // Two gaps are expected: Debian's containerd does not report runc's features, and AppArmor mediates user namespaces
+    // only from Linux 6.7.
     expect(stored.status.summary).to.equal('Protecting, more left out on some nodes')
     const ready = stored.status.conditions.find(({ type }: { type: string }) => type === 'Ready')
     expect(ready.reason).to.equal('PartlyEnforced')
@@ -265,7 +269,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
   it('refuses an attack by each, and writes who it was', async () => {
     const { pod } = await web()
     for (const enforcer of ['AppArmor', 'BPF']) {
-      // What a process did that has ended before its container was known says so, and names no pod.
+      // If the process ended before its container was known, the line says so and names no pod.
       const named = await eventually(
         `a violation of ${enforcer} with its pod`,
         async () => {
@@ -283,7 +287,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
   }).timeout(stepLimit)
 
   it('does what docs/install.md says of a first policy and a first violation', async () => {
-    // Pods are on the node that has AppArmor.
+    // Only the node with AppArmor has pods.
     await cluster.kubectl(['cordon', managers])
     const first = { policy: join(cluster.folder.path, 'policy.yaml'), image: `--image=${busyboxImage}` }
     writeFileSync(first.policy, firstPolicy.policy)
@@ -340,7 +344,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       500,
     )
     expect(await attack()).to.deep.equal(refusals)
-    // Of both attacks: records of BPF wait in the kernel, those of AppArmor are taken from its log.
+    // Both attacks are logged: BPF's records wait in the kernel, and the agent reads AppArmor's from the kernel's log.
     await oneMore('BPF', byBpf + 1)
     await oneMore('AppArmor', byAppArmor + 1)
   }).timeout(stepLimit)
@@ -381,7 +385,8 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const [pod] = await team.pods('web')
     expect(pod?.status.containerStatuses?.[0]).to.deep.include({ containerID: `containerd://${id}`, restartCount: 0 })
 
-    // Records of BPF wait in the kernel: each round has one line. Its log has few of AppArmor's; a line `lost` says when some may be missing.
+    // BPF's records wait in the kernel, so each round has one line. The kernel's log keeps few of AppArmor's; a `lost`
+    // line reports missing ones.
     const now = await eventually(
       'all lines',
       async () => {
@@ -419,7 +424,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     await helm('uninstall', 'varmor')
     const read = (command: string): Promise<string> => node.run(['sh', '-c', `${command}; true`])
     expect(await read(`grep ${ownProfile} /sys/kernel/security/apparmor/profiles; ls /sys/fs/bpf`)).to.equal('')
-    // Until the runtime has forgotten the pods of before, what allows all may be there for them.
+    // The allow-all profile may stay for the previous pods until the runtime has forgotten them.
     const files = await read('cat /etc/apparmor.d/varmor* /var/lib/kubelet/seccomp/varmor*')
     expect(files).not.to.match(/deny|SCMP_ACT_ERRNO/)
     const { id } = await web()

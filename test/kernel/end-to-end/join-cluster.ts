@@ -4,13 +4,13 @@ import { type GuestNode, guestAddress } from '../guest/guest-node.ts'
 import { kubeletInGuest } from './kubelet-disk.ts'
 
 /**
- * The name of a node in a guest. The API server reaches a kubelet by the name of its node, and QEMU leads from there into
- * the guest; a loopback address as node's address is what kubelet refuses.
+ * The node name of a guest. The API server reaches a kubelet by its node's name, and QEMU forwards that port into the
+ * guest. A kubelet refuses a loopback address as its node's address.
  */
 export const guestNodeName = '127.0.0.1'
 
 /**
- * Makes it a node of the cluster, with a real kubelet. Resolves when it is ready.
+ * Joins the guest to the cluster with a real kubelet. Resolves when the node is ready.
  * @param limit milliseconds
  * @param server URL of the API server from the guest
  */

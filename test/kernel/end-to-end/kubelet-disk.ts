@@ -6,7 +6,7 @@ import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import type { Disk } from '../guest/qemu.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 
-/** Where a guest with this disk has the program. */
+/** Path of the kubelet in a guest with this disk. */
 export const kubeletInGuest = '/images/kubelet/kubelet'
 
 /** A disk with the kubelet of the cluster tier, whose folder's name has its version and how it was built. */

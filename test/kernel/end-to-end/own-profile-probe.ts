@@ -1,6 +1,6 @@
 import { ownProfile } from '../../../src/agent/own-profile.ts'
 
-/** Files of a process, and of its threads, that show what it has in its memory, what it was started with, or what it does. */
+/** Files in /proc that reveal a process's memory, arguments, environment or activity; threads have them too. */
 const secretFiles = [
   ...['auxv', 'cmdline', 'environ', 'maps', 'mem', 'numa_maps', 'pagemap', 'smaps', 'smaps_rollup', 'stack'],
   ...['syscall', 'wchan'],
@@ -8,7 +8,7 @@ const secretFiles = [
 const secretFolders = ['fd', 'fdinfo', 'map_files']
 const neededFiles = ['cgroup', 'comm', 'stat', 'status', 'attr/current', 'mountinfo']
 
-/** Of the node, which an agent may read or not; `/proc/1` is the node's first process. */
+/** Files of the node that an agent may or may not read; `/proc/1` is the node's first process. */
 export const secretPaths: readonly string[] = [
   ...['/proc/1', '/proc/1/task/1', '/proc/self', '/proc/thread-self'].flatMap((folder) =>
     secretFiles.map((file) => `${folder}/${file}`),
@@ -23,7 +23,7 @@ export const neededPaths: readonly string[] = [
   ...['/proc/self/stat', '/proc/thread-self/stat', '/proc/stat', '/proc/uptime', '/proc/partitions'],
 ]
 
-/** What a program in the agent's own profile tries, and what it is answered. */
+/** Operations that a program tries in the agent's own profile, and their results. */
 const attempts: readonly { name: string; script: string; answer: 'done' | 'EACCES' }[] = [
   { name: 'starts a shell', script: "child.execFileSync('/bin/sh', ['-c', 'true'])", answer: 'EACCES' },
   { name: 'starts itself again', script: "child.execFileSync('/usr/bin/node', ['--version'])", answer: 'EACCES' },
@@ -78,7 +78,7 @@ const program = `
   console.log(JSON.stringify(answers))
 `
 
-/** To be run in an agent's container; prints the answers as JSON. */
+/** Runs in an agent's container and prints the results as JSON. */
 export const ownProfileProbe = {
   command: [
     ...['sh', '-c', `echo 'exec ${ownProfile}' >/proc/self/attr/exec; exec "$@"`, 'sh'],

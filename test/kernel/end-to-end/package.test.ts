@@ -12,11 +12,11 @@ import { missingForGuest } from '../guest/requirements.ts'
 import { ensureMachineLayer } from '../images/debian.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** Milliseconds that anything may take under emulation, where BPF programs are verified for long. */
+/** Timeout of each step in milliseconds, under emulation, where the verifier takes long. */
 const patience = 900_000
 const log = '/var/log/varmor/violations.log'
 
-/** What docs/standalone.md has people type, by its first words. */
+/** Commands that docs/standalone.md tells the reader to type, found by their first words. */
 function typed(words: string): string {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/standalone.md'), 'utf8')
   const line = page.split('\n').find((one) => one.startsWith(`    ${words}`))
@@ -33,7 +33,7 @@ else
   for (const kernel of chosenKernels())
     describe(`${title}, with kernel ${kernel}`, function () {
       this.timeout(2 * patience)
-      // Each step builds on those before.
+      // Each step depends on the steps before it.
       this.bail(true)
       describeMachine(kernel)
     })
@@ -41,7 +41,7 @@ else
 function describeMachine(kernel: KernelName): void {
   let guest: Guest
   let made: Awaited<ReturnType<typeof packageDisk>>
-  /** As somebody types it who is root already. */
+  /** Runs the command as root already, without sudo. */
   const type = (script: string): Promise<RunResult> => {
     const surroundings = 'export DEBIAN_FRONTEND=noninteractive; cd /root; sudo() { "$@"; }'
     return guest.run(['sh', '-c', `${surroundings}; ${script}`], { timeoutMs: patience })
@@ -80,7 +80,7 @@ function describeMachine(kernel: KernelName): void {
         disks: [made.disk, { serial: 'layer', image: await ensureMachineLayer(printSteps) }],
         processors: 2,
         memoryMiB: 3_072,
-        // The console has no udev that would say that it is there.
+        // The console has no udev, which would announce the device.
         commandLine: ['systemd.mask=serial-getty@ttyS0.service', 'systemd.default_timeout_start_sec=900'],
       })
     } catch (error) {

@@ -1,17 +1,17 @@
 import type { GuestPods } from './guest-pods.ts'
 
-/** What a process in a container has seen since it began. */
+/** What a process in a container has seen since its start. */
 export interface Probed {
   rounds: number
-  /** What was let through that is forbidden, or refused that is allowed: `ROUND WHAT`. */
+  /** Wrong results, as `ROUND WHAT`: a forbidden operation succeeded, or an allowed one failed. */
   gaps: string[]
 }
 
 const folder = '/tmp/prober'
 
 /**
- * Each round tries what AppArmor, BPF and Seccomp refuse, once each, and what nobody refuses. The shell opens the files itself, so that a
- * round has one record of each enforcer that has records.
+ * Each round tries one operation each that AppArmor, BPF and Seccomp refuse, and one that is allowed.
+ * The shell opens the files itself, so a round makes one record for each enforcer that makes records.
  */
 const script = `
 mkdir -p ${folder}
@@ -28,7 +28,7 @@ done
 touch ${folder}/ended
 `
 
-/** A process that tries all the time, in a container whose policy is that of installed.test.ts, whether the policy holds. */
+/** A process that checks all the time that the policy of installed.test.ts holds in its container. */
 export class Prober {
   readonly #pods: GuestPods
   readonly #container: string
@@ -51,7 +51,7 @@ export class Prober {
     return { rounds: Number(rounds), gaps }
   }
 
-  /** Lets it come to the end of its round. */
+  /** Waits until the current round has ended. */
   async stop(): Promise<Probed> {
     const wait = `touch ${folder}/stop; until [ -e ${folder}/ended ]; do sleep 0.1; done`
     await this.#pods.run(this.#container, 'sh', '-c', wait)

@@ -5,15 +5,15 @@ const page = readFileSync(join(import.meta.dirname, '../../../docs/install.md'),
 
 const section = (title: string): string => new RegExp(`^## ${title}$\n([\\s\\S]*?)^## `, 'm').exec(page)?.[1] ?? ''
 
-/** The commands of kubectl in a section of docs/install.md, word by word. */
+/** The kubectl commands of a section of docs/install.md, verbatim. */
 const commands = (title: string): string[][] =>
   Array.from(section(title).matchAll(/^ {4}kubectl (.+?)(?: +#.*)?$/gm), ([, words]) => words!.split(' '))
 
-/** What docs/install.md says of the first policy, and of the first violation. */
+/** The first policy and the first violation that docs/install.md shows. */
 export const firstPolicy = {
   policy: /^```yaml\n([\s\S]*?)^```/m.exec(section('The first policy'))?.[1] ?? '',
   commands: commands('The first policy'),
-  /** Each runs in a container of a pod: what it is of, and the command there. */
+  /** Commands that run in a pod's container, and what each shows. */
   inPods: commands('The first violation')
     .filter((words) => words.includes('exec'))
     .map((words) => ({

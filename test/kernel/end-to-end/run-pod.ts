@@ -6,20 +6,23 @@ import { eventually } from '../../cluster/wait.ts'
 import { containerOf, podOf } from '../../sandbox/kubelet/pods.ts'
 import { busyboxImage } from '../images/names.ts'
 
-/** What it does, by its one argument. */
+/** The JSON in its one argument. */
 export interface Orders {
-  /** Of the pod, in the namespace `default`. */
+  /** Name of the pod, in the namespace `default`. */
   name: string
   uid: string
   containers: number
-  /** What each container runs, from its first instruction to its end. */
+  /** The command of each container. */
   script: string
 }
 
-/** So many start at a time. */
+/** Number of containers that start at the same time. */
 const atOnce = 2
 
-/** Runs a pod over CRI, as a kubelet does: prints `started` when all its containers are, and their exit statuses when they have ended. */
+/**
+ * Runs a pod over CRI as a kubelet does. Prints `started` when all containers have started, and their exit statuses
+ * when all have ended.
+ */
 async function run({ name, uid, containers, script }: Orders): Promise<void> {
   const cri = new Cri('/run/containerd/containerd.sock')
   const options = { podLogs: '/var/log/pods', seccompRoot: '', ownNetwork: false }

@@ -8,7 +8,7 @@ import { ensureBpfObjects } from '../guest/bpf-object.ts'
 import type { Disk } from '../guest/qemu.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 
-/** Where a guest with this disk has what the package installs. */
+/** Path of the package's files in a guest with this disk. */
 export const packageInGuest = '/images/varmor'
 
 /**

@@ -14,7 +14,7 @@ import { containerdDisk } from './containerd-disk.ts'
 import { testFirstInstructions } from './first-instructions.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** Milliseconds that anything may take under emulation, on a machine that others use too, where BPF programs are verified for long. */
+/** Timeout of each step in milliseconds, under emulation on a shared machine, where the verifier takes long. */
 const patience = 900_000
 const folder = '/etc/varmor/policies'
 const log = '/var/log/varmor/violations.log'
@@ -44,7 +44,7 @@ else
   for (const kernel of chosenKernels())
     describe(`${title}, with kernel ${kernel}`, function () {
       this.timeout(2 * patience)
-      // Each step builds on those before.
+      // Each step depends on the steps before it.
       this.bail(true)
       describeNode(kernel)
     })
@@ -82,7 +82,7 @@ function describeNode(kernel: KernelName): void {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [checkLine(line)]))
   }
 
-  /** The command of the unit, with its capabilities and, as systemd has it, in a mount namespace of its own. */
+  /** The unit's command with its capabilities, in a mount namespace of its own, as systemd runs it. */
   const asUnit = async (): Promise<string> => {
     const unit = await shell('cat /usr/lib/systemd/system/varmor-agent.service')
     const of = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
@@ -93,7 +93,7 @@ function describeNode(kernel: KernelName): void {
     return `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
   }
 
-  /** Resolves when it is ready: the policies of the folder are in force. */
+  /** Resolves when the agent is ready: it enforces the folder's policies. */
   const startAgent = async (): Promise<void> => {
     agent = guest.spawn(['sh', '-c', `exec ${await asUnit()} >> ${agentLog} 2>&1`])
     try {

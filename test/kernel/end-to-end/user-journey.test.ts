@@ -18,14 +18,17 @@ import { guestNodeName, joinCluster } from './join-cluster.ts'
 import { ensureKubeletDisk } from './kubelet-disk.ts'
 
 const namespace = 'varmor'
-/** Milliseconds that anything may take under emulation, on a machine that others use too. */
+/** Timeout of the whole test in milliseconds, under emulation on a shared machine. */
 const patience = 600_000
-/** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
+/**
+ * Timeout of one step with several waits. It is shorter than the sum of the waits, so that the failure names the wait
+ * that hangs.
+ */
 const stepLimit = 2 * patience
 const policy = 'deployment-policy'
 const profile = `varmor-default-${policy}`
 
-/** The user's own policy, and what the tests ask of it besides. */
+/** The user's policy, with the additions that the tests need. */
 const files = ['test/fixtures/policies/usage-example.yaml', 'test/demo/nginx.yaml'] as const
 const wishes = {
   updateExistingWorkloads: true,
@@ -69,7 +72,7 @@ else
 
     for (const kernel of chosenKernels())
       describe(`and kernel ${kernel}`, function () {
-        // Each step builds on those before.
+        // Each step depends on the steps before it.
         this.bail(true)
         describeJourney(kernel, () => ({ cluster, manager }))
       })
@@ -120,7 +123,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
   after(async function () {
     this.timeout(stepLimit)
     await node?.stop()
-    // The name is the next guest's, too: an old Node would look ready for a while.
+    // The next guest has the same name; an old Node would look ready for a while.
     await cluster.tryKubectl(['delete', 'deployment', 'nginx', '--ignore-not-found', '--wait=false'])
     await cluster.tryKubectl(['delete', 'pods', '--all', '--force', '--grace-period=0'])
     await cluster.tryKubectl(['delete', 'node', guestNodeName, '--ignore-not-found'])
@@ -200,7 +203,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     )
     await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
     expect(await run('touch /etc/5 && cat /etc/group && unshare -U true')).to.include({ status: 0 })
-    // Until the runtime has forgotten the pods of before, what allows all may be there for them.
+    // The allow-all profile may stay for the previous pods until the runtime has forgotten them.
     const left = await node.run([
       'sh',
       '-c',

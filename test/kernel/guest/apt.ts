@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { output } from '../../cluster/command.ts'
 import { subfolder } from './cache.ts'
 
-/** Debian's own; `VARMOR_DEBIAN_MIRROR` names another, below which `debian` and `debian-security` are. */
+/** Debian's own mirror; `VARMOR_DEBIAN_MIRROR` names another, with the folders `debian` and `debian-security`. */
 export const mirror = (): string => process.env['VARMOR_DEBIAN_MIRROR'] ?? 'http://deb.debian.org'
 
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -20,8 +20,8 @@ const stanza = (suite: string): string =>
   ].join('\n')
 
 /**
- * apt with lists, cache and package status of its own, in a folder: it reads any suite of Debian, whatever this machine
- * runs, verifies it by Debian's keyring, and can neither see nor change what is installed.
+ * apt with its own lists, cache and package status in a folder. It reads any Debian suite on any machine, verifies
+ * signatures with Debian's keyring, and neither sees nor changes installed packages.
  */
 export class Apt {
   #options: string[]
@@ -42,7 +42,7 @@ export class Apt {
       'Dir::Etc::preferencesparts': join(folder, 'none'),
       'APT::Architecture': 'amd64',
       'APT::Architectures::': 'amd64',
-      // The folder may lie where apt's own user does not reach.
+      // apt's own user may not be able to read the folder.
       'APT::Sandbox::User': process.getuid?.() === 0 ? 'root' : '',
       'Acquire::Languages': 'none',
       'Acquire::Retries': '3',
@@ -52,18 +52,18 @@ export class Apt {
     this.#options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
   }
 
-  /** Reads the suites. @throws if they cannot be had, or their signature is not Debian's */
+  /** Reads the suites. @throws if a suite cannot be fetched, or its signature is not Debian's */
   async update(): Promise<void> {
     await output('apt-get', [...this.#options, '-qq', '--error-on=any', 'update'])
   }
 
-  /** What a package needs, by name; of alternatives the first. */
+  /** Names of the packages that a package depends on; for alternatives, the first one. */
   async dependencies(name: string): Promise<string[]> {
     const text = await output('apt-cache', [...this.#options, 'depends', '--important', name])
     return [...text.matchAll(/^ {2}Depends: ([^\s<>]+)$/gm)].map(([, dependency]) => dependency!)
   }
 
-  /** Fetches packages into a folder as `.deb` files, which apt has compared with the signed lists. */
+  /** Fetches packages into a folder as `.deb` files; apt verifies them by the signed lists. */
   async download(names: readonly string[], folder: string): Promise<void> {
     await output('apt-get', [...this.#options, '-qq', 'download', ...names], { cwd: folder })
   }

@@ -8,7 +8,7 @@ import { ensureKernel, type Kernel } from './kernels.ts'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 
-/** How payloads of a kernel's image begin, and what unpacks them. */
+/** Magic bytes of a kernel image's payload, and the program that unpacks it. */
 const packings = [
   { magic: '28b52ffd', unpack: ['zstd', '-dcq'] },
   { magic: 'fd377a585a00', unpack: ['xz', '-dcq', '--single-stream'] },
@@ -16,8 +16,8 @@ const packings = [
 ]
 
 /**
- * The kernel itself, which has its types (BTF), out of its image. Where that is: Documentation/arch/x86/boot.rst, `payload_offset`,
- * `payload_length`. Behind it stands its size, which is no part of what is packed.
+ * Extracts the kernel with its types (BTF) from its image. Documentation/arch/x86/boot.rst says where the payload is:
+ * `payload_offset`, `payload_length`. The uncompressed size follows the payload and is not part of it.
  */
 export function unpackKernel(image: Buffer): Buffer {
   const setup = (image.readUInt8(0x1f1) + 1) * 512
@@ -30,14 +30,14 @@ export function unpackKernel(image: Buffer): Buffer {
   return execFileSync(program!, args, { input, maxBuffer: 1 << 28 })
 }
 
-/** A text of a source in whose place another is compiled, to force what else comes by chance. */
+/** Source text and its replacement before the build, to force a case that is rare otherwise. */
 export interface Change {
   file: string
   text: string
   instead: string
 }
 
-/** Files of native/bpf, and what is in them. */
+/** Files of native/bpf by name, with their content. */
 function sources(change?: Change): Map<string, string> {
   const folder = join(project, 'native', 'bpf')
   const names = readdirSync(folder).filter((name) => /\.[ch]$/.test(name))
@@ -50,7 +50,8 @@ function sources(change?: Change): Map<string, string> {
 }
 
 /**
- * The BPF objects, which are the same for all kernels. They are made with the types of Linux 6.12: older ones lack some.
+ * The BPF objects, which are the same for all kernels. They are made with the types of Linux 6.12: older ones lack
+ * some.
  * @returns their folder; undefined where what builds them is not here
  */
 export async function ensureBpfObjects(log: StepLog, change?: Change): Promise<string | undefined> {

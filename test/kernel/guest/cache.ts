@@ -6,7 +6,7 @@ import { cached, cacheRoot } from '../../cluster/binaries/cached.ts'
 /** Where kernels and images are kept between runs, outside the tree: beside the programs of the cluster tier. */
 export const kernelCache = (): string => join(dirname(cacheRoot()), 'kernel')
 
-/** How many of one kind stay: images of other branches and of other kernels come back often. */
+/** Maximum entries of a kind: builds for other branches and kernels are often needed again. */
 const kept = 6
 
 export const digest = (...parts: (string | Uint8Array)[]): string => {
@@ -16,8 +16,8 @@ export const digest = (...parts: (string | Uint8Array)[]): string => {
 }
 
 /**
- * The folder of `kind` for these inputs, made by `make` if there is none yet. The oldest of a kind that nobody has asked
- * for lately go. `make` must not ask for another: the cache has one lock.
+ * The folder of `kind` for these inputs; `make` creates it if it does not exist. The least recently used folders of a
+ * kind are removed. `make` must not ask the cache for another folder: the cache has one lock.
  * @returns its path
  */
 export async function kernelCached(
@@ -42,7 +42,7 @@ function removeOldest(root: string, kind: string): void {
   for (const { path } of found.slice(kept)) rmSync(path, { recursive: true, force: true })
 }
 
-/** A new folder below `parent`. */
+/** Creates a new folder below `parent`. */
 export function subfolder(parent: string, ...path: string[]): string {
   const folder = join(parent, ...path)
   if (!existsSync(folder)) mkdirSync(folder, { recursive: true })

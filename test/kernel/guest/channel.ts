@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { encodeFrame, type Frame, FrameReader, toGuest, toHost } from './frames.ts'
 import { GuestProcess, type SpawnOptions } from './guest-process.ts'
 
-/** The host's end of the port over which commands go to the guest. QEMU connects to it. */
+/** The host's end of the port that carries commands to the guest. QEMU connects to it. */
 export class Channel {
   /** Resolves when the guest takes commands. */
   readonly ready: Promise<void>
@@ -42,7 +42,7 @@ export class Channel {
     return process
   }
 
-  /** Resolves when the guest has answered. */
+  /** Resolves when the guest has answered the ping. */
   ping(): Promise<void> {
     return new Promise((resolve) => {
       this.#pong = resolve
@@ -50,7 +50,7 @@ export class Channel {
     })
   }
 
-  /** No frame comes any more: all commands fail with the reason. */
+  /** No more frames arrive: all commands fail with the reason. */
   end(error: Error): void {
     this.#ended ??= error
     for (const process of this.#processes.values()) process.abort(error)
@@ -66,7 +66,7 @@ export class Channel {
   #connect(socket: Socket): void {
     this.#socket = socket
     const frames = new FrameReader()
-    // How QEMU has ended, its exit says.
+    // QEMU's exit tells how it ended.
     socket.on('error', () => undefined)
     socket.on('data', (bytes: Buffer) => {
       for (const frame of frames.take(bytes)) this.#handle(frame)

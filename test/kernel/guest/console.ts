@@ -1,6 +1,6 @@
 const kept = 64 * 1024
 
-/** What the guest's console has printed last. */
+/** The last lines of the guest's console. */
 export class Console {
   #text = ''
   #line = ''
@@ -22,7 +22,7 @@ export class Console {
     return this.#text
   }
 
-  /** The last lines: as many as the kernel prints for a fault of its own, and what came before. */
+  /** The last lines: as many as the kernel prints for a fault of its own, and some before them. */
   tail(lines = 80): string {
     return this.#text.trimEnd().split('\n').slice(-lines).join('\n')
   }

@@ -6,7 +6,7 @@ import { makeSquashfs } from './squashfs.ts'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 
-/** They work on the sources, on the host. */
+/** Packages that work on the sources, on the host. */
 const tools = /^(@biomejs\/biome|@types\/.*|c8|dependency-cruiser|esbuild|node-gyp|tsx|typescript)$/
 
 interface LockedPackage {
@@ -21,7 +21,7 @@ interface LockedPackage {
 /** Format: package-lock.json of npm 7 and later; a package is named by its folder, '' is the project. */
 type Lock = Record<string, LockedPackage>
 
-/** The folder that Node.js finds a package in, looked for from another's folder. */
+/** The folder in which Node.js finds a package when another package imports it. */
 function resolveFolder(lock: Lock, from: string, name: string): string | undefined {
   for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const folder = `${at === '' ? '' : `${at}/`}node_modules/${name}`
@@ -63,7 +63,7 @@ export function refuseMissing(wanted: Iterable<string>, lock: Lock, isThere: (fo
     throw new Error(`${missing.length} packages are not installed, ${missing[0]} first: run npm ci`)
 }
 
-/** The image of node_modules, without what only builds and checks. */
+/** The image of node_modules, without tools that only build and check. */
 export async function ensureDependenciesImage(log: StepLog): Promise<string> {
   const text = readFileSync(join(project, 'package-lock.json'), 'utf8')
   const lock = (JSON.parse(text) as { packages: Lock }).packages

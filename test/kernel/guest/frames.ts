@@ -1,5 +1,5 @@
 /**
- * What host and guest say to each other; exec-server.c is the other end. A frame is the length of its payload (4 bytes),
+ * The protocol between host and guest; exec-server.c is the other end. A frame is the length of its payload (4 bytes),
  * a type (1 byte), the number of a command (4 bytes), and the payload. Numbers are little-endian.
  */
 export interface Frame {
@@ -12,35 +12,35 @@ export interface Frame {
 export const toGuest = {
   /** Start a command; payload: `spawnPayload`. */
   spawn: 'S',
-  /** Bytes of its input; none: its end. */
+  /** Bytes of the command's input; an empty payload ends the input. */
   input: 'I',
-  /** Send a signal (1 byte) to its process group. */
+  /** Send a signal (1 byte) to the command's process group. */
   kill: 'K',
-  /** That many bytes (4) of its output, stream 0 or 1 (1 byte), have been read. */
+  /** The host has read this many bytes (4) of output, stream 0 or 1 (1 byte). */
   credit: 'C',
   ping: 'P',
 } as const
 
 /** Types of frames to the host. */
 export const toHost = {
-  /** The guest takes commands. */
+  /** The guest is ready for commands. */
   ready: 'R',
-  /** Bytes of its output; none: its end. */
+  /** Bytes of the command's output; an empty payload ends the output. */
   stdout: '1',
   stderr: '2',
-  /** That many bytes (4) of its input have been taken. */
+  /** The command has taken this many bytes (4) of its input. */
   accepted: 'A',
-  /** It has ended: exit status (1 byte), signal (1 byte, 0 if none). */
+  /** The command has ended: exit status (1 byte), signal (1 byte, 0 if none). */
   exit: 'X',
-  /** It could not be started: why, in words. */
+  /** The command could not be started; payload: the reason as text. */
   failed: 'F',
   pong: 'P',
 } as const
 
-/** How many bytes of one stream may be under way and not yet read. */
+/** Maximum bytes of one stream in flight and not yet read. */
 export const window = 256 * 1024
 
-/** How many bytes of input go into one frame. */
+/** Maximum bytes of input in one frame. */
 export const chunk = 32 * 1024
 
 const header = 9
@@ -60,7 +60,9 @@ export const uint32 = (value: number): Buffer => {
   return bytes
 }
 
-/** Numbers of arguments and of variables, then the folder, the arguments and the variables, each ended by a zero. */
+/**
+ * Counts of arguments and of variables, then the folder, the arguments and the variables, each ended by a zero byte.
+ */
 export function spawnPayload(
   command: readonly string[],
   folder: string,
@@ -74,7 +76,7 @@ export function spawnPayload(
   return Buffer.concat([uint32(command.length), uint32(variables.length), Buffer.from(text)])
 }
 
-/** Puts frames together again, wherever the stream of bytes was cut. */
+/** Reassembles frames, wherever the byte stream was cut. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0)
 

@@ -11,46 +11,46 @@ import type { Disk } from './qemu.ts'
 /** The command `varmor` in a guest. */
 export const varmorInGuest = ['node', bundledVarmor]
 
-/** Where a guest of QEMU finds the loopback of its host. */
+/** The address of the host's loopback from a guest of QEMU. */
 export const hostAddress = '10.0.2.2'
-/** Of the guest, on a network that only it sees. */
+/** Address of the guest on its private network. */
 export const guestAddress = '10.0.2.15'
 
-/** Milliseconds that a command may take. */
+/** Timeout of a command, in milliseconds. */
 const patience = 120_000
 
 export interface GuestNodeOptions {
-  /** Of the node. */
+  /** Name of the node. */
   name: string
   kernel: KernelName
-  /** A folder for what the node writes. */
+  /** A folder for the node's logs. */
   logs: string
   steps: StepLog
   disks?: readonly Disk[]
-  /** Images that containerd has besides that of busybox. */
+  /** Images in containerd besides busybox. */
   images?: readonly ImageName[]
 }
 
-/** What the agent of a node comes with. */
+/** What a node's agent needs. */
 export interface AgentLogin {
   kubeconfig: string
-  /** For managers; bound to the node. */
+  /** Bearer token for managers; bound to the node. */
   token: string
   /** URL of a manager from the guest. */
   manager: string
-  /** PEM: the authority of the manager's certificate. By default the agent looks it up in the cluster. */
+  /** PEM of the CA of the manager's certificate. By default the agent reads it from the cluster. */
   managerAuthority?: string
 }
 
-/** A node of a cluster in a virtual machine: containerd, a kubelet and vArmor's agent on a kernel of Debian. */
+/** A cluster node in a virtual machine: containerd, a kubelet and vArmor's agent on a Debian kernel. */
 export class GuestNode {
   readonly name: string
   readonly guest: Guest
-  /** Where the kubelet has to serve, so that it is reached at the same port of the host's loopback. */
+  /** Port of the kubelet, the same in the guest and on the host's loopback. */
   readonly kubeletPort: number
-  /** Of files for the kubelet and the agent, in the guest. */
+  /** Folder in the guest for files of the kubelet and the agent. */
   readonly folder = '/run/node'
-  /** Lines of the guest's violations.log, as they were written. */
+  /** Lines of the guest's violations.log, verbatim. */
   readonly violations: string[] = []
   readonly #logs: string
 
@@ -61,7 +61,7 @@ export class GuestNode {
     this.#logs = logs
   }
 
-  /** Boots the guest. What its servers write goes to files in the folder `logs`, as it comes. */
+  /** Boots the guest. The output of its servers goes to files in the folder `logs` at once. */
   static async boot(options: GuestNodeOptions): Promise<GuestNode> {
     const { kernel, steps, disks = [], images = [] } = options
     const [port] = (await freePorts(1)) as [number]
@@ -92,10 +92,10 @@ export class GuestNode {
     this.#follow('violations.log', '/var/log/varmor/violations.log', (line) => this.violations.push(line))
   }
 
-  /** Starts a server, whose output is followed into the folder of logs. */
+  /** Starts a server and copies its output to the folder of logs. */
   start(name: string, command: readonly string[]): void {
     const log = `/var/log/${name}.log`
-    // Its output belongs to a file, or the guest would wait for it to end.
+    // The server's output goes to a file; otherwise the guest would wait for its end.
     this.guest.spawn(['sh', '-c', `exec "$@" > ${log} 2>&1`, name, ...command])
     this.#follow(`${name}.log`, log)
   }
@@ -107,14 +107,14 @@ export class GuestNode {
     return path
   }
 
-  /** What a command prints. @throws if it fails */
+  /** The output of a command. @throws if it fails */
   async run(command: readonly string[], input = ''): Promise<string> {
     const { code, stdout, stderr } = await this.guest.run(command, { input, timeoutMs: patience })
     if (code !== 0) throw new Error(`in the guest, ${command.join(' ')}: exit status ${code}; ${stderr}`)
     return stdout
   }
 
-  /** What the promise brings, or the reason why the guest has ended. */
+  /** The promise's value. @throws the reason, if the guest ends first */
   unlessEnded<T>(promise: Promise<T>): Promise<T> {
     const ended = this.guest.ended.then((reason): never => {
       throw reason ?? new Error('the guest was stopped')

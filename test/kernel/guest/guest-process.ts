@@ -8,7 +8,7 @@ export interface SpawnOptions {
   cwd?: string
 }
 
-/** How a command has ended: as a shell says it, a signal is 128 and its number. */
+/** Exit status of a command, as a shell reports it: for a signal, 128 and its number. */
 export interface GuestExit {
   code: number
   signal: NodeJS.Signals | undefined
@@ -17,7 +17,7 @@ export interface GuestExit {
 const signalName = (number: number): NodeJS.Signals | undefined =>
   (Object.entries(constants.signals) as [NodeJS.Signals, number][]).find(([, value]) => value === number)?.[0]
 
-/** A stream of bytes from the guest, whose sender waits when nobody reads. */
+/** A stream of bytes from the guest. Its sender waits while the host does not read. */
 class Output extends Readable {
   #waiting: Buffer[] = []
   #wanted = false
@@ -43,7 +43,7 @@ class Output extends Readable {
   }
 }
 
-/** The input of a command: its writer waits when the command does not read. */
+/** The input of a command. Its writer waits while the command does not read. */
 class Input extends Writable {
   #send: (bytes: Uint8Array) => void
   #open = window
@@ -52,7 +52,7 @@ class Input extends Writable {
   constructor(send: (bytes: Uint8Array) => void) {
     super()
     this.#send = send
-    // The guest has thrown away what a command that has ended did not read.
+    // The guest has discarded the input that an ended command did not read.
     this.on('error', () => undefined)
   }
 
@@ -89,9 +89,12 @@ export class GuestProcess {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
-  /** Resolves when the command has ended. What it started may still hold its output. @rejects if it could not be run */
+  /**
+   * Resolves when the command has ended. Processes it started may still hold its output. @rejects if it could not be
+   * run
+   */
   readonly exited: Promise<GuestExit>
-  /** As `exited`, and both streams have been read to their end. */
+  /** As `exited`, but only after both streams were read to their end. */
   readonly closed: Promise<GuestExit>
   readonly id: number
   #send: (frame: Buffer) => void
@@ -113,17 +116,17 @@ export class GuestProcess {
       this.#settle = { resolve, reject }
     })
     this.closed = this.#close()
-    // A caller who waits for neither learns of it from the guest's end.
+    // A caller that waits for neither promise learns this from the guest's end.
     for (const end of [this.exited, this.closed]) end.catch(() => undefined)
     send(encodeFrame(toGuest.spawn, id, spawnPayload(command, options.cwd ?? '/', options.env ?? {})))
   }
 
-  /** Sends a signal to the command and to all that it started in its session. */
+  /** Sends a signal to the command and to every process that it started in its session. */
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     this.#send(encodeFrame(toGuest.kill, this.id, Buffer.of(constants.signals[signal])))
   }
 
-  /** A frame about this command has come. */
+  /** Handles a frame about this command. */
   handle({ type, payload }: Frame): void {
     if (type === toHost.stdout) this.#outputs[0].receive(payload)
     else if (type === toHost.stderr) this.#outputs[1].receive(payload)
@@ -135,7 +138,7 @@ export class GuestProcess {
     }
   }
 
-  /** It will never end in order. */
+  /** The guest has gone: the command cannot end normally. */
   abort(error: Error): void {
     this.#settle.reject(error)
     for (const stream of this.#outputs) stream.receive(Buffer.alloc(0))

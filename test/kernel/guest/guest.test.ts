@@ -9,7 +9,7 @@ import { eventually } from '../../cluster/wait.ts'
 import { Guest, type GuestOptions } from './guest.ts'
 import { NotAvailable } from './not-available.ts'
 
-/** Boots a guest that the test ends by itself, or skips where its kernel cannot be had. */
+/** Boots a guest that the test stops itself; skips the test if the kernel is not available. */
 async function bootOrSkip(test: Mocha.Context, options: Partial<GuestOptions> = {}): Promise<Guest> {
   try {
     return await Guest.boot({ kernel: '6.12', ...options })

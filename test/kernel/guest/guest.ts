@@ -21,24 +21,29 @@ import { ensureRootImage } from './root-image.ts'
 
 export interface GuestOptions {
   kernel: KernelName
-  /** 2,048 by default. */
+  /** Memory in MiB; default 2,048. */
   memoryMiB?: number
-  /** 1 by default: two guests with one each get more done on two emulated processors than one guest with two. */
+  /**
+   * Number of CPUs; default 1. On two emulated CPUs, two guests with one CPU each do more work than one guest with two.
+   */
   processors?: number
-  /** Its time stamp counter counts instructions, always as many for the same work; it is slow, and has one processor. */
+  /** The time stamp counter counts instructions, so equal work gives equal counts. This is slow, and allows one CPU. */
   countInstructions?: boolean
-  /** More parameters of the kernel, such as `audit=0`. */
+  /** Additional kernel parameters, such as `audit=0`. */
   commandLine?: readonly string[]
   forwards?: readonly Forward[]
-  /** Images that containerd has besides that of busybox. */
+  /** Images in containerd besides busybox. */
   images?: readonly ImageName[]
-  /** More read-only disks: that with the serial `image-NAME`, of at most 20 characters, is at /images/NAME. */
+  /**
+   * Additional read-only disks: the disk with the serial `image-NAME` (at most 20 characters) is mounted at
+   * /images/NAME.
+   */
   disks?: readonly Disk[]
-  /** Is given each line of the console. */
+  /** Receives each line of the console. */
   log?: (line: string) => void
-  /** Is called with the time that each step took. */
+  /** Receives the duration of each step. */
   steps?: StepLog
-  /** How long the guest may give no sign of life, in milliseconds. */
+  /** How long the guest may be silent, in milliseconds. */
   patience?: number
 }
 
@@ -65,8 +70,8 @@ export class Guest {
   /** As `uname -r` prints it. */
   readonly release: string
   /**
-   * Resolves when the guest has ended: with the reason and the end of its console if it did so by itself, by a panic, out
-   * of memory, not answering any more; with undefined after `stop`.
+   * Resolves when the guest has ended: after `stop` with undefined; otherwise (panic, out of memory, no answer) with
+   * the reason and the end of its console.
    */
   readonly ended: Promise<Error | undefined>
   #folder: RunFolder
@@ -89,8 +94,9 @@ export class Guest {
   }
 
   /**
-   * Boots a guest, and resolves when it takes commands. What it is made of is made first, if it is not there.
-   * @throws {NotAvailable} if the kernel cannot be had; else with the end of the console, and nothing is left running
+   * Boots a guest and resolves when it is ready for commands. Builds missing parts first.
+   * @throws {NotAvailable} if the kernel is not available; otherwise with the end of the console. No process is left
+   * behind.
    */
   static async boot(options: GuestOptions): Promise<Guest> {
     const steps = options.steps ?? (() => undefined)
@@ -118,13 +124,13 @@ export class Guest {
     return guest
   }
 
-  /** Starts a command, with its streams. `sh -c` is for those of a shell. */
+  /** Starts a command and returns its streams. Use `sh -c` for shell syntax. */
   spawn(command: readonly string[], options: SpawnOptions = {}): GuestProcess {
     return this.#channel.spawn(command, options)
   }
 
   /**
-   * Runs a command to its end, whatever its exit status, and until nobody can write to its output any more.
+   * Runs a command until it has ended, with any exit status, and its output is closed.
    * @throws if it cannot be started, takes too long, or the guest ends
    */
   async run(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -141,12 +147,12 @@ export class Guest {
     }
   }
 
-  /** The process of QEMU on the host. */
+  /** The QEMU process on the host. */
   get pid(): number {
     return this.#qemu.pid!
   }
 
-  /** The folder that holds what this guest has on the host. */
+  /** The folder of this guest's files on the host. */
   get folder(): string {
     return this.#folder.path
   }
@@ -156,7 +162,7 @@ export class Guest {
     return this.#console.tail()
   }
 
-  /** Ends the guest at once; nothing of it stays. */
+  /** Stops the guest at once and removes its files. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#qemu.kill('SIGKILL')
@@ -187,7 +193,7 @@ export class Guest {
     this.#watch(patience)
   }
 
-  /** The first process of the guest answers each ping, unless the kernel has ceased to run it. */
+  /** The guest's first process answers each ping, unless the kernel no longer schedules it. */
   async #watch(patience: number): Promise<void> {
     while (!this.#stopped && this.#qemu.exitCode === null && this.#qemu.signalCode === null) {
       const late = new AbortController()
@@ -257,7 +263,7 @@ async function start(options: GuestOptions, images: readonly Disk[], steps: Step
   return { options, release: kernel.release, folder, dismiss, qemu, channel, console }
 }
 
-/** The kernel ends it with this process, however that ends; the watchdog of the folder does the same. */
+/** The kernel kills QEMU when this process ends for any reason; the folder's watchdog does the same. */
 async function launch(command: string[], folder: RunFolder, console: Console): Promise<ChildProcess> {
   const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     detached: true,

@@ -10,10 +10,10 @@ const here = import.meta.dirname
 const initScript = join(here, 'init.sh')
 const execServer = join(here, 'exec-server.c')
 
-/** What the kernel needs before it has a root with a modprobe in it; those that it has built in are left out. */
+/** Modules that the kernel needs before it has a root with modprobe; built-in ones are left out. */
 const wanted = ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio_net', 'squashfs', 'overlay']
 
-/** Files of these modules and of those that they depend on, in the order in which they have to be loaded. */
+/** Files of these modules and of their dependencies, in load order. */
 function bootModules(kernel: Kernel): string[] {
   const name = (path: string): string =>
     basename(path)
@@ -68,7 +68,7 @@ export async function ensureInitramfs(kernel: Kernel, log: StepLog): Promise<str
 const compile = (program: string): Promise<string> =>
   output('gcc', ['-std=gnu11', '-O2', '-s', '-static', '-Wall', '-D_GNU_SOURCE', '-o', program, execServer])
 
-/** Equal content gives equal bytes. Format: newc, initramfs-buffer-format in the kernel's documentation. */
+/** Equal content gives equal bytes. Format: newc (initramfs-buffer-format in the kernel's documentation). */
 async function pack(root: string, archive: string): Promise<void> {
   const paths = (await output('find', ['.'], { cwd: root })).trimEnd().split('\n').sort()
   for (const path of paths) lutimesSync(join(root, path), 0, 0)

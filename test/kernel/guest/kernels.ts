@@ -10,10 +10,10 @@ import { makeSquashfs } from './squashfs.ts'
 export const kernelNames = ['5.10', '6.1', '6.12', 'sid'] as const
 export type KernelName = (typeof kernelNames)[number]
 
-/** The kernels that are tested where nobody chooses. */
+/** The kernels that a run tests by default. */
 export const defaultKernels: readonly KernelName[] = ['6.1', '6.12']
 
-/** Variable with the names of the kernels that a run was asked for, for tests outside of the guests. */
+/** Variable with the names of the requested kernels, for tests outside of the guests. */
 export const kernelsVariable = 'VARMOR_TEST_KERNELS'
 
 export const chosenKernels = (): readonly KernelName[] => {
@@ -21,7 +21,7 @@ export const chosenKernels = (): readonly KernelName[] => {
   return kernelNames.filter((name) => names.includes(name))
 }
 
-/** Where Debian has a kernel: the package depends on the newest version of it. */
+/** The Debian suites with a kernel, and the package that depends on its newest version. */
 interface Origin {
   suites: readonly string[]
   package: string
@@ -30,15 +30,15 @@ interface Origin {
 const origins: Record<KernelName, Origin> = {
   '5.10': { suites: ['bullseye', 'bullseye-security'], package: 'linux-image-cloud-amd64' },
   '6.1': { suites: ['bookworm', 'bookworm-security'], package: 'linux-image-cloud-amd64' },
-  // The kernel of the next release, kept for this one too; as small as the others, and built by the same compiler.
+  // The kernel of the next release, also built for this one; as small as the others, and built by the same compiler.
   '6.12': { suites: ['bookworm-security'], package: 'linux-image-6.12-cloud-amd64' },
   sid: { suites: ['sid'], package: 'linux-image-cloud-amd64' },
 }
 
-/** Of the folder below; to be raised when it is arranged otherwise. */
+/** Version of the layout of the folder below; raise it when the layout changes. */
 const layout = '1'
 
-/** A kernel of Debian, unpacked and not installed. */
+/** A Debian kernel, unpacked but not installed. */
 export interface Kernel {
   name: KernelName
   /** As `uname -r` prints it. */
@@ -46,13 +46,13 @@ export interface Kernel {
   vmlinuz: string
   /** Folder that holds `modules.dep` and, below it, each module, not compressed. */
   modules: string
-  /** All of them as a read-only file system, whose root is that folder's. */
+  /** The modules as a read-only file system; its root is the folder above. */
   modulesImage: string
 }
 
 /**
- * Fetches the newest version of a kernel, once; later calls find it.
- * @param refresh looks again whether there is a newer one
+ * Fetches the newest version of a kernel once; later calls find it in the cache.
+ * @param refresh check for a newer version
  * @throws {NotAvailable} if it cannot be fetched
  */
 export async function ensureKernel(name: KernelName, log: StepLog, refresh = false): Promise<Kernel> {
@@ -101,7 +101,7 @@ async function download(origin: Origin, folder: string): Promise<void> {
   }
 }
 
-/** The packages that hold the kernel and its modules: one, or since 2026 several that need each other. */
+/** The packages with the kernel and its modules: one package, or, since 2026, several that depend on each other. */
 async function kernelPackages(apt: Apt, start: string): Promise<string[]> {
   const found = new Set<string>()
   const look = async (name: string): Promise<void> => {
@@ -128,7 +128,7 @@ async function arrange(unpacked: string, draft: string): Promise<void> {
   await output('find', [target, '-name', '*.ko.xz', '-exec', 'xz', '--decompress', '{}', '+'])
   await output('find', [target, '-name', '*.ko.zst', '-exec', 'zstd', '-q', '--rm', '--decompress', '{}', '+'])
   await output('depmod', ['--basedir', join(draft, 'modules'), release!])
-  // Only depmod wants lib/modules above it.
+  // Only depmod needs the parent lib/modules.
   renameSync(target, join(draft, 'flat'))
   rmSync(join(draft, 'modules'), { recursive: true })
   renameSync(join(draft, 'flat'), join(draft, 'modules'))

@@ -1,4 +1,4 @@
-/** What a guest is made of cannot be had here: no mistake of the tests, which are then skipped with this reason. */
+/** A part of a guest is not available on this machine. The tests did not fail: they are skipped with this reason. */
 export class NotAvailable extends Error {
   override name = 'NotAvailable'
 }

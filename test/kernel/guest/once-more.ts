@@ -2,10 +2,10 @@ import { type Print, runMocha } from '../../cluster/jobs.ts'
 import { isWorthRepeating } from './qemu.ts'
 
 /**
- * Does some work with a guest, and once more where QEMU's emulation, and not the kernel, has ended the guest. What a kernel
- * really does it does again.
- * @param again what is done once more, in words
- * @param say is given the reason
+ * Runs work with a guest, and runs it a second time if QEMU's emulation, not the kernel, ended the guest.
+ * A real fault of the kernel happens again.
+ * @param again name of the work that is repeated
+ * @param say receives the reason
  */
 export async function onceMoreAfterEmulation<T>(
   again: string,
@@ -21,17 +21,17 @@ export async function onceMoreAfterEmulation<T>(
   }
 }
 
-/** Where mocha begins to count, and what it counts. */
+/** The first line of mocha's summary, and each of its counts. */
 const summary = /^ {2}\d+ passing\b/m
 const counts = /^ {2}\d+ (?:passing|pending|failing)\b.*$/gm
 
-/** Of a failure that is the end of a guest. */
+/** Marks a failure that the guest's end caused. */
 const panic = /\bkernel \S+ panicked: .*/g
 
 /**
- * Runs mocha in a process of its own, and once more where QEMU's emulation has ended a guest under its tests and nothing else has
- * failed. What they print comes as they go; of a first attempt in vain only the counts are left out.
- * @returns whether all have passed
+ * Runs mocha in its own process. If QEMU's emulation ended a guest and no other test failed, runs it a second time.
+ * Output appears at once; only the counts of a failed first attempt are left out.
+ * @returns whether all tests passed
  */
 export async function runMochaWithGuests(args: readonly string[], print: Print, env = process.env): Promise<boolean> {
   let counted = ''

@@ -12,7 +12,7 @@ const project = join(import.meta.dirname, '..', '..', '..')
 const addon = 'native/addon/build/Release'
 const sourceFolders = ['src', 'actors', 'test', 'deploy']
 
-/** Everything of the project that the guest has, by path below the project. */
+/** All project files in the guest, by path below the project. */
 function projectFiles(): string[] {
   const below = (folder: string): string[] =>
     readdirSync(join(project, folder), { withFileTypes: true, recursive: true })
@@ -26,8 +26,8 @@ function projectFiles(): string[] {
 const isSource = (path: string): boolean => path.endsWith('.ts') && !path.endsWith('.d.ts')
 
 /**
- * Compiles each file to one of the same name that ends in `.js`: what looks for files beside itself finds them, and an
- * emulated processor is spared the work that tsx does at each start.
+ * Compiles each file to a `.js` file of the same name. Code that looks for files beside itself finds them, and an
+ * emulated CPU need not run tsx at each start.
  */
 async function compile(sources: readonly string[], target: string): Promise<void> {
   await build({
@@ -39,7 +39,7 @@ async function compile(sources: readonly string[], target: string): Promise<void
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    // Only so that imports are looked at; none is taken in.
+    // esbuild only needs this to visit imports; no import is bundled.
     bundle: true,
     logLevel: 'silent',
     plugins: [
@@ -55,10 +55,10 @@ async function compile(sources: readonly string[], target: string): Promise<void
   })
 }
 
-/** Packages that look for files of their own. */
+/** Packages that look for their own files. */
 const notBundled = ['piscina', 'pino', 'bindings']
 
-/** For packages that were not written as modules. The names must be none that the sources have. */
+/** Globals for packages that are not ES modules. The sources must not use these names. */
 const commonJs = `import { createRequire as $createRequire } from 'node:module'
 import { dirname as $dirname } from 'node:path'
 import { fileURLToPath as $fileURLToPath } from 'node:url'
@@ -68,7 +68,7 @@ async function bundle(target: string): Promise<void> {
   const { dir, name } = parse(bundledVarmor.slice('/varmor/'.length))
   await build({
     absWorkingDir: project,
-    // Compilers and their threads, too, are looked for beside what starts them.
+    // Compilers and their threads also look for files beside their starter.
     entryPoints: [
       { in: 'src/cli/varmor.ts', out: name },
       { in: 'actors/runtime/placement/thread-entry.ts', out: 'thread-entry' },
@@ -88,7 +88,7 @@ async function bundle(target: string): Promise<void> {
   })
 }
 
-/** The image of this project, compiled: mounted at /varmor, with an empty node_modules to mount on. */
+/** The image of the compiled project: mounted at /varmor, with an empty node_modules as mount point. */
 export async function ensureProjectImage(log: StepLog): Promise<string> {
   const files = projectFiles()
   const lock = readFileSync(join(project, 'package-lock.json'))
@@ -109,7 +109,7 @@ export async function ensureProjectImage(log: StepLog): Promise<string> {
       }
       const built = subfolder(root, 'native', 'bpf', 'build')
       for (const { name, path } of programs) copyFileSync(path, join(built, name))
-      // A name that the bundle has twice would only be found in a guest.
+      // Otherwise a duplicate name in the bundle would only show in a guest.
       await output(process.execPath, ['--check', join(root, bundledVarmor.slice('/varmor/'.length))])
       await makeSquashfs(root, join(draft, 'project.squashfs'))
       rmSync(root, { recursive: true })

@@ -1,19 +1,19 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
 import type { KernelName } from './kernels.ts'
 
-/** A port of the host's loopback that leads to one of the guest. */
+/** A port of the host's loopback that is forwarded to a port of the guest. */
 export interface Forward {
   host: number
   guest: number
 }
 
-/** A read-only disk: the path of its image, and the serial by which init.sh knows it. */
+/** A read-only disk: the path of its image, and the serial that init.sh looks for. */
 export interface Disk {
   serial: string
   image: string
 }
 
-/** What a guest is made of. */
+/** The parts of a guest. */
 export interface Machine {
   vmlinuz: string
   initramfs: string
@@ -31,13 +31,13 @@ export interface Machine {
 const kernelParameters = [
   'console=ttyS0',
   'quiet',
-  // Whatever goes wrong in the kernel ends the guest, with the reason on the console.
+  // Every kernel fault ends the guest, with the reason on the console.
   'panic=-1',
   'oops=panic',
   'sysctl.vm.panic_on_oom=1',
   'lsm=landlock,lockdown,yama,apparmor,bpf',
   'apparmor=1',
-  // Only time is saved: nobody in the guest is to be protected from anybody.
+  // Saves time; the guest has no users to protect from each other.
   'mitigations=off',
   'tsc=reliable',
   'no_timer_check',
@@ -45,19 +45,18 @@ const kernelParameters = [
 ]
 
 /**
- * `tsc_early_khz`, where this machine was given the frequency of its time stamp counter, which is also the emulated
- * one's. A guest that measures it, while others keep it from its processor, may be wrong by a factor of ten; its clock then is,
- * too.
+ * `tsc_early_khz`, if this machine knows the frequency of its time stamp counter, which the emulated counter shares.
+ * A guest that measures it on a busy machine may be wrong by a factor of ten, and its clock with it.
  */
 export function clockParameter(cpuinfo = readFileSync('/proc/cpuinfo', 'utf8')): string[] {
   const flags = /^flags\b.*/m.exec(cpuinfo)?.[0].split(/\s/) ?? []
   const megahertz = /^cpu MHz\s*: (\d+)\.(\d{3})$/m.exec(cpuinfo)
-  // With the second flag it is the speed of the moment that is shown.
+  // With the second flag, the file shows the current speed.
   const known = flags.includes('tsc_known_freq') && !flags.includes('aperfmperf')
   return known && megahertz !== null ? [`tsc_early_khz=${megahertz[1]}${megahertz[2]}`] : []
 }
 
-/** With `-icount shift=0` an instruction takes a nanosecond, and the time stamp counter counts these. */
+/** With `-icount shift=0` an instruction takes a nanosecond, and the time stamp counter counts nanoseconds. */
 const countedClock = ['tsc_early_khz=1000000']
 
 function accelerator({ countInstructions, processors }: Machine): string[] {
@@ -66,7 +65,7 @@ function accelerator({ countInstructions, processors }: Machine): string[] {
   return ['-accel', 'tcg,thread=single', '-icount', 'shift=0']
 }
 
-/** A comma separates the properties of a QEMU option; a doubled one is meant. */
+/** A comma separates the properties of a QEMU option; a doubled comma is a literal one. */
 const quoted = (path: string): string => path.replaceAll(',', ',,')
 
 const disk = ({ serial, image }: Disk): string[] => [
@@ -77,8 +76,8 @@ const disk = ({ serial, image }: Disk): string[] => [
 ]
 
 /**
- * Whether KVM can be used. A machine that is itself emulated may have the device and not the processor's support for it,
- * and then fails in the middle of a boot. `VARMOR_KVM=off` leaves it alone.
+ * Whether KVM works. An emulated machine may have the device without support by its CPU, and then a boot fails midway.
+ * `VARMOR_KVM=off` disables KVM.
  */
 export function kvmIsUsable(): boolean {
   if (process.env['VARMOR_KVM'] === 'off') return false
@@ -90,7 +89,7 @@ export function kvmIsUsable(): boolean {
   }
 }
 
-/** The command that runs a guest: its console is standard output. */
+/** The command that runs a guest. Its console is standard output. */
 export function qemuCommand(machine: Machine): string[] {
   const forwards = machine.forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-10.0.2.15:${guest}`)
   const clock = machine.countInstructions ? countedClock : clockParameter()
@@ -106,12 +105,12 @@ export function qemuCommand(machine: Machine): string[] {
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=commands,path=${quoted(machine.channel)}`],
     ...['-device', 'virtserialport,chardev=commands,name=commands'],
     ...['-netdev', `user,id=network${forwards.join('')}`],
-    // Without the network card's own boot program, which is of no use here.
+    // Omits the network card's boot program, which the guest does not need.
     ...['-device', 'virtio-net-pci,netdev=network,romfile='],
   ]
 }
 
-/** Why a guest has ended, if its console says so. */
+/** The reason for a guest's end, if its console shows one. */
 export function reasonOnConsole(kernel: KernelName, console: string): string | undefined {
   const panic = /Kernel panic - not syncing: (.*)/.exec(console)?.[1]?.trim()
   if (panic === undefined) return undefined
@@ -120,12 +119,12 @@ export function reasonOnConsole(kernel: KernelName, console: string): string | u
 }
 
 /**
- * Whether a panic is a fault of QEMU's emulation with several threads: while one processor patches the kernel's code
- * another may keep the breakpoint that stood there for a moment, and run into it. Seen once in some sixty boots, with
- * QEMU 7.2, and now and then later, whenever the kernel patches itself.
+ * Whether a panic is a fault of QEMU's multi-threaded emulation: while one CPU patches kernel code, another may keep
+ * the temporary breakpoint and hit it. Seen once in some sixty boots with QEMU 7.2, and sometimes later, when the
+ * kernel patches itself.
  */
 export const isEmulationFault = (reason: string): boolean => /panicked: Fatal exception\b/.test(reason)
 
-/** Whether a guest's end says nothing of its kernel: it is worth one more attempt. What it really does it does again. */
+/** Whether a guest's end is no fault of its kernel, so that a retry makes sense. A real fault happens again. */
 export const isWorthRepeating = (end: unknown): end is Error =>
   end instanceof Error && !kvmIsUsable() && isEmulationFault(end.message)

@@ -8,7 +8,7 @@ import { findProgram, guestPrograms } from './root-files.ts'
 
 const install = (name: string): string => `run .ci/setup, or: apt-get install ${name}`
 
-/** What the host runs to build and boot a guest, and the Debian package of each. */
+/** Programs that build and boot a guest on the host, and the Debian package of each. */
 const hostPrograms = {
   'qemu-system-x86_64': 'qemu-system-x86',
   mksquashfs: 'squashfs-tools',
@@ -23,7 +23,7 @@ const hostPrograms = {
   flock: 'util-linux',
 }
 
-/** What a guest needs that this machine lacks. */
+/** The programs that this machine lacks. */
 export function missingForGuest(): Missing[] {
   const missing: Missing[] = []
   if (process.platform !== 'linux' || arch() !== 'x64') {

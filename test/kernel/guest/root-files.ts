@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { probe } from '../../cluster/command.ts'
 import { busybox, cniPlugins } from '../../cluster/requirements.ts'
 
-/** One thing in the guest's root: a copy of a file of this machine, a text of ours, or a link. */
+/** An entry of the guest's root: a copy of a file of this machine, a text, or a link. */
 export type RootFile = { path: string } & ({ source: string } | { text: string; mode?: number } | { link: string })
 
-/** Programs of this machine that the guest has too, and the Debian package of each. */
+/** Programs of this machine that the guest gets too, and the Debian package of each. */
 export const guestPrograms = [
   { name: 'apparmor_parser', from: 'apparmor' },
   { name: 'containerd', from: 'containerd' },
@@ -36,10 +36,10 @@ export const findProgram = (name: string): string | undefined =>
       }
     })
 
-/** In the guest `/bin`, `/sbin`, `/lib` and `/lib64` are links into `/usr`, as on any Debian since 12. */
+/** In the guest, `/bin`, `/sbin`, `/lib` and `/lib64` are links into `/usr`, as on Debian since 12. */
 const merged = (path: string): string => path.replace(/^\/(bin|sbin|lib|lib64)\//, '/usr/$1/')
 
-/** The shared libraries of a program, and the program that loads them. */
+/** The shared libraries of a program, and its loader. */
 const librariesOf = (program: string): string[] =>
   [...(probe('ldd', program) ?? '').matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!)
 
@@ -57,7 +57,7 @@ function programFiles(): RootFile[] {
     add(join(cniPlugins, plugin), join(cniPlugins, plugin))
   }
   add('/usr/bin/node', process.execPath)
-  // The native module for BPF is the project's, and what it is linked with this machine's.
+  // The native BPF addon is the project's; its libraries are this machine's.
   const addon = join(import.meta.dirname, '../../../native/addon/build/Release/bpf.node')
   if (existsSync(addon)) for (const library of librariesOf(addon)) copies.set(merged(library), realpathSync(library))
   return [...copies].map(([path, source]) => ({ path, source }))
@@ -70,17 +70,19 @@ function treeFiles(folder: string): RootFile[] {
     .map((path) => ({ path, source: path }))
 }
 
-/** Those of this machine; and the parser leaves expressions as they are, which halves its time and changes nothing else. */
+/**
+ * This machine's settings. The parser does not optimize expressions, which halves its time and changes nothing else.
+ */
 const parserSettings = (): string => `${readFileSync('/etc/apparmor/parser.conf', 'utf8')}\nOptimize=no-expr-simplify\n`
 
-/** What apparmor_parser reads besides the profiles themselves. */
+/** Files that apparmor_parser reads besides the profiles. */
 const appArmorFiles = (): RootFile[] => [
   ...['abstractions', 'tunables', 'abi'].flatMap((name) => treeFiles(join('/etc/apparmor.d', name))),
   ...treeFiles('/usr/share/apparmor-features'),
   { path: '/etc/apparmor/parser.conf', text: parserSettings() },
 ]
 
-/** All of busybox's programs that the guest does not have from elsewhere. */
+/** All busybox programs that the guest does not get from another package. */
 function appletFiles(taken: ReadonlySet<string>): RootFile[] {
   const applets = (probe(busybox, '--list') ?? '').split('\n').filter((name) => name !== 'busybox' && name !== '')
   const has = (name: string): boolean => ['/usr/bin/', '/usr/sbin/'].some((folder) => taken.has(folder + name))
@@ -103,14 +105,14 @@ const configuration = (): RootFile[] => [
     path: `/usr/sbin/${name}`,
     link: 'xtables-legacy-multi',
   })),
-  // Where the kernel looks when it wants a module.
+  // The kernel runs modprobe at this path.
   { path: '/usr/sbin/modprobe', link: '../bin/busybox' },
   { path: '/etc/passwd', text: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' },
   { path: '/etc/group', text: 'root:x:0:\nnogroup:x:65534:\n' },
   { path: '/etc/hosts', text: '127.0.0.1 localhost guest\n' },
-  // Without it a static program looks for libraries that are not here, and crashes.
+  // Without this file a static program looks for libraries that do not exist, and crashes.
   { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files dns\n' },
-  // containerd gives it to pods.
+  // containerd gives this file to pods.
   { path: '/etc/resolv.conf', text: 'nameserver 10.0.2.3\n' },
   ours('/etc/containerd/config.toml', 'containerd.toml'),
   ours('/etc/cni/net.d/10-bridge.conflist', 'cni.conflist'),
@@ -118,7 +120,7 @@ const configuration = (): RootFile[] => [
   ours('/usr/local/sbin/containerd-pack', 'containerd-pack.sh', 0o755),
 ]
 
-/** Folders that are mounted on, or that programs expect. */
+/** Mount points, and folders that programs expect. */
 export const rootFolders = [
   ...['/proc', '/sys', '/dev', '/run', '/tmp', '/root', '/mnt', '/varmor', '/images', '/usr/lib/modules'],
   ...['/var/lib/containerd', '/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/var/log/varmor', '/var/tmp'],

@@ -5,7 +5,7 @@ import { digest, kernelCached, subfolder } from './cache.ts'
 import { type RootFile, rootFiles, rootFolders } from './root-files.ts'
 import { makeSquashfs } from './squashfs.ts'
 
-/** What two contents of a file differ in, without reading it: a root has 200 MB of programs. */
+/** Size and times that tell two versions of a file apart without reading it: a root has 200 MB of programs. */
 const identity = (file: RootFile): string => {
   if (!('source' in file)) return JSON.stringify(file)
   const { size, mtimeMs, ino } = statSync(file.source)
@@ -25,14 +25,14 @@ function place(root: string, file: RootFile): void {
   }
 }
 
-/** The image of the guest's root, made anew when a program of this machine or a file of ours has changed. */
+/** The image of the guest's root, built again when a program of this machine or a project file has changed. */
 export async function ensureRootImage(log: StepLog): Promise<string> {
   const files = rootFiles()
   const key = digest('layout 1', ...rootFolders, ...files.map(identity))
   const folder = await kernelCached('root', key, (draft) =>
     measured(log, 'root image', async () => {
       const root = subfolder(draft, 'root')
-      // Links first: /bin has to lead into /usr before something is placed there.
+      // Links first: /bin must point into /usr before a file is placed there.
       for (const path of rootFolders) mkdirSync(join(root, path), { recursive: true })
       for (const file of files) place(root, file)
       await makeSquashfs(root, join(draft, 'root.squashfs'))

@@ -8,7 +8,7 @@ import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 import { busyboxImage, pauseImage } from './names.ts'
 
-/** A disk with an archive of the images that every guest has: busybox, and what holds a pod's namespaces; both of one layer. */
+/** A disk with an archive of the images that every guest has, busybox and pause; both have one layer. */
 export async function ensureBusyboxArchive(log: StepLog): Promise<string> {
   const key = digest('layout 2', busyboxImage, pauseImage, readFileSync(busybox))
   const folder = await kernelCached('busybox', key, (draft) =>

@@ -11,13 +11,13 @@ import { makeSquashfs, squashTar } from '../guest/squashfs.ts'
 import { debianImage, servicesImage } from './names.ts'
 
 const suite = 'bookworm'
-/** The stable Debian, of which the image of the product is, too. */
+/** Debian stable, on which the product's image is based too. */
 const stable = 'trixie'
-/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter, setpriv) and the like. */
+/** Packages besides Debian's essential ones: bash, coreutils, util-linux (unshare, nsenter, setpriv) and similar. */
 const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin', 'auditd', 'mount']
-/** Servers as Debian has them, and what asks them: caddy is a program in Go. */
+/** Debian's servers and their clients; caddy is a Go program. */
 const servers = ['nginx-light', 'redis-server', 'redis-tools', 'postgresql-15', 'nodejs', 'caddy', 'curl']
-/** Large, and none of these servers goes without: compilers of queries, and what only compilers and installers read. */
+/** Large files that none of these servers needs: query compilers, and files only for compilers and installers. */
 const unused = [
   '/usr/lib/llvm*',
   '/usr/lib/x86_64-linux-gnu/libLLVM*',
@@ -29,7 +29,7 @@ const unused = [
 ]
 const documentation = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
 
-/** Of a machine with Docker; what they only recommend is left out. */
+/** Packages of a machine with Docker; recommended packages are left out. */
 const machinePackages = [
   'systemd',
   'apt',
@@ -44,15 +44,15 @@ const machinePackages = [
 
 /** Packages of Debian. */
 interface DebianRoot {
-  /** In the cache. */
+  /** Name in the cache. */
   kind: string
   suite: string
-  /** Done with it at the end, by a shell. */
+  /** Shell commands that run at the end of the build. */
   hooks?: readonly string[]
   packages: readonly string[]
   without: readonly string[]
 }
-/** An image of Debian for containers. */
+/** A Debian image for containers. */
 interface DebianImage extends DebianRoot {
   name: string
 }
@@ -74,9 +74,9 @@ const machine: DebianRoot = {
   kind: 'machine',
   suite: stable,
   packages: machinePackages,
-  // The profiles that Debian has for its own programs take minutes to compile under emulation.
+  // Under emulation, Debian's profiles for its own programs take minutes to compile.
   without: [...documentation, '/etc/apparmor.d/[a-zA-Z]*'],
-  // What is installed there later has its documents.
+  // Packages that are installed later keep their documents.
   hooks: ['rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
 }
 const probes = join(import.meta.dirname, 'probes')
@@ -111,11 +111,11 @@ async function ensureBase({ kind, suite, packages, without, hooks = [] }: Debian
 /** A disk with an archive of the Debian image: its packages, and above them each probe of probes/ as /probes/NAME. */
 export const ensureDebianArchive = (log: StepLog): Promise<string> => ensureArchive(debian, log)
 
-/** The same with servers. */
+/** The same disk, with servers. */
 export const ensureServicesArchive = (log: StepLog): Promise<string> => ensureArchive(services, log)
 
 /**
- * A Debian with systemd, Docker and apt, to lay over the guest's own root: what a node without Kubernetes is.
+ * A Debian with systemd, Docker and apt, as an overlay on the guest's root: a node without Kubernetes.
  * @returns its image
  */
 export async function ensureMachineLayer(log: StepLog): Promise<string> {

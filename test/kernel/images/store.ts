@@ -11,13 +11,13 @@ import { ensureBusyboxArchive } from './busybox.ts'
 import { ensureDebianArchive, ensureServicesArchive } from './debian.ts'
 import { ensureNextVarmorArchive, ensureVarmorArchive } from './varmor.ts'
 
-/** Images beside busybox, which every guest has. */
+/** Images besides busybox, which every guest has. */
 export type ImageName = 'debian' | 'services' | 'varmor' | 'next-varmor'
 
 /**
- * A disk with these images as containerd keeps them. Under emulation an import takes a minute, so one guest does it, and
- * later ones find the result.
- * @param root the image of the guest's root, whose containerd it is
+ * A disk with these images as containerd stores them. Under emulation an import takes a minute, so one guest does it
+ * once, and later guests use the result.
+ * @param root the image of the guest's root, with its containerd
  * @param boot boots a guest with disks of archives
  */
 export async function ensureImageStore(
@@ -34,7 +34,7 @@ export async function ensureImageStore(
     archives.push({ serial: 'image-next-varmor', image: await ensureNextVarmorArchive(log) })
   const key = digest('layout 2', dirname(root), ...archives.map(({ image }) => image))
   mkdirSync(kernelCache(), { recursive: true })
-  // Not within the cache's own lock, which the boot of a guest needs.
+  // Not inside the cache's lock, because the guest's boot needs it.
   const folder = existsSync(join(kernelCache(), `store-${key}`))
     ? await kernelCached('store', key, gone)
     : await locked(join(kernelCache(), '.store-lock'), () =>

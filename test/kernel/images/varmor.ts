@@ -5,12 +5,12 @@ import type { StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 
-/** The chart's. */
+/** The version in the chart. */
 export const varmorVersion = /^appVersion: (.+)$/m.exec(
   readFileSync(join(import.meta.dirname, '../../../deploy/helm/varmor/Chart.yaml'), 'utf8'),
 )![1]!
 
-/** The one after it, for what upgrades. */
+/** The next version, for upgrades. */
 export const nextVersion = varmorVersion.replace(/\d+$/, (patch) => String(Number(patch) + 1))
 
 /** A disk with an archive of the image that an installation runs, as deploy/Dockerfile says. */
