@@ -28,5 +28,5 @@ const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
 /** The family of one thread, which yields to the main thread. After a failure it restarts without a delay. */
 export function compilerFamily(jobs: Jobs): FamilyOptions<undefined, CompilerMessage> {
   giveWay()
-  return { behaviour: compiler(jobs), supervision: { firstBackoff: 0, longestBackoff: 0 } }
+  return { behaviour: compiler(jobs), supervision: { firstBackoff: 0, maxBackoff: 0 } }
 }

@@ -15,7 +15,7 @@ import type { EnforcerListings } from './loaded-profile/enforcer-listings.ts'
 import {
   isLoadFailure,
   type LoadFailure,
-  type ProfileStanding,
+  type ProfileStatus,
   type WantedContent,
   type WantedProfile,
 } from './loaded-profile/ports.ts'
@@ -45,7 +45,7 @@ export interface LoadedProfilePorts {
   used(profile: string): Promise<boolean>
   listings: EnforcerListings
   /** Reports the status to the manager. Level-triggered: a later status of the key replaces an earlier one. */
-  report(standing: ProfileStanding): void
+  report(standing: ProfileStatus): void
   /** Withdraws the report of the ArmorProfile. */
   forget(key: string): void
   /** Milliseconds. */

@@ -8,7 +8,7 @@ import type { ModelState } from './model/state.ts'
 import { isWhole, leftOutOf, type Part, storedDigests } from './model/status.ts'
 import { writeModel, writeThatItStays } from './model/write.ts'
 import { Collector } from './modeller/collector.ts'
-import { NodeRoom } from './modeller/node-room.ts'
+import { NodeQuota } from './modeller/node-room.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
 
@@ -29,7 +29,7 @@ type Message = ModelMessage | WriteDue | Built
  * their recordings, and the actor asks for each missing piece and merges it. A piece is complete by itself and may come
  * twice. State is a cache: a new manager reads the stored model, and nodes keep what they sent.
  */
-export const model = (ports: ModelPorts, rooms = new NodeRoom()): Behaviour<ModelState, Message> => ({
+export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<ModelState, Message> => ({
   start: (context) => {
     rooms.end(context.key)
     context.after('write', 0, { type: 'write-due' })
@@ -48,7 +48,7 @@ export const model = (ports: ModelPorts, rooms = new NodeRoom()): Behaviour<Mode
       case 'model-changed':
         // Our own writes cause most of these messages.
         if (state.recording === '' || (message.version !== undefined && message.version === state.seen)) return state
-        return due({ ...state, look: true }, ports.settings.writeInterval, context)
+        return due({ ...state, poll: true }, ports.settings.writeInterval, context)
       case 'write-due':
         return write(ports, { ...state, due: undefined }, context)
       case 'built':
@@ -89,7 +89,7 @@ const nothing = (): ModelState => ({
   stays: false,
   lost: new Map(),
   leftOutBefore: '',
-  look: false,
+  poll: false,
   seen: undefined,
   building: undefined,
   due: undefined,
@@ -104,7 +104,12 @@ function overProfile({ profile: of }: ModelPorts, key: string): ArmorProfile | u
 }
 
 /** Starts again for another ArmorProfile, with the model that the API server has. */
-async function following(ports: ModelPorts, rooms: NodeRoom, state: ModelState, context: Context): Promise<ModelState> {
+async function following(
+  ports: ModelPorts,
+  rooms: NodeQuota,
+  state: ModelState,
+  context: Context,
+): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
   const recording = profile === undefined ? '' : (recordingOf(profile)?.id ?? '')
   if (recording === state.recording) return state
@@ -141,7 +146,7 @@ async function known(
 ): Promise<Partial<ModelState>> {
   const of = whose(found, recording)
   if (of === 'other') return {}
-  if (of === 'changed' || of === 'imported') return { written: true, stays: true, look: true }
+  if (of === 'changed' || of === 'imported') return { written: true, stays: true, poll: true }
   if (of === 'unmarked') await ports.api.markModel(found, ofManager(recording, found))
   const stored = storedDigests(found.status)
   const local = found.storageType === 'LocalDisk'
@@ -201,9 +206,9 @@ function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
 
 /** Writes at once if no node is missing; otherwise when the wait for nodes is over, and then at intervals. */
 function planWrite(ports: ModelPorts, state: ModelState, context: Context): ModelState {
-  const { patience, writeInterval } = ports.settings
+  const { timeout, writeInterval } = ports.settings
   if (state.over === undefined) return state
-  const left = state.over + patience - context.now()
+  const left = state.over + timeout - context.now()
   if (state.dirty && isComplete(ports, state)) return due(state, state.written ? writeInterval : 0, context)
   if (left > 0) return due(state, left, context)
   return state.dirty || !state.written ? due(state, writeInterval, context) : state
@@ -250,10 +255,10 @@ async function write(
   outcome?: Built['outcome'],
 ): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
-  const { over, dirty, written, look, building } = state
+  const { over, dirty, written, poll: look, building } = state
   if (profile === undefined || over === undefined || building !== undefined || (written && !dirty && !look))
     return state
-  const isTime = context.now() >= over + ports.settings.patience
+  const isTime = context.now() >= over + ports.settings.timeout
   if (!isTime && !isComplete(ports, state)) return planWrite(ports, state, context)
   try {
     if (outcome?.status === 'rejected') throw outcome.reason
@@ -261,8 +266,8 @@ async function write(
     return next.building === undefined ? { ...next, failures: 0 } : next
   } catch (error) {
     if (!(error instanceof PortError)) throw error
-    const { firstBackoff: first, longestBackoff: longest } = ports.settings
-    const delay = backoff(state.failures, { first, longest }, () => context.random())
+    const { firstBackoff: first, maxBackoff: max } = ports.settings
+    const delay = backoff(state.failures, { first, max }, () => context.random())
     if (state.failures === 3)
       context.log.warn(
         { profile: context.key, code: error.code, reason: error.message },
@@ -284,7 +289,7 @@ async function bringUp(
   const { namespace = '', name } = profile.metadata
   const found = await ports.api.readModel(namespace, name)
   const version = found?.metadata.resourceVersion
-  if (version !== undefined && version === seen && !dirty) return { ...state, look: false }
+  if (version !== undefined && version === seen && !dirty) return { ...state, poll: false }
   const of = found && whose(found, recording)
   // The first write replaces a model of another recording.
   const isOurs = of === 'ours' || of === 'unmarked' || (of === 'other' && !written)
@@ -293,17 +298,17 @@ async function bringUp(
     const marked = of === 'other' ? await ports.api.markModel(found, byOthers(recording)) : found
     return staying(ports, state, marked, { late: lateFor(marked, of, state), gone: [] }, context)
   }
-  if (found !== undefined && written && !stays && !dirty) return { ...state, look: false, seen: version }
+  if (found !== undefined && written && !stays && !dirty) return { ...state, poll: false, seen: version }
   const gone = missing(state)
   if (found !== undefined && gone.length > 0) {
     const left = (state.over ?? 0) + RETURN - context.now()
-    if (left > 0 && gone.some((node) => ports.nodeExists(node))) return due({ ...state, look: false }, left, context)
+    if (left > 0 && gone.some((node) => ports.nodeExists(node))) return due({ ...state, poll: false }, left, context)
     return staying(ports, state, found, { late: lateFor(found, 'ours', state), gone }, context)
   }
   if (built === undefined) return build(ports, state, profile, context)
   const model = await writeModel(ports, state, profile, found, built, context)
   for (const part of state.parts.values()) part.stored = isWhole(part)
-  const now = { dirty: false, written: true, stays: false, look: false, seen: model.metadata.resourceVersion }
+  const now = { dirty: false, written: true, stays: false, poll: false, seen: model.metadata.resourceVersion }
   return { ...state, ...now, lost: new Map() }
 }
 
@@ -330,6 +335,6 @@ async function staying(
   context: Context,
 ): Promise<ModelState> {
   const model = await writeThatItStays(ports, found, said, context.wall())
-  const now = { dirty: false, written: true, stays: true, look: false, seen: model.metadata.resourceVersion }
+  const now = { dirty: false, written: true, stays: true, poll: false, seen: model.metadata.resourceVersion }
   return { ...state, ...now }
 }

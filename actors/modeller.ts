@@ -4,8 +4,8 @@ import type { DynamicResult } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
 import { asWall } from '../src/base/clock.ts'
 import { Collector } from './modeller/collector.ts'
-import { NodeRoom } from './modeller/node-room.ts'
-import { OneByOne } from './modeller/one-by-one.ts'
+import { Mutex } from './modeller/mutex.ts'
+import { NodeQuota } from './modeller/node-room.ts'
 import { defaultModellerTiming, type ModellerPorts, type ModellerTiming, type ModelReply } from './modeller/ports.ts'
 import { OwnRecording } from './modeller/recording.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
@@ -44,7 +44,7 @@ export interface ModellerState {
  * clock, ends it. Then it sends its part, and offers it repeatedly for later leaders.
  */
 export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message> => {
-  const ports: Shared = { ...given, room: given.room ?? new NodeRoom(), disk: new OneByOne() }
+  const ports: Shared = { ...given, room: given.room ?? new NodeQuota(), disk: new Mutex() }
   const timing = { ...defaultModellerTiming, ...ports.timing }
   return {
     async start(context) {
@@ -102,9 +102,9 @@ type Context = ActorContext<Message>
 
 /** State that the modellers of a node share. */
 interface Shared extends ModellerPorts {
-  room: NodeRoom
+  room: NodeQuota
   /** A recording being read or written is in memory several times: as objects, as JSON, and as text. */
-  disk: OneByOne
+  disk: Mutex
 }
 
 const isOpen = (state: ModellerState): state is ModellerState & { recording: OwnRecording } =>
@@ -253,8 +253,8 @@ async function send(
     ...{ digest: offered.digest, pieces: offered.pieces.length, summary: recording.summary() },
   }
   let reply = await ports.send(report)
-  let most = offered.pieces.length
-  while (reply.kind === 'answer' && reply.answer.state === 'wanted' && most-- > 0) {
+  let max = offered.pieces.length
+  while (reply.kind === 'answer' && reply.answer.state === 'wanted' && max-- > 0) {
     const index = reply.answer.next ?? 0
     const content = offered.pieces[index]
     if (content === undefined) break
@@ -291,7 +291,7 @@ function delayOf(reply: ModelReply, failures: number, timing: ModellerTiming, co
   const jitter = 0.8 + 0.4 * context.random()
   if (reply.kind === 'answer') return reply.answer.retrySeconds * 1000 * jitter
   const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
-  const range = { first: timing.firstBackoff, longest: timing.longestBackoff }
+  const range = { first: timing.firstBackoff, max: timing.maxBackoff }
   return Math.max(
     after,
     backoff(failures - 1, range, () => context.random()),

@@ -7,7 +7,7 @@ import { freshMemory, type Memory, withProgress, withRolloutFailure } from './po
 import type { Observation } from './policy/observation.ts'
 import { objectsNow, observe, seenOf } from './policy/observe.ts'
 import type { PolicyMessage, PolicyPorts } from './policy/ports.ts'
-import { PATIENCE, Turns } from './policy/turns.ts'
+import { StatusWriteSemaphore, TIMEOUT } from './policy/status-write-semaphore.ts'
 import { UnwrittenDocuments } from './policy/unwritten-documents.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
@@ -21,7 +21,7 @@ type Message = PolicyMessage | PolicyDue
 type Context = ActorContext<Message>
 
 /** More than any case needs: a compilation, six writes, and a last check. */
-const MOST_ROUNDS = 12
+const MAX_ROUNDS = 12
 
 /**
  * Maximum number of concurrent status writes, twice the burst of the rate limiter. Policies that wait hold no data: a
@@ -33,7 +33,7 @@ const STATUSES_AT_ONCE = 32
 /** What all actors of the family share. */
 interface Means {
   ports: PolicyPorts
-  statuses: Turns
+  statuses: StatusWriteSemaphore
   documents: UnwrittenDocuments
 }
 
@@ -45,7 +45,7 @@ interface Means {
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
   const means: Means = {
     ports,
-    statuses: new Turns(STATUSES_AT_ONCE, ports.turnCame),
+    statuses: new StatusWriteSemaphore(STATUSES_AT_ONCE, ports.turnCame),
     documents: new UnwrittenDocuments(),
   }
   return {
@@ -91,7 +91,7 @@ function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memo
   if (seenOf(objects) !== memory.looked) return undefined
   // If the watch has not shown the profile yet, our own write counts for a while.
   if (objects.profileUnseenUntil === undefined) context.cancel('watch')
-  else lookAgain(context, 'watch', objects.profileUnseenUntil - now)
+  else pollAgain(context, 'watch', objects.profileUnseenUntil - now)
   return objects.memory
 }
 
@@ -102,7 +102,7 @@ async function converge(means: Means, before: Memory, context: Context): Promise
   let memory: Memory = { ...before, convergedAt: context.now(), looked: '' }
   let [isWriter, waits] = [false, false]
   try {
-    for (let round = 0; round < MOST_ROUNDS; round++) {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
       const seen = observe(ports, key, memory, { now: context.now(), wall: context.wall() })
       const decision = decide(seen)
       memory = decision.memory
@@ -119,7 +119,7 @@ async function converge(means: Means, before: Memory, context: Context): Promise
         if (!isWriter) {
           waits = true
           setTimers(decision, context)
-          lookAgain(context, 'turn', PATIENCE)
+          pollAgain(context, 'turn', TIMEOUT)
           // Keep the failure until the status that shows it is written.
           return { ...memory, failure: seen.memory.failure, looked: seenOf(seen) }
         }
@@ -146,7 +146,7 @@ async function converge(means: Means, before: Memory, context: Context): Promise
     if (!waits) context.cancel('turn')
   }
   // Another client changes it as often as this actor: let other actors run.
-  lookAgain(context, 'round', ports.settings.statusInterval)
+  pollAgain(context, 'round', ports.settings.statusInterval)
   return memory
 }
 
@@ -180,11 +180,11 @@ function setTimers({ timers }: Decision, context: Context): void {
   for (const reason of timerReasons) {
     const delay = timers[reason]
     if (delay === undefined) context.cancel(reason)
-    else lookAgain(context, reason, delay)
+    else pollAgain(context, reason, delay)
   }
 }
 
-function lookAgain(context: Context, reason: TimerReason | 'retry' | 'round' | 'turn', delay: number): void {
+function pollAgain(context: Context, reason: TimerReason | 'retry' | 'round' | 'turn', delay: number): void {
   context.after(reason, Math.max(1, delay), { type: 'due' })
 }
 
@@ -196,13 +196,13 @@ function end({ ports, documents }: Means, seen: Observation, context: Context): 
 
 /** Retries a failed API call or compilation with a growing delay; after a refusal, with a long one. */
 function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, context: Context): Memory {
-  const { firstBackoff, longestBackoff: longest, refusedInterval } = ports.settings
+  const { firstBackoff, maxBackoff: max, refusedInterval } = ports.settings
   ports.count('api-error')
   const isRefused = error.code === 'REFUSED'
   const first = isRefused ? refusedInterval : firstBackoff
-  const delay = backoff(isRefused ? 0 : memory.failures, { first, longest }, () => context.random())
+  const delay = backoff(isRefused ? 0 : memory.failures, { first, max }, () => context.random())
   context.log.warn({ actor: context.address, err: error, retryMs: delay }, 'cannot carry out a policy')
-  lookAgain(context, 'retry', delay)
+  pollAgain(context, 'retry', delay)
   return { ...memory, failures: memory.failures + 1 }
 }
 

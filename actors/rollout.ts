@@ -120,11 +120,11 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
   const found = surveyOf(ports, memory, times, context.key)
   const decision = decide({ ...times, memory: { ...memory, begun: found.begun }, survey: found, settings })
   carryOut(ports, decision, context)
-  const { patch, look } = decision
+  const { patch, poll } = decision
   const after = { ...decision.memory, surveyedAt: times.now }
   context.cancel('gathered')
   if (patch !== undefined) return restart(ports, after, patch, context).then((then) => goOn(ports, then, context))
-  if (look !== undefined) return lookAtPods(ports, after, look, context).then((then) => goOn(ports, then, context))
+  if (poll !== undefined) return checkPods(ports, after, poll, context).then((then) => goOn(ports, then, context))
   return after
 }
 
@@ -152,7 +152,7 @@ function carryOut({ limiter, notifyPolicy }: RolloutPorts, decision: Decision, c
     else if (call.do === 'resume') limiter.resume(key, call.namespace)
     else limiter.ask(key, call.namespace, () => self.tell({ type: 'granted', turn: turns }))
   if (decision.lookIn !== undefined) context.after('look', decision.lookIn, { type: 'look' })
-  else if (decision.patch === undefined && decision.look === undefined) context.cancel('look')
+  else if (decision.patch === undefined && decision.poll === undefined) context.cancel('look')
   if (decision.memory.wanted === undefined) context.cancel('try-again')
   if (decision.progress !== undefined) notifyPolicy(key, decision.progress)
 }
@@ -180,7 +180,7 @@ async function restart(
 const NAMED_PODS = 3
 
 /** Does the one read, and updates the memory. */
-async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
+async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
   const { api, confine, podProfile, settings } = ports
   const { wanted } = memory
   if (wanted === undefined) return memory

@@ -58,10 +58,10 @@ function typeOf({ type, quantity, anything, items, additionalProperties, enum: v
   return { string: 'text', integer: 'integer', boolean: 'true or false', object: 'object' }[type as string] ?? ''
 }
 
-const range = (least: number | undefined, most: number | undefined, unit: string): string[] => {
+const range = (least: number | undefined, max: number | undefined, unit: string): string[] => {
   const number = (value: number): string => value.toLocaleString('en')
-  if (least !== undefined && most !== undefined) return [`${number(least)} to ${number(most)}${unit}`]
-  if (most !== undefined) return [`at most ${number(most)}${unit}`]
+  if (least !== undefined && max !== undefined) return [`${number(least)} to ${number(max)}${unit}`]
+  if (max !== undefined) return [`at most ${number(max)}${unit}`]
   return least === undefined ? [] : [`at least ${number(least)}${unit}`]
 }
 

@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 import { AskError } from '../runtime/index.ts'
 import { Costly } from './costly.ts'
+import { nextTurn, REST } from './fair-queue.ts'
 import type { CompilerJobs } from './jobs.ts'
 import type { CompilerThread } from './placed-compiler.ts'
 import { CompilerError, type CompilerErrorCode, type Compilers, compilerMessages, type JobOptions } from './ports.ts'
 import { Tenants } from './tenants.ts'
-import { nextTurn, REST } from './turns.ts'
 
 export interface PoolOptions {
   /**
@@ -21,7 +21,7 @@ export interface PoolOptions {
    * sum bounds its total time.
    */
   deadline: number
-  longestWait: number
+  maxWait: number
   clock: Clock
   logger: Logger
   observe?: (outcome: Outcome) => void
@@ -38,9 +38,9 @@ const LONG_WAIT = 300_000
  * Maximum lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may hold a policy of a megabyte. A
  * full queue drops the youngest job of the peer with the most urgent jobs, or of the tenant with the most other jobs.
  */
-const MOST_OF_TENANT = 128
-const MOST_URGENT = 512
-const MOST = 5_000
+const MAX_OF_TENANT = 128
+const MAX_URGENT = 512
+const MAX = 5_000
 /**
  * Milliseconds that a job waits before another thread starts: behind one long job, or behind many short jobs. A thread
  * costs 18 MiB, and its start as much CPU as hundreds of policies.
@@ -103,7 +103,7 @@ const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' |
  */
 const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
 
-/** Gives each job to a thread of its own; `turns.ts` decides the order. Each job gets an answer in bounded time. */
+/** Gives each job to a thread of its own; `fair-queue.ts` decides the order. Each job gets an answer in bounded time. */
 export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()
@@ -152,7 +152,7 @@ export class CompilerPool implements Compilers {
     const code = this.#refusal(asked)
     if (code !== undefined) return Promise.reject(this.#error(code, options))
     return new Promise((resolve, reject) => {
-      const { clock, longestWait } = this.#options
+      const { clock, maxWait: longestWait } = this.#options
       const wait = options.urgent ? longestWait : LONG_WAIT
       const timer = clock.after(wait, () => {
         this.#waiting.delete(job)
@@ -205,11 +205,11 @@ export class CompilerPool implements Compilers {
 
   #isFull(tenant: string, peer: string, urgent: boolean): boolean {
     const { size } = this.#waiting
-    if (size < (urgent ? MOST_OF_TENANT : MOST)) return false
+    if (size < (urgent ? MAX_OF_TENANT : MAX)) return false
     const ofKind = [...this.#waiting].filter((job) => job.urgent === urgent)
     if (!urgent) return !this.#makeRoom(ofKind, 'tenant', tenant)
-    if (ofKind.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT) return true
-    return ofKind.length >= MOST_URGENT && !this.#makeRoom(ofKind, 'peer', peer)
+    if (ofKind.filter((job) => job.tenant === tenant).length >= MAX_OF_TENANT) return true
+    return ofKind.length >= MAX_URGENT && !this.#makeRoom(ofKind, 'peer', peer)
   }
 
   /**
@@ -288,7 +288,7 @@ export class CompilerPool implements Compilers {
     const { tenant } = job
     job.timer.cancel()
     const hand: Hand = { job, tenant, since: clock.now() }
-    job.timer = clock.after(Math.min(FIRST_LOOK, this.#deadlineOf(job)), () => this.#look(thread, hand))
+    job.timer = clock.after(Math.min(FIRST_LOOK, this.#deadlineOf(job)), () => this.#poll(thread, hand))
     this.#tenants.begins(tenant, job.peer)
     this.#running.set(thread, hand)
     try {
@@ -313,7 +313,7 @@ export class CompilerPool implements Compilers {
   }
 
   /** Checks a job that takes longer than most. Counts unmeasured first moments as CPU time. */
-  #look(thread: CompilerThread, hand: Hand): void {
+  #poll(thread: CompilerThread, hand: Hand): void {
     const passed = this.#options.clock.now() - hand.since
     hand.worked = thread.worked() - passed
     this.#isDue(thread)

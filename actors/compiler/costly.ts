@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** Milliseconds for which a costly subject is remembered. */
 export const COSTLY_FOR = 600_000
-const MOST = 1_000
+const MAX = 1_000
 
 const digestOf = (subject: unknown): string => createHash('sha256').update(JSON.stringify(subject)).digest('base64')
 
@@ -14,7 +14,7 @@ export class Costly {
     const digest = digestOf(subject)
     // The newest comes last, and only a different subject evicts the oldest.
     this.#until.delete(digest)
-    if (this.#until.size >= MOST) this.#until.delete(this.#until.keys().next().value!)
+    if (this.#until.size >= MAX) this.#until.delete(this.#until.keys().next().value!)
     this.#until.set(digest, now + COSTLY_FOR)
   }
 

@@ -1,2 +1,2 @@
 /** Defaults; times are in milliseconds. See `PoolOptions`. */
-export const compilerDefaults = { threads: 2, deadline: 2_000, longestWait: 7_000 }
+export const compilerDefaults = { threads: 2, deadline: 2_000, maxWait: 7_000 }

@@ -1,5 +1,5 @@
-import { compileCarried } from '../../src/profile/carried.ts'
 import { compilePolicy } from '../../src/profile/compile.ts'
+import { compileCarried } from '../../src/profile/profile-source.ts'
 import { buildProfile } from '../model/build-profile.ts'
 import { desiredProfile } from '../policy/desired-profile.ts'
 import { judgePolicy } from './judge.ts'

@@ -50,10 +50,10 @@ export function judgePolicy(object: unknown, before: unknown, options: JudgeOpti
   )
 }
 
-const MOST_ERRORS = 100
+const MAX_ERRORS = 100
 
 const judgement = (errors: readonly FieldError[], skipped: string[]): Judgement => ({
-  errors: errors.slice(0, MOST_ERRORS),
+  errors: errors.slice(0, MAX_ERRORS),
   count: errors.length,
   skipped,
 })

@@ -4,13 +4,12 @@ import type { Logger } from '../../src/base/logger.ts'
 import { ActorSystem } from '../runtime/index.ts'
 import { CompilerPool, type PoolOptions } from './compiler-pool.ts'
 import { compilerDefaults } from './defaults.ts'
+import { InlineCompiler } from './inline-compiler.ts'
 import type { compilerJobs } from './jobs.ts'
 import { PlacedCompiler } from './placed-compiler.ts'
-import { PlainAtOnce } from './plain-at-once.ts'
 import type { Compilers } from './ports.ts'
 
-export interface CompilersOptions
-  extends Partial<Pick<PoolOptions, 'threads' | 'deadline' | 'longestWait' | 'observe'>> {
+export interface CompilersOptions extends Partial<Pick<PoolOptions, 'threads' | 'deadline' | 'maxWait' | 'observe'>> {
   logger: Logger
   /** The module that the thread runs. Default: `thread.ts`. */
   module?: URL
@@ -52,7 +51,7 @@ export function placeCompilers({
   })
   const compilers: Compilers =
     plainAtOnce && module === ownModule
-      ? new PlainAtOnce({ ...options, others: pool, jobs: loadJobs, clock: systemClock })
+      ? new InlineCompiler({ ...options, others: pool, jobs: loadJobs, clock: systemClock })
       : pool
   return {
     run: (job, input, asked) => compilers.run(job, input, asked),

@@ -18,7 +18,7 @@ export interface CompilerThread {
 }
 
 /** Milliseconds. It never matters: the caller has a shorter limit. */
-const PATIENCE = 3_600_000
+const TIMEOUT = 3_600_000
 /** MiB. A policy has 1.5 at most, and no compilation took 100 in tests. */
 const HEAP = 256
 /**
@@ -37,7 +37,7 @@ export class PlacedCompiler implements CompilerThread {
   #worked = 0
 
   constructor(system: ActorSystem, family: string, module: URL) {
-    const restart = { firstBackoff: 10, longestBackoff: 2_000, healthyAfter: 1_000 }
+    const restart = { firstBackoff: 10, maxBackoff: 2_000, healthyAfter: 1_000 }
     this.#system = system
     this.#thread = system.thread(family, {
       module,
@@ -53,7 +53,7 @@ export class PlacedCompiler implements CompilerThread {
   async ready(): Promise<number> {
     for (;;)
       try {
-        const { thread } = await this.#actor.ask({ type: 'ready' }, { timeout: PATIENCE })
+        const { thread } = await this.#actor.ask({ type: 'ready' }, { timeout: TIMEOUT })
         const start = cpuTimeOf(thread)
         this.#id = start === undefined ? undefined : thread
         this.#worked = 0
@@ -72,7 +72,7 @@ export class PlacedCompiler implements CompilerThread {
 
   async run(job: string, input: readonly unknown[]): Promise<unknown> {
     try {
-      return await this.#actor.ask({ type: 'run', job, input }, { timeout: PATIENCE })
+      return await this.#actor.ask({ type: 'run', job, input }, { timeout: TIMEOUT })
     } catch (error) {
       if (error instanceof AskError && error.code === 'FAILED') throw error.cause
       throw error

@@ -6,9 +6,9 @@ import type { CompilerJobs } from './jobs.ts'
  */
 const PART = 32
 /** Limit for a spec: about sixty rule names. Unknown names cost most, because each gets a suggestion. */
-const MOST_OF_SPEC = 3_072
+const MAX_OF_SPEC = 3_072
 /** Limit for a whole policy, with its labels and managed fields. */
-const MOST = 32_768
+const MAX = 32_768
 
 const modes = new Set<unknown>(['AlwaysAllow', 'RuntimeDefault', 'EnhanceProtect'])
 const policyFields = new Set(['enforcer', 'mode', 'enhanceProtect'])
@@ -27,9 +27,9 @@ const ruleFields = new Set([
  * Whether a policy, which may be anything, is small and has only built-in rules. These bound the cost to compile it.
  */
 export function isPlain(policy: unknown): boolean {
-  if (weigh(policy, MOST) > MOST) return false
+  if (weigh(policy, MAX) > MAX) return false
   const { spec } = fieldsOf(policy)
-  if (weigh(spec, MOST_OF_SPEC) > MOST_OF_SPEC) return false
+  if (weigh(spec, MAX_OF_SPEC) > MAX_OF_SPEC) return false
   const rules = fieldsOf(fieldsOf(spec).policy)
   const has = (allowed: ReadonlySet<string>, fields: object): boolean =>
     Object.keys(fields).every((name) => allowed.has(name))
@@ -46,15 +46,15 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
 /** The weight of a JSON value: its text and its parts. Stops once the weight exceeds `most`. */
-function weigh(value: unknown, most: number): number {
+function weigh(value: unknown, max: number): number {
   if (typeof value === 'string') return PART + value.length
   let weight = PART
   // Iterating over a list first creates all its index keys.
-  if (weight > most || (Array.isArray(value) && value.length * PART > most)) return most + 1
+  if (weight > max || (Array.isArray(value) && value.length * PART > max)) return max + 1
   const fields = fieldsOf(value)
   for (const name in fields) {
-    weight += name.length + weigh(fields[name], most - weight)
-    if (weight > most) return weight
+    weight += name.length + weigh(fields[name], max - weight)
+    if (weight > max) return weight
   }
   return weight
 }

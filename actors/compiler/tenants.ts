@@ -1,7 +1,7 @@
-import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './turns.ts'
+import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './fair-queue.ts'
 
 /** Maximum number of tenants. Beyond it, the peer with the most tenants loses some: first those that were not slow. */
-const MOST = 1_000
+const MAX = 1_000
 
 /** Costs of tenants whose jobs ran. */
 export class Tenants extends Map<string, Tenant & { peer: string }> {
@@ -18,7 +18,7 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     this.set(name, { peer, turn, slowUntil, costlyUntil })
     this.peers.delete(peer)
     this.peers.set(peer, turn)
-    if (this.peers.size > MOST) this.peers.delete(this.peers.keys().next().value!)
+    if (this.peers.size > MAX) this.peers.delete(this.peers.keys().next().value!)
   }
 
   /** Records how many milliseconds its job took. */
@@ -32,7 +32,7 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
       slowUntil: took > SLOW ? now + SLOW_FOR : slowUntil === stranger.slowUntil ? 0 : slowUntil,
       costlyUntil: isTooCostly ? now + COSTLY_TENANT_FOR : costlyUntil,
     })
-    if (this.size > MOST) this.#forget(now)
+    if (this.size > MAX) this.#forget(now)
   }
 
   /** Drops half of the tenants of the peer that has the most, so a peer with many tenants displaces only its own. */
@@ -43,9 +43,9 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
       if (names === undefined) ofPeers.set(peer, [name])
       else names.push(name)
     }
-    const most = [...ofPeers.values()].reduce((one, other) => (other.length > one.length ? other : one))
+    const max = [...ofPeers.values()].reduce((one, other) => (other.length > one.length ? other : one))
     const isSlow = (name: string): boolean => this.get(name)!.slowUntil > now
-    const inOrder = [...most.filter((name) => !isSlow(name)), ...most.filter(isSlow)]
-    for (const name of inOrder.slice(0, Math.ceil(most.length / 2))) this.delete(name)
+    const inOrder = [...max.filter((name) => !isSlow(name)), ...max.filter(isSlow)]
+    for (const name of inOrder.slice(0, Math.ceil(max.length / 2))) this.delete(name)
   }
 }

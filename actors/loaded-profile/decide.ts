@@ -1,7 +1,7 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import { backoff } from '../../src/base/backoff.ts'
 import type { Random } from '../../src/base/random.ts'
-import type { LoadFailure, ProfileStanding, WantedContent, WantedProfile } from './ports.ts'
+import type { LoadFailure, ProfileStatus, WantedContent, WantedProfile } from './ports.ts'
 
 export interface LoadedProfileTiming {
   /** First and longest delay in milliseconds before a retry after a temporary failure. Default 1,000 and 60,000. */
@@ -105,7 +105,7 @@ export interface Outcome {
 export interface Conclusion {
   memory: Memory
   /** The status to report; undefined if there is no ArmorProfile. */
-  standing: ProfileStanding | undefined
+  standing: ProfileStatus | undefined
   /** Nothing remains to report. */
   forgotten: boolean
   /** Milliseconds until the next try. `none`: do not retry. `as-set`: keep the current timer. */
@@ -142,7 +142,7 @@ export function conclude(
     memory: next,
     standing: wanted && standingOf(seen, wanted, held, absentOf(found), problems, passing),
     forgotten: wanted === undefined && problems.length === 0,
-    retry: waits ? 'as-set' : retryOf(memory, next, problems.length, longestOf(outcomes, timing), random),
+    retry: waits ? 'as-set' : retryOf(memory, next, problems.length, maxOf(outcomes, timing), random),
   }
 }
 
@@ -174,7 +174,7 @@ function resultOf({ goal, failure, compiledAgain }: Outcome): Result {
   }
 }
 
-const longestOf = (outcomes: readonly Outcome[], timing: LoadedProfileTiming): LoadedProfileTiming =>
+const maxOf = (outcomes: readonly Outcome[], timing: LoadedProfileTiming): LoadedProfileTiming =>
   outcomes.some((one) => one.compiledAgain) ? { ...timing, backoffLongest: timing.lasting } : timing
 
 const absentOf = (found: readonly Result[]): KernelEnforcer[] =>
@@ -187,7 +187,7 @@ function standingOf(
   absent: KernelEnforcer[],
   problems: string[],
   passing: boolean,
-): ProfileStanding {
+): ProfileStatus {
   const about = { key, uid, generation, enforcers }
   if (problems.length > 0) {
     const loaded = enforcers.length === 0 ? [] : [`loaded by ${enforcers.join(', ')}`]
@@ -202,10 +202,10 @@ function retryOf(
   before: Memory,
   { untilLasting, failures }: Memory,
   problems: number,
-  { backoffFirst: first, backoffLongest: longest, lasting }: LoadedProfileTiming,
+  { backoffFirst: first, backoffLongest: max, lasting }: LoadedProfileTiming,
   random: Random,
 ): Conclusion['retry'] {
   if (problems === 0) return 'none'
-  if (!untilLasting) return backoff(failures - 1, { first, longest }, random)
-  return before.untilLasting ? 'as-set' : backoff(0, { first: lasting, longest: lasting }, random)
+  if (!untilLasting) return backoff(failures - 1, { first, max }, random)
+  return before.untilLasting ? 'as-set' : backoff(0, { first: lasting, max: lasting }, random)
 }

@@ -34,7 +34,7 @@ export interface WantedProfile {
 }
 
 /** Status of one ArmorProfile on this node. */
-export interface ProfileStanding {
+export interface ProfileStatus {
   /** `namespace/name` of the ArmorProfile. */
   key: string
   uid: string

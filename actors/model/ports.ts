@@ -53,20 +53,20 @@ export interface Stored {
 
 export interface ModelSettings {
   /** All in milliseconds. Time to wait for nodes after the end of a modelling, before the model is written. */
-  patience: number
+  timeout: number
   /** Between two writes of a model that still receives parts. */
   writeInterval: number
   firstBackoff: number
-  longestBackoff: number
+  maxBackoff: number
   /** Maximum bytes of JSON of an ArmorProfileModel: etcd limits an object to 1.5 MiB. */
   largest: number
 }
 
 export const defaultModelSettings: ModelSettings = {
-  patience: 60_000,
+  timeout: 60_000,
   writeInterval: 5_000,
   firstBackoff: 500,
-  longestBackoff: 60_000,
+  maxBackoff: 60_000,
   largest: 1_000_000,
 }
 

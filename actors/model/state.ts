@@ -29,7 +29,7 @@ export interface ModelState {
   /** The earlier manager's text about data that it had to leave out. */
   leftOutBefore: string
   /** The model may have been changed or deleted: read it. */
-  look: boolean
+  poll: boolean
   /** The resource version of the model when it was last read. */
   seen: string | undefined
   /** When the current build started, in milliseconds since the epoch. Meanwhile nodes' parts are not accepted. */

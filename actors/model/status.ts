@@ -19,10 +19,10 @@ export interface Part {
 export const isWhole = ({ next, pieces }: Part): boolean => next >= pieces
 
 /** Maximum number of nodes with a condition; nodes with missing data come first. */
-const MOST_CONDITIONS = 100
+const MAX_CONDITIONS = 100
 const TYPE = 'Recorded'
 /** Maximum length of a message: the API server takes an object of 1.5 MiB, data included. */
-const LONGEST = 2_000
+const MAX = 2_000
 
 export interface ModelProgress {
   /** Parts that this manager received, by node. */
@@ -51,7 +51,7 @@ export function modelStatus(
     const known = stored.has(node) ? earlier.get(`${TYPE} ${node}`) : undefined
     return (part === undefined ? known : undefined) ?? conditionOf(node, part)
   })
-  const ranked = views.sort((a, b) => rank(a) - rank(b)).slice(0, MOST_CONDITIONS)
+  const ranked = views.sort((a, b) => rank(a) - rank(b)).slice(0, MAX_CONDITIONS)
   const conditions = [...ofWhole(progress), ...ranked].map((condition) =>
     withTransition(condition, earlier.get(`${condition.type} ${condition.nodeName}`), now),
   )
@@ -70,7 +70,7 @@ function ofWhole({ problem, leftOut, leftOutBefore }: ModelProgress): View[] {
 
 const wholeView = (type: string, status: 'True' | 'False', reason: string, message: string): View => ({
   ...{ type, status, reason, nodeName: '' },
-  message: cut(message, LONGEST),
+  message: cut(message, MAX),
 })
 
 /** The stored text about left-out data; empty if there is none. */
@@ -98,7 +98,7 @@ export function unchangedStatus(
     ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
   )
   // Put the conditions with a digest first: the next leader learns from them which parts are in the model.
-  const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MOST_CONDITIONS)
+  const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MAX_CONDITIONS)
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
 
@@ -142,7 +142,7 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
     type: TYPE,
     status,
     reason,
-    message: cut(message, LONGEST),
+    message: cut(message, MAX),
     nodeName,
   })
   if (part === undefined)

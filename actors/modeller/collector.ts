@@ -1,6 +1,6 @@
 import type { PieceContent } from '../../src/api/model-report.ts'
 import type { DynamicResult } from '../../src/api/types.ts'
-import type { Room } from '../../src/model/behaviour/room.ts'
+import type { Quota } from '../../src/model/behaviour/room.ts'
 import { Behaviour, defaultLimits, fromDynamicResult, type LeftOut, piecesOf } from '../../src/model/behaviour.ts'
 
 /** Number of facts of one kind that did not fit. */
@@ -17,7 +17,7 @@ export class Collector {
   readonly #behaviour: Behaviour
 
   /** @param room memory that it shares with other collectors */
-  constructor(room?: Room) {
+  constructor(room?: Quota) {
     this.#behaviour = new Behaviour(defaultLimits, room)
   }
 

@@ -1,5 +1,5 @@
 import { mebibyte } from '../../src/base/bytes.ts'
-import type { Room } from '../../src/model/behaviour/room.ts'
+import type { Quota } from '../../src/model/behaviour/room.ts'
 
 /**
  * Limit for all recordings of a node, and for all models that a manager merges. An idle agent, this, and the memory for
@@ -13,7 +13,7 @@ const SMALL = mebibyte / 4
  * The memory for the recordings of a node. A namespace gets at most a quarter. Of three quarters, it gets at most as
  * much as it leaves free, so the next namespace always finds some; the last quarter is for small recordings.
  */
-export class NodeRoom {
+export class NodeQuota {
   readonly #all: number
   readonly #small: number
   readonly #byNamespace = new Map<string, number>()
@@ -31,7 +31,7 @@ export class NodeRoom {
   }
 
   /** Reserves memory for a new recording; frees that of an earlier recording of the key. */
-  begin(key: string): Room {
+  begin(key: string): Quota {
     this.end(key)
     const namespace = key.slice(0, key.indexOf('/'))
     const room = new RecordingRoom((bytes, own) => this.#take(namespace, bytes, own))
@@ -72,7 +72,7 @@ export class NodeRoom {
   }
 }
 
-class RecordingRoom implements Room {
+class RecordingRoom implements Quota {
   readonly #takeOf: (bytes: number, own: number) => boolean
   #own = 0
   #closed = false

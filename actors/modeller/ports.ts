@@ -1,5 +1,5 @@
 import type { ModelAnswer, ModelReport, PieceContent, RecordingGap } from '../../src/api/model-report.ts'
-import type { NodeRoom } from './node-room.ts'
+import type { NodeQuota } from './node-room.ts'
 
 /** A recording as stored on disk. */
 export interface StoredRecording {
@@ -44,7 +44,7 @@ export interface ModellerTiming {
   /** Records still arrive when a modelling ends; wait this long for them. */
   settle: number
   firstBackoff: number
-  longestBackoff: number
+  maxBackoff: number
 }
 
 export interface ModellerPorts {
@@ -59,7 +59,7 @@ export interface ModellerPorts {
   began?: (key: string) => void
   timing?: Partial<ModellerTiming>
   /** Memory for recordings; the node's by default. */
-  room?: NodeRoom
+  room?: NodeQuota
 }
 
 export const defaultModellerTiming: ModellerTiming = {
@@ -67,5 +67,5 @@ export const defaultModellerTiming: ModellerTiming = {
   bytesASecond: 256 * 1024,
   settle: 5_000,
   firstBackoff: 1_000,
-  longestBackoff: 60_000,
+  maxBackoff: 60_000,
 }

@@ -45,12 +45,12 @@ const UNLOADED = 3
 const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAILED, unloaded: UNLOADED }
 
 /** Maximum number of failures with a message; beyond it, only the nodes are kept. */
-const MOST_MESSAGES = 200
+const MAX_MESSAGES = 200
 /** Maximum number of different lists of left-out rules. */
-const MOST_LEFT_OUT = 200
+const MAX_LEFT_OUT = 200
 const OTHERS_LEFT_OUT = 'more rules, which the log of the agent names'
 /** Maximum number of different uids: a recreated ArmorProfile has a new uid. 0 stands for any other uid. */
-const MOST_UIDS = 16
+const MAX_UIDS = 16
 
 /**
  * All nodes' reports about one ArmorProfile, in eleven bytes for each node. A report costs the same for any number of
@@ -64,7 +64,7 @@ export class Aggregate {
   #uids: Uint8Array
   #uidNames: string[] = ['']
   #leftOut: Uint8Array
-  #leftOutTexts = new SharedTexts(MOST_LEFT_OUT, OTHERS_LEFT_OUT)
+  #leftOutTexts = new SharedTexts(MAX_LEFT_OUT, OTHERS_LEFT_OUT)
   #messages = new Map<number, Omit<NodeFailure, 'node'>>()
   #wantedUid = 0
   #wantedGeneration = 0
@@ -119,7 +119,7 @@ export class Aggregate {
       this.#states[index] = stateNumber
       this.#leftOut[index] = this.#leftOutTexts.take(leftOut)
       if (this.#holds(index)) this.#holders++
-      if (state === 'failed' && this.#messages.size < MOST_MESSAGES)
+      if (state === 'failed' && this.#messages.size < MAX_MESSAGES)
         this.#messages.set(index, lacks === true ? { message, lacks } : { message })
     })
     return true
@@ -162,16 +162,16 @@ export class Aggregate {
   }
 
   /** At most `most` failed nodes, by name. */
-  failures(most: number): NodeFailure[] {
+  failures(max: number): NodeFailure[] {
     if (this.#failed === 0) return []
-    return this.#named((index) => this.#counts(index, FAILED), most).map(({ node, index }) => ({
+    return this.#named((index) => this.#counts(index, FAILED), max).map(({ node, index }) => ({
       node,
       ...(this.#messages.get(index) ?? { message: 'see the log of its agent' }),
     }))
   }
 
   /** Lists of left-out rules of nodes that loaded the profile, each with at most `most` nodes. */
-  leavingOut(most: number): NodesLeavingOut[] {
+  leavingOut(max: number): NodesLeavingOut[] {
     if (this.#leftOutTexts.isEmpty) return []
     const found = new Map<number, { nodes: string[]; count: number }>()
     for (let index = 0; index < this.#leftOut.length; index++) {
@@ -180,7 +180,7 @@ export class Aggregate {
       const group = found.get(number) ?? { nodes: [], count: 0 }
       found.set(number, group)
       group.count++
-      if (group.nodes.length < most) group.nodes.push(this.#nodes.name(index))
+      if (group.nodes.length < max) group.nodes.push(this.#nodes.name(index))
     }
     return Array.from(found, ([number, { nodes, count }]) => ({
       leftOut: this.#leftOutTexts.text(number),
@@ -190,29 +190,29 @@ export class Aggregate {
   }
 
   /** Nodes that neither loaded the profile nor failed, and have not reported since `time`; at most `most` by name. */
-  silent(time: number, most: number): { nodes: string[]; count: number } {
+  silent(time: number, max: number): { nodes: string[]; count: number } {
     const isSilent = (index: number) =>
       !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.reportedAt(index) < time
-    return this.#listed(isSilent, most)
+    return this.#listed(isSilent, max)
   }
 
   /** Nodes that accept pods and have not loaded the profile; at most `most` by name. */
-  blockers(most: number): string[] {
+  blockers(max: number): string[] {
     if (this.#blocking === 0) return []
-    return this.#listed((index) => this.#nodes.facts(index).schedulable && !this.#counts(index, LOADED), most).nodes
+    return this.#listed((index) => this.#nodes.facts(index).schedulable && !this.#counts(index, LOADED), max).nodes
   }
 
   /**
    * Nodes that may still have a profile being removed. A node is free of it if it said so, if its complete report after
    * `since` does not list it, or if it has been silent since `silentSince`.
    */
-  holders(since: number, silentSince: number, most: number): { nodes: string[]; count: number } {
+  holders(since: number, silentSince: number, max: number): { nodes: string[]; count: number } {
     return this.#listed((index) => {
       const reportedAt = this.#nodes.reportedAt(index)
       if (this.#states[index] === UNLOADED && this.#uids[index] === this.#wantedUid) return false
       if (this.#states[index] === NONE && this.#nodes.isKnown(index) && reportedAt > since) return false
       return reportedAt > silentSince
-    }, most)
+    }, max)
   }
 
   #holds(index: number): boolean {
@@ -228,17 +228,17 @@ export class Aggregate {
     this.#messages.delete(index)
   }
 
-  #listed(matches: (index: number) => boolean, most: number): { nodes: string[]; count: number } {
+  #listed(matches: (index: number) => boolean, max: number): { nodes: string[]; count: number } {
     const nodes = this.#named(matches, Number.POSITIVE_INFINITY).map(({ node }) => node)
-    return { nodes: nodes.slice(0, most), count: nodes.length }
+    return { nodes: nodes.slice(0, max), count: nodes.length }
   }
 
-  #named(matches: (index: number) => boolean, most: number): { node: string; index: number }[] {
+  #named(matches: (index: number) => boolean, max: number): { node: string; index: number }[] {
     const found: { node: string; index: number }[] = []
     this.#reach(this.#nodes.size - 1)
     for (let index = 0; index < this.#nodes.size; index++)
       if (this.#nodes.facts(index).desired && matches(index)) found.push({ node: this.#nodes.name(index), index })
-    return found.sort((a, b) => (a.node < b.node ? -1 : 1)).slice(0, most)
+    return found.sort((a, b) => (a.node < b.node ? -1 : 1)).slice(0, max)
   }
 
   #counts(index: number, state: number): boolean {
@@ -276,7 +276,7 @@ export class Aggregate {
   #uidNumber(uid: string): number {
     const known = this.#uidNames.indexOf(uid)
     if (known >= 0) return known
-    if (this.#uidNames.length >= MOST_UIDS) this.#forgetUids()
+    if (this.#uidNames.length >= MAX_UIDS) this.#forgetUids()
     return this.#uidNames.push(uid) - 1
   }
 

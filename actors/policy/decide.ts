@@ -41,7 +41,7 @@ function does(seen: Observation, found: Situation): Part[] {
       return []
     // The namespace may have too many policies to keep this one: its profile stays. A later list may show the policy.
     case 'not kept':
-      return [{ timers: { removal: seen.settings.longestInterval } }]
+      return [{ timers: { removal: seen.settings.maxInterval } }]
     // Remove the profile: take workloads out of it, unload it from nodes, release the object.
     case 'gone, profile left':
       return removal(seen, found.profile, 'restarted').parts

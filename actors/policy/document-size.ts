@@ -10,7 +10,7 @@ export const LARGEST_DOCUMENT = 1_310_720
 const NAMED = 3
 
 /** Maximum bytes of one UTF-16 code unit. */
-const MOST_OF_UNIT = 6
+const MAX_OF_UNIT = 6
 
 /** Bytes as the API server writes them: six for a character that could end an HTML script or a line. */
 function bytesOf(value: unknown): number {
@@ -30,7 +30,7 @@ const grouped = (count: number): string => count.toLocaleString('en-US')
 export function sizeErrors(document: ProfileDocument): FieldError[] {
   const { metadata, spec } = document
   // Nearly all profiles are much smaller.
-  if (MOST_OF_UNIT * JSON.stringify({ metadata, spec }).length <= LARGEST_DOCUMENT) return []
+  if (MAX_OF_UNIT * JSON.stringify({ metadata, spec }).length <= LARGEST_DOCUMENT) return []
   const bytes = documentBytes(document)
   if (bytes <= LARGEST_DOCUMENT) return []
   const { profile, ...rest } = spec

@@ -21,14 +21,14 @@ export function hasSpec({ spec: stored }: Pick<ArmorProfile, 'spec'>, spec: Armo
 }
 
 /** Maximum number of addresses whose text is shared between profiles. */
-export const MOST_ADDRESSES = 100_000
+export const MAX_ADDRESSES = 100_000
 
 /**
  * Shrinks ArmorProfiles of the API server. A manager only compares their profiles with those it would make, so a digest
  * is enough. A policy of one kilobyte may have profiles of a megabyte, and 4,096 addresses.
  */
 export class ProfileSlimmer {
-  readonly #addresses = new InternedTexts(MOST_ADDRESSES)
+  readonly #addresses = new InternedTexts(MAX_ADDRESSES)
 
   slim<T extends ArmorProfile>(profile: T): T {
     const { spec, status } = profile

@@ -2,12 +2,12 @@ import { enforcers } from '../../src/api/enforcer.ts'
 import { coverageOf } from '../../src/profile/coverage.ts'
 import type { Skipped } from '../../src/profile/result.ts'
 import type { AnyPolicy } from '../ports.ts'
-import { type LeftOutText, LONGEST_PARTS, pairOf } from './left-out.ts'
+import { type LeftOutText, MAX_PARTS, pairOf } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 
 /** Maximum characters of a part in a message and in a column. */
-const longest = { part: 80, short: 32 }
-const MOST_SHORT = 2
+const max = { part: 80, short: 32 }
+const MAX_SHORT = 2
 
 /**
  * Describes the rules that the compilation of a policy skipped. Runs on compilers' threads: it needs the meaning of all
@@ -36,14 +36,14 @@ export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): Lef
 /** Names rules within the limit for all enforcers together. */
 const namesOf = (rules: readonly string[]): string =>
   listing(
-    rules.map((rule) => cut(rule, longest.part)),
+    rules.map((rule) => cut(rule, max.part)),
     ', ',
     50,
-    LONGEST_PARTS / enforcers.length,
+    MAX_PARTS / enforcers.length,
   )
 
 function shortNames(rules: readonly string[]): string {
-  const first = rules.slice(0, MOST_SHORT).map((rule) => cut(rule, longest.short))
+  const first = rules.slice(0, MAX_SHORT).map((rule) => cut(rule, max.short))
   const rest = rules.length - first.length
   return [...first, ...(rest > 0 ? [`+${rest}`] : [])].join(', ')
 }

@@ -28,7 +28,7 @@ export const noneLeftOut: LeftOutText = {
 }
 
 /** Maximum length in a message. */
-export const LONGEST_PARTS = 1_024
+export const MAX_PARTS = 1_024
 
 /** Agents cut the rule names in the same way. */
 export const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
@@ -60,8 +60,6 @@ export function nodesLeftOutTexts(groups: readonly NodesLeavingOut[], everywhere
   return groups.flatMap(({ leftOut, nodes, count }) => {
     const own = leftOut.split('\n').filter((pair) => !everywhere.includes(pair))
     const more = count > nodes.length ? ` and ${count - nodes.length} more` : ''
-    return own.length === 0
-      ? []
-      : [`left out on ${nodes.join(', ')}${more} by ${listing(own, ', by ', 20, LONGEST_PARTS)}`]
+    return own.length === 0 ? [] : [`left out on ${nodes.join(', ')}${more} by ${listing(own, ', by ', 20, MAX_PARTS)}`]
   })
 }

@@ -4,16 +4,16 @@ import { type FieldError, formatFieldError } from '../../src/api/field-error.ts'
 export const MAX_MESSAGE = 4_096
 
 /** Cuts a text to `longest` characters; a cut text ends with `…`. */
-export function cut(text: string, longest = MAX_MESSAGE): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`
+export function cut(text: string, maxLength = MAX_MESSAGE): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`
 }
 
 /** Lists the first items that fit, and the number of the rest. */
-export function listing(items: readonly string[], separator: string, most: number, longest = MAX_MESSAGE): string {
+export function listing(items: readonly string[], separator: string, max: number, maxLength = MAX_MESSAGE): string {
   let text = ''
   for (const [i, item] of items.entries()) {
-    const next = i === 0 ? cut(item, longest - 32) : `${text}${separator}${item}`
-    if (i >= most || next.length > longest - 32) return `${text}${separator}and ${items.length - i} more`
+    const next = i === 0 ? cut(item, maxLength - 32) : `${text}${separator}${item}`
+    if (i >= max || next.length > maxLength - 32) return `${text}${separator}and ${items.length - i} more`
     text = next
   }
   return text

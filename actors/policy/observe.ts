@@ -6,7 +6,7 @@ import { newest } from './newer.ts'
 import type { NodesObserved, Observation } from './observation.ts'
 import { keyOfProfile, parsePolicyKey } from './policy-id.ts'
 import type { PolicyPorts, PolicySettings } from './ports.ts'
-import { MOST_NODES } from './profile-status.ts'
+import { MAX_NODES } from './profile-status.ts'
 import { isToGo } from './situation.ts'
 
 const NAMED = 5
@@ -103,8 +103,8 @@ function nodesNow(
   const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {
     summary,
-    failures: aggregate.failures(MOST_NODES),
-    silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MOST_NODES) : { nodes: [], count: 0 },
+    failures: aggregate.failures(MAX_NODES),
+    silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MAX_NODES) : { nodes: [], count: 0 },
     uncovered: seen.policy === undefined ? { nodes: [], count: 0 } : uncovered(seen.policy, NAMED),
     leavingOut: aggregate.leavingOut(NAMED),
     blockers: restarts ? aggregate.blockers(NAMED) : [],

@@ -29,9 +29,9 @@ export function paceAfter(
   after: Status,
   news: News,
   now: number,
-  { longestInterval }: PolicySettings,
+  { maxInterval }: PolicySettings,
 ): Pace {
-  const goesOn = before?.observedGeneration === after.observedGeneration && now - at < 2 * longestInterval
+  const goesOn = before?.observedGeneration === after.observedGeneration && now - at < 2 * maxInterval
   const known = goesOn ? changes : 0
   // Progress alone adds no delay; `spacing` already limits what watches carry.
   const counts = news === 'other' || (news === 'better' && known <= FIRST)
@@ -47,8 +47,8 @@ export const isFirst = ({ changes }: Pace): boolean => changes <= FIRST
  * Milliseconds between a status write and the next. It doubles with each change: a node that lies or fails repeatedly
  * would otherwise cause constant writes.
  */
-export const slowed = (interval: number, { changes }: Pace, { longestInterval }: PolicySettings): number =>
-  Math.min(longestInterval, interval * 2 ** Math.max(0, changes - FIRST - 1))
+export const slowed = (interval: number, { changes }: Pace, { maxInterval }: PolicySettings): number =>
+  Math.min(maxInterval, interval * 2 ** Math.max(0, changes - FIRST - 1))
 
 /**
  * Milliseconds between two writes of an ArmorProfile: API servers send each write to all nodes.
@@ -59,9 +59,9 @@ export function spacing(
   profile: ArmorProfile,
   nodes: number,
   least: number,
-  { longestInterval, watchBytesPerSecond }: PolicySettings,
+  { maxInterval, watchBytesPerSecond }: PolicySettings,
   sharing = 1,
 ): number {
   const bytes = JSON.stringify(profile).length * nodes * Math.max(1, sharing)
-  return Math.min(longestInterval, Math.max(least, (bytes / watchBytesPerSecond) * 1_000))
+  return Math.min(maxInterval, Math.max(least, (bytes / watchBytesPerSecond) * 1_000))
 }

@@ -27,7 +27,7 @@ export interface PolicySettings {
   /** Minimum interval between two writes of one ArmorProfile's addresses. */
   egressInterval: number
   /** Longest interval between two writes of a status. */
-  longestInterval: number
+  maxInterval: number
   /** Maximum bytes per second in the watches of all nodes; it spaces out writes of an ArmorProfile. */
   watchBytesPerSecond: number
   /** Interval between two checks of the nodes' reports. */
@@ -43,7 +43,7 @@ export interface PolicySettings {
   /** The same, after the last node's first complete report. */
   settleTime: number
   firstBackoff: number
-  longestBackoff: number
+  maxBackoff: number
   /** Retry interval after the API server refused an object. */
   refusedInterval: number
   /** Interval until a too costly policy is compiled again. */
@@ -61,7 +61,7 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   statusInterval: 1_000,
   progressInterval: 5_000,
   egressInterval: 1_000,
-  longestInterval: 30_000,
+  maxInterval: 30_000,
   watchBytesPerSecond: 100_000_000,
   nodesInterval: 500,
   uncoveredInterval: 30_000,
@@ -71,7 +71,7 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   settleTime: 5_000,
   joinGrace: 120_000,
   firstBackoff: 200,
-  longestBackoff: 60_000,
+  maxBackoff: 60_000,
   refusedInterval: 60_000,
   tooCostlyInterval: COSTLY_FOR,
   watchDelay: 10_000,
@@ -111,7 +111,7 @@ export interface PolicyPorts {
   /** The model for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
   /** Nodes without an agent where pods of the policy's target can land; at most `most` by name. */
-  uncovered(policy: AnyPolicy, most: number): NodeListing
+  uncovered(policy: AnyPolicy, max: number): NodeListing
   settings: PolicySettings
 }
 

@@ -4,7 +4,7 @@ import type { NodeFailure, NodesLeavingOut, Summary } from './aggregate.ts'
 import { withTransition } from './conditions.ts'
 
 /** Maximum number of named nodes; beyond it, only their number is given. */
-export const MOST_NODES = 50
+export const MAX_NODES = 50
 
 /** Some nodes by name, and the number of all. */
 export interface NodeListing {
@@ -62,7 +62,7 @@ function troubles({ summary, failures, silent }: NodesView): Trouble[] {
   }))
   const message = 'no agent has reported; check that the agent runs on this node'
   const unreported = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
-  const named = [...failed, ...unreported].slice(0, MOST_NODES)
+  const named = [...failed, ...unreported].slice(0, MAX_NODES)
   const more = summary.failed + silent.count - named.length
   return more === 0 ? named : [...named, { nodeName: '', reason: 'More', message: `and ${more} more nodes` }]
 }

@@ -143,13 +143,13 @@ function silenceTimer({ nodes: { summary }, settings }: Observation): Partial<Re
   return summary.loaded + summary.failed < summary.desired ? { silence: settings.silentAfter / 3 } : {}
 }
 
-const MOST_ANNOUNCED = 1_000
+const MAX_ANNOUNCED = 1_000
 
 function announceFailures({ memory, profile, nodes: { failures } }: Observation, policy: AnyPolicy): Part {
   const generation = profile?.metadata.generation ?? 0
   const nodes = memory.failed.generation === generation ? memory.failed.nodes : []
   const fresh = failures.filter(({ node }) => !nodes.includes(node))
-  if (fresh.length === 0 || nodes.length >= MOST_ANNOUNCED) return {}
+  if (fresh.length === 0 || nodes.length >= MAX_ANNOUNCED) return {}
   const named = fresh.map(({ node, message }) => `${node}: ${message}`)
   const note = `cannot load the profile on ${listing(named, '; ', 5, 900)}`
   return {

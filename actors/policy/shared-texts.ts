@@ -6,18 +6,18 @@ const OTHERS = 255
  * limit. A text without a holder is forgotten.
  */
 export class SharedTexts {
-  readonly #most: number
+  readonly #max: number
   readonly #others: string
   readonly #texts: (string | undefined)[] = ['']
   readonly #holders: number[] = [0]
   #held = 0
 
   /**
-   * @param most maximum number of different texts, at most 254
+   * @param max maximum number of different texts, at most 254
    * @param others the text for number 255
    */
-  constructor(most: number, others: string) {
-    this.#most = most
+  constructor(max: number, others: string) {
+    this.#max = max
     this.#others = others
   }
 
@@ -60,6 +60,6 @@ export class SharedTexts {
   get #free(): number {
     const unused = this.#texts.indexOf(undefined)
     if (unused !== -1) return unused
-    return this.#texts.length > this.#most ? OTHERS : this.#texts.length
+    return this.#texts.length > this.#max ? OTHERS : this.#texts.length
   }
 }

@@ -3,8 +3,8 @@ import { heapBytes } from '../../src/base/heap-bytes.ts'
 import type { ProfileDocument } from '../ports.ts'
 
 /** Maximum bytes of compiled documents in memory until the API server has them: in all, and for one namespace. */
-export const MOST_UNWRITTEN = 32 * mebibyte
-export const MOST_UNWRITTEN_OF_NAMESPACE = 8 * mebibyte
+export const MAX_UNWRITTEN = 32 * mebibyte
+export const MAX_UNWRITTEN_OF_NAMESPACE = 8 * mebibyte
 
 /**
  * Compiled documents that policies hold until they are written. A policy of a kilobyte may have a document of a
@@ -50,7 +50,7 @@ export class UnwrittenDocuments {
 
   #fits(namespace: string, bytes: number): boolean {
     const ofNamespace = this.#ofNamespace.get(namespace) ?? 0
-    return ofNamespace + bytes <= MOST_UNWRITTEN_OF_NAMESPACE && this.#bytes + bytes <= MOST_UNWRITTEN
+    return ofNamespace + bytes <= MAX_UNWRITTEN_OF_NAMESPACE && this.#bytes + bytes <= MAX_UNWRITTEN
   }
 
   #add(namespace: string, bytes: number): void {

@@ -35,7 +35,7 @@ export interface Decision {
   /** The one write. Its answer changes the memory, so another decision follows. */
   patch: Restart | undefined
   /** The one read: the pods of this workload. Another decision follows. */
-  look: Workload | undefined
+  poll: Workload | undefined
 }
 
 type Wrong =
@@ -64,7 +64,7 @@ type Situation =
 /**
  * Number of namespaces with a stuck workload at which all restarts stop: one tenant alone cannot stop those of others.
  */
-const MOST_STUCK = 2
+const MAX_STUCK = 2
 
 /** Unhealthy for longer than the deadline. */
 const isLate =
@@ -89,7 +89,7 @@ export function situationOf(seen: Observation): Situation {
   // restarted.
   const onTime = rolling.find(({ workload }) => !stuck.has(workload.metadata.namespace))
   const wrong = wrongOf(seen)
-  if (wrong !== undefined && stuck.size > MOST_STUCK) return wrong
+  if (wrong !== undefined && stuck.size > MAX_STUCK) return wrong
   if (onTime !== undefined) return { is: 'rolling', rolling: onTime }
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
   // Start no further restart in a stuck namespace.
@@ -143,7 +143,7 @@ export function decide(seen: Observation): Decision {
     case 'rolling':
       return rollingOn(seen, wanted, situation.rolling)
     case 'pods-unseen':
-      return { ...nothing({ ...memory, turn: kept(memory.turn) }), look: situation.workload }
+      return { ...nothing({ ...memory, turn: kept(memory.turn) }), poll: situation.workload }
     case 'held':
       return { ...going(seen, wanted, 'paused', heldText(situation.first), noTurn), limiter: giveBack }
     case 'all-paused': {
@@ -176,7 +176,7 @@ const nothing = (memory: Memory): Decision => ({
   lookIn: undefined,
   progress: undefined,
   patch: undefined,
-  look: undefined,
+  poll: undefined,
 })
 
 /** No change is wanted. */

@@ -11,7 +11,7 @@ export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
  * Maximum number of entries. Dropped entries are safe: a workload whose template names a profile, or that another
  * policy confines, is not restarted for it.
  */
-const MOST_ENTRIES = 16
+const MAX_ENTRIES = 16
 
 const entriesOf = (workload: Workload): string[] =>
   (workload.spec.template.metadata?.annotations?.[RESTARTED_AT] ?? '').split(',').filter((entry) => entry !== '')
@@ -27,5 +27,5 @@ export function restartedAt(workload: Workload, change: string): number | undefi
 /** The annotation after a restart for the change at `time`. */
 export function withRestart(workload: Workload, change: string, time: WallMs): string {
   const others = entriesOf(workload).filter((one) => !one.startsWith(`${change}@`))
-  return [...others, `${change}@${isoTime(time)}`].slice(-MOST_ENTRIES).join(',')
+  return [...others, `${change}@${isoTime(time)}`].slice(-MAX_ENTRIES).join(',')
 }

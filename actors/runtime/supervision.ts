@@ -10,7 +10,7 @@ export interface Supervision {
   /** Backoff after the first failure, in milliseconds; it doubles with each further failure. Default 100. */
   readonly firstBackoff?: number
   /** Longest backoff, in milliseconds. Default 60,000. */
-  readonly longestBackoff?: number
+  readonly maxBackoff?: number
   /**
    * After this many milliseconds without a failure the next failure counts as the first; Infinity: never. Default
    * 60,000.
@@ -39,12 +39,16 @@ export interface Failure {
 
 /** Delay before the next start. */
 export function restartDelay(supervision: Supervision, failures: number, random: Random): number {
-  const { firstBackoff: first = 100, longestBackoff: longest = 60_000 } = supervision
-  return backoff(failures - 1, { first, longest }, random)
+  const { firstBackoff: first = 100, maxBackoff: max = 60_000 } = supervision
+  return backoff(failures - 1, { first, max }, random)
 }
 
 /** @throws {RangeError} if a time is invalid */
-export function checkSupervision({ firstBackoff = 0, longestBackoff = 0, healthyAfter = 0 }: Supervision): void {
+export function checkSupervision({
+  firstBackoff = 0,
+  maxBackoff: longestBackoff = 0,
+  healthyAfter = 0,
+}: Supervision): void {
   checkFromZero('The first backoff', firstBackoff)
   checkFromZero('The longest backoff', longestBackoff)
   checkFromZeroOrForever('The time after which an actor counts as healthy', healthyAfter)

@@ -69,10 +69,10 @@ class Latencies {
   /** Reads the batches of a source as they come. */
   watch(source: BpfRingSource): void {
     const batches = source[Symbol.asyncIterator].bind(source)
-    const look = (bytes: Uint8Array) => this.#look(bytes)
+    const poll = (bytes: Uint8Array) => this.#poll(bytes)
     source[Symbol.asyncIterator] = async function* () {
       for await (const batch of batches()) {
-        look(batch.bytes)
+        poll(batch.bytes)
         yield batch
       }
     }
@@ -98,7 +98,7 @@ class Latencies {
     return { p50: at(0.5), p99: at(0.99), max: at(0.999999) }
   }
 
-  #look(bytes: Uint8Array): void {
+  #poll(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     for (let at = 0; at < bytes.length; at += view.getUint32(at, true)) {
       const time = view.getUint32(at + header.at.time, true) + view.getUint32(at + header.at.time + 4, true) * 2 ** 32

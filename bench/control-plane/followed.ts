@@ -5,7 +5,7 @@ import { clientSource, Reflector } from '../../src/kube/reflector.ts'
 /** The objects of a kind, as a watch shows them. */
 export class Followed<T extends KubeObject> {
   readonly #reflector: Reflector<T>
-  #look: (() => void) | undefined
+  #poll: (() => void) | undefined
 
   private constructor(reflector: Reflector<T>, changed: (object: T) => void) {
     this.#reflector = reflector
@@ -15,7 +15,7 @@ export class Followed<T extends KubeObject> {
       bound: 1_000_000,
       handle: ({ object }) => {
         changed(object)
-        this.#look?.()
+        this.#poll?.()
       },
     })
   }
@@ -44,23 +44,23 @@ export class Followed<T extends KubeObject> {
   /** Checks each change, at most ten times a second. @throws after `limit` milliseconds, with the current state */
   until(what: string, holds: (all: T[]) => boolean, limit: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      let lookAt = 0
+      let check = 0
       const end = performance.now() + limit
       const done = (error?: Error): void => {
         clearInterval(timer)
-        this.#look = undefined
+        this.#poll = undefined
         if (error === undefined) resolve()
         else reject(error)
       }
-      const look = (): void => {
-        if (performance.now() < lookAt) return
-        lookAt = performance.now() + 20
+      const poll = (): void => {
+        if (performance.now() < check) return
+        check = performance.now() + 20
         if (holds(this.all)) done()
         else if (performance.now() > end)
           done(new Error(`waited ${limit} ms in vain for ${what} (${this.all.length} objects)`))
       }
-      const timer = setInterval(look, 25)
-      this.#look = look
+      const timer = setInterval(poll, 25)
+      this.#poll = poll
     })
   }
 

@@ -79,7 +79,7 @@ export class LightAgent {
     const head = JSON.stringify({ node: this.#node, agent: 'bench', epoch: this.#epoch, complete })
     const status = await this.#post(`${head.slice(0, -1)},"profiles":[${texts.join(',')}]}`)
     if (status !== 200) {
-      await pause(backoff(this.#failures++, { first: backoffFirst, longest: backoffLongest }, Math.random))
+      await pause(backoff(this.#failures++, { first: backoffFirst, max: backoffLongest }, Math.random))
       return 0
     }
     this.#failures = 0
@@ -90,10 +90,10 @@ export class LightAgent {
     return this.#interval * (0.7 + 0.3 * Math.random())
   }
 
-  async #rest(most: number): Promise<void> {
+  async #rest(max: number): Promise<void> {
     if (this.#lastSent === this.#shared.standings.serial && this.#spread === undefined)
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, most)
+        const timer = setTimeout(resolve, max)
         this.#wake = () => {
           clearTimeout(timer)
           resolve()

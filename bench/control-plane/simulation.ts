@@ -30,15 +30,15 @@ const HEARTBEAT = 300_000
 const SETTLED = 30_000
 
 /** A manager's allowed requests within this many seconds of its start. */
-const budget = (seconds: number): { what: string; which: RegExp; most: number }[] => [
+const budget = (seconds: number): { what: string; which: RegExp; max: number }[] => [
   {
     what: 'writes of policies, profiles, events',
     which: /^(create|patch|update) (varmor|armor|events)/,
-    most: 10 * policies,
+    max: 10 * policies,
   },
-  { what: 'token reviews', which: /tokenreviews/, most: nodes * Math.ceil(1 + seconds / 60) },
-  { what: 'lease', which: /leases/, most: 5 + seconds / 2 },
-  { what: 'lists and watches', which: /^(list|watch) /, most: 20 + nodes / 500 + (7 * seconds) / 300 },
+  { what: 'token reviews', which: /tokenreviews/, max: nodes * Math.ceil(1 + seconds / 60) },
+  { what: 'lease', which: /leases/, max: 5 + seconds / 2 },
+  { what: 'lists and watches', which: /^(list|watch) /, max: 20 + nodes / 500 + (7 * seconds) / 300 },
 ]
 
 /** MiB of heap in use, with buffers. */
@@ -118,7 +118,7 @@ function allReady(): boolean {
 }
 
 function reportCalls({ counts, digest }: Pick<CallLog, 'counts' | 'digest'>): void {
-  for (const { what, which, most } of budget(seconds)) {
+  for (const { what, which, max: most } of budget(seconds)) {
     const made = total(counts, which)
     aim(made <= most, `API calls, ${what}: ${made} (at most ${Math.floor(most)})`)
   }

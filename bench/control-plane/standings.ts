@@ -32,11 +32,11 @@ export class Standings {
   }
 
   /** Texts of changes after a serial, at most `most`, and the last serial of these. */
-  since(serial: number, most: number): { texts: string[]; upTo: number } {
+  since(serial: number, max: number): { texts: string[]; upTo: number } {
     const texts: string[] = []
     for (const standing of this.#standings.values()) {
       if (standing.serial <= serial) continue
-      if (texts.length === most) return { texts, upTo: standing.serial - 1 }
+      if (texts.length === max) return { texts, upTo: standing.serial - 1 }
       texts.push(standing.text)
     }
     return { texts, upTo: this.serial }

@@ -76,7 +76,7 @@ export async function makePipeline(
     sources: [{ source, pressure: 'waits', ...more }],
     ...{ pool, feed, sink: logs.sink, digest: logs.digest },
     clock: systemClock,
-    stopPatience: 3_600_000,
+    stopTimeout: 3_600_000,
   })
   const close = async () => {
     await pool.close()

@@ -119,12 +119,12 @@ function eventOf(fields: Record<string, string>, pid: number, epoch: number, aud
 
 const cost = stopwatch()
 // It keeps in memory what the disk has not accepted, so a long run would exhaust it.
-const most = 500_000
+const max = 500_000
 let [read, written] = [0, 0]
 for await (const line of createInterface({ input: createReadStream(input, { highWaterMark: 256 * 1024 }) })) {
   read++
   if (logLine(line)) written++
-  if (read === most) break
+  if (read === max) break
 }
 await new Promise((resolve) => destination.flush(resolve))
 console.log(JSON.stringify({ read, written, ...cost() }))

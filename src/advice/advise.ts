@@ -86,7 +86,7 @@ const operationKey = (operation: Operation): string =>
   JSON.stringify(operation, (_, value) => (typeof value === 'bigint' ? String(value) : value))
 
 const known = new Map<string, ReturnType<typeof judgesOf>>()
-const MOST_KNOWN = 512
+const MAX_KNOWN = 512
 
 /** Judges of a policy with this section: of the same catalogue they are the same each time. */
 export function judgesFor(
@@ -100,7 +100,7 @@ export function judgesFor(
   const compiled = compilePolicy(policyWith(section), { ...options, enforcers })
   if (!compiled.ok) throw new Error(`a policy of built-in rules does not compile: ${JSON.stringify(compiled.errors)}`)
   const judges = judgesOf(compiled.value)
-  if (known.size >= MOST_KNOWN) known.clear()
+  if (known.size >= MAX_KNOWN) known.clear()
   known.set(key, judges)
   return judges
 }

@@ -8,7 +8,7 @@ import { type Machine, searchBoth } from './machine.ts'
 import { allowed, type Decision, type FileOperation, unknown } from './operation.ts'
 
 /** Pairs of states that are looked at for one pattern. */
-const MOST_PAIRS = 200_000
+const MAX_PAIRS = 200_000
 
 const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknown: 2, audited: 1, allowed: 0 }
 
@@ -61,12 +61,12 @@ function search<Path, State>(
   directories: boolean,
 ): Decision {
   let worst: Decision = allowed
-  const look = (within: Path | undefined, state: State | undefined, path: () => Buffer): boolean => {
+  const poll = (within: Path | undefined, state: State | undefined, path: () => Buffer): boolean => {
     if (!isMeant(within)) return false
     const decision = judge(state)
     if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
     return worst.outcome === 'denied'
   }
-  const { complete } = searchBoth(paths, machine, look, { most: MOST_PAIRS, directories })
+  const { complete } = searchBoth(paths, machine, poll, { max: MAX_PAIRS, directories })
   return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
 }

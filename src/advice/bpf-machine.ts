@@ -21,17 +21,17 @@ export class TableMachine implements Machine<number> {
   }
 
   step(state: number, byte: number): number | undefined {
-    const next = this.#look(state, this.classOf[byte]!) ?? this.#look(state, OTHER_CLASS)
+    const next = this.#poll(state, this.classOf[byte]!) ?? this.#poll(state, OTHER_CLASS)
     return next === undefined || next === 0 ? undefined : next
   }
 
   /** What a path that ends in this state is marked with. */
   marks(state: number | undefined): number {
-    const accept = state === undefined ? undefined : this.#look(state, ACCEPT_CLASS)
+    const accept = state === undefined ? undefined : this.#poll(state, ACCEPT_CLASS)
     return accept === undefined ? 0 : this.#view.getUint32(4 * (this.#cells + accept), true)
   }
 
-  #look(state: number, group: number): number | undefined {
+  #poll(state: number, group: number): number | undefined {
     const cell = this.#view.getUint32(4 * (state + group), true)
     return (cell & 0xff) === group ? cell >>> 8 : undefined
   }
@@ -47,7 +47,7 @@ const machineOfTable = ({ start, cellCount, bytes }: Table): TableMachine =>
   new TableMachine({ start, cells: cellCount, bytes })
 
 const patterns = new Map<string, TableMachine | undefined>()
-const MOST_PATTERNS = 1024
+const MAX_PATTERNS = 1024
 const NOT_MEANT = 2
 
 /**
@@ -60,7 +60,7 @@ export function patternMachine(pattern: PathPattern, but: readonly PathPattern[]
   const rules = [{ pattern, accept: 1, way: 0 }, ...but.map((one) => ({ pattern: one, accept: NOT_MEANT, way: 0 }))]
   const compiled = compileAutomaton(rules, bitMarks)
   const machine = compiled.ok ? machineOfTable(compiled.table) : undefined
-  if (patterns.size >= MOST_PATTERNS) patterns.clear()
+  if (patterns.size >= MAX_PATTERNS) patterns.clear()
   patterns.set(key, machine)
   return machine
 }

@@ -48,7 +48,7 @@ interface Node<A, B> {
 
 export interface SearchBounds {
   /** Pairs of states that are looked at. */
-  most: number
+  max: number
   /** Whether a path may end in a slash, as AppArmor is shown directories. */
   directories: boolean
 }
@@ -66,8 +66,8 @@ export interface Searched {
 export function searchBoth<A, B>(
   one: Machine<A>,
   other: Machine<B>,
-  look: (a: A | undefined, b: B | undefined, path: () => Buffer) => boolean,
-  { most, directories }: SearchBounds,
+  poll: (a: A | undefined, b: B | undefined, path: () => Buffer) => boolean,
+  { max: most, directories }: SearchBounds,
 ): Searched {
   const letters = lettersOf(one.classOf, other.classOf)
   const first = root(one, other)
@@ -76,7 +76,7 @@ export function searchBoth<A, B>(
   const queue: Node<A, B>[] = [first]
   for (let at = 0; at < queue.length; at++) {
     const node = queue[at]!
-    if (isWhole(node, directories) && look(node.a, node.b, () => pathTo(node))) return { complete: true }
+    if (isWhole(node, directories) && poll(node.a, node.b, () => pathTo(node))) return { complete: true }
     for (const byte of letters) {
       const next = follow(node, byte, one, other)
       if (next === undefined || !seen.add(next.a, next.b, next.dots)) continue

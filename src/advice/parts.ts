@@ -64,9 +64,8 @@ function builtInParts(section: EnhanceProtect): Part[] {
 }
 
 /** The first words of a raw rule. */
-const MOST_CHARACTERS = 80
-const shortened = (text: string): string =>
-  text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`
+const MAX_CHARACTERS = 80
+const shortened = (text: string): string => (text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`)
 
 function appArmorParts({ appArmorRawRules = [] }: EnhanceProtect): Part[] {
   return appArmorRawRules.map((rules, i) => {

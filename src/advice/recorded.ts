@@ -23,7 +23,7 @@ export class Unjudged {
       this.#byReason.set(why, known)
     }
     known.count += count
-    if (example !== '' && known.examples.length < MOST_EXAMPLES && !known.examples.includes(example))
+    if (example !== '' && known.examples.length < MAX_EXAMPLES && !known.examples.includes(example))
       known.examples.push(example)
   }
 
@@ -32,7 +32,7 @@ export class Unjudged {
   }
 }
 
-const MOST_EXAMPLES = 3
+const MAX_EXAMPLES = 3
 
 /** Stands for the AppArmor label of the processes of a workload, whatever its profile is called. */
 export const OWN_LABEL = '\0own'

@@ -40,7 +40,7 @@ export interface Replayed {
 }
 
 /** Operations that are listed of a group. */
-const MOST_SHOWN = 50
+const MAX_SHOWN = 50
 const ENOSYS = 38
 
 /** What became of one kind of operation: all of the same words get the same. */
@@ -72,8 +72,8 @@ export class Replay {
     const key = keyOf(recorded)
     const known = this.#kinds.get(key)
     if (known !== undefined) known.count += count
-    else if (this.#kinds.size < MOST_KINDS) this.#kinds.set(key, { key, recorded, count })
-    else this.unjudged.add(`there are more than ${MOST_KINDS} different operations`, '', count)
+    else if (this.#kinds.size < MAX_KINDS) this.#kinds.set(key, { key, recorded, count })
+    else this.unjudged.add(`there are more than ${MAX_KINDS} different operations`, '', count)
   }
 
   /** What would have become of all that was added. */
@@ -107,7 +107,7 @@ export class Replay {
 }
 
 /** Different operations that are judged of one replay. */
-const MOST_KINDS = 200_000
+const MAX_KINDS = 200_000
 
 interface Decided {
   enforcer: KernelEnforcer
@@ -142,7 +142,7 @@ class Groups {
     return groups
       .sort((a, b) => b.count - a.count)
       .map(({ enforcers, rules, count, byText }) => {
-        const operations = [...byText.values()].sort((a, b) => b.count - a.count).slice(0, MOST_SHOWN)
+        const operations = [...byText.values()].sort((a, b) => b.count - a.count).slice(0, MAX_SHOWN)
         return { enforcers, rules, operations, different: byText.size, count }
       })
   }

@@ -9,12 +9,12 @@ import type { Loaders } from '../enforcer/ports.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { KubeObject } from '../kube/objects.ts'
-import type { CompileCarried } from '../profile/carried.ts'
+import type { CompileCarried } from '../profile/profile-source.ts'
 import { ClusterSource, type ClusterSourceOptions } from './cluster-source.ts'
-import { endParts } from './end-parts.ts'
 import { NodeProfiles } from './node-profiles.ts'
 import type { ProfileSource } from './profile-source.ts'
 import { type ReadinessOptions, serveHealth } from './readiness.ts'
+import { stopAll } from './shutdown.ts'
 
 /** Where ArmorProfiles come from: a cluster, or somewhere else. */
 export type AgentSource = Omit<ClusterSourceOptions, 'node' | 'logger'> | { source: ProfileSource }
@@ -134,7 +134,7 @@ export class Agent {
       reports: () => this.#source.close(),
       health: () => this.#health?.drain(1_000),
     }
-    await endParts(parts, this.#options.logger)
+    await stopAll(parts, this.#options.logger)
   }
 
   /** The handler must have received every listed ArmorProfile before any profile counts as a leftover. */

@@ -30,7 +30,7 @@ export interface BindingStatus {
    */
   late: number
   /** The longest of these times, in milliseconds. */
-  longestLate: number
+  maxLate: number
   /** Containers that could not be bound. */
   failed: number
 }
@@ -39,7 +39,7 @@ export interface BindingStatus {
 const startsWithin = 120_000
 
 /** Most ended containers that are remembered while searches overlap without a break. */
-const mostLately = 4096
+const maxLately = 4096
 
 /**
  * Binds containers to the BPF profiles that their pods name: new ones before their first instruction, running ones as
@@ -47,7 +47,7 @@ const mostLately = 4096
  */
 export class BpfBinding {
   readonly #options: BpfBindingOptions
-  readonly #status: BindingStatus = { late: 0, longestLate: 0, failed: 0 }
+  readonly #status: BindingStatus = { late: 0, maxLate: 0, failed: 0 }
   /** Created containers that have not started, with the time of their creation. */
   readonly #created = new Map<string, { container: BpfContainer; since: number }>()
   readonly #running = new Map<string, NodeContainer>()
@@ -61,7 +61,7 @@ export class BpfBinding {
   /** How many searches for such tasks are running or planned. */
   #looks = 0
   /** Containers that ran during these searches: a container that a search binds may end before the search does. */
-  #lately = new RecentMap<string, NodeContainer>(mostLately)
+  #lately = new RecentMap<string, NodeContainer>(maxLately)
 
   constructor(options: BpfBindingOptions) {
     this.#options = options
@@ -108,7 +108,7 @@ export class BpfBinding {
 
   /** Puts tasks of known containers into their profiles, and logs which containers had tasks outside. */
   async find(): Promise<void> {
-    await this.#look(() => this.#options.enforcer.find())
+    await this.#poll(() => this.#options.enforcer.find())
   }
 
   /** @param containers all running containers */
@@ -122,7 +122,7 @@ export class BpfBinding {
     for (const [id, { since }] of this.#created) if (now - since > startsWithin) this.#created.delete(id)
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
-    await this.#look(() => enforcer.settle([...made, ...running]))
+    await this.#poll(() => enforcer.settle([...made, ...running]))
     for (const ids of [this.#addressed, this.#unsaid])
       for (const id of ids.keys()) if (!this.#running.has(id) && !this.#created.has(id)) ids.delete(id)
     for (const [id, container] of this.#running)
@@ -161,14 +161,14 @@ export class BpfBinding {
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
   }
 
-  async #look(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
+  async #poll(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
     await this.#keeping(() => this.#attempt('', async () => this.#say(await work())))
   }
 
   async #keeping(work: () => Promise<void>): Promise<void> {
     this.#looks++
     await work().finally(() => this.#looks--)
-    if (this.#looks === 0) this.#lately = new RecentMap(mostLately)
+    if (this.#looks === 0) this.#lately = new RecentMap(maxLately)
   }
 
   #keep(container: NodeContainer | undefined): void {
@@ -187,7 +187,7 @@ export class BpfBinding {
       const { initStart } = container
       const late = initStart === undefined ? 0 : Math.max(0, Math.round(uptime() - initStart * 10))
       this.#status.late++
-      this.#status.longestLate = Math.max(this.#status.longestLate, late)
+      this.#status.maxLate = Math.max(this.#status.maxLate, late)
       const { profile } = wantedOf(container)
       const which = { ...logFieldsOf(container), profile }
       logger.warn({ ...which, tasks, durationMs: late }, 'a container ran without its BPF profile until now')

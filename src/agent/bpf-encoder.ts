@@ -1,5 +1,5 @@
 import { numberIn } from '../base/c-struct.ts'
-import type { ProfileEncoder, Room, Where } from '../enforcer/bpf/profile-encoder.ts'
+import type { ProfileEncoder, Quota, Where } from '../enforcer/bpf/profile-encoder.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { emptyProfile, encodeEgressAlone, encodeProfile, withoutEgressTable } from '../profile/bpf/encode.ts'
 import { countEgress, encodeOwnAddresses } from '../profile/bpf/encode-egress.ts'
@@ -62,12 +62,12 @@ const kibibytes = (bytes: number): number => Math.ceil(bytes / 1024)
 /** We cannot tell whether a profile loaded by an earlier agent has mount rules, so count them. */
 const ownMemory = bytesOfArray(profileStruct.size) + bytesOfArray(mounts.size)
 
-const entryRooms = egressMaps.map(({ what, all }, map): Room => {
+const entryRooms = egressMaps.map(({ what, all }, map): Quota => {
   const remedy = 'use fewer ports and addresses in egress rules of BPF policies'
   return { what, all, remedy, ofProfile: (entries) => entries[map] ?? 0 }
 })
 
-const memoryRoom = (bytes: number): Room => ({
+const memoryRoom = (bytes: number): Quota => ({
   what: 'KiB of kernel memory',
   all: kibibytes(bytes),
   remedy:

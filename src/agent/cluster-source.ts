@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
@@ -87,7 +87,7 @@ export class ClusterSource implements ProfileSource {
     return !this.#stopped
   }
 
-  set(standing: ProfileStanding): void {
+  set(standing: ProfileStatus): void {
     this.#reporter.set(standing)
   }
 

@@ -1,6 +1,6 @@
 import { CompilerError, type Compilers } from '../../actors/compiler/ports.ts'
 import type { LoadFailure } from '../../actors/loaded-profile/ports.ts'
-import type { CarriedProfile, CompileCarried, NodeFacts } from '../profile/carried.ts'
+import type { CarriedProfile, CompileCarried, NodeFacts } from '../profile/profile-source.ts'
 
 /** Why a profile was not compiled. A profile that costs too much is retried only after a long wait. */
 class NotCompiled extends Error implements LoadFailure {

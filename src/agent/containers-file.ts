@@ -8,10 +8,10 @@ import { mebibyte } from '../base/bytes.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Milliseconds between two checks of the file. We poll because editors and mounts replace the file. */
-const lookEvery = 500
+const pollInterval = 500
 
 /** Enough for thousands of containers with some hundred bytes each. */
-const mostBytes = 64 * mebibyte
+const maxBytes = 64 * mebibyte
 
 /**
  * Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way.
@@ -41,7 +41,7 @@ export class ContainersFile {
 
   /** Sends each later change to `feed`. While the file cannot be used, the known state stays. */
   follow(feed: SnapshotFeed): void {
-    watchFile(this.#path, { interval: lookEvery, persistent: false }, () => {
+    watchFile(this.#path, { interval: pollInterval, persistent: false }, () => {
       this.#reading = this.#reading.then(() => this.#update(feed))
     })
   }
@@ -88,8 +88,8 @@ export class ContainersFile {
 async function read(path: string, logger: Logger): Promise<NodeContents | undefined> {
   try {
     const { size } = await stat(path)
-    if (size > mostBytes) {
-      logger.error({ file: path, bytes: size }, `the containers file is ignored: it has more than ${mostBytes} bytes`)
+    if (size > maxBytes) {
+      logger.error({ file: path, bytes: size }, `the containers file is ignored: it has more than ${maxBytes} bytes`)
       return undefined
     }
     const contents = readContents(await readFile(path, 'utf8'))

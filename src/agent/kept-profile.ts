@@ -1,4 +1,4 @@
-import { MOST_ADDRESSES, withInterned } from '../../actors/policy/kept-profile.ts'
+import { MAX_ADDRESSES, withInterned } from '../../actors/policy/kept-profile.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { InternedTexts } from '../base/interned-texts.ts'
@@ -16,7 +16,7 @@ export const reporting = { appArmor: 'complain', seccomp: 'SCMP_ACT_LOG' } as co
  * readers, which may be a thousand times as large, it needs no more than whether they report what they let pass.
  */
 export function profileSlimmer(): (profile: StoredProfile) => StoredProfile {
-  const texts = new InternedTexts(MOST_ADDRESSES)
+  const texts = new InternedTexts(MAX_ADDRESSES)
   return (whole) => {
     const profile = withoutManagedFields(whole)
     const { spec, status } = profile

@@ -23,8 +23,8 @@ export interface LineageOptions {
 }
 
 /** Milliseconds. */
-const delays = { first: 1_000, longest: 60_000 }
-const lookEvery = 1_000
+const delays = { first: 1_000, max: 60_000 }
+const pollInterval = 1_000
 
 /**
  * The node's forks, followed as long as the agent runs, so that a violation is reported with its container although its process has
@@ -97,7 +97,7 @@ export class Lineage {
     }
     this.#wasOpen = true
     this.#off = ''
-    this.#timer = clock.after(lookEvery, () => this.#look())
+    this.#timer = clock.after(pollInterval, () => this.#poll())
   }
 
   close(): void {
@@ -133,7 +133,7 @@ export class Lineage {
   }
 
   /** A tree whose thread has ended, or whose programs are not in force any more, knows nothing of what comes. */
-  #look(): void {
+  #poll(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0
     if (error === 0 && this.#programs !== this.#folder) {
@@ -142,7 +142,7 @@ export class Lineage {
       void this.start()
     } else if (error === 0) {
       this.#backoff.reset()
-      this.#timer = clock.after(lookEvery, () => this.#look())
+      this.#timer = clock.after(pollInterval, () => this.#poll())
     } else {
       this.#off = 'SYSTEM'
       logger.warn({ errno: getSystemErrorName(-error) }, `${without}; retrying`)

@@ -28,9 +28,9 @@ export interface ManagerTransportOptions {
   deadline?: number
 }
 
-const longestAnswer = 64 * 1024
+const maxAnswer = 64 * 1024
 /** Seconds: an agent that waits longer would not be missed any more. */
-const longestRetryAfter = 3_600
+const maxRetryAfter = 3_600
 
 /** A request; without a signal, the deadline alone ends it. */
 interface Post {
@@ -138,7 +138,7 @@ function replyOf<Answer>(
 ): ReplyWith<Answer> {
   if (status === 200) return { kind: 'answer', answer: read(text) }
   const seconds = Number(retryAfter)
-  const after = seconds > 0 && { retryAfter: Math.min(seconds, longestRetryAfter) }
+  const after = seconds > 0 && { retryAfter: Math.min(seconds, maxRetryAfter) }
   return { kind: 'refused', status, message: text.slice(0, 1000), ...after }
 }
 
@@ -147,7 +147,7 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
-    if (length > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`)
+    if (length > maxAnswer) throw new Error(`the answer is longer than ${maxAnswer} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

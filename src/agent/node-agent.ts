@@ -35,17 +35,17 @@ import type { LabelChoice } from './containers/pod-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
 import type { ContainerChange } from './containers/runtime.ts'
 import { noteExec, startedProcess } from './containers/started-process.ts'
-import { endParts } from './end-parts.ts'
 import { hostMountNamespace } from './host-mount-namespace.ts'
-import { KeptPipeline } from './kept-pipeline.ts'
-import { confiningProfiles } from './leftovers.ts'
 import { Lineage } from './lineage.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
 import { type Modellers, modellersOf } from './modeller/modellers.ts'
 import { NodeBpf } from './node-bpf.ts'
-import type { NodeSide } from './node-side.ts'
+import { confiningProfiles } from './orphaned-profiles.ts'
+import type { PolicyBackend } from './policy-backend.ts'
 import { SeccompSupport } from './seccomp-support.ts'
+import { stopAll } from './shutdown.ts'
+import { SupervisedPipeline } from './supervised-pipeline.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import {
@@ -64,7 +64,7 @@ const compilers = { threads: 1, deadline: 60_000 }
 
 export interface NodeAgentOptions {
   /** Where policies come from. It is closed at the end. */
-  side: NodeSide
+  side: PolicyBackend
   /** Name of the Node object. */
   node: string
   /** The kubelet's folder of seccomp profiles. */
@@ -114,7 +114,7 @@ export class NodeAgent {
   readonly #seenProcesses = new ProcessLog()
   readonly #counts: ViolationCounts
   readonly #watch: ContainerWatch
-  readonly #pipeline: KeptPipeline
+  readonly #pipeline: SupervisedPipeline
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
   readonly #silence: SilenceWatch
@@ -147,7 +147,7 @@ export class NodeAgent {
       onChange: () => this.#agent?.recompile('Seccomp'),
     })
     this.#watch = this.#watchContainers()
-    this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
+    this.#pipeline = new SupervisedPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#compilers = placeCompilers({ logger, ...compilers })
     this.#modellers = this.#newModellers()
   }
@@ -246,7 +246,7 @@ export class NodeAgent {
       side: () => this.#options.side.close(),
       metrics: () => this.#metrics?.drain(1_000),
     }
-    await endParts(parts, this.#options.logger, (part) => {
+    await stopAll(parts, this.#options.logger, (part) => {
       this.#ending = part
     })
   }
@@ -376,7 +376,7 @@ export class NodeAgent {
         if (lost) this.#seccomp.ask()
         lost = false
         known = true
-        confinement?.look(this.#watch.containers.values())
+        confinement?.poll(this.#watch.containers.values())
         void this.#bpf?.listed(this.#watch.containers.values()).then(() => this.#renumber())
       },
       clock: systemClock,
@@ -416,7 +416,7 @@ export class NodeAgent {
   /** What violations say of containers is known before they can be bound; their numbers come behind. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
-    this.#options.side.confinement?.look(this.#watch.containers.values())
+    this.#options.side.confinement?.poll(this.#watch.containers.values())
     this.#writer.containers(bpf === undefined ? changes : changes.map((change) => bpf.numbered(change)))
     await bpf?.changed(changes)
     this.#renumber()

@@ -1,5 +1,5 @@
 import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
 import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
 import type { KernelEnforcer } from '../api/enforcer.ts'
@@ -13,12 +13,12 @@ import type { Random } from '../base/random.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { Handler } from '../kube/handler-queue.ts'
-import type { CompileCarried } from '../profile/carried.ts'
+import type { CompileCarried } from '../profile/profile-source.ts'
 import { DriftWatch } from './drift-watch.ts'
-import { type LeftoverReport, removeLeftovers, sharedScan, useOf } from './leftovers.ts'
+import { type LeftoverReport, removeLeftovers, sharedScan, useOf } from './orphaned-profiles.ts'
 import type { ProfileSource } from './profile-source.ts'
+import { ProfileStatusLog } from './profile-status-log.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
-import { StandingLog } from './standing-log.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
 
 export interface NodeProfilesOptions {
@@ -61,7 +61,7 @@ export class NodeProfiles {
   readonly #listings: EnforcerListings
   readonly #family: Family<LoadedProfileMessage>
   readonly #watch: DriftWatch
-  readonly #log: StandingLog
+  readonly #log: ProfileStatusLog
   readonly #confining: NodeProfilesOptions['confining']
   #listed = false
   #basis: string | undefined
@@ -80,7 +80,7 @@ export class NodeProfiles {
       ...(problems !== undefined && { problems }),
     })
     this.#listings = new EnforcerListings(options.loaders)
-    this.#log = new StandingLog(options.logger)
+    this.#log = new ProfileStatusLog(options.logger)
     this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))
     this.handler = wanted.handler((key) => this.#family.of(key).tell({ type: 'changed' }))
     const { clock, random, period } = options
@@ -93,7 +93,7 @@ export class NodeProfiles {
       },
       onError: (enforcer, error) => this.#cannotList(enforcer, error),
       onLook: () => {
-        this.#lookAtNode()
+        this.#checkNode()
         return this.#sweep()
       },
       ...{ clock, random, ...(period !== undefined && { period }) },
@@ -103,7 +103,7 @@ export class NodeProfiles {
   /** All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be ready. */
   async listed(): Promise<void> {
     this.#listed = true
-    this.#lookAtNode()
+    this.#checkNode()
     this.readiness.listed()
     this.#options.reporter.becameWhole()
     this.#watch.start()
@@ -152,14 +152,14 @@ export class NodeProfiles {
   }
 
   /** What another ArmorProfile wants is not refused for this one. */
-  #sayRefused({ key, state, enforcers }: ProfileStanding): void {
+  #sayRefused({ key, state, enforcers }: ProfileStatus): void {
     const profile = this.wanted.get(key)?.profile
     if (state !== 'failed' || enforcers.includes('BPF') || profile === undefined) return
     if (!this.wanted.wantedByOthers(key, profile)) this.#options.onRefused?.(profile)
   }
 
   /** What it was stays so where it cannot be read: no file may be left to open for a moment. */
-  #lookAtNode(): void {
+  #checkNode(): void {
     const before = this.#basis
     try {
       this.#basis = this.#options.basis?.()

@@ -1,4 +1,4 @@
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { KubeObject } from '../kube/objects.ts'
@@ -11,7 +11,7 @@ export interface ProfileSource {
   /** Resolves when all ArmorProfiles have gone through the handlers; false where it was stopped before. */
   listed(): Promise<boolean>
   /** How an ArmorProfile stands on this node. */
-  set(standing: ProfileStanding): void
+  set(standing: ProfileStatus): void
   /** There is nothing to say of it any more. */
   forget(key: string): void
   /** All ArmorProfiles are known from now on. */

@@ -1,4 +1,4 @@
-import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus, WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
 import type { Logger } from '../base/logger.ts'
 import { json, type Reply } from '../http/routes.ts'
@@ -46,14 +46,14 @@ const shown = 100
  */
 export class Readiness {
   readonly #options: ReadinessOptions
-  readonly #standings = new Map<string, ProfileStanding>()
+  readonly #standings = new Map<string, ProfileStatus>()
   #listed = false
 
   constructor(options: ReadinessOptions) {
     this.#options = options
   }
 
-  set(standing: ProfileStanding): void {
+  set(standing: ProfileStatus): void {
     this.#standings.set(standing.key, standing)
   }
 
@@ -120,7 +120,7 @@ export class Readiness {
     return standing?.state === 'failed' && standing.passing !== true ? 'failed' : 'pending'
   }
 
-  #current(key: string, { uid, generation }: WantedProfile): ProfileStanding | undefined {
+  #current(key: string, { uid, generation }: WantedProfile): ProfileStatus | undefined {
     const standing = this.#standings.get(key)
     return standing?.uid === uid && standing.generation === generation ? standing : undefined
   }

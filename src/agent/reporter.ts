@@ -1,4 +1,4 @@
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import {
   type AgentReport,
   cutLeftOut,
@@ -63,8 +63,8 @@ export const defaultReportTiming: ReportTiming = {
 }
 /** Milliseconds, as are these. */
 export const firstInterval = 15_000
-const intervals = { least: 1_000, most: 300_000 }
-const longestSpacing = 30_000
+const intervals = { least: 1_000, max: 300_000 }
+const maxSpacing = 30_000
 
 /**
  * Reports to the manager how each profile stands: changes at once, and a sign of life every now and then. Level-triggered: it
@@ -88,15 +88,15 @@ export class Reporter {
   /** Milliseconds from one report to the next at least, and when the last one was answered. */
   #spacing = 0
   #answeredAt = Number.NEGATIVE_INFINITY
-  #longestBody = MAX_REPORT_BYTES
+  #maxBody = MAX_REPORT_BYTES
   #failedInARow = 0
 
   constructor(options: ReporterOptions) {
     this.#options = options
     this.#pause = new Pause(options.clock)
     this.#timing = { ...defaultReportTiming, ...options.timing }
-    const { backoffFirst: first, backoffLongest: longest } = this.#timing
-    this.#backoff = new Backoff({ first, longest, random: options.random })
+    const { backoffFirst: first, backoffLongest: max } = this.#timing
+    this.#backoff = new Backoff({ first, max, random: options.random })
   }
 
   /** Profiles whose newest state no manager has acknowledged. */
@@ -106,7 +106,7 @@ export class Reporter {
     return count
   }
 
-  set(standing: ProfileStanding): void {
+  set(standing: ProfileStatus): void {
     const report = reportOf(standing)
     const known = this.#entries.get(standing.key)
     if (known !== undefined && JSON.stringify(known.report) === JSON.stringify(report)) return
@@ -188,9 +188,9 @@ export class Reporter {
     this.#epoch = epoch
     this.#complete = complete || (isNew && !report.complete)
     if (Number.isFinite(intervalSeconds))
-      this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
+      this.#interval = Math.min(intervals.max, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
-    this.#spacing = spacingSeconds > 0 ? Math.min(longestSpacing, spacingSeconds * 1000) : 0
+    this.#spacing = spacingSeconds > 0 ? Math.min(maxSpacing, spacingSeconds * 1000) : 0
     // A manager that asks for complete reports again and again gets them by the interval.
     this.#owesComplete = this.#complete && !report.complete
     if (this.unacknowledged > 0) return 0
@@ -214,7 +214,7 @@ export class Reporter {
         },
         'the manager does not accept reports; retrying',
       )
-    if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)
+    if (reply.kind === 'refused' && reply.status === 413) this.#maxBody = Math.max(65_536, this.#maxBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
     // One of the others may lead: they are asked at once, each one once.
     if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#aMoment())
@@ -227,13 +227,13 @@ export class Reporter {
     const all = [...this.#entries.values()]
     const due = complete ? all : all.filter(({ acknowledged }) => !acknowledged)
     const head = { node, agent, epoch: this.#epoch, complete }
-    const { taken, profiles } = fitting(due, this.#longestBody - 1024, complete)
+    const { taken, profiles } = fitting(due, this.#maxBody - 1024, complete)
     return { report: { ...head, profiles }, sent: taken }
   }
 
   #aMoment(): number {
-    const { coalesceLeast: least, coalesceMost: most } = this.#timing
-    return least + (most - least) * this.#options.random()
+    const { coalesceLeast: least, coalesceMost: max } = this.#timing
+    return least + (max - least) * this.#options.random()
   }
 
   #sleep(delay: number): Promise<void> {
@@ -250,16 +250,7 @@ export class Reporter {
   }
 }
 
-function reportOf({
-  key,
-  uid,
-  generation,
-  state,
-  enforcers,
-  absent,
-  message,
-  leftOut,
-}: ProfileStanding): ProfileReport {
+function reportOf({ key, uid, generation, state, enforcers, absent, message, leftOut }: ProfileStatus): ProfileReport {
   const slash = key.indexOf('/')
   return {
     namespace: key.slice(0, slash),

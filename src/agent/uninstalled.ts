@@ -8,7 +8,7 @@ import type { ApiClient } from '../kube/client.ts'
 import { configMaps } from '../kube/core-objects.ts'
 
 /** Milliseconds: the kubelet waits for the agent, and then kills it. With what comes then, it is less than that. */
-const patience = 10_000
+const timeout = 10_000
 
 const none = ''
 
@@ -57,7 +57,7 @@ export class Uninstalled {
   async ask(doubt: (reason: string) => void): Promise<boolean> {
     this.#stop.abort(new Error('The agent was stopped'))
     try {
-      const now = await this.#read({ deadline: patience })
+      const now = await this.#read({ deadline: timeout })
       if (now === none) return false
       if (this.#first !== undefined && now !== this.#first) return true
       const when = this.#first === undefined ? 'may have existed' : 'existed'

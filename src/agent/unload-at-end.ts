@@ -5,7 +5,7 @@ import { isBug } from '../base/bug.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
-import { type LeftoverOptions, type LeftoverReport, removeLeftovers, sharedScan } from './leftovers.ts'
+import { type LeftoverOptions, type LeftoverReport, removeLeftovers, sharedScan } from './orphaned-profiles.ts'
 import { removeOwnProfile } from './own-profile.ts'
 import { unloadAll } from './unload-all.ts'
 
@@ -21,7 +21,7 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   removeOwn?: () => Promise<boolean>
   clock: Clock
   /** Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits for the agent. */
-  patience?: number
+  timeout?: number
   logger: Logger
 }
 
@@ -29,7 +29,7 @@ const pause = 500
 
 /** What an agent does with profiles when it ends. Mostly nothing: enforcement goes on without it. */
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
-  const { always, uninstalled, loaders, endBpf, logger, clock, patience = 12_000 } = options
+  const { always, uninstalled, loaders, endBpf, logger, clock, timeout: patience = 12_000 } = options
   const end = clock.now() + patience
   // What waits for nothing comes first: the kubelet may kill the agent.
   for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {

@@ -1,8 +1,8 @@
 import type { FileSize } from 'rotating-file-stream'
 import { Digest } from '../audit/digest/digest.ts'
 import { digestOf } from '../audit/digest/digest-path.ts'
+import type { Writer } from '../audit/sink/agent-events.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
-import type { Writer } from '../audit/sink/own-lines.ts'
 import { Sink } from '../audit/sink/sink.ts'
 import { bytesOf, type Trouble } from '../audit/sink/sink-file.ts'
 import { systemClock } from '../base/clock.ts'
@@ -42,7 +42,7 @@ export interface LogsOptions {
 }
 
 /** Milliseconds that the end waits for a disk that does not take the digest. */
-const patience = 5_000
+const timeout = 5_000
 
 /** Opens both. What cannot be opened yet is tried again, and logged. */
 export async function openLogs({ log, limits, writer, losses, logger }: LogsOptions): Promise<ViolationLogs> {
@@ -64,7 +64,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   })
   const close = async (): Promise<void> => {
     digest.close()
-    digestSink.hurry(patience)
+    digestSink.hurry(timeout)
     await digestSink.close()
   }
   return { sink, digest, close }

@@ -5,9 +5,9 @@ import type { Recorded } from '../audit/model/recorded.ts'
 import { Pipeline, type PipelineSource } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
+import type { Statement } from '../audit/sink/agent-events.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
-import type { Statement } from '../audit/sink/own-lines.ts'
 import { countsLeft } from '../audit/sink/unsaid.ts'
 import { readAuditState } from '../audit/source/audit-addon.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
@@ -23,8 +23,8 @@ import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
-import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import type { Lineage } from './lineage.ts'
+import { runUntilReplaced, type ViolationPipeline } from './pipeline-restart.ts'
 import { countsOf, ViolationCounts } from './violation-counts.ts'
 import { type LogLimits, openLogs, type ViolationLogs } from './violation-logs.ts'
 
@@ -69,7 +69,7 @@ export type { ViolationPipeline }
 
 /** Starts it. @returns why not, when no audit source can be used; that is logged, too */
 export function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
-  return begunAnew(() => startOnce(options), options.logger)
+  return runUntilReplaced(() => startOnce(options), options.logger)
 }
 
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {

@@ -7,13 +7,13 @@ import type { Claim, Claims } from '../enforcer/bpf/shares.ts'
 import type { Change } from '../kube/change.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { OwnerReference } from '../kube/objects.ts'
-import type { CompileCarried } from '../profile/carried.ts'
-import { compiledOf, digestsOf, isWhole, lengthOf, type Wanted, wantedOf } from './wanted-of.ts'
+import type { CompileCarried } from '../profile/profile-source.ts'
+import { compiledOf, type DesiredProfile, digestsOf, isWhole, lengthOf, wantedOf } from './desired-profile.ts'
 
 /** Characters of what was compiled and is tried again. What is beyond it is compiled for each try. */
 const KEPT = 16 * 1024 * 1024
 
-interface Entry extends Wanted {
+interface Entry extends DesiredProfile {
   /** RFC 3339, which compares as text. */
   since: string
   /** Which change of the node it was last to be compiled again for. */

@@ -99,31 +99,31 @@ export type ReportAnswer = Static<typeof reportAnswer>
 
 export type ReportResult = { ok: true; report: AgentReport } | { ok: false; errors: FieldError[] }
 
-const MOST_ERRORS = 100
+const MAX_ERRORS = 100
 
 /**
  * Reads a report from the body of a request, or returns its mistakes (at most the first 100). Unknown fields are
  * ignored: during an update of a cluster, agents may be newer than their manager.
  */
 export function checkReport(body: unknown): ReportResult {
-  const errors = validateSchema(nodeOf(agentReport), body, { newer: true, most: MOST_ERRORS })
+  const errors = validateSchema(nodeOf(agentReport), body, { newer: true, max: MAX_ERRORS })
   if (errors.length === 0) return { ok: true, report: body as AgentReport }
   return { ok: false, errors }
 }
 
 /** Cuts a text between two characters, to at most `most` bytes. A text that was cut ends with `…`. */
-export function cutMessage(message: string, most = MAX_REPORT_MESSAGE_BYTES): string {
+export function cutMessage(message: string, max = MAX_REPORT_MESSAGE_BYTES): string {
   const bytes = Buffer.from(message)
-  if (bytes.length <= most) return message
+  if (bytes.length <= max) return message
   const mark = '…'
-  let end = most - Buffer.byteLength(mark)
+  let end = max - Buffer.byteLength(mark)
   while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--
   return bytes.toString('utf8', 0, end) + mark
 }
 
 /** Keeps the entries that fit into a report. If some do not fit, the last entry says that more exist. */
-export function cutLeftOut(all: readonly LeftOut[], most = MAX_LEFT_OUT.rules): LeftOut[] {
-  const named = all.length <= most ? all : all.slice(0, most - 1)
+export function cutLeftOut(all: readonly LeftOut[], max = MAX_LEFT_OUT.rules): LeftOut[] {
+  const named = all.length <= max ? all : all.slice(0, max - 1)
   const cut = named.map(({ enforcer, rule, reason }) => ({
     enforcer,
     rule: cutMessage(rule, MAX_LEFT_OUT.rule),

@@ -61,14 +61,14 @@ export function formatFieldError(error: FieldError): string {
 }
 
 // A longer text cannot be near any of the names, and computing the distance takes time by the product of both lengths.
-const LONGEST_NAME = 200
+const MAX_NAME = 200
 
 /**
  * Returns the name in `names` that is nearest to the mistyped `given`. Case does not matter, and `_` equals `-`.
  * Returns undefined when more than a third of the letters differ from every name.
  */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
-  if (names.length === 0 || given.length > LONGEST_NAME) return undefined
+  if (names.length === 0 || given.length > MAX_NAME) return undefined
   const plain = (name: string) => name.toLowerCase().replaceAll('_', '-')
   const byPlain = new Map(names.map((name) => [plain(name), name]))
   const best = closest(plain(given), [...byPlain.keys()])

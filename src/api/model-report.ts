@@ -42,8 +42,8 @@ const summary = object('Summary of the recording of a node.', {
   gaps: list('Periods without records. If there are very many, only the last ones.', gap, { maxItems: MAX_GAPS }),
 })
 
-const names = (description: string, most: number) =>
-  list(description, text('A name.', { maxLength: 512 }), { maxItems: most })
+const names = (description: string, max: number) =>
+  list(description, text('A name.', { maxLength: 512 }), { maxItems: max })
 
 const leftOut = object('Facts that were dropped because of a limit, in a form that can be added up over nodes.', {
   kind: text('The kind of the facts.', { maxLength: 64 }),
@@ -101,14 +101,14 @@ export type ModelAnswer = Static<typeof modelAnswer>
 
 export type ModelReportResult = { ok: true; report: ModelReport } | { ok: false; errors: FieldError[] }
 
-const MOST_ERRORS = 100
+const MAX_ERRORS = 100
 
 /**
  * Reads recorded behaviour from the body of a request, or returns its mistakes. Unknown fields are ignored, as in
  * reports.
  */
 export function checkModelReport(body: unknown): ModelReportResult {
-  const errors = validateSchema(nodeOf(modelReport), body, { newer: true, most: MOST_ERRORS })
+  const errors = validateSchema(nodeOf(modelReport), body, { newer: true, max: MAX_ERRORS })
   if (errors.length > 0) return { ok: false, errors }
   const report = body as ModelReport
   if (report.piece === undefined || report.piece.index < report.pieces) return { ok: true, report }

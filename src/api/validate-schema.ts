@@ -19,22 +19,22 @@ export interface SchemaOptions {
   /** Ignore unknown fields, because the sender may be newer. */
   newer?: boolean
   /** The most errors that are returned. Default: all. */
-  most?: number
+  max?: number
 }
 
 /** Collects the errors. */
 class Errors {
   readonly found: FieldError[] = []
   readonly newer: boolean
-  readonly #most: number
+  readonly #max: number
 
-  constructor({ newer = false, most = Number.POSITIVE_INFINITY }: SchemaOptions) {
+  constructor({ newer = false, max: most = Number.POSITIVE_INFINITY }: SchemaOptions) {
     this.newer = newer
-    this.#most = most
+    this.#max = most
   }
 
   get isFull(): boolean {
-    return this.found.length >= this.#most
+    return this.found.length >= this.#max
   }
 
   push(error: FieldError): void {
@@ -138,7 +138,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
 }
 
 // An object with more unknown fields does not get an error for each: the list would be too long to read.
-const MOST_FIELDS = 1000
+const MAX_FIELDS = 1000
 
 function visitObject(node: SchemaNode, value: Fields, path: string, errors: Errors): void {
   const { properties = {}, required = [], additionalProperties } = node
@@ -147,7 +147,7 @@ function visitObject(node: SchemaNode, value: Fields, path: string, errors: Erro
     return
   }
   const entries = Object.entries(value)
-  if (entries.length > MOST_FIELDS) {
+  if (entries.length > MAX_FIELDS) {
     errors.push({
       code: 'TOO_LONG',
       path,
@@ -206,7 +206,7 @@ function visitMap(node: SchemaNode, values: SchemaNode, value: Fields, path: str
 }
 
 function unknownField(name: string, path: string, known: readonly string[]): FieldError {
-  const nearest = name.length > LONGEST_KEY ? undefined : nearestName(name, known)
+  const nearest = name.length > MAX_KEY ? undefined : nearestName(name, known)
   return {
     code: 'UNKNOWN_FIELD',
     path: keyPath(path, name),
@@ -216,7 +216,7 @@ function unknownField(name: string, path: string, known: readonly string[]): Fie
   }
 }
 
-const LONGEST_KEY = 80
+const MAX_KEY = 80
 
 /**
  * The path of a key that the user chose. A key that looks like several steps, or could garble a terminal, is put in
@@ -224,7 +224,7 @@ const LONGEST_KEY = 80
  */
 export function keyPath(path: string, key: string): string {
   if (/^[\w/-]{1,80}$/.test(key)) return join(path, key)
-  const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key
+  const shown = key.length > MAX_KEY ? `${key.slice(0, MAX_KEY)}…` : key
   const plain = JSON.stringify(shown).replace(/[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => {
     return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
   })

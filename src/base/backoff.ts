@@ -5,14 +5,14 @@ export interface BackoffRange {
   /** First delay before jitter. */
   first: number
   /** Maximum delay. */
-  longest: number
+  max: number
 }
 
 /**
  * The delay after this many earlier failures: doubled each time, then random in the upper half of its step. The fixed
  * half prevents a tight loop; the random half keeps clients that failed together from returning together.
  */
-export function backoff(failuresBefore: number, { first, longest }: BackoffRange, random: Random): number {
+export function backoff(failuresBefore: number, { first, max: longest }: BackoffRange, random: Random): number {
   const step = Math.min(longest, first * 2 ** Math.min(failuresBefore, 64))
   return step / 2 + (step / 2) * random()
 }
@@ -27,8 +27,8 @@ export class Backoff {
   readonly #random: Random
   #failures = 0
 
-  constructor({ first = 800, longest = 30_000, random = Math.random }: BackoffOptions = {}) {
-    this.#range = { first, longest }
+  constructor({ first = 800, max: longest = 30_000, random = Math.random }: BackoffOptions = {}) {
+    this.#range = { first, max: longest }
     this.#random = random
   }
 

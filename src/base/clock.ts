@@ -36,7 +36,7 @@ export interface Clock {
 }
 
 /** The longest delay of Node.js's setTimeout; a longer one would fire at once. */
-const LONGEST = 2 ** 31 - 1
+const MAX = 2 ** 31 - 1
 
 class SystemTimer implements Timer {
   private handle: NodeJS.Timeout
@@ -46,10 +46,10 @@ class SystemTimer implements Timer {
   }
 
   private arm(delay: number, callback: () => void): NodeJS.Timeout {
-    if (delay <= LONGEST) return setTimeout(callback, delay)
+    if (delay <= MAX) return setTimeout(callback, delay)
     return setTimeout(() => {
-      this.handle = this.arm(delay - LONGEST, callback)
-    }, LONGEST)
+      this.handle = this.arm(delay - MAX, callback)
+    }, MAX)
   }
 
   cancel(): void {

@@ -48,7 +48,7 @@ const SELDOM = 60_000
  * callers would wait too long.
  */
 const GROWN = 16 * mebibyte
-const MOST_USED = 128 * mebibyte
+const MAX_USED = 128 * mebibyte
 
 /**
  * Frees memory after a burst of work. V8 keeps a burst's memory: if live objects are scattered among dead ones, no page
@@ -68,7 +68,7 @@ export class HeapTrim {
   }
 
   start(): void {
-    if (!this.#stopped) this.#timer ??= this.#options.clock.after(CALM, () => this.#look())
+    if (!this.#stopped) this.#timer ??= this.#options.clock.after(CALM, () => this.#poll())
   }
 
   stop(): void {
@@ -76,14 +76,14 @@ export class HeapTrim {
     this.#timer?.cancel()
   }
 
-  #look(): void {
+  #poll(): void {
     const { clock, heap, work } = this.#options
-    this.#timer = clock.after(CALM, () => this.#look())
+    this.#timer = clock.after(CALM, () => this.#poll())
     const before = this.#work
     this.#work = work()
     if (this.#work !== before || clock.now() - this.#collectedAt < SELDOM) return
     const { used, size } = heap.sizes()
-    if (size < this.#size + GROWN || used > MOST_USED) return
+    if (size < this.#size + GROWN || used > MAX_USED) return
     this.#collectedAt = clock.now()
     try {
       heap.collect()

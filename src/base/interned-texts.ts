@@ -1,11 +1,11 @@
 /** Keeps one copy of each text that many objects have. */
 export class InternedTexts {
-  readonly #most: number
+  readonly #max: number
   readonly #texts = new Map<string, string>()
 
-  /** @param most maximum known texts; beyond it all are forgotten, and objects keep theirs */
-  constructor(most: number) {
-    this.#most = most
+  /** @param max maximum known texts; beyond it all are forgotten, and objects keep theirs */
+  constructor(max: number) {
+    this.#max = max
   }
 
   get size(): number {
@@ -15,7 +15,7 @@ export class InternedTexts {
   of(text: string): string {
     const known = this.#texts.get(text)
     if (known !== undefined) return known
-    if (this.#texts.size >= this.#most) this.#texts.clear()
+    if (this.#texts.size >= this.#max) this.#texts.clear()
     this.#texts.set(text, text)
     return text
   }

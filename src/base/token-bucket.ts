@@ -20,10 +20,10 @@ export class TokenBucket {
   }
 
   /** Takes `most` tokens, or as many as there are. @returns their number */
-  takeSome(most: number, now: number): number {
+  takeSome(max: number, now: number): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill)
     this.#at = now
-    const taken = Math.min(most, Math.max(0, Math.floor(this.#tokens)))
+    const taken = Math.min(max, Math.max(0, Math.floor(this.#tokens)))
     this.#tokens -= taken
     return taken
   }

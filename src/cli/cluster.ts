@@ -27,8 +27,8 @@ export const installNamespace = (given: string | undefined, connection: Connecti
 export const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefined
 
 /** Milliseconds. */
-const tryAgain = { first: 500, longest: 10_000 }
-const patience = 5_000
+const tryAgain = { first: 500, max: 10_000 }
+const timeout = 5_000
 
 /**
  * Resolves when the API server answers, however long that takes.
@@ -42,8 +42,8 @@ export async function apiServerThere(
   const limiter = new PriorityLimiter()
   const client = new ApiClient({ connection, limiter })
   try {
-    for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.longest)) {
-      const reason = await client.version({ signal, attempts: 1, deadline: patience }).then(() => undefined, reasonOf)
+    for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.max)) {
+      const reason = await client.version({ signal, attempts: 1, deadline: timeout }).then(() => undefined, reasonOf)
       if (reason === undefined) return
       logger.warn({ url: connection.origin, reason, retryMs: delay }, 'the API server does not answer; retrying')
       await pause(delay, undefined, { signal })

@@ -8,7 +8,7 @@ import { streamBatches } from '../audit/batch/stream-batches.ts'
 import { type NodeContents, readContents } from '../audit/enrich/node-contents.ts'
 import { noProcesses } from '../audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../audit/enrich/snapshot.ts'
-import { recordsOf } from '../audit/sink/own-lines.ts'
+import { recordsOf } from '../audit/sink/agent-events.ts'
 import { newline } from '../base/bytes.ts'
 import { isSystemError, reasonOf } from './input.ts'
 import { printable, put } from './output.ts'
@@ -62,7 +62,7 @@ async function contentsOf(file: string): Promise<NodeContents | undefined> {
  */
 const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 
-const longestShown = 200
+const maxShown = 200
 
 const hints: Record<DecodeArguments['source'], string> = {
   auditlog:
@@ -133,7 +133,7 @@ function countOf(bytes: Uint8Array, format: BatchFormat, records: number): numbe
 
 function shown(record: Uint8Array, format: BatchFormat): string {
   const text = Buffer.from(record).toString(format === 'record' ? 'hex' : 'utf8')
-  return printable(text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`)
+  return printable(text.length <= maxShown ? text : `${text.slice(0, maxShown)}…`)
 }
 
 function withoutUndecoded(output: Uint8Array): Uint8Array {

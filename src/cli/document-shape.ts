@@ -23,9 +23,9 @@ export interface DocumentShape {
  * Visits each node once: the library searches the document for each alias, and compares each map key with all others.
  */
 export function shapeOf(document: Document.Parsed): DocumentShape {
-  const look = new Look()
-  look.valuesOf(document.contents)
-  return look
+  const poll = new Look()
+  poll.valuesOf(document.contents)
+  return poll
 }
 
 interface Anchored {

@@ -10,22 +10,22 @@ export class InputError extends Error {}
 
 /**
  * The text of a file, or of standard input for `-`.
- * @param most maximum bytes
+ * @param max maximum bytes
  * @throws {InputError}
  */
-export async function readText(file: string, most = MAX_INPUT_BYTES): Promise<string> {
+export async function readText(file: string, max = MAX_INPUT_BYTES): Promise<string> {
   const stream = file === '-' ? process.stdin : createReadStream(file)
-  return decode(await readBytes(stream, most))
+  return decode(await readBytes(stream, max))
 }
 
-async function readBytes(stream: Readable, most: number): Promise<Buffer> {
+async function readBytes(stream: Readable, max: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of stream) {
       chunks.push(chunk)
       size += chunk.length
-      if (size > most) throw new InputError(`is larger than ${most / mebibyte} MiB`)
+      if (size > max) throw new InputError(`is larger than ${max / mebibyte} MiB`)
     }
   } catch (error) {
     throw error instanceof InputError ? error : new InputError(reasonOf(error))

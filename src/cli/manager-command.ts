@@ -53,7 +53,7 @@ export interface ManagerArguments extends MetricsArguments {
 }
 
 /** Milliseconds for a manager to end, in addition to the delay; the chart gives it 30 s. */
-const patience = 25_000
+const timeout = 25_000
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
 export async function managerCommand(given: ManagerArguments): Promise<number> {
@@ -76,7 +76,7 @@ export async function managerCommand(given: ManagerArguments): Promise<number> {
   const role = new ManagerRole(managerOptions(given, connection, logger), connection)
   return runRole(role, {
     ...{ name: 'manager', logger, signals: process },
-    patience: patience + given.shutdownDelay * 1_000,
+    timeout: timeout + given.shutdownDelay * 1_000,
   })
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { checkFolder, FolderError } from '../agent/standalone/policy-files.ts'
-import { StandaloneSide, type StandaloneSideOptions } from '../agent/standalone/standalone-side.ts'
+import { StandaloneBackend, type StandaloneSideOptions } from '../agent/standalone/standalone-backend.ts'
 import type { AgentArguments } from './agent-arguments.ts'
 import { printable } from './output.ts'
 import { readPolicies } from './read-policies.ts'
@@ -15,7 +15,7 @@ export async function openStandalone(
     dockerDir,
   }: AgentArguments,
   { folder, seccompFolder, logger }: Pick<StandaloneSideOptions, 'folder' | 'seccompFolder' | 'logger'>,
-): Promise<StandaloneSide | undefined> {
+): Promise<StandaloneBackend | undefined> {
   try {
     await checkFolder(folder)
   } catch (error) {
@@ -23,7 +23,7 @@ export async function openStandalone(
     process.stderr.write(`error: ${printable(error.message)}\n`)
     return undefined
   }
-  return new StandaloneSide({
+  return new StandaloneBackend({
     ...{ folder: resolve(folder), memory, read: readPolicies, seccompFolder, logger },
     ...{ containerdSocket, criSocket: cri, namespaces, dockerFolder: dockerDir },
   })

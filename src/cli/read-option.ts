@@ -16,11 +16,11 @@ export function readAmount(text: string): number {
 
 /** A whole number within a range. */
 export const readNumber =
-  (least: number, most: number) =>
+  (least: number, max: number) =>
   (text: string): number => {
     const number = Number(text)
-    if (!/^\d{1,15}$/.test(text) || number < least || number > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+    if (!/^\d{1,15}$/.test(text) || number < least || number > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${max}.`)
     return number
   }
 

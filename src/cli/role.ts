@@ -19,14 +19,17 @@ export interface RoleOptions {
   /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
   signals: EventEmitter
   /** Milliseconds for a graceful end: less than the pod's termination period, 30 s by default. */
-  patience?: number
+  timeout?: number
 }
 
 /**
  * Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs its status. Returns the exit
  * status.
  */
-export async function runRole(role: Role, { name, logger, signals, patience = 25_000 }: RoleOptions): Promise<number> {
+export async function runRole(
+  role: Role,
+  { name, logger, signals, timeout: patience = 25_000 }: RoleOptions,
+): Promise<number> {
   const ending = signalled(signals)
   const logStatus = (): void => logger.info({ status: role.status }, 'status')
   signals.on('SIGUSR1', logStatus)
@@ -62,13 +65,10 @@ function signalled(signals: EventEmitter): Promise<string> {
   })
 }
 
-function limit(
-  patience: number,
-  again: Promise<unknown>,
-): { over: Promise<'late' | 'told again'>; cancel: () => void } {
+function limit(timeout: number, again: Promise<unknown>): { over: Promise<'late' | 'told again'>; cancel: () => void } {
   let timer: NodeJS.Timeout | undefined
   const over = new Promise<'late' | 'told again'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), patience)
+    timer = setTimeout(() => resolve('late'), timeout)
     void again.then(() => resolve('told again'))
   })
   return { over, cancel: () => clearTimeout(timer) }

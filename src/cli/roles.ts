@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { compilerDefaults } from '../../actors/compiler/defaults.ts'
 import { defaultOptIn } from '../manager/admission/opt-in.ts'
-import * as paces from '../manager/paces.ts'
+import * as paces from '../manager/default-limits.ts'
 import { MAX_CONTAINERS, MAX_PROFILES } from '../profile/bpf/limits.ts'
 import {
   readCount,

@@ -1,6 +1,6 @@
 import { nearestName } from '../api/field-error.ts'
+import { pathsOnTheWay } from '../profile/ancestor-paths.ts'
 import { parsePathPattern } from '../profile/path-pattern.ts'
-import { pathsOnTheWay } from '../profile/way.ts'
 import { catalogue, findRule, ruleNames } from '../rules/catalogue.ts'
 import { describeRule, ruleAsData, ruleTable } from '../rules/describe.ts'
 import { isImpossible, type Rule } from '../rules/meaning.ts'

@@ -16,7 +16,7 @@ export interface UninstallArguments {
   agentDaemonset: string
   ofHelm: boolean
   keepPolicies: boolean
-  patience: number
+  timeout: number
   logFormat: LogFormat
   verbosity: number
 }
@@ -37,7 +37,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
   try {
     const pods = await uninstall({
       ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
-      ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
+      ...{ manager: given.managerDeployment, agent: given.agentDaemonset, timeout: given.timeout * 1_000 },
       namespace: installNamespace(given.namespace, connection),
       // The chart's own Job may not search elsewhere.
       areCertain: inPod(),

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
-import { ClusterSide } from '../agent/cluster-side.ts'
+import { ClusterBackend } from '../agent/cluster-backend.ts'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
-import type { NodeSide } from '../agent/node-side.ts'
+import type { PolicyBackend } from '../agent/policy-backend.ts'
 import type { Logger } from '../base/logger.ts'
 import { type AgentArguments, type Checked, metricsOf, pipelineOf, podLabelsOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
@@ -45,7 +45,7 @@ class AgentRole implements Role {
 
 /** A side, and what to close after it. */
 interface Opened {
-  side: NodeSide
+  side: PolicyBackend
   close(): Promise<void>
 }
 
@@ -59,7 +59,7 @@ function clusterSide(given: AgentArguments): Opened | undefined {
   if (connection === undefined) return undefined
   const namespace = installNamespace(given.namespace, connection)
   const [first = `https://varmor-status-svc.${namespace}.svc:8080`, ...more] = given.manager
-  const side = new ClusterSide({
+  const side = new ClusterBackend({
     ...{ connection, namespace, managers: [first, ...more], tokenFile, containerdSocket },
     ...(cri !== undefined && { criSocket: cri }),
     ...(managerCa !== undefined && { authorityFile: managerCa }),
@@ -81,7 +81,7 @@ const seccompFolderOf = ({ seccompDir, policies }: AgentArguments): string =>
 function agentOptions(
   given: AgentArguments,
   { request, metadata }: Checked,
-  side: NodeSide,
+  side: PolicyBackend,
   logger: Logger,
 ): NodeAgentOptions {
   const { readinessHost, policies } = given

@@ -36,16 +36,16 @@ const slowest = 20
  * Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and
  * all others wait behind it.
  */
-const patience = 120
+const timeout = 120
 
 /**
  * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as
  * `/**a?????????????? w` takes any amount, as the parser makes a state for each way to read a path, and what it takes
  * is the agent's.
  */
-const mostMemory = 128 * mebibyte
+const maxMemory = 128 * mebibyte
 
-const longestOutput = mebibyte
+const maxOutput = mebibyte
 
 /** Exit codes of prlimit for a program that is missing or cannot be executed. */
 const notStarted = [126, 127]
@@ -54,7 +54,7 @@ const notStarted = [126, 127]
  * Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too
  * long. What it may take for texts is by how slow the machine is when the first come.
  */
-export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = patience): RunParser {
+export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = timeout): RunParser {
   let slowness: Promise<number> | undefined
   const measure = async (): Promise<number> => {
     const begun = performance.now()
@@ -66,12 +66,12 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
       const options = {
         timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
-        maxBuffer: longestOutput,
+        maxBuffer: maxOutput,
         // The code below parses its messages.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
       // The kernel kills it one second later: the first signal shows the reason.
-      const bounds = [`--as=${mostMemory}`, `--cpu=${seconds}:${seconds + 1}`]
+      const bounds = [`--as=${maxMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
@@ -119,7 +119,7 @@ export function parserError(step: string, profile: string, { status, stderr, cos
   if (costly !== undefined) {
     const limit =
       costly === 'memory'
-        ? `${mostMemory / mebibyte} MiB`
+        ? `${maxMemory / mebibyte} MiB`
         : `${leastTime} s of CPU and one for each ${bytesASecond} bytes, on a machine as fast as most`
     const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and character classes after a *`
     return new EnforcerError('TOO_COSTLY', step, { profile, reason })

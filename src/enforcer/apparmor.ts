@@ -5,7 +5,7 @@ import { RecentMap } from '../base/recent-map.ts'
 import { allowingAppArmor } from './allow-all.ts'
 import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
 import { type ParserRun, parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
-import { type Fingerprints, look, type Sight, sightAfter } from './apparmor-sight.ts'
+import { type Fingerprints, poll, type Sight, sightAfter } from './apparmor-sight.ts'
 import { EnforcerError, errnoOf, ioError } from './enforcer-error.ts'
 import type { FileSystem } from './file-system.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -74,21 +74,21 @@ interface Lane<T> {
 const largestBatch = 200
 
 /** New texts in one run, and their characters: its bound of CPU is theirs together, and one of them may take it all. */
-const mostNew = 32
-const mostCharacters = 100_000
+const maxNew = 32
+const maxCharacters = 100_000
 
 /**
  * The most suspects of a tenant that wait at a time: whoever loads them waits with them, and of those there are 64 at a
  * time on a node.
  */
-const mostSuspects = 32
+const maxSuspects = 32
 /** Turns that a suspect leaves to others in a row: more may come in each of them. */
-const mostLeft = 4
+const maxLeft = 4
 const suspectsKnown = 1_000
 
 /** Milliseconds until a text that costs too much is tried again, at first and at most: it will cost as much again. */
 const firstWait = 600_000
-const longestWait = 86_400_000
+const maxWait = 86_400_000
 
 /**
  * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do
@@ -226,7 +226,7 @@ export class AppArmorLoader implements ProfileLoader {
   #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
       const { left = 0 } = lane
-      if (left < mostLeft && lane.behind?.some(({ waiting }) => waiting.length > 0)) {
+      if (left < maxLeft && lane.behind?.some(({ waiting }) => waiting.length > 0)) {
         lane.left = left + 1
         this.#next(lane)
         return
@@ -272,7 +272,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
     const { name, tenant, staged } = load
     const waiting = this.#alone.waiting.filter((one) => one.tenant === tenant)
-    if (waiting.length < mostSuspects) return this.#push(this.#alone, load)
+    if (waiting.length < maxSuspects) return this.#push(this.#alone, load)
     if (staged) await this.#files.discard(name)
     const reason = 'queued behind other slow profiles of this namespace; will retry'
     throw new EnforcerError('PARSER_FAILED', 'load the AppArmor profile', { profile: name, reason })
@@ -281,7 +281,7 @@ export class AppArmorLoader implements ProfileLoader {
   async #loadTogether(loads: readonly Load[]): Promise<void> {
     const later = new Set<Load>()
     try {
-      const before = await look(this.#kernel)
+      const before = await poll(this.#kernel)
       await this.#finish(await this.#compile(loads, later), before)
     } catch (error) {
       // Those that were answered already take no notice.
@@ -325,7 +325,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (staged) await this.#files.discard(name)
     const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
     // A timeout says nothing about the text.
-    const next = run.costly === 'time' ? 0 : Math.min(longestWait, Math.max(firstWait, wait * 2))
+    const next = run.costly === 'time' ? 0 : Math.min(maxWait, Math.max(firstWait, wait * 2))
     if (run.costly !== undefined) this.#suspect(load, run, next)
     throw parserError('load the AppArmor profile', name, run)
   }
@@ -445,11 +445,11 @@ export class AppArmorLoader implements ProfileLoader {
 }
 
 /** Takes out what is next of whoever is first; what is left of his goes behind that of others. */
-function ofOneTenant(waiting: Load[], most: (own: readonly Load[]) => number): Load[] {
+function ofOneTenant(waiting: Load[], max: (own: readonly Load[]) => number): Load[] {
   const [first] = waiting
   const own = waiting.filter(({ tenant }) => tenant === first?.tenant)
   const others = waiting.filter(({ tenant }) => tenant !== first?.tenant)
-  const batch = own.splice(0, most(own))
+  const batch = own.splice(0, max(own))
   waiting.splice(0, waiting.length, ...others, ...own)
   return batch
 }
@@ -459,7 +459,7 @@ function newTexts(loads: readonly Load[]): number {
   let characters = 0
   for (const [i, { content }] of loads.entries()) {
     characters += content.length
-    if (i > 0 && (characters > mostCharacters || i === mostNew)) return i
+    if (i > 0 && (characters > maxCharacters || i === maxNew)) return i
   }
   return loads.length
 }

@@ -1,14 +1,14 @@
 import type { NodeRoot } from './node-root.ts'
 
 /** A node has some dozens; each may cost a rule. */
-const MOST = 1_024
+const MAX = 1_024
 
 /** A disk or partition in a line of /proc/partitions: `   8        1    1048576 sda1`. */
 const line = /^\s*\d+\s+\d+\s+\d+\s+([A-Za-z0-9][\w.:+@!/-]*)$/
 
 /** Paths of the block devices that a text like /proc/partitions names, sorted: `/dev/sda`, `/dev/cciss/c0d0`. */
 export function blockDevicesIn(partitions: string): string[] {
-  const names = partitions.split('\n', MOST).flatMap((text) => line.exec(text)?.[1] ?? [])
+  const names = partitions.split('\n', MAX).flatMap((text) => line.exec(text)?.[1] ?? [])
   // The kernel writes `!` for the slash of a name in some places.
   return [...new Set(names.map((name) => `/dev/${name.replaceAll('!', '/')}`))].sort()
 }

@@ -87,7 +87,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
   follow(serve: (found: Found) => void): void {
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#every, () => {
-      this.#looking = this.#look(serve).then(() => this.follow(serve))
+      this.#looking = this.#poll(serve).then(() => this.follow(serve))
     })
   }
 
@@ -98,7 +98,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     await this.#looking
   }
 
-  async #look(serve: (found: Found) => void): Promise<void> {
+  async #poll(serve: (found: Found) => void): Promise<void> {
     const { log } = this.#options
     const { file, changed, unusable } = this.#source
     try {

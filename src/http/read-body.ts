@@ -18,12 +18,12 @@ export class BodyError extends Error {
  */
 export function readBody(
   request: IncomingMessage,
-  longest: number,
+  max: number,
   onBytes: (bytes: number) => void = () => undefined,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const tooLong = () => new BodyError(413, `The body is longer than ${longest} bytes`)
-    if (Number(request.headers['content-length'] ?? 0) > longest) return reject(tooLong())
+    const tooLong = () => new BodyError(413, `The body is longer than ${max} bytes`)
+    if (Number(request.headers['content-length'] ?? 0) > max) return reject(tooLong())
     // It may have ended during its admission; its `close` is not emitted again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
@@ -37,7 +37,7 @@ export function readBody(
     }
     request.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length > longest) return giveUp(tooLong())
+      if (length > max) return giveUp(tooLong())
       try {
         onBytes(chunk.length)
       } catch (error) {

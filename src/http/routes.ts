@@ -24,7 +24,7 @@ export interface Reply {
 
 export interface Handler {
   /** Maximum bytes; a longer body gets 413. Default: the server's limit. */
-  longestBody?: number
+  maxBody?: number
   /** Milliseconds for a body to arrive; a slower one is closed. Default: the server's time for a whole request. */
   bodyWithin?: number
   /** Its work on a body may be dropped in favour of others: it must release the body when `signal` is aborted. */

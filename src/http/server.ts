@@ -15,7 +15,7 @@ export interface ServingCredentials {
 
 export interface ServerLimits {
   /** Maximum bytes of a body; a longer one gets 413. Default 4 MiB. */
-  longestBody: number
+  maxBody: number
   /**
    * Maximum bytes of all bodies at a time, from their first byte to the answer. Beyond it, one request of the address
    * with most bytes is closed: the longest-running body, if older than `bodyTime`; otherwise the last one whose handler
@@ -48,7 +48,7 @@ export interface ServerLimits {
 }
 
 export const defaultLimits: ServerLimits = {
-  longestBody: 4 * mebibyte,
+  maxBody: 4 * mebibyte,
   bodies: 32 * mebibyte,
   bodyTime: 0,
   connections: 2_500,
@@ -357,12 +357,12 @@ const SLOW_BODY = 1_000
  * @returns whether there was one
  */
 function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
-  let most = newer.address
-  for (const [address, bytes] of traffic.ofAddress) if (bytes > traffic.ofAddress.get(most)!) most = address
+  let max = newer.address
+  for (const [address, bytes] of traffic.ofAddress) if (bytes > traffic.ofAddress.get(max)!) max = address
   const isOther = (held: Held): boolean => held !== newer
-  const isOfMost = (held: Held): boolean => isOther(held) && held.address === most
+  const isOfMost = (held: Held): boolean => isOther(held) && held.address === max
   if (closeReading({ traffic, least: bodyTime, which: isOfMost })) return true
-  const last = most === newer.address ? undefined : [...traffic.yielding].findLast(isOfMost)
+  const last = max === newer.address ? undefined : [...traffic.yielding].findLast(isOfMost)
   if (last !== undefined) return giveUp(traffic, last)
   return closeReading({ traffic, least: Math.max(bodyTime, SLOW_BODY), which: isOther })
 }
@@ -432,7 +432,7 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
   const { bodyWithin } = handler
   const late = bodyWithin === undefined ? undefined : setTimeout(() => giveUp(traffic, held), bodyWithin)
   try {
-    return await readBody(request, handler.longestBody ?? limits.longestBody, (bytes) => {
+    return await readBody(request, handler.maxBody ?? limits.maxBody, (bytes) => {
       hold({ traffic, held, bytes })
       while (traffic.held > limits.bodies) {
         if (!makeRoom(traffic, held, limits.bodyTime))

@@ -7,7 +7,7 @@ export interface RequestContext {
 }
 
 /** Maximum seconds. A client that waits longer would not notice that the server, or a proxy before it, was wrong. */
-const LONGEST_RETRY_AFTER = 600
+const MAX_RETRY_AFTER = 600
 
 /** The server answered with a refusal. */
 export class ApiError extends Error {
@@ -29,7 +29,7 @@ export class ApiError extends Error {
     this.status = status
     this.context = context
     const seconds = retryAfter ?? status.details?.retryAfterSeconds
-    this.retryAfter = seconds === undefined ? undefined : Math.min(Math.max(0, seconds), LONGEST_RETRY_AFTER)
+    this.retryAfter = seconds === undefined ? undefined : Math.min(Math.max(0, seconds), MAX_RETRY_AFTER)
   }
 }
 

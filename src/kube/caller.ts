@@ -57,7 +57,7 @@ export interface CallerOptions {
    * Maximum bytes of an answer, except of a watch; a longer answer is an error. Default LONGEST_ANSWER. The server
    * limits requests to 3 MiB.
    */
-  longestAnswer?: number
+  maxAnswer?: number
   /** Maximum attempts of a call. Default 8; the deadline usually ends it earlier. */
   attempts?: number
   /** Milliseconds for a call with its retries, unless the call sets them. Default 30,000. */
@@ -77,7 +77,7 @@ interface Ways {
  * Maximum bytes of an answer. Parsing a list takes several times its size, and tenants decide how long lists are. A
  * longer list is read in pages.
  */
-export const LONGEST_ANSWER = 16 * mebibyte
+export const MAX_ANSWER = 16 * mebibyte
 /**
  * Maximum lists read at the same time. A client reads a dozen of them at its start, and each may have the maximum size.
  */
@@ -95,7 +95,7 @@ export class Caller {
       clock: systemClock,
       random: Math.random,
       observer: {},
-      longestAnswer: LONGEST_ANSWER,
+      maxAnswer: MAX_ANSWER,
       attempts: 8,
       deadline: 30_000,
     }
@@ -121,7 +121,7 @@ export class Caller {
     const timer = clock.after(deadline, () =>
       controller.abort(new ConnectionError('DEADLINE', context, `${deadline} ms`)),
     )
-    const backoff = new Backoff({ first: 200, longest: 10_000, random })
+    const backoff = new Backoff({ first: 200, max: 10_000, random })
     try {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -170,7 +170,7 @@ export class Caller {
           },
           data: (chunk) => {
             length += chunk.length
-            const bound = this.#options.longestAnswer
+            const bound = this.#options.maxAnswer
             if (length > bound) throw new ConnectionError('TOO_LARGE', context, `more than ${bound} bytes`)
             chunks.push(chunk)
           },
@@ -265,7 +265,7 @@ export class Caller {
 }
 
 /** Maximum bytes kept of a refusal: a Status is short, and a proxy's HTML page need not be read to its end. */
-const LONGEST_REFUSAL = 64 * 1024
+const MAX_REFUSAL = 64 * 1024
 
 /** Passes on a good answer, and keeps a bad one for the error. */
 class Answer implements ExchangeSink {
@@ -291,7 +291,7 @@ class Answer implements ExchangeSink {
     if (this.#good) this.#sink.data(chunk)
     else {
       this.#length += chunk.length
-      if (this.#length <= LONGEST_REFUSAL) this.#refusal.push(chunk)
+      if (this.#length <= MAX_REFUSAL) this.#refusal.push(chunk)
     }
   }
 

@@ -7,15 +7,15 @@
 export class ClassQueue<Class extends string, T> {
   #queues: { waiting: Set<T>; passedOver: number }[]
   #index: Map<Class, number>
-  #patience: number
+  #timeout: number
   #size = 0
   #lastWasFavour = false
 
-  constructor(classes: readonly Class[], patience: number) {
-    if (!(patience >= 1)) throw new RangeError(`patience must be from 1, not ${patience}`)
+  constructor(classes: readonly Class[], timeout: number) {
+    if (!(timeout >= 1)) throw new RangeError(`patience must be from 1, not ${timeout}`)
     this.#queues = classes.map(() => ({ waiting: new Set(), passedOver: 0 }))
     this.#index = new Map(classes.map((name, index) => [name, index]))
-    this.#patience = patience
+    this.#timeout = timeout
   }
 
   get size(): number {
@@ -55,7 +55,7 @@ export class ClassQueue<Class extends string, T> {
   #overdue(highest: number): number | undefined {
     if (this.#lastWasFavour) return undefined
     const index = this.#queues.findLastIndex(
-      ({ waiting, passedOver }) => waiting.size > 0 && passedOver >= this.#patience,
+      ({ waiting, passedOver }) => waiting.size > 0 && passedOver >= this.#timeout,
     )
     return index > highest ? index : undefined
   }

@@ -266,11 +266,11 @@ function checkNote({ regarding, reason, action, type }: EventNote): void {
 }
 
 /** Cuts at a character boundary. */
-function cutBytes(text: string, longest: number): string {
+function cutBytes(text: string, max: number): string {
   const bytes = Buffer.from(text)
-  if (bytes.length <= longest) return text
+  if (bytes.length <= max) return text
   return bytes
-    .subarray(0, longest - 3)
+    .subarray(0, max - 3)
     .toString('utf8')
     .replace(/\uFFFD$/, '')
     .concat('…')

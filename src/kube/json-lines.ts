@@ -10,13 +10,13 @@ export class LineTooLong extends Error {
  * come in pieces. Holds at most `longest` bytes.
  */
 export class LineCutter {
-  #longest: number
+  #max: number
   #onLine: (line: string) => void
   #pieces: Uint8Array[] = []
   #held = 0
 
-  constructor(longest: number, onLine: (line: string) => void) {
-    this.#longest = longest
+  constructor(max: number, onLine: (line: string) => void) {
+    this.#max = max
     this.#onLine = onLine
   }
 
@@ -50,6 +50,6 @@ export class LineCutter {
   }
 
   #check(more: number): void {
-    if (this.#held + more > this.#longest) throw new LineTooLong(`a line of more than ${this.#longest} bytes`)
+    if (this.#held + more > this.#max) throw new LineTooLong(`a line of more than ${this.#max} bytes`)
   }
 }

@@ -29,7 +29,7 @@ export interface Limiter {
 /** A source of turns at some rate. It is asked again only after it has called back. */
 export interface Pace {
   /** Calls back when the next turns are available, with their number, at most `most`. */
-  next(most: number, callback: (turns: number) => void): void
+  next(max: number, callback: (turns: number) => void): void
   close(): void
 }
 
@@ -39,7 +39,7 @@ export interface LimiterOptions {
   /** Maximum burst of requests. Default 200. */
   burst?: number
   /** Turns of higher classes while a lower one waits, before the lower one gets a turn. Default 20. */
-  patience?: number
+  timeout?: number
   /**
    * Maximum concurrent requests, except for the lease. Default 16, fewer than there are connections: so requests to a
    * slow server wait here, where urgent ones go first, and the lease finds a free connection.
@@ -61,10 +61,10 @@ function bucketPace(qps: number, burst: number, clock: Clock): Pace {
   const refill = 1_000 / qps
   const bucket = new TokenBucket(burst, refill, clock.now())
   let timer: Timer | undefined
-  const next: Pace['next'] = (most, callback) => {
-    const turns = bucket.takeSome(most, clock.now())
+  const next: Pace['next'] = (max, callback) => {
+    const turns = bucket.takeSome(max, clock.now())
     if (turns > 0) callback(turns)
-    else timer = clock.after(Math.max(LEAST, refill), () => next(most, callback))
+    else timer = clock.after(Math.max(LEAST, refill), () => next(max, callback))
   }
   return { next, close: () => timer?.cancel() }
 }
@@ -95,7 +95,7 @@ export class PriorityLimiter implements Limiter {
   constructor({
     qps = 100,
     burst = 200,
-    patience = 20,
+    timeout: patience = 20,
     inFlight = 16,
     clock = systemClock,
     pace,

@@ -38,12 +38,12 @@ export const isTooLong = (error: unknown): boolean => error instanceof Connectio
  * repeating the same page request would never end.
  */
 export class PageSize {
-  readonly #most: number
+  readonly #max: number
   #size: number
 
-  constructor(most = PAGE) {
-    this.#most = most
-    this.#size = most
+  constructor(max = PAGE) {
+    this.#max = max
+    this.#size = max
   }
 
   get size(): number {
@@ -59,7 +59,7 @@ export class PageSize {
 
   /** After a page that was read: the next one may have more objects. */
   grow(): void {
-    this.#size = Math.min(this.#most, this.#size * 2)
+    this.#size = Math.min(this.#max, this.#size * 2)
   }
 }
 

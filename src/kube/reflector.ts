@@ -14,7 +14,7 @@ import { guarded, type ReflectorObserver } from './reflector-observer.ts'
 import { checkTransition, type ReflectorState } from './reflector-state.ts'
 import { BadEvent, Replica } from './replica.ts'
 import type { ListOptions, WatchOptions } from './requests.ts'
-import { Room, type RoomOptions } from './room.ts'
+import { Quota, type RoomOptions } from './room.ts'
 import { type IndexFunction, Store, type StoreView } from './store.ts'
 import type { WatchSink } from './watch-stream.ts'
 
@@ -111,7 +111,7 @@ export class Reflector<T extends KubeObject> {
   #timing: ReflectorTiming
   #store: Store<T>
   #replica: Replica<T>
-  #room: Room<T> | undefined
+  #room: Quota<T> | undefined
   #queues = new Set<HandlerQueue<T>>()
   #backoff: Backoff
   #state: ReflectorState = 'idle'
@@ -140,10 +140,10 @@ export class Reflector<T extends KubeObject> {
     this.#timing = { ...defaultTiming, ...timing }
     this.#store = new Store<T>(indexes, (index, key, error) => this.#observer.indexFailed?.(index, key, error))
     this.store = this.#store
-    this.#room = room && new Room(room)
+    this.#room = room && new Quota(room)
     this.#replica = new Replica(this.#store, this.#room)
-    const { backoffFirst: first, backoffLongest: longest } = this.#timing
-    this.#backoff = new Backoff({ first, longest, random })
+    const { backoffFirst: first, backoffLongest: max } = this.#timing
+    this.#backoff = new Backoff({ first, max, random })
     this.synced = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -244,7 +244,7 @@ export class Reflector<T extends KubeObject> {
     return undefined
   }
 
-  async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string; room: Room<T> | undefined }> {
+  async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string; room: Quota<T> | undefined }> {
     const objects = new Map<string, T>()
     const pages = new PageSize()
     const room = this.#room?.emptied()
@@ -270,7 +270,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   /** Keeps the known state of unreadable objects, which still exist. */
-  #keepKnown(unfit: readonly Unfit[], objects: Map<string, T>, room: Room<T> | undefined): void {
+  #keepKnown(unfit: readonly Unfit[], objects: Map<string, T>, room: Quota<T> | undefined): void {
     for (const { key } of unfit) {
       const known = this.#store.get(key)
       if (known !== undefined) objects.set(key, room?.fit(known, true) ?? known)
@@ -279,7 +279,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   /** Reuses the known object, so that a list is not a second store. @param room of this list */
-  #listed(key: string, item: T, room: Room<T> | undefined): T | undefined {
+  #listed(key: string, item: T, room: Quota<T> | undefined): T | undefined {
     const known = this.#store.get(key)
     const { uid, resourceVersion } = item.metadata ?? {}
     const isKnown = known?.metadata?.uid === uid && known?.metadata?.resourceVersion === resourceVersion

@@ -1,7 +1,7 @@
 import { whyOutlined } from '../base/left-out.ts'
 import type { Change } from './change.ts'
 import { compareVersions, type KubeObject, keyOf } from './objects.ts'
-import type { Room } from './room.ts'
+import type { Quota } from './room.ts'
 import type { Store } from './store.ts'
 
 /** Maximum deleted objects whose version is remembered, so that late events do not restore them. */
@@ -22,11 +22,11 @@ export class Replica<T extends KubeObject> {
   /** Events ignored because they brought nothing new. */
   ignored = 0
   #store: Store<T>
-  #room: Room<T> | undefined
+  #room: Quota<T> | undefined
   #tombstones = new Map<string, string>()
 
   /** @param room limits the store; absent: no limit */
-  constructor(store: Store<T>, room?: Room<T>) {
+  constructor(store: Store<T>, room?: Quota<T>) {
     this.#store = store
     this.#room = room
   }
@@ -96,7 +96,7 @@ export class Replica<T extends KubeObject> {
    * only then may an object's version decrease.
    * @param room used by the list
    */
-  replace(objects: ReadonlyMap<string, T>, version: string, room?: Room<T>): Change<T>[] {
+  replace(objects: ReadonlyMap<string, T>, version: string, room?: Quota<T>): Change<T>[] {
     const setBack = this.version !== undefined && compareVersions(version, this.version) < 0
     this.version = version
     this.#tombstones.clear()

@@ -27,7 +27,7 @@ export interface RoomOptions<T> {
  * Limits the bytes of a store's objects. Tenants decide their number and size, and a process that keeps them all ends
  * when its memory does. An object that does not fit is kept as an outline; beyond the maximum number, not at all.
  */
-export class Room<T extends KubeObject> {
+export class Quota<T extends KubeObject> {
   readonly #options: RoomOptions<T>
   readonly #sizes = new Map<string, { namespace: string; bytes: number }>()
   readonly #ofNamespace = new Map<string, number>()
@@ -58,8 +58,8 @@ export class Room<T extends KubeObject> {
   }
 
   /** The same limits, empty. */
-  emptied(): Room<T> {
-    return new Room(this.#options)
+  emptied(): Quota<T> {
+    return new Quota(this.#options)
   }
 
   /** Whether one more object of the namespace fits, at least as an outline. */
@@ -76,7 +76,7 @@ export class Room<T extends KubeObject> {
   }
 
   /** A list replaces all objects. @param list its room */
-  replaced(list: Room<T>): void {
+  replaced(list: Quota<T>): void {
     this.#dropped = list.#dropped
     this.#incomplete.clear()
     for (const namespace of list.#incomplete) this.#incomplete.add(namespace)
@@ -119,8 +119,8 @@ export class Room<T extends KubeObject> {
     const bytes = heapBytes(object)
     const isMine = bytes + (this.#ofNamespace.get(namespace) ?? 0) > ofNamespace
     if (isMine || bytes + this.#all > all) {
-      const [whose, most] = isMine ? [`the namespace ${namespace}`, ofNamespace] : ['all namespaces', all]
-      const room = Math.round((most / mebibyte) * 10) / 10
+      const [whose, max] = isMine ? [`the namespace ${namespace}`, ofNamespace] : ['all namespaces', all]
+      const room = Math.round((max / mebibyte) * 10) / 10
       return `there is no room for it: ${keeper} have ${room} MiB of memory for the ${what} of ${whose}; delete some, or make them smaller`
     }
     this.#sizes.set(keyOf(object), { namespace, bytes })

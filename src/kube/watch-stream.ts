@@ -21,13 +21,13 @@ export interface WatchSink<T> {
  * Maximum bytes of a line. An object in etcd has at most 1.5 MiB by default, and JSON escapes make it at most six times
  * as long.
  */
-export const LONGEST_LINE = 16 * mebibyte
+export const MAX_LINE = 16 * mebibyte
 
 /** See ApiClient.watch. An ERROR event is thrown as its ApiError. */
 export async function runWatch<T extends KubeObject>(
   caller: Caller,
   ref: ResourceRef<T>,
-  options: WatchOptions & { longestLine?: number },
+  options: WatchOptions & { maxLine?: number },
   sink: WatchSink<T>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function runWatch<T extends KubeObject>(
     event.object.kind ??= ref.kind
     sink.changed(event.type, event.object)
   }
-  const lines = new LineCutter(options.longestLine ?? LONGEST_LINE, take)
+  const lines = new LineCutter(options.maxLine ?? MAX_LINE, take)
   const push = (chunk: Uint8Array) => {
     sink.alive?.()
     try {

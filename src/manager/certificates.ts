@@ -23,7 +23,7 @@ import { watchObjects } from './tls/watched-objects.ts'
 export const certificateName = 'varmor-manager-tls'
 
 /** Milliseconds between two checks of a certificate that another program maintains. */
-const lookAtFiles = 60_000
+const checkFiles = 60_000
 
 export interface CertificatesOptions
   extends Pick<ManagerOptions, 'namespace' | 'logger' | 'reach' | 'admission' | 'timing' | 'certificates'> {
@@ -56,7 +56,7 @@ export class Certificates {
       ],
       serve,
       log: logger,
-      ...(certificates !== undefined && { given: givenCertificates(certificates, reach.names), every: lookAtFiles }),
+      ...(certificates !== undefined && { given: givenCertificates(certificates, reach.names), every: checkFiles }),
       ...timing?.certificates,
     })
   }

@@ -42,12 +42,12 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
  * A UUID has 36 characters. The node itself reports it: a longer text is ignored, because a stolen node could fill the
  * manager's memory.
  */
-const longestBoot = 64
+const maxBoot = 64
 
 /** Id of the node's boot; empty if it reports none. */
 function bootOf({ status }: { status?: Node['status'] | undefined }): string {
   const { bootID = '' } = status?.nodeInfo ?? {}
-  return bootID.length > longestBoot ? '' : bootID
+  return bootID.length > maxBoot ? '' : bootID
 }
 
 /** Whether it is another node of the same name. */

@@ -40,10 +40,10 @@ import { keyOf } from '../kube/objects.ts'
 import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import { isAnotherBoot, isAnotherNode, type Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { reportInterval, reportPace, reportSeconds } from './default-limits.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
 import { Models, type ModelsOptions, modelFamilyName } from './models/models.ts'
-import { reportInterval, reportPace, reportSeconds } from './paces.ts'
-import { UncoveredNodes } from './uncovered-nodes.ts'
+import { UncoveredNodes } from './nodes-without-agent.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
@@ -91,7 +91,7 @@ export const takesPods = ({ spec, status }: Node): boolean =>
  * Maximum actors that wait for the API at the same time. The limiter orders them by urgency: with fewer places, actors
  * that write a status would delay others' ArmorProfiles.
  */
-const MOST_WAITING = 4_096
+const MAX_WAITING = 4_096
 
 /**
  * The actors of a leading manager, for one term. Their state is a cache: a new term starts from the API server's state
@@ -114,7 +114,7 @@ export class ControlPlane {
   readonly #egress: EgressDirectory | undefined
   readonly #models: Models
   #expiry: Timer | undefined
-  #lookAtAll: Timer | undefined
+  #checkAll: Timer | undefined
   /** Running rollouts: they get notice of changed workloads. */
   readonly #rolling = new Set<string>()
 
@@ -131,7 +131,7 @@ export class ControlPlane {
       clock,
       random,
       logger,
-      concurrency: MOST_WAITING,
+      concurrency: MAX_WAITING,
     })
     const { egress } = options
     this.#egress =
@@ -182,7 +182,7 @@ export class ControlPlane {
     const profileChanged = (change: Change<ArmorProfile>): void => this.#profileChanged(change)
     this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
     this.#follow(view.models.subscribe({ name: 'control-plane', handle: (change) => this.#modelChanged(change) }))
-    this.#follow(names.subscribe((key) => this.#look(key)))
+    this.#follow(names.subscribe((key) => this.#poll(key)))
     for (const reflector of Object.values(view.workloadsOf))
       this.#follow(reflector.subscribe({ name: 'control-plane', handle: (change) => this.#workloadChanged(change) }))
   }
@@ -209,7 +209,7 @@ export class ControlPlane {
     // A report with another epoch is accepted; if it left something out, ask for a complete one.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete
-    const spacingSeconds = Math.min(reportPace.longestSpacing, this.nodes / reportPace.perSecond)
+    const spacingSeconds = Math.min(reportPace.maxSpacing, this.nodes / reportPace.perSecond)
     const intervalSeconds = reportInterval(this.#options.reportSeconds ?? reportSeconds, this.nodes)
     return { epoch: this.epoch, complete, intervalSeconds, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
@@ -223,7 +223,7 @@ export class ControlPlane {
     for (const end of this.#unsubscribe.splice(0)) end()
     this.#options.names.dropClaims()
     this.#expiry?.cancel()
-    this.#lookAtAll?.cancel()
+    this.#checkAll?.cancel()
     await this.#egress?.stop()
     await this.#system.stop({ within })
   }
@@ -232,7 +232,7 @@ export class ControlPlane {
     this.#unsubscribe.push(end)
   }
 
-  #look(policyKey: string): void {
+  #poll(policyKey: string): void {
     this.#policies.of(policyKey).tell({ type: 'changed' })
   }
 
@@ -304,14 +304,14 @@ export class ControlPlane {
       for (const policy of store.values()) {
         const id = idOf(policy)
         const home = id.kind === 'VarmorPolicy' ? id.namespace : installNamespace
-        if (key.startsWith(`${home}/`) && key === `${home}/${names.of(id).name}`) this.#look(keyOfPolicy(id))
+        if (key.startsWith(`${home}/`) && key === `${home}/${names.of(id).name}`) this.#poll(keyOfPolicy(id))
       }
   }
 
   #addressesChanged(key: string): void {
     const profile = this.#options.view.profiles.store.get(key)
     const owner = profile && ownerOf(profile)
-    if (owner !== undefined) this.#look(keyOfOwner(owner, profile?.metadata.namespace ?? ''))
+    if (owner !== undefined) this.#poll(keyOfOwner(owner, profile?.metadata.namespace ?? ''))
   }
 
   /** Agents do not load it; this Event says why. The actor of an existing policy repairs its ArmorProfile. */
@@ -326,7 +326,7 @@ export class ControlPlane {
   #workloadChanged(change: Change<Workload>): void {
     const { object: workload } = change
     const { view, agents } = this.#options
-    if (this.#uncovered.workloadChanged(change)) this.#lookAtAllLater()
+    if (this.#uncovered.workloadChanged(change)) this.#checkAllLater()
     const isOfAgents = workload.kind === 'DaemonSet' && this.#agentNodes.concerns(workload)
     if (isOfAgents && this.#agentNodes.follow(view.workloads('DaemonSet', agents?.namespace)))
       for (const node of view.nodes.store.values()) this.#nodeIs(node)
@@ -334,10 +334,10 @@ export class ControlPlane {
   }
 
   /** Pods of new workloads may land on nodes without an agent, which their policies' statuses name. */
-  #lookAtAllLater(): void {
+  #checkAllLater(): void {
     const { policies, clusterPolicies } = this.#options.view
-    this.#lookAtAll ??= this.#clock.after(this.#settings.uncoveredInterval, () => {
-      this.#lookAtAll = undefined
+    this.#checkAll ??= this.#clock.after(this.#settings.uncoveredInterval, () => {
+      this.#checkAll = undefined
       for (const { store } of [policies, clusterPolicies])
         for (const policy of store.values()) this.#policies.of(keyOfPolicy(idOf(policy))).tell({ type: 'nodes' })
     })
@@ -408,7 +408,7 @@ export class ControlPlane {
           sharing: this.#egress?.profiles ?? 0,
         }),
         model: ({ namespace, name }) => this.#models.found(namespace, name),
-        uncovered: (policy, most) => this.#uncovered.of(policy, most),
+        uncovered: (policy, max) => this.#uncovered.of(policy, max),
         settings: this.#settings,
       }),
     )

@@ -19,7 +19,7 @@ export interface LeadershipOptions {
   /** The manager's work in a term as leader. `start` starts it. */
   controlPlane(term: Term): ControlPlane
   /** Milliseconds that the actors of a term have to end. */
-  patience: number
+  timeout: number
 }
 
 const idle = new ActorSystem().stats()
@@ -82,7 +82,7 @@ export class Leadership {
   }
 
   #begin(term: Term): void {
-    const { logger, patience } = this.#options
+    const { logger, timeout: patience } = this.#options
     const controlPlane = this.#options.controlPlane(term)
     let ended: Promise<void> | undefined
     const end = (): Promise<void> => {

@@ -25,6 +25,7 @@ import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { ownUser, reviewToken } from '../kube/token-review.ts'
 import type { EgressControl } from '../profile/context.ts'
+import { awaitProfileName } from './admission/await-profile-name.ts'
 import { type IndexedPolicy, policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
 import { hasBpfOnEveryNode } from './admission/loaded-everywhere.ts'
@@ -33,13 +34,13 @@ import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
 import { hasAppArmorField } from './admission/server-version.ts'
-import { settledName } from './admission/settled-name.ts'
 import { agentAccount } from './agent-nodes.ts'
 import { Certificates } from './certificates.ts'
 import type { Node } from './cluster-resources.ts'
 import { ClusterView } from './cluster-view.ts'
 import { ClusterWrites } from './cluster-writes.ts'
 import { ControlPlane } from './control-plane.ts'
+import * as paces from './default-limits.ts'
 import { egressSources } from './egress/egress-sources.ts'
 import type { AgentHandlerOptions } from './http/agent-handler.ts'
 import { modelDataHandler } from './http/model-data-handler.ts'
@@ -56,7 +57,6 @@ import { buildBy } from './models/build-by.ts'
 import { ModelFolder } from './models/model-folder.ts'
 import { storedModels } from './models/stored-models.ts'
 import type { ManagerOptions } from './options.ts'
-import * as paces from './paces.ts'
 import { eventsTo, lostEventsTo } from './policy-events.ts'
 import { BottleneckRestartLimiter } from './restart-limiter.ts'
 import { type Rooms, roomsFor } from './rooms.ts'
@@ -64,7 +64,7 @@ import { Servers } from './servers.ts'
 import { forgetUninstall } from './uninstall.ts'
 
 /** Milliseconds for each step of a graceful stop. */
-const PATIENCE = 5_000
+const TIMEOUT = 5_000
 
 /**
  * A manager: it answers admission reviews and agents while it runs, and handles policies while it leads. Any number of
@@ -137,7 +137,7 @@ export class Manager {
     const modelsFolder = options.modelsFolder ?? join(tmpdir(), `varmor-models-${process.pid}`)
     this.#modelFiles = new ModelFolder(modelsFolder, undefined, undefined, logger)
     this.#leadership = new Leadership({
-      ...{ client, namespace, identity, logger, patience: PATIENCE },
+      ...{ client, namespace, identity, logger, timeout: TIMEOUT },
       ...(election !== undefined && { timing: election }),
       controlPlane: (term) => this.#controlPlane(term),
     })
@@ -203,12 +203,12 @@ export class Manager {
       )
     const retired = this.#servers.retire(delay)
     // It writes no webhook configuration from now on: an uninstall, or the next version's manager, may have changed it.
-    const ended = Promise.all([this.#leadership.stop(), this.#certificates?.stop(PATIENCE)])
+    const ended = Promise.all([this.#leadership.stop(), this.#certificates?.stop(TIMEOUT)])
     await ended.finally(() => retired)
-    await this.#servers.drain(PATIENCE)
+    await this.#servers.drain(TIMEOUT)
     for (const end of this.#endIndexing.splice(0)) end()
     // Together: while the API server is away, each takes its whole timeout.
-    await Promise.all([this.#view.stop(), this.#events.stop(PATIENCE), this.#restarts.close(), this.#compilers.stop()])
+    await Promise.all([this.#view.stop(), this.#events.stop(TIMEOUT), this.#restarts.close(), this.#compilers.stop()])
     this.#limiter.close()
   }
 
@@ -240,9 +240,9 @@ export class Manager {
     const { logger, compilers = {}, admission: { timeout = 10 } = {} } = this.#options
     const { deadline = compilerDefaults.deadline } = compilers
     // A second to spare, so that the API server gets its answer before it gives up.
-    const longestWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
+    const maxWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
     const observe = (outcome: Outcome): void => this.metrics.compiled(outcome)
-    return placeCompilers({ logger, longestWait, observe, plainAtOnce: true, ...compilers })
+    return placeCompilers({ logger, maxWait, observe, plainAtOnce: true, ...compilers })
   }
 
   /** The leader's part, for one term; its writes are valid during the term. */
@@ -318,7 +318,7 @@ export class Manager {
     return new Reviewer({
       index: this.#index,
       isSynced: () => this.#synced,
-      settled: (key) => settledName(this.#names, parsePolicyKey(key), systemClock),
+      settled: (key) => awaitProfileName(this.#names, parsePolicyKey(key), systemClock),
       mutate,
       validate: {
         behaviorModeling: this.#options.policy?.behaviorModeling ?? false,

@@ -8,8 +8,8 @@ import type { Connection } from '../kube/connection.ts'
 import type { ReflectorTiming } from '../kube/reflector.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { WebhookOptions } from './admission/webhook-configurations.ts'
+import type { RestartLimits, requestPace } from './default-limits.ts'
 import type { ElectionTiming } from './leadership.ts'
-import type { RestartLimits, requestPace } from './paces.ts'
 import type { CertificateKeeperOptions } from './tls/certificate-keeper.ts'
 
 export interface ManagerOptions {
@@ -27,7 +27,7 @@ export interface ManagerOptions {
   rollout?: Partial<RolloutSettings>
   model?: Partial<ModelSettings>
   restartLimits?: RestartLimits
-  compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
+  compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'maxWait' | 'module'>
   timing?: TimingOptions
   /** Folder for models that are too large for an object, and for nothing else. Default: a temporary folder. */
   modelsFolder?: string

@@ -1,6 +1,6 @@
 import Bottleneck from 'bottleneck'
 import type { RestartLimiter } from '../../actors/ports.ts'
-import { type RestartLimits, restartLimits } from './paces.ts'
+import { type RestartLimits, restartLimits } from './default-limits.ts'
 
 const MINUTE = 60_000
 /**

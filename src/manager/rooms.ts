@@ -4,7 +4,7 @@ import type { ArmorProfileModel } from '../api/types.ts'
 import { mebibyte } from '../base/bytes.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { RoomOptions } from '../kube/room.ts'
-import { type Addressed, outlineOfAddressed } from './egress/addressed.ts'
+import { type IpOwner, outlineOfAddressed } from './egress/ip-owner.ts'
 import type { Kind } from './egress/watched-kinds.ts'
 
 /** The chart's memory limit of a manager. A manager without a limit counts as having at least twice as much. */
@@ -29,7 +29,7 @@ export interface Rooms {
   models: RoomOptions<ArmorProfileModel & KubeObject>
   workloads(kind: WorkloadKind): RoomOptions<Workload & KubeObject>
   /** For the leader's watches for egress rules. */
-  addressed: Record<Kind, RoomOptions<Addressed>>
+  addressed: Record<Kind, RoomOptions<IpOwner>>
 }
 
 /**
@@ -44,8 +44,8 @@ export function roomsFor(memory: number, exempt?: string): Rooms {
   const times = Math.max(1, isBounded ? memory / USUAL : 2)
   const room = (of: keyof typeof SHARES, what: string) => {
     const { all, namespaces, objects } = SHARES[of]
-    const most = { all: Math.round(times * objects), ofNamespace: Math.round((times * objects) / OBJECTS_NAMESPACES) }
-    return { what, all: times * all, ofNamespace: (times * all) / namespaces, objects: most, exempt }
+    const max = { all: Math.round(times * objects), ofNamespace: Math.round((times * objects) / OBJECTS_NAMESPACES) }
+    return { what, all: times * all, ofNamespace: (times * all) / namespaces, objects: max, exempt }
   }
   return {
     policies: { ...room('policies', 'VarmorPolicies'), outline: outlineOfPolicy },
@@ -66,8 +66,8 @@ const LONG = 65_536
 const FINALIZERS = 16
 const NAME = 256
 
-const ifShort = <T>(part: T, most = SHORT): T | undefined =>
-  (JSON.stringify(part)?.length ?? 0) <= most ? part : undefined
+const ifShort = <T>(part: T, max = SHORT): T | undefined =>
+  (JSON.stringify(part)?.length ?? 0) <= max ? part : undefined
 
 function metadataOf({ metadata }: KubeObject): NonNullable<KubeObject['metadata']> {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata ?? {}

@@ -27,9 +27,9 @@ const atWork = 2_000
  * @param memory bytes that the process may use; 0 if unknown
  */
 export function connectionLimits(memory: number): Pick<ServerLimits, 'kept' | 'connections'> {
-  const most = 20_000
-  const kept = memory === 0 ? most : Math.floor((memory - beside) / eachConnection)
-  const within = Math.max(defaultLimits.kept, Math.min(most, kept))
+  const max = 20_000
+  const kept = memory === 0 ? max : Math.floor((memory - beside) / eachConnection)
+  const within = Math.max(defaultLimits.kept, Math.min(max, kept))
   return { kept: within, connections: within + atWork }
 }
 

@@ -34,7 +34,7 @@ export interface UninstallOptions {
   /** Keeps the policies, but removes whatever blocks the deletion of them and their namespaces. */
   keepPolicies: boolean
   /** Milliseconds for each step of managers or agents. */
-  patience: number
+  timeout: number
   clock: Clock
   logger: Logger
 }
@@ -276,7 +276,7 @@ function noAnswer(error: unknown): false {
 }
 
 /** Asks repeatedly until it is true or the time is over. @returns whether it is true */
-async function within({ clock, patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
+async function within({ clock, timeout: patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
   const end = clock.now() + patience
   for (;;) {
     if (await ask().catch(noAnswer)) return true

@@ -40,7 +40,7 @@ export class MetricsServer {
       ...(host !== undefined && { host }),
       ...(credentials !== undefined && { tls: credentials.current }),
       // A few Prometheus servers with a connection or two each. They send no bodies.
-      limits: { connections: 64, longestBody: 0 },
+      limits: { connections: 64, maxBody: 0 },
     })
     return new MetricsServer(server, credentials)
   }

@@ -21,9 +21,9 @@ import {
   oldestAppArmor,
   type SeccompReports,
 } from './context.ts'
+import { withoutFaults } from './drop-invalid-rules.ts'
 import type { Result, Skipped } from './result.ts'
 import { compileSeccomp } from './seccomp/compile-seccomp.ts'
-import { withoutFaults } from './without-faults.ts'
 
 export interface CompileOptions {
   /** What the node's AppArmor can say. Left out: it is for no certain node, and so for the oldest that is supported. */

@@ -14,7 +14,7 @@ import { certificateName } from '../manager/certificates.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { Manager } from '../manager/manager.ts'
 import type { ManagerOptions } from '../manager/options.ts'
-import { compileHere } from '../profile/carried.ts'
+import { compileHere } from '../profile/profile-source.ts'
 import { kubeconfig, tokenKubeconfig } from './api-server/http/kubeconfig.ts'
 import {
   type RunningApiServer,

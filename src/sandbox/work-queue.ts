@@ -13,7 +13,7 @@ export interface WorkQueueOptions {
 }
 
 /** Milliseconds between the tries of a failing key. */
-const retries = { first: 10, longest: 60_000 }
+const retries = { first: 10, max: 60_000 }
 /** Runs until other work of the process gets its turn. */
 const batch = 64
 

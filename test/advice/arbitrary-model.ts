@@ -64,7 +64,7 @@ const calls = [
   'ptrace',
 ]
 
-const some = <T>(of: readonly T[], most = 3) => fc.subarray([...of], { maxLength: Math.min(most, of.length) })
+const some = <T>(of: readonly T[], max = 3) => fc.subarray([...of], { maxLength: Math.min(max, of.length) })
 const files = (words: readonly string[]) =>
   fc.array(
     fc

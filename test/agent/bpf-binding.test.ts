@@ -86,7 +86,7 @@ describe('containers and their BPF profiles', () => {
     await binding.deleted(idOf('a'))
     expect(enforcer.calls.slice(1)).to.deep.equal([`add ${a} ${profile} 5`, 'find', `remove ${a}`])
     expect(warned).to.deep.equal([])
-    expect(binding.status).to.deep.equal({ late: 0, longestLate: 0, failed: 0 })
+    expect(binding.status).to.deep.equal({ late: 0, maxLate: 0, failed: 0 })
   })
 
   it('are given the addresses of their pod once they are bound, before they start where that can be', async () => {
@@ -145,7 +145,7 @@ describe('containers and their BPF profiles', () => {
       tasks: 3,
       durationMs: 2_500,
     })
-    expect(binding.status).to.deep.equal({ late: 1, longestLate: 2_500, failed: 0 })
+    expect(binding.status).to.deep.equal({ late: 1, maxLate: 2_500, failed: 0 })
   })
 
   it('that have ended by the time of the look are named, too', async () => {

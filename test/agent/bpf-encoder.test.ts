@@ -33,8 +33,8 @@ describe('how BPF profiles are written', () => {
   })
 
   it('has a namespace take no more than its share by the largest profiles, of which it holds several', () => {
-    const most = [MAX_PREFIXES, MAX_PREFIXES, MAX_PORT_RANGES]
-    const fitting = encoder.rooms.map(({ all, ofProfile }) => Math.floor(sharesOf(all).one / ofProfile(most)))
+    const max = [MAX_PREFIXES, MAX_PREFIXES, MAX_PORT_RANGES]
+    const fitting = encoder.rooms.map(({ all, ofProfile }) => Math.floor(sharesOf(all).one / ofProfile(max)))
     expect(fitting).to.deep.equal([4, 4, 23, 2])
   })
 

@@ -4,8 +4,8 @@ import { CompilerError, type CompilerErrorCode } from '../../actors/compiler/por
 import { isLoadFailure } from '../../actors/loaded-profile/ports.ts'
 import { compileBy } from '../../src/agent/compile-by.ts'
 import { noLogger } from '../../src/base/logger.ts'
-import { type CarriedProfile, compileCarried, type NodeFacts } from '../../src/profile/carried.ts'
 import { oldestAppArmor } from '../../src/profile/context.ts'
+import { type CarriedProfile, compileCarried, type NodeFacts } from '../../src/profile/profile-source.ts'
 import { newAppArmor } from '../profile/apparmor/policies.ts'
 
 const policy = {

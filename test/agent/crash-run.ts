@@ -12,7 +12,7 @@ export interface CrashRun {
   /** Lines that came more than once. */
   doubles: number
   /** The most lines that came again after one kill. */
-  mostDoubles: number
+  maxDoubles: number
   missing: number
   /** Lines that were no JSON. */
   torn: number
@@ -81,7 +81,7 @@ export async function crashRun(
   // Slowly enough that 100 kills fit into what the log keeps.
   const writing = setInterval(write, 20)
   let before: string[] = []
-  let mostDoubles = 0
+  let maxDoubles = 0
   for (let kill = 0; kill < kills; kill++) {
     const agent = await startAgent(folder)
     await pause(random() * 600)
@@ -89,7 +89,7 @@ export async function crashRun(
     await once(agent, 'exit')
     const names = namesIn(withoutTorn(logOf(folder)))
     const again = new Set(before)
-    mostDoubles = Math.max(mostDoubles, names.slice(before.length).filter((name) => again.has(name)).length)
+    maxDoubles = Math.max(maxDoubles, names.slice(before.length).filter((name) => again.has(name)).length)
     before = names
     onKill(kill + 1)
   }
@@ -103,7 +103,7 @@ export async function crashRun(
   let missing = 0
   for (let i = 0; i < lines; i++) if (!there.has(`/n/${i}`)) missing++
   const torn = log.split('\n').filter((line) => line !== '' && !isJson(line)).length
-  return { lines, kills, doubles: names.length - there.size, mostDoubles, missing, torn }
+  return { lines, kills, doubles: names.length - there.size, maxDoubles, missing, torn }
 }
 
 const withoutTorn = (log: string): string => log.slice(0, log.lastIndexOf('\n') + 1)

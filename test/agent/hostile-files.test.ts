@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Collector } from '../../actors/modeller/collector.ts'
-import { NodeRoom } from '../../actors/modeller/node-room.ts'
+import { NodeQuota } from '../../actors/modeller/node-room.ts'
 import { OwnRecording } from '../../actors/modeller/recording.ts'
 import { ContainersFile } from '../../src/agent/containers-file.ts'
 import { RecordingFolder } from '../../src/agent/modeller/recording-files.ts'
@@ -39,7 +39,7 @@ describe('files that an agent reads again, whatever is in them,', () => {
         const found = await files.read('demo/web')
         expect(found).to.not.equal(undefined)
         if (found === undefined || 'broken' in found) return
-        const recording = OwnRecording.of(found.stored, new Collector(new NodeRoom().begin('demo/web')))
+        const recording = OwnRecording.of(found.stored, new Collector(new NodeQuota().begin('demo/web')))
         expect(recording.summary().began).to.match(/^$|Z$/)
       }),
       { numRuns: 200 },

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { SimulatedClock } from '../../actors/runtime/index.ts'
-import { KeptPipeline } from '../../src/agent/kept-pipeline.ts'
+import { SupervisedPipeline } from '../../src/agent/supervised-pipeline.ts'
 import type { ViolationPipeline } from '../../src/agent/violation-pipeline.ts'
 import type { NoSource } from '../../src/audit/source/choose-source.ts'
 import { noLogger } from '../../src/base/logger.ts'
@@ -37,7 +37,7 @@ describe('the pipeline of an agent', () => {
     const said: string[] = []
     const say = (_context: object, message: string) => void said.push(message)
     let started = 0
-    const kept = new KeptPipeline({
+    const kept = new SupervisedPipeline({
       clock,
       random: () => 0.5,
       logger: { ...noLogger, info: say, warn: say, error: say },

@@ -11,7 +11,7 @@ import { outlined } from '../../src/base/left-out.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
-import { Room } from '../../src/kube/room.ts'
+import { Quota } from '../../src/kube/room.ts'
 import { configFor } from '../kube/harness.ts'
 import { json, ScriptedServer, stream } from '../kube/scripted-server.ts'
 
@@ -87,7 +87,7 @@ describe('what an agent keeps of an ArmorProfile', () => {
 
 describe('what an agent keeps of a namespace', () => {
   it('is bounded, and leaves room for others and for cluster policies', () => {
-    const room = new Room(roomForProfiles('varmor'))
+    const room = new Quota(roomForProfiles('varmor'))
     const slim = profileSlimmer()
     const text = 'p'.repeat(1_300_000)
     const kept = Array.from({ length: 100 }, (_, i) => room.fit(slim(made(`p${i}`, 'hostile', text)))!)

@@ -1,13 +1,13 @@
 import { expect } from 'chai'
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import { Simulation } from '../../actors/runtime/index.ts'
 import { NodeProfiles } from '../../src/agent/node-profiles.ts'
 import { policyOf } from '../../src/agent/wanted-profiles.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
-import { compileHere, type NodeFacts } from '../../src/profile/carried.ts'
 import { oldestAppArmor, type SeccompReports } from '../../src/profile/context.ts'
+import { compileHere, type NodeFacts } from '../../src/profile/profile-source.ts'
 import { allowed, FakeProfileLoader } from '../fakes/profile-loader.ts'
 
 const apiVersion = 'crd.varmor.org/v1beta1'
@@ -35,7 +35,7 @@ describe('the profiles of a node', () => {
   let inUse: Set<string> | undefined
   let compile = compileHere()
   let disks: string | Error = ''
-  const reported = new Map<string, ProfileStanding>()
+  const reported = new Map<string, ProfileStatus>()
   const warnings: object[] = []
   const said: string[] = []
   const refused: string[] = []

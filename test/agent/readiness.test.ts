@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus, WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import { LIVENESS_PATH, READINESS_PATH, Readiness, serveHealth } from '../../src/agent/readiness.ts'
 import { noLogger } from '../../src/base/logger.ts'
 
@@ -10,7 +10,7 @@ const wanted = (generation = 1, leaving = false): WantedProfile => ({
   leaving,
   contents: new Map(),
 })
-const standing = (more: Partial<ProfileStanding> = {}): ProfileStanding => ({
+const standing = (more: Partial<ProfileStatus> = {}): ProfileStatus => ({
   key: 'demo/a',
   uid: 'u1',
   generation: 1,
@@ -20,7 +20,7 @@ const standing = (more: Partial<ProfileStanding> = {}): ProfileStanding => ({
 })
 
 describe('readiness of an agent', () => {
-  const rows: [title: string, wants: WantedProfile[], stands: ProfileStanding[], ready: boolean, strict: boolean][] = [
+  const rows: [title: string, wants: WantedProfile[], stands: ProfileStatus[], ready: boolean, strict: boolean][] = [
     ['nothing is wanted', [], [], true, true],
     ['all is loaded', [wanted()], [standing()], true, true],
     ['nothing is known of a profile', [wanted()], [], false, false],

@@ -1,12 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import { Simulation } from '../../actors/runtime/index.ts'
 import { type Reply, Reporter, type SendReport } from '../../src/agent/reporter.ts'
 import { type AgentReport, checkReport, MAX_REPORT_BYTES, type ProfileReport } from '../../src/api/agent-report.ts'
 import { noLogger } from '../../src/base/logger.ts'
 
-const standing = (i: number, more: Partial<ProfileStanding> = {}): ProfileStanding => ({
+const standing = (i: number, more: Partial<ProfileStatus> = {}): ProfileStatus => ({
   key: `demo/varmor-demo-p${i}`,
   uid: `u${i}`,
   generation: 1,

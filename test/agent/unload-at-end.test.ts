@@ -34,7 +34,7 @@ describe('what an agent does with profiles when it ends', () => {
       for (const name of ['varmor-used', 'varmor-unused']) await loader.load(name, 'confines')
   })
   const usedByPod = (): ReadonlySet<string> | undefined => new Set(['varmor-used'])
-  const end = (uninstalled: boolean, always = none, ofContainers = usedByPod, patience = 0) =>
+  const end = (uninstalled: boolean, always = none, ofContainers = usedByPod, timeout = 0) =>
     unloadAtEnd({
       ...{
         loaders: loaders as unknown as Loaders,
@@ -43,7 +43,7 @@ describe('what an agent does with profiles when it ends', () => {
         ofContainers,
         logger,
         clock: systemClock,
-        patience,
+        timeout,
       },
       confining: async () => {
         scans++

@@ -8,7 +8,7 @@ export interface WatchEvent {
   object: Json
 }
 
-const patience = 600_000
+const timeout = 600_000
 
 /** The lines of a watch as they come: one JSON document each. */
 export class WatchStream {
@@ -29,8 +29,8 @@ export class WatchStream {
   /** @returns the next event, or undefined at the end. @throws if neither comes in two minutes */
   async next(): Promise<WatchEvent | undefined> {
     const late = new AbortController()
-    const nothing = pause(patience, undefined, { signal: late.signal }).then(() => {
-      throw new Error(`no event of the watch in ${patience / 1000} s`)
+    const nothing = pause(timeout, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`no event of the watch in ${timeout / 1000} s`)
     })
     nothing.catch(() => undefined)
     try {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Backoff, backoff } from '../../src/base/backoff.ts'
 
-const range = { first: 100, longest: 30_000 }
+const range = { first: 100, max: 30_000 }
 
 describe('the backoff', () => {
   it('doubles with each failure up to the longest delay', () => {
@@ -14,7 +14,7 @@ describe('the backoff', () => {
     const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
     fc.assert(
       fc.property(fc.nat(10_000), random, (failures, drawn) => {
-        const step = Math.min(range.longest, range.first * 2 ** failures)
+        const step = Math.min(range.max, range.first * 2 ** failures)
         const delay = backoff(failures, range, () => drawn)
         expect(delay)
           .to.be.at.least(step / 2)

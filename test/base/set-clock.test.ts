@@ -5,8 +5,8 @@ import { processBatch } from '../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
-import { HeldLines } from '../../src/audit/pipeline/held-lines.ts'
 import { type Decoder, Pipeline } from '../../src/audit/pipeline/pipeline.ts'
+import { HeldLines } from '../../src/audit/pipeline/throttled-lines.ts'
 import { ProcessLog } from '../../src/audit/pool/process-log.ts'
 import { LossLog } from '../../src/audit/sink/loss-log.ts'
 import { Sink } from '../../src/audit/sink/sink.ts'
@@ -106,13 +106,13 @@ const flows: Record<string, Flow> = {
     source.give(denial('/a', 4_000))
     await settle()
     const seen: (number | undefined)[] = []
-    const look = (): void => void seen.push(pipeline.queues.find(({ queue }) => queue === 'deferred')?.depth)
-    look()
+    const poll = (): void => void seen.push(pipeline.queues.find(({ queue }) => queue === 'deferred')?.depth)
+    poll()
     set()
     for (let second = 0; second < 8; second++) {
       await clock.advance(1_000)
       await settle()
-      look()
+      poll()
     }
     await end()
     return [seen, pipeline.accounting.totals]
@@ -204,7 +204,7 @@ const flows: Record<string, Flow> = {
     for (const i of [0, 1, 2, 3, 4, 5]) {
       if (i === 3) set()
       if (i < 4) records.held += 5
-      lines.look()
+      lines.poll()
       seen.push(said.length)
       await clock.advance(600)
     }
@@ -236,7 +236,7 @@ const flows: Record<string, Flow> = {
       if (opens++ > 0) throw new AuditSourceError('SYSTEM', 'open', 'see errno', { errno: 'ENOMEM' })
       return new Broken('multicast')
     }
-    const source = new KeptSource(open, { clock, present: presentBy(clock), random: () => 0, patience: 30_000 })
+    const source = new KeptSource(open, { clock, present: presentBy(clock), random: () => 0, timeout: 30_000 })
     let outcome = 'open'
     const ended = source[Symbol.asyncIterator]().next()
     ended.catch((error: unknown) => (outcome = String(error)))

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { linesBackwards, longestLine } from '../../src/audit/source/lines-backwards.ts'
+import { linesBackwards, maxLine } from '../../src/audit/source/lines-backwards.ts'
 import { listFiles } from '../../src/audit/source/rotated-files.ts'
 import { countLines, findTail } from '../../src/cli/logs/backwards.ts'
 import { closeAll, openLog } from '../../src/cli/logs/opened-log.ts'
@@ -56,7 +56,7 @@ describe('lines from the end of a file', () => {
   })
 
   it('are empty where they are longer than what is read forwards', async () => {
-    const long = 'x'.repeat(3 * longestLine)
+    const long = 'x'.repeat(3 * maxLine)
     expect(await backwards(`a\n${long}\nb\n`)).to.deep.equal([
       [long.length + 5, ''],
       [long.length + 3, 'b'],

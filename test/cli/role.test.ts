@@ -28,12 +28,12 @@ class FakeRole implements Role {
 const forEver = () => new Promise<void>(() => undefined)
 
 describe('a role', () => {
-  const setUp = (role: FakeRole, patience?: number) => {
+  const setUp = (role: FakeRole, timeout?: number) => {
     const signals = new EventEmitter()
     const said: string[] = []
     const log = (context: object, message: string) => void said.push(`${message} ${JSON.stringify(context)}`)
     const logger = { info: log, error: log }
-    const running = runRole(role, { name: 'manager', logger, signals, ...(patience !== undefined && { patience }) })
+    const running = runRole(role, { name: 'manager', logger, signals, ...(timeout !== undefined && { timeout }) })
     return { signals, said, running }
   }
 

@@ -36,9 +36,9 @@ describeCluster(
       const apiServer = cluster().component('kube-apiserver')
       try {
         await apiServer.pause()
-        const patience = AbortSignal.timeout(300)
+        const timeout = AbortSignal.timeout(300)
         const error = await cluster()
-          .client.call('GET', '/readyz', { signal: patience })
+          .client.call('GET', '/readyz', { signal: timeout })
           .catch((error: Error) => error)
         expect(error).to.have.property('name', 'TimeoutError')
       } finally {

@@ -109,13 +109,13 @@ export class ManagedProcess {
     if (this.#paused) this.resume()
     const ended = this.kill('SIGTERM')
     const late = new AbortController()
-    const patience = pause(graceful, undefined, { signal: late.signal }).then(
+    const timeout = pause(graceful, undefined, { signal: late.signal }).then(
       () => this.#signal('SIGKILL'),
       () => undefined,
     )
     await ended
     late.abort()
-    await patience
+    await timeout
   }
 
   /** Stops its clock: it keeps its connections and answers nothing. Resolves when each of its threads has stopped. */

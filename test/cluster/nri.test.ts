@@ -19,7 +19,7 @@ import { eventually } from './wait.ts'
 const annotations = { 'container.bpf.security.beta.varmor.org/main': 'localhost/varmor-demo-web' }
 
 /** The first thing that the container does is to look whether it was prepared. */
-const look =
+const poll =
   'if [ -e /out/prepared ]; then echo prepared; else echo unprepared; fi > /out/draft; mv /out/draft /out/seen; exec sleep 1000'
 
 /** Runs containers by CRI, as a kubelet does. */
@@ -38,7 +38,7 @@ class Kubelet {
     const options = { podLogs: this.#node.podLogs, seccompRoot: '', ownNetwork: false }
     const number = this.#sandboxes.length + 1
     const [name, uid] = [`web-${number}`, `uid-${number}`]
-    const main = containerOf({ image, command: ['/bin/sh', '-c', look] })
+    const main = containerOf({ image, command: ['/bin/sh', '-c', poll] })
     const pod = podOf({ containers: [main] }, { name, uid, annotations })
     const out = join(this.#node.folder, 'out', name)
     for (const folder of [out, join(this.#node.podLogs, `demo_${name}_${uid}`, 'main')])
@@ -178,8 +178,8 @@ describe('NRI of containerd 2', () => {
 
   /** The plugin waits three quarters of the runtime's seconds; here it waits for `timer` in place of that. */
   const waitingFor = (seconds: number, timer: Clock['after']): Clock => {
-    const isPatience = (delay: number): boolean => delay > 500 * seconds && delay <= 750 * seconds
-    const choose: Clock['after'] = (delay, done) => (isPatience(delay) ? timer : systemClock.after)(delay, done)
+    const isTimeout = (delay: number): boolean => delay > 500 * seconds && delay <= 750 * seconds
+    const choose: Clock['after'] = (delay, done) => (isTimeout(delay) ? timer : systemClock.after)(delay, done)
     return { ...systemClock, after: choose }
   }
 

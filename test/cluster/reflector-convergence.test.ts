@@ -33,7 +33,7 @@ describeCluster(
               compacted: () => cluster().compact(),
             },
           },
-          { seed, steps: 250, patience: 60 },
+          { seed, steps: 250, timeout: 60 },
         )
         expect(report.changesMade).to.be.above(100)
         expect(report.faults).to.include.any.keys('killed and started again', 'compacted and restarted')

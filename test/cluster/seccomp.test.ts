@@ -113,19 +113,19 @@ describeCluster(
 
     it('restarts the workloads that run already, one by one, each once', async () => {
       const targets = ['api', 'mixed', 'web']
-      let most = 0
+      let max = 0
       await eventually(
         'the restarts',
         async () => {
           const found = (await at.deployments()).filter(({ metadata }) => targets.includes(metadata.name))
           const rolling = found.filter(isRolling)
-          most = Math.max(most, rolling.length)
+          max = Math.max(max, rolling.length)
           return rolling.length === 0 && found.every(({ metadata }) => metadata.generation > 1)
         },
         200_000,
         100,
       )
-      expect(most).to.equal(1)
+      expect(max).to.equal(1)
       const all = await at.deployments()
       const generations = Object.fromEntries(all.map(({ metadata }) => [metadata.name, metadata.generation]))
       expect(generations).to.deep.equal({ api: 2, mixed: 2, unlabelled: 1, web: 2 })

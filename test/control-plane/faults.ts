@@ -23,7 +23,7 @@ import {
   remove,
   settled,
 } from './hands.ts'
-import { Life, patience } from './life.ts'
+import { Life, timeout } from './life.ts'
 import { startManagerProcess } from './manager-process.ts'
 import { deployments, policy, workload } from './samples.ts'
 import type { Target } from './target.ts'
@@ -121,14 +121,14 @@ export function faults(world: () => World, target: Target): void {
       const { items } = await world().client.list(varmorPolicies, { namespace })
       return items.filter(({ status }) => status?.ready !== true).length
     }
-    await eventually('all policies to be ready', async () => (await left()) === 0, patience)
+    await eventually('all policies to be ready', async () => (await left()) === 0, timeout)
     for (const node of world().nodes.values())
       expect(policies.filter((each) => node.holds(profileName(each)).length === 2)).to.have.length(count)
     await world().client.deleteCollection(varmorPolicies, { namespace })
     await eventually(
       'them to go',
       async () => (await world().client.list(armorProfiles, { namespace })).items.length === 0,
-      patience,
+      timeout,
     )
     for (const each of policies) expect(holders(world(), each)).to.deep.equal([])
   })

@@ -18,7 +18,7 @@ import { type PolicyParts, policy, type WorkloadObject, workload } from './sampl
 import type { World } from './world.ts'
 
 /** Milliseconds: while managers are killed time and again, one policy may wait for long until it is its turn. */
-export const patience = 900_000
+export const timeout = 900_000
 
 /** What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly once. */
 export class Life {
@@ -47,7 +47,7 @@ export class Life {
     await this.#change({ enforcer: 'AppArmorBPF', rules: ['disallow-umount'] }, 0)
     const { metadata } = this.#policy()
     await discard(this.#world, refOf(this.#policy()), { name: metadata.name, namespace: this.#namespace })
-    await gone(this.#world, this.#policy(), patience)
+    await gone(this.#world, this.#policy(), timeout)
     this.#generation++
     await this.#check()
     expect(holders(this.#world, this.#policy())).to.deep.equal([])
@@ -66,7 +66,7 @@ export class Life {
       'to be ready, and through with restarts',
       ({ status }) =>
         status?.observedGeneration === generation && status.ready === true && status.restart?.done === true,
-      patience,
+      timeout,
     )
     this.#generation += restarts
     await this.#check()
@@ -96,4 +96,4 @@ export const discard = (world: World, ref: ResourceRef, object: { name: string; 
 
 /** The suite's own requests fail as well as the manager's: a user would try again. */
 const persistently = <T extends object | true>(work: () => Promise<T>): Promise<T> =>
-  eventually('an answer', work, patience)
+  eventually('an answer', work, timeout)

@@ -9,7 +9,7 @@ import { apply, policyThat, profileIdentity, refusal } from './hands.ts'
 import { policy } from './samples.ts'
 import type { World } from './world.ts'
 
-const patience = 120_000
+const timeout = 120_000
 
 /** From a policy that records to one that allows what was recorded, and nothing else. */
 export function modelling(world: () => World): void {
@@ -45,7 +45,7 @@ export function modelling(world: () => World): void {
     // Lowered while it goes on: over a minute after it has begun.
     recording.spec.policy.modelingOptions = { duration: 1 }
     await apply(world(), recording)
-    await policyThat(world(), recording, 'to be completed', ({ status }) => status?.phase === 'Completed', patience)
+    await policyThat(world(), recording, 'to be completed', ({ status }) => status?.phase === 'Completed', timeout)
     const without = await modelWith(world(), recording, 2)
     expect(without.status).to.deep.include({ desiredNumber: 3, ready: true })
     const [missing] = without.status?.conditions ?? []
@@ -62,7 +62,7 @@ export function modelling(world: () => World): void {
     if (world().target.kubeconfigs !== undefined) await askForModel(world(), model)
 
     await apply(world(), enforcing)
-    await policyThat(world(), enforcing, 'to protect', ({ status }) => status?.phase === 'Protecting', patience)
+    await policyThat(world(), enforcing, 'to protect', ({ status }) => status?.phase === 'Protecting', timeout)
     for (const { loaders } of world().nodes.values()) {
       expect(loaders.AppArmor.loaded.get(profile)).to.contain('/var/log/nginx/access.log')
       expect(loaders.Seccomp.loaded.get(profile)).to.contain('socket').and.to.contain('SCMP_ACT_ERRNO')

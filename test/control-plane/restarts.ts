@@ -55,7 +55,7 @@ export function restarts(it: Define, world: () => World): void {
     for (const one of workloads) await settled(world(), one)
     const policies = kinds.map((kind) => policy(namespace, kind.toLowerCase(), { kind, restart: true }))
     const before = await generations(workloads)
-    let most = 0
+    let max = 0
     let early = 0
     let watching = true
     const watch = (async () => {
@@ -64,7 +64,7 @@ export function restarts(it: Define, world: () => World): void {
         const begun = found.filter(({ metadata }, i) => metadata.generation !== before[i])
         // The answers are of different moments: those of two rounds were all in flight between the two.
         const inFlight = found.flatMap((one, i) => (begun.includes(one) && !isSettled(one) ? [i] : []))
-        most = Math.max(most, inFlight.filter((i) => last.has(i)).length)
+        max = Math.max(max, inFlight.filter((i) => last.has(i)).length)
         last = new Set(inFlight)
         for (const { kind } of begun) {
           const owner = policies.find(({ spec }) => spec.target.kind === kind)!
@@ -79,7 +79,7 @@ export function restarts(it: Define, world: () => World): void {
     await watch
     expect(early, 'restarted before the profile was loaded').to.equal(0)
     // On a busy machine one may begin and end between two looks.
-    expect(most, 'in flight').to.be.at.most(limits.inFlightPerNamespace)
+    expect(max, 'in flight').to.be.at.most(limits.inFlightPerNamespace)
     expect(await generations(workloads)).to.deep.equal(before.map((generation) => generation + 1))
     for (const [i, one] of workloads.entries()) {
       const owner = policies.find(({ spec }) => spec.target.kind === one.kind)!

@@ -29,7 +29,7 @@ export const quick: Partial<ManagerOptions> = {
   policy: {
     statusInterval: 50,
     progressInterval: 100,
-    longestInterval: 500,
+    maxInterval: 500,
     nodesInterval: 20,
     uncoveredInterval: 100,
     silentAfter: 2_500,
@@ -40,17 +40,17 @@ export const quick: Partial<ManagerOptions> = {
     egressControl: { pods: true, services: true },
     behaviorModeling: true,
     firstBackoff: 50,
-    longestBackoff: 1_000,
+    maxBackoff: 1_000,
     refusedInterval: 1_000,
     watchDelay: 5_000,
   },
-  model: { patience: 8_000, writeInterval: 500 },
+  model: { timeout: 8_000, writeInterval: 500 },
   rollout: { deadline: 3_000, pollInterval: 100, surveyInterval: 50, retryInterval: 100 },
   timing: {
     // Long enough for a machine that is busy with other tests: the time for a request is that between two tries.
     election: { leaseDuration: 15_000, renewDeadline: 12_000, retryPeriod: 1_000 },
     watches: { backoffFirst: 50, backoffLongest: 500 },
-    certificates: { backoff: { first: 50, longest: 500 } },
+    certificates: { backoff: { first: 50, max: 500 } },
     pace: { qps: 2_000, burst: 2_000 },
   },
 }

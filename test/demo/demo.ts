@@ -34,7 +34,7 @@ const reporting = {
 const keep = Boolean(process.env['KEEP'])
 
 /** Milliseconds that anything may take on a slow machine without KVM. */
-const patience = 300_000
+const timeout = 300_000
 
 interface Violation {
   level: string
@@ -67,13 +67,13 @@ const quietly = (...args: string[]): Promise<CommandResult> =>
 /** What the promise brings. @throws at once when the virtual machine has ended, with the end of its console */
 const whileNodeLives = <T>(promise: Promise<T>): Promise<T> => node?.unlessEnded(promise) ?? promise
 
-async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  for (const end = performance.now() + patience; performance.now() < end; ) {
-    const seen = await look()
+async function until<T>(what: string, poll: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const end = performance.now() + timeout; performance.now() < end; ) {
+    const seen = await poll()
     if (seen !== undefined) return seen
     await whileNodeLives(pause(100))
   }
-  throw new Error(`${what} did not come within ${patience / 1000} s; see the files in ${folder}`)
+  throw new Error(`${what} did not come within ${timeout / 1000} s; see the files in ${folder}`)
 }
 
 /** The policy, once every node has loaded what it says now. */
@@ -147,7 +147,7 @@ async function demonstrate(): Promise<void> {
     )
     await patch(reporting)
     script.show((await kubectl('apply', '-f', deploymentFile)).stdout)
-    const rollout = await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
+    const rollout = await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${timeout / 1000}s`)
     script.show(rollout.stdout.trim().split('\n').at(-1) ?? '')
     const { stdout } = await kubectl('get', policyName)
     script.show(stdout)
@@ -200,13 +200,13 @@ async function demonstrate(): Promise<void> {
   await script.step('The policy goes: pods are restarted one by one, and are free', async () => {
     const before = await podNames()
     script.show((await kubectl('delete', policyName)).stdout)
-    const fewest = await watchRestart(before)
+    const min = await watchRestart(before)
     script.show((await kubectl('get', 'pods')).stdout)
     script.promise(
       'all pods are new ones',
       (await podNames()).every((name) => !before.includes(name)),
     )
-    script.promise('at every moment one of the two was ready', fewest >= 1)
+    script.promise('at every moment one of the two was ready', min >= 1)
     for (const one of enforcers) {
       const attempt = await attack(one)
       showAttempt(attempt)
@@ -251,16 +251,16 @@ interface DeploymentCounts {
 
 /** @returns how many pods were ready when it was fewest */
 async function watchRestart(before: readonly string[]): Promise<number> {
-  let fewest = Number.POSITIVE_INFINITY
+  let min = Number.POSITIVE_INFINITY
   await until('the end of the restart', async () => {
     const { stdout } = await quietly('get', 'deployment', 'nginx', '-o', 'json')
     const { status } = JSON.parse(stdout) as DeploymentCounts
-    fewest = Math.min(fewest, status.readyReplicas ?? 0)
+    min = Math.min(min, status.readyReplicas ?? 0)
     const names = await podNames()
     const isDone = names.length === 2 && names.every((name) => !before.includes(name)) && status.readyReplicas === 2
     return isDone || undefined
   })
-  return fewest
+  return min
 }
 
 async function keepRunning(): Promise<void> {

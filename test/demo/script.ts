@@ -27,10 +27,10 @@ export class Script {
     say(`${holds ? paint('green', 'ok  ') : paint('red', 'FAIL')} ${what}`)
   }
 
-  show(text: string, most = 40): void {
+  show(text: string, max = 40): void {
     const lines = text.trimEnd().split('\n')
-    for (const line of lines.slice(0, most)) say(`    ${line}`)
-    if (lines.length > most) say(paint('dim', `    … ${lines.length - most} more lines`))
+    for (const line of lines.slice(0, max)) say(`    ${line}`)
+    if (lines.length > max) say(paint('dim', `    … ${lines.length - max} more lines`))
   }
 
   /** Prints how long each step took, and which promises were broken. @returns whether none was */

@@ -268,7 +268,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
     })
     // Its pod may take its grace period, too.
     expect(spec!['activeDeadlineSeconds']).to.be.at.most(300 - 30)
-    const patient = (await job({ uninstall: { patienceSeconds: 120 } })).spec!
+    const patient = (await job({ uninstall: { timeoutSeconds: 120 } })).spec!
     expect(patient['activeDeadlineSeconds']).to.equal(60 + 3 * 120)
   })
 

@@ -17,7 +17,7 @@ export class FakeProfileLoader implements ProfileLoader {
   listFaults: EnforcerError[] = []
   readonly calls: string[] = []
   running = 0
-  mostAtOnce = 0
+  maxAtOnce = 0
   /** What each call waits for. */
   pause: () => Promise<void> = async () => undefined
 
@@ -64,7 +64,7 @@ export class FakeProfileLoader implements ProfileLoader {
 
   async #call(name: string): Promise<void> {
     this.calls.push(name)
-    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.running)
+    this.maxAtOnce = Math.max(this.maxAtOnce, ++this.running)
     await this.pause()
     this.running--
   }

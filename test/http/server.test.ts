@@ -154,7 +154,7 @@ describe('an HTTPS server of a role', () => {
     ]
   for (const { title, options, status, says } of rows)
     it(title, async () => {
-      const server = await listen(routes, { limits: { longestBody: 1000 } })
+      const server = await listen(routes, { limits: { maxBody: 1000 } })
       const answer = await ask(server, options)
       expect(answer.status, answer.body).to.equal(status)
       expect(answer.body).to.match(says)
@@ -285,7 +285,7 @@ describe('an HTTPS server of a role', () => {
   })
 
   it('holds so many bytes of bodies: the request that takes longest goes for another one', async () => {
-    const limits = { bodies: 1 << 20, longestBody: 900_000 }
+    const limits = { bodies: 1 << 20, maxBody: 900_000 }
     const server = await listen({ exact: { '/take': { POST: taker } } }, { limits })
     const closed: number[] = []
     const slow: TLSSocket[] = []
@@ -353,7 +353,7 @@ describe('an HTTPS server of a role', () => {
   })
 
   it('lets a body have its time where there is one, so that of many large ones some come to their end', async () => {
-    const limits = { bodies: 1 << 20, longestBody: 900_000, bodyTime: 600_000 }
+    const limits = { bodies: 1 << 20, maxBody: 900_000, bodyTime: 600_000 }
     const server = await listen({ exact: { '/take': { POST: taker } } }, { limits })
     const slow = await almost(server, 800_000)
     expect((await ask(server, { path: '/take', method: 'POST', body: 'a'.repeat(800_000) })).status).to.equal(429)
@@ -376,7 +376,7 @@ describe('an HTTPS server of a role', () => {
   })
 
   it('takes as long a body as the handler says', async () => {
-    const server = await listen({ exact: { '/take': { POST: { ...taker, longestBody: 10 } } } })
+    const server = await listen({ exact: { '/take': { POST: { ...taker, maxBody: 10 } } } })
     const post = (body: string) => ask(server, { path: '/take', method: 'POST', body })
     expect([(await post('a'.repeat(10))).status, (await post('a'.repeat(11))).status]).to.deep.equal([200, 413])
   })

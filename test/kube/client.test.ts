@@ -285,7 +285,7 @@ describe('kube client', () => {
   })
 
   it('refuses an answer that is longer than its bound', async () => {
-    const bounded = testClient(world.server.url, { longestAnswer: 1000 })
+    const bounded = testClient(world.server.url, { maxAnswer: 1000 })
     world.server.otherwise = json({ text: 'x'.repeat(2000) })
     const error = await failure(bounded.client.get(things, target))
     expect(error).to.be.instanceOf(ConnectionError).with.property('code', 'TOO_LARGE')

@@ -2,9 +2,9 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { LineCutter, LineTooLong } from '../../src/kube/json-lines.ts'
 
-function linesOf(chunks: Uint8Array[], longest = 1000): string[] {
+function linesOf(chunks: Uint8Array[], max = 1000): string[] {
   const lines: string[] = []
-  const cutter = new LineCutter(longest, (line) => lines.push(line))
+  const cutter = new LineCutter(max, (line) => lines.push(line))
   for (const chunk of chunks) cutter.push(chunk)
   return lines
 }

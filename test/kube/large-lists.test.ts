@@ -28,7 +28,7 @@ describe('lists of objects that are large', () => {
   beforeEach(async () => {
     server = await ScriptedServer.start()
     server.otherwise = paged
-    test = testClient(server.url, { longestAnswer: 4 * mebibyte })
+    test = testClient(server.url, { maxAnswer: 4 * mebibyte })
   })
   afterEach(async () => {
     await test.connection.close()
@@ -43,11 +43,11 @@ describe('lists of objects that are large', () => {
   })
 
   it('are read two at a time, whatever other requests there are, and another when one has ended or was given up', async () => {
-    let [reading, most] = [0, 0]
+    let [reading, max] = [0, 0]
     const waiting: (() => void)[] = []
     server.otherwise = (response, seen) => {
       if (seen.query.get('watch') !== 'true' && !/\/things$/.test(seen.path)) return json(all[1])(response, seen)
-      most = Math.max(most, ++reading)
+      max = Math.max(max, ++reading)
       waiting.push(() => {
         reading--
         json({ metadata: { resourceVersion: '1' }, items: [] })(response, seen)
@@ -66,7 +66,7 @@ describe('lists of objects that are large', () => {
       waiting.shift()!()
     }
     await Promise.all(lists.slice(0, 7))
-    expect(most).to.equal(LISTS_AT_ONCE)
+    expect(max).to.equal(LISTS_AT_ONCE)
   })
 
   it('fill the store of a reflector', async () => {

@@ -27,10 +27,10 @@ function leaving(): { signal: AbortSignal; abort: () => void } {
 }
 
 describe('kube limiter', () => {
-  const made = (patience = 20) => {
+  const made = (timeout = 20) => {
     const pace = new HandPace()
     const clock = new ManualClock()
-    const limiter = new PriorityLimiter({ pace, clock, patience })
+    const limiter = new PriorityLimiter({ pace, clock, timeout })
     const order: string[] = []
     const ask = (of: RequestClass, signal = never()) => limiter.turn(of, signal).then(() => order.push(of))
     return { pace, clock, limiter, order, ask }
@@ -81,12 +81,12 @@ describe('kube limiter', () => {
         async (asked, inFlight) => {
           const pace = new HandPace()
           const limiter = new PriorityLimiter({ pace, clock: new ManualClock(), inFlight })
-          let [running, most, done] = [0, 0, 0]
+          let [running, max, done] = [0, 0, 0]
           const stays = asked.filter(([, leaves]) => !leaves).length
           for (const [of, leaves] of asked) {
             const { signal, abort } = leaving()
             const went = async (): Promise<void> => {
-              if (of !== 'lease') most = Math.max(most, ++running)
+              if (of !== 'lease') max = Math.max(max, ++running)
               if (!leaves) done++
               await turn()
               if (of !== 'lease') running--
@@ -101,7 +101,7 @@ describe('kube limiter', () => {
             await turn()
           }
           expect(done).to.equal(stays)
-          expect(most).to.be.at.most(inFlight)
+          expect(max).to.be.at.most(inFlight)
           expect(limiter.waiting).to.equal(0)
         },
       ),
@@ -124,8 +124,8 @@ describe('kube limiter', () => {
       fc.property(
         fc.array(fc.constantFrom(...requestClasses), { minLength: 1, maxLength: 200 }),
         fc.integer({ min: 1, max: 4 }),
-        (asked, patience) => {
-          const queue = new ClassQueue<RequestClass, { of: RequestClass }>(requestClasses, patience)
+        (asked, timeout) => {
+          const queue = new ClassQueue<RequestClass, { of: RequestClass }>(requestClasses, timeout)
           const left = new Map<RequestClass, number>()
           for (const of of asked) {
             queue.add(of, { of })

@@ -41,7 +41,7 @@ export interface ConvergenceOptions {
   /** Names that objects may have. Default 20. */
   names?: number
   /** Seconds for the store to become equal in the end. Default 60. */
-  patience?: number
+  timeout?: number
 }
 
 export interface ConvergenceReport {
@@ -63,7 +63,7 @@ export async function checkConvergence<T extends KubeObject = ConfigMap>(
   target: ConvergenceTarget<T>,
   options: ConvergenceOptions = {},
 ): Promise<ConvergenceReport> {
-  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, patience = 120 } = options
+  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, timeout: patience = 120 } = options
   try {
     return await new Run(target, seededRandom(seed), names).run(steps, patience)
   } catch (cause) {
@@ -88,7 +88,7 @@ class Run<T extends KubeObject> {
     this.#make = target.kind?.make ?? ((name, value) => this.#configMap(name, value) as KubeObject as T)
   }
 
-  async run(steps: number, patience: number): Promise<ConvergenceReport> {
+  async run(steps: number, timeout: number): Promise<ConvergenceReport> {
     const { hostname, port, protocol } = new URL(this.#target.server)
     const proxy = await FaultProxy.start(hostname, Number(port || (protocol === 'https:' ? 443 : 80)))
     const direct = this.#connect(this.#target.server)
@@ -99,7 +99,7 @@ class Run<T extends KubeObject> {
       for (let step = 0; step < steps; step++) await this.#step(direct.client, proxy)
       proxy.refuse(false)
       this.#target.calm?.()
-      await this.#converges(direct.client, reflector, patience)
+      await this.#converges(direct.client, reflector, timeout)
       checkOrder(this.#changes)
       expect(proxy.open, 'connections left open').to.be.below(6)
       return { ...this.#report, changesTold: this.#changes.length, connections: proxy.connections }
@@ -192,18 +192,18 @@ class Run<T extends KubeObject> {
     return { metadata: { name, namespace, labels: { convergence: 'yes' } }, data: { value: String(value) } }
   }
 
-  async #converges(client: ApiClient, reflector: Reflector<T>, patience: number): Promise<void> {
+  async #converges(client: ApiClient, reflector: Reflector<T>, timeout: number): Promise<void> {
     const which = { namespace: this.#target.namespace, labelSelector: 'convergence=yes' }
     const versions = (objects: Iterable<T>) =>
       new Map(Array.from(objects, (object) => [keyOf(object), object.metadata?.resourceVersion]))
-    const { items } = await client.list(this.#ref, { ...which, deadline: patience * 1000 })
+    const { items } = await client.list(this.#ref, { ...which, deadline: timeout * 1000 })
     const wanted = versions(items)
     const equal = () => {
       const there = versions(reflector.store.values())
       return there.size === wanted.size && [...wanted].every(([key, version]) => there.get(key) === version)
     }
-    await until('a store that is equal', equal, patience)
-    await until('a handler that knows all', () => reflector.depths['all'] === 0, patience)
+    await until('a store that is equal', equal, timeout)
+    await until('a handler that knows all', () => reflector.depths['all'] === 0, timeout)
   }
 
   async #removeAll(client: ApiClient): Promise<void> {

@@ -224,7 +224,7 @@ describe('kube reflector over sockets', () => {
       server.seen.length = 0
     }
     start({ backoffFirst: 1, backoffLongest: 1 })
-    let mostSockets = 0
+    let maxSockets = 0
     const measure = () => {
       gc()
       return process.memoryUsage().heapUsed
@@ -233,7 +233,7 @@ describe('kube reflector over sockets', () => {
       while (version < to) {
         if (reflector.state === 'waiting') await clock.advance(1)
         else await new Promise((resolve) => setImmediate(resolve))
-        mostSockets = Math.max(mostSockets, server.sockets.size)
+        maxSockets = Math.max(maxSockets, server.sockets.size)
         changes.length = 0
       }
     }
@@ -243,7 +243,7 @@ describe('kube reflector over sockets', () => {
     await run(10_000)
     const grown = measure() - before
     expect(server.sockets.size).to.be.below(4)
-    expect(mostSockets).to.be.below(4)
+    expect(maxSockets).to.be.below(4)
     expect(server.connections - connections, 'connections made anew').to.be.below(100)
     expect(clock.waiting).to.be.below(3)
     expect(grown, 'bytes').to.be.below(8 * 1024 * 1024)

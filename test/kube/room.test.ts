@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { heapBytes } from '../../src/base/heap-bytes.ts'
 import { whyOutlined } from '../../src/base/left-out.ts'
-import { Room, type RoomOptions } from '../../src/kube/room.ts'
+import { Quota, type RoomOptions } from '../../src/kube/room.ts'
 import { type Thing, thing } from './harness.ts'
 import { settle, started } from './reflector-world.ts'
 
@@ -26,7 +26,7 @@ const large = (name: string, namespace: string, length = 10_000): Thing => {
 
 describe('room for objects', () => {
   it('is full for a namespace that has its share, and not for another one', () => {
-    const room = new Room(options)
+    const room = new Quota(options)
     const kept = (namespace: string) =>
       ['a', 'b', 'c', 'd', 'e'].map((name) => whyOutlined(room.fit(large(name, namespace))!) === undefined)
     expect(kept('one')).to.deep.equal([true, true, true, false, false])
@@ -40,7 +40,7 @@ describe('room for objects', () => {
   })
 
   it('is full for all when all have theirs, but for whom it is always there', () => {
-    const room = new Room(options)
+    const room = new Quota(options)
     for (const namespace of ['one', 'two', 'three'])
       for (const name of ['a', 'b', 'c']) room.fit(large(name, namespace))
     expect(whyOutlined(room.fit(large('a', 'four'))!)).to.match(/Things of all namespaces/)
@@ -48,7 +48,7 @@ describe('room for objects', () => {
   })
 
   it('is there again when an object goes, or becomes smaller', () => {
-    const room = new Room(options)
+    const room = new Quota(options)
     for (const name of ['a', 'b', 'c']) room.fit(large(name, 'one'))
     const isWhole = () => whyOutlined(room.fit(large('d', 'one'))!) === undefined
     expect(isWhole()).to.equal(false)
@@ -59,7 +59,7 @@ describe('room for objects', () => {
   })
 
   it('takes so many objects of a namespace and of all, however small, and keeps those that it has', () => {
-    const room = new Room({ ...options, objects: { all: 250, ofNamespace: 100 } })
+    const room = new Quota({ ...options, objects: { all: 250, ofNamespace: 100 } })
     const tiny = (name: number, namespace: string): Thing => large(`t${name}`, namespace, 1)
     const kept = (namespace: string, count: number): number =>
       Array.from({ length: count }, (_, i) => room.fit(tiny(i, namespace))).filter((one) => one !== undefined).length

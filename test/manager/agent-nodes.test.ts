@@ -4,7 +4,7 @@ import type { Workload } from '../../actors/ports.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
 import { AgentNodes, agentAccount } from '../../src/manager/agent-nodes.ts'
 import type { Node, PodSpec } from '../../src/manager/cluster-resources.ts'
-import { UncoveredNodes } from '../../src/manager/uncovered-nodes.ts'
+import { UncoveredNodes } from '../../src/manager/nodes-without-agent.ts'
 import { type PolicyParts, policy } from './made-up.ts'
 
 const account = { namespace: 'varmor', name: 'varmor-agent' }

@@ -98,7 +98,7 @@ describe('certificates of the manager', () => {
 
   it('let a new authority sign only when it is known everywhere', async () => {
     const world = new World()
-    const manager = world.manager({ backoff: { first: hour, longest: 12 * hour } })
+    const manager = world.manager({ backoff: { first: hour, max: 12 * hour } })
     await started(manager)
     const firstCa = pemBlocks(world.bundle, 'CERTIFICATE')[0]!
     world.webhooks.before = (verb) => {

@@ -7,7 +7,7 @@ const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 100, perMinute
 /** Asks for all, and gives back each turn a moment later. */
 async function run(limiter: BottleneckRestartLimiter, callers: readonly [caller: string, namespace: string][]) {
   const held = new Map<string, string>()
-  const seen = { most: 0, mostInOne: 0, granted: [] as string[] }
+  const seen = { max: 0, maxInOne: 0, granted: [] as string[] }
   await Promise.all(
     callers.map(
       ([caller, namespace]) =>
@@ -15,8 +15,8 @@ async function run(limiter: BottleneckRestartLimiter, callers: readonly [caller:
           limiter.ask(caller, namespace, () => {
             held.set(caller, namespace)
             seen.granted.push(caller)
-            seen.most = Math.max(seen.most, held.size)
-            seen.mostInOne = Math.max(seen.mostInOne, [...held.values()].filter((one) => one === namespace).length)
+            seen.max = Math.max(seen.max, held.size)
+            seen.maxInOne = Math.max(seen.maxInOne, [...held.values()].filter((one) => one === namespace).length)
             void pause(5).then(() => {
               held.delete(caller)
               limiter.done(caller)
@@ -42,8 +42,8 @@ describe('the limiter of restarts', () => {
     const callers = Array.from({ length: 20 }, (_, i): [string, string] => [`c${i}`, `ns${i % 3}`])
     const seen = await run(limiter, callers)
     expect(seen.granted).to.have.members(callers.map(([caller]) => caller))
-    expect(seen.most).to.be.at.most(3)
-    expect(seen.mostInOne).to.be.at.most(2)
+    expect(seen.max).to.be.at.most(3)
+    expect(seen.maxInOne).to.be.at.most(2)
   })
 
   it('fills its limit, and no more', async () => {
@@ -63,7 +63,7 @@ describe('the limiter of restarts', () => {
       ['a', 'ns'],
       ['b', 'ns'],
     ])
-    expect(seen.mostInOne).to.equal(1)
+    expect(seen.maxInOne).to.equal(1)
   })
 
   it('keeps nobody waiting for what says that it is in flight from before', async () => {

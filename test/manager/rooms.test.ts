@@ -6,9 +6,9 @@ import { heapBytes } from '../../src/base/heap-bytes.ts'
 import { whyOutlined } from '../../src/base/left-out.ts'
 import type { ApiClient } from '../../src/kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
-import { Room } from '../../src/kube/room.ts'
+import { Quota } from '../../src/kube/room.ts'
 import { ClusterView } from '../../src/manager/cluster-view.ts'
-import { type Addressed, Slimmer } from '../../src/manager/egress/addressed.ts'
+import { type IpOwner, Slimmer } from '../../src/manager/egress/ip-owner.ts'
 import { foundModel } from '../../src/manager/models/found-model.ts'
 import { roomsFor } from '../../src/manager/rooms.ts'
 import { ManualClock } from '../kube/harness.ts'
@@ -108,8 +108,8 @@ describe('what managers keep of tenants', () => {
       models: ofModels.objects,
       ...bounds,
     }
-    for (const [kind, most] of Object.entries(objects))
-      expect(all[kind], kind).to.deep.equal({ all: most, ofNamespace: most / 4 })
+    for (const [kind, max] of Object.entries(objects))
+      expect(all[kind], kind).to.deep.equal({ all: max, ofNamespace: max / 4 })
     const hostile = names('p', 4_000).map((name) => tiny(name, 'hostile'))
     const view = await viewOf({ varmorpolicies: [...hostile, tiny('web', 'quiet')] })
     expect(view.policies.store.size).to.equal(3_000 + 1)
@@ -127,7 +127,7 @@ describe('what managers keep of tenants', () => {
   for (const [what, kind, length] of extents)
     it(`is bounded for ${what} with labels of ${length} bytes, whose addresses count as left out`, () => {
       const { [kind]: options } = roomsFor(512 * mebibyte, 'varmor').addressed
-      const room = new Room(options)
+      const room = new Quota(options)
       const slim = new Slimmer()
       const make = { pods: slim.pod, services: slim.service, slices: slim.slice }[kind]
       const made = (name: string, namespace: string, labels: Record<string, string>) =>
@@ -136,7 +136,7 @@ describe('what managers keep of tenants', () => {
           status: { podIPs: [{ ip: '10.0.0.1' }] },
           spec: { clusterIPs: ['10.0.0.1'] },
           endpoints: [{ addresses: ['10.0.0.1'] }],
-        } as unknown as Addressed)
+        } as unknown as IpOwner)
       const count = Math.round((3 * options.ofNamespace) / length)
       const mark = { 'kubernetes.io/service-name': 'web' }
       const labels = { ...wide(length), ...mark }

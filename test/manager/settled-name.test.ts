@@ -1,7 +1,7 @@
 import { expect } from 'chai'
+import { awaitProfileName } from '../../src/manager/admission/await-profile-name.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { Reviewer } from '../../src/manager/admission/reviewer.ts'
-import { settledName } from '../../src/manager/admission/settled-name.ts'
 import { ManualClock, turn } from '../kube/harness.ts'
 import { deployment, modern, policy } from './made-up.ts'
 
@@ -27,7 +27,7 @@ describe('a workload whose policy has no name for its profile yet', () => {
     index.set(policy({ enforcer: 'AppArmor' }))
     const reviewer = new Reviewer({
       ...{ index, clock, mutate: modern, isSynced: () => true },
-      settled: () => settledName(names, { kind: 'VarmorPolicy', namespace: 'demo', name: 'web' }, clock),
+      settled: () => awaitProfileName(names, { kind: 'VarmorPolicy', namespace: 'demo', name: 'web' }, clock),
       validate: { behaviorModeling: false, judge: async () => ({ errors: [], count: 0, skipped: [] }) },
     })
     const decide = (name: string): void => {

@@ -12,7 +12,7 @@ const POLICIES = 10
 const SEEDS = [1, 2, 3]
 const namespace = 'demo'
 /** Milliseconds. The lease of a manager that died lasts 15 s, and an agent waits 30 s at most until it tries again. */
-const PATIENCE = 180_000
+const TIMEOUT = 180_000
 
 const nameOf = (i: number): string => `policy-${i}`
 const firstSpec = policySpec()
@@ -37,7 +37,7 @@ async function run(seed: number): Promise<Run> {
   const world = new World({ seed, taken: (report) => check.taken(report) })
   const { cluster, clock, random } = world
   const check = new StatusCheck(cluster.server.context.store)
-  const soon = (most: number, act: () => void) => void clock.after(random() * most, act)
+  const soon = (max: number, act: () => void) => void clock.after(random() * max, act)
   await world.start([namespace])
   await world.addNodes(Array.from({ length: NODES }, (_, i) => `node-${i}`))
   const managers = [world.startManager()]
@@ -62,7 +62,7 @@ async function run(seed: number): Promise<Run> {
   await world.runFor(60_000)
   const readyInSilence = check.ready
   silent.silent = false
-  expect(await world.runUntil(() => allReady(1), PATIENCE), 'all are Ready').to.equal(true)
+  expect(await world.runUntil(() => allReady(1), TIMEOUT), 'all are Ready').to.equal(true)
 
   // Each policy changes once, and the manager hands over in the middle of it.
   for (let i = 0; i < POLICIES; i++) soon(3_000, () => void change(nameOf(i), nextSpec))
@@ -71,7 +71,7 @@ async function run(seed: number): Promise<Run> {
     managers.push(world.startManager())
   })
   await world.runFor(6_000)
-  expect(await world.runUntil(() => allReady(2), PATIENCE), 'all are Ready again').to.equal(true)
+  expect(await world.runUntil(() => allReady(2), TIMEOUT), 'all are Ready again').to.equal(true)
   await world.runFor(20_000)
   const { unfounded, ready } = check
   const end = check.endState()
@@ -112,18 +112,18 @@ function sumOf(all: readonly Record<string, number>[]): Record<string, number> {
 /** What all managers of a run together may ask for. Each fault that strikes a request makes another one of it. */
 const FAULTS = 40
 const TERMS = 3
-const bounds: { what: string; which: RegExp; most: number }[] = [
+const bounds: { what: string; which: RegExp; max: number }[] = [
   // Five for each of the two specs of a policy, whoever leads.
   {
     what: 'writes',
     which: /^(create|patch|update) (varmor|armor(?!profiles\/status)|events)/,
-    most: 10 * POLICIES + FAULTS,
+    max: 10 * POLICIES + FAULTS,
   },
   // While a node is silent the status of each profile goes on every 5 s.
-  { what: 'statuses of profiles', which: /^update armorprofiles\/status/, most: 18 * POLICIES },
-  { what: 'lists', which: /^list /, most: 7 * TERMS + FAULTS },
+  { what: 'statuses of profiles', which: /^update armorprofiles\/status/, max: 18 * POLICIES },
+  { what: 'lists', which: /^list /, max: 7 * TERMS + FAULTS },
   // Each of seven is cut three times, and by faults.
-  { what: 'watches', which: /^watch /, most: 7 * TERMS * 4 + FAULTS },
+  { what: 'watches', which: /^watch /, max: 7 * TERMS * 4 + FAULTS },
 ]
 
 describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded API server, under simulated time`, () => {
@@ -146,7 +146,7 @@ describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded A
 
     it(`asks for little (seed ${seed})`, () => {
       const { calls, time } = runs.get(seed)!
-      for (const { what, which, most } of bounds) expect(total(calls, which), what).to.be.at.most(most)
+      for (const { what, which, max: most } of bounds) expect(total(calls, which), what).to.be.at.most(most)
       // One for each node and minute, of each manager.
       expect(total(calls, /tokenreviews/)).to.be.at.most(NODES * (TERMS + time / 60_000) + FAULTS)
     })

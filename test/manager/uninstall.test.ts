@@ -83,7 +83,7 @@ describe('uninstall, without a manager and without agents', () => {
   const run = (keepPolicies: boolean, areCertain = false, ofHelm = false): Promise<string[]> =>
     uninstall({
       ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent', areCertain, ofHelm },
-      ...{ patience: 0, clock: systemClock, logger: silent },
+      ...{ timeout: 0, clock: systemClock, logger: silent },
     })
 
   const kinds = [armorProfiles, mutatingWebhookConfigurations, validatingWebhookConfigurations, leases] as ResourceRef[]

@@ -129,18 +129,18 @@ describe('the metrics of a role', () => {
     const served: ServingCredentials[] = []
     credentials.follow((pair) => served.push(pair))
     /** Until the files were read, and the next look is due. */
-    const look = async () => {
+    const poll = async () => {
       await clock.advance(1_000)
       while (clock.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1))
     }
-    await look()
+    await poll()
     const second = await issue()
     put({ cert: second.cert, key: first.key })
-    await look()
-    await look()
+    await poll()
+    await poll()
     put(second)
-    await look()
-    await look()
+    await poll()
+    await poll()
     expect(served).to.deep.equal([second])
     expect(said).to.deep.equal([
       'the new certificate is unusable; still serving the old one',

@@ -43,7 +43,7 @@ export class ForkWorld {
   #containers = 0
   #losing = false
   /** What /proc showed; brought in only if no events were lost since. */
-  #look: string | undefined
+  #poll: string | undefined
   readonly #pids: number
 
   constructor(pids: number, capacity: number) {
@@ -65,7 +65,7 @@ export class ForkWorld {
     else if (what === 'ask') this.#ask(a, living)
     else if (what === 'lose') this.#losing = true
     else if (what === 'notice') this.#notice()
-    else if (what === 'look') this.#look = this.#losing ? undefined : ['S', this.#time(), ...this.#visible(b)].join(' ')
+    else if (what === 'look') this.#poll = this.#losing ? undefined : ['S', this.#time(), ...this.#visible(b)].join(' ')
     else if (what === 'seen') this.#seen()
     else if (what === 'word') this.#report()
   }
@@ -129,13 +129,13 @@ export class ForkWorld {
   #notice(): void {
     if (!this.#losing) return
     this.#losing = false
-    this.#look = undefined
+    this.#poll = undefined
     this.#step('L', this.#time())
   }
 
   #seen(): void {
-    if (this.#look !== undefined && !this.#losing) this.steps.push(this.#look)
-    this.#look = undefined
+    if (this.#poll !== undefined && !this.#losing) this.steps.push(this.#poll)
+    this.#poll = undefined
   }
 
   #report(): void {

@@ -60,9 +60,9 @@ export class Progress extends Mocha.reporters.Base {
   }
 
   #slowest(): void {
-    const longest = this.#tests.sort((a, b) => b.duration - a.duration).slice(0, slowest)
+    const max = this.#tests.sort((a, b) => b.duration - a.duration).slice(0, slowest)
     process.stdout.write('\n  the slowest:\n')
-    for (const { title, file, duration } of longest)
+    for (const { title, file, duration } of max)
       process.stdout.write(`  ${(duration / 1000).toFixed(1).padStart(6)} s  ${title} (${file})\n`)
   }
 }

@@ -30,19 +30,19 @@ describe('the work queue of controllers', () => {
 
   it('works on so many keys at a time, and on each key once at a time', async () => {
     const running = new Set<string>()
-    let most = 0
+    let max = 0
     let done = 0
     const queue = queueOf(async (key) => {
       expect(running.has(key)).to.equal(false)
       running.add(key)
-      most = Math.max(most, running.size)
+      max = Math.max(max, running.size)
       await turn()
       running.delete(key)
       done++
     })
     for (let index = 0; index < 200; index++) queue.add(`key ${index}`)
     await queue.idle()
-    expect([most, done, queue.isIdle]).to.deep.equal([2, 200, true])
+    expect([max, done, queue.isIdle]).to.deep.equal([2, 200, true])
   })
 
   it('tries again what failed, more and more slowly, until it succeeds', async () => {

@@ -23,7 +23,7 @@ export interface ThreadOptions {
   /** Maximum number of messages on the way in each direction. Default 100,000. */
   readonly limit?: number
   /** When to restart it after it died: the backoff of `Supervision`. */
-  readonly restart?: Pick<Supervision, 'firstBackoff' | 'longestBackoff' | 'healthyAfter'>
+  readonly restart?: Pick<Supervision, 'firstBackoff' | 'maxBackoff' | 'healthyAfter'>
   /** Its heap in MiB; a thread that needs more dies and restarts. */
   readonly heap?: number
   /** Maximum MiB for new objects, in addition; default: Node.js's own. */

@@ -2,8 +2,8 @@ import type { EgressTarget, LabelSelector } from '../../../src/api/types.ts'
 import type { Change } from '../../../src/kube/change.ts'
 import { HandlerQueue } from '../../../src/kube/handler-queue.ts'
 import { keyOf } from '../../../src/kube/objects.ts'
-import { type Addressed, Slimmer } from '../../../src/manager/egress/addressed.ts'
 import type { AddressedReflector, EgressSources } from '../../../src/manager/egress/egress-directory.ts'
+import { type IpOwner, Slimmer } from '../../../src/manager/egress/ip-owner.ts'
 import { serviceObject, sliceOf } from '../../../test/manager/egress/fake-sources.ts'
 
 export interface Scale {
@@ -30,7 +30,7 @@ const spaceOf = (i: number): string => `team-${i % SPACES}`
 export class MadeUpCluster {
   readonly #slim = new Slimmer()
   readonly #scale: Scale
-  readonly #queues = new Map<string, HandlerQueue<Addressed>>()
+  readonly #queues = new Map<string, HandlerQueue<IpOwner>>()
 
   constructor(scale: Scale) {
     this.#scale = scale
@@ -42,25 +42,25 @@ export class MadeUpCluster {
     slices: () => this.#reflector('slices', this.#scale.services, (i) => this.slice(i)),
   }
 
-  service(i: number, address = addressOf(100, i)): Addressed {
+  service(i: number, address = addressOf(100, i)): IpOwner {
     const object = serviceObject(spaceOf(i), `service-${i}`, labelsOf(i), { clusterIPs: [address] })
-    return this.#slim.service(object as Addressed)
+    return this.#slim.service(object as IpOwner)
   }
 
-  slice(i: number): Addressed {
+  slice(i: number): IpOwner {
     const { endpoints, services } = this.#scale
     const each = Math.floor(endpoints / services)
     const addresses = Array.from({ length: each }, (_, one) => addressOf(10, i * each + one))
     const name = { service: `service-${i}`, labels: labelsOf(i) }
-    return this.#slim.slice(sliceOf(spaceOf(i), `service-${i}-x`, name, addresses, [8080]) as Addressed)
+    return this.#slim.slice(sliceOf(spaceOf(i), `service-${i}-x`, name, addresses, [8080]) as IpOwner)
   }
 
   /** As a watch delivers it. */
-  put(kind: string, object: Addressed): void {
+  put(kind: string, object: IpOwner): void {
     this.#queues.get(kind)?.push({ type: 'updated', key: keyOf(object), object, old: object })
   }
 
-  #reflector(kind: string, count: number, make: (i: number) => Addressed): AddressedReflector {
+  #reflector(kind: string, count: number, make: (i: number) => IpOwner): AddressedReflector {
     const queues = this.#queues
     let sync: (synced: boolean) => void = () => undefined
     const synced = new Promise<boolean>((resolve) => {
@@ -69,7 +69,7 @@ export class MadeUpCluster {
     const list = async (): Promise<void> => {
       for (let i = 0; i < count; i++) {
         const object = make(i)
-        queues.get(kind)?.push({ type: 'added', key: keyOf(object), object } satisfies Change<Addressed>)
+        queues.get(kind)?.push({ type: 'added', key: keyOf(object), object } satisfies Change<IpOwner>)
         if (i % PAGE === 0) await new Promise(setImmediate)
       }
       sync(true)

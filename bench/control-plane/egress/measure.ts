@@ -19,7 +19,7 @@ export interface Measured {
   leftOut: number
 }
 
-const MOST_SECONDS = 120
+const MAX_SECONDS = 120
 const CHANGES = 20
 
 /** In milliseconds. CPU time excludes a turn's wait for a processor. */
@@ -30,27 +30,27 @@ const cpuTime = (): number => {
 
 /** Consecutive turns of the event loop: the longest by CPU time, including the garbage collector's threads. */
 class TurnWatch {
-  longest = 0
+  max = 0
   peak = 0
   #last = cpuTime()
   #ended = false
 
   constructor() {
-    const look = (): void => {
+    const poll = (): void => {
       const now = cpuTime()
-      this.longest = Math.max(this.longest, now - this.#last)
+      this.max = Math.max(this.max, now - this.#last)
       this.peak = Math.max(this.peak, process.memoryUsage().heapUsed)
       // The measurement itself takes time.
       this.#last = cpuTime()
-      if (!this.#ended) setImmediate(look)
+      if (!this.#ended) setImmediate(poll)
     }
-    setImmediate(look)
+    setImmediate(poll)
   }
 
   /** @returns the longest turn until now */
   take(): number {
-    const { longest } = this
-    this.longest = 0
+    const { max: longest } = this
+    this.max = 0
     this.#last = cpuTime()
     return longest
   }
@@ -69,14 +69,14 @@ const [choice, text] = process.argv.slice(2) as [keyof typeof choices, string]
 const scale = JSON.parse(text) as Scale
 const cluster = new MadeUpCluster(scale)
 /** The directory's longest uninterrupted work. */
-let longestWork = 0
+let maxWork = 0
 const clock: Clock = {
   ...systemClock,
   after: (delay, callback) =>
     systemClock.after(delay, () => {
       const start = cpuTime()
       callback()
-      longestWork = Math.max(longestWork, cpuTime() - start)
+      maxWork = Math.max(maxWork, cpuTime() - start)
     }),
 }
 const directory = new EgressDirectory({ reflect: cluster.sources, clock, changed: () => undefined })
@@ -94,19 +94,19 @@ for (const [i, key] of keys.entries()) {
 }
 const isKnown = (key: string): boolean => directory.addressesOf(key) !== undefined
 const seconds = (): number => (performance.now() - start) / 1_000
-while (!isKnown(keys.at(-1)!) && seconds() < MOST_SECONDS) await wait(100)
+while (!isKnown(keys.at(-1)!) && seconds() < MAX_SECONDS) await wait(100)
 const knownAfter = seconds()
 await wait(1_000)
 const firstTurn = watch.take()
-const firstWork = longestWork
-longestWork = 0
+const firstWork = maxWork
+maxWork = 0
 for (let i = 0; i < CHANGES; i++) {
   cluster.put('services', cluster.service(i, addressOf(120, i)))
   await wait(100)
 }
 await wait(2_000)
 const changeTurn = watch.take()
-const changeWork = longestWork
+const changeWork = maxWork
 watch.end()
 const after = heap()
 let [known, leftOut] = [0, 0]

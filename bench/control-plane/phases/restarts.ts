@@ -50,7 +50,7 @@ export async function restarts(bench: Bench): Promise<void> {
     names.map((i) => deployment(`app-${i}`, namespaceOf(i), replicas)),
   )
   const inFlight = new Set<string>()
-  let [most, first, unavailable] = [0, Number.POSITIVE_INFINITY, 0]
+  let [max, first, unavailable] = [0, Number.POSITIVE_INFINITY, 0]
   const missing = new Map<string, number>()
   const deployments = await Followed.start(cluster.client, Deployment as typeof Deployment, (object: Deployment) => {
     const { name = '' } = object.metadata
@@ -61,7 +61,7 @@ export async function restarts(bench: Bench): Promise<void> {
     first = Math.min(first, performance.now())
     if (isWell(object)) inFlight.delete(name)
     else inFlight.add(name)
-    most = Math.max(most, inFlight.size)
+    max = Math.max(max, inFlight.size)
     unavailable = Math.max(
       unavailable,
       [...missing.values()].reduce((all, count) => all + count, 0),
@@ -79,7 +79,7 @@ export async function restarts(bench: Bench): Promise<void> {
     limit,
   )
   table.add('restarts: time', `${seconds(performance.now() - start)} for ${names.length} x ${replicas}`)
-  table.add('restarts: most in flight', `${most} (limit ${limits.inFlight})`)
+  table.add('restarts: most in flight', `${max} (limit ${limits.inFlight})`)
   table.add('restarts: unavailable replicas at most', `${unavailable} of ${names.length * replicas}`)
   table.add('restarts: first after apply', `${seconds(first - start)} (profiles load in ${seconds(loading)})`)
   const early = ours(deployments.all).filter((one) => Number(timeOf(one)) - performance.timeOrigin < start + loading)

@@ -15,7 +15,7 @@ export interface GlobState {
 export class TooManyCases extends Error {}
 
 /** Nodes that are looked at, over all walks: a second or two. */
-const MOST_WORK = 30_000_000
+const MAX_WORK = 30_000_000
 
 /** Globs of AppArmor as one automaton that is made as it is walked. */
 export class GlobMachine implements Machine<GlobState> {
@@ -77,7 +77,7 @@ export class GlobMachine implements Machine<GlobState> {
 
   #spend(nodes: number): void {
     this.#work += nodes
-    if (this.#work > MOST_WORK)
+    if (this.#work > MAX_WORK)
       throw new TooManyCases('the globs of the AppArmor rules have too many cases to go through')
   }
 }

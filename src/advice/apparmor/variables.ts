@@ -1,6 +1,6 @@
 /** What tunables/global of AppArmor 3 says of the variables that rules may name (value.ts). A node may say more of them. */
-const digits = (most: number): string =>
-  `{${Array.from({ length: most }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
+const digits = (max: number): string =>
+  `{${Array.from({ length: max }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
 
 const pid = `{[1-9],${Array.from({ length: 5 }, (_, i) => `[1-9]${'[0-9]'.repeat(i + 1)}`).join(',')},[1-4]${'[0-9]'.repeat(6)}}`
 const uid = `${digits(9).slice(0, -1)},[1-4]${'[0-9]'.repeat(9)}}`
@@ -22,7 +22,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Globs that one glob with variables stands for, at most. */
-const MOST = 64
+const MAX = 64
 
 /**
  * The globs that one with variables stands for, as the parser writes them before it reads them: each value in its place, and no slash twice.
@@ -30,7 +30,7 @@ const MOST = 64
  */
 export function expanded(glob: string, profileName: string): string[] | undefined {
   let globs = [glob]
-  for (let round = 0; round < MOST && globs.some((one) => one.includes('@{')); round++) {
+  for (let round = 0; round < MAX && globs.some((one) => one.includes('@{')); round++) {
     const next: string[] = []
     for (const one of globs) {
       const match = /@\{(\w+)\}/.exec(one)
@@ -43,7 +43,7 @@ export function expanded(glob: string, profileName: string): string[] | undefine
       const [before, after] = [one.slice(0, match.index), one.slice(match.index + match[0].length)]
       next.push(...known.map((value) => before + value + after))
     }
-    if (next.length > MOST) return undefined
+    if (next.length > MAX) return undefined
     globs = next
   }
   return globs.map(withoutDoubleSlashes)

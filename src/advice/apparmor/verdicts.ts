@@ -17,8 +17,8 @@ export const NOT_ALLOWED = 'no rule allows it'
 export function verdictOf(
   rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
 ): Decision {
-  const [least, most] = [decide(rules, 'allow'), decide(rules, 'deny')]
-  return least.outcome === most.outcome ? most : unknown('it depends on what the record does not say')
+  const [least, max] = [decide(rules, 'allow'), decide(rules, 'deny')]
+  return least.outcome === max.outcome ? max : unknown('it depends on what the record does not say')
 }
 
 /** @param favour which rules count where it is not known whether they mean it */

@@ -10,7 +10,7 @@ import type { Operation } from '../operation.ts'
 import { type Becomes, changesOf, type Differences } from './difference.ts'
 
 /** Pairs of states that are looked at. */
-const MOST_PAIRS = 100_000
+const MAX_PAIRS = 100_000
 
 const enforcer = 'AppArmor' as const
 
@@ -139,7 +139,7 @@ function compareFiles(old: Named, made: Named, of: Of, found: Differences): void
         compareStates(before, a, after, b, path, of, found)
         return false
       },
-      { most: MOST_PAIRS, directories: true },
+      { max: MAX_PAIRS, directories: true },
     )
     if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to go through' })
   } catch (error) {

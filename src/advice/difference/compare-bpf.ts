@@ -11,7 +11,7 @@ import { compareEgress } from './compare-egress.ts'
 import { type Becomes, changesOf, type Differences } from './difference.ts'
 
 /** Pairs of states that are looked at. */
-const MOST_PAIRS = 400_000
+const MAX_PAIRS = 400_000
 
 const enforcer = 'BPF' as const
 
@@ -78,7 +78,7 @@ function compareFiles({ files: before }: BpfProfile, { files: after }: BpfProfil
       if (one !== other) compareFlags('files', one, other, () => path().toString(), found)
       return false
     },
-    { most: MOST_PAIRS, directories: false },
+    { max: MAX_PAIRS, directories: false },
   )
   if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to go through' })
 }

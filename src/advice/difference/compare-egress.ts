@@ -67,12 +67,12 @@ export function compareEgress(
 const later = (a: Stretch, b: Stretch): Stretch => (a.from > b.from ? a : b)
 
 function compareFamily(family: 4 | 6, one: readonly Stretch[], other: readonly Stretch[], found: Differences): void {
-  const most = 1n << bitsOf[family]
+  const max = 1n << bitsOf[family]
   for (let i = 0, j = 0; i < one.length && j < other.length; ) {
     const from = later(one[i]!, other[j]!).from
-    if (from >= most) return
+    if (from >= max) return
     comparePorts(family, from, one[i]!.ports, other[j]!.ports, found)
-    const [next, second] = [one[i + 1]?.from ?? most, other[j + 1]?.from ?? most]
+    const [next, second] = [one[i + 1]?.from ?? max, other[j + 1]?.from ?? max]
     if (next <= second) i++
     if (second <= next) j++
   }

@@ -5,7 +5,7 @@ import { type SeccompRule, SeccompRules } from '../seccomp-judge.ts'
 import { changesOf, type Differences } from './difference.ts'
 
 /** Combinations of arguments that are tried of one call. */
-const MOST_TRIED = 20_000
+const MAX_TRIED = 20_000
 
 const enforcer = 'Seccomp' as const
 
@@ -23,7 +23,7 @@ function compareCall(name: string, old: SeccompRules, made: SeccompRules, found:
   let isDifferent = false
   let count = 0
   for (const args of tried) {
-    if (count++ >= MOST_TRIED) {
+    if (count++ >= MAX_TRIED) {
       found.incomplete.push({ enforcer, why: `the rules about ${name} compare too many arguments to go through` })
       break
     }
@@ -31,7 +31,7 @@ function compareCall(name: string, old: SeccompRules, made: SeccompRules, found:
       before.length + after.length > 0 && hasArguments(before, after) ? `${name}(${args.join(', ')})` : undefined
     isDifferent = compareRules(name, old.of(name, args), made.of(name, args), example, found) || isDifferent
   }
-  if (!isDifferent && count < MOST_TRIED && hasArguments(before, after))
+  if (!isDifferent && count < MAX_TRIED && hasArguments(before, after))
     found.incomplete.push({
       enforcer,
       why: `the rules about ${name} are written otherwise, and no call was found that tells them apart`,

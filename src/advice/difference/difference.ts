@@ -25,7 +25,7 @@ export interface Compared {
 }
 
 /** Examples of one difference. */
-export const MOST_EXAMPLES = 5
+export const MAX_EXAMPLES = 5
 
 type About = Pick<Difference, 'enforcer' | 'programs' | 'becomes' | 'what'>
 
@@ -45,13 +45,13 @@ export class Differences {
     const known = this.#of(about)
     if (text === undefined) return
     known.rules = (known.rules ?? 0) + 1
-    if (known.examples.length < MOST_EXAMPLES) known.examples.push(text)
+    if (known.examples.length < MAX_EXAMPLES) known.examples.push(text)
   }
 
   /** With an example, which is not taken where there is one of its directory, or there are enough. */
   addExample(about: About, example: () => string): void {
     const { examples } = this.#of(about)
-    if (examples.length >= MOST_EXAMPLES) return
+    if (examples.length >= MAX_EXAMPLES) return
     const text = example()
     if (!examples.some((one) => directoryOf(one) === directoryOf(text))) examples.push(text)
   }

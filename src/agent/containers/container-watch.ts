@@ -44,7 +44,7 @@ export interface ContainerWatchOptions {
 }
 
 /** All in milliseconds. */
-const backoff = { first: 250, longest: 10_000 }
+const backoff = { first: 250, max: 10_000 }
 /** No message confirms a subscription, so a second list finds containers that start around the first list. */
 const secondLook = 2_000
 const period = 60_000
@@ -67,7 +67,7 @@ export class ContainerWatch {
   readonly #skipped = new Set<string>()
   /** Backoff between retries of skipped containers. */
   readonly #retry: Backoff
-  #look: Pause
+  #poll: Pause
   #listed = false
   /** How often all were to be described, and how often that was when they last were. */
   #descriptions = 0
@@ -79,7 +79,7 @@ export class ContainerWatch {
     this.#options = options
     this.#backoff = new Backoff({ ...backoff, random: options.random })
     this.#retry = new Backoff({ ...backoff, random: options.random })
-    this.#look = new Pause(options.clock)
+    this.#poll = new Pause(options.clock)
   }
 
   /** Whether all running containers are known. The known ones stay while the runtime is away. */
@@ -115,12 +115,12 @@ export class ContainerWatch {
   /** The pods of containers may have changed: lists all containers, and reports each as started. */
   describeAnew(): void {
     this.#descriptions++
-    this.#look.wake()
+    this.#poll.wake()
   }
 
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The watch was stopped'))
-    this.#look.wake()
+    this.#poll.wake()
     await this.#running
   }
 
@@ -141,7 +141,7 @@ export class ContainerWatch {
     const { runtime, clock } = this.#options
     const { controller, release } = linkedController(this.#stop.signal)
     const { signal } = controller
-    this.#look = new Pause(clock)
+    this.#poll = new Pause(clock)
     this.#starting.clear()
     let fail: (error: unknown) => void = () => undefined
     const failed = new Promise<never>((_resolve, reject) => {
@@ -155,7 +155,7 @@ export class ContainerWatch {
       return error
     } finally {
       controller.abort(new Error('The session is over'))
-      this.#look.wake()
+      this.#poll.wake()
       release()
       failed.catch(() => undefined)
       await Promise.allSettled([events, lists])
@@ -173,7 +173,7 @@ export class ContainerWatch {
       if (settled) this.#backoff.reset()
       const pause = settled ? period : Math.max(0, settledAt - clock.now())
       if (this.#skipped.size === 0) this.#retry.reset()
-      await this.#look.wait(this.#skipped.size === 0 ? pause : Math.min(pause, this.#retry.next()))
+      await this.#poll.wait(this.#skipped.size === 0 ? pause : Math.min(pause, this.#retry.next()))
     }
   }
 
@@ -268,7 +268,7 @@ export class ContainerWatch {
     } catch (error) {
       if (!(error instanceof RuntimeError)) this.#skip(containerID, error)
       if (this.#sinceList.get(containerID) === event) this.#sinceList.delete(containerID)
-      this.#look.wake()
+      this.#poll.wake()
       return
     }
     if (signal.aborted || this.#starting.get(containerID) !== event) return

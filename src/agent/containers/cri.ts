@@ -72,7 +72,7 @@ interface WireEvent {
 /** Concurrent calls: a node has hundreds of containers, and a starting container must not wait for all of them. */
 const atATime = 8
 /** Milliseconds between two polls of a runtime without events, such as CRI-O by default (enable_pod_events). */
-const lookEvery = 1_000
+const pollInterval = 1_000
 
 const service = 'runtime.v1.RuntimeService'
 const running = 'CONTAINER_RUNNING'
@@ -115,7 +115,7 @@ export class Cri implements ContainerRuntime {
 
   async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
     await this.#follow(sink, signal)
-    return this.#look(sink, signal)
+    return this.#poll(sink, signal)
   }
 
   async containers(): Promise<RuntimeContainer[]> {
@@ -240,14 +240,14 @@ export class Cri implements ContainerRuntime {
   }
 
   /** Derives events from the changes between two polls. */
-  async #look(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+  async #poll(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
     let before: Map<string, string> | undefined
     for (;;) {
       const now = new Map((await this.#list()).map(({ id, state }) => [id, state]))
       signal.throwIfAborted()
       if (before !== undefined) for (const [id, type] of changesBetween(before, now)) await this.#take(id, type, sink)
       before = now
-      await sleep(this.#clock, lookEvery, signal)
+      await sleep(this.#clock, pollInterval, signal)
     }
   }
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
 
 /** A pod has one of each family, and some have networks of their own beside. */
-const most = 64
-const mostBytes = 256 * 1024
+const max = 64
+const maxBytes = 256 * 1024
 
 /**
  * Reads the addresses of a process' network, without those of loopback. Undefined for one in the network of the node, whose addresses are
@@ -22,7 +22,7 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
       if (own!.ino === node!.ino) return undefined
       const v4 = localAddresses(await beginningOf(join(folder, 'net/fib_trie')))
       const v6 = interfaceAddresses(await beginningOf(join(folder, 'net/if_inet6')).catch(absent))
-      return [...v4, ...v6].slice(0, most)
+      return [...v4, ...v6].slice(0, max)
     } catch (error) {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
       throw error
@@ -34,10 +34,10 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
 async function beginningOf(path: string): Promise<string> {
   const file = await open(path)
   try {
-    const bytes = Buffer.alloc(mostBytes)
+    const bytes = Buffer.alloc(maxBytes)
     let length = 0
     for (;;) {
-      const { bytesRead } = await file.read(bytes, length, mostBytes - length)
+      const { bytesRead } = await file.read(bytes, length, maxBytes - length)
       length += bytesRead
       if (bytesRead === 0) return bytes.toString('latin1', 0, length)
     }

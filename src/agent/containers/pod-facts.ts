@@ -30,7 +30,7 @@ export function workloadOf(podName: string, labels: Labels): Workload | undefine
 const isHash = (text: string): boolean => new RegExp(`^${letters}{1,10}$`).test(text)
 
 /** Labels of a pod that a line has at most, and their characters. */
-const most = { labels: 32, characters: 2048 }
+const max = { labels: 32, characters: 2048 }
 
 /** Which labels of a pod a line has: those of these keys, or all. */
 export type LabelChoice = readonly string[] | 'all'
@@ -43,7 +43,7 @@ export function chosenLabels(labels: Labels, choice: LabelChoice): { podLabels?:
   for (const key of [...new Set(wanted)].sort()) {
     const value = labels[key]!
     characters += key.length + value.length
-    if (++count > most.labels || characters > most.characters) return { podLabels: kept, podLabelsCut: true }
+    if (++count > max.labels || characters > max.characters) return { podLabels: kept, podLabelsCut: true }
     kept[key] = value
   }
   return count === 0 ? {} : { podLabels: kept }

@@ -15,7 +15,7 @@ export interface RuntimeHandler {
 }
 
 /** Handlers that are asked. A node has a few; each one costs two processes. */
-const MOST_HANDLERS = 16
+const MAX_HANDLERS = 16
 const largestConfiguration = mebibyte
 const largestFeatures = mebibyte
 
@@ -100,7 +100,7 @@ const RUNC_TYPE = 'io.containerd.runc.v2'
 export async function askForFlags({ title, handlers, features }: AskRuntimes): Promise<SeccompReports> {
   const all = await handlers()
   if (all === undefined) return unreported(title, 'it does not say which runtimes it has')
-  if (all.length > MOST_HANDLERS) return unreported(title, `it has more than ${MOST_HANDLERS} runtime handlers`)
+  if (all.length > MAX_HANDLERS) return unreported(title, `it has more than ${MAX_HANDLERS} runtime handlers`)
   const answers = new Map<string, Features>()
   for (const handler of all) {
     const name = `runtime handler ${wordOf(handler.name) || '(its name is no word)'}`

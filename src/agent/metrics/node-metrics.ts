@@ -79,7 +79,7 @@ export const nodeMetrics: readonly AgentMetric[] = [
     type: 'gauge',
     help: 'Longest time that a container ran without its BPF profile',
     ofCluster: true,
-    read: ofCluster(({ bpf }) => alone((bpf?.longestLate ?? 0) / 1000)),
+    read: ofCluster(({ bpf }) => alone((bpf?.maxLate ?? 0) / 1000)),
   },
   {
     name: 'varmor_bpf_binding_failures_total',

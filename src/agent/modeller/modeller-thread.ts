@@ -7,7 +7,7 @@ import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
 /** Milliseconds for a report to each of the managers. */
-const PATIENCE = 120_000
+const TIMEOUT = 120_000
 
 /** Furnishes the worker thread on which modellers record. */
 export default function install(system: ActorSystem, { node, folder }: ModellerThreadData): void {
@@ -21,7 +21,7 @@ export default function install(system: ActorSystem, { node, folder }: ModellerT
       files: new RecordingFolder(folder),
       digest: (text) => createHash('sha256').update(text).digest('hex'),
       send: (report): Promise<ModelReply> =>
-        courier.ask({ type: 'send', report }, { timeout: PATIENCE }).catch((error: unknown): ModelReply => {
+        courier.ask({ type: 'send', report }, { timeout: TIMEOUT }).catch((error: unknown): ModelReply => {
           if (!(error instanceof AskError)) throw error
           return { kind: 'unreachable', message: `the agent could not send it: ${error.message}` }
         }),

@@ -10,7 +10,7 @@ import { logTrouble } from '../../base/bug.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import { reporting } from '../kept-profile.ts'
-import type { NodeSide } from '../node-side.ts'
+import type { PolicyBackend } from '../policy-backend.ts'
 import { beganFamily, beganFamilyName, courierFamily, courierFamilyName, type SendModel } from './courier.ts'
 import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
@@ -35,7 +35,7 @@ export interface ModellersOptions {
 
 /** Those of an agent; none where no managers make models of what is recorded. */
 export function modellersOf(
-  { models }: Pick<NodeSide, 'models'>,
+  { models }: Pick<PolicyBackend, 'models'>,
   options: Omit<ModellersOptions, 'managers' | 'send'>,
 ): Modellers | undefined {
   return models === undefined ? undefined : new Modellers({ ...models, ...options })

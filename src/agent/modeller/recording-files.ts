@@ -23,7 +23,7 @@ const schema = Type.Object({
 })
 
 /** A recording is bounded, and with it its file: what is larger is none. */
-const LONGEST = 256 * 1024 * 1024
+const MAX = 256 * 1024 * 1024
 
 /**
  * Recordings in a folder of the agent, a file each, which root alone reads: names of a workload's files are nobody else's business. A file
@@ -43,7 +43,7 @@ export class RecordingFolder implements RecordingFiles {
       const isLost = (await stat(`${path}.broken`).catch(missing)) !== undefined
       return isLost ? { broken: `only ${path}.broken exists` } : undefined
     }
-    const text = state.size > LONGEST ? `of ${state.size} bytes` : await readFile(path, 'utf8')
+    const text = state.size > MAX ? `of ${state.size} bytes` : await readFile(path, 'utf8')
     const stored = parsed(text)
     if (typeof stored !== 'string') return { stored, seen: state.mtimeMs }
     await rename(path, `${path}.broken`)

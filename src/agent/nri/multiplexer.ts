@@ -11,10 +11,10 @@ export const runtimeConnection = 2
 const headerLength = 8
 
 /** What the other end may send at the most: a message of ttrpc, of 4 MiB and 10 bytes. */
-export const longestFrame = 10 + 4 * mebibyte
+export const maxFrame = 10 + 4 * mebibyte
 
 /** The other end reads into a buffer of this size, and breaks off when a frame is longer. */
-export const longestWritten = 4096
+export const maxWritten = 4096
 
 /** Takes what comes from the socket apart, however it is cut. */
 export class Demultiplexer {
@@ -51,8 +51,8 @@ export class Demultiplexer {
     this.#left = this.#header.readUInt32BE(4)
     if (this.#connection !== pluginConnection && this.#connection !== runtimeConnection)
       throw new NriError('PROTOCOL', `a frame of connection ${this.#connection}; there are 1 and 2`)
-    if (this.#left > longestFrame)
-      throw new NriError('PROTOCOL', `a frame of ${this.#left} bytes; the limit is ${longestFrame}`)
+    if (this.#left > maxFrame)
+      throw new NriError('PROTOCOL', `a frame of ${this.#left} bytes; the limit is ${maxFrame}`)
     return copied
   }
 }
@@ -60,8 +60,8 @@ export class Demultiplexer {
 /** The message as frames of a connection. */
 export function framesOf(connection: number, message: Buffer): Buffer {
   const parts: Buffer[] = []
-  for (let at = 0; at < message.length; at += longestWritten) {
-    const part = message.subarray(at, at + longestWritten)
+  for (let at = 0; at < message.length; at += maxWritten) {
+    const part = message.subarray(at, at + maxWritten)
     const header = Buffer.alloc(headerLength)
     header.writeUInt32BE(connection, 0)
     header.writeUInt32BE(part.length, 4)

@@ -5,7 +5,7 @@ import { NriError } from './nri-error.ts'
 import { type Answer, TtrpcClient, TtrpcServer } from './ttrpc-ends.ts'
 
 /** Answers have some 10 bytes, so this many are only there when nobody reads them. */
-const mostUnread = mebibyte
+const maxUnread = mebibyte
 
 /**
  * Connects to the socket.
@@ -100,7 +100,7 @@ export class NriConnection {
   #send(connection: number, message: Buffer): void {
     if (this.#over) return
     this.#socket.write(framesOf(connection, message))
-    if (this.#socket.writableLength > mostUnread)
-      this.fail(new NriError('PROTOCOL', `the runtime has not read more than ${mostUnread} bytes of answers`))
+    if (this.#socket.writableLength > maxUnread)
+      this.fail(new NriError('PROTOCOL', `the runtime has not read more than ${maxUnread} bytes of answers`))
   }
 }

@@ -19,7 +19,7 @@ export interface NriPluginOptions extends NriSessionOptions {
 }
 
 /** All in milliseconds. A look for a socket that is not there costs a system call. */
-const backoff = { first: 250, longest: 10_000 }
+const backoff = { first: 250, max: 10_000 }
 /** A connection that lasted this long was a good one, so that the next one is tried soon. */
 const goodAfter = 10_000
 

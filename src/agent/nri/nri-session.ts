@@ -34,7 +34,7 @@ const usedShare = 0.75
 /** Of the list of pods and containers, which comes in pieces of at most 4 MiB. */
 const largestList = 64 * mebibyte
 /** Of these, far above what a node runs. An empty one has two bytes, and much more once it is read. */
-const mostListed = 65_536
+const maxListed = 65_536
 
 export interface NriSessionOptions {
   /**
@@ -136,8 +136,8 @@ export class NriSession {
     this.#listed += pods.length + containers.length
     if (this.#listedBytes > largestList)
       throw new NriError('PROTOCOL', `a list of containers of ${this.#listedBytes} bytes; the limit is ${largestList}`)
-    if (this.#listed > mostListed)
-      throw new NriError('PROTOCOL', `a list of ${this.#listed} pods and containers; the limit is ${mostListed}`)
+    if (this.#listed > maxListed)
+      throw new NriError('PROTOCOL', `a list of ${this.#listed} pods and containers; the limit is ${maxListed}`)
     for (const pod of pods) this.#pods.set(pod.id, pod)
     for (const container of containers) this.#containers.push(container)
     if (!more) this.#endList()
@@ -164,8 +164,8 @@ export class NriSession {
   async #start({ container, pod }: ContainerRequest, timeout = this.#requestTimeout): Promise<void> {
     const starting = startingContainer(container, pod)
     const limit = usedShare * Math.min(timeout, this.#requestTimeout)
-    const patience = new AbortController()
-    const late = sleep(this.#options.clock, limit, patience.signal).then(
+    const giveUp = new AbortController()
+    const late = sleep(this.#options.clock, limit, giveUp.signal).then(
       () =>
         this.#options.onFailed(
           starting,
@@ -175,7 +175,7 @@ export class NriSession {
       () => undefined,
     )
     await Promise.race([this.#prepare(starting), late, this.#connection.ended])
-    patience.abort()
+    giveUp.abort()
   }
 
   /** Never rejects: a container starts, whatever we make of it. */

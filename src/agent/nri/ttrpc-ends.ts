@@ -10,7 +10,7 @@ import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './t
 export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
 
 /** The runtime asks one thing after the other, and several plugins at once when it has them judge a change. */
-export const mostUnanswered = 64
+export const maxUnanswered = 64
 
 export interface TtrpcServerOptions {
   /** By service and method, with a slash between them. */
@@ -43,8 +43,8 @@ export class TtrpcServer {
         `a request with number ${stream} after ${this.#lastStream}; numbers must be odd and increase`,
       )
     this.#lastStream = stream
-    if (this.#unanswered >= mostUnanswered)
-      throw new NriError('PROTOCOL', `more than ${mostUnanswered} requests without an answer`)
+    if (this.#unanswered >= maxUnanswered)
+      throw new NriError('PROTOCOL', `more than ${maxUnanswered} requests without an answer`)
     const { service, method, payload, timeoutNano } = decodeMessage<TtrpcRequest>('ttrpc.Request', body)
     const answer = this.#options.methods.get(`${service}/${method}`)
     if (answer === undefined) {

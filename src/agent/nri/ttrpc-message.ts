@@ -15,7 +15,7 @@ export interface TtrpcMessage {
 }
 
 const headerLength = 10
-export const longestBody = 4 * mebibyte
+export const maxBody = 4 * mebibyte
 const none = Buffer.alloc(0)
 
 /** Puts messages together from bytes, however these are cut. Holds at most one message. */
@@ -49,8 +49,8 @@ export class MessageReader {
 
   #begin(): void {
     const length = this.#header.readUInt32BE(0)
-    if (length > longestBody)
-      throw new NriError('PROTOCOL', `a message of ${length} bytes; the limit of ttrpc is ${longestBody}`)
+    if (length > maxBody)
+      throw new NriError('PROTOCOL', `a message of ${length} bytes; the limit of ttrpc is ${maxBody}`)
     this.#body = length === 0 ? none : Buffer.allocUnsafe(length)
     this.#filled = 0
   }
@@ -66,8 +66,8 @@ export class MessageReader {
 
 /** @throws {NriError} PROTOCOL for a body that the other end would not take */
 export function messageBytes({ stream, type, flags, body }: TtrpcMessage): Buffer {
-  if (body.length > longestBody)
-    throw new NriError('PROTOCOL', `a message of ${body.length} bytes; the limit of ttrpc is ${longestBody}`)
+  if (body.length > maxBody)
+    throw new NriError('PROTOCOL', `a message of ${body.length} bytes; the limit of ttrpc is ${maxBody}`)
   const header = Buffer.alloc(headerLength)
   header.writeUInt32BE(body.length, 0)
   header.writeUInt32BE(stream, 4)

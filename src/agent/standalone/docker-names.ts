@@ -11,7 +11,7 @@ export interface DockerNames {
 }
 
 /** Docker writes some ten KiB. */
-const mostBytes = 4 * mebibyte
+const maxBytes = 4 * mebibyte
 
 /**
  * Reads Docker's file about a container, which is there before it starts; Docker's API would have one wait that is being started.
@@ -22,7 +22,7 @@ export async function dockerNames(root: string, id: string): Promise<DockerNames
   if (!/^[0-9a-f]{64}$/.test(id)) return undefined
   try {
     const path = join(root, 'containers', id, 'config.v2.json')
-    if ((await stat(path)).size > mostBytes) return undefined
+    if ((await stat(path)).size > maxBytes) return undefined
     const value = parseObject(await readFile(path, 'utf8'))
     if (value === undefined) return undefined
     const [name, config] = [value['Name'], value['Config']]

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
 import type { ProfileDocument } from '../../../actors/ports.ts'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { ArmorProfile } from '../../api/types.ts'
@@ -40,7 +40,7 @@ export class HeldProfiles {
   }
 
   /** The node says how one stands: one on its way out that is let go is gone. */
-  settle({ key, state, generation }: ProfileStanding): void {
+  settle({ key, state, generation }: ProfileStatus): void {
     const held = this.#held.get(key)
     if (held === undefined || !isLeaving(held) || state !== 'unloaded') return
     if (held.object.metadata.generation !== generation) return

@@ -22,7 +22,7 @@ export interface PolicyFiles {
    * @param known versions of files that need not be read again
    * @throws {FolderError} when the folder cannot be used
    */
-  look(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
+  poll(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
   /** Calls back when something has changed, maybe too often. @returns what ends it; or why it cannot be watched */
   watch(onChange: () => void): (() => void) | string
 }
@@ -33,7 +33,7 @@ export class FolderError extends Error {
   readonly code = 'POLICY_FOLDER'
 }
 
-export const mostFiles = 256
+export const maxFiles = 256
 export const largestFile = mebibyte
 
 /** Editors write beside a file, under names that end or begin otherwise. */
@@ -45,20 +45,20 @@ const sticky = 0o1000
 /** @param owner who may own files besides root: whom the agent runs as */
 export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): PolicyFiles {
   return {
-    async look(known) {
+    async poll(known) {
       await checkFolder(folder, owner)
       const entries = (await namesIn(folder)).filter((entry) => isPolicyFile(entry.toString()))
       const names = entries.filter(isUtf8).map(String).sort()
-      if (entries.length > mostFiles)
+      if (entries.length > maxFiles)
         throw new FolderError(
-          `${folder} has ${entries.length} policy files; put the policies into at most ${mostFiles} files`,
+          `${folder} has ${entries.length} policy files; put the policies into at most ${maxFiles} files`,
         )
       const found = new Map<string, SeenFile>()
       const problem = 'its name is not UTF-8; rename it'
       for (const entry of entries)
         if (!isUtf8(entry)) found.set(`./${entry.toString('latin1')}`, { version: 'name', problem })
       for (const name of names) {
-        const seen = await lookAt(join(folder, name), known.get(name), owner)
+        const seen = await check(join(folder, name), known.get(name), owner)
         if (seen !== undefined) found.set(name, seen)
       }
       return found
@@ -109,7 +109,7 @@ function unsafe(uid: number, mode: number, owner: number): string | undefined {
 }
 
 /** @returns undefined for one that is gone by now */
-async function lookAt(path: string, known: string | undefined, owner: number): Promise<SeenFile | undefined> {
+async function check(path: string, known: string | undefined, owner: number): Promise<SeenFile | undefined> {
   let file: FileHandle | undefined
   try {
     // A FIFO would have it wait.

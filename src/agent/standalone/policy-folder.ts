@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 import { Pause } from '../../audit/source/source.ts'
@@ -43,10 +43,10 @@ const period = 10_000
 /** Who writes a file may not be done yet: until nothing has changed for so long, */
 const settling = 200
 /** but so often at most. */
-const mostSettling = 25
+const maxSettling = 25
 
 /** More mistakes of a file are only counted. */
-const mostMistakes = 100
+const maxMistakes = 100
 
 interface KnownFile {
   version: string
@@ -104,7 +104,7 @@ export class PolicyFolder implements ProfileSource {
     return !this.#stopped
   }
 
-  set(standing: ProfileStanding): void {
+  set(standing: ProfileStatus): void {
     this.#profiles.settle(standing)
   }
 
@@ -135,7 +135,7 @@ export class PolicyFolder implements ProfileSource {
     if (before !== undefined) this.#enforce(before)
     for (let all = true; !this.#stopped; all = await this.#wait()) {
       if (this.#unwatch === undefined) this.#watch()
-      const usable = await this.#look(all).catch((error: unknown) => this.#cannotLook(error))
+      const usable = await this.#poll(all).catch((error: unknown) => this.#cannotLook(error))
       if (!usable || this.#stopped) continue
       // Else what a file with a mistake has in force would be taken for a leftover.
       const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
@@ -161,7 +161,7 @@ export class PolicyFolder implements ProfileSource {
   async #wait(): Promise<boolean> {
     await this.#pause.wait(period)
     const changed = this.#changed
-    for (let looks = 0; this.#changed && !this.#stopped && looks < mostSettling; looks++) {
+    for (let looks = 0; this.#changed && !this.#stopped && looks < maxSettling; looks++) {
       this.#changed = false
       await this.#pause.wait(settling)
     }
@@ -186,10 +186,10 @@ export class PolicyFolder implements ProfileSource {
   }
 
   /** @param all whether files are read that seem to be as they were. @returns whether it was done. @throws {FolderError} */
-  async #look(all: boolean): Promise<boolean> {
+  async #poll(all: boolean): Promise<boolean> {
     const { files, memory } = this.#options
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
-    const seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
+    const seen = await files.poll(new Map(versions.map(([name, { version }]) => [name, version])))
     for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
     for (const [name, file] of seen) if (!this.#stopped) await this.#take(name, file)
     if (this.#stopped) return false
@@ -251,7 +251,7 @@ export class PolicyFolder implements ProfileSource {
     const { folder, read, judge, logger } = this.#options
     const file = join(folder, name)
     const found = read(file, bytes)
-    const problems = found.problems.slice(0, mostMistakes)
+    const problems = found.problems.slice(0, maxMistakes)
     let more = found.problems.length - problems.length
     const policies: HeldPolicy[] = []
     let again = false
@@ -259,7 +259,7 @@ export class PolicyFolder implements ProfileSource {
       const judged = await judge(value)
       if ('errors' in judged) {
         again ||= judged.passing === true
-        const named = judged.errors.slice(0, mostMistakes - problems.length)
+        const named = judged.errors.slice(0, maxMistakes - problems.length)
         problems.push(...named.map(say))
         more += judged.errors.length - named.length
       } else {

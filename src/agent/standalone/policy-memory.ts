@@ -20,7 +20,7 @@ export interface PolicyMemory {
 }
 
 /** The policies of a node are some megabytes at most: the agent has not written a longer file. */
-const mostBytes = 256 * mebibyte
+const maxBytes = 256 * mebibyte
 
 /** @param namespace where vArmor would be installed */
 export function policyMemory(path: string, namespace: string, logger: Logger): PolicyMemory {
@@ -28,7 +28,7 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
   return {
     async load() {
       try {
-        if ((await stat(path)).size > mostBytes) throw new SyntaxError(`the file has more than ${mostBytes} bytes`)
+        if ((await stat(path)).size > maxBytes) throw new SyntaxError(`the file has more than ${maxBytes} bytes`)
         const { policies, others } = read(await readFile(path, 'utf8'), namespace)
         if (others > 0) {
           const what =
@@ -105,6 +105,6 @@ const stored = Type.Object({
 function isHeld(value: unknown, namespace: string): value is HeldPolicy {
   if (!Value.Check(stored, value)) return false
   const { document } = value
-  if (validateSchema(nodeOf(armorProfileSpec), document.spec, { newer: true, most: 1 }).length > 0) return false
+  if (validateSchema(nodeOf(armorProfileSpec), document.spec, { newer: true, max: 1 }).length > 0) return false
   return whyNotMade(document as unknown as ArmorProfile, namespace) === undefined
 }

@@ -66,7 +66,7 @@ export function policySet(
 }
 
 /** Of those that are called the same. */
-const mostNamed = 10
+const maxNamed = 10
 
 /** One of those of each name. */
 function chosen(
@@ -86,8 +86,8 @@ function chosen(
   return [...byName.values()].map((those) => {
     const one = those.find((policy) => before.get(titleOf(policy))?.file === policy.file) ?? those[0]!
     if (those.length > 1) {
-      const named = those.slice(0, mostNamed).map((policy) => `${titleOf(policy)} in ${policy.file}`)
-      if (those.length > mostNamed) named.push(`${those.length - mostNamed} more`)
+      const named = those.slice(0, maxNamed).map((policy) => `${titleOf(policy)} in ${policy.file}`)
+      if (those.length > maxNamed) named.push(`${those.length - maxNamed} more`)
       const where = named.join(' and ')
       problems.push(`${where}: ${what}; the policy of ${one.file} is in force: ${remedy}`)
     }

@@ -39,16 +39,16 @@ export const noKind = eventKinds.length
 export const undecodedPrefix = new KindPrefix('undecoded')
 
 /** Maximum kinds of a container in a minute; its further kinds are counted together. */
-export const mostKinds = 256
+export const maxKinds = 256
 /** Maximum rows of all containers. */
-const mostRows = 16_384
+const maxRows = 16_384
 /**
  * From this number of rows on, a container gets only a few: containers with made-up kinds leave a few rows for each of
  * a thousand others.
  */
-const commonRows = mostRows / 2
+const commonRows = maxRows / 2
 const fewKinds = 8
-const places = 2 * mostRows
+const places = 2 * maxRows
 /**
  * Distance between two places: kinds with equal hashes, which a container can make up for any seed, do not fill a run
  * of places that other kinds use.
@@ -58,12 +58,12 @@ const stepOf = (hash: number): number => (hash >>> 17) | 1
 const hashOfRest = (of: number, head: ProfileHead, prefix: KindPrefix): number =>
   Math.imul(of + 1, 0x9e3779b1) ^ Math.imul(head.number, 0x85ebca6b) ^ Math.imul(prefix.number, 0xc2b2ae35)
 /** Maximum places that are checked for a kind. */
-const mostProbes = 16
+const maxProbes = 16
 /**
  * Maximum bytes of a kind after its prefix; a longer kind ends with a hash. The native decoder leaves these to this
  * code.
  */
-const longestKind = 1024
+const maxKind = 1024
 const hashBytes = 32
 /** Bytes for a record and the terminators of its values. */
 const roomBytes = 16_384
@@ -110,7 +110,7 @@ export class KindTable {
   /** Callers join bytes here that are not adjacent in their record. */
   readonly room = new Uint8Array(roomBytes)
   readonly roomView = new DataView(this.room.buffer)
-  readonly #cut = new Uint8Array(longestKind)
+  readonly #cut = new Uint8Array(maxKind)
   readonly #cutView = new DataView(this.#cut.buffer)
   readonly #ofLines: boolean
   readonly #seed: number
@@ -133,9 +133,9 @@ export class KindTable {
     this.#arenaView = new DataView(arena.buffer)
     this.#memory = {
       places: new Int32Array(places),
-      rows: new Int32Array(mostRows << rowShift),
+      rows: new Int32Array(maxRows << rowShift),
       arena,
-      touched: new Int32Array(mostRows),
+      touched: new Int32Array(maxRows),
       rowsOf: new Int32Array(fewContainers),
       others: new Int32Array(fewContainers),
       touchedOthers: new Int32Array(2 * fewContainers),
@@ -188,9 +188,9 @@ export class KindTable {
     end: number,
     line: number,
   ): void {
-    if (end - start > longestKind) {
+    if (end - start > maxKind) {
       this.#cutKind(bytes, start, end)
-      this.count(owner, container, head, kind, prefix, this.#cut, this.#cutView, 0, longestKind, line)
+      this.count(owner, container, head, kind, prefix, this.#cut, this.#cutView, 0, maxKind, line)
       return
     }
     const place = this.placeOf(owner, container)
@@ -217,7 +217,7 @@ export class KindTable {
   }
 
   #cutKind(bytes: Uint8Array, start: number, end: number): void {
-    const kept = longestKind - hashBytes
+    const kept = maxKind - hashBytes
     this.#cut.set(bytes.subarray(start, start + kept))
     this.#cut.set(createHash('sha256').update(bytes.subarray(start, end)).digest(), kept)
   }
@@ -236,7 +236,7 @@ export class KindTable {
     const { places: rowAt, rows: table } = this.#memory
     const step = stepOf(hash)
     let place = (hash ^ (hash >>> 16)) & (places - 1)
-    for (let probe = 0; probe < mostProbes; probe++, place = (place + step) & (places - 1)) {
+    for (let probe = 0; probe < maxProbes; probe++, place = (place + step) & (places - 1)) {
       const row = rowAt[place]! - 1
       if (row === -1) return this.#add(place, hash, of, head, prefix, bytes, start, end)
       const at = row << rowShift
@@ -343,7 +343,7 @@ export class KindTable {
     const place = of >> kindBits
     const from = sums[sum.arenaEnd]!
     const to = from + end - start
-    if (row === mostRows || rowsOf[place]! >= (row < commonRows ? mostKinds : fewKinds)) return -1
+    if (row === maxRows || rowsOf[place]! >= (row < commonRows ? maxKinds : fewKinds)) return -1
     const arena = this.#arenaOf(to)
     arena.set(bytes.subarray(start, end), from)
     sums[sum.arenaEnd] = to

@@ -22,7 +22,7 @@ export const family = { appArmor: 0, seccomp: 1 } as const
 
 export const stateNumbers = state.values + 2 * openValues.length
 /** Maximum number of known openings. */
-export const mostOpenings = 4096
+export const maxOpenings = 4096
 
 /**
  * The functions of the native module that write the lines of known records. Texts are concatenated, with an array of

@@ -10,7 +10,7 @@ import type { Output } from '../encode/output.ts'
 import type { Attribution } from '../enrich/attribution.ts'
 import type { UnresolvedReason } from './batch.ts'
 import type { KindMemory, KindTable } from './kind-table.ts'
-import { type Known, type KnownAddon, mostOpenings, state, stateNumbers, stop } from './known-addon.ts'
+import { type Known, type KnownAddon, maxOpenings, state, stateNumbers, stop } from './known-addon.ts'
 import { LearningCredit } from './learning-credit.ts'
 import type { Tally } from './tally.ts'
 
@@ -45,11 +45,11 @@ export interface ProcessLine {
 }
 
 const equals = 0x3d
-const mostPid = 0x7fff_ffff
+const maxPid = 0x7fff_ffff
 /** Longer texts are left to the scanner. */
-const longest = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
+const max = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
 /** For a form's texts, which consist of a record's text and our keys. */
-export const roomOfForm = 16 * longest.form
+export const roomOfForm = 16 * max.form
 
 /** The middle of a line, before and after its event's seconds. */
 export const middleParts = (
@@ -89,8 +89,8 @@ export class KnownRecords {
   readonly #addon: KnownAddon
   readonly #known: Known
   readonly #state = new Int32Array(stateNumbers)
-  readonly #events = new Uint32Array(mostOpenings)
-  readonly #touched = new Int32Array(mostOpenings)
+  readonly #events = new Uint32Array(maxOpenings)
+  readonly #touched = new Int32Array(maxOpenings)
   readonly #credit = new LearningCredit()
   readonly #kinds: KindTable | undefined
   #memory: KindMemory | undefined
@@ -174,7 +174,7 @@ export class KnownRecords {
 
   /** Whether the form of the next scanned record would be stored. */
   wantsForm(body: number, end: number): boolean {
-    return this.#stop === stop.noForm && end - body <= longest.form && this.#credit.pay()
+    return this.#stop === stop.noForm && end - body <= max.form && this.#credit.pay()
   }
 
   /**
@@ -264,7 +264,7 @@ export class KnownRecords {
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line
     const { second, since, reason, fork } = attribution
-    if (pid === 0 || pid > mostPid || label.broken || about.length > longest.about) return false
+    if (pid === 0 || pid > maxPid || label.broken || about.length > max.about) return false
     // It would not be valid for the current record.
     if (second !== 0 ? second !== this.#second : this.#second < since) return false
     const number = this.#labelNumber(label, bytes)
@@ -311,7 +311,7 @@ export class KnownRecords {
     const known = this.#labels.get(label)
     if (known !== undefined) return known
     const bytes = batch.subarray(this.startOf('profile'), this.endOf('profile'))
-    if (bytes.length > longest.label) return -1
+    if (bytes.length > max.label) return -1
     const number = this.#addon.addLabel(
       this.#known,
       new Float64Array(),
@@ -330,7 +330,7 @@ export class KnownRecords {
     const known = origin.openings.get(key)
     if (known !== undefined) return known
     const start = isRefused(kind) ? owner.refused : owner.reported
-    if (start.length > longest.start) return -1
+    if (start.length > max.start) return -1
     const [before, behind] = middleParts(head, kind, mntNsID, opening)
     const id = container === undefined ? '' : `${container.info.containerID}\0`
     const number = this.#addon.addOpening(

@@ -3,11 +3,11 @@
  * none.
  */
 export class LearningCredit {
-  #left = most
+  #left = max
 
   /** Adds credit for matched records. */
   earn(records: number): void {
-    this.#left = Math.min(most, this.#left + records / 8)
+    this.#left = Math.min(max, this.#left + records / 8)
   }
 
   /** @returns whether the current record may be learned; takes the credit for it */
@@ -19,4 +19,4 @@ export class LearningCredit {
   }
 }
 
-const most = 512
+const max = 512

@@ -145,7 +145,7 @@ function isContinued(context: BatchContext): boolean {
 }
 
 /** Maximum further lines of one message: a prefix of 127 bytes has room for no more. */
-const mostLinesBehind = 8
+const maxLinesBehind = 8
 /** Place of the record in a line after the current record. */
 const behind = new RecordPlace()
 
@@ -160,7 +160,7 @@ function isPrefix(context: BatchContext): boolean {
   const from = place.type === recordType.seccomp ? buffer.subarray(start, end).lastIndexOf(' pid=') : 0
   let isFound = isOfPacket(bytes, start + Math.max(0, from), end)
   let at = end + 1
-  for (let n = 0; n < mostLinesBehind && !isFound && at < bytes.length && !context.kmsg; n++) {
+  for (let n = 0; n < maxLinesBehind && !isFound && at < bytes.length && !context.kmsg; n++) {
     const lineAt = at
     at = lineEnd(buffer, lineAt) + 1
     locateRecord(bytes, lineAt, at - 1, trust, behind)

@@ -144,13 +144,13 @@ function writeRecord(
   // By path if there is one, otherwise by the record's numbers.
   const body = start + header.size
   const prefix = prefixes[bytes[start + kindAt]!]!
-  if (type < end && end - path < longestTexts) countWithType(context, head, kind, prefix, path, type)
+  if (type < end && end - path < maxTexts) countWithType(context, head, kind, prefix, path, type)
   else if (path < end) context.countKind(head, kind, prefix, bytes, view, path, end)
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }
 
 /** Room for path and type; our programs' records have shorter ones. */
-const longestTexts = 8192
+const maxTexts = 8192
 
 /** A container controls both texts, so mark where the first ends. */
 function countWithType(

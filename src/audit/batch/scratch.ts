@@ -73,12 +73,12 @@ class Waiting {
   }
 }
 
-const mostKeys = 8
+const maxKeys = 8
 /** Maximum holders in one batch; records of further holders share one entry. */
-const mostHolders = 256
+const maxHolders = 256
 
 function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
-  for (const key of keys) if (to.length < mostKeys && !to.includes(key)) to.push(key)
+  for (const key of keys) if (to.length < maxKeys && !to.includes(key)) to.push(key)
 }
 
 /** A worker's caches and working memory between batches. They change only the time, never the result. */
@@ -147,7 +147,7 @@ export class Scratch {
   }
 
   defer(of: Waiting['of'], waitsFor: readonly WaitKey[], start: number, end: number): void {
-    const holder = this.#waiting.has(of.holder) || this.#waiting.size < mostHolders ? of.holder : ''
+    const holder = this.#waiting.has(of.holder) || this.#waiting.size < maxHolders ? of.holder : ''
     let waiting = this.#waiting.get(holder)
     if (waiting === undefined) {
       waiting = []

@@ -10,13 +10,13 @@ export interface StreamOptions {
   /** Approximate bytes of a batch. Default 256 KiB. */
   size?: number
   /** A longer line is cut here, so that a file without line ends does not fill the memory. Default 1 MiB. */
-  longest?: number
+  max?: number
 }
 
 /** Cuts a stream of bytes, from a file or a pipe, into batches. The remainder at the end becomes the last batch. */
 export async function* streamBatches(
   stream: AsyncIterable<Uint8Array>,
-  { source, format, size = 256 * 1024, longest = mebibyte }: StreamOptions,
+  { source, format, size = 256 * 1024, max: longest = mebibyte }: StreamOptions,
 ): AsyncGenerator<SourceBatch> {
   let [pieces, length, seq] = [[] as Uint8Array[], 0, 0]
   for await (const piece of stream) {

@@ -38,10 +38,10 @@ const openBracket = 0x28
 const closeBracket = 0x29
 
 /** More seconds than this (the year 5138) mean a broken line. */
-const mostSeconds = 99_999_999_999
+const maxSeconds = 99_999_999_999
 /** The kernel's serial is an unsigned int; 20 digits would fit a long. */
-const mostSerialDigits = 20
-const mostFraction = 10
+const maxSerialDigits = 20
+const maxFraction = 10
 
 /** Whether `audit(` is at `at`. */
 export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
@@ -65,7 +65,7 @@ export function readAuditId(bytes: Uint8Array, at: number, end: number, id: Audi
   let i = start
   let epoch = 0
   for (; i < end && isDigit(bytes[i]!); i++) epoch = epoch * 10 + bytes[i]! - 0x30
-  if (i === start || i >= end || bytes[i] !== dot || epoch > mostSeconds) return -1
+  if (i === start || i >= end || bytes[i] !== dot || epoch > maxSeconds) return -1
   const fraction = ++i
   while (i < end && isDigit(bytes[i]!)) i++
   if (i === fraction || i >= end || bytes[i] !== colon) return -1
@@ -74,12 +74,12 @@ export function readAuditId(bytes: Uint8Array, at: number, end: number, id: Audi
   while (i < end && isDigit(bytes[i]!)) i++
   if (i === serial || i >= end || bytes[i] !== closeBracket) return -1
   while (serial < i - 1 && bytes[serial] === zero) serial++
-  if (i - serial > mostSerialDigits) return -1
+  if (i - serial > maxSerialDigits) return -1
   id.start = start
   id.end = i
   id.epoch = epoch
   id.fractionStart = fraction - 1
-  id.fractionEnd = Math.min(fractionEnd, fraction - 1 + mostFraction)
+  id.fractionEnd = Math.min(fractionEnd, fraction - 1 + maxFraction)
   id.serialStart = serial
   if (++i < end && bytes[i] === colon) i++
   id.body = i < end && bytes[i] === space ? i + 1 : i

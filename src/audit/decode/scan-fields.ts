@@ -102,7 +102,7 @@ const isPid = (bytes: Uint8Array, at: number): boolean =>
   bytes[at] === 0x70 && bytes[at + 1] === 0x69 && bytes[at + 2] === 0x64 && bytes[at + 3] === equals
 
 /** A kernel prints no number with more digits. */
-const mostDigits = 20
+const maxDigits = 20
 
 function readBare(
   schema: RecordSchema,
@@ -119,7 +119,7 @@ function readBare(
     if (slot === schema.signed && bytes[at] === minus) at++
     const start = at
     while (at < end && (kinds[bytes[at]!]! & digit) !== 0) at++
-    if (at > start && at - start <= mostDigits) {
+    if (at > start && at - start <= maxDigits) {
       fields.set(slot, withoutZeros(bytes, start, at), at, form.digits)
       return at
     }

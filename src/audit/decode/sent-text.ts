@@ -7,7 +7,7 @@ const enrichment = 0x1d
 const zero = 0x30
 
 /** A longer number is not a pid. */
-const mostDigits = 10
+const maxDigits = 10
 
 /** A record that a process sent: the sender according to the kernel, and the text. */
 export class SentText {
@@ -39,7 +39,7 @@ function senderOf(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[start + 3] !== 0x3d) return 0
   let pid = 0
   let at = start + 4
-  for (; at < end && at - start < 4 + mostDigits; at++) {
+  for (; at < end && at - start < 4 + maxDigits; at++) {
     const digit = bytes[at]! - zero
     if (digit < 0 || digit > 9) break
     pid = pid * 10 + digit

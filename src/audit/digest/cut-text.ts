@@ -3,18 +3,18 @@ import { createHash } from 'node:crypto'
 import { asciiJson } from '../encode/json-text.ts'
 
 /** Bytes of a text that the digest keeps; a longer text gets a hash after these. */
-const longest = 256
+const max = 256
 /** Hexadecimal digits of the hash. */
 const hashDigits = 32
 /** A JavaScript character takes at most three bytes. */
-const surelyShort = Math.floor(longest / 3)
+const surelyShort = Math.floor(max / 3)
 
 /** Bounds a text; different texts stay different. */
 export function bounded(text: string): string {
   if (text.length <= surelyShort) return text
   const bytes = Buffer.from(text)
-  if (bytes.length <= longest) return text
-  let end = longest
+  if (bytes.length <= max) return text
+  let end = max
   // Do not cut within a character.
   while ((bytes[end]! & 0xc0) === 0x80) end--
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, hashDigits)
@@ -25,7 +25,7 @@ const texts = /"(?:[^"\\]|\\.)*"/g
 
 /** Bounds each text of a line. It does not parse the line as JSON, because its numbers exceed JavaScript's range. */
 export function withBoundedTexts(line: Uint8Array): Uint8Array {
-  if (line.length <= longest) return line
+  if (line.length <= max) return line
   const before = Buffer.from(line.buffer, line.byteOffset, line.length).toString('utf8')
   const after = before.replace(texts, (text) =>
     text.length <= surelyShort ? text : cut(text, bounded(JSON.parse(text) as string)),

@@ -12,7 +12,7 @@ const negligible = 64
  * Maximum number of remembered containers. Beyond it, the container with the oldest last line is forgotten and gets a
  * full share again.
  */
-export const mostContainers = 4_096
+export const maxContainers = 4_096
 
 /** Maximum turnovers of its files in the fading time, whatever events come. */
 const parts = 16
@@ -55,7 +55,7 @@ export class DigestShares {
     // Keep the order of the last writes.
     this.#used.delete(key)
     this.#used.set(key, { bytes: bytes + (known === undefined ? 0 : this.#left(known)), at: this.#clock.now() })
-    if (this.#used.size > mostContainers) this.#used.delete(this.#used.keys().next().value!)
+    if (this.#used.size > maxContainers) this.#used.delete(this.#used.keys().next().value!)
   }
 
   /** Forgets containers that have not written for long. */

@@ -2,9 +2,9 @@ import { mebibyte, newline } from '../../base/bytes.ts'
 import { asWall, type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { BatchResult } from '../batch/batch.ts'
 import { asciiJson } from '../encode/json-text.ts'
+import { type ContainerFields, containerLine, type Statement, type Writer } from '../sink/agent-events.ts'
 import type { LossCount } from '../sink/loss-log.ts'
 import { type CountingLog, owe } from '../sink/owe.ts'
-import { type ContainerFields, containerLine, type Statement, type Writer } from '../sink/own-lines.ts'
 import type { Sink } from '../sink/sink.ts'
 import { withBoundedTexts } from './cut-text.ts'
 import { DigestShares, digestBytes } from './digest-shares.ts'
@@ -38,7 +38,7 @@ const together = 64
 /** The part of a container's share for first violations: the counts must still fit when many kinds have come. */
 const partOfFirsts = 1 / 2
 /** Maximum containers whose counts wait for room. */
-const mostOwed = 4_096
+const maxOwed = 4_096
 
 /** Counts of a container that did not fit yet. */
 interface Owed {
@@ -210,7 +210,7 @@ export class Digest {
   #writeNumbers(key: string, sum: Owed, kinds: readonly CountedKind[], to: string, all: boolean): void {
     const room = this.#shares.room(key)
     const least = this.#line(sum, [], to)
-    if (least.length > room && !all && this.#owed.size < mostOwed) {
+    if (least.length > room && !all && this.#owed.size < maxOwed) {
       this.#owed.set(key, sum)
       return
     }

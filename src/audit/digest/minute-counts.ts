@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { BatchResult, KindCounts } from '../batch/batch.ts'
-import { mostKinds, partsOfKey } from '../batch/kind-table.ts'
-import { type ContainerFields, noContainer } from '../sink/own-lines.ts'
+import { maxKinds, partsOfKey } from '../batch/kind-table.ts'
+import { type ContainerFields, noContainer } from '../sink/agent-events.ts'
 import { bounded } from './cut-text.ts'
 import { identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
 
@@ -44,11 +44,11 @@ export interface MergedPart {
 }
 
 /** Maximum containers of a minute with own counts; a node has fewer. */
-export const mostContainers = 1024
+export const maxContainers = 1024
 /** Maximum profiles with own counts, for events without a known container. */
-export const mostProfiles = 64
+export const maxProfiles = 64
 /** Maximum keys of a minute that are kept for the next, about 20 MiB; each further key would be parsed again. */
-const mostKept = 16_384
+const maxKept = 16_384
 
 /** Prefix of the keys of containers that are counted by profile. */
 const profileKey = 'profile '
@@ -65,7 +65,7 @@ export class MinuteCounts {
   #keys = 0
 
   constructor(before?: MinuteCounts) {
-    this.#before = before === undefined || before.#keys > mostKept ? new Map() : before.#containers
+    this.#before = before === undefined || before.#keys > maxKept ? new Map() : before.#containers
   }
 
   get containers(): Iterable<ContainerCounts> {
@@ -80,7 +80,7 @@ export class MinuteCounts {
   #merge(output: Uint8Array, start: number, counts: KindCounts, first: (one: FirstOfKind) => void): MergedPart {
     const part: MergedPart = { counts, kinds: [], owners: [], others: [], firsts: [] }
     for (const [row, given] of counts.keys.entries()) {
-      const key = given.length <= mostKeyLength ? given : createHash('sha256').update(given).digest('hex')
+      const key = given.length <= maxKeyLength ? given : createHash('sha256').update(given).digest('hex')
       const id = counts.containers[counts.owners[row]!]!
       const owner = this.#of(id === '' ? `${profileKey}${bounded(partsOfKey(given).profile)}` : id)
       const line = start + counts.lines[row]!
@@ -119,7 +119,7 @@ export class MinuteCounts {
     lineAt: number,
   ): CountedKind | undefined {
     // Keys are sometimes finer than kinds, so allow more of them.
-    if (owner.byKey.size >= 4 * mostKinds) return undefined
+    if (owner.byKey.size >= 4 * maxKinds) return undefined
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
     // Do not reuse the previous minute's names: a recreated container may have the same id and another image.
@@ -127,7 +127,7 @@ export class MinuteCounts {
     const read = this.#before.get(owner.key)?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
     const identity = identityOf(read)
     let kind = owner.kinds.get(identity)
-    if (kind === undefined && owner.kinds.size < mostKinds) {
+    if (kind === undefined && owner.kinds.size < maxKinds) {
       kind = { ...read, events: 0 }
       owner.kinds.set(identity, kind)
     }
@@ -142,7 +142,7 @@ export class MinuteCounts {
     const isProfile = key.startsWith(profileKey)
     if (
       key !== '' &&
-      (isProfile ? this.#profiles >= mostProfiles : this.#containers.size - this.#profiles >= mostContainers)
+      (isProfile ? this.#profiles >= maxProfiles : this.#containers.size - this.#profiles >= maxContainers)
     )
       return this.#of('')
     if (isProfile) this.#profiles++
@@ -159,7 +159,7 @@ export class MinuteCounts {
   }
 }
 
-const mostKeyLength = 256
+const maxKeyLength = 256
 
 /** Counts by profile, or beyond the limit, have no container. */
 function name(owner: ContainerCounts, container: ContainerFields): void {

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { newline } from '../../base/bytes.ts'
 import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
-import { mostKinds } from '../batch/kind-table.ts'
+import { maxKinds } from '../batch/kind-table.ts'
+import type { Statement } from '../sink/agent-events.ts'
+import { type ContainerFields, containerLine, type Writer } from '../sink/agent-events.ts'
 import type { Reached } from '../sink/loss-log.ts'
-import type { Statement } from '../sink/own-lines.ts'
-import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
 
@@ -75,11 +75,11 @@ const leastBytes = 65_536
  * Bytes per minute, and burst, for lines that pass without a token: a container's maximum number of kinds, with usual
  * lines.
  */
-const exemptBytes = mostKinds * bytesOfEvent
+const exemptBytes = maxKinds * bytesOfEvent
 /** Milliseconds after which held-back events are reported. */
-const longestSilence = 60_000
+const maxSilence = 60_000
 /** Maximum kinds named in the line about held-back events. */
-const mostNamed = 32
+const maxNamed = 32
 
 /**
  * Limits events per second and bytes of each container in the log. The first event of each kind in a minute passes in
@@ -168,18 +168,18 @@ export class RateLimit {
 
   #bucketOf(key: string, now: number): Bucket {
     const { rate } = this.#options
-    const most = Math.max(1, rate)
-    const mostBytes = Math.max(leastBytes, rate * bytesOfEvent)
+    const max = Math.max(1, rate)
+    const maxBytes = Math.max(leastBytes, rate * bytesOfEvent)
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
-      bucket = { tokens: most, bytes: mostBytes, exempt: exemptBytes, at: now, closed: new Map() }
+      bucket = { tokens: max, bytes: maxBytes, exempt: exemptBytes, at: now, closed: new Map() }
       this.#buckets.set(key, bucket)
       this.#wait()
     }
     if (bucket.at === now) return bucket
     const seconds = (now - bucket.at) / 1_000
-    bucket.tokens = Math.min(most, bucket.tokens + seconds * rate)
-    bucket.bytes = Math.min(mostBytes, bucket.bytes + seconds * rate * bytesOfEvent)
+    bucket.tokens = Math.min(max, bucket.tokens + seconds * rate)
+    bucket.bytes = Math.min(maxBytes, bucket.bytes + seconds * rate * bytesOfEvent)
     bucket.exempt = Math.min(exemptBytes, bucket.exempt + (seconds * exemptBytes) / 60)
     bucket.at = now
     return bucket
@@ -220,16 +220,16 @@ export class RateLimit {
       this.#timer = undefined
       const now = this.#options.clock.now()
       for (const [key, bucket] of this.#buckets) {
-        for (const closed of bucket.closed.values()) this.#look(bucket, closed, now)
+        for (const closed of bucket.closed.values()) this.#poll(bucket, closed, now)
         if (bucket.closed.size === 0 && now - bucket.at >= 60_000) this.#buckets.delete(key)
       }
       if (this.#buckets.size > 0) this.#wait()
     })
   }
 
-  #look(bucket: Bucket, closed: HeldBack, now: number): void {
+  #poll(bucket: Bucket, closed: HeldBack, now: number): void {
     if (closed.open === 0 && now - closed.at >= quiet) this.#open(bucket, closed)
-    else if (eventsOf(closed) > 0 && now - closed.since >= longestSilence) {
+    else if (eventsOf(closed) > 0 && now - closed.since >= maxSilence) {
       const { about, ...soFar } = ended(closed)
       const heldBack = { ...Object(about['heldBack']), rate: this.#options.rate }
       this.#owe({ ...soFar, message: 'held back', about: { heldBack } }, closed)
@@ -265,7 +265,7 @@ function count(counted: Counted, kind: CountedKind | undefined, events = 1): voi
   const identity = kind === undefined ? undefined : identityOf(kind)
   const known = identity === undefined ? undefined : counted.kinds.get(identity)
   if (known !== undefined) known.events += events
-  else if (kind !== undefined && identity !== undefined && counted.kinds.size < mostNamed)
+  else if (kind !== undefined && identity !== undefined && counted.kinds.size < maxNamed)
     counted.kinds.set(identity, { ...kind, events })
   else counted.other += events
 }

@@ -3,7 +3,7 @@ import { newline } from '../../base/bytes.ts'
 import { operationAndNameOf } from '../batch/apparmor-kind.ts'
 import { partsOfKey } from '../batch/kind-table.ts'
 import { eventKinds } from '../encode/event-head.ts'
-import { type ContainerFields, containerKeys } from '../sink/own-lines.ts'
+import { type ContainerFields, containerKeys } from '../sink/agent-events.ts'
 import { bounded } from './cut-text.ts'
 
 /** The fields by which a digest distinguishes violations of one container. */

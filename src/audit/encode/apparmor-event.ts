@@ -62,14 +62,14 @@ function makePlan(present: number): EventPlan {
 
 const plans = new Map<number, EventPlan>()
 /** A process that writes lines can make up any number of sets. */
-const mostPlans = 1024
+const maxPlans = 1024
 let lastPlan = makePlan(0)
 
 function planOf(present: number): EventPlan {
   if (lastPlan.present === present) return lastPlan
   let plan = plans.get(present)
   if (plan === undefined) {
-    if (plans.size >= mostPlans) plans.clear()
+    if (plans.size >= maxPlans) plans.clear()
     plan = makePlan(present)
     plans.set(present, plan)
   }

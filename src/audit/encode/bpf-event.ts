@@ -28,7 +28,7 @@ export interface RecordParts {
 /** Puts `event` of one kind, both braces included. */
 type PutEvent = (values: Values, parts: RecordParts) => void
 
-const mostTexts = 4096
+const maxTexts = 4096
 
 /** Texts created once for each number. */
 function cached(make: (number: number) => string): (number: number) => Fragment {
@@ -36,7 +36,7 @@ function cached(make: (number: number) => string): (number: number) => Fragment 
   return (number) => {
     let text = texts.get(number)
     if (text === undefined) {
-      if (texts.size >= mostTexts) texts.clear()
+      if (texts.size >= maxTexts) texts.clear()
       text = fragment(make(number))
       texts.set(number, text)
     }

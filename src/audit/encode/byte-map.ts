@@ -1,7 +1,7 @@
 /** Maximum entries of a ByteMap before it is cleared: names come from processes, which can make up any number. */
 const limit = 4096
 /** Maximum bytes of its keys: a name may be as long as a path, and its entry takes several times as much. */
-const mostBytes = 1 << 20
+const maxBytes = 1 << 20
 const buckets = 2048
 
 interface Entry<Value> {
@@ -39,7 +39,7 @@ export class ByteMap<Value> {
 
   /** Stores a copy of the range. Call `get` before: an existing key would be stored twice. */
   set(bytes: Uint8Array, start: number, end: number, hash: number, value: Value): void {
-    if (this.#size >= limit || this.#bytes + end - start > mostBytes) this.clear()
+    if (this.#size >= limit || this.#bytes + end - start > maxBytes) this.clear()
     const bucket = hash & (buckets - 1)
     this.#buckets[bucket] = { hash, key: bytes.slice(start, end), value, next: this.#buckets[bucket] }
     this.#size++

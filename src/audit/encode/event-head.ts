@@ -77,7 +77,7 @@ export class ProfileHead {
 }
 
 /** Profile names come from records: with `everything`, any number. */
-const mostHeads = 4096
+const maxHeads = 4096
 
 /** Heads by profile name, and the counts of events written with them. */
 export class ProfileHeads {
@@ -91,7 +91,7 @@ export class ProfileHeads {
   get(profileName: string, snapshot: Snapshot): ProfileHead {
     let head = this.#heads.get(profileName)
     if (head === undefined) {
-      if (this.#heads.size >= mostHeads) this.#heads.clear()
+      if (this.#heads.size >= maxHeads) this.#heads.clear()
       head = new ProfileHead(profileName, snapshot.policy(profileName))
       this.#heads.set(profileName, head)
     }

@@ -34,7 +34,7 @@ export function nameOfCall(arch: number, number: number): string {
 }
 
 /** Maximum cached texts for each architecture; larger numbers are rare. */
-const mostNumbers = 1024
+const maxNumbers = 1024
 const namesOfArch = new Map<number, (Fragment | undefined)[]>([...architectures.keys()].map((arch) => [arch, []]))
 
 const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(name)}}`)
@@ -46,7 +46,7 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
   // A tracer or the caller set the call's number to -1.
   if (number === -1) return callText('unknown(-1)')
   const names = namesOfArch.get(arch)
-  if (names === undefined || number >= mostNumbers) return callText(nameOfCall(arch, number))
+  if (names === undefined || number >= maxNumbers) return callText(nameOfCall(arch, number))
   let text = names[number]
   if (text === undefined) {
     text = callText(nameOfCall(arch, number))

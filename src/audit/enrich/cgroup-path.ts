@@ -13,7 +13,7 @@ const preferred = ['pids', 'memory', 'devices', 'name=systemd']
  * Maximum bytes of a path that the kernel shows. It cuts a longer path; before Linux 6.8 it refuses to show the whole
  * file.
  */
-const longestPath = 4095
+const maxPath = 4095
 
 /**
  * Whether this is why /proc/<pid>/cgroup cannot be read. A process that may create groups can cause it for the
@@ -48,7 +48,7 @@ export function cgroupPathOf(text: string): string {
 
 /** The rest of a cut name may be another group's name. */
 const withoutCutName = (path: string): string =>
-  path.length < longestPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
+  path.length < maxPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
 /** The id of the first path component with an id: processes inside can create anything below it. Empty for none. */
 export function idOfPath(path: string): string {

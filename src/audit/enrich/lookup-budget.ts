@@ -1,8 +1,8 @@
 /** Maximum accounts within one second; further payers share one. */
-const mostAccounts = 4096
+const maxAccounts = 4096
 
 /** Lookups per second on all accounts, a fifth of a thread's time; beyond it each account gets only its part. */
-const mostLooks = 4_000
+const maxLooks = 4_000
 
 /**
  * Limits reads of /proc: a maximum per second for each account, and less if many accounts need many. A read costs about
@@ -33,10 +33,10 @@ export class LookupBudget {
       this.#spent.clear()
       this.#all = 0
     }
-    const account = this.#spent.has(payer) || this.#spent.size < mostAccounts ? payer : ''
+    const account = this.#spent.has(payer) || this.#spent.size < maxAccounts ? payer : ''
     const spent = this.#spent.get(account) ?? 0
     this.#spent.set(account, spent)
-    if (spent >= this.#limit || (this.#all >= mostLooks && spent >= mostLooks / this.#spent.size)) {
+    if (spent >= this.#limit || (this.#all >= maxLooks && spent >= maxLooks / this.#spent.size)) {
       this.#refused++
       return false
     }

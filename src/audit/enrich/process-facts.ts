@@ -41,7 +41,7 @@ interface Kept {
 }
 
 /** Maximum characters of a path in a line. */
-const longestExe = 1024
+const maxExe = 1024
 
 export interface ProcessFactsOptions {
   /** A proc file system with the node's pid namespace. */
@@ -103,8 +103,8 @@ export class ProcessFactsReader {
     // The first line is the process's own name. `^` would also match after a carriage return in it.
     const uid = status === undefined ? undefined : /\nUid:\t(\d+)/.exec(status)?.[1]
     return {
-      ...(exe !== undefined && { exe: exe.slice(0, longestExe) }),
-      ...(exe !== undefined && exe.length > longestExe && { exeCut: true as const }),
+      ...(exe !== undefined && { exe: exe.slice(0, maxExe) }),
+      ...(exe !== undefined && exe.length > maxExe && { exeCut: true as const }),
       ppid,
       ...(parent !== undefined && { parentComm: parent.replace(/\n$/, '') }),
       ...(uid !== undefined && { uid: Number(uid) }),

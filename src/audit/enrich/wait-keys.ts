@@ -6,7 +6,7 @@ import type { ContainerInfo } from './snapshot.ts'
 export type WaitKey = number | string
 
 /** Maximum milliseconds that a record waits for its container; for records of a recording profile. */
-export const longestWait = 30_000
+export const maxWait = 30_000
 
 /** For all that need not wait. One shared array saves an allocation for each record. */
 export const waitsForNothing: readonly WaitKey[] = []

@@ -30,13 +30,13 @@ export class CurrentForks {
 
   /** Like Forks.find. */
   find(...asked: Parameters<Forks['find']>): ReturnType<Forks['find']> {
-    this.#look()
+    this.#poll()
     return this.#forks?.find(...asked)
   }
 
   /** Like Forks.reuses; another tree gives another number. */
   reuses(): number {
-    this.#look()
+    this.#poll()
     return this.#forks?.reuses() ?? Number.NaN
   }
 
@@ -45,7 +45,7 @@ export class CurrentForks {
     return this.#forks?.confirm(key, containerID) ?? false
   }
 
-  #look(): void {
+  #poll(): void {
     const number = Atomics.load(this.#number, 0)
     if (number !== (this.#forks?.number ?? 0)) this.#forks = number === 0 ? undefined : new Forks(number, this.#addon())
   }

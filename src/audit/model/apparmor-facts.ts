@@ -151,7 +151,7 @@ function addSignal(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
 const wordsOf = (text: string): string[] => text.split(' ').filter((word) => /^[a-z0-9_+]{1,32}$/.test(word))
 
 /** Maximum characters of a record that gives no rule. */
-const longestUnhandled = 512
+const maxUnhandled = 512
 
 /** The pairs about the operation itself, not about its process or time. */
 const unhandledNames = [
@@ -181,7 +181,7 @@ function unhandledText(pairs: RecordPairs): string {
   // A cut may leave half a character, which managers refuse.
   return parts
     .join(' ')
-    .slice(0, longestUnhandled)
+    .slice(0, maxUnhandled)
     .replace(/[\uD800-\uDBFF]$/, '')
 }
 

@@ -21,14 +21,14 @@ export type AppArmorFound = Section<DynamicResult['appArmor']>
 export type BpfFound = Section<DynamicResult['bpf']>
 
 /** Maximum remembered facts of a profile, for skipping repeated ones; beyond it, all are forgotten and come again. */
-const mostRemembered = 65_536
+const maxRemembered = 65_536
 /**
  * Maximum characters of all profiles' facts in a worker; beyond it, all are forgotten, too. A workload chooses the
  * length of its names.
  */
-const mostCharacters = 16 * mebibyte
+const maxCharacters = 16 * mebibyte
 /** Profile names come from policies, but names of deleted policies stay. */
-const mostProfiles = 1_024
+const maxProfiles = 1_024
 
 /** A worker's findings about one profile. */
 export class ProfileRecording {
@@ -53,7 +53,7 @@ export class ProfileRecording {
   }
 
   note(key: string): void {
-    if (this.#seen.size >= mostRemembered) this.forget()
+    if (this.#seen.size >= maxRemembered) this.forget()
     this.#seen.add(key)
     this.characters += key.length
   }
@@ -90,7 +90,7 @@ export class Recordings {
   of(profileName: string, recording: string): ProfileRecording {
     let of = this.#byProfile.get(profileName)
     if (of === undefined || of.recording !== recording) {
-      if (this.#byProfile.size >= mostProfiles) this.#byProfile.clear()
+      if (this.#byProfile.size >= maxProfiles) this.#byProfile.clear()
       of = new ProfileRecording(profileName, recording)
       this.#byProfile.set(profileName, of)
     }
@@ -117,6 +117,6 @@ export class Recordings {
   #bound(): void {
     let characters = 0
     for (const of of this.#byProfile.values()) characters += of.characters
-    if (characters > mostCharacters) for (const of of this.#byProfile.values()) of.forget()
+    if (characters > maxCharacters) for (const of of this.#byProfile.values()) of.forget()
   }
 }

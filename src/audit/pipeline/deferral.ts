@@ -1,8 +1,8 @@
 import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
-import { longestWait, type WaitKey } from '../enrich/wait-keys.ts'
-import type { News } from './news.ts'
+import { maxWait, type WaitKey } from '../enrich/wait-keys.ts'
+import type { News } from './snapshot-changes.ts'
 
 /** Since when records wait, until when they may, and the number of tries. */
 interface Before {
@@ -35,11 +35,11 @@ export interface Retry<Owner> extends Pick<Held<Owner>, 'owner' | 'format' | 're
 export interface DeferralOptions<Owner> {
   clock: Clock
   /** Maximum milliseconds that a record waits. Default 10,000: a busy node takes seconds to report a container. */
-  patience?: number
+  timeout?: number
   /** The same for a record of a recording profile. Default 30,000. */
-  longPatience?: number
+  longTimeout?: number
   /** The same for a record that stays in a kernel ring meanwhile, with all later records. Default 2,000. */
-  patienceInRing?: number
+  timeoutInRing?: number
   /**
    * Maximum bytes of waiting records; beyond it, the holder with most bytes releases its oldest records. Default 8 MiB.
    */
@@ -49,15 +49,15 @@ export interface DeferralOptions<Owner> {
   retry: (retry: Retry<Owner>) => void
 }
 
-const defaults = { patience: 10_000, longPatience: longestWait, patienceInRing: 2_000, bound: 8 * mebibyte }
+const defaults = { timeout: 10_000, longTimeout: maxWait, timeoutInRing: 2_000, bound: 8 * mebibyte }
 
 /** Milliseconds between two checks of the news. After each unsuccessful try, the next interval doubles. */
 const tick = 100
 /** Maximum results with waiting records: each costs memory in addition to its bytes. */
-const mostGroups = 16_384
+const maxGroups = 16_384
 
 /** Maximum holders with their own share; further holders share one. */
-const mostShares = 1_024
+const maxShares = 1_024
 
 /** The waiting records of one holder, recorded or not. */
 interface Share<Owner> {
@@ -144,7 +144,7 @@ export class Deferral<Owner> {
   }
 
   #patienceWith({ format, deferred }: Held<Owner>): number {
-    const { patience, longPatience, patienceInRing } = this.#options
+    const { timeout: patience, longTimeout: longPatience, timeoutInRing: patienceInRing } = this.#options
     if (format === 'record') return patienceInRing
     return deferred.recorded ? longPatience : patience
   }
@@ -175,7 +175,7 @@ export class Deferral<Owner> {
 
   #shareOf({ holder, recorded }: Deferred): Share<Owner> {
     const own = `${recorded} ${holder}`
-    const key = this.#shares.has(own) || this.#shares.size < mostShares ? own : `${recorded} `
+    const key = this.#shares.has(own) || this.#shares.size < maxShares ? own : `${recorded} `
     let share = this.#shares.get(key)
     if (share === undefined) {
       share = { key, recorded, groups: new Set(), bytes: 0 }
@@ -187,7 +187,7 @@ export class Deferral<Owner> {
   #relieve(): void {
     for (;;) {
       const tooLarge = this.bytes > this.#options.bound
-      if (!tooLarge && this.#groups.size <= mostGroups) return
+      if (!tooLarge && this.#groups.size <= maxGroups) return
       const group = this.#largest(tooLarge ? ({ bytes }) => bytes : ({ groups }) => groups.size)
       if (group === undefined) return
       this.cutShort += group.left
@@ -197,10 +197,10 @@ export class Deferral<Owner> {
 
   /** A model's records wait longest and are released first, so a recorded container takes nothing from others. */
   #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
-    let most: Share<Owner> | undefined
+    let max: Share<Owner> | undefined
     for (const share of this.#shares.values())
-      if (most === undefined || (share.recorded === most.recorded ? of(share) > of(most) : share.recorded)) most = share
-    const [oldest] = most?.groups ?? []
+      if (max === undefined || (share.recorded === max.recorded ? of(share) > of(max) : share.recorded)) max = share
+    const [oldest] = max?.groups ?? []
     return oldest
   }
 

@@ -4,19 +4,19 @@ import type { Digest } from '../digest/digest.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { Recorded } from '../model/recorded.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
+import type { Statement } from '../sink/agent-events.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
 import type { LossCount, Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
-import type { Statement } from '../sink/own-lines.ts'
 import { NotStored, type Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
 import { SourceLosses } from '../source/source-losses.ts'
 import { Accounting } from './accounting.ts'
 import { Deferral, type DeferralOptions, type Retry } from './deferral.ts'
-import { HeldLines } from './held-lines.ts'
-import { NewsReader } from './news.ts'
 import { type InFlightBatch, OrderedQueue } from './ordered-queue.ts'
 import { Slots } from './slots.ts'
+import { SnapshotChanges } from './snapshot-changes.ts'
+import { HeldLines } from './throttled-lines.ts'
 
 export interface PipelineSource {
   source: AuditSource
@@ -66,16 +66,16 @@ export interface PipelineOptions {
    * kernel's rings do.
    */
   keep?: (parts: Readonly<Record<string, Part>>) => Promise<void>
-  deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
+  deferral?: Pick<DeferralOptions<Job>, 'timeout' | 'bound'>
   /**
    * Milliseconds between two stored positions: each store syncs the log, and a crash repeats what came since the last
    * one. Default 250.
    */
   commitEvery?: number
   /** Milliseconds until a disk that did not store the log is asked again. Default 10,000. */
-  doubtPatience?: number
+  doubtTimeout?: number
   /** Milliseconds that a stop waits for a source, and for a disk that takes nothing. Default 5,000. */
-  stopPatience?: number
+  stopTimeout?: number
   /** Takes the behaviour of workloads whose policies model it. */
   onRecorded?: (recorded: readonly Recorded[]) => void
   /** Called with an error that does not end the pipeline. */
@@ -131,10 +131,10 @@ interface Input extends PipelineSource {
  * Milliseconds that a source which loses waits for the log: its ring and socket hold a burst that the disk does not
  * take at once.
  */
-const roomPatience = 2_000
+const roomTimeout = 2_000
 
 /** Milliseconds between two checks of the sources' losses. */
-const lookEvery = 1_000
+const pollInterval = 1_000
 
 /**
  * Connects sources, worker threads, the deferral of events without a container, and the log. Each source keeps its
@@ -178,7 +178,7 @@ export class Pipeline {
     sink.losses.beforeLines = (statements) => this.#beforeLines(statements)
     sink.losses.afterLine = (statement) => this.#afterLine(statement)
     this.#slots = new Slots(pool.capacity)
-    const reader = new NewsReader(feed, pool.seenProcesses)
+    const reader = new SnapshotChanges(feed, pool.seenProcesses)
     const news = () => reader.take()
     this.deferral = new Deferral({ ...deferral, clock, news, retry: (retry) => this.#retry(retry) })
   }
@@ -250,7 +250,7 @@ export class Pipeline {
    * takes nothing: a file keeps the rest for the next start.
    */
   stop(): void {
-    const { clock, sink, stopPatience = 5000 } = this.#options
+    const { clock, sink, stopTimeout: stopPatience = 5000 } = this.#options
     this.#stopping = true
     for (const { source } of this.#inputs) source.stop()
     this.#cutShort ??= clock.after(stopPatience, () => {
@@ -260,17 +260,17 @@ export class Pipeline {
   }
 
   async #run(): Promise<void> {
-    this.#look()
+    this.#poll()
     const ends = await Promise.allSettled(this.#inputs.map((input) => this.#follow(input)))
     this.#looking?.cancel()
     this.deferral.close()
     while (this.#working.size > 0) await Promise.all(this.#working)
     this.#ending = true
-    this.#lookAt(true)
+    this.#check(true)
     this.#timer?.cancel()
     await this.#storing
     this.#options.digest?.close()
-    this.#options.sink.hurry(this.#options.stopPatience ?? 5000)
+    this.#options.sink.hurry(this.#options.stopTimeout ?? 5000)
     await this.#options.sink.close()
     await Promise.all(this.#inputs.map(({ held }) => held.close()))
     this.#cutShort?.cancel()
@@ -282,10 +282,10 @@ export class Pipeline {
   }
 
   /** Reports what the sources lost or held back. @param last this is the final check */
-  #lookAt(last = false): void {
+  #check(last = false): void {
     for (const input of this.#inputs) {
-      input.losses.look(this.#whenReached(input))
-      input.held.look(last)
+      input.losses.poll(this.#whenReached(input))
+      input.held.poll(last)
     }
   }
 
@@ -306,16 +306,16 @@ export class Pipeline {
   }
 
   /** Checks now and at intervals. */
-  #look(): void {
-    this.#lookAt()
-    this.#looking = this.#options.clock.after(lookEvery, () => this.#look())
+  #poll(): void {
+    this.#check()
+    this.#looking = this.#options.clock.after(pollInterval, () => this.#poll())
   }
 
   async #follow(input: Input): Promise<void> {
     try {
       for await (const batch of input.source) {
         const inFlight = this.#enter(input, batch)
-        if (input.source.losesInOrder) input.losses.look(this.#whenReached(input))
+        if (input.source.losesInOrder) input.losses.poll(this.#whenReached(input))
         await this.#place(input)
         this.#process({ batch, input, inFlight, readAt: this.#timeAs(batch), before: undefined })
       }
@@ -331,7 +331,7 @@ export class Pipeline {
 
   /** Waits until another batch may start. */
   async #place({ pressure }: Input): Promise<void> {
-    await this.#options.sink.room(pressure === 'waits' ? undefined : roomPatience)
+    await this.#options.sink.room(pressure === 'waits' ? undefined : roomTimeout)
     await this.#slots.take()
   }
 
@@ -471,7 +471,7 @@ export class Pipeline {
   /** Stores the reached positions soon, within the configured interval. */
   #scheduleStore(): void {
     if (this.#timer !== undefined || this.#ending) return
-    const { clock, commitEvery = 250, doubtPatience = 10_000 } = this.#options
+    const { clock, commitEvery = 250, doubtTimeout: doubtPatience = 10_000 } = this.#options
     const every = this.#doubt === undefined ? commitEvery : doubtPatience
     this.#timer = clock.after(Math.max(0, this.#storedAt + every - clock.now()), () => {
       void this.#store().then((again) => {

@@ -7,7 +7,7 @@ import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { undecodedCounts } from '../batch/kind-table.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
-import { undecodedLines } from '../sink/own-lines.ts'
+import { undecodedLines } from '../sink/agent-events.ts'
 import { machineErrorOf } from './machine-error.ts'
 import { Attempt, Placement } from './placement.ts'
 import { ProcessLog } from './process-log.ts'
@@ -42,7 +42,7 @@ export interface DecodePoolOptions {
    * Milliseconds that a batch waits for the machine; then it is decoded without the facts that /proc does not show.
    * Default 10,000.
    */
-  machinePatience?: number
+  machineTimeout?: number
 }
 
 export interface WorkerFailure {
@@ -73,9 +73,9 @@ const tasksPerWorker = 2
 /** A failed piece is cut into this many: one bad record of 4,000 is alone after three failures. */
 const pieces = 16
 /** Enough for about fifteen bad records in a batch. */
-const mostFailures = 48
+const maxFailures = 48
 /** Milliseconds between two tries after a machine error. */
-const machineDelays = { first: 50, longest: 2_000 }
+const machineDelays = { first: 50, max: 2_000 }
 
 /** Worker threads that turn batches into lines. Each batch gets a result, whatever happens to its thread. */
 export class DecodePool {
@@ -107,7 +107,7 @@ export class DecodePool {
   #trouble: string | undefined
   #timeLimit: number
   #startLimit: number
-  #machinePatience: number
+  #machineTimeout: number
 
   constructor(options: DecodePoolOptions) {
     const {
@@ -119,7 +119,7 @@ export class DecodePool {
       heapLimit = 256,
       onFailure = () => undefined,
       onTrouble = () => undefined,
-      machinePatience = 10_000,
+      machineTimeout: machinePatience = 10_000,
     } = options
     this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
     this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
@@ -132,7 +132,7 @@ export class DecodePool {
     this.#onTrouble = onTrouble
     this.#timeLimit = timeLimit
     this.#startLimit = startLimit
-    this.#machinePatience = machinePatience
+    this.#machineTimeout = machinePatience
     this.#placement = new Placement({
       feed,
       seenProcesses: this.seenProcesses,
@@ -193,7 +193,7 @@ export class DecodePool {
     this.depth++
     try {
       const now = this.#clock.now()
-      const budget = { failures: mostFailures, end: Number.POSITIVE_INFINITY, patient: now + this.#machinePatience }
+      const budget = { failures: maxFailures, end: Number.POSITIVE_INFINITY, patient: now + this.#machineTimeout }
       const first = await this.#attempt(batch, false, budget)
       if (first.ok) return first.result
       this.#count(batch, first, false)

@@ -44,7 +44,7 @@ interface WorkerState {
 }
 
 /** Minimum milliseconds between two checks of a thread's CPU time: more frequent checks cost what they measure. */
-const SHORTEST_LOOK = 100
+const MIN_LOOK = 100
 /** Milliseconds for which a check serves new batches: there are a thousand a second, and a check takes about 50 µs. */
 const FRESH = 1_000
 
@@ -164,18 +164,18 @@ export class Placement {
     const { started, thread, attempts } = state
     const worked = started ? this.#mostWorked(state) : undefined
     const end = clock.now() + timeLimit + startLimit
-    const look = (): void => {
+    const poll = (): void => {
       const spent = worked === undefined ? timeLimit : (cpuTime(thread) ?? Number.POSITIVE_INFINITY) - worked
       const left = Math.min(timeLimit - spent, end - clock.now())
       if (left > 0) {
-        attempt.timer = clock.after(Math.max(SHORTEST_LOOK, left), look)
+        attempt.timer = clock.after(Math.max(MIN_LOOK, left), poll)
         return
       }
       // Its thread ends, with all other attempts placed there.
       for (const each of attempts) each.late = true
       attempt.abort.abort()
     }
-    attempt.timer = clock.after(started ? timeLimit : timeLimit + startLimit, look)
+    attempt.timer = clock.after(started ? timeLimit : timeLimit + startLimit, poll)
   }
 
   /** Maximum CPU milliseconds of its thread: CPU time since the last check is not charged to a new attempt. */

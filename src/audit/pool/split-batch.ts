@@ -1,5 +1,5 @@
 import type { BatchResult, SourceBatch, UnresolvedReason } from '../batch/batch.ts'
-import { recordsOf } from '../sink/own-lines.ts'
+import { recordsOf } from '../sink/agent-events.ts'
 
 type Batch = Omit<SourceBatch, 'position'>
 

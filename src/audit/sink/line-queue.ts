@@ -53,14 +53,14 @@ export class LineQueue {
 
   /**
    * The next complete lines, valid until the next call; the same again until `confirm`.
-   * @param most requested bytes. It may return somewhat more: a small piece is not worth a write, and a line stays
+   * @param max requested bytes. It may return somewhat more: a small piece is not worth a write, and a line stays
    * complete.
    */
-  next(most: number): Uint8Array | undefined {
+  next(max: number): Uint8Array | undefined {
     const [first, second] = this.#waiting
     if (first === undefined) return undefined
     const rest = first.bytes.length - first.at
-    const wanted = Math.max(most, small)
+    const wanted = Math.max(max, small)
     if (rest > wanted) return first.bytes.subarray(first.at, endOfPiece(first.bytes, first.at, wanted))
     if (rest >= small || second === undefined) return first.bytes.subarray(first.at)
     return this.#gather(Math.min(wanted, large))
@@ -93,10 +93,10 @@ export class LineQueue {
     return all
   }
 
-  #gather(most: number): Uint8Array {
+  #gather(max: number): Uint8Array {
     let length = 0
     for (const { bytes, at } of this.#waiting) {
-      if (length + bytes.length - at > most) break
+      if (length + bytes.length - at > max) break
       this.#gathered.set(bytes.subarray(at), length)
       length += bytes.length - at
     }

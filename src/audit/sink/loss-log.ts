@@ -1,7 +1,7 @@
 import { type Clock, isoTime } from '../../base/clock.ts'
 import { type Logger, noLogger } from '../../base/logger.ts'
-import { type Loss, type LossReport, LossTally, mostKindsOfLoss } from './loss-tally.ts'
-import type { Statement } from './own-lines.ts'
+import type { Statement } from './agent-events.ts'
+import { type Loss, type LossReport, LossTally, maxKindsOfLoss } from './loss-tally.ts'
 import { Unsaid } from './unsaid.ts'
 
 /** Total losses of one place and reason, for metrics. */
@@ -139,7 +139,7 @@ export class LossLog {
     const key = `${where}\n${why}`
     let count = this.#counts.get(key)
     if (count === undefined) {
-      if (this.#counts.size >= mostKindsOfLoss && where !== 'other') {
+      if (this.#counts.size >= maxKindsOfLoss && where !== 'other') {
         this.#count({ where: 'other', why: 'other', ...(events !== undefined && { events }) })
         return
       }

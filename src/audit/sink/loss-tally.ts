@@ -42,7 +42,7 @@ interface Entry {
 /**
  * Maximum pairs of place and reason. Their words come from this program, so there are fewer; further pairs are `other`.
  */
-export const mostKindsOfLoss = 128
+export const maxKindsOfLoss = 128
 
 /** Joins losses, so that each place and reason gives at most one report per interval. */
 export class LossTally {
@@ -111,7 +111,7 @@ export class LossTally {
     const key = `${where}\n${why}\n${source ?? ''}`
     const known = this.#entries.get(key)
     if (known !== undefined) return known
-    if (this.#entries.size >= mostKindsOfLoss && where !== 'other') return this.#entry('other', 'other', source)
+    if (this.#entries.size >= maxKindsOfLoss && where !== 'other') return this.#entry('other', 'other', source)
     const never = { pending: undefined, isDue: false, lastAt: Number.NEGATIVE_INFINITY, timer: undefined }
     const entry = { where, why, source, ...never }
     this.#entries.set(key, entry)

@@ -22,7 +22,7 @@ export interface OldFilesOptions {
    */
   compress: boolean
   /** Maximum bytes of all files together, including the live one at its largest. */
-  most: number
+  max: number
   /** Approximate maximum bytes of the live file. */
   live: number
   mode: number
@@ -109,7 +109,7 @@ export class OldFiles {
   }
 
   #fit(): void {
-    const { keep, most, live } = this.#options
+    const { keep, max: most, live } = this.#options
     const files: { name: string; size: number }[] = []
     for (let number = 1; number <= keep; number++)
       for (const name of this.#names(number)) {

@@ -1,4 +1,4 @@
-import { type Statement, statementLine, type Writer } from './own-lines.ts'
+import { type Statement, statementLine, type Writer } from './agent-events.ts'
 import type { Sink } from './sink.ts'
 import type { Said } from './unsaid.ts'
 

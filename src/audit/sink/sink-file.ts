@@ -78,8 +78,8 @@ export class SinkFile {
     this.#path = resolve(path)
     this.#keep = rotate
     this.#size = bytesOf(size)
-    const most = total === undefined ? Number.POSITIVE_INFINITY : bytesOf(total)
-    this.#old = new OldFiles({ path: this.#path, keep: rotate, compress, most, live: this.#size, mode })
+    const max = total === undefined ? Number.POSITIVE_INFINITY : bytesOf(total)
+    this.#old = new OldFiles({ path: this.#path, keep: rotate, compress, max, live: this.#size, mode })
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 })
     cutTornLine(this.#path)
     this.#stream = createStream(basename(this.#path), { path: dirname(this.#path), size, rotate: 1, mode })
@@ -222,7 +222,7 @@ export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (
 /** Errors on closing a synced or read-only file do not matter. */
 const closeLater = (fd: number): void => close(fd)
 
-const longestTornLine = mebibyte
+const maxTornLine = mebibyte
 
 /** A crash during a write leaves a partial line, which would spoil the next one. */
 function cutTornLine(path: string): void {
@@ -230,7 +230,7 @@ function cutTornLine(path: string): void {
   if (size === 0) return
   const fd = openSync(path, 'r+')
   try {
-    const tail = new Uint8Array(Math.min(size, longestTornLine))
+    const tail = new Uint8Array(Math.min(size, maxTornLine))
     readSync(fd, tail, 0, tail.length, size - tail.length)
     const whole = tail.lastIndexOf(newline) + 1
     if (whole > 0 || tail.length === size) ftruncateSync(fd, size - tail.length + whole)

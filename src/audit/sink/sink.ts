@@ -1,9 +1,9 @@
 import { backoff } from '../../base/backoff.ts'
 import { mebibyte } from '../../base/bytes.ts'
 import type { Clock, WallMs } from '../../base/clock.ts'
+import { statementLine, type Writer } from './agent-events.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
 import { LossLog } from './loss-log.ts'
-import { statementLine, type Writer } from './own-lines.ts'
 import { SinkFile, type SinkFileOptions, type Trouble, troubleOf } from './sink-file.ts'
 
 export interface SinkOptions extends SinkFileOptions {
@@ -39,7 +39,7 @@ export class NotStored extends Error {
   }
 }
 
-const retryDelays = { first: 100, longest: 30_000 }
+const retryDelays = { first: 100, max: 30_000 }
 
 /**
  * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. A
@@ -122,16 +122,16 @@ export class Sink {
 
   /**
    * Waits until the queue is below half of its limit.
-   * @param patience maximum milliseconds to wait
+   * @param timeout maximum milliseconds to wait
    */
-  async room(patience?: number): Promise<void> {
+  async room(timeout?: number): Promise<void> {
     if (this.#hasRoom || this.#giveUp) return
     let isOver = false
     const end = (): void => {
       isOver = true
       this.#wakeAll()
     }
-    const timer = patience === undefined ? undefined : this.#options.clock.after(patience, end)
+    const timer = timeout === undefined ? undefined : this.#options.clock.after(timeout, end)
     while (!this.#hasRoom && !this.#giveUp && !isOver)
       await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
     timer?.cancel()
@@ -179,11 +179,11 @@ export class Sink {
   }
 
   /** After this many milliseconds without progress of the disk, drops all waiting and later lines as `stopped`. */
-  hurry(patience: number): void {
+  hurry(timeout: number): void {
     if (this.#closing) return
     this.#closing = true
     this.#tookAt = this.#options.clock.now()
-    this.#watch(patience)
+    this.#watch(timeout)
   }
 
   /**
@@ -203,11 +203,11 @@ export class Sink {
     this.losses.close()
   }
 
-  #watch(patience: number): void {
-    this.#deadline = this.#options.clock.after(patience, () => {
+  #watch(timeout: number): void {
+    this.#deadline = this.#options.clock.after(timeout, () => {
       const isIdle = this.#queue.bytes === 0 && this.#running === undefined
       const since = Math.max(this.#tookAt, this.#queue.oldest ?? this.#tookAt)
-      if (isIdle || this.#options.clock.now() - since < patience) this.#watch(patience)
+      if (isIdle || this.#options.clock.now() - since < timeout) this.#watch(timeout)
       else this.#giveUpAll()
     })
   }

@@ -1,4 +1,4 @@
-import type { Statement } from './own-lines.ts'
+import type { Statement } from './agent-events.ts'
 
 /** Called when a count's line is in the log. Until it resolves, the count stays stored. */
 export type Said = () => void | Promise<void>

@@ -22,7 +22,7 @@ export interface RuleField {
 const lists: Readonly<Record<number, AuditRule['list']>> = { 0: 'user', 5: 'exclude' }
 const prepend = 0x10
 const never = 0
-const mostFields = 64
+const maxFields = 64
 /**
  * 32-bit numbers before a rule's texts: flags, action, number of fields, the mask, fields, values, operators, bytes of
  * the texts.
@@ -80,7 +80,7 @@ export function parseAuditRules(bytes: Uint8Array): AuditRule[] {
 function parseRule(rule: DataView): AuditRule {
   const list = lists[rule.getUint32(at.flags, true) & ~prepend]
   const count = rule.getUint32(at.count, true)
-  if (list === undefined || count > mostFields) throw malformed()
+  if (list === undefined || count > maxFields) throw malformed()
   let text: number = at.texts
   const fields = Array.from({ length: count }, (_, i): RuleField => {
     const of = (table: number): number => rule.getUint32(table + 4 * i, true)
@@ -174,7 +174,7 @@ export function compare(left: number, operator: number, right: number): boolean 
 }
 
 /** Maximum characters of a rule in a message. */
-const longestText = 300
+const maxText = 300
 
 /** The rule in auditctl's notation, after `-a` or `-d`. */
 export function ruleText({ list, action, fields }: AuditRule): string {
@@ -184,7 +184,7 @@ export function ruleText({ list, action, fields }: AuditRule): string {
     return `-F ${quoted(`${name}${operators[operator] ?? '?'}${said}`)}`
   })
   const whole = [`${action},${list}`, ...words].join(' ')
-  return whole.length > longestText ? `${whole.slice(0, longestText)}…` : whole
+  return whole.length > maxText ? `${whole.slice(0, maxText)}…` : whole
 }
 
 /** Quoted for a shell, where a user pastes it. */

@@ -3,9 +3,9 @@ import { Value } from '@sinclair/typebox/value'
 import type { SourceBatch } from '../batch/batch.ts'
 import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { explainOpenError } from './audit-addon.ts'
-import { HeldByPrograms } from './held-records.ts'
 import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from './ring-addon.ts'
 import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.ts'
+import { HeldByPrograms } from './throttled-records.ts'
 import type { WrittenRecords } from './written-records.ts'
 
 /** How far a ring was read, and its losses counted, at one moment. */

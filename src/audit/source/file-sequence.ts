@@ -2,7 +2,7 @@ import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import type { FilePosition } from './file-position.ts'
 import { findCopySince, findNext, findPlace, type Gap, type NextFile, openIfThere } from './find-place.ts'
 import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-file.ts'
-import { type ListedFile, look } from './rotated-files.ts'
+import { type ListedFile, poll } from './rotated-files.ts'
 
 export interface SequenceCounts extends LineCounts {
   /** Files left for their successor. */
@@ -15,7 +15,7 @@ export interface SequenceCounts extends LineCounts {
 export type Step = Uint8Array | 'moved' | 'nothing'
 
 /** Maximum buffers kept for reuse: about as many as are on their way to workers. */
-const mostSpare = 8
+const maxSpare = 8
 
 /** The files of one log over its rotations, read one after the other, each to its end. */
 export class FileSequence {
@@ -45,14 +45,14 @@ export class FileSequence {
     this.#context = {
       chunkBytes,
       counts: this.counts,
-      memory: new BufferStore(sharedMemory, mostSpare, 2 * chunkBytes),
+      memory: new BufferStore(sharedMemory, maxSpare, 2 * chunkBytes),
     }
     this.#report = report
   }
 
   async begin(from: FilePosition | 'beginning' | 'end'): Promise<void> {
     if (typeof from === 'object') return this.#goTo(from)
-    if ((await look(this.#path)) === undefined) return
+    if ((await poll(this.#path)) === undefined) return
     this.#file = await LogFile.open(this.#path)
     if (from === 'end') await this.#file.seekEnd()
   }
@@ -118,7 +118,7 @@ export class FileSequence {
   async end(): Promise<{ id: string; size: number; deleted: boolean } | undefined> {
     const file = this.#file
     if (file === undefined) return undefined
-    await file.look()
+    await file.poll()
     return { id: file.id, size: file.offset + file.behind, deleted: await file.deleted() }
   }
 
@@ -147,7 +147,7 @@ export class FileSequence {
   }
 
   async #openLive(): Promise<Step> {
-    const live = await look(this.#path)
+    const live = await poll(this.#path)
     const file = live === undefined ? undefined : await openIfThere(live)
     if (file === undefined) return 'nothing'
     await this.#replace(file)

@@ -1,6 +1,6 @@
 import type { FilePosition } from './file-position.ts'
 import { LogFile } from './log-file.ts'
-import { type ListedFile, listFiles, look, unpackedSize } from './rotated-files.ts'
+import { type ListedFile, listFiles, poll, unpackedSize } from './rotated-files.ts'
 
 /**
  * Why lines of a followed file may be missing.
@@ -41,12 +41,12 @@ export async function findPlace(position: FilePosition, path: string): Promise<P
     try {
       return await findPlaceNow(position, path)
     } catch (error) {
-      if (!(error instanceof RenamedMeanwhile) || attempt === mostAttempts) throw error
+      if (!(error instanceof RenamedMeanwhile) || attempt === maxAttempts) throw error
     }
   }
 }
 
-const mostAttempts = 20
+const maxAttempts = 20
 
 /** A file was renamed between listing and opening: list again. */
 class RenamedMeanwhile extends Error {
@@ -174,7 +174,7 @@ export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | u
  * on, which the first bytes of the new live file show.
  */
 export async function findNext(file: LogFile, path: string): Promise<NextFile | undefined> {
-  const live = await look(path)
+  const live = await poll(path)
   if (live?.id === file.id) return undefined
   const files = await listFiles(path)
   const at = files.findIndex(({ id }) => id === file.id)

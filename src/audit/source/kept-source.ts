@@ -54,14 +54,14 @@ export interface KeptSourceOptions {
   /** Maximum milliseconds between two batches; without records the batch is empty and says so. Default 5,000. */
   aliveMs?: number
   /** Milliseconds of retries to reopen it before giving up. Default 60,000. */
-  patience?: number
+  timeout?: number
 }
 
-const delays = { first: 100, longest: 10_000 }
+const delays = { first: 100, max: 10_000 }
 /** Milliseconds within which the kernel's records arrive, unless they are lost and counted. */
 export const underWay = 1_000
 /** Maximum bytes of a line's type, time and serial. */
-const longestHead = 64
+const maxHead = 64
 /** Counts that continue from one opening of the source to the next. */
 const counters = ['received', 'passed', 'filtered', 'stalls', 'configChanges', 'exclusionsRemoved']
 
@@ -96,8 +96,8 @@ export class KeptSource implements AuditSource {
   /** @throws the first error of `open` */
   constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
     const { notify = () => undefined, lost = () => undefined, clock = systemClock, random = Math.random } = options
-    const { aliveMs = 5_000, patience = 60_000, present = presentOf(clock) } = options
-    this.#options = { notify, lost, clock, present, random, aliveMs, patience }
+    const { aliveMs = 5_000, timeout: patience = 60_000, present = presentOf(clock) } = options
+    this.#options = { notify, lost, clock, present, random, aliveMs, timeout: patience }
     this.#open = open
     this.#pause = new Pause(clock)
     this.#source = open()
@@ -243,7 +243,7 @@ export class KeptSource implements AuditSource {
    * @throws the last error if it stays closed: another source may be better then
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
-    const { clock, present, notify, random, patience, lost } = this.#options
+    const { clock, present, notify, random, timeout: patience, lost } = this.#options
     const [brokeAt, since] = [clock.now(), present().at]
     const about = { source: this.name, ...context }
     const broke = 'the audit source broke and is reopened; records are lost until then'
@@ -284,7 +284,7 @@ function lastRecord(batch: Uint8Array): AuditLine | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
   // From the start of a line, where processes cannot write.
   const line = bytes.lastIndexOf(newline, -2) + 1
-  return parseAuditLine(bytes.toString('latin1', line, line + longestHead))
+  return parseAuditLine(bytes.toString('latin1', line, line + maxHead))
 }
 
 function sumOf(before: SourceStats, now: SourceStats): SourceStats {

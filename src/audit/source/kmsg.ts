@@ -59,13 +59,13 @@ export interface KmsgStats extends SourceStats {
  * Room for a record with its continuation lines (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4); with less,
  * read fails with EINVAL.
  */
-const longestRecord = 16_384
+const maxRecord = 16_384
 const comma = 0x2c
 /**
  * Maximum bytes read after `stop`: more than a ring holds, so that a kernel that logs without end does not delay the
  * shutdown.
  */
-const mostAfterStop = 16 * 1_048_576
+const maxAfterStop = 16 * 1_048_576
 const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as const
 
 /**
@@ -95,13 +95,13 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   #reading = false
   #stopping = false
   #closed = false
-  #leftAfterStop = mostAfterStop
+  #leftAfterStop = maxAfterStop
 
   /** @throws {AuditSourceError} NOT_PERMITTED, SYSTEM */
   constructor(options: KmsgOptions = {}) {
     const { clock = systemClock, device, boot, from, ...others } = { ...defaults, ...options }
     this.#options = others
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(others.chunkBytes, 2 * longestRecord))
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(others.chunkBytes, 2 * maxRecord))
     this.#clock = clock
     this.#pause = new Pause(clock)
     this.#boot = boot ?? bootId()
@@ -160,7 +160,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   #gather(): number {
     const buffer = this.#buffer
     let at = 0
-    while (at + longestRecord <= buffer.length) {
+    while (at + maxRecord <= buffer.length) {
       const read = this.#device.read(buffer, at)
       if (read === 'empty') break
       if (read !== 'overwritten' && this.#isNew(buffer, at, read)) at += read

@@ -5,7 +5,7 @@ import type { LogFile } from './log-file.ts'
 const pieceBytes = 64 * 1024
 
 /** Maximum bytes of a line that is read, as in a batch of a followed file. */
-export const longestLine = 256 * 1024
+export const maxLine = 256 * 1024
 
 interface Line {
   offset: number
@@ -32,7 +32,7 @@ export async function* linesBackwards(
       rest = []
       lineEnd = at
     }
-    rest = [bytes.subarray(0, lineEnd), ...(lengthOf(rest) > longestLine ? [Buffer.alloc(longestLine + 1)] : rest)]
+    rest = [bytes.subarray(0, lineEnd), ...(lengthOf(rest) > maxLine ? [Buffer.alloc(maxLine + 1)] : rest)]
     end = start
   }
   yield lineOf(0, rest)
@@ -41,7 +41,7 @@ export async function* linesBackwards(
 const lastNewline = (bytes: Buffer, end: number): number => (end === 0 ? -1 : bytes.lastIndexOf(newline, end - 1))
 
 function lineOf(offset: number, parts: readonly Buffer[]): Line {
-  return { offset, bytes: lengthOf(parts) > longestLine ? Buffer.alloc(0) : Buffer.concat(parts) }
+  return { offset, bytes: lengthOf(parts) > maxLine ? Buffer.alloc(0) : Buffer.concat(parts) }
 }
 
 const lengthOf = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0)

@@ -133,7 +133,7 @@ export class LogFile {
    */
   async read({ chunkBytes, counts, memory }: ReadContext, final: boolean): Promise<Piece> {
     if (this.behind < chunkBytes) {
-      await this.look()
+      await this.poll()
       if (this.#size < this.offset + this.#peeked.length) return { kind: 'rewritten' }
       if (this.#unchanged() && (this.behind === 0 || !final)) return { kind: 'nothing' }
     }
@@ -186,7 +186,7 @@ export class LogFile {
   }
 
   /** Reads the file's current size. */
-  async look(): Promise<void> {
+  async poll(): Promise<void> {
     const { size, mtimeNs } = await statOf(this.#handle)
     this.#size = size
     this.#modified = mtimeNs

@@ -70,7 +70,7 @@ export interface MissedRecords {
 }
 
 /** Maximum bytes of an audit log that are searched, from its end. */
-const mostBytes = 32 * mebibyte
+const maxBytes = 32 * mebibyte
 const pieceBytes = 512 * 1024
 /** Seconds. The kernel's times are those of its last tick. */
 const tick = 0.01
@@ -165,7 +165,7 @@ async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts
 }
 
 async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, void> {
-  let left = mostBytes
+  let left = maxBytes
   for (const listed of (await listFiles(path)).reverse()) {
     const file = listed.compressed ? undefined : await openIfThere(listed)
     if (file === undefined) return

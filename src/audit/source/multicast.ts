@@ -95,7 +95,7 @@ const defaults = {
 }
 
 /** Maximum kept buffers for later batches: rarely are more in use at a time. */
-const mostSpare = 8
+const maxSpare = 8
 
 /**
  * Audit records as the kernel sends them to every listener, with or without an audit daemon. The reader sets the pace:
@@ -127,7 +127,7 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     this.#addon = ports.addon ?? loadAuditAddon()
     const listening = { ...defaults, ...options, types: pairs(options.types ?? violationTypes) }
     this.#batchBytes = listening.batchBytes
-    this.#memory = new BufferStore(sharedMemory, mostSpare, 2 * listening.batchBytes)
+    this.#memory = new BufferStore(sharedMemory, maxSpare, 2 * listening.batchBytes)
     try {
       this.#listener = this.#addon.open(listening, () => this.#wake())
     } catch (error) {

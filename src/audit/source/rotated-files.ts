@@ -20,7 +20,7 @@ export interface ListedFile {
 /** Suffixes of a log's name: `.1`, `-20240101`, `.2.gz`, … */
 const rotated = /^[.-](\d[\d.-]*?)(\.(?:gz|bz2|xz|zst|lz4|Z))?$/
 /** Longer numbers are dates. */
-const longestCount = 5
+const maxCount = 5
 
 interface Suffix {
   text: string
@@ -35,7 +35,7 @@ export function parseSuffix(name: string, base: string): Suffix | undefined {
 
 type Aged = ListedFile & { suffix: string }
 
-const isCount = ({ suffix }: Aged): boolean => suffix.length <= longestCount && !/\D/.test(suffix)
+const isCount = ({ suffix }: Aged): boolean => suffix.length <= maxCount && !/\D/.test(suffix)
 
 /**
  * Sorts rotated files, the oldest first: by number (the greater, the older) or date; by modification time only if a
@@ -54,7 +54,7 @@ function byAge(files: readonly Aged[]): Aged[] {
  */
 export async function listFiles(path: string): Promise<ListedFile[]> {
   let before = await listOnce(path)
-  for (let look = 1; look < mostLooks; look++) {
+  for (let poll = 1; poll < maxLooks; poll++) {
     const now = await listOnce(path)
     if (sameFiles(before, now)) return now
     before = now
@@ -62,7 +62,7 @@ export async function listFiles(path: string): Promise<ListedFile[]> {
   return before
 }
 
-const mostLooks = 20
+const maxLooks = 20
 
 const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean =>
   a.length === b.length && a.every(({ path, id }, i) => path === b[i]!.path && id === b[i]!.id)
@@ -74,15 +74,15 @@ async function listOnce(path: string): Promise<ListedFile[]> {
   const found: Aged[] = []
   for (const name of await unlessMissing(readdir(folder), [])) {
     const suffix = parseSuffix(name, base)
-    const file = suffix === undefined ? undefined : await look(join(folder, name), false, suffix.compressed)
+    const file = suffix === undefined ? undefined : await poll(join(folder, name), false, suffix.compressed)
     if (file !== undefined) found.push({ ...file, suffix: suffix!.text })
   }
-  const live = await look(target, true)
+  const live = await poll(target, true)
   return live === undefined ? byAge(found) : [...byAge(found), live]
 }
 
 /** The file under the followed name, or undefined if there is none. */
-export async function look(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
+export async function poll(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
   const found = await unlessMissing<BigIntStats | undefined>(stat(path, { bigint: true }), undefined)
   if (found === undefined || !found.isFile()) return undefined
   const { dev, ino, size, mtimeNs, birthtimeNs } = found

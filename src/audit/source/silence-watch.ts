@@ -107,7 +107,7 @@ export class SilenceWatch {
 
   /** Resolves after the first check. */
   async start(): Promise<void> {
-    await this.#look()
+    await this.#poll()
     this.#wait()
   }
 
@@ -143,11 +143,11 @@ export class SilenceWatch {
     this.#timer = this.#ports.clock.after(tick, () => {
       const told = this.#log?.changes?.().all ?? this.#told.all
       if (told === this.#told.all && ++this.#ticks < ticksOfQuiet) this.#wait()
-      else void this.#look().then(() => this.#wait())
+      else void this.#poll().then(() => this.#wait())
     })
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { clock, ask, read } = this.#ports
     const at = clock.now()
     this.#ticks = 0

@@ -21,7 +21,7 @@ export class SourceLosses {
   }
 
   /** @param reached calls back when the source will not lose the same records again for a later agent */
-  look(reached?: Reached): void {
+  poll(reached?: Reached): void {
     const { dropped } = this.#source.stats()
     const { lossMark } = this.#source
     let isAny = false

@@ -3,12 +3,12 @@ import { mebibyte } from '../../base/bytes.ts'
 import { header } from '../decode/bpf-record.ts'
 import { RecordTime } from '../decode/record-time.ts'
 import { recordId } from '../encode/line-id.ts'
-import { longestWait } from '../enrich/wait-keys.ts'
+import { maxWait } from '../enrich/wait-keys.ts'
 import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
 /** Maximum bytes of a log that are searched, from its end: more than the lines of a full ring. */
-const mostBytes = 128 * mebibyte
+const maxBytes = 128 * mebibyte
 /** Bytes of an id that may span two pieces. */
 const overlap = 256
 /** Seconds: two processors may create records in another order than in the ring. */
@@ -17,7 +17,7 @@ const outOfOrder = 1
  * Maximum seconds by which a line may come after younger ones: it may have waited for its container, and then for a
  * worker.
  */
-const longestLate = longestWait / 1000 + 5
+const maxLate = maxWait / 1000 + 5
 
 /**
  * Finds the ids of BPF records since a moment that have a line in a log. An incomplete line does not count.
@@ -28,7 +28,7 @@ const longestLate = longestWait / 1000 + 5
  */
 export async function findWritten(log: string, key: string, since: number): Promise<Set<string>> {
   const found = new Set<string>()
-  let left = mostBytes
+  let left = maxBytes
   for (const { path, compressed } of (await listFiles(log)).reverse()) {
     if (compressed || left <= 0) break
     const file = await open(path)
@@ -40,7 +40,7 @@ export async function findWritten(log: string, key: string, since: number): Prom
         const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
         const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
         const oldest = takeIds(bytes.toString('latin1', 0, bytesRead), end === size, { key, since, found })
-        if (oldest < since - longestLate) return found
+        if (oldest < since - maxLate) return found
         left -= pieceBytes
       }
     } finally {
@@ -66,7 +66,7 @@ export async function findLines(log: string, ids: ReadonlySet<string>): Promise<
 
 /** Pieces of a log from its end on. A line may start in one piece and end in the next one of the file. */
 async function* piecesBackwards(log: string): AsyncGenerator<string, void, void> {
-  let left = mostBytes
+  let left = maxBytes
   for (const { path, compressed } of (await listFiles(log)).reverse()) {
     if (compressed) return
     const file = await open(path)

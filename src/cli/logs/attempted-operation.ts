@@ -8,7 +8,7 @@ export interface AttemptedOperation {
 }
 
 /** Maximum characters shown of an undecodable record. */
-const longestShown = 200
+const maxShownLength = 200
 
 /** The subject of a line, in the words of its enforcer (EVENTS.md, and the contract's `event`). */
 export function operationOf(violation: Violation): AttemptedOperation {
@@ -91,17 +91,17 @@ function lossOf(lost: Fields): AttemptedOperation {
 }
 
 /** Maximum kinds shown of a line with counts. */
-const mostShown = 8
+const maxShown = 8
 
 /** Counts by kind, the most frequent first. */
 function summarised(message: string, numbers: Fields): AttemptedOperation {
   const { kinds } = numbers
   const all = (Array.isArray(kinds) ? kinds.filter(isFields) : []).sort((a, b) => eventsOf(b) - eventsOf(a))
-  const shown = all.slice(0, mostShown).map((kind) => {
+  const shown = all.slice(0, maxShown).map((kind) => {
     const what = given(wordOf(kind, 'action'), wordOf(kind, 'operation'), wordOf(kind, 'object'))
     return [`${eventsOf(kind)} ×`, ...what].join(' ')
   })
-  const rest = all.slice(mostShown).reduce((sum, kind) => sum + eventsOf(kind), eventsOf({ events: numbers['other'] }))
+  const rest = all.slice(maxShown).reduce((sum, kind) => sum + eventsOf(kind), eventsOf({ events: numbers['other'] }))
   const total = textOf(numbers, 'events')
   return {
     operation: message,
@@ -137,4 +137,4 @@ function endpoint(address: string, port: string): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-const shortened = (text: string): string => (text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`)
+const shortened = (text: string): string => (text.length <= maxShownLength ? text : `${text.slice(0, maxShownLength)}…`)

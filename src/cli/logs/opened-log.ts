@@ -28,7 +28,7 @@ export interface Place {
   offset: number
 }
 
-const mostAttempts = 20
+const maxAttempts = 20
 
 /**
  * Opens a log and all its rotated predecessors at once: a file that is renamed later is still read once.
@@ -38,7 +38,7 @@ export async function openLog(path: string, since = 0): Promise<OpenedLog> {
   for (let attempt = 1; ; attempt++) {
     const listed = (await listFiles(path)).filter(({ live, modified }) => live || Number(modified) / 1e9 >= since)
     const log = await openAll(listed)
-    if (log.files.length + log.unread.length === listed.length || attempt === mostAttempts) return log
+    if (log.files.length + log.unread.length === listed.length || attempt === maxAttempts) return log
     await closeAll(log.files) // Renamed meanwhile.
   }
 }

@@ -7,7 +7,7 @@ import type { Rows } from './row.ts'
 import { parseViolation, type Violation } from './violation.ts'
 
 /** Maximum characters shown of a line that is not a violation. */
-const longestShown = 200
+const maxShown = 200
 
 export interface PrinterOptions {
   isWanted: (violation: Violation) => boolean
@@ -58,7 +58,7 @@ export class Printer {
     this.problems++
     const before = await this.#linesBefore()
     this.#linesBefore = () => Promise.resolve(before)
-    const shown = text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`
+    const shown = text.length <= maxShown ? text : `${text.slice(0, maxShown)}…`
     const what = `line ${before + line} ${problem}${shown === '' ? '' : `: ${shown}`}`
     await this.#options.complain(`${printable(name)}: ${printable(what)}\n`)
   }

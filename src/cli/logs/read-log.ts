@@ -1,7 +1,7 @@
 import { BufferStore, sharedMemory } from '../../audit/batch/buffer-store.ts'
 import type { FilePosition } from '../../audit/source/file-position.ts'
 import { FollowedFile, type FollowOptions } from '../../audit/source/followed-file.ts'
-import { longestLine } from '../../audit/source/lines-backwards.ts'
+import { maxLine } from '../../audit/source/lines-backwards.ts'
 import type { ReadContext } from '../../audit/source/log-file.ts'
 import { countLines } from './backwards.ts'
 import { closeAll, type OpenedFile, type Place } from './opened-log.ts'
@@ -24,11 +24,11 @@ export async function* readFiles(
   { index, offset }: Place,
   report: Report,
 ): AsyncGenerator<Chunk, void, void> {
-  const memory = new BufferStore(sharedMemory, 1, 2 * longestLine)
+  const memory = new BufferStore(sharedMemory, 1, 2 * maxLine)
   const counts = { longLines: 0, skippedBytes: 0, nulBytes: 0, unfinished: 0 }
   try {
     for (const [i, file] of files.slice(index).entries())
-      yield* readFile(file, i === 0 ? offset : 0, { chunkBytes: longestLine, counts, memory }, report)
+      yield* readFile(file, i === 0 ? offset : 0, { chunkBytes: maxLine, counts, memory }, report)
   } finally {
     await closeAll(files)
   }
@@ -82,7 +82,7 @@ export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk
     await kept?.seek(place.offset)
     const source = await FollowedFile.open(name, {
       ...options,
-      chunkBytes: longestLine,
+      chunkBytes: maxLine,
       from: kept?.position(name) ?? 'beginning',
       notify: ({ code, message }) => {
         if (code.startsWith('gap-')) report(name, gapProblems[code] ?? message)

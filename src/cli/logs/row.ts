@@ -63,12 +63,12 @@ function styleOf(action: string): Style {
 }
 
 /** Maximum milliseconds of a Date. */
-const longestTime = 8.64e15
+const maxTime = 8.64e15
 
 /** In UTC, as in the line itself. */
 function timeOf(violation: Violation): string {
   const milliseconds = (secondsOf(violation) ?? Number.NaN) * 1_000
-  if (!(Math.abs(milliseconds) <= longestTime)) return ''
+  if (!(Math.abs(milliseconds) <= maxTime)) return ''
   return isoTime(asWall(milliseconds)).replace('.000Z', 'Z')
 }
 

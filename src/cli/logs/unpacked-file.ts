@@ -7,30 +7,30 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { openIfThere } from '../../audit/source/find-place.ts'
 import type { LogFile } from '../../audit/source/log-file.ts'
-import { type ListedFile, look } from '../../audit/source/rotated-files.ts'
+import { type ListedFile, poll } from '../../audit/source/rotated-files.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 
 /** An uncompressed file, or why it cannot be read; undefined if it no longer exists. */
 export type Unpacked = LogFile | { problem: string } | undefined
 
 /** Maximum uncompressed bytes of a file. */
-const mostUnpacked = 2 ** 30
+const maxUnpacked = 2 ** 30
 
 /** Opens the content of a `.gz` file, in a copy without a name: closing it removes it. */
-export async function openUnpacked({ path, modified }: ListedFile, most = mostUnpacked): Promise<Unpacked> {
+export async function openUnpacked({ path, modified }: ListedFile, max = maxUnpacked): Promise<Unpacked> {
   if (!path.endsWith('.gz'))
     return { problem: 'is compressed, but not with gzip (.gz); unpack it and name it with --file FILE' }
   const folder = await mkdtemp(join(tmpdir(), 'varmor-logs-'))
   try {
     const copy = join(folder, 'log')
-    await pipeline(createReadStream(path), createGunzip(), atMost(most), createWriteStream(copy, { mode: 0o600 }))
+    await pipeline(createReadStream(path), createGunzip(), atMost(max), createWriteStream(copy, { mode: 0o600 }))
     await utimes(copy, Number(modified) / 1e9, Number(modified) / 1e9)
-    const found = await look(copy, false)
+    const found = await poll(copy, false)
     return found && (await openIfThere(found))
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     if (error instanceof TooLarge)
-      return { problem: `holds more than ${most} bytes; unpack it and name it with --file FILE` }
+      return { problem: `holds more than ${max} bytes; unpack it and name it with --file FILE` }
     // zlib's errors have their own codes.
     if (isSystemError(error)) return { problem: reasonOf(error) }
     throw error
@@ -41,12 +41,12 @@ export async function openUnpacked({ path, modified }: ListedFile, most = mostUn
 
 class TooLarge extends Error {}
 
-function atMost(most: number): Transform {
+function atMost(max: number): Transform {
   let length = 0
   return new Transform({
     transform(chunk: Uint8Array, _encoding, done) {
       length += chunk.length
-      if (length > most) done(new TooLarge())
+      if (length > max) done(new TooLarge())
       else done(null, chunk)
     },
   })

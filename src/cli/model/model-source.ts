@@ -55,7 +55,7 @@ const shownAs = (file: string): string => (file === '-' ? 'standard input' : fil
 
 async function fromFile(file: string): Promise<ArmorProfileModel[]> {
   const shown = shownAs(file)
-  const text = await readText(file, MOST_BYTES).catch((error: unknown) => {
+  const text = await readText(file, MAX_BYTES).catch((error: unknown) => {
     if (!(error instanceof InputError)) throw error
     throw new Trouble(`${shown}: ${error.message}`)
   })
@@ -68,7 +68,7 @@ async function fromFile(file: string): Promise<ArmorProfileModel[]> {
 }
 
 /** Maximum bytes of a model as `kubectl get -o json` prints it; larger than for a policy. */
-const MOST_BYTES = 64 * 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024
 
 /** Undefined for text that is not JSON: it may be YAML. */
 function json(text: string): unknown {
@@ -95,12 +95,12 @@ function objectsOf(file: string, text: string): unknown[] {
 }
 
 /** Maximum mistakes named. */
-const MOST_ERRORS = 10
+const MAX_ERRORS = 10
 
 function checked(value: unknown, source: string): ArmorProfileModel {
   const errors = validateSchema(nodeOf(armorProfileModel), value, { newer: true })
   if (errors.length === 0) return value as ArmorProfileModel
-  const shown = errors.slice(0, MOST_ERRORS).map(formatFieldError)
+  const shown = errors.slice(0, MAX_ERRORS).map(formatFieldError)
   throw new Trouble(`${source}: not a valid ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
 }
 

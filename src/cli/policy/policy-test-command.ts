@@ -94,14 +94,14 @@ async function fromEvents(given: TestArguments): Promise<Seen> {
 }
 
 /** Maximum different operations of a log; further ones count as not judged. */
-const MOST_OPERATIONS = 200_000
+const MAX_OPERATIONS = 200_000
 
 function count(seen: Seen, recorded: Recorded): void {
   const key = JSON.stringify(recorded)
   const known = seen.operations.get(key)
   if (known !== undefined) known.count++
-  else if (seen.operations.size < MOST_OPERATIONS) seen.operations.set(key, { recorded, count: 1 })
-  else leave(seen, `there are more than ${MOST_OPERATIONS} different operations`)
+  else if (seen.operations.size < MAX_OPERATIONS) seen.operations.set(key, { recorded, count: 1 })
+  else leave(seen, `there are more than ${MAX_OPERATIONS} different operations`)
 }
 
 function leave({ unjudged }: Seen, why: string, example = ''): void {

@@ -44,9 +44,8 @@ function operationLines({ operation, count, example, by, changes = [] }: Refused
   return [`  ${String(count).padStart(8)} × ${operation}`, ...more.map((line) => `             ${line}`)]
 }
 
-const MOST_CHARACTERS = 120
-const shortened = (text: string): string =>
-  text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`
+const MAX_CHARACTERS = 120
+const shortened = (text: string): string => (text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`)
 
 /** `remove spec.policy…`, `set spec.policy… to true`. */
 export function changeText({ do: what, field, value }: Change): string {

@@ -9,7 +9,7 @@ import type { BpfState } from './state.ts'
 const hexId = /^[0-9a-f]{64}$/
 
 /** So many looks at all tasks find what forks meanwhile; each further one finds only what was forked by one that the last has missed. */
-const mostLooks = 8
+const maxLooks = 8
 
 interface Known {
   number: number
@@ -81,9 +81,9 @@ export class BpfContainers {
     const living = new Set([...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()])
     const used = numbersIn(await this.#state.findTasks())
     const before = this.#state.lastNumber('container')
-    const most = [...living, ...used].reduce((one, other) => Math.max(one, other), 0)
-    const last = Math.max(before, this.#before.last.container) || most
-    this.#top = Math.min(Math.max(last, most), this.#size - 1)
+    const max = [...living, ...used].reduce((one, other) => Math.max(one, other), 0)
+    const last = Math.max(before, this.#before.last.container) || max
+    this.#top = Math.min(Math.max(last, max), this.#size - 1)
     for (let number = 1; number <= this.#top; number++) {
       this.#taken.add(number)
       if (!living.has(number)) this.#ended.add(number)
@@ -213,7 +213,7 @@ export class BpfContainers {
    * @param bound where it counts the tasks of each container that have run until now without being bound, by its number
    */
   async find(bound = new Map<number, number>()): Promise<void> {
-    for (let look = 0; look < mostLooks; look++) {
+    for (let poll = 0; poll < maxLooks; poll++) {
       const tasks = await this.#state.findTasks()
       for (const pid of stoppedIn(tasks)) this.#goOn(pid)
       const news = boundIn(tasks, new Set())
@@ -222,7 +222,7 @@ export class BpfContainers {
       await this.#release(numbersIn(tasks))
       return
     }
-    const reason = `after ${mostLooks} scans, containers still have new tasks without their profile`
+    const reason = `after ${maxLooks} scans, containers still have new tasks without their profile`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
   }
 
@@ -231,7 +231,7 @@ export class BpfContainers {
    * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound to one
    * @returns the same
    */
-  async look(free: ReadonlySet<number>): Promise<Map<number, number>> {
+  async poll(free: ReadonlySet<number>): Promise<Map<number, number>> {
     return count(boundIn(await this.#state.findTasks(), free), new Map())
   }
 
@@ -255,16 +255,16 @@ export class BpfContainers {
 
   /** All other numbers are given first: records of a container that has ended may still be unread, also after a restart. */
   #next(): number {
-    const most = this.#size - 1
-    while (this.#taken.size < most) {
+    const max = this.#size - 1
+    while (this.#taken.size < max) {
       const last = this.#state.lastNumber('container')
       let number = last
-      do number = (number % most) + 1
+      do number = (number % max) + 1
       while (this.#taken.has(number))
       // During an update two agents may give numbers at the same time.
       if (this.#state.noteNumber('container', last, number)) return number
     }
-    const reason = `all ${most} places for containers are in use; raise --bpfContainers of the agent`
+    const reason = `all ${max} places for containers are in use; raise --bpfContainers of the agent`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 

@@ -24,7 +24,7 @@ export const containerId = struct(
 )
 
 /** Most tables that a profile refers to. */
-export const MOST_TABLES = 8
+export const MAX_TABLES = 8
 
 export const profileRecord = struct('varmor_profile_record', "The agent's own memory of a profile, by its slot.", [
   { name: 'id', type: 'u32', what: 'what events call it' },
@@ -35,7 +35,7 @@ export const profileRecord = struct('varmor_profile_record', "The agent's own me
   {
     name: 'tables',
     type: 'u32',
-    count: MOST_TABLES,
+    count: MAX_TABLES,
     what: 'to which it refers: number of the map in the highest two bits, and index',
   },
 ])
@@ -148,7 +148,7 @@ export interface ProfileRecord {
 }
 
 export function packRecord({ digest, name, tables, ...numbers }: ProfileRecord): Uint8Array {
-  const references = new Uint8Array(4 * MOST_TABLES)
+  const references = new Uint8Array(4 * MAX_TABLES)
   for (const [i, reference] of tables.entries()) references.set(word(reference), 4 * i)
   return pack(profileRecord, {
     ...numbers,
@@ -165,7 +165,7 @@ export function unpackRecord(bytes: Uint8Array): ProfileRecord | undefined {
   const name = text('name', 'utf8', 64).replace(/\0.*$/s, '')
   if (name === '') return undefined
   const number = (field: 'id' | 'map' | 'serial'): number => numberIn(profileRecord, bytes, field)
-  const tables = Array.from({ length: MOST_TABLES }, (_, i) => wordIn(bytes, profileRecord.at.tables + 4 * i))
+  const tables = Array.from({ length: MAX_TABLES }, (_, i) => wordIn(bytes, profileRecord.at.tables + 4 * i))
   return {
     ...{ id: number('id'), map: number('map'), serial: number('serial'), digest: text('digest', 'hex', 32), name },
     tables: tables.filter((reference) => reference !== 0),

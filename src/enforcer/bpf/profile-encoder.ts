@@ -11,7 +11,7 @@ export interface ProfileEncoder {
   /** Indices in each of these, of which the first is not used: enough for the tables of all profiles. */
   readonly tables: number
   /** What all profiles share. */
-  readonly rooms: readonly Room[]
+  readonly rooms: readonly Quota[]
   /** A content that allows all. */
   readonly allowing: string
   /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
@@ -25,10 +25,10 @@ export interface ProfileEncoder {
   /** All that a profile may have put anywhere, itself first, but for its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
   /** The addresses of a profile alone, under one of the two numbers. */
-  egressRemoval(slot: number, half: Half): readonly Where[]
+  egressRemoval(slot: number, half: EgressSlot): readonly Where[]
 }
 
-export interface Room {
+export interface Quota {
   /** What is counted. */
   what: string
   /** So much of it profiles may have, beside what one of them needs while another takes its place. */
@@ -42,12 +42,12 @@ export interface Room {
 }
 
 /** A slot has two numbers for addresses, so that others take their place at once. */
-export type Half = 0 | 1
+export type EgressSlot = 0 | 1
 
 export interface ProfileAt {
   slot: number
   id: number
-  half: Half
+  half: EgressSlot
   placeTable: PlaceTable
 }
 

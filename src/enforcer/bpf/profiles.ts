@@ -4,7 +4,7 @@ import type { MapWrite } from './addon.ts'
 import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
 import type { Numbering } from './numbering.ts'
-import type { Half, ProfileEncoder, ReadProfile, Room, Where } from './profile-encoder.ts'
+import type { EgressSlot, ProfileEncoder, Quota, ReadProfile, Where } from './profile-encoder.ts'
 import { type Claims, exceeded, type Holding, type Shares, sharesOf, sumOf, waitingBefore } from './shares.ts'
 import type { BpfState } from './state.ts'
 import { BpfTables, mapOfTable } from './tables.ts'
@@ -14,7 +14,7 @@ interface Loaded extends ProfileRecord {
   /** Of its policy, which may be gone; empty for a cluster policy's; undefined where that is not known. */
   namespace?: string
   /** Which number its addresses have, and a digest of its rest; undefined for one that another agent has loaded. */
-  half?: Half
+  half?: EgressSlot
   rest?: string
 }
 
@@ -227,7 +227,7 @@ export class BpfProfiles {
    * waits then until no program sees the old ones, which go only after that. An agent that ends in between leaves the one or the other in
    * force, and a record that says no digest, so that the next one loads the profile.
    */
-  async #replaceEgress(before: Loaded & { half: Half }, read: ReadProfile, digest: string): Promise<void> {
+  async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before
     const half = before.half === 0 ? 1 : 0
     const step = 'write the addresses of the BPF profile'
@@ -343,7 +343,7 @@ function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace
 
 function noRoom(
   profile: string,
-  { what, all, remedy }: Room,
+  { what, all, remedy }: Quota,
   { namespace, amount }: Holding,
   share: keyof Shares,
 ): EnforcerError {

@@ -36,7 +36,7 @@ export interface ContainerSituation {
   /** The policy that must confine this container, if any. */
   policy: IndexedPolicy | undefined
   /** Whether our profile that the pod names does not belong here, unless `policy` wants it. */
-  isStale: (profile: string) => boolean
+  ownsAnnotation: (profile: string) => boolean
   /** The policy of a profile that the container names, if it has priority over `policy`: for its own enforcers. */
   wins: (profile: string) => IndexedPolicy | undefined
 }
@@ -49,8 +49,8 @@ export function confine(situation: ContainerSituation, options: ConfinementOptio
   const changes: ContainerChanges = { annotations: new Map(), securityContext: new Map() }
   const annotation = (key: string): string | undefined =>
     Object.hasOwn(situation.annotations, key) ? situation.annotations[key] : undefined
-  const { container, pod, policy, isStale, wins } = situation
-  const run: Run = { container, pod, policy, isStale, wins, options, changes, annotation }
+  const { container, pod, policy, ownsAnnotation: isStale, wins } = situation
+  const run: Run = { container, pod, policy, ownsAnnotation: isStale, wins, options, changes, annotation }
   const bpf = confineBpf({ ...run, policy: policyFor('BPF', run) })
   const appArmor = { ...run, policy: policyFor('AppArmor', run) }
   if (options.appArmorField) confineAppArmorByField(appArmor, bpf)
@@ -108,7 +108,7 @@ const localField = (profile: string): ProfileField => ({ type: 'Localhost', loca
 /** Whether the profile in this annotation must be removed. */
 const isLeftover = (run: Run, annotation: string | undefined): boolean => {
   const profile = profileOf(annotation)
-  return profile !== undefined && run.isStale(profile)
+  return profile !== undefined && run.ownsAnnotation(profile)
 }
 
 /** The policy whose BPF profile the container has now. */
@@ -162,7 +162,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
 /** A user who opts a confined container out writes only the annotation: the field next to it was ours. */
 function dropOptedOut(run: Run, name: FieldName, annotation: string | undefined): void {
   const profile = profileOfField(run.container[name])
-  if (annotation === optOut && profile !== undefined && run.isStale(profile)) setField(run, name, undefined)
+  if (annotation === optOut && profile !== undefined && run.ownsAnnotation(profile)) setField(run, name, undefined)
 }
 
 /** The API server refuses a pod whose annotation and field name two profiles; it creates a missing annotation. */

@@ -105,7 +105,7 @@ function mutateWhole(
   options: MutateOptions,
 ): Mutation {
   const policy = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
-  const isStale = (profile: string): boolean => {
+  const ownsAnnotation = (profile: string): boolean => {
     const owner = index.byProfile(profile, workload.namespace)
     // A policy of another kind set this, such as that of the Deployment that created the pod: leave it.
     return owner === undefined || owner.targetKind === workload.kind
@@ -129,7 +129,7 @@ function mutateWhole(
         pod: parts.pod,
         annotations: parts.annotations ?? {},
         policy: selecting,
-        isStale,
+        ownsAnnotation,
         wins: selecting === undefined ? none : wins,
       },
       options,
@@ -180,7 +180,7 @@ function mutateEphemeral(
     if (container.role !== 'ephemeral' || before.has(container.name)) continue
     if (!confinesPod && !isSelected(policy, container, options)) continue
     const { pod, annotations = {} } = parts
-    const situation = { container, pod, annotations, policy, isStale: () => false, wins: none }
+    const situation = { container, pod, annotations, policy, ownsAnnotation: () => false, wins: none }
     // It gets no BPF profile that could replace AppArmor.
     const changes = confine(situation, { ...options, bpfExclusive: () => false })
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))

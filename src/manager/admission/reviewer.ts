@@ -3,7 +3,7 @@ import { CompilerError } from '../../../actors/compiler/ports.ts'
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { type AdmissionRequest, type AdmissionReview, allow, deny, parseAdmissionReview } from '../../kube/admission.ts'
-import { holdPolicy, makesPolicy } from './hold-policy.ts'
+import { addFinalizer, makesPolicy } from './add-finalizer.ts'
 import { type MutateOptions, mutate } from './mutate.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { boundedWarnings, refusalMessage } from './review-text.ts'
@@ -62,7 +62,7 @@ export class Reviewer {
 
   #mutated(request: AdmissionRequest): Judged {
     if (makesPolicy(request)) {
-      const patch = holdPolicy(request)
+      const patch = addFinalizer(request)
       return { review: allow(request.uid, patch, []), outcome: { request, allowed: true, mutated: patch.length > 0 } }
     }
     const { patch, policy, warnings } = mutate(request, this.#options.index, this.#options.mutate)

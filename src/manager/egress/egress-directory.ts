@@ -4,10 +4,10 @@ import { type Labels, plainSelector } from '../../api/label-selector.ts'
 import type { EgressAddresses, EgressTarget } from '../../api/types.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import { type Addressed, serviceOf } from './addressed.ts'
 import { hasRoom } from './conditions.ts'
 import { countOf } from './found-addresses.ts'
 import { InTurns } from './in-turns.ts'
+import { type IpOwner, serviceOf } from './ip-owner.ts'
 import {
   type DirectoryTenant,
   type Entry,
@@ -17,7 +17,7 @@ import {
   type ProfileTarget,
   Tenants,
 } from './profiles.ts'
-import { PUBLISHED_ADDRESSES, Room, type Shared, TARGET_MEMORY } from './room.ts'
+import { PUBLISHED_ADDRESSES, Quota, type Shared, TARGET_MEMORY } from './room.ts'
 import { SharedFound } from './shared-found.ts'
 import { Target, USE_BYTES } from './target.ts'
 import { TargetIndex } from './target-index.ts'
@@ -66,14 +66,14 @@ const targetKinds = Object.keys(needs) as EgressTarget['kind'][]
 const PARTS_AT_ONCE = 32
 const STEPS_OF_KIND = 16_384
 /** Maximum lost targets of a tenant with a known size. */
-const MOST_LOST = 1_024
+const MAX_LOST = 1_024
 /** Steps between two yields. */
 const STEPS = 512
 
 /** An object, and its Service. */
 interface Placed {
-  object: Addressed
-  owner?: Addressed | undefined
+  object: IpOwner
+  owner?: IpOwner | undefined
   /** Name of the Service that it is, or belongs to. */
   service?: string | undefined
 }
@@ -98,7 +98,7 @@ export class EgressDirectory {
   readonly #byName = new Map<string, ProfileTarget>()
   readonly #watched: WatchedKinds
   /** EndpointSlices by the key of their Service. */
-  readonly #slices = new Map<string, Map<string, Addressed>>()
+  readonly #slices = new Map<string, Map<string, IpOwner>>()
   /** Targets whose objects were not searched yet. */
   readonly #unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
   /** Targets with changed objects, until changes have settled. */
@@ -109,8 +109,8 @@ export class EgressDirectory {
   /** Profiles with left-out targets. */
   readonly #refused = new Set<Profile>()
   readonly #found = new SharedFound()
-  readonly #memory: Room
-  readonly #published: Room
+  readonly #memory: Quota
+  readonly #published: Quota
   readonly #work: InTurns
   #settling: Timer | undefined
   #retry: Timer | undefined
@@ -121,8 +121,8 @@ export class EgressDirectory {
   constructor(options: EgressDirectoryOptions) {
     const { reflect, clock, memory, published, turned } = options
     this.#options = options
-    this.#memory = new Room(memory ?? TARGET_MEMORY)
-    this.#published = new Room(published ?? PUBLISHED_ADDRESSES)
+    this.#memory = new Quota(memory ?? TARGET_MEMORY)
+    this.#published = new Quota(published ?? PUBLISHED_ADDRESSES)
     this.#work = new InTurns(() => this.#jobs(), { clock, turned })
     this.#watched = new WatchedKinds({
       ...{ reflect, clock },
@@ -403,7 +403,7 @@ export class EgressDirectory {
     if (isFilled(profile)) this.#resolveSoon(profile)
   }
 
-  #giveBack(room: Room, tenant: DirectoryTenant, amount: number, shared?: Shared): void {
+  #giveBack(room: Quota, tenant: DirectoryTenant, amount: number, shared?: Shared): void {
     if (amount === 0) return
     room.give(tenant, amount, shared)
     this.#isReleased = true
@@ -446,7 +446,7 @@ export class EgressDirectory {
     return this.#work.steps - steps
   }
 
-  *#moveService(namespace: string, key: string, before: Addressed | undefined, now: Addressed | undefined) {
+  *#moveService(namespace: string, key: string, before: IpOwner | undefined, now: IpOwner | undefined) {
     const service = nameIn(key)
     yield* this.#move('services', namespace, placed(before, service), placed(now, service))
     if (before !== undefined && now !== undefined && sameLabels(before, now)) return
@@ -455,19 +455,19 @@ export class EgressDirectory {
       yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
   }
 
-  *#moveSlice(namespace: string, key: string, before: Addressed | undefined, now: Addressed | undefined) {
+  *#moveSlice(namespace: string, key: string, before: IpOwner | undefined, now: IpOwner | undefined) {
     const [from, to] = [before && serviceOf(before), now && serviceOf(now)]
     if (before !== undefined && from !== undefined && from !== to) this.#keepSlice(from, key, undefined)
     if (now !== undefined && to !== undefined) this.#keepSlice(to, key, now)
-    const of = (object: Addressed | undefined, service: string | undefined): Placed | undefined =>
+    const of = (object: IpOwner | undefined, service: string | undefined): Placed | undefined =>
       service === undefined
         ? undefined
         : placed(object, nameIn(service), this.#watched.get('services', namespace, service))
     yield* this.#move('services', namespace, of(before, from), of(now, to))
   }
 
-  #keepSlice(service: string, key: string, now: Addressed | undefined): void {
-    const known = this.#slices.get(service) ?? new Map<string, Addressed>()
+  #keepSlice(service: string, key: string, now: IpOwner | undefined): void {
+    const known = this.#slices.get(service) ?? new Map<string, IpOwner>()
     if (now === undefined) known.delete(key)
     else known.set(key, now)
     if (known.size > 0) this.#slices.set(service, known)
@@ -497,12 +497,7 @@ export class EgressDirectory {
     yield steps
   }
 
-  #change(
-    target: ProfileTarget,
-    namespace: string,
-    removed: Addressed | undefined,
-    added: Addressed | undefined,
-  ): number {
+  #change(target: ProfileTarget, namespace: string, removed: IpOwner | undefined, added: IpOwner | undefined): number {
     const steps = removed === undefined ? 1 : target.membersOf(namespace) / 64
     const bytes =
       (removed === undefined ? 0 : target.remove(namespace, removed)) +
@@ -599,7 +594,7 @@ export class EgressDirectory {
     yield steps
   }
 
-  #placedNow(kind: Kind, namespace: string, key: string, object: Addressed): Placed {
+  #placedNow(kind: Kind, namespace: string, key: string, object: IpOwner): Placed {
     if (kind === 'pods') return { object }
     if (kind === 'services') return { object, service: nameIn(key) }
     const service = serviceOf(object)
@@ -659,21 +654,21 @@ export class EgressDirectory {
   }
 }
 
-const labelsOf = ({ metadata }: Addressed): Labels => metadata?.labels ?? {}
+const labelsOf = ({ metadata }: IpOwner): Labels => metadata?.labels ?? {}
 
 const nameIn = (key: string): string => key.slice(key.indexOf('/') + 1)
 
 const sameTexts = (some: readonly EgressTarget[], others: readonly EgressTarget[]): boolean =>
   some.length === others.length && some.every((one, i) => targetText(one) === targetText(others[i]!))
 
-const sameLabels = (one: Addressed, other: Addressed): boolean =>
+const sameLabels = (one: IpOwner, other: IpOwner): boolean =>
   labelsOf(one) === labelsOf(other) || JSON.stringify(labelsOf(one)) === JSON.stringify(labelsOf(other))
 
 const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
 
 /** A target without room for its size would be lost again: do not fill it until there is room. */
 function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
-  if (lost.size >= MOST_LOST) lost.delete([...lost.keys()][0]!)
+  if (lost.size >= MAX_LOST) lost.delete([...lost.keys()][0]!)
   lost.set(key, bytes)
 }
 
@@ -682,7 +677,7 @@ const sharedBy = (tenants: readonly DirectoryTenant[]): Shared => ({
   byAny: tenants.length > 0,
 })
 
-const placed = (object: Addressed | undefined, service?: string, owner?: Addressed): Placed | undefined =>
+const placed = (object: IpOwner | undefined, service?: string, owner?: IpOwner): Placed | undefined =>
   object && { object, service, owner }
 
 function means(target: ProfileTarget, namespace: string, { object, owner, service }: Placed): boolean {

@@ -4,8 +4,8 @@ import { clientSource, Reflector, type ReflectorTiming } from '../../kube/reflec
 import type { ReflectorObserver } from '../../kube/reflector-observer.ts'
 import type { RoomOptions } from '../../kube/room.ts'
 import { roomsFor } from '../rooms.ts'
-import { type Addressed, alivePods, endpointSlices, pods, Slimmer, services } from './addressed.ts'
 import type { EgressSources } from './egress-directory.ts'
+import { alivePods, endpointSlices, type IpOwner, pods, Slimmer, services } from './ip-owner.ts'
 import type { Kind } from './watched-kinds.ts'
 
 export interface EgressSourcesOptions {
@@ -14,7 +14,7 @@ export interface EgressSourcesOptions {
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
   /** Default: those of a manager without a limit. */
-  rooms?: Record<Kind, RoomOptions<Addressed>>
+  rooms?: Record<Kind, RoomOptions<IpOwner>>
   /** Receives the running reflectors, by the plural of their kind. */
   running?: Map<string, { outlines: number }>
 }
@@ -24,13 +24,13 @@ export function egressSources(options: EgressSourcesOptions): EgressSources {
   const { client, observer, timing = {}, rooms = roomsFor(0).addressed, running } = options
   const slim = new Slimmer(client.caller.random)
   const reflect = (
-    ref: ResourceRef<Addressed>,
-    transform: (object: Addressed) => Addressed,
-    room: RoomOptions<Addressed>,
+    ref: ResourceRef<IpOwner>,
+    transform: (object: IpOwner) => IpOwner,
+    room: RoomOptions<IpOwner>,
     fieldSelector?: string,
-  ): Reflector<Addressed> => {
+  ): Reflector<IpOwner> => {
     const given = observer?.(ref.plural) ?? {}
-    const reflector: Reflector<Addressed> = new Reflector({
+    const reflector: Reflector<IpOwner> = new Reflector({
       source: clientSource(client, ref, fieldSelector === undefined ? {} : { fieldSelector }),
       clock: client.caller.clock,
       random: client.caller.random,

@@ -95,10 +95,10 @@ export interface OfNamespace {
 /** Assigns an address of several namespaces to the one with the fewest, whose share is cut least. */
 export function* eachOnce(all: readonly OfNamespace[]): Generator<number, OfNamespace[]> {
   if (all.length < 2) return [...all]
-  const fewestFirst = [...all].sort((a, b) => a.cost - b.cost || (a.namespace < b.namespace ? -1 : 1))
+  const minFirst = [...all].sort((a, b) => a.cost - b.cost || (a.namespace < b.namespace ? -1 : 1))
   const taken = new Map<string, Set<string>>()
   const once: OfNamespace[] = []
-  for (const { namespace, groups } of fewestFirst) {
+  for (const { namespace, groups } of minFirst) {
     const own: EgressGroup[] = []
     for (const group of groups) {
       const key = keyOfPorts(group.ports)

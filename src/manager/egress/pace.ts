@@ -4,7 +4,7 @@
  */
 const STEPS_A_MILLISECOND = 200
 /** Milliseconds of rest that accumulate before a rest. */
-const PATIENCE = 250
+const TIMEOUT = 250
 
 /** The work that one namespace has caused recently. */
 export class Pace {
@@ -21,6 +21,6 @@ export class Pace {
 
   /** When more work is allowed, in milliseconds since the epoch. */
   get readyAt(): number {
-    return this.#until - PATIENCE
+    return this.#until - TIMEOUT
   }
 }

@@ -1,7 +1,7 @@
 import type { EgressLeftOut } from '../../api/egress-left-out.ts'
 import type { EgressTarget } from '../../api/types.ts'
 import { Pace } from './pace.ts'
-import type { Room, Tenant } from './room.ts'
+import type { Quota, Tenant } from './room.ts'
 import type { Target } from './target.ts'
 import type { Fitted } from './within-room.ts'
 
@@ -56,7 +56,7 @@ export class Tenants {
   /** @param namespace empty for cluster policies */
   join(namespace: string): DirectoryTenant {
     const tenant = this.#byNamespace.get(namespace) ?? {
-      ...{ namespace, taken: new Map<Room, number>(), profiles: 0, pace: this.#resting.get(namespace) ?? new Pace() },
+      ...{ namespace, taken: new Map<Quota, number>(), profiles: 0, pace: this.#resting.get(namespace) ?? new Pace() },
       ...{ due: new Set<ProfileTarget>(), stale: new Set<Profile>(), arrivals: new Set<Profile>() },
       lost: new Map<string, number>(),
     }

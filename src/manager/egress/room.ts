@@ -14,7 +14,7 @@ export const CONDITIONS = 1_024
 export interface Tenant {
   readonly namespace: string
   /** Amounts by quota. */
-  readonly taken: Map<Room, number>
+  readonly taken: Map<Quota, number>
   readonly pace: Pace
 }
 
@@ -30,7 +30,7 @@ const alone: Shared = { byNamespace: false, byAny: false }
  * One limit, shared like the nodes' BPF memory: a quarter is reserved for cluster policies, and one namespace gets half
  * of the rest.
  */
-export class Room {
+export class Quota {
   readonly shares: Shares
   #all = 0
   #namespaces = 0

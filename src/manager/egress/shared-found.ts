@@ -1,6 +1,6 @@
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import type { Addressed, AddressedGroup } from './addressed.ts'
 import { eachOnce, type Found, gathered, nothing, type OfNamespace } from './found-addresses.ts'
+import type { AddressedGroup, IpOwner } from './ip-owner.ts'
 import { SharedValues } from './shared-values.ts'
 import type { Part, Target, Value } from './target.ts'
 
@@ -63,7 +63,7 @@ export class SharedFound {
   }
 }
 
-function* foundOf(members: readonly Addressed[], countsClaimed: boolean): Generator<number, Found> {
+function* foundOf(members: readonly IpOwner[], countsClaimed: boolean): Generator<number, Found> {
   const found = yield* gathered(groupsOf(members, countsClaimed))
   const beyond = members.reduce((sum, { beyond = 0 }) => sum + beyond, 0)
   yield members.length / 16
@@ -71,7 +71,7 @@ function* foundOf(members: readonly Addressed[], countsClaimed: boolean): Genera
 }
 
 /** @param countsClaimed whether addresses that Services claim count (`Target.countsClaimed` says why they may not) */
-function* groupsOf(members: readonly Addressed[], countsClaimed: boolean): Iterable<AddressedGroup> {
+function* groupsOf(members: readonly IpOwner[], countsClaimed: boolean): Iterable<AddressedGroup> {
   for (const { groups } of members) for (const group of groups) if (countsClaimed || group.claimed !== true) yield group
 }
 

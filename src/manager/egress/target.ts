@@ -1,7 +1,7 @@
 import { CompiledSelector, type Labels } from '../../api/label-selector.ts'
 import type { EgressTarget, LabelSelector } from '../../api/types.ts'
-import type { Addressed } from './addressed.ts'
 import type { Found, OfNamespace } from './found-addresses.ts'
+import type { IpOwner } from './ip-owner.ts'
 import type { Tenant } from './room.ts'
 
 /** A user of a target: an ArmorProfile. */
@@ -12,7 +12,7 @@ export interface User {
 /** A target's objects in one namespace. */
 export interface Part {
   readonly namespace: string
-  members: Addressed[]
+  members: IpOwner[]
   /** Sum of the members' marks: it identifies equal parts of other targets. */
   sum: number
   /** Key under which its addresses are shared. */
@@ -27,7 +27,7 @@ export interface Value extends Found {
 }
 
 /** Bytes of a target's memory that an object takes: references to the object, and two to each of its addresses. */
-const bytesOf = ({ groups }: Addressed): number =>
+const bytesOf = ({ groups }: IpOwner): number =>
   32 + groups.reduce((sum, { addresses }) => sum + 24 * addresses.length, 0)
 
 /** Bytes of a target without objects, and of each profile that has it. */
@@ -35,7 +35,7 @@ const BYTES = 1_536
 export const USE_BYTES = 32
 
 /** A label with more values is searched only by its key. */
-const MOST_PLACES = 32
+const MAX_PLACES = 32
 const MARKS = 2 ** 52
 
 /** One Service, or all Services or Pods that a selector selects. Profiles of all policies share it and its state. */
@@ -88,7 +88,7 @@ export class Target<U extends User = User> {
   }
 
   /** @returns the additional bytes that it takes */
-  add(namespace: string, object: Addressed): number {
+  add(namespace: string, object: IpOwner): number {
     const part = this.#part(namespace)
     // An array literal with one element takes one slot: most have no more.
     if (part.members.length === 0) part.members = [object]
@@ -100,7 +100,7 @@ export class Target<U extends User = User> {
   }
 
   /** @returns the change of its bytes: zero or negative */
-  remove(namespace: string, object: Addressed): number {
+  remove(namespace: string, object: IpOwner): number {
     const part = this.#part(namespace)
     const at = part.members.indexOf(object)
     if (at < 0) return 0
@@ -160,6 +160,6 @@ function placesOf(selector: CompiledSelector): string[] {
   const anchors = selector.anchors().sort((a, b) => (a.values?.size ?? Infinity) - (b.values?.size ?? Infinity))
   const [anchor] = anchors
   if (anchor === undefined) return ['']
-  if (anchor.values === undefined || anchor.values.size > MOST_PLACES) return [anchor.key]
+  if (anchor.values === undefined || anchor.values.size > MAX_PLACES) return [anchor.key]
   return Array.from(anchor.values, (value) => `${anchor.key}=${value}`)
 }

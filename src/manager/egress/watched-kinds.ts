@@ -1,17 +1,17 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Change } from '../../kube/change.ts'
 import type { Reflector } from '../../kube/reflector.ts'
-import { type Addressed, namespaceOf } from './addressed.ts'
+import { type IpOwner, namespaceOf } from './ip-owner.ts'
 import { Pace } from './pace.ts'
 
 /** The used part of a reflector. */
-export type AddressedReflector = Pick<Reflector<Addressed>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
+export type AddressedReflector = Pick<Reflector<IpOwner>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
 
 export type EgressSources = Record<'pods' | 'services' | 'slices', () => AddressedReflector>
 export type Kind = keyof EgressSources
 
 /** By namespace and key. */
-export type Objects = Map<string, Map<string, Addressed>>
+export type Objects = Map<string, Map<string, IpOwner>>
 
 /** One watched kind. */
 interface Watch {
@@ -28,15 +28,15 @@ export interface Moved {
   kind: Kind
   namespace: string
   key: string
-  before: Addressed | undefined
-  now: Addressed | undefined
+  before: IpOwner | undefined
+  now: IpOwner | undefined
 }
 
 interface Waiting {
   kind: Kind
   watch: Watch
   key: string
-  now: Addressed | undefined
+  now: IpOwner | undefined
 }
 
 /** Changes of one namespace; other namespaces do not wait for them. */
@@ -89,7 +89,7 @@ export class WatchedKinds {
     return this.#watched.get(kind)?.objects ?? new Map()
   }
 
-  get(kind: Kind, namespace: string, key: string): Addressed | undefined {
+  get(kind: Kind, namespace: string, key: string): IpOwner | undefined {
     return this.#watched.get(kind)?.objects.get(namespace)?.get(key)
   }
 
@@ -152,7 +152,7 @@ export class WatchedKinds {
     const reflector = this.#options.reflect[kind]()
     const watch: Watch = { reflector, isComplete: false, waiting: 0, objects: new Map() }
     this.#watched.set(kind, watch)
-    const handle = (change: Change<Addressed>): void => {
+    const handle = (change: Change<IpOwner>): void => {
       if (this.#watched.get(kind) === watch) this.#came(kind, watch, change)
     }
     reflector.subscribe({ name: 'egress', handle })
@@ -176,7 +176,7 @@ export class WatchedKinds {
     this.#options.complete(kind)
   }
 
-  #came(kind: Kind, watch: Watch, { type, key, object }: Change<Addressed>): void {
+  #came(kind: Kind, watch: Watch, { type, key, object }: Change<IpOwner>): void {
     const namespace = namespaceOf(object)
     const lane = this.#lanes.get(namespace) ?? { waiting: new Map<string, Waiting>(), pace: new Pace() }
     this.#lanes.set(namespace, lane)
@@ -197,7 +197,7 @@ export class WatchedKinds {
   /** Merges changes: the handled state is older than the last change's old object. */
   #taken(namespace: string, { kind, watch, key, now }: Waiting): Moved | undefined {
     if (this.#watched.get(kind) !== watch) return undefined
-    const objects = watch.objects.get(namespace) ?? new Map<string, Addressed>()
+    const objects = watch.objects.get(namespace) ?? new Map<string, IpOwner>()
     const before = objects.get(key)
     if (now !== undefined) objects.set(key, now)
     else objects.delete(key)
@@ -208,5 +208,5 @@ export class WatchedKinds {
   }
 }
 
-const isSame = (one: Addressed, other: Addressed): boolean =>
+const isSame = (one: IpOwner, other: IpOwner): boolean =>
   one.beyond === other.beyond && JSON.stringify(one.groups) === JSON.stringify(other.groups)

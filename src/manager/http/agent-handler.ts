@@ -26,7 +26,7 @@ export interface AgentBody<Value extends { node: string }> {
   /** The name of a body: `report`. */
   what: string
   /** Maximum bytes. Default: the server's limit. */
-  longest?: number
+  max?: number
   check(body: unknown): { ok: true; value: Value } | { ok: false; errors: FieldError[] }
   /** @returns the answer; a Reply if it is not a plain 200 */
   take(value: Value): unknown
@@ -98,7 +98,7 @@ export function agentHandler<Value extends { node: string }>(
     return reply
   }
   return {
-    ...(body.longest !== undefined && { longestBody: body.longest }),
+    ...(body.max !== undefined && { maxBody: body.max }),
     admit: async (exchange) => {
       const reply = await admit(exchange)
       return reply === undefined ? undefined : observed(reply)

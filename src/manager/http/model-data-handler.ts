@@ -18,7 +18,7 @@ export function modelDataHandler({ take, ...options }: ModelDataHandlerOptions):
     { rate: { burst: 200, refill: 20 }, ...options },
     {
       what: 'recording',
-      longest: MAX_PIECE_BYTES,
+      max: MAX_PIECE_BYTES,
       check: (body) => {
         const result = checkModelReport(body)
         return result.ok ? { ok: true, value: result.report } : result

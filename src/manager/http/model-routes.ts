@@ -43,7 +43,7 @@ const USERS = 20_000
  */
 const RATE = { burst: 20, refill: 500 }
 
-const MOST_ERRORS = 50
+const MAX_ERRORS = 50
 
 /**
  * Maximum concurrent uploads, of some megabytes each, because agents' reports use the same port; and milliseconds for
@@ -154,7 +154,7 @@ function readModel(body: Buffer, target: ModelTarget): { model: ArmorProfileMode
   }
   const errors = validateSchema(nodeOf(armorProfileModel), value)
   if (errors.length > 0) {
-    const named = errors.slice(0, MOST_ERRORS).map(formatFieldError)
+    const named = errors.slice(0, MAX_ERRORS).map(formatFieldError)
     return { reply: json(400, { error: 'The model has errors', errors: named }) }
   }
   const model = value as ArmorProfileModel

@@ -19,7 +19,7 @@ interface Waiter {
 }
 
 /** Milliseconds between two checks whether the work is done. */
-const lookEvery = 1
+const pollInterval = 1
 
 /**
  * Limits concurrent requests, and admits none while earlier ones' work is not done: a thousand nodes that each report a
@@ -70,7 +70,7 @@ export class ReportGate {
       if (isBehind()) {
         if (this.#looking) return
         this.#looking = true
-        clock.after(lookEvery, () => {
+        clock.after(pollInterval, () => {
           this.#looking = false
           this.#letIn()
         })

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelFiles, Stored } from '../../../actors/model/ports.ts'
-import { OneByOne } from '../../../actors/modeller/one-by-one.ts'
+import { Mutex } from '../../../actors/modeller/mutex.ts'
 import { formatFieldError } from '../../api/field-error.ts'
 import { dynamicResult } from '../../api/schema/behaviour.ts'
 import { nodeOf } from '../../api/schema/node.ts'
@@ -33,9 +33,9 @@ export class NoRoom extends Error {
  */
 export class ModelFolder implements ModelFiles {
   readonly #folder: string
-  readonly #most: number
+  readonly #max: number
   /** One at a time: each sees the room left by earlier ones, and a file is removed only after its write. */
-  readonly #changes = new OneByOne()
+  readonly #changes = new Mutex()
   /** Models with a file; unknown before `follow`. */
   #models: ClusterView['models']['store'] | undefined
 
@@ -44,16 +44,16 @@ export class ModelFolder implements ModelFiles {
   readonly #writtenAt = new Map<string, number>()
   readonly #log: Pick<Logger, 'warn'>
 
-  /** @param most maximum bytes of all files; one namespace gets at most a quarter */
+  /** @param max maximum bytes of all files; one namespace gets at most a quarter */
   constructor(
     folder: string,
-    most = FOLDER_BYTES,
+    max = FOLDER_BYTES,
     clock: Pick<Clock, 'now'> = systemClock,
     log: Pick<Logger, 'warn'> = noLogger,
   ) {
     this.#log = log
     this.#folder = folder
-    this.#most = most
+    this.#max = max
     this.#clock = clock
   }
 
@@ -61,10 +61,10 @@ export class ModelFolder implements ModelFiles {
     const path = this.#path(model)
     const state = await stat(path).catch(missing)
     if (state === undefined) return undefined
-    if (state.size > this.#most) return this.#unusable(path, `it has ${state.size} bytes`)
+    if (state.size > this.#max) return this.#unusable(path, `it has ${state.size} bytes`)
     const value = jsonOf(await readFile(path, 'utf8'))
     if (value === undefined) return this.#unusable(path, 'it is no JSON')
-    const [error] = validateSchema(nodeOf(dynamicResult), value, { most: 1 })
+    const [error] = validateSchema(nodeOf(dynamicResult), value, { max: 1 })
     return error === undefined ? (value as DynamicResult) : this.#unusable(path, formatFieldError(error))
   }
 
@@ -112,7 +112,7 @@ export class ModelFolder implements ModelFiles {
     await this.#sweep(SHOWN_AFTER)
     if (await this.#hasRoom(model, bytes)) return
     throw new NoRoom(
-      `there is no room for ${bytes} bytes: for models that are too large for an object, a manager stores at most ${this.#most} bytes, and a quarter of that per namespace; delete models that you do not need`,
+      `there is no room for ${bytes} bytes: for models that are too large for an object, a manager stores at most ${this.#max} bytes, and a quarter of that per namespace; delete models that you do not need`,
     )
   }
 
@@ -140,7 +140,7 @@ export class ModelFolder implements ModelFiles {
       all += size
       if (name.startsWith(`${namespace}_`)) ofNamespace += size
     }
-    return all <= this.#most && ofNamespace <= this.#most / 4
+    return all <= this.#max && ofNamespace <= this.#max / 4
   }
 
   /** Removes files without an object that were written at least `age` milliseconds ago. */

@@ -14,7 +14,7 @@ export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build
 }
 
 /** Milliseconds: an agent gives up a little later. */
-const PATIENCE = 15_000
+const TIMEOUT = 15_000
 
 export const modelFamilyName = 'model'
 
@@ -43,7 +43,7 @@ export class Models {
     const isKnown = profile !== undefined && recordingOf(profile)?.id === report.recording
     // Check before an actor is created: a client with a node's token can make up any number of names.
     if (!isKnown || this.#view.nodes.store.get(report.node) === undefined) return unknownRecording
-    return this.#family.of(key).ask({ type: 'report', report }, { timeout: PATIENCE })
+    return this.#family.of(key).ask({ type: 'report', report }, { timeout: TIMEOUT })
   }
 
   /** The ArmorProfile may have changed its state. */

@@ -67,7 +67,7 @@ export class CertificateKeeper {
     const defaults = {
       policy: defaultCertificatePolicy,
       every: 3_600_000,
-      backoff: { first: 1000, longest: 60_000 },
+      backoff: { first: 1000, max: 60_000 },
       clock: systemClock,
       wallClock: systemClock.wall,
       random: Math.random,
@@ -94,13 +94,13 @@ export class CertificateKeeper {
    * Resolves when no work is left, or after `patience` milliseconds: an unresponsive API server does not delay the
    * shutdown.
    */
-  async stop(patience = 5_000): Promise<void> {
+  async stop(timeout = 5_000): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
     const running = this.#running
     if (running === undefined) return
     await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.after(patience, resolve)
+      const timer = this.#options.clock.after(timeout, resolve)
       void running.then(() => {
         timer.cancel()
         resolve()
@@ -140,14 +140,14 @@ export class CertificateKeeper {
     if (this.#stopped || this.#running !== undefined) return
     this.#timer?.cancel()
     this.#again = false
-    this.#running = this.#look().then((delay) => {
+    this.#running = this.#poll().then((delay) => {
       this.#running = undefined
       if (!this.#stopped) this.#arm(this.#again ? Math.min(delay, SETTLING) : delay)
     })
   }
 
   /** Checks; returns the milliseconds until the next check. */
-  async #look(): Promise<number> {
+  async #poll(): Promise<number> {
     const { log, every, random } = this.#options
     try {
       const state = await this.#agree()

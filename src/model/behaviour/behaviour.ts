@@ -5,7 +5,7 @@ import { defaultLimits, type Limits } from './limits.ts'
 import { LostNames } from './lost-names.ts'
 import type { Recorder } from './permissions.ts'
 import { RecorderFacts } from './recorder-facts.ts'
-import { endlessRoom, type Room, RoomWithin } from './room.ts'
+import { type Quota, QuotaWithin, unlimited } from './room.ts'
 import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
 export interface SocketFact {
@@ -80,14 +80,14 @@ export class Behaviour {
   private readonly tooLong = new LostNames()
   private readonly earlier = new LeftOuts()
   private readonly limits: Limits
-  private readonly room: RoomWithin
-  private readonly others: RoomWithin
+  private readonly room: QuotaWithin
+  private readonly others: QuotaWithin
 
   /** @param outer that it shares with others */
-  constructor(limits: Limits = defaultLimits, outer: Room = endlessRoom) {
+  constructor(limits: Limits = defaultLimits, outer: Quota = unlimited) {
     this.limits = limits
-    const room = new RoomWithin(Number.POSITIVE_INFINITY, outer)
-    const others = new RoomWithin(limits.otherBytes, room)
+    const room = new QuotaWithin(Number.POSITIVE_INFINITY, outer)
+    const others = new QuotaWithin(limits.otherBytes, room)
     this.room = room
     this.others = others
     const factsOf = (recorder: Recorder) => new RecorderFacts(recorder, limits, room, others)

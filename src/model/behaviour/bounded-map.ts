@@ -1,5 +1,5 @@
 import { LostNames, nameHash } from './lost-names.ts'
-import { bytesOfText, endlessRoom, type Room } from './room.ts'
+import { bytesOfText, type Quota, unlimited } from './room.ts'
 
 /** Of an entry, beside its name. */
 const ENTRY_BYTES = 64
@@ -20,11 +20,11 @@ export class BoundedMap<V> {
   private readonly join: Join<V>
   private last: { hash: number; name: string } | undefined
   private lostNames: LostNames | undefined
-  private readonly room: Room
+  private readonly room: Quota
   private readonly drop: (value: V) => void
 
   /** @param drop is called with a value that goes */
-  constructor(limit: number, join: Join<V>, room: Room = endlessRoom, drop: (value: V) => void = nothing) {
+  constructor(limit: number, join: Join<V>, room: Quota = unlimited, drop: (value: V) => void = nothing) {
     this.limit = limit
     this.join = join
     this.room = room

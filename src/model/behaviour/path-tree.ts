@@ -1,7 +1,7 @@
 import type { Limits } from './limits.ts'
 import { LOST_BYTES, LostNames, nameHash } from './lost-names.ts'
 import type { FileBits } from './permissions.ts'
-import { bytesOfText, endlessRoom, ownText, RoomWithin } from './room.ts'
+import { bytesOfText, ownText, QuotaWithin, unlimited } from './room.ts'
 
 /**
  * What is known at one path. `bits` are those of the file of this name, `slash` those of the directory as AppArmor writes it,
@@ -65,16 +65,16 @@ export class PathTree {
   private nodes = 0
   /** Names that a directory keeps. */
   private directory: number
-  private readonly most: number
-  private readonly mostBytes: number
-  private readonly room: RoomWithin
+  private readonly max: number
+  private readonly maxBytes: number
+  private readonly room: QuotaWithin
 
   /** @param room of twice `fileBytes`, of which others may take some */
-  constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: RoomWithin) {
+  constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
-    this.most = limits.nodes
-    this.mostBytes = limits.fileBytes
-    this.room = room ?? new RoomWithin(2 * limits.fileBytes, endlessRoom)
+    this.max = limits.nodes
+    this.maxBytes = limits.fileBytes
+    this.room = room ?? new QuotaWithin(2 * limits.fileBytes, unlimited)
   }
 
   get size(): number {
@@ -89,7 +89,7 @@ export class PathTree {
 
   /** Where there are too many nodes, or too long ones, each directory keeps fewer names from here on, so that there is room for all directories. */
   private narrow(): void {
-    while ((this.nodes > this.most || this.room.taken > this.mostBytes) && this.directory > NARROWEST) {
+    while ((this.nodes > this.max || this.room.taken > this.maxBytes) && this.directory > NARROWEST) {
       this.directory = Math.max(NARROWEST, this.directory >>> 2)
       this.shrink(this.root, '')
     }
@@ -162,7 +162,7 @@ export class PathTree {
   }
 
   private take(bytes: number): boolean {
-    if (this.directory <= NARROWEST && this.room.taken + bytes > this.mostBytes) return false
+    if (this.directory <= NARROWEST && this.room.taken + bytes > this.maxBytes) return false
     return this.room.take(bytes)
   }
 
@@ -186,7 +186,7 @@ export class PathTree {
 
   private made(directory: string, name: string): Node | undefined {
     // Room for what is made before narrow() is asked again: a merge with another full tree at the most.
-    if (this.nodes >= (this.directory > NARROWEST ? 2 * this.most : this.most)) return undefined
+    if (this.nodes >= (this.directory > NARROWEST ? 2 * this.max : this.max)) return undefined
     // The whole path, as JSON has it with each file.
     const bytes = NODE_BYTES + bytesOfText(directory) + bytesOfText(name)
     if (!this.take(bytes)) return undefined

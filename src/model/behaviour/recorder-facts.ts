@@ -6,7 +6,7 @@ import type { Limits } from './limits.ts'
 import { LostNames } from './lost-names.ts'
 import { PathTree } from './path-tree.ts'
 import { BY_OTHERS, bitsOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'
-import { bytesOfText, type Room, RoomWithin } from './room.ts'
+import { bytesOfText, type Quota, QuotaWithin } from './room.ts'
 import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
 /** A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands for. */
@@ -44,16 +44,16 @@ export class RecorderFacts {
   readonly ptraces: BoundedMap<Words>
   private readonly files: PathTree
   private readonly patterns: BoundedMap<Pattern>
-  private readonly patternRoom: Room
+  private readonly patternRoom: Quota
   private readonly notPaths = new LostNames()
   private readonly strangeWords = new LostNames()
   private readonly badPatterns = new LostNames()
   private readonly recorder: Recorder
   private readonly limits: Limits
-  private readonly others: Room
+  private readonly others: Quota
 
   /** @param room for files; @param others for all else */
-  constructor(recorder: Recorder, limits: Limits, room: Room, others: Room) {
+  constructor(recorder: Recorder, limits: Limits, room: Quota, others: Quota) {
     this.recorder = recorder
     this.limits = limits
     this.others = others
@@ -62,7 +62,7 @@ export class RecorderFacts {
     this.sockets = newWords(limits.sockets, others)
     this.egress = new BoundedMap(limits.addresses, joinWords, others, dropWords)
     this.ptraces = new BoundedMap(limits.peers, joinWords, others, dropWords)
-    const files = new RoomWithin(2 * limits.fileBytes, room)
+    const files = new QuotaWithin(2 * limits.fileBytes, room)
     this.files = new PathTree(limits, files)
     this.patternRoom = {
       take: (bytes) => files.taken + bytes <= limits.fileBytes && files.take(bytes),

@@ -1,20 +1,20 @@
 /** Bytes that may be taken, of memory or of JSON: whichever a thing has more of. What takes some gives it back when it goes. */
-export interface Room {
+export interface Quota {
   /** @returns false where there is no room for so many, and nothing is taken */
   take(bytes: number): boolean
   give(bytes: number): void
 }
 
-export const endlessRoom: Room = { take: () => true, give: () => undefined }
+export const unlimited: Quota = { take: () => true, give: () => undefined }
 
 /** A part of another room, of at most so many bytes. */
-export class RoomWithin implements Room {
-  readonly most: number
-  readonly #outer: Room
+export class QuotaWithin implements Quota {
+  readonly max: number
+  readonly #outer: Quota
   #taken = 0
 
-  constructor(most: number, outer: Room) {
-    this.most = most
+  constructor(max: number, outer: Quota) {
+    this.max = max
     this.#outer = outer
   }
 
@@ -23,7 +23,7 @@ export class RoomWithin implements Room {
   }
 
   take(bytes: number): boolean {
-    if (this.#taken + bytes > this.most || !this.#outer.take(bytes)) return false
+    if (this.#taken + bytes > this.max || !this.#outer.take(bytes)) return false
     this.#taken += bytes
     return true
   }

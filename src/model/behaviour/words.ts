@@ -1,5 +1,5 @@
 import { BoundedMap } from './bounded-map.ts'
-import type { Room } from './room.ts'
+import type { Quota } from './room.ts'
 
 /** Names without a value. */
 export type Words = BoundedMap<true>
@@ -8,7 +8,7 @@ const nothing = (): void => undefined
 const present = (): true => true
 
 /** At most so many names. */
-export const newWords = (limit: number, room?: Room): Words => new BoundedMap<true>(limit, nothing, room)
+export const newWords = (limit: number, room?: Quota): Words => new BoundedMap<true>(limit, nothing, room)
 
 /** They go, and what they took is free. */
 export const dropWords = (words: Words): void => words.release()

@@ -16,7 +16,7 @@ export interface Overlap {
 }
 
 /** What comparing a text may cost, in states looked at: some hundred thousand take a fraction of a second. */
-const MOST_STEPS = 500_000
+const MAX_STEPS = 500_000
 
 /** A position in a value: `bytes` lead to the position `next`, and nothing leads to those in `skips`. */
 interface Position {
@@ -91,12 +91,12 @@ interface Reached {
  * and never written out, so that the cost is near the length of the values.
  * @returns undefined where they branch in so many ways that it would take more than `mostSteps`
  */
-export function overlaps<Kind>(values: readonly ExactValue<Kind>[], mostSteps = MOST_STEPS): Overlap[] | undefined {
+export function overlaps<Kind>(values: readonly ExactValue<Kind>[], maxSteps = MAX_STEPS): Overlap[] | undefined {
   const kinds = values.map(({ kind }) => kind)
   if (new Set(kinds).size < 2) return []
   const automaton = new Positions()
   for (const [i, { value }] of values.entries()) automaton.add(value, i)
-  return new Search(automaton.all, kinds, mostSteps).from(automaton.starts)
+  return new Search(automaton.all, kinds, maxSteps).from(automaton.starts)
 }
 
 class Search<Kind> {

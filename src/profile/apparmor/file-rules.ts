@@ -1,6 +1,6 @@
 import type { FileAccess, Restriction } from '../../rules/meaning.ts'
+import { pathsOnTheWay, rootIsOnTheWay } from '../ancestor-paths.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
-import { pathsOnTheWay, rootIsOnTheWay } from '../way.ts'
 import { directoryGlobs, fileGlobs, pathGlobs } from './glob.ts'
 import { exec, forbid, type Verdict } from './verdict.ts'
 

@@ -199,6 +199,6 @@ function checkLimit(statement: Statement, name: string, value: number, unit: str
       `${JSON.stringify(unit)} is no unit of ${name}${allowed.length > 0 ? `; units are ${allowed.join(', ')}` : ''}`,
     )
   }
-  const [least, most] = name === 'nice' ? [-20, 19] : [0, Number.MAX_SAFE_INTEGER]
-  if (value < least || value > most) statement.fail(`${name} is from ${least} to ${most}`)
+  const [least, max] = name === 'nice' ? [-20, 19] : [0, Number.MAX_SAFE_INTEGER]
+  if (value < least || value > max) statement.fail(`${name} is from ${least} to ${max}`)
 }

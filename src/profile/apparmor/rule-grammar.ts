@@ -1,6 +1,6 @@
 import { nearestName } from '../../api/field-error.ts'
 import type { AppArmorFeatures } from '../context.ts'
-import { whyNeverThere } from '../never-there.ts'
+import { whyNeverThere } from '../unreachable-path.ts'
 import { fileRule, linkRule, type Transitions } from './file-grammar.ts'
 import { capabilityRule, dbusRule, networkRule, ptraceRule, rlimitRule, signalRule, unixRule } from './ipc-grammar.ts'
 import { mountRule, pivotRootRule, remountRule, umountRule } from './mount-grammar.ts'

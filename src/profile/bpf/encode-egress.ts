@@ -52,10 +52,10 @@ export function encodeOwnAddresses(addresses: readonly string[], container: numb
   })
 }
 
-function checkCount(kind: string, count: number, most: number): void {
-  if (count > most)
+function checkCount(kind: string, count: number, max: number): void {
+  if (count > max)
     throw new UnfitProfile(
-      `${count} ${kind} of egress rules do not fit: a profile has room for ${most}; take wider ones`,
+      `${count} ${kind} of egress rules do not fit: a profile has room for ${max}; take wider ones`,
     )
 }
 

@@ -106,11 +106,9 @@ function profileBytes(
   })
 }
 
-function checkCount(kind: string, count: number, most: number): void {
-  if (count > most)
-    throw new UnfitProfile(
-      `${count} ${kind} do not fit: a profile has room for ${most}; merge rules, or leave some out`,
-    )
+function checkCount(kind: string, count: number, max: number): void {
+  if (count > max)
+    throw new UnfitProfile(`${count} ${kind} do not fit: a profile has room for ${max}; merge rules, or leave some out`)
 }
 
 const socketFields = (rule: SocketRule) => ({

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../api/field-error.ts'
 import type { FileAccess } from '../../rules/meaning.ts'
+import { rootIsOnTheWay } from '../ancestor-paths.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
-import { rootIsOnTheWay } from '../way.ts'
 import { compileAutomaton } from './automaton.ts'
 import { AUDIT_SHIFT, type Automaton, CARRY, type FileRule, type FileRules, fileFlags } from './bpf-profile.ts'
 import type { Draft, Drafted, DraftFile } from './draft.ts'
@@ -17,7 +17,7 @@ const WAY_AUDIT = fileFlags.way << AUDIT_SHIFT
 
 /** Each rule with exceptions has two marks while its automaton is made: that it matches, and that it is lifted. */
 const FIRST_SPARED_MARK = 16
-const MOST_SPARED_RULES = 7
+const MAX_SPARED_RULES = 7
 
 /** One rule a pattern, with all that any drafted rule says of it. */
 interface Merged {
@@ -98,7 +98,7 @@ function patternsOf(rules: readonly Merged[], protectWays: boolean): { patterns:
 /** Turns the marks of rules with exceptions into their flags, where they are not lifted. */
 function resolver(rules: readonly Merged[]): (marks: number) => number {
   const sparing = rules.filter(({ except }) => except.length > 0)
-  if (sparing.length > MOST_SPARED_RULES) throw new Error(`more than ${MOST_SPARED_RULES} rules with exceptions`)
+  if (sparing.length > MAX_SPARED_RULES) throw new Error(`more than ${MAX_SPARED_RULES} rules with exceptions`)
   const flags = sparing.map(acceptOf)
   return (marks) => {
     let resolved = marks & ((1 << FIRST_SPARED_MARK) - 1)

@@ -81,8 +81,8 @@ function formatV4(value: bigint): string {
 function formatV6(value: bigint): string {
   const hex = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16)).join(':')
   const runs = hex.match(/(?<![^:])0(?::0)+(?![^:])/g) ?? []
-  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '')
-  if (longest === '') return hex
-  const at = hex.search(new RegExp(`(?<![^:])${longest}(?![^:])`))
-  return `${hex.slice(0, at).replace(/:$/, '')}::${hex.slice(at + longest.length).replace(/^:/, '')}`
+  const max = runs.reduce((best, run) => (run.length > best.length ? run : best), '')
+  if (max === '') return hex
+  const at = hex.search(new RegExp(`(?<![^:])${max}(?![^:])`))
+  return `${hex.slice(0, at).replace(/:$/, '')}::${hex.slice(at + max.length).replace(/^:/, '')}`
 }

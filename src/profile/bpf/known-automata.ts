@@ -1,7 +1,7 @@
 import type { Automaton } from './bpf-profile.ts'
 
-const MOST_KNOWN = 32
-const MOST_BYTES = 8 * 1024 * 1024
+const MAX_KNOWN = 32
+const MAX_BYTES = 8 * 1024 * 1024
 
 /**
  * The automata of the newest sets of rules. Policies share built-in rules, and a policy is compiled when it is admitted, when
@@ -23,11 +23,11 @@ export class KnownAutomata {
 
   add(key: string, automaton: Automaton): void {
     const own = key.length + automaton.table.length
-    if (own > MOST_BYTES || this.#known.has(key)) return
+    if (own > MAX_BYTES || this.#known.has(key)) return
     this.#known.set(key, Object.freeze(automaton))
     this.#bytes += own
     for (const [oldest, { table }] of this.#known) {
-      if (this.#bytes <= MOST_BYTES && this.#known.size <= MOST_KNOWN) break
+      if (this.#bytes <= MAX_BYTES && this.#known.size <= MAX_KNOWN) break
       this.#known.delete(oldest)
       this.#bytes -= oldest.length + table.length
     }

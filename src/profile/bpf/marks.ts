@@ -15,7 +15,7 @@ export const bitMarks: Marks = {
 }
 
 /** Most different sets, so that two numbers of sets make one safe integer. */
-const MOST_SETS = 2 ** 26
+const MAX_SETS = 2 ** 26
 
 /** Sets of rule numbers of any size; each set that turns up gets the next number. */
 export class SetMarks implements Marks {
@@ -32,7 +32,7 @@ export class SetMarks implements Marks {
   union(a: number, b: number): number {
     if (a === b || b === 0) return a
     if (a === 0) return b
-    const key = Math.min(a, b) * MOST_SETS + Math.max(a, b)
+    const key = Math.min(a, b) * MAX_SETS + Math.max(a, b)
     const known = this.unions.get(key)
     if (known !== undefined) return known
     const united = this.intern(this.bits(a) | this.bits(b))

@@ -15,8 +15,8 @@ export function tooLargeErrors(
     entry.cost += costs[i]!
     byField.set(from, entry)
   }
-  const most = [...byField].sort(([, a], [, b]) => b.cost - a.cost).slice(0, NAMED)
-  return most.map(([path, { cost, given }]) => ({
+  const max = [...byField].sort(([, a], [, b]) => b.cost - a.cost).slice(0, NAMED)
+  return max.map(([path, { cost, given }]) => ({
     code: 'TOO_LARGE',
     path,
     given,

@@ -38,12 +38,12 @@ export function readRules(list: unknown, path: string, report: Report, notify: b
 }
 
 /** More names of calls that do not exist than these get no hint: to find one takes a look at every call that Linux has. */
-const MOST_HINTS = 50
+const MAX_HINTS = 50
 
 function nearestCalls(): (name: string) => string | undefined {
   const found = new Map<string, string | undefined>()
   return (name) => {
-    if (!found.has(name) && found.size < MOST_HINTS) found.set(name, nearestName(name, syscallNames()))
+    if (!found.has(name) && found.size < MAX_HINTS) found.set(name, nearestName(name, syscallNames()))
     return found.get(name)
   }
 }

@@ -117,7 +117,7 @@ export type Added =
  * Parts of rules that a set looks at, for all of its rules together. At each earlier rule with a mask a rule may fall into 64 parts:
  * without a bound forty rules for sixteen calls take half a minute.
  */
-const MOST_STEPS = 200_000
+const MAX_STEPS = 200_000
 
 /** Into how many parts a rule falls at most outside of `cover`. */
 function cost({ when }: SyscallRule): number {
@@ -147,7 +147,7 @@ export class RuleSet {
       const left: SyscallRule[] = []
       for (const part of parts) {
         this.#steps += cost(earlier)
-        if (this.#steps > MOST_STEPS) return 'too-costly'
+        if (this.#steps > MAX_STEPS) return 'too-costly'
         const rest = outside(part, earlier)
         if (rest === undefined || left.length + rest.length > MAX_PARTS) return 'inexpressible'
         left.push(...rest)

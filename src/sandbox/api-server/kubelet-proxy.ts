@@ -16,7 +16,7 @@ export interface KubeletCredentials {
 }
 
 /** Milliseconds for a connection to be established. */
-const patience = 10_000
+const timeout = 10_000
 /** Address types of a node, in order of preference. */
 const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
 /** Headers with which a client requests a WebSocket or SPDY. */
@@ -65,7 +65,7 @@ function ask(
     // Its certificate is for the node's name, at any address.
     const servername = node.metadata.name
     const call = httpsRequest({ ...credentials, ...asked, ...endpointOf(node), path, agent: false, servername })
-    const timer = setTimeout(() => call.destroy(new Error(`no answer within ${patience} ms`)), patience)
+    const timer = setTimeout(() => call.destroy(new Error(`no answer within ${timeout} ms`)), timeout)
     const answered = (answer: IncomingMessage | Upgraded): void => {
       clearTimeout(timer)
       resolve(answer)

@@ -38,7 +38,7 @@ export interface Ports {
 }
 
 /** Milliseconds after which work continues although its own writes were not seen; they may have come and gone. */
-const patience = 10_000
+const timeout = 10_000
 
 /** An up-to-date copy of the server's objects of a kind. */
 export class Copy<T extends KubeObject> {
@@ -94,7 +94,7 @@ export class Copy<T extends KubeObject> {
   /** Resolves once the copy has this version or a newer one, or was stopped. */
   async reached(version: string): Promise<void> {
     let isLate = false
-    const limit = this.#clock.after(patience, () => {
+    const limit = this.#clock.after(timeout, () => {
       isLate = true
       this.#wake()
     })

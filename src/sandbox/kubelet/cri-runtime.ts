@@ -55,7 +55,7 @@ interface RunningPod {
 }
 
 /** Milliseconds between two checks of running containers. */
-const lookEvery = 500
+const pollInterval = 500
 
 /** Runs pods in containerd through CRI. It finds existing containers by their labels. */
 export class CriRuntime implements PodRuntime {
@@ -73,8 +73,8 @@ export class CriRuntime implements PodRuntime {
   /** Follows running containers until `close`. */
   async follow(): Promise<void> {
     while (!this.#isClosed) {
-      await this.look()
-      await sleep(this.#options.clock, lookEvery)
+      await this.poll()
+      await sleep(this.#options.clock, pollInterval)
     }
   }
 
@@ -84,8 +84,8 @@ export class CriRuntime implements PodRuntime {
   }
 
   /** Reports ended containers to their observers. */
-  look(): Promise<void> {
-    this.#looking ??= this.#look()
+  poll(): Promise<void> {
+    this.#looking ??= this.#poll()
       .catch((error: unknown) => this.#options.failed('look at what runs', error))
       .finally(() => {
         this.#looking = undefined
@@ -93,7 +93,7 @@ export class CriRuntime implements PodRuntime {
     return this.#looking
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const before = Array.from(this.#pods.values(), ({ watched }) => [watched, [...watched]] as const)
     if (before.every(([, entries]) => entries.length === 0)) return
     const all = await this.#options.cri.containers()
@@ -156,7 +156,7 @@ export class CriRuntime implements PodRuntime {
     setImmediate(() => {
       watched.set(name, { id, observer })
       observer.ready(true)
-      void this.look()
+      void this.poll()
     })
   }
 
@@ -210,8 +210,8 @@ export class CriRuntime implements PodRuntime {
     for (const { id, state } of await this.#containersOf(pod, name))
       if (state === 'CONTAINER_RUNNING') await this.#options.cri.stopContainer(id, graceSeconds)
     // A running check may have started before the end.
-    await this.look()
-    await this.look()
+    await this.poll()
+    await this.poll()
   }
 
   async stopPod(pod: Pod): Promise<void> {

@@ -62,7 +62,7 @@ export class NodeRegistration {
    */
   async start(isRenewed = true): Promise<void> {
     const { clock, random } = this.#ports
-    const backoff = new Backoff({ first: 400, longest: 7_000, random })
+    const backoff = new Backoff({ first: 400, max: 7_000, random })
     while (!this.#stopped && !(await this.#done('register', () => this.#register()))) await sleep(clock, backoff.next())
     if (isRenewed) await this.#renew()
   }
@@ -107,7 +107,7 @@ export class NodeRegistration {
   async #renew(): Promise<void> {
     if (this.#stopped) return
     await this.#done('renew the lease of', () => this.#writeLease())
-    await this.#done('report', () => this.#look())
+    await this.#done('report', () => this.#poll())
     if (this.#stopped) return
     // Not all at once: each slightly earlier than necessary.
     const delay = renewal * (1 - this.#ports.random() * 0.04)
@@ -123,7 +123,7 @@ export class NodeRegistration {
   }
 
   /** The node may have been taken for lost, or removed. */
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
       await this.#report(await this.#ports.client.get(nodes, { name: this.#name }))
     } catch (error) {

@@ -16,7 +16,7 @@ export interface PodWorkerPorts extends Ports {
 }
 
 /** Milliseconds: the first restart is immediate, the next after 10 s, then each after twice as long. */
-const restartDelays = { shortest: 10_000, longest: 300_000 }
+const restartDelays = { min: 10_000, max: 300_000 }
 /** Milliseconds without a crash after which a container counts as sound again. */
 const soundAfter = 600_000
 
@@ -205,7 +205,7 @@ export class PodWorker {
     record.state = { waiting: { reason, message } }
     // A missing object may appear at any time: only real start attempts get a growing delay.
     const isTried = !['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'].includes(reason)
-    record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.shortest)
+    record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.min)
     this.#ports.warn?.(this.#pod, 'Failed', `${reason}: ${message}`)
   }
 
@@ -257,7 +257,7 @@ export class PodWorker {
 
 /** Delay after this many consecutive crashes. */
 const restartDelay = (crashes: number): number =>
-  crashes === 0 ? 0 : Math.min(restartDelays.longest, restartDelays.shortest * 2 ** (crashes - 1))
+  crashes === 0 ? 0 : Math.min(restartDelays.max, restartDelays.min * 2 ** (crashes - 1))
 
 /**
  * Conditions are merged by type, so that those of others stay; outdated fields of a condition must be removed

@@ -84,7 +84,7 @@ describe('a pool of compilers', () => {
         return thread
       },
       deadline: 2_000,
-      longestWait: 5_000,
+      maxWait: 5_000,
       clock: simulation.clock,
       logger: noLogger,
       observe: (outcome) => outcomes.push(outcome),

@@ -11,7 +11,7 @@ import { asRun } from '../../run/as-run.ts'
 const named = (name: string, namespace = 'demo'): AnyPolicy => policy({ name, namespace })
 
 /** Times that a slow machine keeps, where none is to be missed. */
-const patient = { deadline: 600_000, longestWait: 600_000 }
+const patient = { deadline: 600_000, maxWait: 600_000 }
 const hostile = asRun('./hostile-thread.ts', import.meta.url)
 
 describe('compilers on threads', () => {

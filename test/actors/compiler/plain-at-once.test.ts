@@ -1,6 +1,6 @@
 import { expect } from 'chai'
+import { InlineCompiler } from '../../../actors/compiler/inline-compiler.ts'
 import type { CompilerJobs } from '../../../actors/compiler/jobs.ts'
-import { PlainAtOnce } from '../../../actors/compiler/plain-at-once.ts'
 import type { Compilers } from '../../../actors/compiler/ports.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { policy } from '../../manager/made-up.ts'
@@ -24,7 +24,7 @@ function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
       return { errors: [], count: 0, skipped: ['elsewhere'] } as never
     },
   }
-  const compilers = new PlainAtOnce({
+  const compilers = new InlineCompiler({
     others,
     jobs: async () => {
       did.loads++

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
-import { MOST_NODES, profileStatus } from '../../../actors/policy/profile-status.ts'
+import { MAX_NODES, profileStatus } from '../../../actors/policy/profile-status.ts'
 import { type ReportState, reportStates } from '../../../src/api/agent-report.ts'
 import { asWall } from '../../../src/base/clock.ts'
 
@@ -110,10 +110,10 @@ describe('what nodes said of a profile', () => {
   it('tells its reader of what nodes report, and not of what the reader wants', () => {
     const acknowledgements = new Acknowledgements(0)
     let told = 0
-    const look = () => acknowledgements.of('demo/p', () => void told++)
+    const poll = () => acknowledgements.of('demo/p', () => void told++)
     acknowledgements.nodes.set('n', { schedulable: true }, 0)
-    look().want('u', 1)
-    look().want('u', 2)
+    poll().want('u', 1)
+    poll().want('u', 2)
     expect(told).to.equal(0)
     const loaded = { uid: 'u', generation: 2, state: 'loaded', message: '', leftOut: '' } as const
     acknowledgements.report('demo/p', 'n', loaded, 0)
@@ -190,14 +190,14 @@ describe('what nodes said of a profile', () => {
   })
 
   it('names 50 of the nodes that failed, and says how many there are besides', () => {
-    const failures = Array.from({ length: MOST_NODES }, (_, i) => ({ node: `n${i}`, message: 'no' }))
+    const failures = Array.from({ length: MAX_NODES }, (_, i) => ({ node: `n${i}`, message: 'no' }))
     const nodes = {
       summary: { desired: 9_000, loaded: 0, failed: 8_000, blocking: 9_000 },
       failures,
       silent: { nodes: ['s'], count: 1 },
     }
     const { conditions = [] } = profileStatus(undefined, nodes, 1, asWall(0))
-    expect(conditions).to.have.length(MOST_NODES + 1)
+    expect(conditions).to.have.length(MAX_NODES + 1)
     expect(conditions.at(-1)?.message).to.equal('and 7951 more nodes')
   })
 

@@ -130,7 +130,7 @@ const table: Record<Situation['is'], Row[]> = {
       title: 'leaves the profile, and looks again',
       seen: { isUnkept: true, profile: profileOf(policyOf()) },
       effect: 'none',
-      also: ({ ended, timers }) => expect([ended, timers.removal]).to.deep.equal([false, settings.longestInterval]),
+      also: ({ ended, timers }) => expect([ended, timers.removal]).to.deep.equal([false, settings.maxInterval]),
     },
   ],
   'gone, profile left': [

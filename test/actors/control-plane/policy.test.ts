@@ -501,11 +501,11 @@ describe('a policy', () => {
       const world = worldOf(1)
       world.api.faults.latency = 2_000
       const session = world.manager!.session
-      let [writing, most] = [0, 0]
+      let [writing, max] = [0, 0]
       for (const name of ['writePolicyStatus', 'writeProfileStatus'] as const) {
         const write = session[name].bind(session) as (...given: unknown[]) => Promise<never>
         session[name] = async (...given: unknown[]) => {
-          most = Math.max(most, ++writing)
+          max = Math.max(max, ++writing)
           try {
             return await write(...given)
           } finally {
@@ -515,7 +515,7 @@ describe('a policy', () => {
       }
       const keys = many.map((name) => world.policy(name, policySpec()))
       expect(await world.runUntil(() => keys.every((key) => isReady(world, key)), 120_000)).to.equal(true)
-      expect(most).to.equal(32)
+      expect(max).to.equal(32)
       expect(world.manager!.counts['api-error'] ?? 0).to.equal(0)
       await world.runFor(60_000)
       expect(writing).to.equal(0)

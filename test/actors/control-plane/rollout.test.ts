@@ -361,13 +361,13 @@ describe('the restart of workloads that were there before', () => {
     for (let i = 0; i < 12; i++) world.workload('Deployment', `app-${i}`)
     await world.runFor(10_000)
     for (let i = 0; i < 12; i++) world.policy(`p${i}`, restarting({ target: { kind: 'Deployment', name: `app-${i}` } }))
-    let most = 0
+    let max = 0
     await world.runUntil(() => {
-      most = Math.max(most, world.manager!.limiter.inFlight)
+      max = Math.max(max, world.manager!.limiter.inFlight)
       return world.restarts.length === 12
     }, 600_000)
     expect(world.restarts).to.have.length(12)
-    expect(most).to.equal(2)
+    expect(max).to.equal(2)
   })
 
   it('takes the workloads out of the profile before the policy goes', async () => {

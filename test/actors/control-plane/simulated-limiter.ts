@@ -1,6 +1,6 @@
 import type { RestartLimiter } from '../../../actors/ports.ts'
 import type { Clock } from '../../../src/base/clock.ts'
-import type { RestartLimits } from '../../../src/manager/paces.ts'
+import type { RestartLimits } from '../../../src/manager/default-limits.ts'
 
 interface Turn {
   caller: string

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { LARGEST_DOCUMENT } from '../../../actors/policy/document-size.ts'
 import {
-  MOST_UNWRITTEN,
-  MOST_UNWRITTEN_OF_NAMESPACE,
+  MAX_UNWRITTEN,
+  MAX_UNWRITTEN_OF_NAMESPACE,
   UnwrittenDocuments,
 } from '../../../actors/policy/unwritten-documents.ts'
 import { PortError, type ProfileDocument } from '../../../actors/ports.ts'
@@ -31,8 +31,8 @@ describe('documents that wait for the API server', () => {
           held.delete(key)
           const own = [...held].filter(([one]) => one.startsWith(`ns-${namespace}/`))
           const sum = (sizes: number[]): number => sizes.reduce((all, one) => all + one, 0)
-          expect(sum(own.map(([, bytes]) => bytes))).to.be.at.most(MOST_UNWRITTEN_OF_NAMESPACE)
-          expect(documents.bytes).to.be.within(sum([...held.values()]), MOST_UNWRITTEN)
+          expect(sum(own.map(([, bytes]) => bytes))).to.be.at.most(MAX_UNWRITTEN_OF_NAMESPACE)
+          expect(documents.bytes).to.be.within(sum([...held.values()]), MAX_UNWRITTEN)
         }
         for (const key of held.keys()) documents.drop(key)
         expect(documents.bytes).to.equal(0)

@@ -24,7 +24,7 @@ import { ActorSystem, type Failure, type Family, SimulatedClock } from '../../..
 import type { AgentReport, ReportAnswer } from '../../../src/api/agent-report.ts'
 import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
 import { type Random, seededRandom } from '../../../src/base/random.ts'
-import { type RestartLimits, restartLimits } from '../../../src/manager/paces.ts'
+import { type RestartLimits, restartLimits } from '../../../src/manager/default-limits.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { Agent, HEARTBEAT } from './agent.ts'
 import { confinementOf, podProfileOf, putInProfile, winnerOf } from './put-in-profile.ts'

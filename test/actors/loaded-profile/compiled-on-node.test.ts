@@ -171,7 +171,7 @@ describe('a profile on a node of which the ArmorProfile says what it is compiled
       const counts = (): number[] => [node.compilations.length, node.bpf.count('load')]
       const [compilations = 0, loads = 0] = counts()
       happens()
-      for (let look = 0; look < 3; look++) {
+      for (let poll = 0; poll < 3; poll++) {
         await node.watch.check()
         await node.simulation.runFor(1_000)
       }

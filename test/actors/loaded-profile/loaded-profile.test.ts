@@ -318,7 +318,7 @@ describe('a profile on a node', () => {
     expect(node.appArmor.texts.size).to.equal(1_000)
     expect(node.seccomp.texts.size).to.equal(1_000)
     expect([...node.standings.values()].filter(({ state }) => state === 'loaded')).to.have.length(1_000)
-    expect(node.appArmor.mostAtOnce).to.be.within(2, 64)
+    expect(node.appArmor.maxAtOnce).to.be.within(2, 64)
   })
 
   it('takes no memory for a timer once it is loaded, and converges from the truth when it wakes', async () => {

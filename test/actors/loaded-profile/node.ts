@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { EnforcerListings } from '../../../actors/loaded-profile/enforcer-listings.ts'
-import type { LoadFailure, ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { LoadFailure, ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, loadedProfileFamily } from '../../../actors/loaded-profile.ts'
 import { type Family, Simulation } from '../../../actors/runtime/index.ts'
 import { DriftWatch } from '../../../src/agent/drift-watch.ts'
@@ -10,7 +10,7 @@ import type { ArmorProfile } from '../../../src/api/types.ts'
 import { AbsentLoader } from '../../../src/enforcer/absent.ts'
 import { EnforcerError, type EnforcerErrorCode } from '../../../src/enforcer/enforcer-error.ts'
 import type { ProfileLoader } from '../../../src/enforcer/ports.ts'
-import type { CarriedProfile, Contents } from '../../../src/profile/carried.ts'
+import type { CarriedProfile, Contents } from '../../../src/profile/profile-source.ts'
 import type { Result } from '../../../src/profile/result.ts'
 import { FakeProfileLoader } from '../../fakes/profile-loader.ts'
 
@@ -73,10 +73,10 @@ export class Node {
   readonly bpf = new FakeProfileLoader('BPF')
   readonly seccomp = new FakeProfileLoader('Seccomp')
   readonly wanted = new WantedProfiles()
-  readonly standings = new Map<string, ProfileStanding>()
+  readonly standings = new Map<string, ProfileStatus>()
   /** Profiles that pods of the node refer to. */
   readonly used = new Set<string>()
-  readonly reports: ProfileStanding[] = []
+  readonly reports: ProfileStatus[] = []
   readonly errors: unknown[] = []
   /** What was compiled; each takes as long, and one of the failures that are here. */
   readonly compilations: string[] = []
@@ -104,7 +104,7 @@ export class Node {
       wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
       used: async (profile: string) => this.used.has(profile),
       listings,
-      report: (standing: ProfileStanding) => {
+      report: (standing: ProfileStatus) => {
         this.reports.push(standing)
         this.standings.set(standing.key, standing)
       },
@@ -136,7 +136,7 @@ export class Node {
     this.#tell(this.wanted.delete(one))
   }
 
-  async is(standing: Partial<ProfileStanding>, one = key): Promise<void> {
+  async is(standing: Partial<ProfileStatus>, one = key): Promise<void> {
     await this.simulation.settle()
     expect(this.standings.get(one)).to.deep.include(standing)
   }

@@ -3,13 +3,13 @@ import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Collector } from '../../../actors/modeller/collector.ts'
-import { NodeRoom } from '../../../actors/modeller/node-room.ts'
+import { NodeQuota } from '../../../actors/modeller/node-room.ts'
 import { OwnRecording } from '../../../actors/modeller/recording.ts'
 import { asWall } from '../../../src/base/clock.ts'
-import type { Room } from '../../../src/model/behaviour/room.ts'
+import type { Quota } from '../../../src/model/behaviour/room.ts'
 
 const MIB = 1024 * 1024
-const recordingIn = (node: NodeRoom, key: string): OwnRecording =>
+const recordingIn = (node: NodeQuota, key: string): OwnRecording =>
   new OwnRecording('uid 1', asWall(0), false, new Collector(node.begin(key)))
 
 /** A workload that touches 18,400 files with names of 245 bytes, in directories of which none is full. */
@@ -41,7 +41,7 @@ describe('the room that a node has for recordings', function () {
   ] as const)
     it(`holds ten recordings with long names, ${what}, says what is left out, and keeps a small one of another whole`, () => {
       const before = collect()
-      const node = new NodeRoom()
+      const node = new NodeQuota()
       const all = Array.from({ length: 10 }, (_, i) => {
         const recording = recordingIn(node, `${namespaceOf(i)}/varmor-${i}`)
         fill(recording, i)
@@ -62,7 +62,7 @@ describe('the room that a node has for recordings', function () {
     })
 
   it('is free again when a recording begins anew, or goes', () => {
-    const node = new NodeRoom()
+    const node = new NodeQuota()
     fill(recordingIn(node, 'demo/varmor-web'), 1)
     expect(node.taken).to.be.greaterThan(4 * MIB)
     const again = recordingIn(node, 'demo/varmor-web')
@@ -76,14 +76,14 @@ describe('the room that a node has for recordings', function () {
   })
 
   it('lets in again what it had, in any order', () => {
-    const before = new NodeRoom()
+    const before = new NodeQuota()
     const keys = ['a/x', 'b/x', 'c/x', 'd/x']
     const stored = keys.map((key, i) => {
       const recording = recordingIn(before, key)
       fill(recording, i)
       return { key, stored: recording.stored() }
     })
-    const node = new NodeRoom()
+    const node = new NodeQuota()
     for (const { key, stored: one } of stored.reverse()) {
       const again = node.restoring(() => OwnRecording.of(one, new Collector(node.begin(key))))
       const { appArmor, bpf } = again.stored().behaviour.result
@@ -97,8 +97,8 @@ describe('the room that a node has for recordings', function () {
     const step = fc.record({ of: fc.nat(5), bytes: fc.integer({ min: 1, max: 300 }), gives: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const node = new NodeRoom(4_000, 50)
-        const rooms = Array.from({ length: 6 }, (_, i): { room: Room; had: number[] } => ({
+        const node = new NodeQuota(4_000, 50)
+        const rooms = Array.from({ length: 6 }, (_, i): { room: Quota; had: number[] } => ({
           ...{ room: node.begin(`${i >>> 1}/${i}`), had: [] },
         }))
         for (const { of, bytes, gives } of steps) {

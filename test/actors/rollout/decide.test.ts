@@ -184,7 +184,7 @@ describe('decisions on restarts', () => {
   for (const [title, memory, survey, expected] of rows)
     it(title, () => {
       const seen: Observation = { now: NOW, wall: asWall(NOW), memory, survey: surveyOf(survey), settings }
-      const { limiter, progress, patch, look, lookIn } = decide(seen)
+      const { limiter, progress, patch, poll: look, lookIn } = decide(seen)
       expect({
         is: situationOf(seen).is,
         ...(limiter.length > 0 && { limiter: limiter.map(callText) }),
@@ -212,7 +212,7 @@ describe('decisions on restarts', () => {
           }
           const { survey } = step
           const decision = decide({ now: NOW, wall: asWall(NOW), memory, survey, settings })
-          const { patch, look, lookIn } = decision
+          const { patch, poll: look, lookIn } = decision
           turn = turnAfter(decision.limiter, turn)
           expect(decision.memory.turn.state).to.equal(turn)
           if (patch !== undefined) {

@@ -8,12 +8,12 @@ describe('dispatcher', () => {
   it('lets no more behaviours await at once than it may', async () => {
     const simulation = new Simulation({ concurrency: 4 })
     let now = 0
-    let most = 0
+    let max = 0
     const actors = Array.from({ length: 50 }, () =>
       actorOf<undefined, number>(simulation.system, {
         start: () => undefined,
         async receive() {
-          most = Math.max(most, ++now)
+          max = Math.max(max, ++now)
           await sleep(simulation.clock, 100)
           now--
           return undefined
@@ -24,7 +24,7 @@ describe('dispatcher', () => {
     await simulation.runFor(1_200)
     expect(now).to.be.above(0)
     await simulation.runFor(100)
-    expect(most).to.equal(4)
+    expect(max).to.equal(4)
     expect(simulation.system.stats().total.processed).to.equal(50)
   })
 
@@ -49,13 +49,13 @@ describe('dispatcher', () => {
   it('counts a behaviour that begins to await after a while', async () => {
     const simulation = new Simulation({ concurrency: 1 })
     let now = 0
-    let most = 0
+    let max = 0
     const actors = Array.from({ length: 3 }, () =>
       actorOf<undefined, boolean>(simulation.system, {
         start: () => undefined,
         receive: (_, slow) => {
           if (!slow) return undefined
-          most = Math.max(most, ++now)
+          max = Math.max(max, ++now)
           return sleep(simulation.clock, 10).then(() => void now--)
         },
       }),
@@ -65,10 +65,10 @@ describe('dispatcher', () => {
       await simulation.runFor(100)
     }
     // The first promise of each is known only when it is there; from then on they are held back.
-    most = 0
+    max = 0
     for (const actor of actors) actor.tell(true)
     await simulation.runFor(100)
-    expect(most).to.equal(1)
+    expect(max).to.equal(1)
     expect(simulation.system.stats().total.processed).to.equal(9)
   })
 

@@ -78,7 +78,7 @@ describe('a limit that is none is refused at once', () => {
   it('of supervision', () => {
     const { system } = new Simulation()
     const wrong: Supervision[] = [
-      ...[...never, forever].flatMap((time) => [{ firstBackoff: time }, { longestBackoff: time }]),
+      ...[...never, forever].flatMap((time) => [{ firstBackoff: time }, { maxBackoff: time }]),
       ...never.map((healthyAfter) => ({ healthyAfter })),
     ]
     for (const supervision of wrong) {

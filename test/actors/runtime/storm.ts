@@ -104,7 +104,7 @@ export class Storm {
   private addReceivers(kind: string): void {
     const { mailbox, slow } = kinds[kind]!
     const { system } = this.simulation
-    const supervision = { longestBackoff: 30_000 }
+    const supervision = { maxBackoff: 30_000 }
     const behaviour = this.receiver(slow)
     system.family(kind, {
       behaviour,

@@ -80,7 +80,7 @@ describe('supervision', () => {
       },
       receive: () => undefined,
     }
-    const actor = actorOf(simulation.system, behaviour, { supervision: { longestBackoff: 10_000 } })
+    const actor = actorOf(simulation.system, behaviour, { supervision: { maxBackoff: 10_000 } })
     actor.tell(note('kept'))
     await simulation.runFor(3_600_000)
     expect(starts).to.be.within(300, 3_000)

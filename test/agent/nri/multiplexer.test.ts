@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { Demultiplexer, framesOf, longestFrame, longestWritten } from '../../../src/agent/nri/multiplexer.ts'
+import { Demultiplexer, framesOf, maxFrame, maxWritten } from '../../../src/agent/nri/multiplexer.ts'
 import { NriError } from '../../../src/agent/nri/nri-error.ts'
 import { cut, places } from './cut.ts'
 
@@ -40,19 +40,19 @@ describe('the multiplexer of NRI', () => {
   })
 
   it('writes no frame that the reader at the other end has no room for', () => {
-    const frames = framesOf(1, Buffer.alloc(3 * longestWritten + 1))
+    const frames = framesOf(1, Buffer.alloc(3 * maxWritten + 1))
     const lengths: number[] = []
     for (let at = 0; at < frames.length; at += 8 + lengths.at(-1)!) lengths.push(frames.readUInt32BE(at + 4))
-    expect(lengths).to.deep.equal([longestWritten, longestWritten, longestWritten, 1])
+    expect(lengths).to.deep.equal([maxWritten, maxWritten, maxWritten, 1])
   })
 
   it('takes a frame without bytes, and one of the greatest length', () => {
     expect(taken([header(1, 0), framesOf(1, Buffer.from('a'))])[1]).to.equal('61')
-    expect(taken([header(1, longestFrame)])[1]).to.equal('')
+    expect(taken([header(1, maxFrame)])[1]).to.equal('')
   })
 
   const wrong: { what: string; bytes: Buffer; says: string }[] = [
-    { what: 'a frame that is too long', bytes: header(1, longestFrame + 1), says: 'the limit is' },
+    { what: 'a frame that is too long', bytes: header(1, maxFrame + 1), says: 'the limit is' },
     { what: 'a frame of all bits', bytes: Buffer.alloc(8, 0xff), says: 'connection 4294967295' },
     { what: 'the connection that is reserved', bytes: header(0, 1), says: 'connection 0' },
     { what: 'a connection that nobody opened', bytes: header(3, 1), says: 'connection 3' },

@@ -255,7 +255,7 @@ describe('the NRI plugin', () => {
   it('says once that there is no socket, and finds it when there is one', async () => {
     void world.plugin.start()
     expect((await world.lostAgain()).message).to.include('containerd supports NRI from 1.7')
-    for (let look = 0; look < 20; look++) {
+    for (let poll = 0; poll < 20; poll++) {
       await eventually('the next look', async () => world.clock.waiting > 0, undefined, 1)
       await world.clock.advance(10_000)
     }

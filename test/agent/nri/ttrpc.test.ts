@@ -10,8 +10,8 @@ import {
   type SynchronizeRequest,
 } from '../../../src/agent/nri/nri-messages.ts'
 import { described } from '../../../src/agent/nri/starting-container.ts'
-import { type Answer, mostUnanswered, TtrpcClient, TtrpcServer } from '../../../src/agent/nri/ttrpc-ends.ts'
-import { longestBody, MessageReader, messageBytes, type TtrpcMessage } from '../../../src/agent/nri/ttrpc-message.ts'
+import { type Answer, maxUnanswered, TtrpcClient, TtrpcServer } from '../../../src/agent/nri/ttrpc-ends.ts'
+import { MessageReader, maxBody, messageBytes, type TtrpcMessage } from '../../../src/agent/nri/ttrpc-message.ts'
 import { cut, places } from './cut.ts'
 import { container, pod } from './fake-runtime.ts'
 
@@ -46,14 +46,11 @@ describe('messages of ttrpc', () => {
   })
 
   it('have 4 MiB at the most, in both directions', () => {
-    const largest = { stream: 1, type: 1, flags: 0, body: Buffer.alloc(longestBody) }
-    expect(read([messageBytes(largest)])[0]!.body).to.have.length(longestBody)
-    expect(() => messageBytes({ ...largest, body: Buffer.alloc(longestBody + 1) })).to.throw(
-      NriError,
-      'the limit of ttrpc',
-    )
+    const largest = { stream: 1, type: 1, flags: 0, body: Buffer.alloc(maxBody) }
+    expect(read([messageBytes(largest)])[0]!.body).to.have.length(maxBody)
+    expect(() => messageBytes({ ...largest, body: Buffer.alloc(maxBody + 1) })).to.throw(NriError, 'the limit of ttrpc')
     const header = Buffer.alloc(10)
-    header.writeUInt32BE(longestBody + 1)
+    header.writeUInt32BE(maxBody + 1)
     expect(() => read([header])).to.throw(NriError, 'the limit of ttrpc')
   })
 })
@@ -120,10 +117,10 @@ describe('a server of ttrpc', () => {
     expect(world.failures.map(String)).to.deep.equal(['Error: broken'])
   })
 
-  it(`holds at most ${mostUnanswered} requests`, () => {
+  it(`holds at most ${maxUnanswered} requests`, () => {
     const world = new World()
-    for (let index = 0; index < mostUnanswered; index++) world.ask(2 * index + 1, 'wait')
-    expect(() => world.ask(2 * mostUnanswered + 1, 'wait')).to.throw(NriError, 'without an answer')
+    for (let index = 0; index < maxUnanswered; index++) world.ask(2 * index + 1, 'wait')
+    expect(() => world.ask(2 * maxUnanswered + 1, 'wait')).to.throw(NriError, 'without an answer')
   })
 
   const wrong: { what: string; message: Partial<TtrpcMessage>; says: string }[] = [

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { FolderError, largestFile, mostFiles, policyFiles } from '../../../src/agent/standalone/policy-files.ts'
+import { FolderError, largestFile, maxFiles, policyFiles } from '../../../src/agent/standalone/policy-files.ts'
 
 describe('the files of a folder of policies', () => {
   let folder: string
@@ -12,8 +12,8 @@ describe('the files of a folder of policies', () => {
     writeFileSync(at(name), text)
     chmodSync(at(name), mode)
   }
-  const look = async (known: ReadonlyMap<string, string> = new Map()) => {
-    const seen = await policyFiles(folder).look(known)
+  const poll = async (known: ReadonlyMap<string, string> = new Map()) => {
+    const seen = await policyFiles(folder).poll(known)
     return Object.fromEntries(
       Array.from(seen, ([name, file]) => {
         if (typeof file === 'string') return [name, file]
@@ -23,7 +23,7 @@ describe('the files of a folder of policies', () => {
   }
   const refusal = (): Promise<string> =>
     policyFiles(folder)
-      .look(new Map())
+      .poll(new Map())
       .then(
         () => 'taken',
         (error: unknown) => {
@@ -41,25 +41,25 @@ describe('the files of a folder of policies', () => {
   it('are those that are called as YAML or JSON; what editors leave is passed over', async () => {
     for (const name of ['a.yaml', 'b.yml', 'c.json']) put(name, name)
     for (const name of ['.a.yaml.swp', '.a.yaml', 'a.yaml~', '#a.yaml', '4913', 'a.yaml.dpkg-new', 'README']) put(name)
-    expect(await look()).to.deep.equal({ 'a.yaml': 'text a.yaml', 'b.yml': 'text b.yml', 'c.json': 'text c.json' })
+    expect(await poll()).to.deep.equal({ 'a.yaml': 'text a.yaml', 'b.yml': 'text b.yml', 'c.json': 'text c.json' })
   })
 
   it('are named when their names are no text', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xe9]), Buffer.from('.yaml')]), 'x')
     put('a.yaml', 'a')
-    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', './bé.yaml': 'its name is not UTF-8; rename it' })
+    expect(await poll()).to.deep.equal({ 'a.yaml': 'text a', './bé.yaml': 'its name is not UTF-8; rename it' })
   })
 
   it('are read again when they have changed, however that was done', async () => {
     put('a.yaml', 'one')
     put('b.yaml', 'two')
-    const first = await policyFiles(folder).look(new Map())
+    const first = await policyFiles(folder).poll(new Map())
     const versions = new Map(Array.from(first, ([name, file]) => [name, typeof file === 'string' ? '' : file.version]))
-    expect(await look(versions)).to.deep.equal({ 'a.yaml': 'as it was', 'b.yaml': 'as it was' })
+    expect(await poll(versions)).to.deep.equal({ 'a.yaml': 'as it was', 'b.yaml': 'as it was' })
     put('new', 'six')
     renameSync(at('new'), at('a.yaml'))
     rmSync(at('b.yaml'))
-    expect(await look(versions)).to.deep.equal({ 'a.yaml': 'text six' })
+    expect(await poll(versions)).to.deep.equal({ 'a.yaml': 'text six' })
   })
 
   it('are refused where others could have written them, and where reading has no bound', async () => {
@@ -71,7 +71,7 @@ describe('the files of a folder of policies', () => {
     mkdirSync(at('folder.yaml'))
     execFileSync('mkfifo', [at('fifo.yaml')])
     const own = 'it is not a regular file; remove it, or replace it with a file'
-    expect(await look()).to.deep.equal({
+    expect(await poll()).to.deep.equal({
       'fifo.yaml': own,
       'folder.yaml': own,
       'group.yaml': 'users other than its owner may write to it; run chmod go-w on it',
@@ -86,7 +86,7 @@ describe('the files of a folder of policies', () => {
     if (process.geteuid?.() !== 0) return this.skip()
     put('a.yaml')
     execFileSync('chown', ['1234', at('a.yaml')])
-    expect(await look()).to.deep.equal({
+    expect(await poll()).to.deep.equal({
       'a.yaml': 'it belongs to user 1234, who could change policies; change its owner to root with chown',
     })
     execFileSync('chown', ['1234', folder])
@@ -106,7 +106,7 @@ describe('the files of a folder of policies', () => {
   })
 
   it('have a folder, and are not too many', async () => {
-    for (let i = 0; i <= mostFiles; i++) put(`${i}.yaml`)
+    for (let i = 0; i <= maxFiles; i++) put(`${i}.yaml`)
     expect(await refusal()).to.equal(`${folder} has 257 policy files; put the policies into at most 256 files`)
     rmSync(folder, { recursive: true })
     expect(await refusal()).to.equal(

@@ -147,23 +147,23 @@ describe('containers without a cluster', () => {
       appArmorProfile: 'varmor-default-web',
       seccomp: seccompRules({ ...filter, architectures: ['SCMP_ARCH_X86_64'] })!,
     }
-    const look = (more: Partial<RuntimeContainer>): readonly string[] => {
-      confinement.look([described(container('web', more)), described(container('other'))])
+    const poll = (more: Partial<RuntimeContainer>): readonly string[] => {
+      confinement.poll([described(container('web', more)), described(container('other'))])
       return confinement.problems()
     }
     const who = (id: string): string => `container web (${id.slice(0, 12)}) runs without`
-    expect(look(good)).to.deep.equal([])
+    expect(poll(good)).to.deep.equal([])
     const { seccomp, ...unfiltered } = good
     const expected = [
       `${who(idOf('web'))} AppArmor of VarmorPolicy default/web: start it with --security-opt apparmor=varmor-default-web (nerdctl, docker), --apparmor-profile varmor-default-web (ctr), or with localhost_ref varmor-default-web in the container's security context (CRI)`,
       `${who(idOf('web'))} Seccomp of VarmorPolicy default/web: start it with --security-opt seccomp=/s/varmor-default-web (nerdctl, docker), or as ctr run --seccomp --seccomp-profile /s/varmor-default-web, or with localhost_ref /s/varmor-default-web in the container's security context (CRI)`,
     ]
-    expect(look({ appArmorProfile: 'docker-default', seccomp: seccompRules({ defaultAction: 'x' })! })).to.deep.equal(
+    expect(poll({ appArmorProfile: 'docker-default', seccomp: seccompRules({ defaultAction: 'x' })! })).to.deep.equal(
       expected,
     )
-    look(unfiltered)
+    poll(unfiltered)
     expect(warned).to.deep.equal(expected)
-    expect(look({ ...good, id: 'web' })).to.deep.equal([
+    expect(poll({ ...good, id: 'web' })).to.deep.equal([
       `${who('web')} BPF of VarmorPolicy default/web: BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them`,
     ])
     // Its violations are the policy's.
@@ -172,7 +172,7 @@ describe('containers without a cluster', () => {
 
   it('are named when two policies mean them', () => {
     enforce(held('a', 'web'), held('b', 'also', { target: { kind: 'Pod', name: 'web' } }))
-    confinement.look([described(container('web'))])
+    confinement.poll([described(container('web'))])
     expect(confinement.problems()).to.deep.equal([
       `container web (${idOf('web').slice(0, 12)}) matches the targets of VarmorPolicy default/also and VarmorPolicy default/web; the first confines it: change one target`,
     ])

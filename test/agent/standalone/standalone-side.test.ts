@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { RuntimeEvent } from '../../../src/agent/containers/runtime.ts'
-import { StandaloneSide } from '../../../src/agent/standalone/standalone-side.ts'
+import { StandaloneBackend } from '../../../src/agent/standalone/standalone-backend.ts'
 import { noLogger } from '../../../src/base/logger.ts'
 import { needsContainerd, RealContainerd } from '../containers/real-containerd.ts'
 
@@ -12,13 +12,13 @@ const docker = createHash('sha256').update('docker').digest('hex')
 
 describe('containers of all who use a containerd', () => {
   let real: RealContainerd | undefined
-  let side: StandaloneSide
+  let side: StandaloneBackend
 
   before(async function () {
     needsContainerd(this)
     real = new RealContainerd()
     await real.start()
-    side = new StandaloneSide({
+    side = new StandaloneBackend({
       ...{ folder: '/p', memory: '/m', read: () => ({ policies: [], problems: [] }), seccompFolder: '/s' },
       ...{ containerdSocket: real.socket, namespaces: ['default', 'k8s.io', 'moby'], dockerFolder: real.folder },
       logger: noLogger,

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { streamBatches } from '../../../src/audit/batch/stream-batches.ts'
 import { header } from '../../../src/audit/decode/bpf-record.ts'
-import { recordsOf, undecodedLines } from '../../../src/audit/sink/own-lines.ts'
+import { recordsOf, undecodedLines } from '../../../src/audit/sink/agent-events.ts'
 import { linesOf, run } from '../harness.ts'
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
@@ -57,7 +57,7 @@ describe('batches of a stream', () => {
 
   it('are cut somewhere when no line ends', async () => {
     const sizes: number[] = []
-    const options = { source: 's', format: 'auditlog', size: 100, longest: 1000 } as const
+    const options = { source: 's', format: 'auditlog', size: 100, max: 1000 } as const
     for await (const { bytes } of streamBatches(pieces(Buffer.alloc(2500, 'a'), 64), options)) sizes.push(bytes.length)
     expect(Math.max(...sizes)).to.be.at.most(1100)
     expect(sizes.reduce((sum, size) => sum + size, 0)).to.equal(2500)

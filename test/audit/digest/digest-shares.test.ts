@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { keptBytes } from '../../../src/agent/violation-logs.ts'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { Digest } from '../../../src/audit/digest/digest.ts'
-import { DigestShares, digestBytes, mostContainers } from '../../../src/audit/digest/digest-shares.ts'
+import { DigestShares, digestBytes, maxContainers } from '../../../src/audit/digest/digest-shares.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import { mebibyte } from '../../../src/base/bytes.ts'
 import { demo } from '../harness.ts'
@@ -75,7 +75,7 @@ describe('shares of the digest', () => {
   it('are not given again to a container that goes on writing, however many containers come', () => {
     const shares = new DigestShares(new ManualClock(), mebibyte)
     shares.add('flood', mebibyte)
-    for (let i = 0; i < 2 * mostContainers; i++) {
+    for (let i = 0; i < 2 * maxContainers; i++) {
       if (i % 1_000 === 0) shares.add('flood', 1)
       shares.add(`c${i}`, 100)
     }

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
-import { mostKinds } from '../../../src/audit/batch/kind-table.ts'
+import { maxKinds } from '../../../src/audit/batch/kind-table.ts'
 import { MinuteCounts } from '../../../src/audit/digest/minute-counts.ts'
 
 /** One event of each kind of one container, with its line. */
@@ -62,7 +62,7 @@ describe('counts of a minute', () => {
 
   it('read the line of a kind once, also of those that are too many', () => {
     const counts = new MinuteCounts()
-    const rows = Array.from({ length: mostKinds + 10 }, (_, row) => row)
+    const rows = Array.from({ length: maxKinds + 10 }, (_, row) => row)
     const line = (row: number): string =>
       JSON.stringify({ enforcer: 'AppArmor', event: { operation: 'open', name: `/${row}` } })
     counts.add(resultOf(rows.map(line)), () => undefined)
@@ -70,6 +70,6 @@ describe('counts of a minute', () => {
     counts.add(resultOf(rows.map(() => 'no line')), () => undefined)
     const [only] = [...counts.containers]
     expect(only?.other).to.equal(20)
-    expect([...only!.kinds.values()].map(({ events }) => events)).to.deep.equal(Array(mostKinds).fill(2))
+    expect([...only!.kinds.values()].map(({ events }) => events)).to.deep.equal(Array(maxKinds).fill(2))
   })
 })

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { WaitKey } from '../../../src/audit/enrich/wait-keys.ts'
 import { Deferral, type Retry } from '../../../src/audit/pipeline/deferral.ts'
-import type { News } from '../../../src/audit/pipeline/news.ts'
+import type { News } from '../../../src/audit/pipeline/snapshot-changes.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** Records that wait; each text is one, with a newline. */
@@ -38,7 +38,7 @@ describe('the waiting room for events without a container', () => {
     const retries: Retry<string>[] = []
     let news: WaitKey[] | 'all' = []
     const room: Deferral<string> = new Deferral<string>({
-      ...{ clock, bound, patience: 2000, longPatience: 5000, patienceInRing: 500 },
+      ...{ clock, bound, timeout: 2000, longTimeout: 5000, timeoutInRing: 500 },
       news: (): News => {
         const taken = news
         news = []

@@ -20,7 +20,7 @@ import {
 } from '../../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
 import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
-import { undecodedLines } from '../../../src/audit/sink/own-lines.ts'
+import { undecodedLines } from '../../../src/audit/sink/agent-events.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import { type Clock, systemClock } from '../../../src/base/clock.ts'
 import { asRun } from '../../run/as-run.ts'
@@ -124,7 +124,7 @@ function world(
   const commit = async (position: unknown): Promise<void> => void stored.push(position as number)
   const pipeline = new Pipeline({
     sources: sources.map((source) => ({ ...source, commit })),
-    ...{ pool, sink, feed, clock: systemClock, commitEvery: 5, stopPatience: 2_000_000, deferral: { patience: 20 } },
+    ...{ pool, sink, feed, clock: systemClock, commitEvery: 5, stopTimeout: 2_000_000, deferral: { timeout: 20 } },
     ...more,
   })
   return { pipeline, sink, stored }
@@ -149,7 +149,7 @@ describe('the pipeline', () => {
           [{ source, pressure }],
           fakePool(fault),
           { open: file.open, bound },
-          stopAfter === undefined ? {} : { stopPatience: 20 },
+          stopAfter === undefined ? {} : { stopTimeout: 20 },
         )
         const { accounting } = pipeline
         const unbalanced: string[] = []
@@ -242,7 +242,7 @@ describe('the pipeline', () => {
       [{ source, pressure: 'waits' }],
       decoder,
       { open: file.open },
-      { deferral: { patience: 60_000 } },
+      { deferral: { timeout: 60_000 } },
     )
     const ended = pipeline.run()
     while (pipeline.accounting.totals.deferred < 1 || file.text() === '') await pause(5)
@@ -341,7 +341,7 @@ describe('the pipeline', () => {
       let given = 0
       const texts = [denial('/etc/5', unknownPid), denial('/etc/6')]
       const source = new ListSource(texts, () => (given++ < 1 ? Promise.resolve() : waited))
-      const { pipeline } = world([{ source, pressure: 'waits' }], pool, { path }, { deferral: { patience: 1_000 } })
+      const { pipeline } = world([{ source, pressure: 'waits' }], pool, { path }, { deferral: { timeout: 1_000 } })
       const ended = pipeline.run()
       while (pipeline.accounting.totals.deferred === 0) await pause(5)
       pool.seenProcesses.add([

@@ -19,14 +19,14 @@ describe('the decode pool', () => {
   let feed: SnapshotFeed
   let pool: DecodePool
 
-  const open = async (threads: number, timeLimit = 600_000, machinePatience = 600_000): Promise<void> => {
+  const open = async (threads: number, timeLimit = 600_000, machineTimeout = 600_000): Promise<void> => {
     failures.length = 0
     troubles.length = 0
     feed = new SnapshotFeed(demo)
     const settings = { everything: false, procRoot: join(folder, 'proc') }
     const onFailure = (failure: WorkerFailure) => void failures.push(failure)
     pool = new DecodePool({
-      ...{ feed, settings, clock: systemClock, threads, timeLimit, machinePatience, heapLimit: 64, entry, onFailure },
+      ...{ feed, settings, clock: systemClock, threads, timeLimit, machineTimeout, heapLimit: 64, entry, onFailure },
       onTrouble: (machine) => void troubles.push(machine),
     })
     await pool.ready()

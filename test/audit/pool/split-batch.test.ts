@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { header } from '../../../src/audit/decode/bpf-record.ts'
 import { splitBatch } from '../../../src/audit/pool/split-batch.ts'
-import { recordsOf } from '../../../src/audit/sink/own-lines.ts'
+import { recordsOf } from '../../../src/audit/sink/agent-events.ts'
 import { bytesOf } from '../harness.ts'
 
 describe('a batch in pieces', () => {

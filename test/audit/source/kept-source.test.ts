@@ -217,7 +217,7 @@ describe('a source that is kept open', () => {
   it('gives up after a while, so that another source is looked for', async () => {
     const { clock, wires, lost, ended } = make(
       Array.from({ length: 100 }, () => broken()),
-      { patience: 30_000 },
+      { timeout: 30_000 },
     )
     const error = ended.catch((problem: unknown) => problem)
     wires[0]!.give(broken())

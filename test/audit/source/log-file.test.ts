@@ -27,7 +27,7 @@ describe('a log file', () => {
     }
     const file = await LogFile.open(path)
     try {
-      await file.look()
+      await file.poll()
       prototype.read = async function (this: FileHandle, buffer, offset, length, position) {
         if (length < 5_000) return read.call(this, buffer, offset, length, position)
         const first = await read.call(this, buffer, offset, 4_000, position)

@@ -144,15 +144,15 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
   })
 
   it('neither switches auditing on nor becomes the audit daemon', async () => {
-    const look = () => {
+    const poll = () => {
       const source = new MulticastSource()
       source.close()
       return source.stats().auditd
     }
-    const before = look()
+    const before = poll()
     const run = await listenTo(program, 'log', 10)
     expect(run.stats.auditd).to.equal(before)
-    expect(look()).to.equal(before)
+    expect(poll()).to.equal(before)
   })
 
   it('refuses a record that a process sent to the group', async () => {
@@ -250,8 +250,8 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
 
   it('reports the receive buffer that it got without CAP_NET_ADMIN', () => {
     const { stdout } = child('try-to-listen.ts', [], ['setpriv', '--bounding-set=-net_admin'])
-    const most = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
-    expect(JSON.parse(stdout).stats.socketBuffer).to.equal(2 * Math.min(most, 32 * 1024 * 1024))
+    const max = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
+    expect(JSON.parse(stdout).stats.socketBuffer).to.equal(2 * Math.min(max, 32 * 1024 * 1024))
   })
 })
 

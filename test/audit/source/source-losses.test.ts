@@ -27,20 +27,20 @@ describe('what sources have lost', () => {
       (loss) => void losses.push(loss),
       () => asWall(now),
     )
-    looks.look()
+    looks.poll()
     expect(losses).to.deep.equal([])
     now = 2_000
     Object.assign(dropped, { full: 7, forged: 9, gaps: 1 })
-    looks.look()
+    looks.poll()
     expect(losses.splice(0)).to.deep.equal([
       { where: 'socket', why: 'full', since: 1_000, events: 7 },
       { where: 'file', why: 'vanished', since: 1_000 },
     ])
-    looks.look()
+    looks.poll()
     expect(losses).to.deep.equal([])
     now = 3_000
     Object.assign(dropped, { full: 10, unknown: 2 })
-    looks.look()
+    looks.poll()
     expect(losses).to.deep.equal([
       { where: 'socket', why: 'full', since: 2_000, events: 3 },
       { where: 'kernel', why: 'backlog', since: 2_000, events: 2 },

@@ -45,7 +45,7 @@ export function valuesFor(cluster: Cluster, node: Node): object {
       },
       args: ['--containerd=/run/containerd/c.sock', `--manager-name=varmor-status-svc.${namespace}.svc`],
     },
-    uninstall: { patienceSeconds: 30 },
+    uninstall: { timeoutSeconds: 30 },
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { pack } from '../../../src/base/c-struct.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
 import { container, found, profileRecord, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
-import type { ProfileAt, ProfileEncoder, Room } from '../../../src/enforcer/bpf/profile-encoder.ts'
+import type { ProfileAt, ProfileEncoder, Quota } from '../../../src/enforcer/bpf/profile-encoder.ts'
 
 /** A task with the container that its cgroup names, and the number that it is bound by. */
 export interface FakeTask {
@@ -31,7 +31,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 const egressKey = (slot: number, half: number): Buffer => Buffer.concat([word(1), word(slot + half * 1_000)])
 
-export const addressRoom = (all: number): Room => ({
+export const addressRoom = (all: number): Quota => ({
   ...{ what: 'addresses', all, remedy: 'use fewer' },
   ofProfile: ([addresses = 0]) => addresses,
 })
@@ -169,12 +169,12 @@ export class FakeKernel implements BpfAddon {
   }
 
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null {
-    this.#look(`get ${map}`, map)
+    this.#poll(`get ${map}`, map)
     return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(profileRecord.size) : null)
   }
 
   entries(state: NativeState, map: string): Uint8Array {
-    this.#look(`entries ${map}`, map)
+    this.#poll(`entries ${map}`, map)
     return Buffer.concat([...this.#map(state, map)].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]))
   }
 
@@ -240,7 +240,7 @@ export class FakeKernel implements BpfAddon {
   }
 
   /** Kernels before Linux 6.8 wait for all programs at each look at a map of maps. */
-  #look(step: string, map: string): void {
+  #poll(step: string, map: string): void {
     if (inner.has(map)) throw new Error(`${step}: the kernel would wait`)
     this.#step(step)
   }

@@ -10,7 +10,7 @@ import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
 /** Takes minutes, and docs/security.md has the results, so it runs only on request. */
 const asked = process.env['VARMOR_CAPABILITIES'] !== undefined
-const patience = 900_000
+const timeout = 900_000
 
 const template = readFileSync(
   join(import.meta.dirname, '../../../deploy/helm/varmor/templates/agent/_capabilities.tpl'),
@@ -42,10 +42,10 @@ function describeNode(kernel: KernelName): void {
   let guest: Guest
   let made: Awaited<ReturnType<typeof packageDisk>>
   const shell = async (script: string): Promise<string> =>
-    (await guest.run(['sh', '-c', script], { timeoutMs: patience })).stdout
+    (await guest.run(['sh', '-c', script], { timeoutMs: timeout })).stdout
 
   before(async function () {
-    this.timeout(patience)
+    this.timeout(timeout)
     made = await packageDisk(printSteps, 'files')
     if (made === undefined) return this.skip()
     guest = await Guest.boot({ kernel, steps: printSteps, disks: [made.disk], processors: 2 })
@@ -103,5 +103,5 @@ function describeNode(kernel: KernelName): void {
       )
       const expected = without[dropped]
       if (expected !== undefined) expect(`${readiness}\n${said.join('\n')}`).to.match(expected)
-    }).timeout(patience)
+    }).timeout(timeout)
 }

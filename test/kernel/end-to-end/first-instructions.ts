@@ -19,7 +19,7 @@ export interface StartingNode {
   /** Whether the guest has the disk with containerd 2. */
   hasContainerd2(): boolean
   /** Timeout of each step, in milliseconds. */
-  patience: number
+  timeout: number
 }
 
 /** The shell opens the file itself, as the container's first action, and repeats this until the open is refused. */
@@ -40,7 +40,7 @@ const replaceContainerd = `printf '${nri}' >> /etc/containerd/config.toml
 interface Binding {
   waits: boolean
   late: number
-  longestLate: number
+  maxLate: number
   failed: number
 }
 /** A line of the agent's log. */
@@ -67,7 +67,7 @@ class AgentLog {
   says(msg: string, before: number): Promise<Said> {
     const find = async (): Promise<Said | undefined> =>
       (await this.lines()).slice(before).find((line) => line.msg === msg)
-    return eventually(`the agent to say: ${msg}`, find, this.#node.patience, 300)
+    return eventually(`the agent to say: ${msg}`, find, this.#node.timeout, 300)
   }
 
   async binding(): Promise<Binding> {
@@ -135,7 +135,7 @@ export function testFirstInstructions(node: StartingNode): void {
     expect(await ended).to.deep.equal([refusedLater])
     const line = await log.says('a container ran without its BPF profile until now', before)
     expect(line).to.deep.include({ pod: `default/${name}`, container: 'c0', profile })
-    const { late, longestLate } = await log.binding()
+    const { late, maxLate: longestLate } = await log.binding()
     expect([late, longestLate], 'by the agent that found it').to.deep.equal([1, line['durationMs']])
     expect(longestLate).to.be.above(0)
   })
@@ -144,7 +144,7 @@ export function testFirstInstructions(node: StartingNode): void {
     if (!node.hasContainerd2()) return this.skip()
     const before = await log.length()
     const { late } = await log.binding()
-    const { code, stderr } = await node.guest().run(['sh', '-c', replaceContainerd], { timeoutMs: node.patience })
+    const { code, stderr } = await node.guest().run(['sh', '-c', replaceContainerd], { timeoutMs: node.timeout })
     expect(code, stderr).to.equal(0)
     const registered = await log.says('the runtime starts containers only with their BPF profiles (NRI)', before)
     expect(registered['version']).to.match(/^v2\./)

@@ -3,7 +3,7 @@ import type { RunResult } from '../guest/guest.ts'
 import type { GuestNode } from '../guest/guest-node.ts'
 
 /** Timeout of a command in a container, in milliseconds. */
-const patience = 300_000
+const timeout = 300_000
 
 const exec = (args: readonly string[]): string[] => [
   ...['task', 'exec', '--exec-id', `e${randomBytes(4).toString('hex')}`],
@@ -25,7 +25,7 @@ export class GuestPods {
 
   /** Runs a command in a container, whatever its exit status. */
   run(containerID: string, ...command: string[]): Promise<RunResult> {
-    return this.#node.guest.run([...ctr, ...exec([containerID, ...command])], { timeoutMs: patience })
+    return this.#node.guest.run([...ctr, ...exec([containerID, ...command])], { timeoutMs: timeout })
   }
 
   /** Starts a command in a container and leaves it running. */

@@ -33,12 +33,12 @@ import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
 /** Timeout of the whole test in milliseconds, under emulation on a shared machine. */
-const patience = 600_000
+const timeout = 600_000
 /**
  * Timeout of one step with several waits. It is shorter than the sum of the waits, so that the failure names the wait
  * that hangs.
  */
-const stepLimit = 2 * patience
+const stepLimit = 2 * timeout
 const waiting = ['--wait', '--timeout', `${(stepLimit - 60_000) / 1000}s`]
 /** Selects a node by its name: managers run on this machine, agents and protected pods in the guest. */
 const on = (name: string) => ({ 'kubernetes.io/hostname': name })
@@ -88,7 +88,7 @@ function valuesFor({ server }: Cluster, address: string): object {
       terminationGracePeriodSeconds: 240,
       args: [`--manager-name=varmor-status-svc.${namespace}.svc`],
     },
-    uninstall: { patienceSeconds: 120 },
+    uninstall: { timeoutSeconds: 120 },
   }
 }
 
@@ -181,7 +181,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       .filter((line) => enforcer === undefined || line['enforcer'] === enforcer)
   }
   const oneMore = (enforcer: string, before: number): Promise<Record<string, unknown>> =>
-    eventually(`a violation of ${enforcer}`, async () => (await violations(enforcer))[before], patience, 500)
+    eventually(`a violation of ${enforcer}`, async () => (await violations(enforcer))[before], timeout, 500)
 
   before(async function () {
     this.timeout(firstStart)
@@ -203,7 +203,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       console.warn(`kernel ${kernel} skipped: ${error.message}`)
       return this.skip()
     }
-    await joinCluster(node, cluster, patience, cluster.server)
+    await joinCluster(node, cluster, timeout, cluster.server)
     pods = new GuestPods(node)
     team = new Workloads(cluster, 'team')
     status = await forwardStatus(cluster, namespace, parts().host.address)
@@ -242,10 +242,10 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const made = deployment({ name: 'web', labels, replicas: 1 }) as { spec: { template: { spec: object } } }
     Object.assign(made.spec.template.spec, { nodeSelector: on(guest) })
     await team.apply(made)
-    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${patience / 1000}s`)
+    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${timeout / 1000}s`)
     const { pod: before } = await web()
     await team.apply(policy)
-    expect(await policyReady(cluster, 'team', 'web', patience)).to.deep.equal({ desired: 1, current: 1 })
+    expect(await policyReady(cluster, 'team', 'web', timeout)).to.deep.equal({ desired: 1, current: 1 })
     const stored = JSON.parse(await team.kubectl('get', 'varmorpolicy', 'web', '-o', 'json'))
     // Two gaps are expected: Debian's containerd does not report runc's features, and AppArmor mediates user namespaces
     // only from Linux 6.7.
@@ -260,10 +260,10 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         const { pod, id } = await web()
         return pod !== before && id !== '' && (await team.pods('web')).length === 1
       },
-      patience,
+      timeout,
       500,
     )
-    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${patience / 1000}s`)
+    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${timeout / 1000}s`)
   }).timeout(stepLimit)
 
   it('refuses an attack by each, and writes who it was', async () => {
@@ -276,7 +276,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
           expect(await attack()).to.deep.equal(refusals)
           return (await violations(enforcer)).find(({ podName }) => podName !== undefined && podName !== '')
         },
-        patience,
+        timeout,
         5_000,
       )
       expect(named).to.deep.include({
@@ -316,7 +316,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         const { stdout: lines } = await pods.run(await container(logged!.namespace, logged!.of), ...logged!.command)
         return /demo.*token/.test(lines)
       },
-      patience,
+      timeout,
       500,
     )
     await cluster.kubectl(['uncordon', managers])
@@ -340,7 +340,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         const now = await agentContainer()
         return now.restarts > restarts && now.ready
       },
-      patience,
+      timeout,
       500,
     )
     expect(await attack()).to.deep.equal(refusals)
@@ -357,7 +357,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const prober = await Prober.start(pods, id)
     const after = async (more: number): Promise<void> => {
       const { rounds } = await prober.seen()
-      await eventually('the prober', async () => (await prober.seen()).rounds > rounds + more, patience, 500)
+      await eventually('the prober', async () => (await prober.seen()).rounds > rounds + more, timeout, 500)
     }
     const steps: [version: string, ...command: string[]][] = [
       [nextVersion, 'upgrade', 'varmor', chartOf(nextVersion)],
@@ -374,7 +374,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
           const found = await builds()
           return found.length === 1 && found
         },
-        patience,
+        timeout,
         500,
       )
       expect([build === before.builds[0], more]).to.deep.equal([version === varmorVersion, []])
@@ -393,7 +393,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         const found = (await violations('BPF')).filter((line) => !before.BPF.has(String(line['id'])))
         return found.length >= rounds && found
       },
-      patience,
+      timeout,
       500,
     )
     const ids = now.map((line) => line['id'])

@@ -13,7 +13,7 @@ import { ensureMachineLayer } from '../images/debian.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
 /** Timeout of each step in milliseconds, under emulation, where the verifier takes long. */
-const patience = 900_000
+const timeout = 900_000
 const log = '/var/log/varmor/violations.log'
 
 /** Commands that docs/standalone.md tells the reader to type, found by their first words. */
@@ -32,7 +32,7 @@ if (missing.length > 0)
 else
   for (const kernel of chosenKernels())
     describe(`${title}, with kernel ${kernel}`, function () {
-      this.timeout(2 * patience)
+      this.timeout(2 * timeout)
       // Each step depends on the steps before it.
       this.bail(true)
       describeMachine(kernel)
@@ -44,7 +44,7 @@ function describeMachine(kernel: KernelName): void {
   /** Runs the command as root already, without sudo. */
   const type = (script: string): Promise<RunResult> => {
     const surroundings = 'export DEBIAN_FRONTEND=noninteractive; cd /root; sudo() { "$@"; }'
-    return guest.run(['sh', '-c', `${surroundings}; ${script}`], { timeoutMs: patience })
+    return guest.run(['sh', '-c', `${surroundings}; ${script}`], { timeoutMs: timeout })
   }
   const shell = async (script: string): Promise<string> => {
     const { code, stdout, stderr } = await type(script)
@@ -52,7 +52,7 @@ function describeMachine(kernel: KernelName): void {
     return stdout
   }
   const until = (what: string, condition: () => Promise<boolean>): Promise<unknown> =>
-    eventually(what, async () => (await condition()) || undefined, patience)
+    eventually(what, async () => (await condition()) || undefined, timeout)
   const [run, exec] = typed('docker run').split(' && ') as [string, string]
   const isRefused = async (command = exec): Promise<boolean> => {
     const { code, stderr } = await type(command)

@@ -15,7 +15,7 @@ import { testFirstInstructions } from './first-instructions.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
 /** Timeout of each step in milliseconds, under emulation on a shared machine, where the verifier takes long. */
-const patience = 900_000
+const timeout = 900_000
 const folder = '/etc/varmor/policies'
 const log = '/var/log/varmor/violations.log'
 const agentLog = '/var/log/agent.log'
@@ -43,7 +43,7 @@ if (missing.length > 0)
 else
   for (const kernel of chosenKernels())
     describe(`${title}, with kernel ${kernel}`, function () {
-      this.timeout(2 * patience)
+      this.timeout(2 * timeout)
       // Each step depends on the steps before it.
       this.bail(true)
       describeNode(kernel)
@@ -55,7 +55,7 @@ function describeNode(kernel: KernelName): void {
   let containerd: Disk | undefined
   let agent: ReturnType<Guest['spawn']>
   const run = async (...command: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await guest.run(command, { timeoutMs: patience })
+    const { code, stdout, stderr } = await guest.run(command, { timeoutMs: timeout })
     if (code !== 0) throw new Error(`${command.join(' ')}: exit status ${code}; ${stdout}${stderr}`)
     return stdout
   }
@@ -67,16 +67,16 @@ function describeNode(kernel: KernelName): void {
   let execs = 0
   const inContainer = (script: string, container = id): Promise<RunResult> => {
     const command = ['ctr', 'task', 'exec', '--exec-id', `e${execs++}`, container, 'sh', '-c', script]
-    return guest.run(command, { timeoutMs: patience })
+    return guest.run(command, { timeoutMs: timeout })
   }
   const readiness = async (): Promise<{ ready: boolean; loaded: number; wanted: number; problems?: string[] }> => {
     const script = 'printf "GET /health/readiness HTTP/1.0\\r\\n\\r\\n" | nc 127.0.0.1 9580'
-    const { stdout } = await guest.run(['sh', '-c', script], { timeoutMs: patience })
+    const { stdout } = await guest.run(['sh', '-c', script], { timeoutMs: timeout })
     const body = stdout.slice(stdout.indexOf('\r\n\r\n')).trim()
     return body === '' ? { ready: false, loaded: 0, wanted: 0 } : JSON.parse(body)
   }
   const until = (what: string, condition: () => Promise<unknown>): Promise<unknown> =>
-    eventually(what, async () => (await condition()) || undefined, patience)
+    eventually(what, async () => (await condition()) || undefined, timeout)
   const violations = async (): Promise<Record<string, unknown>[]> => {
     const text = await shell(`cat ${log} 2>/dev/null || true`)
     return text.split('\n').flatMap((line) => (line === '' ? [] : [checkLine(line)]))
@@ -219,7 +219,7 @@ function describeNode(kernel: KernelName): void {
     startAgent,
     log: agentLog,
     hasContainerd2: () => containerd !== undefined,
-    patience,
+    timeout,
   })
 
   it('leaves nothing in force when the package is removed', async () => {

@@ -19,12 +19,12 @@ import { ensureKubeletDisk } from './kubelet-disk.ts'
 
 const namespace = 'varmor'
 /** Timeout of the whole test in milliseconds, under emulation on a shared machine. */
-const patience = 600_000
+const timeout = 600_000
 /**
  * Timeout of one step with several waits. It is shorter than the sum of the waits, so that the failure names the wait
  * that hangs.
  */
-const stepLimit = 2 * patience
+const stepLimit = 2 * timeout
 const policy = 'deployment-policy'
 const profile = `varmor-default-${policy}`
 
@@ -96,7 +96,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
         const line = node.violations.find((line) => line.includes(what))
         return line !== undefined && checkLine(line)
       },
-      patience,
+      timeout,
     )
 
   before(async function () {
@@ -112,7 +112,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
       console.warn(`kernel ${kernel} skipped: ${error.message}`)
       return this.skip()
     }
-    await joinCluster(node, cluster, patience)
+    await joinCluster(node, cluster, timeout)
     const tokens = await agentTokens(cluster, namespace, node.name)
     await node.startAgent({
       kubeconfig: cluster.outsideKubeconfig({ token: tokens.api }),
@@ -131,7 +131,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
 
   it('runs pods that no policy selects as they are', async () => {
     await kubectl('apply', '-f', files[1])
-    await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
+    await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${timeout / 1000}s`)
     expect(await run('touch /etc/5 && unshare -U true')).to.include({ status: 0 })
   }).timeout(stepLimit)
 
@@ -139,7 +139,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     const before = await podNames()
     await kubectl('apply', '-f', files[0])
     await kubectl('patch', 'varmorpolicy', policy, '--type', 'merge', '-p', JSON.stringify({ spec: wishes }))
-    expect(await policyReady(cluster, 'default', policy, patience)).to.deep.equal({ desired: 1, current: 1 })
+    expect(await policyReady(cluster, 'default', policy, timeout)).to.deep.equal({ desired: 1, current: 1 })
     await eventually(
       'new pods',
       async () => {
@@ -147,7 +147,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
         const now = await podNames()
         return now.length === 2 && now.every((name) => !before.includes(name))
       },
-      patience,
+      timeout,
       500,
     )
     const { stdout } = await run('cat /proc/1/attr/current; grep ^Seccomp: /proc/1/status')
@@ -191,17 +191,17 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
 
   it('lets all go when the policy is deleted, and its pods are restarted', async () => {
     const before = await podNames()
-    await kubectl('delete', 'varmorpolicy', policy, `--timeout=${patience / 1000}s`)
+    await kubectl('delete', 'varmorpolicy', policy, `--timeout=${timeout / 1000}s`)
     await eventually(
       'pods without the profile',
       async () => {
         const now = await podNames()
         return now.length === 2 && now.every((name) => !before.includes(name))
       },
-      patience,
+      timeout,
       500,
     )
-    await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
+    await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${timeout / 1000}s`)
     expect(await run('touch /etc/5 && cat /etc/group && unshare -U true')).to.include({ status: 0 })
     // The allow-all profile may stay for the previous pods until the runtime has forgotten them.
     const left = await node.run([

@@ -17,7 +17,7 @@ export const hostAddress = '10.0.2.2'
 export const guestAddress = '10.0.2.15'
 
 /** Timeout of a command, in milliseconds. */
-const patience = 120_000
+const timeout = 120_000
 
 export interface GuestNodeOptions {
   /** Name of the node. */
@@ -109,7 +109,7 @@ export class GuestNode {
 
   /** The output of a command. @throws if it fails */
   async run(command: readonly string[], input = ''): Promise<string> {
-    const { code, stdout, stderr } = await this.guest.run(command, { input, timeoutMs: patience })
+    const { code, stdout, stderr } = await this.guest.run(command, { input, timeoutMs: timeout })
     if (code !== 0) throw new Error(`in the guest, ${command.join(' ')}: exit status ${code}; ${stderr}`)
     return stdout
   }

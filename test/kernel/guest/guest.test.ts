@@ -104,7 +104,7 @@ describe('a guest that ends', () => {
   })
 
   it('without a sign of life is ended', async function () {
-    const guest = await bootOrSkip(this, { patience: 1_000 })
+    const guest = await bootOrSkip(this, { timeout: 1_000 })
     process.kill(guest.pid, 'SIGSTOP')
     expect((await guest.ended)?.message).to.contain('has given no sign of life for 1 s')
   })

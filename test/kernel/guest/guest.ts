@@ -44,7 +44,7 @@ export interface GuestOptions {
   /** Receives the duration of each step. */
   steps?: StepLog
   /** How long the guest may be silent, in milliseconds. */
-  patience?: number
+  timeout?: number
 }
 
 export interface RunOptions extends SpawnOptions {
@@ -61,7 +61,7 @@ export interface RunResult {
 }
 
 const bootLimit = 600_000
-const usualPatience = 300_000
+const usualTimeout = 300_000
 const pingInterval = 5_000
 
 /** A virtual machine with a kernel of Debian: AppArmor, BPF LSM, containerd, Node.js, this project at /varmor. */
@@ -116,7 +116,7 @@ export class Guest {
   static async #bootOnce(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
     const guest = new Guest(await start(options, images, steps))
     try {
-      await measured(steps, `boot of ${guest.release}`, () => guest.#boot(options.patience ?? usualPatience))
+      await measured(steps, `boot of ${guest.release}`, () => guest.#boot(options.timeout ?? usualTimeout))
     } catch (error) {
       await guest.stop()
       throw error
@@ -180,7 +180,7 @@ export class Guest {
     throw new Error(`${command.join(' ')}: took more than ${milliseconds} ms`)
   }
 
-  async #boot(patience: number): Promise<void> {
+  async #boot(timeout: number): Promise<void> {
     const late = new AbortController()
     const outcome = await Promise.race([
       this.#channel.ready.then(() => 'ready' as const),
@@ -190,17 +190,17 @@ export class Guest {
     late.abort()
     if (outcome === 'late') throw this.#failure(`the guest (kernel ${this.kernel}) did not boot`)
     if (outcome !== 'ready') throw outcome ?? new Error('the guest was stopped')
-    this.#watch(patience)
+    this.#watch(timeout)
   }
 
   /** The guest's first process answers each ping, unless the kernel no longer schedules it. */
-  async #watch(patience: number): Promise<void> {
+  async #watch(timeout: number): Promise<void> {
     while (!this.#stopped && this.#qemu.exitCode === null && this.#qemu.signalCode === null) {
       const late = new AbortController()
-      const unanswered = pause(patience, true, { signal: late.signal, ref: false }).catch(() => false)
+      const unanswered = pause(timeout, true, { signal: late.signal, ref: false }).catch(() => false)
       const answered = this.#channel.ping().then(() => false)
       if (await Promise.race([answered, unanswered, this.ended.then(() => false)])) {
-        this.#hung = `the guest (kernel ${this.kernel}) has given no sign of life for ${patience / 1000} s`
+        this.#hung = `the guest (kernel ${this.kernel}) has given no sign of life for ${timeout / 1000} s`
         this.#qemu.kill('SIGKILL')
       }
       late.abort()

@@ -104,14 +104,14 @@ async function download(origin: Origin, folder: string): Promise<void> {
 /** The packages with the kernel and its modules: one package, or, since 2026, several that depend on each other. */
 async function kernelPackages(apt: Apt, start: string): Promise<string[]> {
   const found = new Set<string>()
-  const look = async (name: string): Promise<void> => {
+  const poll = async (name: string): Promise<void> => {
     for (const dependency of await apt.dependencies(name)) {
       if (!/^linux-(image|binary|modules|base)-\d/.test(dependency) || found.has(dependency)) continue
       found.add(dependency)
-      await look(dependency)
+      await poll(dependency)
     }
   }
-  await look(start)
+  await poll(start)
   return [...found]
 }
 

@@ -2,15 +2,15 @@ import type { Change } from '../../../src/kube/change.ts'
 import { HandlerQueue } from '../../../src/kube/handler-queue.ts'
 import { type KubeObject, keyOf } from '../../../src/kube/objects.ts'
 import { Store } from '../../../src/kube/store.ts'
-import { type Addressed, Slimmer } from '../../../src/manager/egress/addressed.ts'
 import type { AddressedReflector, EgressSources } from '../../../src/manager/egress/egress-directory.ts'
+import { type IpOwner, Slimmer } from '../../../src/manager/egress/ip-owner.ts'
 
 type Kind = keyof EgressSources
 
 /** What a cluster has, as objects of the API, and reflectors of it. */
 export class FakeSources {
   readonly objects: Record<Kind, Map<string, KubeObject>> = { pods: new Map(), services: new Map(), slices: new Map() }
-  readonly running = new Map<Kind, { store: Store<Addressed>; queues: Set<HandlerQueue<Addressed>> }>()
+  readonly running = new Map<Kind, { store: Store<IpOwner>; queues: Set<HandlerQueue<IpOwner>> }>()
   readonly #slim = new Slimmer()
 
   readonly sources: EgressSources = {
@@ -32,7 +32,7 @@ export class FakeSources {
     const made = this.#made(kind, object)
     const old = running.store.get(key)
     running.store.set(made)
-    const change: Change<Addressed> =
+    const change: Change<IpOwner> =
       old === undefined ? { type: 'added', key, object: made } : { type: 'updated', key, object: made, old }
     for (const queue of running.queues) queue.push(change)
   }
@@ -46,14 +46,14 @@ export class FakeSources {
     for (const queue of running.queues) queue.push({ type: 'deleted', key, object, missed: false })
   }
 
-  #made(kind: Kind, object: KubeObject): Addressed {
+  #made(kind: Kind, object: KubeObject): IpOwner {
     const slim = { pods: this.#slim.pod, services: this.#slim.service, slices: this.#slim.slice }[kind]
-    return slim(structuredClone(object) as Addressed)
+    return slim(structuredClone(object) as IpOwner)
   }
 
   #reflector(kind: Kind): AddressedReflector {
-    const store = new Store<Addressed>()
-    const queues = new Set<HandlerQueue<Addressed>>()
+    const store = new Store<IpOwner>()
+    const queues = new Set<HandlerQueue<IpOwner>>()
     let sync: (synced: boolean) => void = () => undefined
     const synced = new Promise<boolean>((resolve) => {
       sync = resolve

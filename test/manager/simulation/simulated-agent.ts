@@ -1,4 +1,4 @@
-import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
 import { Reporter, type Reply as ReportReply, type SendReport } from '../../../src/agent/reporter.ts'
 import type { AgentReport, ReportAnswer } from '../../../src/api/agent-report.ts'
 import { type Clock, sleep } from '../../../src/base/clock.ts'
@@ -29,7 +29,7 @@ export class SimulatedAgent {
   readonly #place: AgentPlace
   readonly #token: string
   readonly #reporter: Reporter
-  #seen: ProfileStanding[] = []
+  #seen: ProfileStatus[] = []
 
   constructor(node: string, token: string, place: AgentPlace) {
     this.#place = place
@@ -54,7 +54,7 @@ export class SimulatedAgent {
   }
 
   /** An ArmorProfile is to be loaded, or to go. */
-  see(standing: ProfileStanding): void {
+  see(standing: ProfileStatus): void {
     if (this.#seen.push(standing) > 1) return
     const { clock, random } = this.#place
     clock.after(random() * LOADING, () => {

@@ -1,4 +1,4 @@
-import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
 import { SimulatedClock } from '../../../actors/runtime/index.ts'
 import type { AgentReport } from '../../../src/api/agent-report.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
@@ -36,7 +36,7 @@ export class World {
   readonly random: Random
   readonly #options: WorldOptions
   readonly #profiles: Reflector<ArmorProfile & KubeObject>
-  readonly #standings = new Map<string, ProfileStanding>()
+  readonly #standings = new Map<string, ProfileStatus>()
   #managersStarted = 0
 
   constructor(options: WorldOptions) {
@@ -170,7 +170,7 @@ export class World {
     const known = this.#standings.get(key)
     // Its status changes too, which is nothing to the agents.
     if (known?.uid === uid && known.generation === generation && known.state === state) return
-    const standing: ProfileStanding = { key, uid, generation, state, enforcers: [] }
+    const standing: ProfileStatus = { key, uid, generation, state, enforcers: [] }
     this.#standings.set(key, standing)
     for (const agent of this.agents.values()) agent.see(standing)
   }

@@ -6,7 +6,7 @@ import { Behaviour, defaultLimits, fromDynamicResult } from '../../../src/model/
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 const { fileBytes, otherBytes } = defaultLimits
-const most = 2 * fileBytes + otherBytes
+const max = 2 * fileBytes + otherBytes
 const recorders = ['appArmor', 'bpf'] as const
 
 /** What a workload does that would have the agent out of memory. `at` is told each time with another number. */
@@ -92,12 +92,12 @@ describe('the bytes of what a workload did', function () {
       const heap = process.memoryUsage().heapUsed - before
       const recorded = behaviour.toRecorded()
       const json = JSON.stringify(recorded)
-      expect(behaviour.bytes).to.be.at.most(most)
-      expect(heap, 'heap').to.be.lessThan(1.2 * most)
-      expect(Buffer.byteLength(json), 'JSON').to.be.lessThan(1.2 * most)
+      expect(behaviour.bytes).to.be.at.most(max)
+      expect(heap, 'heap').to.be.lessThan(1.2 * max)
+      expect(Buffer.byteLength(json), 'JSON').to.be.lessThan(1.2 * max)
       // Another one, of what was stored, is no larger: patterns count there.
       const again = fromDynamicResult(recorded.result, recorded.leftOut)
-      expect(again.bytes).to.be.at.most(most)
+      expect(again.bytes).to.be.at.most(max)
     })
 
   it('are free again when what took them goes', () => {

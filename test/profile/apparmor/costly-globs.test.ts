@@ -4,8 +4,8 @@ import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../../src/api/types.ts'
 import { validatePolicy } from '../../../src/api/validate.ts'
 import { costlyGlobs } from '../../../src/profile/apparmor/costly-globs.ts'
-import { type CarriedProfile, compileCarried } from '../../../src/profile/carried.ts'
 import { oldestAppArmor } from '../../../src/profile/context.ts'
+import { type CarriedProfile, compileCarried } from '../../../src/profile/profile-source.ts'
 import { policy } from '../../manager/made-up.ts'
 
 const enhance = (rules: string, enforcer = 'AppArmorBPF'): AnyPolicy =>

@@ -1,12 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { pathsOnTheWay } from '../../../src/profile/ancestor-paths.ts'
 import { compileAutomaton, compileBounds } from '../../../src/profile/bpf/automaton.ts'
 import { MAX_TABLE_BYTES } from '../../../src/profile/bpf/limits.ts'
 import { bitMarks } from '../../../src/profile/bpf/marks.ts'
 import type { TriePattern } from '../../../src/profile/bpf/pattern-trie.ts'
 import { type Table, walk } from '../../../src/profile/bpf/table.ts'
 import { matchesPath } from '../../../src/profile/path-pattern.ts'
-import { pathsOnTheWay } from '../../../src/profile/way.ts'
 import { arbitraryPath, arbitraryPattern, pathsNear, patternOf } from '../arbitrary-patterns.ts'
 
 const arbitraryRule: fc.Arbitrary<TriePattern> = fc.record({
@@ -181,8 +181,8 @@ describe('many patterns', () => {
   ]
   for (const [what, patterns] of hostile) {
     it(`${what} compile`, () => {
-      const longest = Math.max(...patterns.map(({ pattern }) => pattern.text.length))
-      expect(tableOf(patterns).states).to.be.below(longest * 10)
+      const max = Math.max(...patterns.map(({ pattern }) => pattern.text.length))
+      expect(tableOf(patterns).states).to.be.below(max * 10)
     })
   }
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { LinuxSeccomp, Policy } from '../../../src/api/types.ts'
-import { compileCarried, type NodeFacts, sourceOf } from '../../../src/profile/carried.ts'
 import { compilePolicy } from '../../../src/profile/compile.ts'
 import { oldestAppArmor, type SeccompReports } from '../../../src/profile/context.ts'
+import { compileCarried, type NodeFacts, sourceOf } from '../../../src/profile/profile-source.ts'
 import type { Skipped } from '../../../src/profile/result.ts'
 
 const LOG = 'SECCOMP_FILTER_FLAG_LOG'

@@ -84,11 +84,11 @@ describe('daemon sets in the sandbox', () => {
   })
 
   const rollouts = [
-    { rollingUpdate: { maxUnavailable: 1 }, least: 2, most: 3 },
-    { rollingUpdate: { maxUnavailable: 2 }, least: 1, most: 3 },
-    { rollingUpdate: { maxUnavailable: '50%' }, least: 1, most: 3 },
+    { rollingUpdate: { maxUnavailable: 1 }, least: 2, max: 3 },
+    { rollingUpdate: { maxUnavailable: 2 }, least: 1, max: 3 },
+    { rollingUpdate: { maxUnavailable: '50%' }, least: 1, max: 3 },
   ]
-  for (const { rollingUpdate, least, most } of rollouts)
+  for (const { rollingUpdate, least, max: most } of rollouts)
     it(`roll with ${JSON.stringify(rollingUpdate)}: at least ${least} ready, at most ${most} there`, async () => {
       await create(cluster, { updateStrategy: { type: 'RollingUpdate', rollingUpdate } })
       await cluster.runFor(10_000)

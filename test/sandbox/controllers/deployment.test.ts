@@ -99,16 +99,16 @@ describe('deployments in the sandbox', () => {
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } },
       })
       expect(await cluster.runUntil(isDone(cluster))).to.equal(true)
-      let most = 0
+      let max = 0
       let least = replicas
       cluster.onChange(() => {
         const active = cluster.all(pods).filter(isActive)
-        most = Math.max(most, active.length)
+        max = Math.max(max, active.length)
         least = Math.min(least, active.filter(isReady).length)
       })
       await setImage(cluster, 'web:2')
       expect(await cluster.runUntil(isDone(cluster))).to.equal(true)
-      expect(most).to.be.at.most(replicas + surge)
+      expect(max).to.be.at.most(replicas + surge)
       expect(least).to.be.at.least(replicas - down)
       expect(
         cluster

@@ -55,7 +55,7 @@ describe('the runtime of a kubelet', () => {
     const first = await start(pod)
     expect([...cri.sandboxesById.keys()]).to.have.length(1)
     cri.endSandbox([...cri.sandboxesById.keys()][0]!)
-    await runtime.look()
+    await runtime.poll()
     expect(reported).to.have.length(1)
     const second = await start(pod)
     expect([...cri.sandboxesById.values()].map(({ config }) => config.metadata.attempt)).to.deep.equal([0, 1])
@@ -72,8 +72,8 @@ describe('the runtime of a kubelet', () => {
   it('reports an end with exit code, reason and time, once', async () => {
     const started = await start(podOf())
     cri.end(idOf(started), 7)
-    await runtime.look()
-    await runtime.look()
+    await runtime.poll()
+    await runtime.poll()
     const { finished } = cri.containersById.get(idOf(started))!
     expect(reported).to.deep.equal([{ exitCode: 7, reason: 'Error', finishedAt: finished }])
   })
@@ -81,7 +81,7 @@ describe('the runtime of a kubelet', () => {
   it('reports a container that somebody has removed', async () => {
     const started = await start(podOf())
     cri.containersById.delete(idOf(started))
-    await runtime.look()
+    await runtime.poll()
     expect(reported[0]).to.include({ exitCode: 137, reason: 'ContainerStatusUnknown' })
   })
 
@@ -93,7 +93,7 @@ describe('the runtime of a kubelet', () => {
         attempt === 0 ? [0] : [attempt - 1, attempt],
       )
       cri.end(idOf(started), 1)
-      await runtime.look()
+      await runtime.poll()
       if (attempt === 1) runtime = make()
       if (attempt === 1)
         pod.status = { containerStatuses: [statusWith(started.id)] } as unknown as NonNullable<Pod['status']>
@@ -109,7 +109,7 @@ describe('the runtime of a kubelet', () => {
     expect(after).to.deep.equal(before)
     expect(cri.named('main')).to.have.length(1)
     cri.end(idOf(after), 3)
-    await runtime.look()
+    await runtime.poll()
     expect(reported).to.have.length(1)
   })
 
@@ -198,11 +198,11 @@ describe('the runtime of a kubelet', () => {
       for (const one of [...steps, 'restart', 'start', 'end', 'look', 'look'] as const) {
         const current = cri.named('main').find(({ state }) => state === 'CONTAINER_RUNNING')
         if (one === 'start') await begin()
-        else if (one === 'look') await runtime.look()
+        else if (one === 'look') await runtime.poll()
         else if (one === 'end' && current) cri.end(current.id, 1)
         else if (one === 'sandbox') for (const id of cri.sandboxesById.keys()) cri.endSandbox(id)
         else if (one === 'restart') {
-          await runtime.look()
+          await runtime.poll()
           runtime = make()
           running = undefined
         }

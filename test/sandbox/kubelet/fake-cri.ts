@@ -154,9 +154,9 @@ export class FakeCri implements CriPort {
   }
 
   async image(name: string): Promise<CriImage> {
-    const look = async (): Promise<CriImage> =>
+    const poll = async (): Promise<CriImage> =>
       this.images.get(name) ?? Promise.reject(failure(`failed to pull ${name}`))
-    return startStep('ErrImagePull', look())
+    return startStep('ErrImagePull', poll())
   }
 
   #fail(call: string): void {

@@ -12,7 +12,7 @@ import type { ListOptions } from './options.ts'
 import { tableOf, wantsTable } from './representation.ts'
 
 /** A watch without its own timeout ends after half an hour to an hour, to spread load over servers. */
-const shortestTimeout = 30 * 60_000
+const minTimeout = 30 * 60_000
 
 /** @throws {ApiStatusError} */
 export function watchObjects(call: ResourceCall, options: ListOptions): WatchResponse {
@@ -27,7 +27,7 @@ export function watchObjects(call: ResourceCall, options: ListOptions): WatchRes
   }
   const watcher = start(call, spec, selection, options)
   const seconds = options.timeoutSeconds
-  const timer = context.clock.after(seconds > 0 ? seconds * 1000 : shortestTimeout * (1 + context.random()), () => {
+  const timer = context.clock.after(seconds > 0 ? seconds * 1000 : minTimeout * (1 + context.random()), () => {
     if (spec.bookmarks) watcher.push(context.hub.bookmark())
     watcher.end()
   })

@@ -145,7 +145,7 @@ export interface Updated {
 }
 
 /** More attempts than real contention needs; then the writer gets the conflict. */
-const longestContention = 100
+const maxContention = 100
 
 /**
  * Updates an object like Kubernetes' GuaranteedUpdate: from the current state, again if that has changed meanwhile.
@@ -157,7 +157,7 @@ export async function updateObject(call: ResourceCall, update: Update, options: 
       return await tryUpdate(call, update, options)
     } catch (error) {
       if (!(error instanceof StaleWriteError)) throw error
-      if (attempt === longestContention) throw conflict(groupResource(call.resource), update.name, STALE_OBJECT)
+      if (attempt === maxContention) throw conflict(groupResource(call.resource), update.name, STALE_OBJECT)
     }
   }
 }

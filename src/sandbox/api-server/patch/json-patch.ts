@@ -2,14 +2,14 @@ import { applyPatch, type Operation } from 'rfc6902'
 import { clone, isObject, type JsonObject, type JsonValue } from '../schema/json.ts'
 import { badRequest, requestEntityTooLarge, unprocessable } from '../status.ts'
 
-const MOST_OPERATIONS = 10_000
+const MAX_OPERATIONS = 10_000
 
 function operationsOf(patch: JsonValue): Operation[] {
   if (!Array.isArray(patch) || !patch.every(isObject))
     throw badRequest('json: cannot unmarshal object into Go value of type jsonpatch.Patch')
-  if (patch.length > MOST_OPERATIONS)
+  if (patch.length > MAX_OPERATIONS)
     throw requestEntityTooLarge(
-      `The allowed maximum operations in a JSON patch is ${MOST_OPERATIONS}, got ${patch.length}`,
+      `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
     )
   return patch as unknown as Operation[]
 }

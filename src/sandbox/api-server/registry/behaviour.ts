@@ -73,7 +73,7 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
   'apiextensions.k8s.io/customresourcedefinitions': { ...ofSpec, ...conditional },
 }
 
-const mostMetadata =
+const maxMetadata =
   'labels annotations ownerReferences finalizers deletionTimestamp deletionGracePeriodSeconds generateName'.split(' ')
 
 /** For custom resources everything except metadata counts, and except the status if it has its own endpoint. */
@@ -85,7 +85,7 @@ function custom(hasStatus: boolean): Behaviour {
     ...plain,
     newGeneration: (object, old) => !sameJson(content(object), content(old)),
     unconditionalUpdate: false,
-    statusKeeps: mostMetadata,
+    statusKeeps: maxMetadata,
   }
 }
 

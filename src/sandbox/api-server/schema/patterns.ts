@@ -1,5 +1,5 @@
 const compiled = new Map<string, RegExp | undefined>()
-const MOST_COMPILED = 2_000
+const MAX_COMPILED = 2_000
 
 function compile(pattern: string): RegExp | undefined {
   const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? []
@@ -18,7 +18,7 @@ function compile(pattern: string): RegExp | undefined {
 export function patternOf(pattern: string): RegExp | undefined {
   if (compiled.has(pattern)) return compiled.get(pattern)
   // Patterns come with CRDs; the limit keeps a client with ever new patterns from filling the memory.
-  if (compiled.size >= MOST_COMPILED) compiled.clear()
+  if (compiled.size >= MAX_COMPILED) compiled.clear()
   const expression = compile(pattern)
   compiled.set(pattern, expression)
   return expression

@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, sta
 import { join } from 'node:path'
 
 /** Often enough: a log of 10 MB takes seconds to fill, and three older ones stay. */
-const lookEvery = 100
+const pollInterval = 100
 
 /** All lines of a log, also of what its rotation has removed since: each file gets a second name while it is there. */
 export class KeptLog {
@@ -18,12 +18,12 @@ export class KeptLog {
     this.#name = name
     this.#kept = `${folder}.kept`
     mkdirSync(this.#kept, { recursive: true })
-    this.#timer = setInterval(() => this.#look(), lookEvery)
+    this.#timer = setInterval(() => this.#poll(), pollInterval)
   }
 
   /** Lines of files that are full, so that nothing is written there any more: once, and they are kept no longer. */
   takeFull(): string[] {
-    this.#look()
+    this.#poll()
     const current = String(statSync(join(this.#folder, this.#name), { throwIfNoEntry: false })?.ino)
     const full = namesIn(this.#kept).filter((name) => name !== current)
     for (const name of full) this.#taken.add(name)
@@ -38,7 +38,7 @@ export class KeptLog {
   /** Once nothing is written any more. Removes all files, which are in the memory of the guest. */
   end(): string[] {
     clearInterval(this.#timer)
-    this.#look()
+    this.#poll()
     const lines = this.#take(namesIn(this.#kept))
     for (const folder of [this.#folder, this.#kept]) rmSync(folder, { recursive: true, force: true })
     return lines
@@ -51,7 +51,7 @@ export class KeptLog {
     return texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))
   }
 
-  #look(): void {
+  #poll(): void {
     for (const name of namesIn(this.#folder).filter((file) => file.startsWith(this.#name))) {
       const link = join(this.#kept, 'new')
       try {

@@ -9,7 +9,7 @@ const nested = (lengths: string): string =>
 const steps = (count: number, length: number): string =>
   `python3 -c "import os; os.chdir('/data/vault'); [os.chdir('d' * ${length}) for _ in range(${count})]; print(open('key').read())"`
 /** 4,095 bytes, the most that a program can name: /data/vault/ and /key, and between them 19 names of 202 and one of 240. */
-const longest = `/data/vault/${`${'d'.repeat(202)}/`.repeat(19)}${'d'.repeat(222)}/key`
+const max = `/data/vault/${`${'d'.repeat(202)}/`.repeat(19)}${'d'.repeat(222)}/key`
 
 export const reading: readonly EvasionTable[] = [
   table('evasions: reading what must not be read', { policy: ordinary('reading'), gain: 'the secret' }, [
@@ -110,7 +110,7 @@ export const reading: readonly EvasionTable[] = [
     {
       way: `a path of 4,095 bytes`,
       prepare: nested('[202] * 19 + [222]'),
-      attack: `cat ${longest}`,
+      attack: `cat ${max}`,
     },
     { way: 'a path of 200 components', prepare: nested('[1] * 200'), attack: `cat /data/vault/${inner(200)}/key` },
     { way: 'a path of 6,000 bytes, step by step', prepare: nested('[200] * 30'), attack: steps(30, 200) },

@@ -92,7 +92,7 @@ describe('a container that wants its violations to be those of another', functio
   async function judged(reader: Reader, agent: AgentProcess, happened: number): Promise<Read> {
     const { status, lines } = await agent.stop()
     const owners = new Map([victim, attacker].map(({ name, info }) => [name, info.containerID]))
-    const { verdict } = new Judge(owners, attacker.info.containerID).look(lines)
+    const { verdict } = new Judge(owners, attacker.info.containerID).poll(lines)
     expect({ reader: reader.name, wrong: verdict.wrong, count: verdict.wrongCount }).to.deep.equal({
       reader: reader.name,
       wrong: [],

@@ -45,7 +45,7 @@ export class Judge {
     this.#sender = sender
   }
 
-  look(lines: readonly string[]): this {
+  poll(lines: readonly string[]): this {
     for (const text of lines) {
       const why = this.#wrong(text)
       if (why === undefined) continue

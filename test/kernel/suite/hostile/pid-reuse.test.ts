@@ -71,14 +71,14 @@ describe('pids that go from one container to another within a second', function 
         happened += await storm(victim, attacker, { records: Math.min(round, left), each })
         if (heldUp) agent.signal('SIGCONT')
         await agent.quiet()
-        judge.look(agent.log.takeFull())
+        judge.poll(agent.log.takeFull())
         if (left > round) console.log(`      ${name}, ${happened} so far: ${JSON.stringify(judge.verdict)}`)
       }
     } finally {
       await agent.stop()
     }
     const { status, lines } = await agent.stop()
-    const { verdict } = judge.look(lines)
+    const { verdict } = judge.poll(lines)
     const lost = sum(status.dropped) + sum(status.stages.source[0]!.dropped)
     // How much was judged, which no title can say.
     console.log(`      ${name}: ${JSON.stringify({ happened, lost, ...verdict })}`)

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
-import { ClusterSide } from '../../../../src/agent/cluster-side.ts'
+import { ClusterBackend } from '../../../../src/agent/cluster-backend.ts'
 import { NodeAgent } from '../../../../src/agent/node-agent.ts'
 import type { ArmorProfileModel, VarmorPolicy } from '../../../../src/api/types.ts'
 import { parseRequest } from '../../../../src/audit/source/choose-source.ts'
@@ -19,7 +19,7 @@ import { appArmorFolder, installed, namespace } from '../control-plane-in-guest.
 
 const node = 'guest'
 /** Milliseconds, under emulation. */
-const patience = 300_000
+const timeout = 300_000
 
 /** API server and manager in this process, and all of an agent on this node, with what the kernel reports. */
 export class RecordingNode {
@@ -50,7 +50,7 @@ export class RecordingNode {
     const request = parseRequest('multicast', undefined)
     if (!request.ok) throw new Error(request.problems.join('; '))
     const agent = new NodeAgent({
-      side: new ClusterSide({
+      side: new ClusterBackend({
         ...{ connection, namespace: 'varmor', managers: [admitted.manager], tokenFile, authorityFile },
         containerdSocket: '/run/containerd/containerd.sock',
       }),
@@ -90,7 +90,7 @@ export class RecordingNode {
           const { metadata, status } = last
           return status?.phase === phase && status.ready && status.observedGeneration === metadata?.generation
         },
-        patience,
+        timeout,
       )
     } catch (error) {
       const said = { status: last?.status, agent: this.#agent.status }

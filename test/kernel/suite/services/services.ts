@@ -222,12 +222,12 @@ export const services: readonly Service[] = [
 ]
 
 /** What is tried without being asked for more: a server with children and signals of its own, in few minutes. */
-const fewest = ['nginx']
+const min = ['nginx']
 
 /** By the variable VARMOR_SERVICES: names with commas between, or `all`. */
 export function chosenServices(given = process.env['VARMOR_SERVICES']): readonly Service[] {
   if (given === 'all') return services
-  const names = given === undefined || given === '' ? fewest : given.split(',')
+  const names = given === undefined || given === '' ? min : given.split(',')
   const unknown = names.filter((name) => !services.some((one) => one.name === name))
   if (unknown.length > 0) throw new Error(`VARMOR_SERVICES: no service is called ${unknown.join(', ')}`)
   return services.filter(({ name }) => names.includes(name))

@@ -50,12 +50,12 @@ export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRule
 const ruleText = ({ message, rule }: CelRule): string => (message || rule).trim()
 const defaultMessage = ({ message, rule }: CelRule): string => (message || `failed rule: ${rule.trim()}`).trim()
 
-const LONGEST_MESSAGE = 5 * 1024
+const MAX_MESSAGE = 5 * 1024
 
 function messageOf({ rule, message }: CompiledRule, self: CelValue, oldSelf: CelValue | undefined): string {
   const result = message?.run(self, oldSelf)
   const text = result !== undefined && 'value' in result && typeof result.value === 'string' ? result.value.trim() : ''
-  return text === '' || text.includes('\n') || text.length > LONGEST_MESSAGE ? defaultMessage(rule) : text
+  return text === '' || text.includes('\n') || text.length > MAX_MESSAGE ? defaultMessage(rule) : text
 }
 
 function issueOf(rule: CelRule, field: string, value: JsonValue | undefined, detail: string): FieldIssue {

@@ -6,7 +6,7 @@ import type { Logger } from '../base/logger.ts'
  * @param onPart called with the name of each when its turn comes
  * @throws the first error, when all have been ended
  */
-export async function endParts(
+export async function stopAll(
   parts: Readonly<Record<string, () => unknown>>,
   logger: Pick<Logger, 'warn' | 'error'>,
   onPart: (part: string) => void = () => undefined,

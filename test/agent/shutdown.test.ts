@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { endParts } from '../../src/agent/end-parts.ts'
+import { stopAll } from '../../src/agent/shutdown.ts'
 import { noLogger } from '../../src/base/logger.ts'
 
 describe('the end of an agent', () => {
@@ -21,7 +21,7 @@ describe('the end of an agent', () => {
   it('comes to one part after the other', async () => {
     const begun: string[] = []
     const parts = { a: ends('a', undefined, true), b: ends('b') }
-    await endParts(parts, logger, (part) => void begun.push(`${part} after ${ended.length}`))
+    await stopAll(parts, logger, (part) => void begun.push(`${part} after ${ended.length}`))
     expect([begun, ended, logged]).to.deep.equal([['a after 0', 'b after 1'], ['a', 'b'], []])
   })
 
@@ -31,7 +31,7 @@ describe('the end of an agent', () => {
       throw second
     }
     const parts = { profiles: ends('profiles', first, true), rings: atOnce, violations: ends('violations') }
-    const error: unknown = await endParts(parts, logger).then(
+    const error: unknown = await stopAll(parts, logger).then(
       () => undefined,
       (thrown: unknown) => thrown,
     )

@@ -2,13 +2,13 @@
  * Milliseconds after which a waiting actor takes any free turn, because a turn may be reserved for an actor that is
  * busy with other work.
  */
-export const PATIENCE = 10_000
+export const TIMEOUT = 10_000
 
 /**
  * Limits concurrent work; further actors are called in order of arrival. An actor does not block while it waits: when
  * called, it takes its turn, or leaves.
  */
-export class Turns {
+export class StatusWriteSemaphore {
   readonly #call: (who: string) => void
   /** Actors that wait, and since when, in milliseconds. */
   readonly #waiting = new Map<string, number>()
@@ -29,7 +29,7 @@ export class Turns {
   take(who: string, now: number): boolean {
     const since = this.#waiting.get(who)
     const isNext =
-      this.#called.delete(who) || this.#free > this.#called.size || (since !== undefined && now - since >= PATIENCE)
+      this.#called.delete(who) || this.#free > this.#called.size || (since !== undefined && now - since >= TIMEOUT)
     if (this.#free > 0 && isNext) {
       this.#waiting.delete(who)
       this.#free--

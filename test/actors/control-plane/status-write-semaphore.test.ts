@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { PATIENCE, Turns } from '../../../actors/policy/turns.ts'
+import { StatusWriteSemaphore, TIMEOUT } from '../../../actors/policy/status-write-semaphore.ts'
 
 describe('turns', () => {
   it('are for so many at once; the others are called, first come, first served', () => {
     const called: string[] = []
-    const turns = new Turns(2, (who) => void called.push(who))
+    const turns = new StatusWriteSemaphore(2, (who) => void called.push(who))
     expect(['a', 'b', 'c', 'd', 'c'].map((who) => turns.take(who, 0))).to.deep.equal([true, true, false, false, false])
     turns.end()
     expect(called).to.deep.equal(['c'])
@@ -17,7 +17,7 @@ describe('turns', () => {
 
   it('go to the next where who is called wants none any more', () => {
     const called: string[] = []
-    const turns = new Turns(1, (who) => void called.push(who))
+    const turns = new StatusWriteSemaphore(1, (who) => void called.push(who))
     for (const who of ['a', 'b', 'c', 'd']) turns.take(who, 0)
     turns.leave('c')
     turns.end()
@@ -27,14 +27,14 @@ describe('turns', () => {
   })
 
   it('are not kept for ever for who is called and has other things to do', () => {
-    const turns = new Turns(1, () => undefined)
+    const turns = new StatusWriteSemaphore(1, () => undefined)
     for (const who of ['a', 'deaf', 'b']) turns.take(who, 0)
     turns.end()
-    expect(turns.take('b', PATIENCE - 1)).to.equal(false)
-    expect(turns.take('b', PATIENCE)).to.equal(true)
-    expect(turns.take('deaf', PATIENCE)).to.equal(false)
+    expect(turns.take('b', TIMEOUT - 1)).to.equal(false)
+    expect(turns.take('b', TIMEOUT)).to.equal(true)
+    expect(turns.take('deaf', TIMEOUT)).to.equal(false)
     turns.end()
-    expect(turns.take('deaf', PATIENCE)).to.equal(true)
+    expect(turns.take('deaf', TIMEOUT)).to.equal(true)
   })
 
   it('are never too many, and nobody is forgotten, whatever they do', () => {
@@ -42,7 +42,7 @@ describe('turns', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3 }), actions, (atOnce, all) => {
         const calls: string[] = []
-        const turns = new Turns(atOnce, (who) => void calls.push(who))
+        const turns = new StatusWriteSemaphore(atOnce, (who) => void calls.push(who))
         const writers = new Set<string>()
         const waiting = new Set<string>()
         const take = (who: string, now: number): void => {

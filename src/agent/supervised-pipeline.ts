@@ -14,10 +14,10 @@ export interface KeptPipelineOptions {
 }
 
 /** Milliseconds. */
-const backoff = { first: 1_000, longest: 300_000 }
+const backoff = { first: 1_000, max: 300_000 }
 
 /** Keeps a pipeline running: where there is no source, or it fails, it is tried again. Enforcement goes on meanwhile. */
-export class KeptPipeline {
+export class SupervisedPipeline {
   readonly #options: KeptPipelineOptions
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
@@ -84,7 +84,7 @@ export class KeptPipeline {
     else logger.info({ source: pipeline.source }, 'violations are followed')
     await pipeline.ended.finally(() => {
       this.#pipeline = undefined
-      if (clock.now() - begun > backoff.longest) this.#backoff.reset()
+      if (clock.now() - begun > backoff.max) this.#backoff.reset()
     })
   }
 }

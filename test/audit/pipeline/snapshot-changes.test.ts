@@ -1,13 +1,13 @@
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
-import { NewsReader } from '../../../src/audit/pipeline/news.ts'
+import { SnapshotChanges } from '../../../src/audit/pipeline/snapshot-changes.ts'
 import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
 import { demo } from '../harness.ts'
 
 describe('news of containers and processes', () => {
   const make = () => {
     const [feed, log] = [new SnapshotFeed(demo), new ProcessLog(4)]
-    return { feed, log, reader: new NewsReader(feed, log) }
+    return { feed, log, reader: new SnapshotChanges(feed, log) }
   }
   const seen = (pid: number) => [pid, { containerID: 'c', mntNsID: 1, since: 0 }] as const
 

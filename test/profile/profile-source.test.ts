@@ -9,15 +9,15 @@ import type { OpenApiSchema } from '../../src/api/open-api.ts'
 import type { AnyPolicy, ArmorProfileSpec, BpfRawRules, EnhanceProtect, Policy } from '../../src/api/types.ts'
 import { asWall } from '../../src/base/clock.ts'
 import type { BpfProfile } from '../../src/profile/bpf/bpf-profile.ts'
+import { compilePolicy } from '../../src/profile/compile.ts'
+import { type BehaviorModel, oldestAppArmor } from '../../src/profile/context.ts'
 import {
   type CarriedProfile,
   type Contents,
   compileCarried,
   type NodeFacts,
   sourceOf,
-} from '../../src/profile/carried.ts'
-import { compilePolicy } from '../../src/profile/compile.ts'
-import { type BehaviorModel, oldestAppArmor } from '../../src/profile/context.ts'
+} from '../../src/profile/profile-source.ts'
 import { catalogue } from '../../src/rules/catalogue.ts'
 import type { Rule } from '../../src/rules/meaning.ts'
 import { prune } from '../../src/sandbox/api-server/schema/pruning.ts'

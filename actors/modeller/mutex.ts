@@ -1,5 +1,5 @@
 /** Runs jobs one after the other, in order: each needs memory that exists only once. */
-export class OneByOne {
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve()
 
   run<T>(work: () => Promise<T>): Promise<T> {

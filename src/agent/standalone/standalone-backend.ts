@@ -7,7 +7,7 @@ import { ContainerdNamespaces } from '../containers/containerd-namespaces.ts'
 import { Cri } from '../containers/cri.ts'
 import { podNamespace } from '../containers/describe-container.ts'
 import type { RuntimeContainer } from '../containers/runtime.ts'
-import type { NodeSide, SourceParts } from '../node-side.ts'
+import type { PolicyBackend, SourceParts } from '../policy-backend.ts'
 import { dockerNames } from './docker-names.ts'
 import { judgeStandalone } from './judge.ts'
 import { policyFiles } from './policy-files.ts'
@@ -40,7 +40,7 @@ const uninstallFile = '/run/varmor/uninstall'
 const dockerNamespace = 'moby'
 
 /** A node without a cluster: a folder has its policies. */
-export class StandaloneSide implements NodeSide {
+export class StandaloneBackend implements PolicyBackend {
   readonly namespace = 'varmor'
   readonly hasTenants = false
   readonly runtime: ContainerdNamespaces | Cri

@@ -9,7 +9,7 @@ import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
  * A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, only the addresses, the place and the labels
  * are kept.
  */
-export interface Addressed extends KubeObject {
+export interface IpOwner extends KubeObject {
   groups: readonly AddressedGroup[]
   /** Mark of this state of its addresses: sums of marks show whether targets select the same objects. */
   mark: number
@@ -23,7 +23,7 @@ export interface AddressedGroup extends EgressGroup {
 }
 
 const addressed = (group: string, plural: string, kind: string) =>
-  defineResource<Addressed>({ group, version: 'v1', plural, kind, namespaced: true })
+  defineResource<IpOwner>({ group, version: 'v1', plural, kind, namespaced: true })
 
 export const pods = addressed('', 'pods', 'Pod')
 export const services = addressed('', 'services', 'Service')
@@ -40,7 +40,7 @@ export function serviceOf({ metadata }: KubeObject): string | undefined {
   return name === undefined ? undefined : `${metadata?.namespace}/${name}`
 }
 
-export const namespaceOf = ({ metadata }: Addressed): string => metadata?.namespace ?? ''
+export const namespaceOf = ({ metadata }: IpOwner): string => metadata?.namespace ?? ''
 
 interface PodFields {
   status?: { podIPs?: readonly { ip?: string }[] }
@@ -69,7 +69,7 @@ export class Slimmer {
     this.#random = random
   }
 
-  readonly pod = (object: Addressed): Addressed => {
+  readonly pod = (object: IpOwner): IpOwner => {
     const { podIPs = [] } = (object as PodFields).status ?? {}
     return this.#slim(object, [group(podIPs.map(({ ip }) => ip))])
   }
@@ -78,7 +78,7 @@ export class Slimmer {
    * Rules judge a packet before it is redirected from a Service: the Service's own addresses count like those behind
    * it.
    */
-  readonly service = (object: Addressed): Addressed => {
+  readonly service = (object: IpOwner): IpOwner => {
     const { spec = {}, status = {} } = object as unknown as ServiceFields
     const { clusterIPs = [], externalIPs = [], ports = [] } = spec
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
@@ -90,13 +90,13 @@ export class Slimmer {
     return this.#slim(object, [group(clusterIPs), claimed, group(balanced, numbers)])
   }
 
-  readonly slice = (object: Addressed): Addressed => {
+  readonly slice = (object: IpOwner): IpOwner => {
     const { endpoints, ports } = object as unknown as SliceFields
     const addresses = (endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? [])
     return this.#slim(object, [group(addresses, numbersOf(ports ?? []))])
   }
 
-  #slim({ kind, metadata = {} }: Addressed, groups: readonly SlimGroup[]): Addressed {
+  #slim({ kind, metadata = {} }: IpOwner, groups: readonly SlimGroup[]): IpOwner {
     const { name, namespace, uid, resourceVersion, labels = {} } = metadata
     return {
       ...(kind !== undefined && { kind }),
@@ -109,11 +109,11 @@ export class Slimmer {
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const key = JSON.stringify(labels)
     // Other objects do not have so many labels, and the map would keep their text.
-    if (key.length > LONGEST_SHARED) return labels
+    if (key.length > MAX_SHARED) return labels
     const known = this.#labels.get(key)
     if (known !== undefined) return known
     // Forget known labels: objects that use them keep them.
-    if (this.#labels.size >= mostKnownLabels) this.#labels = new Map()
+    if (this.#labels.size >= maxKnownLabels) this.#labels = new Map()
     this.#labels.set(key, labels)
     return labels
   }
@@ -123,7 +123,7 @@ export class Slimmer {
 const SHORT_LABELS = 1_024
 
 /** The addresses of an outline count as left out. Its labels, if short, show which targets this concerns. */
-export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: Addressed): Addressed {
+export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: IpOwner): IpOwner {
   const { name, namespace, uid, resourceVersion, labels = {} } = metadata ?? {}
   const service = labels[serviceLabel]
   const isShort = JSON.stringify(labels).length <= SHORT_LABELS
@@ -137,8 +137,8 @@ export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }:
   }
 }
 
-const mostKnownLabels = 20_000
-const LONGEST_SHARED = 2_048
+const maxKnownLabels = 20_000
+const MAX_SHARED = 2_048
 const MARKS = 2 ** 52
 
 /** Part of an object: addresses that do not fit into an ArmorProfile are only counted. */
@@ -147,7 +147,7 @@ interface SlimGroup {
   beyond: number
 }
 
-function bounded(all: readonly SlimGroup[]): Pick<Addressed, 'groups' | 'beyond'> {
+function bounded(all: readonly SlimGroup[]): Pick<IpOwner, 'groups' | 'beyond'> {
   let left = MAX_EGRESS_ADDRESSES
   let omitted = 0
   const groups: AddressedGroup[] = []

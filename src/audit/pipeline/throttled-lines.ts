@@ -1,8 +1,8 @@
 import { type Clock, isoTime, type WallMs } from '../../base/clock.ts'
 import type { ContainerInfo } from '../enrich/snapshot.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
+import { type ContainerFields, containerLine, noContainer } from '../sink/agent-events.ts'
 import { type CountingLog, owe } from '../sink/owe.ts'
-import { type ContainerFields, containerLine, noContainer } from '../sink/own-lines.ts'
 import type { AuditSource, HeldRecords } from '../source/source.ts'
 
 export interface HeldLinesOptions {
@@ -31,7 +31,7 @@ interface Closed {
 /** Milliseconds without further records until the total is reported. */
 const quiet = 1_000
 /** Milliseconds until an intermediate count is reported. */
-const longestSilence = 60_000
+const maxSilence = 60_000
 
 /**
  * Reports what a source itself holds back, and for which container: the start, and the count after a quiet time,
@@ -57,14 +57,14 @@ export class HeldLines {
   }
 
   /** @param all this is the last check: report everything unreported, too */
-  look(all = false): void {
+  poll(all = false): void {
     const { source, clock } = this.#options
     const now = clock.now()
     for (const records of source.held?.() ?? []) this.#take(records)
     this.#lastLook = clock.wall()
     for (const [key, closed] of this.#closed)
       if (all || now - closed.at >= quiet) this.#end(key, closed)
-      else if (now - closed.since >= longestSilence) this.#goOn(key, closed)
+      else if (now - closed.since >= maxSilence) this.#goOn(key, closed)
   }
 
   /** Reports everything left. Resolves when that is in the log and noted. */

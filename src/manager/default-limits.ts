@@ -17,15 +17,15 @@ export const reportSeconds = 15
  * Maximum reports per second of all agents together, and the longest time between two reports of one, in seconds. While
  * many policies change, every agent has news all the time, and even a small report costs a manager half a millisecond.
  */
-export const reportPace = { perSecond: 200, longestSpacing: 15 }
+export const reportPace = { perSecond: 200, maxSpacing: 15 }
 
 /** In a very large cluster each agent sends fewer signs of life, but at least two before its node counts as silent. */
-const longestInterval = 22
+const maxInterval = 22
 const signsOfLifePerSecond = 400
 
 /** @returns seconds between two reports of an agent without news */
 export const reportInterval = (asked: number, nodes: number): number =>
-  Math.max(asked, Math.min(longestInterval, Math.round(nodes / signsOfLifePerSecond)))
+  Math.max(asked, Math.min(maxInterval, Math.round(nodes / signsOfLifePerSecond)))
 
 /** Report messages that may wait for their actors before further reports must wait. */
 export const waitingReports = 10_000

@@ -8,11 +8,11 @@ import type { ArmorProfile, ArmorProfileSpec, Profile } from '../api/types.ts'
 import { validateSchema } from '../api/validate-schema.ts'
 import { whyOutlined } from '../base/left-out.ts'
 import { contentDigest } from '../enforcer/ports.ts'
-import type { CarriedProfile, Contents } from '../profile/carried.ts'
+import type { CarriedProfile, Contents } from '../profile/profile-source.ts'
 import type { Result } from '../profile/result.ts'
 
 /** What the node is to hold of an ArmorProfile, and what that is compiled from; one that an older manager made has only contents. */
-export interface Wanted {
+export interface DesiredProfile {
   wanted: WantedProfile
   carried?: CarriedProfile
 }
@@ -22,7 +22,7 @@ const schema = nodeOf(armorProfileSpec)
 const NAMED = 5
 
 /** @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their digests */
-export function wantedOf(armorProfile: ArmorProfile, before: Wanted | undefined): Wanted {
+export function wantedOf(armorProfile: ArmorProfile, before: DesiredProfile | undefined): DesiredProfile {
   const { metadata, spec, status } = armorProfile
   const { profile, behaviorModeling, source } = spec
   const about = {
@@ -51,7 +51,10 @@ export function wantedOf(armorProfile: ArmorProfile, before: Wanted | undefined)
 }
 
 /** The same, with what compiling it has made of it. */
-export function compiledOf({ wanted, carried }: Required<Wanted>, result: Result<Contents>): Required<Wanted> {
+export function compiledOf(
+  { wanted, carried }: Required<DesiredProfile>,
+  result: Result<Contents>,
+): Required<DesiredProfile> {
   if (!result.ok) return { wanted: { ...wanted, contents: new Map(), conflict: notKnown(result.errors) }, carried }
   const contents = contentsOf(carried.enforcer, result.value, undefined)
   const leftOut = result.skipped

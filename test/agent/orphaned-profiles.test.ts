@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
-import { confiningProfiles, removeLeftovers } from '../../src/agent/leftovers.ts'
+import { confiningProfiles, removeLeftovers } from '../../src/agent/orphaned-profiles.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { allowed, FakeProfileLoader } from '../fakes/profile-loader.ts'
 

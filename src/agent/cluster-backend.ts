@@ -7,7 +7,7 @@ import type { AgentSource } from './agent.ts'
 import { Containerd } from './containers/containerd.ts'
 import { Cri } from './containers/cri.ts'
 import { ManagerTransport } from './manager-transport.ts'
-import type { NodeSide, SourceParts } from './node-side.ts'
+import type { PolicyBackend, SourceParts } from './policy-backend.ts'
 import { publishedAuthority } from './published-authority.ts'
 import { Uninstalled } from './uninstalled.ts'
 
@@ -29,7 +29,7 @@ export interface ClusterSideOptions {
 }
 
 /** A node of a cluster. */
-export class ClusterSide implements NodeSide {
+export class ClusterBackend implements PolicyBackend {
   readonly hasTenants = true
   readonly runtime: Containerd | Cri
   readonly #options: ClusterSideOptions
@@ -61,7 +61,7 @@ export class ClusterSide implements NodeSide {
     return { connection, managers, send: this.#transport.send, ...(apiObserver !== undefined && { apiObserver }) }
   }
 
-  get models(): NonNullable<NodeSide['models']> {
+  get models(): NonNullable<PolicyBackend['models']> {
     return { managers: this.#options.managers, send: this.#transport.sendModel }
   }
 

@@ -29,7 +29,7 @@ export interface PlainAtOnceOptions {
  * not wait behind other tenants' policies. It uses at most a quarter of the thread, on any machine; other compilers run
  * the rest.
  */
-export class PlainAtOnce implements Compilers {
+export class InlineCompiler implements Compilers {
   readonly #options: PlainAtOnceOptions
   readonly #allowance: TokenBucket
   #jobs: Promise<Jobs | undefined> | undefined

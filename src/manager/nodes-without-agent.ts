@@ -9,10 +9,10 @@ import { mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
 /** Maximum nodes and kinds of pods that are checked; more would show the same problem. */
-const MOST_LOOKED_AT = 1_000
-const MOST_TEMPLATES = 50
+const MAX_LOOKED_AT = 1_000
+const MAX_TEMPLATES = 50
 /** Maximum policies with a cached answer, and namespaces with recorded changes. */
-const MOST_KEPT = 10_000
+const MAX_KEPT = 10_000
 
 export interface UncoveredSources {
   nodes: NodeTable
@@ -26,10 +26,10 @@ export interface UncoveredSources {
  */
 export class UncoveredNodes {
   readonly #sources: UncoveredSources
-  readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MOST_KEPT)
+  readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MAX_KEPT)
   #nodes = 0
   /** The last change of each kind, and of each kind and namespace. Dropping an entry invalidates all answers. */
-  readonly #workloads = new RecentMap<string, number>(MOST_KEPT, () => this.#nodes++)
+  readonly #workloads = new RecentMap<string, number>(MAX_KEPT, () => this.#nodes++)
   #workloadChanges = 0
 
   constructor(sources: UncoveredSources) {
@@ -45,16 +45,16 @@ export class UncoveredNodes {
   }
 
   /** `most` nodes by name, and the number of all. */
-  of(policy: AnyPolicy, most: number): NodeListing {
+  of(policy: AnyPolicy, max: number): NodeListing {
     const { nodes } = this.#sources
     if (nodes.uncovered === 0) return { nodes: [], count: 0 }
     const { kind, metadata, spec } = policy
     const of = kind === 'VarmorPolicy' ? `${spec.target.kind}/${metadata.namespace}` : spec.target.kind
-    const version = [metadata.uid, metadata.generation, this.#nodes, this.#workloads.get(of) ?? 0, most].join()
+    const version = [metadata.uid, metadata.generation, this.#nodes, this.#workloads.get(of) ?? 0, max].join()
     const key = keyOfPolicy(idOf(policy))
     const kept = this.#kept.get(key)
     if (kept?.version === version) return kept.found
-    const found = look(this.#sources, policy, most)
+    const found = poll(this.#sources, policy, max)
     this.#kept.set(key, { version, found })
     return found
   }
@@ -80,16 +80,16 @@ const placementOf = ({ metadata, spec }: Node): string => JSON.stringify([metada
 const isForTheSamePods = ({ metadata: a }: Workload, { metadata: b }: Workload): boolean =>
   a.uid === b.uid && a.generation === b.generation && JSON.stringify(a.labels) === JSON.stringify(b.labels)
 
-function look({ nodes, stores, node }: UncoveredSources, policy: AnyPolicy, most: number): NodeListing {
+function poll({ nodes, stores, node }: UncoveredSources, policy: AnyPolicy, max: number): NodeListing {
   const specs = podSpecs(stores, policy)
   const found: string[] = []
   let looked = 0
   for (const name of specs.length === 0 ? [] : nodes.uncoveredNames()) {
-    if (looked++ === MOST_LOOKED_AT) break
+    if (looked++ === MAX_LOOKED_AT) break
     const object = node(name)
     if (object !== undefined && specs.some((spec) => mayRun(spec, object))) found.push(name)
   }
-  return { nodes: found.sort().slice(0, most), count: found.length }
+  return { nodes: found.sort().slice(0, max), count: found.length }
 }
 
 /** Of the policy's workloads. Pods created one by one may land on any node without taints. */
@@ -103,7 +103,7 @@ function podSpecs(stores: Pick<ControlPlaneStores, 'workloads'>, { kind, metadat
     if (selector === undefined ? target.name !== name : !selector.matches(labels)) continue
     const { nodeName, nodeSelector, tolerations, affinity } = podSpecOf(workload)
     specs.set(JSON.stringify([nodeName, nodeSelector, tolerations, affinity]), podSpecOf(workload))
-    if (specs.size === MOST_TEMPLATES) break
+    if (specs.size === MAX_TEMPLATES) break
   }
   return [...specs.values()]
 }

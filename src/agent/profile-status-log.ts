@@ -1,8 +1,8 @@
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Logs what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
-export class StandingLog {
+export class ProfileStatusLog {
   readonly #logger: Logger
   /** The last message, and whether it said that the profile is loaded. */
   readonly #said = new Map<string, { text: string; loaded: boolean }>()
@@ -11,7 +11,7 @@ export class StandingLog {
     this.#logger = logger
   }
 
-  set({ key, generation, state, enforcers, message, passing, leftOut = [] }: ProfileStanding): void {
+  set({ key, generation, state, enforcers, message, passing, leftOut = [] }: ProfileStatus): void {
     const text = JSON.stringify([generation, state, enforcers, message, leftOut])
     if (this.#said.get(key)?.text === text) return
     this.#said.set(key, { text, loaded: state === 'loaded' })

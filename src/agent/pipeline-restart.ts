@@ -20,7 +20,7 @@ export interface ViolationPipeline {
  * Restarts a pipeline at its stored position whenever it ends because the disk may have lost lines: some lines then
  * appear twice, and none is missing.
  */
-export async function begunAnew(
+export async function runUntilReplaced(
   start: () => Promise<ViolationPipeline | NoSource>,
   logger: Logger,
 ): Promise<ViolationPipeline | NoSource> {

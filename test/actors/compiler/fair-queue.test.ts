@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { nextTurn, type Running, SLOW, type Tenant, type Waiting } from '../../../actors/compiler/turns.ts'
+import { nextTurn, type Running, SLOW, type Tenant, type Waiting } from '../../../actors/compiler/fair-queue.ts'
 
 const NOW = 1_000_000
 const urgent = (tenant: string, peer = '') => ({ tenant, peer, urgent: true })

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { pathsOnTheWay, rootIsOnTheWay } from '../../src/profile/ancestor-paths.ts'
 import { matchesPath } from '../../src/profile/path-pattern.ts'
-import { pathsOnTheWay, rootIsOnTheWay } from '../../src/profile/way.ts'
 import { arbitraryPattern, pathsNear, patternOf } from './arbitrary-patterns.ts'
 
 const rows: [pattern: string, way: string[], root: boolean][] = [

@@ -3,18 +3,22 @@ import type { PolicyId } from '../../../actors/ports.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 
 /** Milliseconds. A leader takes a small part of it, and the API server waits longer. */
-const patience = 2_000
-const lookEvery = 20
+const timeout = 2_000
+const pollInterval = 20
 
 /**
  * Resolves when the name of the policy's profile is decided; undefined if it is. The leader may be another manager that
  * knows of an earlier policy, whose profile the pod must not get. Without a leader, the expected name is used.
  */
-export function settledName(names: Pick<ProfileNames, 'of'>, id: PolicyId, clock: Clock): Promise<void> | undefined {
+export function awaitProfileName(
+  names: Pick<ProfileNames, 'of'>,
+  id: PolicyId,
+  clock: Clock,
+): Promise<void> | undefined {
   return names.of(id).isSettled ? undefined : waited(names, id, clock)
 }
 
 async function waited(names: Pick<ProfileNames, 'of'>, id: PolicyId, clock: Clock): Promise<void> {
-  const end = clock.now() + patience
-  while (!names.of(id).isSettled && clock.now() < end) await sleep(clock, lookEvery)
+  const end = clock.now() + timeout
+  while (!names.of(id).isSettled && clock.now() < end) await sleep(clock, pollInterval)
 }

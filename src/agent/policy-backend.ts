@@ -14,7 +14,7 @@ export interface SourceParts {
 }
 
 /** What stands behind a node: a cluster, or a folder of policies. */
-export interface NodeSide {
+export interface PolicyBackend {
   /** Where vArmor is installed. */
   readonly namespace: string
   /** Whether policies of different namespaces are of people who are not to be in each other's way. */

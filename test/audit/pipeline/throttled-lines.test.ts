@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
-import { HeldLines } from '../../../src/audit/pipeline/held-lines.ts'
+import { HeldLines } from '../../../src/audit/pipeline/throttled-lines.ts'
 import type { Offer } from '../../../src/audit/sink/line-queue.ts'
 import type { HeldRecords } from '../../../src/audit/source/source.ts'
 import { checkLine } from '../check-line.ts'
@@ -70,7 +70,7 @@ class World {
   async pass(seconds: number): Promise<void> {
     for (let i = 0; i < seconds; i++) {
       await this.clock.advance(1_000)
-      this.lines.look()
+      this.lines.poll()
     }
   }
 
@@ -86,7 +86,7 @@ describe('what the kernel holds back', () => {
   })
 
   it('is said when it begins, and how much it was when it ends, of each kind of rule', async () => {
-    world.lines.look()
+    world.lines.poll()
     world.hold(3)
     world.hold(1, 'Bprm')
     await world.pass(1)
@@ -121,7 +121,7 @@ describe('what the kernel holds back', () => {
       sum += i
       await world.pass(i % 5)
     }
-    world.lines.look(true)
+    world.lines.poll(true)
     world.write()
     await world.lines.close()
     const ended = world.said.filter(({ message }) => message === 'held back ended')
@@ -144,7 +144,7 @@ describe('what the kernel holds back', () => {
     world.held.set('7 File', { ...world.held.get('7 File')!, noted: 4 })
     world.said.length = 0
     world.begin()
-    world.lines.look()
+    world.lines.poll()
     await world.pass(2)
     expect(world.said.map(({ heldBack }) => heldBack.events)).to.deep.equal([undefined, 6])
   })

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { POLICY_FINALIZER } from '../../actors/policy.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
-import { holdPolicy, makesPolicy } from '../../src/manager/admission/hold-policy.ts'
+import { addFinalizer, makesPolicy } from '../../src/manager/admission/add-finalizer.ts'
 import { applyJsonPatch } from '../../src/sandbox/api-server/patch/json-patch.ts'
 import type { JsonObject, JsonValue } from '../../src/sandbox/api-server/schema/json.ts'
 import { policy } from './made-up.ts'
@@ -16,7 +16,7 @@ const requestFor = (object: AnyPolicy, more: object = {}) => ({
 const held = (finalizers?: string[]): unknown => {
   const plain = policy()
   const object = { ...plain, metadata: { ...plain.metadata, ...(finalizers !== undefined && { finalizers }) } }
-  const patched = applyJsonPatch(object as never as JsonObject, holdPolicy(requestFor(object)) as never as JsonValue)
+  const patched = applyJsonPatch(object as never as JsonObject, addFinalizer(requestFor(object)) as never as JsonValue)
   return (patched['metadata'] as JsonObject)['finalizers']
 }
 

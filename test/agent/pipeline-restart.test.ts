@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { ViolationPipeline } from '../../src/agent/begun-anew.ts'
-import { begunAnew } from '../../src/agent/begun-anew.ts'
+import type { ViolationPipeline } from '../../src/agent/pipeline-restart.ts'
+import { runUntilReplaced } from '../../src/agent/pipeline-restart.ts'
 import { LogInDoubt } from '../../src/audit/pipeline/pipeline.ts'
 import { NotStored } from '../../src/audit/sink/sink.ts'
 import { noLogger } from '../../src/base/logger.ts'
@@ -32,7 +32,7 @@ describe('a pipeline that is begun anew', () => {
     return one
   }
   const begin = async (): Promise<ViolationPipeline> => {
-    const pipeline = await begunAnew(start, noLogger)
+    const pipeline = await runUntilReplaced(start, noLogger)
     if ('why' in pipeline) throw new Error(pipeline.why)
     return pipeline
   }
@@ -66,6 +66,6 @@ describe('a pipeline that is begun anew', () => {
 
   it('has no source where there is none', async () => {
     const none = { why: 'no audit log', remedy: 'run auditd' }
-    expect(await begunAnew(async () => none, noLogger)).to.equal(none)
+    expect(await runUntilReplaced(async () => none, noLogger)).to.equal(none)
   })
 })

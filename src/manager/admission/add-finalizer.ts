@@ -20,7 +20,7 @@ export const makesPolicy = ({ kind, operation, subResource = '', object }: HoldR
  * The patch that gives a new policy our finalizer at its creation, so that no deletion comes before it and no extra
  * write is needed. If the webhook was not called, the policy's actor adds it.
  */
-export function holdPolicy({ object }: HoldRequest): PatchOperation[] {
+export function addFinalizer({ object }: HoldRequest): PatchOperation[] {
   const finalizers = object?.metadata?.finalizers
   if (!Array.isArray(finalizers)) return [{ op: 'add', path: '/metadata/finalizers', value: [POLICY_FINALIZER] }]
   if (finalizers.includes(POLICY_FINALIZER)) return []

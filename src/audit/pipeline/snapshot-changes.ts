@@ -9,7 +9,7 @@ export type News = readonly WaitKey[] | 'all'
  * Checks what was learned about containers and processes. It polls instead of listening: the feed and the process log
  * outlive a pipeline, and limit what they keep.
  */
-export class NewsReader {
+export class SnapshotChanges {
   readonly #feed: SnapshotFeed
   readonly #seenProcesses: ProcessLog
   #snapshot: number

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { directoriesOf } from '../../../src/profile/apparmor/raw-way.ts'
+import { directoriesOf } from '../../../src/profile/apparmor/raw-ancestor-paths.ts'
 import { needsParser } from './loaded-profile.ts'
 import { compiled, enhance, loaded } from './policies.ts'
 
