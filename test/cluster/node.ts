@@ -27,12 +27,18 @@ export interface Node {
 /**
  * Starts one more node and waits until it is ready. `cluster` has to be started with `nodes: true`.
  * @param more archives of further images that it is to have
+ * @param programs folder with programs that go before this machine's: containerd, its shim, runc
  */
-export async function startNode(cluster: Cluster, name: string, more: readonly string[] = []): Promise<Node> {
+export async function startNode(
+  cluster: Cluster,
+  name: string,
+  more: readonly string[] = [],
+  programs?: string,
+): Promise<Node> {
   const { archives } = await ensureImages(cluster.binaries, cluster.log)
   return measured(cluster.log, `node ${name}`, async () => {
     const layout = await prepare(cluster, name)
-    const containerd = containerdOf(cluster, layout)
+    const containerd = containerdOf(cluster, layout, programs)
     const kubelet = kubeletOf(cluster, layout)
     const stop = once(() => stopNode(cluster, layout, containerd, kubelet))
     cluster.attach(stop)
@@ -82,12 +88,13 @@ async function prepare(cluster: Cluster, name: string): Promise<NodeLayout> {
   return layout
 }
 
-function containerdOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
+function containerdOf(cluster: Cluster, layout: NodeLayout, programs: string | undefined): ManagedProcess {
+  const path = programs === undefined ? {} : { PATH: `${programs}:${process.env['PATH']}:/usr/sbin:/sbin` }
   return new ManagedProcess({
     name: `${layout.name}-containerd`,
     command: ['containerd', '--config', join(layout.folder, 'containerd.toml')],
     logs: cluster.logs,
-    env: { [folderVariable]: cluster.folder.path },
+    env: { [folderVariable]: cluster.folder.path, ...path },
     serves: async () => probe('ctr', '--address', layout.socket, 'version') !== undefined,
   })
 }

@@ -7,6 +7,8 @@ const harmful = ['api', 'broken-control-plane', 'reflector-convergence', 'contro
 const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
 /** It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs. */
 const seccomp = 'test/cluster/seccomp.test.ts'
+/** It swaps the runtimes of its nodes, and counts all nodes of its cluster. */
+const reports = 'test/cluster/seccomp-reports.test.ts'
 /** It builds an image, and installs into a cluster of its own. */
 const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** They install into a cluster whose servers they kill. */
@@ -22,7 +24,7 @@ const nri = 'test/cluster/nri.test.ts'
 const runtimes = 'test/cluster/runtimes.test.ts'
 const others = [
   'test/cluster/**/*.test.ts',
-  ...[seccomp, nri, runtimes, shipper, leaving, ...helm, ...lives, ...harmfulFiles].flatMap((file) => [
+  ...[seccomp, reports, nri, runtimes, shipper, leaving, ...helm, ...lives, ...harmfulFiles].flatMap((file) => [
     '--ignore',
     file,
   ]),
@@ -43,6 +45,7 @@ const program = new Command('test:cluster')
       // It goes before the longer one, beside which it would start nodes at the same time.
       job('Seccomp on real nodes', 350, [seccomp]),
       job('a cluster for kubectl and nodes', 340, others),
+      job('reports of Seccomp', 200, [reports]),
       job('an installation with Helm', 330, helm),
       job('the life of an installation', 300, lives),
       job('managers that are replaced', 200, [leaving]),
