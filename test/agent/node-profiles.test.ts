@@ -95,7 +95,7 @@ describe('the profiles of a node', () => {
 
   it('follow the ArmorProfiles, reach the manager, and make the node ready', async () => {
     inUse = new Set()
-    add(armorProfile('varmor-demo-a'))
+    void add(armorProfile('varmor-demo-a'))
     await simulation.settle()
     expect(node.readiness.report().ready).to.equal(false)
     expect(wholes).to.deep.equal([])
@@ -104,10 +104,10 @@ describe('the profiles of a node', () => {
     expect(node.readiness.report()).to.deep.include({ ready: true, wanted: 1, loaded: 1 })
     expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'loaded', uid: 'u-varmor-demo-a' })
     const object = armorProfile('varmor-demo-a', { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
-    node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
+    void node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
     await simulation.settle()
     expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'unloaded', generation: 2 })
-    node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object, missed: false })
+    void node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object, missed: false })
     await simulation.settle()
     expect([reported.size, seccomp.texts.size]).to.deep.equal([0, 0])
   })
@@ -132,7 +132,7 @@ describe('the profiles of a node', () => {
     ]
     for (const object of objects) {
       const key = `${object.metadata.namespace}/${object.metadata.name}`
-      node.handler.handle({ type: 'added', key, object })
+      void node.handler.handle({ type: 'added', key, object })
     }
     const claims = [...node.wanted.bpfClaims].sort(([, a], [, b]) => (a.since < b.since ? -1 : 1))
     expect(claims.map(([name, { namespace }]) => [name, namespace])).to.deep.equal([
@@ -140,13 +140,13 @@ describe('the profiles of a node', () => {
       ['varmor-demo-a', 'demo'],
       ['varmor-cluster-varmor-all', ''],
     ])
-    node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object: objects[0]!, missed: false })
+    void node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object: objects[0]!, missed: false })
     expect([...node.wanted.bpfClaims.keys()]).not.to.include('varmor-demo-a')
   })
 
   it('are in the log: once when one is loaded, when somebody has touched it, and when it goes', async () => {
     const object = armorProfile('varmor-demo-a')
-    add(object)
+    void add(object)
     await node.listed()
     await simulation.runFor(300_000)
     const about = '{"profile":"demo/varmor-demo-a","generation":1,"enforcers":["Seccomp"]}'
@@ -164,7 +164,7 @@ describe('the profiles of a node', () => {
     const object = armorProfile('varmor-demo-a')
     object.spec.profile = { name: 'varmor-demo-a', enforcer: policy.enforcer, mode: 'enforce', appArmor: 'for reading' }
     const behaviorModeling = { enable: false, duration: 0 }
-    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+    void add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
   }
 
   it('are compiled for this node from what the ArmorProfile carries, and again when its disks are others', async () => {
@@ -276,7 +276,7 @@ describe('the profiles of a node', () => {
     disks = noFiles
     await node.listed()
     expect(node.readiness.report().ready).to.equal(true)
-    add(armorProfile('varmor-demo-a'))
+    void add(armorProfile('varmor-demo-a'))
     await simulation.settle()
     seccomp.texts.clear()
     await simulation.runFor(100_000)
@@ -299,7 +299,7 @@ describe('the profiles of a node', () => {
         const isFirst = object.metadata.namespace === 'demo'
         const whole = { ...object.spec, profile: bpfOnly, behaviorModeling, ...(isFirst && spec) }
         const key = `${object.metadata.namespace}/${object.metadata.name}`
-        node.handler.handle({ type: 'added', key, object: { ...object, spec: whole } as unknown as ArmorProfile })
+        void node.handler.handle({ type: 'added', key, object: { ...object, spec: whole } as unknown as ArmorProfile })
       }
       await simulation.settle()
       expect([...new Set(refused)]).to.deep.equal(expected)
@@ -318,11 +318,11 @@ describe('the profiles of a node', () => {
     }
     const update = async (status: object): Promise<void> => {
       const object = withEgress({ desiredNumberLoaded: 1, currentNumberLoaded: 1, ...status })
-      node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
+      void node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
       await simulation.settle()
     }
     const table = () => JSON.parse(bpf.texts.get('varmor-demo-a')!).egress.table.v4.map(([block]: [string]) => block)
-    add(withEgress({}))
+    void add(withEgress({}))
     await simulation.settle()
     await node.listed()
     expect(table()).to.deep.equal([])
@@ -345,7 +345,7 @@ describe('the profiles of a node', () => {
     seccomp.texts.set('varmor-demo-old', '{}').set('varmor-demo-a', '{}')
     await simulation.runFor(300_000)
     expect(seccomp.texts.size).to.equal(2)
-    add(armorProfile('varmor-demo-a'))
+    void add(armorProfile('varmor-demo-a'))
     await node.listed()
     await simulation.runFor(100_000)
     expect(seccomp.texts.size).to.equal(2)
@@ -359,12 +359,12 @@ describe('the profiles of a node', () => {
 
   it('whose policy goes while processes are looked at are looked for anew: that look may have missed what has begun since', async () => {
     const names = ['varmor-demo-a', 'varmor-demo-b']
-    for (const name of names) add(armorProfile(name))
+    for (const name of names) void add(armorProfile(name))
     inUse = new Set()
     await node.listed()
     const leave = async (name: string): Promise<void> => {
       const object = armorProfile(name, { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
-      node.handler.handle({ type: 'updated', key: `demo/${name}`, object, old: object })
+      void node.handler.handle({ type: 'updated', key: `demo/${name}`, object, old: object })
       await simulation.settle()
     }
     let end = (): void => undefined
@@ -383,14 +383,14 @@ describe('the profiles of a node', () => {
   it('that pods name when their policy goes allow all, until no pod names them', async () => {
     const key = 'demo/varmor-demo-a'
     const object = armorProfile('varmor-demo-a')
-    add(object)
+    void add(object)
     inUse = new Set(['varmor-demo-a'])
     await node.listed()
     const leaving = armorProfile('varmor-demo-a', { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
-    node.handler.handle({ type: 'updated', key, object: leaving, old: object })
+    void node.handler.handle({ type: 'updated', key, object: leaving, old: object })
     await simulation.settle()
     expect(reported.get(key)).to.deep.include({ state: 'unloaded', generation: 2 })
-    node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
+    void node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
     await simulation.runFor(300_000)
     expect([...seccomp.texts]).to.deep.equal([['varmor-demo-a', allowed]])
     expect(said.filter((line) => /drift|somebody/.test(line))).to.deep.equal([])
@@ -404,7 +404,7 @@ describe('the profiles of a node', () => {
     inUse = new Set()
     const { unload } = seccomp
     seccomp.unload = async (name) => {
-      add(armorProfile('varmor-demo-a'))
+      void add(armorProfile('varmor-demo-a'))
       await new Promise<void>((done) => void simulation.clock.after(10, done))
       return unload.call(seccomp, name)
     }
@@ -416,7 +416,7 @@ describe('the profiles of a node', () => {
   })
 
   it('that are lost come back, at the latest with the next look, though one look fails', async () => {
-    add(armorProfile('varmor-demo-a'))
+    void add(armorProfile('varmor-demo-a'))
     await node.listed()
     await simulation.settle()
     seccomp.listFaults = [new EnforcerError('IO', 'list')]
@@ -469,7 +469,7 @@ describe('the profiles of a node', () => {
       const object = armorProfile('varmor-demo-f', { creationTimestamp: '2020-01-01T00:00:00Z' })
       forge(object)
       const key = `${object.metadata.namespace}/${object.metadata.name}`
-      node.handler.handle({ type: 'added', key, object })
+      void node.handler.handle({ type: 'added', key, object })
       await node.listed()
       await simulation.settle()
       expect([...seccomp.texts.keys()]).to.deep.equal([])
@@ -479,14 +479,14 @@ describe('the profiles of a node', () => {
       // A real one is loaded, and stays when the forged one goes.
       seccomp.texts.set('docker-default', '{}')
       const real = armorProfile('varmor-demo-a', { creationTimestamp: '2026-01-01T00:00:00Z' })
-      add(real)
+      void add(real)
       await simulation.settle()
       expect(reported.get('demo/varmor-demo-a')).to.include({ state: 'loaded' })
       const leaving = { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-02T00:00:00Z' } }
-      node.handler.handle({ type: 'updated', key, object: leaving, old: object })
+      void node.handler.handle({ type: 'updated', key, object: leaving, old: object })
       await simulation.settle()
       expect(reported.get(key)).to.include({ state: 'unloaded' })
-      node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
+      void node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
       await simulation.settle()
       expect([...seccomp.texts.keys()].sort()).to.deep.equal(['docker-default', 'varmor-demo-a'])
     })
@@ -494,7 +494,7 @@ describe('the profiles of a node', () => {
   it('that are loaded stay as they are when somebody makes their ArmorProfile a strange one', async () => {
     inUse = new Set()
     const object = armorProfile('varmor-demo-a')
-    add(object)
+    void add(object)
     await node.listed()
     await simulation.settle()
     const { labels: _, ...metadata } = object.metadata
@@ -503,7 +503,7 @@ describe('the profiles of a node', () => {
       metadata: { ...metadata, generation: 2 },
       spec: { ...object.spec, profile: { ...object.spec.profile, seccomp: '{"defaultAction":"SCMP_ACT_ALLOW"}' } },
     } as ArmorProfile
-    node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object: tampered, old: object })
+    void node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object: tampered, old: object })
     await simulation.runFor(300_000)
     expect([...seccomp.texts]).to.deep.equal([['varmor-demo-a', '{}']])
     expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'failed', generation: 2 })

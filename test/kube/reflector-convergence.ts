@@ -145,9 +145,9 @@ class Run<T extends KubeObject> {
   async #step(client: ApiClient, proxy: FaultProxy): Promise<void> {
     const draw = this.#random()
     if (draw < 0.9) await this.#change(client)
-    else if (draw < 0.92) this.#fault('cut', () => proxy.cut())
-    else if (draw < 0.93) this.#fault('freeze', () => proxy.freeze())
-    else if (draw < 0.95) this.#fault('refuse', () => proxy.refuse(true))
+    else if (draw < 0.92) void this.#fault('cut', () => proxy.cut())
+    else if (draw < 0.93) void this.#fault('freeze', () => proxy.freeze())
+    else if (draw < 0.95) void this.#fault('refuse', () => proxy.refuse(true))
     else if (draw < 0.97) proxy.refuse(false)
     else await this.#ownFault()
     if (this.#random() < 0.2) await new Promise((resolve) => setTimeout(resolve, 20 * this.#random()))

@@ -190,7 +190,7 @@ export class Guest {
     late.abort()
     if (outcome === 'late') throw this.#failure(`the guest (kernel ${this.kernel}) did not boot`)
     if (outcome !== 'ready') throw outcome ?? new Error('the guest was stopped')
-    this.#watch(timeout)
+    void this.#watch(timeout)
   }
 
   /** The guest's first process answers each ping, unless the kernel no longer schedules it. */
