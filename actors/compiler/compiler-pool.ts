@@ -17,7 +17,7 @@ export interface PoolOptions {
   /** Starts a thread. */
   thread(number: number): CompilerThread
   /**
-   * `deadline`: CPU milliseconds for each job. `longestWait`: milliseconds that an urgent job waits for a thread. The
+   * `deadline`: CPU milliseconds for each job. `maxWait`: milliseconds that an urgent job waits for a thread. The
    * sum bounds its total time.
    */
   deadline: number
@@ -152,8 +152,8 @@ export class CompilerPool implements Compilers {
     const code = this.#refusal(asked)
     if (code !== undefined) return Promise.reject(this.#error(code, options))
     return new Promise((resolve, reject) => {
-      const { clock, maxWait: longestWait } = this.#options
-      const wait = options.urgent ? longestWait : LONG_WAIT
+      const { clock, maxWait } = this.#options
+      const wait = options.urgent ? maxWait : LONG_WAIT
       const timer = clock.after(wait, () => {
         this.#waiting.delete(job)
         this.#observe('busy')

@@ -23,7 +23,7 @@ export class StatusWriteSemaphore {
 
   /**
    * @param now milliseconds
-   * @returns whether the actor has a turn, which it must `end`; if not, it is called, and asks again after `PATIENCE`
+   * @returns whether the actor has a turn, which it must `end`; if not, it is called, and asks again after `TIMEOUT`
    * at the latest
    */
   take(who: string, now: number): boolean {

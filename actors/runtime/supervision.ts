@@ -44,13 +44,9 @@ export function restartDelay(supervision: Supervision, failures: number, random:
 }
 
 /** @throws {RangeError} if a time is invalid */
-export function checkSupervision({
-  firstBackoff = 0,
-  maxBackoff: longestBackoff = 0,
-  healthyAfter = 0,
-}: Supervision): void {
+export function checkSupervision({ firstBackoff = 0, maxBackoff = 0, healthyAfter = 0 }: Supervision): void {
   checkFromZero('The first backoff', firstBackoff)
-  checkFromZero('The longest backoff', longestBackoff)
+  checkFromZero('The longest backoff', maxBackoff)
   checkFromZeroOrForever('The time after which an actor counts as healthy', healthyAfter)
 }
 

@@ -29,8 +29,8 @@ const pause = 500
 
 /** What an agent does with profiles when it ends. Mostly nothing: enforcement goes on without it. */
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
-  const { always, uninstalled, loaders, endBpf, logger, clock, timeout: patience = 12_000 } = options
-  const end = clock.now() + patience
+  const { always, uninstalled, loaders, endBpf, logger, clock, timeout = 12_000 } = options
+  const end = clock.now() + timeout
   // What waits for nothing comes first: the kubelet may kill the agent.
   for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
     // A pod that names a BPF profile does not need it to be there.

@@ -12,8 +12,8 @@ export interface BackoffRange {
  * The delay after this many earlier failures: doubled each time, then random in the upper half of its step. The fixed
  * half prevents a tight loop; the random half keeps clients that failed together from returning together.
  */
-export function backoff(failuresBefore: number, { first, max: longest }: BackoffRange, random: Random): number {
-  const step = Math.min(longest, first * 2 ** Math.min(failuresBefore, 64))
+export function backoff(failuresBefore: number, { first, max }: BackoffRange, random: Random): number {
+  const step = Math.min(max, first * 2 ** Math.min(failuresBefore, 64))
   return step / 2 + (step / 2) * random()
 }
 
@@ -27,8 +27,8 @@ export class Backoff {
   readonly #random: Random
   #failures = 0
 
-  constructor({ first = 800, max: longest = 30_000, random = Math.random }: BackoffOptions = {}) {
-    this.#range = { first, max: longest }
+  constructor({ first = 800, max = 30_000, random = Math.random }: BackoffOptions = {}) {
+    this.#range = { first, max }
     this.#random = random
   }
 

@@ -26,10 +26,7 @@ export interface RoleOptions {
  * Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs its status. Returns the exit
  * status.
  */
-export async function runRole(
-  role: Role,
-  { name, logger, signals, timeout: patience = 25_000 }: RoleOptions,
-): Promise<number> {
+export async function runRole(role: Role, { name, logger, signals, timeout = 25_000 }: RoleOptions): Promise<number> {
   const ending = signalled(signals)
   const logStatus = (): void => logger.info({ status: role.status }, 'status')
   signals.on('SIGUSR1', logStatus)
@@ -37,20 +34,20 @@ export async function runRole(
     await Promise.race([role.start(), ending])
     const signal = await ending
     logger.info({ signal }, `the ${name} is stopping`)
-    const late = limit(patience, signalled(signals))
+    const late = limit(timeout, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
     if (how === 'done') logger.info({}, `the ${name} has stopped`)
     else if (how === 'told again')
       logger.error({ status: role.status }, `a second signal stopped the ${name} at once; unfinished work is lost`)
     else
       logger.error(
-        { durationMs: patience, status: role.status },
+        { durationMs: timeout, status: role.status },
         `the ${name} did not stop in time; unfinished work is lost`,
       )
     return how === 'done' ? 0 : 1
   } catch (error) {
     logger.error(fieldsOf(error), `the ${name} failed and stops`)
-    const late = limit(patience, signalled(signals))
+    const late = limit(timeout, signalled(signals))
     await Promise.race([role.stop().catch(() => undefined), late.over]).finally(late.cancel)
     return 1
   } finally {

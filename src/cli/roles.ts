@@ -382,7 +382,7 @@ export function addUninstall(varmor: Command): void {
     )
     .option('--keep-policies', 'keep the policies, but remove the finalizers that block their deletion', false)
     .option(
-      '--patience <seconds>',
+      '--timeout <seconds>',
       'seconds to wait for managers to release workloads, and for pods to stop',
       readCount,
       60,

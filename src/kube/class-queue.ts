@@ -1,21 +1,21 @@
 /**
  * A queue with classes: the highest class first, in order of arrival within a class. A class that was passed over
- * `patience` times while something waited in it gets the next turn, so it is slowed, but never blocked. Of two such
+ * `maxPassed` times while something waited in it gets the next turn, so it is slowed, but never blocked. Of two such
  * classes the lower one goes first: it has waited longer for the same count. Two consecutive turns never go out of
  * order while a higher class waits: it waits for at most one turn of a lower class before each of its own.
  */
 export class ClassQueue<Class extends string, T> {
   #queues: { waiting: Set<T>; passedOver: number }[]
   #index: Map<Class, number>
-  #timeout: number
+  #maxPassed: number
   #size = 0
   #lastWasFavour = false
 
-  constructor(classes: readonly Class[], timeout: number) {
-    if (!(timeout >= 1)) throw new RangeError(`patience must be from 1, not ${timeout}`)
+  constructor(classes: readonly Class[], maxPassed: number) {
+    if (!(maxPassed >= 1)) throw new RangeError(`maxPassed must be from 1, not ${maxPassed}`)
     this.#queues = classes.map(() => ({ waiting: new Set(), passedOver: 0 }))
     this.#index = new Map(classes.map((name, index) => [name, index]))
-    this.#timeout = timeout
+    this.#maxPassed = maxPassed
   }
 
   get size(): number {
@@ -55,7 +55,7 @@ export class ClassQueue<Class extends string, T> {
   #overdue(highest: number): number | undefined {
     if (this.#lastWasFavour) return undefined
     const index = this.#queues.findLastIndex(
-      ({ waiting, passedOver }) => waiting.size > 0 && passedOver >= this.#timeout,
+      ({ waiting, passedOver }) => waiting.size > 0 && passedOver >= this.#maxPassed,
     )
     return index > highest ? index : undefined
   }

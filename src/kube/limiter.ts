@@ -39,7 +39,7 @@ export interface LimiterOptions {
   /** Maximum burst of requests. Default 200. */
   burst?: number
   /** Turns of higher classes while a lower one waits, before the lower one gets a turn. Default 20. */
-  timeout?: number
+  maxPassed?: number
   /**
    * Maximum concurrent requests, except for the lease. Default 16, fewer than there are connections: so requests to a
    * slow server wait here, where urgent ones go first, and the lease finds a free connection.
@@ -95,7 +95,7 @@ export class PriorityLimiter implements Limiter {
   constructor({
     qps = 100,
     burst = 200,
-    timeout: patience = 20,
+    maxPassed = 20,
     inFlight = 16,
     clock = systemClock,
     pace,
@@ -104,7 +104,7 @@ export class PriorityLimiter implements Limiter {
     if (!(burst >= 1)) throw new RangeError(`burst must be from 1, not ${burst}`)
     if (!(inFlight >= 1)) throw new RangeError(`inFlight must be from 1, not ${inFlight}`)
     this.#inFlight = inFlight
-    this.#queue = new ClassQueue(requestClasses, patience)
+    this.#queue = new ClassQueue(requestClasses, maxPassed)
     this.#pace = pace ?? bucketPace(qps, burst, clock)
     this.#clock = clock
   }

@@ -82,11 +82,11 @@ export class Leadership {
   }
 
   #begin(term: Term): void {
-    const { logger, timeout: patience } = this.#options
+    const { logger, timeout } = this.#options
     const controlPlane = this.#options.controlPlane(term)
     let ended: Promise<void> | undefined
     const end = (): Promise<void> => {
-      ended ??= controlPlane.stop(patience)
+      ended ??= controlPlane.stop(timeout)
       return ended
     }
     this.#term = { controlPlane, end }

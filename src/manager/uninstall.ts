@@ -276,8 +276,8 @@ function noAnswer(error: unknown): false {
 }
 
 /** Asks repeatedly until it is true or the time is over. @returns whether it is true */
-async function within({ clock, timeout: patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
-  const end = clock.now() + patience
+async function within({ clock, timeout }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
+  const end = clock.now() + timeout
   for (;;) {
     if (await ask().catch(noAnswer)) return true
     if (clock.now() >= end) return false

@@ -27,10 +27,10 @@ function leaving(): { signal: AbortSignal; abort: () => void } {
 }
 
 describe('kube limiter', () => {
-  const made = (timeout = 20) => {
+  const made = (maxPassed = 20) => {
     const pace = new HandPace()
     const clock = new ManualClock()
-    const limiter = new PriorityLimiter({ pace, clock, timeout })
+    const limiter = new PriorityLimiter({ pace, clock, maxPassed })
     const order: string[] = []
     const ask = (of: RequestClass, signal = never()) => limiter.turn(of, signal).then(() => order.push(of))
     return { pace, clock, limiter, order, ask }
@@ -124,8 +124,8 @@ describe('kube limiter', () => {
       fc.property(
         fc.array(fc.constantFrom(...requestClasses), { minLength: 1, maxLength: 200 }),
         fc.integer({ min: 1, max: 4 }),
-        (asked, timeout) => {
-          const queue = new ClassQueue<RequestClass, { of: RequestClass }>(requestClasses, timeout)
+        (asked, maxPassed) => {
+          const queue = new ClassQueue<RequestClass, { of: RequestClass }>(requestClasses, maxPassed)
           const left = new Map<RequestClass, number>()
           for (const of of asked) {
             queue.add(of, { of })

@@ -63,9 +63,9 @@ export async function checkConvergence<T extends KubeObject = ConfigMap>(
   target: ConvergenceTarget<T>,
   options: ConvergenceOptions = {},
 ): Promise<ConvergenceReport> {
-  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, timeout: patience = 120 } = options
+  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, timeout = 120 } = options
   try {
-    return await new Run(target, seededRandom(seed), names).run(steps, patience)
+    return await new Run(target, seededRandom(seed), names).run(steps, timeout)
   } catch (cause) {
     throw new Error(`the reflector did not converge (seed ${seed}): ${(cause as Error).message}`, { cause })
   }

@@ -49,10 +49,10 @@ class TurnWatch {
 
   /** @returns the longest turn until now */
   take(): number {
-    const { max: longest } = this
+    const { max } = this
     this.max = 0
     this.#last = cpuTime()
-    return longest
+    return max
   }
 
   end(): void {

@@ -16,7 +16,7 @@ export interface StreamOptions {
 /** Cuts a stream of bytes, from a file or a pipe, into batches. The remainder at the end becomes the last batch. */
 export async function* streamBatches(
   stream: AsyncIterable<Uint8Array>,
-  { source, format, size = 256 * 1024, max: longest = mebibyte }: StreamOptions,
+  { source, format, size = 256 * 1024, max = mebibyte }: StreamOptions,
 ): AsyncGenerator<SourceBatch> {
   let [pieces, length, seq] = [[] as Uint8Array[], 0, 0]
   for await (const piece of stream) {
@@ -25,7 +25,7 @@ export async function* streamBatches(
     if (length < size) continue
     const bytes = Buffer.concat(pieces)
     const end = lastBoundary(bytes, format)
-    if (end === 0 && length < longest) {
+    if (end === 0 && length < max) {
       pieces = [bytes]
       continue
     }

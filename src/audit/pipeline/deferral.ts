@@ -144,9 +144,9 @@ export class Deferral<Owner> {
   }
 
   #patienceWith({ format, deferred }: Held<Owner>): number {
-    const { timeout: patience, longTimeout: longPatience, timeoutInRing: patienceInRing } = this.#options
+    const { timeout, longTimeout, timeoutInRing: patienceInRing } = this.#options
     if (format === 'record') return patienceInRing
-    return deferred.recorded ? longPatience : patience
+    return deferred.recorded ? longTimeout : timeout
   }
 
   /** Ends all waiting, now and later. */

@@ -246,17 +246,17 @@ export class Pipeline {
   }
 
   /**
-   * Stops the sources; `run` then ends. It does not wait longer than `stopPatience` for a source or for a disk that
+   * Stops the sources; `run` then ends. It does not wait longer than `stopTimeout` for a source or for a disk that
    * takes nothing: a file keeps the rest for the next start.
    */
   stop(): void {
-    const { clock, sink, stopTimeout: stopPatience = 5000 } = this.#options
+    const { clock, sink, stopTimeout = 5000 } = this.#options
     this.#stopping = true
     for (const { source } of this.#inputs) source.stop()
-    this.#cutShort ??= clock.after(stopPatience, () => {
+    this.#cutShort ??= clock.after(stopTimeout, () => {
       for (const { source } of this.#inputs) void source.close()
     })
-    sink.hurry(stopPatience)
+    sink.hurry(stopTimeout)
   }
 
   async #run(): Promise<void> {
@@ -471,8 +471,8 @@ export class Pipeline {
   /** Stores the reached positions soon, within the configured interval. */
   #scheduleStore(): void {
     if (this.#timer !== undefined || this.#ending) return
-    const { clock, commitEvery = 250, doubtTimeout: doubtPatience = 10_000 } = this.#options
-    const every = this.#doubt === undefined ? commitEvery : doubtPatience
+    const { clock, commitEvery = 250, doubtTimeout = 10_000 } = this.#options
+    const every = this.#doubt === undefined ? commitEvery : doubtTimeout
     this.#timer = clock.after(Math.max(0, this.#storedAt + every - clock.now()), () => {
       void this.#store().then((again) => {
         this.#timer = undefined

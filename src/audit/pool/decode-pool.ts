@@ -119,7 +119,7 @@ export class DecodePool {
       heapLimit = 256,
       onFailure = () => undefined,
       onTrouble = () => undefined,
-      machineTimeout: machinePatience = 10_000,
+      machineTimeout = 10_000,
     } = options
     this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
     this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
@@ -132,7 +132,7 @@ export class DecodePool {
     this.#onTrouble = onTrouble
     this.#timeLimit = timeLimit
     this.#startLimit = startLimit
-    this.#machineTimeout = machinePatience
+    this.#machineTimeout = machineTimeout
     this.#placement = new Placement({
       feed,
       seenProcesses: this.seenProcesses,

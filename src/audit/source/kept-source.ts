@@ -96,8 +96,8 @@ export class KeptSource implements AuditSource {
   /** @throws the first error of `open` */
   constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
     const { notify = () => undefined, lost = () => undefined, clock = systemClock, random = Math.random } = options
-    const { aliveMs = 5_000, timeout: patience = 60_000, present = presentOf(clock) } = options
-    this.#options = { notify, lost, clock, present, random, aliveMs, timeout: patience }
+    const { aliveMs = 5_000, timeout = 60_000, present = presentOf(clock) } = options
+    this.#options = { notify, lost, clock, present, random, aliveMs, timeout }
     this.#open = open
     this.#pause = new Pause(clock)
     this.#source = open()
@@ -243,7 +243,7 @@ export class KeptSource implements AuditSource {
    * @throws the last error if it stays closed: another source may be better then
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
-    const { clock, present, notify, random, timeout: patience, lost } = this.#options
+    const { clock, present, notify, random, timeout, lost } = this.#options
     const [brokeAt, since] = [clock.now(), present().at]
     const about = { source: this.name, ...context }
     const broke = 'the audit source broke and is reopened; records are lost until then'
@@ -253,7 +253,7 @@ export class KeptSource implements AuditSource {
       for (;;) {
         await this.#pause.wait(backoff.next())
         if (this.#closed || this.#stoppedAt !== undefined) return false
-        if (this.#opened(clock.now() - brokeAt > patience)) break
+        if (this.#opened(clock.now() - brokeAt > timeout)) break
       }
     } finally {
       lost({ where: this.name, why: 'reopened', since })

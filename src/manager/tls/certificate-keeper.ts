@@ -91,7 +91,7 @@ export class CertificateKeeper {
   }
 
   /**
-   * Resolves when no work is left, or after `patience` milliseconds: an unresponsive API server does not delay the
+   * Resolves when no work is left, or after `timeout` milliseconds: an unresponsive API server does not delay the
    * shutdown.
    */
   async stop(timeout = 5_000): Promise<void> {

@@ -210,7 +210,7 @@ describeCluster(
         await kubectl('wait', '--for=condition=Ready', 'varmorclusterpolicy/everywhere', '--timeout=240s')
         await kubectl('-n', namespace, 'delete', 'deployment', 'varmor-manager', '--wait')
         const [program, ...args] = varmor(
-          ...['uninstall', '--kubeconfig', cluster().kubeconfig, '--namespace', namespace, '--patience', '60'],
+          ...['uninstall', '--kubeconfig', cluster().kubeconfig, '--namespace', namespace, '--timeout', '60'],
         )
         const uninstall = (): Promise<CommandResult> => result(program!, args, { env: process.env })
         const started = performance.now()

@@ -1,6 +1,6 @@
 // Written by deploy/generate-built-in-kinds.ts.
 
-/** The Kubernetes release of the definitions. */
+/** The release of Kubernetes that the definitions come from. */
 export const kubernetes = 'v1.37.2'
 /** The definitions of Kubernetes' OpenAPI v3 by name: JSON, gzip, base64. */
 export const definitions =
