@@ -1,25 +1,29 @@
 # On a fresh Debian or Ubuntu machine with Node.js 20.19 or later, each of these does all the set-up it needs.
-.PHONY: demo test test-image-node build lint bench clean image-packages
+.PHONY: help demo test test-image-node build lint bench clean image-packages
+.DEFAULT_GOAL := help
 
 addon := native/addon/build/Release/audit.node
 
-demo: build
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: build ## show a refused attack and its line, on the embedded sandbox
 	KEEP=$(KEEP) ENFORCER=$(ENFORCER) node --import tsx test/demo/demo.ts
 
-test: node_modules/.installed $(addon)
+test: node_modules/.installed $(addon) ## run the unit and integration tests
 	npm test
 
-test-image-node: node_modules/.installed $(addon)
+test-image-node: node_modules/.installed $(addon) ## run the tests with the Node.js of the image
 	.ci/with-image-node npm test
 
-build: node_modules/.installed $(addon)
+build: node_modules/.installed $(addon) ## compile the program
 	npm run --silent build
 
-lint: node_modules/.installed
+lint: node_modules/.installed ## check form, imports, types and prose
 	npm run --silent lint
 	npm run --silent typecheck
 
-bench: node_modules/.installed
+bench: node_modules/.installed ## measure the actors
 	npm run --silent bench:actors
 
 # Set-up is done again when what it depends on has changed.
@@ -32,9 +36,8 @@ node_modules/.installed: package.json package-lock.json .ci/setup
 $(addon): node_modules/.installed native/addon/binding.gyp $(wildcard native/addon/*.c native/addon/*.h)
 	npm run --silent build:addon -- --optional
 
-# Renews the versions of Debian's packages in the image: make image-packages BASE=docker.io/library/debian@sha256:…
-image-packages:
+image-packages: ## renew the versions of Debian's packages in the image: BASE=docker.io/library/debian@sha256:…
 	docker build -f deploy/Dockerfile --target versions --build-arg BASE=$(BASE) --output deploy/image/packages .
 
-clean:
+clean: ## remove what was built and installed
 	rm -rf dist node_modules native/addon/build

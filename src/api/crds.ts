@@ -12,13 +12,15 @@ interface PrinterColumn {
   name: string
   type: 'string' | 'integer' | 'boolean' | 'date'
   jsonPath: string
+  /** 1: only with `kubectl get -o wide`. */
+  priority?: 1
 }
 
 /** One of vArmor's kinds, with the facts that its CustomResourceDefinition needs. */
 export interface Kind {
   kind: string
   plural: string
-  shortNames?: string[]
+  shortNames: string[]
   scope: 'Namespaced' | 'Cluster'
   columns: PrinterColumn[]
   schema: SchemaNode
@@ -29,6 +31,7 @@ const column = (name: string, jsonPath: string, type: PrinterColumn['type'] = 's
   type,
   jsonPath,
 })
+const wide = (name: string, jsonPath: string): PrinterColumn => ({ ...column(name, jsonPath), priority: 1 })
 const age = column('AGE', '.metadata.creationTimestamp', 'date')
 
 const policyColumns = [
@@ -41,6 +44,7 @@ const policyColumns = [
   column('READY', '.status.ready', 'boolean'),
   column('STATUS', '.status.summary'),
   age,
+  wide('MESSAGE', '.status.conditions[?(@.type=="Ready")].message'),
 ]
 
 export const kinds: readonly Kind[] = [
@@ -63,6 +67,7 @@ export const kinds: readonly Kind[] = [
   {
     kind: 'ArmorProfile',
     plural: 'armorprofiles',
+    shortNames: ['aprof'],
     scope: 'Namespaced',
     columns: [
       column('PROFILE', '.spec.profile.name'),
@@ -71,12 +76,14 @@ export const kinds: readonly Kind[] = [
       column('DESIRED', '.status.desiredNumberLoaded', 'integer'),
       column('CURRENT', '.status.currentNumberLoaded', 'integer'),
       age,
+      wide('MESSAGES', '.status.conditions[*].message'),
     ],
     schema: nodeOf(armorProfile),
   },
   {
     kind: 'ArmorProfileModel',
     plural: 'armorprofilemodels',
+    shortNames: ['amodel'],
     scope: 'Namespaced',
     columns: [
       column('STORAGE-TYPE', '.storageType'),
@@ -84,6 +91,7 @@ export const kinds: readonly Kind[] = [
       column('COMPLETED', '.status.completedNumber', 'integer'),
       column('READY', '.status.ready', 'boolean'),
       age,
+      wide('MESSAGE', '.status.conditions[?(@.type=="Ready")].message'),
     ],
     schema: nodeOf(armorProfileModel),
   },
@@ -117,7 +125,14 @@ export function customResourceDefinition({ kind, plural, shortNames, scope, colu
     metadata: { name: `${plural}.${group}` },
     spec: {
       group,
-      names: { kind, listKind: `${kind}List`, plural, ...(shortNames && { shortNames }), singular: kind.toLowerCase() },
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames,
+        categories: ['varmor'],
+      },
       scope,
       versions: [
         {

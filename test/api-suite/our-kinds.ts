@@ -62,6 +62,7 @@ export function ourKinds(target: Target): void {
         'READY',
         'STATUS',
         'AGE',
+        'MESSAGE',
       ])
       expect(body.rows[0].cells.slice(0, 5)).to.deep.equal(['good', 'AppArmor', 'AlwaysAllow', 'Deployment', 'web'])
     })
