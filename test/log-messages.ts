@@ -60,7 +60,10 @@ function propertiesOf(name: string, file: ts.SourceFile): ts.Expression[] {
   return found
 }
 
-/** The texts that an expression may be, with … for what comes in at run time. Empty: a parameter, whose callers are read. */
+/**
+ * The texts that an expression may be, with … for what comes in at run time. Empty: a parameter, whose callers are
+ * read.
+ */
 function textsOf(node: ts.Expression): string[] {
   if (ts.isStringLiteralLike(node)) return [node.text]
   if (ts.isParenthesizedExpression(node) || ts.isAsExpression(node)) return textsOf(node.expression)
@@ -117,7 +120,10 @@ function messageOfNotice({ properties }: ts.ObjectLiteralExpression): ts.Express
   return ts.isPropertyAssignment(message) ? message.initializer : undefined
 }
 
-/** Why nothing of what is enforced is reported: `unreported` of the readiness. Of one source alone it has a code, and another may do. */
+/**
+ * Why nothing of what is enforced is reported: `unreported` of the readiness. Of one source alone it has a code, and
+ * another may do.
+ */
 function unreportedOf({ properties }: ts.ObjectLiteralExpression): ts.Expression | undefined {
   const names = new Set(properties.map(({ name }) => name?.getText()))
   if (!names.has('why') || !names.has('remedy') || names.has('code')) return undefined

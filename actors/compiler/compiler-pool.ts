@@ -103,7 +103,9 @@ const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' |
  */
 const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
 
-/** Gives each job to a thread of its own; `fair-queue.ts` decides the order. Each job gets an answer in bounded time. */
+/**
+ * Gives each job to a thread of its own; `fair-queue.ts` decides the order. Each job gets an answer in bounded time.
+ */
 export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attached OBJECT PROFILE COMMAND... [, PROFILE COMMAND...]: attaches the programs that the measured operations call, and runs each command
- * as a process of a container with its profile; of none for the profile "none".
+ * attached OBJECT PROFILE COMMAND... [, PROFILE COMMAND...]: attaches the programs that the measured operations call,
+ * and runs each command as a process of a container with its profile; of none for the profile "none".
  */
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -10,7 +10,9 @@
 
 #include "put-profile.h"
 
-/* To verify the others takes minutes where instructions are counted, and nothing that is measured comes by their hooks. */
+/*
+ * To verify the others takes minutes where instructions are counted, and nothing that is measured comes by their hooks.
+ */
 static const char *const hooks[] = {
 	"lsm/file_open", "lsm/mmap_file", "lsm/file_mprotect", "lsm/capable",
 	"lsm/task_alloc", "lsm/bprm_creds_for_exec", "lsm/socket_create", "lsm/socket_connect",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What native/bpf is measured against: the same path, looked for in one rule after the other. Each is the beginning of a path, or a whole
- * one, and is compared eight bytes at a time. It judges files that are opened, and reports nothing.
+ * What native/bpf is measured against: the same path, looked for in one rule after the other. Each is the beginning of
+ * a path, or a whole one, and is compared eight bytes at a time. It judges files that are opened, and reports nothing.
  */
 #define VARMOR_MAPS
 #include "path.h"

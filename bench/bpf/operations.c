@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operations FILE PROGRAM ROUNDS: does each of a few things that often, and prints how many ticks of the time stamp counter it took: the
- * median, without the two readings themselves. Where the counter counts instructions, that is how many there were.
+ * operations FILE PROGRAM ROUNDS: does each of a few things that often, and prints how many ticks of the time stamp
+ * counter it took: the median, without the two readings themselves. Where the counter counts instructions, that is how
+ * many there were.
  */
 #include <arpa/inet.h>
 #include <errno.h>

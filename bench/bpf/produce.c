@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * produce OBJECT RECORDS FOLDER RING_BYTES RATE SECONDS: pins the maps of produce.bpf.c in FOLDER, and prints "ready". When it has read a
- * byte it has the kernel put RATE records a second into the ring, or with 0 as many as it can, for that long. It prints how many it has
- * put, how many of them are in the ring and how many found it full, and by how many ns CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC. The
- * maps stay until its input ends. RECORDS is a file of records, one behind the other.
+ * produce OBJECT RECORDS FOLDER RING_BYTES RATE SECONDS: pins the maps of produce.bpf.c in FOLDER, and prints "ready".
+ * When it has read a byte it has the kernel put RATE records a second into the ring, or with 0 as many as it can, for
+ * that long. It prints how many it has put, how many of them are in the ring and how many found it full, and by how
+ * many ns CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC. The maps stay until its input ends. RECORDS is a file of records,
+ * one behind the other.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * work SECONDS: does each of a few things as often as it can in that time, and prints how often that was in a second. Its files are in
- * its own folder, and in one that it makes.
+ * work SECONDS: does each of a few things as often as it can in that time, and prints how often that was in a second.
+ * Its files are in its own folder, and in one that it makes.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>

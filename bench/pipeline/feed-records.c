@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands for the kernel: feed-records FILE RATE START PROGRAM [ARGUMENT...]
- * FILE holds messages as NETLINK_AUDIT brings them, each a header with its length and a payload `audit(SECONDS.MS:…`, one
- * behind the other, aligned to four bytes. PROGRAM gets a socket as descriptor 3, on which each message is one packet, with
- * the time at which it is sent. From START on, in unix milliseconds, sends RATE messages a second, or with 0 as many as are
- * taken; once. The socket stays open until PROGRAM ends.
+ * Stands for the kernel: feed-records FILE RATE START PROGRAM [ARGUMENT...] FILE holds messages as NETLINK_AUDIT brings
+ * them, each a header with its length and a payload `audit(SECONDS.MS:…`, one behind the other, aligned to four bytes.
+ * PROGRAM gets a socket as descriptor 3, on which each message is one packet, with the time at which it is sent. From
+ * START on, in unix milliseconds, sends RATE messages a second, or with 0 as many as are taken; once. The socket stays
+ * open until PROGRAM ends.
  */
 #include <errno.h>
 #include <fcntl.h>

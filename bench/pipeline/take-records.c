@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands for a reader that does nothing: take-records RATE TOTAL START
- * Takes TOTAL messages from descriptor 3, of which RATE a second are due from START on, in unix milliseconds, and prints how
- * late each came: what the machine and feed-records alone take. The first second warms up.
+ * Stands for a reader that does nothing: take-records RATE TOTAL START Takes TOTAL messages from descriptor 3, of which
+ * RATE a second are due from START on, in unix milliseconds, and prints how late each came: what the machine and
+ * feed-records alone take. The first second warms up.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What stands beside the content of a file: times, extended attributes, access control lists, flags. Most of it has no hook with a mount. */
+/*
+ * What stands beside the content of a file: times, extended attributes, access control lists, flags. Most of it has no
+ * hook with a mount.
+ */
 #include "file.h"
 
 struct mnt_idmap___now {
 };
 
-/* Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap. */
+/*
+ * Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap.
+ */
 struct vfsmount___mapped {
 	void *mnt_userns;
 } __attribute__((preserve_access_index));
@@ -86,8 +91,8 @@ static __always_inline bool changes_file(__u32 command)
 #define BTRFS_START_SYNC 0x80089418 /* has the number of BTRFS_IOC_SUBVOL_CREATE_V2 */
 
 /*
- * Commands that copy, create, remove or read files which they name by a descriptor, a handle or a text of the task: the hook does not show
- * which files these are.
+ * Commands that copy, create, remove or read files which they name by a descriptor, a handle or a text of the task: the
+ * hook does not show which files these are.
  */
 static __always_inline bool reaches_any_file(__u32 command)
 {

@@ -9,8 +9,9 @@
 #define OVERLAY_WORDS 32
 
 /*
- * Whether an overlay keeps these credentials. They are those of who mounted it, with which it works on the files below while the task
- * waits. Types of modules are not known where the programs are made: they are among the first members, and looked for.
+ * Whether an overlay keeps these credentials. They are those of who mounted it, with which it works on the files below
+ * while the task waits. Types of modules are not known where the programs are made: they are among the first members,
+ * and looked for.
  */
 static __noinline bool is_kept_by(const struct cred *cred, struct super_block *files)
 {
@@ -29,8 +30,9 @@ static __noinline bool is_kept_by(const struct cred *cred, struct super_block *f
 }
 
 /*
- * Copies of them, which an overlay makes with the owner of a file that it is about to make, for as long as that takes. Where one is, there
- * may be others later: so whatever else is made there, for whomever, takes it off the list. One that has no room on it is judged.
+ * Copies of them, which an overlay makes with the owner of a file that it is about to make, for as long as that takes.
+ * Where one is, there may be others later: so whatever else is made there, for whomever, takes it off the list. One
+ * that has no room on it is judged.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -49,8 +51,8 @@ static __always_inline bool is_of_overlay(struct task_struct *task, const struct
 }
 
 /*
- * Whether it is an overlay that asks, and not the task. Others who act with other credentials than the task has now do so for the task
- * (io_uring, access(2)).
+ * Whether it is an overlay that asks, and not the task. Others who act with other credentials than the task has now do
+ * so for the task (io_uring, access(2)).
  */
 static __always_inline bool asks_for_itself(const struct cred *cred)
 {
@@ -150,7 +152,10 @@ int BPF_PROG(varmor_userns_of_credentials)
 
 	if (!container_of_task(task))
 		return 0;
-	/* Those of the call lie at the end of the kernel's stack. No other processor attaches programs to hooks before Linux 6.0. */
+	/*
+	 * Those of the call lie at the end of the kernel's stack. No other processor attaches programs to hooks before Linux
+	 * 6.0.
+	 */
 	registers = BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
 	call = BPF_CORE_READ(registers, orig_ax) & ~X32;
 	if (call == UNSHARE)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What becomes of processes, for the agent's fork tree (native/addon/fork-tree.h): in a ring of its own, which records cannot fill. */
+/*
+ * What becomes of processes, for the agent's fork tree (native/addon/fork-tree.h): in a ring of its own, which records
+ * cannot fill.
+ */
 #ifndef VARMOR_CHANGES_H
 #define VARMOR_CHANGES_H
 

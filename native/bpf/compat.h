@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What kernels before Linux 6.1 do another way. The object for those is made of the same programs, with VARMOR_OLD: it calls no helper
- * and has no map that Linux 5.10 lacks.
+ * What kernels before Linux 6.1 do another way. The object for those is made of the same programs, with VARMOR_OLD: it
+ * calls no helper and has no map that Linux 5.10 lacks.
  */
 #ifndef VARMOR_COMPAT_H
 #define VARMOR_COMPAT_H
@@ -79,8 +79,9 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define REPEAT(count, most, body, context) bpf_loop(count, body, context, 0)
 
 /*
- * Makes name(loop, count), which calls body(round, loop) `count` times, `most` at most, or until it returns 1. The caller has put into
- * `loop` what the body works with, as open(loop) does again before Linux 6.1. Rounds are not numbered.
+ * Makes name(loop, count), which calls body(round, loop) `count` times, `most` at most, or until it returns 1. The
+ * caller has put into `loop` what the body works with, as open(loop) does again before Linux 6.1. Rounds are not
+ * numbered.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(0, name, most, open, body)
 
@@ -119,7 +120,9 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 	return bpf_map_lookup_elem(&varmor_tasks, &key);
 }
 
-/* There is no exchange before Linux 5.12: who has counted himself as the only one has it, and of two at once neither. */
+/*
+ * There is no exchange before Linux 5.12: who has counted himself as the only one has it, and of two at once neither.
+ */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
 	__sync_fetch_and_add(&scratch->busy, 1);
@@ -171,9 +174,10 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define ROUNDS_AT_ONCE 32
 
 /*
- * There is no bpf_loop() before Linux 5.17, and rounds of a plain loop are verified one by one. But a function that is not static is
- * verified by itself, and once: the rounds are done by calls of one that does some of them. It may be given numbers only, so that it
- * looks for the rest by that of the scratch. What belongs to a profile stays at its place until no program sees that profile.
+ * There is no bpf_loop() before Linux 5.17, and rounds of a plain loop are verified one by one. But a function that is
+ * not static is verified by itself, and once: the rounds are done by calls of one that does some of them. It may be
+ * given numbers only, so that it looks for the rest by that of the scratch. What belongs to a profile stays at its
+ * place until no program sees that profile.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
 

@@ -123,7 +123,10 @@ static CALLED int refuses_to_open(struct file *file)
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
 		REFUSE_IF(refuses_to_load_profiles(file->f_path.dentry));
 	}
-	/* The verifier knows the type of a file, and lets the program read what it leads to itself, which costs far less than a call. */
+	/*
+	 * The verifier knows the type of a file, and lets the program read what it leads to itself, which costs far less than
+	 * a call.
+	 */
 	request = (struct file_request){
 		.dentry = file->f_path.dentry,
 		.mount = file->f_path.mnt,
@@ -137,7 +140,10 @@ static CALLED int refuses_to_open(struct file *file)
 	return 0;
 }
 
-/* Nearly all that is opened is opened outside of containers that have a profile: what those take is in a function of its own. */
+/*
+ * Nearly all that is opened is opened outside of containers that have a profile: what those take is in a function of
+ * its own.
+ */
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
@@ -256,8 +262,9 @@ CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
 
 /*
- * What is asked of a name beside the rest, where that file arrives. A directory or a symbolic link leads elsewhere, so that it must not come
- * where the way to a protected path is to be, whatever stands there. An empty directory leads nowhere: mkdir(2) may make one.
+ * What is asked of a name beside the rest, where that file arrives. A directory or a symbolic link leads elsewhere, so
+ * that it must not come where the way to a protected path is to be, whatever stands there. An empty directory leads
+ * nowhere: mkdir(2) may make one.
  */
 static __always_inline __u32 way_by(struct dentry *arriving)
 {
@@ -282,7 +289,10 @@ int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, st
 SEC("lsm/path_rename")
 int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
 {
-	/* What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both count for both. */
+	/*
+	 * What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both
+	 * count for both.
+	 */
 	MAY(old, from->mnt, CARRIED | way_by(made), MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
 		return may(made, to->mnt, CARRIED | way_by(old), MAY_RENAME);

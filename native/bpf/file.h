@@ -38,9 +38,8 @@ struct file_request {
 _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
 /*
- * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless ASKED_OF_NEW_WAY
- * says otherwise. It is not static, so
- * that it is verified once a program and not once a call.
+ * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless
+ * ASKED_OF_NEW_WAY says otherwise. It is not static, so that it is verified once a program and not once a call.
  */
 VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Keeps what is in force from those whom it confines: with CAP_SYS_ADMIN a task could change our maps by their numbers, put another program
- * in the place of ours, or remove the pins that hold them.
+ * Keeps what is in force from those whom it confines: with CAP_SYS_ADMIN a task could change our maps by their numbers,
+ * put another program in the place of ours, or remove the pins that hold them.
  */
 #include "path.h"
 #include "task.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds them; they are kept until the
- * namespace changes.
+ * The mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds them; they are
+ * kept until the namespace changes.
  */
 #ifndef VARMOR_KEPT_MOUNTS_H
 #define VARMOR_KEPT_MOUNTS_H
@@ -35,8 +35,8 @@ static __always_inline struct kept_list *list_for(const struct kept_mounts *moun
 }
 
 /*
- * Fills in the mounts that are known, or what to keep those by that will be found. Every new mount of a namespace counts as a change of it:
- * `event` counts them.
+ * Fills in the mounts that are known, or what to keep those by that will be found. Every new mount of a namespace
+ * counts as a change of it: `event` counts them.
  */
 static __noinline void find_kept(struct varmor_scratch *scratch)
 {

@@ -30,7 +30,10 @@ VARMOR_MAPS struct {
 } varmor_tasks SEC(".maps");
 #endif
 
-/* By number; the first has the numbers that were given last. Written by its fields, as programs fill in the mount namespace. */
+/*
+ * By number; the first has the numbers that were given last. Written by its fields, as programs fill in the mount
+ * namespace.
+ */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -64,8 +67,8 @@ VARMOR_MAPS struct {
 } varmor_records SEC(".maps");
 
 /*
- * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until nobody sees the old
- * one.
+ * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until nobody
+ * sees the old one.
  */
 #define MAP_OF_VALUES(name, inner, count, size)                \
 	struct inner {                                         \
@@ -179,7 +182,9 @@ VARMOR_MAPS struct {
 	__type(value, __u64);
 } varmor_changes_lost SEC(".maps");
 
-/* A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it. */
+/*
+ * A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it.
+ */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCRATCHES);
@@ -198,9 +203,9 @@ VARMOR_MAPS struct {
 #endif
 
 /*
- * Zero, which the verifier does not know. Before Linux 6.7 it looks at the body of bpf_loop() with the values of the first round only:
- * a branch that none of those takes counts as dead and is removed, though a later round needs it. What a body changes and branches
- * on has to begin as a value that is not known.
+ * Zero, which the verifier does not know. Before Linux 6.7 it looks at the body of bpf_loop() with the values of the
+ * first round only: a branch that none of those takes counts as dead and is removed, though a later round needs it.
+ * What a body changes and branches on has to begin as a value that is not known.
  */
 extern volatile __u32 varmor_unknown_zero;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The marks that an automaton has for a path: one walk over its bytes, whatever the number of rules (src/profile/bpf/table.ts). */
+/*
+ * The marks that an automaton has for a path: one walk over its bytes, whatever the number of rules
+ * (src/profile/bpf/table.ts).
+ */
 #ifndef VARMOR_MATCH_H
 #define VARMOR_MATCH_H
 
@@ -7,7 +10,10 @@
 
 #define CELL(table, size, index) (*(__u32 *)((table) + ((VARMOR_TABLE_CLASSES + 4 * (index)) & ((size)-4))))
 
-/* The fewer rounds, the less there is to carry from one to the next. Before Linux 6.1 all bytes of some rounds are verified one by one. */
+/*
+ * The fewer rounds, the less there is to carry from one to the next. Before Linux 6.1 all bytes of some rounds are
+ * verified one by one.
+ */
 #ifndef VARMOR_OLD
 #define BYTES_AT_ONCE 8
 #else

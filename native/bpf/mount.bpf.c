@@ -258,15 +258,18 @@ static __always_inline bool protects_ways(void)
 /* What is asked of a file that is covered: by a symbolic link, perhaps, which can be bound over any file. */
 #define COVERED (CARRIED | ASKED_OF_NEW_WAY)
 
-/* A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are never positive. */
+/*
+ * A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are
+ * never positive.
+ */
 static CALLED int may_cover(const struct path *path)
 {
 	return may(path->dentry, path->mnt, COVERED, MAY_WRITE_IT);
 }
 
 /*
- * Whether rules about mounting refuse it, or the way to what is protected. A function of its own, as Linux 6.1 has 512 bytes of stack for all
- * that a program calls.
+ * Whether rules about mounting refuse it, or the way to what is protected. A function of its own, as Linux 6.1 has 512
+ * bytes of stack for all that a program calls.
  */
 static CALLED bool refuses_mount(const char *device, const struct path *path, const char *type, __u32 flags)
 {
@@ -290,8 +293,8 @@ static CALLED bool refuses_mount(const char *device, const struct path *path, co
 }
 
 /*
- * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path counts as any.
- * A bind keeps the names that a file has, so that rules about files hold all the same.
+ * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path
+ * counts as any. A bind keeps the names that a file has, so that rules about files hold all the same.
  */
 SEC("lsm/sb_mount")
 int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
@@ -337,7 +340,10 @@ static __always_inline bool is_only_mount(struct mount *mount)
 	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
-/* What mount(2) would have been given for a mount of the newer calls; relatime, which all have that say nothing, is left out. */
+/*
+ * What mount(2) would have been given for a mount of the newer calls; relatime, which all have that say nothing, is
+ * left out.
+ */
 static __noinline __u32 flags_of(struct mount *mount)
 {
 	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);

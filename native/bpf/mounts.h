@@ -81,8 +81,8 @@ struct mnt_namespace___id {
 } __attribute__((preserve_access_index));
 
 /*
- * Keeps what is read through a pointer in its branch: the compiler would work out the offset before it, where a kernel without that member
- * has no such instruction.
+ * Keeps what is read through a pointer in its branch: the compiler would work out the offset before it, where a kernel
+ * without that member has no such instruction.
  */
 #define ONLY_HERE(pointer) asm volatile("" : "+r"(pointer))
 
@@ -186,8 +186,8 @@ static __always_inline struct mount *step_in_list(struct mounts_walk *walk)
 }
 
 /*
- * Goes over an edge of the tree: to the left, then to the right, then up. Each node is left three times at most; the walk returns the
- * mount when it comes from above.
+ * Goes over an edge of the tree: to the left, then to the right, then up. Each node is left three times at most; the
+ * walk returns the mount when it comes from above.
  */
 static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
 {
@@ -207,8 +207,9 @@ static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
 }
 
 /*
- * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount, or NULL. At the end `at` is NULL, and
- * `is_whole` says whether the walk has seen each mount: as many as the kernel counts, or the same number twice.
+ * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount, or NULL. At the
+ * end `at` is NULL, and `is_whole` says whether the walk has seen each mount: as many as the kernel counts, or the same
+ * number twice.
  */
 static __always_inline struct mount *step_of_mounts(struct mounts_walk *walk)
 {
@@ -234,8 +235,8 @@ static __always_inline void note_namespace(struct varmor_container *container, s
 }
 
 /*
- * The mount namespace of the container's first process; NULL where it is gone. Its inode number may be that of another namespace then, and so may its
- * address: `ns_id` comes once. `own` is that of the task.
+ * The mount namespace of the container's first process; NULL where it is gone. Its inode number may be that of another
+ * namespace then, and so may its address: `ns_id` comes once. `own` is that of the task.
  */
 static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container, struct mnt_namespace *own)
 {

@@ -25,8 +25,8 @@ static __always_inline bool is_null_device(struct dentry *dentry, __u32 mode)
 }
 
 /*
- * Rounds of a walk along the mounts of a namespace, restarts included: a list takes one for each mount, a tree up to three. A file whose
- * names are not all known after them counts as any (LIMITS.md).
+ * Rounds of a walk along the mounts of a namespace, restarts included: a list takes one for each mount, a tree up to
+ * three. A file whose names are not all known after them counts as any (LIMITS.md).
  */
 #ifdef VARMOR_OLD
 #define MOUNT_ROUNDS 4096
@@ -88,8 +88,8 @@ static __always_inline bool open_aliases(struct loop *loop)
 LONG_LOOP_BY(4, look_at_aliases, MOUNT_ROUNDS, open_aliases, next_alias)
 
 /*
- * Adds the marks of the names that a file has in the mount namespace that the walk is to go along; `mounts` has the number and the event of
- * that. Returns 0, as it has to return a number.
+ * Adds the marks of the names that a file has in the mount namespace that the walk is to go along; `mounts` has the
+ * number and the event of that. Returns 0, as it has to return a number.
  */
 SHARED __noinline int varmor_add_names(struct varmor_scratch *scratch)
 {
@@ -153,9 +153,9 @@ static CALLED void add_fixed_name(struct varmor_scratch *scratch)
 }
 
 /*
- * Puts the marks of the name that a file was reached by into `marks` of the aliases, and where its path begins into `start`; 0 for none.
- * Returns whether other names are to be looked at: in the mount namespace of the task, and in that of the container's first process. No
- * mount, and no new namespace, gives a file a name that hides those.
+ * Puts the marks of the name that a file was reached by into `marks` of the aliases, and where its path begins into
+ * `start`; 0 for none. Returns whether other names are to be looked at: in the mount namespace of the task, and in that
+ * of the container's first process. No mount, and no new namespace, gives a file a name that hides those.
  */
 static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, struct varmor_container *container)
 {
@@ -243,8 +243,8 @@ static __always_inline void look_at_other_names(const struct file_request *reque
 	if (aliases->start || aliases->marks)
 		return;
 	/*
-	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
-	 * from elsewhere often, and hold nothing.
+	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and
+	 * sockets come from elsewhere often, and hold nothing.
 	 */
 	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK)
 		aliases->start = NO_PATH;

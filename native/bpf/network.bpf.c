@@ -68,7 +68,10 @@ static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, _
 	loop.table = keep(loop.scratch, profile->sockets, sizeof(profile->sockets));
 	loop.scratch->sockets.domain = domain;
 	loop.scratch->sockets.type = type;
-	/* A set has 64 bits, of which the last one is of all others: no rule names it, but a list of what is allowed may have it. */
+	/*
+	 * A set has 64 bits, of which the last one is of all others: no rule names it, but a list of what is allowed may have
+	 * it.
+	 */
 	loop.scratch->sockets.protocol = protocol < LAST_PROTOCOL ? protocol : LAST_PROTOCOL;
 	loop.scratch->sockets.at = 0;
 	loop.scratch->sockets.verdict = 0;
@@ -204,7 +207,9 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 /* More do not fit into what setsockopt(2) takes. */
 #define MOST_ADDRESSES 65536
 
-/* Whether a socket must not send to the address. It is a copy of the kernel's, which the task cannot change any more. */
+/*
+ * Whether a socket must not send to the address. It is a copy of the kernel's, which the task cannot change any more.
+ */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
 {
 	__u32 container = container_of_task(current_task());
@@ -272,8 +277,8 @@ static __always_inline bool has_own_headers(struct sock *sock)
 }
 
 /*
- * A socket that takes packets with their headers: where they go stands in memory that the task may still change, and so none of them goes
- * where rules about addresses hold.
+ * A socket that takes packets with their headers: where they go stands in memory that the task may still change, and so
+ * none of them goes where rules about addresses hold.
  */
 static __always_inline bool hides_address(struct socket *socket)
 {
@@ -314,8 +319,8 @@ static __always_inline bool has_egress(void)
 #define SCTP_DSTADDRV6 8
 
 /*
- * Options that have packets go elsewhere than to the address that a call names: headers that a thread could ask for between the hook and the
- * packet, routes by way of other addresses, and labels of flows, which may bring such a route.
+ * Options that have packets go elsewhere than to the address that a call names: headers that a thread could ask for
+ * between the hook and the packet, routes by way of other addresses, and labels of flows, which may bring such a route.
  */
 static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
 {

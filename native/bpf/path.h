@@ -86,16 +86,19 @@ static __always_inline bool open_walk(struct loop *loop)
 
 LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 
-/* The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has been judged. */
+/*
+ * The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has
+ * been judged.
+ */
 #define NO_PATH (~0U)
 /* There is a path, but it is longer than any that a rule can name in full. */
 #define LONG_PATH (~1U)
 #define MNT_NS_INTERNAL ((void *)-22L)
 
 /*
- * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own
- * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace `ns` (a detached
- * mount, a descriptor from elsewhere).
+ * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files
+ * of the kernel's own mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of
+ * the mount namespace `ns` (a detached mount, a descriptor from elsewhere).
  */
 static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, struct mnt_namespace *ns)
 {

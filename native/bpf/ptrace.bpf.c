@@ -43,8 +43,8 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 }
 
 /*
- * Whether a task is the runtime's, on its way into the container of the one that looks into it: it is bound when it runs the container's
- * program, and who held it before would have one without rules.
+ * Whether a task is the runtime's, on its way into the container of the one that looks into it: it is bound when it
+ * runs the container's program, and who held it before would have one without rules.
  */
 static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 {

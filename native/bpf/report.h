@@ -52,8 +52,8 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
 /*
- * Reports what REPORT() says of the profile with the id `profile`. `start` is where the path in the scratch begins; 0 for events without
- * one. A full ring changes no verdict, and is counted. Returns 0, as it has to return a number.
+ * Reports what REPORT() says of the profile with the id `profile`. `start` is where the path in the scratch begins; 0
+ * for events without one. A full ring changes no verdict, and is counted. Returns 0, as it has to return a number.
  */
 SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
 {
@@ -118,8 +118,8 @@ SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct bo
 }
 
 /*
- * Whether an access to no file is refused. `verdict` has VARMOR_DENY and VARMOR_AUDIT. What is reported only may go unreported where
- * there is no memory, which the counts say.
+ * Whether an access to no file is refused. `verdict` has VARMOR_DENY and VARMOR_AUDIT. What is reported only may go
+ * unreported where there is no memory, which the counts say.
  */
 static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, const struct body *body)
 {

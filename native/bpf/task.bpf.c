@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Which container a task is of. It is that of the task which forked it; the first task of a container, and one that is put into it
- * later, have it from the name of their cgroup, when they run the container's program.
+ * Which container a task is of. It is that of the task which forked it; the first task of a container, and one that is
+ * put into it later, have it from the name of their cgroup, when they run the container's program.
  */
 #include "changes.h"
 #include "file.h"
@@ -122,7 +122,10 @@ static __always_inline bool is_scope(const char *end)
 	return true;
 }
 
-/* Ids are the last part of a name: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope, and slice:cri-containerd:ID. */
+/*
+ * Ids are the last part of a name: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope, and
+ * slice:cri-containerd:ID.
+ */
 static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 {
 	struct cgroup *cgroup = walk->at;
@@ -178,12 +181,12 @@ static __always_inline struct varmor_settings *settings(void)
 }
 
 /*
- * The number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN for one that the agent does not know
- * yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those that the node is in. It is
- * verified by itself, and so takes an address instead of a pointer.
+ * The number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN for one that the agent
+ * does not know yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those
+ * that the node is in. It is verified by itself, and so takes an address instead of a pointer.
  *
- * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it and has run no
- * program yet, as what a runtime puts into a container: it may have ended before anybody looks.
+ * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it
+ * and has run no program yet, as what a runtime puts into a container: it may have ended before anybody looks.
  */
 __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
@@ -219,8 +222,9 @@ static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 }
 
 /*
- * Has the task stop when it is to return to its program. The agent finds it once it knows the container; it looks behind, so that here
- * is looked for what it has put there before it looked. Returns false where the container is known by now.
+ * Has the task stop when it is to return to its program. The agent finds it once it knows the container; it looks
+ * behind, so that here is looked for what it has put there before it looked. Returns false where the container is known
+ * by now.
  */
 static __always_inline bool stop(struct task_struct *task, int *number)
 {
@@ -239,8 +243,8 @@ static __always_inline bool stop(struct task_struct *task, int *number)
 }
 
 /*
- * The runtime's own program gets everything ready in a mount namespace of the container, but it was run in the host's. What it runs
- * then is the container's.
+ * The runtime's own program gets everything ready in a mount namespace of the container, but it was run in the host's.
+ * What it runs then is the container's.
  */
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
@@ -268,8 +272,8 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 #define MNT_NS_ANON_INO 0xEFFFFFF7U
 
 /*
- * Whether a task is the runtime's, on its way to run a container's program: forked by one of the host, and from a program that is the
- * host's, in memory, or on a mount of its own.
+ * Whether a task is the runtime's, on its way to run a container's program: forked by one of the host, and from a
+ * program that is the host's, in memory, or on a mount of its own.
  */
 static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 {
@@ -325,8 +329,8 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 }
 
 /*
- * Finds the tasks of containers, and binds those that were there before their container was known. Threads share what their process
- * does, so each is looked at. A task that forks meanwhile is found by the next look.
+ * Finds the tasks of containers, and binds those that were there before their container was known. Threads share what
+ * their process does, so each is looked at. A task that forks meanwhile is found by the next look.
  */
 SEC("iter/task")
 int varmor_find_tasks(struct bpf_iter__task *ctx)
@@ -367,8 +371,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 }
 
 /*
- * Goes over varmor_records, and says which map is in which slot. A look from outside the kernel waits, before Linux 6.8, until all programs
- * that run have ended, though nothing changes: a good 20 ms for each slot.
+ * Goes over varmor_records, and says which map is in which slot. A look from outside the kernel waits, before Linux
+ * 6.8, until all programs that run have ended, though nothing changes: a good 20 ms for each slot.
  */
 SEC("iter/bpf_map_elem")
 int varmor_list_profiles(struct bpf_iter__bpf_map_elem *ctx)

@@ -19,8 +19,8 @@ static __always_inline void count(__u32 what)
 __u32 varmor_container_by_hand(struct task_struct *task) __hidden;
 
 /*
- * The container of a task; 0 where it has none. Before Linux 6.2 the kernel also says that there is nothing while another task, which was
- * preempted on this processor, looks into its own.
+ * The container of a task; 0 where it has none. Before Linux 6.2 the kernel also says that there is nothing while
+ * another task, which was preempted on this processor, looks into its own.
  */
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
@@ -67,8 +67,8 @@ static __always_inline struct varmor_container *container_numbered(__u32 number)
 }
 
 /*
- * A profile that is replaced is in another slot then, and the old slot is emptied once its containers are in the new one: who finds
- * it empty looks once more. The kernel waits for the programs that run before a slot is used again.
+ * A profile that is replaced is in another slot then, and the old slot is emptied once its containers are in the new
+ * one: who finds it empty looks once more. The kernel waits for the programs that run before a slot is used again.
  */
 static __always_inline struct varmor_profile *profile_of(struct varmor_container *container)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* How many records a container may make: a bucket of tokens for each of its kinds of records, off unless the agent sets a rate. */
+/*
+ * How many records a container may make: a bucket of tokens for each of its kinds of records, off unless the agent sets
+ * a rate.
+ */
 #ifndef VARMOR_THROTTLE_H
 #define VARMOR_THROTTLE_H
 
@@ -38,8 +41,8 @@ static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucke
 }
 
 /*
- * Whether a record is held back, which is counted. It is verified by itself: what it has looked at would else multiply what comes
- * behind it.
+ * Whether a record is held back, which is counted. It is verified by itself: what it has looked at would else multiply
+ * what comes behind it.
  */
 __weak __noinline int varmor_holds_back(__u32 container, __u32 kind)
 {

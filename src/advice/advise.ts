@@ -46,8 +46,8 @@ const sets = ['disable-cap-all', 'disable-cap-all-except-net-bind-service', 'dis
 const harmless = /^(?:mitigate-|block-access-to-.*metadata-service$)/
 
 /**
- * The built-in rules that the recorded behaviour, the features and the capabilities do not need. A rule that refuses anything of these is
- * never advised, nor one of which that cannot be said.
+ * The built-in rules that the recorded behaviour, the features and the capabilities do not need. A rule that refuses
+ * anything of these is never advised, nor one of which that cannot be said.
  */
 export function advise(question: AdviceQuestion): Advice {
   const operations = operationsOfQuestion(question)

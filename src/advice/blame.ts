@@ -24,8 +24,8 @@ export interface Blamed {
 type Judge = EnforcerJudge['judge']
 
 /**
- * Finds the rules of a policy that refuse an operation. Each rule is compiled by itself, in halves of halves: what refuses nothing by all of
- * its rules together need not be taken apart.
+ * Finds the rules of a policy that refuse an operation. Each rule is compiled by itself, in halves of halves: what
+ * refuses nothing by all of its rules together need not be taken apart.
  */
 export class Blame {
   readonly #policy: AnyPolicy

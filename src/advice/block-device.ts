@@ -6,6 +6,9 @@ const patterns = blockDevices.flatMap((text) => {
   return parsed.ok ? [parsed.pattern] : []
 })
 
-/** Whether a file of this path is one of the disks by the names that Linux gives to them: records do not say of what kind a file is. */
+/**
+ * Whether a file of this path is one of the disks by the names that Linux gives to them: records do not say of what
+ * kind a file is.
+ */
 export const looksLikeBlockDevice = (path: string): boolean =>
   path.startsWith('/dev/') && patterns.some((pattern) => matchesPath(pattern, Buffer.from(path)))

@@ -58,8 +58,8 @@ const asked: Readonly<Record<FileAction, number>> = {
 const LONG_PATH = 4096
 
 /**
- * Decides as the BPF programs do with what the agent writes into their maps. It takes each file by the path that it is given: other names
- * of it, by other mounts, are not known here.
+ * Decides as the BPF programs do with what the agent writes into their maps. It takes each file by the path that it is
+ * given: other names of it, by other mounts, are not known here.
  */
 export function bpfJudge(profile: BpfProfile): Judge {
   const machine = machineOf(profile.files.automaton)

@@ -12,11 +12,17 @@ import { allowed, audited, type Decision, denied, eitherOf, type Operation } fro
 
 type Mounting = Extract<Operation, { kind: 'mount' }>
 
-/** Whether anything protects the way there: then nothing is moved, and no other root taken (protects_ways in native/bpf/mount.bpf.c). */
+/**
+ * Whether anything protects the way there: then nothing is moved, and no other root taken (protects_ways in
+ * native/bpf/mount.bpf.c).
+ */
 export const protectsWays = ({ mode, files }: BpfProfile): boolean =>
   mode === 'enforce' && (files.any & fileFlags.way) !== 0
 
-/** What is meant by the path of a side: the numbers of rules, `all` where the kernel has no path, `unknown` where we have none. */
+/**
+ * What is meant by the path of a side: the numbers of rules, `all` where the kernel has no path, `unknown` where we
+ * have none.
+ */
 type Meant = ReadonlySet<number> | 'all' | 'unknown'
 
 function meantBy({ always, sets, automaton }: PatternSets, path: string | 'all' | undefined): Meant {

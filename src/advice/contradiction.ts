@@ -12,7 +12,10 @@ const replaceable: ReadonlySet<string> = new Set([
 /** Calls that every program makes, so that without their arguments they say nothing. */
 const common: ReadonlySet<string> = new Set(['clone', 'open', 'openat'])
 
-/** Ports of the API server and of webhooks: an address of another port is none of the Services that built-in rules are about. */
+/**
+ * Ports of the API server and of webhooks: an address of another port is none of the Services that built-in rules are
+ * about.
+ */
 const ofServices: readonly number[] = [443, 6443, 8443]
 
 /** Why a rule must not be advised on account of an operation; undefined where that does not speak against it. */
@@ -52,7 +55,10 @@ const meaning: Readonly<Record<string, Operation>> = {
   bpf: { kind: 'bpf', command: 'prog_load' },
 }
 
-/** What may have been done besides: AppArmor records a script, and not the shell that reads it, and of a call there is the name alone. */
+/**
+ * What may have been done besides: AppArmor records a script, and not the shell that reads it, and of a call there is
+ * the name alone.
+ */
 export const impliedBy = (programs: readonly string[], syscalls: readonly string[]): Operation[] => [
   ...(programs.some((path) => path.endsWith('.sh')) ? interpreter : []),
   ...syscalls.flatMap((name) => (Object.hasOwn(meaning, name) ? [meaning[name]!] : [])),

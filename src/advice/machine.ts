@@ -1,6 +1,6 @@
 /**
- * A deterministic automaton over bytes, walked as far as it is asked. States are compared by `===`, so each has one value.
- * `undefined` is the state from which no path is matched any more.
+ * A deterministic automaton over bytes, walked as far as it is asked. States are compared by `===`, so each has one
+ * value. `undefined` is the state from which no path is matched any more.
  */
 export interface Machine<State> {
   readonly start: State | undefined
@@ -19,7 +19,10 @@ export function run<State>(machine: Machine<State>, bytes: Uint8Array): State | 
   return state
 }
 
-/** The order in which bytes are tried, so that examples read well: letters first, and no control characters where others do. */
+/**
+ * The order in which bytes are tried, so that examples read well: letters first, and no control characters where others
+ * do.
+ */
 const order = [...Buffer.from('xabcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-')]
 const SLASH = 0x2f
 
@@ -60,8 +63,9 @@ export interface Searched {
 }
 
 /**
- * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a slash, and has no empty
- * component, `.` or `..`), shortest paths first, and calls `look` with each pair and its path. Ends when `look` says so.
+ * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a
+ * slash, and has no empty component, `.` or `..`), shortest paths first, and calls `look` with each pair and its path.
+ * Ends when `look` says so.
  */
 export function searchBoth<A, B>(
   one: Machine<A>,

@@ -141,8 +141,8 @@ class Reading implements ModelOperations {
 }
 
 /**
- * A path of a model. With `oldPath` it is a pattern, and that one of the files that it stands for; all other paths mean themselves.
- * Models of upstream have globs of AppArmor there.
+ * A path of a model. With `oldPath` it is a pattern, and that one of the files that it stands for; all other paths mean
+ * themselves. Models of upstream have globs of AppArmor there.
  */
 function fileOf(by: KernelEnforcer, path: string, action: FileOperation['action'], isPattern = false): FileOperation {
   const pattern = !isPattern ? {} : { pattern: isGlob(path) ? ('glob' as const) : ('path' as const) }

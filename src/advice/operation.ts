@@ -14,8 +14,9 @@ export type FileAction = (typeof fileActions)[number]
 export interface FileOperation {
   kind: 'file'
   /**
-   * As the kernel has it, behind all links. AppArmor shows a directory with a slash at its end. With `pattern` it stands for every path
-   * that it matches, and any one that is refused counts: `path` is the syntax of src/profile/path-pattern.ts, `glob` that of AppArmor.
+   * As the kernel has it, behind all links. AppArmor shows a directory with a slash at its end. With `pattern` it
+   * stands for every path that it matches, and any one that is refused counts: `path` is the syntax of
+   * src/profile/path-pattern.ts, `glob` that of AppArmor.
    */
   path: string
   pattern?: 'path' | 'glob'
@@ -55,8 +56,8 @@ export type Operation =
 export type OperationKind = Operation['kind']
 
 /**
- * What an enforcer does with an operation. `audited`: it is let through and reported. `unknown`: it depends on what is not known of the
- * operation, or of the node.
+ * What an enforcer does with an operation. `audited`: it is let through and reported. `unknown`: it depends on what is
+ * not known of the operation, or of the node.
  */
 export interface Decision {
   outcome: 'allowed' | 'audited' | 'denied' | 'unknown'

@@ -38,7 +38,10 @@ export class SeccompRules {
 
 const EPERM = 1
 
-/** Decides as the filter does that a runtime makes of the profile: by name and arguments, with the default where no rule applies. */
+/**
+ * Decides as the filter does that a runtime makes of the profile: by name and arguments, with the default where no rule
+ * applies.
+ */
 export function seccompJudge(profile: LinuxSeccomp): Judge {
   const rules = new SeccompRules(profile)
   return (operation) => {

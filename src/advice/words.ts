@@ -21,7 +21,10 @@ const byLetter: Readonly<Record<string, FileAction>> = {
   k: 'lock',
 }
 
-/** What a permission of a file stands for; undefined for one that is not known. `rw`, `ix` and the like are several letters. */
+/**
+ * What a permission of a file stands for; undefined for one that is not known. `rw`, `ix` and the like are several
+ * letters.
+ */
 export function fileActionsOf(word: string): FileAction[] | undefined {
   const lower = word.toLowerCase()
   const known = fileActions.find((action) => action === lower)

@@ -11,7 +11,10 @@ import { contentDigest } from '../enforcer/ports.ts'
 import type { CarriedProfile, Contents } from '../profile/profile-source.ts'
 import type { Result } from '../profile/result.ts'
 
-/** What the node is to hold of an ArmorProfile, and what that is compiled from; one that an older manager made has only contents. */
+/**
+ * What the node is to hold of an ArmorProfile, and what that is compiled from; one that an older manager made has only
+ * contents.
+ */
 export interface DesiredProfile {
   wanted: WantedProfile
   carried?: CarriedProfile
@@ -21,7 +24,10 @@ const schema = nodeOf(armorProfileSpec)
 /** So many mistakes are named. */
 const NAMED = 5
 
-/** @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their digests */
+/**
+ * @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their
+ * digests
+ */
 export function wantedOf(armorProfile: ArmorProfile, before: DesiredProfile | undefined): DesiredProfile {
   const { metadata, spec, status } = armorProfile
   const { profile, behaviorModeling, source } = spec

@@ -19,7 +19,9 @@ export interface DriftWatchOptions {
   period?: number
 }
 
-/** Looks, time and again, whether kernel and disk still hold what they should: one listing for all profiles of the node. */
+/**
+ * Looks, time and again, whether kernel and disk still hold what they should: one listing for all profiles of the node.
+ */
 export class DriftWatch {
   readonly #options: DriftWatchOptions
   #timer: Timer | undefined

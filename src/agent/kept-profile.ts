@@ -12,8 +12,9 @@ type StoredProfile = ArmorProfile & KubeObject
 export const reporting = { appArmor: 'complain', seccomp: 'SCMP_ACT_LOG' } as const
 
 /**
- * Makes ArmorProfiles as the server has them small. An agent compiles what `spec.source` carries, so that of the profiles for
- * readers, which may be a thousand times as large, it needs no more than whether they report what they let pass.
+ * Makes ArmorProfiles as the server has them small. An agent compiles what `spec.source` carries, so that of the
+ * profiles for readers, which may be a thousand times as large, it needs no more than whether they report what they let
+ * pass.
  */
 export function profileSlimmer(): (profile: StoredProfile) => StoredProfile {
   const texts = new InternedTexts(MAX_ADDRESSES)
@@ -41,7 +42,8 @@ const ALL = 48 * mebibyte
 const NAME = 256
 
 /**
- * How much an agent keeps of what tenants make. A profile that there is no room for is not loaded, and what is loaded of it stays.
+ * How much an agent keeps of what tenants make. A profile that there is no room for is not loaded, and what is loaded
+ * of it stays.
  * @param exempt namespace of the ArmorProfiles of cluster policies, which are always kept
  */
 export const roomForProfiles = (exempt?: string): RoomOptions<StoredProfile> => ({

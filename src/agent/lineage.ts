@@ -13,10 +13,16 @@ import type { Random } from '../base/random.ts'
 export interface LineageOptions {
   logger: Logger
   procRoot?: string
-  /** Called with each tree before it is used, to have it know what is known already. When it rejects, the tree is opened anew. */
+  /**
+   * Called with each tree before it is used, to have it know what is known already. When it rejects, the tree is opened
+   * anew.
+   */
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
-  /** Where BPF programs that follow forks have their maps, while they are in force. Without any, the process connector follows them. */
+  /**
+   * Where BPF programs that follow forks have their maps, while they are in force. Without any, the process connector
+   * follows them.
+   */
   programs?: () => string | undefined
   clock?: Clock
   random?: Random
@@ -27,8 +33,9 @@ const delays = { first: 1_000, max: 60_000 }
 const pollInterval = 1_000
 
 /**
- * The node's forks, followed as long as the agent runs, so that a violation is reported with its container although its process has
- * ended. Where that is not possible it says why, once, and /proc alone is asked. A tree that breaks is opened anew.
+ * The node's forks, followed as long as the agent runs, so that a violation is reported with its container although its
+ * process has ended. Where that is not possible it says why, once, and /proc alone is asked. A tree that breaks is
+ * opened anew.
  */
 export class Lineage {
   /** The number of the tree, for other threads; 0 while there is none. */

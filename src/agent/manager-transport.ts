@@ -18,7 +18,10 @@ import type { SendReport } from './reporter.ts'
 export type ReadAuthority = (doubted: boolean) => Promise<string>
 
 export interface ManagerTransportOptions {
-  /** The CA that the managers' certificates come from: a file, or what gives it. Read anew for each report, for CAs are renewed. */
+  /**
+   * The CA that the managers' certificates come from: a file, or what gives it. Read anew for each report, for CAs are
+   * renewed.
+   */
   authority: string | ReadAuthority
   /** File with our service account's token; read anew for each report, for the kubelet replaces it. */
   tokenFile: string

@@ -57,8 +57,9 @@ import {
 import { policyOf } from './wanted-profiles.ts'
 
 /**
- * One is enough: profiles come one at a time. Times are in milliseconds of CPU. Managers refuse what takes them two seconds; a node may be
- * many times slower, and for the first policy the code itself is cold: one that is refused here is not enforced.
+ * One is enough: profiles come one at a time. Times are in milliseconds of CPU. Managers refuse what takes them two
+ * seconds; a node may be many times slower, and for the first policy the code itself is cold: one that is refused here
+ * is not enforced.
  */
 const compilers = { threads: 1, deadline: 60_000 }
 
@@ -104,8 +105,9 @@ export interface NodeAgentOptions {
 }
 
 /**
- * All that runs on a node: ArmorProfiles come down to kernel and disk; what the kernel reports goes up to the log, with what
- * containerd and the ArmorProfiles say of it. Neither containerd nor a manager, nor an audit source, has to be there when it starts.
+ * All that runs on a node: ArmorProfiles come down to kernel and disk; what the kernel reports goes up to the log, with
+ * what containerd and the ArmorProfiles say of it. Neither containerd nor a manager, nor an audit source, has to be
+ * there when it starts.
  */
 export class NodeAgent {
   readonly #options: NodeAgentOptions
@@ -251,7 +253,9 @@ export class NodeAgent {
     })
   }
 
-  /** @param known when it is known what confines them: what is said of them before would free those that are confined */
+  /**
+   * @param known when it is known what confines them: what is said of them before would free those that are confined
+   */
   async #followContainers(known?: Promise<void>): Promise<void> {
     await known
     this.#bpf?.start()

@@ -26,7 +26,10 @@ export interface NodeProfilesOptions {
   loaders: Loaders
   /** Compiles for this node. It ends in time, with a LoadFailure if it must. */
   compile: CompileCarried
-  /** A text that changes when the same is to be compiled to something else. It is looked at with each look at what is loaded. */
+  /**
+   * A text that changes when the same is to be compiled to something else. It is looked at with each look at what is
+   * loaded.
+   */
   basis?(): string
   /** Takes each standing to the manager. */
   reporter: Pick<ProfileSource, 'set' | 'forget' | 'becameWhole'>
@@ -100,7 +103,10 @@ export class NodeProfiles {
     })
   }
 
-  /** All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be ready. */
+  /**
+   * All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be
+   * ready.
+   */
   async listed(): Promise<void> {
     this.#listed = true
     this.#checkNode()
@@ -110,7 +116,10 @@ export class NodeProfiles {
     await this.#sweep()
   }
 
-  /** Looks now at what is really loaded, and at what nobody refers to any more. @returns keys of the ArmorProfiles of which not all was there */
+  /**
+   * Looks now at what is really loaded, and at what nobody refers to any more.
+   * @returns keys of the ArmorProfiles of which not all was there
+   */
   async check(): Promise<string[]> {
     const drifted = await this.#watch.check()
     await this.#sweep()

@@ -33,9 +33,9 @@ export interface LeftoverReport {
 const atOnce = 50
 
 /**
- * Removes profiles of ours that no ArmorProfile wants: their policies are gone. What is still used stays until a later call, as
- * what allows all: the policy does not hold any more, and a container that is started again in a pod that names the profile
- * would not start without it. A process that has a seccomp filter keeps it.
+ * Removes profiles of ours that no ArmorProfile wants: their policies are gone. What is still used stays until a later
+ * call, as what allows all: the policy does not hold any more, and a container that is started again in a pod that
+ * names the profile would not start without it. A process that has a seccomp filter keeps it.
  */
 export async function removeLeftovers(options: LeftoverOptions): Promise<LeftoverReport> {
   const { listings } = options
@@ -103,8 +103,8 @@ async function attempt(
 const noLabel = new Set(['ENOENT', 'ESRCH', 'EINVAL', 'EACCES', 'EPERM'])
 
 /**
- * Profiles of ours that processes run in, by their AppArmor labels. `attr/apparmor/current` (Linux 5.8) is AppArmor's own
- * where several modules share `attr/current`.
+ * Profiles of ours that processes run in, by their AppArmor labels. `attr/apparmor/current` (Linux 5.8) is AppArmor's
+ * own where several modules share `attr/current`.
  * @param root a proc file system that shows the node's pid namespace
  */
 export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
@@ -119,7 +119,8 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
 }
 
 /**
- * Profiles may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed what is new.
+ * Profiles may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed
+ * what is new.
  * @param scan such as `confiningProfiles`
  */
 export function sharedScan(scan: LeftoverOptions['confining']): LeftoverOptions['confining'] {

@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { appArmorFolder } from '../enforcer/apparmor-kernel.ts'
 import { errnoOf, ioError } from '../enforcer/enforcer-error.ts'
 
-/** The AppArmor profile of agents, as the chart calls it. It is no policy's: their names have a dash where this has a dot. */
+/**
+ * The AppArmor profile of agents, as the chart calls it. It is no policy's: their names have a dash where this has a
+ * dot.
+ */
 export const ownProfile = 'varmor.agent'
 
 const step = "remove the agent's own AppArmor profile"

@@ -11,7 +11,9 @@ const authorityKey = 'ca.crt'
 /** Milliseconds; a new CA is published long before the first certificate of it is used. */
 const freshFor = 600_000
 
-/** The managers' CA as they publish it in a ConfigMap. What was read stays good while the API server cannot be asked. */
+/**
+ * The managers' CA as they publish it in a ConfigMap. What was read stays good while the API server cannot be asked.
+ */
 export function publishedAuthority(client: ApiClient, namespace: string, clock: Clock): ReadAuthority {
   let known: { pem: string; readAt: number } | undefined
   return async (doubted) => {

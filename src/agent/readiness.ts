@@ -12,11 +12,20 @@ export interface ReadinessReport {
   loaded: number
   /** Not loaded yet, or being tried again. */
   pending: string[]
-  /** Cannot be loaded here, as was reported to the manager: a profile that is refused, or a feature that this node lacks. */
+  /**
+   * Cannot be loaded here, as was reported to the manager: a profile that is refused, or a feature that this node
+   * lacks.
+   */
   failed: { profile: string; message: string }[]
-  /** There where something that is enforced is not reported: why, and what to do about it. It does not make the node unready. */
+  /**
+   * There where something that is enforced is not reported: why, and what to do about it. It does not make the node
+   * unready.
+   */
   unreported?: NoSource
-  /** What else keeps the node from being as the policies want it, each with what to do about it; left out where nothing does. */
+  /**
+   * What else keeps the node from being as the policies want it, each with what to do about it; left out where nothing
+   * does.
+   */
   problems?: readonly string[]
   /** How often parts of the agent failed and were begun anew, by part; left out where none was. */
   restarts?: Record<string, number>
@@ -25,8 +34,8 @@ export interface ReadinessReport {
 export interface ReadinessOptions {
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /**
-   * Not ready either while a profile is refused. Default false: one bad policy, or a node without AppArmor, would hold up
-   * the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
+   * Not ready either while a profile is refused. Default false: one bad policy, or a node without AppArmor, would hold
+   * up the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
    */
   strict?: boolean
   /** Why violations are not reported, all or some; undefined where they are. */
@@ -41,8 +50,8 @@ export interface ReadinessOptions {
 const shown = 100
 
 /**
- * Whether this node is as the policies want it. Ready: the ArmorProfiles are known, and each one is loaded in its newest
- * generation or has failed for a reason that does not pass by itself.
+ * Whether this node is as the policies want it. Ready: the ArmorProfiles are known, and each one is loaded in its
+ * newest generation or has failed for a reason that does not pass by itself.
  */
 export class Readiness {
   readonly #options: ReadinessOptions
@@ -130,7 +139,10 @@ export const READINESS_PATH = '/health/readiness'
 export const LIVENESS_PATH = '/health/liveness'
 export const READINESS_PORT = 9580
 
-/** Serves both probes. Liveness says only that the process answers. Resolves once it listens. @throws the error of the socket */
+/**
+ * Serves both probes. Liveness says only that the process answers. Resolves once it listens.
+ * @throws the error of the socket
+ */
 export function serveHealth(
   readiness: Readiness,
   { port = READINESS_PORT, host }: { port?: number; host?: string },

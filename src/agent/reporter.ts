@@ -67,9 +67,9 @@ const intervals = { least: 1_000, max: 300_000 }
 const maxSpacing = 30_000
 
 /**
- * Reports to the manager how each profile stands: changes at once, and a sign of life every now and then. Level-triggered: it
- * keeps the newest state of each profile until a manager has acknowledged it, so that nothing newest is ever lost, whatever
- * becomes of managers and connections.
+ * Reports to the manager how each profile stands: changes at once, and a sign of life every now and then.
+ * Level-triggered: it keeps the newest state of each profile until a manager has acknowledged it, so that nothing
+ * newest is ever lost, whatever becomes of managers and connections.
  */
 export class Reporter {
   readonly #options: ReporterOptions
@@ -121,7 +121,9 @@ export class Reporter {
     this.#pause.wake()
   }
 
-  /** All ArmorProfiles are known from now on: a complete report that a manager has asked for does not wait for its time. */
+  /**
+   * All ArmorProfiles are known from now on: a complete report that a manager has asked for does not wait for its time.
+   */
   becameWhole(): void {
     this.#pause.wake()
   }
@@ -151,7 +153,10 @@ export class Reporter {
     }
   }
 
-  /** A short pause, so that changes go together; longer where the manager has many agents and asks each to report less often. */
+  /**
+   * A short pause, so that changes go together; longer where the manager has many agents and asks each to report less
+   * often.
+   */
   #untilNext(): number {
     if (this.#spacing === 0) return this.#aMoment()
     const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * this.#options.random()) - this.#options.clock.now()
@@ -265,7 +270,10 @@ function reportOf({ key, uid, generation, state, enforcers, absent, message, lef
   }
 }
 
-/** Lengths of messages that a complete report tries, as it cannot be cut in two; with the last, one rule is named as left out. */
+/**
+ * Lengths of messages that a complete report tries, as it cannot be cut in two; with the last, one rule is named as
+ * left out.
+ */
 const messageLengths = [Number.POSITIVE_INFINITY, 200, 0]
 
 function fitting(

@@ -16,7 +16,9 @@ export interface KeptPipelineOptions {
 /** Milliseconds. */
 const backoff = { first: 1_000, max: 300_000 }
 
-/** Keeps a pipeline running: where there is no source, or it fails, it is tried again. Enforcement goes on meanwhile. */
+/**
+ * Keeps a pipeline running: where there is no source, or it fails, it is tried again. Enforcement goes on meanwhile.
+ */
 export class SupervisedPipeline {
   readonly #options: KeptPipelineOptions
   readonly #stop = new AbortController()

@@ -13,9 +13,10 @@ const timeout = 10_000
 const none = ''
 
 /**
- * Whether vArmor is being uninstalled, as a ConfigMap says. One that was there when the agent started does not count: an uninstall makes it
- * right before it ends the agents, so it is left of one that was broken off. Times are not compared, as clocks of nodes differ. Where that
- * is wrong, or not known, profiles stay: enforcement that is left can be removed, and what ended unnoticed protects nobody.
+ * Whether vArmor is being uninstalled, as a ConfigMap says. One that was there when the agent started does not count:
+ * an uninstall makes it right before it ends the agents, so it is left of one that was broken off. Times are not
+ * compared, as clocks of nodes differ. Where that is wrong, or not known, profiles stay: enforcement that is left can
+ * be removed, and what ended unnoticed protects nobody.
  */
 export class Uninstalled {
   readonly #client: Pick<ApiClient, 'get'>

@@ -7,7 +7,10 @@ export interface Unloaded {
   failed: { profile: string; reason: string }[]
 }
 
-/** Unloads every profile of ours that the enforcer holds, whoever wants it. What runs in an AppArmor profile is unconfined then. */
+/**
+ * Unloads every profile of ours that the enforcer holds, whoever wants it. What runs in an AppArmor profile is
+ * unconfined then.
+ */
 export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   const result: Unloaded = { removed: [], failed: [] }
   const attempt = async (profile: string, work: () => Promise<void>): Promise<void> => {

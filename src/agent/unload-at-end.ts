@@ -20,7 +20,10 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   /** Removes the profile that the agent itself runs in. @returns whether there was one */
   removeOwn?: () => Promise<boolean>
   clock: Clock
-  /** Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits for the agent. */
+  /**
+   * Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits
+   * for the agent.
+   */
   timeout?: number
   logger: Logger
 }
@@ -56,7 +59,10 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
   }
 }
 
-/** A container that is started again in a pod that names a profile needs it: then what allows all stays, until the node is started anew. */
+/**
+ * A container that is started again in a pod that names a profile needs it: then what allows all stays, until the node
+ * is started anew.
+ */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
   const { loaders, ofContainers, clock, logger } = options
   const confining = sharedScan(options.confining)

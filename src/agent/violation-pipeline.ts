@@ -46,7 +46,9 @@ export interface ViolationPipelineOptions {
   request: SourceRequest
   /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
   ring?: (() => string) | undefined
-  /** Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`. */
+  /**
+   * Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`.
+   */
   ringsBeside?: () => BpfRingSource[]
   /** Records a second that these programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
@@ -229,8 +231,8 @@ async function writtenLines(
 }
 
 /**
- * Opens the rings of programs of other builds, before these are removed: what no agent has read of them is nowhere else. A ring ends when
- * its programs are gone and all of it was read.
+ * Opens the rings of programs of other builds, before these are removed: what no agent has read of them is nowhere
+ * else. A ring ends when its programs are gone and all of it was read.
  * @param beside folders of those that are in force still
  */
 export async function openRingsBeside(

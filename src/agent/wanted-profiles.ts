@@ -23,9 +23,9 @@ interface Entry extends DesiredProfile {
 }
 
 /**
- * What the node is to hold, by the key of the ArmorProfile. Where two have one name of a profile, it belongs to the one that was
- * there first, and the other one gets a conflict. One that no manager can have made has no right to a name; what is loaded under it
- * stays as it is.
+ * What the node is to hold, by the key of the ArmorProfile. Where two have one name of a profile, it belongs to the one
+ * that was there first, and the other one gets a conflict. One that no manager can have made has no right to a name;
+ * what is loaded under it stays as it is.
  */
 export class WantedProfiles {
   readonly #whyStrange: (profile: ArmorProfile) => string | undefined
@@ -55,7 +55,9 @@ export class WantedProfiles {
     return this.#holders(profile).some((other) => other !== key)
   }
 
-  /** Whether any ArmorProfile has the profile, be it on its way out: then it is the actor's to remove, not a leftover. */
+  /**
+   * Whether any ArmorProfile has the profile, be it on its way out: then it is the actor's to remove, not a leftover.
+   */
   has(profile: string): boolean {
     return this.#byName.has(profile)
   }
@@ -90,7 +92,8 @@ export class WantedProfiles {
   }
 
   /**
-   * Compiles what the ArmorProfile carries, unless it is compiled. What came to be another meanwhile stays to be compiled.
+   * Compiles what the ArmorProfile carries, unless it is compiled. What came to be another meanwhile stays to be
+   * compiled.
    * @returns why it was not done
    */
   async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {

@@ -1,6 +1,9 @@
 import { everythingForAppArmor } from '../api/apparmor-everything.ts'
 
-/** What takes the place of a profile that pods still refer to when its policy is gone. A process stays in its child profile. */
+/**
+ * What takes the place of a profile that pods still refer to when its policy is gone. A process stays in its child
+ * profile.
+ */
 export function allowingAppArmor(name: string, children: readonly string[]): string {
   const block = (of: string, indent: string, more: readonly string[] = []): string[] => [
     `${indent}profile ${of} flags=(attach_disconnected,mediate_deleted) {`,

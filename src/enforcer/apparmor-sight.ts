@@ -21,19 +21,23 @@ export interface LoadsDone {
   before: Sight
   /** Of the profiles. */
   names: readonly string[]
-  /** Whether the kernel may have held the text of one before: a load of what is there already may not count as a change. */
+  /**
+   * Whether the kernel may have held the text of one before: a load of what is there already may not count as a change.
+   */
   mayBeThere: boolean
   /** Loads all of them again. */
   again(): Promise<void>
 }
 
-/** Loads that are done again for certainty, at most. What is not certain then is looked at with all else, a while later. */
+/**
+ * Loads that are done again for certainty, at most. What is not certain then is looked at with all else, a while later.
+ */
 const confirmations = 3
 
 /**
- * What the kernel shows after loads, and whether that is surely of these. If somebody replaces a profile in between, theirs would
- * be taken for ours for ever. More changes than loads cannot all be ours, and where a load need not count, one may be theirs: then
- * all are loaded again, until the kernel shows the same before and after.
+ * What the kernel shows after loads, and whether that is surely of these. If somebody replaces a profile in between,
+ * theirs would be taken for ours for ever. More changes than loads cannot all be ours, and where a load need not count,
+ * one may be theirs: then all are loaded again, until the kernel shows the same before and after.
  */
 export async function sightAfter({ kernel, before, names, mayBeThere, again }: LoadsDone): Promise<{
   fingerprints: Fingerprints

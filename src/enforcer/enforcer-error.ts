@@ -1,6 +1,6 @@
 /**
- * Why an enforcer could not do what it was asked for, once each; the code is API, the message may change. `retryable`: the
- * same call may succeed later, because what is wrong is the node's state and not the profile.
+ * Why an enforcer could not do what it was asked for, once each; the code is API, the message may change. `retryable`:
+ * the same call may succeed later, because what is wrong is the node's state and not the profile.
  */
 export const enforcerErrorCodes = {
   FEATURE_ABSENT: {

@@ -4,12 +4,15 @@ import type { NodeRoot } from './node-root.ts'
 /** Why the node lacks an enforcer, with what to do about it; undefined for one that it has. */
 export type NodeFeatures = Readonly<Record<KernelEnforcer, string | undefined>>
 
-/** Actions of the filters that we write (seccomp(2)); kernels before 4.14 have no file that lists them, and no SCMP_ACT_LOG. */
+/**
+ * Actions of the filters that we write (seccomp(2)); kernels before 4.14 have no file that lists them, and no
+ * SCMP_ACT_LOG.
+ */
 const neededActions = ['allow', 'errno', 'log', 'kill_process']
 
 /**
- * What this node can enforce, as the kernel says:
- * /sys/module/apparmor/parameters/enabled and securityfs, /sys/kernel/security/lsm and lockdown, /sys/kernel/btf/vmlinux, /proc/sys/kernel/seccomp/actions_avail.
+ * What this node can enforce, as the kernel says: /sys/module/apparmor/parameters/enabled and securityfs,
+ * /sys/kernel/security/lsm and lockdown, /sys/kernel/btf/vmlinux, /proc/sys/kernel/seccomp/actions_avail.
  */
 export function nodeFeatures(root: NodeRoot): NodeFeatures {
   return { AppArmor: appArmorAbsent(root), BPF: bpfAbsent(root), Seccomp: seccompAbsent(root) }

@@ -11,13 +11,15 @@ export interface ProfileLoader {
   readonly enforcer: KernelEnforcer
   /**
    * Loads or replaces. Loading the same content again changes nothing and succeeds; it also puts back what was lost.
-   * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfProfile, or of a BpfContent from a manager
-   * older than ArmorProfiles with a source. `tenant`: whose it is, for a loader whose loads wait for each other.
+   * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfProfile, or of a BpfContent from
+   * a manager older than ArmorProfiles with a source. `tenant`: whose it is, for a loader whose loads wait for each
+   * other.
    */
   load(name: string, content: string, tenant?: string): Promise<void>
   /**
    * Unloading what is not there changes nothing and succeeds.
-   * @param needed whether it must stay after all; asked by a loader whose unloads wait for others, directly before. It fails with IN_USE then
+   * @param needed whether it must stay after all; asked by a loader whose unloads wait for others, directly before. It
+   * fails with IN_USE then
    */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
   /**
@@ -26,8 +28,8 @@ export interface ProfileLoader {
    */
   free(name: string): Promise<string>
   /**
-   * Profiles of ours that are there, by name, with the `contentDigest` of what they are; an empty text for one that is not,
-   * or not certainly, what was loaded: damaged, replaced by somebody, or from before this process.
+   * Profiles of ours that are there, by name, with the `contentDigest` of what they are; an empty text for one that is
+   * not, or not certainly, what was loaded: damaged, replaced by somebody, or from before this process.
    */
   list(): Promise<Map<string, string>>
 }
@@ -42,7 +44,9 @@ export const ownPrefix = 'varmor-'
 
 const ownName = /^varmor-[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 
-/** Whether it can be the name of a profile of ours: a single step of a path, and nothing that a text could break out of. */
+/**
+ * Whether it can be the name of a profile of ours: a single step of a path, and nothing that a text could break out of.
+ */
 export const isOwnName = (name: string): boolean => name.length <= MAX_PROFILE_NAME && ownName.test(name)
 
 /** @throws {EnforcerError} BAD_NAME */

@@ -7,9 +7,9 @@ import { checkName, contentDigest, isOwnName } from './ports.ts'
 const mode = 0o600
 
 /**
- * Files with profiles of ours in a folder that is not ours alone. A file is whole at every moment, also after a crash: it
- * is written beside its place first, and renamed into it. What others put there, links and folders above all, is neither
- * followed nor replaced.
+ * Files with profiles of ours in a folder that is not ours alone. A file is whole at every moment, also after a crash:
+ * it is written beside its place first, and renamed into it. What others put there, links and folders above all, is
+ * neither followed nor replaced.
  */
 export class ProfileFolder {
   readonly folder: string
@@ -92,7 +92,10 @@ export class ProfileFolder {
     }
   }
 
-  /** Regular files that are called as profiles of ours, with the digest of their content; empty where others can write to it. */
+  /**
+   * Regular files that are called as profiles of ours, with the digest of their content; empty where others can write
+   * to it.
+   */
   async list(): Promise<Map<string, string>> {
     const names = await this.#names(this.folder)
     const found = new Map<string, string>()

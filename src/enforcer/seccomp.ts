@@ -13,8 +13,8 @@ export interface SeccompOptions {
 }
 
 /**
- * Seccomp filters are files: the runtime reads one whenever it creates a container that names it. So the file is all that
- * is loaded, and changes reach only containers that are created later.
+ * Seccomp filters are files: the runtime reads one whenever it creates a container that names it. So the file is all
+ * that is loaded, and changes reach only containers that are created later.
  */
 export class SeccompLoader implements ProfileLoader {
   readonly enforcer = 'Seccomp'

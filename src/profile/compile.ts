@@ -68,8 +68,8 @@ export interface CompiledPolicy {
 const PATH = 'spec.policy'
 
 /**
- * Compiles a policy for each of its enforcers. `object` may be anything: it is validated first. All errors come at once,
- * those of the schema and those of every compiler, which then see the parts of the policy that are sound.
+ * Compiles a policy for each of its enforcers. `object` may be anything: it is validated first. All errors come at
+ * once, those of the schema and those of every compiler, which then see the parts of the policy that are sound.
  */
 export function compilePolicy(object: unknown, options: CompileOptions = {}): Result<CompiledPolicy> {
   return compileValidated(object, validatePolicy(object), options)
@@ -164,7 +164,9 @@ function compileAll(policy: Policy, wanted: readonly Enforcer[], context: Compil
   return all
 }
 
-/** Of errors of one kind at one place, the first: two compilers read one field, and the schema has seen it before both. */
+/**
+ * Of errors of one kind at one place, the first: two compilers read one field, and the schema has seen it before both.
+ */
 function unique(errors: readonly FieldError[]): FieldError[] {
   const byPlace = new Map<string, FieldError>()
   for (const error of errors) {

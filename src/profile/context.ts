@@ -31,7 +31,10 @@ export interface BehaviorModel {
 /** The flag of a seccomp filter that has the kernel log each refused call (seccomp(2)). */
 export const LOG_FLAG = 'SECCOMP_FILTER_FLAG_LOG'
 
-/** The flags of seccomp filters that all runtimes of a node take; or, where refusals cannot be logged, what is to blame, and why. */
+/**
+ * The flags of seccomp filters that all runtimes of a node take; or, where refusals cannot be logged, what is to blame,
+ * and why.
+ */
 export type SeccompReports = { flags: readonly string[] } | { by: string; why: string }
 
 /** Whose addresses the manager looks for: upstream's enablePodEgressControl and enableServiceEgressControl. */
@@ -49,11 +52,17 @@ export interface CompileContext {
   withoutText?: boolean
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
-  /** Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no certain node. */
+  /**
+   * Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no
+   * certain node.
+   */
   absentHooks?: readonly string[]
   /** Left out where it is for no certain node. */
   seccompReports?: SeccompReports
-  /** Whose addresses the manager looks for; left out: nobody knows, as there is no cluster. Of what is compiled for no certain node. */
+  /**
+   * Whose addresses the manager looks for; left out: nobody knows, as there is no cluster. Of what is compiled for no
+   * certain node.
+   */
   egressControl?: EgressControl
   /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */
   addresses?: readonly EgressAddresses[]

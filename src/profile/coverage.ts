@@ -15,7 +15,10 @@ const PATH = 'spec.policy'
 
 /** What a policy comes to with its enforcers. */
 export interface Coverage {
-  /** Why no rule that it names is enforced on any node, and what would; empty where one may be, and for a policy that names none. */
+  /**
+   * Why no rule that it names is enforced on any node, and what would; empty where one may be, and for a policy that
+   * names none.
+   */
   nothing: string
   /** What is left out of its rules, on all nodes. Nothing is where it names none. */
   parts: readonly Skipped[]
@@ -23,7 +26,9 @@ export interface Coverage {
   newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 
-/** Whether what a policy names is enforced, wholly or in part, given what compiling it for no certain node has skipped. */
+/**
+ * Whether what a policy names is enforced, wholly or in part, given what compiling it for no certain node has skipped.
+ */
 export function coverageOf(policy: Policy, skipped: readonly Skipped[]): Coverage {
   const named = namedRules(policy)
   if (named.length === 0) return { nothing: '', parts: [], newer: undefined }

@@ -3,7 +3,8 @@
 //
 // - It starts with `/` or `**` and is matched against the whole path, as the kernel builds it from dentry and mount.
 // - `*` is any bytes but `/`, zero or more; `**` is any bytes, zero or more. Nothing matches NUL.
-// - A whole segment `/**/` also stands for a single `/`: `/tmp/**/x` matches `/tmp/x`. `/tmp/**` is all below /tmp, not /tmp.
+// - A whole segment `/**/` also stands for a single `/`: `/tmp/**/x` matches `/tmp/x`. `/tmp/**` is all below /tmp, not
+// /tmp.
 // - A pattern without `/` and `**` is a file name: it matches the last component in any directory.
 // - All else is literal, `?`, `[` and `{` too. Bytes are those of the text in UTF-8; a path may hold any bytes.
 
@@ -127,7 +128,9 @@ export function matchesPath(pattern: PathPattern, path: Uint8Array): boolean {
   return ends[path.length] === 1
 }
 
-/** A pattern as models have it: with a slash at its end it is of directories, as AppArmor names those, and of no file. */
+/**
+ * A pattern as models have it: with a slash at its end it is of directories, as AppArmor names those, and of no file.
+ */
 export interface ModelPattern {
   /** Without that slash. */
   pattern: PathPattern

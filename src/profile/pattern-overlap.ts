@@ -36,8 +36,8 @@ function meet(a: Item, b: Item): boolean {
 const after = (item: Item, at: number): number => ('byte' in item ? at + 1 : at)
 
 /**
- * Whether there is a path that both patterns match. It walks through both at once; the time is at most the product of their
- * lengths.
+ * Whether there is a path that both patterns match. It walks through both at once; the time is at most the product of
+ * their lengths.
  */
 export function overlap(one: PathPattern, other: PathPattern): boolean {
   if (apart(one, other)) return false

@@ -38,7 +38,8 @@ export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSour
 }
 
 /**
- * Compiles what an ArmorProfile carries, for a node, with the compilers that the manager compiled the policy with. A field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
+ * Compiles what an ArmorProfile carries, for a node, with the compilers that the manager compiled the policy with. A
+ * field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
  */
 export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result<Contents> {
   const { profileName, recording, source, addresses = [] } = carried
@@ -66,7 +67,10 @@ export const compileHere =
   async (carried) =>
     compileCarried(carried, node)
 
-/** As texts. Seccomp's is the one that the ArmorProfile has for reading, but for the flag by which refusals are reported. */
+/**
+ * As texts. Seccomp's is the one that the ArmorProfile has for reading, but for the flag by which refusals are
+ * reported.
+ */
 function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {
   return {
     ...(AppArmor !== undefined && { AppArmor: AppArmor.profile }),

@@ -38,7 +38,10 @@ function collect(): ProtectedPath[] {
 /** What the file rules of the catalogue name. */
 export const protectedPaths: readonly ProtectedPath[] = collect()
 
-/** The names behind `**` of a rule that is about a name in any directory, or in any below one; undefined for other rules. */
+/**
+ * The names behind `**` of a rule that is about a name in any directory, or in any below one; undefined for other
+ * rules.
+ */
 function namedBy({ text }: PathPattern): { above: number; name: string; below: boolean } | undefined {
   const [prefix, rest, ...more] = text.split('/**/')
   const [name, below, ...deeper] = rest?.split('/') ?? []
@@ -55,8 +58,9 @@ const inPlace = protectedPaths.filter((one) => !anywhere(one))
 const byName = protectedPaths.filter(anywhere)
 
 /**
- * Files of processes whatever their numbers, which are others in every run: a workload that was seen to read `/proc/12/mountinfo` means
- * what it reads of itself. So the pattern is what was recorded, and not more, though a rule protects the name.
+ * Files of processes whatever their numbers, which are others in every run: a workload that was seen to read
+ * `/proc/12/mountinfo` means what it reads of itself. So the pattern is what was recorded, and not more, though a rule
+ * protects the name.
  */
 export const isOfProcesses = (text: string): boolean => /^\/proc\/\*(?:\/task\/\*)?(?:\/[^*/]+)+$/.test(text)
 
@@ -66,9 +70,9 @@ const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>):
   [...access].some((one) => deny.has(one) || (one === 'append' && deny.has('write')))
 
 /**
- * Why a model may not have the pattern in place of names: the rule that protects a path which it covers with one of these accesses,
- * though no name in it is the wildcard's fault, as the rule is about this place of the file system, or about a name that the pattern has
- * in full; or what else is wrong with it.
+ * Why a model may not have the pattern in place of names: the rule that protects a path which it covers with one of
+ * these accesses, though no name in it is the wildcard's fault, as the rule is about this place of the file system, or
+ * about a name that the pattern has in full; or what else is wrong with it.
  * @param text with a slash at its end, as AppArmor has directories, it covers no file
  */
 export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): string | undefined {
@@ -89,9 +93,9 @@ export interface Exclusion {
 }
 
 /**
- * What a pattern of a model does not allow, though it matches: names that a built-in rule protects in whatever directory they
- * are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. Whoever makes a profile of
- * a model refuses these.
+ * What a pattern of a model does not allow, though it matches: names that a built-in rule protects in whatever
+ * directory they are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. Whoever
+ * makes a profile of a model refuses these.
  */
 export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAccess>): Exclusion[] {
   return byName.flatMap((one) => {

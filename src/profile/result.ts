@@ -10,8 +10,8 @@ export interface Skipped {
   rule: string
   reason: string
   /**
-   * How much of the rule is left out: `all`, nothing of it is enforced by this enforcer; `nothing`, the reason is only for the
-   * user to know. Left out itself: a part.
+   * How much of the rule is left out: `all`, nothing of it is enforced by this enforcer; `nothing`, the reason is only
+   * for the user to know. Left out itself: a part.
    */
   extent?: 'all' | 'nothing'
   /** A node with a newer AppArmor carries it: each node says for itself. Of what is compiled for no certain node. */

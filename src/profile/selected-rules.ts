@@ -49,9 +49,9 @@ function misplacedRule({ name, path }: Written, rule: Rule): FieldError {
 }
 
 /**
- * Looks up the built-in rules of `enhanceProtect`, which stands at `path`. Names are taken in any case, with `_` as `-`,
- * and by their aliases. A rule that is asked for twice for the same executables comes once. Every unknown name, and
- * every one that stands in the list of another category, is an UNKNOWN_RULE error; the rest is still returned.
+ * Looks up the built-in rules of `enhanceProtect`, which stands at `path`. Names are taken in any case, with `_` as
+ * `-`, and by their aliases. A rule that is asked for twice for the same executables comes once. Every unknown name,
+ * and every one that stands in the list of another category, is an UNKNOWN_RULE error; the rest is still returned.
  */
 export function selectRules(
   enhanceProtect: EnhanceProtect,

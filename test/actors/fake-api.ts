@@ -44,7 +44,9 @@ export interface Faults {
 
 const copy = <T>(value: T): T => structuredClone(value)
 
-/** An API server in memory: versions, generations, finalizers, and watchers that are notified of each change at once. */
+/**
+ * An API server in memory: versions, generations, finalizers, and watchers that are notified of each change at once.
+ */
 export class FakeApi {
   readonly objects = new Map<string, Stored>()
   readonly watchers = new Set<Watcher>()

@@ -90,7 +90,8 @@ export function admissionWebhooks(target: Target): void {
       await scope.api.create(at(), configMap('asked', { a: '1' }))
       await scope.api.patch('merge', `${at('asked')}?fieldManager=carol`, { data: { a: '2' } })
       await scope.api.delete(at('asked'))
-      // A server that finds a newer object in its store than the one that it asked about, as a controller wrote to it, asks again.
+      // A server that finds a newer object in its store than the one that it asked about, as a controller wrote to it,
+      // asks again.
       const reviews = server
         .callsOf('/asked')
         .filter(({ request: { operation } }, i, all) => operation !== all[i - 1]?.request.operation)

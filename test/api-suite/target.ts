@@ -1,6 +1,9 @@
 import type { Login } from '../cluster/kubeconfig.ts'
 
-/** A server of the Kubernetes API that the suite runs against. What a target lacks is left out of it, and skipped by name. */
+/**
+ * A server of the Kubernetes API that the suite runs against. What a target lacks is left out of it, and skipped by
+ * name.
+ */
 export interface ApiTarget {
   name: 'real' | 'embedded'
   /** URL, `https://host:port`. */
@@ -11,7 +14,9 @@ export interface ApiTarget {
   admin: Login
   /** Path of the administrator's kubeconfig. */
   kubeconfig: string
-  /** Makes the server forget the past, so that every resource version until now is too old. It serves again afterwards. */
+  /**
+   * Makes the server forget the past, so that every resource version until now is too old. It serves again afterwards.
+   */
   forgetHistory?: () => Promise<void>
 }
 

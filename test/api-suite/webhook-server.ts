@@ -6,7 +6,10 @@ import type { Json } from './api.ts'
 /** What a webhook answers; undefined: nothing, ever. */
 export type Review = (request: Json) => Json | undefined
 
-/** A server of admission webhooks over TLS, on loopback by default, whose answers a test decides and whose calls it sees. */
+/**
+ * A server of admission webhooks over TLS, on loopback by default, whose answers a test decides and whose calls it
+ * sees.
+ */
 export class WebhookServer {
   /** Base URL, and the authority of its certificate in PEM. */
   readonly url: string

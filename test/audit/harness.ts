@@ -26,7 +26,9 @@ export const demoHead = {
 export const daemonPid = 363
 const hostPids = [1, daemonPid, 7308]
 
-/** One container, `demo`, of the seed's example, with a policy in each of two kinds; and one that no policy protects. */
+/**
+ * One container, `demo`, of the seed's example, with a policy in each of two kinds; and one that no policy protects.
+ */
 export const demo: SnapshotData = {
   version: 1,
   nodeName: '192.168.0.8',
@@ -64,7 +66,10 @@ export const demo: SnapshotData = {
   ],
 }
 
-/** Process `demoPid` is in the container `demo`, 77 in the bystander, those of the host in none; of others nothing is known. */
+/**
+ * Process `demoPid` is in the container `demo`, 77 in the bystander, those of the host in none; of others nothing is
+ * known.
+ */
 export const demoProcesses: PidResolver = {
   beginBatch: () => undefined,
   resolve: (pid) => {

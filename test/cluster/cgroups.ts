@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where hierarchies of control groups are mounted: one (version 2), or one for each controller (version 1), or both. */
+/**
+ * Where hierarchies of control groups are mounted: one (version 2), or one for each controller (version 1), or both.
+ */
 export const cgroupMounts = (): string[] => [
   ...new Set(
     readFileSync('/proc/self/mounts', 'utf8')

@@ -21,8 +21,8 @@ export interface ClusterOptions {
   /** Real nodes will join (`startNode`), so the API server listens where pods reach it. Needs root. */
   nodes?: boolean
   /**
-   * A further address of the API server, for nodes outside of this machine's network: 10.0.2.2 from a guest of QEMU, which
-   * leads to our loopback. Kubelets are then called by the names of their nodes. Not together with `nodes`.
+   * A further address of the API server, for nodes outside of this machine's network: 10.0.2.2 from a guest of QEMU,
+   * which leads to our loopback. Kubelets are then called by the names of their nodes. Not together with `nodes`.
    */
   outsideAddress?: string
   /** Runs kwok, which keeps the nodes ready that carry its annotation (`addFakeNode`). */
@@ -176,8 +176,8 @@ export class Cluster {
   }
 
   /**
-   * Makes etcd forget all but the newest state. The API server still answers a watch from what it has in memory: restart
-   * it after this, and every older resource version is 410 Gone.
+   * Makes etcd forget all but the newest state. The API server still answers a watch from what it has in memory:
+   * restart it after this, and every older resource version is 410 Gone.
    */
   async compact(): Promise<void> {
     const post = async (path: string, body: object): Promise<{ header?: { revision?: string } }> => {

@@ -138,7 +138,8 @@ export function kwokCommand(plane: ControlPlane): string[] {
     'manage-all-nodes': false,
     'manage-nodes-with-annotation-selector': fakeNodeAnnotation,
     config: plane.binaries.kwokStages,
-    // Renewed each quarter of it. Without leases all nodes are lost every 50 s, and their pods are not ready from then on.
+    // Renewed each quarter of it. Without leases all nodes are lost every 50 s, and their pods are not ready from then
+    // on.
     'node-lease-duration-seconds': 120,
     'server-address': `127.0.0.1:${plane.ports.kwok}`,
   })

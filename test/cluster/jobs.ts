@@ -57,9 +57,9 @@ function givenUntil(text = process.env[untilVariable]): number {
 const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
- * Does jobs in so many places: first those that take the fewest, side by side, the longest of them first. What each prints
- * comes in one piece when it ends, or at once where it takes all places. At the end come their times, the longest
- * first. One that would not end in time, as fast as this machine is, is skipped by name.
+ * Does jobs in so many places: first those that take the fewest, side by side, the longest of them first. What each
+ * prints comes in one piece when it ends, or at once where it takes all places. At the end come their times, the
+ * longest first. One that would not end in time, as fast as this machine is, is skipped by name.
  * @param until milliseconds since 1970
  * @returns whether all have passed
  */

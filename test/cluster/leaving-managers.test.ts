@@ -15,7 +15,9 @@ const service = 'varmor-webhook-svc'
 /** Of managers, and how often all of them are replaced. */
 const COUNT = 3
 const ROUNDS = 10
-/** Milliseconds: between two pods, and for which the API server still takes a manager that ends for one that is ready. */
+/**
+ * Milliseconds: between two pods, and for which the API server still takes a manager that ends for one that is ready.
+ */
 const EVERY = 50
 const LAG = 3_000
 

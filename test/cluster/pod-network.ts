@@ -15,7 +15,10 @@ export interface NodeNetwork {
 
 const nothing = 0
 
-/** Second octets of 10.0.0.0/8 that an address or a route of this machine uses. Format: /proc/net/route, little-endian hex. */
+/**
+ * Second octets of 10.0.0.0/8 that an address or a route of this machine uses. Format: /proc/net/route, little-endian
+ * hex.
+ */
 function takenOctets(): Set<number> {
   const taken = new Set<number>()
   const note = (first: number, second: number): void => {
@@ -55,7 +58,8 @@ export class PodNetwork {
     this.#nodes += 1
     const bridge = `${bridgePrefix(this.#folder)}n${this.#nodes}`
     const address = `10.${this.#octet}.${this.#nodes}.1`
-    // Without one of its own it has that of a pod, and another one when this pod ends: then no pod reaches it for half a minute.
+    // Without one of its own it has that of a pod, and another one when this pod ends: then no pod reaches it for half
+    // a minute.
     const hardware = `0a:58:0a:${[this.#octet, this.#nodes, 1].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
     await output('ip', ['link', 'add', bridge, 'address', hardware, 'type', 'bridge'])
     await output('ip', ['address', 'add', `${address}/24`, 'dev', bridge])

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type ListenOptions, type Server } from 'node:net'
 
-// Below the range that the kernel takes ports for outgoing connections from, so that none is lost between here and its use.
+// Below the range that the kernel takes ports for outgoing connections from, so that none is lost between here and its
+// use.
 const lowest = 12_000
 const highest = 30_000
 
@@ -16,7 +17,10 @@ async function tryListen(where: ListenOptions): Promise<Server | undefined> {
   return (await listens) ? server : undefined
 }
 
-/** Whether the port is free, and no other test process of this machine has chosen it: each keeps a name for its ports until it ends. */
+/**
+ * Whether the port is free, and no other test process of this machine has chosen it: each keeps a name for its ports
+ * until it ends.
+ */
 async function take(port: number): Promise<boolean> {
   const server = await tryListen({ port })
   if (server === undefined) return false

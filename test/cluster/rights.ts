@@ -45,8 +45,8 @@ export const unusedRights = (rights: readonly Right[], requests: readonly Served
   rights.filter((right) => !requests.some((request) => isUsed(right, request))).map(rightText)
 
 /**
- * The requests that were refused, each once. Not those for which there is a right: an API server that has just started refuses until it
- * has read the roles.
+ * The requests that were refused, each once. Not those for which there is a right: an API server that has just started
+ * refuses until it has read the roles.
  */
 export function refused(rights: readonly Right[], requests: readonly ServedRequest[]): string[] {
   const without = requests.filter((one) => one.isForbidden && !rights.some((right) => isUsed(right, one)))

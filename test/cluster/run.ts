@@ -1,11 +1,16 @@
-/** The cluster tier: tests on a real Kubernetes, in processes side by side, two at a time, each with one cluster for all of its tests. */
+/**
+ * The cluster tier: tests on a real Kubernetes, in processes side by side, two at a time, each with one cluster for all
+ * of its tests.
+ */
 import { Command } from 'commander'
 import { type Job, runMocha, sideBySide } from './jobs.ts'
 
 /** They kill servers, or make the cluster forget. In this order: the last ones leave the most behind. */
 const harmful = ['api', 'broken-control-plane', 'reflector-convergence', 'control-plane']
 const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
-/** It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs. */
+/**
+ * It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs.
+ */
 const seccomp = 'test/cluster/seccomp.test.ts'
 /** It swaps the runtimes of its nodes, and counts all nodes of its cluster. */
 const reports = 'test/cluster/seccomp-reports.test.ts'

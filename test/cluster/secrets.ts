@@ -1,6 +1,9 @@
 import type { Cluster } from './cluster.ts'
 
-/** What no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also in base64, and headers that carry one. */
+/**
+ * What no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also in
+ * base64, and headers that carry one.
+ */
 const secret = new RegExp(
   [
     'eyJ[\\w-]{10,}\\.eyJ[\\w-]{10,}\\.[\\w-]{10,}',

@@ -5,14 +5,16 @@ import { missingForControlPlane, missingForNodes } from './requirements.ts'
 import { secretsIn } from './secrets.ts'
 
 /**
- * `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave them running. Those of
- * `harmed nodes`, too, which has real nodes.
+ * `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave
+ * them running. Those of `harmed nodes`, too, which has real nodes.
  */
 export type ClusterKind = 'calm' | 'harmed' | 'harmed nodes'
 
 const started = new Map<ClusterKind, Promise<Cluster>>()
 
-/** The one cluster of its kind in this process, started when the first test asks for it. Tests keep apart by namespaces. */
+/**
+ * The one cluster of its kind in this process, started when the first test asks for it. Tests keep apart by namespaces.
+ */
 export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
   const found = started.get(kind)
   if (found !== undefined) return found

@@ -6,8 +6,8 @@ const root = join(import.meta.dirname, '..', '..')
 const script = join(import.meta.dirname, 'sweep-after.ts')
 
 /**
- * Sees to it that nothing of a cluster outlives this process, even when it is killed: a shell that waits at a pipe, whose
- * other end the kernel closes with us. Containers need it; they are no children of ours.
+ * Sees to it that nothing of a cluster outlives this process, even when it is killed: a shell that waits at a pipe,
+ * whose other end the kernel closes with us. Containers need it; they are no children of ours.
  * @returns to be called when the cluster has been removed in order
  */
 export function watchOver(folder: RunFolder): () => void {

@@ -163,7 +163,10 @@ async function giveCertificate(folder: string): Promise<void> {
     writeFileSync(join(folder, name), text)
 }
 
-/** A manager with these options of its command line, from its start to its end, with policies of which each switch is about one. */
+/**
+ * A manager with these options of its command line, from its start to its end, with policies of which each switch is
+ * about one.
+ */
 async function runManager(embedded: EmbeddedTarget, options: Record<string, unknown>, folder: string): Promise<void> {
   const target = {
     name: 'embedded' as const,
@@ -249,7 +252,10 @@ async function managerKubeconfig(embedded: EmbeddedTarget): Promise<string> {
   }
 }
 
-/** Of clusters that last, of models, and of kinds that the server in memory has not: test/cluster/control-plane.test.ts takes these. */
+/**
+ * Of clusters that last, of models, and of kinds that the server in memory has not: test/cluster/control-plane.test.ts
+ * takes these.
+ */
 const heldInCluster = [
   'create armorprofilemodels.crd.varmor.org',
   'create subjectaccessreviews.authorization.k8s.io',

@@ -1,7 +1,10 @@
 /** As mocha's `it`. */
 export type Define = (title: string, run: () => Promise<void>) => void
 
-/** Tests that keep apart by namespaces, run at the same time: nearly all that they do is wait. Each fails and passes by itself. */
+/**
+ * Tests that keep apart by namespaces, run at the same time: nearly all that they do is wait. Each fails and passes by
+ * itself.
+ */
 export function concurrently(title: string, define: (it: Define) => void): void {
   describe(title, () => {
     const tests: { title: string; run: () => Promise<void>; result?: Promise<unknown> }[] = []

@@ -13,8 +13,8 @@ export interface Death {
 }
 
 /**
- * A connection that can be cut for good between two instructions. To the API server its user is then as dead as after SIGKILL:
- * nothing that it still tries comes through, be it the release of a lease.
+ * A connection that can be cut for good between two instructions. To the API server its user is then as dead as after
+ * SIGKILL: nothing that it still tries comes through, be it the release of a lease.
  */
 export class KillSwitch implements Connection {
   readonly origin: string

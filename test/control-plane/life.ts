@@ -20,7 +20,10 @@ import type { World } from './world.ts'
 /** Milliseconds: while managers are killed time and again, one policy may wait for long until it is its turn. */
 export const timeout = 900_000
 
-/** What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly once. */
+/**
+ * What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly
+ * once.
+ */
 export class Life {
   readonly #world: World
   readonly #namespace: string

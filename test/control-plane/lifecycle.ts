@@ -389,7 +389,10 @@ export function comingAndGoing(world: () => World): void {
   })
 }
 
-/** Has the server ask nobody about policies of one namespace while the work is done. It may notice late, so the work is tried again. */
+/**
+ * Has the server ask nobody about policies of one namespace while the work is done. It may notice late, so the work is
+ * tried again.
+ */
 async function withoutValidation(world: World, namespace: string, work: () => Promise<unknown>): Promise<void> {
   const select = (namespaceSelector: object) =>
     world.client.updateWithRetry(validatingWebhookConfigurations, { name: validatingName }, (found) => ({

@@ -6,7 +6,10 @@ import { discard } from './life.ts'
 import { policy } from './samples.ts'
 import { installNamespace, quick, type World } from './world.ts'
 
-/** Renews the manager's authority and certificate time and again, while clients that trust what is published use it all the time. */
+/**
+ * Renews the manager's authority and certificate time and again, while clients that trust what is published use it all
+ * the time.
+ */
 export async function renewCertificates(world: World): Promise<void> {
   const namespace = await world.namespace('renew')
   const made = policy(namespace, 'web')

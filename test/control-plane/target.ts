@@ -1,6 +1,9 @@
 import type { Faults } from '../sandbox/faults.ts'
 
-/** A cluster that the suite runs against: an API server, what runs workloads, and nodes. Manager and agents are the suite's own. */
+/**
+ * A cluster that the suite runs against: an API server, what runs workloads, and nodes. Manager and agents are the
+ * suite's own.
+ */
 export interface ControlPlaneTarget {
   readonly name: 'embedded' | 'real'
   /** Of an administrator, as the text of a file. */

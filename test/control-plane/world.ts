@@ -186,7 +186,10 @@ export class World {
     this.#running = undefined
   }
 
-  /** As SIGKILL: nothing more of it reaches the server, and nobody reaches it. Its lease is taken away, as if its time had run out. */
+  /**
+   * As SIGKILL: nothing more of it reaches the server, and nobody reaches it. Its lease is taken away, as if its time
+   * had run out.
+   */
   async killManager(): Promise<void> {
     const { manager, connection } = this.running
     this.#running = undefined

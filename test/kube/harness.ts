@@ -10,7 +10,9 @@ import { ManualClock as SteadyClock } from '../audit/manual-clock.ts'
 
 export { turn } from '../audit/manual-clock.ts'
 
-/** A clock that a test moves by hand, also as a stopped process sees it: time has passed, and no timer has fired yet. */
+/**
+ * A clock that a test moves by hand, also as a stopped process sees it: time has passed, and no timer has fired yet.
+ */
 export class ManualClock extends SteadyClock {
   #jumped = 0
 

@@ -19,7 +19,10 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
   server: string
   /** PEM of the authority that signed the server's certificate. */
   ca?: string
-  /** What a user entry of a kubeconfig holds, with the names of client-node's User: `token`, or `certData` and `keyData`. */
+  /**
+   * What a user entry of a kubeconfig holds, with the names of client-node's User: `token`, or `certData` and
+   * `keyData`.
+   */
   credentials?: Record<string, unknown>
   /** An existing namespace that nobody else writes to. */
   namespace: string
@@ -54,9 +57,10 @@ export interface ConvergenceReport {
 }
 
 /**
- * Changes objects at random while the way to the server, and the server itself, fail at random; then leaves all in peace. The
- * store of a reflector has to become equal to what the server has, its handler has to have been called for each object in order and of no
- * version twice, and no more than a few connections may be open. Changes are made directly, the reflector's way has the faults.
+ * Changes objects at random while the way to the server, and the server itself, fail at random; then leaves all in
+ * peace. The store of a reflector has to become equal to what the server has, its handler has to have been called for
+ * each object in order and of no version twice, and no more than a few connections may be open. Changes are made
+ * directly, the reflector's way has the faults.
  * @throws {Error} when it does not hold, with the seed in the message
  */
 export async function checkConvergence<T extends KubeObject = ConfigMap>(

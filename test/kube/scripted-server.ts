@@ -98,7 +98,10 @@ export const reset: Answer = (response) => {
 /** No answer, ever. */
 export const silence: Answer = () => undefined
 
-/** Parts of the answer to a watch, written one by one; `end` ends it, `cut` resets the connection, `hang` leaves it open. */
+/**
+ * Parts of the answer to a watch, written one by one; `end` ends it, `cut` resets the connection, `hang` leaves it
+ * open.
+ */
 export const stream =
   (parts: readonly (string | Uint8Array)[], then: 'end' | 'cut' | 'hang' = 'hang'): Answer =>
   async (response) => {

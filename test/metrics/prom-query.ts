@@ -2,7 +2,10 @@
 export interface Asked {
   /** Names of metrics, each with the labels that it is chosen by. */
   metrics: { name: string; labels: string[] }[]
-  /** Labels by which series are put together or matched: of `by`, `without`, `on`, `ignoring`, `group_left`, `group_right`. */
+  /**
+   * Labels by which series are put together or matched: of `by`, `without`, `on`, `ignoring`, `group_left`,
+   * `group_right`.
+   */
   groupings: string[]
 }
 

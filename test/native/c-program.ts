@@ -12,8 +12,8 @@ const version = spawnSync('gcc', ['--version'], { encoding: 'utf8' })
 export const hasCompiler = version.status === 0
 
 /**
- * Compiles a program of this folder, or of another one, with sources of native/addon/ and returns its path. The same sources are compiled
- * once, for all processes and runs.
+ * Compiles a program of this folder, or of another one, with sources of native/addon/ and returns its path. The same
+ * sources are compiled once, for all processes and runs.
  * @throws what gcc says
  */
 export function compile(

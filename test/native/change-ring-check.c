@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reading of changes, for the sanitizers: puts them into memory as the kernel would into its ring (which it maps twice), with some that
- * are discarded, busy or of another length between them, and reads them. Exits 1 where another one comes than the next that was put.
+ * The reading of changes, for the sanitizers: puts them into memory as the kernel would into its ring (which it maps
+ * twice), with some that are discarded, busy or of another length between them, and reads them. Exits 1 where another
+ * one comes than the next that was put.
  */
 #include <linux/bpf.h>
 #include <stdio.h>

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A fork table that does what it reads, one step a line, and prints the answers; the test has the world to compare with.
- *   N capacity now                       a new table
- *   F parent child when                  fork
- *   X pid first when                     end of a thread
- *   L now                                loss
- *   S began count (pid start id)...      scan; id - is none
- *   P pid id                             a process of which /proc says id, labelled
- *   T pid earliest latest id             one of which the runtime says id
- *   K pid                                notes the key of a process
- *   C id                                 labels the process of the noted key; prints whether it lives
- *   B pid                                nothing is inherited from it
- *   Q pid earliest latest count (pid id)...   who had the pid; the list is what /proc says now
- *   H                                    prints how often an earlier answer held still
- * Whenever an earlier answer about a living process still holds, a query has to say the same: else it exits 3.
+ * A fork table that does what it reads, one step a line, and prints the answers; the test has the world to compare
+ * with. N capacity now a new table F parent child when fork X pid first when end of a thread L now loss S began count
+ * (pid start id)... scan; id - is none P pid id a process of which /proc says id, labelled T pid earliest latest id one
+ * of which the runtime says id K pid notes the key of a process C id labels the process of the noted key; prints
+ * whether it lives B pid nothing is inherited from it Q pid earliest latest count (pid id)... who had the pid; the list
+ * is what /proc says now H prints how often an earlier answer held still Whenever an earlier answer about a living
+ * process still holds, a query has to say the same: else it exits 3.
  */
 #include <inttypes.h>
 #include <stdio.h>

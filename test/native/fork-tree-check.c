@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fork tree without Node.js, for the sanitizers: fork-tree-check CHILDREN ROUNDS
- * Each round forks CHILDREN processes that end at once, beside threads that ask for them all the time, with a buffer that
- * is large or too small in turn, and closes the tree in the middle of its work. First, messages cut and mangled in all ways
- * are parsed. Exits 3 without permission.
+ * The fork tree without Node.js, for the sanitizers: fork-tree-check CHILDREN ROUNDS Each round forks CHILDREN
+ * processes that end at once, beside threads that ask for them all the time, with a buffer that is large or too small
+ * in turn, and closes the tree in the middle of its work. First, messages cut and mangled in all ways are parsed. Exits
+ * 3 without permission.
  */
 #include <linux/cn_proc.h>
 #include <linux/connector.h>

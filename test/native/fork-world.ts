@@ -29,8 +29,8 @@ export interface Happening {
 }
 
 /**
- * A node whose pids are few, so that they are given out again and again, and what the kernel, /proc and the runtime say of
- * it: steps for fork-table-check.c. Each question is kept with the event that it asks for.
+ * A node whose pids are few, so that they are given out again and again, and what the kernel, /proc and the runtime say
+ * of it: steps for fork-table-check.c. Each question is kept with the event that it asks for.
  */
 export class ForkWorld {
   readonly steps: string[] = []

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The decoder of known records, for the sanitizers: it is taught forms and processes as JavaScript teaches them, and gets records that are
- * whole, cut or changed, in memory that ends where they end, with any room for its output. Exits 1 where it goes beyond what it was
- * given, or where a record that it knows has another line than expected. Prints how many lines were written.
+ * The decoder of known records, for the sanitizers: it is taught forms and processes as JavaScript teaches them, and
+ * gets records that are whole, cut or changed, in memory that ends where they end, with any room for its output. Exits
+ * 1 where it goes beyond what it was given, or where a record that it knows has another line than expected. Prints how
+ * many lines were written.
  */
 #include <stdio.h>
 #include <stdlib.h>

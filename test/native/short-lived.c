@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes that die at once: short-lived log|quiet COUNT [WIDTH]
- * Reads a line first, then forks COUNT children, WIDTH at a time, through a child of its own that ends with them. With log
- * each puts itself under a seccomp filter that logs getppid(), and calls it: one record each of the kernel. Prints their
- * pids, one a line, when all have ended.
+ * Processes that die at once: short-lived log|quiet COUNT [WIDTH] Reads a line first, then forks COUNT children, WIDTH
+ * at a time, through a child of its own that ends with them. With log each puts itself under a seccomp filter that logs
+ * getppid(), and calls it: one record each of the kernel. Prints their pids, one a line, when all have ended.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

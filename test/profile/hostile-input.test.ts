@@ -157,8 +157,8 @@ const hostile: Hostile[] = [
 ]
 
 /**
- * Patterns of files whose automaton may be exponentially larger than they are. What is built is bounded, whatever they hold, so more of
- * them cost no more.
+ * Patterns of files whose automaton may be exponentially larger than they are. What is built is bounded, whatever they
+ * hold, so more of them cost no more.
  */
 const hostilePatterns: Hostile[] = [
   { what: 'stars in each component', of: (n) => files([`/${'*a/'.repeat(n)}x`]), n: 1_000 },

@@ -77,7 +77,10 @@ function direct(policy: AnyPolicy, facts: NodeFacts, { modeling, model }: Case):
   }
 }
 
-/** Compiles it from the stored ArmorProfile and from the policy, for each kind of node. @returns what the first node loads */
+/**
+ * Compiles it from the stored ArmorProfile and from the policy, for each kind of node.
+ * @returns what the first node loads
+ */
 function same(object: object, given: Case = {}): Contents {
   const policy = object as AnyPolicy
   const spec = stored(policy, given.modeling ?? { state: 'none' }, given.model)

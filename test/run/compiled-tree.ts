@@ -22,8 +22,9 @@ const filesIn = (folder: string): string[] =>
   )
 
 /**
- * Compiles the tree into a folder of the same shape, once for all processes and threads of a run: each of them would else
- * load the compiler and ask it for every file. What is no source is linked to, and sources too, for those who read them.
+ * Compiles the tree into a folder of the same shape, once for all processes and threads of a run: each of them would
+ * else load the compiler and ask it for every file. What is no source is linked to, and sources too, for those who read
+ * them.
  */
 export async function compileTree(root: string, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 fc.configureGlobal({ includeErrorInReport: true })
 
 /**
- * Loaded before the tests. A warning of Node.js fails the file in which it comes: each is a leak or a mistake, of a test
- * or of the product.
+ * Loaded before the tests. A warning of Node.js fails the file in which it comes: each is a leak or a mistake, of a
+ * test or of the product.
  */
 const warnings: string[] = []
 let current = 'outside of a test'

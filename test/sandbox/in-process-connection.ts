@@ -10,8 +10,9 @@ import type { InProcessClient } from '../../src/sandbox/api-server/server.ts'
 import { ConnectionResetError } from './faults.ts'
 
 /**
- * A connection to the embedded API server in the same process, without sockets, and so without the time that they take: under a
- * simulated clock a run is the same each time. All else is as over HTTP. Bodies go as bytes both ways, so nothing is shared.
+ * A connection to the embedded API server in the same process, without sockets, and so without the time that they take:
+ * under a simulated clock a run is the same each time. All else is as over HTTP. Bodies go as bytes both ways, so
+ * nothing is shared.
  */
 export class InProcessConnection implements Connection {
   readonly origin = 'http://embedded.invalid'
@@ -35,7 +36,10 @@ export class InProcessConnection implements Connection {
     // Who asks is settled: there is nothing that could be loaded anew.
   }
 
-  /** As when the process dies: requests under way fail, though the server may carry them out, and later ones are not sent. */
+  /**
+   * As when the process dies: requests under way fail, though the server may carry them out, and later ones are not
+   * sent.
+   */
   close(): Promise<void> {
     return this.#dispatcher.destroy()
   }

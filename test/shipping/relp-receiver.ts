@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 
-/** Takes messages by RELP (https://github.com/rsyslog/librelp/blob/master/doc/relp.html), as a receiver of logs does. */
+/**
+ * Takes messages by RELP (https://github.com/rsyslog/librelp/blob/master/doc/relp.html), as a receiver of logs does.
+ */
 export class RelpReceiver {
   readonly messages: string[] = []
   /** Off: messages come, and are neither kept nor confirmed, as by a receiver that dies of them. */

@@ -18,8 +18,8 @@ export interface AppArmorJudge {
 }
 
 /**
- * Decides as the kernel does with the profile: what a rule denies is refused, and what none allows. Of the files of a node that it
- * includes, only what AppArmor's abstractions/base says of signals and tracing is known.
+ * Decides as the kernel does with the profile: what a rule denies is refused, and what none allows. Of the files of a
+ * node that it includes, only what AppArmor's abstractions/base says of signals and tracing is known.
  */
 export function appArmorJudge(text: string): AppArmorJudge {
   const profile = readProfile(text)
@@ -116,7 +116,10 @@ function of<Kind extends ProfileRule['kind']>(
   return verdictOf(rules.filter(isKind).map((rule) => ({ rule, matches: matches(rule) })))
 }
 
-/** Records of BPF have no labels; who is of the same container has the same one, but for programs with rules of their own. */
+/**
+ * Records of BPF have no labels; who is of the same container has the same one, but for programs with rules of their
+ * own.
+ */
 const tracedLabel = ({ peer, isOutside }: Extract<Operation, { kind: 'ptrace' }>): string | undefined =>
   peer ?? (isOutside === false ? OWN_LABEL : undefined)
 

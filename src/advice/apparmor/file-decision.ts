@@ -164,7 +164,10 @@ function namesOf({ path, type, action }: FileOperation): string[] {
   return isFile ? [path] : [path, `${path}/`]
 }
 
-/** No less may be done with the file than with its new name (LINK_SUBSET in profile_path_link(), security/apparmor/file.c). */
+/**
+ * No less may be done with the file than with its new name (LINK_SUBSET in profile_path_link(),
+ * security/apparmor/file.c).
+ */
 function ofLink(machine: FileMachine, link: string, target: string, isOwn: boolean): Decision | undefined {
   const [made, old] = [link, target].map((path) => {
     const { allow, deny } = allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn)

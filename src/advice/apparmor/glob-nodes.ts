@@ -17,8 +17,9 @@ const noSlash = setOf((byte) => byte !== SLASH)
 const single = Array.from({ length: 256 }, (_, byte) => setOf((one) => one === byte))
 
 /**
- * Reads a glob as apparmor_parser does when it makes a regular expression of it (convert_aaregex_to_pcre in parser_regex.c): `?` and `*` are
- * within a component, `**` is not, `{a,b}` are alternatives, `[…]` is a class. A star alone in its component is at least one character.
+ * Reads a glob as apparmor_parser does when it makes a regular expression of it (convert_aaregex_to_pcre in
+ * parser_regex.c): `?` and `*` are within a component, `**` is not, `{a,b}` are alternatives, `[…]` is a class. A star
+ * alone in its component is at least one character.
  */
 class Reader {
   #at = 0
@@ -99,7 +100,10 @@ class Reader {
 
 const NOTHING = -1
 
-/** The nodes of the nondeterministic automaton of many globs: each takes a byte of its set to the next one, or none to others. */
+/**
+ * The nodes of the nondeterministic automaton of many globs: each takes a byte of its set to the next one, or none to
+ * others.
+ */
 export class GlobNodes {
   /** By node: the index of its set in `sets`; -1 for one that takes no byte. */
   readonly set: number[] = []

@@ -1,7 +1,10 @@
 import type { ProfileRule } from './profile-rules.ts'
 import { ruleOf } from './read-profile.ts'
 
-/** What abstractions/base of AppArmor 3 and 4 says of processes. What it says of files allows, and so matters where not all are allowed. */
+/**
+ * What abstractions/base of AppArmor 3 and 4 says of processes. What it says of files allows, and so matters where not
+ * all are allowed.
+ */
 const base = [
   'ptrace (readby),',
   'ptrace (tracedby),',

@@ -37,7 +37,10 @@ export function mountMatch(rule: ProfileRule, mounting: Mounting, profile: strin
   }
 }
 
-/** What is empty to the kernel: a bind, move and remount have no type, and a remount and a change of propagation no source. */
+/**
+ * What is empty to the kernel: a bind, move and remount have no type, and a remount and a change of propagation no
+ * source.
+ */
 function asShown({ operation, source, fstype }: Mounting): {
   source: string[] | undefined
   type: string[] | undefined

@@ -3,7 +3,8 @@ import { type Token, tokensOf } from '../../profile/apparmor/tokens.ts'
 import type { MountOptions, ProfileRule, ReadProfile } from './profile-rules.ts'
 
 /**
- * Reads the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule a line, written anew from its parts.
+ * Reads the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule a line, written anew from its
+ * parts.
  * @throws {Error} for text that none of them writes
  */
 export function readProfile(text: string): ReadProfile {

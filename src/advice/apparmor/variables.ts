@@ -1,4 +1,6 @@
-/** What tunables/global of AppArmor 3 says of the variables that rules may name (value.ts). A node may say more of them. */
+/**
+ * What tunables/global of AppArmor 3 says of the variables that rules may name (value.ts). A node may say more of them.
+ */
 const digits = (max: number): string =>
   `{${Array.from({ length: max }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
 
@@ -25,7 +27,8 @@ const values: Readonly<Record<string, readonly string[]>> = {
 const MAX = 64
 
 /**
- * The globs that one with variables stands for, as the parser writes them before it reads them: each value in its place, and no slash twice.
+ * The globs that one with variables stands for, as the parser writes them before it reads them: each value in its
+ * place, and no slash twice.
  * @returns undefined where a variable is not known here
  */
 export function expanded(glob: string, profileName: string): string[] | undefined {
@@ -49,7 +52,10 @@ export function expanded(glob: string, profileName: string): string[] | undefine
   return globs.map(withoutDoubleSlashes)
 }
 
-/** Two slashes at the very beginning stay, as POSIX has it (filter_slashes() in parser_regex.c): no path of the kernel begins so. */
+/**
+ * Two slashes at the very beginning stay, as POSIX has it (filter_slashes() in parser_regex.c): no path of the kernel
+ * begins so.
+ */
 const withoutDoubleSlashes = (glob: string): string => {
   const kept = /^\/\/(?!\/)/.test(glob) ? '/' : ''
   return kept + glob.slice(kept.length).replace(/\/{2,}/g, '/')

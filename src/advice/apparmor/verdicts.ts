@@ -13,7 +13,10 @@ export function maybeAll(all: readonly Matched[]): Matched {
 /** Why something is refused that no rule denies. */
 export const NOT_ALLOWED = 'no rule allows it'
 
-/** What rules about one operation come to: one that denies counts more than one that allows, and what none allows is refused. */
+/**
+ * What rules about one operation come to: one that denies counts more than one that allows, and what none allows is
+ * refused.
+ */
 export function verdictOf(
   rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
 ): Decision {

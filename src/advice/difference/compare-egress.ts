@@ -47,7 +47,9 @@ function merged(stretches: readonly Stretch[]): Stretch[] {
 
 const none: EgressTable = { v4: [], v6: [], portSets: [] }
 
-/** Says at which addresses and ports the tables of two profiles decide otherwise: every stretch of both is looked at. */
+/**
+ * Says at which addresses and ports the tables of two profiles decide otherwise: every stretch of both is looked at.
+ */
 export function compareEgress(
   before: EgressRules | undefined,
   after: EgressRules | undefined,

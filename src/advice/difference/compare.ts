@@ -16,8 +16,8 @@ const noSeccomp = { defaultAction: 'SCMP_ACT_ALLOW' } as const
 type Loaded = Pick<CompiledPolicy, 'enforcers'>
 
 /**
- * Where the kernel would decide otherwise under the new policy. What is found nowhere is the same for the kernel, as far as nothing is
- * `incomplete`. Each search ends at a bound.
+ * Where the kernel would decide otherwise under the new policy. What is found nowhere is the same for the kernel, as
+ * far as nothing is `incomplete`. Each search ends at a bound.
  */
 export function comparePolicies(before: Loaded, after: Loaded): Compared {
   const found = new Differences()

@@ -1,6 +1,8 @@
 import type { KernelEnforcer } from '../../api/enforcer.ts'
 
-/** What becomes of something: `forbidden` and `allowed` are judged, `rules` is a rule whose text is in one policy only. */
+/**
+ * What becomes of something: `forbidden` and `allowed` are judged, `rules` is a rule whose text is in one policy only.
+ */
 export type Becomes = 'forbidden' | 'allowed' | 'reported' | 'unreported' | 'rules'
 
 /** One way in which the new policy is another one for the kernel. */

@@ -4,8 +4,8 @@ import type { Forks } from '../../audit/lineage/forks.ts'
 import { namespaceNumber, type ReadProcessFacts } from './process-facts.ts'
 
 /**
- * The pid namespace of a process, with 0 where its number may not be read, and whether it is the first one there, to which orphans go.
- * Undefined for the node's own.
+ * The pid namespace of a process, with 0 where its number may not be read, and whether it is the first one there, to
+ * which orphans go. Undefined for the node's own.
  */
 export type ReadPidNamespace = (pid: number) => Promise<{ inode: number; first: boolean } | undefined>
 
@@ -20,10 +20,10 @@ interface Shared {
 const limit = 4096
 
 /**
- * The same facts, noting for the fork tree whose processes they are of: children of a container's first process are in the
- * container, too, with one exception. In a pid namespace that containers share (an ephemeral container with a target, a
- * pod with shareProcessNamespace) strangers' orphans become children of its first process, and so may whatever those make
- * (CLONE_PARENT). From that one nothing is inherited.
+ * The same facts, noting for the fork tree whose processes they are of: children of a container's first process are in
+ * the container, too, with one exception. In a pid namespace that containers share (an ephemeral container with a
+ * target, a pod with shareProcessNamespace) strangers' orphans become children of its first process, and so may
+ * whatever those make (CLONE_PARENT). From that one nothing is inherited.
  */
 export function notedFacts(
   facts: ReadProcessFacts,

@@ -8,8 +8,8 @@ const max = 64
 const maxBytes = 256 * 1024
 
 /**
- * Reads the addresses of a process' network, without those of loopback. Undefined for one in the network of the node, whose addresses are
- * not its own, and for one that is gone.
+ * Reads the addresses of a process' network, without those of loopback. Undefined for one in the network of the node,
+ * whose addresses are not its own, and for one that is gone.
  * @param root a folder with the node's `proc`
  */
 export function podAddresses(root = '/'): (pid: number) => Promise<string[] | undefined> {

@@ -4,12 +4,14 @@ type Labels = Readonly<Record<string, string>>
 
 /** Digits of names and hashes that the API server and the controllers make up (apimachinery's util/rand). */
 const letters = '[bcdfghjklmnpqrstvwxz2456789]'
-/** From here on the API server cuts the name of a controller to make room for the letters, and it is not known any more. */
+/**
+ * From here on the API server cuts the name of a controller to make room for the letters, and it is not known any more.
+ */
 const cutFrom = 63
 
 /**
- * The workload that made a pod, where name and labels prove it: controllers build the one from the other. That a pod has
- * made its own labels up, only who may make pods in its namespace can bring about.
+ * The workload that made a pod, where name and labels prove it: controllers build the one from the other. That a pod
+ * has made its own labels up, only who may make pods in its namespace can bring about.
  * @returns undefined for a pod without a workload, and for one of another kind
  */
 export function workloadOf(podName: string, labels: Labels): Workload | undefined {

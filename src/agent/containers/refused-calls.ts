@@ -11,8 +11,8 @@ const refusing = new Set([
 ])
 
 /**
- * The calls that a container's filter refuses, with whatever arguments, and has the kernel report: `+,mkdir,rmdir,` for these, `-,read,`
- * for all but these. A filter without the flag for it reports none.
+ * The calls that a container's filter refuses, with whatever arguments, and has the kernel report: `+,mkdir,rmdir,` for
+ * these, `-,read,` for all but these. A filter without the flag for it reports none.
  * @param filter `linux.seccomp` of the container's OCI spec; undefined for none
  */
 export function refusedCalls(filter: unknown): string {

@@ -39,7 +39,9 @@ export interface Sandbox {
   annotations: Readonly<Record<string, string>>
 }
 
-/** A process that the runtime put into a running container, as `kubectl exec` and probes do. It may have ended by now. */
+/**
+ * A process that the runtime put into a running container, as `kubectl exec` and probes do. It may have ended by now.
+ */
 export interface ExecStarted {
   type: 'exec-started'
   containerID: string
@@ -61,7 +63,10 @@ export type RuntimeEvent =
 
 /** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
-  /** Hands on events from now on, or from soon: nothing says when it has begun. Rejects when the stream breaks or the signal is aborted. */
+  /**
+   * Hands on events from now on, or from soon: nothing says when it has begun. Rejects when the stream breaks or the
+   * signal is aborted.
+   */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
   /** Containers of pods, without the sandboxes' own. */
   containers(): Promise<RuntimeContainer[]>
@@ -70,7 +75,10 @@ export interface ContainerRuntime {
   tasks(): Promise<RuntimeTask[]>
   /** All, or that of the id. */
   sandboxes(id?: string): Promise<Sandbox[]>
-  /** Which flags a seccomp profile may have for each runtime that starts containers here. Left out: that cannot be asked. */
+  /**
+   * Which flags a seccomp profile may have for each runtime that starts containers here. Left out: that cannot be
+   * asked.
+   */
   seccompReports?(): Promise<SeccompReports>
 }
 

@@ -6,8 +6,9 @@ import type { ExecStarted } from './runtime.ts'
 const startUp = 5
 
 /**
- * News of a process that the runtime started, so that what waits for it is tried again: the fork tree or /proc may know it
- * by now. The report alone names no container, because it does not say when the process got its pid, nor that it lives.
+ * News of a process that the runtime started, so that what waits for it is tried again: the fork tree or /proc may know
+ * it by now. The report alone names no container, because it does not say when the process got its pid, nor that it
+ * lives.
  */
 export function startedProcess({ pid, containerID, at }: ExecStarted): SeenProcess {
   return [pid, { containerID, mntNsID: 0, since: at - startUp }]

@@ -21,7 +21,10 @@ export interface AgentMetrics {
   api: RequestObserver | undefined
 }
 
-/** All metrics of an agent, in a registry of its own. Nothing is counted for them but calls to the API server: each is read when somebody asks. */
+/**
+ * All metrics of an agent, in a registry of its own. Nothing is counted for them but calls to the API server: each is
+ * read when somebody asks.
+ */
 export function agentMetrics(sources: AgentSources, { process = true }: { process?: boolean } = {}): AgentMetrics {
   const registry = new Registry()
   if (process) processMetrics(registry)
@@ -36,8 +39,9 @@ export function agentMetrics(sources: AgentSources, { process = true }: { proces
 }
 
 /**
- * Node.js measures delays of its event loop with a timer, a hundred times a second. An agent that has nothing to do is to sleep, so it
- * is once a second, and what comes of it, which has the second in it, is left out; the lag when somebody asks stays.
+ * Node.js measures delays of its event loop with a timer, a hundred times a second. An agent that has nothing to do is
+ * to sleep, so it is once a second, and what comes of it, which has the second in it, is left out; the lag when
+ * somebody asks stays.
  */
 function processMetrics(register: Registry): void {
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 1_000 })

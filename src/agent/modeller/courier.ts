@@ -10,7 +10,10 @@ export type CourierMessage = Request<{ type: 'send'; report: ModelReport }, Mode
 export const courierFamilyName = 'model-courier'
 export const courierAddress = `${courierFamilyName}/1`
 
-/** Takes reports of modellers, which are on another thread, to the manager that leads: to each one once, beginning with the last that took one. */
+/**
+ * Takes reports of modellers, which are on another thread, to the manager that leads: to each one once, beginning with
+ * the last that took one.
+ */
 const courier = (managers: readonly string[], send: SendModel): Behaviour<number, CourierMessage> => ({
   start: () => 0,
   async receive(first, message, context) {

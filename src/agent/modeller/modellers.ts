@@ -41,7 +41,10 @@ export function modellersOf(
   return models === undefined ? undefined : new Modellers({ ...models, ...options })
 }
 
-/** Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did, goes on. */
+/**
+ * Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did,
+ * goes on.
+ */
 const REPEAT = 10_000
 
 interface Known {
@@ -55,12 +58,15 @@ interface Known {
 
 /** Milliseconds in which records that were made before the end of a recording are read. */
 const CLOSING = 4_000
-/** So long is waited for those that were read by then, some of which wait for their container: managers wait a minute for the whole. */
+/**
+ * So long is waited for those that were read by then, some of which wait for their container: managers wait a minute
+ * for the whole.
+ */
 const CLOSED_AT_LAST = 40_000
 
 /**
- * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their own, which is
- * started with the first of them: what they gather is large, and is written every few seconds.
+ * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their
+ * own, which is started with the first of them: what they gather is large, and is written every few seconds.
  */
 export class Modellers {
   readonly #options: ModellersOptions
@@ -87,7 +93,9 @@ export class Modellers {
     )
   }
 
-  /** For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile. */
+  /**
+   * For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile.
+   */
   get counts(): { open: number; records: number; lost: number } {
     let open = 0
     for (const { wanted } of this.#known.values()) if (wanted.open) open++
@@ -235,15 +243,19 @@ export class Modellers {
   }
 }
 
-/** MiB: what all recordings may take (NodeRoom), as it is and as it is sent. Less than the agent's container has: who fills it ends this thread alone. */
+/**
+ * MiB: what all recordings may take (NodeRoom), as it is and as it is sent. Less than the agent's container has: who
+ * fills it ends this thread alone.
+ */
 const HEAP = 192
 
 /** Where the sources run this is one of them; else what they were compiled to. */
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Whether a record that says that something was let pass cannot come of the profile as it is. A filter of Seccomp stays with its container:
- * one that was started while its workload was recorded goes on to report each call until it is started anew.
+ * Whether a record that says that something was let pass cannot come of the profile as it is. A filter of Seccomp stays
+ * with its container: one that was started while its workload was recorded goes on to report each call until it is
+ * started anew.
  */
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
   profile.seccomp?.includes(reporting.seccomp) !== true && profile.appArmor?.includes(reporting.appArmor) !== true

@@ -26,8 +26,9 @@ const schema = Type.Object({
 const MAX = 256 * 1024 * 1024
 
 /**
- * Recordings in a folder of the agent, a file each, which root alone reads: names of a workload's files are nobody else's business. A file
- * is a line with the digest of what follows, and JSON; it is written beside the old one and then put into its place.
+ * Recordings in a folder of the agent, a file each, which root alone reads: names of a workload's files are nobody
+ * else's business. A file is a line with the digest of what follows, and JSON; it is written beside the old one and
+ * then put into its place.
  */
 export class RecordingFolder implements RecordingFiles {
   readonly #folder: string

@@ -1,8 +1,8 @@
 import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
-// Several connections over one socket. Format: github.com/containerd/nri, pkg/net/multiplex/mux.go. A frame is the number of a
-// connection and the length of what follows, each four bytes, the highest first.
+// Several connections over one socket. Format: github.com/containerd/nri, pkg/net/multiplex/mux.go. A frame is the
+// number of a connection and the length of what follows, each four bytes, the highest first.
 
 /** The runtime calls the plugin on one connection, and the plugin calls the runtime on the other. */
 export const pluginConnection = 1

@@ -11,8 +11,8 @@ export interface NriPluginOptions extends NriSessionOptions {
   /** Path. Default `/var/run/nri/nri.sock`. */
   socket?: string
   /**
-   * There is no connection, so containers start without waiting, and it is tried again after `delay` milliseconds. That there is no
-   * socket is said once (NO_SOCKET), though it is looked for again and again.
+   * There is no connection, so containers start without waiting, and it is tried again after `delay` milliseconds. That
+   * there is no socket is said once (NO_SOCKET), though it is looked for again and again.
    */
   onLost?(error: unknown, delay: number): void
   random: Random
@@ -24,8 +24,9 @@ const backoff = { first: 250, max: 10_000 }
 const goodAfter = 10_000
 
 /**
- * Makes the runtime wait with the first instruction of each container until `onStart` is done, by NRI, the Node Resource Interface of
- * containerd (since 1.7) and CRI-O. Comes back for ever when the connection is lost, or was never there.
+ * Makes the runtime wait with the first instruction of each container until `onStart` is done, by NRI, the Node
+ * Resource Interface of containerd (since 1.7) and CRI-O. Comes back for ever when the connection is lost, or was never
+ * there.
  */
 export class NriPlugin {
   readonly #options: NriPluginOptions

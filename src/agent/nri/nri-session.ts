@@ -17,7 +17,10 @@ import {
 import { described, isContainerId, type StartingContainer, startingContainer } from './starting-container.ts'
 import type { Answer } from './ttrpc-ends.ts'
 
-/** As the runtime's log calls us. Plugins are asked in the order of their index, so ours comes after those that change containers. */
+/**
+ * As the runtime's log calls us. Plugins are asked in the order of their index, so ours comes after those that change
+ * containers.
+ */
 export const pluginName = 'varmor'
 const pluginIndex = '90'
 
@@ -38,12 +41,15 @@ const maxListed = 65_536
 
 export interface NriSessionOptions {
   /**
-   * Called before the first instruction of a container, which waits until this is done: 1.5 s at the most with the runtime's usual
-   * limit of 2 s. Until then the runtime starts no other container either. Called, too, for containers that are there when the plugin
-   * registers, which do not wait. The same container may come several times.
+   * Called before the first instruction of a container, which waits until this is done: 1.5 s at the most with the
+   * runtime's usual limit of 2 s. Until then the runtime starts no other container either. Called, too, for containers
+   * that are there when the plugin registers, which do not wait. The same container may come several times.
    */
   onStart(container: StartingContainer): Promise<void> | void
-  /** The first process of the container has ended, or the container is removed. Nobody says so of what ends while there is no connection. */
+  /**
+   * The first process of the container has ended, or the container is removed. Nobody says so of what ends while there
+   * is no connection.
+   */
   onGone(containerID: string): void
   /** `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts all the same. */
   onFailed(container: StartingContainer, error: unknown): void
@@ -52,7 +58,10 @@ export interface NriSessionOptions {
   clock: Clock
 }
 
-/** What the plugin says and answers on one connection: it registers, is configured, is given what is there, and then is asked at each start. */
+/**
+ * What the plugin says and answers on one connection: it registers, is configured, is given what is there, and then is
+ * asked at each start.
+ */
 export class NriSession {
   readonly #options: NriSessionOptions
   readonly #connection: NriConnection

@@ -4,12 +4,15 @@ import type { WireContainer, WirePod } from './nri-messages.ts'
 
 type Described = 'containerName' | 'podName' | 'podNamespace' | 'podUID' | 'sandboxID' | 'podLabels' | 'podAnnotations'
 
-/** A container that starts, or has started before the plugin was there: what NRI says of it, named as ContainerWatch does. */
+/**
+ * A container that starts, or has started before the plugin was there: what NRI says of it, named as ContainerWatch
+ * does.
+ */
 export interface StartingContainer extends Pick<NodeContainer, 'containerID' | 'annotations' | Described> {
   labels: Readonly<Record<string, string>>
   /**
-   * In the node's pid namespace. At its start this is the runtime's own process, which waits inside of the container's cgroup and
-   * namespaces until it becomes the container's first one. Undefined where the runtime does not say.
+   * In the node's pid namespace. At its start this is the runtime's own process, which waits inside of the container's
+   * cgroup and namespaces until it becomes the container's first one. Undefined where the runtime does not say.
    */
   initPid: number | undefined
 }

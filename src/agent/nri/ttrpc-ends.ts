@@ -4,7 +4,8 @@ import { decodeMessage, encodeMessage, type TtrpcRequest, type TtrpcResponse } f
 import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './ttrpc-message.ts'
 
 /**
- * Answers a method. What it throws ends the connection: an answer that says so would make the runtime refuse what it asked about.
+ * Answers a method. What it throws ends the connection: an answer that says so would make the runtime refuse what it
+ * asked about.
  * @param timeout milliseconds that the caller waits, where it says so
  */
 export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
@@ -76,7 +77,10 @@ interface Call {
   reject(error: NriError): void
 }
 
-/** Makes calls on a connection. Each has a limit of `timeout` milliseconds at the other end; whoever calls keeps its own. */
+/**
+ * Makes calls on a connection. Each has a limit of `timeout` milliseconds at the other end; whoever calls keeps its
+ * own.
+ */
 export class TtrpcClient {
   readonly #send: (message: Buffer) => void
   readonly #reader = new MessageReader()

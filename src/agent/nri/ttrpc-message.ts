@@ -1,8 +1,8 @@
 import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
-// Format: github.com/containerd/ttrpc, PROTOCOL.md. The length of the body and the number of the stream, each four bytes, the
-// highest first; the type; the flags; the body.
+// Format: github.com/containerd/ttrpc, PROTOCOL.md. The length of the body and the number of the stream, each four
+// bytes, the highest first; the type; the flags; the body.
 
 export const messageType = { request: 1, response: 2, data: 3 } as const
 

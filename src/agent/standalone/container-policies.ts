@@ -25,7 +25,9 @@ export interface ContainerPolicy {
   means(container: TargetContainer): boolean
 }
 
-/** Policies in the order in which they are asked: that of a cluster's comes before that of a namespace, as in a cluster. */
+/**
+ * Policies in the order in which they are asked: that of a cluster's comes before that of a namespace, as in a cluster.
+ */
 export function containerPolicies(policies: Iterable<HeldPolicy>): ContainerPolicy[] {
   const rank = ({ title }: ContainerPolicy): string => `${title.startsWith('VarmorClusterPolicy') ? 0 : 1} ${title}`
   return Array.from(policies, containerPolicy).sort((a, b) => (rank(a) < rank(b) ? -1 : 1))

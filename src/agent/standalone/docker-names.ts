@@ -14,7 +14,8 @@ export interface DockerNames {
 const maxBytes = 4 * mebibyte
 
 /**
- * Reads Docker's file about a container, which is there before it starts; Docker's API would have one wait that is being started.
+ * Reads Docker's file about a container, which is there before it starts; Docker's API would have one wait that is
+ * being started.
  * @param root Docker's folder, such as /var/lib/docker
  * @returns undefined where there is none
  */

@@ -15,8 +15,8 @@ interface Held {
 }
 
 /**
- * The ArmorProfiles of the policies in force, as an API server would have them: each change is another generation, and one of which the
- * policy is gone is on its way out until the node has let it go.
+ * The ArmorProfiles of the policies in force, as an API server would have them: each change is another generation, and
+ * one of which the policy is gone is on its way out until the node has let it go.
  */
 export class HeldProfiles {
   readonly #emit: (change: Change<Profile>) => void

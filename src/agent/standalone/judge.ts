@@ -4,7 +4,10 @@ import type { FieldError } from '../../api/field-error.ts'
 import type { AnyPolicy } from '../../api/types.ts'
 import { fieldOf, isObject } from '../../api/validate-schema.ts'
 
-/** What is thought of a policy: what would be its ArmorProfile, with what enforcers cannot carry; or all that is wrong with it. */
+/**
+ * What is thought of a policy: what would be its ArmorProfile, with what enforcers cannot carry; or all that is wrong
+ * with it.
+ */
 export type Judged =
   | { document: ProfileDocument; notes: readonly string[] }
   /** `passing`: the same may be right later. */

@@ -185,7 +185,11 @@ export class PolicyFolder implements ProfileSource {
     }
   }
 
-  /** @param all whether files are read that seem to be as they were. @returns whether it was done. @throws {FolderError} */
+  /**
+   * @param all whether files are read that seem to be as they were.
+   * @returns whether it was done.
+   * @throws {FolderError}
+   */
   async #poll(all: boolean): Promise<boolean> {
     const { files, memory } = this.#options
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)

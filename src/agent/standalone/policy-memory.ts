@@ -11,7 +11,9 @@ import { mebibyte } from '../../base/bytes.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
 
-/** What is in force, for the next start: a file may have a mistake by then, and what it said before is to stay in force. */
+/**
+ * What is in force, for the next start: a file may have a mistake by then, and what it said before is to stay in force.
+ */
 export interface PolicyMemory {
   /** Undefined where there is none. */
   load(): Promise<ReadonlyMap<string, HeldPolicy> | undefined>

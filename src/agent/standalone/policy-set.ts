@@ -33,8 +33,9 @@ export function titleOf(policy: HeldPolicy): string {
 }
 
 /**
- * What is in force, given the files: of one with a mistake, what it said before. Of several policies that are called the same, or that
- * have profiles of one name, the one that was in force before stays, else that of the first file holds.
+ * What is in force, given the files: of one with a mistake, what it said before. Of several policies that are called
+ * the same, or that have profiles of one name, the one that was in force before stays, else that of the first file
+ * holds.
  * @param files by their names
  * @param before what was in force until now
  */

@@ -1,8 +1,8 @@
 import { isObject } from '../../api/validate-schema.ts'
 
 /**
- * What a seccomp filter does, as a text: equal for filters that runtimes have written otherwise and that do the same. Undefined for what
- * is no filter. Docker adds architectures, and runtimes leave out what is 0.
+ * What a seccomp filter does, as a text: equal for filters that runtimes have written otherwise and that do the same.
+ * Undefined for what is no filter. Docker adds architectures, and runtimes leave out what is 0.
  * @param filter `linux.seccomp` of an OCI spec, or a profile
  */
 export function seccompRules(filter: unknown): string | undefined {

@@ -1,8 +1,8 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 import type { OwnKeywords, Vocabulary } from './node.ts'
 
-// The words that schemas are written with. They make TypeBox schemas, so that a TypeScript type is `Static<typeof schema>`;
-// `SchemaNode` in node.ts lists every keyword that they may carry.
+// The words that schemas are written with. They make TypeBox schemas, so that a TypeScript type is `Static<typeof
+// schema>`; `SchemaNode` in node.ts lists every keyword that they may carry.
 
 export const optional = Type.Optional
 

@@ -63,7 +63,10 @@ export const labelSelector = (description: string) =>
     { mapType: 'atomic' },
   )
 
-/** Kubernetes' object metadata: what we read or write with its type, the rest by name only. An API server checks all of it. */
+/**
+ * Kubernetes' object metadata: what we read or write with its type, the rest by name only. An API server checks all of
+ * it.
+ */
 export const objectMeta = object('Standard metadata of a Kubernetes object.', {
   name: text('Name of the object.', subdomain),
   namespace: optional(text('Namespace of the object.', dnsLabel())),

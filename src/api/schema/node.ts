@@ -1,8 +1,9 @@
 import type { TSchema } from '@sinclair/typebox'
 
 /**
- * A schema as its readers see it: the validator, the defaults and the CustomResourceDefinition. It is the part of JSON Schema
- * that `build.ts` writes, with keywords of our own; a reader that meets anything else would pass over it, so there is nothing else.
+ * A schema as its readers see it: the validator, the defaults and the CustomResourceDefinition. It is the part of JSON
+ * Schema that `build.ts` writes, with keywords of our own; a reader that meets anything else would pass over it, so
+ * there is nothing else.
  */
 export interface SchemaNode extends OwnKeywords {
   type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
@@ -56,7 +57,10 @@ export interface OwnKeywords {
 
 export type TextCheck = 'enforcers' | 'ip' | 'ip-or-entity' | 'cidr' | 'program'
 
-/** Words that a field takes, in any case, and short forms of each: `{ read: ['r'] }`. An upper-case short form is taken only so. */
+/**
+ * Words that a field takes, in any case, and short forms of each: `{ read: ['r'] }`. An upper-case short form is taken
+ * only so.
+ */
 export type Vocabulary = Readonly<Record<string, readonly string[]>>
 
 /** Places in the schema that have rules about several fields, or about a change. */

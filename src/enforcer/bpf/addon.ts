@@ -36,34 +36,52 @@ export interface MapWrite {
 }
 
 /**
- * The native module. Promises are for what may wait for the kernel, which is done on another thread. Everything fails with an Error that
- * has `step`, `errno` and, for `load`, what libbpf and the verifier have said as `log`.
+ * The native module. Promises are for what may wait for the kernel, which is done on another thread. Everything fails
+ * with an Error that has `step`, `errno` and, for `load`, what libbpf and the verifier have said as `log`.
  */
 export interface BpfAddon {
-  /** Whether the kernel lacks what `varmor.bpf.o` needs, and takes `varmor-old.bpf.o`: kernels before Linux 6.1, but for their changes. */
+  /**
+   * Whether the kernel lacks what `varmor.bpf.o` needs, and takes `varmor-old.bpf.o`: kernels before Linux 6.1, but for
+   * their changes.
+   */
   needsOldObject(): boolean
-  /** Loads and attaches all programs, unless the folder is there. `absent`: sections of programs whose hook the kernel lacks. */
+  /**
+   * Loads and attaches all programs, unless the folder is there. `absent`: sections of programs whose hook the kernel
+   * lacks.
+   */
   load(options: LoadOptions): Promise<{ reused: boolean; absent: string }>
   /**
-   * Removes a folder: its programs are detached, and what only they held is gone. That takes Linux 6.1 a tenth of a second and more for each
-   * program; without `wait` it goes on beside, also when this process ends.
+   * Removes a folder: its programs are detached, and what only they held is gone. That takes Linux 6.1 a tenth of a
+   * second and more for each program; without `wait` it goes on beside, also when this process ends.
    */
   drop(folder: string, wait: boolean): Promise<void>
   /** The pins of a folder. They are looked for when they are used. */
   open(folder: string): NativeState
   /** In this order, up to the first that fails. */
   write(state: NativeState, writes: readonly MapWrite[]): Promise<void>
-  /** Removes all entries that have the number at the offset of key and value, one behind the other. @returns how many */
+  /**
+   * Removes all entries that have the number at the offset of key and value, one behind the other.
+   * @returns how many
+   */
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
-  /** Has the programs find the tasks of containers, and bind those that are not bound: struct varmor_found, one behind the other. */
+  /**
+   * Has the programs find the tasks of containers, and bind those that are not bound: struct varmor_found, one behind
+   * the other.
+   */
   findTasks(state: NativeState): Promise<Uint8Array>
   /** Which map is in which slot of `varmor_profiles`: struct varmor_slot, one behind the other. */
   listProfiles(state: NativeState): Promise<Uint8Array>
-  /** Of a map with a value for each processor, all of them. null for none. Not of a map of maps, at which the kernel may wait. */
+  /**
+   * Of a map with a value for each processor, all of them. null for none. Not of a map of maps, at which the kernel may
+   * wait.
+   */
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null
   /** Keys and values, one behind the other. Not of a map of maps. */
   entries(state: NativeState, map: string): Uint8Array
-  /** Puts a number at an offset of a mapped map at once, where `expected` stood; below 0: whatever stood there. @returns whether it did */
+  /**
+   * Puts a number at an offset of a mapped map at once, where `expected` stood; below 0: whatever stood there.
+   * @returns whether it did
+   */
   swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean
   /** How many programs are attached by the folder's pins. */
   links(state: NativeState): number

@@ -8,7 +8,10 @@ import type { BpfState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
-/** So many looks at all tasks find what forks meanwhile; each further one finds only what was forked by one that the last has missed. */
+/**
+ * So many looks at all tasks find what forks meanwhile; each further one finds only what was forked by one that the
+ * last has missed.
+ */
 const maxLooks = 8
 
 interface Known {
@@ -191,8 +194,8 @@ export class BpfContainers {
   }
 
   /**
-   * From now on those containers are in their profiles here, that programs of another build held: those go now. In both at once, what is
-   * reported and not refused would have two records.
+   * From now on those containers are in their profiles here, that programs of another build held: those go now. In both
+   * at once, what is reported and not refused would have two records.
    */
   takeOver(slotOf: (profile: string) => number | undefined): void {
     for (const id of this.#waiting) {
@@ -209,7 +212,8 @@ export class BpfContainers {
   }
 
   /**
-   * Binds the tasks of known containers that are not bound, and lets those go on that were stopped until their container is known.
+   * Binds the tasks of known containers that are not bound, and lets those go on that were stopped until their
+   * container is known.
    * @param bound where it counts the tasks of each container that have run until now without being bound, by its number
    */
   async find(bound = new Map<number, number>()): Promise<void> {
@@ -228,7 +232,8 @@ export class BpfContainers {
 
   /**
    * One look of `find`.
-   * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound to one
+   * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound
+   * to one
    * @returns the same
    */
   async poll(free: ReadonlySet<number>): Promise<Map<number, number>> {
@@ -253,7 +258,9 @@ export class BpfContainers {
     return number
   }
 
-  /** All other numbers are given first: records of a container that has ended may still be unread, also after a restart. */
+  /**
+   * All other numbers are given first: records of a container that has ended may still be unread, also after a restart.
+   */
   #next(): number {
     const max = this.#size - 1
     while (this.#taken.size < max) {
@@ -296,7 +303,10 @@ function stoppedIn(tasks: Uint8Array): number[] {
   return pids
 }
 
-/** Of each task that was bound just now, or to one of the numbers, the number of its container; 0 for one that was stopped until then. */
+/**
+ * Of each task that was bound just now, or to one of the numbers, the number of its container; 0 for one that was
+ * stopped until then.
+ */
 function boundIn(tasks: Uint8Array, before: ReadonlySet<number>): number[] {
   const numbers: number[] = []
   for (let at = 0; at + found.size <= tasks.length; at += found.size) {

@@ -1,6 +1,8 @@
 import { numberIn, pack, struct } from '../../base/c-struct.ts'
 
-/** What the agent keeps in the maps for itself and for the programs; the maps' own part of native/bpf/varmor_profile.h. */
+/**
+ * What the agent keeps in the maps for itself and for the programs; the maps' own part of native/bpf/varmor_profile.h.
+ */
 
 export const container = struct('varmor_container', 'A container, by its number.', [
   { name: 'profile', type: 'u32', what: 'its slot; zero for none' },
@@ -9,7 +11,10 @@ export const container = struct('varmor_container', 'A container, by its number.
   { name: 'ns_id', type: 'u64', what: 'a number that no other mount namespace ever has' },
 ])
 
-/** Entry 0 of varmor_containers is no container's: it holds the numbers that were given last, for agents that come after. */
+/**
+ * Entry 0 of varmor_containers is no container's: it holds the numbers that were given last, for agents that come
+ * after.
+ */
 export const lastNumbers = { container: container.at.mnt_ns, profile: container.at.profile } as const
 
 export const task = struct('varmor_task', 'Which container a task is of.', [

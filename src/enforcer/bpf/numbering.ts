@@ -12,8 +12,8 @@ export interface Numbering {
 }
 
 /**
- * What programs of other builds call containers and profiles. Those that take their place call them the same: records of both are read
- * side by side.
+ * What programs of other builds call containers and profiles. Those that take their place call them the same: records
+ * of both are read side by side.
  * @param slots so many of profiles are looked at
  */
 export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: number): Numbering {

@@ -6,7 +6,10 @@ type Key = Pick<MapWrite, 'map' | 'key'>
 
 const textOf = ({ map, key }: Key): string => `${map} ${Buffer.from(key).toString('hex')}`
 
-/** The addresses of containers' pods, which rules about the own pod mean: entries of one state, by the numbers of the containers. */
+/**
+ * The addresses of containers' pods, which rules about the own pod mean: entries of one state, by the numbers of the
+ * containers.
+ */
 export class OwnAddresses {
   readonly #state: BpfState
   readonly #encoder: Pick<ProfileEncoder, 'ownAddresses'>

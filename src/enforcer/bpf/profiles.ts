@@ -223,9 +223,10 @@ export class BpfProfiles {
   }
 
   /**
-   * Other addresses in the same slot: they are written beside those in force, and shown by the one pointer to what the slot has. The kernel
-   * waits then until no program sees the old ones, which go only after that. An agent that ends in between leaves the one or the other in
-   * force, and a record that says no digest, so that the next one loads the profile.
+   * Other addresses in the same slot: they are written beside those in force, and shown by the one pointer to what the
+   * slot has. The kernel waits then until no program sees the old ones, which go only after that. An agent that ends in
+   * between leaves the one or the other in force, and a record that says no digest, so that the next one loads the
+   * profile.
    */
   async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before
@@ -284,8 +285,8 @@ export class BpfProfiles {
   }
 
   /**
-   * Empties a slot that no container is in any more. The kernel waits, when the profile goes, until no program sees it; what it refers
-   * to goes only then.
+   * Empties a slot that no container is in any more. The kernel waits, when the profile goes, until no program sees it;
+   * what it refers to goes only then.
    */
   async #clear(left: Left): Promise<void> {
     const { slot } = left

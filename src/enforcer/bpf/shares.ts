@@ -1,5 +1,5 @@
-// What the profiles of a node share: places, entries of maps, and memory. A quarter is kept for cluster policies, which may take more; of the rest,
-// one namespace takes at most half, so that no tenant takes what the others need.
+// What the profiles of a node share: places, entries of maps, and memory. A quarter is kept for cluster policies, which
+// may take more; of the rest, one namespace takes at most half, so that no tenant takes what the others need.
 
 /** Who wants a profile on the node. */
 export interface Claim {
@@ -81,8 +81,8 @@ export function exceeded(
 }
 
 /**
- * Places that profiles of namespaces which were wanted before this one are still to take, as far as their shares go: whatever order they are
- * loaded in, it is the newest that finds none. A cluster policy waits for nobody.
+ * Places that profiles of namespaces which were wanted before this one are still to take, as far as their shares go:
+ * whatever order they are loaded in, it is the newest that finds none. A cluster policy waits for nobody.
  * @param loaded whose the profiles are that have a place
  */
 export function waitingBefore(

@@ -53,8 +53,9 @@ export function kernelError(step: string, error: unknown, kernel = release()): E
 }
 
 /**
- * The programs and maps of one build, in a folder of the BPF file system that is called by what they are made of. A folder that is there
- * is in force, whoever made it; folders of other builds are in force beside it until they are dropped.
+ * The programs and maps of one build, in a folder of the BPF file system that is called by what they are made of. A
+ * folder that is there is in force, whoever made it; folders of other builds are in force beside it until they are
+ * dropped.
  */
 export class BpfState {
   readonly folder: string
@@ -145,14 +146,18 @@ export class BpfState {
     return this.swap('varmor_containers', lastNumbers[what], before, number)
   }
 
-  /** Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is left alone. */
+  /**
+   * Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is
+   * left alone.
+   */
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
     const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
       const native = folder === this.folder ? this.#native : this.#addon.open(folder)
       const before = this.#addon.get(native, 'varmor_settings', word(0))
       if (before === null || before.length !== settings.size) return
-      // An iterator writes another field. An earlier build's map may be one that cannot be mapped, and has no iterator that runs now.
+      // An iterator writes another field. An earlier build's map may be one that cannot be mapped, and has no iterator
+      // that runs now.
       if (folder === this.folder) {
         this.#addon.swap(native, 'varmor_settings', settings.at.strict_start, -1, Number(strict))
         return

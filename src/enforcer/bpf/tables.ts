@@ -76,7 +76,10 @@ export class BpfTables {
     }
   }
 
-  /** Removes the tables to which no profile refers any more. @throws {EnforcerError} KERNEL_REFUSED; they are removed the next time */
+  /**
+   * Removes the tables to which no profile refers any more.
+   * @throws {EnforcerError} KERNEL_REFUSED; they are removed the next time
+   */
   async removeUnheld(state: Pick<BpfState, 'write'>, step: string): Promise<void> {
     for (const { reference, holders } of this.#byReference.values()) {
       if (holders > 0) continue

@@ -64,10 +64,10 @@ function dropSignal({ permissions, signals }: Signal): void {
 }
 
 /**
- * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`). What does
- * not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same result; the one
- * exception are `limits.nodes` and the limits in bytes: beyond them directories keep fewer names, and what has no room then is first come,
- * first served.
+ * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`).
+ * What does not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same
+ * result; the one exception are `limits.nodes` and the limits in bytes: beyond them directories keep fewer names, and
+ * what has no room then is first come, first served.
  */
 export class Behaviour {
   private readonly facts: Record<Recorder, RecorderFacts>

@@ -30,8 +30,9 @@ interface Listing {
 }
 
 /**
- * The files of the tree in the order of their paths, and a pattern for each directory that had more names than are kept. Where a
- * built-in rule protects what such a pattern would cover, the names that are kept stand alone, and the others are in `unnamed`.
+ * The files of the tree in the order of their paths, and a pattern for each directory that had more names than are
+ * kept. Where a built-in rule protects what such a pattern would cover, the names that are kept stand alone, and the
+ * others are in `unnamed`.
  */
 export function listFiles(recorder: Recorder, tree: PathTree): { facts: FileFact[]; unnamed: Unnamed[] } {
   const listing: Listing = { recorder, tree, facts: [], patterns: new Map(), unnamed: [] }

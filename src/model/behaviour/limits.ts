@@ -2,11 +2,14 @@
 export interface Limits {
   /** Names in one directory; one that has more is a pattern, where no built-in rule forbids that. */
   directory: number
-  /** Directories and files of one enforcer. Where there are more, `directory` becomes smaller; for a moment they are twice as many. */
+  /**
+   * Directories and files of one enforcer. Where there are more, `directory` becomes smaller; for a moment they are
+   * twice as many.
+   */
   nodes: number
   /**
-   * Bytes of their paths and of what is kept with each, of one enforcer. Where they take more it is as with too many `nodes`: the names are
-   * the workload's, and long ones are as dear as many.
+   * Bytes of their paths and of what is kept with each, of one enforcer. Where they take more it is as with too many
+   * `nodes`: the names are the workload's, and long ones are as dear as many.
    */
   fileBytes: number
   /** The same of all that is not in the tree of files, of all enforcers. */
@@ -33,7 +36,10 @@ export interface Limits {
   depth: number
 }
 
-/** `2 * fileBytes + otherBytes` at the most, in memory as in JSON: 14 MiB, however long the names are. A workload of a real service takes some 100 KiB. */
+/**
+ * `2 * fileBytes + otherBytes` at the most, in memory as in JSON: 14 MiB, however long the names are. A workload of a
+ * real service takes some 100 KiB.
+ */
 export const defaultLimits: Limits = {
   directory: 256,
   nodes: 50_000,

@@ -4,8 +4,8 @@ import type { FileBits } from './permissions.ts'
 import { bytesOfText, ownText, QuotaWithin, unlimited } from './room.ts'
 
 /**
- * What is known at one path. `bits` are those of the file of this name, `slash` those of the directory as AppArmor writes it,
- * with a slash at its end.
+ * What is known at one path. `bits` are those of the file of this name, `slash` those of the directory as AppArmor
+ * writes it, with a slash at its end.
  */
 export interface Node {
   children: Map<string, Node> | undefined
@@ -54,10 +54,11 @@ function goesBefore(a: string, b: string): boolean {
 }
 
 /**
- * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done below
- * the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the same facts give
- * the same tree, and trees can be merged in any order. Only beyond the bounds on all nodes and their bytes the order counts: then each directory
- * keeps fewer names, a quarter of them at a time, and when that is no help any more, what comes is left out and in `refused`.
+ * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done
+ * below the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the
+ * same facts give the same tree, and trees can be merged in any order. Only beyond the bounds on all nodes and their
+ * bytes the order counts: then each directory keeps fewer names, a quarter of them at a time, and when that is no help
+ * any more, what comes is left out and in `refused`.
  */
 export class PathTree {
   readonly root = emptyNode(0)
@@ -87,7 +88,10 @@ export class PathTree {
     this.narrow()
   }
 
-  /** Where there are too many nodes, or too long ones, each directory keeps fewer names from here on, so that there is room for all directories. */
+  /**
+   * Where there are too many nodes, or too long ones, each directory keeps fewer names from here on, so that there is
+   * room for all directories.
+   */
   private narrow(): void {
     while ((this.nodes > this.max || this.room.taken > this.maxBytes) && this.directory > NARROWEST) {
       this.directory = Math.max(NARROWEST, this.directory >>> 2)
@@ -152,7 +156,9 @@ export class PathTree {
     this.lostOf(node).add(name)
   }
 
-  /** Where what the node lost is counted: where there is no room to say it of each directory, with that of all together. */
+  /**
+   * Where what the node lost is counted: where there is no room to say it of each directory, with that of all together.
+   */
   private lostOf(node: Node): LostNames {
     if (node.lost !== undefined) return node.lost
     if (!this.take(LOST_BYTES)) return this.refused
@@ -271,7 +277,10 @@ function lastOf(node: Node): string {
   return last!
 }
 
-/** Those beyond the first `kept`, in the order of `goesBefore`. Each hash is made once: a workload may have many names, and long ones. */
+/**
+ * Those beyond the first `kept`, in the order of `goesBefore`. Each hash is made once: a workload may have many names,
+ * and long ones.
+ */
 function lastNames({ children }: Node, kept: number): string[] {
   if (children === undefined || children.size <= kept) return []
   const names = Array.from(children.keys(), (name) => ({ name, hash: nameHash(name) }))

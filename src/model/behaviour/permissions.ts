@@ -43,7 +43,10 @@ export const USED: FileBits = 1
 export const BY_OTHERS: FileBits = 2
 const FIRST = 2
 
-/** AppArmor's log has letters that its rules lack: what is created or deleted is written. Execution is a fact of its own. */
+/**
+ * AppArmor's log has letters that its rules lack: what is created or deleted is written. Execution is a fact of its
+ * own.
+ */
 const meant: Readonly<Record<string, string>> = { c: 'w', d: 'w', x: '' }
 
 /**

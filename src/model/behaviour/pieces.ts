@@ -53,10 +53,11 @@ class Pieces {
 }
 
 /**
- * Takes the recorded apart, in its order. Every piece is something recorded of its own, so those that arrive can be merged in
- * any order, and one that arrives twice changes nothing.
+ * Takes the recorded apart, in its order. Every piece is something recorded of its own, so those that arrive can be
+ * merged in any order, and one that arrives twice changes nothing.
  * @param size bytes of a piece as JSON
- * @throws {RangeError} when one entry alone is larger than a piece: a name has at most 4096 characters, so from 64 KiB on none is
+ * @throws {RangeError} when one entry alone is larger than a piece: a name has at most 4096 characters, so from 64 KiB
+ * on none is
  */
 export function piecesOf({ result, leftOut }: Recorded, size: number): Piece[] {
   const pieces = new Pieces(size)

@@ -9,7 +9,10 @@ import { BY_OTHERS, bitsOf, type FileBits, permissionsOf, type Recorder } from '
 import { bytesOfText, type Quota, QuotaWithin } from './room.ts'
 import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
-/** A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands for. */
+/**
+ * A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands
+ * for.
+ */
 export interface ModelFile {
   path: string
   owner?: boolean

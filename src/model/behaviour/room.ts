@@ -1,4 +1,7 @@
-/** Bytes that may be taken, of memory or of JSON: whichever a thing has more of. What takes some gives it back when it goes. */
+/**
+ * Bytes that may be taken, of memory or of JSON: whichever a thing has more of. What takes some gives it back when it
+ * goes.
+ */
 export interface Quota {
   /** @returns false where there is no room for so many, and nothing is taken */
   take(bytes: number): boolean

@@ -71,7 +71,8 @@ const isPattern = ({ oldPath = '' }: ModelFile): boolean => oldPath !== ''
 const hasStar = (name: string): boolean => name.includes('*')
 
 /**
- * Looks for series of numbers and of names that were drawn, from the root down: what is in directories that are one pattern is looked at together.
+ * Looks for series of numbers and of names that were drawn, from the root down: what is in directories that are one
+ * pattern is looked at together.
  * @param i of the names that are looked at; all above are the same for all walkers
  */
 function findSeries(walkers: readonly Walker[], i: number): void {
@@ -202,8 +203,8 @@ function both(a: ModelFile, b: ModelFile): ModelFile {
 }
 
 /**
- * Puts patterns in place of names that vary from run to run. Deterministic: the same files give the same patterns. Executions
- * stay as they are, as a program of a new name is what a model is there to refuse.
+ * Puts patterns in place of names that vary from run to run. Deterministic: the same files give the same patterns.
+ * Executions stay as they are, as a program of a new name is what a model is there to refuse.
  */
 export function generalise(result: DynamicResult): Generalised {
   const { appArmor, bpf } = result

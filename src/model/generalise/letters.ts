@@ -1,6 +1,6 @@
 /**
- * Pairs of letters that English words and the names of programs are made of: about a quarter of all pairs, and nine tenths of
- * those in words. Random letters have them by chance alone.
+ * Pairs of letters that English words and the names of programs are made of: about a quarter of all pairs, and nine
+ * tenths of those in words. Random letters have them by chance alone.
  */
 const common =
   'ab ac ad ag ai ak al am an ap ar as at au av aw ay ba be bi bl bo br bu by ca ce ch ci ck cl co cr ct cu da db de di do dr ds du ' +
@@ -42,8 +42,8 @@ function turnsOf(token: string): number {
 const LONG = 10
 
 /**
- * Whether letters and digits look as if a program had drawn them: kinds of characters that take turns, or pairs of letters that
- * no word has.
+ * Whether letters and digits look as if a program had drawn them: kinds of characters that take turns, or pairs of
+ * letters that no word has.
  * @param temporary names here are made to be new each time
  */
 export function looksRandom(token: string, temporary: boolean): boolean {

@@ -95,7 +95,9 @@ const rules: readonly Rule[] = [
   },
 ]
 
-/** The parts of the name that vary by their look; undefined when none does, or when a star in the name is no wildcard. */
+/**
+ * The parts of the name that vary by their look; undefined when none does, or when a star in the name is no wildcard.
+ */
 export function shapeOf(name: string, place: Place): Shape | undefined {
   if (name.length < 5 || name.includes('*')) return undefined
   const kinds: Kind[] = []

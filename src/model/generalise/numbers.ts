@@ -5,8 +5,8 @@ const SERIES = 4
 const digits = /\d+/g
 
 /**
- * Names of one directory that differ in their numbers alone, `part-1` to `part-9`: small numbers vary only where several of them
- * were seen.
+ * Names of one directory that differ in their numbers alone, `part-1` to `part-9`: small numbers vary only where
+ * several of them were seen.
  */
 export class Numbers {
   /** By name without its numbers: the values at each place. */

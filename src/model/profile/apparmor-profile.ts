@@ -46,7 +46,9 @@ function socketLine({ domain = '', type = '' }: Socket): Line {
   return { line: is(socketTypes, kind) && kind !== 'dccp' ? `network ${family} ${kind},` : `network ${family},` }
 }
 
-/** Profiles within ours that complain mode makes for programs without a rule are ours in a profile that has the rule. */
+/**
+ * Profiles within ours that complain mode makes for programs without a rule are ours in a profile that has the rule.
+ */
 function peerOf(peer: string, own: ReadonlySet<string>): string | undefined {
   const label = peer.replace(/\/\/null-.*$/s, '')
   if (own.has(label)) return '@{profile_name}'
@@ -83,9 +85,10 @@ function signalLine({ peer, permissions, signals }: Signal, own: ReadonlySet<str
 }
 
 /**
- * Also those that BPF has seen: of a capability that AppArmor has once written on a processor, for whatever profile, it writes nothing
- * there to whoever asks for it next (security/apparmor/capability.c, audit_caps), so that its own records lack some. But an overlay asks
- * for sys_admin with its own credentials when a file is made, which BPF takes for the workload's question, and AppArmor does not.
+ * Also those that BPF has seen: of a capability that AppArmor has once written on a processor, for whatever profile, it
+ * writes nothing there to whoever asks for it next (security/apparmor/capability.c, audit_caps), so that its own
+ * records lack some. But an overlay asks for sys_admin with its own credentials when a file is made, which BPF takes
+ * for the workload's question, and AppArmor does not.
  */
 function capabilitiesOf({ appArmor, bpf }: DynamicResult): string[] {
   const known = (bpf?.capabilities ?? []).filter((name) => is(capabilities, name) && name !== 'sys_admin')
@@ -124,8 +127,9 @@ function bodyOf(sections: readonly Section[]): string[] {
 }
 
 /**
- * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded, the capabilities that BPF did, and what the runtime
- * needs, and nothing else. No name of the model can leave its place. What no rule can be made of is left out and named.
+ * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded, the capabilities that BPF did,
+ * and what the runtime needs, and nothing else. No name of the model can leave its place. What no rule can be made of
+ * is left out and named.
  * @param name of the profile, from `profileName()`
  * @param patterns which names patterns stand for, as far as that is known: said in the text
  */

@@ -1,6 +1,7 @@
 /**
- * System calls that do the same in another form: whichever of them a program makes depends on how much there is to read or write at a time, on
- * the C library, or on the processor it is built for. So another run makes others than were recorded, though it does nothing else.
+ * System calls that do the same in another form: whichever of them a program makes depends on how much there is to read
+ * or write at a time, on the C library, or on the processor it is built for. So another run makes others than were
+ * recorded, though it does nothing else.
  */
 export const callFamilies: readonly (readonly string[])[] = [
   ['readv', 'pread64', 'preadv', 'preadv2'],

@@ -13,7 +13,8 @@ export interface Kept {
 export const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
 
 /**
- * What goes into the object: all, or as much as has room of what enforcers need: profiles, and what BPF recorded, which it enforces as it is.
+ * What goes into the object: all, or as much as has room of what enforcers need: profiles, and what BPF recorded, which
+ * it enforces as it is.
  * @param largest bytes that the API server takes
  */
 export function keptInObject(data: Data, largest: number): Kept {

@@ -6,8 +6,8 @@ export interface RuntimeNeed {
 }
 
 /**
- * What is always allowed to AppArmor. The profile is in force from the exec of the container's program on: what runc does
- * before needs nothing. `@{profile_name}` is the profile itself.
+ * What is always allowed to AppArmor. The profile is in force from the exec of the container's program on: what runc
+ * does before needs nothing. `@{profile_name}` is the profile itself.
  */
 export const appArmorNeeds: readonly RuntimeNeed[] = [
   {

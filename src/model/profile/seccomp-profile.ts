@@ -8,8 +8,8 @@ import { seccompNeeds } from './runtime-needs.ts'
 const path = 'data.dynamicResult.seccomp'
 
 /**
- * The OCI profile that allows the system calls of the model, their other forms, and those that the runtime needs, and refuses all others. A name that
- * is no system call is left out and named.
+ * The OCI profile that allows the system calls of the model, their other forms, and those that the runtime needs, and
+ * refuses all others. A name that is no system call is left out and named.
  */
 export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const recorded = seccomp?.syscalls ?? []

@@ -1,7 +1,7 @@
 /**
- * Abstractions that hold no transition to another profile, nor does anything that they include, in AppArmor 2.13 to 4.1.
- * All others are refused: those of browsers, mail and desktops run programs outside of the profile (`ubuntu-*`, `opencl`),
- * and what a node's own files hold is unknown here.
+ * Abstractions that hold no transition to another profile, nor does anything that they include, in AppArmor 2.13 to
+ * 4.1. All others are refused: those of browsers, mail and desktops run programs outside of the profile (`ubuntu-*`,
+ * `opencl`), and what a node's own files hold is unknown here.
  */
 // biome-ignore format: a table reads better
 export const abstractions: readonly string[] = [

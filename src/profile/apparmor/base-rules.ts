@@ -12,7 +12,9 @@ export interface Family {
   siblings?: boolean
 }
 
-/** Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside. */
+/**
+ * Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside.
+ */
 const abstraction: Section = {
   why: ['What every program needs, as this node has it.'],
   rules: ['include if exists <abstractions/base>'],
@@ -47,7 +49,9 @@ function traces({ name, parent, children }: Family): string[] {
   ]
 }
 
-/** Files of /proc and /sys that containerd's default profile refuses, with its letters (contrib/apparmor/template.go). */
+/**
+ * Files of /proc and /sys that containerd's default profile refuses, with its letters (contrib/apparmor/template.go).
+ */
 function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, letters: string][]][] {
   const all = `wkl${exec(verdict)}`
   return [
@@ -79,8 +83,9 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
 }
 
 /**
- * Equal in effect to the profile that containerd gives by default, which has no file of its own on a node. The rules about
- * /proc and /sys refuse, or with `verdict` observe only report. When violations pass in silence nothing is left to refuse.
+ * Equal in effect to the profile that containerd gives by default, which has no file of its own on a node. The rules
+ * about /proc and /sys refuse, or with `verdict` observe only report. When violations pass in silence nothing is left
+ * to refuse.
  */
 export function runtimeDefault(family: Family, verdict: Verdict, features: AppArmorFeatures, abi: string): Section[] {
   if (verdict === 'ignore') return alwaysAllow(features, abi)

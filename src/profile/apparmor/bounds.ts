@@ -1,7 +1,10 @@
 import type { FieldError } from '../../api/field-error.ts'
 import type { Result } from '../result.ts'
 
-/** The parser has a table of so many transitions by name in a profile (AA_EXEC_COUNT in immunix.h), and refuses one more. */
+/**
+ * The parser has a table of so many transitions by name in a profile (AA_EXEC_COUNT in immunix.h), and refuses one
+ * more.
+ */
 const MAX_TRANSITIONS = 12
 /** The text is part of an ArmorProfile object, and the API server's storage takes 1.5 MiB an object. */
 const MAX_BYTES = 1_000_000

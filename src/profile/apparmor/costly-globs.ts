@@ -5,14 +5,15 @@ import { textError } from './raw-rules.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
 /**
- * Each of these behind a `*` may double the parser's states, as it knows not where they begin, and the time goes with their square:
- * `/**[a-m]` with seven `?` takes 0.1 s, with twelve seven.
+ * Each of these behind a `*` may double the parser's states, as it knows not where they begin, and the time goes with
+ * their square: `/**[a-m]` with seven `?` takes 0.1 s, with twelve seven.
  */
 const MAX_BEHIND_STAR = 8
 
 /**
- * Globs of a policy that apparmor_parser may take too long for, each with the error of its first place. For what is to be admitted: of
- * what is stored, nodes compile all, for many of these globs are cheap, and the parser's own bounds hold there.
+ * Globs of a policy that apparmor_parser may take too long for, each with the error of its first place. For what is to
+ * be admitted: of what is stored, nodes compile all, for many of these globs are cheap, and the parser's own bounds
+ * hold there.
  * @param object may be anything
  * @param faults what `validatePolicy` says of it; where that is something, the globs do not matter yet
  */

@@ -43,9 +43,10 @@ function outermostName(tokens: readonly Token[]): string | undefined {
 }
 
 /**
- * What stays within the profile. A label without `//` is that of a profile of the node, so a child's name alone is taken
- * with `cx` only, and in the outermost block only: within the child `a`, apparmor_parser makes `a//b` of `cx -> b`, which
- * is a profile of the node. `children` are those that were parsed; before they are known, every name may be one.
+ * What stays within the profile. A label without `//` is that of a profile of the node, so a child's name alone is
+ * taken with `cx` only, and in the outermost block only: within the child `a`, apparmor_parser makes `a//b` of `cx ->
+ * b`, which is a profile of the node. `children` are those that were parsed; before they are known, every name may be
+ * one.
  */
 function ownTransitions(names: readonly string[], children?: ReadonlySet<string>) {
   const known = (name: string) => children?.has(name) ?? true
@@ -233,7 +234,9 @@ class Parser {
     } else this.rule(lines, rules)
   }
 
-  /** Of a child's children apparmor_parser makes profiles of the node: `b` within `a` within `p` is loaded as `a//b`. */
+  /**
+   * Of a child's children apparmor_parser makes profiles of the node: `b` within `a` within `p` is loaded as `a//b`.
+   */
   private child(kind: 'profile' | 'hat', token: Token): CustomBlock {
     if (this.within === 'child')
       this.fail('a child has no children: they would be loaded as profiles of the node', token)
@@ -292,8 +295,9 @@ function includeOf({ text }: Token): string | undefined {
 
 /**
  * Reads a whole profile, which is loaded as `name` whatever it is called in the text. It may hold children and hats,
- * include abstractions that are known and change to its own children, and nothing that reaches beyond itself: no second profile, no path to attach to, no variable, no
- * other file of the node, no program that runs outside of it. The first mistake is reported, with its line.
+ * include abstractions that are known and change to its own children, and nothing that reaches beyond itself: no second
+ * profile, no path to attach to, no variable, no other file of the node, no program that runs outside of it. The first
+ * mistake is reported, with its line.
  */
 export function readCustomProfile(text: string, name: string, path: string, features: AppArmorFeatures): CustomProfile {
   try {

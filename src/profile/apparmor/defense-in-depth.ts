@@ -70,7 +70,10 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
 
 const allRules = ({ rules, children }: CustomBlock): ParsedRule[] => [...rules, ...children.flatMap(allRules)]
 
-/** Refusals that the parser passes over in silence, for all that the node could: it is the profile that says which ABI it is for. */
+/**
+ * Refusals that the parser passes over in silence, for all that the node could: it is the profile that says which ABI
+ * it is for.
+ */
 function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[] {
   if (abi !== '3.0') return []
   return rules
@@ -144,8 +147,8 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
 
 /**
  * The DefenseInDepth mode: all is forbidden but what the profile and the raw rules allow. A program that raw rules are
- * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it. With allowViolations
- * nothing is refused, and what would be is reported, that which a `deny` rule names as well.
+ * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it. With
+ * allowViolations nothing is refused, and what would be is reported, that which a `deny` rule names as well.
  */
 export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
   const section = join(path, 'appArmor')

@@ -40,7 +40,10 @@ function restrictionsOf({ rule }: SelectedRule, { blockDevices }: RestrictionCon
   return isImpossible(rule.appArmor) ? [] : withNodeDisks(rule.appArmor, blockDevices)
 }
 
-/** What built-in rules have become, by their restrictions and the context: most policies of a cluster ask for the same ones. */
+/**
+ * What built-in rules have become, by their restrictions and the context: most policies of a cluster ask for the same
+ * ones.
+ */
 const known = new WeakMap<object, Map<string, RestrictionRules>>()
 /** The ways of what was selected together, likewise. */
 const knownWays = new RecentMap<string, string[]>(64)
@@ -104,7 +107,9 @@ function transitions(groups: readonly TargetGroup[]): Section[] {
   return rules.length === 0 ? [] : [{ why: ['Programs with rules of their own.'], rules }]
 }
 
-/** The same within the child of the group `own`: what it starts of the others must not keep its rules instead of theirs. */
+/**
+ * The same within the child of the group `own`: what it starts of the others must not keep its rules instead of theirs.
+ */
 function siblingTransitions(groups: readonly TargetGroup[], names: readonly string[], own: number): Section[] {
   const rules = groups.flatMap(({ targets }, i) =>
     i === own ? [] : merged(targets.map(literal)).map((glob) => `${quoted(glob)} px -> ${names[i]},`),

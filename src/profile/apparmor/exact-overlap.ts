@@ -39,7 +39,8 @@ class Positions {
   add(value: string, owner: number): void {
     const text = value.slice(1, -1)
     const end = this.#push({ owner, next: -1 })
-    // Read from the end, so that what follows is there already. Each `{` on the way back takes the ends of its alternatives.
+    // Read from the end, so that what follows is there already. Each `{` on the way back takes the ends of its
+    // alternatives.
     let next = end
     const open: { after: number; starts: number[] }[] = []
     for (const part of parts(text).reverse()) {
@@ -87,8 +88,8 @@ interface Reached {
 }
 
 /**
- * Each pair of values of different kinds that have a path in common, with one such path. Alternatives are followed side by side
- * and never written out, so that the cost is near the length of the values.
+ * Each pair of values of different kinds that have a path in common, with one such path. Alternatives are followed side
+ * by side and never written out, so that the cost is near the length of the values.
  * @returns undefined where they branch in so many ways that it would take more than `mostSteps`
  */
 export function overlaps<Kind>(values: readonly ExactValue<Kind>[], maxSteps = MAX_STEPS): Overlap[] | undefined {

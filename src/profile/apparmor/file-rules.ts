@@ -16,8 +16,8 @@ export interface FileContext {
 }
 
 /**
- * AppArmor's letters. `w` is every change of a file and of its name but a hard link, which is `l`; locking (`k`) changes
- * nothing. `m`, mapping as code, goes with `x`, or `ld.so PROGRAM` would run it.
+ * AppArmor's letters. `w` is every change of a file and of its name but a hard link, which is `l`; locking (`k`)
+ * changes nothing. `m`, mapping as code, goes with `x`, or `ld.so PROGRAM` would run it.
  */
 function letters(deny: readonly FileAccess[], verdict: Verdict, execute: boolean): string {
   const has = (access: FileAccess) => deny.includes(access)
@@ -34,8 +34,9 @@ export function patternOf(text: string): PathPattern {
 type PathRestriction = Extract<Restriction, { kind: 'path' }>
 
 /**
- * The rules for the paths themselves, one for all paths with the same letters. Two rules for one path that say differently
- * how it is executed would not load. What is executed is a file: a package's directory called `curl` may be listed.
+ * The rules for the paths themselves, one for all paths with the same letters. Two rules for one path that say
+ * differently how it is executed would not load. What is executed is a file: a package's directory called `curl` may be
+ * listed.
  */
 export function fileRules(restrictions: readonly PathRestriction[], context: FileContext): string[] {
   const byLetters = new Map<string, { patterns: PathPattern[]; programs: boolean }>()
@@ -52,10 +53,10 @@ export function fileRules(restrictions: readonly PathRestriction[], context: Fil
 
 /**
  * Rules for the way to the paths: each directory that they lie in keeps its name. `w` on a directory is also making it
- * and changing its mode; entries in it are not meant. A way that ends in a wildcard (`/proc/**`) is left out here, since
- * AppArmor has one letter for renaming a directory and for making one: nobody could make any directory there. So is a way
- * that begins with one (`**` before `/devices`): no directory of that name could be made, removed or changed anywhere. Rules that
- * protect such a directory name it themselves, as those of `.ssh` do.
+ * and changing its mode; entries in it are not meant. A way that ends in a wildcard (`/proc/**`) is left out here,
+ * since AppArmor has one letter for renaming a directory and for making one: nobody could make any directory there. So
+ * is a way that begins with one (`**` before `/devices`): no directory of that name could be made, removed or changed
+ * anywhere. Rules that protect such a directory name it themselves, as those of `.ssh` do.
  *
  * Hard links need no rule: `file,` allows a link only to what may be done no less with than with its new name
  * (LINK_SUBSET in profile_path_link(), security/apparmor/file.c), so what is forbidden stays so under another name.
@@ -75,7 +76,10 @@ export function wayRules(texts: readonly string[], context: FileContext): string
 /** File systems that show directories of others. Which ones, their options say, and AppArmor does not look at these. */
 const stacked = ['overlay', 'overlayfs', 'aufs', 'unionfs', 'ecryptfs', 'shiftfs']
 
-/** What would give every path a new name, whatever it is: binding the root, a new root, and file systems made of directories. */
+/**
+ * What would give every path a new name, whatever it is: binding the root, a new root, and file systems made of
+ * directories.
+ */
 export const namesForAll: readonly string[] = [
   'mount options in (bind,rbind,move) "/"',
   `mount fstype=(${stacked.join(',')})`,

@@ -16,8 +16,8 @@ function endsBefore(token: Token | undefined): boolean {
 }
 
 /**
- * `*` alone in a segment stands for no empty name, or `/a/*` would match the directory `/a/`. The root is the exception:
- * its path is a slash and nothing, which `/*` matches.
+ * `*` alone in a segment stands for no empty name, or `/a/*` would match the directory `/a/`. The root is the
+ * exception: its path is a slash and nothing, which `/*` matches.
  */
 function star(i: number, tokens: readonly Token[]): string {
   if (!endsAtSlash(tokens[i - 1]) || !endsBefore(tokens[i + 1])) return '*'
@@ -81,8 +81,9 @@ function directories(texts: readonly string[]): string[] {
 }
 
 /**
- * The same globs, as few as may be: names of one directory are alternatives, and so are directories with the same names.
- * The parser builds its tables much faster from alternatives than from as many rules, and a person reads them faster.
+ * The same globs, as few as may be: names of one directory are alternatives, and so are directories with the same
+ * names. The parser builds its tables much faster from alternatives than from as many rules, and a person reads them
+ * faster.
  */
 export function merged(globs: readonly string[]): string[] {
   const names = new Map<string, Set<string>>()

@@ -71,8 +71,9 @@ function conditions(statement: Statement): Conditions {
 }
 
 /**
- * Whether the parser can encode the rule at all (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4): binds,
- * moves and changes of propagation have no type, and the last no source. What is asked for decides before what may be.
+ * Whether the parser can encode the rule at all (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4):
+ * binds, moves and changes of propagation have no type, and the last no source. What is asked for decides before what
+ * may be.
  */
 function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statement): void {
   const kinds = (options: readonly string[]) => new Set(options.map((option) => commands.get(option) ?? 'plain'))

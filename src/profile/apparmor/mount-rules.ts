@@ -7,11 +7,11 @@ import { forbid, type Verdict } from './verdict.ts'
 type MountRestriction = Extract<Restriction, { kind: 'mount' }>
 
 /**
- * How each operation is distinguished from the others. The kernel matches mount point, source, type and flags one after the other;
- * a bind, move or remount has no type, and a remount no source. A rule that names flags must name all that a call may
- * carry, so a remount is recognised by its empty source and type. `options in` would be about a mount without flags as well.
- * The tests run the tables that the kernel loads: `deny remount` of AppArmor 3 refuses a remount without any other flag
- * only. AppArmor 4 means all remounts by it and not by an empty type, so both are written.
+ * How each operation is distinguished from the others. The kernel matches mount point, source, type and flags one after
+ * the other; a bind, move or remount has no type, and a remount no source. A rule that names flags must name all that a
+ * call may carry, so a remount is recognised by its empty source and type. `options in` would be about a mount without
+ * flags as well. The tests run the tables that the kernel loads: `deny remount` of AppArmor 3 refuses a remount without
+ * any other flag only. AppArmor 4 means all remounts by it and not by an empty type, so both are written.
  */
 const conditions: Record<Exclude<MountOperation, 'umount'>, readonly string[]> = {
   new: ['fstype="?*"'],

@@ -50,7 +50,9 @@ function nameOf(statement: Statement, keyword: string): string[] {
   return keyword === 'mqueue' && statement.next !== undefined ? [statement.value()] : []
 }
 
-/** A rule of a newer kind; `needs` says what the node lacks for it, `isNewer` that it does nothing under the ABI 3.0. */
+/**
+ * A rule of a newer kind; `needs` says what the node lacks for it, `isNewer` that it does nothing under the ABI 3.0.
+ */
 export function newerRule(
   statement: Statement,
   keyword: string,

@@ -44,8 +44,8 @@ function sectionLines({ why, rules }: Section): string[] {
 }
 
 /**
- * Paths of the runtime's mounts may lie outside of what the process sees as its root (attach_disconnected), and files may
- * be deleted and still open (mediate_deleted): containerd's profile has both flags.
+ * Paths of the runtime's mounts may lie outside of what the process sees as its root (attach_disconnected), and files
+ * may be deleted and still open (mediate_deleted): containerd's profile has both flags.
  */
 function flags(complain: boolean): string {
   return `flags=(attach_disconnected,mediate_deleted${complain ? ',complain' : ''})`

@@ -1,4 +1,7 @@
-/** Bytes that mean nothing to AppArmor's scanner inside quotes, nor to its globs. All others are written as octal escapes. */
+/**
+ * Bytes that mean nothing to AppArmor's scanner inside quotes, nor to its globs. All others are written as octal
+ * escapes.
+ */
 const plain = /^[A-Za-z0-9/._+:=~% -]$/
 
 function octal(byte: number): string {
@@ -8,7 +11,8 @@ function octal(byte: number): string {
 /**
  * Text as it stands inside AppArmor's quotes and means itself: `a"b*` is `a\042b\052`. Octal escapes are undone by the
  * scanner, which keeps a backslash before those that a glob would read (processunquoted() in parser_misc.c). Neither a
- * quote nor a backslash before one is ever written: the scanner takes `\"` for a quote inside the text, even at its end.
+ * quote nor a backslash before one is ever written: the scanner takes `\"` for a quote inside the text, even at its
+ * end.
  */
 export function literal(text: string | Uint8Array): string {
   let escaped = ''

@@ -74,8 +74,8 @@ function rulesFor(globs: readonly string[], { mountsAllowed }: FileContext): str
 }
 
 /**
- * Rules for the way to what raw rules forbid, as `wayRules` has them for built-in rules. A raw rule that denies is never
- * only observed, and so is its way; it is reported if one of them is.
+ * Rules for the way to what raw rules forbid, as `wayRules` has them for built-in rules. A raw rule that denies is
+ * never only observed, and so is its way; it is reported if one of them is.
  */
 export function rawWayRules(rules: readonly ParsedRule[], context: FileContext): string[] {
   if (!context.protectAncestors) return []

@@ -119,10 +119,11 @@ class Reader {
 }
 
 /**
- * Reads AppArmor rules as a user writes them in a policy. The text stands inside a profile that is not his, so rules may
- * end nowhere but where he ends them: braces, includes, profiles, hats, variables, conditions and flags are refused, and
- * so is every transition out of the profile (`px`, `cx`, `ux`, change_profile): a policy confines workloads, and whoever
- * may write one for his namespace must not set them free on the node. The mistakes are reported, each with its line.
+ * Reads AppArmor rules as a user writes them in a policy. The text stands inside a profile that is not his, so rules
+ * may end nowhere but where he ends them: braces, includes, profiles, hats, variables, conditions and flags are
+ * refused, and so is every transition out of the profile (`px`, `cx`, `ux`, change_profile): a policy confines
+ * workloads, and whoever may write one for his namespace must not set them free on the node. The mistakes are reported,
+ * each with its line.
  */
 export function readRawRules(
   path: string,

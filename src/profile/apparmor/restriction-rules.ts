@@ -10,7 +10,10 @@ export interface RestrictionContext extends FileContext {
   features: AppArmorFeatures
   /** See CompileContext. */
   blockDevices: readonly string[]
-  /** The same for equal contexts. Absent where what rules become depends on more than them: on disks of the node, on programs with rules of their own. */
+  /**
+   * The same for equal contexts. Absent where what rules become depends on more than them: on disks of the node, on
+   * programs with rules of their own.
+   */
   key?: string
 }
 
@@ -23,8 +26,9 @@ export interface RestrictionRules {
 type Socket = Extract<Restriction, { kind: 'socket' }>
 
 /**
- * AppArmor judges family and type, never the protocol: TCP is every stream of both families. ICMP is raw sockets; the ping
- * sockets of icmp(7) are datagrams as those of UDP and cannot be distinguished from them. Upstream's `network tcp` is IPv4 alone.
+ * AppArmor judges family and type, never the protocol: TCP is every stream of both families. ICMP is raw sockets; the
+ * ping sockets of icmp(7) are datagrams as those of UDP and cannot be distinguished from them. Upstream's `network tcp`
+ * is IPv4 alone.
  */
 const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly SocketType[]> = {
   tcp: ['stream'],

@@ -16,7 +16,9 @@ export interface ParsedRule {
   denies: boolean
   /** Set for a file rule that says how a program is executed. */
   executes?: { path: string; transition: string }
-  /** Set for a rule that denies a use of files: the glob without its quotes, and whether the kernel reports refusals. */
+  /**
+   * Set for a rule that denies a use of files: the glob without its quotes, and whether the kernel reports refusals.
+   */
   forbids?: { glob: string; reported: boolean }
   /** Why it is left out: a parser of these features cannot take it, or it forbids what is never there. */
   needs?: string
@@ -183,7 +185,9 @@ function written({ priority, audit, deny, owner }: Qualifiers, text: string): st
   return [...prefix.filter((word) => word !== ''), text].join(' ')
 }
 
-/** A line of `ParsedRule.text`, where a refusal in silence is now one that is reported. Other lines stay as they are. */
+/**
+ * A line of `ParsedRule.text`, where a refusal in silence is now one that is reported. Other lines stay as they are.
+ */
 export function audited(line: string): string {
   return line.replace(/^((?:priority=-?\d+ )?)deny /, '$1audit deny ')
 }

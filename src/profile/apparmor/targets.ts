@@ -13,7 +13,9 @@ export interface TargetGroup {
 
 export type TargetedRaw = RawRules & { targets: readonly string[] }
 
-/** What is wrong with the path of an executable. A wildcard would match nothing: the kernel picks the child by one path. */
+/**
+ * What is wrong with the path of an executable. A wildcard would match nothing: the kernel picks the child by one path.
+ */
 export function targetProblem(target: string): string | undefined {
   if (!target.startsWith('/')) return 'a target is an absolute path'
   if (target.includes('*')) return 'a target is one executable: "*" is not expanded'

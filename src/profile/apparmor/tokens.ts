@@ -1,4 +1,6 @@
-/** What is wrong with AppArmor text, and in which line of it. Caught where the text enters, and there made a FieldError. */
+/**
+ * What is wrong with AppArmor text, and in which line of it. Caught where the text enters, and there made a FieldError.
+ */
 export class BadText extends Error {
   readonly line: number
   constructor(line: number, problem: string) {
@@ -123,8 +125,8 @@ class Scanner {
 }
 
 /**
- * Splits AppArmor text into tokens, in the way of parser_lex.l but without its modes: what it takes differently is never
- * passed on, since rules are written anew from their parts.
+ * Splits AppArmor text into tokens, in the way of parser_lex.l but without its modes: what it takes differently is
+ * never passed on, since rules are written anew from their parts.
  * @throws {BadText}
  */
 export function tokensOf(text: string): Token[] {

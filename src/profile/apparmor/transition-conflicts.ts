@@ -15,7 +15,9 @@ export interface ExactExecution {
 export const tooManyWays =
   'the alternatives in braces of rules that execute programs overlap in too many ways to be compared: write fewer of them into one rule'
 
-/** Those of the rules that contradict any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc). */
+/**
+ * Those of the rules that contradict any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc).
+ */
 export function exactExecutions(rules: readonly ParsedRule[]): ExactExecution[] {
   return rules.flatMap(({ line, executes, needs }) =>
     executes === undefined || needs !== undefined || hasWildcard(executes.path) ? [] : [{ ...executes, line }],
@@ -29,8 +31,8 @@ export interface TargetConflict {
 }
 
 /**
- * The executions that name one of the targets: one target each. The parser takes one way to execute a path, and a target's is
- * its child profile.
+ * The executions that name one of the targets: one target each. The parser takes one way to execute a path, and a
+ * target's is its child profile.
  * @returns undefined where they cannot be compared within the bound
  */
 export function targetConflicts(
@@ -66,7 +68,10 @@ export function transitionConflicts(
   })
 }
 
-/** The conflicts of raw rules for some programs with other groups: these run in their own child also when those start them. */
+/**
+ * The conflicts of raw rules for some programs with other groups: these run in their own child also when those start
+ * them.
+ */
 export function siblingConflicts<Raw extends { path: string; rules: readonly ParsedRule[] }>(
   groups: readonly { targets: readonly string[]; raw: readonly Raw[] }[],
 ): FieldError[] {

@@ -2,8 +2,8 @@ import { literal, quoted } from './quoted.ts'
 import { BadText, type Token } from './tokens.ts'
 
 /**
- * Variables that tunables/global of every AppArmor 3 defines, and the one that the parser does. Others may be missing on
- * a node, and one that is missing makes the whole profile fail to load.
+ * Variables that tunables/global of every AppArmor 3 defines, and the one that the parser does. Others may be missing
+ * on a node, and one that is missing makes the whole profile fail to load.
  */
 // biome-ignore format: a table reads better
 const variables: ReadonlySet<string> = new Set([
@@ -120,8 +120,8 @@ class Glob {
 }
 
 /**
- * A path, a label or another value that may be a glob, written anew in quotes: wildcards, alternatives, classes and known
- * variables stay, escapes are undone, and every other character means itself.
+ * A path, a label or another value that may be a glob, written anew in quotes: wildcards, alternatives, classes and
+ * known variables stay, escapes are undone, and every other character means itself.
  * @throws {BadText}
  */
 export function valueText(token: Pick<Token, 'text' | 'line'>): string {
@@ -130,7 +130,10 @@ export function valueText(token: Pick<Token, 'text' | 'line'>): string {
   return quoted(glob)
 }
 
-/** A value that is a path: it starts with a slash, or with a variable that does. `//` and `/./` are written as the kernel has them. */
+/**
+ * A value that is a path: it starts with a slash, or with a variable that does. `//` and `/./` are written as the
+ * kernel has them.
+ */
 export function pathOf(token: Token): string {
   if (token.kind !== 'word' && token.kind !== 'quoted')
     throw new BadText(token.line, `"${token.text}" where a path must stand`)

@@ -1,8 +1,8 @@
 import type { EnhanceProtect } from '../../api/types.ts'
 
 /**
- * What becomes of a violation, from `auditViolations` and `allowViolations`: refused silently, refused and reported, let
- * through and reported, or let through. AppArmor reports what a rule allows if the rule says `audit`, and what it
+ * What becomes of a violation, from `auditViolations` and `allowViolations`: refused silently, refused and reported,
+ * let through and reported, or let through. AppArmor reports what a rule allows if the rule says `audit`, and what it
  * refuses unless the rule says `deny` without `audit`.
  */
 export type Verdict = 'deny' | 'deny-and-audit' | 'observe' | 'ignore'
@@ -23,7 +23,9 @@ export function forbid(verdict: Verdict, what: string): string[] {
   return verdict === 'ignore' ? [] : [`${qualifiers[verdict]} ${what},`]
 }
 
-/** The letter of an exec permission: a rule that allows must also say how the new program is confined, as its parent. */
+/**
+ * The letter of an exec permission: a rule that allows must also say how the new program is confined, as its parent.
+ */
 export function exec(verdict: Verdict): string {
   return verdict === 'observe' ? 'ix' : 'x'
 }

@@ -82,7 +82,10 @@ class Reader {
 const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
   (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
 
-/** Flags of patterns that were recorded, and what these do not mean, are marks of their own beside those of all other paths. */
+/**
+ * Flags of patterns that were recorded, and what these do not mean, are marks of their own beside those of all other
+ * paths.
+ */
 const BY_PATTERN = 5
 const EXCLUDED = 10
 
@@ -213,8 +216,9 @@ function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict)
 const tracing = new Map(Object.entries(ptraceAccess))
 
 /**
- * What a process may do to those of other containers it may do to those of its own. As with AppArmor, ps works within a container, and
- * what looks after the node, the agent among it, may look at it: whether that was seen while it was recorded is chance.
+ * What a process may do to those of other containers it may do to those of its own. As with AppArmor, ps works within a
+ * container, and what looks after the node, the agent among it, may look at it: whether that was seen while it was
+ * recorded is chance.
  */
 function ptraceRules(all: readonly Allowed[], { deny, audit }: Verdict, reader: Reader): PtraceRules {
   const { read, readby } = ptraceAccess

@@ -5,8 +5,8 @@ export interface Allowed {
   behaviour: ModelBpf
   path: string
   /**
-   * It was recorded: a path is itself, with whatever stars are in it, unless `oldPath` says that it is a pattern; and a pattern does not
-   * mean names that built-in rules protect wherever they are.
+   * It was recorded: a path is itself, with whatever stars are in it, unless `oldPath` says that it is a pattern; and a
+   * pattern does not mean names that built-in rules protect wherever they are.
    */
   recorded?: true
 }

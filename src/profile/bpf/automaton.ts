@@ -31,8 +31,9 @@ export type CompiledAutomaton =
   | { ok: false; bound: string; costs: number[] }
 
 /**
- * Compiles patterns to the least deterministic automaton that gives, for a path, `resolve` of the union of the marks of all
- * patterns that match it and of all ways that it is on. The result depends on the set of patterns, not on their order.
+ * Compiles patterns to the least deterministic automaton that gives, for a path, `resolve` of the union of the marks of
+ * all patterns that match it and of all ways that it is on. The result depends on the set of patterns, not on their
+ * order.
  */
 export function compileAutomaton(
   patterns: readonly TriePattern[],
@@ -67,8 +68,8 @@ function compare(a: TriePattern, b: TriePattern): number {
 }
 
 /**
- * By pattern, how often its nodes were visited (each once, without `visits`), as shares of 1; a node that several patterns
- * share is divided among them.
+ * By pattern, how often its nodes were visited (each once, without `visits`), as shares of 1; a node that several
+ * patterns share is divided among them.
  */
 function costsOf(trie: PatternTrie, visits?: ArrayLike<number>): number[] {
   const endsBelow = new Int32Array(trie.size)

@@ -26,8 +26,8 @@ export interface BpfProfile {
   /** `complain`: everything is let through, and every access that a hook sees is reported (behaviour modelling). */
   mode: 'enforce' | 'complain'
   /**
-   * What is done with what no rule allows, in a profile that lists what is allowed. Its tables are made the other way round: they have
-   * all but that.
+   * What is done with what no rule allows, in a profile that lists what is allowed. Its tables are made the other way
+   * round: they have all but that.
    */
   unlisted?: Verdict
   /** That list, for people. */
@@ -65,14 +65,15 @@ export interface Automaton {
  * reports. What a hook asks for:
  *
  * - opening: READ, WRITE or APPEND as opened; running it or as an interpreter: EXEC (and no READ).
- * - changing it in any way (truncate, create, unlink, rename to or from, link to, symlink, mkdir, rmdir, mknod, chmod, chown,
- *   xattr, mapping shared and writable, connecting to it as a socket): WRITE.
- * - carrying it to another name (rename from, link from, bind, move) or covering it by a mount: CARRY or WAY. CARRY stands where any
- *   access does; only in a profile that lists what is allowed it is a flag of its own.
+ * - changing it in any way (truncate, create, unlink, rename to or from, link to, symlink, mkdir, rmdir, mknod, chmod,
+ *   chown, xattr, mapping shared and writable, connecting to it as a socket): WRITE.
+ * - carrying it to another name (rename from, link from, bind, move) or covering it by a mount: CARRY or WAY. CARRY
+ *   stands where any access does; only in a profile that lists what is allowed it is a flag of its own.
  * - removing it: WRITE or WAY.
  *
- * WAY stands on the directories on the way to a protected path, and counts for directories only: a rule
- * about mounts anywhere in /proc has it on all of /proc, but only directories lead there. A path that cannot be rebuilt has all flags of `any`.
+ * WAY stands on the directories on the way to a protected path, and counts for directories only: a rule about mounts
+ * anywhere in /proc has it on all of /proc, but only directories lead there. A path that cannot be rebuilt has all
+ * flags of `any`.
  */
 export const fileFlags = { read: 1, write: 2, append: 4, exec: 8, way: 16 } as const
 /** See fileFlags. */
@@ -103,14 +104,18 @@ export type MountOperationName = MountOperation | 'propagation'
 
 /**
  * A rule about mounting. It matches when the operation is one of `operations`, and, unless it is `move` or `umount`,
- * one of the flags in `set` is given or one in `clear` is not (MS_ flags of mount(2)), and type, source and target match.
+ * one of the flags in `set` is given or one in `clear` is not (MS_ flags of mount(2)), and type, source and target
+ * match.
  *
- * The source of bind and move is the path that is carried, of umount, remount and propagation the mount point, of a new mount
- * the device's name as it was given, or its path where it is a device. The target is the mount point. The type of
+ * The source of bind and move is the path that is carried, of umount, remount and propagation the mount point, of a new
+ * mount the device's name as it was given, or its path where it is a device. The target is the mount point. The type of
  * anything but a new mount is `none`.
  */
 export interface MountRule extends Verdict {
-  /** Of a profile that lists what is allowed: what matches is, whatever other rules say. Then all of `set` and none of `clear` must be given. */
+  /**
+   * Of a profile that lists what is allowed: what matches is, whatever other rules say. Then all of `set` and none of
+   * `clear` must be given.
+   */
   allow?: true
   operations: MountOperationName[]
   set: number
@@ -148,8 +153,8 @@ export interface CapabilityRules {
 
 /**
  * A rule about making sockets; what is left out matches all. Protocols are of IPv4 and IPv6 sockets only: 0 is the
- * default of the type, Multipath TCP (262) counts as tcp, UDP-Lite (136) as udp, and icmp is ICMPv6 (58) too. Masks hold the bits of
- * AF_, SOCK_ and IPPROTO_ numbers; a mask of 0 matches all.
+ * default of the type, Multipath TCP (262) counts as tcp, UDP-Lite (136) as udp, and icmp is ICMPv6 (58) too. Masks
+ * hold the bits of AF_, SOCK_ and IPPROTO_ numbers; a mask of 0 matches all.
  */
 export interface SocketRule extends Verdict {
   domains?: SocketDomain[]

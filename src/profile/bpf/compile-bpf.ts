@@ -22,8 +22,8 @@ export type { BpfProfile } from './bpf-profile.ts'
 
 /**
  * Compiles the BPF part of `policy`, which stands at `path`. Equal input gives equal JSON, and so does the same set of
- * rules in another order. `skipped` names the rules that BPF does not carry. Errors: UNKNOWN_RULE, BAD_PATTERN, BAD_ADDRESS,
- * NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and MISSING_MODEL.
+ * rules in another order. `skipped` names the rules that BPF does not carry. Errors: UNKNOWN_RULE, BAD_PATTERN,
+ * BAD_ADDRESS, NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and MISSING_MODEL.
  */
 export function compileBpf(policy: Policy, path: string, context: CompileContext): Result<BpfProfile> {
   switch (policy.mode) {
@@ -51,7 +51,10 @@ function required(path: string): Result<never> {
 
 const modelSchema = nodeOf(modelBpf)
 
-/** All is forbidden but what the model and the policy list; with allowViolations it is let through, and reported as well. */
+/**
+ * All is forbidden but what the model and the policy list; with allowViolations it is let through, and reported as
+ * well.
+ */
 function defenseInDepthProfile(
   { bpf, allowViolations = false }: DefenseInDepth,
   path: string,

@@ -26,9 +26,9 @@ import {
 // Egress rules as the kernel looks them up: the longest prefix of an address names a port set. As a lookup sees that
 // prefix only, the port set of a prefix holds the rules of all shorter ones that contain it, too.
 //
-// An IPv6 address in ::ffff:0:0/96 is an IPv4 address in an IPv6 socket, and one in 64:ff9b::/96 leads to an IPv4 address where
-// the cluster has a NAT64 gateway: each is looked up as IPv6 and as that IPv4 address, and both count. Gateways with prefixes of
-// their own (RFC 8215), 6to4 and Teredo are not seen through; name their blocks in rules.
+// An IPv6 address in ::ffff:0:0/96 is an IPv4 address in an IPv6 socket, and one in 64:ff9b::/96 leads to an IPv4
+// address where the cluster has a NAT64 gateway: each is looked up as IPv6 and as that IPv4 address, and both count.
+// Gateways with prefixes of their own (RFC 8215), 6to4 and Teredo are not seen through; name their blocks in rules.
 
 /** A rule with addresses; those with Services and Pods become such rules when the cluster has said their addresses. */
 export interface EgressRule {
@@ -44,7 +44,10 @@ export interface EgressTable {
   v4: [prefix: string, ports: number][]
   v6: [prefix: string, ports: number][]
   portSets: PortSet[]
-  /** The number of the port set that holds at the addresses of the container's own pod; left out: no rule is about these. */
+  /**
+   * The number of the port set that holds at the addresses of the container's own pod; left out: no rule is about
+   * these.
+   */
   own?: number
 }
 
@@ -79,8 +82,8 @@ export function blocksOfEntity(entity: 'localhost' | 'unspecified' | 'pod-self')
 }
 
 /**
- * Blocks of all addresses but those of IPv6 that lead to an IPv4 address, of which that address says what becomes of them: the lookups
- * of both count.
+ * Blocks of all addresses but those of IPv6 that lead to an IPv4 address, of which that address says what becomes of
+ * them: the lookups of both count.
  */
 export function allBlocks(): string[] {
   const all = ['0.0.0.0/0']

@@ -35,8 +35,9 @@ export const emptyProfile: Readonly<BpfProfile> = {
 }
 
 /**
- * What is written into the maps of the programs for a profile, in the order in which it has to be: all that it refers to comes before
- * the write to varmor_profiles, with which it takes the place of what was in force in its slot, as a whole.
+ * What is written into the maps of the programs for a profile, in the order in which it has to be: all that it refers
+ * to comes before the write to varmor_profiles, with which it takes the place of what was in force in its slot, as a
+ * whole.
  * @throws {UnfitProfile} where it is larger than what a profile has room for
  */
 export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
@@ -54,8 +55,8 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
 }
 
 /**
- * The writes of a profile of which all but the table of its egress rules is in its slot already: those of that table, under the other of the
- * two numbers, and the one that shows it.
+ * The writes of a profile of which all but the table of its egress rules is in its slot already: those of that table,
+ * under the other of the two numbers, and the one that shows it.
  */
 export function encodeEgressAlone(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const own = new Set(['varmor_v4', 'varmor_v6', 'varmor_ports', 'varmor_profiles'])
@@ -133,7 +134,9 @@ const tableOf = (one: Automaton | undefined): Uint8Array => Buffer.from(one?.tab
 const automatonBytes = (one: Automaton | undefined, table: number): Uint8Array =>
   pack(automaton, { table, start: one?.start ?? 0, cells: one?.cells ?? 0 })
 
-/** Puts a table into the map of its size. Returns the reference to it; 0 for an empty one, which is not put anywhere. */
+/**
+ * Puts a table into the map of its size. Returns the reference to it; 0 for an empty one, which is not put anywhere.
+ */
 function putTable(writes: MapWrite[], kind: string, value: Uint8Array, place: ProfilePlace): number {
   if (value.length === 0) return 0
   const size = tableMaps.findIndex(({ bytes }) => value.length <= bytes)

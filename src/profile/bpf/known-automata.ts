@@ -4,8 +4,8 @@ const MAX_KNOWN = 32
 const MAX_BYTES = 8 * 1024 * 1024
 
 /**
- * The automata of the newest sets of rules. Policies share built-in rules, and a policy is compiled when it is admitted, when
- * it is applied, and with each change of anything else in it; most of that time goes into its automaton.
+ * The automata of the newest sets of rules. Policies share built-in rules, and a policy is compiled when it is
+ * admitted, when it is applied, and with each change of anything else in it; most of that time goes into its automaton.
  */
 export class KnownAutomata {
   readonly #known = new Map<string, Automaton>()

@@ -14,14 +14,17 @@ import {
 import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
 
 /**
- * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and native/bpf/varmor_profile.h
- * is generated (`npm run generate`), so that the two cannot part.
+ * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and
+ * native/bpf/varmor_profile.h is generated (`npm run generate`), so that the two cannot part.
  *
- * A profile has a slot, its index in varmor_profiles, and from that come the places of all that it refers to (places.ts). What takes its
- * place goes to another slot, so that what stands in force is never written to.
+ * A profile has a slot, its index in varmor_profiles, and from that come the places of all that it refers to
+ * (places.ts). What takes its place goes to another slot, so that what stands in force is never written to.
  */
 
-/** Entries of varmor_v4 and varmor_v6 with this bit are the addresses of a container's pod, and the rest is the container's number. */
+/**
+ * Entries of varmor_v4 and varmor_v6 with this bit are the addresses of a container's pod, and the rest is the
+ * container's number.
+ */
 export const OWN = 1 << 30
 /** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
@@ -43,8 +46,8 @@ export const tableMaps = [
 ] as const
 
 /**
- * What the kernel allocates for an array with one value of so many bytes, at the most (bpf_map_area_alloc, with pages of 4 KiB): up to
- * 32 KiB a power of two, then whole pages. A KiB is for its own description.
+ * What the kernel allocates for an array with one value of so many bytes, at the most (bpf_map_area_alloc, with pages
+ * of 4 KiB): up to 32 KiB a power of two, then whole pages. A KiB is for its own description.
  */
 export function bytesOfArray(value: number): number {
   const bytes = value + KIBIBYTE
@@ -214,7 +217,9 @@ export const structs = [
   ...[automaton, socketRule, v4Key, v6Key, portRanges, portKey, portRange, mountRule, pathSets, mounts, profile],
 ] as const
 
-/** Bytes of keys and values of the maps that the agent writes; `inner` is the one value of each map in a map of maps. */
+/**
+ * Bytes of keys and values of the maps that the agent writes; `inner` is the one value of each map in a map of maps.
+ */
 export const mapSizes: Readonly<Record<string, { key: number; value: number } | { key: number; inner: number }>> = {
   varmor_profiles: { key: 4, inner: profile.size },
   varmor_mount_rules: { key: 4, inner: mounts.size },

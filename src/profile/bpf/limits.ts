@@ -3,13 +3,18 @@
 /** Slots of varmor_profiles, of which the first and one more are not used: the default, and the most. */
 export const PROFILES = 1026
 export const MAX_PROFILES = 16_384
-/** Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it (docs/sizing.md). */
+/**
+ * Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it
+ * (docs/sizing.md).
+ */
 export const PROFILE_MEMORY = 128 * 1024 * 1024
 /** Numbers of containers, of which the first is not used. */
 export const CONTAINERS = 16_384
 export const MAX_CONTAINERS = 65_536
 
-/** What an automaton may take up: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c). */
+/**
+ * What an automaton may take up: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c).
+ */
 export const MAX_TABLE_BYTES = 4 * 1024 * 1024
 
 /** Most different mount rules: the kernel goes through the bits of those whose patterns match. */
@@ -18,7 +23,10 @@ export const MAX_MOUNT_RULES = 1024
 /** Most different socket rules: the kernel goes through all of them. */
 export const MAX_SOCKET_RULES = 512
 
-/** Entries of each of varmor_v4, varmor_v6 and varmor_ports, which the egress rules of all profiles share (native/bpf/maps.h). */
+/**
+ * Entries of each of varmor_v4, varmor_v6 and varmor_ports, which the egress rules of all profiles share
+ * (native/bpf/maps.h).
+ */
 export const EGRESS_ENTRIES = 1 << 20
 
 /** Most prefixes of a family, and most port ranges. */
@@ -26,8 +34,8 @@ export const MAX_PREFIXES = 65_536
 export const MAX_PORT_RANGES = 16_384
 
 /**
- * Most addresses of Services and Pods that an ArmorProfile has room for: every agent of the cluster reads them anew when one of them
- * changes.
+ * Most addresses of Services and Pods that an ArmorProfile has room for: every agent of the cluster reads them anew
+ * when one of them changes.
  */
 export const MAX_EGRESS_ADDRESSES = 4_096
 

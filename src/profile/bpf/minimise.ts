@@ -4,9 +4,9 @@ import { DEAD, type Dfa } from './subset.ts'
  * The partition of the states into classes of equal meaning, coarsest first: all states with equal marks, then split
  * until every state of a block goes, byte by byte, to the same blocks.
  *
- * It is Hopcroft's rule (when a block splits, its largest part keeps the name, and only what leads to the other parts is
- * looked at again: n log n), on sparse rows: states are distinguished by a signature of their row, in which bytes that go
- * where the fallback goes are left out, so that the bytes that a row happens to name do not matter.
+ * It is Hopcroft's rule (when a block splits, its largest part keeps the name, and only what leads to the other parts
+ * is looked at again: n log n), on sparse rows: states are distinguished by a signature of their row, in which bytes
+ * that go where the fallback goes are left out, so that the bytes that a row happens to name do not matter.
  */
 class Partition {
   /** The name of each state's block. */

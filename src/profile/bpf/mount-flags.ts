@@ -30,8 +30,8 @@ const notGiven: Record<string, number> = {
 }
 
 /**
- * The type of a file system by which the kernel finds it: `fuse` for `fuse.sshfs`. What stands behind the dot is a name that the one who
- * mounts chooses, and which an option gives as well.
+ * The type of a file system by which the kernel finds it: `fuse` for `fuse.sshfs`. What stands behind the dot is a name
+ * that the one who mounts chooses, and which an option gives as well.
  */
 export function kernelTypeOf(fstype: string): string {
   const dot = fstype.indexOf('.')
@@ -63,7 +63,10 @@ export function mountCondition(names: readonly string[]): {
 /** umount(2) has no flag that mount(2) knows; records have a word for it. */
 const unmounting = 'umount'
 
-/** What records say of the mounts of one place and type, as operations and all flags that they had; or the word that is no flag. */
+/**
+ * What records say of the mounts of one place and type, as operations and all flags that they had; or the word that is
+ * no flag.
+ */
 export function flagsOfMounts(
   names: readonly string[],
   isNew: boolean,

@@ -1,11 +1,11 @@
 import type { PathPattern, Token } from '../path-pattern.ts'
 import type { Marks } from './marks.ts'
 
-// The patterns of a profile, merged where they begin alike. A node is a place in a pattern, and the trie read as an NFA:
-// an edge with a byte takes that byte; a loop node stays where it is on any byte (`**`) or on any but `/` (`*`).
+// The patterns of a profile, merged where they begin alike. A node is a place in a pattern, and the trie read as an
+// NFA: an edge with a byte takes that byte; a loop node stays where it is on any byte (`**`) or on any but `/` (`*`).
 //
-// `/**/` is a byte `/`, then a loop node whose only child is the place behind the closing `/`. Both are entered at once,
-// because the closing `/` may be the opening one.
+// `/**/` is a byte `/`, then a loop node whose only child is the place behind the closing `/`. Both are entered at
+// once, because the closing `/` may be the opening one.
 
 export const ROOT = 0
 export const SLASH = 0x2f

@@ -51,8 +51,8 @@ export const mountsIndex = (slot: number): number => checked(slot)
 export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
 
 /**
- * The places in maps of maps that a profile may have filled, its own the first. Deleting them, its tables, and the egress rules of its
- * number, removes it.
+ * The places in maps of maps that a profile may have filled, its own the first. Deleting them, its tables, and the
+ * egress rules of its number, removes it.
  */
 export const placesOfProfile = (slot: number): InnerPlace[] => [
   { map: 'varmor_profiles', key: profileKey(slot) },

@@ -10,7 +10,10 @@ import { kernelTypeOf, mountCondition } from './mount-flags.ts'
 import { addRawEgress } from './raw-egress.ts'
 import { readWords, verdictOf, type Words } from './raw-words.ts'
 
-/** Adds the raw rules, which stand at `path`, to the draft, what is wrong with them to `errors`, and what never applies to `skipped`. */
+/**
+ * Adds the raw rules, which stand at `path`, to the draft, what is wrong with them to `errors`, and what never applies
+ * to `skipped`.
+ */
 export function addRawRules(
   draft: Draft,
   raw: BpfRawRules,
@@ -87,8 +90,8 @@ function addPtraceRule(draft: Draft, rule: PtraceRule, path: string, errors: Fie
 }
 
 /**
- * Mount rules count without `privileged`, too, where upstream passes over them: the default rules then refuse mounting but
- * not unmounting, may only report, and report nothing unless asked. A rule that repeats them changes nothing.
+ * Mount rules count without `privileged`, too, where upstream passes over them: the default rules then refuse mounting
+ * but not unmounting, may only report, and report nothing unless asked. A rule that repeats them changes nothing.
  */
 function addMountRule(draft: Draft, rule: MountRule, path: string, errors: FieldError[]): void {
   const source = readPattern(rule.sourcePattern, join(path, 'sourcePattern'), errors)

@@ -12,7 +12,8 @@ import { DEAD, type Dfa } from './subset.ts'
 //   next      cell[state + class of the byte]; when that is another state's, cell[state + 0]; when that is too, state 0
 //   accept    cell[state + 1] has the accept number; when it is another state's, the number is 0
 // State 0 has no cells: nothing matches any more. The cells end in 256 free ones, so `state + c` is always inside.
-// A walk costs one cell a byte where a row names the byte, two where it does not. NUL ends a path and is never looked up.
+// A walk costs one cell a byte where a row names the byte, two where it does not. NUL ends a path and is never looked
+// up.
 
 export const FREE = 0xff
 export const OTHER_CLASS = 0

@@ -62,8 +62,8 @@ export function writeComparison(comparison: Comparison): WrittenComparison {
 }
 
 /**
- * Whether the comparison needs more than 32 bits. libseccomp cuts such a number on a 32-bit ABI, where the comparison then
- * means something else (db.c, `_db_rule_gen_32`).
+ * Whether the comparison needs more than 32 bits. libseccomp cuts such a number on a 32-bit ABI, where the comparison
+ * then means something else (db.c, `_db_rule_gen_32`).
  */
 export function isWide(comparison: Comparison): boolean {
   const { written } = comparison

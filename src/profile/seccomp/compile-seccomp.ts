@@ -44,8 +44,8 @@ function required(path: string, mode: string): Result<never> {
 }
 
 /**
- * In RuntimeDefault mode the webhook gives containers the container runtime's profile. A pod's seccomp settings cannot be
- * changed, so that containers from before a change of mode still name our file when they are restarted.
+ * In RuntimeDefault mode the webhook gives containers the container runtime's profile. A pod's seccomp settings cannot
+ * be changed, so that containers from before a change of mode still name our file when they are restarted.
  */
 function standIn(path: string): Skipped {
   const reason =

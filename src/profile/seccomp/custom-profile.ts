@@ -28,8 +28,8 @@ const knownFields = [
 ]
 
 /**
- * Reads the JSON of an OCI seccomp profile that stands in the field `path`, and checks it as runc would. Every error has
- * that path and says where in the text it is: by line and column where it is no JSON, else by the path within.
+ * Reads the JSON of an OCI seccomp profile that stands in the field `path`, and checks it as runc would. Every error
+ * has that path and says where in the text it is: by line and column where it is no JSON, else by the path within.
  */
 export function readCustomProfile(text: string, path: string): CustomProfile {
   const fail: Report = (inner, problem, more) => badRule(path, inner === '' ? problem : `${inner} ${problem}`, more)
@@ -113,10 +113,15 @@ function checkByteOrder(value: unknown, fail: Report): FieldError[] {
   return [fail('architectures', 'mixes both byte orders, and no runtime can load that', { given: value })]
 }
 
-/** Where agents for SCMP_ACT_NOTIFY listen by convention. A folder of root: who writes a policy makes no socket there. */
+/**
+ * Where agents for SCMP_ACT_NOTIFY listen by convention. A folder of root: who writes a policy makes no socket there.
+ */
 const listeners = '/run/seccomp-agent.socket, or a name in /run/seccomp-agent/'
 
-/** The runtime connects as root of the node, and hands over the container's state: not to any socket that a policy names. */
+/**
+ * The runtime connects as root of the node, and hands over the container's state: not to any socket that a policy
+ * names.
+ */
 function checkListener(path: unknown, fail: Report): FieldError[] {
   if (typeof path !== 'string' || path === '') return []
   if (/^\/run\/seccomp-agent(?:\.socket|\/[A-Za-z0-9][\w.-]*)$/.test(path)) return []

@@ -76,8 +76,8 @@ function observed({ errno, ...rule }: SyscallRule): SyscallRule {
 }
 
 /**
- * The rules as they would be loaded: runc passes over those that do what the default does, and of the others for one call
- * libseccomp lets the first without arguments make the rest void (db.c, `db_rule_add`).
+ * The rules as they would be loaded: runc passes over those that do what the default does, and of the others for one
+ * call libseccomp lets the first without arguments make the rest void (db.c, `db_rule_add`).
  */
 function asLoaded(base: CustomProfile): SyscallRule[] {
   const standard = outcome(defaultOf(base, false))

@@ -17,8 +17,8 @@ class Failure extends Error {
 }
 
 /**
- * Reads JSON (RFC 8259) as `JSON.parse` does, and stricter: a key that comes twice is refused, for programs differ in which
- * one they take. Says where the text is wrong in a way that does not depend on the engine's version.
+ * Reads JSON (RFC 8259) as `JSON.parse` does, and stricter: a key that comes twice is refused, for programs differ in
+ * which one they take. Says where the text is wrong in a way that does not depend on the engine's version.
  */
 export function parseJson(text: string): { ok: true; value: unknown } | ({ ok: false } & JsonProblem) {
   try {

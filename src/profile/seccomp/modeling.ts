@@ -3,8 +3,9 @@ import { ownProfile } from './own-profile.ts'
 import type { SyscallRule } from './syscall-rule.ts'
 
 /**
- * What the runtime needs, so that each model allows it (src/model/profile/runtime-needs.ts), and programs do all the time. It is not
- * recorded: the kernel's record of a call costs fifty times as much as a small call itself (npm run bench:recording).
+ * What the runtime needs, so that each model allows it (src/model/profile/runtime-needs.ts), and programs do all the
+ * time. It is not recorded: the kernel's record of a call costs fifty times as much as a small call itself (npm run
+ * bench:recording).
  */
 export const alwaysNeeded = [
   ...['open', 'openat', 'openat2', 'close', 'read', 'write', 'lseek', 'readlinkat', 'getdents64'],
@@ -16,10 +17,11 @@ export const alwaysNeeded = [
 ] as const
 
 /**
- * What containerd's default profile (contrib/seccomp/seccomp_default.go) never lets through, whatever capabilities a container has, and the
- * kernel would let processes without any do, some of it at least. While a workload is recorded its containers run in our profile instead,
- * which must not let them do more. What the default gives to containers with a capability is not here: the kernel asks for that, too. Of
- * personality(2) it refuses values between others, for which filters have no words.
+ * What containerd's default profile (contrib/seccomp/seccomp_default.go) never lets through, whatever capabilities a
+ * container has, and the kernel would let processes without any do, some of it at least. While a workload is recorded
+ * its containers run in our profile instead, which must not let them do more. What the default gives to containers with
+ * a capability is not here: the kernel asks for that, too. Of personality(2) it refuses values between others, for
+ * which filters have no words.
  */
 const neverAllowed = [
   'add_key',
@@ -52,7 +54,10 @@ const EPERM = 1
 const ENOSYS = 38
 /** include/linux/socket.h: neither is of a network that a container is in. */
 const families = { AF_ALG: 38n, AF_VSOCK: 40n }
-/** include/uapi/linux/sched.h. In a user namespace of its own a process has all capabilities, and with them much of the kernel to attack. */
+/**
+ * include/uapi/linux/sched.h. In a user namespace of its own a process has all capabilities, and with them much of the
+ * kernel to attack.
+ */
 const CLONE_NEWUSER = 0x1000_0000n
 
 const refused = (name: string, errno = EPERM): SyscallRule => ({ name, action: 'SCMP_ACT_ERRNO', errno, when: [] })

@@ -19,8 +19,9 @@ export type Report = (path: string, problem: string, more?: Partial<FieldError>)
 export const badRule: Report = (path, problem, more) => ({ code: 'BAD_SECCOMP_RULE', path, problem, ...more })
 
 /**
- * Reads `syscalls` of the OCI runtime specification as runc would, but aloud: where runc stops a container from starting,
- * or passes over what it does not know, this returns an error or names what is skipped. `list` may be anything.
+ * Reads `syscalls` of the OCI runtime specification as runc would, but aloud: where runc stops a container from
+ * starting, or passes over what it does not know, this returns an error or names what is skipped. `list` may be
+ * anything.
  * @param notify Whether a listener is there for SCMP_ACT_NOTIFY.
  */
 export function readRules(list: unknown, path: string, report: Report, notify: boolean): ReadRules {
@@ -37,7 +38,9 @@ export function readRules(list: unknown, path: string, report: Report, notify: b
   return read
 }
 
-/** More names of calls that do not exist than these get no hint: to find one takes a look at every call that Linux has. */
+/**
+ * More names of calls that do not exist than these get no hint: to find one takes a look at every call that Linux has.
+ */
 const MAX_HINTS = 50
 
 function nearestCalls(): (name: string) => string | undefined {

@@ -9,8 +9,8 @@ const DEFAULT_FLAG = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'
 const REPORTS = 'reports of refusals'
 
 /**
- * Has the kernel report what a profile refuses, on a node whose runtimes take the flag for it. Runtimes that do not take it start no
- * container of the profile, so none gets it unasked.
+ * Has the kernel report what a profile refuses, on a node whose runtimes take the flag for it. Runtimes that do not
+ * take it start no container of the profile, so none gets it unasked.
  * @param path the field that asks for it
  * @param reports left out: the profile is for no certain node, and each node says for itself
  */

@@ -65,11 +65,11 @@ function overlap(rule: SyscallRule, cover: SyscallRule): boolean {
 }
 
 /**
- * Whether libseccomp makes of these rules for one call the filter that they say. Before 2.6.1 it does not always: of rules
- * that compare several arguments, by order or difference, it builds filters that let through what they refuse and refuse what
- * they let through (GHSA-4q85-33p6-j5g6), and from some two it never comes back. Found right in a simulation of what
- * 2.5.4 builds, with thousands of random rules of each kind: one rule of any form; rules that compare for equality
- * only, also under masks; rules that compare one argument each, with 32 bits.
+ * Whether libseccomp makes of these rules for one call the filter that they say. Before 2.6.1 it does not always: of
+ * rules that compare several arguments, by order or difference, it builds filters that let through what they refuse and
+ * refuse what they let through (GHSA-4q85-33p6-j5g6), and from some two it never comes back. Found right in a
+ * simulation of what 2.5.4 builds, with thousands of random rules of each kind: one rule of any form; rules that
+ * compare for equality only, also under masks; rules that compare one argument each, with 32 bits.
  */
 export function isBuiltRight(rules: readonly SyscallRule[]): boolean {
   return isRight(formsOf(rules))
@@ -114,8 +114,8 @@ export type Added =
   | 'too-costly'
 
 /**
- * Parts of rules that a set looks at, for all of its rules together. At each earlier rule with a mask a rule may fall into 64 parts:
- * without a bound forty rules for sixteen calls take half a minute.
+ * Parts of rules that a set looks at, for all of its rules together. At each earlier rule with a mask a rule may fall
+ * into 64 parts: without a bound forty rules for sixteen calls take half a minute.
  */
 const MAX_STEPS = 200_000
 

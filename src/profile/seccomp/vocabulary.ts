@@ -20,7 +20,10 @@ export function takesErrno(action: Action): boolean {
   return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
 }
 
-/** The largest `errnoRet`: the kernel caps an errno at MAX_ERRNO; a tracer gets 16 bits (kernel/seccomp.c, SECCOMP_RET_DATA). */
+/**
+ * The largest `errnoRet`: the kernel caps an errno at MAX_ERRNO; a tracer gets 16 bits (kernel/seccomp.c,
+ * SECCOMP_RET_DATA).
+ */
 export function maxErrno(action: Action): number {
   return action === 'SCMP_ACT_TRACE' ? 0xffff : 4095
 }

@@ -28,7 +28,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 const plan = fc.array(fc.record({ step, after: fc.nat(15_000) }), { minLength: 3, maxLength: 14 })
 
-/** What must hold at every moment: a policy that says Ready is loaded, as it stands, on every node that was there a while. */
+/**
+ * What must hold at every moment: a policy that says Ready is loaded, as it stands, on every node that was there a
+ * while.
+ */
 function checkReady(world: World, since: Map<string, number>): void {
   for (const object of world.api.of('VarmorPolicy')) {
     const { status, metadata } = world.getPolicy(`VarmorPolicy/demo/${object.metadata.name}`)!

@@ -17,8 +17,8 @@ function heap(): number {
 }
 
 /**
- * Agents without a state of their own, so that what is measured is the manager: each reports all profiles when it has loaded them,
- * and says nothing else. They spread over 15 s, as heartbeats do.
+ * Agents without a state of their own, so that what is measured is the manager: each reports all profiles when it has
+ * loaded them, and says nothing else. They spread over 15 s, as heartbeats do.
  */
 class Fleet {
   readonly #world: World

@@ -8,7 +8,10 @@ interface Turn {
   granted: () => void
 }
 
-/** Restart limits under a clock that is moved by hand: turns in the order in which they were asked for, where they are allowed. */
+/**
+ * Restart limits under a clock that is moved by hand: turns in the order in which they were asked for, where they are
+ * allowed.
+ */
 export class SimulatedRestartLimiter implements RestartLimiter {
   readonly #clock: Clock
   readonly #limits: RestartLimits

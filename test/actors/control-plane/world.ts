@@ -124,7 +124,9 @@ export class Manager {
     }
   }
 
-  /** As a manager does when its reflectors have listed everything: nodes first, then each policy and each ArmorProfile. */
+  /**
+   * As a manager does when its reflectors have listed everything: nodes first, then each policy and each ArmorProfile.
+   */
   begin(nodes: Iterable<[string, { schedulable: boolean }]>): void {
     for (const [name, facts] of nodes) this.nodeJoined(name, facts)
     for (const key of this.session.keys('ArmorProfile')) this.#know(key)

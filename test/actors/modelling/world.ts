@@ -31,7 +31,10 @@ interface Running<Message> {
   family: Family<Message>
 }
 
-/** Agents that record, a manager that makes a model of it, and what outlives them: disks and the API server. Time is moved by hand. */
+/**
+ * Agents that record, a manager that makes a model of it, and what outlives them: disks and the API server. Time is
+ * moved by hand.
+ */
 export class ModelWorld {
   readonly clock = new SimulatedClock(START)
   readonly random: Random

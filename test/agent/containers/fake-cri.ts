@@ -16,7 +16,10 @@ import { runtimeProtos } from '../../../src/agent/containers/runtime-protos.ts'
 const service = protoDefinitions(runtimeProtos)['runtime.v1.RuntimeService'] as ServiceDefinition
 type Unary = (call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => void
 
-/** What a runtime does whose events are asked for: tells them, has none to tell and says so at once, or does not know the call. */
+/**
+ * What a runtime does whose events are asked for: tells them, has none to tell and says so at once, or does not know
+ * the call.
+ */
 export type Events = 'told' | 'ends' | 'unknown'
 
 interface FakeContainer {

@@ -57,7 +57,9 @@ class World {
     return this.registration()
   }
 
-  /** Begins the start of a container, whose preparation lasts until `end`. Nothing else is under way when this resolves. */
+  /**
+   * Begins the start of a container, whose preparation lasts until `end`. Nothing else is under way when this resolves.
+   */
   async starting(start: (plugin: PluginSeen) => Promise<unknown>) {
     const seen = await this.begin()
     let end: () => void = () => undefined

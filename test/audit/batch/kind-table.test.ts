@@ -5,7 +5,10 @@ import { KindPrefix, KindTable } from '../../../src/audit/batch/kind-table.ts'
 import { ProfileHead } from '../../../src/audit/encode/event-head.ts'
 import { type KnownContainer, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 
-/** Its hash does not mix the highest bits of words, whatever it begins with: names that differ there alone share few hashes. */
+/**
+ * Its hash does not mix the highest bits of words, whatever it begins with: names that differ there alone share few
+ * hashes.
+ */
 const ofOneHash = (container: number, number: number): string => {
   const differs = Array.from({ length: 8 }, (_, bit) => `/ax${(number >> bit) & 1 ? 'a' : '!'}`)
   return `${differs.join('')}${String(container).padStart(4, '0')}`

@@ -69,7 +69,8 @@ describe('the prefix of a netfilter rule', () => {
         expect(prefix.length).to.be.below(128)
         const result = run(format, lines(`${prefix}${packet}`), { final: true }, new Scratch({ logUntrusted: true }))
         expect(result).to.include({ written: 0, undecodable: 0 })
-        // A record that is not at the beginning of a message is none, and not counted where the line does not begin with it.
+        // A record that is not at the beginning of a message is none, and not counted where the line does not begin
+        // with it.
         const isSplit = way === 'kern.log' || way === 'the output of an old dmesg'
         const isSeen = prefix.startsWith('audit: type=') || isSplit
         expect(result.untrusted).to.equal(isSeen ? 1 : 0)

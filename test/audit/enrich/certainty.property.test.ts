@@ -12,8 +12,8 @@ import { demo } from '../harness.ts'
 
 /**
  * A node with few pids and namespaces, which are used again at once, and two workers that know only what they ask for.
- * Containers come and go, and the news of them come late or not at all. Whatever happens, an event gets the name of the container
- * in which its process was, or none.
+ * Containers come and go, and the news of them come late or not at all. Whatever happens, an event gets the name of the
+ * container in which its process was, or none.
  */
 interface Process {
   key: number

@@ -1,4 +1,5 @@
-// Run as a child under other conditions (namespaces, capabilities): prints what opening gives and how often it is logged.
+// Run as a child under other conditions (namespaces, capabilities): prints what opening gives and how often it is
+// logged.
 
 import { Lineage } from '../../../src/agent/lineage.ts'
 import { noLogger } from '../../../src/base/logger.ts'

@@ -115,7 +115,10 @@ class OtherSource extends ListSource {
 
 const never = new Promise<never>(() => undefined)
 
-/** An agent that is killed before its step of a number: each call of the file system or the kernel that changes something is one. */
+/**
+ * An agent that is killed before its step of a number: each call of the file system or the kernel that changes
+ * something is one.
+ */
 export class Agent {
   readonly clock = new ManualClock()
   steps = 0

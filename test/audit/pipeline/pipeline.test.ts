@@ -177,7 +177,8 @@ describe('the pipeline', () => {
         if (pressure === 'loses' && stopAfter === undefined)
           expect(reports.reduce((sum, { lost }) => sum + lost!.events, 0)).to.equal(accounting.dropped)
         expect(sink.reports).to.equal(reports.length)
-        // Before the stored position nothing is missing but what there was no room for; filtered records are noise or broken beyond recognition.
+        // Before the stored position nothing is missing but what there was no room for; filtered records are noise or
+        // broken beyond recognition.
         const there = new Set(names)
         const safe = stored.at(-1) ?? 0
         for (const [i, batch] of batches.slice(0, hadRoom ? safe : 0).entries())

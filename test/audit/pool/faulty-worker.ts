@@ -20,8 +20,8 @@ function withoutFiles(work: () => WorkerReply): WorkerReply {
 }
 
 /**
- * A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file, `[while PATH]`
- * only while there is one.
+ * A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file,
+ * `[while PATH]` only while there is one.
  */
 export default function faulty(task: WorkerTask): WorkerReply {
   const text = Buffer.from(task.batch.bytes).toString('latin1')

@@ -69,7 +69,10 @@ async function answered(child: ChildProcess): Promise<number> {
   return Number(text)
 }
 
-/** Records may still wait in the kernel when the program has ended; they come within milliseconds, or within a second where all is busy. */
+/**
+ * Records may still wait in the kernel when the program has ended; they come within milliseconds, or within a second
+ * where all is busy.
+ */
 async function stopWhenQuiet(source: MulticastSource): Promise<void> {
   for (let before = -1, quiet = 0; quiet < 15; await sleep(100)) {
     const { received, dropped } = source.stats()

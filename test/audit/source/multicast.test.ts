@@ -53,7 +53,8 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
 
   for (const mode of ['log', 'errno'] as const)
     it(`delivers 100,000 records of a seccomp filter (${mode}), each once`, async function () {
-      // Where the machine does not let the reader run for a moment, records are lost and counted: once in three times it does.
+      // Where the machine does not let the reader run for a moment, records are lost and counted: once in three times
+      // it does.
       this.retries(2)
       const run = await listenTo(program, mode, 100_000)
       expect(run.made).to.equal(100_000)

@@ -10,9 +10,9 @@ export const cacheRoot = (): string =>
   join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'varmor', 'cluster')
 
 /**
- * The folder `root/key`, made by `make` if it is not there. It appears whole or not at all: `make` fills another folder,
- * which then gets the name. Of two processes that want one folder, the second waits and finds it; what a killed one left
- * half done is removed by the next.
+ * The folder `root/key`, made by `make` if it is not there. It appears whole or not at all: `make` fills another
+ * folder, which then gets the name. Of two processes that want one folder, the second waits and finds it; what a killed
+ * one left half done is removed by the next.
  * @returns the folder, and whether it had to be made
  */
 export async function cached(

@@ -3,8 +3,8 @@ import type { StepLog } from '../steps.ts'
 import { ensureGoTools } from './go-tools.ts'
 
 /**
- * Builds containerd 2 and its shim; Debian has a version without NRI.
- * Choose another version in its folder: go get -tool github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2}@v…
+ * Builds containerd 2 and its shim; Debian has a version without NRI. Choose another version in its folder: go get
+ * -tool github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2}@v…
  */
 export const ensureContainerd = (log: StepLog): Promise<string> =>
   ensureGoTools(

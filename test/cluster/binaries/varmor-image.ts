@@ -113,7 +113,10 @@ class Builder {
     await this.#buildah('bud', ...run, ...image, '-f', join(project, dockerfile), '-t', tag, project)
   }
 
-  /** Where Debian's archive has gone on since the project's versions: those of now, in their place. @returns flags of buildah */
+  /**
+   * Where Debian's archive has gone on since the project's versions: those of now, in their place.
+   * @returns flags of buildah
+   */
   async #versions(base: string): Promise<string[]> {
     const [ours, now] = [join(project, 'deploy/image/packages'), join(this.#store, 'packages')]
     rmSync(now, { recursive: true, force: true })
@@ -190,8 +193,8 @@ export async function rebuiltDigest(version: string, log: StepLog): Promise<stri
 }
 
 /**
- * The image of a version that follows: it differs in its version, and its BPF programs are another build, though they do the same. All
- * other layers are those of the image of now.
+ * The image of a version that follows: it differs in its version, and its BPF programs are another build, though they
+ * do the same. All other layers are those of the image of now.
  */
 export async function ensureNextVarmorImage(version: string, next: string, log: StepLog): Promise<BuiltImage> {
   const base = await ensureVarmorImage(version, log)

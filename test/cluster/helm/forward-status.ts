@@ -6,7 +6,8 @@ interface Slice {
 }
 
 /**
- * Does for one Service what kube-proxy does in a cluster, for agents in the host's network: each connection goes to another pod.
+ * Does for one Service what kube-proxy does in a cluster, for agents in the host's network: each connection goes to
+ * another pod.
  * @param address where it listens, on the Service's port
  */
 export async function forwardStatus(cluster: Cluster, namespace: string, address: string): Promise<Server> {

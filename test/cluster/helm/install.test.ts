@@ -287,7 +287,8 @@ describeCluster(
       await kubectl('delete', 'namespace', 'team', namespace, '--timeout=240s')
     })
 
-    // Managers have parts of their rights for what only other tests do: test/cluster/control-plane.test.ts counts these.
+    // Managers have parts of their rights for what only other tests do: test/cluster/control-plane.test.ts counts
+    // these.
     for (const component of ['agent', 'uninstall'])
       it(`gave the account varmor-${component} the rights that it takes, and no others`, async () => {
         const manifests = await helm.template(valuesFor(cluster(), node))

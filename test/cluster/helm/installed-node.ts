@@ -60,8 +60,9 @@ export async function leftOnServer(cluster: Cluster): Promise<string[]> {
 }
 
 /**
- * Profiles, pins and anything else but the log, in the folders that the agent has. The empty one where files are written first does not
- * count, nor what allows all: containers of pods that ended name it until the kubelet has removed them.
+ * Profiles, pins and anything else but the log, in the folders that the agent has. The empty one where files are
+ * written first does not count, nor what allows all: containers of pods that ended name it until the kubelet has
+ * removed them.
  */
 export function leftOnNode({ folder }: Node): string[] {
   const folders = ['kubelet/seccomp', 'apparmor.d', 'nri'].map((name) => join(folder, name)).filter(existsSync)

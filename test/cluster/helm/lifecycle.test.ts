@@ -77,7 +77,10 @@ describeCluster(
       'the uninstalling pod': () => installer.kill(component('uninstall')),
     }
 
-    /** Does a step and kills meanwhile, as soon as that is to be had and some time after the beginning; then the step has to be done. */
+    /**
+     * Does a step and kills meanwhile, as soon as that is to be had and some time after the beginning; then the step
+     * has to be done.
+     */
     const step = async (title: string, victim: Victim | undefined, work: () => Promise<string>): Promise<void> => {
       const started = performance.now()
       let ended = false

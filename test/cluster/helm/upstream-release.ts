@@ -12,7 +12,10 @@ interface StoredObject {
 const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../fixtures/upstream/${name}.json`, import.meta.url), 'utf8'))
 
-/** Upstream's chart, as `helm template` shows it with its values; nothing of it is to run. @returns its folder, removed with the process */
+/**
+ * Upstream's chart, as `helm template` shows it with its values; nothing of it is to run.
+ * @returns its folder, removed with the process
+ */
 export function upstreamChart(): string {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-upstream-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -36,8 +39,8 @@ export function upstreamChart(): string {
 export const seccompPolicy = 'e2e/manifests/seccomp/vpol-seccomp-enhance.yaml'
 
 /**
- * Policies of upstream's tests, examples and demonstrations, by their files. Several have one name or one target: here each has its own
- * name, and `seccompPolicy` has the namespace for itself.
+ * Policies of upstream's tests, examples and demonstrations, by their files. Several have one name or one target: here
+ * each has its own name, and `seccompPolicy` has the namespace for itself.
  */
 export function upstreamPolicies(namespace: string): Map<string, StoredObject> {
   const policies: Record<string, StoredObject> = fixture('policies')

@@ -15,7 +15,8 @@ export interface KubectlTarget {
 }
 
 /**
- * Runs the command lines of a scenario one after the other, whatever they say, in a new namespace which is gone afterwards.
+ * Runs the command lines of a scenario one after the other, whatever they say, in a new namespace which is gone
+ * afterwards.
  * @returns what each printed, normalized
  */
 export async function runScenario(target: KubectlTarget, scenario: Scenario): Promise<StepResult[]> {

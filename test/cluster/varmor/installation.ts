@@ -36,7 +36,10 @@ export interface InstallOptions {
   agentFlags?: readonly string[]
 }
 
-/** vArmor on a real cluster: the kinds, a manager outside of it, which the API server calls by URL, and an agent for each node on the host. */
+/**
+ * vArmor on a real cluster: the kinds, a manager outside of it, which the API server calls by URL, and an agent for
+ * each node on the host.
+ */
 export async function installVarmor(options: InstallOptions): Promise<Installation> {
   const { cluster, nodes, namespace, managerFlags = [] } = options
   // Where the API server and the agents are: all are on this machine.

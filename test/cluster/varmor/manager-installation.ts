@@ -39,7 +39,10 @@ export interface ManagerInstallation {
   reach?: readonly string[]
 }
 
-/** vArmor without agents on a real cluster: the kinds, the account of agents, and a manager outside of it, which the API server calls by URL. */
+/**
+ * vArmor without agents on a real cluster: the kinds, the account of agents, and a manager outside of it, which the API
+ * server calls by URL.
+ */
 export async function installManager(installation: ManagerInstallation): Promise<InstalledManager> {
   const { cluster, namespace } = installation
   const undo: (() => Promise<unknown>)[] = []

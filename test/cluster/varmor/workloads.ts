@@ -137,8 +137,9 @@ export class Workloads {
   }
 
   /**
-   * Runs a command that goes on to the arguments it is given, which wait: so its process is still there when its records
-   * are looked at. Ends it when `seen` says so. @throws if the command fails
+   * Runs a command that goes on to the arguments it is given, which wait: so its process is still there when its
+   * records are looked at. Ends it when `seen` says so.
+   * @throws if the command fails
    */
   async execUntil(name: string, command: readonly string[], what: string, seen: () => boolean): Promise<void> {
     const waiting = ['sh', '-c', 'until [ -e /tmp/seen ]; do sleep 0.1; done']

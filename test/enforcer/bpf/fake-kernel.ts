@@ -36,7 +36,10 @@ export const addressRoom = (all: number): Quota => ({
   ofProfile: ([addresses = 0]) => addresses,
 })
 
-/** A profile is its content, with a table of its rules and with addresses beside it, which stand in the content behind an `@`. */
+/**
+ * A profile is its content, with a table of its rules and with addresses beside it, which stand in the content behind
+ * an `@`.
+ */
 export const fakeEncoder: ProfileEncoder = {
   slots,
   containers,
@@ -194,7 +197,10 @@ export class FakeKernel implements BpfAddon {
     return this.#folder(state).links
   }
 
-  /** What is in force for the container of the number. Undefined for nothing. A table that is not the profile's is an error. */
+  /**
+   * What is in force for the container of the number. Undefined for nothing. A table that is not the profile's is an
+   * error.
+   */
   inForce(folder: string, number: number): string | undefined {
     const state = this.open(folder)
     const bytes = this.#map(state, 'varmor_containers').get(hex(word(number)))

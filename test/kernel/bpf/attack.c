@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|mounts|network|others|forks|flood: tries what programs.test.ts lists, and prints for each whether it passed or was
- * refused. Files are made before, by prepare.sh. Where VARMOR_TEST_TAKEN is set it stops first (under-profile.c).
+ * attack files|mounts|network|others|forks|flood: tries what programs.test.ts lists, and prints for each whether it
+ * passed or was refused. Files are made before, by prepare.sh. Where VARMOR_TEST_TAKEN is set it stops first
+ * (under-profile.c).
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs the command as the
- * first program of a container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints which
- * object it was, what the kernel verified, each record of the ring in hex, the counts, the tasks that are left in a map of tasks, and the
- * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE
- * INTERVAL/ROOM of the records in nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too.
- * With VARMOR_TEST_TAKEN the command stops itself when it has started, and goes on when all scratches are taken.
+ * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs
+ * the command as the first program of a container with the profile in the last slot: writes into maps, one behind the
+ * other (profile-bytes.ts). Prints which object it was, what the kernel verified, each record of the ring in hex, the
+ * counts, the tasks that are left in a map of tasks, and the command's exit status. What the command prints goes in
+ * between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE INTERVAL/ROOM of the records in
+ * nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too. With
+ * VARMOR_TEST_TAKEN the command stops itself when it has started, and goes on when all scratches are taken.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -1,6 +1,7 @@
 /**
- * Hooks of the kernel to which no program of ours is attached, by the reason. `programs.test.ts` holds them and `native/bpf` against the
- * hooks that each kernel has, so that a new hook of a kernel is judged before it is passed over.
+ * Hooks of the kernel to which no program of ours is attached, by the reason. `programs.test.ts` holds them and
+ * `native/bpf` against the hooks that each kernel has, so that a new hook of a kernel is judged before it is passed
+ * over.
  */
 const byReason: Record<string, string> = {
   'It keeps memory of a security module, or labels, and decides nothing that a rule is about.': `

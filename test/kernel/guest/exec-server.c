@@ -1,8 +1,9 @@
-/* The first process of a guest: runs the commands that the host sends over a virtio-serial port, several at once.
+/*
+ * The first process of a guest: runs the commands that the host sends over a virtio-serial port, several at once.
  *
- * A frame is its payload's length (4 bytes), a type (1 byte), the number of the command (4 bytes) and the payload; numbers
- * are little-endian. frames.ts is the other end and describes each type. Each stream has a window: its sender stops when
- * so many bytes have not been credited, so that a command that nobody reads holds up no other.
+ * A frame is its payload's length (4 bytes), a type (1 byte), the number of the command (4 bytes) and the payload;
+ * numbers are little-endian. frames.ts is the other end and describes each type. Each stream has a window: its sender
+ * stops when so many bytes have not been credited, so that a command that nobody reads holds up no other.
  *
  * A failure here ends the process, and so panics the kernel, which the host sees.
  */
@@ -103,7 +104,9 @@ static const char *next_string(const char **at, const char *end) {
     return start;
 }
 
-/* In the child. Payload: number of arguments, number of variables, then the folder, these and those, each ended by 0. */
+/*
+ * In the child. Payload: number of arguments, number of variables, then the folder, these and those, each ended by 0.
+ */
 static void become(const uint8_t *payload, uint32_t length, const int fds[3]) {
     uint32_t arguments = get32(payload), variables = get32(payload + 4);
     const char *at = (const char *)payload + 8, *end = (const char *)payload + length;

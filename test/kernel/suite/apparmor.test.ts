@@ -170,8 +170,8 @@ describe('AppArmor on a real kernel', function () {
       await cluster.remove('live')
     })
 
-    // A limit of AppArmor: it looks again at an open file only when the label is another one, and a replaced profile has the name of
-    // the one before (aa_file_perm() and profile_cmp() in security/apparmor).
+    // A limit of AppArmor: it looks again at an open file only when the label is another one, and a replaced profile
+    // has the name of the one before (aa_file_perm() and profile_cmp() in security/apparmor).
     it('leaves alone what was opened before the rule came', async () => {
       await cluster.apply(policyNamed('open', { mode: 'AlwaysAllow' }))
       const container = await shell('open', profileOf('open'))
@@ -261,7 +261,8 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.run('echo > /root/x')).to.deep.equal(refused('/root/x'))
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
       await cluster.remove('stack')
-      // What allows all is in its place, but does not reach the stack on Linux 6.12: there its rules hold until the container ends.
+      // What allows all is in its place, but does not reach the stack on Linux 6.12: there its rules hold until the
+      // container ends.
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
     })
@@ -321,8 +322,8 @@ describe('AppArmor on a real kernel', function () {
       await cluster.apply(policy)
       const container = await shell('drift', profile)
       const path = join(appArmorFolder, profile)
-      // A look that found the harm before may have the actor load once more, just when the next harm is done: what a single
-      // look finds is chance, so kernel and disk are asked.
+      // A look that found the harm before may have the actor load once more, just when the next harm is done: what a
+      // single look finds is chance, so kernel and disk are asked.
       const isPutBack = async (): Promise<boolean> => {
         await cluster.agent.check()
         return profileOnDisk(profile) === textOf(policy) && inKernel(profile).join() === `${profile} (enforce)`

@@ -56,8 +56,8 @@ export function textOf(policy: VarmorPolicy): string {
 }
 
 /**
- * An emulated processor that others use, too, may take longer for the definitions of our kinds than a request may take. The
- * next time the code is compiled already.
+ * An emulated processor that others use, too, may take longer for the definitions of our kinds than a request may take.
+ * The next time the code is compiled already.
  */
 export async function installed(logger: Logger, more: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   for (;;) {

@@ -276,7 +276,8 @@ describe('the addresses of one namespace', () => {
   })
 })
 
-// A plain model: everything is looked through, and each requirement is asked as the documentation of Kubernetes says it.
+// A plain model: everything is looked through, and each requirement is asked as the documentation of Kubernetes says
+// it.
 
 type Labels = Record<string, string>
 

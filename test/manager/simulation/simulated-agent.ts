@@ -17,12 +17,17 @@ export interface AgentPlace {
   taken(report: AgentReport): void
 }
 
-/** Milliseconds: the most that a node takes for what it sees, the most that a message takes, and when a report is given up. */
+/**
+ * Milliseconds: the most that a node takes for what it sees, the most that a message takes, and when a report is given
+ * up.
+ */
 const LOADING = 500
 const NETWORK = 5
 const DEADLINE = 20_000
 
-/** The agent of a node: it loads what it sees after a while, and its real reporter says so. Nothing is loaded for real. */
+/**
+ * The agent of a node: it loads what it sees after a while, and its real reporter says so. Nothing is loaded for real.
+ */
 export class SimulatedAgent {
   /** Nothing that it says arrives. */
   silent = false

@@ -36,8 +36,9 @@ export interface SimulatedManagerOptions {
 }
 
 /**
- * A manager of the same parts as `Manager`, without its servers and certificates: election, reflectors, actors, writes, events, and
- * what takes the reports of agents. Only the timers of its limiters are others, for a bottleneck owns its own.
+ * A manager of the same parts as `Manager`, without its servers and certificates: election, reflectors, actors, writes,
+ * events, and what takes the reports of agents. Only the timers of its limiters are others, for a bottleneck owns its
+ * own.
  */
 export class SimulatedManager {
   readonly view: ClusterView

@@ -4,7 +4,9 @@ import type { Pace } from '../../../src/kube/limiter.ts'
 /** Milliseconds between two additions, as of the real one. */
 const TICK = 250
 
-/** The pace of a limiter under a clock that is moved by hand: turns come as the bottleneck of a real manager gives them. */
+/**
+ * The pace of a limiter under a clock that is moved by hand: turns come as the bottleneck of a real manager gives them.
+ */
 export class SimulatedPace implements Pace {
   readonly #clock: Clock
   readonly #share: number

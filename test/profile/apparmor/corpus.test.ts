@@ -20,7 +20,8 @@ function withRule(name: string): EnhanceProtect {
     : { attackProtectionRules: [{ rules: [name] }] }
 }
 
-// Programs that built-in rules name too, so that rules about executing them meet; odd names; names that differ by little.
+// Programs that built-in rules name too, so that rules about executing them meet; odd names; names that differ by
+// little.
 const targets = fc.constantFrom(
   ...['/bin/sh', '/bin/bash', '/usr/bin/bash', '/usr/bin/curl', '/bin/busybox', '/usr/bin/su', '/usr/bin/chmod', '/sh'],
   ...[

@@ -12,7 +12,10 @@ export interface Call {
   i386?: boolean
 }
 
-/** The errno of a call without and with a profile: 0 for success, negative for a signal, undefined where it is not there. */
+/**
+ * The errno of a call without and with a profile: 0 for success, negative for a signal, undefined where it is not
+ * there.
+ */
 export type Attempt = { without: number; under: number } | undefined
 
 export function kernelIsThere(): boolean {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts containerd if it does not run, and waits until it serves. Its log is /var/log/containerd.log. Doing it twice does
-# no harm.
+# Starts containerd if it does not run, and waits until it serves. Its log is /var/log/containerd.log. Doing it twice
+# does no harm.
 set -eu
 if [ ! -S /run/containerd/containerd.sock ]; then
   # Before Linux 5.11 maps and programs of BPF count as locked memory: what is refused is to be refused by a rule.

@@ -1,11 +1,10 @@
-/* attempt WHAT [ARGUMENT...]: makes one system call, or the few that belong together, and says whether the kernel let it: exit
- * status 0, or 1 with the errno's words. For what no common program does.
- *   socket FAMILY TYPE [PROTOCOL]   makes a socket: socket inet stream
- *   connect PATH                    connects to a unix socket
- *   listen PATH                     makes a unix socket there, and leaves a process behind that listens
- *   mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not print the errno
- *   bind SOURCE TARGET              shows a tree elsewhere
- *   and the names of the table below, without arguments. */
+/*
+ * attempt WHAT [ARGUMENT...]: makes one system call, or the few that belong together, and says whether the kernel let
+ * it: exit status 0, or 1 with the errno's words. For what no common program does. socket FAMILY TYPE [PROTOCOL] makes
+ * a socket: socket inet stream connect PATH connects to a unix socket listen PATH makes a unix socket there, and leaves
+ * a process behind that listens mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not
+ * print the errno bind SOURCE TARGET shows a tree elsewhere and the names of the table below, without arguments.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>

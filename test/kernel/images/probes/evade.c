@@ -1,29 +1,21 @@
-/* evade WAY ARGUMENT...: opens or runs what a profile forbids, by a way that no common program takes. What it could open it
- * prints; else it says the errno's words and exits with 1.
- *   openat2 FILE           open by openat2(2)
- *   within DIRECTORY FILE  the same, with the directory as the root (RESOLVE_IN_ROOT)
- *   chroot DIRECTORY FILE  opens it in there after chroot(2)
- *   exchange FROM TO       the two change their names at once (RENAME_EXCHANGE); then opens the second
- *   link-opened FILE LINK  opens without access (O_PATH), makes a hard link to that and opens it
- *   hammer FILE STOP       opens it again and again until STOP is there; says how often it could
- *   reopen FILE            opens without access (O_PATH), then again through /proc/self/fd
- *   io_uring FILE          lets io_uring open it
- *   io_uring-write FILE    the same, for writing
- *   io_uring-thread FILE   has a worker thread of io_uring open it (IOSQE_ASYNC)
- *   io_uring-polled FILE   has the thread open it that looks for requests (IORING_SETUP_SQPOLL)
- *   handle FILE            open_by_handle_at(2), for a file in /run
- *   steal PID FD           takes an open file from another process by pidfd_getfd(2)
- *   tree DIRECTORY FILE    opens below a copy of the mount that is attached nowhere (open_tree)
- *   move-tree FROM TO      attaches such a copy there (open_tree, move_mount)
- *   move-mount FROM TO     moves a mount by move_mount(2)
- *   new-mount TYPE FILE    opens below a new file system that is attached nowhere (fsopen, fsmount)
- *   overlay DIRECTORIES FILE   the same, for an overlay of these (A:B)
- *   pivot ROOT OLD FILE    makes ROOT the root, and the old root OLD below it, where it opens FILE
- *   writable MOUNT         makes a mount writable by mount_setattr(2)
- *   fexecve PROGRAM...     runs what was opened with O_PATH
- *   memfd PROGRAM...       copies it to memory, and runs that by execveat(2)
- *   say WORD               prints it: something to run
- *   interpreted-by PROGRAM FILE   makes FILE an ELF program with that as its dynamic loader, and runs it */
+/*
+ * evade WAY ARGUMENT...: opens or runs what a profile forbids, by a way that no common program takes. What it could
+ * open it prints; else it says the errno's words and exits with 1. openat2 FILE open by openat2(2) within DIRECTORY
+ * FILE the same, with the directory as the root (RESOLVE_IN_ROOT) chroot DIRECTORY FILE opens it in there after
+ * chroot(2) exchange FROM TO the two change their names at once (RENAME_EXCHANGE); then opens the second link-opened
+ * FILE LINK opens without access (O_PATH), makes a hard link to that and opens it hammer FILE STOP opens it again and
+ * again until STOP is there; says how often it could reopen FILE opens without access (O_PATH), then again through
+ * /proc/self/fd io_uring FILE lets io_uring open it io_uring-write FILE the same, for writing io_uring-thread FILE has
+ * a worker thread of io_uring open it (IOSQE_ASYNC) io_uring-polled FILE has the thread open it that looks for requests
+ * (IORING_SETUP_SQPOLL) handle FILE open_by_handle_at(2), for a file in /run steal PID FD takes an open file from
+ * another process by pidfd_getfd(2) tree DIRECTORY FILE opens below a copy of the mount that is attached nowhere
+ * (open_tree) move-tree FROM TO attaches such a copy there (open_tree, move_mount) move-mount FROM TO moves a mount by
+ * move_mount(2) new-mount TYPE FILE opens below a new file system that is attached nowhere (fsopen, fsmount) overlay
+ * DIRECTORIES FILE the same, for an overlay of these (A:B) pivot ROOT OLD FILE makes ROOT the root, and the old root
+ * OLD below it, where it opens FILE writable MOUNT makes a mount writable by mount_setattr(2) fexecve PROGRAM... runs
+ * what was opened with O_PATH memfd PROGRAM... copies it to memory, and runs that by execveat(2) say WORD prints it:
+ * something to run interpreted-by PROGRAM FILE makes FILE an ELF program with that as its dynamic loader, and runs it
+ */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,9 @@
-/* overtake PID ATTACK [WORD...]: has a process make system calls that its program does not have, as who has found a flaw in
- * it would, and says how that went: exit status 0 when the attack got through to what it wants, or 1 with the call and the
- * errno's words. The process goes on afterwards as if nothing had been. It is run outside of the process's container. */
+/*
+ * overtake PID ATTACK [WORD...]: has a process make system calls that its program does not have, as who has found a
+ * flaw in it would, and says how that went: exit status 0 when the attack got through to what it wants, or 1 with the
+ * call and the errno's words. The process goes on afterwards as if nothing had been. It is run outside of the process's
+ * container.
+ */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -152,7 +155,10 @@ static long call(long number, long a, long b, long c, long d, long e)
 	return regs.rax;
 }
 
-/* One step of an attack. @returns what it answers, where it is let through: some errors come behind the kernel's judgement */
+/*
+ * One step of an attack.
+ * @returns what it answers, where it is let through: some errors come behind the kernel's judgement
+ */
 static long step(const char *name, long answer, int error, int other)
 {
 	if (answer >= 0 || answer == -error || answer == -other)

@@ -1,7 +1,10 @@
-/* race NAP PROCESSES {FORBIDDEN ALLOWED}...: so many processes try to open each of these in turn, again and again, until the input ends, and
- * rest NAP microseconds between. Prints now and then, and at the end, how many tries there were, how often what is forbidden could be
- * opened, and how often what is allowed could not. What begins with udp: is an address of IPv4 or IPv6, to which a socket is connected: it
- * could be where nobody refused it, be there a way or not. */
+/*
+ * race NAP PROCESSES {FORBIDDEN ALLOWED}...: so many processes try to open each of these in turn, again and again,
+ * until the input ends, and rest NAP microseconds between. Prints now and then, and at the end, how many tries there
+ * were, how often what is forbidden could be opened, and how often what is allowed could not. What begins with udp: is
+ * an address of IPv4 or IPv6, to which a socket is connected: it could be where nobody refused it, be there a way or
+ * not.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

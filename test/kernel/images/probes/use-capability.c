@@ -1,6 +1,8 @@
-/* use-capability NAME: does one thing that needs that capability and no other, keeps no other one for it, and says whether the
- * kernel let it: exit status 0, or 1 with the errno's words.
- * /dev/shm/others, a file of user 1000 with mode 0, must be there. */
+/*
+ * use-capability NAME: does one thing that needs that capability and no other, keeps no other one for it, and says
+ * whether the kernel let it: exit status 0, or 1 with the errno's words. /dev/shm/others, a file of user 1000 with mode
+ * 0, must be there.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -342,8 +344,10 @@ static int keep_only(int capability)
 	return syscall(SYS_capset, &head, data);
 }
 
-/* What AppArmor has written last on a processor it does not write again there: so one use is one record, however often the
- * kernel asks for the capability. */
+/*
+ * What AppArmor has written last on a processor it does not write again there: so one use is one record, however often
+ * the kernel asks for the capability.
+ */
 static int stay_on_one_processor(void)
 {
 	cpu_set_t first;

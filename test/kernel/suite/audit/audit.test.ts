@@ -70,7 +70,8 @@ describe('denials of AppArmor', function () {
       expect(strange).to.deep.equal([])
       return lost(status)
     }
-    // Where others have the processor for so long that the kernel's queue runs over, it says nothing of the agent: that is tried again.
+    // Where others have the processor for so long that the kernel's queue runs over, it says nothing of the agent: that
+    // is tried again.
     let missing = await burst(1)
     for (let attempt = 2; missing > 0 && attempt <= 3; attempt++) missing = await burst(attempt)
     expect(missing).to.equal(0)
@@ -170,8 +171,8 @@ describe('denials of AppArmor', function () {
     }
 
     /**
-     * Bursts until the kernel has let something of one through: what was said before them may have used up what its limit lets pass
-     * in five seconds.
+     * Bursts until the kernel has let something of one through: what was said before them may have used up what its
+     * limit lets pass in five seconds.
      * @param passed how many records have come through
      * @returns how many were refused in all
      */

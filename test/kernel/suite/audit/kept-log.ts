@@ -12,7 +12,10 @@ export class KeptLog {
   readonly #taken = new Set<string>()
   readonly #timer: NodeJS.Timeout
 
-  /** @param folder of the log; `kept`, beside it, is made. Others of its files, as a checkpoint or a digest, have another beginning. */
+  /**
+   * @param folder of the log; `kept`, beside it, is made. Others of its files, as a checkpoint or a digest, have
+   * another beginning.
+   */
   constructor(folder: string, name = 'violations.log') {
     this.#folder = folder
     this.#name = name

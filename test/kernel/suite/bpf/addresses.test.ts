@@ -70,7 +70,10 @@ describe('BPF rules about Pods', function () {
     return /not permitted|denied/.test(text) ? 'refused' : 'passed'
   }
 
-  /** The kernel's ids of what automata are in: of those tables only that profiles refer to, as Linux 6.1 waits at each look. */
+  /**
+   * The kernel's ids of what automata are in: of those tables only that profiles refer to, as Linux 6.1 waits at each
+   * look.
+   */
   function tables(): number[] {
     const addon = loadBpfAddon()
     if (typeof addon === 'string') throw new Error(addon)

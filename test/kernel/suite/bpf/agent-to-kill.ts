@@ -16,7 +16,10 @@ export interface Orders {
   opening: Opening
 }
 
-/** An agent's part of BPF: it replaces a profile all the time, and writes violations, until it is killed. Prints a line for each replacement. */
+/**
+ * An agent's part of BPF: it replaces a profile all the time, and writes violations, until it is killed. Prints a line
+ * for each replacement.
+ */
 async function run({ log, container, policy, contents, opening }: Orders): Promise<never> {
   const enforcer = await openEnforcer(opening)
   await enforcer.settle([{ id: container.containerID, profile: policy.profileName }])

@@ -26,7 +26,10 @@ const defense = (allowViolations: boolean, allow: ModelBpf = {}) =>
   })
 const { profileName } = identityOf(modelling)
 
-/** As much as a server does in a day, by its kinds: configuration, state that is replaced as a whole, children, the network. */
+/**
+ * As much as a server does in a day, by its kinds: configuration, state that is replaced as a whole, children, the
+ * network.
+ */
 const workload = [
   'cat /etc/hostname /etc/passwd > /dev/null',
   'mkdir -p /var/lib/app/new; echo state > /var/lib/app/new/a; mv /var/lib/app/new/a /var/lib/app/a; rmdir /var/lib/app/new',

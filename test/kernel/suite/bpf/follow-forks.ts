@@ -10,7 +10,9 @@ export interface Asked {
   label?: { pid: number; containerID: string }
 }
 
-/** Follows forks by the BPF programs of a folder, and answers each line with one; without a question with its counters. */
+/**
+ * Follows forks by the BPF programs of a folder, and answers each line with one; without a question with its counters.
+ */
 function follow(folder: string): void {
   const forks = Forks.open({ folder, napMs: 20 })
   createInterface({ input: process.stdin }).on('line', (line) => {

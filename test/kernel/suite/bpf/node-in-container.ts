@@ -12,7 +12,10 @@ export interface NodeOrders {
   cgroup: string
 }
 
-/** The first process of a node that is in a container itself, with an agent's part of BPF: it starts a container, and says what that may read. */
+/**
+ * The first process of a node that is in a container itself, with an agent's part of BPF: it starts a container, and
+ * says what that may read.
+ */
 async function run({ id, profileName, content, cgroup }: NodeOrders): Promise<void> {
   const enforcer = await openEnforcer()
   await enforcer.load(profileName, content)

@@ -237,7 +237,10 @@ describe('BPF profiles under load', function () {
   })
 })
 
-/** Ids of the violations of a log that grows. A piece of a line, which a kill has left, is cut off later, so it is read again. */
+/**
+ * Ids of the violations of a log that grows. A piece of a line, which a kill has left, is cut off later, so it is read
+ * again.
+ */
 class LoggedIds {
   lines = 0
   readonly first: string[] = []

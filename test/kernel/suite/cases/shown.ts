@@ -7,8 +7,9 @@ import { namesOf, rowsOf } from '../../../../src/rules/kernels.ts'
 import { type KernelName, kernelNames } from '../../guest/kernels.ts'
 
 /**
- * By kernel, enforcer and rule, how many tests have passed, such as that an attack is refused and reported and its neighbour works, and that
- * both work and the attack is reported. 0 where no case of the rule can be tried; each says why.
+ * By kernel, enforcer and rule, how many tests have passed, such as that an attack is refused and reported and its
+ * neighbour works, and that both work and the attack is reported. 0 where no case of the rule can be tried; each says
+ * why.
  */
 export type Shown = Partial<Record<KernelName, Partial<Record<KernelEnforcer, Record<string, number>>>>>
 
@@ -32,8 +33,9 @@ export function tableOfRules(shown: Shown): string {
 }
 
 /**
- * What a run has not shown of what is noted of its kernels and enforcers, and what is not noted at all: a line for each rule, or one where
- * nothing is noted. More than what is noted may pass, as where the runtime of another machine knows more system calls.
+ * What a run has not shown of what is noted of its kernels and enforcers, and what is not noted at all: a line for each
+ * rule, or one where nothing is noted. More than what is noted may pass, as where the runtime of another machine knows
+ * more system calls.
  */
 export function differences(noted: Shown, now: Shown): string[] {
   return eachEnforcer(now).flatMap(([kernel, enforcer, found]) => {

@@ -93,7 +93,10 @@ const ofBuiltIn = table(
   ],
 )
 
-/** A new file system that is never attached: what is in it is reached by its descriptor. One that no rule refuses is made before. */
+/**
+ * A new file system that is never attached: what is in it is reached by its descriptor. One that no rule refuses is
+ * made before.
+ */
 const opened = (type: string, harmless: string): readonly string[] =>
   python(
     'def use(type):',

@@ -8,13 +8,19 @@ import { privileged } from '../evasions/world.ts'
 import { compiled } from '../harness/profiles.ts'
 import { python } from './python.ts'
 
-/** Makes the secret, which it may write but not read, and leaves the mount namespace in which it was started: no other process is in that. */
+/**
+ * Makes the secret, which it may write but not read, and leaves the mount namespace in which it was started: no other
+ * process is in that.
+ */
 const leaving = (attack: string): readonly string[] => [
   ...['sh', '-c'],
   `mkdir -p /data/vault; echo the secret > /data/vault/key; exec unshare --mount --propagation private sh -c '${attack}'`,
 ]
 
-/** A child of the first process takes a new root while the namespace is there. It reads once the first process has left the namespace. */
+/**
+ * A child of the first process takes a new root while the namespace is there. It reads once the first process has left
+ * the namespace.
+ */
 const outliving = (...read: string[]): readonly string[] =>
   python(
     'os.makedirs("/data/vault"); open("/data/vault/key", "w").write("the secret")',

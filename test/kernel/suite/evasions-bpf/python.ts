@@ -17,7 +17,10 @@ export const python = (...lines: string[]): readonly string[] => [
   `exec(${JSON.stringify([begin, ...lines].join('\n'))})`,
 ]
 
-/** What opens, by the way of bpf(2), every object of a kind by its number, and looks for one whose name begins with `name`. */
+/**
+ * What opens, by the way of bpf(2), every object of a kind by its number, and looks for one whose name begins with
+ * `name`.
+ */
 export const findBpfObject = (kind: { next: number; open: number; nameAt: number }, name: string): readonly string[] =>
   python(
     'number, seen = 0, []',

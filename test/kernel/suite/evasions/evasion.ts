@@ -13,8 +13,9 @@ const denied = [
 ] as const
 
 /**
- * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES for a device that cannot be written, tries again
- * without, and then says that it cannot do that either; of EPERM it says something else. The dynamic loader does not say why it could not map a program.
+ * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES for a device that cannot be
+ * written, tries again without, and then says that it cannot do that either; of EPERM it says something else. The
+ * dynamic loader does not say why it could not map a program.
  */
 const refusals = {
   EACCES: denied[0],
@@ -55,8 +56,8 @@ export interface Confinement {
   policy: PolicyFor
   container?: Pick<ContainerOptions, 'flags'>
   /**
-   * The container starts with the filter of the policy too, for good: it has to be another table that shows how the attacks get
-   * through without it.
+   * The container starts with the filter of the policy too, for good: it has to be another table that shows how the
+   * attacks get through without it.
    */
   filtered?: boolean
   /** What an attack of the table prints when it gets through. */
@@ -74,7 +75,10 @@ export const table = (title: string, confinement: Confinement, evasions: readonl
   evasions,
 })
 
-/** Together, what either refuses is refused: AppArmor's hooks come first, but BPF asks at some where AppArmor asks later. */
+/**
+ * Together, what either refuses is refused: AppArmor's hooks come first, but BPF asks at some where AppArmor asks
+ * later.
+ */
 function outcomeOn(
   enforcers: Enforcers,
   { errno = 'EACCES', limit, skip, onBpf = {} }: Evasion,
@@ -95,8 +99,8 @@ export interface Run {
 let containers = 0
 
 /**
- * Tests ways round a policy, each in one container: confined, it is refused, or it gets through as the limit says; unconfined it gets
- * through.
+ * Tests ways round a policy, each in one container: confined, it is refused, or it gets through as the limit says;
+ * unconfined it gets through.
  */
 export function describeEvasions(given: EvasionTable, { enforcers, free }: Run): void {
   const { title, container: { flags = [] } = {}, filtered = false } = given

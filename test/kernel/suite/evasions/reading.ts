@@ -8,7 +8,10 @@ const nested = (lengths: string): string =>
 /** Goes there in steps, since no path that long is taken, and reads. */
 const steps = (count: number, length: number): string =>
   `python3 -c "import os; os.chdir('/data/vault'); [os.chdir('d' * ${length}) for _ in range(${count})]; print(open('key').read())"`
-/** 4,095 bytes, the most that a program can name: /data/vault/ and /key, and between them 19 names of 202 and one of 240. */
+/**
+ * 4,095 bytes, the most that a program can name: /data/vault/ and /key, and between them 19 names of 202 and one of
+ * 240.
+ */
 const max = `/data/vault/${`${'d'.repeat(202)}/`.repeat(19)}${'d'.repeat(222)}/key`
 
 export const reading: readonly EvasionTable[] = [

@@ -175,8 +175,9 @@ function describeCase(stage: Stage, given: BpfCase): void {
 }
 
 /**
- * Tests BPF's part of rules as describeAppArmorRules does AppArmor's: the same attacks and neighbours, in one container that goes from
- * profile to profile. Between two tests it reads a file that is reported: nothing else is than what a test expects.
+ * Tests BPF's part of rules as describeAppArmorRules does AppArmor's: the same attacks and neighbours, in one container
+ * that goes from profile to profile. Between two tests it reads a file that is reported: nothing else is than what a
+ * test expects.
  */
 export function describeBpfRules(families: readonly RuleFamily[]): void {
   const casesOf = ({ cases, onlyBpf = [] }: RuleFamily): BpfCase[] => [...cases.map(bpfCaseOf), ...onlyBpf]

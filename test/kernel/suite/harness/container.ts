@@ -29,8 +29,8 @@ const shellWords = (command: Command): string =>
 export const containerIdOf = (name: string): string => createHash('sha256').update(name).digest('hex')
 
 /**
- * A container of one pod, whose first process runs commands: unconfined as it is itself, or each confined by a profile that
- * it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
+ * A container of one pod, whose first process runs commands: unconfined as it is itself, or each confined by a profile
+ * that it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
  */
 export class Container {
   /** What the agent knows of it. */

@@ -45,7 +45,10 @@ function withoutRepeats(lines: readonly Violation[]): Violation[] {
   })
 }
 
-/** Checks that the lines are of these events, each field of them. @param said what the program printed, for a failure */
+/**
+ * Checks that the lines are of these events, each field of them.
+ * @param said what the program printed, for a failure
+ */
 export function expectBpfEvents(
   lines: readonly Violation[],
   events: readonly BpfEvent[],

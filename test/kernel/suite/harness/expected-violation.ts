@@ -40,7 +40,10 @@ const actions = {
   Seccomp: { enforced: 'DENIED', observed: 'AUDIT|ALLOWED' },
 }
 
-/** Checks each field of a line. What no test can know beforehand (times, serial numbers, process ids) is checked for consistency. */
+/**
+ * Checks each field of a line. What no test can know beforehand (times, serial numbers, process ids) is checked for
+ * consistency.
+ */
 export function expectViolation(line: Violation, expected: Expected): void {
   const { enforcer, mode, container, policy, own } = expected
   const { initPid, mntNsID, profileName: _, ...owner } = container
@@ -83,7 +86,10 @@ function seccompEvent({ pid, event: { epoch, auditID } }: Violation, { event }: 
   return { auditID, epoch, subj: 'unconfined', pid, comm: '', exe: '', syscall: '', ...event }
 }
 
-/** Checks that the lines are of these records, each field of them. @param said what the program printed, for a failure */
+/**
+ * Checks that the lines are of these records, each field of them.
+ * @param said what the program printed, for a failure
+ */
 export function expectRecords(
   lines: readonly Violation[],
   records: readonly AppArmorRecord[],

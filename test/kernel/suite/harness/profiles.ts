@@ -7,7 +7,9 @@ import { type CompiledPolicy, type CompileOptions, compilePolicy } from '../../.
 import { findRule } from '../../../../src/rules/catalogue.ts'
 import type { RuleCategory } from '../../../../src/rules/meaning.ts'
 
-/** What a policy does with violations: both refuse and report, or only report. Each mode has a namespace of its name. */
+/**
+ * What a policy does with violations: both refuse and report, or only report. Each mode has a namespace of its name.
+ */
 export type Mode = 'enforced' | 'observed'
 
 export const profileOf = (policy: string, mode: Mode): string => `varmor-${mode}-${policy}`
@@ -34,8 +36,8 @@ export function policyOf(name: string, mode: Mode, enhanceProtect: object, enfor
 }
 
 /**
- * A policy of one built-in rule. It is called as the rule. But for Seccomp it is `privileged`, so that nothing but the rule stands
- * between the attack and its end.
+ * A policy of one built-in rule. It is called as the rule. But for Seccomp it is `privileged`, so that nothing but the
+ * rule stands between the attack and its end.
  */
 export const policyOfRule = (rule: string, mode: Mode, enforcer: KernelEnforcer = 'AppArmor'): VarmorPolicy =>
   policyOf(rule, mode, { privileged: enforcer !== 'Seccomp', ...ruleLists(rule) }, enforcer)
@@ -53,7 +55,9 @@ export const identityOf = ({ metadata: { name, namespace = 'default' }, kind }: 
   namespace,
 })
 
-/** Loads the AppArmor profiles of policies, by the loader of the agent; it compiles all that come at once in one run. */
+/**
+ * Loads the AppArmor profiles of policies, by the loader of the agent; it compiles all that come at once in one run.
+ */
 export async function loadAppArmor(policies: readonly VarmorPolicy[]): Promise<void> {
   const loader = new AppArmorLoader()
   await Promise.all(
@@ -65,7 +69,10 @@ export async function loadAppArmor(policies: readonly VarmorPolicy[]): Promise<v
   )
 }
 
-/** Takes their profiles out of the kernel, by its own interface: the loader starts a parser for each, which takes a second here. */
+/**
+ * Takes their profiles out of the kernel, by its own interface: the loader starts a parser for each, which takes a
+ * second here.
+ */
 export function unloadAppArmor(policies: readonly VarmorPolicy[]): void {
   for (const policy of policies)
     try {

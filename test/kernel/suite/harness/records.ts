@@ -3,7 +3,9 @@ import type { EventFields } from './expected-violation.ts'
 import { linuxFrom } from './kernel-release.ts'
 import { profileOf } from './profiles.ts'
 
-/** What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask. */
+/**
+ * What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask.
+ */
 export interface AppArmorRecord {
   /** What was judged, which kernels report from Linux 6.2 on. */
   class: 'file' | 'net' | 'cap' | 'mount' | 'ptrace'
@@ -42,7 +44,10 @@ export const capabilityRecord = (comm: string, name: Capability): AppArmorRecord
   extra: { capability: String(capabilities.indexOf(name)) },
 })
 
-/** What a program that reads a whole file is reported for: opening it, and where that is let through asking how long it is. */
+/**
+ * What a program that reads a whole file is reported for: opening it, and where that is let through asking how long it
+ * is.
+ */
 export const readRecords = (comm: string, name: string) => ({
   records: [fileRecord(comm, 'open', name, 'r')],
   observed: [fileRecord(comm, 'open', name, 'r'), fileRecord(comm, 'getattr', name, 'r')],

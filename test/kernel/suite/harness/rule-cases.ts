@@ -10,7 +10,10 @@ import { casesWhenDeleted, last, type RuleCase, type RuleFamily, titleOf } from 
 import { deleted, noteCase, noteResults } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
-/** A container that has all privileges, so that only AppArmor refuses, the profiles of the cases, and the log of violations. */
+/**
+ * A container that has all privileges, so that only AppArmor refuses, the profiles of the cases, and the log of
+ * violations.
+ */
 class Stage {
   readonly #cases: readonly RuleCase[]
   #container: Container | undefined
@@ -45,11 +48,13 @@ class Stage {
   async attack({ rule, attack, records, observed = records }: RuleCase, mode: Mode): Promise<Answer> {
     const expected = mode === 'enforced' ? records : observed
     let { lines, answer } = await this.#tried(attack, profileOf(rule, mode), expected.length)
-    // A name that is not certain is left out, and the line says why: on a machine that is slow for a moment, that may be so once.
+    // A name that is not certain is left out, and the line says why: on a machine that is slow for a moment, that may
+    // be so once.
     const uncertain = lines.find(({ unresolved }) => unresolved !== undefined)
     if (uncertain !== undefined) {
       console.log(`      tried again, as a line had no name (${uncertain['unresolved']}): ${JSON.stringify(uncertain)}`)
-      // Of a profile that it has asked about before, AppArmor does not report the same capability again on the same processor.
+      // Of a profile that it has asked about before, AppArmor does not report the same capability again on the same
+      // processor.
       const policies = [policyOfRule(rule, mode)]
       unloadAppArmor(policies)
       await loadAppArmor(policies)
@@ -94,9 +99,9 @@ async function enforced(stage: Stage, given: RuleCase): Promise<void> {
 }
 
 /**
- * Tests AppArmor's part of rules, all in one container: enforced, the attack is refused and reported; observed, it works and is
- * reported; and without the policies one works. The neighbour works each time, and is not reported: the next line of the log is
- * of the next attack.
+ * Tests AppArmor's part of rules, all in one container: enforced, the attack is refused and reported; observed, it
+ * works and is reported; and without the policies one works. The neighbour works each time, and is not reported: the
+ * next line of the log is of the next attack.
  */
 export function describeAppArmorRules(family: RuleFamily): void {
   const all = family.cases.map((given) => ({ ...given, skip: given.skip ?? given.notAppArmor }))

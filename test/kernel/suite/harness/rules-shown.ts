@@ -4,8 +4,8 @@ import type { Shown } from '../cases/shown.ts'
 import { linuxVersion } from './kernel-release.ts'
 
 /**
- * Rules that some case of the loaded test files is about, by enforcer, and whether one of these runs on this kernel; a case that cannot says
- * why by its name.
+ * Rules that some case of the loaded test files is about, by enforcer, and whether one of these runs on this kernel; a
+ * case that cannot says why by its name.
  */
 export const rulesShown = {
   AppArmor: new Map<string, boolean>(),
@@ -17,7 +17,9 @@ export function noteCase(enforcer: KernelEnforcer, rule: string, runs = true): v
   rulesShown[enforcer].set(rule, runs || rulesShown[enforcer].get(rule) === true)
 }
 
-/** Tests below are about what holds no longer: they are not counted, as there are more or fewer of them as one likes. */
+/**
+ * Tests below are about what holds no longer: they are not counted, as there are more or fewer of them as one likes.
+ */
 export const deleted = 'with the policies deleted'
 
 /** How many tests of a rule have passed, by enforcer. */

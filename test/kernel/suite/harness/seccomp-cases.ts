@@ -113,9 +113,9 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
 }
 
 /**
- * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each mode,
- * and one without a filter shows that nothing else refuses. None is confined by AppArmor; all have CAP_SYS_ADMIN and
- * CAP_SYS_PTRACE, which some attacks need.
+ * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each
+ * mode, and one without a filter shows that nothing else refuses. None is confined by AppArmor; all have CAP_SYS_ADMIN
+ * and CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
   for (const { rule, alike = [], attacks } of cases) {

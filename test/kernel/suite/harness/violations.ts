@@ -69,7 +69,10 @@ export class Violations {
     this.#feed.update({ containers, policies })
   }
 
-  /** All that is in the log by now. Only what is new is read: it is looked at fifty times a second, by an emulated processor. */
+  /**
+   * All that is in the log by now. Only what is new is read: it is looked at fifty times a second, by an emulated
+   * processor.
+   */
   get all(): Violation[] {
     const path = join(this.#folder, 'violations.log')
     if (!existsSync(path)) return []

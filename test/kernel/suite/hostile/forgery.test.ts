@@ -61,7 +61,10 @@ describe('a container that wants its violations to be those of another', functio
   const withAudit = (on: boolean): Promise<string> =>
     output('chroot', [debianRoot, '/sbin/auditctl', '-e', on ? '1' : '0'])
 
-  /** Resolves when the kernel has sent what waits in its queue, which it also prints: on a slow machine for seconds after the attack. */
+  /**
+   * Resolves when the kernel has sent what waits in its queue, which it also prints: on a slow machine for seconds
+   * after the attack.
+   */
   const sent = (): Promise<boolean> =>
     until(async () => /^backlog 0$/m.test(await output('chroot', [debianRoot, '/sbin/auditctl', '-s'])))
 

@@ -28,8 +28,8 @@ export interface Verdict {
 const shown = 5
 
 /**
- * Each process says in the name of what it touches, `/mark/OWNER.…`, or by the name that it gives itself, in which container it
- * is. So the truth of a line is in itself.
+ * Each process says in the name of what it touches, `/mark/OWNER.…`, or by the name that it gives itself, in which
+ * container it is. So the truth of a line is in itself.
  */
 export class Judge {
   readonly verdict: Verdict = { named: 0, unnamed: {}, claims: 0, own: 0, wrong: [], wrongCount: 0 }
@@ -37,7 +37,8 @@ export class Judge {
   readonly #sender: string
 
   /**
-   * @param owners ids of containers, by the names that their processes give; empty for those that the agent does not know
+   * @param owners ids of containers, by the names that their processes give; empty for those that the agent does not
+   * know
    * @param sender id of the container that sends audit records
    */
   constructor(owners: ReadonlyMap<string, string>, sender: string) {

@@ -85,7 +85,10 @@ export interface Strength {
   each: number
 }
 
-/** Processes of everybody, side by side, that begin and end as fast as they can. @returns how many violations there were */
+/**
+ * Processes of everybody, side by side, that begin and end as fast as they can.
+ * @returns how many violations there were
+ */
 export async function storm(victim: Actor, attacker: Actor, { records, each }: Strength): Promise<number> {
   const texts = textsFile('storm', forgeries(victim.info, 'victim', profile).slice(0, 4))
   const children = Math.ceil(records / each / 2.4)

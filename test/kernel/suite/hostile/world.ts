@@ -69,7 +69,10 @@ export class Actor {
     return actor
   }
 
-  /** Runs `hostile` or another program in the container, confined as the container is. @returns the sum of what it prints */
+  /**
+   * Runs `hostile` or another program in the container, confined as the container is.
+   * @returns the sum of what it prints
+   */
   async run(...command: readonly string[]): Promise<number> {
     return this.runIn(profile, ...command)
   }

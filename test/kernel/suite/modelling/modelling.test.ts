@@ -99,7 +99,8 @@ describe('behaviour on a real kernel', function () {
     await work()
     await refuses('echo x > /etc/other', 'Permission denied')
     await refuses('mount -t tmpfs none /tmp', 'mount')
-    // Another container begins in the filter, too, which the first one has not: what is recorded of the calls is enough to start it.
+    // Another container begins in the filter, too, which the first one has not: what is recorded of the calls is enough
+    // to start it.
     await shell.stop()
     shell = await ContainedShell.start(idOf('second'), profile, flags)
     await work()

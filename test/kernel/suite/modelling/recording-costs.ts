@@ -1,6 +1,7 @@
 /**
- * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers of which nothing is recorded, and of which all is, by
- * each enforcer and by all three, with the pipeline of an agent beside. Prints what it did in a second, and what was recorded and lost.
+ * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers of which nothing is
+ * recorded, and of which all is, by each enforcer and by all three, with the pipeline of an agent beside. Prints what
+ * it did in a second, and what was recorded and lost.
  */
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -68,7 +69,10 @@ const violations = await Violations.start(
 )
 const confiner = new Confiner(bpf, violations)
 
-/** Of all lines of losses so far; what nobody can count is one, and so is a record that came too late to be known as one of the workload. */
+/**
+ * Of all lines of losses so far; what nobody can count is one, and so is a record that came too late to be known as one
+ * of the workload.
+ */
 const lost = (): number =>
   violations.all.reduce((sum, line) => {
     const { lost: of } = line as { lost?: { events?: number | null } }

@@ -190,7 +190,10 @@ export class Served {
   }
 }
 
-/** A process of the node in the pid namespace of a container, by its number there: what one with shareProcessNamespace sees. */
+/**
+ * A process of the node in the pid namespace of a container, by its number there: what one with shareProcessNamespace
+ * sees.
+ */
 export async function neighbour(pid: number): Promise<{ number: number; process: ChildProcess }> {
   // It has to be a child of who enters.
   const process = spawn('busybox', ['nsenter', `-p/proc/${pid}/ns/pid`, 'sleep', '3600'], { stdio: 'ignore' })

@@ -114,8 +114,8 @@ describe('services, of which all is forbidden but what was recorded', function (
   })
 
   /**
-   * On each processor AppArmor remembers whose capability it has written last, and does not write again what it has ever written
-   * there: only to another profile's first. So another one asks for one in between.
+   * On each processor AppArmor remembers whose capability it has written last, and does not write again what it has
+   * ever written there: only to another profile's first. So another one asks for one in between.
    */
   const forget = async (): Promise<void> => {
     for (const processor of ['1', '2']) {

@@ -5,7 +5,9 @@ import { markdownTable } from '../../../../src/base/markdown.ts'
 import { attacks } from './attacks.ts'
 import { services } from './services.ts'
 
-/** How an attack ended: refused and reported, refused without a word, or not told from what the workload does itself. */
+/**
+ * How an attack ended: refused and reported, refused without a word, or not told from what the workload does itself.
+ */
 export type Ending = 'R' | 'r' | '-'
 /** By service and enforcer, a letter for each attack, in their order. */
 export type OfKernel = Record<string, Partial<Record<KernelEnforcer, string>>>
