@@ -5,6 +5,7 @@ import { Guest } from './guest/guest.ts'
 import type { GuestProcess } from './guest/guest-process.ts'
 import type { KernelName } from './guest/kernels.ts'
 import { onceMoreAfterEmulation } from './guest/once-more.ts'
+import { runcDisk } from './guest/program-disks.ts'
 import type { SuiteGroup } from './suite-groups.ts'
 import { type InGuestOptions, readEvent, type TestEvent } from './test-events.ts'
 
@@ -70,7 +71,8 @@ interface SuiteRun {
 /** @throws {EarlyEnd} */
 async function runOnce({ kernel, group, grep, print }: SuiteRun): Promise<boolean> {
   const steps: StepLog = (...step) => print(`${stepLine(...step)}\n`)
-  const guest = await Guest.boot({ kernel, ...group.wishes, steps })
+  const runc = await runcDisk(steps, (text) => print(`${text}\n`))
+  const guest = await Guest.boot({ kernel, ...group.wishes, ...(runc && { disks: [runc] }), steps })
   print(`\nkernel ${guest.release}, ${group.name}\n`)
   const progress = new Progress()
   try {

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { measured, printSteps } from '../../cluster/steps.ts'
 import { eventually } from '../../cluster/wait.ts'
 import type { Guest } from '../guest/guest.ts'
-import { containerdInGuest } from './containerd-disk.ts'
+import { containerdInGuest } from '../guest/program-disks.ts'
 import type { Orders } from './run-pod.ts'
 
 /** A node in a guest. Its agent has a policy for pods of this name that forbids reading /etc/group. */

@@ -7,3 +7,6 @@ export const debianImage = 'docker.io/varmor/debian:1'
 
 /** The Debian image with servers (nginx, redis, postgresql, node, caddy); present if a test folder requests it. */
 export const servicesImage = 'docker.io/varmor/services:1'
+
+/** A runc that takes flags in seccomp profiles; present where this machine can build it. */
+export const newRunc = '/images/runc/runc'

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { refusedCalls } from '../../../../src/agent/containers/refused-calls.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
@@ -6,6 +7,7 @@ import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/se
 import type { CompiledPolicy } from '../../../../src/profile/compile.ts'
 import { containerIdOf } from './container.ts'
 import { identityOf } from './profiles.ts'
+import { seccompFlags } from './seccomp-reports.ts'
 import type { Violations } from './violations.ts'
 
 export interface Confinement {
@@ -14,6 +16,7 @@ export interface Confinement {
   /** As in ContainerInfo. */
   profileName: string
   bpfNumber?: number
+  refusedCalls?: string
 }
 
 /** Loads profiles into this guest's kernel, and says what containers in them are started with. */
@@ -49,8 +52,12 @@ export class Confiner {
     if (enforcers.BPF !== undefined) await this.#bpf.add({ id, profile: profileName })
     const flags = [
       ...(enforcers.AppArmor ? ['--apparmor-profile', profileName] : []),
-      ...(enforcers.Seccomp ? ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)] : []),
+      ...(enforcers.Seccomp ? seccompFlags(join(kubeletSeccompFolder, profileName)) : []),
     ]
-    return { flags, profileName, ...(enforcers.BPF && { bpfNumber: this.#bpf.numberOf(id)! }) }
+    return {
+      ...{ flags, profileName },
+      ...(enforcers.BPF && { bpfNumber: this.#bpf.numberOf(id)! }),
+      ...(enforcers.Seccomp && { refusedCalls: refusedCalls(enforcers.Seccomp.profile) }),
+    }
   }
 }

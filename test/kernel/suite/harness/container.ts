@@ -14,6 +14,8 @@ export interface ContainerOptions {
   flags?: readonly string[]
   /** The profile that its events belong to where the kernel does not name one: seccomp's. */
   profileName?: string
+  /** As in ContainerInfo. */
+  refusedCalls?: string
 }
 
 const said = '/tmp/.said'
@@ -43,14 +45,16 @@ export class Container {
   }
 
   static async start(name: string, options: ContainerOptions = {}): Promise<Container> {
-    const { image = busyboxImage, flags = [], profileName = '' } = options
+    const { image = busyboxImage, flags = [], profileName = '', refusedCalls } = options
     const containerID = containerIdOf(name)
     const shell = await ContainedShell.start(containerID, undefined, flags, image)
     await shell.run(`mkfifo ${gate}; exec 9<> ${gate}`)
     const initPid = await firstProcess(containerID)
     const mntNsID = Number(/\d+/.exec(readlinkSync(`/proc/${initPid}/ns/mnt`))?.[0])
     const pod = { podName: `${name}-0`, podNamespace: 'demo', podUID: `uid-of-${name}` }
-    return new Container({ containerID, containerName: name, image, ...pod, initPid, mntNsID, profileName }, shell)
+    const refused = refusedCalls !== undefined && { refusedCalls }
+    const info = { containerID, containerName: name, image, ...pod, initPid, mntNsID, profileName, ...refused }
+    return new Container(info, shell)
   }
 
   /** Runs a command, confined by the profile if there is one. */
@@ -73,6 +77,11 @@ export class Container {
   /** Waits for the end of what was begun. */
   end(): Promise<Answer> {
     return this.#shell.run(`echo >&9; wait $held; code=$?; ${printSaid}; (exit $code)`)
+  }
+
+  /** Path, on the node, of what the command that was begun last has printed. */
+  get said(): string {
+    return `/proc/${this.info.initPid}/root${said}`
   }
 
   /** Opens a file to read, by the first process itself. */

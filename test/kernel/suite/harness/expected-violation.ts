@@ -46,7 +46,7 @@ const actions = {
  */
 export function expectViolation(line: Violation, expected: Expected): void {
   const { enforcer, mode, container, policy, own } = expected
-  const { initPid, mntNsID, profileName: _, ...owner } = container
+  const { initPid, mntNsID, profileName: _, refusedCalls: _calls, ...owner } = container
   const event = enforcer === 'AppArmor' ? appArmorEvent(line, expected) : seccompEvent(line, expected)
   const whole = {
     level: mode === 'enforced' ? 'warn' : 'debug',
@@ -111,15 +111,19 @@ export interface LoggedCall extends EventFields {
   syscall: string
 }
 
-/** Checks that a line is of a call of root's, on x86-64, that seccomp has let through. */
+/** SECCOMP_RET_LOG and SECCOMP_RET_ERRNO, as records have them. */
+const codes = { enforced: '0x50000', observed: '0x7ffc0000' }
+
+/** Checks that a line is of a call of root's, on x86-64, that a container's filter has refused or let through. */
 export function expectLoggedCall(
   line: Violation,
-  { event, ...expected }: Pick<Expected, 'container' | 'policy'> & { event: LoggedCall },
+  { event, ...expected }: Pick<Expected, 'mode' | 'container' | 'policy'> & { event: LoggedCall },
 ): void {
   // Where in the program the call was is not known beforehand.
   const { ip } = line
   expect(ip).to.match(/^0x[0-9a-f]+$/)
   const call = { syscallNumber: syscallNumber(event.syscall, 'x86_64'), sig: 0, arch: 'c000003e', compat: 0, ip }
-  const own = { ...call, code: '0x7ffc0000', uid: 0, gid: 0 }
-  expectViolation(line, { enforcer: 'Seccomp', mode: 'observed', ...expected, event, own })
+  const refused = expected.mode === 'enforced' && { filter: 'container' }
+  const own = { ...call, code: codes[expected.mode], uid: 0, gid: 0, ...refused }
+  expectViolation(line, { enforcer: 'Seccomp', ...expected, event, own })
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { refusedCalls } from '../../../../src/agent/containers/refused-calls.ts'
 import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
@@ -8,13 +9,16 @@ import { type Errno, messages } from './errno.ts'
 import { expectLoggedCall, type LoggedCall } from './expected-violation.ts'
 import { compiled, identityOf, type Mode, policyOfRule } from './profiles.ts'
 import { noteCase, noteResults } from './rules-shown.ts'
+import { reportsRefusals, seccompFlags, seccompOptions } from './seccomp-reports.ts'
 import { Violations } from './violations.ts'
 
 export interface SyscallAttack {
   attack: Command
   errno: Errno
-  /** What is reported where it is let through; undefined for a call that is too common to be logged. */
-  event: LoggedCall | undefined
+  /** What is reported where it is refused or let through. */
+  event: LoggedCall
+  /** It is too common to be reported where it is let through. */
+  isCommon?: true
   /** Why it cannot be shown on this kernel. */
   skip?: string | undefined
 }
@@ -33,7 +37,7 @@ const flags = ['--cap-add', 'CAP_SYS_ADMIN', '--cap-add', 'CAP_SYS_PTRACE']
 
 /** The filter of a rule alone, as the kubelet would find it. */
 const filterOf = (rule: string, mode: Mode): string =>
-  JSON.stringify(compiled(policyOfRule(rule, mode, 'Seccomp')).enforcers.Seccomp?.profile)
+  JSON.stringify(compiled(policyOfRule(rule, mode, 'Seccomp'), seccompOptions).enforcers.Seccomp?.profile)
 
 async function works(container: Container, command: Command): Promise<void> {
   const { status, text } = await container.run(command)
@@ -59,9 +63,11 @@ function confined(rule: string, mode: Mode, started: (container: Container) => v
   const { profileName } = identityOf(policyOfRule(rule, mode, 'Seccomp'))
   const loader = new SeccompLoader()
   const start = async (): Promise<Container> => {
-    await loader.load(profileName, filterOf(rule, mode))
-    const filter = ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)]
-    const options = { image: debianImage, flags: [...flags, ...filter], profileName }
+    const filter = filterOf(rule, mode)
+    await loader.load(profileName, filter)
+    const runtime = [...flags, ...seccompFlags(join(kubeletSeccompFolder, profileName))]
+    const known = { profileName, refusedCalls: refusedCalls(JSON.parse(filter)) }
+    const options = { image: debianImage, flags: runtime, ...known }
     const container = await Container.start(`${mode}-${rule}`, options)
     started(container)
     return container
@@ -69,17 +75,24 @@ function confined(rule: string, mode: Mode, started: (container: Container) => v
   return containerFor(`${mode}-${rule}`, start, () => loader.unload(profileName))
 }
 
-function describeEnforced({ rule, attacks, neighbour }: SeccompCase): void {
+function describeEnforced({ rule, attacks, neighbour }: SeccompCase, log: Log): void {
+  const policy = identityOf(policyOfRule(rule, 'enforced', 'Seccomp'))
   describe(`${rule}, enforced`, () => {
-    const container = confined(rule, 'enforced', () => undefined)
+    const container = confined(rule, 'enforced', ({ info }) => log.expect([info], [policy]))
     for (const each of attacks) {
-      const title = `${titleOf(each)} is refused with ${each.errno}`
+      const { event } = each
+      const title = `${titleOf(each)} is refused with ${each.errno}${reportsRefusals ? ' and reported' : ''}`
       if (each.skip !== undefined) it(`${title}: ${each.skip}`)
       else
         it(title, async () => {
-          const { status, text } = await container().run(each.attack)
+          await container().begin(each.attack)
+          const lines = await log.next(reportsRefusals ? 1 : 0)
+          const { status, text } = await container().end()
           expect(text).to.contain(messages[each.errno])
           expect(status).not.to.equal(0)
+          expect(lines, text).to.have.length(reportsRefusals ? 1 : 0)
+          for (const line of lines)
+            expectLoggedCall(line, { event, mode: 'enforced', container: container().info, policy })
         })
     }
     it('its neighbour works', () => works(container(), neighbour))
@@ -99,14 +112,15 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
     const container = confined(rule, 'observed', ({ info }) => log.expect([info], [policy]))
     it('its neighbour works', () => works(container(), neighbour))
     for (const each of runs) {
-      const { attack, event } = each
-      it(`${titleOf(each)} works and is ${event === undefined ? 'not ' : ''}reported`, async () => {
+      const { attack, event, isCommon = false } = each
+      it(`${titleOf(each)} works and is ${isCommon ? 'not ' : ''}reported`, async () => {
         await container().begin(attack)
-        const lines = await log.next(event === undefined ? 0 : 1)
+        const lines = await log.next(isCommon ? 0 : 1)
         const { status, text } = await container().end()
         expect(status, text).to.equal(0)
-        expect(lines, text).to.have.length(event === undefined ? 0 : 1)
-        if (event !== undefined) expectLoggedCall(lines[0]!, { event, container: container().info, policy })
+        expect(lines, text).to.have.length(isCommon ? 0 : 1)
+        for (const line of lines)
+          expectLoggedCall(line, { event, mode: 'observed', container: container().info, policy })
       })
     }
   })
@@ -147,7 +161,7 @@ export function describeSeccompRules(cases: readonly SeccompCase[]): void {
           for (const mode of ['enforced', 'observed'] as const)
             expect(filterOf(other, mode)).to.equal(filterOf(given.rule, mode))
         })
-      describeEnforced(given)
+      describeEnforced(given, log)
       describeObserved(given, log)
     }
 
