@@ -4,9 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { until } from '../../../cli/child.ts'
 import { output } from '../../../cluster/command.ts'
+import { reportsRefusals } from '../harness/seccomp-reports.ts'
 import { type AgentOptions, AgentProcess, type Status } from './agent-process.ts'
 import { Auditd } from './auditd.ts'
-import { denials, prepare, profile, reported } from './burst.ts'
+import { type Burst, burstOfAppArmor, burstOfSeccomp, denials, prepare, reported } from './burst.ts'
 
 const many = 100_000
 /** Enough where the kernel's own limit lets through a handful. */
@@ -26,7 +27,7 @@ const linesOf = (text: string): string[] => text.split('\n')
 const denied = (lines: readonly string[]): number =>
   lines.filter((line) => /apparmor="DENIED".*name="\/data\/\d+"/.test(line)).length
 
-describe('denials of AppArmor', function () {
+describe('denials', function () {
   this.timeout(600_000)
   const agents: AgentProcess[] = []
   const daemons: ChildProcess[] = []
@@ -53,42 +54,66 @@ describe('denials of AppArmor', function () {
     rmSync(kernelLog, { force: true })
   })
 
-  it('arrive whole in the log, every one with its policy, when a hundred thousand come at once', async () => {
-    const policies = [{ profileName: profile, kind: 'VarmorPolicy', name: 'burst', namespace: 'demo' }]
-    const burst = async (attempt: number): Promise<number> => {
-      const agent = await start(`whole-${attempt}`, { containers: { policies } })
-      expect(agent.source).to.equal('multicast')
-      expect(await denials(many)).to.equal(many)
-      await agent.quiet()
-      const { status, lines } = await agent.stop()
-      const arrived = many - lost(status)
-      expect(reported(lines)).to.deep.equal({ files: arrived, lines: arrived })
-      expect(status).to.deep.include({ deferred: 0, queued: 0 })
-      // A loss that nobody can count is none of these.
-      if (lost(status) === 0) expect(status).to.deep.include({ dropped: {} })
-      const strange = lines.filter((line) => !/"policyName":"burst"|"lost":\{/.test(line))
-      expect(strange).to.deep.equal([])
-      return lost(status)
-    }
-    // Where others have the processor for so long that the kernel's queue runs over, it says nothing of the agent: that
-    // is tried again.
-    let missing = await burst(1)
-    for (let attempt = 2; missing > 0 && attempt <= 3; attempt++) missing = await burst(attempt)
-    expect(missing).to.equal(0)
-  })
+  for (const [enforcer, open, hasIt] of [
+    ['AppArmor', burstOfAppArmor, true],
+    ['Seccomp', burstOfSeccomp, reportsRefusals],
+  ] as const)
+    describe(`a hundred thousand at once, of ${enforcer}${hasIt ? '' : ': no runc takes flags here'}`, () => {
+      let burst: Burst
+      before(async function () {
+        if (!hasIt) return this.skip()
+        burst = await open()
+      })
+      after(() => burst?.stop())
 
-  it('are in the log or among the counted losses, each one, when the agent is held up', async () => {
-    const agent = await start('held-up')
-    agent.signal('SIGSTOP')
-    expect(await denials(many)).to.equal(many)
-    agent.signal('SIGCONT')
-    await agent.quiet()
-    const { status, lines } = await agent.stop()
-    const { files, lines: written } = reported(lines)
-    expect(files).to.equal(written)
-    expect(lost(status)).to.be.above(0)
-    expect(written + lost(status)).to.equal(many)
-  })
+      it('arrive whole in the log, every one with its policy', async () => {
+        const once = async (attempt: number): Promise<number> => {
+          const agent = await start(`whole-${attempt}`, { containers: burst.known })
+          expect(agent.source).to.equal('multicast')
+          expect(await burst.denials(many)).to.equal(many)
+          await agent.quiet()
+          const { status, lines } = await agent.stop()
+          const arrived = many - lost(status)
+          expect(burst.reported(lines)).to.deep.equal({ files: arrived, lines: arrived })
+          expect(status).to.deep.include({ deferred: 0, queued: 0 })
+          // A loss that nobody can count is none of these.
+          if (lost(status) === 0) expect(status).to.deep.include({ dropped: {} })
+          const strange = lines.filter((line) => !/"policyName":"burst"|"lost":\{/.test(line))
+          expect(strange).to.deep.equal([])
+          return lost(status)
+        }
+        // Where others have the processor for so long that the kernel's queue runs over, it says nothing of the agent:
+        // that is tried again.
+        let missing = await once(1)
+        for (let attempt = 2; missing > 0 && attempt <= 3; attempt++) missing = await once(attempt)
+        expect(missing).to.equal(0)
+      })
+
+      it('are in the log or among the counted losses, each one, when the agent is held up', async () => {
+        const agent = await start('held-up', { containers: burst.known })
+        agent.signal('SIGSTOP')
+        expect(await burst.denials(many)).to.equal(many)
+        agent.signal('SIGCONT')
+        await agent.quiet()
+        const { status, lines } = await agent.stop()
+        const { files, lines: written } = burst.reported(lines)
+        expect(files).to.equal(written)
+        expect(lost(status)).to.be.above(0)
+        expect(written + lost(status)).to.equal(many)
+        expect(lines.filter((line) => line.includes('"lost":{'))).not.to.deep.equal([])
+      })
+
+      it('are few lines with --violationsRate, and lines count the others', async () => {
+        const agent = await start('rate', { containers: burst.known, args: ['--violationsRate', '100'] })
+        expect(await burst.denials(many)).to.equal(many)
+        await agent.quiet()
+        const { status, lines } = await agent.stop()
+        const written = burst.reported(lines.filter((line) => !line.includes('"heldBack":{'))).lines
+        expect(written).to.be.within(100, many / 10)
+        const held = lines.flatMap((line) => /"heldBack":\{[^{]*"events":(\d+)/.exec(line)?.[1] ?? [])
+        expect(held.reduce((sum, count) => sum + Number(count), 0)).to.equal(many - written - lost(status))
+      })
+    })
 
   it('arrive beside auditd, too, whose own log another agent reads whole', async () => {
     auditd = await Auditd.start()

@@ -1,6 +1,13 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { refusedCalls } from '../../../../src/agent/containers/refused-calls.ts'
+import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
+import { until } from '../../../cli/child.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
+import { Container } from '../harness/container.ts'
+import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
+import { seccompFlags, seccompOptions } from '../harness/seccomp-reports.ts'
 
 /** Where the Debian image is: its programs, and the probes. */
 export const debianRoot = '/run/debian'
@@ -42,4 +49,73 @@ export async function denials(count: number): Promise<number> {
 export function reported(lines: readonly string[]): { files: number; lines: number } {
   const names = lines.flatMap((line) => /"name":"\/data\/(\d+)"/.exec(line)?.[1] ?? [])
   return { files: new Set(names).size, lines: names.length }
+}
+
+/** What runs into denials as fast as it can. */
+export interface Burst {
+  /** The contents of the agent's file of containers. */
+  known: object
+  /** @returns how many calls were refused */
+  denials(count: number): Promise<number>
+  /** How many different refusals the lines are about, and how many lines are about any. */
+  reported(lines: readonly string[]): { files: number; lines: number }
+  stop(): Promise<void>
+}
+
+/** A process that has a profile of AppArmor, and is in no container. */
+export const burstOfAppArmor = async (): Promise<Burst> => ({
+  known: { policies: [{ profileName: profile, kind: 'VarmorPolicy', name: 'burst', namespace: 'demo' }] },
+  denials,
+  reported,
+  stop: async () => undefined,
+})
+
+/**
+ * A container whose filter refuses how the probe opens files. Its records have no names, so they are told apart by their
+ * numbers.
+ */
+export async function burstOfSeccomp(): Promise<Burst> {
+  const args = [{ index: 2, value: 0o2000101, op: 'SCMP_CMP_EQ' }]
+  const eacces = { action: 'SCMP_ACT_ERRNO', errnoRet: 13 }
+  const policy = policyOf('burst', 'enforced', { syscallRawRules: [{ names: ['openat'], ...eacces, args }] }, 'Seccomp')
+  const identity = identityOf(policy)
+  const filter = compiled(policy, seccompOptions).enforcers.Seccomp!.profile
+  const loader = new SeccompLoader()
+  await loader.load(identity.profileName, JSON.stringify(filter))
+  const container = await Container.start('burst', {
+    image: debianImage,
+    flags: seccompFlags(join(kubeletSeccompFolder, identity.profileName)),
+    profileName: identity.profileName,
+    refusedCalls: refusedCalls(filter),
+  })
+  let isRunning = false
+  /** Until then the process stays as a zombie, whose container the agent finds. */
+  const end = async (): Promise<void> => {
+    if (isRunning) await container.end()
+    isRunning = false
+  }
+  return {
+    known: { containers: [container.info], policies: [identity] },
+    denials: async (count) => {
+      await end()
+      writeFileSync(container.said, '')
+      await container.begin(['/probes/denials', '/tmp', String(count)])
+      isRunning = true
+      const said = await until(async () => readFileSync(container.said, 'utf8') || false)
+      if (!/^\d+\n$/.test(said)) throw new Error(`no number of denials: ${said}`)
+      return Number(said)
+    },
+    reported: (lines) => {
+      const refused = lines.filter((line) => line.includes('"syscall":"openat"') && line.includes('"action":"DENIED"'))
+      return {
+        files: new Set(refused.map((line) => /"auditID":"([^"]*)"/.exec(line)?.[1])).size,
+        lines: refused.length,
+      }
+    },
+    stop: async () => {
+      await end()
+      await container.stop()
+      await loader.unload(identity.profileName)
+    },
+  }
 }

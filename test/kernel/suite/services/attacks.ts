@@ -4,7 +4,7 @@ import type { Violation } from '../harness/violations.ts'
 import { type Service, tokenPath } from './services.ts'
 
 /** Fields of an event, as far as they matter: any of these is what is to be reported. */
-type Reports = readonly Readonly<Record<string, unknown>>[]
+export type Reports = readonly Readonly<Record<string, unknown>>[]
 
 /** Something that whoever has overtaken a service tries next. */
 export interface Attack {
@@ -153,7 +153,7 @@ export function whyUnseen(
     : undefined
 }
 
-/** Whether a line says so. Seccomp reports nothing that it refuses. */
+/** Whether a line says that any of these was refused. */
 export function isReport({ event, action }: Violation, reports: Reports): boolean {
   return (
     action === 'DENIED' &&

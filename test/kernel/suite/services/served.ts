@@ -90,7 +90,7 @@ export class Served {
   }
 
   get info(): ContainerInfo {
-    const { profileName, bpfNumber } = this.#confinement
+    const { profileName, bpfNumber, refusedCalls } = this.#confinement
     const { name } = this.service
     return {
       containerID: this.id,
@@ -103,6 +103,7 @@ export class Served {
       mntNsID: Number(/\d+/.exec(readlinkSync(`/proc/${this.#pid}/ns/mnt`))?.[0]),
       profileName,
       ...(bpfNumber !== undefined && { bpfNumber }),
+      ...(refusedCalls !== undefined && { refusedCalls }),
     }
   }
 
