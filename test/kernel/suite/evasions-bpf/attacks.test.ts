@@ -185,7 +185,8 @@ const mounting = table(
     {
       way: 'removing a message queue by its name',
       prepare: python('done(libc.mq_open(b"/queue", os.O_CREAT | os.O_RDWR, 0o600, None))'),
-      attack: python('done(libc.mq_unlink(b"/queue"))', 'print("it came")'),
+      // mq_unlink(3) says EACCES for the EPERM of the call.
+      attack: python('call(241, b"queue")', 'print("it came")'),
       gain: 'it came',
       undo: python('libc.mq_unlink(b"/queue")'),
     },
@@ -292,15 +293,18 @@ const attributes = table(
 )
 
 const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
-const changeable = ['/dev/**', '/tmp/**', '/data/vault', '/data/else/**'].map((path) => ({
-  path,
-  permissions: ['all'],
-}))
+const changeable = (...paths: string[]): { path: string; permissions: string[] }[] =>
+  paths.map((path) => ({ path, permissions: ['all'] }))
+/** The paths that the shell needs which runs the commands. */
+const ofShell = changeable('/dev/**', '/tmp/**')
 
 const naming = table(
   'evasions: names where those that are allowed are listed',
   {
-    policy: listed('listed', { executions: ['/usr/**'], files: [...readable, ...changeable] }),
+    policy: listed('listed', {
+      executions: ['/usr/**'],
+      files: [...readable, ...ofShell, ...changeable('/data/vault', '/data/else/**')],
+    }),
     gain: 'the secret',
   },
   [
@@ -322,7 +326,7 @@ const log = table(
   {
     policy: listed('log', {
       executions: ['/usr/**'],
-      files: [...readable, { path: '/data/else/log', permissions: ['read', 'append'] }],
+      files: [...readable, ...ofShell, { path: '/data/else/log', permissions: ['read', 'append'] }],
     }),
     gain: 'changed',
   },
@@ -337,7 +341,10 @@ const log = table(
       way: 'a shared mapping for reading, which is made writable',
       attack: appending('mmap.mmap(fd, 4, mmap.MAP_SHARED, mmap.PROT_READ)'),
     },
-    { way: 'a command that writes zeros', attack: appending('fcntl.ioctl(fd, 0x40305839, bytes(48))') },
+    {
+      way: 'a command that makes a hole',
+      attack: appending('fcntl.ioctl(fd, 0x4030582b, struct.pack("=hh4xqq24x", 0, 0, 0, 1))'),
+    },
     {
       way: 'a hole',
       attack: appending('done(libc.fallocate(fd, 3, ctypes.c_long(0), ctypes.c_long(1)))'),

@@ -32,7 +32,7 @@ const outliving = (...read: string[]): readonly string[] =>
     '  done(libc.syscall(155, b"/mnt", b"/mnt/old")); os.chdir("/")',
     '  os.write(ready[1], b"x"); os.read(gone[0], 1)',
     ...read.map((line) => `  ${line}`),
-    '  print(open("/old/data/vault/key").read()); os._exit(0)',
+    '  print(open("/old/data/vault/key").read(), flush=True); os._exit(0)',
     'os.read(ready[0], 1)',
     'done(libc.unshare(0x20000))',
     'os.write(gone[1], b"x")',

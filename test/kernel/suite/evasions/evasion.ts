@@ -98,15 +98,21 @@ export interface Run {
 
 let containers = 0
 
+/** The slowest attack takes half a minute where guests are emulated. */
+const testMaxMs = 120_000
+
 /**
  * Tests ways round a policy, each in one container: confined, it is refused, or it gets through as the limit says;
  * unconfined it gets through.
  */
 export function describeEvasions(given: EvasionTable, { enforcers, free }: Run): void {
   const { title, container: { flags = [] } = {}, filtered = false } = given
-  describe(`${title} (${enforcers})`, () => {
+  describe(`${title} (${enforcers})`, function () {
     let container: ConfinedContainer
+    /** The attack that has not ended in time: the container runs no other. */
+    let stuck: string | undefined
 
+    this.timeout(testMaxMs)
     before(async function () {
       this.timeout(600_000)
       await output('containerd-up', [])
@@ -116,7 +122,12 @@ export function describeEvasions(given: EvasionTable, { enforcers, free }: Run):
       await container.load()
       await container.confine(false)
     })
-    after(() => container?.stop())
+    afterEach(function () {
+      if (this.currentTest?.timedOut) stuck ??= this.currentTest.title
+    })
+    after(async () => {
+      if (stuck === undefined) await container?.stop()
+    })
 
     async function unconfined(command: Command): Promise<void> {
       const { status, text } = await container.run(command)
@@ -142,6 +153,7 @@ export function describeEvasions(given: EvasionTable, { enforcers, free }: Run):
       const outcome = limit === undefined ? 'refused' : `gets through (limit: ${limit})`
       it(`${way}: ${skip ?? outcome}`, async function () {
         if (skip !== undefined) this.skip()
+        if (stuck !== undefined) throw new Error(`the container has not ended "${stuck}"`)
         const { status, text } = await attempt(evasion, true)
         const said = `it said ${JSON.stringify(text)}`
         if (limit !== undefined) {
