@@ -166,7 +166,7 @@ export const storeKey = ({ kind, metadata }: Stored): string => keyFor(kind, met
 const keyOfObject = (object: { kind: string; metadata: { namespace?: string; name: string } }): string =>
   keyFor(object.kind as Kind, object.metadata.namespace, object.metadata.name)
 
-/** What one manager sees and does. A manager that died does nothing more, whatever it had begun. */
+/** The API as one manager sees it. A dead manager finishes none of the calls that it has started. */
 export class Session implements ControlPlaneApi, ControlPlaneStores {
   alive = true
   readonly #api: FakeApi

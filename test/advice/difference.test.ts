@@ -28,7 +28,7 @@ function becomes(
 }
 
 const words: Partial<Record<string, FileAction>> = { read: 'read', write: 'write', append: 'append', exec: 'exec' }
-/** The accesses of which a difference speaks: `files: read, write`. */
+/** The accesses that a difference names: `files: read, write`. */
 const actionsOf = (what: string): FileAction[] =>
   what
     .replace('files: ', '')

@@ -7,7 +7,7 @@ import { AuditSourceError } from '../../src/audit/source/audit-source-error.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { ManualClock } from '../audit/manual-clock.ts'
 
-/** Stands for the native addon: trees that a test breaks, each of which knows one process. */
+/** Stands for the native addon: trees that a test breaks. Each tree knows one process. */
 class Trees {
   readonly #trees = new Map<number, { error: number; overruns: number; confirmed: number[] }>()
   #last = 0

@@ -159,7 +159,7 @@ describe('the profiles of a node', () => {
     ])
   })
 
-  /** Of which agents compile what the policy says. */
+  /** Adds an ArmorProfile that carries its policy, which agents compile for their node. */
   function addWithSource(policy: { enforcer: string }): void {
     const object = armorProfile('varmor-demo-a')
     object.spec.profile = { name: 'varmor-demo-a', enforcer: policy.enforcer, mode: 'enforce', appArmor: 'for reading' }

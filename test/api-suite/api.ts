@@ -47,7 +47,7 @@ export class Api {
     return new Api(new HttpsClient(server, { ca, cert: admin.certificate, key: admin.key }))
   }
 
-  /** Nobody in particular, unless a call brings a token. */
+  /** A client without credentials; a call may bring a token. */
   static anonymous({ server, ca }: ApiTarget): Api {
     return new Api(new HttpsClient(server, { ca }))
   }

@@ -7,7 +7,7 @@ import type { Target } from './target.ts'
 
 const reviews = '/apis/authentication.k8s.io/v1'
 
-/** Who a caller is: certificates, tokens, nobody. */
+/** The identity of a caller: by certificate, by token, or anonymous. */
 export function authentication(target: Target): void {
   describe('authentication', () => {
     const scope = useScope(target)

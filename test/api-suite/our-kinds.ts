@@ -24,7 +24,7 @@ const policy = (name: string, rest: Json = {}, target: Json = { kind: 'Deploymen
   spec: { target, policy: { enforcer: 'AppArmor', mode: 'AlwaysAllow', ...rest } },
 })
 
-/** The kinds of crd.varmor.org, as whoever serves them checks and prints them. */
+/** The kinds of crd.varmor.org, as an API server checks and prints them. */
 export function ourKinds(target: Target): void {
   describe('the kinds of crd.varmor.org', () => {
     const scope = useScope(target)

@@ -18,7 +18,7 @@ import { tables } from './tables.ts'
 import type { Target } from './target.ts'
 import { watching } from './watching.ts'
 
-/** The topics, each of which can be run alone. */
+/** The topics. Each topic can run alone. */
 export const topics = {
   discovery,
   crud,

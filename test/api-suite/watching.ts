@@ -5,7 +5,7 @@ import { useScope } from './scope.ts'
 import type { Target } from './target.ts'
 import { brief, type WatchEvent, type WatchStream } from './watch-stream.ts'
 
-/** Watches: what was, what comes, where to go on. */
+/** Watches: existing objects, new events, and the version at which a watch resumes. */
 export function watching(target: Target): void {
   describe('watches', () => {
     const scope = useScope(target)

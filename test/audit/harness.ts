@@ -83,7 +83,7 @@ export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(
 
 const addon = loadKnownAddon()
 
-/** What a worker of the agent has: known records skip the scanner. The scratch without it scans each of them. */
+/** The scratch of the agent's workers: known records skip the scanner. A scratch without `known` scans each record. */
 export const knowing = (options: ScratchOptions = {}): Scratch => new Scratch({ ...options, known: addon })
 
 export function run(
@@ -96,7 +96,7 @@ export function run(
   return processBatch(batch, new Snapshot(demo), demoProcesses, scratch)
 }
 
-/** The lines of an output, each of them checked against the schema. */
+/** The lines of an output. Each line is checked against the schema. */
 export function linesOf(output: Uint8Array): string[] {
   const lines = Buffer.from(output).toString('utf8').split('\n').slice(0, -1)
   for (const line of lines) checkLine(line)
@@ -110,7 +110,7 @@ export interface Fixture {
   action: Action
   event: Record<string, unknown>
   own?: Record<string, unknown>
-  /** No kernel of today writes so: only somebody's file can hold it. */
+  /** No kernel of today writes this record. Only a given file can hold it. */
   trust?: 'given'
 }
 

@@ -83,8 +83,8 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
     ['errno', 'warn', 'DENIED'],
   ] as const)
     it(`logs each of 100,000 calls that a seccomp filter answers (${mode})`, async function () {
-      // At a rate of which the socket's buffer holds seconds; where the machine does not let the reader run for longer,
-      // records are lost and counted.
+      // The socket's buffer holds seconds of this rate. If the reader does not run for longer, records are lost and
+      // counted.
       this.retries(2)
       const source = new MulticastSource()
       const pipelines = [await startPipeline(folder, source), await startPipeline(folder, new KmsgSource())] as const

@@ -34,7 +34,7 @@ describe('memory after a burst of work', () => {
     expect(simulation.clock.timers).to.equal(0)
   })
 
-  /** As many seconds of work, in each of which the heap is a mebibyte larger. */
+  /** Works for this many seconds. Each second the heap grows by a mebibyte. */
   async function burst(seconds: number): Promise<void> {
     for (let i = 0; i < seconds; i++) {
       work++

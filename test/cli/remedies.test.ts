@@ -23,9 +23,9 @@ const others = [
   'timeout',
   'cpu',
 ]
-/** Of V8, which a program says and nobody types. */
+/** Flags of V8. A program sets them; users do not type them. */
 const engine = ['expose-gc', 'no-expose-gc']
-/** Of who starts containers: nerdctl, docker and ctr. */
+/** Flags of the programs that start containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
 const helms = ['atomic', 'kube-version', 'no-hooks', 'rollback-on-failure', 'take-ownership']
 const apiServers = ['admission-control-config-file']

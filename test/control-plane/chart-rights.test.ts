@@ -164,8 +164,8 @@ async function giveCertificate(folder: string): Promise<void> {
 }
 
 /**
- * A manager with these options of its command line, from its start to its end, with policies of which each switch is
- * about one.
+ * Runs a manager with these command-line options from its start to its end. For each switch there is a policy that it
+ * concerns.
  */
 async function runManager(embedded: EmbeddedTarget, options: Record<string, unknown>, folder: string): Promise<void> {
   const target = {

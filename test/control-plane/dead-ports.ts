@@ -18,8 +18,8 @@ subscribe('net.server.socket', (message) => {
 })
 
 /**
- * As if the process that listens on these ports was killed: connections break at once, and no new one lives. What it is
- * about to do for those who called it would else go on in this process, and hold them up as no dead process does.
+ * As if the process that listens on these ports was killed: open connections break at once, and new connections, too.
+ * Otherwise pending answers would continue in this process and hold up their callers, as no dead process does.
  */
 export function breakConnections(ports: readonly number[]): void {
   for (const port of ports) {
@@ -29,7 +29,7 @@ export function breakConnections(ports: readonly number[]): void {
   }
 }
 
-/** The system gave such a port to somebody else. */
+/** Ends `breakConnections` for ports that the system has given to another server. */
 export function openAgain(ports: readonly number[]): void {
   for (const port of ports) dead.delete(port)
 }

@@ -53,7 +53,7 @@ export class EmbeddedTarget implements ControlPlaneTarget {
     await this.#client().delete(nodes, { name })
   }
 
-  /** Another server goes on from what this one had in its store, as one does with etcd. */
+  /** Replaces the server by another one with the same store, as a restart with etcd does. */
   async interrupt(): Promise<void> {
     const names = [...this.#kubelets.keys()]
     const port = Number(new URL(this.#api.url).port)

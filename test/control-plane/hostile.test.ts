@@ -13,7 +13,7 @@ import { discard } from './life.ts'
 import { policy } from './samples.ts'
 import { World } from './world.ts'
 
-/** Compilers that policies with certain names can hold: nobody knows a policy that could hold the real ones. */
+/** Compilers that policies with certain names can hold, because no policy is known that could hold the real ones. */
 const module = asRun('../actors/compiler/hostile-thread.ts', import.meta.url)
 
 describe('policies that are too costly to compile', () => {

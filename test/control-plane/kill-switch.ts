@@ -8,7 +8,7 @@ const counted = /^\/apis\/(crd\.varmor\.org|apps)\//
 export interface Death {
   /** It comes with this write, counted from 1. */
   write: number
-  /** Before the request is sent, or when the answer begins: the server has carried it out, and nobody learns of it. */
+  /** Before the request is sent, or when the answer begins: the server has done the write, and the client is gone. */
   moment: 'before' | 'after'
 }
 

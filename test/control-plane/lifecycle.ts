@@ -390,8 +390,8 @@ export function comingAndGoing(world: () => World): void {
 }
 
 /**
- * Has the server ask nobody about policies of one namespace while the work is done. It may notice late, so the work is
- * tried again.
+ * Excludes a namespace from the validating webhook during the work. The server may notice late, so the work is
+ * retried.
  */
 async function withoutValidation(world: World, namespace: string, work: () => Promise<unknown>): Promise<void> {
   const select = (namespaceSelector: object) =>

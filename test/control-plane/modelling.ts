@@ -42,7 +42,7 @@ export function modelling(world: () => World): void {
     }
     expect(await refusal(apply(world(), enforcing))).to.match(/cannot be changed before the modelling is complete/)
 
-    // Lowered while it goes on: over a minute after it has begun.
+    // The shorter duration ends a running recording one minute after its start.
     recording.spec.policy.modelingOptions = { duration: 1 }
     await apply(world(), recording)
     await policyThat(world(), recording, 'to be completed', ({ status }) => status?.phase === 'Completed', timeout)
@@ -58,7 +58,7 @@ export function modelling(world: () => World): void {
     expect(model.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['openat', 'socket'])
     expect(filesOf(model)).to.deep.equal(['/etc/nginx/nginx.conf', '/etc/ssl/openssl.cnf', '/var/log/nginx/access.log'])
 
-    // The embedded server has no SubjectAccessReview: nobody may be asked what somebody may do.
+    // The embedded server has no SubjectAccessReview, so a manager cannot ask for a user's rights.
     if (world().target.kubeconfigs !== undefined) await askForModel(world(), model)
 
     await apply(world(), enforcing)

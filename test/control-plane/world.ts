@@ -124,7 +124,7 @@ export class World {
     return this.#authority ?? ''
   }
 
-  /** An authority of which no manager's certificate comes, in base64: the API server's own. */
+  /** An authority that signs no manager's certificate, in base64: the API server's own. */
   get strangeAuthority(): string {
     const config = new KubeConfig()
     config.loadFromString(this.target.kubeconfig)
@@ -187,8 +187,8 @@ export class World {
   }
 
   /**
-   * As SIGKILL: nothing more of it reaches the server, and nobody reaches it. Its lease is taken away, as if its time
-   * had run out.
+   * As SIGKILL: the manager no longer reaches the server, and clients no longer reach the manager. Its lease is
+   * removed, as if it had expired.
    */
   async killManager(): Promise<void> {
     const { manager, connection } = this.running

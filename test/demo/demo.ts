@@ -1,8 +1,8 @@
 /**
  * From `kubectl apply` to a real kernel that says no, and the line that says so: a sandbox on this machine, a node in a
  * virtual machine, and the policy of the user's own document. Nothing of the host is touched. Exits 0 only if every
- * step was as promised. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or any of them together; without it
- * AppArmorBPF. With KEEP=1 it leaves everything running until Ctrl-C.
+ * step was as promised. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or a combination; default AppArmorBPF.
+ * With KEEP=1 everything runs until Ctrl-C.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -344,9 +344,9 @@ describe('a pool of compilers', () => {
       await simulation.runFor(100)
     }
     expect(waits.length).to.equal(600)
-    // But for the start of the second thread, and those that have waited for it, nobody waits.
+    // The good tenant waits only while the second thread starts.
     expect(waits.slice(ANOTHER / 100 + 1).filter((wait) => wait > 10)).to.deep.equal([])
-    // Each has a turn before it is known; then it is two seconds of a thread in ten for all of them.
+    // Each hostile subject has one turn before it is known. Then all of them share two seconds of a thread in ten.
     expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(8, 12)
     expect(ends.filter((end) => /BUSY/.test(end)).length).to.be.above(400)
   })

@@ -3,7 +3,7 @@ import { compilerFamily } from '../../../actors/compiler.ts'
 import type { ActorSystem } from '../../../actors/runtime/index.ts'
 import type { AnyPolicy } from '../../../src/api/types.ts'
 
-/** Never comes back from a policy that is called so, whatever it holds: nobody knows one that is too costly. */
+/** A policy's name selects its fault, because no policy is known that the real compilers cannot finish. */
 function spinning<Input extends unknown[], Output>(job: (object: never, ...input: Input) => Output) {
   return (object: unknown, ...input: Input): Output => {
     const { name } = (object as AnyPolicy).metadata

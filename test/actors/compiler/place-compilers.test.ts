@@ -84,7 +84,7 @@ describe('compilers on threads', () => {
     await compile(named('web'))
     await compile(named('web', 'other'))
     const spinning = codeOf(compile(named('spins')))
-    // Its answer comes from the other thread, when the first one has long begun.
+    // The other thread answers this call, long after the first thread has started to spin.
     await compile(named('again', 'other'))
     await compilers.stop()
     expect(await spinning).to.equal('STOPPED')

@@ -8,7 +8,7 @@ import { policy } from '../../manager/made-up.ts'
 const options = { installNamespace: 'varmor', egressControl: { pods: false, services: false } }
 const raw = policy({ mode: 'EnhanceProtect', spec: { enhanceProtect: { appArmorRawRules: [{ rules: 'file,' }] } } })
 
-/** Compilers whose clock goes on with the work alone, and what they did. */
+/** Compilers whose clock advances only with their work, and a record of what they did. */
 function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
   const did = { here: 0, elsewhere: [] as string[], loads: 0, outcomes: [] as string[], errors: 0 }
   let now = 1_000_000

@@ -86,7 +86,7 @@ export class Agent {
     if (this.#gone || this.down || manager === undefined) return
     const complete = this.#complete
     const profiles = complete ? [...this.loaded.values()] : [...this.#unsent.values()]
-    // Of a complete report, what is not there any more is left out.
+    // A complete report leaves out profiles that are gone.
     this.#unsent.clear()
     const answer = manager.report({ node: this.node, agent: 'a', epoch: this.#epoch, complete, profiles })
     this.#epoch = answer.epoch

@@ -363,7 +363,7 @@ describe('a policy', () => {
     const reasons = () => world.manager?.events.map(({ reason }) => reason)
     expect(reasons()).to.deep.equal(['ProfileRestored'])
     expect(world.manager?.events[0]?.note).to.equal(`ArmorProfile demo/${AP} had been deleted; it was created again`)
-    // One that nothing holds goes unseen: nobody says who has deleted it, and when.
+    // Without a finalizer the deletion leaves no trace of its time and its author, so no Event is written.
     world.api.update(path, ({ metadata }) => {
       metadata.finalizers = []
     })

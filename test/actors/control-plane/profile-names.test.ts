@@ -111,7 +111,7 @@ describe('names of profiles', () => {
     cluster.policy(one, undefined, '2026-01-01T00:00:00Z')
     cluster.all(names)
     names.claim(one)
-    // It is older by its time, but nobody knew it when the leader decided.
+    // By its time this policy is older, but the leader did not know it when it decided.
     cluster.policy(other, undefined, '2025-01-01T00:00:00Z')
     cluster.all(names)
     expect([names.of(one).name, names.of(one).isSettled]).to.deep.equal([plain, true])

@@ -131,7 +131,7 @@ describe('an ArmorProfile of a manager from before, which agents would not load 
       world.startManager()
       const label = () => world.getProfile('varmor-demo-web')?.metadata.labels?.['varmor.org/made-by']
       expect(await world.runUntil(() => label() !== undefined, 60_000)).to.equal(true)
-      // Whoever takes it away, it comes back.
+      // The manager restores the label after its removal.
       world.api.update('ArmorProfile/demo/varmor-demo-web', (one) => delete one.metadata.labels)
       expect(await world.runUntil(() => label() === 'varmor-manager', 60_000)).to.equal(true)
       await world.runFor(10_000)

@@ -35,7 +35,7 @@ const say = (world: World, change: string, time: string, workload = HIS): unknow
     workload,
   )
 
-/** What a tenant may say of his Deployment, again and again, with milliseconds between. */
+/** Changes that a tenant makes to a Deployment again and again; `every` is in milliseconds. */
 const rows: { what?: string; act: (world: World, change: string) => void; every: number }[] = [
   {
     what: 'was restarted in the year 9999',
@@ -82,7 +82,7 @@ function again(world: World, change: string, { act, every }: (typeof rows)[numbe
 const restartsOf = (world: World, workload: string): number =>
   world.restarts.filter((one) => one.workload === workload).length
 
-/** Until the restarts have begun. @returns the key of the policy, and what they are called */
+/** Waits until the restarts have started. @returns the key of the policy, and the name of the change */
 async function begun(world: World): Promise<{ key: string; change: string }> {
   const key = world.clusterPolicy('all', spec)
   await world.runUntil(() => world.getPolicy(key)?.status?.restart !== undefined)

@@ -11,7 +11,7 @@ describe('the restart of workloads, and their pods', () => {
   it('is not done before each pod is in the profile: says which are not, goes no further, and goes on when they are', async () => {
     const { world, names } = worldOf(3)
     const admit = world.api.admit
-    // Somebody takes it out again.
+    // A client removes the annotation again.
     world.api.admit = ({ kind, spec }) => {
       if (kind === 'Deployment') delete (spec as Workload['spec']).template.metadata?.annotations?.[ANNOTATION]
     }
@@ -74,7 +74,7 @@ describe('the restart of workloads, and their pods', () => {
     const loser = world.clusterPolicy('all', restarting())
     await world.runUntil(() => world.restarts.length === 2, 120_000)
     world.policy('web', policySpec())
-    // It wins from here on, and somebody deploys what was restarted.
+    // The new policy wins from here on, and the tenant deploys the restarted workload again.
     world.api.update(names[0]!, ({ spec }) => {
       const { template } = spec as Workload['spec']
       delete template.metadata!.annotations![ANNOTATION]

@@ -44,7 +44,7 @@ export interface WorldOptions {
   model?: PolicyPorts['model']
 }
 
-/** A manager with all its actors. Killed, it leaves nothing but what it wrote. */
+/** A manager with all its actors. After a kill only its writes remain. */
 export class Manager {
   readonly session: Session
   readonly system: ActorSystem

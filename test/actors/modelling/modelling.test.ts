@@ -152,7 +152,7 @@ describe('a modelling of behaviour', () => {
     expect(world.model?.data.dynamicResult).to.equal(undefined)
     expect(world.files.get(KEY)?.appArmor?.files).to.have.length(30_000)
     expect(conditions(world)['']?.message).to.match(/makes a profile of \d+ bytes, and 900000 are taken: put patterns/)
-    // A manager that takes the lead has no such file, and collects it anew from the nodes.
+    // A new leader does not have this file, and collects it from the nodes again.
     world.killManager()
     world.startManager()
     await world.runUntil(() => world.files.get(KEY) !== undefined, 900_000)
@@ -473,7 +473,7 @@ interface Done {
   time: number
 }
 
-/** Three nodes on which something is done each second, and 50 times somebody is killed, and started again. */
+/** Three nodes on which something is done each second. An agent or the manager is killed and restarted 50 times. */
 async function killedNowAndThen(seed: number): Promise<{ world: ModelWorld; done: Done[] }> {
   const nodes = ['n1', 'n2', 'n3']
   const world = begun(nodes, seed)

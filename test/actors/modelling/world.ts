@@ -15,7 +15,7 @@ import { keyOf } from '../../../src/kube/objects.ts'
 export const KEY = 'demo/varmor-demo-web'
 const START = Date.parse('2026-01-01T00:00:00Z')
 
-/** Whoever was killed does nothing any more. */
+/** The life of a manager or an agent. After a kill its work never ends. */
 class Life {
   dead = false
 
@@ -133,7 +133,7 @@ export class ModelWorld {
     this.disks.get(node)!.set(KEY, { stored: 'broken', seen: this.now() })
   }
 
-  /** Somebody edits the model, or brings another one, or (undefined) deletes it. */
+  /** A user edits the model, replaces it, or (undefined) deletes it. */
   editModel(edit: (model: ArmorProfileModel) => ArmorProfileModel | undefined): void {
     const edited = edit(structuredClone(this.model!))
     this.model = edited && {

@@ -21,7 +21,7 @@ class FakeRuntime implements ContainerRuntime {
   down = false
   /** Milliseconds that each call takes. */
   latency = 0
-  /** Of which the runtime cannot tell what runs in them. */
+  /** Ids of containers that the runtime lists but cannot describe. */
   readonly unreadable = new Set<string>()
   silent = false
   #subscribers = new Set<{ sink: (event: RuntimeEvent) => void; fail: (error: Error) => void }>()
@@ -403,7 +403,7 @@ describe('the containers of a node', () => {
         await run.simulation.runFor(140_000)
         expect(run.watch.listed).to.equal(true)
         expect(run.known).to.deep.equal(run.truth)
-        // Whoever follows the changes knows the same.
+        // A follower of the changes knows the same containers.
         const followed = new Map<string, number>()
         for (const change of run.changes)
           if (change.type === 'started') followed.set(change.container.containerID, change.container.initPid)

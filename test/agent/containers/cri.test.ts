@@ -15,7 +15,7 @@ import { hostileTexts } from '../../fakes/hostile-json.ts'
 import { image, needsContainers, RealNode } from '../../sandbox/kubelet/real-node.ts'
 import { type Events, FakeCri } from './fake-cri.ts'
 
-/** Follows a runtime until it is let go. */
+/** Follows a runtime until `end` is called. */
 function follow(runtime: Cri): { events: RuntimeEvent[]; end: () => Promise<RuntimeError> } {
   const events: RuntimeEvent[] = []
   const controller = new AbortController()

@@ -20,7 +20,7 @@ const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<F
 /** What a shim answers: the features of its program, other bytes, or a failure. */
 export type ShimAnswer = { features: string | undefined } | { bytes: Buffer } | { fails: number } | 'hangs'
 
-/** A containerd of which only versions and features are asked. */
+/** A containerd that answers only requests for versions and features. */
 export class FakeContainerd {
   static #count = 0
   readonly socket = join(tmpdir(), `varmor-ctrd-${process.pid}-${FakeContainerd.#count++}.sock`)

@@ -86,7 +86,7 @@ export class FakeCri {
     })
   }
 
-  /** Whether anybody listens to its events. */
+  /** Whether a client follows its events. */
   get isFollowed(): boolean {
     return this.#streams.size > 0
   }

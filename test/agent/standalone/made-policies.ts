@@ -10,7 +10,7 @@ export interface PolicyWishes {
   rules?: string[]
 }
 
-/** A policy as somebody would write it. */
+/** A policy as a user would write it. */
 export function policyObject(name: string, wishes: PolicyWishes = {}): object {
   const { kind = 'VarmorPolicy', namespace, enforcer = 'BPF', rules = ['disallow-mount'] } = wishes
   const { target = { kind: 'Pod', name } } = wishes

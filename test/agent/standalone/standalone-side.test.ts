@@ -88,7 +88,7 @@ describe('containers of all who use a containerd', () => {
       ...['plain', 'a1', 'evil', 'evil-here', 'pause', 'pod', docker],
     ])
     expect(await runtime.sandboxes()).to.deep.equal([])
-    // Nothing says when the subscription has begun.
+    // No event tells when the subscription has started.
     const started = (): string[] =>
       events.filter(({ type }) => type === 'started').map(({ containerID }) => containerID)
     const made = new Set<string>()

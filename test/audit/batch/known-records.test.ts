@@ -55,9 +55,9 @@ function withFilter({ containers, ...data }: SnapshotData): SnapshotData {
   return { ...data, containers: [{ ...first!, refusedCalls: '+,chmod,' }, ...rest] }
 }
 
-/** A node of which something may change between two batches. */
+/** A node whose containers and processes may change between two batches. */
 class World {
-  // Of one of them the filter is known.
+  // The seccomp filter of the first container is known.
   readonly #data = withFilter(node(3))
   /** Added to the number of a process's container. */
   #moved = 0
@@ -140,7 +140,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** Records of two seconds, most of them of few processes and files. */
+/** Records of two seconds. Most records are of few processes and files. */
 function records({ seed, records: count, calls, changed, netlink }: Extract<Step, { do: 'batch' }>): Uint8Array {
   const next = random(seed)
   const made = {

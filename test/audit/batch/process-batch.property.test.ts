@@ -63,7 +63,7 @@ describe('whatever the bytes', () => {
   })
 })
 
-/** Lines of which many are alike, so that the shortcuts are taken, and some are not. */
+/** Lines, many of them alike, so that the shortcuts are taken; other lines differ. */
 function mixture(seed: number, lines: number, changed: number): string[] {
   const next = random(seed)
   return Array.from({ length: lines }, (_, serial) => {
@@ -235,7 +235,7 @@ const callOpenings: Partial<Record<BatchFormat, readonly string[]>> = {
   kmsg: ['5,1,2,-;audit: type=1326 '],
 }
 
-/** Records of calls, of which about half are of few kinds and the others odd in one way or in several. */
+/** Records of calls. About half are of few kinds; the other records are odd in one or more ways. */
 function calls(next: () => number, format: BatchFormat, count: number): Uint8Array {
   const openings = callOpenings[format]!
   const oneOf = (choices: readonly string[], odd: number): string =>

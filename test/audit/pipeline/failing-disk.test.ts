@@ -113,7 +113,7 @@ describe('a pipeline whose disk does not store', () => {
     await clock.advance(5_000)
     expect(stored, 'the next sync succeeds, and says nothing about what was lost').to.equal(3)
 
-    // The disk is well: the pipeline ends, to be begun at the position that counts.
+    // The disk works again. The pipeline ends, so that its owner restarts it at the last stored position.
     await clock.advance(20_000)
     await give(1)
     expect(await ended).to.be.instanceOf(LogInDoubt)

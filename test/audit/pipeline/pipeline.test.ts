@@ -43,7 +43,7 @@ function fakePool(faults: () => number, processes: PidResolver = demoProcesses):
       refused: {},
       seenProcesses: new ProcessLog(),
     },
-    recycle: ({ buffer }) => void new Uint8Array(buffer).fill(0x21), // whoever still reads it will notice
+    recycle: ({ buffer }) => void new Uint8Array(buffer).fill(0x21), // a late reader would see the overwritten bytes
     async process(batch: SourceBatch) {
       const fault = faults()
       await (fault < 0.5 ? pause(fault * 4) : Promise.resolve())

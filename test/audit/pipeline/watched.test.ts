@@ -38,7 +38,7 @@ function world(texts: readonly string[], accounting?: Accounting) {
     write: (bytes: Uint8Array) => written.then(() => ({ written: bytes.length })),
   })
   const sink = new Sink({ path: '/nowhere', clock, random: () => 0.5, writer: feed, open })
-  // What waits for its container waits no longer than its source goes on.
+  // Records wait for their container only until their source ends, so this source stays open until `written`.
   let given = 0
   const source = new ListSource([...texts, ''], () => (given++ < texts.length ? Promise.resolve() : written))
   const pipeline = new Pipeline({

@@ -154,7 +154,7 @@ describe('the sink', () => {
     let moves = 0
     for (let i = 0; i < 400; i++) {
       offer(lines(i * 50, 50))
-      // The file comes anew with the first write after it went.
+      // The first write after a rename creates the file again.
       if (i % 20 === 19 && existsSync(path)) renameSync(path, `${path}.moved${moves++}`)
       await pause(1)
     }

@@ -20,9 +20,9 @@ export function whyNotHere(): string | undefined {
 }
 
 export interface Run {
-  /** Calls that the filter answered, each of which made a record. */
+  /** Number of calls that the filter answered. Each call made a record. */
   made: number
-  /** Lines of the program's own records, and of everybody else's. */
+  /** Lines of the program's own records, and (`others`) of other programs' records. */
   own: number
   others: number
   /** Some lines, for a look at their form. */
@@ -33,8 +33,8 @@ export interface Run {
 }
 
 /**
- * Runs `make-records` beside a source until nothing comes any more. `pace` is waited for after each batch and gets
- * its number and the end of the program.
+ * Runs `make-records` beside a source until no more records arrive. After each batch it waits for `pace`, which gets
+ * the number of the batch and the end of the program.
  */
 export async function listenTo(
   program: string,

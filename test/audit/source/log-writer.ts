@@ -1,8 +1,8 @@
 import { closeSync, constants, copyFileSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 
 /**
- * Where a writer puts its next byte after somebody has truncated its file: at the end, or (leaving a hole) where it
- * was.
+ * Where a writer puts its next byte after a truncation of its file: at the end, or at its old offset, which leaves a
+ * hole.
  */
 export type WriterKind = 'appending' | 'keeping its offset'
 
@@ -25,7 +25,7 @@ export class LogWriter {
     this.#fd = this.#open()
   }
 
-  /** Writes whole lines of about this many bytes; the first one ends what `half` has begun. */
+  /** Writes whole lines of about `size` bytes. The first line ends the one that `half` has started. */
   write(lines: number, size: number): void {
     let text = ''
     for (let i = 0; i < lines; i++) text += `${this.#end(size)}\n`
@@ -39,7 +39,7 @@ export class LogWriter {
     this.#put(text)
   }
 
-  /** logrotate's ordinary way; the daemon goes on writing to the old file until it opens the new one. */
+  /** logrotate's ordinary way: the daemon writes to the old file until it opens the new one. */
   rename(lateLines: number): void {
     this.#shift()
     renameSync(this.path, `${this.path}.1`)

@@ -36,7 +36,7 @@ function backlogLimit(): number | null {
   return source.stats().backlogLimit.before
 }
 
-/** Exactly, unless somebody else's records came between: then some of those may be among the dropped. */
+/** Exactly, unless other programs made records meanwhile: the kernel may have dropped some of their records, too. */
 function expectAccounted(run: Run) {
   expect(run.own + dropped(run.stats)).to.be.at.least(run.made)
   if (run.others === 0) expect(run.own + dropped(run.stats)).to.equal(run.made)
@@ -83,7 +83,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     this.retries(2) // as above
     const run = await listenTo(program, 'log', 50_000, {}, (batch, made) => (batch === 0 ? made : sleep(0)))
     expect(run.own).to.equal(50_000)
-    // What the kernel lost of somebody else's records, meant for every listener, counts here too.
+    // The kernel's losses of other programs' records count here, too.
     if (run.others === 0) expect(dropped(run.stats)).to.equal(0)
   })
 
@@ -226,7 +226,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const { before, after } = JSON.parse(stdout) as { before: Usage; after: Usage }
     expect(after.files).to.equal(before.files)
     expect(after.threads).to.equal(before.threads)
-    // One batch of each source, of which it has sixteen, would be 300; a busy machine alone was seen to make it 60.
+    // A leak of one batch for each of the sixteen sources would be 300. Without a leak, a busy machine made it 60.
     expect(after.megabytes - before.megabytes).to.be.below(150)
   })
 

@@ -95,7 +95,7 @@ describe('what was said while no agent listened', () => {
     await clock.advance(10_000)
 
     const missed: MissedPorts = {
-      // Record 6 has a line; of the older ones, none of which is of the gap, the lines are gone.
+      // Record 6 has a line. The lines of older records are gone, but these records are not in the gap.
       findWritten: async () => new Set([`boot-audit-${heard.slice(16, heard.indexOf(')'))}-00000000`]),
       kernelLog: () => (logs === 'kernel' ? `${kernel.join('\n')}\n` : `${kernel[0]}\n`),
       auditLog: join(folder, 'audit.log'),

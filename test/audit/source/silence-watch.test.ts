@@ -167,7 +167,7 @@ describe('a watch for records that the kernel does not make', () => {
     kernel.rules = [avc]
     await clock.advance(minute)
     expect(unknown()).to.deep.equal([0, 0, 0])
-    // Since before the first look: when it began, nobody knows.
+    // The silence started before the first look, at an unknown time.
     expect(said()[0]).to.match(/^apparmor-excluded 0\.\./)
   })
 
