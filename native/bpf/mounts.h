@@ -100,6 +100,45 @@ static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
 	return 0;
 }
 
+/* References to a mount namespace: Linux 5.10, from 5.11 to 6.17, and from 6.18 on. */
+struct mnt_namespace___old_count {
+	atomic_t count;
+} __attribute__((preserve_access_index));
+
+struct ns_common___count {
+	refcount_t count;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___count {
+	struct ns_common___count ns;
+} __attribute__((preserve_access_index));
+
+struct ns_common___ref {
+	refcount_t __ns_ref;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___ref {
+	struct ns_common___ref ns;
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether a mount namespace has references. The allocator leaves these and its number in memory that was given back, but
+ * may write over its other members.
+ */
+static __always_inline bool is_referenced(struct mnt_namespace *ns)
+{
+	if (bpf_core_field_exists(((struct ns_common___ref *)0)->__ns_ref)) {
+		ONLY_HERE(ns);
+		return BPF_CORE_READ((struct mnt_namespace___ref *)ns, ns.__ns_ref.refs.counter) > 0;
+	}
+	if (bpf_core_field_exists(((struct ns_common___count *)0)->count)) {
+		ONLY_HERE(ns);
+		return BPF_CORE_READ((struct mnt_namespace___count *)ns, ns.count.refs.counter) > 0;
+	}
+	ONLY_HERE(ns);
+	return BPF_CORE_READ((struct mnt_namespace___old_count *)ns, count.counter) > 0;
+}
+
 /* The verifier knows the type of the task's own namespace, and lets the program read it itself. */
 static __always_inline __u64 id_of_own_namespace(struct mnt_namespace *own)
 {
@@ -250,8 +289,7 @@ static __always_inline struct mnt_namespace *first_namespace(struct varmor_conta
 	}
 	if (first == own)
 		return container->ns_id == id_of_own_namespace(own) ? own : NULL;
-	/* A namespace that ends loses its mounts first, and memory that was given back is read as what it is now. */
-	return container->ns_id == id_of_namespace(first) && count_of_mounts(first) ? first : NULL;
+	return container->ns_id == id_of_namespace(first) && is_referenced(first) ? first : NULL;
 }
 
 #endif

@@ -48,6 +48,11 @@ static long next_alias(__u32 round, struct loop *loop)
 		if (aliases->index >= aliases->mounts.count)
 			return 1;
 		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
+		/* Unmounting is no event of the namespace if its event is the newest of all namespaces. */
+		if (BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
+			aliases->is_kept = 0;
+			return 0;
+		}
 	} else {
 		if (!walk->at) {
 			if (walk->is_whole || walk->restarts++ >= MAX_RESTARTS)

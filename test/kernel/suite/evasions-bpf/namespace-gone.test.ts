@@ -75,9 +75,11 @@ describe('evasions: the mount namespace of the first process is gone (BPF)', () 
 
   for (const [name, attack] of attacks)
     it(`${name}: refused`, async () => {
-      expect(await run(name, attack, true))
-        .to.match(/operation not permitted/i)
-        .and.not.contain('the secret')
+      // Memory of the namespace that is gone is read, and its content depends on what uses it next.
+      for (const attempt of [1, 2, 3, 4])
+        expect(await run(`${name} ${attempt}`, attack, true))
+          .to.match(/operation not permitted/i)
+          .and.not.contain('the secret')
       expect(await run(name, attack, false)).to.contain('the secret')
     })
 })
