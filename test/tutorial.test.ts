@@ -15,7 +15,7 @@ type Step =
   | { kind: 'prints'; lines: string[] }
   | { kind: 'save'; file: string; text: string }
 
-/** The page, as somebody follows it: commands in their order, what they print, and files that are to be saved. */
+/** The page as a reader follows it: commands in their order, their output, and files to save. */
 function steps(folder: string): Step[] {
   return Array.from(page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm), ({ 1: language, 2: text = '', index }): Step => {
     const inFolder = text.replaceAll(ownFolder, folder)

@@ -109,7 +109,7 @@ export class Cluster {
     return join(this.folder.path, 'logs')
   }
 
-  /** What service accounts have asked of the API server, but for Kubernetes' own. */
+  /** Requests of service accounts to the API server, except those of Kubernetes' own accounts. */
   servedRequests(): ServedRequest[] {
     return servedRequests(this.#layout.audit.log)
   }
@@ -297,7 +297,7 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
   return { folder, layout, pki, network, firstNode, log, dismiss }
 }
 
-/** What cannot be removed, as with another user's, is said, and the start goes on. */
+/** Warns about a folder that cannot be removed, such as another user's, and continues. */
 async function sweepAll(folders: readonly RunFolder[]): Promise<void> {
   for (const folder of folders) {
     await sweep(folder).catch((error: Error) => console.warn(`${folder.path} stays: ${error.message}`))

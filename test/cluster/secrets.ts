@@ -20,7 +20,7 @@ const secret = new RegExp(
 /** Secrets in a text, each cut to what shows what it is. */
 export const secretsIn = (text: string): string[] => (text.match(secret) ?? []).map((found) => `${found.slice(0, 24)}…`)
 
-/** Those in the logs of all pods of a namespace that are there, also of containers that were started anew meanwhile. */
+/** Secrets in the logs of all pods of a namespace, and in the logs of their containers' previous runs. */
 export async function secretsInPods(
   cluster: Pick<Cluster, 'kubectl' | 'tryKubectl'>,
   namespace: string,

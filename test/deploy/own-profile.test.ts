@@ -4,10 +4,10 @@ import { neededPaths, secretFolderPaths, secretPaths } from '../kernel/end-to-en
 import { findProgram } from '../kernel/guest/root-files.ts'
 import { describeHelm } from './describe-helm.ts'
 
-/** As the kernel shows a path to AppArmor: links are followed before. */
+/** A path as the kernel shows it to AppArmor, after links are followed. */
 const shown = (path: string): string => path.replace('/self/', '/42/').replace('/thread-self/', '/42/task/43/')
 
-/** A glob of AppArmor, of which these rules use no more. */
+/** Converts a glob of AppArmor. Knows only the syntax that these rules use. */
 function patternOf(glob: string): RegExp {
   const text = glob
     .replaceAll('@{PROC}', '/proc')

@@ -191,7 +191,7 @@ describe('AppArmor profiles', () => {
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 2))
-    // The last is confirmed: an agent that has just begun knows not what was in the kernel before.
+    // The last load does not skip the cache check: an agent that has just started does not know the kernel's state.
     expect(node.runs.map((args) => args.includes('--skip-read-cache'))).to.deep.equal([true, false, true, true])
     for (const args of node.runs) expect(args).to.include.members(['--replace', '--write-cache', '--cache-loc'])
   })
@@ -237,7 +237,7 @@ describe('AppArmor profiles', () => {
     const before = node.runs.length
     await Promise.all(names.slice(0, 200).map((each) => one.unload(each)))
     expect(node.runs.length - before).to.equal(1)
-    // Somebody else removes one between the look and the run.
+    // Another program removes a profile between the check and the run.
     node.beforeRun = () => node.lose(names[200]!)
     await Promise.all(names.slice(200).map((each) => one.unload(each)))
     expect(node.loaded).to.deep.equal([])

@@ -9,7 +9,7 @@ export interface LoaderUnderTest {
   content(name: string, number: number): string
   /** The node loses the profile. */
   lose(name: string): void
-  /** Somebody changes what is loaded. */
+  /** Another program changes the loaded profile. */
   damage(name: string): void
   /** What is in force for the profile. */
   inForce(name: string): string | undefined

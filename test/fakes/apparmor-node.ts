@@ -72,7 +72,7 @@ export class AppArmorNode {
     this.#show()
   }
 
-  /** Somebody else loads other rules under the name. */
+  /** Another program loads other rules under the name. */
   replace(name: string, text: string): void {
     this.#set({ name, mode: 'enforce', text })
     this.#show()

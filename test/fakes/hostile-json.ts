@@ -45,7 +45,7 @@ export const hostileValues = (valid: unknown): fc.Arbitrary<unknown> =>
     },
   )
 
-/** Texts of files that were cut, mixed up, or made by somebody else, beside what they hold when they are whole. */
+/** Texts of files that were cut, mixed up, or forged, and the complete text. */
 export function hostileTexts(valid: unknown): fc.Arbitrary<string> {
   const text = JSON.stringify(valid)
   return fc.oneof(

@@ -343,7 +343,7 @@ describe('an HTTPS server of a role', () => {
     while (inside < 3) await pause(5)
     const closed: string[] = []
     for (const address of ['127.0.0.1', '127.0.0.9']) await almost(server, 60_000, () => closed.push(address), address)
-    // None of its own goes for it: nobody else would have room.
+    // The server does not drop a body for another one of the same address: that would give other clients no room.
     expect((await from('127.0.0.9', 300_000)).status).to.equal(429)
     while (closed.length < 1) await pause(5)
     expect([closed, letGo]).to.deep.equal([['127.0.0.9'], 0])
@@ -475,7 +475,7 @@ describe('an HTTPS server of a role', () => {
   describe('that leaves', () => {
     const delay = 10_000
     /**
-     * Some connections without a request, the first of which waits longest, and how many of them the server has closed.
+     * Some connections without a request, and the number that the server has closed. The first one waits longest.
      */
     const idle = async (server: HttpServer, count: number) => {
       const closed: number[] = []

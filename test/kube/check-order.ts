@@ -10,7 +10,7 @@ export function checkOrder(changes: readonly Change<KubeObject>[]): void {
     const before = last.get(key)
     expect(before?.there ?? false, `${type} ${key} ${resourceVersion}`).to.equal(type !== 'added')
     const order = before === undefined ? 1 : compareVersions(resourceVersion, before.version)
-    // A deletion that nobody saw comes with the last known state.
+    // A deletion that the watch missed comes with the last known state.
     if (type === 'deleted') expect(order).to.be.at.least(0)
     else expect(order, `${type} ${key} ${resourceVersion} after ${before?.version}`).to.be.above(0)
     if (type === 'updated') expect(uid).to.equal(before?.uid)

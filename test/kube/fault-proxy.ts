@@ -56,7 +56,7 @@ export class FaultProxy {
     }
   }
 
-  /** Every connection that is open stays open, and nothing comes through it any more. New ones work. */
+  /** Every open connection stays open and no longer passes data. New connections work. */
   freeze(): void {
     for (const { client, upstream } of this.#pairs) {
       upstream.unpipe(client)

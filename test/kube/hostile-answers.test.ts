@@ -158,7 +158,7 @@ describe('answers of an API server, whatever is in them,', () => {
       ...[null, [], 5, { items: {} }, { metadata: { resourceVersion: 5 } }].map((one) => json(one)),
       json({ kind: 'Status', details: { causes: 'x', retryAfterSeconds: 'soon' } }, 504),
       isWatch,
-      // It is listed again, and `one` cannot be read any more.
+      // The reflector lists again, and `one` is no longer valid.
       stream([`${JSON.stringify({ type: 'MODIFIED', object: { metadata: null } })}\n`], 'hang'),
       json(list([{ metadata: { ...valid.metadata, labels: 5 } }, thing('two', 9)])),
     ]

@@ -43,7 +43,7 @@ export class LeaseServer {
     }
   }
 
-  /** Waits until nothing is asked any more. */
+  /** Waits until no more requests come. */
   async quiet(): Promise<void> {
     const turns = async () => {
       for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve))

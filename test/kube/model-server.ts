@@ -14,7 +14,7 @@ interface Past {
 interface Watch {
   sink: WatchSink<Thing>
   end(error?: unknown): void
-  /** Half open: nothing comes any more, and nobody says so. */
+  /** Half open: events no longer arrive, and no error tells so. */
   mute: boolean
 }
 
@@ -74,7 +74,7 @@ export class ModelServer implements ReflectorSource<Thing> {
     this.#happen({ type: 'DELETED', version: this.version, object })
   }
 
-  /** Forgets the history: whoever was not there has to list. */
+  /** Forgets the history, so that a client without a running watch has to list. */
   compact(): void {
     this.#compacted = this.version
     this.#history = []

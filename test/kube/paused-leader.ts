@@ -1,6 +1,6 @@
 /**
- * A leader that writes as fast as it can, for the test that stops it: leads over the server of argv[2], prints a line a
- * write, and goes on after its term as well, because it is the fence and not good behaviour that the test is about.
+ * A leader for a test that pauses it. It leads over the server of argv[2], writes as fast as it can, and prints a line
+ * for each write. It also writes after its term, because the test is about the fence and not about good behaviour.
  */
 
 import { ApiClient } from '../../src/kube/client.ts'

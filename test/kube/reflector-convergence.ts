@@ -24,7 +24,7 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
    * `keyData`.
    */
   credentials?: Record<string, unknown>
-  /** An existing namespace that nobody else writes to. */
+  /** An existing namespace that no other client writes to. */
   namespace: string
   /**
    * What else can be done to the server, by name: kill and start it again, compact it, drop its watches, answer 429 or

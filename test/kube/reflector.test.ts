@@ -73,7 +73,7 @@ describe('kube reflector', () => {
       'deleted default/a 2',
       'updated default/b 4',
     ])
-    // The last event was an old one; going on from there would bring everything after it again.
+    // The last event was old. A watch from its version would repeat all later events.
     expect(reflector.resourceVersion).to.equal(String(model.version))
     await reflector.stop()
   })

@@ -2,7 +2,7 @@ import type { ApiClient } from '../../src/kube/client.ts'
 import { type TestClient, testClient } from './harness.ts'
 import { ScriptedServer } from './scripted-server.ts'
 
-/** A scripted server and a client of it, made anew for each test. */
+/** A new scripted server with its client for each test. */
 export function scripted(): { readonly server: ScriptedServer; readonly test: TestClient; readonly client: ApiClient } {
   let [server, test]: [ScriptedServer?, TestClient?] = []
   beforeEach(async () => {

@@ -113,7 +113,7 @@ export function signersOf(bundle: string, certificate: string): X509Certificate[
   return signers.get(key)!
 }
 
-/** As a TLS client decides: somebody that it trusts signed it, and both are valid now. */
+/** As a TLS client decides: a trusted authority signed the certificate, and both are valid now. */
 export function trusts(bundle: string, certificate: string, now: number): boolean {
   const isValid = (each: X509Certificate) => Date.parse(each.validFrom) <= now && now < Date.parse(each.validTo)
   const [leaf, ...authorities] = signersOf(bundle, certificate)

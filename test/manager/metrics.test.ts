@@ -24,7 +24,7 @@ const valuesOf = async (metrics: ManagerMetrics): Promise<Map<string, number>> =
   )
 }
 
-/** One that says whether it is ready, or that somebody has brought. */
+/** A model that tells whether it is ready, or (undefined) one that a user has created. */
 const model = (ready: boolean | undefined): ArmorProfileModel => ({
   apiVersion: 'crd.varmor.org/v1beta1',
   kind: 'ArmorProfileModel',

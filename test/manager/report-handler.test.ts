@@ -103,7 +103,7 @@ describe('reports of agents', () => {
       for (let i = 0; i < count; i++) replies.push((await post(set, body)).status)
       return replies
     }
-    // Twenty at once, of which a large one takes sixteen.
+    // The limit is twenty at once, and a large report counts as sixteen.
     expect(await statuses(6, large)).to.deep.equal([200, 200, 429, 429, 429, 429])
     await set.clock.advance(6_000)
     expect(await statuses(2, report())).to.deep.equal([429, 429])
@@ -362,7 +362,8 @@ describe('the verifier of tokens', () => {
     await clock.advance(1_000)
     await flood(2_000, '10.0.0.1')
     expect(asked).to.equal(110)
-    // Others are served as before, and whoever was good before is asked about although strangers fill its address.
+    // Other addresses are served as before. A token that was good before is reviewed although bad tokens flood its
+    // address.
     await flood(4_000, '10.0.0.9')
     await clock.advance(60_000)
     await flood(6_000, '10.0.0.9')

@@ -109,20 +109,21 @@ function sumOf(all: readonly Record<string, number>[]): Record<string, number> {
   return sum
 }
 
-/** What all managers of a run together may ask for. Each fault that strikes a request makes another one of it. */
+/** Extra requests for faults: each fault that strikes a request causes one more. */
 const FAULTS = 40
 const TERMS = 3
+/** Most requests of all managers of a run together. */
 const bounds: { what: string; which: RegExp; max: number }[] = [
-  // Five for each of the two specs of a policy, whoever leads.
+  // Five writes for each of the two specs of a policy, whichever manager leads.
   {
     what: 'writes',
     which: /^(create|patch|update) (varmor|armor(?!profiles\/status)|events)/,
     max: 10 * POLICIES + FAULTS,
   },
-  // While a node is silent the status of each profile goes on every 5 s.
+  // While a node is silent, the status of each profile is written every 5 s.
   { what: 'statuses of profiles', which: /^update armorprofiles\/status/, max: 18 * POLICIES },
   { what: 'lists', which: /^list /, max: 7 * TERMS + FAULTS },
-  // Each of seven is cut three times, and by faults.
+  // Each of seven watches is cut three times, and by faults.
   { what: 'watches', which: /^watch /, max: 7 * TERMS * 4 + FAULTS },
 ]
 

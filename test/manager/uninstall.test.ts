@@ -114,7 +114,7 @@ describe('uninstall, without a manager and without agents', () => {
       expect((await client.list(ref, { namespace })).items.filter(ours)).to.deep.equal([])
   })
 
-  it('waits for the pods of agents, again where it was broken off, and names those that do not end', async () => {
+  it('waits for the pods of agents, also after an interrupted run, and names those that do not end', async () => {
     const labels = { app: 'agent' }
     const containers = [{ name: 'agent', image: 'agent' }]
     const daemonSets = workloadResources.DaemonSet as unknown as ResourceRef
@@ -128,7 +128,7 @@ describe('uninstall, without a manager and without agents', () => {
       metadata: { name: 'agent-1', namespace, labels, ownerReferences },
       spec: { nodeName: 'node-1', containers },
     } as never)
-    // Left of one that was broken off: agents heed none that was there before them.
+    // An interrupted uninstall has left this ConfigMap. Agents ignore a ConfigMap that is older than they are.
     await client.create(configMaps, marker)
     const marked: string[][] = []
     for (const time of ['first', 'second']) {
@@ -137,7 +137,7 @@ describe('uninstall, without a manager and without agents', () => {
       const end = requests.indexOf('delete daemonsets')
       marked.push(requests.slice(0, end).filter((request) => /^(create|delete) configmaps$/.test(request)))
     }
-    // Not anew while agents are ending, which would find none.
+    // The second run does not replace it, because ending agents would miss it meanwhile.
     expect(marked).to.deep.equal([['delete configmaps', 'create configmaps'], ['create configmaps']])
     await client.delete(pods, { name: 'agent-1', namespace }, { gracePeriodSeconds: 0 })
     expect(await run(false)).to.deep.equal([])

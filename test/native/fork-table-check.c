@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A fork table that does what it reads, one step a line, and prints the answers; the test has the world to compare
- * with. N capacity now a new table F parent child when fork X pid first when end of a thread L now loss S began count
- * (pid start id)... scan; id - is none P pid id a process of which /proc says id, labelled T pid earliest latest id one
- * of which the runtime says id K pid notes the key of a process C id labels the process of the noted key; prints
- * whether it lives B pid nothing is inherited from it Q pid earliest latest count (pid id)... who had the pid; the list
- * is what /proc says now H prints how often an earlier answer held still Whenever an earlier answer about a living
- * process still holds, a query has to say the same: else it exits 3.
+ * Reads steps for a fork table, one a line, and prints the answers, which the test compares with its world. While an
+ * earlier answer about a living process holds, a query has to give the same answer: otherwise this exits with 3.
+ *
+ *   N capacity now                              a new table
+ *   F parent child when                         a fork
+ *   X pid first when                            the end of a thread
+ *   L now                                       a loss
+ *   S began count (pid start id)...             a scan; the id "-" is no container
+ *   P pid id                                    a process in the container id by /proc, labelled
+ *   T pid earliest latest id                    a process in the container id by the runtime
+ *   K pid                                       notes the key of a process
+ *   C id                                        labels the process of the noted key; prints whether it lives
+ *   B pid                                       children inherit nothing from the process
+ *   Q pid earliest latest count (pid id)...     the process that had the pid; the list is the state of /proc
+ *   H                                           prints how often an earlier answer still held
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,7 +42,7 @@ static void expect_the_same(pid_t pid, uint64_t earliest, bool found, const stru
 {
 	struct answer_before *b = &before[pid % 1024];
 
-	/* Of several nobody is asked. */
+	/* If several processes match, the answer names no process to ask. */
 	if (found && answer->processes > 1 && (answer->ask || answer->ask_itself))
 		exit(3);
 	if (b->key && fork_table_holds(&table, b->key, pid, earliest, b->container)) {

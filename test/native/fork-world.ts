@@ -6,7 +6,7 @@ export interface WorldProcess {
   start: number
   /** Empty outside of all containers. */
   container: string
-  /** Its first thread has ended, and another one goes on. */
+  /** Its first thread has ended, and another thread still runs. */
   headless: boolean
   /** When its last thread ended. */
   gone: number | undefined
@@ -70,7 +70,7 @@ export class ForkWorld {
     else if (what === 'word') this.#report()
   }
 
-  /** The processes of which one is meant by all that a record of the event says. */
+  /** The processes that fit everything that a record of the event tells. */
   candidates({ by, earliest, latest }: WorldEvent): WorldProcess[] {
     return this.#processes.filter(
       ({ pid, start, gone = Number.POSITIVE_INFINITY }) => pid === by.pid && start <= latest && gone >= earliest,
@@ -119,7 +119,7 @@ export class ForkWorld {
   #ask(choice: number, living: readonly WorldProcess[]): void {
     const recent = this.#events.filter(({ at }) => at > this.#now - 60_000)
     const event = recent[choice % recent.length]
-    // Whoever asks takes what has come, so a loss is noticed before.
+    // A query first reads pending events, and so notices a loss before.
     if (event === undefined || this.#losing) return
     const places = living.map(({ pid, container }) => `${pid} ${container || '-'}`)
     this.#step('Q', event.by.pid, event.earliest * tick, event.latest * tick, places.length, ...places)

@@ -138,7 +138,7 @@ static bool sometimes(uint32_t tree, uint64_t key, uint32_t pid, double since, c
 	return any(2);
 }
 
-/* Goes on behind each record that it stops at, as JavaScript does. */
+/* Continues behind each record at which the decoder stops, as JavaScript does. */
 static uint64_t decode(struct known_records *k, const uint8_t *bytes, size_t len, size_t room)
 {
 	uint8_t *out = malloc(room + 1);

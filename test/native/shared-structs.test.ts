@@ -8,7 +8,7 @@ import { sharedStructs } from './shared-structs.ts'
 
 const missing = missingForBpf()
 
-/** Programs that do nothing but have each struct, whether those of native/bpf have it or not. */
+/** C code that only declares each struct, so that structs without a use in native/bpf are compared, too. */
 const source = [
   ...['char __u8', 'short __u16', 'int __u32', 'long long __u64'].map((type) => `typedef unsigned ${type};`),
   ...['varmor_event.h', 'varmor_profile.h'].map((header) => `#include "${header}"`),

@@ -17,8 +17,8 @@ import {
 const keys = { AppArmor: 'appArmor', BPF: 'bpf', Seccomp: 'seccomp' } as const
 
 /**
- * Rules of which no case can be tried, as the cases say: these kernels ask nobody, or the runtime of the guests passes
- * over a system call.
+ * Rules whose cases cannot be tried, as the cases say: these kernels call no hook, or the guests' runtime ignores a
+ * system call.
  */
 const untried: readonly { rule: string; enforcers: readonly KernelEnforcer[]; kernels: readonly KernelName[] }[] = [
   { rule: 'disable-cap-mac-override', enforcers: ['AppArmor', 'BPF'], kernels: kernelNames },

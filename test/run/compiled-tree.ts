@@ -15,16 +15,15 @@ const compiledNames: Plugin = {
   },
 }
 
-/** Files and links. `recursive` of `readdirSync` is no help: Node.js 24 goes on into linked folders, 20 does not. */
+/** Files and links. `recursive` of `readdirSync` does not work: Node.js 24 enters linked folders, 20 does not. */
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory() ? filesIn(join(folder, entry.name)) : join(folder, entry.name),
   )
 
 /**
- * Compiles the tree into a folder of the same shape, once for all processes and threads of a run: each of them would
- * else load the compiler and ask it for every file. What is no source is linked to, and sources too, for those who read
- * them.
+ * Compiles the tree into a folder of the same shape, once for a run: otherwise each process and thread would load the
+ * compiler and ask it for every file. The folder has links to all other files, and to the sources for their readers.
  */
 export async function compileTree(root: string, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })

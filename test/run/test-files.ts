@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 /**
  * @param ignored folders, as `test/kernel/**`
  * @param asked files and folders, from the root of the project; all without any
- * @throws when one of those has no test
+ * @throws if an asked file or folder has no test
  */
 export function testFiles(ignored: readonly string[], asked: readonly string[]): string[] {
   const folders = ignored.map((pattern) => pattern.replace(/\*\*$/, ''))

@@ -130,7 +130,7 @@ async function withFaults(
   return response.type === 'watch' ? struck.reduce(withWatchFault, response) : response
 }
 
-/** Nobody will read the answer: what goes on behind it ends. */
+/** Ends the work behind an answer that no client will read. */
 function discard(response: ApiResponse): void {
   if (response.type === 'upgrade') response.backend.destroy()
   else if (response.type === 'watch' || response.type === 'stream') response.close?.()
@@ -178,7 +178,7 @@ async function* cut(response: WatchResponse, events: number, reset: boolean): As
   if (reset) throw new ConnectionResetError()
 }
 
-/** After so many events nothing comes any more, until the reader goes away. */
+/** After this number of events no more events come until the reader disconnects. */
 function halfOpen(response: WatchResponse, events: number): WatchResponse {
   let release: () => void = () => undefined
   const closed = new Promise<void>((resolve) => {

@@ -33,7 +33,7 @@ export class InProcessConnection implements Connection {
   }
 
   renew(): void {
-    // Who asks is settled: there is nothing that could be loaded anew.
+    // The identity is fixed: there are no credentials to reload.
   }
 
   /**

@@ -44,7 +44,7 @@ describe(`what kubectl says of the embedded server is what it says of the real o
     const queue = new PQueue({ concurrency })
     for (const scenario of scenarios) {
       const run = queue.add(() => runScenario(embedded!, scenario))
-      // Whoever awaits it will hear of an error.
+      // The test that awaits the run gets its error.
       run.catch(() => undefined)
       runs.set(scenario.title, run)
     }

@@ -84,7 +84,7 @@ class World {
     })
   }
 
-  /** Until a shipper has said that nobody is there. */
+  /** Waits until a shipper reports that no receiver listens. */
   async findsNobody(): Promise<void> {
     await eventually('the shipper to find nobody', async () => this.#said.includes('error opening connection'))
   }
@@ -140,7 +140,7 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
   it('brings every line, over rotations', async () => {
     await world.write(10)
     await world.ship()
-    // A dozen rotations. Files that go while nobody has read them are lost to any shipper.
+    // A dozen rotations. Any shipper loses a file that is removed before the shipper has read it.
     for (let i = 0; i < 20; i++) {
       await world.write(500)
       await eventually('the shipper to follow', async () => world.lag < 1_000)

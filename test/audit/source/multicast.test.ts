@@ -226,7 +226,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const { before, after } = JSON.parse(stdout) as { before: Usage; after: Usage }
     expect(after.files).to.equal(before.files)
     expect(after.threads).to.equal(before.threads)
-    // A leak of one batch for each of the sixteen sources would be 300. Without a leak, a busy machine made it 60.
+    // Each source has sixteen batches. A leak of one batch a source would be 300; a busy machine alone made it 60.
     expect(after.megabytes - before.megabytes).to.be.below(150)
   })
 

@@ -19,7 +19,7 @@ export interface Binaries {
   kwokStages: string
 }
 
-/** What the programs are made of cannot be had: no mistake of the tests, which are then skipped with this reason. */
+/** A source of the programs is not available. This is no fault of the tests, which are skipped with this reason. */
 export class NotAvailable extends Error {}
 
 export const notAvailable =

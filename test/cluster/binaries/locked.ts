@@ -12,7 +12,7 @@ export async function locked<T>(file: string, work: () => Promise<T>): Promise<T
   const refused = ended.then(([status]) => {
     throw new Error(`flock ${file}: ended with status ${status}; is util-linux installed?`)
   })
-  // An end after the lock was had is the expected one.
+  // After the lock is taken, this process is expected to end.
   refused.catch(() => undefined)
   holder.stdin?.write('?')
   await Promise.race([once(holder.stdout!, 'data'), refused])

@@ -43,7 +43,7 @@ export interface BuiltImage {
   digest: string
 }
 
-/** Every file of the image's sources, but for what is built beside them. */
+/** Every file of the image's sources, except the files that are built beside them. */
 function sourceFiles(): string[] {
   const below = (path: string): string[] =>
     statSync(join(project, path)).isDirectory()
@@ -114,7 +114,7 @@ class Builder {
   }
 
   /**
-   * Where Debian's archive has gone on since the project's versions: those of now, in their place.
+   * Replaces the project's package versions by today's, if Debian's archive has newer versions.
    * @returns flags of buildah
    */
   async #versions(base: string): Promise<string[]> {
@@ -203,7 +203,7 @@ export async function ensureNextVarmorImage(version: string, next: string, log: 
     cached(cacheRoot(), `varmor-image-next-${key}`, async (draft) => {
       const root = '/usr/lib/varmor'
       const builder = new Builder(log)
-      // Nobody reads what is behind an ELF file.
+      // Readers ignore bytes behind the end of an ELF file.
       const commands = [
         `sed -i 's/"version": *"${version}"/"version": "${next}"/' ${root}/package.json`,
         `for object in ${root}/native/bpf/build/*.bpf.o; do printf next >>$object; done`,

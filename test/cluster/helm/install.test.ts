@@ -268,7 +268,7 @@ describeCluster(
       expect(leftOnNode(node)).to.deep.equal([])
       const [web] = await at.pods('web')
       expect(web!.status.phase).to.equal('Running')
-      // A manager has restarted it, so that no profile holds it any more.
+      // A manager has restarted the workload, so that its pod is no longer confined.
       expect(web!.metadata.name).not.to.equal(before)
       expect(await at.filtered(web!.metadata.name)).to.equal(false)
     })

@@ -28,7 +28,7 @@ export function valuesFor(cluster: Cluster, node: Node): object {
   }
   return {
     jsonLogFormat: { enabled: true },
-    // What it takes may not be had where there is no use for it.
+    // Where BPF cannot be used, its requirements may be missing, too.
     bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
     manager: {
       ...{ env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },

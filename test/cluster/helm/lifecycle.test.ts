@@ -78,8 +78,8 @@ describeCluster(
     }
 
     /**
-     * Does a step and kills meanwhile, as soon as that is to be had and some time after the beginning; then the step
-     * has to be done.
+     * Does a step, and kills the victim some time after its start, as soon as the victim exists. The step has to
+     * succeed nevertheless.
      */
     const step = async (title: string, victim: Victim | undefined, work: () => Promise<string>): Promise<void> => {
       const started = performance.now()
@@ -157,7 +157,7 @@ describeCluster(
           await team.apply(deployment({ name: 'web', labels: { 'sandbox.varmor.org/enable': 'true' }, replicas: 1 }))
           await team.rolledOut('web')
           const [first] = await team.pods('web')
-          // As an uninstall has left it that was broken off.
+          // An interrupted uninstall leaves this ConfigMap.
           await kubectl('-n', namespace, 'create', 'configmap', 'varmor-uninstall')
           await step('install', victims.install, () => untilDone('install', 'varmor', chart))
           await team.apply(policy)
@@ -217,7 +217,7 @@ describeCluster(
         )
         const uninstall = (): Promise<CommandResult> => result(program!, args, { env: process.env })
         const started = performance.now()
-        // Broken off in the middle, and done by the same command again.
+        // The uninstall is interrupted in the middle, and the same command completes it.
         const broken = uninstall()
         await new Promise((resolve) => setTimeout(resolve, 1_500))
         await restart()

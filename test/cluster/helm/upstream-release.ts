@@ -35,7 +35,7 @@ export function upstreamChart(): string {
   return folder
 }
 
-/** One of its policies that needs nothing but Seccomp. */
+/** A policy of the release that needs only Seccomp. */
 export const seccompPolicy = 'e2e/manifests/seccomp/vpol-seccomp-enhance.yaml'
 
 /**

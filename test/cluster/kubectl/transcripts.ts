@@ -5,7 +5,7 @@ import type { Scenario, StepResult } from './scenario.ts'
 const folder = join(import.meta.dirname, '..', '..', 'fixtures', 'kubectl')
 const fileOf = ({ title }: Scenario): string => join(folder, `${title.replaceAll(' ', '-')}.json`)
 
-/** Set it to record anew what the real server says, in a run of the cluster tier. */
+/** RECORD_KUBECTL=1 records the answers of the real server again, in a run of the cluster tier. */
 export const recording = process.env['RECORD_KUBECTL'] === '1'
 
 /** What the real server said to a scenario when that was last recorded. */

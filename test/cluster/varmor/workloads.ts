@@ -137,8 +137,8 @@ export class Workloads {
   }
 
   /**
-   * Runs a command that goes on to the arguments it is given, which wait: so its process is still there when its
-   * records are looked at. Ends it when `seen` says so.
+   * Runs a command that then executes its further arguments. They wait until `seen` returns true, so that its process
+   * exists while its records are read.
    * @throws if the command fails
    */
   async execUntil(name: string, command: readonly string[], what: string, seen: () => boolean): Promise<void> {

@@ -143,7 +143,7 @@ describe('the BPF enforcer', () => {
         async (runs) => {
           world.kernel = new FakeKernel()
           rmSync(join(world.folder, 'root'), { recursive: true, force: true })
-          /** What may be in force: the last that was loaded to its end, and what was begun since. */
+          /** Profiles that may be in force: the last completely loaded one, and all whose load started since. */
           let possible: (string | undefined)[] = [undefined]
           const first = await open()
           await first.add({ id: idOf('a'), profile: web })
@@ -261,7 +261,7 @@ describe('the BPF enforcer', () => {
     const second = await open()
     await second.add({ id: idOf('b'), profile: 'varmor-demo-b' })
     expect(inForce(second, 'b')).to.equal('equal@b')
-    // Nobody reads what another agent has written, so it is written once more.
+    // An agent does not read the profiles of another agent, so it writes the profile once more.
     await second.load('varmor-demo-d', 'equal@d')
     expect(tables().size).to.equal(3)
     await second.unload('varmor-demo-b')

@@ -347,8 +347,8 @@ describe('one object', () => {
       if (i === 200) cluster.put('services', serviceObject('good', 'db', { app: 'db' }, { clusterIPs: ['10.9.9.9'] }))
       await run(50)
     }
-    // Of 2,000 steps in a millisecond: of one who changes, and of one who looks for all of it, a tenth each, and what
-    // there was patience for.
+    // The thread does 2,000 steps in a millisecond. The tenant that changes objects and the tenant that selects them
+    // get a tenth each, and a second more that may be owed at the end.
     expect(sum(turns)).to.be.below(2 * 200 * (SECONDS * 1_000 + 1_000))
     expect(directory.addressesOf('good/p')![0]!.groups).to.deep.equal([{ addresses: ['10.9.9.9'] }])
     await directory.stop()

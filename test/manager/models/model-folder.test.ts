@@ -91,7 +91,7 @@ describe('the folder of models', () => {
     const changes: Change<ArmorProfileModel>[] = [
       { type: 'added', key: '', object: model('u-1') },
       { type: 'updated', key: '', object: model('u-1'), old: model('u-1') },
-      // Deleted and made anew, and the file of the new one is there before that is heard of.
+      // The model was deleted and created again. The new file exists before the change arrives.
       { type: 'updated', key: '', object: model('u-5'), old: model('u-3') },
       { type: 'deleted', key: '', object: model('u-1'), missed: false },
     ]

@@ -86,7 +86,7 @@ export class SimulatedManager {
     return this.#controlPlane !== undefined && this.#elector.isLeader()
   }
 
-  /** Whether nothing happens here until time moves, or somebody else does something. */
+  /** Whether the manager is idle until time advances or another participant acts. */
   get quiet(): boolean {
     return this.#controlPlane?.quiet !== false && this.view.waiting === 0
   }

@@ -13,7 +13,7 @@ export type Maps = Map<string, Map<string, Uint8Array>>
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-/** What is in the maps after the writes, each of which has the sizes of its map. */
+/** The content of the maps after the writes. Checks each write against the sizes of its map. */
 export function mapsAfter(writes: readonly MapWrite[], maps: Maps = new Map()): Maps {
   for (const { map, key, value, inner } of writes) {
     const sizes = layout.mapSizes[map]!

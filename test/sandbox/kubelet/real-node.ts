@@ -65,7 +65,7 @@ export class RealNode {
     await eventually('containerd to answer', async () => spawnSync('ctr', version, { timeout: 20_000 }).status === 0)
   }
 
-  /** Containers go on running without it. */
+  /** Kills containerd. Its containers continue to run. */
   async killContainerd(): Promise<void> {
     const child = this.#process
     this.#process = undefined
