@@ -18,7 +18,7 @@ export function buildProfile(
     return {
       ok: false,
       problem:
-        'nothing was recorded: no container ran with the profile during the recording, or none of them did anything',
+        'nothing was recorded: no container ran with the profile during the recording, or its containers did nothing',
     }
   const { result, patterns: explanations } = patterns ? generalise(recorded) : { result: recorded, patterns: [] }
   const made = profilesOf(result, profile, explanations)

@@ -71,7 +71,7 @@ export function compiledOf(
 
 type Compiled = NonNullable<WantedProfile['contents']>
 
-/** Nothing of it was let go. */
+/** No part of the compiled profile was dropped. */
 export const isWhole = (contents: WantedProfile['contents']): boolean =>
   contents !== undefined && [...contents.values()].every((one) => one === undefined || one.content !== undefined)
 

@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts'
 export interface DriftWatchOptions {
   listings: EnforcerListings
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
-  /** Called for each ArmorProfile of which not all is there. */
+  /** Called for each ArmorProfile that is not completely loaded. */
   onDrift(key: string): void
   /** An enforcer could not be listed; the next look tries again. */
   onError(enforcer: KernelEnforcer, error: unknown): void

@@ -14,8 +14,8 @@ export interface LineageOptions {
   logger: Logger
   procRoot?: string
   /**
-   * Called with each tree before it is used, to have it know what is known already. When it rejects, the tree is opened
-   * anew.
+   * Called with each tree before its first use, to enter the known processes. When the call rejects, another tree is
+   * opened.
    */
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
@@ -33,14 +33,14 @@ const delays = { first: 1_000, max: 60_000 }
 const pollInterval = 1_000
 
 /**
- * The node's forks, followed as long as the agent runs, so that a violation is reported with its container although its
- * process has ended. Where that is not possible it says why, once, and /proc alone is asked. A tree that breaks is
- * opened anew.
+ * Follows the node's forks as long as the agent runs, so that a violation of an ended process is reported with its
+ * container. Where the kernel does not allow it, the agent logs the reason once and asks /proc alone. A tree that
+ * breaks is opened again.
  */
 export class Lineage {
   /** The number of the tree, for other threads; 0 while there is none. */
   readonly number = forkNumber()
-  /** How often it was opened anew. */
+  /** How often the tree was opened again. */
   restarts = 0
   readonly #options: Required<Pick<LineageOptions, 'open' | 'clock'>> & LineageOptions
   readonly #backoff: Backoff
@@ -139,7 +139,7 @@ export class Lineage {
     return folder === this.#refused ? undefined : folder
   }
 
-  /** A tree whose thread has ended, or whose programs are not in force any more, knows nothing of what comes. */
+  /** A tree whose thread has ended, or whose programs are no longer in force, learns of no new fork. */
   #poll(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0

@@ -19,11 +19,11 @@ export type ReadAuthority = (doubted: boolean) => Promise<string>
 
 export interface ManagerTransportOptions {
   /**
-   * The CA that the managers' certificates come from: a file, or what gives it. Read anew for each report, for CAs are
-   * renewed.
+   * The CA of the managers' certificates: a file, or a function that returns the CA. Read again for each report,
+   * because CAs are renewed.
    */
   authority: string | ReadAuthority
-  /** File with our service account's token; read anew for each report, for the kubelet replaces it. */
+  /** File with our service account's token. Read again for each report, because the kubelet replaces the token. */
   tokenFile: string
   /** The name that the managers' certificates are for, where the URLs have addresses or other names. */
   serverName?: string
@@ -32,7 +32,7 @@ export interface ManagerTransportOptions {
 }
 
 const maxAnswer = 64 * 1024
-/** Seconds: an agent that waits longer would not be missed any more. */
+/** Seconds: managers would no longer miss an agent that waits longer. */
 const maxRetryAfter = 3_600
 
 /** A request; without a signal, the deadline alone ends it. */
@@ -156,7 +156,7 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** A day at most: an agent that waits longer would not be missed any more. */
+/** A day at most: managers would no longer miss an agent that waits longer. */
 const interval = Type.Number({ minimum: 0, maximum: 86_400 })
 const answer = Type.Object({
   epoch: Type.String({ maxLength: 256 }),

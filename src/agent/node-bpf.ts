@@ -45,7 +45,7 @@ export class NodeBpf {
     return this.#options.enforcer.beside
   }
 
-  /** The same, while nobody has detached a program. */
+  /** The same, while all programs are attached. */
   get inForce(): string | undefined {
     return this.#options.enforcer.inForce
   }
@@ -86,7 +86,7 @@ export class NodeBpf {
     }
   }
 
-  /** No program is in force any more. */
+  /** Removes all programs: BPF enforces no profile after it. */
   end(): Promise<void> {
     return this.#options.enforcer.end()
   }
@@ -125,7 +125,7 @@ export class NodeBpf {
     return { type: 'started', container: { ...change.container, ...numbered } }
   }
 
-  /** @param profile that was made or changed, or, with `gone`, is not there any more */
+  /** @param profile created or changed, or deleted if `gone` */
   profile({ metadata, spec: { profile } }: ArmorProfile, gone: boolean): void {
     const parsed = parseEnforcers(profile.enforcer)
     // One that leaves is not loaded, and may stay for as long as it is waited for.

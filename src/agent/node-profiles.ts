@@ -104,8 +104,8 @@ export class NodeProfiles {
   }
 
   /**
-   * All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be
-   * ready.
+   * All ArmorProfiles have passed `handler`: from now on a loaded profile without ArmorProfile is a leftover, and the
+   * node may be ready.
    */
   async listed(): Promise<void> {
     this.#listed = true
@@ -117,8 +117,8 @@ export class NodeProfiles {
   }
 
   /**
-   * Looks now at what is really loaded, and at what nobody refers to any more.
-   * @returns keys of the ArmorProfiles of which not all was there
+   * Checks now the profiles that the kernel has, and the profiles without ArmorProfile.
+   * @returns keys of the ArmorProfiles that were not completely loaded
    */
   async check(): Promise<string[]> {
     const drifted = await this.#watch.check()

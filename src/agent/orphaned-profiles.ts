@@ -33,9 +33,9 @@ export interface LeftoverReport {
 const atOnce = 50
 
 /**
- * Removes profiles of ours that no ArmorProfile wants: their policies are gone. What is still used stays until a later
- * call, as what allows all: the policy does not hold any more, and a container that is started again in a pod that
- * names the profile would not start without it. A process that has a seccomp filter keeps it.
+ * Removes profiles of ours that have no ArmorProfile, because their policies are gone. A profile in use stays until a
+ * later call and allows all: a container that restarts in a pod that names the profile does not start without it. A
+ * process that has a seccomp filter keeps the filter.
  */
 export async function removeLeftovers(options: LeftoverOptions): Promise<LeftoverReport> {
   const { listings } = options

@@ -12,12 +12,12 @@ export interface ProfileSource {
   listed(): Promise<boolean>
   /** How an ArmorProfile stands on this node. */
   set(standing: ProfileStatus): void
-  /** There is nothing to say of it any more. */
+  /** The ArmorProfile is gone: drops its status. */
   forget(key: string): void
   /** All ArmorProfiles are known from now on. */
   becameWhole(): void
-  /** No change comes any more. */
+  /** Ends the changes: none comes after it. */
   stop(): Promise<void>
-  /** After `stop`, when nothing is set any more. */
+  /** Called after `stop`, when the agent no longer sets a status. */
   close(): Promise<void>
 }

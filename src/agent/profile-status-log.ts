@@ -24,7 +24,7 @@ export class ProfileStatusLog {
     else this.#logger.info(about, state === 'loaded' ? 'a profile is loaded' : 'a profile is unloaded')
   }
 
-  /** What was loaded is not there any more, or is something else: nobody but the agent should touch it. */
+  /** A loaded profile is missing or was replaced: only the agent should change it. */
   drifted(key: string): void {
     if (!this.#said.get(key)?.loaded) return
     this.#logger.warn({ profile: key }, 'another program changed or removed a profile; restoring it')

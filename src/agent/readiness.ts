@@ -27,7 +27,7 @@ export interface ReadinessReport {
    * does.
    */
   problems?: readonly string[]
-  /** How often parts of the agent failed and were begun anew, by part; left out where none was. */
+  /** How often parts of the agent failed and were restarted, by part; left out where no part was. */
   restarts?: Record<string, number>
 }
 
@@ -42,7 +42,7 @@ export interface ReadinessOptions {
   unreported?: () => NoSource | undefined
   /** What else keeps the node from being as the policies want it: then it is not ready. */
   problems?: () => readonly string[]
-  /** How often each part was begun anew. */
+  /** How often each part was restarted. */
   restarts?: () => Readonly<Record<string, number>>
 }
 
@@ -106,7 +106,7 @@ export class Readiness {
       const state = this.#stateOf(key, wanted)
       if (state === 'loaded') report.loaded++
       else if (state === 'failed') {
-        // Whoever can make one could keep all nodes from being ready.
+        // A strange ArmorProfile does not count as failed: its writer could keep all nodes from being ready.
         if (wanted.strange !== undefined) strange++
         const message = this.#current(key, wanted)?.message ?? ''
         if (failed++ < shown) report.failed.push({ profile: key, message })

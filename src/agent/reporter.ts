@@ -114,7 +114,7 @@ export class Reporter {
     this.#pause.wake()
   }
 
-  /** The ArmorProfile is gone: nobody needs its state any more. */
+  /** The ArmorProfile is gone: drops its state. */
   forget(key: string): void {
     this.#entries.delete(key)
     // What is left may be all that there is, and a complete report be owed.

@@ -51,7 +51,7 @@ export class SeccompSupport {
     return this.#now
   }
 
-  /** Goes on until `stop`, whatever fails. */
+  /** Runs until `stop`, whatever fails. */
   start(): void {
     if (this.#running !== undefined) return
     this.#late = this.#options.clock.after(firstWithin, this.#known)

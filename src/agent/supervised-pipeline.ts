@@ -17,7 +17,7 @@ export interface KeptPipelineOptions {
 const backoff = { first: 1_000, max: 300_000 }
 
 /**
- * Keeps a pipeline running: where there is no source, or it fails, it is tried again. Enforcement goes on meanwhile.
+ * Keeps a pipeline running: retries where the source is missing or the pipeline fails. Enforcement continues meanwhile.
  */
 export class SupervisedPipeline {
   readonly #options: KeptPipelineOptions
@@ -43,7 +43,7 @@ export class SupervisedPipeline {
     return this.#none
   }
 
-  /** How often it was begun anew. */
+  /** How often the pipeline was restarted. */
   get restarts(): number {
     return this.#restarts
   }

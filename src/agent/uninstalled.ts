@@ -13,10 +13,9 @@ const timeout = 10_000
 const none = ''
 
 /**
- * Whether vArmor is being uninstalled, as a ConfigMap says. One that was there when the agent started does not count:
- * an uninstall makes it right before it ends the agents, so it is left of one that was broken off. Times are not
- * compared, as clocks of nodes differ. Where that is wrong, or not known, profiles stay: enforcement that is left can
- * be removed, and what ended unnoticed protects nobody.
+ * Whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is left of an
+ * interrupted uninstall and does not count; times are not compared, because clocks of nodes differ. In doubt profiles
+ * stay: an administrator can remove them later, but an unnoticed end of enforcement leaves containers unprotected.
  */
 export class Uninstalled {
   readonly #client: Pick<ApiClient, 'get'>

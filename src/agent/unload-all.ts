@@ -8,8 +8,8 @@ export interface Unloaded {
 }
 
 /**
- * Unloads every profile of ours that the enforcer holds, whoever wants it. What runs in an AppArmor profile is
- * unconfined then.
+ * Unloads every profile of ours that the enforcer holds, also profiles in use. A process in an unloaded AppArmor
+ * profile is unconfined.
  */
 export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   const result: Unloaded = { removed: [], failed: [] }

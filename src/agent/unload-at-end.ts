@@ -13,7 +13,7 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   loaders: Loaders
   /** Whose profiles go with the agent in any case. */
   always: Readonly<Record<KernelEnforcer, boolean>>
-  /** vArmor leaves the cluster: all goes that no pod needs any more. */
+  /** vArmor leaves the cluster: the agent removes all profiles that no pod needs. */
   uninstalled: boolean
   /** Ends all BPF enforcement. */
   endBpf: () => Promise<void>
@@ -30,7 +30,7 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
 
 const pause = 500
 
-/** What an agent does with profiles when it ends. Mostly nothing: enforcement goes on without it. */
+/** Unloads profiles at the end of the agent where asked to. Else they stay: enforcement continues without it. */
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, timeout = 12_000 } = options
   const end = clock.now() + timeout
@@ -60,8 +60,8 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
 }
 
 /**
- * A container that is started again in a pod that names a profile needs it: then what allows all stays, until the node
- * is started anew.
+ * A container that restarts in a pod that names a profile needs the profile: a profile that allows all stays until the
+ * node restarts.
  */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
   const { loaders, ofContainers, clock, logger } = options

@@ -36,7 +36,7 @@ export interface LivePipeline {
   source: SourceKind | undefined
   counts(): Count[]
   queues(): Queue[]
-  /** Containers of which lines are held back now. */
+  /** Number of containers whose lines are held back now. */
   holding(): number
 }
 
@@ -61,7 +61,7 @@ export class ViolationCounts {
     return this.#live?.queues() ?? []
   }
 
-  /** Containers of which lines are held back now. */
+  /** Number of containers whose lines are held back now. */
   get holding(): number {
     return this.#live?.holding() ?? 0
   }

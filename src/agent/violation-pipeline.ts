@@ -29,11 +29,11 @@ import { countsOf, ViolationCounts } from './violation-counts.ts'
 import { type LogLimits, openLogs, type ViolationLogs } from './violation-logs.ts'
 
 export interface ViolationPipelineOptions {
-  /** What the node knows of containers and policies; whoever learns more adds it. */
+  /** Known containers and policies of the node; the parts of the agent that learn of others add them. */
   feed: SnapshotFeed
-  /** Processes whose container is known from elsewhere than /proc; whoever learns of more adds them. */
+  /** Processes with containers from other sources than /proc; the parts of the agent that learn of others add them. */
   seenProcesses?: ProcessLog
-  /** What is known of who forked whom; whoever opened it closes it, after the pipeline. */
+  /** Parents of processes. The caller that opened the lineage closes it, after the pipeline. */
   lineage?: Lineage
   /** Knows what the kernel makes no records of. The code that started it closes it. Its news go into the log, too. */
   silence?: SilenceWatch

@@ -109,7 +109,7 @@ export class WantedProfiles {
     return undefined
   }
 
-  /** What was compiled goes, but for its digests; not yet where it is tried again, as far as there is room for such. */
+  /** Drops the compiled profile, except its digests. With `again` the profile stays for the retry while there is room. */
   letGo(key: string, again: boolean): void {
     this.#kept.delete(key)
     const entry = this.#entries.get(key)
@@ -122,9 +122,9 @@ export class WantedProfiles {
   }
 
   /**
-   * What is compiled on this node is to be compiled again: the node is another.
-   * @param enforcer whose profiles alone are concerned
-   * @returns the keys of which the actor has to look again
+   * Marks the profiles of this node to be compiled again, because the node has changed.
+   * @param enforcer the only enforcer whose profiles are marked
+   * @returns keys of ArmorProfiles that the actor has to check again
    */
   recompile(enforcer?: KernelEnforcer): string[] {
     this.#nodes++
@@ -144,7 +144,7 @@ export class WantedProfiles {
     return [...new Set([key, ...others])]
   }
 
-  /** Follows a reflector of ArmorProfiles. @param onChange called with each key of which the actor has to look again */
+  /** Follows a reflector of ArmorProfiles. @param onChange called with each key that the actor has to check again */
   handler(onChange: (key: string) => void): Handler<ArmorProfile> {
     return {
       name: 'loaded-profile',
@@ -203,7 +203,7 @@ function loadFailure(error: unknown): LoadFailure {
   throw error
 }
 
-/** The policy that owns the ArmorProfile, by its controller reference; undefined for one that nobody owns. */
+/** The policy that owns the ArmorProfile, by its controller reference; undefined for an ArmorProfile without owner. */
 export function policyOf({ metadata, spec }: ArmorProfile): PolicyIdentity | undefined {
   const owners = (metadata.ownerReferences ?? []) as OwnerReference[]
   const owner = owners.find(({ controller }) => controller === true)

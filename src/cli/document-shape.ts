@@ -65,7 +65,7 @@ class Look implements DocumentShape {
     for (const { key, value } of pairs) {
       if (!isScalar(key) || key.value === null) this.#found('a key must be text', key)
       // Each merge key is its own symbol.
-      else if (keys.has(key.value)) this.#found('keys of a map must be unique; remove one of them', key)
+      else if (keys.has(key.value)) this.#found('keys of a map must be unique; remove the second key', key)
       else keys.add(key.value)
       values += this.valuesOf(key) + this.valuesOf(value)
       if (isScalar(key) && typeof key.value === 'symbol' && !this.#isMergeable(value))

@@ -299,7 +299,9 @@ async function kept<T>(path: string, read: (text: string) => T): Promise<T | und
     return read(await readFile(path, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`${path} is not what a sandbox has saved; remove it to begin anew`, { cause: error })
+    throw new Error(`${path} is not the saved state of a sandbox; remove the file to start without it`, {
+      cause: error,
+    })
   }
 }
 

@@ -146,7 +146,7 @@ describe('varmor sandbox', () => {
     writeFileSync(join(folder, 'objects.json'), '{')
     child = new Child(['sandbox', '--data', folder])
     expect(await child.exited()).to.equal(1)
-    expect(child.stderr).to.include('remove it to begin anew')
+    expect(child.stderr).to.include('remove the file to start without it')
     expect(readFileSync(join(folder, 'objects.json'), 'utf8')).to.equal('{')
   })
 })

@@ -34,7 +34,7 @@ export function readSpec(value: unknown): OciSpec {
   }
 }
 
-/** The texts of a map by their keys. What is no text is left out, so that one of them does not cost the others. */
+/** The texts of a map by their keys. Values of other types are left out, so a bad value does not cost the texts. */
 export const textsOf = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(asObject(value) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),

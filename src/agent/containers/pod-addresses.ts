@@ -52,7 +52,7 @@ function absent(error: NodeJS.ErrnoException): string {
   throw error
 }
 
-/** Addresses that /proc/PID/net/fib_trie calls local to the host, each of which follows its line `|-- ADDRESS`. */
+/** Addresses that /proc/PID/net/fib_trie calls local to the host: that word follows the line `|-- ADDRESS`. */
 export function localAddresses(trie: string): string[] {
   const found = new Set<string>()
   for (const [, address = ''] of trie.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\n\s+\/32 host LOCAL$/gm))

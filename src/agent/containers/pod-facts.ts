@@ -5,7 +5,7 @@ type Labels = Readonly<Record<string, string>>
 /** Digits of names and hashes that the API server and the controllers make up (apimachinery's util/rand). */
 const letters = '[bcdfghjklmnpqrstvwxz2456789]'
 /**
- * From here on the API server cuts the name of a controller to make room for the letters, and it is not known any more.
+ * From this length on the API server cuts the name of a controller to make room for the letters: the full name is lost.
  */
 const cutFrom = 63
 

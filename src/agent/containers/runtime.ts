@@ -54,7 +54,7 @@ export interface ExecStarted {
 export type RuntimeEvent =
   /** It is there, and has not been started yet. */
   | { type: 'created'; containerID: string }
-  /** It is not there any more, whether it was started or not. */
+  /** The runtime has removed the container, whether it was started or not. */
   | { type: 'deleted'; containerID: string }
   | { type: 'started'; containerID: string; pid: number }
   /** Its first process ended. */
@@ -64,8 +64,8 @@ export type RuntimeEvent =
 /** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
   /**
-   * Hands on events from now on, or from soon: nothing says when it has begun. Rejects when the stream breaks or the
-   * signal is aborted.
+   * Hands on events from now on, or from soon: the runtime does not say when the stream starts. Rejects when the
+   * stream breaks or the signal is aborted.
    */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
   /** Containers of pods, without the sandboxes' own. */

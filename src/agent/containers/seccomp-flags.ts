@@ -125,7 +125,7 @@ export const unreported = (by: string, why: string): SeccompReports => ({
   why: `${by}: ${why}. Without that flag the kernel does not report what a filter refuses`,
 })
 
-/** Names and versions are words of a few characters, whoever wrote them; empty for others. */
+/** A name or version if it is a word of a few characters, else an empty text: a stranger may have written it. */
 export const wordOf = (value: unknown): string => {
   const text = textOf(value)
   return /^[\w.+~:-]{1,40}$/.test(text) ? text : ''

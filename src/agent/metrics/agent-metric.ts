@@ -6,7 +6,7 @@ import type { Sample } from '../../metrics/gathered.ts'
 import type { BindingStatus } from '../bpf-binding.ts'
 import type { ViolationCounts } from '../violation-counts.ts'
 
-/** What an agent's metrics are read from, when somebody asks. */
+/** Sources of an agent's metrics, read at each scrape. */
 export interface AgentSources {
   counts: ViolationCounts
   feed: Pick<SnapshotFeed, 'containers' | 'policies'>
@@ -16,7 +16,7 @@ export interface AgentSources {
     readonly overruns: number
   }
   silence: Pick<SilenceWatch, 'samples' | 'enabled'>
-  /** How often each part was begun anew. */
+  /** How often each part was restarted. */
   restarts: () => Readonly<Record<string, number>>
   /** Of an agent that loads profiles, once it runs. */
   cluster?: () => ClusterSources | undefined

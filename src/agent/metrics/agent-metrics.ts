@@ -22,8 +22,8 @@ export interface AgentMetrics {
 }
 
 /**
- * All metrics of an agent, in a registry of its own. Nothing is counted for them but calls to the API server: each is
- * read when somebody asks.
+ * All metrics of an agent, in a registry of its own. Calls to the API server are counted as they happen; all other
+ * metrics are read at each scrape.
  */
 export function agentMetrics(sources: AgentSources, { process = true }: { process?: boolean } = {}): AgentMetrics {
   const registry = new Registry()
@@ -39,9 +39,8 @@ export function agentMetrics(sources: AgentSources, { process = true }: { proces
 }
 
 /**
- * Node.js measures delays of its event loop with a timer, a hundred times a second. An agent that has nothing to do is
- * to sleep, so it is once a second, and what comes of it, which has the second in it, is left out; the lag when
- * somebody asks stays.
+ * Node.js measures delays of its event loop with a timer, a hundred times a second. The agent sets once a second, so
+ * that an idle agent sleeps. The delays then contain that second and are left out; the lag at the scrape stays.
  */
 function processMetrics(register: Registry): void {
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 1_000 })

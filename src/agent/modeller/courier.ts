@@ -36,7 +36,7 @@ export const courierFamily = (managers: readonly string[], send: SendModel): Fam
   mailbox: { capacity: 1_000 },
 })
 
-/** The modeller of this ArmorProfile has begun, and has only what was on the disk. */
+/** The modeller of this ArmorProfile has started, with the recording from the disk alone. */
 export type BeganMessage = { type: 'began'; key: string }
 
 export const beganFamilyName = 'modeller-began'

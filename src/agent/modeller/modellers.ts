@@ -42,8 +42,8 @@ export function modellersOf(
 }
 
 /**
- * Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did,
- * goes on.
+ * Milliseconds between two times that modellers are sent their recordings: a modeller continues after it, or its
+ * thread, has failed.
  */
 const REPEAT = 10_000
 
@@ -52,15 +52,15 @@ interface Known {
   profileName: string
   /** Raised when facts may have been lost on their way, so that workers send again what they know. */
   round: number
-  /** It is over, and its last records may be on their way: for its modeller, it goes on. */
+  /** The recording is over, but its last records may be on their way: its modeller continues until this timer ends. */
   closing: Timer | undefined
 }
 
 /** Milliseconds in which records that were made before the end of a recording are read. */
 const CLOSING = 4_000
 /**
- * So long is waited for those that were read by then, some of which wait for their container: managers wait a minute
- * for the whole.
+ * Time for records that were read before the end; some of these records still wait for their container. Managers wait
+ * a minute for the whole recording.
  */
 const CLOSED_AT_LAST = 40_000
 
@@ -185,7 +185,7 @@ export class Modellers {
     }
   }
 
-  /** Records were lost before they could be read: of whom they were, nobody knows. What a full log lost was read. */
+  /** Records were lost unread, so their containers are unknown. Records that a full log loses were read before. */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
     const open = [...this.#known].filter(([, known]) => goesOn(known))
@@ -249,13 +249,12 @@ export class Modellers {
  */
 const HEAP = 192
 
-/** Where the sources run this is one of them; else what they were compiled to. */
+/** The module of the thread: a source file where the sources run, else the compiled file. */
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Whether a record that says that something was let pass cannot come of the profile as it is. A filter of Seccomp stays
- * with its container: one that was started while its workload was recorded goes on to report each call until it is
- * started anew.
+ * Whether a record of an allowed access cannot come from the present profile. A Seccomp filter stays with its
+ * container: a container that started during the recording reports each call until it is restarted.
  */
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
   profile.seccomp?.includes(reporting.seccomp) !== true && profile.appArmor?.includes(reporting.appArmor) !== true

@@ -26,9 +26,8 @@ const schema = Type.Object({
 const MAX = 256 * 1024 * 1024
 
 /**
- * Recordings in a folder of the agent, a file each, which root alone reads: names of a workload's files are nobody
- * else's business. A file is a line with the digest of what follows, and JSON; it is written beside the old one and
- * then put into its place.
+ * Recordings in a folder of the agent, a file each. Root alone reads them, because they name the workload's files. A
+ * file has a line with the digest of the rest, and JSON. It is written beside the old file and then replaces it.
  */
 export class RecordingFolder implements RecordingFiles {
   readonly #folder: string

@@ -4,7 +4,7 @@ import { Demultiplexer, framesOf, pluginConnection, runtimeConnection } from './
 import { NriError } from './nri-error.ts'
 import { type Answer, TtrpcClient, TtrpcServer } from './ttrpc-ends.ts'
 
-/** Answers have some 10 bytes, so this many are only there when nobody reads them. */
+/** Bytes of answers. An answer has some 10 bytes, so only a runtime that does not read them lets so many wait. */
 const maxUnread = mebibyte
 
 /**
@@ -69,7 +69,7 @@ export class NriConnection {
 
   /**
    * Calls the runtime.
-   * @param timeout milliseconds that the runtime has; whoever calls keeps the limit
+   * @param timeout milliseconds that the runtime has; the caller enforces the limit
    * @throws {NriError} REFUSED, or what ended the connection
    */
   call(service: string, method: string, payload: Buffer, timeout: number): Promise<Buffer> {

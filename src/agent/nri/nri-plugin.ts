@@ -47,12 +47,12 @@ export class NriPlugin {
     return this.#session?.registered ?? false
   }
 
-  /** How often it began anew. Looking for a socket that is still not there does not count. */
+  /** How often the plugin restarted. A look for a socket that is still missing does not count. */
   get restarts(): number {
     return this.#restarts
   }
 
-  /** Goes on until `stop`, whatever fails. */
+  /** Runs until `stop`, whatever fails. */
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running

@@ -47,8 +47,8 @@ export interface NriSessionOptions {
    */
   onStart(container: StartingContainer): Promise<void> | void
   /**
-   * The first process of the container has ended, or the container is removed. Nobody says so of what ends while there
-   * is no connection.
+   * The first process of the container has ended, or the container is removed. The runtime does not report an end that
+   * comes while there is no connection.
    */
   onGone(containerID: string): void
   /** `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts all the same. */
@@ -153,7 +153,7 @@ export class NriSession {
     return encodeMessage(`${nriPackage}.SynchronizeResponse`, { more })
   }
 
-  /** Nobody waits for these: while the runtime does, it can make no pods. */
+  /** The runtime does not wait for these containers: while it waits, it cannot create pods. */
   #endList(): void {
     const found = this.#containers
       .splice(0)

@@ -78,8 +78,8 @@ interface Call {
 }
 
 /**
- * Makes calls on a connection. Each has a limit of `timeout` milliseconds at the other end; whoever calls keeps its
- * own.
+ * Makes calls on a connection. Each call has a limit of `timeout` milliseconds at the other end; the caller enforces
+ * its own limit.
  */
 export class TtrpcClient {
   readonly #send: (message: Buffer) => void

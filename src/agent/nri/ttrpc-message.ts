@@ -7,7 +7,7 @@ import { NriError } from './nri-error.ts'
 export const messageType = { request: 1, response: 2, data: 3 } as const
 
 export interface TtrpcMessage {
-  /** A request and its answer have the same number. Whoever asks counts up in odd numbers. */
+  /** A request and its answer have the same number. The client counts up in odd numbers. */
   stream: number
   type: number
   flags: number

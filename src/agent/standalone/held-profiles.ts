@@ -15,8 +15,8 @@ interface Held {
 }
 
 /**
- * The ArmorProfiles of the policies in force, as an API server would have them: each change is another generation, and
- * one of which the policy is gone is on its way out until the node has let it go.
+ * The ArmorProfiles of the policies in force, as an API server would have them. Each change is another generation. An
+ * ArmorProfile whose policy is gone is being deleted until the node has removed its profile.
  */
 export class HeldProfiles {
   readonly #emit: (change: Change<Profile>) => void
@@ -39,7 +39,7 @@ export class HeldProfiles {
     return this.#generation !== before
   }
 
-  /** The node says how one stands: one on its way out that is let go is gone. */
+  /** The node reports the status of a profile. It removes an ArmorProfile that is being deleted and no longer loaded. */
   settle({ key, state, generation }: ProfileStatus): void {
     const held = this.#held.get(key)
     if (held === undefined || !isLeaving(held) || state !== 'unloaded') return

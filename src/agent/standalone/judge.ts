@@ -13,7 +13,7 @@ export type Judged =
   /** `passing`: the same may be right later. */
   | { errors: readonly FieldError[]; passing?: boolean }
 
-/** Milliseconds do not matter here: nobody stands and waits. */
+/** No job is urgent: no client waits for the answer. */
 const job = (tenant: string, subject: unknown) => ({ tenant, urgent: false, subject })
 
 /**

@@ -101,7 +101,7 @@ function folderError(folder: string, error: unknown): unknown {
   return new FolderError(code === 'ENOENT' ? absent : message)
 }
 
-/** Whoever can write a policy rules the containers of the node. */
+/** A user who can write a policy controls the containers of the node. */
 function unsafe(uid: number, mode: number, owner: number): string | undefined {
   if (uid !== 0 && uid !== owner)
     return `it belongs to user ${uid}, who could change policies; change its owner to root with chown`

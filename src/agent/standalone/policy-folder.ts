@@ -109,7 +109,7 @@ export class PolicyFolder implements ProfileSource {
   }
 
   forget(): void {
-    // Nobody else is to know.
+    // No API server has the status of these policies.
   }
 
   becameWhole(): void {
@@ -157,7 +157,7 @@ export class PolicyFolder implements ProfileSource {
     return false
   }
 
-  /** @returns whether something has changed, as far as anybody says so */
+  /** @returns whether a watch reported a change */
   async #wait(): Promise<boolean> {
     await this.#pause.wait(period)
     const changed = this.#changed

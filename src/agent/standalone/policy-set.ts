@@ -61,7 +61,7 @@ export function policySet(
     ({ document }) => document.metadata.name,
     problems,
     'policies whose profiles would have the same name',
-    'rename one of them',
+    'rename one policy',
   )
   return { policies: new Map(policies.map((policy) => [titleOf(policy), policy])), problems }
 }
@@ -69,7 +69,7 @@ export function policySet(
 /** Of those that are called the same. */
 const maxNamed = 10
 
-/** One of those of each name. */
+/** One policy for each name. */
 function chosen(
   policies: readonly HeldPolicy[],
   before: ReadonlyMap<string, HeldPolicy>,

@@ -33,7 +33,7 @@ export interface StandaloneSideOptions {
   logger: Logger
 }
 
-/** Whoever removes vArmor makes this file, before the agent is stopped. */
+/** The package creates this file when it is removed, before it stops the agent. */
 const uninstallFile = '/run/varmor/uninstall'
 
 /** Where Docker's containers are in containerd. */

@@ -19,8 +19,8 @@ export interface StandaloneConfinementOptions {
 const bpfId = /^[0-9a-f]{64}$/
 
 /**
- * What confines containers without a webhook: BPF by itself, as it is bound to what the runtime says of a container;
- * AppArmor and seccomp by whoever starts the container, which is looked at here and said where it is missing.
+ * Confines containers without a webhook. The agent binds BPF profiles to containers as the runtime reports them. The
+ * user who starts a container sets its AppArmor and seccomp profiles; the agent checks them and reports missing ones.
  */
 export class StandaloneConfinement implements Confinement {
   readonly #options: StandaloneConfinementOptions

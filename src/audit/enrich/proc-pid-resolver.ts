@@ -7,9 +7,9 @@ import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 /**
  * The current facts about a process from /proc; undefined if it does not exist.
  * @param known earlier facts: for a process that still lives, they stay true
- * @param anew read its program again instead of reusing it
+ * @param again read its program again instead of reusing it
  */
-export type ReadProcess = (pid: number, known?: Membership, anew?: boolean) => Membership | undefined
+export type ReadProcess = (pid: number, known?: Membership, again?: boolean) => Membership | undefined
 
 export interface ProcPidResolverOptions {
   readProcess: ReadProcess
@@ -177,20 +177,20 @@ export function startOfStat(stat: string): number {
  */
 export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
-  return (pid, known, anew) => {
+  return (pid, known, again) => {
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const startTicks = startOfStat(stat)
       // A process in a container stays in it; a process outside may be put into one.
       if (known?.startTicks === startTicks && known.containerID !== '')
-        return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, anew))
+        return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, again))
       const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
       const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
       // An ending process has left its namespaces and version 1 cgroups, so its place is unknown.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
-      const process = facts.read(pid, stat, since, anew)
+      const process = facts.read(pid, stat, since, again)
       const where = cgroupPath === undefined ? { unplaced: true as const } : { cgroupPath }
       const place = { containerID, mntNsID: namespace ?? 0, since, startTicks, ...where }
       return process === undefined ? place : { ...place, process }

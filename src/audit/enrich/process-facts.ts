@@ -75,12 +75,12 @@ export class ProcessFactsReader {
   /**
    * @param text /proc/<pid>/stat, just read
    * @param startTime Unix seconds
-   * @param anew do not reuse earlier facts
+   * @param again do not reuse earlier facts
    * @returns undefined if the process ended or changed meanwhile, because the facts may mix two processes
    * @throws system errors, except those of an ended or unreadable process
    */
-  read(pid: number, text: string, startTime: number, anew = false): ProcessFacts | undefined {
-    const [stat, now, kept] = [parseStat(text), this.#now(), anew ? undefined : this.#kept.get(pid)]
+  read(pid: number, text: string, startTime: number, again = false): ProcessFacts | undefined {
+    const [stat, now, kept] = [parseStat(text), this.#now(), again ? undefined : this.#kept.get(pid)]
     if (kept !== undefined && isSame(kept.stat, stat) && now - kept.read < this.#fresh) return kept.facts
     this.#kept.delete(pid)
     const facts = this.#read(pid, stat, startTime)

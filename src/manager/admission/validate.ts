@@ -99,7 +99,7 @@ function shadows(policy: AnyPolicy, index: PolicyIndex): string[] {
   const [first] = index.shadowing(policy)
   if (first !== undefined)
     return [
-      `VarmorClusterPolicy ${first.name} selects the same workloads and has priority: this policy confines none of them`,
+      `VarmorClusterPolicy ${first.name} selects the same workloads and has priority: this policy confines no workload`,
     ]
   return index
     .shadowingByMakers(policy)

@@ -90,6 +90,6 @@ class NodeLifecycle {
 const unknown = ({ status }: Node, now: number): Condition[] =>
   (status?.conditions ?? []).map((condition) => ({
     ...condition,
-    ...{ status: 'Unknown', reason: 'NodeStatusUnknown', message: 'The node does not renew its Lease any more.' },
+    ...{ status: 'Unknown', reason: 'NodeStatusUnknown', message: 'The node no longer renews its Lease.' },
     lastTransitionTime: timestamp(now),
   }))

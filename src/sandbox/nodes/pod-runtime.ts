@@ -13,7 +13,7 @@ export interface ContainerExit {
 export const goneExit: ContainerExit = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
-  message: 'The container was not found any more',
+  message: 'The container is no longer there',
 }
 
 /** Called with a container's state changes. */

@@ -76,7 +76,7 @@ const cases: Record<string, Case> = {
     before: [held('b.yaml', 'web', { namespace: 'team-prod' })],
     inForce: ['VarmorPolicy team-prod/web of b.yaml'],
     problems: [
-      'VarmorPolicy team/prod-web in a.yaml and VarmorPolicy team-prod/web in b.yaml: policies whose profiles would have the same name; the policy of b.yaml is in force: rename one of them',
+      'VarmorPolicy team/prod-web in a.yaml and VarmorPolicy team-prod/web in b.yaml: policies whose profiles would have the same name; the policy of b.yaml is in force: rename one policy',
     ],
   },
 }
