@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { Attributions } from '../../../src/audit/enrich/attributions.ts'
 import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
 import type { Membership, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
+import { ProcPidResolver } from '../../../src/audit/enrich/proc-pid-resolver.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import type { ForkAnswer } from '../../../src/audit/lineage/fork-addon.ts'
 import { LineageResolver } from '../../../src/audit/lineage/lineage-resolver.ts'
@@ -249,6 +250,24 @@ describe('the resolver over forks', () => {
       return answer({ containerID: (earliest < 101.5 ? web : bystander).containerID })
     })
     expect([101.2, 101.7, 101.2, 101].map(find)).to.deep.equal([web, bystander, web, web])
+  })
+
+  it('names a process that started after the stamp of its event, which /proc alone cannot', () => {
+    const start = 102.4
+    const readProcess = () => ({ ...home(web.containerID), since: start })
+    const budget = new LookupBudget(1000, () => 0)
+    const otherwise = new ProcPidResolver({ readProcess, budget, now: () => 103 })
+    const find = (_pid: number, earliest: number, latest: number) =>
+      earliest <= start && start <= latest ? answer({ containerID: web.containerID, since: start }) : undefined
+    const resolver = new LineageResolver({
+      ...{ readProcess, budget, otherwise, now: () => 0, random: () => 0, isKnown: () => true },
+      forks: { find, confirm: () => true, reuses: () => 0, number: 3 },
+    })
+    resolver.beginBatch()
+    for (const lag of [0.05, 0.9]) {
+      expect(otherwise.resolve(500, start - lag, ''), `${lag} s`).to.equal('pid-reused')
+      expect(resolver.resolve(500, start - lag, ''), `${lag} s`).to.include({ containerID: web.containerID })
+    }
   })
 
   it('is asked again for an event of another second', () => {
