@@ -115,9 +115,9 @@ export function bpfEncoder({ containers, profiles, profileMemory = PROFILE_MEMOR
     ownKeys: (entries) => {
       const keys = new Map<number, { map: string; key: Uint8Array }[]>()
       for (const [map, key] of ownMaps) {
-        const bytes = entries(map)
         const each = key.size + portRanges.size
-        for (let at = 0; at + each <= bytes.length; at += each) {
+        const bytes = entries(map, each)
+        for (let at = 0; at < bytes.length; at += each) {
           const container = numberIn(key, bytes, 'egress', at) - OWN
           if (container < 0) continue
           keys.set(container, [...(keys.get(container) ?? []), { map, key: bytes.slice(at, at + key.size) }])
@@ -128,9 +128,9 @@ export function bpfEncoder({ containers, profiles, profileMemory = PROFILE_MEMOR
     held: (entries) => {
       const bySlot = new Map<number, number[]>()
       for (const [room, { map, key, value }] of egressMaps.entries()) {
-        const bytes = entries(map)
         const each = key.size + value.size
-        for (let at = 0; at + each <= bytes.length; at += each) {
+        const bytes = entries(map, each)
+        for (let at = 0; at < bytes.length; at += each) {
           const number = numberIn(key, bytes, 'egress', at)
           if (number >= OWN) continue
           const slot = slotOfEgress(number)

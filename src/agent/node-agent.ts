@@ -390,7 +390,7 @@ export class NodeAgent {
 
   /** @returns why there is no BPF, where the agent may not see the node */
   #bpfOptions(): BpfLoaderOptions | string {
-    const { bpf = {}, pipeline, side } = this.#options
+    const { bpf = {}, pipeline, side, logger } = this.#options
     const { ringBytes, sizes, recordsRate, strictStart = false } = bpf
     const hostMntNs = hostMountNamespace(pipeline.procRoot)
     if (typeof hostMntNs === 'string') return hostMntNs
@@ -398,6 +398,8 @@ export class NodeAgent {
       encoder: bpfEncoder(sizes),
       hostMntNs,
       onReopened: () => this.#renumber(),
+      onDamaged: ({ reason }) =>
+        logger.warn({ reason }, 'maps of the BPF programs were changed; loading the programs again beside them'),
       onArrived: () => void this.#bpf?.arrived().then(() => this.#renumber()),
       strictStart: strictStart ? 1 : 0,
       ...(side.hasTenants && { claims: () => this.#agent?.bpfClaims ?? new Map() }),

@@ -6,7 +6,7 @@ import { numberingOf } from './bpf/numbering.ts'
 import type { ProfileEncoder } from './bpf/profile-encoder.ts'
 import { BpfProfiles } from './bpf/profiles.ts'
 import type { Claims } from './bpf/shares.ts'
-import { BpfState, type StateOptions } from './bpf/state.ts'
+import { BpfState, DamagedState, type StateOptions } from './bpf/state.ts'
 import { EnforcerError, errnoOf } from './enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 
@@ -19,6 +19,11 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   claims?: () => Claims
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
+  /**
+   * Called when programs that were in force before are not gone on with, as their maps were changed: others are loaded,
+   * and those stay in force beside until these hold all.
+   */
+  onDamaged?: (error: EnforcerError) => void
   /**
    * Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer.
    */
@@ -101,7 +106,13 @@ export class BpfEnforcer implements ProfileLoader {
 
   /** @throws {EnforcerError} why the kernel cannot enforce by BPF */
   static async open(options: BpfOptions): Promise<BpfEnforcer> {
-    return new BpfEnforcer(options, await openOnce(options, false))
+    try {
+      return new BpfEnforcer(options, await openOnce(options, false))
+    } catch (error) {
+      if (!(error instanceof DamagedState)) throw error
+      options.onDamaged?.(error)
+      return new BpfEnforcer(options, await openOnce(options, true))
+    }
   }
 
   /** Where maps are pinned: the ring of records, too. */
@@ -123,10 +134,10 @@ export class BpfEnforcer implements ProfileLoader {
   /** Counters of the programs since they were loaded. */
   counters(): BpfCounters {
     const sum = (which: number): number => {
-      const values = this.#now.state.get('varmor_counts', word(which)) ?? new Uint8Array()
+      const values = this.#now.state.getAll('varmor_counts', word(which), 8) ?? new Uint8Array()
       const view = new DataView(values.buffer, values.byteOffset, values.length)
       let all = 0
-      for (let at = 0; at + 8 <= values.length; at += 8) all += Number(view.getBigUint64(at, true))
+      for (let at = 0; at < values.length; at += 8) all += Number(view.getBigUint64(at, true))
       return all
     }
     return { reported: sum(0), ringFull: sum(1), noScratch: sum(2), heldBack: sum(3) }

@@ -19,7 +19,15 @@ export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
   Partial<
     Pick<
       BpfOptions,
-      'object' | 'root' | 'ringBytes' | 'strictStart' | 'recordsRate' | 'onReopened' | 'onArrived' | 'claims'
+      | 'object'
+      | 'root'
+      | 'ringBytes'
+      | 'strictStart'
+      | 'recordsRate'
+      | 'onReopened'
+      | 'onDamaged'
+      | 'onArrived'
+      | 'claims'
     >
   >
 

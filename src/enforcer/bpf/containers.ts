@@ -4,7 +4,7 @@ import { container, containerId, found, word, wordIn } from './layout.ts'
 import type { Numbering } from './numbering.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import type { ProfileEncoder } from './profile-encoder.ts'
-import type { BpfState } from './state.ts'
+import { type BpfState, DamagedState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
@@ -49,6 +49,7 @@ export class BpfContainers {
    * @param goOn lets a process go on that was stopped because its container was not known
    * @param before the numbers that programs of other builds gave
    * @param uptime seconds since the boot
+   * @throws {DamagedState}
    */
   constructor(
     state: BpfState,
@@ -63,15 +64,22 @@ export class BpfContainers {
     this.#uptime = uptime
     this.#size = encoder.containers
     this.#own = new OwnAddresses(state, encoder)
-    const entries = state.entries('varmor_ids')
     const each = containerId.size + 4
+    const entries = state.entries('varmor_ids', each)
+    const taken = new Set<number>()
     for (let at = 0; at < entries.length; at += each) {
       const number = wordIn(entries, at + containerId.size)
       const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
+      if (!hexId.test(id)) throw new DamagedState('varmor_ids', 'a key is not the id of a container')
+      // In none of these cases the container is in its profile: the number has no place, or two share one.
+      if (number >= this.#size)
+        throw new DamagedState('varmor_ids', `container ${id} has number ${number}, and there are ${this.#size}`)
+      if (number > 0 && taken.has(number))
+        throw new DamagedState('varmor_ids', `container ${id} has number ${number}, as another one has`)
+      taken.add(number)
       // Which profile it is to run in is said again by whoever knows the containers.
       this.#known.set(id, { number, profile: '' })
     }
-    const taken = new Set(Array.from(this.#known.values(), ({ number }) => number))
     const kept = [...before.containers].filter(
       ([id, number]) => number < this.#size && !this.#known.has(id) && !taken.has(number),
     )
@@ -290,15 +298,14 @@ export class BpfContainers {
 /** Numbers of the containers of tasks. */
 function numbersIn(tasks: Uint8Array): Set<number> {
   const numbers = new Set<number>()
-  for (let at = 0; at + found.size <= tasks.length; at += found.size)
-    numbers.add(numberIn(found, tasks, 'container', at))
+  for (let at = 0; at < tasks.length; at += found.size) numbers.add(numberIn(found, tasks, 'container', at))
   return numbers
 }
 
 /** Processes that have been stopped for long enough. */
 function stoppedIn(tasks: Uint8Array): number[] {
   const pids: number[] = []
-  for (let at = 0; at + found.size <= tasks.length; at += found.size)
+  for (let at = 0; at < tasks.length; at += found.size)
     if (numberIn(found, tasks, 'stopped', at) !== 0) pids.push(numberIn(found, tasks, 'pid', at))
   return pids
 }
@@ -309,7 +316,7 @@ function stoppedIn(tasks: Uint8Array): number[] {
  */
 function boundIn(tasks: Uint8Array, before: ReadonlySet<number>): number[] {
   const numbers: number[] = []
-  for (let at = 0; at + found.size <= tasks.length; at += found.size) {
+  for (let at = 0; at < tasks.length; at += found.size) {
     const number = numberIn(found, tasks, 'container', at)
     if (numberIn(found, tasks, 'bound', at) !== 0 || before.has(number))
       numbers.push(numberIn(found, tasks, 'stopped', at) === 0 ? number : 0)

@@ -52,12 +52,15 @@ function readLast(addon: BpfAddon, folder: string, last: Numbering['last']): voi
 }
 
 function readContainers(addon: BpfAddon, folder: string, numbers: Numbers): void {
-  const entries = addon.entries(addon.open(folder), 'varmor_ids')
+  const state = addon.open(folder)
+  const entries = addon.entries(state, 'varmor_ids')
   const each = containerId.size + 4
   if (entries.length % each !== 0) return
   for (let at = 0; at < entries.length; at += each) {
     const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
-    numbers.add(id, wordIn(entries, at + containerId.size))
+    const number = wordIn(entries, at + containerId.size)
+    // Programs find no profile for a number without a place: they do not hold the container.
+    if (addon.get(state, 'varmor_containers', word(number)) !== null) numbers.add(id, number)
   }
 }
 

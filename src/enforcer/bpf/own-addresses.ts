@@ -18,7 +18,7 @@ export class OwnAddresses {
   constructor(state: BpfState, encoder: Pick<ProfileEncoder, 'ownAddresses' | 'ownKeys'>) {
     this.#state = state
     this.#encoder = encoder
-    for (const [number, keys] of encoder.ownKeys((map) => state.entries(map)))
+    for (const [number, keys] of encoder.ownKeys((map, size) => state.entries(map, size)))
       this.#there.set(number, new Map(keys.map((one) => [textOf(one), one])))
   }
 

@@ -1,5 +1,8 @@
 import type { MapWrite } from './addon.ts'
 
+/** Reads all entries of a map. @param size of a key with its value */
+export type ReadEntries = (map: string, size: number) => Uint8Array
+
 /** How profiles become values of maps (src/profile/bpf/encode.ts). */
 export interface ProfileEncoder {
   /** Slots, of which the first is not used. */
@@ -19,9 +22,9 @@ export interface ProfileEncoder {
   /** The entries of the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
   /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
-  ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
+  ownKeys(entries: ReadEntries): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
   /** How many entries of each map of addresses and ports stand there of profiles, by their slots. */
-  held(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly number[]>
+  held(entries: ReadEntries): ReadonlyMap<number, readonly number[]>
   /** All that a profile may have put anywhere, itself first, but for its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
   /** The addresses of a profile alone, under one of the two numbers. */

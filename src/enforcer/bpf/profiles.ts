@@ -1,12 +1,12 @@
 import { EnforcerError } from '../enforcer-error.ts'
-import { contentDigest } from '../ports.ts'
+import { contentDigest, isOwnName } from '../ports.ts'
 import type { MapWrite } from './addon.ts'
 import type { BpfContainers } from './containers.ts'
-import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
+import { type ProfileRecord, packRecord, profileRecord, unpackRecord, word } from './layout.ts'
 import type { Numbering } from './numbering.ts'
 import type { EgressSlot, ProfileEncoder, Quota, ReadProfile, Where } from './profile-encoder.ts'
 import { type Claims, exceeded, type Holding, type Shares, sharesOf, sumOf, waitingBefore } from './shares.ts'
-import type { BpfState } from './state.ts'
+import { type BpfState, DamagedState } from './state.ts'
 import { BpfTables, mapOfTable } from './tables.ts'
 
 interface Loaded extends ProfileRecord {
@@ -25,6 +25,9 @@ interface Left {
 }
 
 const step = 'load the BPF profile'
+
+/** More loads than any agent makes; what they count up to still fits its field. */
+const maxSerial = 2 ** 31
 
 /** In the place of the kernel's id of a map: the addresses are being replaced, and the digest is of none. */
 const CHANGING = 0xffff_ffff
@@ -70,11 +73,15 @@ export class BpfProfiles {
     this.#tables = new BpfTables(encoder)
   }
 
-  /** Finds what is there; what a load that did not come to its end has left is removed. */
+  /**
+   * Finds what is there; what a load that did not come to its end has left is removed.
+   * @throws {EnforcerError}
+   */
   async recover(): Promise<void> {
     const unfinished: number[] = []
     const maps = await this.#state.profileMaps()
-    for (const [slot, held] of this.#encoder.held((map) => this.#state.entries(map))) this.#entries.set(slot, held)
+    for (const [slot, held] of this.#encoder.held((map, size) => this.#state.entries(map, size)))
+      this.#entries.set(slot, held)
     for (let slot = 1; slot < this.#encoder.slots; slot++) {
       const record = this.#recordOf(slot)
       const map = maps.get(slot)
@@ -304,7 +311,9 @@ export class BpfProfiles {
 
   /** A number that no profile had since the boot: records that are not read yet may name a profile that is gone. */
   #nextId(): number {
-    this.#id++
+    // The last number may be what somebody has written there: behind the highest one comes the first.
+    do this.#id = (this.#id % 0xffff_ffff) + 1
+    while ([...this.#byName.values()].some(({ id }) => id === this.#id))
     this.#state.noteNumber('profile', undefined, this.#id)
     return this.#id
   }
@@ -316,8 +325,13 @@ export class BpfProfiles {
   }
 
   #recordOf(slot: number): ProfileRecord | undefined {
-    const bytes = this.#state.get('varmor_records', word(slot))
-    return bytes === undefined ? undefined : unpackRecord(bytes)
+    const bytes = this.#state.get('varmor_records', word(slot), profileRecord.size)
+    const record = bytes && unpackRecord(bytes)
+    if (record === undefined) return undefined
+    const { name, serial, tables } = record
+    if (!isOwnName(name) || serial > maxSerial || !tables.every((reference) => this.#tables.has(reference)))
+      throw new DamagedState('varmor_records', `slot ${slot} has no record of a profile`)
+    return record
   }
 
   /** The kernel's id of the map in the slot; 0 for none. */

@@ -6,7 +6,7 @@ import { getSystemErrorName } from 'node:util'
 import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError, errnoOf, ioError } from '../enforcer-error.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
-import { lastNumbers, settings, shownSlot, word, wordIn } from './layout.ts'
+import { container, found, lastNumbers, settings, shownSlot, word, wordIn } from './layout.ts'
 
 /** Two levels below the root of the BPF file system. */
 export const stateRoot = '/sys/fs/bpf/varmor'
@@ -19,6 +19,24 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
 
 /** How much of what the verifier said is kept: its last lines say why. */
 const keptLines = 6
+
+/** A map holds what no agent of this build writes: somebody has changed it. */
+export class DamagedState extends EnforcerError {
+  constructor(map: string, reason: string) {
+    super('KERNEL_REFUSED', `read ${map}`, { map, reason: `the map was changed by another program: ${reason}` })
+  }
+}
+
+/** @throws {DamagedState} */
+function checkSize(map: string, bytes: Uint8Array, fits: (length: number) => boolean, size: string): void {
+  if (!fits(bytes.length)) throw new DamagedState(map, `it holds ${bytes.length} bytes in place of ${size}`)
+}
+
+/** @throws {DamagedState} where records of the size do not fill the bytes */
+function whole(map: string, bytes: Uint8Array, size: number): Uint8Array {
+  checkSize(map, bytes, (length) => length % size === 0, `a multiple of ${size}`)
+  return bytes
+}
 
 /** Before Linux 5.11 what BPF keeps counts as locked memory. libbpf raises the limit of that, if it may. */
 const countsAsLocked = (kernel: string): boolean => {
@@ -110,25 +128,51 @@ export class BpfState {
     return this.#try(step, () => this.#addon.removeWhere(this.#native, map, which))
   }
 
-  findTasks(): Promise<Uint8Array> {
-    return this.#try('look for tasks of containers', () => this.#addon.findTasks(this.#native))
+  async findTasks(): Promise<Uint8Array> {
+    const tasks = await this.#try('look for tasks of containers', () => this.#addon.findTasks(this.#native))
+    return whole('varmor_find_tasks', tasks, found.size)
   }
 
   /** The kernel's ids of the maps of profiles, by slot. */
   async profileMaps(): Promise<Map<number, number>> {
     const bytes = await this.#try('list the BPF profiles', () => this.#addon.listProfiles(this.#native))
+    whole('varmor_list_profiles', bytes, shownSlot.size)
     const maps = new Map<number, number>()
-    for (let at = 0; at + shownSlot.size <= bytes.length; at += shownSlot.size)
+    for (let at = 0; at < bytes.length; at += shownSlot.size)
       maps.set(numberIn(shownSlot, bytes, 'slot', at), numberIn(shownSlot, bytes, 'map', at))
     return maps
   }
 
-  get(map: string, key: Uint8Array): Uint8Array | undefined {
-    return this.#now(`read ${map}`, () => this.#addon.get(this.#native, map, key)) ?? undefined
+  /**
+   * @param size of the value
+   * @throws {EnforcerError} also where the value has another size
+   */
+  get(map: string, key: Uint8Array, size: number): Uint8Array | undefined {
+    const bytes = this.#get(map, key)
+    if (bytes !== undefined) checkSize(map, bytes, (length) => length === size, `${size}`)
+    return bytes
   }
 
-  entries(map: string): Uint8Array {
-    return this.#now(`read ${map}`, () => this.#addon.entries(this.#native, map))
+  /** The values of all processors, of which each has the size. @throws {EnforcerError} */
+  getAll(map: string, key: Uint8Array, size: number): Uint8Array | undefined {
+    const bytes = this.#get(map, key)
+    return bytes && whole(map, bytes, size)
+  }
+
+  /**
+   * @param size of a key with its value
+   * @throws {EnforcerError} also where entries have another size
+   */
+  entries(map: string, size: number): Uint8Array {
+    return whole(
+      map,
+      this.#now(`read ${map}`, () => this.#addon.entries(this.#native, map)),
+      size,
+    )
+  }
+
+  #get(map: string, key: Uint8Array): Uint8Array | undefined {
+    return this.#now(`read ${map}`, () => this.#addon.get(this.#native, map, key)) ?? undefined
   }
 
   swap(map: string, offset: number, expected: number | undefined, number: number): boolean {
@@ -137,7 +181,7 @@ export class BpfState {
 
   /** The number that was given last; 0 for none. */
   lastNumber(what: keyof typeof lastNumbers): number {
-    const bytes = this.get('varmor_containers', word(0))
+    const bytes = this.get('varmor_containers', word(0), container.size)
     return bytes === undefined ? 0 : wordIn(bytes, lastNumbers[what])
   }
 
@@ -149,29 +193,31 @@ export class BpfState {
   /**
    * Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is
    * left alone.
+   * @throws {EnforcerError} also where the settings of this build have another size
    */
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
     const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
-      const native = folder === this.folder ? this.#native : this.#addon.open(folder)
-      const before = this.#addon.get(native, 'varmor_settings', word(0))
-      if (before === null || before.length !== settings.size) return
       // An iterator writes another field. An earlier build's map may be one that cannot be mapped, and has no iterator
       // that runs now.
       if (folder === this.folder) {
-        this.#addon.swap(native, 'varmor_settings', settings.at.strict_start, -1, Number(strict))
+        this.get('varmor_settings', word(0), settings.size)
+        this.swap('varmor_settings', settings.at.strict_start, undefined, Number(strict))
         return
       }
+      const native = this.#addon.open(folder)
+      const before = this.#addon.get(native, 'varmor_settings', word(0))
+      if (before === null || before.length !== settings.size) return
       const value = Uint8Array.from(before)
       value.set(word(Number(strict)), settings.at.strict_start)
       await this.#addon.write(native, [{ map: 'varmor_settings', key: word(0), value }])
     })
   }
 
-  /** Whether somebody has detached a program, or removed its pin. */
+  /** Whether somebody has detached a program, or removed its pin, or changed the settings. */
   get damaged(): boolean {
     try {
-      const set = this.get('varmor_settings', word(0))
+      const set = this.get('varmor_settings', word(0), settings.size)
       const attached = this.#now('read the state of the programs', () => this.#addon.links(this.#native))
       return set === undefined || attached < numberIn(settings, set, 'links')
     } catch (error) {

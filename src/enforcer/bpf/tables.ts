@@ -22,12 +22,20 @@ export class BpfTables {
   readonly #maps: readonly string[]
   readonly #byReference = new Map<number, Table>()
   readonly #byDigest = new Map<string, Table>()
+  readonly #size: number
   /** Indices that no table has, in whatever map; the first is not used. */
   readonly #free: number[]
 
   constructor({ tableMaps, tables }: Pick<ProfileEncoder, 'tableMaps' | 'tables'>) {
     this.#maps = tableMaps
+    this.#size = tables
     this.#free = Array.from({ length: tables - 1 }, (_, i) => tables - 1 - i)
+  }
+
+  /** Whether a table can be where the reference says. */
+  has(reference: number): boolean {
+    const index = reference % 2 ** MAP_SHIFT
+    return index > 0 && index < this.#size && mapOfTable(reference) < this.#maps.length
   }
 
   /**

@@ -16,6 +16,8 @@ export interface FakeTask {
 interface Folder {
   maps: Map<string, Map<string, Uint8Array>>
   links: number
+  /** Numbers of containers that have a place. */
+  containers: number
   tasks: FakeTask[]
 }
 
@@ -68,7 +70,7 @@ export const fakeEncoder: ProfileEncoder = {
   },
   held: (entries) => {
     const slots = new Map<number, [number]>()
-    const bytes = entries('varmor_v4')
+    const bytes = entries('varmor_v4', ownKey)
     for (let at = 4; at < bytes.length; at += 12) {
       const slot = wordIn(bytes, at) % 1_000
       slots.set(slot, [(slots.get(slot)?.[0] ?? 0) + 1])
@@ -83,7 +85,7 @@ export const fakeEncoder: ProfileEncoder = {
     })),
   ownKeys: (entries) => {
     const keys = new Map<number, { map: string; key: Uint8Array }[]>()
-    const bytes = entries('varmor_v6')
+    const bytes = entries('varmor_v6', ownKey + 4)
     for (let at = 0; at < bytes.length; at += ownKey + 4) {
       const number = wordIn(bytes, at)
       keys.set(number, [...(keys.get(number) ?? []), { map: 'varmor_v6', key: bytes.slice(at, at + ownKey) }])
@@ -110,12 +112,17 @@ export class FakeKernel implements BpfAddon {
     return false
   }
 
-  async load({ folder, hostMntNs, strictStart }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
+  async load({
+    folder,
+    hostMntNs,
+    strictStart,
+    containers,
+  }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
     this.#step('load')
     if (this.folders.has(folder)) return { reused: true, absent: '' }
     const set = pack(settings, { host_mnt_ns: hostMntNs, strict_start: strictStart, links: programs, root_level: 0 })
     const maps = new Map([['varmor_settings', new Map([[hex(word(0)), set]])]])
-    this.folders.set(folder, { maps, links: programs, tasks: [] })
+    this.folders.set(folder, { maps, links: programs, containers, tasks: [] })
     mkdirSync(folder, { recursive: true })
     return { reused: false, absent: 'lsm/new_hook ' }
   }
@@ -173,7 +180,11 @@ export class FakeKernel implements BpfAddon {
 
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null {
     this.#poll(`get ${map}`, map)
-    return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(profileRecord.size) : null)
+    const found = this.#map(state, map).get(hex(key))
+    if (found !== undefined) return found
+    if (map === 'varmor_records') return new Uint8Array(profileRecord.size)
+    const isPlace = map === 'varmor_containers' && wordIn(key) < this.#folder(state).containers
+    return isPlace ? new Uint8Array(container.size) : null
   }
 
   entries(state: NativeState, map: string): Uint8Array {
@@ -183,6 +194,8 @@ export class FakeKernel implements BpfAddon {
 
   swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean {
     this.#step(`swap ${map}`)
+    if (map === 'varmor_containers' && offset >= this.#folder(state).containers * container.size)
+      throw Object.assign(new Error('outside of the map'), { step: 'swap', errno: 22 })
     const entries = this.#map(state, map)
     const key = hex(word(Math.floor(offset / container.size)))
     const value = Buffer.from(entries.get(key) ?? new Uint8Array(container.size))
