@@ -399,7 +399,7 @@ describe('BPF programs on a real kernel', () => {
 
       it('make no process that the rules would not hold for, and forget those that have ended', async () => {
         const { answers, object: loaded, tasks } = await run('other', 'forks', 'VARMOR_TEST_TASKS=2')
-        // Only before Linux 6.1 there is a limit: of 262,144 but for this test.
+        // Only before Linux 6.1 there is a limit: 262,144 tasks, and two in this test.
         const isLimited = loaded === 'varmor-old.bpf.o'
         expect(answers).to.deep.equal({
           'make a process': 'passed',

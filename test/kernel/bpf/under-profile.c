@@ -6,7 +6,7 @@
  * counts, the tasks that are left in a map of tasks, and the command's exit status. What the command prints goes in
  * between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE INTERVAL/ROOM of the records in
  * nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too. With
- * VARMOR_TEST_TAKEN the command stops itself when it has started, and goes on when all scratches are taken.
+ * VARMOR_TEST_TAKEN the command stops itself when it has started, and continues when all scratches are taken.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -32,11 +32,11 @@ import { Prober } from './prober.ts'
 import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
-/** Timeout of the whole test in milliseconds, under emulation on a shared machine. */
+/** Timeout of one wait in milliseconds, under emulation on a shared machine. */
 const timeout = 600_000
 /**
- * Timeout of one step with several waits. It is shorter than the sum of the waits, so that the failure names the wait
- * that hangs.
+ * Timeout of one test, which may have several waits. It is longer than one wait, so that a wait that hangs fails first
+ * and is named.
  */
 const stepLimit = 2 * timeout
 const waiting = ['--wait', '--timeout', `${(stepLimit - 60_000) / 1000}s`]

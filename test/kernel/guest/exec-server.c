@@ -2,8 +2,8 @@
  * The first process of a guest: runs the commands that the host sends over a virtio-serial port, several at once.
  *
  * A frame is its payload's length (4 bytes), a type (1 byte), the number of the command (4 bytes) and the payload;
- * numbers are little-endian. frames.ts is the other end and describes each type. Each stream has a window: its sender
- * stops when so many bytes have not been credited, so that a command that nobody reads holds up no other.
+ * numbers are little-endian. frames.ts is the other end and describes each type. The sender of a stream stops when a
+ * window of bytes is not yet acknowledged, so that a command with a slow reader does not hold up the other commands.
  *
  * A failure here ends the process, and so panics the kernel, which the host sees.
  */
@@ -81,7 +81,7 @@ static struct command *find(uint32_t id) {
     return NULL;
 }
 
-/* A command is forgotten when it has been reaped and nobody can write to its output any more. */
+/* Forgets the commands that are reaped and whose output is closed. */
 static void forget_finished(void) {
     for (struct command **at = &commands; *at != NULL;) {
         struct command *c = *at;
@@ -105,7 +105,8 @@ static const char *next_string(const char **at, const char *end) {
 }
 
 /*
- * In the child. Payload: number of arguments, number of variables, then the folder, these and those, each ended by 0.
+ * Runs in the child. Payload: number of arguments, number of variables, then the folder, the arguments and the
+ * variables, each ended by a zero byte.
  */
 static void become(const uint8_t *payload, uint32_t length, const int fds[3]) {
     uint32_t arguments = get32(payload), variables = get32(payload + 4);
@@ -130,7 +131,7 @@ static void refuse(uint32_t id, int error) {
 }
 
 static void spawn_command(uint32_t id, const uint8_t *payload, uint32_t length) {
-    int pipes[4][2]; /* input, output, errors, and one that says why the program cannot be run */
+    int pipes[4][2]; /* input, output, errors, and the errno of a failed exec */
     if (length < 8) fail("a spawn frame too short");
     for (int i = 0; i < 4; i++)
         if (pipe2(pipes[i], O_CLOEXEC) != 0) {
@@ -171,7 +172,7 @@ static void feed(struct command *c) {
         ssize_t n = write(c->input, c->queue + done, c->queued - done);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) break;
-        /* It no longer reads: what comes is thrown away, as a broken pipe does. */
+        /* The command has closed its input: drop the bytes, as a broken pipe does. */
         if (n < 0) {
             done = c->queued;
             close_fd(&c->input);
@@ -217,7 +218,7 @@ static void read_port(void) {
     static size_t have;
     ssize_t n = read(port, buffer + have, sizeof buffer - have);
     if (n < 0 && errno != EINTR && errno != EAGAIN) fail("read from the host");
-    /* Nobody is at the other end of the port. */
+    /* The host has not opened its end of the port. */
     if (n == 0) usleep(20000);
     if (n <= 0) return;
     have += n;
@@ -243,7 +244,7 @@ static void read_stream(struct command *c, int which) {
     send_frame(which == 0 ? '1' : '2', c->id, bytes, n > 0 ? n : 0);
 }
 
-/* All that die without a parent come to us. */
+/* The first process also reaps every process whose parent has ended. */
 static void reap(int signals) {
     struct signalfd_siginfo ignored;
     if (read(signals, &ignored, sizeof ignored) < 0 && errno != EINTR) fail("read of signals");

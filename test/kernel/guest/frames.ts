@@ -16,7 +16,7 @@ export const toGuest = {
   input: 'I',
   /** Send a signal (1 byte) to the command's process group. */
   kill: 'K',
-  /** The host has read this many bytes (4) of output, stream 0 or 1 (1 byte). */
+  /** A stream of output, 0 or 1 (1 byte), and the number of its bytes that the host has read (4 bytes). */
   credit: 'C',
   ping: 'P',
 } as const
@@ -28,7 +28,7 @@ export const toHost = {
   /** Bytes of the command's output; an empty payload ends the output. */
   stdout: '1',
   stderr: '2',
-  /** The command has taken this many bytes (4) of its input. */
+  /** Number of input bytes (4 bytes) that the command's pipe has taken, or that were dropped after it was closed. */
   accepted: 'A',
   /** The command has ended: exit status (1 byte), signal (1 byte, 0 if none). */
   exit: 'X',
@@ -37,7 +37,7 @@ export const toHost = {
   pong: 'P',
 } as const
 
-/** Maximum bytes of one stream in flight and not yet read. */
+/** Maximum bytes of one stream that are sent and not yet acknowledged by `credit` or `accepted`. */
 export const window = 256 * 1024
 
 /** Maximum bytes of input in one frame. */
@@ -61,7 +61,8 @@ export const uint32 = (value: number): Buffer => {
 }
 
 /**
- * Counts of arguments and of variables, then the folder, the arguments and the variables, each ended by a zero byte.
+ * Counts of arguments and of variables (4 bytes each), then the folder, the arguments and the variables, each ended by
+ * a zero byte.
  */
 export function spawnPayload(
   command: readonly string[],

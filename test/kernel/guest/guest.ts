@@ -43,7 +43,7 @@ export interface GuestOptions {
   log?: (line: string) => void
   /** Receives the duration of each step. */
   steps?: StepLog
-  /** How long the guest may be silent, in milliseconds. */
+  /** Milliseconds for the answer to a ping, after which the guest is killed; default 300,000. */
   timeout?: number
 }
 
@@ -54,7 +54,7 @@ export interface RunOptions extends SpawnOptions {
 }
 
 export interface RunResult {
-  /** Exit status; 128 and its number for a signal. */
+  /** Exit status, or 128 plus the number of the signal that ended the command. */
   code: number
   stdout: string
   stderr: string

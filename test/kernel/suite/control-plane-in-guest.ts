@@ -106,7 +106,7 @@ export class ControlPlaneInGuest {
       send: transport.send,
       confining: () => confiningProfiles(),
       ofContainers: () => new Set(),
-      // It looks for what somebody has changed when a test asks it to, not just before.
+      // The agent checks for foreign changes when a test asks, and not by its timer just before.
       period: 3_600_000,
     })
     await agent.start()

@@ -1,16 +1,19 @@
 /*
- * hostile WORK ...: what a process does that wants its violations to be another's. Whatever it really touches is
- * /mark/OWNER.NUMBER, where OWNER is the container that it is in, so that a reader of the log knows the truth of each
- * line. Each work prints how many violations it has made, or how many texts were taken.
+ * hostile WORK ...: acts of a process that wants its violations to look like another container's. Each file that it
+ * really touches is /mark/OWNER.NUMBER, where OWNER is its own container, so that a reader of the log knows the truth
+ * of each line. Each work prints the number of its violations, or of the texts that the kernel took. Works:
  *
- *   touch OWNER COUNT makes files where a profile refuses that fork OWNER CHILDREN EACH the same in children that end
- *   at once, one after the other call OWNER COUNT calls that a seccomp filter of its own logs, under the name OWNER
- *   names OWNER FILE files whose names are the texts of FILE, which a zero byte separates, and the same as its own name
- *   send FILE FIRST LAST the texts of FILE as audit records of the types FIRST to LAST send-from-children FILE TYPE
- *   TIMES the same of one type, each from a child that ends at once kmsg FILE the texts of FILE to /dev/kmsg, with the
- *   priority of the kernel and with others in-group PATH WORK ... makes the cgroup PATH, below /cg, and goes on there
- *   in-profile LABEL WORK ... goes on as another program under LABEL containers OWNER COUNT PROFILE EACH short-lived
- *   containers, whose ids and owners are OWNER and a number
+ *   touch OWNER COUNT                    creates files that a profile refuses
+ *   fork OWNER CHILDREN EACH             the same in children that end at once, one after the other
+ *   call OWNER COUNT                     calls that its own seccomp filter logs, under the name OWNER
+ *   names OWNER FILE                     creates files named by the texts of FILE (separated by zero bytes), and takes
+ *                                        each text as its own name
+ *   send FILE FIRST LAST                 sends the texts of FILE as audit records of the types FIRST to LAST
+ *   send-from-children FILE TYPE TIMES   the same with one type, each from a child that ends at once
+ *   kmsg FILE                            writes the texts of FILE to /dev/kmsg, with the kernel's and other priorities
+ *   in-group PATH WORK ...               creates the cgroup PATH, below /cg, and does WORK there
+ *   in-profile LABEL WORK ...            does WORK as another program under LABEL
+ *   containers OWNER COUNT PROFILE EACH  short-lived containers, whose ids and owners are OWNER and a number
  */
 #include <errno.h>
 #include <fcntl.h>

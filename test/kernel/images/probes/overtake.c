@@ -1,8 +1,7 @@
 /*
- * overtake PID ATTACK [WORD...]: has a process make system calls that its program does not have, as who has found a
- * flaw in it would, and says how that went: exit status 0 when the attack got through to what it wants, or 1 with the
- * call and the errno's words. The process goes on afterwards as if nothing had been. It is run outside of the process's
- * container.
+ * overtake PID ATTACK [WORD...]: makes system calls in the process PID that its program does not contain, as an
+ * attacker with an exploit would. Exits with 0 if the attack succeeds, otherwise with 1 and prints the call and its
+ * error. Afterwards the process continues unchanged. Run this outside of the process's container.
  */
 #include <elf.h>
 #include <errno.h>
@@ -27,7 +26,7 @@ static pid_t victim;
 static int memory;
 static struct user_regs_struct before;
 static unsigned long instruction; /* of a system call, in the vDSO */
-static unsigned long room;        /* the lowest page of the stack, which nobody has come to */
+static unsigned long room;        /* the lowest page of the stack, which the program has not used */
 static char kept[1024];
 static size_t used;
 

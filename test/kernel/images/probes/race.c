@@ -1,9 +1,8 @@
 /*
- * race NAP PROCESSES {FORBIDDEN ALLOWED}...: so many processes try to open each of these in turn, again and again,
- * until the input ends, and rest NAP microseconds between. Prints now and then, and at the end, how many tries there
- * were, how often what is forbidden could be opened, and how often what is allowed could not. What begins with udp: is
- * an address of IPv4 or IPv6, to which a socket is connected: it could be where nobody refused it, be there a way or
- * not.
+ * race NAP PROCESSES {FORBIDDEN ALLOWED}...: PROCESSES processes try to open each path in turn until the input ends,
+ * and sleep NAP microseconds between. Prints now and then, and at the end, the number of tries, of forbidden paths that
+ * were opened, and of allowed paths that were not. For udp:ADDRESS (IPv4 or IPv6) a socket connects to the address:
+ * this fails only if the kernel refuses it, also without a route.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -36,15 +36,15 @@ export interface Ended {
 }
 
 export interface AgentOptions {
-  /** Of files of its own; made anew. */
+  /** Folder of the agent's files. It is emptied first, unless `after` is given. */
   folder: string
   /** The contents of its file of containers. */
   containers?: object
-  /** Arguments besides. */
+  /** Additional arguments. */
   args?: readonly string[]
-  /** Runs in a network of its own, where no records are sent to whom listens. */
+  /** The agent runs in its own network namespace, where the kernel sends no records to listeners. */
   alone?: boolean
-  /** That has left its files, which are not made anew. */
+  /** A previous agent, whose files this agent takes over. */
   after?: AgentProcess
 }
 
@@ -128,7 +128,7 @@ export class AgentProcess {
   async #end(): Promise<Ended> {
     if (this.#process.exitCode === null) {
       const closed = once(this.#process, 'close')
-      // One that a failed test has left stopped gets the first signal only when it goes on.
+      // A failed test may have left the agent stopped: it gets SIGTERM only after SIGCONT.
       for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
       await closed
     }

@@ -50,7 +50,7 @@ describe('denials', function () {
       each.kill('SIGTERM')
       while (each.exitCode === null && each.signalCode === null) await pause(50)
     }
-    // Not before: who writes it makes it anew.
+    // The daemons have ended: a running daemon would create the file again.
     rmSync(kernelLog, { force: true })
   })
 
@@ -76,7 +76,7 @@ describe('denials', function () {
           const arrived = many - lost(status)
           expect(burst.reported(lines)).to.deep.equal({ files: arrived, lines: arrived })
           expect(status).to.deep.include({ deferred: 0, queued: 0 })
-          // A loss that nobody can count is none of these.
+          // `lost` has only losses with a known number. Without them `dropped` has to be empty.
           if (lost(status) === 0) expect(status).to.deep.include({ dropped: {} })
           const strange = lines.filter((line) => !/"policyName":"burst"|"lost":\{/.test(line))
           expect(strange).to.deep.equal([])

@@ -71,8 +71,8 @@ export const burstOfAppArmor = async (): Promise<Burst> => ({
 })
 
 /**
- * A container whose filter refuses how the probe opens files. Its records have no names, so they are told apart by their
- * numbers.
+ * A container whose filter refuses the probe's way to open files. The records have no file names, so their numbers
+ * distinguish them.
  */
 export async function burstOfSeccomp(): Promise<Burst> {
   const args = [{ index: 2, value: 0o2000101, op: 'SCMP_CMP_EQ' }]

@@ -24,7 +24,7 @@ export class KeptLog {
     this.#timer = setInterval(() => this.#poll(), pollInterval)
   }
 
-  /** Lines of files that are full, so that nothing is written there any more: once, and they are kept no longer. */
+  /** Returns the lines of full files, which no longer change, and drops these files. */
   takeFull(): string[] {
     this.#poll()
     const current = String(statSync(join(this.#folder, this.#name), { throwIfNoEntry: false })?.ino)
@@ -33,12 +33,12 @@ export class KeptLog {
     return this.#take(full)
   }
 
-  /** Looks no more: another one does, from where the files are. */
+  /** Stops polling, because another KeptLog takes over the files. */
   leave(): void {
     clearInterval(this.#timer)
   }
 
-  /** Once nothing is written any more. Removes all files, which are in the memory of the guest. */
+  /** Returns the remaining lines after the last write. Removes all files, which are in the memory of the guest. */
   end(): string[] {
     clearInterval(this.#timer)
     this.#poll()
@@ -58,15 +58,15 @@ export class KeptLog {
     for (const name of namesIn(this.#folder).filter((file) => file.startsWith(this.#name))) {
       const link = join(this.#kept, 'new')
       try {
-        // What the name stands for may change at any moment: only what is linked is sure.
+        // The name may stand for another file at any moment. A link keeps the file.
         linkSync(join(this.#folder, name), link)
       } catch (error) {
-        // It was renamed just now: then it is there under its new name the next time.
+        // The file was renamed just now. The next poll finds its new name.
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
         throw error
       }
       const inode = String(statSync(link).ino)
-      // Does nothing where the file is kept already.
+      // Does nothing if the file is already kept.
       if (!this.#taken.has(inode)) renameSync(link, join(this.#kept, inode))
       rmSync(link, { force: true })
     }

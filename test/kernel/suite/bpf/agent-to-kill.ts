@@ -35,7 +35,7 @@ async function run({ log, container, policy, contents, opening }: Orders): Promi
   const pipeline = await startViolationPipeline({
     ...{ feed, log, logger, fromStart: false, workers: 1, request: { kind: 'multicast' } },
     ring: () => enforcer.folder,
-    // Whoever counts lines finds them in one file.
+    // The test that counts lines finds all of them in one file.
     limits: { maxSize: '1G' },
   })
   if ('why' in pipeline) throw new Error(pipeline.why)

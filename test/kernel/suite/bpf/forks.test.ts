@@ -44,7 +44,7 @@ class Follower {
   }
 }
 
-/** A shell that forks so many processes, each of which ends at once. @returns pids of the first and the last one */
+/** A shell that forks `count` processes, which end at once. @returns pids of the shell, the first and the last one */
 function fork(count: number): { pid: number; first: number; last: number } {
   const script = `i=0; while [ $i -lt ${count} ]; do (:) & echo $!; i=$((i+1)); wait; done; exec 1>&-; sleep 0`
   const { pid, stdout } = spawnSync('sh', ['-c', script], { encoding: 'utf8', maxBuffer: 1 << 24 })

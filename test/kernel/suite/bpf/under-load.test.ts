@@ -118,7 +118,7 @@ describe('BPF profiles under load', function () {
 
   it('hold while programs of another build, with larger maps, take the place of those in force', async () => {
     copyFileSync(guestObject(), opening.object)
-    // Nobody reads what is behind an ELF file.
+    // Readers ignore bytes behind the end of an ELF file.
     appendFileSync(opening.object, 'x')
     const probe = RacingProbe.start(container.info.containerID, 'upgrade', files)
     await probe.after(1_000)

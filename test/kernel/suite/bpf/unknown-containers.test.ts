@@ -59,7 +59,7 @@ function isStrict(folder: string): boolean {
 
 const policies = '/tmp/strict'
 
-/** An agent without a cluster, that asks for what `openEnforcer` does by itself: nothing is loaded anew. */
+/** An agent without a cluster, with the options of `openEnforcer`, so that the loaded programs stay. */
 function strictAgent(): ChildProcess {
   const flags = ['--policies', policies, '--strictStart', '--bpfRingSize', '1M', '--log', '/tmp/strict.log']
   return spawn(process.execPath, [bundledVarmor, 'agent', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -90,7 +90,7 @@ describe('What starts in a container that BPF does not know', function () {
     await enforcer.load(profileName, content)
     const starting = Container.start(name, { image: debianImage })
     await stopped()
-    // Nobody has let it go on.
+    // `find` does not release a container that was not added.
     expect(await enforcer.find()).to.deep.equal(new Map())
     const first = await stopped()
     await enforcer.add({ id, profile: profileName })
@@ -100,7 +100,7 @@ describe('What starts in a container that BPF does not know', function () {
     expect((await container.run('cat /etc/passwd')).text).to.match(refused)
     expect((await container.run('cat /etc/group')).status).to.equal(0)
 
-    // Somebody may enter one that is forgotten, as after a restart of the agent.
+    // A process may enter a forgotten container, as after a restart of the agent.
     await enforcer.remove(id)
     const entering = result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', 'more', id, 'cat', '/etc/passwd'])
     await stopped()
@@ -108,7 +108,7 @@ describe('What starts in a container that BPF does not know', function () {
     await enforcer.find()
     expect((await entering).stderr).to.match(refused)
 
-    // One that needs no profile goes on, too.
+    // A container that needs no profile is released, too.
     await enforcer.remove(id)
     const free = result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', 'free', id, 'cat', '/etc/passwd'])
     await stopped()

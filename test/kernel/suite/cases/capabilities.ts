@@ -6,7 +6,7 @@ import type { RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
 // Each capability in one thing that needs it and no other: test/kernel/images/probes/use-capability.c.
 
-/** What the kernel answers whoever lacks the capability, where that is not EPERM. */
+/** The kernel's answer to a process without the capability, if it is not EPERM. */
 const refusals: Partial<Record<Capability, Errno | { says: string }>> = {
   dac_override: 'EACCES',
   fsetid: { says: 'the set-group-ID bit was dropped' },

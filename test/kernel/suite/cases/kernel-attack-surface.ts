@@ -13,7 +13,7 @@ export const kernelAttackSurface: RuleFamily = {
   cases: [
     {
       rule: 'disallow-abuse-user-ns',
-      // The second namespace belongs to the first one, in which whoever made it has every capability.
+      // The second namespace belongs to the first one, where its creator has every capability.
       attack: 'exec unshare --user --uts true',
       refusal: 'EPERM',
       neighbour: 'unshare --user true',

@@ -11,7 +11,7 @@ const network = {
 const more = { bpfRawRules: { network } }
 const policy: PolicyFor = ordinary('sending', more)
 
-/** It has gone out when nobody answers, or there is nothing yet. */
+/** A packet counts as sent even if its receiver refuses it or has not answered yet. */
 const sent = (...lines: string[]): readonly string[] =>
   python(
     'def address(host, port): return struct.pack("=H", 2) + struct.pack("!H", port) + socket.inet_aton(host) + bytes(8)',

@@ -12,7 +12,7 @@ import { compiled, loadAppArmor, unloadAppArmor } from '../harness/profiles.ts'
 
 let opened: Promise<BpfEnforcer> | undefined
 
-/** The ring is full after a few records and nobody reads it: that must not change a verdict. */
+/** Size of a ring that is full after a few records and has no reader. A full ring must not change a verdict. */
 const ringBytes = 4096
 
 /** The BPF enforcer, which is loaded once a guest. */

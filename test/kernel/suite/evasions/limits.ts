@@ -6,9 +6,9 @@ export interface Limit {
   why: string
   /** What a policy or a cluster can do about it. */
   remedy: string
-  /** On which kernels, of those that vArmor runs on. */
+  /** Supported kernels on which it gets through. */
   kernels: string
-  /** Which of them let it through. */
+  /** Enforcers that let it through. */
   enforcers: 'AppArmor' | 'BPF' | 'AppArmor and BPF'
 }
 

@@ -13,7 +13,7 @@ export const token = '/run/secrets/kubernetes.io/serviceaccount/token'
  */
 export const equipped = `cp /probes/evade /usr/bin/curl && cp /bin/echo /usr/bin/wget && mkdir -p ${dirname(token)} /run/empty`
 
-/** Makes all else anew, unconfined, with as few programs as may be. */
+/** Creates all other files again, unconfined, with as few programs as possible. */
 export const laidOut = [
   'rm -rf /data /date /tmp/*',
   'mkdir -p /data/vault/deep /data/ledger /data/else',

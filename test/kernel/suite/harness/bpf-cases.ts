@@ -22,7 +22,7 @@ import {
 import { deleted, noteCase, noteResults } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
-/** What the hooks of BPF answer, where AppArmor says EACCES; for want of a capability whoever asked for it says so. */
+/** BPF hooks answer EPERM where AppArmor answers EACCES. After a refused capability, its caller chooses the answer. */
 const refusalOf = ({ refusal, records: [record] }: RuleCase): RuleCase['refusal'] =>
   refusal === 'EACCES' && record?.class !== 'cap' ? 'EPERM' : refusal
 

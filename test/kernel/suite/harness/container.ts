@@ -64,9 +64,9 @@ export class Container {
   }
 
   /**
-   * Starts a command. When its first process ends it stays as a zombie until `end`, so that whoever reads the kernel's
-   * report still finds out whose it was, however slow this machine is. Shells reap their children behind each builtin
-   * command, so its parent is one that has no other to run than the `read` that `end` lets go on.
+   * Starts a command. Its first process stays a zombie until `end`, so that a slow reader of the kernel's report still
+   * finds its container. A shell reaps children after each builtin command, so the parent is a shell that only waits in
+   * `read` until `end`.
    */
   async begin(command: Command, profile?: string): Promise<void> {
     const enter = profile === undefined ? '' : `printf %s 'exec ${profile}' > /proc/self/attr/exec && `
@@ -74,12 +74,12 @@ export class Container {
     await this.#shell.run(`{ ${held} read -r go <&9; wait $!; } & held=$!`)
   }
 
-  /** Waits for the end of what was begun. */
+  /** Waits for the end of the command that `begin` has started. */
   end(): Promise<Answer> {
     return this.#shell.run(`echo >&9; wait $held; code=$?; ${printSaid}; (exit $code)`)
   }
 
-  /** Path, on the node, of what the command that was begun last has printed. */
+  /** Path, on the node, of the output of the last started command. */
   get said(): string {
     return `/proc/${this.info.initPid}/root${said}`
   }

@@ -7,7 +7,7 @@ import { rulesShown, shownNow } from './rules-shown.ts'
 
 const keys = { AppArmor: 'appArmor', BPF: 'bpf', Seccomp: 'seccomp' } as const
 
-/** Whether all tests have passed, none chosen from them, but for those that say why they cannot. */
+/** Whether every test has passed or was skipped with a reason; false if only some tests were selected. */
 function isWhole(suite: Mocha.Suite): boolean {
   let whole = true
   suite.eachTest((test: Mocha.Test) => {

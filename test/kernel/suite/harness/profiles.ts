@@ -36,8 +36,8 @@ export function policyOf(name: string, mode: Mode, enhanceProtect: object, enfor
 }
 
 /**
- * A policy of one built-in rule. It is called as the rule. But for Seccomp it is `privileged`, so that nothing but the
- * rule stands between the attack and its end.
+ * A policy of one built-in rule, named after the rule. Except for Seccomp it is `privileged`, so that only the rule
+ * refuses the attack.
  */
 export const policyOfRule = (rule: string, mode: Mode, enforcer: KernelEnforcer = 'AppArmor'): VarmorPolicy =>
   policyOf(rule, mode, { privileged: enforcer !== 'Seccomp', ...ruleLists(rule) }, enforcer)

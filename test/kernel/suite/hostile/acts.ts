@@ -62,7 +62,7 @@ export async function attack(attacker: Actor, victim: Actor): Promise<Done> {
   return done
 }
 
-/** Cgroups that are called after the victim, where somebody may make some who has the node's cgroups mounted at /cg. */
+/** Cgroups named after the victim that a container can create if the node's cgroups are mounted at /cg. */
 function groupsOf({ cgroupPath }: ContainerInfo, victim: ContainerInfo): string[] {
   const id = victim.containerID
   return [

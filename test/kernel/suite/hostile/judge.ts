@@ -12,15 +12,15 @@ interface Line {
 
 /** What stands in a log, compared with what really happened. */
 export interface Verdict {
-  /** Lines that name a container: the right one. */
+  /** Lines that name the right container. */
   named: number
-  /** Lines that name none, by the reason that they give. */
+  /** Lines that name no container, by the reason that they give. */
   unnamed: Record<string, number>
   /** Lines of what a process claims, as its own. */
   claims: number
   /** Lines of the agent's own, of what was lost. */
   own: number
-  /** The first lines that say what is not true, or that nobody has an explanation for; each with why. */
+  /** The first lines that are untrue or unexplained, each with the reason. */
   wrong: string[]
   wrongCount: number
 }

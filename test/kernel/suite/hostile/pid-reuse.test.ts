@@ -49,9 +49,9 @@ describe('pids that go from one container to another within a second', function 
     name: string
     args: string[]
     records: number
-    /** In a network of its own, in which nobody reports forks. */
+    /** The agent runs in its own network namespace, where the kernel does not report forks. */
     alone?: boolean
-    /** The agent does nothing while it blows. */
+    /** The agent is stopped during the storm. */
     heldUp?: boolean
   }
 

@@ -22,7 +22,7 @@ const idOf = (prefix: string, number: number): string => prefix + number.toStrin
 
 const unnamed = { containerName: '', image: '', podName: '', podNamespace: 'demo', podUID: '' }
 
-/** Containers that are over before anybody has read what they did; the agent is told of them before they begin. */
+/** Containers that end before the agent reads their records. The agent knows them before they start. */
 export function briefContainers(): ContainerInfo[] {
   return Array.from({ length: brief }, (_, number) => {
     const containerID = idOf(briefId(true), number)

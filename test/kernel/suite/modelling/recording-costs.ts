@@ -1,7 +1,7 @@
 /**
- * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers of which nothing is
- * recorded, and of which all is, by each enforcer and by all three, with the pipeline of an agent beside. Prints what
- * it did in a second, and what was recorded and lost.
+ * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers without a recording, and
+ * in containers that the given ENFORCERS record, with the pipeline of an agent beside. Prints the operations a second,
+ * and the numbers of recorded and lost records.
  */
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -22,7 +22,7 @@ import { compiled } from '../harness/profiles.ts'
 import { Violations } from '../harness/violations.ts'
 
 const [program = '', seconds = '2', rounds = '3', ...enforcers] = process.argv.slice(2)
-/** Enforcers that record; none of them first. */
+/** Enforcers that record in each run; the first run has no recording. */
 const ways = ['', ...enforcers]
 const ctr = (...words: string[]): Promise<string> => output('ctr', ['-n', 'k8s.io', ...words])
 
@@ -31,7 +31,7 @@ interface Run {
   way: string
   /** Operations a second, by name. */
   done: Record<string, number>
-  /** Records that have come, and those of which the log says that they were lost. */
+  /** Records that have arrived, and (`lost`) records that the log reports as lost. */
   records: number
   lost: number
 }
@@ -70,8 +70,8 @@ const violations = await Violations.start(
 const confiner = new Confiner(bpf, violations)
 
 /**
- * Of all lines of losses so far; what nobody can count is one, and so is a record that came too late to be known as one
- * of the workload.
+ * Sum of the losses in all lines so far. A loss of unknown number counts as one, and so does a record that came too
+ * late to be matched to the workload.
  */
 const lost = (): number =>
   violations.all.reduce((sum, line) => {

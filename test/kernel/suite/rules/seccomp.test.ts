@@ -57,7 +57,8 @@ describeSeccompRules([
         event: { comm: 'unshare', exe: '/usr/bin/unshare', syscall: 'unshare' },
       },
       attempt('clone_user', 'clone'),
-      // Its flags lie in memory: it is refused as a whole, and not logged where it is let through, as each new thread would be.
+      // The flags of clone3 lie in memory, so a filter refuses the whole call. An allowed clone3 is not logged, because
+      // each new thread would be.
       { ...attempt('clone3_user', 'clone3', 'ENOSYS'), isCommon: true },
     ],
     neighbour: 'unshare --uts true && /probes/attempt clone',

@@ -6,13 +6,13 @@ import { type Service, tokenPath } from './services.ts'
 /** Fields of an event, as far as they matter: any of these is what is to be reported. */
 export type Reports = readonly Readonly<Record<string, unknown>>[]
 
-/** Something that whoever has overtaken a service tries next. */
+/** An attempt by an attacker in an overtaken service. */
 export interface Attack {
-  /** As a table has it. */
+  /** Its text in the tables. */
   what: string
   /** For `overtake`. @param neighbour number of a process beside */
   words(service: Service, neighbour: number): readonly string[]
-  /** System calls without which it is not done. */
+  /** System calls that the attack needs. */
   calls: readonly string[]
   appArmor(service: Service): Reports
   bpf(service: Service): Reports
@@ -22,7 +22,7 @@ export interface Attack {
 
 const dropped = '/tmp/dropped'
 const disk = '/tmp/disk'
-/** Where nobody is. */
+/** An address without a server. */
 const elsewhere = { ip: '10.9.9.9', port: 443 }
 const capability = (...names: string[]) => ({
   appArmor: names.map((name) => ({ operation: 'capable', name })),

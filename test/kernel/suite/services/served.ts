@@ -143,7 +143,7 @@ export class Served {
       if (status !== 0) throw new Error(`${step.client}: ${status}\n${stdout}${stderr}\n${this.said.slice(-4000)}`)
     } else if ('signal' in step) {
       process.kill(this.#pid, step.signal)
-      // Whoever gets it answers requests all the while; by the next one it has done most of what it does then.
+      // The service answers requests meanwhile. Before the next request it does most of the signal's work.
       await pause(1_000)
     } else if ('rename' in step) {
       const [from, to] = step.rename

@@ -61,7 +61,7 @@ const given: Models = Object.assign(
   ...(process.env['VARMOR_SERVICES_MODELS'] ?? packed({})).split(',').map(unpacked),
 )
 
-/** No name of ours, so that nobody reads what it lets pass. */
+/** A profile name that is not vArmor's, so that its records are ignored. */
 const forgetful = 'test-forgetful'
 
 describe('services, of which all is forbidden but what was recorded', function () {
@@ -110,13 +110,13 @@ describe('services, of which all is forbidden but what was recorded', function (
     await violations?.stop()
     lineage?.close()
     await bpf?.end()
-    // What has been shown of all attacks can be written to shown.json, of which the tables of the documents are made.
+    // The result of all attacks can be written to shown.json, the source of the tables in the documents.
     console.log(['', tableOfServices(seenNow), tableOfAttacks(seenNow), JSON.stringify(seenNow), ''].join('\n'))
   })
 
   /**
-   * On each processor AppArmor remembers whose capability it has written last, and does not write again what it has
-   * ever written there: only to another profile's first. So another one asks for one in between.
+   * AppArmor remembers, for each processor, the profile of the last capability record and the capabilities recorded for
+   * it. It does not repeat them before another profile's record. So another profile asks for a capability in between.
    */
   const forget = async (): Promise<void> => {
     for (const processor of ['1', '2']) {
@@ -125,7 +125,7 @@ describe('services, of which all is forbidden but what was recorded', function (
     }
   }
 
-  /** Lines that nobody has looked at. */
+  /** Number of lines that `news` has returned. */
   let seen = 0
   const news = (): Violation[] => {
     const lines = violations.all.slice(seen)
@@ -279,7 +279,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           for (const attack of attacks)
             it(`refuses${isReported ? ' and reports' : ''} ${attack.what}`, async function () {
               beside ??= await neighbour(served.pid)
-              // It would get through, and a service that has become a shell is none any more.
+              // The attack would succeed, and might replace the service by a shell.
               if (whyUnseen(attack, enforcer, model, allowedCalls) !== undefined) {
                 endings.set(attack, '-')
                 return this.skip()

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-/** One thing that is done with a service: by a client of its pod, or by whoever looks after it. */
+/** An action on a service, by a client of its pod or by its administrator. */
 export type Step =
   | { client: string }
   | { signal: NodeJS.Signals }
@@ -37,7 +37,7 @@ const get = (url: string): string => `curl -sSf -o /dev/null ${url}`
 const status = (code: number, words: string): string =>
   `[ "$(curl -s -o /dev/null -w '%{http_code}' ${words})" = ${code} ]`
 
-/** With what it has to be an attacker with means: nothing but the enforcer is to stand between. */
+/** Capabilities that make the attacker strong, so that only the enforcer refuses the attack. */
 export const powers = ['sys_admin', 'sys_ptrace', 'sys_module', 'bpf', 'net_raw', 'mknod', 'dac_override'] as const
 const asPostgres = ['/probes/as-user', 'postgres', powers.join()]
 const settings = {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What a container does that has a crontab instead of a server: every few seconds some children, some of them at a time.
+# The work of a container with a crontab instead of a server: every few seconds several children, some at the same time.
 state=/var/lib/work
 log=/var/log/work.log
 trap 'echo "$(date) ends" >> "$log"; exit 0' TERM
