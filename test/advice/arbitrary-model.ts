@@ -98,7 +98,7 @@ const ptraces = some([
   { peer: 'varmor-demo-web', permissions: ['trace', 'read'] },
 ])
 
-/** What a workload did: much of it against one built-in rule or another. */
+/** The behaviour of a workload, much of it against some built-in rule. */
 export const arbitraryModel: fc.Arbitrary<DynamicResult> = fc.record({
   appArmor: fc.record({
     executions: some(programs),

@@ -15,7 +15,7 @@ const compared = (before: VarmorPolicy, after: VarmorPolicy): Compared =>
 const privileged = (section: EnhanceProtect, enforcer: string): VarmorPolicy =>
   enhanced({ privileged: true, protectAncestors: false, ...section }, enforcer)
 
-/** What becomes of an operation, by the judges. */
+/** Change of an operation's outcome, by the judges. */
 function becomes(
   before: VarmorPolicy,
   after: VarmorPolicy,

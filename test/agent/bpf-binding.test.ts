@@ -25,7 +25,7 @@ const created = (name: string, podAnnotations: Record<string, string> = named) =
 /** An enforcer that notes what it is asked. */
 class FakeEnforcer {
   readonly calls: string[] = []
-  /** What a look at all tasks finds unbound. */
+  /** Tasks that a check of all tasks finds unbound. */
   late = new Map<string, number>()
   refuses = false
   /** Containers that are bound already. */

@@ -74,7 +74,7 @@ const rows: Row[] = [
   {
     at: () => '/api/v1/namespaces/default/events',
     resource: 'events',
-    // Of an object without a namespace, so that it belongs into default.
+    // The object has no namespace, so it belongs into default.
     object: (name) => ({
       apiVersion: 'v1',
       kind: 'Event',

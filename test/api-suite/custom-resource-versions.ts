@@ -15,7 +15,7 @@ const version = (name: string, rest: Json): Json => ({
   ...rest,
 })
 
-/** What becomes of a kind when its definition changes. */
+/** Changes of a kind when its definition changes. */
 export function customResourceVersions(target: Target): void {
   describe('changes of custom resource definitions', () => {
     const scope = useScope(target)

@@ -7,7 +7,7 @@ import type { Target } from './target.ts'
 const aggregated = (version: string): string =>
   `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`
 
-/** Of each group and version: names of resources that have to be there, with scope, kind and short names. */
+/** For each group and version, the names of required resources, with scope, kind and short names. */
 const resources: Record<string, [name: string, namespaced: boolean, kind: string, short?: string][]> = {
   '/api/v1': [
     ['namespaces', false, 'Namespace', 'ns'],
@@ -49,7 +49,7 @@ const groups = Object.keys(resources)
   .filter((path) => path.startsWith('/apis/'))
   .map((path) => path.split('/')[2]!)
 
-/** What a client may ask before it knows anything: versions, groups, kinds, schemas, health. */
+/** The first requests of a client without knowledge: versions, groups, kinds, schemas, health. */
 export function discovery(target: Target): void {
   describe('discovery', () => {
     const scope = useScope(target)

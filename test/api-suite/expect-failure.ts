@@ -9,7 +9,7 @@ export interface Failure {
   details?: Json
 }
 
-/** That the server refused, with a Status which says exactly this. */
+/** Expects that the server refuses, with exactly this Status. */
 export function expectFailure(reply: Reply, failure: Failure): void {
   expect(reply.status, reply.text).to.equal(failure.code)
   expect(reply.body, reply.text).to.include({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code: failure.code })

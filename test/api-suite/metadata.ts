@@ -8,7 +8,7 @@ import type { Target } from './target.ts'
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const second = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 
-/** What the server itself writes into metadata, and what it takes of a client's. */
+/** Metadata that the server writes itself, and metadata that it takes from a client. */
 export function metadata(target: Target): void {
   describe('metadata', () => {
     const scope = useScope(target)

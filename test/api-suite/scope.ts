@@ -3,7 +3,7 @@ import { eventually } from '../cluster/wait.ts'
 import { Api, type Json } from './api.ts'
 import type { ApiTarget, Target } from './target.ts'
 
-/** What one topic of the suite works with: an administrator and a namespace of its own. */
+/** The tools of one topic of the suite: an administrator and a namespace of its own. */
 export class Scope {
   #target: Target
   #api: Api | undefined

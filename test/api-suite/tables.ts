@@ -7,11 +7,11 @@ import type { WatchStream } from './watch-stream.ts'
 
 const asTable = { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' } }
 const headings = ({ columnDefinitions }: Json): string[] => columnDefinitions.map(({ name }: Json) => name)
-/** Of the default view. */
+/** Columns of the default view. */
 const main = ({ columnDefinitions }: Json): string[] =>
   columnDefinitions.filter(({ priority }: Json) => priority === 0).map(({ name }: Json) => name)
 
-/** What kubectl prints: the server makes the rows. */
+/** The output of kubectl: the server makes the rows. */
 export function tables(target: Target): void {
   describe('tables', () => {
     const scope = useScope(target)

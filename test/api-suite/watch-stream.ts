@@ -41,7 +41,7 @@ export class WatchStream {
     }
   }
 
-  /** That many events. */
+  /** Waits for this number of events. */
   async take(count: number): Promise<WatchEvent[]> {
     const events: WatchEvent[] = []
     while (events.length < count) {

@@ -43,7 +43,7 @@ export function watching(target: Target): void {
       expect(events.map(brief)).to.deep.equal(['ADDED life', 'MODIFIED life', 'DELETED life'])
       expect(events[0]!.object).to.deep.equal(created)
       expect(events[1]!.object).to.deep.equal(body)
-      // What is deleted is as it last was, under the version of its deletion.
+      // A deletion shows the object's last state, under the version of the deletion.
       const last = events[2]!.object
       expect(last.data).to.deep.equal({ a: '1' })
       expect(BigInt(last.metadata.resourceVersion) > BigInt(body.metadata.resourceVersion)).to.equal(true)

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Authority } from '../cluster/pki.ts'
 import type { Json } from './api.ts'
 
-/** What a webhook answers; undefined: nothing, ever. */
+/** The answer of a webhook; undefined: it never answers. */
 export type Review = (request: Json) => Json | undefined
 
 /**

@@ -31,7 +31,7 @@ const placesOf = new Map(
   ]),
 )
 
-/** What a line is, by its message and its enforcer. */
+/** The kind of a line, by its message and its enforcer. */
 function kindOf({ message, enforcer }: Record<string, unknown>): LineKind | undefined {
   if (message !== 'violation event') return ownKinds.find((kind) => kind === message)
   return enforcer === '' ? 'undecoded' : lineKinds.find((kind) => kind === enforcer)

@@ -10,7 +10,7 @@ import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 import { checkLine } from './check-line.ts'
 
 export const demoPid = 3811300
-/** Of a BPF record of the demo container. */
+/** Fields of a BPF record of the demo container. */
 export const demoHead = {
   time: 366_282_121_000_000n,
   cgroup: 7001,
@@ -123,7 +123,7 @@ export const hashOf = (record: Uint8Array, seed = 0): string =>
     .toString(16)
     .padStart(8, '0')
 
-/** What every line has behind the standard keys. */
+/** Keys of every line behind the standard keys. */
 export interface Mark {
   timestamp: string
   id: string

@@ -101,7 +101,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
       expect(Number(made)).to.equal(100_000)
       expect(lines!.length + dropped(source.stats())).to.equal(100_000)
       expect(lines).to.have.length(100_000)
-      // Of /dev/kmsg none may have come.
+      // No records may have come from /dev/kmsg.
       for (const first of [lines![0], ...ofKmsg!.slice(0, 1)])
         expect(first).to.deep.include({
           ...{ level, action, nodeName: 'node-1', podName: 'web-1', image: 'made/here:1', eventType: 'Seccomp' },

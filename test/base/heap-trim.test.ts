@@ -91,7 +91,7 @@ describe('memory after a burst of work', () => {
 
   it('is given back by V8, as Node.js 22 and later have it', function () {
     if (Number(process.versions.node.split('.')[0]) < 22) this.skip()
-    // What stays, among much that does not.
+    // Objects that stay, among many that do not.
     let objects: object[] | undefined = Array.from({ length: 500_000 }, (_, i) => ({ i, text: `${i}`, list: [i] }))
     const kept = objects.filter((_, i) => i % 100 === 0)
     objects = undefined

@@ -29,7 +29,7 @@ const sets = [
   { what: 'a year ahead', by: year },
 ]
 
-/** What a flow does that lasts, with the time of day set in its middle. No time stamp is in it. */
+/** A long sequence of events, during which `set` sets the time of day. Its result contains no time stamp. */
 type Flow = (set: () => void, clock: ManualClock) => Promise<unknown>
 
 const decoder = (): Decoder => {

@@ -97,7 +97,7 @@ describe('a log with its rotated files', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  /** What is printed of chunks, and said of lines that are no violations. */
+  /** The output for these chunks, and the messages about lines that are not violations. */
   function printing() {
     const [out, complaints]: [string[], string[]] = [[], []]
     const put = (texts: string[]) => (data: Uint8Array | string) => {

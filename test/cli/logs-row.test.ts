@@ -19,7 +19,7 @@ const shown = (line: string): string => {
   return [operation, ...target].join(' ')
 }
 
-/** What the agent writes of a record. */
+/** The line that the agent writes for a record. */
 const lineOf = (format: Parameters<typeof run>[0], record: string | Uint8Array): string =>
   linesOf(run(format, record, { final: true }, new Scratch({ trust: 'given' })).output)[0]!
 

@@ -21,7 +21,7 @@ import { denial } from '../audit/pipeline-world.ts'
 import { Child } from './child.ts'
 import { ROOT, VARMOR, varmor } from './run.ts'
 
-/** What the agent writes of denials of these names. */
+/** The lines that the agent writes for denials of these names. */
 const violations = (...names: string[]): string =>
   linesOf(runBatch('auditlog', names.map((name) => denial(name)).join('')).output)
     .map((line) => `${line}\n`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { varmor } from './run.ts'
 
-/** Of flags, environment and home nothing names a cluster. */
+/** Flags, environment and home that name no cluster. */
 const nowhere = { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '', HOME: '/nonexistent' }
 
 /** One of each kind; what the readers of options refuse is in read-option.test.ts. */

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { readLikeGo } from '../../src/cli/go-flags.ts'
 import { addAgent, addManager, addUninstall } from '../../src/cli/roles.ts'
 
-/** What a role makes of its command line, which it does not run. @throws where it is refused */
+/** Parses the command line of a role without running it. @throws if it is refused */
 export function parseRole([name, ...given]: readonly string[]): {
   options: Record<string, unknown>
   ignored: string[]

@@ -51,7 +51,7 @@ const documents = (): string[] => [
     .map((name) => `docs/${name}`),
 ]
 
-/** What a person is to type, with the file that says so. */
+/** Commands for users to type, with the file that names them. */
 function found(pattern: RegExp): [word: string, file: string][] {
   return [...sources(), ...documents()].flatMap((file) =>
     [...ours(file).matchAll(pattern)].map(([, word = '']): [string, string] => [word, file]),

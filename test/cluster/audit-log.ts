@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Of service accounts each request, without bodies; of Kubernetes' own ones nothing. */
+/** Logs each request of service accounts, without bodies, except those of Kubernetes' own accounts. */
 export const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',

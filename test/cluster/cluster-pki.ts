@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { clusterDomain, serviceAddress } from './control-plane.ts'
 import { Authority, type Credentials, tokenKeys } from './pki.ts'
 
-/** Who calls the API server, by the user names that its built-in roles are bound to. */
+/** Clients of the API server, by the user names that its built-in roles are bound to. */
 const users = {
   admin: { name: 'kubernetes-admin', organization: 'system:masters' },
   'controller-manager': { name: 'system:kube-controller-manager' },

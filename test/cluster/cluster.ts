@@ -49,7 +49,7 @@ export class Cluster {
   readonly log: StepLog
   #layout: plane.ControlPlane
   #node: ReturnType<PodNetwork['addNode']> | undefined
-  /** What has to end before the control plane does, the last first. */
+  /** Parts that have to end before the control plane, the last one first. */
   #attached: (() => Promise<void>)[] = []
   #dismiss: () => void
 
@@ -131,7 +131,7 @@ export class Cluster {
     return new HttpsClient(this.server, { ca: this.ca, cert: certificate, key })
   }
 
-  /** What kubectl prints as an administrator. @throws if it fails */
+  /** The output of kubectl as an administrator. @throws if it fails */
   kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     return output(this.binaries.kubectl, ['--kubeconfig', this.kubeconfig, ...args], options)
   }

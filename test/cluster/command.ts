@@ -41,7 +41,7 @@ export async function output(program: string, args: readonly string[], options: 
   return stdout
 }
 
-/** What a program prints, or undefined if it is not there or fails. */
+/** The output of a program, or undefined if it is missing or fails. */
 export function probe(program: string, ...args: string[]): string | undefined {
   const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' })
   return status === 0 ? stdout.trim() : undefined

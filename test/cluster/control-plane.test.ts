@@ -9,7 +9,7 @@ import { refused, unusedRights } from './rights.ts'
 /** All for which the chart has rights. */
 const enabled = { enabled: true }
 const values = { podEgressControl: enabled, serviceEgressControl: enabled, behaviorModeling: enabled }
-/** What the suite tries as an agent, to be refused. */
+/** Requests that the suite tries as an agent and that have to be refused. */
 const tried = ['create armorprofiles.crd.varmor.org', 'patch armorprofiles.crd.varmor.org']
 
 describeCluster(

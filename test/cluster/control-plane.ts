@@ -9,11 +9,11 @@ export interface ControlPlane {
   pki: (file: string) => string
   /** Path of a component's own kubeconfig. */
   kubeconfig: (user: string) => string
-  /** What the API server notes of the requests of service accounts, and by which rules (`audit-log.ts`). */
+  /** The log of the service accounts' requests to the API server, and its rules (`audit-log.ts`). */
   audit: { policy: string; log: string }
   /** Which certificate the API server shows to webhooks. */
   admission: string
-  /** Of the API server; a node reaches it there. */
+  /** Address of the API server, at which a node reaches it. */
   address: string
   /** Where nodes outside of this machine's network reach it, if there are any. */
   outsideAddress: string | undefined

@@ -6,9 +6,9 @@ import { kubeconfig } from './kubeconfig.ts'
 
 /** Where a kubelet and its parts are. */
 export interface KubeletLayout {
-  /** Of its node. */
+  /** Name of its node. */
   name: string
-  /** Of its node; the kubelet serves there. */
+  /** Address of its node, at which the kubelet serves. */
   address: string
   port: number
   /** Folder of its configuration. */

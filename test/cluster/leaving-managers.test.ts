@@ -12,7 +12,7 @@ import { eventually } from './wait.ts'
 const namespace = 'leaving'
 const team = 'leaving-team'
 const service = 'varmor-webhook-svc'
-/** Of managers, and how often all of them are replaced. */
+/** Number of managers, and of rounds that replace all of them. */
 const COUNT = 3
 const ROUNDS = 10
 /**
@@ -73,7 +73,7 @@ describeCluster(
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: { name, labels: { app: 'web', 'sandbox.varmor.org/enable': 'true' } },
-        // It is never run.
+        // The container never runs.
         spec: { schedulerName: 'none', containers: [{ name: 'main', image: 'none' }] },
       }
       const headers = { 'content-type': 'application/json' }

@@ -14,7 +14,7 @@ export interface Credentials {
   key: string
 }
 
-/** What a certificate is for. */
+/** The identity that a certificate proves. */
 export interface Subject {
   /** Who: a user's name to the API server. */
   name: string

@@ -7,7 +7,7 @@ import { bridgePrefix, type RunFolder } from './run-folder.ts'
 /** The part of the pods' network that is one node's. */
 export interface NodeNetwork {
   bridge: string
-  /** Of the node, and the gateway of its pods. */
+  /** Address of the node, which is also the gateway of its pods. */
   address: string
   /** In CIDR notation. */
   subnet: string

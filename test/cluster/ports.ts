@@ -31,7 +31,7 @@ async function take(port: number): Promise<boolean> {
   return name !== undefined
 }
 
-/** That many different ports of this machine that no process listens on now. */
+/** This number of different free ports of this machine. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {

@@ -28,7 +28,7 @@ export function goIsRecent(have: string, need: string): boolean {
   return haveMajor > needMajor || (haveMajor === needMajor && haveMinor >= needMinor)
 }
 
-/** What a control plane needs that this machine lacks. */
+/** Requirements of a control plane that this machine lacks. */
 export function missingForControlPlane(): Missing[] {
   const missing: Missing[] = []
   if (process.platform !== 'linux') missing.push({ what: 'Linux', remedy: 'run it in a Linux machine' })
@@ -44,7 +44,7 @@ export function missingForControlPlane(): Missing[] {
   return missing
 }
 
-/** What real nodes need besides, that this machine lacks. */
+/** Additional requirements of real nodes that this machine lacks. */
 export function missingForNodes(): Missing[] {
   const missing: Missing[] = []
   if (process.getuid?.() !== 0) missing.push({ what: 'root', remedy: 'run the tests as root' })

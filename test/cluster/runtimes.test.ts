@@ -23,7 +23,7 @@ const policy: VarmorPolicy['spec']['policy'] = {
   },
 }
 
-/** What an agent writes on a node whose runtimes take this. */
+/** The profile that an agent writes on a node whose runtimes support these reports. */
 function profileFor(seccompReports: SeccompReports): string {
   const carried = { profileName: 'varmor-demo-web', enforcer: 'Seccomp', recording: false, source: sourceOf(policy) }
   const compiled = compileCarried(carried, { appArmor: oldestAppArmor, blockDevices: [], seccompReports })

@@ -23,7 +23,7 @@ export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
   return starting
 }
 
-/** Of the log of each manager and agent that ran on the host. */
+/** Secrets in the logs of all managers and agents on the host. */
 function secretsInLogs({ logs }: Cluster): string[] {
   const ours = readdirSync(logs).filter((name) => name.startsWith('varmor-'))
   return ours.flatMap((name) => secretsIn(readFileSync(join(logs, name), 'utf8')).map((found) => `${name}: ${found}`))
@@ -45,7 +45,7 @@ export async function stopSharedClusters(): Promise<void> {
 /** The first start on a machine compiles Kubernetes; milliseconds. */
 export const firstStart = 30 * 60_000
 
-/** What a test file needs beside the control plane itself. */
+/** Missing requirements of a test file: the control plane's, and those of nodes if it uses nodes. */
 export const missingWith = (nodes: boolean): ReturnType<typeof missingForControlPlane> => [
   ...missingForControlPlane(),
   ...(nodes ? missingForNodes() : []),

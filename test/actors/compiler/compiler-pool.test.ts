@@ -11,7 +11,7 @@ const STARTING = 100
 /** Until a thread is there for a job that waits. */
 const ANOTHER = 100 + STARTING
 
-/** What its job costs in milliseconds; or that it throws, or that the thread dies of it. */
+/** Cost of its job in milliseconds, or an error that the job throws, or the death of its thread. */
 interface Input {
   cost: number
   end?: 'throws' | 'dies'

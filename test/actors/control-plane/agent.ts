@@ -9,7 +9,7 @@ export class Agent {
   readonly node: string
   readonly loaded = new Map<string, ProfileReport>()
   failing = ''
-  /** What its kernel lacks of what it loads. */
+  /** Parts of the loaded profiles that the node's kernel does not support. */
   leftOut: NonNullable<ProfileReport['leftOut']> = []
   /** The node is off: nothing is loaded, nothing is said. */
   down = false

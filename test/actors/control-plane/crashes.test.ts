@@ -124,7 +124,7 @@ async function apply(
   }
 }
 
-/** What matters of the end: policies with their phase, profiles, what each node has loaded. */
+/** The facts of the end that matter: policies with their phase, profiles, and the loaded profiles of each node. */
 function endState(world: World): unknown {
   const policies = [...world.api.of('VarmorPolicy')].map(({ metadata }) => {
     const { status } = world.getPolicy(`VarmorPolicy/demo/${metadata.name}`)!

@@ -286,7 +286,7 @@ describe('a policy', () => {
     })
     await world.runFor(5_000)
     expect(world.getPolicy(key)?.status).to.deep.include({ ready: true, phase: 'Completed' })
-    // What is over stays so.
+    // A completed recording stays completed.
     world.api.update(key, (policy) => {
       policy.spec = { ...modeling, policy: { ...modeling.policy, modelingOptions: { duration: 100 } } }
     })

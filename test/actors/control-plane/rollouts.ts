@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { policySpec, World, type WorldOptions } from './world.ts'
 
 export const PROFILE = 'localhost/varmor-demo-web'
-/** Of workloads that opt in, and that the policies of these tests select. */
+/** Labels of workloads that opt in, and that the policies of these tests select. */
 export const labels = (more: Record<string, string> = {}) => ({
   app: 'web',
   'sandbox.varmor.org/enable': 'true',

@@ -29,7 +29,7 @@ export async function converge(
   }
 }
 
-/** What is observed after an answer: as `observe` would, with stores that have not seen it yet. */
+/** The observation after an answer: as `observe` would return it, if the stores have not seen the write yet. */
 function after(seen: Observation, memory: Observation['memory']): Observation {
   const policy = memory.policy ?? seen.policy
   const isGone = policy?.metadata.deletionTimestamp !== undefined && policy.metadata.finalizers?.length === 0

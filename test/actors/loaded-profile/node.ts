@@ -21,7 +21,7 @@ export interface Spec {
   generation?: number
   enforcer?: string
   text?: string
-  /** What it is compiled from; without it, it is as of an older manager. */
+  /** Source from which the node compiles the profile; undefined as from an older manager. */
   carries?: string
   leaving?: boolean
   created?: string

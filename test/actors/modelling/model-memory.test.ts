@@ -11,7 +11,7 @@ import { mebibyte } from '../../../src/base/bytes.ts'
 import { keyOf } from '../../../src/kube/objects.ts'
 import { recordedProfile } from './world.ts'
 
-/** What a workload did that opens files of so many directories, with names of a kilobyte. */
+/** The record of a workload that opens files in this many directories, with names of a kilobyte. */
 function files(directories: number): DynamicResult {
   const all = Array.from({ length: directories }, (_, i) => ({
     path: `/data${i % 100}/${'d'.repeat(200)}${Math.floor(i / 100)}/${'x'.repeat(200)}/${'y'.repeat(200)}/${'z'.repeat(200)}/${'f'.repeat(200)}`,

@@ -18,7 +18,7 @@ describe('SimulatedClock', () => {
       return new WeakRef(held)
     }
     const held = cancelled()
-    // What a WeakRef has just given stays until the end of the job.
+    // An object that a WeakRef has returned stays until the end of the job.
     await new Promise((resolve) => setImmediate(resolve))
     collect()
     expect(held.deref()).to.equal(undefined)

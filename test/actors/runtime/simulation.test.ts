@@ -24,7 +24,7 @@ function expectAccounted(storm: Storm): void {
     sum(({ deadLetters }) => deadLetters['mailbox-full']),
     dead,
   )
-  // What an actor had queued when it ended is a dead letter that its sender does not learn of.
+  // A message that an actor had queued when it ended is a dead letter. Its sender does not learn of it.
   expect(storm.count('on the way')).to.equal(coalesced + queued + dead - storm.count('refused'))
 }
 

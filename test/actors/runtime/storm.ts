@@ -42,7 +42,7 @@ const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean }> 
  */
 export class Storm {
   readonly simulation: Simulation
-  /** What was seen to go wrong; a test expects none. */
+  /** Errors that were seen; a test expects none. */
   readonly wrongs: string[] = []
   /** A fingerprint of everything that happened, in order. */
   trace = 0

@@ -109,14 +109,14 @@ class World {
   readonly changes: ContainerChange[] = []
   readonly execs: ExecStarted[] = []
   readonly delays: number[] = []
-  /** What looks into /proc fail with, one after the other. */
+  /** Errors with which looks into /proc fail, in order. */
   readonly factErrors: Error[] = []
   /** Containers into whose processes no look succeeds. */
   readonly hidden = new Map<string, Error>()
   readonly skipped: [string, unknown][] = []
   lists = 0
   readonly running: Promise<void>
-  /** What is said of pods; left out: what the runtime says. */
+  /** Labels of the pods; undefined: as the runtime reports them. */
   labels: Record<string, string> | undefined
 
   constructor(seed = 1, arrange: (runtime: FakeRuntime) => void = () => undefined, labels?: object) {

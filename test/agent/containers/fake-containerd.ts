@@ -17,14 +17,14 @@ const definitions = protoDefinitions(runtimeProtos)
 type Fields = Record<string, unknown>
 const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<Fields, Fields>
 
-/** What a shim answers: the features of its program, other bytes, or a failure. */
+/** The answer of a shim: the features of its program, other bytes, or a failure. */
 export type ShimAnswer = { features: string | undefined } | { bytes: Buffer } | { fails: number } | 'hangs'
 
 /** A containerd that answers only requests for versions and features. */
 export class FakeContainerd {
   static #count = 0
   readonly socket = join(tmpdir(), `varmor-ctrd-${process.pid}-${FakeContainerd.#count++}.sock`)
-  /** What each shim was asked with. */
+  /** The requests that each shim got. */
   readonly asked: { path: string; binary: string | undefined }[] = []
   version = '2.4.2'
   config: string | undefined = '{}'

@@ -117,7 +117,7 @@ export class FakeNriRuntime {
     return this.plugins.at(-1)!
   }
 
-  /** What comes after a registration. */
+  /** Requests that follow a registration. */
   async welcome(plugin: PluginSeen): Promise<void> {
     const about = { runtimeName: 'containerd', runtimeVersion: 'v2.4.2', requestTimeout: String(this.requestTimeout) }
     plugin.events = (await plugin.call<{ events: number }>('Configure', about)).events

@@ -12,7 +12,7 @@ import type { Change } from '../../../src/kube/change.ts'
 import { ManualClock, turn } from '../../audit/manual-clock.ts'
 import { held, type PolicyWishes, policyObject } from './made-policies.ts'
 
-/** What compilers do, on this thread. */
+/** The work of compilers, on this thread. */
 const compilers: Compilers = {
   run: async (job, input) => (compilerJobs[job] as (...input: unknown[]) => never)(...input),
 }
@@ -26,14 +26,14 @@ class World {
   readonly changes: string[] = []
   readonly logged: string[] = []
   saved: readonly HeldPolicy[] | undefined
-  /** What confined containers, each time that it came to be something else. */
+  /** The confining profiles, each time that they changed. */
   readonly confining: string[][] = []
   writing = new Set<string>()
   refused: string | undefined
   fails = false
   /** A file with this text makes the reader fail. */
   unreadable: string | undefined
-  /** What is in force cannot be noted. */
+  /** Whether writing the notes of the profiles in force fails. */
   full = false
   /** Policies are judged after it. */
   judging: Promise<void> = Promise.resolve()

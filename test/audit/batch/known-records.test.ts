@@ -127,7 +127,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('batch' as const),
       seed: fc.nat(1000),
       records: fc.integer({ min: 1, max: 300 }),
-      // Of ten records, mostly.
+      // Calls among ten records, mostly none.
       calls: fc.constantFrom(0, 0, 4, 9),
       ...{ changed: fc.boolean(), final: fc.boolean(), netlink: fc.boolean() },
     }),

@@ -7,7 +7,7 @@ import { demoPid, run } from '../harness.ts'
 
 /** A whole violation of a process of another container, for which a prefix has room. */
 const record = `audit: type=1400 audit(1740366282.121:9): apparmor="DENIED" profile="varmor-demo-demo-1" pid=${demoPid} name="/x"`
-/** What netfilter puts behind it (nf_log_syslog.c). */
+/** The text that netfilter appends (nf_log_syslog.c). */
 const packet =
   'IN=lo OUT= MAC=00:00:00:00:00:00:00:00:00:00:00:00:08:00 SRC=127.0.0.1 DST=127.0.0.1 LEN=84 TOS=0x00 PREC=0x00 TTL=64 ID=2953 DF PROTO=ICMP TYPE=8 CODE=0 ID=1187 SEQ=1 '
 
@@ -105,7 +105,7 @@ describe('the prefix of a netfilter rule', () => {
   })
 
   it('is told by the text behind it, whatever devices are called', () => {
-    // What a device may be called (net/core/dev.c, dev_valid_name()).
+    // Valid names of a device (net/core/dev.c, dev_valid_name()).
     const letter = fc.constantFrom(...'abIN=OUT"\'\\.-_0#(){}[]')
     const device = fc.string({ unit: letter, minLength: 0, maxLength: 15 })
     const end = fc.constantFrom('', ' ', '"', '\n', ' x="', '\n\n')

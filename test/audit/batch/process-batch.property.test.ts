@@ -15,7 +15,7 @@ const alone = seeds.filter(({ line }) => !line.includes('audit: type=1107 '))
 const sumOf = (result: BatchResult): number =>
   result.written + result.filtered + result.undecodable + result.deferred.reduce((sum, part) => sum + part.records, 0)
 
-/** What holds of every result, whatever came in. */
+/** Checks the properties of every result, for any input. */
 function expectSound(result: BatchResult): void {
   expect(sumOf(result)).to.equal(result.read)
   const text = Buffer.from(result.output).toString('utf8')

@@ -63,7 +63,7 @@ const idOf = (container: number | undefined): string =>
   container === undefined ? '' : String(container).padStart(64, '0')
 const hostNamespace = 1
 
-/** What /proc and the fork tree say of the processes of this world. */
+/** The answers of /proc and of the fork tree about the processes of this world. */
 class Node {
   /** Milliseconds since the boot, which was at the Unix second 1,000. */
   now = 10_000

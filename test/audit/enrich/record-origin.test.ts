@@ -27,7 +27,7 @@ describe('the container of a BPF record', () => {
     what: string
     containers: ContainerInfo[]
     record: Partial<RecordOrigin>
-    /** What /proc says of its process. */
+    /** The answer of /proc about its process. */
     process?: Membership | NoProcess
     is: string
   }[] = [

@@ -34,7 +34,7 @@ describe('forks that cannot be followed', () => {
       const lineage = new Lineage({ logger, open, clock })
       await lineage.start()
       expect(lineage.status).to.deep.equal({ off: code, restarts: 0 })
-      // What the machine is short of it may have later.
+      // A resource that the machine lacks now may be free later.
       expect(clock.waiting).to.equal(code === 'SYSTEM' ? 1 : 0)
       await clock.advance(100_000)
       lineage.close()

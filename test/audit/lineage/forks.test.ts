@@ -11,7 +11,7 @@ import { ShortLived } from './short-lived.ts'
 import { whyNoForks } from './why-not-here.ts'
 
 const missing = whyNoForks()
-/** Of the second in which the tree was opened it is not known who had a pid before. */
+/** Waits until the tree's first second is over: in that second, the earlier owners of pids are unknown. */
 const nextSecond = (): Promise<void> => pause(1_100)
 const threads = (): number => readdirSync('/proc/self/task').length
 

@@ -34,7 +34,7 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     asked = []
     ;[first, second] = [spawn('sleep', ['1000']), spawn('sleep', ['1000'])]
     for (const { pid } of [first, second]) forks.confirm(forks.living(pid!)!, web.containerID)
-    // What is about the start of a process may be of the one before it.
+    // A record from about the start of a process may be of the pid's previous owner.
     await pause(2_100)
   })
   afterEach(() => {

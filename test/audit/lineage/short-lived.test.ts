@@ -46,7 +46,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
     feed = new SnapshotFeed({ ...demo, bootTime, containers: [web!, bystander!] })
     const settings = { everything: false, procRoot: '/proc', forks: forkNumber(forks.number) }
     pool = new DecodePool({ feed, settings, clock: systemClock })
-    // Of the second in which the tree was opened it is not known who had a pid before.
+    // In the second in which the tree was opened, the earlier owners of pids are unknown.
     await Promise.all([pool.ready(), pause(1_100)])
   })
   afterEach(async () => {

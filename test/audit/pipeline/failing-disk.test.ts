@@ -33,7 +33,7 @@ function decoder(): Decoder {
 
 /** A page cache over a disk: what a failed sync was to store is gone, and the next sync knows nothing of it. */
 class FailingDisk {
-  /** What a power cut would leave. */
+  /** The bytes that remain after a power cut. */
   stored = ''
   fails = false
   #cached = ''

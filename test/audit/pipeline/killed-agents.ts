@@ -19,7 +19,7 @@ import { demo, demoHead, demoProcesses, knowing } from '../harness.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 import { ListSource } from '../pipeline-world.ts'
 
-/** What outlives an agent: the kernel's ring with its counters, the log, and the checkpoint. */
+/** The state that outlives an agent: the kernel's ring with its counters, the log, and the checkpoint. */
 export class Node {
   readonly ring = { batches: [] as { bytes: Uint8Array; position: number }[], produced: 0, done: 0 }
   readonly counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0, heldBack: 0 }

@@ -32,7 +32,7 @@ class World {
   readonly said: Said[] = []
   readonly noted: [string, number][] = []
   readonly held = new Map<string, HeldRecords>()
-  /** What the log has not taken yet. */
+  /** Lines that the log has not taken yet. */
   readonly waiting: Offer[] = []
   lines: HeldLines
 

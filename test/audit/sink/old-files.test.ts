@@ -37,7 +37,7 @@ describe('the old files of a log', () => {
     const bytes = readFileSync(join(folder, name))
     return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
   }
-  /** Of all files, the oldest first. */
+  /** The numbers in all files, the oldest file first. */
   const numbers = (): number[] =>
     namesNow()
       .sort((a, b) => Number(/\.(\d+)/.exec(b)?.[1] ?? 0) - Number(/\.(\d+)/.exec(a)?.[1] ?? 0))

@@ -22,7 +22,7 @@ function records(...sizes: number[]): Uint8Array {
   return bytes
 }
 
-/** What is pinned in one folder: it outlives the rings that are opened on it. */
+/** The objects pinned in one folder, which outlive the rings that are opened on them. */
 interface Pinned {
   id: number
   /** Each a batch, with the position behind it. */

@@ -97,7 +97,7 @@ describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, ()
     // On a busy machine two of them may be seen as one.
     expect(stats.truncations).to.be.at.least(1)
     for (let i = 1; i < numbers.length; i++) expect(numbers[i]).to.be.greaterThan(numbers[i - 1]!)
-    // What logrotate loses between the copy and the truncation is in no file; everything that is in one has come.
+    // Lines that logrotate loses between copy and truncation are in no file. All lines in a file have arrived.
     const given = new Set(numbers)
     expect(kept.filter((number) => !given.has(number))).to.deep.equal([])
     expect(said.filter(({ code }) => code === 'truncated-in-place')).to.have.length(1)

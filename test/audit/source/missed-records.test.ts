@@ -211,7 +211,7 @@ describe('records that were made while no agent listened', () => {
         const later = serialsOf(Buffer.from(heard.subarray(0, ids.leaveOut(heard))).toString())
         const once = all.filter(({ before, logged }) => !before && logged !== 'none').map(({ serial }) => serial)
         expect(serials).to.deep.equal(once)
-        // What the agent before has written, no kernel sends again.
+        // No kernel repeats the records that the previous agent has written.
         const expected = all.filter(({ again, logged, before }) => again && (before || logged === 'none'))
         expect(later).to.deep.equal(expected.map(({ serial }) => serial))
         const kept = all.filter(({ logged }) => logged !== 'none').map(({ serial }) => serial)

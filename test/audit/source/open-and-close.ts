@@ -25,7 +25,7 @@ function stopped(source: MulticastSource) {
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Of memory, what is no JavaScript object: how large V8's heap is depends on the moment. */
+/** Memory without JavaScript objects, because the size of V8's heap depends on the moment. */
 function megabytesNow(): number {
   const { rss, heapTotal } = process.memoryUsage()
   return (rss - heapTotal) / 2 ** 20

@@ -43,7 +43,7 @@ export function ruleBytes({ list = 5, action = 'always', fields }: MadeRule): Bu
   return Buffer.concat([fixed, all])
 }
 
-/** What the addon gives. */
+/** The answer of the addon. */
 export const rulesBytes = (...rules: MadeRule[]): Buffer =>
   Buffer.concat(
     rules.flatMap((rule) => {

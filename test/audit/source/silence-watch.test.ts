@@ -132,7 +132,7 @@ describe('a watch for records that the kernel does not make', () => {
     kernel.rules = [avc]
     await watch.start()
     watch.attach(logOf({ seenAgo: minute }))
-    // That agent may not have said its last ten minutes.
+    // The previous agent may not have reported its last ten minutes.
     expect(said()).to.deep.equal(['apparmor-excluded -660..0'])
   })
 

@@ -15,7 +15,7 @@ export interface Binaries {
   kubelet: string
   kwok: string
   pause: string
-  /** What kwok's nodes and pods do next; a file, not a program. */
+  /** The stages of kwok's nodes and pods; a file, not a program. */
   kwokStages: string
 }
 
@@ -42,7 +42,7 @@ const stages = [
   'pod/fast/pod-delete.yaml',
 ]
 
-/** What the programs say of their own version; kubectl and kubelet compare it with the server's. */
+/** Linker flags with the programs' version, which kubectl and kubelet compare with the server's. */
 function linkerFlags(version: string): string {
   const name = 'k8s.io/component-base/version'
   const facts = { gitVersion: version, gitMajor: '1', gitMinor: version.split('.')[1], gitTreeState: 'clean' }

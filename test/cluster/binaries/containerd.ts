@@ -12,7 +12,7 @@ export const ensureContainerd = (log: StepLog): Promise<string> =>
       name: 'containerd',
       folder: join(import.meta.dirname, 'containerd'),
       module: 'containerd/v2',
-      // Of file systems that need C libraries.
+      // Plugins for file systems that need C libraries.
       tags: 'no_btrfs,no_devmapper,no_zfs',
       versionVariable: 'github.com/containerd/containerd/v2/version.Version',
     },

@@ -19,11 +19,11 @@ import { cached, cacheRoot } from './cached.ts'
 
 /** As the tests' values of the chart call it. */
 export const varmorImage = `${registry}/varmor`
-/** What ships violations in tests. */
+/** Image of the program that ships violations in tests. */
 export const shipperImage = 'docker.io/varmor/shipper:1'
 
 const project = join(import.meta.dirname, '..', '..', '..')
-/** What the image is made of; `.dockerignore` leaves the rest out. */
+/** The sources of the image; `.dockerignore` leaves out all other files. */
 const sources = [
   ...['.dockerignore', '.npmrc', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json'],
   ...['deploy/Dockerfile', 'deploy/image', 'deploy/build-addon.ts', 'deploy/build-bpf.ts', 'deploy/build-bundles.ts'],
@@ -39,7 +39,7 @@ export const missingForImages = (): string[] =>
 export interface BuiltImage {
   /** For `ctr images import`. */
   archive: string
-  /** Of the manifest: what a registry would know it by. */
+  /** Digest of the manifest, by which a registry would know the image. */
   digest: string
 }
 

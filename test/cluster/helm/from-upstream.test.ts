@@ -122,7 +122,7 @@ describeCluster(
       const reasons = new Map<string, number>()
       for (const one of (await conditionsOf()).values()) {
         const key = `${one?.status} ${one?.reason}`
-        // What a node lacks, it lacks with upstream, too.
+        // A feature that a node lacks is also missing with upstream.
         if (one?.reason === 'Error') expect(one.message).to.match(/is absent/)
         reasons.set(key, (reasons.get(key) ?? 0) + 1)
       }

@@ -65,7 +65,7 @@ export class Helm {
     return result(this.#program, [...args, ...given], { env })
   }
 
-  /** What it prints. @throws with what it said */
+  /** Returns the output of helm. @throws with its error output */
   async output(args: readonly string[], values?: object): Promise<string> {
     const { status, stdout, stderr } = await this.run(args, values)
     if (status !== 0) throw new Error(`helm ${args.join(' ')}: exit status ${status}\n${stderr}${stdout}`)

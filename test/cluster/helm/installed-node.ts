@@ -6,7 +6,7 @@ import { nodeRoot } from '../../../src/enforcer/node-root.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Node } from '../node.ts'
 
-/** Of vArmor. */
+/** Namespace of vArmor. */
 const namespace = 'varmor'
 
 /** Enforcers that this machine lacks. */

@@ -17,14 +17,14 @@ const definitions = join(chart, '..', '..', 'crds')
 const policy = podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }) as { spec: object }
 Object.assign(policy.spec, { updateExistingWorkloads: true, target: { kind: 'Deployment', name: 'web' } })
 
-/** What is killed in the middle of a step. */
+/** The victims that are killed during a step. */
 type Victim = 'the leader' | 'an agent' | 'the API server' | 'the uninstalling pod'
 
 interface Row {
   step: string
   victim: string
   seconds: number
-  /** What it took beside the command itself. */
+  /** Retries that were needed beside the command itself. */
   again: string
 }
 
@@ -258,7 +258,7 @@ describeCluster(
   { nodes: true, harm: true },
 )
 
-/** Who is killed in which step: each once in CI, and in each step where VARMOR_LIFECYCLE=all. */
+/** The victim of each step: each victim once in CI, and each in every step with VARMOR_LIFECYCLE=all. */
 function rounds(): Partial<Record<'install' | 'upgrade' | 'rollback' | 'uninstall', Victim>>[] {
   const each = (victim: Victim) => ({ install: victim, upgrade: victim, rollback: victim, uninstall: victim })
   if (process.env['VARMOR_LIFECYCLE'] === 'all')

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { output, result } from '../command.ts'
 
-/** What an image is made of. */
+/** The content of an image. */
 export interface UnpackedImage {
   /** All layers, unpacked. */
   bytes: number

@@ -30,7 +30,7 @@ export function upstreamChart(): string {
   writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: varmor\nversion: 0.0.0\nappVersion: v0.0.0\n')
   mkdirSync(join(folder, 'templates'))
   const text = objects.map((one) => JSON.stringify(one)).join('\n---\n')
-  // What looks like a template is a value.
+  // A text that looks like a template is a value.
   writeFileSync(join(folder, 'templates', 'all.yaml'), text.replaceAll('{{', '{{"{{"}}'))
   return folder
 }
@@ -53,7 +53,7 @@ export function upstreamPolicies(namespace: string): Map<string, StoredObject> {
   )
 }
 
-/** What upstream's manager makes for a policy with Seccomp. */
+/** The objects that upstream's manager creates for a policy with Seccomp. */
 export const upstreamProfile = (
   { kind, metadata, spec }: StoredObject,
   uid: string,

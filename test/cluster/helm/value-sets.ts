@@ -4,7 +4,7 @@ import { registry } from './helm.ts'
 export interface ValueSet {
   name: string
   values: object
-  /** What the notes have to say. */
+  /** Texts that the notes have to contain. */
   notes?: RegExp
 }
 

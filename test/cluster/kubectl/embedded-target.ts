@@ -22,7 +22,7 @@ export async function installDefinitions({ kubectl, kubeconfig }: KubectlTarget)
 export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { stop(): Promise<void> }> {
   const running = await startApiServer()
   const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
-  // What goes wrong shows in what kubectl says.
+  // kubectl's output shows errors of the controllers.
   const controllers = startControllers({
     client: inProcessClient(client, { clock: sandboxClock, random: Math.random }),
     clock: sandboxClock,

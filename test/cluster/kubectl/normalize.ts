@@ -1,4 +1,4 @@
-/** What differs by chance between two runs, or by where they run. */
+/** Values that differ between two runs by chance, or by the place of the run. */
 export interface Surroundings {
   namespace: string
   /** Where the files are. */

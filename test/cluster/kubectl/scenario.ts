@@ -4,7 +4,7 @@ export interface Step {
   line: string
   /** Exit status; 0 if left out. */
   status?: number
-  /** What has to be in its output, to see that the step does what it is for. */
+  /** Text that its output has to contain, as a proof that the step does its job. */
   says?: string | RegExp
 }
 
@@ -18,7 +18,7 @@ export interface Scenario {
   steps: Step[]
 }
 
-/** What a step printed, without what differs between two runs that do the same. */
+/** The output of a step, without differences between two equal runs. */
 export interface StepResult {
   line: string
   status: number

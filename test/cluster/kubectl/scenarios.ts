@@ -301,7 +301,7 @@ const policies: Scenario = {
   ],
 }
 
-/** What people type, by what it is for. */
+/** Commands that users type, by their purpose. */
 export const scenarios: readonly Scenario[] = [
   reading,
   writing,

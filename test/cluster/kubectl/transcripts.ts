@@ -8,7 +8,7 @@ const fileOf = ({ title }: Scenario): string => join(folder, `${title.replaceAll
 /** RECORD_KUBECTL=1 records the answers of the real server again, in a run of the cluster tier. */
 export const recording = process.env['RECORD_KUBECTL'] === '1'
 
-/** What the real server said to a scenario when that was last recorded. */
+/** The answers of the real server to a scenario at the last recording. */
 export function transcriptOf(scenario: Scenario): StepResult[] | undefined {
   const file = fileOf(scenario)
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as StepResult[]) : undefined

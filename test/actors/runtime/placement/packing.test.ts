@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Packer, unpack } from '../../../../actors/runtime/placement/packing.ts'
 
-/** What arrives of a message: through its shape if it has one, else as it is. */
+/** A message after the transfer: through its shape if it has one, otherwise as it is. */
 function arrived(packer: Packer, message: unknown): unknown {
   const shape = packer.shapeOf(message)
   if (shape === undefined) return message

@@ -1,6 +1,6 @@
 import type { Scenario } from '../scenario.ts'
 
-/** What the generators of `kubectl create` and `run` make of the server's kinds. */
+/** The objects that the generators of `kubectl create` and `run` make for the server's kinds. */
 export const creating: Scenario = {
   title: 'creating',
   steps: [
