@@ -54,7 +54,7 @@ function forbidden(restriction: Restriction): Operation[] {
       return restriction.commands.map((command) => ({ kind: 'bpf', command }))
     case 'block-device':
       return restriction.deny.map((action) => ({ kind: 'file', path: '/dev/odd', action, type: 'block-device' }))
-    // What the cluster or the node says.
+    // Facts that the cluster or the node decides.
     case 'service':
     case 'node-disks':
       return []

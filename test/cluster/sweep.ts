@@ -5,7 +5,7 @@ import { output, probe } from './command.ts'
 import { bridgePrefix, cgroupPrefix, folderVariable, type RunFolder } from './run-folder.ts'
 import { eventually } from './wait.ts'
 
-/** What a file of /proc or of a cgroup says, or nothing if its process or group has just gone. */
+/** The content of a file of /proc or of a cgroup; empty if its process or group has just ended. */
 function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -42,7 +42,7 @@ const cgroupsOf = (folder: RunFolder): string[] =>
       .flatMap((name) => cgroupsBelow(join(mount, name))),
   )
 
-/** What runs in containers: it has the environment of its image, not ours. */
+/** Processes in containers. They have the environment of their image, not ours. */
 const containedProcesses = (folder: RunFolder): number[] =>
   cgroupsOf(folder)
     .flatMap((group) => readIfThere(join(group, 'cgroup.procs')).split('\n'))

@@ -106,13 +106,13 @@ const ofUninstall: Record<string, string[]> = {
 
 const render = (helm: Helm, values: object): Promise<Manifest[]> => helm.template(values, '--kube-version', '1.37.2')
 
-/** Of all accounts but the Job's, or of the Job's, as text without the names of accounts. */
+/** Rights of all accounts except the Job's, or of the Job's, as text without the names of accounts. */
 const rightsIn = (manifests: readonly Manifest[], component: RegExp): Right[] =>
   manifests.filter(({ kind, metadata }) => /Role$/.test(kind) && component.test(metadata.name)).flatMap(rightsOf)
 const texts = (rights: readonly Right[]): string[] => [...new Set(rights.map(rightText))].sort()
 const without = (all: readonly string[], some: readonly string[]): string[] => all.filter((one) => !some.includes(one))
 
-/** What a manager asks the API server for, that has these rights and no others. */
+/** Requests to the API server of a manager that has exactly these rights. */
 async function requestsOf(helm: Helm, values: object): Promise<{ rights: Right[]; requests: ServedRequest[] }> {
   const manifests = await render(helm, values)
   const rights = rightsIn(manifests, /^varmor-manager$/)
@@ -316,7 +316,7 @@ describeHelm(4, 'rights for each switch of the chart', (helm) => {
   })
 })
 
-/** What else a switch needs to be taken. */
+/** Other values without which the chart refuses a switch. */
 const needs: Record<string, object> = {
   'agent.shipper': { image: 'i', receiver: { host: 'h' } },
 }

@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 
-/** What this process has accepted, by its own port, and the ports whose owner was killed. */
+/** Connections that this process has accepted, by its own port. */
 const accepted = new Map<number, Set<Socket>>()
 const dead = new Set<number>()
 

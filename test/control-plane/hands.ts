@@ -69,7 +69,7 @@ export async function policyThat(
   }
 }
 
-/** What status says is about the newest generation. */
+/** Whether the status is about the newest generation. */
 export const isCurrent = ({ metadata, status }: AnyPolicy): boolean =>
   status?.observedGeneration === metadata.generation
 
@@ -105,7 +105,7 @@ export const holders = (world: World, policy: AnyPolicy): string[] =>
     .map(({ name }) => name)
     .sort()
 
-/** What the server refused the change with. */
+/** The error with which the server refuses the change. */
 export async function refusal(change: Promise<unknown>): Promise<string> {
   const error = await change.then(
     () => undefined,

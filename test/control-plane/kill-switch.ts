@@ -42,7 +42,7 @@ export class KillSwitch implements Connection {
 
   async credentials(): Promise<Credentials> {
     if (this.#isDead) {
-      // What is left of it tries again and again, and takes the processor from the living.
+      // The rest of a dead manager retries again and again, and would take processor time from the living.
       await pause(1_000)
       throw new Error('This process was killed')
     }

@@ -51,7 +51,7 @@ export function modelling(world: () => World): void {
     const [missing] = without.status?.conditions ?? []
     expect(missing).to.deep.include({ nodeName: third!.name, status: 'False', reason: 'NotSent' })
     expect(filesOf(without)).to.deep.equal(['/etc/nginx/nginx.conf', '/var/log/nginx/access.log'])
-    // What it had recorded is on its disk, and is added when it is back.
+    // Its records are on its disk, and are added when the agent is back.
     await third!.start()
     const model = await modelWith(world(), recording, 3)
     expect(model.status).to.deep.include({ desiredNumber: 3, ready: true })

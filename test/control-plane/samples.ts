@@ -96,7 +96,7 @@ export const podParts = (more: Partial<PodParts> = {}): PodParts => ({
 
 export interface WorkloadParts {
   kind?: 'Deployment' | 'StatefulSet' | 'DaemonSet'
-  /** Of the workload itself, beside `app`. */
+  /** Labels of the workload itself, besides `app`. */
   labels?: Record<string, string>
   annotations?: Record<string, string>
   replicas?: number

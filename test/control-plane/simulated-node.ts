@@ -25,13 +25,13 @@ const processes: PidResolver = {
 /** A node's agent, whose enforcers remember what they were asked for, and fail where a test says so. */
 export class SimulatedNode {
   readonly name: string
-  /** What kernel and disk of the node hold: it outlives the agent. */
+  /** The state of the node's kernel and disk, which outlives the agent. */
   readonly loaders: RecordingLoaders = recordingLoaders()
   /** Why profiles of such a name cannot be loaded here now. */
   readonly refusals = new Map<string, EnforcerError>()
   readonly #world: World
   readonly #tokenFile: string
-  /** Who owns which profile, and whether it is recorded. */
+  /** The owner of each profile, and whether it is recorded. */
   readonly #policies = new Map<string, PolicyIdentity>()
   readonly #scratch = new Scratch()
   #running: { agent: Agent; modellers: Modellers; transport: ManagerTransport; close: () => Promise<void> } | undefined

@@ -11,7 +11,7 @@ import { World } from './world.ts'
 
 export type Part = (world: () => World, target: Target) => void
 
-/** What a user of vArmor can rely on, from kubectl to the nodes; runs unchanged on every target. */
+/** Promises to users of vArmor, from kubectl to the nodes. The suite runs unchanged on every target. */
 export const parts = {
   policies: (world) => {
     concurrently('policies, pods and restarts', (it) => {

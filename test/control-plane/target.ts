@@ -6,9 +6,9 @@ import type { Faults } from '../sandbox/faults.ts'
  */
 export interface ControlPlaneTarget {
   readonly name: 'embedded' | 'real'
-  /** Of an administrator, as the text of a file. */
+  /** Kubeconfig of an administrator, as the text of a file. */
   readonly kubeconfig: string
-  /** Of the managers, or of the agents, where they have accounts of their own. */
+  /** Kubeconfigs of the managers or the agents, if they have accounts of their own. */
   readonly kubeconfigs?: Partial<Record<'manager' | 'agent', string>>
   /** Makes a node that is ready and runs pods. */
   addNode(name: string): Promise<void>
@@ -16,7 +16,7 @@ export interface ControlPlaneTarget {
   removeNode(name: string): Promise<void>
   /** The API server is gone for a while, and with it every connection; resolves when it serves again. */
   interrupt(): Promise<void>
-  /** What goes wrong on purpose; only the embedded server has it. */
+  /** Faults on purpose; only the embedded server has them. */
   readonly faults?: Faults
 }
 

@@ -86,7 +86,7 @@ export class World {
   readonly #ending: Promise<void>[] = []
   readonly #deadPorts: number[] = []
   readonly client: ApiClient
-  /** Of a manager that runs elsewhere, to which agents report. */
+  /** Port of a manager that runs elsewhere, to which agents report. */
   statusPort: number | undefined
   #running: RunningManager | undefined
   #namespaces = 0
@@ -115,7 +115,7 @@ export class World {
     return `https://127.0.0.1:${this.statusPort ?? this.#running?.manager.ports.status ?? 1}`
   }
 
-  /** What agents trust. */
+  /** The authority that agents trust. */
   async authority(doubted: boolean): Promise<string> {
     if (this.#authority === undefined || doubted) {
       const found = await this.find(configMaps, { name: 'varmor-manager-tls-ca', namespace: installNamespace })

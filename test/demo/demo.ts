@@ -26,7 +26,7 @@ const deploymentFile = 'test/demo/nginx.yaml'
 const policyName = 'varmorpolicy/deployment-policy'
 const enforcer = process.env['ENFORCER'] || 'AppArmorBPF'
 const { own, enforcers } = chosen(enforcer)
-/** What makes the policy report what it refuses, and take in pods that run already. */
+/** Settings for reports of refusals, and for pods that already run. */
 const reporting = {
   updateExistingWorkloads: true,
   policy: { enforcer, enhanceProtect: { auditViolations: true, ...own } },
@@ -64,7 +64,7 @@ const quoted = (word: string): string => (/^[\w./:=@,-]+$/.test(word) ? word : `
 const quietly = (...args: string[]): Promise<CommandResult> =>
   whileNodeLives(result(kubectlPath, ['--kubeconfig', sandbox!.kubeconfigPath, ...args]))
 
-/** What the promise brings. @throws at once when the virtual machine has ended, with the end of its console */
+/** The result of the promise. @throws at once if the virtual machine ends, with the end of its console */
 const whileNodeLives = <T>(promise: Promise<T>): Promise<T> => node?.unlessEnded(promise) ?? promise
 
 async function until<T>(what: string, poll: () => Promise<T | undefined> | T | undefined): Promise<T> {
@@ -124,7 +124,7 @@ async function demonstrate(): Promise<void> {
   await script.step('A sandbox on this machine, and a node with a real kernel in a virtual machine', async () => {
     const booting = GuestNode.boot({ name: 'kernel-node', kernel: '6.12', logs: folder, steps: printSteps })
     const logger = pino({}, pino.destination(join(folder, 'sandbox.log')))
-    // Who fails first must not leave the other running.
+    // A failure of one part must not leave the other part running.
     const [guest, cluster] = await Promise.allSettled([
       booting,
       Sandbox.start({ nodes: 0, outsideAddress: hostAddress, logger }),

@@ -1,12 +1,12 @@
 import { type KernelEnforcer, parseEnforcers } from '../../src/api/enforcer.ts'
 
-/** What one enforcer refuses in the demonstration, so that it is this one that does. */
+/** An attack that only this enforcer refuses in the demonstration. */
 export interface Enforced {
   enforcer: KernelEnforcer
   command: string
-  /** What the command says when it is refused. */
+  /** The output of the refused command. */
   says: string
-  /** What the event of the violation has. */
+  /** Fields of the violation's event. */
   event: Readonly<Record<string, unknown>>
   /** The same where it is let through. */
   observed: Readonly<Record<string, unknown>>
@@ -46,7 +46,7 @@ const all: readonly Enforced[] = [
   },
 ]
 
-/** What is shown of the enforcers of a policy, and the rules that it takes. @throws for a text that names none */
+/** The demonstrations of the named enforcers, and their rules. @throws if the text names no enforcer */
 export function chosen(enforcer: string): { enforcers: readonly Enforced[]; own: object } {
   const parsed = parseEnforcers(enforcer)
   const enforcers = parsed.ok ? all.filter((one) => parsed.enforcers.includes(one.enforcer)) : []

@@ -12,7 +12,7 @@ import { readQuery } from '../metrics/prom-query.ts'
 
 /** Labels that Prometheus adds, and that of buckets. */
 const added = ['instance', 'job', 'le']
-/** Of Prometheus, of any process, and of Kubernetes' API server. */
+/** Metrics of Prometheus, of any process, and of Kubernetes' API server. */
 const others: [string, string[]][] = [
   ['up', []],
   ['process_start_time_seconds', []],
@@ -24,7 +24,7 @@ const declared = new Map([
   ...managerMetricRows().map(({ name, labels }): [string, string[]] => [name, [...labels]]),
   ...agentMetricTable.map(({ name, labels = {} }): [string, string[]] => [name, Object.keys(labels)]),
 ])
-/** Of a metric, or of a histogram whose buckets it is. */
+/** Labels of a metric, or of the histogram of a bucket metric. */
 const labelsOf = (name: string): string[] | undefined => {
   const found = declared.get(name) ?? declared.get(name.replace(/_(bucket|sum|count)$/, ''))
   return found && [...found, ...added]
@@ -54,7 +54,7 @@ const well: Record<string, string> = {
   [`varmor_policy_states{state="partly-enforced", ${m1}}`]: '0x150',
   [`varmor_certificate_expiry_seconds{certificate="serving", ${m1}}`]: '7776000x150',
 }
-/** Of a process in CrashLoopBackOff: five minutes of nothing, and a life that is seen once. */
+/** Series of a process in CrashLoopBackOff: five minutes without samples, then one sample. */
 const again = (dead: string, alive: (start: number) => number): string =>
   Array.from({ length: 25 }, (_, n) => `${dead} ${alive(n * 360 + 300)}`).join(' ')
 const situations: { what: string; series: Record<string, string>; says: string[] }[] = [

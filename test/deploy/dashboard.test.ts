@@ -129,7 +129,7 @@ describe('the dashboard for Grafana', () => {
       ...managerMetricRows().map(({ name, labels }) => [name, labels] as const),
       ...agentMetricTable.map(({ name, labels = {} }) => [name, Object.keys(labels)] as const),
     ])
-    /** What is counted the first time that something goes wrong has no series before. */
+    /** Declared labels, too: a counter of errors has no series before the first error. */
     const labelsOf = (name: string): Set<string> => {
       const series = [ofAgent, ofManager].flatMap(({ samples }) => samples.filter((sample) => sample.name === name))
       const plain = name.replace(/_(bucket|sum|count)$/, '')

@@ -23,7 +23,7 @@ describeHelm(4, "The agent's own AppArmor profile", (helm) => {
     text = (found as unknown as { data: { profile: string } }).data.profile
   })
   const rules = (): { isDenied: boolean; pattern: RegExp }[] => [
-    // What abstractions/base gives.
+    // Rules of abstractions/base.
     { isDenied: false, pattern: patternOf('@{PROC}/[0-9]*/{maps,auxv,status}') },
     ...Array.from(text.matchAll(/^ *(deny |owner )?(@\{PROC\}\S+) \S*r\S*,$/gm), ([, word, glob]) => ({
       isDenied: word === 'deny ',

@@ -99,7 +99,7 @@ const rows: { at: string; refused: object[]; taken: object[] }[] = [
 for (const major of [4, 3] as const) {
   describeHelm(major, `Values of the chart, as Helm ${major} judges them`, (helm) => {
     const refusal = 'specifications of the schema'
-    // What the schema decides is decided before any template is.
+    // The schema decides before any template.
     const tried = (values: object) =>
       helm().run(['template', 'varmor', chart, '--show-only', 'templates/pull-secret.yaml'], values)
     for (const { at, refused, taken } of rows)

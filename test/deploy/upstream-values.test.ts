@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { chart } from '../cluster/helm/helm.ts'
 import { describeHelm } from './describe-helm.ts'
 
-/** What each value was in upstream's releases, by its path, without comments. */
+/** Each value of upstream's releases, by its path, without comments. */
 const { releases, values } = JSON.parse(
   readFileSync(new URL('../fixtures/helm/upstream-releases.json', import.meta.url), 'utf8'),
 ) as { releases: string[]; values: Record<string, { value: unknown; from: string; to: string }[]> }

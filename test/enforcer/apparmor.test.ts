@@ -167,7 +167,7 @@ describe('AppArmor profiles', () => {
     await Promise.all(names.map((profile) => one.load(profile, text(profile, 1))))
     expect(node.runs).to.have.length(Math.ceil(450 / 32))
     expect(node.loaded.sort()).to.deep.equal([...names].sort())
-    // What the cache has takes no time: many more go together.
+    // Cached profiles load at once, so many load in one run.
     const after = loader()
     const before = node.runs.length
     await Promise.all(names.map((profile) => after.load(profile, text(profile, 1))))
@@ -282,7 +282,7 @@ describe('AppArmor profiles', () => {
       `${name} (enforce)\n${name}//child_0 (complain)\n${name}//null-/bin/sh (complain)\nvarmor-x//left (enforce)\n`,
     )
     writeFileSync(hash, 'aa\n')
-    // What complain mode makes of a program without a rule, and of what that executes.
+    // Null profiles that complain mode creates for a program without a rule, and for that program's children.
     mkdirSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'null-.bin.sh.9'), { recursive: true })
     writeFileSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'null-.bin.sh.9', 'sha256'), 'cc\n')
     const before = await securityfs(node.folder).fingerprints()
@@ -337,7 +337,7 @@ describe('AppArmor profiles', () => {
         await simulation.runFor(600_000)
         node.runs.length = 0
         const ends = [evil, worse].map((each) => outcome(one.load(each, costly(`${word} ${each}`))))
-        // What comes while the first of them is compiled does not wait for the second.
+        // Calls that arrive during the first compilation do not wait for the second one.
         node.beforeRun = () => ends.push(outcome(one.load(name, text(name, 1))), outcome(one.unload(other)))
         await Promise.all(ends)
         await Promise.all(ends)

@@ -11,11 +11,11 @@ export interface LoaderUnderTest {
   lose(name: string): void
   /** Another program changes the loaded profile. */
   damage(name: string): void
-  /** What is in force for the profile. */
+  /** The content that is in force for the profile. */
   inForce(name: string): string | undefined
 }
 
-/** What every ProfileLoader promises, the fake one as well as the real ones. */
+/** Promises of every ProfileLoader, fake or real. */
 export function loaderContract(make: () => LoaderUnderTest | Promise<LoaderUnderTest>): void {
   let test: LoaderUnderTest
   const name = 'varmor-demo-web'
@@ -113,7 +113,7 @@ export function loaderContract(make: () => LoaderUnderTest | Promise<LoaderUnder
     })
 }
 
-/** What a call threw. */
+/** The error of a call. */
 export async function thrownBy(call: Promise<unknown>): Promise<EnforcerError> {
   try {
     await call

@@ -2,13 +2,13 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
 
-/** What a freed profile is. It is a filter for seccomp, too. */
+/** The content of a freed profile, which is also a filter for seccomp. */
 export const allowed = '{"defaultAction":"SCMP_ACT_ALLOW"}'
 
 /** An enforcer in memory. It is held to the same contract as the real ones (test/enforcer/loader-contract.ts). */
 export class FakeProfileLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
-  /** What is in force. */
+  /** The text in force for each profile. */
   readonly texts = new Map<string, string>()
   readonly damaged = new Set<string>()
   /** Each load takes one and throws it. */
@@ -18,7 +18,7 @@ export class FakeProfileLoader implements ProfileLoader {
   readonly calls: string[] = []
   running = 0
   maxAtOnce = 0
-  /** What each call waits for. */
+  /** A promise that each call waits for. */
   pause: () => Promise<void> = async () => undefined
 
   constructor(enforcer: KernelEnforcer) {

@@ -158,7 +158,7 @@ describe('an HTTPS server of a role', () => {
       const answer = await ask(server, options)
       expect(answer.status, answer.body).to.equal(status)
       expect(answer.body).to.match(says)
-      // It is still there for the next one.
+      // The server still serves the next request.
       expect((await ask(server, { path: '/hello' })).status).to.equal(200)
     })
 

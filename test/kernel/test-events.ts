@@ -3,7 +3,7 @@ export interface InGuestOptions {
   color: boolean
 }
 
-/** What the tests in a guest report to the host, one line each. `done` comes after mocha's own summary. */
+/** Reports of a guest's tests to the host, one line each. `done` comes after mocha's own summary. */
 export interface TestEvent {
   kind: 'start' | 'pass' | 'fail' | 'pending' | 'done'
   title: string

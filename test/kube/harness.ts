@@ -72,7 +72,7 @@ export function testClient(url: string, options: Partial<CallerOptions> = {}): T
   return { client: new ApiClient(caller), connection, clock }
 }
 
-/** What a promise was rejected with. */
+/** The error of a rejected promise. */
 export async function failure(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise

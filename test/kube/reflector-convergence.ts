@@ -15,7 +15,7 @@ import { until } from './scripted-server.ts'
 
 /** An API server, embedded or real, on which the reflector has to converge. */
 export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
-  /** Such as `https://127.0.0.1:6443`. */
+  /** URL, such as `https://127.0.0.1:6443`. */
   server: string
   /** PEM of the authority that signed the server's certificate. */
   ca?: string

@@ -220,7 +220,7 @@ describe('kube reflector over sockets', () => {
     server.script = [list(5)]
     server.otherwise = (response) => {
       response.writeHead(200).end(line('ADDED', thing(`t${++version % 100}`, version)))
-      // What the test itself would else keep.
+      // The server's own list of requests would use memory.
       server.seen.length = 0
     }
     start({ backoffFirst: 1, backoffLongest: 1 })

@@ -42,7 +42,7 @@ export const settle = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await turn()
 }
 
-/** What the server refuses with. */
+/** An error answer of the server. */
 export const apiError = (code: number, reason: string, retryAfterSeconds?: number): ApiError =>
   new ApiError(
     code,

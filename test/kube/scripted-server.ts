@@ -12,7 +12,7 @@ export interface Seen {
   readonly gone: boolean
 }
 
-/** What becomes of one request. */
+/** The treatment of one request. */
 export type Answer = (response: ServerResponse, seen: Seen) => void
 
 /** An API server that answers as a test scripts it, over real sockets. */

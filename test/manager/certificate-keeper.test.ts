@@ -143,7 +143,7 @@ describe('certificates of the manager', () => {
     await settled(manager)
     expect(world.caBundles).to.deep.equal(Array(4).fill(bundle))
     expect(world.configMaps.objects.get('varmor-ca')!.data).to.deep.equal({ 'ca.crt': bundle, note: 'mine' })
-    // What is the user's to choose stays.
+    // Fields that the user may choose stay.
     expect(
       [...world.webhooks.objects.values()].flatMap(({ webhooks }) => webhooks!.map((each) => each.failurePolicy)),
     ).to.deep.equal(['Fail', 'Fail', 'Fail', 'Fail'])

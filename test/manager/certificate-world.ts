@@ -100,7 +100,7 @@ export class Manager {
 
 export const signers = new Map<string, X509Certificate[]>()
 
-/** Those of a bundle that signed a certificate. */
+/** Certificates of a bundle that signed a certificate. */
 export function signersOf(bundle: string, certificate: string): X509Certificate[] {
   const key = bundle + certificate
   const known = signers.get(key)

@@ -23,7 +23,7 @@ const policy: AnyPolicy = {
   spec: policySpec(),
 }
 
-/** What comes of a write when the client throws this. */
+/** The error of a write when the client throws `error`. */
 async function thrownFor(error: Error): Promise<unknown> {
   const client = { patch: () => Promise.reject(error) } as unknown as ApiClient
   const writes = new ClusterWrites(client, { profile: () => undefined })

@@ -5,7 +5,7 @@ import { build } from 'esbuild'
 const root = process.cwd()
 const compilers =
   /^(src\/profile\/(compile\.ts|coverage\.ts|apparmor\/|bpf\/|seccomp\/|without-faults)|actors\/policy\/left-out-of)/
-/** What reads a compiled profile, and writes it for the kernel. */
+/** Modules that read a compiled profile, and write it for the kernel. */
 const loading =
   /\/(bpf-profile|encode|encode-egress|ip-address|layout|limits|map-write|places|port-set|profile-schema|read-profile)\.ts$/
 const isCompiler = (module: string): boolean => compilers.test(module) && !loading.test(module)

@@ -407,7 +407,7 @@ describe('mutation once more', () => {
         const before: Record<string, { localhostProfile?: string }> = clean(
           templateOf(object).spec.containers[0]!.securityContext ?? {},
         )
-        // What the user chose stays; our profile went with the annotation that said so.
+        // The user's choice stays. Our profile went with the annotation that named it.
         for (const field of appArmorField ? ['appArmorProfile', 'seccompProfile'] : ['seccompProfile'])
           if (before[field]?.localhostProfile?.startsWith('varmor-')) delete before[field]
         const { metadata, spec } = mutated(object, index, { ...modern, appArmorField })

@@ -15,7 +15,7 @@ const workload = fc.record({
   labels: arbitraryLabels,
 })
 
-/** What the index has to say, by looking at every policy. */
+/** The expected answer of the index, from a check of every policy. */
 function naive(policies: Iterable<AnyPolicy>, { kind, namespace, name, labels }: Workload): string | undefined {
   const entries = [...policies].map((each) => indexedPolicy(each, (id) => profileIdOf(id, 'varmor').name)!)
   const matching = entries.filter(

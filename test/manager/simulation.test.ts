@@ -18,7 +18,7 @@ const nameOf = (i: number): string => `policy-${i}`
 const firstSpec = policySpec()
 const nextSpec = policySpec({ rules: ['disallow-mount', 'disallow-umount'] })
 
-/** What is left of a run, without the world that it was in. */
+/** Results of a run, without its world. */
 interface Run {
   end: object
   digests: string[]

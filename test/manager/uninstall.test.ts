@@ -48,7 +48,7 @@ describe('uninstall, without a manager and without agents', () => {
     await api.close()
   })
 
-  /** What managers had made when they were killed. */
+  /** Creates the objects that killed managers leave behind. */
   async function leftBehind(): Promise<void> {
     const held = (finalizer: string, name: string, where?: string) => ({
       metadata: {

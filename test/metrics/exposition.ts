@@ -1,4 +1,4 @@
-/** What a Prometheus would read of an answer of `/metrics`. */
+/** An answer of `/metrics` as Prometheus reads it. */
 export interface Exposition {
   /** Names of series, with the `_bucket`, `_sum` and `_count` of histograms. */
   readonly names: ReadonlySet<string>

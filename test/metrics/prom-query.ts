@@ -1,4 +1,4 @@
-/** What a PromQL expression asks for. */
+/** The series and labels that a PromQL expression uses. */
 export interface Asked {
   /** Names of metrics, each with the labels that it is chosen by. */
   metrics: { name: string; labels: string[] }[]
@@ -13,7 +13,7 @@ const tokens =
   /\s+|#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|\$\w+|\$\{\w+\}|\d[\w.]*|\.\d+|[a-zA-Z_:][\w:]*|=~|!~|!=|==|<=|>=|[-+*/%^<>=(){}[\],:@]/y
 
 const listed = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right'])
-/** What follows the name of a function or of an aggregation. */
+/** Words that follow the name of a function or of an aggregation. */
 const calls = new Set(['(', 'by', 'without'])
 const words = new Set(['and', 'or', 'unless', 'bool', 'offset', 'start', 'end', 'inf', 'nan'])
 

@@ -84,7 +84,7 @@ int main(void)
 		change_ring_done(&ring);
 		if (!busy)
 			continue;
-		/* What follows one that is being put in waits for it. */
+		/* A change behind an unfinished one waits for it. */
 		given++;
 		given += put(given + 1, sizeof(*change), 0) != NULL;
 		if (change_ring_next(&ring))

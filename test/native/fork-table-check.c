@@ -26,7 +26,7 @@
 static struct fork_table table;
 static uint64_t noted;
 
-/* What was last said of a pid, where that was of one living process. */
+/* The last answer about a pid, if it was about one living process. */
 static struct answer_before {
 	uint64_t key;
 	char container[65];

@@ -71,7 +71,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       fc.integer({ min: 3, max: 24 }),
       fc.array(happening([...life, 'end-first']), { minLength: 50, maxLength: 300, size: 'max' }),
       (pids, happenings) => {
-        // Of the first second it is not known who was there before; and each container is reported at once.
+        // The earlier owners of pids are unknown in the first second. Each container is reported at once.
         const first = { what: 'event', a: 0, b: 0, after: 1_100 } as const
         const reported = happenings.map((one) => (one.what === 'start' ? { ...one, a: 1 } : one))
         const { world, said, held } = live(pids, 512, [first, ...reported])

@@ -12,7 +12,7 @@ export interface WorldProcess {
   gone: number | undefined
 }
 
-/** What a process did that the kernel recorded, and the second around it in which the record says that it was. */
+/** An act of a process that the kernel recorded, and the second in which the record places it. */
 export interface WorldEvent {
   by: WorldProcess
   at: number
@@ -42,7 +42,7 @@ export class ForkWorld {
   #now = 100_000
   #containers = 0
   #losing = false
-  /** What /proc showed; brought in only if no events were lost since. */
+  /** A scan of /proc, which counts only if no events were lost since. */
   #poll: string | undefined
   readonly #pids: number
 
@@ -78,7 +78,7 @@ export class ForkWorld {
   }
 
   #fork(parent: WorldProcess, choice: number): WorldProcess | undefined {
-    // Of a start /proc gives only the tick: in reality no pid comes again that soon.
+    // /proc gives only the tick of a start. In reality no pid comes again that soon.
     const taken = new Set(
       this.#processes.filter(({ gone, start }) => gone === undefined || start > this.#now - 50).map(({ pid }) => pid),
     )
@@ -157,7 +157,7 @@ export class ForkWorld {
     return [texts.length, ...texts]
   }
 
-  /** What the kernel reports, if it arrives. */
+  /** Passes on an event of the kernel, unless events are being lost. */
   #kernel(...words: (string | number)[]): void {
     if (!this.#losing) this.#step(...words)
   }

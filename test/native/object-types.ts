@@ -1,6 +1,6 @@
 import { run } from '../../deploy/build-bpf.ts'
 
-/** What `bpftool btf dump` says of a type. */
+/** The description of a type by `bpftool btf dump`. */
 interface BtfType {
   id: number
   kind: string

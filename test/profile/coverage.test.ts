@@ -29,7 +29,7 @@ interface Row {
   enforcer: string
   mode?: string
   part?: object
-  /** Of the message; left out: something is enforced, or nothing is promised. */
+  /** Text of the message; undefined: something is enforced, or nothing is promised. */
   nothing?: string
   parts?: string[]
   /** Rules that only a newer AppArmor enforces, where nothing else is enforced, and the remedy. */

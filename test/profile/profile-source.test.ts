@@ -64,7 +64,7 @@ interface Case {
   model?: BehaviorModel
 }
 
-/** What enforcers are to load, from the policy itself. */
+/** The contents for enforcers, compiled from the policy itself. */
 function direct(policy: AnyPolicy, facts: NodeFacts, { modeling, model }: Case): Contents {
   const modelingComplete = modeling?.state === 'complete'
   const compiled = compilePolicy(policy, { ...facts, modelingComplete, ...(model && { model }) })

@@ -15,7 +15,7 @@ process.on('warning', (warning) => {
   warnings.push(`${current}: ${warning.stack ?? warning.message}`)
 })
 
-/** Of the tools that run the tests. */
+/** Warnings of the tools that run the tests. */
 const expected: readonly RegExp[] = []
 
 export const mochaHooks = {

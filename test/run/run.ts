@@ -30,7 +30,7 @@ process.once('exit', () => rmSync(tree, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await compileTree(root, tree)
 process.chdir(tree)
-// Of the processes to come, which run what is compiled: the names and lines of the sources, and no compiler.
+// Options of child processes, which run compiled code: names and lines of the sources, and no compiler.
 process.execArgv.splice(0, process.execArgv.length, '--enable-source-maps')
 
 const compiled = (source: string): string => join(tree, source.replace(/\.ts$/, '.js'))

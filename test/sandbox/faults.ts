@@ -14,7 +14,7 @@ import {
 } from '../../src/sandbox/api-server/status.ts'
 import type { WatchRecord } from '../../src/sandbox/api-server/watch/watcher.ts'
 
-/** What goes wrong for the requests that a rule matches. */
+/** A fault for the requests that a rule matches. */
 export type Fault =
   | { readonly type: 'latency'; readonly milliseconds: number }
   /** 409, 429, 500 or 503 instead of the answer; the request has no effect. */

@@ -51,7 +51,7 @@ export const inProcessClient = (client: InProcessClient, time: { clock: Clock; r
 
 type Handler = Dispatcher.DispatchHandler
 
-/** Of undici's dispatcher the part that `exchange` uses. */
+/** The part of undici's dispatcher that `exchange` uses. */
 class InProcessDispatcher extends Dispatcher {
   readonly #client: InProcessClient
   readonly #running = new Set<RunningRequest>()

@@ -58,7 +58,7 @@ describe('paths of requests', () => {
 
 describe('bodies', () => {
   it('in protobuf are read as JSON would have them', () => {
-    // What kubectl 1.37 sends for `kubectl create configmap a --from-literal=x=y`.
+    // The body that kubectl 1.37 sends for `kubectl create configmap a --from-literal=x=y`.
     const sent =
       '6b3873000a0f0a0276311209436f6e6669674d6170121b0a110a01611200' +
       '1a0022002a00320038004200' +

@@ -32,7 +32,7 @@ export interface ManagerInstallation {
   cluster: Cluster
   /** vArmor's namespace; made here. */
   namespace: string
-  /** Of this machine: where it serves the API server and agents. */
+  /** Address of this machine, at which the manager serves the API server and agents. */
   address: string
   flags?: readonly string[]
   /** Flags that say where the API server finds the webhooks. Default: at the address. */
@@ -67,7 +67,7 @@ export async function installManager(installation: ManagerInstallation): Promise
   }
 }
 
-/** What the agent of a node shows to the API server, and to managers. */
+/** Tokens that a node's agent shows to the API server and to managers. */
 export async function agentTokens(
   cluster: Cluster,
   namespace: string,

@@ -6,12 +6,12 @@ import { eventually } from '../wait.ts'
 export interface WorkloadOptions {
   name: string
   labels?: Record<string, string>
-  /** Of its pods. */
+  /** Annotations of its pods. */
   annotations?: Record<string, string>
   replicas?: number
   /** Further fields of containers, by their names. Default: one container `main`. */
   containers?: Record<string, object>
-  /** Of the pods: another script than to wait. */
+  /** Script of the pods; default: wait. */
   script?: string
 }
 
@@ -86,7 +86,7 @@ export interface StoredDeployment {
   status: Partial<Record<'observedGeneration' | 'replicas' | 'updatedReplicas' | 'availableReplicas', number>>
 }
 
-/** What a test does in its namespace. */
+/** Actions of a test in its namespace. */
 export class Workloads {
   readonly cluster: Cluster
   readonly namespace: string
@@ -154,7 +154,7 @@ export class Workloads {
     if (status !== 0) throw new Error(`${command.join(' ')}: exit status ${status}; ${stderr}`)
   }
 
-  /** Of its first process: 0 without a filter, 2 with one (proc(5), `Seccomp`). */
+  /** Whether the first process of the container has a filter (proc(5), `Seccomp`: 0 without, 2 with a filter). */
   async filtered(name: string, container = 'main'): Promise<boolean> {
     const { stdout } = await this.exec(name, container, 'grep', '^Seccomp:', '/proc/1/status')
     return stdout.trim().endsWith('2')

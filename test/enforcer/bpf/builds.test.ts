@@ -61,7 +61,7 @@ describe('programs of several builds', () => {
     const inUse = ['gone', 'a', 'b'].map((name) => before.numberOf(idOf(name)))
     expect(inUse).not.to.include(now.numberOf(idOf('new')))
     expect([before.idOf(web), before.idOf('varmor-demo-gone')]).not.to.include(now.idOf('varmor-demo-new'))
-    // What ended while no agent ran leaves its number to others, once that is known.
+    // A container that ended while no agent ran gives its number to others, once its end is known.
     await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
     const others = Array.from({ length: containers - 4 }, (_, i) => `c${i}`)
     for (const name of others) await now.add({ id: idOf(name), profile: web })
@@ -168,7 +168,7 @@ describe('programs of several builds', () => {
     expect(reopened).to.equal(1)
     expect(enforcer.folder).to.not.equal(first)
     expect(inForce(enforcer, 'a')).to.equal('one')
-    // What is left of the old ones holds until all is back.
+    // The old build stays in force until all profiles are loaded again.
     expect(world.kernel.folders.has(first)).to.equal(true)
     await enforcer.load('varmor-demo-b', 'two')
     expect([...world.kernel.folders.keys()]).to.deep.equal([enforcer.folder])

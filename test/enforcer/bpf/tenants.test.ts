@@ -15,7 +15,7 @@ describe('the places of the BPF enforcer', () => {
   const { open } = world
 
   describe('of a node with tenants', () => {
-    // Of 8 places, 2 are for cluster policies, and 3 of the others for each namespace.
+    // Two of 8 places are for cluster policies. Each namespace may have 3 of the rest.
     const eight = { ...fakeEncoder, slots: 10, tables: 10 }
     const claims = new Map<string, Claim>()
     beforeEach(() => claims.clear())
@@ -95,7 +95,7 @@ describe('the places of the BPF enforcer', () => {
     })
 
     it('lets one namespace have no more than its share of addresses and ports, and another its own, whatever the first does', async () => {
-      // Of 80, 20 are for cluster policies, and 30 of the others for each namespace.
+      // 20 of 80 places are for cluster policies. Each namespace may have 30 of the rest.
       const large: ProfileEncoder = {
         ...{ ...fakeEncoder, slots: 64, tables: 64 },
         rooms: [addressRoom(80)],
@@ -208,7 +208,7 @@ describe('the places of the BPF enforcer', () => {
         for (let i = 0; i < 2 * ofMemory.tables; i++)
           expect((await thrownBy(enforcer.load(third, `r${i}`))).reason).to.match(/namespace evil/)
         expect(world.kernel.filled).to.equal(filled)
-        // What takes no more than what it replaces has room.
+        // A version that is no larger than the version it replaces finds room.
         await enforcer.load('varmor-evil-0', 's')
         await enforcer.load(want('demo', 'web'), 'r')
         await enforcer.unload('varmor-demo-web')

@@ -40,7 +40,7 @@ const files: EnhanceProtect = {
   },
 }
 
-/** What the kernel names by descriptors, handles and texts of the task, so that it may mean any file. */
+/** Paths that the kernel resolves by descriptors, handles and texts of the task, so that they may mean any file. */
 const ofAnyFile = [
   'make a snapshot (Btrfs)',
   'remove a subvolume (Btrfs)',

@@ -42,7 +42,7 @@ static void become_container(char **command)
 {
 	FILE *procs = fopen(CGROUP "/cgroup.procs", "w");
 
-	/* What it mounts is to be gone with it. */
+	/* The command's mounts have to disappear with it. */
 	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		fail("container");
 	execvp(command[0], command);

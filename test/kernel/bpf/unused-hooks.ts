@@ -61,7 +61,7 @@ export const unusedHooks: ReadonlyMap<string, string> = new Map(
   ),
 )
 
-/** What begins like a hook in the kernel's types, and is none. */
+/** Types of the kernel that have a hook's prefix and are no hooks. */
 const notHooks = [
   'find_cgroup_shim',
   'func_proto',

@@ -76,7 +76,7 @@ function describeNode(kernel: KernelName): void {
     it(dropped === '' ? 'all together do' : `without ${dropped}`, async () => {
       const kept = all.filter((name) => name !== dropped).map((name) => `+${name.toLowerCase()}`)
       const command = 'varmor agent --policies /etc/varmor/policies --readiness-host 127.0.0.1'
-      // What the one before has loaded is not to be found.
+      // Profiles of the previous agent must not remain.
       await shell('for profile in /etc/apparmor.d/varmor*; do apparmor_parser -R $profile; done')
       await shell('rm -rf /sys/fs/bpf/varmor /etc/apparmor.d/varmor* /var/lib/varmor/* /var/log/varmor/*')
       const limits = `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${kept.join()}`

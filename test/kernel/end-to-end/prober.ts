@@ -1,6 +1,6 @@
 import type { GuestPods } from './guest-pods.ts'
 
-/** What a process in a container has seen since its start. */
+/** Observations of a process in a container since its start. */
 export interface Probed {
   rounds: number
   /** Wrong results, as `ROUND WHAT`: a forbidden operation succeeded, or an allowed one failed. */

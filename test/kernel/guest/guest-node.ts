@@ -31,7 +31,7 @@ export interface GuestNodeOptions {
   images?: readonly ImageName[]
 }
 
-/** What a node's agent needs. */
+/** Addresses and credentials for a node's agent. */
 export interface AgentLogin {
   kubeconfig: string
   /** Bearer token for managers; bound to the node. */

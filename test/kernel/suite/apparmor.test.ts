@@ -343,7 +343,7 @@ describe('AppArmor on a real kernel', function () {
         expect(await container.run('echo > /data/x'), what).to.deep.equal(refused('/data/x'))
         expect(await container.label(), what).to.equal(`${profile} (enforce)`)
       }
-      // What ran in it is unconfined for ever after; new containers are not.
+      // Processes in the removed profile stay unconfined. New containers do not.
       execFileSync('apparmor_parser', ['--remove', path])
       await until(isPutBack)
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { busyboxImage } from '../images/names.ts'
 
-/** What a command printed, on both streams, and how it ended. */
+/** The output of a command, from both streams, and its exit status. */
 export interface Answer {
   status: number
   text: string

@@ -47,7 +47,7 @@ export const policyNamed = (name: string, policy: object): VarmorPolicy =>
     spec: { target: { kind: 'Deployment', name }, policy: { enforcer: 'AppArmor', ...policy } },
   }) as unknown as VarmorPolicy
 
-/** What AppArmor is given for a policy. */
+/** The text that AppArmor gets for a policy. */
 export function textOf(policy: VarmorPolicy): string {
   const compiled = compilePolicy(policy)
   const text = compiled.ok ? compiled.value.enforcers.AppArmor?.profile : undefined

@@ -7,7 +7,7 @@ import { type IpOwner, Slimmer } from '../../../src/manager/egress/ip-owner.ts'
 
 type Kind = keyof EgressSources
 
-/** What a cluster has, as objects of the API, and reflectors of it. */
+/** A cluster's objects, and reflectors of them. */
 export class FakeSources {
   readonly objects: Record<Kind, Map<string, KubeObject>> = { pods: new Map(), services: new Map(), slices: new Map() }
   readonly running = new Map<Kind, { store: Store<IpOwner>; queues: Set<HandlerQueue<IpOwner>> }>()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../../src/base/clock.ts'
 import type { Attempt, RequestObserver } from '../../../src/kube/caller.ts'
 
-/** What a manager has asked the API server for. */
+/** Requests of a manager to the API server. */
 export class CallLog implements RequestObserver {
   /** By `<verb> <plural>`, with the subresource. */
   readonly counts: Record<string, number> = {}

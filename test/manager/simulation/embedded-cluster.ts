@@ -61,7 +61,7 @@ export class EmbeddedCluster {
     await this.admin.create(varmorPolicies, { metadata: { namespace, name }, spec } as never)
   }
 
-  /** What a kubelet does every five minutes, though nothing has changed. */
+  /** The heartbeat that a kubelet sends every five minutes without a change. */
   async heartbeat(name: string): Promise<void> {
     const conditions = conditionsAt(this.#clock.now())
     await this.admin.patch(nodes, { name }, { type: 'merge', patch: { status: { conditions } } }, statusOf)

@@ -7,7 +7,7 @@ import type { Random } from '../../../src/base/random.ts'
 import { linkedController, untilAborted } from '../../../src/kube/abort.ts'
 import type { SimulatedManager } from './simulated-manager.ts'
 
-/** What an agent has of the world around it. */
+/** The surroundings of an agent. */
 export interface AgentPlace {
   clock: Clock
   random: Random

@@ -98,7 +98,7 @@ export class SimulatedManager {
     })
   }
 
-  /** What the server for agents does with the body of a report. */
+  /** Handles the body of a report as the server for agents does. */
   async report(token: string, body: Buffer): Promise<Reply> {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     // Each node has an address of its own.

@@ -35,7 +35,7 @@ export class StatusCheck {
       acknowledged.set(`${namespace}/${name}`, `${state} ${uid} ${generation}`)
   }
 
-  /** What the API server holds at the end, without what depends on when things happened. */
+  /** The API server's objects at the end, without fields that depend on time. */
   endState(): object {
     const of = (resource: string) =>
       [...this.#store.walk(resource)].map(({ metadata, spec, status }) => ({

@@ -31,7 +31,7 @@ export class World {
   readonly clock = new SimulatedClock(START)
   readonly cluster: EmbeddedCluster
   readonly agents = new Map<string, SimulatedAgent>()
-  /** Those that run. */
+  /** Managers that run. */
   readonly managers: SimulatedManager[] = []
   readonly random: Random
   readonly #options: WorldOptions

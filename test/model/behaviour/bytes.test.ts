@@ -9,7 +9,7 @@ const { fileBytes, otherBytes } = defaultLimits
 const max = 2 * fileBytes + otherBytes
 const recorders = ['appArmor', 'bpf'] as const
 
-/** What a workload does that would have the agent out of memory. `at` is told each time with another number. */
+/** A behaviour that would exhaust the agent's memory. `at` gets another number at each call. */
 interface Shape {
   of: string
   times: number

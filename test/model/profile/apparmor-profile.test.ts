@@ -15,7 +15,7 @@ function textOf(appArmor: DynamicResult['appArmor']): string {
   return made.value
 }
 
-/** What the kernel loads for a policy in DefenseInDepth with the model. */
+/** The profile that the kernel loads for a policy in DefenseInDepth with the model. */
 function loadedOf(appArmor: DynamicResult['appArmor']): LoadedProfile {
   const policy = defend({ appArmor: { profileType: 'BehaviorModel' } })
   const compiled = compileAppArmor(policy, PATH, context({ model: { appArmor: textOf(appArmor) } }))

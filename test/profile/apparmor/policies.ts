@@ -37,7 +37,7 @@ export function skippedOf(policy: Policy, more: Partial<CompileContext> = {}) {
   return result.skipped
 }
 
-/** What the kernel would load for the policy: the profile, and its children by name. */
+/** The profile that the kernel would load for the policy, or its child by name. */
 export function loaded(policy: Policy, child?: string): LoadedProfile {
   const name = child === undefined ? 'varmor-demo-web' : `varmor-demo-web//${child}`
   const profile = load(compiled(policy)).get(name)

@@ -19,7 +19,7 @@ const mask64 = fc.tuple(u32, u32)
 const verdict = { deny: fc.boolean(), audit: fc.boolean() }
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined })
 
-/** What the kernel does not get: it is for people. */
+/** Empty lists that are for readers and that the kernel does not get. */
 const nothing = fc.constant(null).map(() => [])
 
 /** Drops fields that are undefined: profiles leave out what they do not have. */

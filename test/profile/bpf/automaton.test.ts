@@ -33,7 +33,7 @@ function tableOf(rules: readonly TriePattern[]): Table {
   return compiled.table
 }
 
-/** What the automaton must say, word by word. */
+/** The expected result of the automaton, word by word. */
 function naive(rules: readonly TriePattern[], path: Uint8Array): number {
   let flags = 0
   for (const { pattern, accept, way } of rules) {

@@ -43,7 +43,7 @@ const wide = (bytes: Uint8Array): [number, number] => {
   return [view.readUInt32LE(0), view.readUInt32LE(4)]
 }
 
-/** What a reference refers to; nothing for 0. */
+/** The table of a reference; an empty one for 0. */
 function tableAt(maps: Maps, reference: number): Uint8Array {
   if (reference === 0) return new Uint8Array()
   const { map } = layout.tableMaps[reference >>> layout.TABLE_SIZE_SHIFT]!
@@ -124,7 +124,7 @@ function rangeAt(maps: Maps, egress: number, index: number): number[] {
 /** In the one order: maps have none. */
 const inOrder = <T>(entries: T[]): T[] => entries.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
-/** What the programs see of the profile in a slot. */
+/** The profile in a slot as the programs read it. */
 export function decoded(maps: Maps, slot: number) {
   const bytes = maps.get('varmor_profiles')!.get(indexKey(slot))!
   type Name = keyof typeof layout.profile.at

@@ -22,7 +22,7 @@ function protect(enhanceProtect: object): LinuxSeccomp {
   return result.value
 }
 
-/** What a rule refuses, and a neighbour of it that passes. */
+/** An attack that a rule refuses, and a harmless neighbour. */
 interface Attack {
   rules: object
   call: Call

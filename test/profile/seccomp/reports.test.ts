@@ -11,7 +11,7 @@ const both: SeccompReports = { flags: [SPEC_ALLOW, LOG, 'SECCOMP_FILTER_FLAG_NEW
 const logOnly: SeccompReports = { flags: [LOG] }
 const old: SeccompReports = { by: 'runc 1.1.5', why: 'runc 1.1.5 does not take it' }
 
-/** What a node writes for the policy. */
+/** The profile that a node writes for the policy. */
 function onNode(
   policy: Partial<Policy>,
   seccompReports?: SeccompReports,

@@ -7,7 +7,7 @@ import {
 } from '../../../src/sandbox/nodes/pod-runtime.ts'
 import { RecordingRuntime } from '../../../src/sandbox/nodes/recording-runtime.ts'
 
-/** What a made-up process does. Times are milliseconds after its start. */
+/** The behaviour of a fake process. Times are milliseconds after its start. */
 export interface Behaviour {
   readonly readyAfter?: number
   /** Runs until it is stopped when left out. */
@@ -21,7 +21,7 @@ export interface Behaviour {
 
 export interface BehavingRuntimeOptions {
   readonly clock: Clock
-  /** What the process of a container does at its nth start (from 0); by default it is ready at once and runs on. */
+  /** Behaviour of the process of a container at its nth start (from 0); by default it is ready at once and runs on. */
   readonly behaviour?: (pod: Pod, container: Container, start: number) => Behaviour | undefined
 }
 

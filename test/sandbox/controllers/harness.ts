@@ -150,7 +150,7 @@ export class SmallCluster {
     return { name, ...(namespaced && { namespace: 'default' }) }
   }
 
-  /** What is stored, without a request. */
+  /** The stored objects, without a request. */
   all<T extends KubeObject>({ group, plural }: ResourceRef<T>): T[] {
     return [...this.server.context.store.walk(`${group}/${plural}`)] as unknown as T[]
   }

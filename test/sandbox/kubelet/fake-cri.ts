@@ -35,7 +35,7 @@ export class FakeCri implements CriPort {
   readonly containersById = new Map<string, FakeContainer>()
   readonly sandboxesById = new Map<string, FakeSandbox>()
   readonly images = new Map<string, CriImage>([['busybox', { id: 'sha256:b', uid: { value: '0' }, username: '' }]])
-  /** What the next calls of these names fail with. */
+  /** Errors for the next calls of these names. */
   readonly faults = new Map<string, string>()
   #next = 1
 

@@ -13,7 +13,7 @@ interface Run {
   stderr: string
 }
 
-/** Of the cluster tier's cache; undefined where that never ran. */
+/** kubectl from the cluster tier's cache; undefined if that tier never ran. */
 function findKubectl(): string | undefined {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'varmor/cluster')
   const folders = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith('kubernetes-')) : []

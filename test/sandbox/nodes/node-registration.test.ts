@@ -21,7 +21,7 @@ describe('the registration of a node', () => {
       return harness.admin(request)
     }
     const connection = new InProcessConnection(requests)
-    // What goes wrong is tried again by the registration itself, on its own clock.
+    // The registration itself retries, on its own clock.
     const client = new ApiClient({ connection, limiter: unlimited, attempts: 1 })
     const description = {
       ...{ name: 'kernel', address: '10.0.2.15', externalAddress: '127.0.0.1', kubeletPort: 32_000 },

@@ -26,7 +26,7 @@ static void fail(const char *what)
 	exit(125);
 }
 
-/* Of a line `name:x:uid:gid:`. */
+/* Reads a line `name:x:uid:gid:`. */
 static void find_user(const char *name, unsigned int *uid, unsigned int *gid)
 {
 	char line[1024], found[256];

@@ -77,7 +77,7 @@ static int try_mount_setattr(void)
 	return syscall(SYS_mount_setattr, AT_FDCWD, "/proc", 0, &none, sizeof(none));
 }
 
-/* What the kernel reports of the mount that /proc is. */
+/* Asks the kernel about the mount of /proc. */
 static int try_statmount(void)
 {
 	struct { __u32 size, spare; __u64 id, parameters, namespace; } request = { 24, 0, 0, 2, 0 };

@@ -67,7 +67,7 @@ static unsigned long touch(const char *owner, unsigned long first, unsigned long
 	return sum;
 }
 
-/* Of children, too. */
+/* A count that children share. */
 static unsigned long *shared_count(void)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -116,7 +116,7 @@ static long put(const void *bytes, size_t length)
 
 static long text(const char *words) { return put(words, strlen(words) + 1); }
 
-/* What the call answers in the process: as the kernel does, with a negative errno. */
+/* The call's result in the process, as the kernel returns it: an error is a negative errno. */
 static long call(long number, long a, long b, long c, long d, long e)
 {
 	struct user_regs_struct regs = before;
@@ -172,7 +172,7 @@ static int run_program(const char *path)
 	long file = text(path), end = 0, list[2] = { file, 0 };
 
 	step("execve", call(SYS_execve, file, put(list, sizeof(list)), put(&end, sizeof(end)), 0, 0), 0, 0);
-	/* It is that program now. */
+	/* The process runs the new program now. */
 	kill(victim, SIGKILL);
 	return 0;
 }
@@ -207,7 +207,7 @@ static void run_memory(void)
 	long nothing = text(""), end = put(&list[1], 8);
 	long answer = call(SYS_execveat, fd, nothing, put(list, sizeof(list)), end, AT_EMPTY_PATH);
 	call(SYS_close, fd, 0, 0, 0, 0);
-	/* What has no program in it is found out behind all judgement. */
+	/* The kernel notices a file without a program only after all hooks. */
 	step("execveat", answer, ENOEXEC, 0);
 }
 

@@ -18,7 +18,7 @@
 
 #define SAID_EVERY_MS 10
 
-/* What all processes have seen. */
+/* Counts of all processes together. */
 struct seen {
 	unsigned long tries, passed, refused;
 	int stop;

@@ -42,7 +42,7 @@ static int file = -1;
 static pid_t other = -1;
 static int said;
 
-/* What fails without an errno. */
+/* Failures without an errno. */
 static int silent(const char *words)
 {
 	puts(words);
@@ -327,7 +327,7 @@ static const struct use {
 	{ "bpf", CAP_BPF, NULL, use_bpf },
 	{ "bpf_program", CAP_BPF, NULL, use_bpf_program },
 	{ "checkpoint_restore", CAP_CHECKPOINT_RESTORE, NULL, use_checkpoint_restore },
-	/* What needs none: the neighbour of net_bind_service. */
+	/* A neighbour of net_bind_service that needs no capability. */
 	{ "none", -1, NULL, high_port },
 };
 

@@ -19,7 +19,7 @@ profile ${name} flags=(attach_disconnected,mediate_deleted) {
 `
 const remedy = 'start the kernel without audit=0'
 
-/** Of an API server that is not there: what the agent says of this node does not depend on it. */
+/** Kubeconfig of a missing API server: the agent reports this node's state without it. */
 const kubeconfig = JSON.stringify({
   clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
   users: [{ name: 'u', user: {} }],

@@ -16,7 +16,7 @@ export interface Said {
   [field: string]: unknown
 }
 
-/** What the agent says of its counters. */
+/** The agent's counters, as it reports them. */
 export interface Status extends Totals {
   stages: {
     source: {
@@ -103,7 +103,7 @@ export class AgentProcess {
     for (let before = ''; ; ) {
       const { stages, read, written, queued, deferred } = await this.status()
       const now = JSON.stringify([read, written, stages.source.map(({ received, dropped }) => [received, dropped])])
-      // What is read counts when a worker has decoded it, which on a slow machine is later.
+      // Records count once a worker has decoded them, which is later on a slow machine.
       const isBehind = stages.source.some(({ behind, depth }) => behind === true || depth > 0)
       if (now === before && queued === 0 && deferred === 0 && !isBehind) return
       before = now
@@ -145,7 +145,7 @@ export class AgentProcess {
   }
 }
 
-/** What is no JSON is from Node.js itself, about its end. */
+/** A line without JSON is Node.js's own message about its end. */
 function read(line: string): Said {
   try {
     return JSON.parse(line) as Said

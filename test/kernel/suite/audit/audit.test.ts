@@ -16,7 +16,7 @@ const some = 20_000
 const sum = (counts: Record<string, number | null>): number =>
   Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0)
 
-/** What was lost on the way, as the agent has counted it: before it got to the agent, and within. */
+/** Losses that the agent has counted: before the records reached it, and within it. */
 const lost = ({ dropped, stages }: Status): number => sum(dropped) + sum(stages.source[0]!.dropped)
 
 const kernelLog = '/var/log/kern.log'
@@ -123,7 +123,7 @@ describe('denials', function () {
     expect(reader.said.map(({ code }) => code)).not.to.include('printk-limit')
     expect(await denials(some)).to.equal(some)
     await beside.quiet()
-    // What it writes comes in pieces, the last one at its end.
+    // auditd writes in pieces, the last one at its end.
     await auditd.stop()
     await reader.quiet()
     const [{ status, lines }, ofReader] = await Promise.all([beside.stop(), reader.stop()])
@@ -179,7 +179,7 @@ describe('denials', function () {
 
     it('are taken from the log of auditd, where that has them', async () => {
       auditd = await Auditd.start()
-      // What it writes comes in pieces, on a slow machine late.
+      // The daemon writes in pieces, late on a slow machine.
       const written = () => until(async () => denied(linesOf(readFileSync('/var/log/audit/audit.log', 'utf8'))) >= 900)
       const { lines, twice, lost: said } = await missing('missed-auditd', 1_000, 'SIGKILL', written)
       expect(twice).to.equal(0)

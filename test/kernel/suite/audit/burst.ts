@@ -51,7 +51,7 @@ export function reported(lines: readonly string[]): { files: number; lines: numb
   return { files: new Set(names).size, lines: names.length }
 }
 
-/** What runs into denials as fast as it can. */
+/** A program that runs into denials as fast as it can. */
 export interface Burst {
   /** The contents of the agent's file of containers. */
   known: object

@@ -11,7 +11,7 @@ import { debianRoot, denials, prepare, reported } from './burst.ts'
 
 const folder = '/tmp/silenced'
 const log = `${folder}/violations.log`
-/** Of an API server that is not there: what the agent says of its records does not depend on it. */
+/** Kubeconfig of a missing API server: the agent reports about its records without it. */
 const kubeconfig = JSON.stringify({
   clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
   users: [{ name: 'u', user: {} }],
@@ -46,7 +46,7 @@ describe('records that an audit rule excludes', function () {
     const metrics = await (await fetch('http://127.0.0.1:8081/metrics')).text()
     return new RegExp(`^varmor_audit_silenced\\{records="${records}",reason="rule"\\} (\\d)`, 'm').exec(metrics)?.[1]
   }
-  /** Of so many violations, those that come into the log. */
+  /** Makes `count` violations, and returns the number that arrive in the log. */
   const arrived = async (count: number): Promise<number> => {
     const before = reported(lines()).lines
     expect(await denials(count)).to.equal(count)

@@ -64,7 +64,7 @@ describe('BPF rules about Pods', function () {
     await enforcer?.end()
   })
 
-  /** What becomes of one try. */
+  /** The outcome of one try. */
   async function fateOf(address: string): Promise<'refused' | 'passed'> {
     const { text } = await container.run(['bash', '-c', `echo > /dev/udp/${address}/9`])
     return /not permitted|denied/.test(text) ? 'refused' : 'passed'

@@ -6,7 +6,7 @@ import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { noLogger } from '../../../../src/base/logger.ts'
 import { type Opening, openEnforcer } from './enforcer.ts'
 
-/** What it does, by its one argument. */
+/** The program's task, from its one argument. */
 export interface Orders {
   log: string
   container: ContainerInfo

@@ -41,7 +41,7 @@ const workload = [
 
 interface Attack {
   what: string
-  /** What it runs is allowed where its operation is not. */
+  /** A command that the profile may run, while it refuses the command's operation. */
   command: string
   operation: string
   /** A field of the event by which it is known. */
@@ -206,7 +206,7 @@ describe('a list of what a container may do, made by watching it', function () {
 
   it('refuses to run a file of memory', async () => {
     const seen = violations.all.length
-    // What perl has of memfd_create(2) is its number; perl itself has to be allowed first.
+    // perl calls memfd_create(2) by its number. perl itself has to be allowed first.
     const perl = `perl -e 'my $n = "m"; my $fd = syscall(319, $n, 0); open(my $in, "<", "/usr/bin/cat"); open(my $out, ">&=", $fd); syswrite($out, join("", <$in>)); exec("/proc/self/fd/$fd") or exit 7'`
     await load(
       defense(false, {

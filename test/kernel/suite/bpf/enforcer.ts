@@ -20,7 +20,7 @@ export interface Opening {
   /** Other sizes of the maps. */
   sizes?: BpfSizes
   recordsRate?: RecordsRate
-  /** Of the ring of records; that of changes has a quarter. */
+  /** Size of the ring of records. The ring of changes has a quarter of it. */
   ringBytes?: number
   strictStart?: 0 | 1
 }

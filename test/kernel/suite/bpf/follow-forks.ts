@@ -2,9 +2,9 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { Forks } from '../../../../src/audit/lineage/forks.ts'
 
-/** What a fork tree is asked for, as a line of JSON each. */
+/** A request to the fork tree, a line of JSON. */
 export interface Asked {
-  /** Who had the pid between two times, in unix seconds. */
+  /** Finds the owner of the pid between two times, in unix seconds. */
   find?: { pid: number; earliest: number; latest: number }
   /** Where a living process is. */
   label?: { pid: number; containerID: string }

@@ -3,12 +3,12 @@ import { parseArgs } from 'node:util'
 import { result } from '../../../cluster/command.ts'
 import { openEnforcer } from './enforcer.ts'
 
-/** What it does, by its one argument. */
+/** The program's task, from its one argument. */
 export interface NodeOrders {
   id: string
   profileName: string
   content: string
-  /** Of the container, as the kernel sees it. */
+  /** Cgroup of the container, as the kernel sees it. */
   cgroup: string
 }
 

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
-/** What a probe has seen. */
+/** Counts of a probe. */
 export interface Raced {
   tries: number
   /** How often it could open what is forbidden. */

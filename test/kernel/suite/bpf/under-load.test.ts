@@ -61,7 +61,7 @@ const contents = (rules: number, report: boolean): string[] =>
 
 const { profileName } = identityOf(policy(1, false))
 
-/** Of the same programs another build, and larger maps. */
+/** Another build of the same programs, and larger maps. */
 const opening = { object: '/tmp/other.bpf.o', sizes: { containers: 60_000, profiles: 4_000 } }
 
 /** Chains of processes that never run a program: each starts the next one and ends, and the next one tries the file. */

@@ -154,7 +154,7 @@ describe('What starts in a container that BPF does not know', function () {
     const debian = '/tmp/debian'
     mkdirSync(debian)
     await output('ctr', ['-n', 'k8s.io', 'images', 'mount', debianImage, debian])
-    // That of busybox knows no cgroup namespaces.
+    // unshare of busybox does not know cgroup namespaces.
     const unshare = `${debian}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path ${debian}/lib/x86_64-linux-gnu ${debian}/usr/bin/unshare`
     const namespaces = '--cgroup --mount --pid --fork --mount-proc'
     const script = `echo $$ > ${node}/cgroup.procs && exec ${unshare} ${namespaces} "$@"`

@@ -29,7 +29,7 @@ const use = (name: string): readonly string[] => ['/probes/use-capability', name
 
 const record = (name: Capability) => capabilityRecord('use-capability', name)
 
-/** Of Debian's own perf_event_paranoid, 3, CAP_SYS_ADMIN alone makes free. */
+/** Debian's own perf_event_paranoid, 3, lets only CAP_SYS_ADMIN through, so 2 replaces it. */
 const prepare =
   'echo 2 > /proc/sys/kernel/perf_event_paranoid; ' +
   'touch /dev/shm/others; chown 1000 /dev/shm/others; chmod 0 /dev/shm/others; ' +

@@ -184,7 +184,7 @@ export const hostEscape: RuleFamily = {
       rule: 'disallow-umount',
       prepare: 'mount -t tmpfs none /mnt',
       attack: 'exec umount /mnt',
-      // What umount(8) says of EACCES.
+      // umount(8) prints this for EACCES.
       refusal: { says: 'block devices are not permitted' },
       neighbour: 'mount -t tmpfs none /media',
       records: [umountRecord],

@@ -17,7 +17,7 @@ export const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp
 
 export const shownFile = join(import.meta.dirname, 'shown.json')
 
-/** What the documents say: `shown.json`, in which what runs have printed is written. */
+/** The results in the documents: `shown.json`, which is updated from the output of runs. */
 export const readShown = (): Shown => JSON.parse(readFileSync(shownFile, 'utf8')) as Shown
 
 /** By rule and enforcer, the kernels on which its attacks were refused, reported and observed. */
@@ -47,7 +47,7 @@ export function differences(noted: Shown, now: Shown): string[] {
   })
 }
 
-/** What is noted, with what runs have shown in place of what was there of the same kernel and enforcer. */
+/** The noted results, with those of runs in place of earlier ones of the same kernel and enforcer. */
 export function withRuns(noted: Shown, runs: readonly Shown[]): Shown {
   const all: Shown = {}
   for (const shown of [noted, ...runs])
@@ -72,6 +72,6 @@ const eachEnforcer = (shown: Shown) =>
 const mark = 'rules shown: '
 /** A line by which a run says what it has shown, for `note-shown.ts`. */
 export const shownLine = (shown: Shown): string => mark + JSON.stringify(shown)
-/** What runs have shown whose output this is. */
+/** The results of the runs in this output. */
 export const readShownLines = (text: string): Shown[] =>
   Array.from(text.matchAll(new RegExp(`^${mark}(.+)$`, 'gm')), ([, json]) => JSON.parse(json!) as Shown)

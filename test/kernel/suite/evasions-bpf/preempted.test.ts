@@ -57,7 +57,7 @@ describe('evasions: programs that are preempted (BPF)', function () {
 
   it('give the answers of their own task, ten of which share a processor, while the profile is replaced', async () => {
     const { containerID } = container.container.info
-    // Those that rest begin whenever they wake, in the midst of a program of the others.
+    // Probes that sleep start whenever they wake, in the middle of another probe's program.
     const probes = [
       RacingProbe.start(containerID, 'busy', pairs, { processes: 5 }),
       RacingProbe.start(containerID, 'waking', pairs, { processes: 5, nap: 20 }),

@@ -1,6 +1,6 @@
 // Attacks that take a system call which no common program makes, by python3 of the Debian image.
 
-/** What every attack begins with: `libc`, which says why it failed, and `call(NUMBER, ...)` for system calls. */
+/** The start of every attack: `libc`, which reports errors, and `call(NUMBER, ...)` for system calls. */
 const begin = [
   'import ctypes, fcntl, os, socket, struct, sys',
   'libc = ctypes.CDLL(None, use_errno=True)',

@@ -27,7 +27,7 @@ const refusals = {
 
 type Errno = keyof typeof refusals
 
-/** What becomes of an attack. */
+/** The outcome of an attack. */
 interface Outcome {
   /** The errno by which it is refused; that of the enforcer when left out: EACCES of AppArmor, EPERM of BPF. */
   errno?: Errno
@@ -43,11 +43,11 @@ export interface Evasion extends Outcome {
   /** Unconfined, before the attack, in the world as it was laid out. */
   prepare?: Command
   attack: Command
-  /** What the attack prints when it gets through, if not what the table says. */
+  /** The output of an attack that gets through, if it differs from the table's `gain`. */
   gain?: string
   /** Unconfined, afterwards. */
   undo?: Command
-  /** What becomes of it on BPF: it is refused when left out, though it is a limit of AppArmor. */
+  /** The outcome on BPF; default: refused, even if the attack is a limit of AppArmor. */
   onBpf?: Outcome
 }
 
@@ -60,7 +60,7 @@ export interface Confinement {
    * attacks get through without it.
    */
   filtered?: boolean
-  /** What an attack of the table prints when it gets through. */
+  /** The output of the table's attacks that get through. */
   gain: string
 }
 

@@ -1,10 +1,10 @@
 /** A way round the enforcement that is open, and known to be. The tests of this folder show that each is real. */
 export interface Limit {
-  /** What gets through. */
+  /** The attack that gets through. */
   what: string
   /** Why it cannot be refused. */
   why: string
-  /** What a policy or a cluster can do about it. */
+  /** The remedy in a policy or a cluster. */
   remedy: string
   /** Supported kernels on which it gets through. */
   kernels: string

@@ -7,7 +7,7 @@ const flags = ['--privileged']
 const gone = 'umount -q -R /mnt /media; true'
 const refusedFrom67 = linuxFrom(6, 7) ? {} : ({ limit: 'move_mount before 6.7' } as const)
 
-/** Those that mount(2) and its kin are for. */
+/** Evasions by mount(2) and similar calls. */
 const byMount: readonly Evasion[] = [
   {
     way: 'binding the file',

@@ -38,7 +38,7 @@ const bpfRawRules = {
   ],
 }
 
-/** What a container is confined by besides Seccomp. */
+/** Enforcers that confine a container, besides Seccomp. */
 export type Enforcers = 'AppArmor' | 'BPF' | 'AppArmorBPF'
 
 /** A policy of these enforcers. */
@@ -65,7 +65,7 @@ export const ofRules =
   (enforcers) =>
     policyOf(name, 'enforced', rules, enforcers)
 
-/** What a container may do, all else is refused: a policy of BPF in DefenseInDepth. */
+/** Everything that a container may do under a policy of BPF in DefenseInDepth. */
 export const listed =
   (name: string, allow: ModelBpf): PolicyFor =>
   () => {

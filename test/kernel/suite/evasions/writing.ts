@@ -3,7 +3,7 @@ import { type EvasionTable, table } from './evasion.ts'
 import { ordinary } from './world.ts'
 
 const python = (lines: string): string => `python3 -c "${lines}"`
-/** What the attacker wants to see, or not to see, in the end. */
+/** Runs the attack, and prints the expected word if it succeeds. */
 const then = (attack: string): string => `${attack} && echo changed`
 
 export const writing: readonly EvasionTable[] = [

@@ -120,7 +120,7 @@ class Stage {
     return { attacked, beside, lines: await this.reported() }
   }
 
-  /** What was reported since the last time. */
+  /** Violations since the last call. */
   async reported(): Promise<Violation[]> {
     const end = identityOf(endPolicy).profileName
     await this.#enforced(end)

@@ -1,7 +1,7 @@
 import type { Capability } from '../../../../src/rules/capabilities.ts'
 import type { AppArmorRecord } from './records.ts'
 
-/** What BPF reports: `event` of a line, and the name of the program. */
+/** A report of BPF: `event` of a line, and the name of the program. */
 export interface BpfEvent {
   comm: string
   event: Readonly<Record<string, unknown>>
@@ -52,7 +52,7 @@ function fileEvents(comm: string, operation: string, name: string, mask: string)
     case 'exec':
     case 'file_mmap':
       return [execEvent(comm, name)]
-    // What is open is not asked for again, and how long a file is everybody may know.
+    // BPF does not check an open file again, and every process may learn a file's size.
     case 'getattr':
     case 'file_perm':
       return []
@@ -63,7 +63,7 @@ function fileEvents(comm: string, operation: string, name: string, mask: string)
 
 const flagsOf = (flags: string): string[] => flags.split(', ').filter((flag) => flag !== '' && flag !== 'rw')
 
-/** What BPF reports where AppArmor writes this record. */
+/** The reports of BPF for an operation that AppArmor reports with this record. */
 export function eventsOf({ event }: AppArmorRecord): BpfEvent[] {
   const text = (field: string): string => String(event[field] ?? '')
   const [comm, operation, name] = [text('comm'), text('operation'), text('name')]

@@ -11,7 +11,7 @@ import { seccompFlags } from './seccomp-reports.ts'
 import type { Violations } from './violations.ts'
 
 export interface Confinement {
-  /** Of the container: which of `ctr run`. */
+  /** Flags of `ctr run` for the container. */
   flags: readonly string[]
   /** As in ContainerInfo. */
   profileName: string
@@ -46,7 +46,7 @@ export class Confiner {
     )
   }
 
-  /** What a container that is called so is started with. */
+  /** The flags for a start of the container with this name. */
   async confinement(name: string, { enforcers, profileName }: CompiledPolicy): Promise<Confinement> {
     const id = containerIdOf(name)
     if (enforcers.BPF !== undefined) await this.#bpf.add({ id, profile: profileName })

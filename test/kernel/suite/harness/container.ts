@@ -10,7 +10,7 @@ export type Command = string | readonly string[]
 
 export interface ContainerOptions {
   image?: string
-  /** Of `ctr run`, such as `--privileged`. */
+  /** Flags of `ctr run`, such as `--privileged`. */
   flags?: readonly string[]
   /** The profile that its events belong to where the kernel does not name one: seccomp's. */
   profileName?: string
@@ -35,7 +35,7 @@ export const containerIdOf = (name: string): string => createHash('sha256').upda
  * that it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
  */
 export class Container {
-  /** What the agent knows of it. */
+  /** The agent's data about the container. */
   readonly info: ContainerInfo
   readonly #shell: ContainedShell
 
@@ -99,7 +99,7 @@ export async function firstProcess(id: string): Promise<number> {
   const tasks = await output('ctr', ['-n', 'k8s.io', 'task', 'ls'])
   const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
   if (!Number.isInteger(pid)) throw new Error(`no task of ${id}:\n${tasks}`)
-  // It is a shell by now, not runc on its way to become one.
+  // The process is a shell now, and no longer runc before its exec.
   readFileSync(`/proc/${pid}/cgroup`)
   return pid
 }

@@ -1,4 +1,4 @@
-/** What strerror(3) says, by which a program says why it was refused. */
+/** The texts of strerror(3), with which a program reports its refusal. */
 export const messages = {
   EACCES: 'Permission denied',
   EPERM: 'Operation not permitted',

@@ -56,7 +56,7 @@ export function expectViolation(line: Violation, expected: Expected): void {
     time: new Date(Number(line.event['epoch']) * 1000).toISOString().replace('.000Z', 'Z'),
     message: 'violation event',
     ...{ schema: 1, timestamp: line['timestamp'], id: line['id'] },
-    // Of a process that still lives when the agent asks: some attacks end at once.
+    // Only a process that still lives when the agent asks has this field: some attacks end at once.
     ...(line['process'] !== undefined && { process: line['process'] }),
     ...own,
   }
@@ -104,7 +104,7 @@ export function expectRecords(
   }
 }
 
-/** What a record holds of a call that a filter logs. */
+/** Fields of the record of a call that a filter logs. */
 export interface LoggedCall extends EventFields {
   comm: string
   exe: string

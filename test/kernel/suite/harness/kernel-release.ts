@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { release } from 'node:os'
 
-/** Of the guest's kernel, `6.12`. */
+/** Version of the guest's kernel, such as `6.12`. */
 export const linuxVersion = (): string => release().split('.').slice(0, 2).join('.')
 
 /** Whether the kernel of the guest is that new: `linuxFrom(6, 7)`. */

@@ -7,7 +7,7 @@ import { profileOf } from './profiles.ts'
  * What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask.
  */
 export interface AppArmorRecord {
-  /** What was judged, which kernels report from Linux 6.2 on. */
+  /** The class of the operation, which kernels report from Linux 6.2 on. */
   class: 'file' | 'net' | 'cap' | 'mount' | 'ptrace'
   /** The fields of libapparmor's record that are not at their zero. */
   event: EventFields
@@ -15,7 +15,7 @@ export interface AppArmorRecord {
   extra?: Readonly<Record<string, string>>
 }
 
-/** What a program asks of a file: the letters of a profile, or `c` and `d` for making and removing it. */
+/** A request for a file. `mask` has the letters of a profile, or `c` to create and `d` to delete the file. */
 export const fileRecord = (comm: string, operation: string, name: string, mask: string): AppArmorRecord => ({
   class: 'file',
   // Whose process it is and whose file: of root both.
@@ -53,13 +53,13 @@ export const readRecords = (comm: string, name: string) => ({
   observed: [fileRecord(comm, 'open', name, 'r'), fileRecord(comm, 'getattr', name, 'r')],
 })
 
-/** What a shell that writes over a file which is there is reported for: it is made empty when opened. */
+/** The records of a shell that overwrites an existing file, which it truncates when it opens the file. */
 export const overwriteRecords = (name: string) => ({
   records: [fileRecord('sh', 'open', name, 'wc')],
   observed: [fileRecord('sh', 'open', name, 'wc'), fileRecord('sh', 'truncate', name, 'w')],
 })
 
-/** What running a program is reported for; where it is let through it stays in the profile. */
+/** The records of an exec. An allowed program stays in the profile. */
 export const runRecords = (comm: string, name: string, rule: string) => {
   const { event, ...record } = fileRecord(comm, 'exec', name, 'x')
   const stays = { name2: profileOf(rule, 'observed'), info: 'ix fallback' }
@@ -76,7 +76,7 @@ interface Mount {
   extra?: Readonly<Record<string, string>>
 }
 
-/** What mounting on /mnt is reported for. */
+/** The records of a mount on /mnt. */
 export const mountRecords = ({ extra, ...fields }: Mount) => {
   const event = { operation: 'mount', comm: 'attempt', name: '/mnt/', ...fields }
   const record = { class: 'mount' as const, ...(extra !== undefined && { extra }) }
@@ -86,7 +86,7 @@ export const mountRecords = ({ extra, ...fields }: Mount) => {
   }
 }
 
-/** What unmounting /mnt with umount(8) is reported for. */
+/** The record of an unmount of /mnt with umount(8). */
 export const umountRecord: AppArmorRecord = {
   class: 'mount',
   event: { operation: 'umount', comm: 'umount', name: '/mnt/' },

@@ -6,7 +6,7 @@ import { type AppArmorRecord, readRecords } from './records.ts'
 /** One built-in rule, the attack that it is against, and the nearest thing that it must not touch. */
 export interface Attempt {
   rule: string
-  /** What makes it another case of the same rule. */
+  /** The difference from other cases of the same rule. */
   title?: string
   /** Why it cannot be shown on this kernel. */
   skip?: string | undefined
@@ -20,14 +20,14 @@ export interface Attempt {
   undo?: Command
 }
 
-/** What BPF reports of an attempt. */
+/** An attempt with BPF's reports of it. */
 export interface BpfCase extends Attempt {
   events: readonly BpfEvent[]
-  /** What is reported where it is let through, if that is not the same: what comes after the first step too. */
+  /** The reports of an allowed attempt, if they differ: they include the steps after the first one. */
   observed?: readonly BpfEvent[]
 }
 
-/** What AppArmor reports of it, from which follows what BPF does. */
+/** An attempt with AppArmor's reports of it, from which BPF's reports follow. */
 export interface RuleCase extends Attempt {
   records: readonly AppArmorRecord[]
   /** As in BpfCase. */
@@ -41,13 +41,13 @@ export interface RuleCase extends Attempt {
 export interface RuleFamily extends Pick<ContainerOptions, 'flags'> {
   name: string
   cases: readonly RuleCase[]
-  /** Of rules, or parts of rules, that AppArmor does not carry. */
+  /** Cases of rules, or of parts of rules, that AppArmor does not carry. */
   onlyBpf?: readonly BpfCase[]
   /** Unconfined, before all of its attacks. */
   prepare?: Command
 }
 
-/** What is done last: if its record is the next one, nothing else was reported before. */
+/** The last act: if its record comes next, nothing else was reported before. */
 export const last: RuleCase = {
   rule: 'disable-access-passwd',
   attack: 'exec cat /etc/passwd',

@@ -37,7 +37,7 @@ export function noteResults(enforcer: KernelEnforcer): void {
   })
 }
 
-/** What the tests have shown on this kernel, as shown.json has it. */
+/** The results of the tests on this kernel, in the form of shown.json. */
 export function shownNow(enforcers: readonly KernelEnforcer[]): Shown {
   const version = linuxVersion()
   const ofEnforcer = (enforcer: KernelEnforcer) =>

@@ -15,9 +15,9 @@ import { Violations } from './violations.ts'
 export interface SyscallAttack {
   attack: Command
   errno: Errno
-  /** What is reported where it is refused or let through. */
+  /** The report of a refused or allowed call. */
   event: LoggedCall
-  /** It is too common to be reported where it is let through. */
+  /** The call is too common for reports where it is allowed. */
   isCommon?: true
   /** Why it cannot be shown on this kernel. */
   skip?: string | undefined

@@ -24,7 +24,7 @@ export class Violations {
   readonly #folder: string
   readonly #lines: Violation[] = []
   #log: number | undefined
-  /** Of the log, behind its last whole line. */
+  /** Bytes of the log behind its last complete line. */
   #rest: Buffer = Buffer.alloc(0)
 
   private constructor(pipeline: ViolationPipeline, feed: SnapshotFeed, folder: string) {

@@ -2,7 +2,7 @@ import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 import { forgeries, hostileNames } from './texts.ts'
 import { type Actor, profile, program, textsFile, vault } from './world.ts'
 
-/** What two containers did. */
+/** The acts of two containers. */
 export interface Done {
   /** Violations of both. */
   happened: number

@@ -10,7 +10,7 @@ interface Line {
   event: { name?: string; comm?: string }
 }
 
-/** What stands in a log, compared with what really happened. */
+/** The lines of a log, compared with the real events. */
 export interface Verdict {
   /** Lines that name the right container. */
   named: number
@@ -72,7 +72,7 @@ export class Judge {
     return this.#wrongViolation(line)
   }
 
-  /** Of the sender, whatever it says. */
+  /** The error in a claim, which must name its sender whatever it says. */
   #wrongClaim({ containerID, unresolved }: Line): string | undefined {
     this.verdict.claims++
     if (containerID === '') return unresolved === undefined ? 'no container and no reason' : undefined

@@ -17,7 +17,7 @@ const freePids = 60
 const sum = (counts: Record<string, number | null>): number =>
   Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0)
 
-/** What a storm left in a log. */
+/** The lines of a storm in a log. */
 interface Outcome {
   happened: number
   lost: number

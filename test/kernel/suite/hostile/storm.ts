@@ -31,7 +31,7 @@ export function briefContainers(): ContainerInfo[] {
   })
 }
 
-/** Who there is in a storm, by the name that its processes give, with the id of its container. */
+/** Owners in a storm: the name that the processes give, and the id of their container. */
 export function ownersOf(actors: readonly Actor[]): Map<string, string> {
   const owners = new Map(actors.map(({ name, info }) => [name, info.containerID]))
   // Processes of the node itself are in none.
@@ -109,5 +109,5 @@ export async function storm(victim: Actor, attacker: Actor, { records, each }: S
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** What a program prints last. Those that it runs print theirs before. */
+/** The last number that a program prints. Its children print their numbers before. */
 const lastNumber = (text: string): number => Number(text.trimEnd().split('\n').at(-1))

@@ -7,9 +7,9 @@ import { debianImage } from '../../images/names.ts'
 import { debianRoot } from '../audit/burst.ts'
 import { Container } from '../harness/container.ts'
 
-/** That of the victim and of the attacker: where they have one policy, no profile tells them apart. */
+/** Profile of the victim and the attacker. They share a policy, so the profile does not distinguish them. */
 export const profile = 'varmor-demo-hostile'
-/** Of a policy for workloads that are not here. */
+/** Profile of a policy for workloads that are not here. */
 export const vault = 'varmor-demo-vault'
 /** Where all containers find what they are to do, and where they write. */
 const share = '/share'
@@ -30,7 +30,7 @@ const rulesOf = (name: string): string => `profile ${name} flags=(attach_disconn
 }
 `
 
-/** What the agent knows of containers, and of policies. */
+/** The agent's data about containers and policies. */
 export interface Known {
   containers: ContainerInfo[]
   policies: object[]

@@ -23,7 +23,7 @@ const enforcing = policyNamed(name, {
 /** As the kubelet has the runtime call a container: of one that is not known yet, its cgroup says that it is one. */
 const idOf = (which: string): string => createHash('sha256').update(which).digest('hex')
 
-/** What a small service may do: it reads, writes, lists, and starts children that are gone at once. */
+/** The acts of a small service: it reads, writes, lists, and starts children that end at once. */
 const workload = [
   'cat /etc/passwd',
   'mkdir -p /tmp/work && echo one > /tmp/work/file && cat /tmp/work/file && rm /tmp/work/file',

@@ -26,7 +26,7 @@ const [program = '', seconds = '2', rounds = '3', ...enforcers] = process.argv.s
 const ways = ['', ...enforcers]
 const ctr = (...words: string[]): Promise<string> => output('ctr', ['-n', 'k8s.io', ...words])
 
-/** Of one run. */
+/** Results of one run. */
 interface Run {
   way: string
   /** Operations a second, by name. */

@@ -111,7 +111,7 @@ export class Served {
     return `/tmp/${this.id}.log`
   }
 
-  /** What it has printed. */
+  /** The output of the service. */
   get said(): string {
     return readFileSync(this.#log, 'utf8')
   }

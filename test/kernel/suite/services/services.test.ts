@@ -52,7 +52,7 @@ const enforcing = (service: Service, enforcer: KernelEnforcer, allowViolations =
   })
 }
 
-/** Of another node, by service: what a run with VARMOR_SERVICES_PRINT there has printed. */
+/** Models of another node, by service: the output of its run with VARMOR_SERVICES_PRINT. */
 type Models = Record<string, { result: DynamicResult; profile: Profile }>
 const packed = (models: Models): string => gzipSync(JSON.stringify(models)).toString('base64')
 const unpacked = (text: string): Models => JSON.parse(gunzipSync(Buffer.from(text, 'base64')).toString()) as Models

@@ -19,7 +19,7 @@ export interface Service {
   /** Succeeds once it serves. */
   ready: Step
   round: readonly Step[]
-  /** That ends it as it should. */
+  /** Signal that ends the service properly. */
   ends: NodeJS.Signals
   /** A program that it never runs. */
   stranger: string
@@ -29,7 +29,7 @@ export interface Service {
 const srv = '/srv'
 export const srvFolder = join(import.meta.dirname, 'srv')
 
-/** What a service account leaves in every pod. */
+/** Path of the service account's token in every pod. */
 export const tokenPath = '/run/secrets/kubernetes.io/serviceaccount/token'
 
 const licenses = '/usr/share/common-licenses'
@@ -221,7 +221,7 @@ export const services: readonly Service[] = [
   },
 ]
 
-/** What is tried without being asked for more: a server with children and signals of its own, in few minutes. */
+/** Services of a run by default: a server with children and signals, which takes few minutes. */
 const min = ['nginx']
 
 /** By the variable VARMOR_SERVICES: names with commas between, or `all`. */

@@ -16,7 +16,7 @@ export type Shown = Record<string, OfKernel>
 
 const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
 
-/** What the documents say: `shown.json`, in which what a run has printed is written. */
+/** The results in the documents: `shown.json`, which is updated from the output of runs. */
 export const readShown = (): Shown => JSON.parse(readFileSync(join(import.meta.dirname, 'shown.json'), 'utf8')) as Shown
 
 const count = (text: string, letter: Ending): number => [...text].filter((each) => each === letter).length
