@@ -74,7 +74,7 @@ export async function crashRun(
   let lines = 0
   const write = (): void => {
     const count = Math.floor(random() * 4)
-    // Of this process, which is in no container: such an event waits for nothing.
+    // This process is in no container, so its events do not wait for a container.
     const now = Math.floor(Date.now() / 1000)
     for (let i = 0; i < count; i++) appendFileSync(audit, denial(`/n/${lines++}`, process.pid, now))
   }

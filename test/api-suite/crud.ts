@@ -16,7 +16,7 @@ interface Row {
   change: Json
   read: (object: Json) => unknown
   changed: unknown
-  /** Of the answer to a deletion: the object itself where it ends later or has a uid of interest, else a Status. */
+  /** The answer to a deletion: the object itself if it ends later or has a uid of interest; default: a Status. */
   deletion?: 'object'
 }
 

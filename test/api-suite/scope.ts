@@ -82,7 +82,7 @@ export interface KindOptions {
   scope?: 'Namespaced' | 'Cluster'
   /** Beside `schema`, what the version v1 has: subresources, additionalPrinterColumns, selectableFields. */
   version?: Json
-  /** Of the whole object. */
+  /** Schema of the whole object. */
   schema: Json
 }
 

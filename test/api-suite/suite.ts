@@ -41,8 +41,8 @@ export const topics = {
 }
 
 /**
- * What a client of the Kubernetes API can rely on, as tests of whatever serves it. To be called inside a `describe`.
- * What the server says is what Kubernetes 1.37 says; the run against the real one proves it.
+ * Tests an API server for the promises of the Kubernetes API to clients. Call this inside a `describe`. The expected
+ * answers are those of Kubernetes 1.37; the run against a real server proves it.
  * @param gaps what this target does not do, and why: titles of tests after that of the `describe`, joined by ` > `.
  * They are skipped; one that no test has is an error, so that the list does not outlive its reasons.
  */

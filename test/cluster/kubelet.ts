@@ -22,7 +22,7 @@ export interface KubeletLayout {
 }
 
 /**
- * What a kubelet of the cluster comes with, by names below its folder.
+ * Files of a kubelet of the cluster, by names below its folder.
  * @param server URL of the API server from there
  */
 export async function kubeletFiles(

@@ -1,8 +1,8 @@
 import type { Cluster } from './cluster.ts'
 
 /**
- * What no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also in
- * base64, and headers that carry one.
+ * Texts that no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also
+ * in base64, and headers that carry a token or key.
  */
 const secret = new RegExp(
   [

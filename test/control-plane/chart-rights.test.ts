@@ -253,8 +253,8 @@ async function managerKubeconfig(embedded: EmbeddedTarget): Promise<string> {
 }
 
 /**
- * Of clusters that last, of models, and of kinds that the server in memory has not: test/cluster/control-plane.test.ts
- * takes these.
+ * Rights for lasting clusters, for models, and for kinds that the server in memory lacks.
+ * test/cluster/control-plane.test.ts uses them.
  */
 const heldInCluster = [
   'create armorprofilemodels.crd.varmor.org',
@@ -334,7 +334,7 @@ function switchesIn(values: object, path: string[] = []): Switch[] {
     // Null: on where another value asks for it.
     if (typeof value === 'boolean' || (key === 'enabled' && value === null)) {
       const name = (key === 'enabled' ? path : here).join('.')
-      // What Kubernetes makes of a pod is not ours.
+      // Kubernetes interprets a securityContext, so its switches are not ours.
       return /securityContext/i.test(name) ? [] : [{ name, path: here, value: value === true }]
     }
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? switchesIn(value, here) : []

@@ -30,8 +30,8 @@ import type { Target } from './target.ts'
 import { installNamespace, type World } from './world.ts'
 
 /**
- * What breaks, and how all is as it should be afterwards. Each of these breaks it for everyone, so they come one after
- * the other.
+ * Faults, and the recovery after each. A fault concerns all clients of the server, so the faults come one after the
+ * other.
  */
 export function faults(world: () => World, target: Target): void {
   /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */

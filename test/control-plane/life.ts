@@ -21,7 +21,7 @@ import type { World } from './world.ts'
 export const timeout = 900_000
 
 /**
- * What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly
+ * The life of a policy with restarts, from its creation to its deletion. Each change restarts each workload exactly
  * once.
  */
 export class Life {

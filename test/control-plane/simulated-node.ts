@@ -105,7 +105,7 @@ export class SimulatedNode {
   }
 
   /**
-   * What the kernel of the node reports, as the audit addon frames it, of a process in a pod of the namespace.
+   * Reports records of the node's kernel, framed as by the audit addon, about a process in a pod of the namespace.
    * @returns the lines of violations
    */
   report(records: readonly string[], podNamespace: string): string {

@@ -8,7 +8,7 @@ export interface ControlPlaneTarget {
   readonly name: 'embedded' | 'real'
   /** Kubeconfig of an administrator, as the text of a file. */
   readonly kubeconfig: string
-  /** Kubeconfigs of the managers or the agents, if they have accounts of their own. */
+  /** A kubeconfig of the managers and one of the agents, if they have accounts of their own. */
   readonly kubeconfigs?: Partial<Record<'manager' | 'agent', string>>
   /** Makes a node that is ready and runs pods. */
   addNode(name: string): Promise<void>

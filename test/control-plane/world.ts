@@ -63,7 +63,7 @@ export const managerOptions = (connection: Connection): ManagerOptions => ({
   logger: noLogger,
   listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0 }, metrics: { port: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
-  // Of the kubeconfig that all clients of the suite have; the embedded server does not say who asks.
+  // All clients of the suite use the same kubeconfig, because the embedded server does not name the caller.
   admission: { profileWriters: ['kubernetes-admin', `system:serviceaccount:${installNamespace}:varmor-manager`] },
   ...quick,
 })

@@ -20,14 +20,14 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
   /** PEM of the authority that signed the server's certificate. */
   ca?: string
   /**
-   * What a user entry of a kubeconfig holds, with the names of client-node's User: `token`, or `certData` and
+   * Fields of a user entry of a kubeconfig, with the names of client-node's User: `token`, or `certData` and
    * `keyData`.
    */
   credentials?: Record<string, unknown>
   /** An existing namespace that no other client writes to. */
   namespace: string
   /**
-   * What else can be done to the server, by name: kill and start it again, compact it, drop its watches, answer 429 or
+   * Faults of the server, by name: kill and start it again, compact it, drop its watches, answer 429 or
    * 500 for a while. Each resolves when the server is usable again, or will be by itself.
    */
   faults?: Record<string, () => Promise<void> | void>

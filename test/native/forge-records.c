@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a hostile process can try: forge-records group|user TEXT
+ * Attempts of a hostile process: forge-records group|user TEXT
  * group: sends a message of type 1400 to the audit log's multicast group (CAP_NET_ADMIN).
  * user: asks the kernel to log TEXT as a user space record of type 1107 (CAP_AUDIT_WRITE); "\n" in TEXT is a newline.
  */

@@ -11,7 +11,7 @@ import {
   restrictionsOf,
 } from './fixture-world.ts'
 
-// What bytedance/vArmor refuses by the rule of the same name (internal/profile/{apparmor,bpf,seccomp}), as attempts.
+// Attempts that bytedance/vArmor refuses by the rule of the same name (internal/profile/{apparmor,bpf,seccomp}).
 // Policies of its users must refuse no less here.
 
 const both = ['appArmor', 'bpf'] as const

@@ -28,7 +28,7 @@ const version = kubernetesVersion()
 const kubectl = kubectlOf(version)
 const needs = kubectl === undefined ? ` (skipped: needs kubectl ${version} in PATH, or one run of test:cluster)` : ''
 
-/** What our users see of our kinds. The others are compared where the real server is: test/cluster/kubectl. */
+/** Scenarios of our kinds. test/cluster/kubectl compares the other scenarios, with the real server. */
 const scenarios = all.filter(({ title }) => ['policies of vArmor', 'server-side apply'].includes(title))
 
 /** Most of a scenario is waiting: for processes to start, and for what it waits for itself. */

@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const plan = fc.array(fc.record({ step, after: fc.nat(15_000) }), { minLength: 3, maxLength: 14 })
 
 /**
- * What must hold at every moment: a policy that says Ready is loaded, as it stands, on every node that was there a
+ * Checks at every moment that a Ready policy is loaded, in its current version, on every node that has existed for a
  * while.
  */
 function checkReady(world: World, since: Map<string, number>): void {

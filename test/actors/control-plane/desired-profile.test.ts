@@ -103,7 +103,7 @@ describe('the ArmorProfile that a policy is to have', () => {
     expect(isInForce(document, stored)).to.equal(true)
     stored.metadata.labels = { ...made, team: 'b' }
     expect(isInForce(document, stored)).to.equal(false)
-    // That of before the label, which gets it without a change of its generation.
+    // An ArmorProfile from before the label, which gets the label without a change of its generation.
     stored.metadata.labels = { team: 'a' }
     expect(isInForce(document, stored)).to.equal(false)
     stored.metadata.labels = { ...made, team: 'a' }

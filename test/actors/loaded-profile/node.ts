@@ -78,7 +78,7 @@ export class Node {
   readonly used = new Set<string>()
   readonly reports: ProfileStatus[] = []
   readonly errors: unknown[] = []
-  /** What was compiled; each takes as long, and one of the failures that are here. */
+  /** Compiled profiles. `compilation` has the time of each, and the failures of the next ones. */
   readonly compilations: string[] = []
   readonly compilation = { milliseconds: 100, failures: [] as LoadFailure[] }
   readonly simulation: Simulation

@@ -31,7 +31,7 @@ describe('a modelling of behaviour', () => {
     await world.runFor(60_000)
     expect(world.model).to.equal(undefined)
     world.end()
-    // What is on its way belongs to it.
+    // Records on their way belong to the recording.
     world.found('n2', call('write'))
     await world.runUntil(() => world.model?.status?.completedNumber === 2)
     expect(world.model?.data.dynamicResult).to.deep.equal({

@@ -87,7 +87,7 @@ describe('the room that a node has for recordings', function () {
     for (const { key, stored: one } of stored.reverse()) {
       const again = node.restoring(() => OwnRecording.of(one, new Collector(node.begin(key))))
       const { appArmor, bpf } = again.stored().behaviour.result
-      // Who is at its own limit may have room for one less, in another order.
+      // In another order, a workload at its own limit may have room for one file less.
       expect(appArmor?.files?.length, key).to.be.at.least((one.behaviour.result.appArmor?.files?.length ?? 0) - 1)
       expect(bpf?.files?.length, key).to.be.at.least((one.behaviour.result.bpf?.files?.length ?? 0) - 1)
     }

@@ -186,7 +186,7 @@ export class ModelWorld {
         expected: () => this.nodes,
         nodeExists: (node) => this.nodes.includes(node),
         api,
-        // Of this manager alone.
+        // Files of this manager only.
         files: {
           read: async (model) => this.files.get(keyOf(model)),
           write: async (model, data) => void this.files.set(keyOf(model), data),

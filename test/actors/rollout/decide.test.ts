@@ -199,7 +199,7 @@ describe('decisions on restarts', () => {
     fc.assert(
       fc.property(steps, (plan) => {
         let memory: Memory = want
-        // What the limiter keeps for us, by our own calls alone.
+        // The limiter's state for this caller, from this caller's calls alone.
         let turn = 'none'
         for (const step of plan) {
           if (step.do === 'want') {

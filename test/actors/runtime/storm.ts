@@ -8,7 +8,7 @@ export interface Weather {
   readonly seed: number
   readonly concurrency: number
   readonly batch: number
-  /** Of each kind of receiver. */
+  /** Number of receivers of each kind. */
   readonly receivers: number
   readonly senders: number
   /** How many messages a sender sends in one go; many of them to the same receiver. */

@@ -17,7 +17,7 @@ const service = protoDefinitions(runtimeProtos)['runtime.v1.RuntimeService'] as 
 type Unary = (call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => void
 
 /**
- * What a runtime does whose events are asked for: tells them, has none to tell and says so at once, or does not know
+ * A runtime's answer to a request for events: it sends them, ends the stream at once without events, or does not know
  * the call.
  */
 export type Events = 'told' | 'ends' | 'unknown'

@@ -67,7 +67,7 @@ class World {
   minute = 1
   /** Whether what was found holds for its second, as the fork tree says it, or for its batch. */
   bySecond = true
-  /** What some processes run is asked for again at once. */
+  /** Whether the programs of some processes have to be read again at once. */
   someAreDue = false
 
   readonly resolver = (): PidResolver => ({
@@ -81,7 +81,7 @@ class World {
       const { containerID, mntNsID } = home
       // One that began in the middle of all records.
       const since = process % 50 === 3 ? 1_740_381_264.5 : 0
-      // Of a fork tree that is closed by now, nothing holds any longer than it was found for.
+      // The fork tree is closed by now, so an answer holds only for the time for which it was found.
       const fork = { tree: 77, key: pid, until: this.someAreDue && process % 7 === 0 ? 0 : 1e8 }
       return { containerID, mntNsID, since, ...(this.bySecond && { second: Math.floor(time), fork }) }
     },

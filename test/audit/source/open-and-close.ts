@@ -32,7 +32,7 @@ function megabytesNow(): number {
 }
 
 async function held() {
-  // What it finds is freed by other threads, which wait for a busy machine: until it has not become less for a second.
+  // Other threads free the garbage, late on a busy machine. So this waits until memory does not shrink for a second.
   let megabytes = Number.POSITIVE_INFINITY
   for (let same = 0; same < 10; same++) {
     collectGarbage()

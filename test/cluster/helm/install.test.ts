@@ -179,7 +179,7 @@ describeCluster(
       await at.apply(podPolicy(name, { hardeningRules: ['disallow-create-user-ns'] }))
       await policyReady(cluster(), 'team', name)
       const bpf = `${confinementPrefixes.bpf}main`
-      // Of the policy for the Deployment: in a pod the webhook leaves that, whether this machine has BPF or not.
+      // The annotation names the profile of the Deployment's policy. In a pod the webhook keeps it, even without BPF.
       const annotations = { [bpf]: `${localhostPrefix}varmor-team-web` }
       await at.apply(pod({ name, labels: { ...optedIn, app: name }, annotations }))
       const keys = [bpf, `${confinementPrefixes.seccomp}main`]

@@ -39,7 +39,7 @@ export async function runScenario(target: KubectlTarget, scenario: Scenario): Pr
     await output(target.kubectl, ['config', 'set-context', '--current', `--namespace=${namespace}`], { env })
     const results: StepResult[] = []
     for (const { line } of scenario.steps) {
-      // What is waited for comes, though late on a slow machine; 1 s is for what never does.
+      // An expected event may come late on a slow machine. A timeout of 1 s is for events that never come.
       const patient = line.replace(/--timeout=(5|10|20)s/g, '--timeout=120s')
       const { status, stdout, stderr } = await result('sh', ['-c', patient], { cwd: folder, env })
       const clean = (text: string): string => normalize(text, { namespace, folder, server: target.server })

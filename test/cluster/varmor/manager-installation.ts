@@ -79,7 +79,7 @@ export async function agentTokens(
   return { api: await token(), manager: await token('--audience', 'varmor-manager', ...bound) }
 }
 
-/** What agents may do: no more than they need. Events about ArmorProfiles that they refuse are the manager's. */
+/** Rights of agents: only those that they need. Managers write the Events about ArmorProfiles that agents refuse. */
 const objects = (namespace: string): object[] => [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
   { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'varmor-agent', namespace } },

@@ -211,7 +211,7 @@ export class FakeKernel implements BpfAddon {
   }
 
   /**
-   * What is in force for the container of the number. Undefined for nothing. A table that is not the profile's is an
+   * The content in force for the container of the number, or undefined. A table that is not the profile's is an
    * error.
    */
   inForce(folder: string, number: number): string | undefined {

@@ -85,7 +85,7 @@ describe('the places of the BPF enforcer', () => {
       claims.clear()
       const next = await openShared()
       const other = want('demo', 'web')
-      // Of this many it may be that a namespace has its share.
+      // With this many profiles a namespace may have reached its share.
       for (const name of ['a', 'b']) want('demo', name)
       expect(await thrownBy(next.load(other, 'x'))).to.include({ retryable: true })
       for (const [name, claim] of before) claims.set(name, claim)

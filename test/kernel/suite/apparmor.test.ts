@@ -261,8 +261,8 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.run('echo > /root/x')).to.deep.equal(refused('/root/x'))
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
       await cluster.remove('stack')
-      // What allows all is in its place, but does not reach the stack on Linux 6.12: there its rules hold until the
-      // container ends.
+      // A profile that allows everything replaces it, but does not reach the stack on Linux 6.12: there the old rules
+      // hold until the container ends.
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
     })

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * What the kernel makes of a profile: apparmor_parser compiles the text (with the features of `abi/3.0`, so no AppArmor
- * is needed in this kernel), and the tables that it would load are run here as security/apparmor/match.c runs them.
+ * A profile as the kernel applies it: apparmor_parser compiles the text (with the features of `abi/3.0`, so this kernel
+ * does not need AppArmor), and this code runs the resulting tables as security/apparmor/match.c does.
  */
 export interface Access {
   /** Letters of `xwrakm`, for a process that owns the file; hard links depend on two paths, see `link`. */

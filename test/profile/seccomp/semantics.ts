@@ -2,8 +2,8 @@ import type { LinuxSeccomp, LinuxSyscall } from '../../../src/api/types.ts'
 import { holds, readComparison } from '../../../src/profile/seccomp/comparison.ts'
 
 /**
- * What a profile does to one call, by the words of the OCI runtime specification: the entry whose arguments all match.
- * Throws when two entries with different outcomes match, for the specification does not say which one wins.
+ * The outcome of one call, by the words of the OCI runtime specification: the entry whose arguments all match.
+ * @throws if two entries with different outcomes match, because the specification does not say which entry wins
  */
 export function outcomeOf(profile: LinuxSeccomp, name: string, args: readonly bigint[] = []): string {
   const outcomes = new Set(matching(profile, name, args).map((entry) => outcome(entry.action, entry.errnoRet)))

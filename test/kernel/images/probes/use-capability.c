@@ -345,8 +345,8 @@ static int keep_only(int capability)
 }
 
 /*
- * What AppArmor has written last on a processor it does not write again there: so one use is one record, however often
- * the kernel asks for the capability.
+ * AppArmor does not repeat its last record on a processor. So one use makes one record, however often the kernel asks
+ * for the capability.
  */
 static int stay_on_one_processor(void)
 {

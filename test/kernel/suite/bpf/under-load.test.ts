@@ -215,7 +215,7 @@ describe('BPF profiles under load', function () {
       while ((await counted('passed')) < 100) await pause(100)
       await enforcer.add({ id: containerID, profile: profileName })
       while ((await enforcer.find()).size > 0);
-      // What a task opened before it was bound may not be written down yet.
+      // The counts may lack files that a task opened before it was bound.
       const settled = (await counted('refused')) + 50
       while ((await counted('refused')) < settled) await pause(100)
       const passed = await counted('passed')

@@ -1,6 +1,6 @@
 import { describeCatalogue } from '../evasions/catalogue.ts'
 import { describeReplacing } from '../evasions/replacing.ts'
 
-// That the attacks get through unconfined is shown by the same tables on AppArmor.
+// The same tables on AppArmor show that the attacks succeed without a profile.
 describeCatalogue({ enforcers: 'BPF', free: false })
 describeReplacing('BPF')

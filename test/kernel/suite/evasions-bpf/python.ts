@@ -18,8 +18,8 @@ export const python = (...lines: string[]): readonly string[] => [
 ]
 
 /**
- * What opens, by the way of bpf(2), every object of a kind by its number, and looks for one whose name begins with
- * `name`.
+ * Python code that opens every object of a kind by its number with bpf(2), and looks for an object whose name starts
+ * with `name`.
  */
 export const findBpfObject = (kind: { next: number; open: number; nameAt: number }, name: string): readonly string[] =>
   python(

@@ -2,14 +2,14 @@ import { dirname } from 'node:path'
 import type { ModelBpf, VarmorPolicy } from '../../../../src/api/types.ts'
 import { policyOf } from '../harness/profiles.ts'
 
-// What the policies of these tests protect: /data/vault is not to be read, /data/ledger and /data/note not to be
-// changed, the service account not to be read, /etc not to be changed, curl and wget not to be run.
+// The policies of these tests forbid reads of /data/vault and of the service account, changes of /data/ledger,
+// /data/note and /etc, and the execution of curl and wget.
 
 export const token = '/run/secrets/kubernetes.io/serviceaccount/token'
 
 /**
- * What a container needs once: curl is a static program, which prints what follows `say`; wget is a dynamic one, which
- * prints all.
+ * Preparation of a container. curl is a static program that prints the words after `say`; wget is a dynamic program
+ * that prints all words.
  */
 export const equipped = `cp /probes/evade /usr/bin/curl && cp /bin/echo /usr/bin/wget && mkdir -p ${dirname(token)} /run/empty`
 

@@ -8,7 +8,7 @@ import { findRule } from '../../../../src/rules/catalogue.ts'
 import type { RuleCategory } from '../../../../src/rules/meaning.ts'
 
 /**
- * What a policy does with violations: both refuse and report, or only report. Each mode has a namespace of its name.
+ * A policy's treatment of violations: refuse and report, or only report. Each mode has a namespace of its name.
  */
 export type Mode = 'enforced' | 'observed'
 

@@ -4,7 +4,7 @@ import { linuxFrom } from './kernel-release.ts'
 import { profileOf } from './profiles.ts'
 
 /**
- * What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask.
+ * The record of a violation that AppArmor refuses. If AppArmor only reports it, the record lacks the denied mask.
  */
 export interface AppArmorRecord {
   /** The class of the operation, which kernels report from Linux 6.2 on. */
@@ -23,7 +23,7 @@ export const fileRecord = (comm: string, operation: string, name: string, mask: 
 })
 
 /**
- * What making a socket is reported for.
+ * The records of the creation of a socket.
  * @param unmatched how far the rules allow it, which kernels report from Linux 6.17 on: `af`, no family at all
  */
 export const socketRecords = (family: string, type: string, protocol: string, unmatched: 'af' | 'type' = 'type') => {
@@ -45,8 +45,8 @@ export const capabilityRecord = (comm: string, name: Capability): AppArmorRecord
 })
 
 /**
- * What a program that reads a whole file is reported for: opening it, and where that is let through asking how long it
- * is.
+ * The records of a program that reads a whole file: of its open, and if that is allowed, of the request for the file's
+ * size.
  */
 export const readRecords = (comm: string, name: string) => ({
   records: [fileRecord(comm, 'open', name, 'r')],

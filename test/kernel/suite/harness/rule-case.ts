@@ -66,8 +66,8 @@ export const serviceAddresses = [
 export const titleOf = ({ rule, title }: Attempt): string => (title === undefined ? rule : `${rule}, ${title}`)
 
 /**
- * Those that are tried without policies: one of each family, as where an attack is observed it works as well, or one of
- * each rule (VARMOR_RULES_DELETED=all).
+ * The cases that are tried without policies: one of each family, or one of each rule (VARMOR_RULES_DELETED=all). One of
+ * a family is enough, because every attack is also shown to work where it is only observed.
  */
 export function casesWhenDeleted<Case extends Attempt>(cases: readonly Case[]): Case[] {
   const running = cases.filter(({ skip }) => skip === undefined)

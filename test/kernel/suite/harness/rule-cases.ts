@@ -53,8 +53,7 @@ class Stage {
     const uncertain = lines.find(({ unresolved }) => unresolved !== undefined)
     if (uncertain !== undefined) {
       console.log(`      tried again, as a line had no name (${uncertain['unresolved']}): ${JSON.stringify(uncertain)}`)
-      // Of a profile that it has asked about before, AppArmor does not report the same capability again on the same
-      // processor.
+      // AppArmor does not report the same capability of the same profile again on the same processor.
       const policies = [policyOfRule(rule, mode)]
       unloadAppArmor(policies)
       await loadAppArmor(policies)

@@ -90,7 +90,7 @@ export class Violations {
     return this.#lines
   }
 
-  /** What follows the first `seen` lines, once these are `enough`, or so many, or `within` milliseconds have passed. */
+  /** The lines after the first `seen`, as soon as they are `enough` (a number or a test), or after `within` ms. */
   async after(
     seen: number,
     enough: number | ((found: readonly Violation[]) => boolean),

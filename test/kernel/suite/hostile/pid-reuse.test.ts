@@ -6,9 +6,9 @@ import { Actor, pidMaxFor, policies, prepare, removeShare, setVariable } from '.
 
 /** Violations in all; `VARMOR_HOSTILE_RECORDS` says another number. */
 const records = Number(process.env['VARMOR_HOSTILE_RECORDS'] ?? 20_000)
-/** What is written in one round, so that a log is looked at while it grows: of many there are more by one process. */
+/** Records in one round, so that the log is read while it grows, and records of one process (`each`). */
 const [round, each] = records > 100_000 ? [50_000, 40] : [10_000, 10]
-/** Where it is not the count that matters. */
+/** Records of a test for which the count does not matter. */
 const some = 5_000
 
 /** So few that each comes back several times a second, and enough for all who run at a time. */

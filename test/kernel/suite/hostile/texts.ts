@@ -4,8 +4,8 @@ import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 export const forged = 'forged'
 
 /**
- * What looks like the kernel's own records of the victim's violations, in every dress in which a source may show them:
- * as they are, behind line ends and quotes that would end what is the sender's, and as lines of our log.
+ * Forged records of the victim's violations, in every form in which a source may show them: as plain records, behind
+ * line ends and quotes that would end the sender's text, and as lines of our log.
  */
 export function forgeries({ initPid }: ContainerInfo, owner: string, profile: string): string[] {
   const name = `/mark/${owner}.${forged}`
