@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Collector } from '../../actors/modeller/collector.ts'
@@ -13,8 +14,12 @@ import { dockerNames } from '../../src/agent/standalone/docker-names.ts'
 import { readContents } from '../../src/audit/enrich/node-contents.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
 import { parseRingPlace } from '../../src/audit/source/bpf-ring.ts'
+import { parseKmsgPosition } from '../../src/audit/source/kmsg.ts'
 import { noLogger } from '../../src/base/logger.ts'
+import { FileCredentials } from '../../src/http/file-credentials.ts'
+import { newAuthority } from '../../src/manager/tls/issue.ts'
 import { demo } from '../audit/harness.ts'
+import { ManualClock } from '../audit/manual-clock.ts'
 import { hostileTexts, hostileValues } from '../fakes/hostile-json.ts'
 
 describe('files that an agent reads again, whatever is in them,', () => {
@@ -92,5 +97,50 @@ describe('files that an agent reads again, whatever is in them,', () => {
       }),
     )
     expect(parseRingPlace({ id: 2 ** 40, position: 0, ringFull: 0, noScratch: 0 })).to.equal(undefined)
+  })
+
+  it('give a position in kmsg that a source takes, or none', () => {
+    fc.assert(
+      fc.property(hostileValues({ boot: '6f1c6d4e-0b5a-4d0c-8f0e-0d3f3d6c1b2a', sequence: 7 }), (value) => {
+        const position = parseKmsgPosition(value)
+        if (position === undefined) return
+        expect(position).to.have.all.keys('boot', 'sequence')
+        expect(position.boot).to.be.a('string').and.have.property('length').that.is.at.most(64)
+        expect(Number.isSafeInteger(position.sequence) && position.sequence >= -2).to.equal(true)
+      }),
+    )
+    expect(parseKmsgPosition({ boot: 'b', sequence: 7, more: 1 })).to.deep.equal({ boot: 'b', sequence: 7 })
+    for (const sequence of [-3, 1.5, 2 ** 53, '7', null])
+      expect(parseKmsgPosition({ boot: 'b', sequence })).to.equal(undefined)
+  })
+
+  it('are certificates, or an error that names the file', async () => {
+    const made = await newAuthority({ notBefore: 0, notAfter: 4e12 })
+    const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+    const options = { clock: new ManualClock(), log: noLogger }
+    const cuts = (text: string): fc.Arbitrary<string> =>
+      fc.oneof(
+        fc.nat(text.length).map((end) => text.slice(0, end)),
+        fc
+          .tuple(fc.nat(text.length), fc.string({ maxLength: 8 }))
+          .map(([at, odd]) => text.slice(0, at) + odd + text.slice(at + odd.length)),
+        fc.constantFrom('', made.key, made.certificate, `${made.key}\n${made.certificate}`, text + text),
+        fc.string(),
+      )
+    await fc.assert(
+      fc.asyncProperty(cuts(made.certificate), cuts(made.key), async (certText, keyText) => {
+        writeFileSync(cert, certText)
+        writeFileSync(key, keyText)
+        const given = [
+          FileCredentials.open({ ...options, files: { cert, key } }),
+          FileCredentials.openClientCa({ ...options, file: cert }),
+        ]
+        for (const found of await Promise.allSettled<FileCredentials<object>>(given)) {
+          if (found.status === 'fulfilled') createSecureContext(found.value.current)
+          else expect(String(found.reason)).to.contain(cert)
+        }
+      }),
+      { numRuns: 200 },
+    )
   })
 })
