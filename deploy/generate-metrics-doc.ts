@@ -23,7 +23,7 @@ type Described = Metric & { name: string; help: string; labelNames: readonly str
 /** The metrics of a manager, without those of the process. */
 export function managerMetricRows(): Row[] {
   const nothing = (): never => {
-    throw new Error('nobody asks for values here')
+    throw new Error('the document has no values')
   }
   const sources: Record<keyof MetricSources, unknown> = {
     ...{ actors: nothing, certificates: nothing, isLeader: nothing, queues: nothing, policies: nothing },
@@ -46,13 +46,15 @@ export function metricsText(): string {
 
 Made by \`npm run generate\` from the tables that the metrics are served from.
 
-Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), over plain HTTP as upstream does, or over
-TLS with \`--metrics-cert\` and \`--metrics-key\`. Each process also serves its \`process_…\` and \`nodejs_…\` metrics. A scrape reads
-the values; concurrent scrapes get the same answer. Counters of an agent continue when a component restarts.
+Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), over plain HTTP as
+upstream does, or over TLS with \`--metrics-cert\` and \`--metrics-key\`. Each process also serves its \`process_…\` and
+\`nodejs_…\` metrics. A scrape reads the values; concurrent scrapes get the same answer. Counters of
+an agent continue when a component restarts.
 [deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a Grafana dashboard of these metrics,
 [deploy/prometheus/varmor.rules.yaml](../../deploy/prometheus/varmor.rules.yaml) has alerts.
 
-No record, report or review can create a label value on its own. For each label, this page says how many values it can have.
+No record, report or review can create a label value on its own. For each label, this page says how many values it can
+have.
 
 ## Agent
 
@@ -72,14 +74,26 @@ ${managerLabels.map((label) => `| \`${label}\` | ${valuesOfManager(label)} |`).j
 }
 
 function agentEntry({ name, type, help, labels = {}, ofCluster = false }: AgentMetric): string {
-  const lines = Object.entries(labels).map(([label, values]) => `  - \`${label}\`: ${valuesText(values)}`)
+  const lines = Object.entries(labels).map(([label, values]) => wrapped(`  - \`${label}\`: ${valuesText(values)}`))
   const where = ofCluster ? '; not with `--audit-only`' : ''
-  return [`- \`${name}\`, ${type}: ${help}${where}`, ...lines].join('\n')
+  return [wrapped(`- \`${name}\`, ${type}: ${help}${where}`), ...lines].join('\n')
 }
 
 const entry = ({ name, type, help, labels }: Row): string => {
   const by = labels.length === 0 ? '' : `, by ${labels.map((label) => `\`${label}\``).join(', ')}`
-  return `- \`${name}\`, ${type}${by}: ${help}`
+  return wrapped(`- \`${name}\`, ${type}${by}: ${help}`)
+}
+
+/** An item of a list, wrapped at 120 columns; code stays whole. */
+function wrapped(item: string): string {
+  const [mark = ''] = /^ *- /.exec(item) ?? []
+  const lines = ['']
+  for (const word of item.slice(mark.length).match(/(?:`[^`]*`|\S)+/g) ?? []) {
+    const longer = `${lines.at(-1)} ${word}`.trim()
+    if (mark.length + longer.length > 120) lines.push(word)
+    else lines[lines.length - 1] = longer
+  }
+  return mark + lines.join(`\n${' '.repeat(mark.length)}`)
 }
 
 const valuesText = (values: LabelValues): string =>

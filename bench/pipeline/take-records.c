@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands for a reader that does nothing: take-records RATE TOTAL START Takes TOTAL messages from descriptor 3, of which
- * RATE a second are due from START on, in unix milliseconds, and prints how late each came: what the machine and
- * feed-records alone take. The first second warms up.
+ * take-records RATE TOTAL START: a reader that does nothing else. It takes TOTAL messages from descriptor 3, due at
+ * RATE a second from START on (unix milliseconds), and prints the delay of each message: the cost of the machine and of
+ * feed-records alone. The first second warms up.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@ struct failure {
 /*
  * Opens a non-blocking socket in the multicast group AUDIT_NLGRP_READLOG (Linux 3.16), closed on exec, in the network
  * namespace of the calling thread. With CAP_NET_ADMIN its receive buffer gets `buffer` bytes, else at most
- * net.core.rmem_max. Returns the socket, or -1 with the failure. Errors that callers tell apart:
+ * net.core.rmem_max. Returns the socket, or -1 with the failure. Errors that callers distinguish:
  * socket EPROTONOSUPPORT (audit=0, or a kernel without audit), join EPERM (no CAP_AUDIT_READ).
  */
 int audit_socket_open(uint32_t buffer, struct failure *failure);

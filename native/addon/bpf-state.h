@@ -42,8 +42,8 @@ int state_load(struct state_load *load, struct state_failure *failure);
 
 /*
  * Removes a folder with all its pins at once. The kernel then detaches every program that no other pin or descriptor
- * holds; Linux 6.1 needs 0.1 s or more per program. Without `wait` this goes on in the background, and when this
- * process ends. Returns 0 or -errno.
+ * holds; Linux 6.1 needs 0.1 s or more per program. Without `wait` this continues in the background, also when
+ * this process ends. Returns 0 or -errno.
  */
 int state_drop(const char *folder, bool wait);
 

@@ -215,7 +215,7 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		t->reuses += !before->end || before->end + SOON > when;
 		give_up_pid(t, before, when);
 	}
-	/* Its first thread had ended, but another thread goes on, perhaps as the first thread after an exec. */
+	/* Its first thread had ended, but another thread still runs, perhaps as the first thread after an exec. */
 	if (parent && parent->end)
 		revive(t, parent);
 	child = add(t, child_pid, when);

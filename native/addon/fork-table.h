@@ -93,7 +93,7 @@ void fork_table_fork(struct fork_table *table, pid_t parent, pid_t child, uint64
 
 /*
  * Notes that a thread of the process ended. The first thread mostly ends last, and then its entry may be reused; if
- * other threads go on, the process ends with the last of these.
+ * other threads still run, the process ends with the last thread.
  */
 void fork_table_exit(struct fork_table *table, pid_t pid, bool first, uint64_t when);
 

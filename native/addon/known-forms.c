@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MAX_NODES 4096
-/* The most branches of a node: a record that matches none of them costs a look at each. */
+/* The most branches of a node: a record that matches no branch costs a comparison with each branch. */
 #define MAX_SIBLINGS 32
 #define MAX_PID_DIGITS 10
 

@@ -22,7 +22,7 @@ struct proc_report {
 /*
  * Opens a non-blocking socket to which the kernel's process connector (CONFIG_PROC_EVENTS) sends the forks of processes
  * and the ends of threads; a filter in the kernel drops its other events. Returns the socket, or -1 with the failure.
- * Errors that callers tell apart: socket EPROTONOSUPPORT (a kernel without connectors), bind or listen EPERM
+ * Errors that callers distinguish: socket EPROTONOSUPPORT (a kernel without connectors), bind or listen EPERM
  * (CAP_NET_ADMIN is missing), listen ECONNREFUSED (not in the host's network namespace), answer ETIMEDOUT (a kernel
  * without CONFIG_PROC_EVENTS, or outside the initial user or pid namespace, where kernels before 6.6 do not answer).
  */

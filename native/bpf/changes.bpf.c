@@ -2,7 +2,7 @@
 /* Forks of processes and ends of threads, of the whole node. */
 #include "changes.h"
 
-/* Before the child runs. Its container is that of whoever forks, also where it becomes a brother (CLONE_PARENT). */
+/* Before the child runs. The child is in the container of the task that forks, also with CLONE_PARENT. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(varmor_process_fork, struct task_struct *parent, struct task_struct *child)
 {

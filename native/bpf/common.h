@@ -31,8 +31,8 @@
 #define S_IFIFO 0010000
 
 /*
- * Refuses. The compiler would make one expression of `if (refused) return -EPERM; return 0;`, of which Linux 6.12 does
- * not see that it is never positive.
+ * Refuses. The compiler would make one expression of `if (refused) return -EPERM; return 0;`, and Linux 6.12
+ * does not see that this expression is never positive.
  */
 #define REFUSE_IF(condition)                         \
 	do {                                         \

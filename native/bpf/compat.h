@@ -57,7 +57,7 @@ static __always_inline struct varmor_scratch *own_scratch(void)
 	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* Has rules stay while a loop goes on. */
+/* Keeps rules in place while a loop runs. */
 static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
 {
 	return rules;
@@ -121,7 +121,8 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 }
 
 /*
- * There is no exchange before Linux 5.12: who has counted himself as the only one has it, and of two at once neither.
+ * Linux before 5.12 has no atomic exchange: a program gets the scratch when it counts itself alone in it. Two programs
+ * that count at once both fail.
  */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
@@ -174,10 +175,9 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define ROUNDS_AT_ONCE 32
 
 /*
- * There is no bpf_loop() before Linux 5.17, and rounds of a plain loop are verified one by one. But a function that is
- * not static is verified by itself, and once: the rounds are done by calls of one that does some of them. It may be
- * given numbers only, so that it looks for the rest by that of the scratch. What belongs to a profile stays at its
- * place until no program sees that profile.
+ * Linux before 5.17 has no bpf_loop(), and verifies a plain loop round by round, but a global function once by itself:
+ * calls of a global function do some rounds each. It takes numbers only, and finds its data by the number of the
+ * scratch. The data of a profile stays in place until no program sees that profile.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
 

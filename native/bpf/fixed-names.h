@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Where file systems of the kernel are by custom. A container may mount them elsewhere, and some of them anew (proc in
- * a new pid namespace, sysfs in a new network namespace): rules about the usual place hold for all of them.
+ * Usual places of the kernel's file systems. A container may mount them elsewhere, and may mount another proc (in a new
+ * pid namespace) or sysfs (in a new network namespace): rules about the usual place hold for all these mounts.
  */
 #ifndef VARMOR_FIXED_NAMES_H
 #define VARMOR_FIXED_NAMES_H
@@ -48,8 +48,8 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 #define CGROUP_FOLDER "/sys/fs/cgroup/"
 
 /*
- * The number of a bit, of which there are 16: the product has another top four bits for each. Without branches, as a
- * verifier would go on from each number.
+ * The number of one of 16 bits: the top four bits of the product differ for each bit. Without branches, because a
+ * verifier would follow each number.
  */
 static __always_inline __u32 number_of_bit(__u32 bit)
 {

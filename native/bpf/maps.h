@@ -67,8 +67,8 @@ VARMOR_MAPS struct {
 } varmor_records SEC(".maps");
 
 /*
- * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until nobody
- * sees the old one.
+ * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until no
+ * program sees the old value.
  */
 #define MAP_OF_VALUES(name, inner, count, size)                \
 	struct inner {                                         \
@@ -203,9 +203,9 @@ VARMOR_MAPS struct {
 #endif
 
 /*
- * Zero, which the verifier does not know. Before Linux 6.7 it looks at the body of bpf_loop() with the values of the
- * first round only: a branch that none of those takes counts as dead and is removed, though a later round needs it.
- * What a body changes and branches on has to begin as a value that is not known.
+ * A zero that the verifier does not know. Before Linux 6.7 it checks the body of bpf_loop() with the values of the
+ * first round only, and removes a branch that this round does not take, though a later round needs it. A variable that
+ * a body changes and branches on has to start as an unknown value.
  */
 extern volatile __u32 varmor_unknown_zero;
 

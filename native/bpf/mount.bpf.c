@@ -259,7 +259,7 @@ static __always_inline bool protects_ways(void)
 #define COVERED (CARRIED | ASKED_OF_NEW_WAY)
 
 /*
- * A function of its own: the answer would lie on the stack as 32 bits, of which Linux 6.12 does not see that they are
+ * A function of its own: else the answer lies on the stack as 32 bits, and Linux 6.12 does not see that these bits are
  * never positive.
  */
 static CALLED int may_cover(const struct path *path)

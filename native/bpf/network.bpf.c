@@ -69,8 +69,8 @@ static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, _
 	loop.scratch->sockets.domain = domain;
 	loop.scratch->sockets.type = type;
 	/*
-	 * A set has 64 bits, of which the last one is of all others: no rule names it, but a list of what is allowed may have
-	 * it.
+	 * A set has 64 bits. The last bit stands for all other protocols: no rule names it, but a list of allowed protocols
+	 * may have it.
 	 */
 	loop.scratch->sockets.protocol = protocol < LAST_PROTOCOL ? protocol : LAST_PROTOCOL;
 	loop.scratch->sockets.at = 0;
@@ -208,7 +208,7 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 #define MOST_ADDRESSES 65536
 
 /*
- * Whether a socket must not send to the address. It is a copy of the kernel's, which the task cannot change any more.
+ * Whether a socket must not send to the address. The address is the kernel's copy, so the task can no longer change it.
  */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
 {
@@ -277,8 +277,8 @@ static __always_inline bool has_own_headers(struct sock *sock)
 }
 
 /*
- * A socket that takes packets with their headers: where they go stands in memory that the task may still change, and so
- * none of them goes where rules about addresses hold.
+ * A socket that takes packets with their headers. The task may still change the memory with their destinations, so
+ * such sockets are refused where rules about addresses hold.
  */
 static __always_inline bool hides_address(struct socket *socket)
 {
@@ -437,7 +437,7 @@ static long next_address(__u32 round, struct packed_addresses *list)
 	return 0;
 }
 
-/* Options of SCTP with own addresses, and what peers ask for, in whoever's time. */
+/* Options of SCTP with own addresses, and parameters that peers send, handled in the time of any task. */
 #define SCTP_SET_PEER_PRIMARY_ADDR 5
 #define SCTP_PRIMARY_ADDR 6
 #define SCTP_SOCKOPT_BINDX_ADD 100

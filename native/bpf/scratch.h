@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What one run of a program needs beside its stack. What changes from round to round of a long loop lies here, too: a
- * program of Linux 5.10 goes on with it in another function, and no verifier takes it for known.
+ * Data that one run of a program needs beside its stack. The variables of a long loop lie here, too: on Linux 5.10 the
+ * loop continues with them in another function, and no verifier takes them for known.
  */
 #ifndef VARMOR_SCRATCH_H
 #define VARMOR_SCRATCH_H

@@ -98,7 +98,7 @@ struct cgroup_walk {
 /* Has the highest bit of each byte of a word that is not below another one; bytes over 127 count as 128 less. */
 #define NOT_BELOW(word, byte) (((word) | EACH_BYTE(0x80ULL)) - EACH_BYTE((__u64)(byte)))
 
-/* Eight digits at a time, and without branches, of which a verifier would follow both ways. */
+/* Eight digits at a time, and without branches: a verifier would follow both ways of a branch. */
 static __always_inline bool is_hex(const struct varmor_container_id *id)
 {
 	const __u64 *words = (const void *)id->hex;
@@ -181,12 +181,12 @@ static __always_inline struct varmor_settings *settings(void)
 }
 
 /*
- * The number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN for one that the agent
- * does not know yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those
- * that the node is in. It is verified by itself, and so takes an address instead of a pointer.
+ * Number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN if the agent does not know
+ * the container yet. A task may create cgroups with any name below its own: the highest counts, except those of the
+ * node. The function is verified by itself, so it takes an address instead of a pointer.
  *
- * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it
- * and has run no program yet, as what a runtime puts into a container: it may have ended before anybody looks.
+ * If asked to, it reports the current task when its cgroup differs from its parent's and it has run no program yet, as
+ * a task that a runtime puts into a container: the task may end before the agent looks.
  */
 __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
@@ -284,7 +284,7 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
-/* Whether a task that was stopped is so still, or will be. If not, somebody has let it go on. */
+/* Whether a stopped task is still stopped, or will be. If not, another process has continued it. */
 static __always_inline bool waits(struct task_struct *task, struct varmor_task *own)
 {
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);

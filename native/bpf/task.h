@@ -123,7 +123,7 @@ static __always_inline int number_by_cgroup(struct task_struct *task)
 	return varmor_number_by_cgroup(address_of(task), 0);
 }
 
-/* The same of the task that runs, and says where it is if nobody could know that from who forked it. */
+/* The same for the current task; reports its container if the agent cannot know it from the parent. */
 static __always_inline int place_current(struct task_struct *current)
 {
 	return varmor_number_by_cgroup(address_of(current), 1);

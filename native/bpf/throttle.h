@@ -28,7 +28,7 @@ static __always_inline bool take_token(struct varmor_bucket *bucket, __u64 inter
 	return false;
 }
 
-/* NULL where there is no room for another one: then nothing is held back, as nobody could count it. */
+/* NULL without room for another bucket: then no event is held back, because no bucket could count it. */
 static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucket_key *key)
 {
 	struct varmor_bucket *bucket = bpf_map_lookup_elem(&varmor_buckets, key);

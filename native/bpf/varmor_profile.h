@@ -27,7 +27,10 @@
 #define VARMOR_TABLE_SIZE_SHIFT 30
 #define VARMOR_TABLE_CLASSES 256
 
-/* Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile. */
+/*
+ * Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the
+ * most. And the tables of each profile.
+ */
 #define VARMOR_PROFILES 1026
 #define VARMOR_MAX_PROFILES 16384
 #define VARMOR_CONTAINERS 16384
@@ -118,7 +121,10 @@ struct varmor_port_range {
 };
 _Static_assert(sizeof(struct varmor_port_range) == 16, "the layout of struct varmor_port_range");
 
-/* Matches where one flag of `set` is given or one of `clear` is not; one with VARMOR_ALLOW where all of `set` and none of `clear` are. */
+/*
+ * Matches where one flag of `set` is given or one of `clear` is not; one with VARMOR_ALLOW where all of `set` and none
+ * of `clear` are.
+ */
 struct varmor_mount_rule {
 	__u32 operations; /*  0: VARMOR_MOUNT_ */
 	__u32 set;        /*  4 */
@@ -231,7 +237,10 @@ struct varmor_slot {
 };
 _Static_assert(sizeof(struct varmor_slot) == 8, "the layout of struct varmor_slot");
 
-/* Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory. */
+/*
+ * Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's
+ * memory.
+ */
 struct varmor_noted {
 	__u64 ring_full;  /*  0 */
 	__u64 no_scratch; /*  8 */

@@ -1,5 +1,12 @@
 import { type Struct, type StructField, sizeOf } from './c-struct.ts'
 
+/** A comment in C, wrapped at 120 columns. */
+export function comment(text: string): string {
+  const short = `/* ${text} */`
+  if (short.length <= 120) return short
+  return ['/*', ...text.match(/\S.{0,116}(?=\s|$)/g)!.map((line) => ` * ${line}`), ' */'].join('\n')
+}
+
 const typeName = ({ type }: StructField): string => {
   if (typeof type !== 'string') return `struct ${type.name}`
   return type === 'char' ? 'char' : `__${type}`
@@ -38,7 +45,7 @@ export function packedStruct(
 
 /** A struct, in C. */
 export const plainStruct = ({ name, what, fields, at, size }: Struct): string =>
-  `/* ${what} */\n${structText(name, fields, at, false)}\n${assertSize(name, size)}`
+  `${comment(what)}\n${structText(name, fields, at, false)}\n${assertSize(name, size)}`
 
 export function enumeration(name: string, prefix: string, values: Readonly<Record<string, number>>): string {
   const members = Object.entries(values).map(([word, number]) => `\t${prefix}_${word.toUpperCase()} = ${number},`)

@@ -14,9 +14,9 @@ const features = 'sys/kernel/security/apparmor/features'
 const oldest = [3, 0] as const
 
 /**
- * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI that the
- * profile is written for all know the kind, and passed over in silence elsewhere; so each of them is asked. A parser
- * without a description of the ABI 4.0 is as good as an old one.
+ * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI of the
+ * profile all know the kind; elsewhere the rule is silently ignored. So all three are asked. A parser without a
+ * description of the ABI 4.0 counts as an old parser.
  */
 export async function nodeAppArmor(
   root: Pick<NodeRoot, 'read'>,

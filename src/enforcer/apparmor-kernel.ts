@@ -14,9 +14,8 @@ export interface AppArmorKernel {
    */
   fingerprints(): Promise<Map<string, string>>
   /**
-   * How often any profile was loaded or removed since the boot, whoever did it (`aa_ns.revision` of Linux). One that is
-   * loaded again with nothing changed may not count. Undefined where the kernel does not say, and while it has no
-   * profile at all.
+   * How often any process loaded or removed a profile since the boot (`aa_ns.revision` of Linux). The load of an
+   * unchanged profile may not count. Undefined where the kernel does not show the number, and while it has no profile.
    */
   revision(): Promise<number | undefined>
 }
@@ -55,8 +54,8 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
 }
 
 /**
- * Children that the kernel makes where a profile in complain mode has no rule for what is executed. Nobody loads them,
- * and each program that is executed adds one.
+ * Children that the kernel itself creates where a profile in complain mode has no rule for an executed program. Each
+ * executed program adds a child.
  */
 const learned = 'null-'
 

@@ -51,8 +51,8 @@ const maxOutput = mebibyte
 const notStarted = [126, 127]
 
 /**
- * Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too
- * long. What it may take for texts is by how slow the machine is when the first come.
+ * Starts the program for each call, with limits of its memory and CPU time, and kills it when it takes far too long.
+ * The limit of CPU time grows with the slowness of the machine, measured at the first texts.
  */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = timeout): RunParser {
   let slowness: Promise<number> | undefined

@@ -35,9 +35,9 @@ export interface LoadsDone {
 const confirmations = 3
 
 /**
- * What the kernel shows after loads, and whether that is surely of these. If somebody replaces a profile in between,
- * theirs would be taken for ours for ever. More changes than loads cannot all be ours, and where a load need not count,
- * one may be theirs: then all are loaded again, until the kernel shows the same before and after.
+ * The profiles that the kernel shows after loads, and whether they surely come from these loads: another process may
+ * replace a profile in between. More changes than loads cannot all be ours, and a load need not count as a change. In
+ * doubt all profiles are loaded again, until the kernel shows the same before and after.
  */
 export async function sightAfter({ kernel, before, names, mayBeThere, again }: LoadsDone): Promise<{
   fingerprints: Fingerprints

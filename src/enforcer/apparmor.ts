@@ -46,7 +46,7 @@ interface Loaded {
   fingerprint: string
 }
 
-/** A text that cost too much, or was in one run with such a one: it is compiled by itself, and behind all else. */
+/** A text that cost too much, or ran together with such a text: it is compiled alone, after all other texts. */
 interface Suspect {
   run: ParserRun
   /** Milliseconds until it is tried again. */
@@ -73,16 +73,16 @@ interface Lane<T> {
 /** The most profiles in one run of the parser: its command line has a bound, and all of them wait for its end. */
 const largestBatch = 200
 
-/** New texts in one run, and their characters: its bound of CPU is theirs together, and one of them may take it all. */
+/** New texts in one run, and their characters: they share the CPU limit of the run, and a single text may use it up. */
 const maxNew = 32
 const maxCharacters = 100_000
 
 /**
- * The most suspects of a tenant that wait at a time: whoever loads them waits with them, and of those there are 64 at a
- * time on a node.
+ * The most suspects of a tenant that wait at a time: their callers wait with them, and a node has at most 64 callers at
+ * a time.
  */
 const maxSuspects = 32
-/** Turns that a suspect leaves to others in a row: more may come in each of them. */
+/** Turns in a row that a suspect leaves to other texts: more texts may come in each turn. */
 const maxLeft = 4
 const suspectsKnown = 1_000
 
@@ -91,10 +91,9 @@ const firstWait = 600_000
 const maxWait = 86_400_000
 
 /**
- * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do
- * unloads. A text is compiled beside its place and put there once the kernel has it, so that a refused one leaves file
- * and kernel as they were. What may take the parser long is of one tenant in each run, and tenants take turns: who
- * writes costly texts keeps those of his own waiting.
+ * Compiles and loads with apparmor_parser; loads and unloads that come during a run share the next run. A text is
+ * compiled beside its place and put there once the kernel has it: a refused text changes neither file nor kernel. A run
+ * has costly texts of one tenant only, and tenants take turns: a tenant with costly texts delays only its own texts.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -250,7 +249,7 @@ export class AppArmorLoader implements ProfileLoader {
         const { name, frees } = load
         if (frees) {
           loaded ??= this.#kernel.fingerprints()
-          // A child that a new text does not have stays as it is, with whoever runs in it.
+          // A child that the new text lacks stays unchanged, with the processes that run in it.
           load.content = allowingAppArmor(name, childrenOf(name, await loaded))
         }
         load.staged = (await this.#files.read(name)) !== load.content
@@ -291,15 +290,15 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * One run for all; where one of them is refused, one for each half, down to those that are at fault.
-   * @param later gets those that need another turn
-   * @returns those that the kernel took
+   * One run for all loads; where the parser refuses a text, one run for each half, down to the bad texts.
+   * @param later gets the loads that need another turn
+   * @returns loads that the kernel accepted
    */
   async #compile(loads: readonly Load[], later: Set<Load>): Promise<readonly Load[]> {
     if (loads.length === 0) return []
     const run = await this.#parse(loads)
     if (run.costly !== undefined && loads.length > 1) {
-      // It says not which of them it was.
+      // The run does not say which text was costly.
       for (const load of loads) {
         this.#suspect(load, run, 0)
         later.add(load)
@@ -344,9 +343,9 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Stages the text of a file in its place that somebody has removed or changed since it was read: what the parser has
-   * said or loaded is not about our text.
-   * @returns whether that was so
+   * Stages our text again where another process has removed or changed the file since we read it: the parser compiled
+   * another text.
+   * @returns whether the file had changed
    */
   async #restage(load: Load): Promise<boolean> {
     if (load.staged || (await this.#files.read(load.name)) === load.content) return false
@@ -444,7 +443,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Takes out what is next of whoever is first; what is left of his goes behind that of others. */
+/** Takes out the next loads of the first tenant; its other loads move behind the loads of other tenants. */
 function ofOneTenant(waiting: Load[], max: (own: readonly Load[]) => number): Load[] {
   const [first] = waiting
   const own = waiting.filter(({ tenant }) => tenant === first?.tenant)
@@ -470,7 +469,7 @@ function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): st
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])
 }
 
-/** What goes wrong with one profile is reported to whoever asked for it; the others go on. */
+/** Reports the failure of a profile to its caller; the other profiles continue. */
 async function each(load: Asked, work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -17,7 +17,7 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   recordsRate?: RecordsRate
   /** Who wants profiles, so that no namespace takes what others need; left out: all are one's, who may have all. */
   claims?: () => Claims
-  /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
+  /** Called after another process changed the programs and they were loaded again: containers have other numbers now. */
   onReopened?: () => void
   /**
    * Called when programs that were in force before are not gone on with, as their maps were changed: others are loaded,
@@ -30,7 +30,7 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   onArrived?: () => void
   /** Seconds since the boot, suspended ones too; a test gives its own. */
   uptime?: () => number
-  /** Lets a stopped process go on; a test gives its own. */
+  /** Continues a stopped process; a test gives its own. */
   goOn?: (pid: number) => void
 }
 
@@ -75,9 +75,9 @@ interface Others {
 }
 
 /**
- * The BPF enforcer of a node. It stays in force when this process ends, and the next one goes on with it. Programs of
- * another build, and of one that somebody has taken apart, stay in force beside the new ones until these hold all that
- * those held; until then, what those hold is held by them alone.
+ * The BPF enforcer of a node. It stays in force when this process ends, and the next agent continues with it. Programs
+ * of another build, and damaged programs, stay in force beside the new programs until these hold all profiles. Until then
+ * the old programs alone enforce the profiles that they hold.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'
@@ -86,7 +86,7 @@ export class BpfEnforcer implements ProfileLoader {
   #others: Others
   /** Serializes the calls. */
   #last: Promise<unknown> = Promise.resolve()
-  /** Containers that are known, for programs that are loaded anew. */
+  /** Known containers, for programs that are loaded again. */
   readonly #known = new Map<string, BpfContainer>()
   /** Of these, those that came when their profile was not loaded. */
   readonly #early = new Set<string>()
@@ -125,7 +125,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#others.folders
   }
 
-  /** The same, while nobody has detached a program. */
+  /** The same, while all programs are attached. */
   get inForce(): string | undefined {
     const { state } = this.#now
     return state.damaged ? undefined : state.folder
@@ -214,9 +214,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Adds a container that runs. Where nobody has added it before, it has run in no profile until now, and the next
-   * `find` says so: what it runs next is in its profile, perhaps before that look at its tasks, or it may have ended by
-   * then.
+   * Adds a running container. An unknown container has run without profile until now, and the next `find` reports that.
+   * The programs that it starts from now on run in its profile, perhaps before `find` sees its tasks.
    */
   async start(container: BpfContainer): Promise<void> {
     const { id, profile } = container
@@ -290,8 +289,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * The profile cannot be loaded as it is wanted: what programs of another build hold of it they go on to hold, and
-   * nothing waits for it.
+   * The profile cannot be loaded: programs of another build keep the version that they hold, and no container waits for
+   * it.
    */
   refuse(name: string): Promise<void> {
     return this.#inTurn(() => {
@@ -301,9 +300,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused; or when the container has
-   * ended.
-   * @returns whether it had to be waited for
+   * Resolves when the profile is loaded, when it is not wanted or was refused, or when the container has ended.
+   * @returns whether the container had to wait
    */
   async loaded(name: string, id: string): Promise<boolean> {
     const waits = this.#isComing(name)
@@ -313,9 +311,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * This process ends: what starts in a container that nobody knows is not stopped any more. It could be the agent that
-   * comes next, which nobody would let go on. What is stopped until its profile comes goes on, too: an agent of another
-   * build would not find it.
+   * This process ends: programs in unknown containers are no longer stopped. The next agent is such a program, and no
+   * process would continue it. Processes that are stopped until their profile is loaded continue, too: an agent of
+   * another build would not find them.
    */
   relax(): Promise<void> {
     this.#ends = true
@@ -331,8 +329,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds:
-   * nothing is enforced any more.
+   * Removes all pins. The kernel detaches the programs some milliseconds later, Linux 6.1 some seconds later, and then
+   * enforces no profile.
    */
   end(): Promise<void> {
     return this.#inTurn(async () => {
@@ -383,7 +381,7 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * What has waited for a profile goes on, if that is loaded now or will not be. What starts from now on is not late.
+   * Continues the containers whose profile is loaded now or will not be. Containers that start later are in time.
    */
   async #proceed(): Promise<void> {
     const { containers } = this.#now
@@ -434,7 +432,7 @@ export class BpfEnforcer implements ProfileLoader {
     if (!this.#known.has(id)) await this.#now.containers.remove(id)
   }
 
-  /** Only once all containers are known: this process is in one of them, and starts programs. */
+  /** Only once all containers are known: this process runs in a container, and starts programs. */
   async #beStrict(): Promise<void> {
     if (this.#options.strictStart === 1 && !this.#ends) await this.#now.state.beStrict(true)
   }
@@ -443,7 +441,7 @@ export class BpfEnforcer implements ProfileLoader {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
     this.#others = { ...othersOf(this.#now), names }
-    // What was taken apart may hold nothing any more: nothing waits for it to go.
+    // Damaged programs may hold no profile: no removal waits for them.
     this.#now.containers.takeOver((profile) => this.#now.profiles.slotOf(profile))
     for (const container of this.#known.values()) await this.#add(container)
     this.#now.containers.settled()
@@ -504,7 +502,7 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
 async function relax(state: BpfState): Promise<void> {
   for (const folder of state.others)
     await state.beStrict(false, folder).catch((error: unknown) => {
-      // Somebody has taken it apart.
+      // Another process has damaged the state.
       if (!(error instanceof EnforcerError)) throw error
     })
   await state.beStrict(false)

@@ -8,7 +8,7 @@ export interface FileSystem {
   makeFolder(path: string): Promise<void>
   names(folder: string): Promise<string[]>
   kind(path: string): Promise<'file' | 'other' | undefined>
-  /** Text of a regular file that nobody but its owner can write; undefined for anything else. Follows no link. */
+  /** Text of a regular file that only its owner can write; undefined for all other files. Follows no link. */
   read(path: string): Promise<string | undefined>
   /** Writes a file that must not be there yet, and waits until it is on the disk. */
   create(path: string, content: string, mode: number): Promise<void>

@@ -28,8 +28,8 @@ export interface ProfileLoader {
    */
   free(name: string): Promise<string>
   /**
-   * Profiles of ours that are there, by name, with the `contentDigest` of what they are; an empty text for one that is
-   * not, or not certainly, what was loaded: damaged, replaced by somebody, or from before this process.
+   * Our loaded profiles, by name, with the `contentDigest` of their contents. The digest is empty for a profile that
+   * may differ from the loaded contents: damaged, replaced by another process, or from before this process.
    */
   list(): Promise<Map<string, string>>
 }

@@ -9,7 +9,7 @@ export const processKeys: readonly Key[] = [
     schema: { ...text, maxLength: 1024 },
     when: readable,
     meaning:
-      'path of the executable as /proc shows it, without the path of the mount that has it; ends with ` (deleted)` if the file was removed',
+      'path of the executable as /proc shows it, without the path of the mount that has it; ends with a space and `(deleted)` if the file was removed',
   },
   { name: 'exeCut', schema: yes, when: 'the path is longer than 1,024 characters', meaning: 'the path is cut' },
   { name: 'ppid', schema: count, meaning: 'process id of the parent; 0 if the process has none' },

@@ -17,12 +17,12 @@ export interface LoadOptions {
   folder: string
   /** Bytes of the ring of records: a power of two, and a multiple of the page size. */
   ringBytes: number
-  /** Numbers of containers, and slots of profiles, of which the first is not used: how large the maps are. */
+  /** Numbers of containers, and slots of profiles: sizes of the maps. The first number and slot are not used. */
   containers: number
   profiles: number
   /** Inode number of the host's mount namespace; 0 for none, and then no container is found by its cgroup. */
   hostMntNs: number
-  /** 1: what starts in a container that nobody has named is stopped (SIGSTOP). */
+  /** 1: programs that start in an unknown container are stopped (SIGSTOP). */
   strictStart: 0 | 1
 }
 
@@ -41,8 +41,8 @@ export interface MapWrite {
  */
 export interface BpfAddon {
   /**
-   * Whether the kernel lacks what `varmor.bpf.o` needs, and takes `varmor-old.bpf.o`: kernels before Linux 6.1, but for
-   * their changes.
+   * Whether the kernel lacks features that `varmor.bpf.o` needs, and takes `varmor-old.bpf.o`: kernels before Linux 6.1
+   * without backports.
    */
   needsOldObject(): boolean
   /**
@@ -51,8 +51,8 @@ export interface BpfAddon {
    */
   load(options: LoadOptions): Promise<{ reused: boolean; absent: string }>
   /**
-   * Removes a folder: its programs are detached, and what only they held is gone. That takes Linux 6.1 a tenth of a
-   * second and more for each program; without `wait` it goes on beside, also when this process ends.
+   * Removes a folder, detaches its programs, and frees their maps. Linux 6.1 needs a tenth of a second or more for each
+   * program; without `wait` this continues in the background, also when this process ends.
    */
   drop(folder: string, wait: boolean): Promise<void>
   /** The pins of a folder. They are looked for when they are used. */

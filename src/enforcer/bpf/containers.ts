@@ -24,7 +24,7 @@ interface Known {
   hasEnded?: true
 }
 
-/** Which tasks are of which container, and in which profile these run: the maps of one state. */
+/** Containers of tasks, and profiles of containers: the maps of one state. */
 export class BpfContainers {
   readonly #state: BpfState
   /** By id. */
@@ -46,7 +46,7 @@ export class BpfContainers {
   readonly #own: OwnAddresses
 
   /**
-   * @param goOn lets a process go on that was stopped because its container was not known
+   * @param goOn continues a process that was stopped because its container was not known
    * @param before the numbers that programs of other builds gave
    * @param uptime seconds since the boot
    * @throws {DamagedState}
@@ -71,13 +71,13 @@ export class BpfContainers {
       const number = wordIn(entries, at + containerId.size)
       const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
       if (!hexId.test(id)) throw new DamagedState('varmor_ids', 'a key is not the id of a container')
-      // In none of these cases the container is in its profile: the number has no place, or two share one.
+      // In these cases the container would not be in its profile.
       if (number >= this.#size)
         throw new DamagedState('varmor_ids', `container ${id} has number ${number}, and there are ${this.#size}`)
       if (number > 0 && taken.has(number))
         throw new DamagedState('varmor_ids', `container ${id} has number ${number}, as another one has`)
       taken.add(number)
-      // Which profile it is to run in is said again by whoever knows the containers.
+      // The agent names the profile again when it adds its known containers.
       this.#known.set(id, { number, profile: '' })
     }
     const kept = [...before.containers].filter(
@@ -155,7 +155,7 @@ export class BpfContainers {
     if (known?.hasEnded && known.number > 0) this.#ended.add(known.number)
   }
 
-  /** The mount namespace of the container's first process, for one whose first program nobody has seen start. */
+  /** The mount namespace of the container's first process, for a container whose first program started unseen. */
   noteMountNamespace(id: string, inode: number): void {
     const number = this.numberOf(id)
     if (number === undefined || number === 0 || inode === 0) return
@@ -220,9 +220,9 @@ export class BpfContainers {
   }
 
   /**
-   * Binds the tasks of known containers that are not bound, and lets those go on that were stopped until their
-   * container is known.
-   * @param bound where it counts the tasks of each container that have run until now without being bound, by its number
+   * Binds the unbound tasks of known containers, and continues the tasks that were stopped until their container is
+   * known.
+   * @param bound gets the count of tasks that ran unbound until now, by the number of their container
    */
   async find(bound = new Map<number, number>()): Promise<void> {
     for (let poll = 0; poll < maxLooks; poll++) {

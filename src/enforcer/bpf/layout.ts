@@ -148,7 +148,7 @@ export interface ProfileRecord {
   /** In hex. */
   digest: string
   name: string
-  /** References to its tables, none of which is 0. */
+  /** References to its tables; no reference is 0. */
   tables: readonly number[]
 }
 

@@ -26,13 +26,13 @@ export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: 
       readContainers(addon, folder, containers)
       readProfiles(addon, folder, slots, profiles)
     } catch (error) {
-      // Somebody has taken it apart, or it is of a build that kept this otherwise: then numbers are given anew.
+      // The state is damaged, or its build kept numbers otherwise: then the names get new numbers.
       if (!(kernelError('read the numbers of another build', error) instanceof EnforcerError)) throw error
     }
   return { containers: containers.all, profiles: profiles.all, last }
 }
 
-/** Names with numbers, each of which is of one name. */
+/** Names with numbers; a number belongs to one name. */
 class Numbers {
   readonly all = new Map<string, number>()
   readonly #taken = new Set<number>()

@@ -5,13 +5,13 @@ export type ReadEntries = (map: string, size: number) => Uint8Array
 
 /** How profiles become values of maps (src/profile/bpf/encode.ts). */
 export interface ProfileEncoder {
-  /** Slots, of which the first is not used. */
+  /** Number of slots. The first slot is not used. */
   readonly slots: number
-  /** Numbers of containers, of which the first is not used. */
+  /** Count of container numbers. The first number is not used. */
   readonly containers: number
   /** Maps of tables, which the rules of profiles become. */
   readonly tableMaps: readonly string[]
-  /** Indices in each of these, of which the first is not used: enough for the tables of all profiles. */
+  /** Number of indices in each map, enough for the tables of all profiles. The first index is not used. */
   readonly tables: number
   /** What all profiles share. */
   readonly rooms: readonly Quota[]
@@ -25,7 +25,7 @@ export interface ProfileEncoder {
   ownKeys(entries: ReadEntries): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
   /** How many entries of each map of addresses and ports stand there of profiles, by their slots. */
   held(entries: ReadEntries): ReadonlyMap<number, readonly number[]>
-  /** All that a profile may have put anywhere, itself first, but for its tables. */
+  /** All entries that a profile may have written, itself first, except its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
   /** The addresses of a profile alone, under one of the two numbers. */
   egressRemoval(slot: number, half: EgressSlot): readonly Where[]
@@ -34,9 +34,9 @@ export interface ProfileEncoder {
 export interface Quota {
   /** What is counted. */
   what: string
-  /** So much of it profiles may have, beside what one of them needs while another takes its place. */
+  /** Amount that profiles may have, beside the amount that a profile needs while another profile replaces it. */
   all: number
-  /** How much a profile takes, but for its tables, by its entries in maps of addresses and ports. */
+  /** Amount that a profile takes, except its tables, by its entries in maps of addresses and ports. */
   ofProfile(entries: readonly number[]): number
   /** How much a table of the map of this number takes, which profiles may share. Left out: none. */
   ofTable?(map: number): number
@@ -69,7 +69,7 @@ export interface ReadProfile {
   rest: string
   /** How many entries it takes in each map of addresses and ports. */
   entries: readonly number[]
-  /** The writes for it, of which the last makes it complete; nothing of what stands in other slots is written to. */
+  /** The writes for the profile; the last write makes it complete. No write changes another slot. */
   writes(at: ProfileAt): readonly MapWrite[]
   /** Those of its addresses alone, where the rest is in the slot; the last shows them. */
   egress(at: ProfileAt): readonly MapWrite[]

@@ -125,7 +125,7 @@ export class BpfProfiles {
     this.#allClaimed = true
   }
 
-  /** The digests of what is in force, by names; empty where somebody has changed it. */
+  /** Digests of the profiles in force, by name; empty for a profile that another process has changed. */
   async digests(): Promise<Map<string, string>> {
     const maps = await this.#state.profileMaps()
     return new Map(Array.from(this.#byName, ([name, loaded]) => [name, digestWith(maps.get(loaded.slot), loaded)]))
@@ -189,7 +189,7 @@ export class BpfProfiles {
     if (this.#free.length < 2) throw noPlace(name, 'all', this.#places)
     if (claims === undefined) return
     const loaded = new Map(Array.from(this.#byName.keys(), (one) => [one, this.#namespaceOf(one, claims)]))
-    // Nobody can have come near to a share.
+    // With so few profiles no namespace can exceed its share.
     if (loaded.size + claims.size <= this.#places.one) return
     const held = Array.from(loaded.values(), (namespace): Holding => ({ namespace, amount: 1 }))
     const namespace = claims.get(name)?.namespace
@@ -292,8 +292,8 @@ export class BpfProfiles {
   }
 
   /**
-   * Empties a slot that no container is in any more. The kernel waits, when the profile goes, until no program sees it;
-   * what it refers to goes only then.
+   * Empties a slot that no container uses. When the profile is removed, the kernel waits until no program sees it; its
+   * tables are removed only then.
    */
   async #clear(left: Left): Promise<void> {
     const { slot } = left

@@ -26,7 +26,7 @@ export function sharesOf(all: number): Shares {
   return { all, namespaces, one: Math.ceil(namespaces / 2) }
 }
 
-/** What somebody has of it already. `namespace`: undefined where nobody knows whose it is. */
+/** Amount that a namespace already has. `namespace`: undefined where the owner is not known. */
 export interface Holding {
   namespace: string | undefined
   amount: number
@@ -50,7 +50,7 @@ export function sumOf(holdings: readonly Holding[], ofShared: (number: number) =
 }
 
 export interface Counting {
-  /** How what is nobody's counts: as everybody's where it is not known yet whose it is. */
+  /** Whether holdings without owner count for every namespace, because their owner is not known yet. */
   anyones: boolean
   /** In whose place it is taken: what does not add to that has room. */
   before?: Holding
@@ -81,9 +81,9 @@ export function exceeded(
 }
 
 /**
- * Places that profiles of namespaces which were wanted before this one are still to take, as far as their shares go:
- * whatever order they are loaded in, it is the newest that finds none. A cluster policy waits for nobody.
- * @param loaded whose the profiles are that have a place
+ * Places for older profiles of namespaces that are not loaded yet, within their shares: in any order of loads the
+ * newest profile finds no place. A profile of a cluster policy waits for no other profile.
+ * @param loaded namespaces of the loaded profiles
  */
 export function waitingBefore(
   name: string,

@@ -71,15 +71,15 @@ export function kernelError(step: string, error: unknown, kernel = release()): E
 }
 
 /**
- * The programs and maps of one build, in a folder of the BPF file system that is called by what they are made of. A
- * folder that is there is in force, whoever made it; folders of other builds are in force beside it until they are
- * dropped.
+ * The programs and maps of one build, in a folder of the BPF file system whose name is a digest of the build. An
+ * existing folder is in force, also when another process created it; folders of other builds are in force beside it
+ * until they are dropped.
  */
 export class BpfState {
   readonly folder: string
   /** It was in force before this process. */
   readonly reused: boolean
-  /** Folders of other builds, or of the same one that somebody has taken apart. */
+  /** Folders of other builds, and damaged folders of this build. */
   readonly others: readonly string[]
   /** Hooks that the kernel lacks. */
   readonly absent: readonly string[]
@@ -100,16 +100,16 @@ export class BpfState {
 
   /**
    * Finds what is in force of this build, or loads it.
-   * @param anew though it is there: somebody has changed it
+   * @param again load it although it exists, because another process has changed it
    * @throws {EnforcerError} KERNEL_REFUSED, IO
    */
-  static async open({ addon, root = stateRoot, ...options }: StateOptions, anew = false): Promise<BpfState> {
+  static async open({ addon, root = stateRoot, ...options }: StateOptions, again = false): Promise<BpfState> {
     const build = buildOf(options)
     const folders = foldersIn(root)
     const own = folders.filter(({ name }) => name === build).sort((a, b) => a.number - b.number)
     const last = own.at(-1)
     const path = (name: string, number: number): string => join(root, `${name}-${number}`)
-    const number = last === undefined ? 1 : last.number + (anew ? 1 : 0)
+    const number = last === undefined ? 1 : last.number + (again ? 1 : 0)
     const folder = path(build, number)
     const others = folders.map((one) => path(one.name, one.number)).filter((one) => one !== folder)
     try {
@@ -214,7 +214,7 @@ export class BpfState {
     })
   }
 
-  /** Whether somebody has detached a program, or removed its pin, or changed the settings. */
+  /** Whether another process has detached a program, removed its pin, or changed the settings. */
   get damaged(): boolean {
     try {
       const set = this.get('varmor_settings', word(0), settings.size)
@@ -226,7 +226,7 @@ export class BpfState {
     }
   }
 
-  /** @param wait until nothing in the folder is in force any more */
+  /** @param wait until no program of the folder is in force */
   drop(folder: string, wait: boolean): Promise<void> {
     return this.#try('remove the programs of another build', () => this.#addon.drop(folder, wait))
   }
@@ -237,7 +237,7 @@ export class BpfState {
     try {
       rmdirSync(root)
     } catch (error) {
-      // Somebody else has something in it.
+      // The folder has a file of another process.
       if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? ''))
         throw ioError('remove the folder of pins', root, error)
     }
@@ -260,7 +260,7 @@ export class BpfState {
   }
 }
 
-/** Different for what is not to be gone on with. */
+/** Digest of the build: a state with another digest is not reused. */
 function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): string {
   const { ringBytes, containers, profiles, hostMntNs, strictStart } = options
   try {

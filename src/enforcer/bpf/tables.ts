@@ -85,7 +85,7 @@ export class BpfTables {
   }
 
   /**
-   * Removes the tables to which no profile refers any more.
+   * Removes the tables without a profile that refers to them.
    * @throws {EnforcerError} KERNEL_REFUSED; they are removed the next time
    */
   async removeUnheld(state: Pick<BpfState, 'write'>, step: string): Promise<void> {

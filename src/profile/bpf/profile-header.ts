@@ -1,4 +1,4 @@
-import { definitions, plainStruct } from '../../base/c-header.ts'
+import { comment, definitions, plainStruct } from '../../base/c-header.ts'
 import type { Struct } from '../../base/c-struct.ts'
 import { constants, structs } from './layout.ts'
 
@@ -9,7 +9,7 @@ import { constants, structs } from './layout.ts'
  */
 export function profileHeader(more: readonly Struct[], moreConstants: typeof constants): string {
   const groups = [...constants, ...moreConstants].map(({ what, word, values }) =>
-    [`/* ${what} */`, definitions(word === undefined ? 'VARMOR' : `VARMOR_${word}`, values)].join('\n'),
+    [comment(what), definitions(word === undefined ? 'VARMOR' : `VARMOR_${word}`, values)].join('\n'),
   )
   const head = [
     '/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */',

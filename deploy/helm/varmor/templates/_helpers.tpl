@@ -79,8 +79,8 @@ agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl statu
 {{- end -}}
 
 {{/*
-"true" where the cluster has ValidatingAdmissionPolicies, else nothing. A cluster says which kinds it has; without one Helm knows groups and
-versions alone, and then the version of Kubernetes decides.
+"true" where the cluster has ValidatingAdmissionPolicies, else empty. A cluster names its kinds; without a cluster Helm
+knows groups and versions alone, and then the version of Kubernetes decides.
 */}}
 {{- define "varmor.hasAdmissionPolicies" -}}
 {{- $has := .Capabilities.APIVersions -}}
@@ -90,7 +90,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where network policies are on: by their value or, without one, because addresses are known that they can name. */}}
+{{/* "true" where network policies are on: by their value or, without a value, because the addresses are known. */}}
 {{- define "varmor.hasNetworkPolicies" -}}
 {{- with .Values.networkPolicies -}}
 {{- $known := or .apiServerCIDRs .agentCIDRs | empty | not -}}
@@ -111,8 +111,8 @@ true
 {{- end -}}
 
 {{/*
-The values of upstream's chart that mean nothing here and were changed, a path a line: (dict "value" VALUE "path" "a.b" "usual" DEFAULTS), where
-DEFAULTS has what each path is in upstream's releases. What is empty means nothing anywhere.
+Changed values of upstream's chart that this chart ignores, a path a line: (dict "value" VALUE "path" "a.b" "usual"
+DEFAULTS), where DEFAULTS has the value of each path in upstream's releases. Empty values are ignored everywhere.
 */}}
 {{- define "varmor.changed" -}}
 {{- if and (kindIs "map" .value) .value -}}

@@ -1,12 +1,13 @@
 {{/*
-Whether the agent runs in an AppArmor profile of its own. Only an agent that loads profiles can load this one. And profiles of containers
-take signals of unconfined processes alone: in one, an agent could not have those go on that agent.strictStart has stopped, which BPF does.
+Whether the agent runs in an AppArmor profile of its own. Only an agent that loads profiles can load this profile.
+Profiles of containers accept signals of unconfined processes alone: a confined agent could not continue the processes
+that BPF stops with agent.strictStart.
 */}}
 {{- define "varmor.agentIsConfined" -}}
 {{- if and .Values.agent.ownAppArmorProfile.enabled .Values.appArmorLsmEnforcer.enabled (not (and .Values.agent.strictStart .Values.bpfLsmEnforcer.enabled)) }}yes{{ end -}}
 {{- end -}}
 
-{{/* Loads the profile and goes on in it, or fails with what the parser or the kernel says. */}}
+{{/* Loads the profile and continues in it, or fails with the message of the parser or the kernel. */}}
 {{- define "varmor.agentStart" -}}
 set -eu
 # On a node without AppArmor there is nothing to be in; the agent says so.
@@ -67,7 +68,8 @@ profile varmor.agent flags=(attach_disconnected) {
   @{PROC}/[0-9]*/{attr,net,ns}/{,**} r,
   @{PROC}/[0-9]*/task/{,[0-9]*/{,stat}} r,
   owner @{PROC}/[0-9]*/task/[0-9]*/comm rw,
-  # Neither memory nor environment nor arguments of any process, by whichever thread they are named; abstractions/base gives maps and auxv.
+  # Neither memory nor environment nor arguments of any process, by any of its threads; abstractions/base allows maps
+  # and auxv.
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{auxv,clear_refs,cmdline,environ,maps,mem,numa_maps,pagemap,smaps,smaps_rollup,stack,syscall,wchan} rwklm,
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{fd,fdinfo,map_files}/{,**} rwklm,
   # Nor of the kernel.

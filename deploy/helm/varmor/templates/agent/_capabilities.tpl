@@ -1,6 +1,8 @@
-{{/* The capabilities of an agent, each with its reason. It has no others; test/kernel/end-to-end/installed.test.ts shows that they do. */}}
+{{/*
+The capabilities of an agent, each with its reason. test/kernel/end-to-end/installed.test.ts shows that they suffice.
+*/}}
 {{- define "varmor.agentCapabilities" -}}
-# /proc/PID/exe and /proc/PID/ns: who a violation is of, and what is the node's own mount namespace, without which there is no BPF.
+# /proc/PID/exe and /proc/PID/ns: the program of a violation, and the node's own mount namespace, which BPF needs.
 - SYS_PTRACE
 {{- if not (has .Values.agent.audit.source (list "multicast" "kmsg")) }}
 # Audit logs that belong to another user than root, where the multicast cannot be used.
@@ -28,7 +30,7 @@
 # Memory for maps on kernels before Linux 5.11, which count it as locked.
 - SYS_RESOURCE
 {{- if .Values.agent.strictStart }}
-# Processes of containers that were stopped go on.
+# Continues the stopped processes of containers.
 - KILL
 {{- end }}
 {{- end }}

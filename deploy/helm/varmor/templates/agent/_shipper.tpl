@@ -56,7 +56,7 @@ start: {{ .Files.Get "files/shipper-start" | toJson }}
 - name: shipper-configuration
   configMap:
     name: varmor-shipper
-# How far it is: on the node, as a new pod goes on there.
+# Position of the shipper: on the node, so that a new pod continues there.
 - name: shipper-state
   hostPath:
     path: {{ .Values.agent.shipper.stateFolder }}

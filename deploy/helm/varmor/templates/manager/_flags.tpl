@@ -38,7 +38,10 @@
 {{- include "varmor.flags" $manager.args -}}
 {{- end -}}
 
-{{/* "true" where the last flag of the name turns the switch on, else nothing: (dict "root" $ "flag" "bpfExclusiveMode"). Rights follow flags. */}}
+{{/*
+"true" where the last flag of the name turns the switch on, else empty: (dict "root" $ "flag" "bpfExclusiveMode").
+Rights follow flags.
+*/}}
 {{- define "varmor.managerIsOn" -}}
 {{- $isOn := "" -}}
 {{- range include "varmor.managerFlags" .root | fromYamlArray -}}
