@@ -162,7 +162,12 @@ export function limitsAsMarkdown(): string {
   return Object.values(limits)
     .map(
       ({ what, why, remedy, kernels, enforcers }: Limit) =>
-        `- ${what}\n  *Why:* ${why}\n  *What helps:* ${remedy}\n  *Kernels:* ${kernels}. *Enforcers:* ${enforcers}.\n`,
+        `- ${[what, `*Why:* ${why}`, `*What helps:* ${remedy}`, `*Kernels:* ${kernels}. *Enforcers:* ${enforcers}.`]
+          .map(wrapped)
+          .join('\n  ')}\n`,
     )
     .join('')
 }
+
+/** An item of a list, wrapped at 120 columns. */
+const wrapped = (text: string): string => text.match(/\S.{0,117}(?=\s|$)/g)!.join('\n  ')
