@@ -226,9 +226,10 @@ export const moduleDirectories = (): Record<keyof typeof modules, string> => {
 export const dataFile = (
   { name }: ProtoSelection,
   protos: string,
-): string => `// Written by deploy/generate-runtime-protos.ts, from ${Object.entries(modules)
-  .map((module) => module.join(' '))
-  .join(', ')}.
+): string => `// Written by deploy/generate-runtime-protos.ts, from:
+${Object.entries(modules)
+  .map((module) => `// ${module.join(' ')}`)
+  .join('\n')}
 
 /** Services and messages of containerd, CRI and NRI: a protobuf.js descriptor as JSON. */
 export const ${name} =

@@ -122,8 +122,8 @@ struct mnt_namespace___ref {
 } __attribute__((preserve_access_index));
 
 /*
- * Whether a mount namespace has references. The allocator leaves these and its number in memory that was given back, but
- * may write over its other members.
+ * Whether a mount namespace has references. In memory that was given back, the allocator keeps these and the number of
+ * the namespace, but may write over other members.
  */
 static __always_inline bool is_referenced(struct mnt_namespace *ns)
 {

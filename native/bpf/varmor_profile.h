@@ -28,8 +28,8 @@
 #define VARMOR_TABLE_CLASSES 256
 
 /*
- * Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the
- * most. And the tables of each profile.
+ * Slots of profiles and numbers of containers, by default and at most; the first of each is not used. And the tables of
+ * each profile.
  */
 #define VARMOR_PROFILES 1026
 #define VARMOR_MAX_PROFILES 16384

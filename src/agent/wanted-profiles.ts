@@ -109,7 +109,7 @@ export class WantedProfiles {
     return undefined
   }
 
-  /** Drops the compiled profile, except its digests. With `again` the profile stays for the retry while there is room. */
+  /** Drops the compiled profile, except its digests. With `again` the profile stays for the retry if there is room. */
   letGo(key: string, again: boolean): void {
     this.#kept.delete(key)
     const entry = this.#entries.get(key)

@@ -17,11 +17,11 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   recordsRate?: RecordsRate
   /** Who wants profiles, so that no namespace takes what others need; left out: all are one's, who may have all. */
   claims?: () => Claims
-  /** Called after another process changed the programs and they were loaded again: containers have other numbers now. */
+  /** Called when changed programs were loaded again: containers have other numbers now. */
   onReopened?: () => void
   /**
-   * Called when programs that were in force before are not gone on with, as their maps were changed: others are loaded,
-   * and those stay in force beside until these hold all.
+   * Called when another process changed the maps of the programs in force. New programs are loaded; the old programs
+   * stay in force beside them until the new programs hold all profiles.
    */
   onDamaged?: (error: EnforcerError) => void
   /**
@@ -76,8 +76,8 @@ interface Others {
 
 /**
  * The BPF enforcer of a node. It stays in force when this process ends, and the next agent continues with it. Programs
- * of another build, and damaged programs, stay in force beside the new programs until these hold all profiles. Until then
- * the old programs alone enforce the profiles that they hold.
+ * of another build, and damaged programs, stay in force beside the new programs until these hold all profiles. Until
+ * then the old programs alone enforce the profiles that they hold.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'

@@ -49,7 +49,7 @@ const mountApiSources = [
 export const disallowWriteCorePattern = defineRule({
   name: 'disallow-write-core-pattern',
   category: 'hardening',
-  stops: 'Changing /proc/sys/kernel/core_pattern, and mounting procfs anew.',
+  stops: 'Changing /proc/sys/kernel/core_pattern, and mounting procfs again.',
   why: 'A core_pattern that begins with "|" names a program that the kernel starts as root, outside of all containers, whenever a process dumps core. Whoever writes it owns the node.',
   ...appArmorAndBpf(path('/proc/sys/kernel/core_pattern', 'write'), freshMount('proc')),
   seccomp: filterSeesNoPaths,
@@ -249,7 +249,7 @@ export const disallowAccessProcfsRoot = defineRule({
 export const disallowAccessKallsyms = defineRule({
   name: 'disallow-access-kallsyms',
   category: 'hardening',
-  stops: 'Reading /proc/kallsyms, and mounting procfs anew.',
+  stops: 'Reading /proc/kallsyms, and mounting procfs again.',
   why: 'With CAP_SYSLOG the file gives the address of every kernel symbol, and so undoes the randomisation (KASLR) that makes kernel bugs hard to use.',
   ...appArmorAndBpf(path('/proc/kallsyms', 'read'), freshMount('proc')),
   seccomp: filterSeesNoPaths,

@@ -1,5 +1,8 @@
-// Written by deploy/generate-runtime-protos.ts, from github.com/containerd/containerd/api v1.12.0, k8s.io/cri-api
-// v0.37.2, github.com/containerd/nri v0.12.3, github.com/containerd/ttrpc v1.2.9.
+// Written by deploy/generate-runtime-protos.ts, from:
+// github.com/containerd/containerd/api v1.12.0
+// k8s.io/cri-api v0.37.2
+// github.com/containerd/nri v0.12.3
+// github.com/containerd/ttrpc v1.2.9
 
 /** Services and messages of containerd, CRI and NRI: a protobuf.js descriptor as JSON. */
 export const runtimeProtos =

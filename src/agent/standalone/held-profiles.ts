@@ -39,7 +39,7 @@ export class HeldProfiles {
     return this.#generation !== before
   }
 
-  /** The node reports the status of a profile. It removes an ArmorProfile that is being deleted and no longer loaded. */
+  /** The node reports the status of a profile. It removes a deleted ArmorProfile that is no longer loaded. */
   settle({ key, state, generation }: ProfileStatus): void {
     const held = this.#held.get(key)
     if (held === undefined || !isLeaving(held) || state !== 'unloaded') return

@@ -311,7 +311,7 @@ export class BpfProfiles {
 
   /** A number that no profile had since the boot: records that are not read yet may name a profile that is gone. */
   #nextId(): number {
-    // The last number may be what somebody has written there: behind the highest one comes the first.
+    // The stored number may be foreign: after the highest number comes the first.
     do this.#id = (this.#id % 0xffff_ffff) + 1
     while ([...this.#byName.values()].some(({ id }) => id === this.#id))
     this.#state.noteNumber('profile', undefined, this.#id)

@@ -20,7 +20,7 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
 /** How much of what the verifier said is kept: its last lines say why. */
 const keptLines = 6
 
-/** A map holds what no agent of this build writes: somebody has changed it. */
+/** A map holds a value that no agent of this build writes: another process changed it. */
 export class DamagedState extends EnforcerError {
   constructor(map: string, reason: string) {
     super('KERNEL_REFUSED', `read ${map}`, { map, reason: `the map was changed by another program: ${reason}` })
@@ -153,7 +153,7 @@ export class BpfState {
     return bytes
   }
 
-  /** The values of all processors, of which each has the size. @throws {EnforcerError} */
+  /** The values of all processors. Each value has the size. @throws {EnforcerError} */
   getAll(map: string, key: Uint8Array, size: number): Uint8Array | undefined {
     const bytes = this.#get(map, key)
     return bytes && whole(map, bytes, size)

@@ -80,7 +80,7 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     },
   },
   {
-    what: 'Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile.',
+    what: 'Slots of profiles and numbers of containers, by default and at most; the first of each is not used. And the tables of each profile.',
     values: { PROFILES, MAX_PROFILES, CONTAINERS, MAX_CONTAINERS, TABLES_OF_PROFILE },
   },
   {
