@@ -47,7 +47,7 @@ const harmless = /^(?:mitigate-|block-access-to-.*metadata-service$)/
 
 /**
  * The built-in rules that the recorded behaviour, the features and the capabilities do not need. A rule that refuses
- * anything of these is never advised, nor one of which that cannot be said.
+ * part of these is never advised, and neither is a rule whose effect on them is unknown.
  */
 export function advise(question: AdviceQuestion): Advice {
   const operations = operationsOfQuestion(question)
@@ -125,7 +125,7 @@ export function sectionWith({ name, category }: Pick<Rule, 'name' | 'category'>,
 const namesOf = (category: Rule['category']): string[] =>
   catalogue.filter((rule) => rule.category === category).map(({ name }) => name)
 
-/** All rules at once: what they let through, each of them does. */
+/** All rules at once. What they let through together, each rule lets through alone. */
 const everything: EnhanceProtect = {
   privileged: true,
   hardeningRules: namesOf('hardening'),

@@ -21,7 +21,7 @@ const cannot = (why: string): EventOperations => ({ ok: false, why })
 export function eventOperations(line: Fields): EventOperations {
   const event = fieldsOf(line, 'event')
   if ('lost' in line) return cannot('events were lost here')
-  if ('digest' in line || 'heldBack' in line) return cannot('the line is a count of events, and not one of them')
+  if ('digest' in line || 'heldBack' in line) return cannot('the line counts events; it is not an event')
   if ('undecoded' in line) return cannot('the record was not understood')
   switch (textOf(line, 'enforcer') || textOf(line, 'eventType')) {
     case 'AppArmor':

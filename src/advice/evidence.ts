@@ -5,7 +5,7 @@ import { isImpossible, type Restriction, type Rule } from '../rules/meaning.ts'
 /** What a recording can be about. */
 export type Evidence = 'files' | 'capabilities' | 'sockets' | 'addresses' | 'mounts' | 'tracing' | 'system calls'
 
-/** What was recorded: what is not there was not done only if somebody looked. */
+/** The recorded behaviour. What it lacks was not done only if its source was recorded. */
 export function evidenceOf({ appArmor, bpf, seccomp }: DynamicResult): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()
   if (appArmor !== undefined || bpf !== undefined)

@@ -98,7 +98,7 @@ export const applicable: Readonly<Record<string, Applicable>> = {
   'disallow-access-kallsyms': { features: ['privileged-container'], capabilities: ['syslog'] },
 }
 
-/** Rules that are for whoever knows that he needs them. */
+/** Rules that a user chooses on purpose. They are never advised. */
 export const onRequest: Readonly<Record<string, string>> = {
   'dirty-pipe-mitigation':
     'it is for Linux 5.8 to 5.16.10 without the fix, and takes splice and sendfile from everybody',

@@ -1,6 +1,6 @@
 /**
  * A deterministic automaton over bytes, walked as far as it is asked. States are compared by `===`, so each has one
- * value. `undefined` is the state from which no path is matched any more.
+ * value. `undefined` is the state that matches no path.
  */
 export interface Machine<State> {
   readonly start: State | undefined
@@ -101,7 +101,7 @@ const DOT = 0x2e
 const AFTER_SLASH = 0
 const LONGER = 3
 
-/** Not at the slash before a component, but for `/` itself and directories; and no `.` or `..` at the end. */
+/** Not at the slash before a component, except for `/` itself and directories; and no `.` or `..` at the end. */
 const isWhole = ({ dots, from }: Node<unknown, unknown>, directories: boolean): boolean =>
   dots === LONGER || from === undefined || (directories && dots === AFTER_SLASH)
 

@@ -8,7 +8,7 @@ export interface Recorded {
   by: KernelEnforcer
   /** The file that ran, where it is known. */
   program?: string
-  /** Nobody saw it: every program does it, so it is not recorded. It does not count unless it is refused. */
+  /** Every program does it, so it is not recorded. It does not count unless it is refused. */
   implied?: true
 }
 

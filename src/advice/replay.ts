@@ -59,7 +59,7 @@ export class Replay {
   readonly #kinds = new Map<string, Judged>()
   readonly #programs: readonly string[]
 
-  /** @param programs those that are known to run, of which any may have done what is of no known program */
+  /** @param programs the known programs; each of these may have done what has no known program */
   constructor(policy: AnyPolicy, compiled: CompiledPolicy, options: CompileOptions, programs: readonly string[] = []) {
     this.#policy = policy
     this.#options = options

@@ -1,8 +1,8 @@
 import { type PathPattern, parsePathPattern, type Token } from './path-pattern.ts'
 
-// The way to a protected path: the directories that it lies in. Whoever renames, moves or binds one of them, or mounts
-// over it, reaches what it holds by a path that the rule does not know. So a rule protects these directories too.
-// `/a/b/c` lies in `/a` and `/a/b`, `/etc/**` in `/etc`, `/proc/**/mounts` in `/proc` and `/proc/**`.
+// The way to a protected path: the directories that it lies in. A process that renames, moves or binds such a
+// directory, or mounts over it, reaches its content by a path that the rule does not know. So a rule protects these
+// directories too. `/a/b/c` lies in `/a` and `/a/b`, `/etc/**` in `/etc`, `/proc/**/mounts` in `/proc` and `/proc/**`.
 
 /** Whether the text stands for every path, so that no move can carry anything out of it. */
 function matchesAnything(text: string): boolean {

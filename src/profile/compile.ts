@@ -43,7 +43,7 @@ export interface CompileOptions {
   profileName?: string
   /** For a policy whose `profileType` is BehaviorModel. */
   model?: BehaviorModel
-  /** The behaviour modelling of the policy has ended: nothing is recorded any more. */
+  /** The behaviour modelling of the policy has ended: nothing is recorded. */
   modelingComplete?: boolean
   /** Compile for these, whatever `spec.policy.enforcer` says. */
   enforcers?: readonly KernelEnforcer[]
@@ -193,7 +193,7 @@ const sectionOf: Partial<Record<PolicyMode, string>> = {
   DefenseInDepth: 'defenseInDepth',
 }
 
-/** Parts of the policy that nobody compiles: rules for an enforcer that it does not name, and the proxy's. */
+/** Parts of the policy that no compiler reads: rules for an enforcer that it does not name, and the proxy's. */
 function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): Skipped[] {
   if (chosen !== undefined) return []
   const named = wantedEnforcers(policy, undefined)

@@ -48,7 +48,7 @@ export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
   profileName: string
   appArmor: AppArmorFeatures
-  /** Nobody wants AppArmor's text, but what is left out of it: that of EnhanceProtect is empty, and of any size. */
+  /** Skips AppArmor's text; only its left-out rules count. The text of EnhanceProtect is empty, and fits any size. */
   withoutText?: boolean
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
@@ -60,8 +60,8 @@ export interface CompileContext {
   /** Left out where it is for no certain node. */
   seccompReports?: SeccompReports
   /**
-   * Whose addresses the manager looks for; left out: nobody knows, as there is no cluster. Of what is compiled for no
-   * certain node.
+   * Kinds whose addresses the manager looks for; left out: unknown, because there is no cluster. For profiles that are
+   * not compiled for a certain node.
    */
   egressControl?: EgressControl
   /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */

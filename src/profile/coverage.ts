@@ -22,7 +22,7 @@ export interface Coverage {
   nothing: string
   /** What is left out of its rules, on all nodes. Nothing is where it names none. */
   parts: readonly Skipped[]
-  /** Where only a newer AppArmor enforces any of them: a node that leaves all of this out enforces nothing, and why. */
+  /** If only a newer AppArmor enforces these rules: why a node that leaves all of them out enforces nothing. */
   newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 

@@ -68,8 +68,7 @@ export const compileHere =
     compileCarried(carried, node)
 
 /**
- * As texts. Seccomp's is the one that the ArmorProfile has for reading, but for the flag by which refusals are
- * reported.
+ * As texts. Seccomp's text is that of the ArmorProfile, plus the flag that has refusals reported.
  */
 function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {
   return {

@@ -94,8 +94,8 @@ export interface Exclusion {
 
 /**
  * What a pattern of a model does not allow, though it matches: names that a built-in rule protects in whatever
- * directory they are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. Whoever
- * makes a profile of a model refuses these.
+ * directory they are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. The
+ * compilers refuse the others.
  */
 export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAccess>): Exclusion[] {
   return byName.flatMap((one) => {

@@ -88,7 +88,8 @@ const gives: Record<Capability, string> = {
   lease: 'It takes leases on files that it does not own, and so delays others who open them.',
   audit_write: "It writes records of its own into the kernel's audit log.",
   audit_control: 'It turns auditing off and changes its rules.',
-  setfcap: 'It gives capabilities to files, so that whoever runs them has these, and maps root into user namespaces.',
+  setfcap:
+    'It gives capabilities to files, which every process that runs them gets, and maps root into user namespaces.',
   mac_override: 'It ignores mandatory access control where the security module asks for it (Smack).',
   mac_admin: 'It changes the policy of mandatory access control: it loads and removes AppArmor profiles.',
   syslog: "It reads and clears the kernel's log, and sees kernel addresses in /proc.",

@@ -50,7 +50,7 @@ export const disallowWriteCorePattern = defineRule({
   name: 'disallow-write-core-pattern',
   category: 'hardening',
   stops: 'Changing /proc/sys/kernel/core_pattern, and mounting procfs again.',
-  why: 'A core_pattern that begins with "|" names a program that the kernel starts as root, outside of all containers, whenever a process dumps core. Whoever writes it owns the node.',
+  why: 'A core_pattern that begins with "|" names a program that the kernel starts as root, outside of all containers, whenever a process dumps core. A process that writes it owns the node.',
   ...appArmorAndBpf(path('/proc/sys/kernel/core_pattern', 'write'), freshMount('proc')),
   seccomp: filterSeesNoPaths,
   notes: [

@@ -76,7 +76,7 @@ export const mitigateHostIpLeak = defineRule({
   name: 'mitigate-host-ip-leak',
   category: 'attack-protection',
   stops: 'Reading the ARP table, /proc/net/arp and /proc/PID/net/arp.',
-  why: 'It names the neighbours on the network, the node first of all, with their hardware addresses: a map for going on from here.',
+  why: 'It names the neighbours on the network, the node first of all, with their hardware addresses: a map for the next step of an attack.',
   ...appArmorAndBpf(path('/proc/**/net/arp', 'read'), freshMount('proc')),
   seccomp: filterSeesNoPaths,
   notes: [

@@ -25,7 +25,7 @@ export const disableNetwork = defineRule({
   why: 'A program that needs no network cannot be made to use one: nothing is fetched, nothing leaves.',
   ...appArmorAndBpf(socket()),
   seccomp: filterSeesNotEverySocket,
-  notes: ['Sockets that are already open, or are passed in, go on working.'],
+  notes: ['Sockets that are already open, or are passed in, still work.'],
   sources: [socketManual],
 })
 
@@ -43,7 +43,7 @@ export const disableInet = defineRule({
   aliases: ['disable-ipv4'],
   category: 'attack-protection',
   stops: 'Making IPv4 sockets.',
-  why: 'A service that lives on IPv6 or on unix sockets leaves an attacker no IPv4 to go on with.',
+  why: 'A service that lives on IPv6 or on unix sockets leaves an attacker no IPv4 for the next step.',
   appArmor: [socket({ domains: ['inet', ...overIp] })],
   bpf: [socket({ domains: ['inet', ...overIp] }), ...egress('0.0.0.0/0')],
   seccomp: filterSeesNotEverySocket,
@@ -151,7 +151,7 @@ const oci = '192.0.0.192'
 const ociIpv6 = 'fd00:c1::a9fe:a9fe'
 
 const metadataWhy =
-  "The metadata service of the cloud answers whoever asks from the node, often with the credentials of the node's own role."
+  "The metadata service of the cloud answers every process on the node, often with the credentials of the node's own role."
 const metadataNote =
   'A proxy, or a pod on another node, can still ask for the container; require IMDSv2 with a hop limit of 1 where there is one.'
 
@@ -244,7 +244,7 @@ export const blockAccessToContainerRuntime = defineRule({
   name: 'block-access-to-container-runtime',
   category: 'attack-protection',
   stops: 'Opening, connecting to and replacing the control sockets of container runtimes, wherever they are.',
-  why: "Whoever speaks to a runtime starts a privileged container and owns the node. The socket comes in by a mount of the pod, or by an escape that brings the node's root with it.",
+  why: "A process that speaks to a runtime can start a privileged container and own the node. The socket comes in by a mount of the pod, or by an escape that brings the node's root with it.",
   ...appArmorAndBpf(
     ...paths(
       [

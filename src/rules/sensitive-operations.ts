@@ -57,7 +57,7 @@ export const disableWriteSkills = defineRule({
   name: 'disable-write-skills',
   category: 'attack-protection',
   stops: 'Every change of a directory called skills and of all that is below it, wherever it is.',
-  why: 'Agents load skills and plug-ins from there and do what they say, so whoever writes one steers the agent.',
+  why: 'Agents load skills and plug-ins from there and do what they say, so a process that writes one steers the agent.',
   ...appArmorAndBpf(path('/**/skills', 'write'), path('/**/skills/**', 'write')),
   seccomp: filterSeesNoPaths,
   notes: [
@@ -118,7 +118,7 @@ export const disableBusybox = defineRule({
   ...programs(...busyboxNames),
   seccomp: filterSeesNoPaths,
   notes: [
-    'In images built on it (Alpine, busybox) no shell runs any more: start scripts and exec probes fail.',
+    'In images built on it (Alpine, busybox) no shell runs: start scripts and exec probes fail.',
     `Stricter than upstream, which names busybox: ${busyboxNames.join(', ')}.`,
     programNotes.stricter,
     programNotes.ownCopy,

@@ -56,7 +56,7 @@ export const dirtyPipeMitigation = defineRule({
   name: 'dirty-pipe-mitigation',
   category: 'vulnerability-mitigation',
   stops: 'Moving pages of files into pipes: splice(2), sendfile(2), and io_uring.',
-  why: 'On Linux 5.8 to 5.16.10 a page of a file, once in a pipe, can be written by whoever may only read the file: programs of the image and of the node, runc among them.',
+  why: 'On Linux 5.8 to 5.16.10 a page of a file, once in a pipe, can be written by processes that may only read the file: programs of the image and of the node, runc among them.',
   appArmor: impossible('AppArmor has no rule for splice(2); to it the calls are a read and a write that are allowed.'),
   bpf: impossible('The hooks of splice(2) are those of read and write: a program there cannot tell them apart.'),
   seccomp: [
@@ -96,10 +96,10 @@ export const copyFailMitigation = defineRule({
   name: 'copy-fail-mitigation',
   category: 'vulnerability-mitigation',
   stops: 'Making AF_ALG sockets, the way to the cryptography of the kernel.',
-  why: 'A flaw of the authencesn template lets any user write four chosen bytes at a time into the cached pages of any file that he can read, which all containers of the node share.',
+  why: 'A flaw of the authencesn template lets any user write four chosen bytes at a time into the cached pages of any readable file, which all containers of the node share.',
   ...appArmorAndBpf(socket({ domains: ['alg'] })),
   seccomp: filterSeesNotEverySocket,
-  notes: ['Few programs use AF_ALG (cryptsetup, iwd, the afalg engine of OpenSSL); all others go on as before.'],
+  notes: ['Few programs use AF_ALG (cryptsetup, iwd, the afalg engine of OpenSSL); all others work as before.'],
   sources: ['CVE-2026-31431', 'Linux crypto/authencesn.c, crypto/algif_aead.c', 'moby/moby#52494, moby/moby#52547'],
 })
 

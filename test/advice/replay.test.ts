@@ -318,7 +318,7 @@ describe('the operations of lines', () => {
     ['a system call', { enforcer: 'Seccomp', event: { syscall: 'bpf' } }, [{ kind: 'syscall', name: 'bpf' }]],
     ['one without a name', { enforcer: 'Seccomp', event: { syscall: 'unknown(999)' } }, 'the system call has no name'],
     ['lost events', { enforcer: 'BPF', event: {}, lost: { events: 3 } }, 'events were lost here'],
-    ['numbers', { event: {}, digest: {} }, 'the line is a count of events, and not one of them'],
+    ['numbers', { event: {}, digest: {} }, 'the line counts events; it is not an event'],
     ['nothing', { event: 7 }, 'the line is of no enforcer that is known here'],
   ]
   for (const [what, line, operations] of rows)

@@ -44,7 +44,8 @@ function textsOfTypeScript(path: string, source: string): Text[] {
       }
     }
     const isText = ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)
-    if (isText && fourWords.test(node.getText(file))) add('user text', node.getStart(file) + 1, node.end - 1)
+    if (isText && fourWords.test(node.getText(file)) && /[a-z]{3}/i.test(node.getText(file)))
+      add('user text', node.getStart(file) + 1, node.end - 1)
     else for (const child of children) visit(child)
   }
   visit(file)

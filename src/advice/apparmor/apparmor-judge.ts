@@ -117,8 +117,7 @@ function of<Kind extends ProfileRule['kind']>(
 }
 
 /**
- * Records of BPF have no labels; who is of the same container has the same one, but for programs with rules of their
- * own.
+ * Records of BPF have no labels. Processes of one container have one label, except programs with rules of their own.
  */
 const tracedLabel = ({ peer, isOutside }: Extract<Operation, { kind: 'ptrace' }>): string | undefined =>
   peer ?? (isOutside === false ? OWN_LABEL : undefined)

@@ -64,7 +64,7 @@ export function fileMachine(rules: readonly ProfileRule[], profile: string): Fil
   return { machine: new GlobMachine(globs), rules: byGlob, always, strange }
 }
 
-/** What is allowed of a file in a state: letters, and which of them are reported; for its owner or another. */
+/** The access to a file that a state allows: letters, and the reported letters; for its owner and for others. */
 export interface Allowed {
   allow: string
   audit: string

@@ -7,11 +7,11 @@ export interface GlobState {
   readonly nodes: readonly number[]
   /** Numbers of the globs that match a path which ends here, ascending. */
   readonly matched: readonly number[]
-  /** By class of byte; undefined: not walked yet, null: nothing matches any more. */
+  /** By class of byte; undefined: not walked yet, null: nothing matches from here on. */
   readonly next: (GlobState | null | undefined)[]
 }
 
-/** Globs that take too long to go through: more than anybody writes. */
+/** Globs that take too long to evaluate. No real policy has this many. */
 export class TooManyCases extends Error {}
 
 /** Nodes that are looked at, over all walks: a second or two. */

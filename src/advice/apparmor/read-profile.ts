@@ -3,9 +3,8 @@ import { type Token, tokensOf } from '../../profile/apparmor/tokens.ts'
 import type { MountOptions, ProfileRule, ReadProfile } from './profile-rules.ts'
 
 /**
- * Reads the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule a line, written anew from its
- * parts.
- * @throws {Error} for text that none of them writes
+ * Reads the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule a line, built from its parts.
+ * @throws {Error} for text that no compiler writes
  */
 export function readProfile(text: string): ReadProfile {
   const lines = text.split('\n').map((line) => line.trim())

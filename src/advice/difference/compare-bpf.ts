@@ -35,7 +35,7 @@ export function compareBpf(before: BpfProfile, after: BpfProfile, found: Differe
 
 const { way, ...accesses } = fileFlags
 
-/** The accesses of which the flags say otherwise, each change with its names. */
+/** The accesses whose flags differ, each change with its names. */
 function accessChanges(before: number, after: number): [Becomes, string][] {
   const byChange = new Map<Becomes, string[]>()
   for (const [name, bit] of [...Object.entries(accesses), ['renaming it as a directory', way] as const]) {

@@ -16,7 +16,7 @@ export interface Difference {
   names?: string[]
   /** Paths, addresses or calls, the shortest first and no two of one directory; or the texts of rules. */
   examples: string[]
-  /** How many rules there are of which the text alone is compared. */
+  /** Number of rules that are compared by their text alone. */
   rules?: number
 }
 
@@ -36,7 +36,7 @@ export class Differences {
   readonly #byKey = new Map<string, Difference>()
   readonly incomplete: Compared['incomplete'] = []
 
-  /** One of those that have a name. */
+  /** A rule that has a name. */
   addName(about: About, name: string): void {
     const known = this.#of(about)
     known.names = [...(known.names ?? []), name]

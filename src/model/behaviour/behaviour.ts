@@ -118,7 +118,7 @@ export class Behaviour {
     if (this.fits(name)) addWords(this.profiles, [name])
   }
 
-  /** A record of AppArmor of which no fact could be made, as text. */
+  /** The text of an AppArmor record that gives no fact. */
   addUnhandled(record: string): void {
     if (this.fits(record)) addWords(this.unhandled, [record])
   }
@@ -131,7 +131,7 @@ export class Behaviour {
     this.facts[recorder].addFile(path, permissions, owner)
   }
 
-  /** A pattern of `src/profile/path-pattern.ts` in place of the files that it matches; `example` is one of them. */
+  /** A pattern of `src/profile/path-pattern.ts` in place of the files that it matches; `example` is such a file. */
   addPattern(recorder: Recorder, example: string, { path, permissions, owner = false }: FileUse): void {
     this.facts[recorder].addPattern(path, example, permissions, owner)
   }

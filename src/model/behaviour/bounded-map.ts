@@ -10,9 +10,9 @@ const nothing = (): void => undefined
 export type Join<V> = (into: V, from: V) => void
 
 /**
- * Values by name, of which those with the smallest hashes are kept when there are too many: which ones does not depend
- * on the order in which they come, so that parts can be merged in any order; only in a room that is full, who comes
- * first is kept. What is left out is counted by name.
+ * Values by name. When there are too many, those with the smallest hashes are kept, so the result does not depend on
+ * the order of arrival, and parts can be merged in any order. Only a full quota keeps the first to arrive. Names left
+ * out are counted.
  */
 export class BoundedMap<V> {
   private readonly values = new Map<string, V>()

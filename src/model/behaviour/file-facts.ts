@@ -11,7 +11,7 @@ export interface FileFact {
   example?: string
 }
 
-/** A directory of which some names are in no fact, as no pattern may stand for them. */
+/** A directory with names that are in no fact, because no pattern may stand for them. */
 export interface Unnamed {
   directory: string
   /** Undefined where they are counted with those of all directories. */

@@ -1,6 +1,6 @@
 import { LostNames, type LostNamesState } from './lost-names.ts'
 
-/** Kinds of facts of which something can be left out. */
+/** Kinds of facts that can be left out. */
 export const leftOutKinds = [
   'executions',
   'files',

@@ -38,8 +38,8 @@ export interface LostNamesState {
 }
 
 /**
- * Names that did not fit, of which it knows about how many there are and a few: a name that comes again is counted
- * once, here and in what this is merged with. The smallest hashes stand for all (a k-minimum-values sketch), so that
+ * Names that did not fit: their approximate number, and a few of them. A name that comes again is counted once, here
+ * and in merged counts. The smallest hashes stand for all (a k-minimum-values sketch), so that
  * memory is the same for a hundred names and for a million.
  */
 export class LostNames {

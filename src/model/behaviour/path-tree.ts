@@ -57,8 +57,8 @@ function goesBefore(a: string, b: string): boolean {
  * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done
  * below the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the
  * same facts give the same tree, and trees can be merged in any order. Only beyond the bounds on all nodes and their
- * bytes the order counts: then each directory keeps fewer names, a quarter of them at a time, and when that is no help
- * any more, what comes is left out and in `refused`.
+ * bytes the order counts: then each directory keeps fewer names, a quarter less each time, and when that no longer
+ * helps, new facts are left out and counted in `refused`.
  */
 export class PathTree {
   readonly root = emptyNode(0)
@@ -70,7 +70,7 @@ export class PathTree {
   private readonly maxBytes: number
   private readonly room: QuotaWithin
 
-  /** @param room of twice `fileBytes`, of which others may take some */
+  /** @param room a quota of twice `fileBytes`; others may use a part */
   constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
     this.max = limits.nodes

@@ -79,7 +79,7 @@ export function piecesOf({ result, leftOut }: Recorded, size: number): Piece[] {
 }
 
 /**
- * Puts pieces together that came in any order, some of them more than once.
+ * Puts pieces together that came in any order, and perhaps twice.
  * @returns the numbers of those that are missing when not all are there
  */
 export function joinPieces(

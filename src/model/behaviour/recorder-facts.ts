@@ -35,7 +35,7 @@ function joinPatterns(into: PatternFact, from: PatternFact): void {
   if (from.example < into.example) into.example = from.example
 }
 
-/** What AppArmor or BPF saw, apart from what only one of them sees. */
+/** What AppArmor or BPF saw, except facts that only one enforcer sees. */
 export class RecorderFacts {
   readonly executions: Words
   readonly capabilities: Words

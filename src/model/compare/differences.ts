@@ -12,7 +12,7 @@ export interface Difference {
 
 type Facts = NonNullable<DynamicResult['appArmor']> & NonNullable<DynamicResult['bpf']>
 
-/** The facts of a section as texts, each of which a model has or lacks; files are compared by what they allow. */
+/** The facts of a section as texts that a model has or lacks. Files are compared by what they allow. */
 function textsOf(facts: Partial<Facts>): [kind: string, texts: string[]][] {
   const network = facts.network ?? facts.networks
   return [

@@ -14,7 +14,7 @@ interface Series {
 
 /**
  * Names of one directory that differ in letters and digits which a program has drawn, `job.aB3dE9xQ` to `job.okocqyab`.
- * One of them may look like a word; several do not.
+ * A single name may look like a word; several do not.
  */
 export class DrawnNames {
   /** By name without the part, and its length. */

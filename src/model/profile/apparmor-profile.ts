@@ -85,9 +85,9 @@ function signalLine({ peer, permissions, signals }: Signal, own: ReadonlySet<str
 }
 
 /**
- * Also those that BPF has seen: of a capability that AppArmor has once written on a processor, for whatever profile, it
- * writes nothing there to whoever asks for it next (security/apparmor/capability.c, audit_caps), so that its own
- * records lack some. But an overlay asks for sys_admin with its own credentials when a file is made, which BPF takes
+ * Also those that BPF has seen. AppArmor reports a capability once on a processor, for any profile, and then stays
+ * silent about the next requests (security/apparmor/capability.c, audit_caps), so its own records lack some. But an
+ * overlay asks for sys_admin with its own credentials when a file is made, which BPF takes
  * for the workload's question, and AppArmor does not.
  */
 function capabilitiesOf({ appArmor, bpf }: DynamicResult): string[] {

@@ -3,7 +3,7 @@ import type { Result } from '../../profile/result.ts'
 import type { Explanation } from '../generalise/generalise.ts'
 import { profilesOf } from './profiles-of.ts'
 
-/** Of which workload the model is. */
+/** The workload of the model. */
 export interface ModelIdentity {
   namespace: string
   /** Of the profile, from `profileName()`, and so of the model. */

@@ -26,7 +26,7 @@ function newer({ userns, ioUring }: AppArmorFeatures, abi: string): string[] {
   return ['mqueue,', ...(userns ? ['userns,'] : []), ...(ioUring ? ['io_uring,'] : [])]
 }
 
-/** All that AppArmor judges, but for leaving the profile. */
+/** All that AppArmor judges, except leaving the profile. */
 export function alwaysAllow(features: AppArmorFeatures, abi: string): Section[] {
   return [abstraction, { why: ['Everything is allowed.'], rules: [...everythingForAppArmor, ...newer(features, abi)] }]
 }

@@ -58,7 +58,7 @@ function missing(path: string, section: string, mode: string): Result<string> {
 /** An empty profile in complain mode: the kernel reports every access, and modeling collects the reports. */
 function modeling(context: CompileContext): Result<string> {
   if (context.modelingComplete) {
-    const mode = 'BehaviorModeling, completed: nothing is refused or reported any more.'
+    const mode = 'BehaviorModeling, completed: nothing is refused or reported.'
     return plain(mode, context, alwaysAllow(context.appArmor, '3.0'))
   }
   return plain('BehaviorModeling: nothing is refused, everything is reported.', context, [], true)

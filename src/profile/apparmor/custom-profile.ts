@@ -10,9 +10,9 @@ import { BadText, type Token, tokensOf } from './tokens.ts'
 import { exactExecutions, tooManyWays } from './transition-conflicts.ts'
 import { pathOf } from './value.ts'
 
-/** A profile that a user or behaviour modelling wrote, understood and written anew. */
+/** A profile that a user or behaviour modelling wrote, parsed and printed again. */
 export interface CustomBlock {
-  /** What stands before the brace, but for the flags: `profile NAME`, `hat NAME`. */
+  /** The text before the brace, without the flags: `profile NAME`, `hat NAME`. */
   head: string
   name: string
   flags: readonly string[]

@@ -58,7 +58,7 @@ function transitionsByName({ rules }: CustomBlock): number {
   return new Set(rules.flatMap(({ executes }) => executes?.transition.split(' -> ')[1] ?? [])).size
 }
 
-/** What of `allowViolations` cannot be had: refusals of included files are not written anew. */
+/** The part of `allowViolations` that does not work: refusals in included files stay as they are. */
 function stillRefused(quiet: readonly string[], path: string): Skipped[] {
   return [...new Set(quiet)].map((name) => ({
     enforcer: 'AppArmor',
@@ -146,9 +146,9 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
 }
 
 /**
- * The DefenseInDepth mode: all is forbidden but what the profile and the raw rules allow. A program that raw rules are
- * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it. With
- * allowViolations nothing is refused, and what would be is reported, that which a `deny` rule names as well.
+ * The DefenseInDepth mode: only what the profile and the raw rules allow is allowed. A program with raw rules of its
+ * own runs in a child profile that allows these alone, as upstream's does. With allowViolations nothing is refused, and
+ * what would be refused is reported, also what a `deny` rule names.
  */
 export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
   const section = join(path, 'appArmor')

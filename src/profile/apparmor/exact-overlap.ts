@@ -135,7 +135,7 @@ class Search<Kind> {
     for (const [byte, positions] of targets) this.#reach(positions, reached, byte)
   }
 
-  /** Goes on from here, unless all that is left is of one kind, or was gone on from before. */
+  /** Continues from here, unless all that is left is of one kind, or this state was visited before. */
   #reach(from: readonly number[], before: Reached | undefined, byte: number): void {
     const positions = this.#withSkips(from)
     const owners = new Set(positions.map((position) => this.#all[position]!.owner))

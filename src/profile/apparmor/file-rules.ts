@@ -54,7 +54,7 @@ export function fileRules(restrictions: readonly PathRestriction[], context: Fil
 /**
  * Rules for the way to the paths: each directory that they lie in keeps its name. `w` on a directory is also making it
  * and changing its mode; entries in it are not meant. A way that ends in a wildcard (`/proc/**`) is left out here,
- * since AppArmor has one letter for renaming a directory and for making one: nobody could make any directory there. So
+ * since AppArmor has one letter for renaming a directory and for making one: no directory could be made there. So
  * is a way that begins with one (`**` before `/devices`): no directory of that name could be made, removed or changed
  * anywhere. Rules that protect such a directory name it themselves, as those of `.ssh` do.
  *

@@ -118,7 +118,7 @@ export function pathGlobs(patterns: readonly PathPattern[]): string[] {
   return [...covering, ...others.map((glob) => `${glob}{,/}`)].map(quoted)
 }
 
-/** As `pathGlobs`, but for files alone: directories that the patterns match are not meant. */
+/** As `pathGlobs`, for files alone: directories that the patterns match are not meant. */
 export function fileGlobs(patterns: readonly PathPattern[]): string[] {
   const globs = patterns.map(body).map((glob) => (glob === '/{,**}' ? '/**' : glob))
   return merged(globs.map((glob) => (glob.endsWith('**') ? `${glob}[^/]` : glob))).map(quoted)

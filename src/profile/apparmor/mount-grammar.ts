@@ -23,7 +23,7 @@ const clearing: ReadonlySet<string> = new Set([
   'rw', 'w', 'suid', 'dev', 'exec', 'async', 'nomand', 'atime', 'diratime', 'loud', 'noacl', 'norelatime', 'noiversion', 'user',
 ])
 
-/** Flags of which one undoes the other; `options in` takes both, and means either. */
+/** Pairs of flags that undo each other; `options in` takes both, and means either. */
 const opposites: readonly (readonly [readonly string[], readonly string[]])[] = [
   [
     ['ro', 'r', 'read-only'],

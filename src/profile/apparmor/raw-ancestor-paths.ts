@@ -38,7 +38,7 @@ class Beginnings {
   }
 }
 
-/** A directory of any name: were it protected, nobody could make any directory there. */
+/** A directory of any name: if it were protected, no directory could be made there. */
 function hasAnyName(directory: string): boolean {
   return /(?:^|\/)(?:[*?]+|[^/]*@\{\w+\}[^/]*)\/$/.test(directory)
 }
@@ -75,7 +75,7 @@ function rulesFor(globs: readonly string[], { mountsAllowed }: FileContext): str
 
 /**
  * Rules for the way to what raw rules forbid, as `wayRules` has them for built-in rules. A raw rule that denies is
- * never only observed, and so is its way; it is reported if one of them is.
+ * never only observed, and so is its way; it is reported if such a rule is.
  */
 export function rawWayRules(rules: readonly ParsedRule[], context: FileContext): string[] {
   if (!context.protectAncestors) return []

@@ -6,7 +6,7 @@ import { comment } from './quoted.ts'
 import { type ParsedRule, parseRule, refused } from './rule-grammar.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
-/** Rules that a user wrote, understood and written anew. */
+/** Rules that a user wrote, parsed and printed again. */
 export interface RawRules {
   /** Where they stand in the policy. */
   path: string
@@ -58,7 +58,7 @@ function afterMistake(tokens: readonly Token[], start: number): number {
   return at + 1
 }
 
-/** More mistakes in one text than these help nobody. */
+/** More mistakes than these in one text are not useful. */
 const MAX_MISTAKES = 50
 
 class Reader {
@@ -119,11 +119,10 @@ class Reader {
 }
 
 /**
- * Reads AppArmor rules as a user writes them in a policy. The text stands inside a profile that is not his, so rules
- * may end nowhere but where he ends them: braces, includes, profiles, hats, variables, conditions and flags are
- * refused, and so is every transition out of the profile (`px`, `cx`, `ux`, change_profile): a policy confines
- * workloads, and whoever may write one for his namespace must not set them free on the node. The mistakes are reported,
- * each with its line.
+ * Reads AppArmor rules as a user writes them in a policy. The text becomes a part of our profile, so it must not end or
+ * change that profile: braces, includes, profiles, hats, variables, conditions and flags are refused. Transitions out
+ * of the profile (`px`, `cx`, `ux`, change_profile) are refused too: a tenant who writes policies for one namespace
+ * must not free workloads on the node. Each mistake is reported with its line.
  */
 export function readRawRules(
   path: string,

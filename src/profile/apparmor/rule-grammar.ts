@@ -9,7 +9,7 @@ import { Statement } from './statement.ts'
 import type { Token } from './tokens.ts'
 import { valueText } from './value.ts'
 
-/** One rule, written anew: `text` has no comma at its end and is one line. */
+/** One rule, printed again: `text` has no comma at its end and is one line. */
 export interface ParsedRule {
   text: string
   line: number

@@ -125,8 +125,8 @@ class Scanner {
 }
 
 /**
- * Splits AppArmor text into tokens, in the way of parser_lex.l but without its modes: what it takes differently is
- * never passed on, since rules are written anew from their parts.
+ * Splits AppArmor text into tokens, in the way of parser_lex.l but without its modes: a difference
+ * never reaches the kernel, because rules are printed again from their parts.
  * @throws {BadText}
  */
 export function tokensOf(text: string): Token[] {

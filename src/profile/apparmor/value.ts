@@ -120,7 +120,7 @@ class Glob {
 }
 
 /**
- * A path, a label or another value that may be a glob, written anew in quotes: wildcards, alternatives, classes and
+ * A path, a label or another value that may be a glob, printed again in quotes: wildcards, alternatives, classes and
  * known variables stay, escapes are undone, and every other character means itself.
  * @throws {BadText}
  */

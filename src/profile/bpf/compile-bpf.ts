@@ -137,7 +137,8 @@ function addBuiltIn(
   const carried = restrictions.filter(({ kind }) => kind !== 'userfaultfd' || asksForUserfaultfds)
   for (const restriction of carried) addRestriction(draft, restriction, path)
   if (carried.length === restrictions.length) return []
-  const reason = 'this kernel asks nobody when a userfaultfd is made: Linux 5.12 does, and Seccomp carries it on all'
+  const reason =
+    'this kernel has no hook for making a userfaultfd: Linux 5.12 has one, and Seccomp carries the rule on all kernels'
   return [{ enforcer: 'BPF', path, rule: rule.name, reason }]
 }
 

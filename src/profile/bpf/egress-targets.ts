@@ -8,7 +8,7 @@ import { MAX_EGRESS_TARGETS } from './limits.ts'
 /** A reference whose addresses come from the cluster. */
 export type ClusterReference = Exclude<EgressReference, { kind: 'pod-self' }>
 
-/** What is told apart by its addresses: what two rules say of the same has one target. */
+/** A set of addresses that rules name. Rules that name the same set share one target. */
 export function targetOf(reference: ClusterReference): EgressTarget {
   const { kind, namespace } = reference
   return kind === 'service'

@@ -82,8 +82,8 @@ export function blocksOfEntity(entity: 'localhost' | 'unspecified' | 'pod-self')
 }
 
 /**
- * Blocks of all addresses but those of IPv6 that lead to an IPv4 address, of which that address says what becomes of
- * them: the lookups of both count.
+ * Blocks of all addresses, except those of IPv6 that lead to an IPv4 address. The IPv4 address decides about these:
+ * both lookups count.
  */
 export function allBlocks(): string[] {
   const all = ['0.0.0.0/0']

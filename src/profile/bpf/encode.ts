@@ -55,8 +55,8 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
 }
 
 /**
- * The writes of a profile of which all but the table of its egress rules is in its slot already: those of that table,
- * under the other of the two numbers, and the one that shows it.
+ * The writes for a profile whose slot lacks only the new table of egress rules: the writes of that table under the
+ * other of its two numbers, and the write that shows it.
  */
 export function encodeEgressAlone(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const own = new Set(['varmor_v4', 'varmor_v6', 'varmor_ports', 'varmor_profiles'])
@@ -170,7 +170,7 @@ function putPathSets(
   { always, automaton: one, sets }: PatternSets,
   place: ProfilePlace,
 ): Uint8Array {
-  // Nobody looks for a set where no automaton gives its number.
+  // A set is not read if no automaton gives its number.
   const setBytes = one === undefined ? [] : sets.map(ruleSet)
   const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), place)
   const setsAt = putTable(writes, `sets of ${side} of mount rules`, Buffer.concat(setBytes), place)

@@ -89,7 +89,7 @@ function patternsOf(rules: readonly Merged[], protectWays: boolean): { patterns:
       for (const spared of rule.except) add(spared, 2 << mark, 0, rule.from)
       mark += 2
     }
-    // Whoever binds `/` elsewhere has all of it under other names.
+    // A process that binds `/` elsewhere has all its files under other names.
     if (way !== 0 && rootIsOnTheWay(rule.pattern)) add(patternOf(ROOT), way, 0, rule.from)
   }
   return { patterns, from }

@@ -1,6 +1,6 @@
 /** What one profile is given room for in the kernel, and how many there may be. */
 
-/** Slots of varmor_profiles, of which the first and one more are not used: the default, and the most. */
+/** Slots of varmor_profiles, by default and at most. The first slot and one more are not used. */
 export const PROFILES = 1026
 export const MAX_PROFILES = 16_384
 /**
@@ -8,7 +8,7 @@ export const MAX_PROFILES = 16_384
  * (docs/sizing.md).
  */
 export const PROFILE_MEMORY = 128 * 1024 * 1024
-/** Numbers of containers, of which the first is not used. */
+/** Numbers of containers. The first number is not used. */
 export const CONTAINERS = 16_384
 export const MAX_CONTAINERS = 65_536
 
@@ -34,8 +34,8 @@ export const MAX_PREFIXES = 65_536
 export const MAX_PORT_RANGES = 16_384
 
 /**
- * Most addresses of Services and Pods that an ArmorProfile has room for: every agent of the cluster reads them anew
- * when one of them changes.
+ * Maximum addresses of Services and Pods in an ArmorProfile: every agent of the cluster reads all again when one
+ * changes.
  */
 export const MAX_EGRESS_ADDRESSES = 4_096
 

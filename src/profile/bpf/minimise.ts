@@ -96,8 +96,8 @@ class Partition {
   }
 
   /**
-   * Splits a block, of which `due` lead to a new name, and adds the names that are new. The states that are not due are
-   * all alike still, and like none that is: they lead to the old name where that one leads to the new.
+   * Splits a block and adds the new names. The states in `due` lead to a new name. The other states are still equal to
+   * each other, and differ from all due states: they lead to the old name where a due state leads to the new one.
    */
   private split(block: number, due: readonly number[], renamed: number[]): void {
     if (this.length[block] === 1) return

@@ -54,7 +54,7 @@ export class PatternTrie {
 
   add({ pattern, accept, way }: TriePattern): void {
     let node = ROOT
-    let anything = true // nothing but `/` and `**` so far: no move can carry a path out of that
+    let anything = true // only `/` and `**` so far: no move can carry a path out of that
     for (const token of pattern.tokens) {
       const last = token === pattern.tokens.at(-1)
       if (token.kind === 'bytes') node = this.addBytes(node, token.bytes, anything ? 0 : way, way)

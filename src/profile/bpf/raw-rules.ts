@@ -101,7 +101,7 @@ function addMountRule(draft: Draft, rule: MountRule, path: string, errors: Field
     ...verdictOf(rule.qualifiers, draft.verdict),
     from: path,
     ...mountCondition(named),
-    // Also a file system of which the kernel does not say what it was made of.
+    // Also a file system whose source the kernel does not know.
     ...(source.text !== '**' && { source }),
     ...(rule.fstype !== '*' && { fstype: kernelTypeOf(rule.fstype) }),
   })

@@ -7,7 +7,7 @@ const versions = 'let agent and manager be of one version, and apply the policy 
 
 /**
  * Reads the JSON of a BpfProfile, as the loader of an agent is given it.
- * @returns the profile, of which encodeProfile() makes bytes or an UnfitProfile; or why it is none
+ * @returns the profile, for encodeProfile(); or why the JSON is not a profile
  */
 export function readBpfProfile(json: string): BpfProfile | string {
   const value = parsed(json)

@@ -16,7 +16,7 @@ const closed = [
 
 // What containerd's profile refuses besides, and upstream's BPF enforcer does not: changing anything in /proc but the
 // files of processes and the settings of shared memory, and anything in /sys but cgroups. Runtimes mount these
-// read-only as well, but only where the container is not privileged and nobody has remounted them.
+// read-only as well, but only if the container is not privileged and has not remounted them.
 const readOnly: { pattern: string; except: string[] }[] = [
   {
     pattern: '/proc/**',

@@ -4,7 +4,7 @@ import { factsOf, type TrieFacts } from './trie-facts.ts'
 
 /**
  * A deterministic automaton with sparse rows. Bytes that a row does not name go to its `fallback`. State `DEAD` matches
- * nothing any more; NUL is in no row, for no path holds it.
+ * nothing; NUL is in no row, because no path has it.
  */
 export interface Dfa {
   start: number

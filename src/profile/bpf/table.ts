@@ -11,7 +11,7 @@ import { DEAD, type Dfa } from './subset.ts'
 // `state + c` belongs to the state only if it says class c, for no two states have the same offset.
 //   next      cell[state + class of the byte]; when that is another state's, cell[state + 0]; when that is too, state 0
 //   accept    cell[state + 1] has the accept number; when it is another state's, the number is 0
-// State 0 has no cells: nothing matches any more. The cells end in 256 free ones, so `state + c` is always inside.
+// State 0 has no cells: it matches nothing. The cells end in 256 free ones, so `state + c` is always inside.
 // A walk costs one cell a byte where a row names the byte, two where it does not. NUL ends a path and is never looked
 // up.
 

@@ -6,7 +6,7 @@ import { DIRECTORY_LOOP, NO_LOOP, PATH_LOOP, type PatternTrie, ROOT, SEGMENT_LOO
 // A set of nodes is kept small by leaving out what adds nothing, else `**` would make sets, and so states, multiply:
 // - A loop node makes the places before it on its own branch superfluous: whatever matches from there, matches from the
 //   loop too. `topOf` is the first such place of each loop.
-// - Nodes from which nothing but marks that the path has for good can follow are superfluous (`below`).
+// - Nodes from which only marks can follow that the path already has are superfluous (`below`).
 
 export interface TrieFacts {
   /** All marks that can be met from the node on. */

@@ -82,7 +82,7 @@ export function holds(comparison: Comparison, argument: bigint): boolean {
   }
 }
 
-/** Comparisons of which exactly those values that do not meet `comparison` meet one or more. */
+/** The opposite of `comparison`: values that do not meet it meet one or more of these, and no other value does. */
 export function negate(comparison: Comparison): Comparison[] {
   const { index } = comparison
   switch (comparison.kind) {

@@ -31,7 +31,7 @@ function addRawRules(raw: ReadRules, set: RuleSet, errors: FieldError[], skipped
     add(set, rule, path, rule.name, errors, skipped)
     if (rule.when.some(isWide)) skipped.push(cut(rule, path))
   }
-  // The second ways are ours, not the user's: after his own rules, they change none of them.
+  // The second ways come after the user's own rules, so they change no rule of the user.
   for (const { rule } of refused) for (const way of multiplexedWay(rule)) set.add(way)
 }
 

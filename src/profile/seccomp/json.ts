@@ -5,7 +5,7 @@ export interface JsonProblem {
   column: number
 }
 
-/** Nobody nests a seccomp profile deeper; the bound keeps hostile text off the stack. */
+/** Real seccomp profiles are not nested deeper. The bound keeps hostile text off the stack. */
 const MAX_DEPTH = 64
 
 class Failure extends Error {

@@ -67,7 +67,7 @@ const whereArgument = (name: string, mask: bigint, value: bigint): SyscallRule =
 })
 const ALL = (1n << 64n) - 1n
 
-/** Logs every call, for modellers to read, but for what the runtime's default refuses, which it goes on to refuse. */
+/** Logs every call for modellers, except calls that the runtime's default refuses: these are still refused. */
 export function modelingProfile(complete: boolean): LinuxSeccomp {
   if (complete) return ownProfile('SCMP_ACT_ALLOW')
   const allowed: SyscallRule[] = alwaysNeeded.map((name) => ({ name, action: 'SCMP_ACT_ALLOW', when: [] }))

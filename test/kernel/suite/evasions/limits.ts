@@ -21,7 +21,7 @@ export const limits = {
     enforcers: 'AppArmor and BPF',
   },
   'detached mount': {
-    what: 'A mount that is attached nowhere: open_tree(2), or fsopen(2) with fsmount(2), and then openat(2) below it. It takes CAP_SYS_ADMIN, which every user has in a user namespace of his own. On the root file system of the container rules still hold; on a volume they do not.',
+    what: 'A mount that is attached nowhere: open_tree(2), or fsopen(2) with fsmount(2), and then openat(2) below it. It takes CAP_SYS_ADMIN, which every user has in an own user namespace. On the root file system of the container rules still hold; on a volume they do not.',
     why: 'AppArmor is not asked, and the path of a file there begins at the root of its file system, not at the place where that is mounted.',
     remedy:
       'Add Seccomp with disallow-create-user-ns (containers without CAP_SYS_ADMIN) or disallow-mount (the others), or disallow-abuse-user-ns, which AppArmor carries.',
