@@ -119,8 +119,8 @@ describeCluster(
       }
       if (unaudited !== undefined) this.skip()
       await eventually('the line', async () => callsOn(newNode, 'mkdir').length > 0)
-      const [line, ...more] = callsOn(newNode, 'mkdir')
-      expect(more).to.deep.equal([])
+      // The nodes share one kernel, so a call of another test's container may be there, too.
+      const [line] = callsOn(newNode, 'mkdir')
       expect(line).to.include({ level: 'warn', action: 'DENIED', eventType: 'Seccomp', code: '0x50000' })
       // The process is gone at once; the shell that refuses by itself is not.
       await at.execUntil(newNode, ['sh', '-c', 'umask 077; exec "$@"', 'sh'], 'the line of the shell', () =>

@@ -89,7 +89,7 @@ describeCluster(
       const values = [...few, '--set-json', `agent.shipper=${JSON.stringify(shipper)}`]
       const done = await installer.run('install', 'varmor', chart, '--create-namespace', ...values)
       expect(done.status, saidBy(done)).to.equal(0)
-      expect(done.stdout).to.include(`are sent to 127.0.0.1:${port}`)
+      expect(done.stdout).to.include(`sends them to 127.0.0.1:${port}`)
     })
 
     it('sends the line of a violation as the log has it', async () => {
