@@ -31,7 +31,7 @@ memory. Needs root, gcc and the addon.`,
     countOption('--lines <count>', 'of each kind', 4_000_000),
     new Option(
       '--folder <folder>',
-      'on a disk such as /var/log is on: tmpfs, which makes each page anew, is slower',
+      'on a disk such as /var/log is on: tmpfs, which allocates each page, is slower',
     ).default(join(tmpdir(), 'varmor-bench')),
   ],
 })

@@ -108,7 +108,7 @@ export class BpfBinding {
 
   /** Puts tasks of known containers into their profiles, and logs which containers had tasks outside. */
   async find(): Promise<void> {
-    await this.#poll(() => this.#options.enforcer.find())
+    await this.#reportBound(() => this.#options.enforcer.find())
   }
 
   /** @param containers all running containers */
@@ -122,7 +122,7 @@ export class BpfBinding {
     for (const [id, { since }] of this.#created) if (now - since > startsWithin) this.#created.delete(id)
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
-    await this.#poll(() => enforcer.settle([...made, ...running]))
+    await this.#reportBound(() => enforcer.settle([...made, ...running]))
     for (const ids of [this.#addressed, this.#unsaid])
       for (const id of ids.keys()) if (!this.#running.has(id) && !this.#created.has(id)) ids.delete(id)
     for (const [id, container] of this.#running)
@@ -161,7 +161,7 @@ export class BpfBinding {
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
   }
 
-  async #poll(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
+  async #reportBound(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
     await this.#keeping(() => this.#attempt('', async () => this.#say(await work())))
   }
 

@@ -380,7 +380,7 @@ export class NodeAgent {
         if (lost) this.#seccomp.ask()
         lost = false
         known = true
-        confinement?.poll(this.#watch.containers.values())
+        confinement?.check(this.#watch.containers.values())
         void this.#bpf?.listed(this.#watch.containers.values()).then(() => this.#renumber())
       },
       clock: systemClock,
@@ -422,7 +422,7 @@ export class NodeAgent {
   /** What violations say of containers is known before they can be bound; their numbers come behind. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
-    this.#options.side.confinement?.poll(this.#watch.containers.values())
+    this.#options.side.confinement?.check(this.#watch.containers.values())
     this.#writer.containers(bpf === undefined ? changes : changes.map((change) => bpf.numbered(change)))
     await bpf?.changed(changes)
     this.#renumber()

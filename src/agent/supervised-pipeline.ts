@@ -80,13 +80,13 @@ export class SupervisedPipeline {
     const pipeline = await start()
     this.#none = 'why' in pipeline ? pipeline : pipeline.none
     if ('why' in pipeline) return
-    const begun = clock.now()
+    const startedAt = clock.now()
     this.#pipeline = pipeline
     if (this.#stop.signal.aborted) pipeline.stop()
     else logger.info({ source: pipeline.source }, 'violations are followed')
     await pipeline.ended.finally(() => {
       this.#pipeline = undefined
-      if (clock.now() - begun > backoff.max) this.#backoff.reset()
+      if (clock.now() - startedAt > backoff.max) this.#backoff.reset()
     })
   }
 }

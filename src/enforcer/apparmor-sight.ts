@@ -9,7 +9,7 @@ export interface Sight {
   until: number | undefined
 }
 
-export async function poll(kernel: AppArmorKernel): Promise<Sight> {
+export async function readSight(kernel: AppArmorKernel): Promise<Sight> {
   const since = await kernel.revision()
   const fingerprints = await kernel.fingerprints()
   return { since, fingerprints, until: await kernel.revision() }
@@ -43,11 +43,11 @@ export async function sightAfter({ kernel, before, names, mayBeThere, again }: L
   fingerprints: Fingerprints
   ours: boolean
 }> {
-  let last = await poll(kernel)
+  let last = await readSight(kernel)
   let ours = isOurs(before, last, names.length, mayBeThere)
   for (let attempt = 0; !ours && attempt < confirmations; attempt++) {
     await again()
-    const next = await poll(kernel)
+    const next = await readSight(kernel)
     const isSame = names.every((name) => last.fingerprints.get(name) === next.fingerprints.get(name))
     ours = isSame && isOurs(last, next, names.length, false)
     last = next

@@ -5,7 +5,7 @@ import { RecentMap } from '../base/recent-map.ts'
 import { allowingAppArmor } from './allow-all.ts'
 import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
 import { type ParserRun, parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
-import { type Fingerprints, poll, type Sight, sightAfter } from './apparmor-sight.ts'
+import { type Fingerprints, readSight, type Sight, sightAfter } from './apparmor-sight.ts'
 import { EnforcerError, errnoOf, ioError } from './enforcer-error.ts'
 import type { FileSystem } from './file-system.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -280,7 +280,7 @@ export class AppArmorLoader implements ProfileLoader {
   async #loadTogether(loads: readonly Load[]): Promise<void> {
     const later = new Set<Load>()
     try {
-      const before = await poll(this.#kernel)
+      const before = await readSight(this.#kernel)
       await this.#finish(await this.#compile(loads, later), before)
     } catch (error) {
       // Those that were answered already take no notice.

@@ -387,7 +387,7 @@ export class BpfEnforcer implements ProfileLoader {
     const { containers } = this.#now
     const free = this.#arrived(false)
     if (free.length > 0) {
-      const tasks = await containers.poll(new Set(free.map(({ id }) => containers.numberOf(id) ?? 0)))
+      const tasks = await containers.scan(new Set(free.map(({ id }) => containers.numberOf(id) ?? 0)))
       for (const { id } of free) this.#early.delete(id)
       this.#noteLate(tasks)
     }

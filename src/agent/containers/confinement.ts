@@ -21,7 +21,7 @@ export interface Confinement {
   /** Calls the listener when the confinement of containers may have changed. */
   subscribe(listener: () => void): void
   /** Takes the running containers. Whatever keeps policies from confining them is a problem from then on. */
-  poll(containers: Iterable<NodeContainer>): void
+  check(containers: Iterable<NodeContainer>): void
   /** Why the node does not match its policies, each reason with its remedy. */
   problems(): readonly string[]
 }

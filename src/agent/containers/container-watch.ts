@@ -181,7 +181,7 @@ export class ContainerWatch {
     const { runtime, onListed } = this.#options
     this.#sinceList.clear()
     const descriptions = this.#descriptions
-    const anew = this.#described !== descriptions
+    const redescribed = this.#described !== descriptions
     const skipped = [...this.#skipped]
     const [containers, tasks, sandboxes] = await Promise.all([
       runtime.containers(),
@@ -197,7 +197,7 @@ export class ContainerWatch {
     for (const { id, unreadable } of containers) if (unreadable !== undefined) this.#skip(id, new Error(unreadable))
     for (const [id, pid] of running) {
       const container = byId.get(id)
-      const isNews = anew || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
+      const isNews = redescribed || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
       const described =
         container && isNews && !this.#sinceList.has(id) ? await this.#attempt(container, pid) : undefined
       // An event may have arrived meanwhile.

@@ -18,11 +18,11 @@ export type SeenFile =
 /** The folder of policies. */
 export interface PolicyFiles {
   /**
-   * Looks at all files.
+   * Scans the folder.
    * @param known versions of files that need not be read again
    * @throws {FolderError} when the folder cannot be used
    */
-  poll(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
+  scan(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
   /** Calls back when something has changed, maybe too often. @returns what ends it; or why it cannot be watched */
   watch(onChange: () => void): (() => void) | string
 }
@@ -45,7 +45,7 @@ const sticky = 0o1000
 /** @param owner who may own files besides root: whom the agent runs as */
 export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): PolicyFiles {
   return {
-    async poll(known) {
+    async scan(known) {
       await checkFolder(folder, owner)
       const entries = (await namesIn(folder)).filter((entry) => isPolicyFile(entry.toString()))
       const names = entries.filter(isUtf8).map(String).sort()

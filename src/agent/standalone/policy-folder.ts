@@ -193,7 +193,7 @@ export class PolicyFolder implements ProfileSource {
   async #poll(all: boolean): Promise<boolean> {
     const { files, memory } = this.#options
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
-    const seen = await files.poll(new Map(versions.map(([name, { version }]) => [name, version])))
+    const seen = await files.scan(new Map(versions.map(([name, { version }]) => [name, version])))
     for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
     for (const [name, file] of seen) if (!this.#stopped) await this.#take(name, file)
     if (this.#stopped) return false

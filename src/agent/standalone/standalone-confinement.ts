@@ -73,7 +73,7 @@ export class StandaloneConfinement implements Confinement {
     return { ...podAnnotations, ...annotation('bpf', containerName, policy.profile) }
   }
 
-  poll(containers: Iterable<NodeContainer>): void {
+  check(containers: Iterable<NodeContainer>): void {
     const found = Array.from(containers).flatMap((container) => this.#missing(container))
     const said = new Set(this.#unconfined)
     for (const problem of found)

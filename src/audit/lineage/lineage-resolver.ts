@@ -29,7 +29,7 @@ interface LineageOptions {
  * Random for each process, so that a thousand processes of one second are not all read again in one second. `late`:
  * delay when a lookup is refused.
  */
-const fresh = { least: 5, max: 10, late: 1 }
+const fresh = { min: 5, max: 10, late: 1 }
 interface Kept {
   read: Membership | undefined
   /** End of the reuse. */
@@ -134,11 +134,11 @@ export class LineageResolver implements PidResolver {
       return kept && now < kept.until + fresh.late ? { ...kept, until: kept.until + fresh.late } : undefined
     const found = readProcess(ask, undefined, true)
     const read = forks.confirm(key, '') ? found : undefined
-    const anew = { read, until: now + fresh.least + (fresh.max - fresh.least) * random() }
+    const renewed = { read, until: now + fresh.min + (fresh.max - fresh.min) * random() }
     this.#kept.delete(key)
-    this.#kept.set(key, anew)
+    this.#kept.set(key, renewed)
     if (this.#kept.size > limit) this.#kept.delete(this.#kept.keys().next().value!)
-    return anew
+    return renewed
   }
 
   /** /proc's facts about the process to ask, if they are certainly about it. */

@@ -8,11 +8,8 @@ import { type BpfState, DamagedState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
-/**
- * So many looks at all tasks find what forks meanwhile; each further one finds only what was forked by one that the
- * last has missed.
- */
-const maxLooks = 8
+/** Scans of all tasks, at most. Each further scan finds only forks of tasks that the last scan missed. */
+const maxScans = 8
 
 interface Known {
   number: number
@@ -225,7 +222,7 @@ export class BpfContainers {
    * @param bound gets the count of tasks that ran unbound until now, by the number of their container
    */
   async find(bound = new Map<number, number>()): Promise<void> {
-    for (let poll = 0; poll < maxLooks; poll++) {
+    for (let done = 0; done < maxScans; done++) {
       const tasks = await this.#state.findTasks()
       for (const pid of stoppedIn(tasks)) this.#goOn(pid)
       const news = boundIn(tasks, new Set())
@@ -234,17 +231,17 @@ export class BpfContainers {
       await this.#release(numbersIn(tasks))
       return
     }
-    const reason = `after ${maxLooks} scans, containers still have new tasks without their profile`
+    const reason = `after ${maxScans} scans, containers still have new tasks without their profile`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
   }
 
   /**
-   * One look of `find`.
+   * One scan of `find`.
    * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound
    * to one
    * @returns the same
    */
-  async poll(free: ReadonlySet<number>): Promise<Map<number, number>> {
+  async scan(free: ReadonlySet<number>): Promise<Map<number, number>> {
     return count(boundIn(await this.#state.findTasks(), free), new Map())
   }
 

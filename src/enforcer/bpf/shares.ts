@@ -1,5 +1,5 @@
-// What the profiles of a node share: places, entries of maps, and memory. A quarter is kept for cluster policies, which
-// may take more; of the rest, one namespace takes at most half, so that no tenant takes what the others need.
+// The profiles of a node share places, entries of maps, and memory. Cluster policies have a quarter for themselves, and
+// may take more. One namespace takes at most half of the rest, so that it leaves room for other tenants.
 
 /** Who wants a profile on the node. */
 export interface Claim {

@@ -4,8 +4,8 @@ import type { PathPattern } from '../path-pattern.ts'
 import type { EgressReference, MountOperationName, Verdict } from './bpf-profile.ts'
 import type { Ports } from './port-set.ts'
 
-// What the rules of a policy come to, before equal ones are merged and tables are made. Each entry says what is done
-// with a match and at which field of the policy it stands.
+// The rules of a policy, before equal rules are merged and tables are made. Each entry has the verdict for a match, and
+// the field of the policy that it comes from.
 
 export type Drafted<T> = T & Verdict & { from: string }
 

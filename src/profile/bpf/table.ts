@@ -207,15 +207,15 @@ function writeCells(cells: DataView, rows: readonly Row[], bases: Int32Array): v
 export function walk(table: Pick<Table, 'start' | 'cellCount' | 'bytes'>, path: Uint8Array): number {
   const view = new DataView(table.bytes.buffer, table.bytes.byteOffset)
   const cellOf = (index: number) => view.getUint32(CLASSES_BYTES + 4 * index, true)
-  const poll = (state: number, c: number): number | undefined => {
+  const lookUp = (state: number, c: number): number | undefined => {
     const cell = cellOf(state + c)
     return (cell & 0xff) === c ? cell >>> 8 : undefined
   }
   let state = table.start
   for (const byte of path) {
     if (byte === 0) return 0
-    state = poll(state, table.bytes[byte]!) ?? poll(state, OTHER_CLASS) ?? DEAD
+    state = lookUp(state, table.bytes[byte]!) ?? lookUp(state, OTHER_CLASS) ?? DEAD
   }
-  const accept = poll(state, ACCEPT_CLASS) ?? 0
+  const accept = lookUp(state, ACCEPT_CLASS) ?? 0
   return view.getUint32(CLASSES_BYTES + 4 * (table.cellCount + accept), true)
 }

@@ -13,7 +13,7 @@ describe('the files of a folder of policies', () => {
     chmodSync(at(name), mode)
   }
   const poll = async (known: ReadonlyMap<string, string> = new Map()) => {
-    const seen = await policyFiles(folder).poll(known)
+    const seen = await policyFiles(folder).scan(known)
     return Object.fromEntries(
       Array.from(seen, ([name, file]) => {
         if (typeof file === 'string') return [name, file]
@@ -23,7 +23,7 @@ describe('the files of a folder of policies', () => {
   }
   const refusal = (): Promise<string> =>
     policyFiles(folder)
-      .poll(new Map())
+      .scan(new Map())
       .then(
         () => 'taken',
         (error: unknown) => {
@@ -53,7 +53,7 @@ describe('the files of a folder of policies', () => {
   it('are read again when they have changed, however that was done', async () => {
     put('a.yaml', 'one')
     put('b.yaml', 'two')
-    const first = await policyFiles(folder).poll(new Map())
+    const first = await policyFiles(folder).scan(new Map())
     const versions = new Map(Array.from(first, ([name, file]) => [name, typeof file === 'string' ? '' : file.version]))
     expect(await poll(versions)).to.deep.equal({ 'a.yaml': 'as it was', 'b.yaml': 'as it was' })
     put('new', 'six')

@@ -52,7 +52,7 @@ class World {
     this.folder = new PolicyFolder({
       folder: '/p',
       files: {
-        poll: async () => {
+        scan: async () => {
           this.looks++
           if (this.refused !== undefined) throw new FolderError(this.refused)
           if (this.fails) throw new Error('a bug')

@@ -148,7 +148,7 @@ describe('containers without a cluster', () => {
       seccomp: seccompRules({ ...filter, architectures: ['SCMP_ARCH_X86_64'] })!,
     }
     const poll = (more: Partial<RuntimeContainer>): readonly string[] => {
-      confinement.poll([described(container('web', more)), described(container('other'))])
+      confinement.check([described(container('web', more)), described(container('other'))])
       return confinement.problems()
     }
     const who = (id: string): string => `container web (${id.slice(0, 12)}) runs without`
@@ -172,7 +172,7 @@ describe('containers without a cluster', () => {
 
   it('are named when two policies mean them', () => {
     enforce(held('a', 'web'), held('b', 'also', { target: { kind: 'Pod', name: 'web' } }))
-    confinement.poll([described(container('web'))])
+    confinement.check([described(container('web'))])
     expect(confinement.problems()).to.deep.equal([
       `container web (${idOf('web').slice(0, 12)}) matches the targets of VarmorPolicy default/also and VarmorPolicy default/web; the first confines it: change one target`,
     ])

@@ -145,7 +145,7 @@ describe('maps that a new agent takes over, whatever is in them,', () => {
     const added = wanted.slice(0, 2)
     await enforcer.settle(added)
     await enforcer.load(web, 'two')
-    expect(inForce(enforcer, 'a'), 'nobody else holds it').to.equal('two')
+    expect(inForce(enforcer, 'a'), 'no other container has it').to.equal('two')
     expect(inForce(enforcer, 'b'), 'it would have two records').to.equal(undefined)
     expect(enforcer.numberOf(idOf('b'))).to.equal(before.numberOf(idOf('b')))
     await enforcer.expect(new Set([web]))

@@ -326,8 +326,8 @@ describe('BPF programs on a real kernel', () => {
 
       it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
         const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
-        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. What is tried with
-        // what could not be opened fails another way.
+        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. An attack
+        // on a file that could not be opened fails in another way.
         const none = old || kernel === 'sid'
         if (none) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
         else expect(answers).to.deep.equal(ofFiles)
