@@ -131,8 +131,7 @@ function syntaxMistake({ errors, warnings }: Document.Parsed): Mistake | undefin
 
 /** `List`, `VarmorPolicyList` and similar kinds become their items. */
 function unpack(value: unknown): { object: unknown; item?: number; path: string }[] {
-  if (!isObject(value) || !String(value['kind']).endsWith('List') || !Array.isArray(value['items'])) {
-    return [{ object: value, path: '' }]
-  }
-  return value['items'].map((object, i) => ({ object, item: i + 1, path: `items[${i}]` }))
+  const { kind, items } = isObject(value) ? value : {}
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [{ object: value, path: '' }]
+  return items.map((object, i) => ({ object, item: i + 1, path: `items[${i}]` }))
 }

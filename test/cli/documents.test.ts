@@ -49,6 +49,11 @@ describe('a manifest', () => {
     ])
   })
 
+  it('is one object if its kind is not text, which validation refuses', () => {
+    const { objects, errors } = readDocuments('f.yaml', 'kind: {toString: 1}\nitems: []\n')
+    expect([objects.length, errors]).to.deep.equal([1, []])
+  })
+
   it('may hold lists, whose items have places of their own', () => {
     const { objects } = readDocuments('f.yaml', 'kind: VarmorPolicyList\nitems:\n- a: 1\n- b:\n    c: 2\n')
     expect(objects.map(({ item, value }) => [item, value])).to.deep.equal([

@@ -95,6 +95,11 @@ describe('what decides about an admission', () => {
       expect(index.size).to.equal(indexed ? 1 : 0)
     })
 
+  it('is text alone: a policy whose enforcer is an object confines nothing', () => {
+    const given = policy({ spec: { enforcer: { toString: {} } } as never })
+    expect(indexedPolicy(given, () => 'varmor-x')).to.equal(undefined)
+  })
+
   it('are containers with a name alone, whatever else a pod lists', () => {
     const containers = [{ name: 'a' }, null, 5, 'text', [], {}, { name: 7 }, { name: 'b' }]
     const found = podParts({ spec: { containers } }, '')!.containers

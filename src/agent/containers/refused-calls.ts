@@ -2,7 +2,7 @@ import { isSyscall } from '../../api/linux-syscalls.ts'
 import { isObject } from '../../api/validate-schema.ts'
 import { LOG_FLAG } from '../../profile/context.ts'
 
-const refusing = new Set([
+const refusing: ReadonlySet<unknown> = new Set([
   'SCMP_ACT_ERRNO',
   'SCMP_ACT_TRAP',
   'SCMP_ACT_KILL',
@@ -19,13 +19,13 @@ export function refusedCalls(filter: unknown): string {
   if (!isObject(filter)) return written('+', [])
   const { flags, defaultAction, syscalls } = filter
   if (!Array.isArray(flags) || !flags.includes(LOG_FLAG)) return written('+', [])
-  const byDefault = refusing.has(String(defaultAction))
+  const byDefault = refusing.has(defaultAction)
   const [refused, allowed] = [new Set<string>(), new Set<string>()]
   for (const rule of Array.isArray(syscalls) ? syscalls : []) {
     if (!isObject(rule) || !Array.isArray(rule['names'])) continue
     const names = rule['names'].filter((name): name is string => typeof name === 'string' && isSyscall(name))
     const isConditional = Array.isArray(rule['args']) && rule['args'].length > 0
-    if (refusing.has(String(rule['action']))) for (const name of names) refused.add(name)
+    if (refusing.has(rule['action'])) for (const name of names) refused.add(name)
     else if (!isConditional) for (const name of names) allowed.add(name)
   }
   if (!byDefault) return written('+', refused)

@@ -47,7 +47,8 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
 export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy
   const target = spec?.target
-  const parsed = parseEnforcers(String(spec?.policy?.enforcer ?? ''))
+  const enforcer: unknown = spec?.policy?.enforcer
+  const parsed = parseEnforcers(typeof enforcer === 'string' ? enforcer : '')
   if (metadata.deletionTimestamp !== undefined || target === undefined || !parsed.ok) return undefined
   if (!targetKinds.includes(target.kind) || !target.name === (target.selector === undefined)) return undefined
   return {

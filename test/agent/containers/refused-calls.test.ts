@@ -78,6 +78,8 @@ describe('the calls that a container’s filter refuses and reports', () => {
 
   it('are read from anything', () => {
     const valid = { flags, defaultAction: ERRNO, syscalls: [rule(ALLOW, ['read'], { args })] }
+    const odd = { toString: {} }
+    expect(refusedCalls({ ...valid, defaultAction: odd, syscalls: [{ names: ['read'], action: odd }] })).to.equal('+,')
     fc.assert(
       fc.property(hostileValues(valid), (value) => {
         expect(refusedCalls(value)).to.match(/^[+-],([a-z0-9_]+,)*$/)
