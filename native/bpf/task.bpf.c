@@ -83,8 +83,9 @@ int BPF_PROG(varmor_task_free, struct task_struct *task)
 
 struct cgroup_walk {
 	struct cgroup *at;
+	__u64 number; /* of the highest one that is called by an id: no other cgroup ever has it */
 	__u32 root_level;
-	struct varmor_container_id id; /* of the highest one that is called by an id */
+	struct varmor_container_id id; /* of the same one */
 	bool found;
 	bool says;
 	/* The stack is short before Linux 5.13. */
@@ -131,12 +132,14 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	struct cgroup *cgroup = walk->at;
 	struct varmor_container_id id __attribute__((aligned(8)));
 	const char *name;
+	__u64 number;
 	long length;
 
 	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) <= walk->root_level)
 		return 1;
 	walk->at = (void *)BPF_CORE_READ(cgroup, self.parent);
 	name = BPF_CORE_READ(cgroup, kn, name);
+	number = BPF_CORE_READ(cgroup, kn, id);
 	length = bpf_probe_read_kernel_str(walk->name, sizeof(walk->name), name) - 1;
 	if (length >= (long)sizeof(SCOPE) - 1 && length < (long)sizeof(walk->name)) {
 		char end[sizeof(SCOPE)] = {};
@@ -148,6 +151,7 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	if (length < (long)sizeof(id) || bpf_probe_read_kernel(&id, sizeof(id), name + length - sizeof(id)) || !is_hex(&id))
 		return 0;
 	walk->id = id;
+	walk->number = number;
 	walk->found = true;
 	return 0;
 }
@@ -210,15 +214,38 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 	return found ? *found & VARMOR_NUMBERS : VARMOR_NOT_KNOWN;
 }
 
-/* The mount namespace of a container is that in which its first program runs, whatever later ones are in. */
+/* The number of the container's cgroup that a task is in; 0 where it is in none. */
+__weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
+{
+	const struct varmor_settings *set = settings();
+	struct task_struct *task = (void *)address;
+	struct cgroup_walk walk = {};
+
+	if (!set)
+		return 0;
+	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
+	walk.root_level = set->root_level;
+	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
+	return walk.found ? walk.number : 0;
+}
+
+/*
+ * The mount namespace of a container is that in which its first program runs, whatever later ones are in. A container
+ * that is started again under its id has another cgroup; what a runtime puts into a running one has the same.
+ */
 static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
 	struct varmor_container *container = container_numbered(number);
+	__u64 cgroup;
 
-	if (!container || container->mnt_ns)
+	if (!container)
+		return;
+	cgroup = varmor_number_of_cgroup(address_of(task));
+	if (container->mnt_ns && (!container->cgroup || !cgroup || container->cgroup == cgroup))
 		return;
 	note_namespace(container, namespace_of(task));
-	put_once(&container->mnt_ns, mnt_ns_of(task));
+	container->cgroup = cgroup;
+	container->mnt_ns = mnt_ns_of(task);
 }
 
 /*
@@ -324,8 +351,12 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 {
 	struct varmor_container *container = container_numbered(number);
 
-	if (container && mnt_ns && container->mnt_ns == mnt_ns && !container->ns)
+	if (!container || !mnt_ns || container->mnt_ns != mnt_ns)
+		return;
+	if (!container->ns)
 		note_namespace(container, BPF_CORE_READ(task, nsproxy, mnt_ns));
+	if (!container->cgroup)
+		container->cgroup = varmor_number_of_cgroup(address_of(task));
 }
 
 /*

@@ -185,8 +185,9 @@ struct varmor_container {
 	__u32 mnt_ns;  /*  4: inode number of the mount namespace of its first process */
 	__u64 ns;      /*  8: address of that namespace; zero where no program has seen it */
 	__u64 ns_id;   /* 16: a number that no other mount namespace ever has */
+	__u64 cgroup;  /* 24: number of the cgroup of its first process; zero where no program has seen it */
 };
-_Static_assert(sizeof(struct varmor_container) == 24, "the layout of struct varmor_container");
+_Static_assert(sizeof(struct varmor_container) == 32, "the layout of struct varmor_container");
 
 /* Which container a task is of. */
 struct varmor_task {

@@ -282,8 +282,8 @@ export class BpfContainers {
 
   /** The number may have been another container's. */
   #clearNamespace(number: number): void {
-    const { ns, mnt_ns } = container.at
-    for (const at of [ns, ns + 4, mnt_ns])
+    const { ns, mnt_ns, cgroup } = container.at
+    for (const at of [ns, ns + 4, mnt_ns, cgroup, cgroup + 4])
       this.#state.swap('varmor_containers', number * container.size + at, undefined, 0)
   }
 

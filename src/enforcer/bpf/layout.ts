@@ -9,6 +9,7 @@ export const container = struct('varmor_container', 'A container, by its number.
   { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
   { name: 'ns', type: 'u64', what: 'address of that namespace; zero where no program has seen it' },
   { name: 'ns_id', type: 'u64', what: 'a number that no other mount namespace ever has' },
+  { name: 'cgroup', type: 'u64', what: 'number of the cgroup of its first process; zero where no program has seen it' },
 ])
 
 /**

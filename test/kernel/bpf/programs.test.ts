@@ -268,6 +268,8 @@ describe('BPF programs on a real kernel', () => {
         what: string,
         variables: string[],
       ): Promise<Outcome> => {
+        // An attack before this one has made and moved files here.
+        await guest.run(['sh', '-c', 'rm -rf /gone && mkdir -p /gone/folder && echo x > /gone/file'])
         const command = ['/tmp/under-profile', programs, `/tmp/${profile}.profile`, '/tmp/attack', what]
         const { code, stdout, stderr } = await guest.run(['env', ...variables, ...command])
         expect(code, stdout + stderr).to.equal(0)

@@ -82,4 +82,22 @@ describe('evasions: the mount namespace of the first process is gone (BPF)', () 
           .and.not.contain('the secret')
       expect(await run(name, attack, false)).to.contain('the secret')
     })
+
+  it('a container that is started again under its id reads what it may, and nothing more', async () => {
+    const id = createHash('sha256').update('again').digest('hex')
+    const ctr = (...args: string[]) => result('ctr', ['-n', 'k8s.io', ...args])
+    const tries = 'mkdir -p /data/vault; echo the secret > /data/vault/key; cat /etc/passwd /data/vault/key'
+    await enforcer.add({ id, profile: profileName })
+    // The agent has not learnt yet that it ended.
+    for (const start of [
+      ['run', '--privileged', debianImage, id, 'sh', '-c', tries],
+      ...[1, 2].map(() => ['task', 'start', id]),
+    ]) {
+      const { stdout, stderr } = await ctr(...start)
+      expect(stdout, stderr).to.contain('root:').and.not.contain('the secret')
+      expect(stderr).to.match(/key: operation not permitted/i)
+    }
+    await ctr('container', 'delete', id)
+    await enforcer.remove(id)
+  })
 })

@@ -79,10 +79,14 @@ export class Served {
     ]
     const log = ['--log-uri', `file://${served.#log}`]
     await ctr('run', '-d', ...log, ...given, ...flags, servicesImage, served.id, ...service.command)
-    served.#pid = await firstProcess(served.id).catch((error: Error) => {
-      throw new Error(`${error.message}\n${served.said.slice(-4000)}`, { cause: error })
-    })
+    await served.#findFirstProcess()
     return served
+  }
+
+  async #findFirstProcess(): Promise<void> {
+    this.#pid = await firstProcess(this.id).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.said.slice(-4000)}`, { cause: error })
+    })
   }
 
   get pid(): number {
@@ -119,7 +123,7 @@ export class Served {
   /** Starts it again, with the files that it has left. */
   async begin(): Promise<void> {
     await ctr('task', 'start', '-d', '--log-uri', `file://${this.#log}`, this.id)
-    this.#pid = await firstProcess(this.id)
+    await this.#findFirstProcess()
   }
 
   async isReady(): Promise<void> {
