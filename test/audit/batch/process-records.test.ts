@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { makeRecord, type RecordText } from '../../../bench/audit/made-up-record.ts'
+import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { demo, demoHead, demoLine, demoPid, hashOf, linesOf, run } from '../harness.ts'
 
 const context = { comm: 'bash', exe: '/usr/bin/bash' }
@@ -125,6 +126,19 @@ describe('a batch of BPF records', () => {
       ['debug', 'AUDIT'],
       ['debug', 'ALLOWED'],
     ])
+  })
+
+  it('counts mounts of equal texts apart by where the path ends up to 8 KiB, and writes longer texts, too', () => {
+    const kindsOf = (length: number): number => {
+      const texts = [1, 2].map((more) => ({ path: `/${'x'.repeat(length - 6 + more)}`, type: 'x'.repeat(5 - more) }))
+      const mounts = texts.map((text) => record({ kind: 'mount', ...text }))
+      const { output, kinds } = run('record', Buffer.concat(mounts), {}, new Scratch({ kinds: 'counts' }))
+      const events = linesOf(output).map((line) => (JSON.parse(line) as { event: object }).event)
+      for (const [i, text] of texts.entries()) expect(events[i]).to.include(text)
+      expect(kinds![0]!.counts.events.reduce((sum, one) => sum + one, 0)).to.equal(2)
+      return kinds![0]!.counts.events.length
+    }
+    expect([8_190, 8_191, 8_192, 8_193, 16_384, 60_000].map(kindsOf)).to.deep.equal([2, 2, 1, 1, 1, 1])
   })
 
   it('says what the program could not', () => {
