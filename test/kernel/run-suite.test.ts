@@ -13,7 +13,7 @@ async function printed(fixture: string): Promise<string | undefined> {
     console.log('all passed: ' + await runSuite({ kernel: '6.12', group, grep: undefined, print }))
   `
   const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
-  // The test runs as on a machine without KVM.
+  // The test runs the guest without KVM.
   const { stdout, stderr } = await result(process.execPath, args, { env: { ...process.env, VARMOR_KVM: 'off' } })
   return /NotAvailable/.test(stderr) ? undefined : stdout
 }

@@ -9,7 +9,7 @@ import { runcDisk } from './guest/program-disks.ts'
 import type { SuiteGroup } from './suite-groups.ts'
 import { type InGuestOptions, readEvent, type TestEvent } from './test-events.ts'
 
-/** Follows the tests in a guest by their events. */
+/** Tracks the running test of a guest by the guest's events. */
 class Progress {
   running: string | undefined
   #seen: Record<TestEvent['kind'], number> = { start: 0, pass: 0, fail: 0, pending: 0, done: 0 }
@@ -23,7 +23,7 @@ class Progress {
     return this.#seen.done > 0
   }
 
-  /** The summary that mocha could not print, in mocha's form. The guest's end counts as one failure. */
+  /** A summary in mocha's form, for a mocha that could not print it. The guest's end counts as one failure. */
   summary(why: string): string {
     const during = this.running === undefined ? '' : ` during "${this.running}"`
     const { pass, fail, pending } = this.#seen
@@ -33,7 +33,7 @@ class Progress {
   }
 }
 
-/** The tests' output goes to `print`, and the events in it to `progress`. */
+/** Separates the guest's output: events go to `progress`, the rest goes to `print`. */
 function follow(tests: GuestProcess, progress: Progress, print: Print): Promise<unknown> {
   tests.stdout.setEncoding('utf8').on('data', print)
   const lines = createInterface({ input: tests.stderr })
@@ -45,7 +45,7 @@ function follow(tests: GuestProcess, progress: Progress, print: Print): Promise<
   return new Promise((resolve) => lines.once('close', resolve))
 }
 
-/** A guest that ended before its tests did. */
+/** The failure of a guest that ended before its tests ended. */
 class EarlyEnd extends Error {
   readonly progress: Progress
 
@@ -55,7 +55,7 @@ class EarlyEnd extends Error {
   }
 }
 
-/** Variables that make a test do more than by default. */
+/** Variables that make a test do more than its default. */
 const settings = (): Record<string, string> => {
   const given = Object.entries(process.env).filter(([name]) => /^VARMOR_(?:EVASIONS|HOSTILE|RULES|SERVICES)/.test(name))
   return Object.fromEntries(given) as Record<string, string>

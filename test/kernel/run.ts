@@ -25,7 +25,7 @@ interface Given {
   refresh?: true
 }
 
-/** Tests on this machine: tests of guests, and tests with guests as nodes of a real Kubernetes. */
+/** Tests that run on this machine: tests of guests, and tests with guests as nodes of a real Kubernetes. */
 function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
   const flags = ['--no-config', '--exit', '--timeout', '1200000', '--slow', '30000', '--reporter', 'spec']
   const grep = given.grep === undefined ? [] : ['--grep', given.grep]
@@ -59,7 +59,7 @@ function groupJob(kernel: KernelName, group: SuiteGroup, { grep }: Given): Job {
   return { name, seconds: group.seconds, places: placesOf(group.wishes.processors), run }
 }
 
-/** Looks for a newer kernel version; if there is none, tests the cached version. */
+/** Looks for a newer version of the kernel; without one, tests use the cached version. */
 async function refresh(kernel: KernelName): Promise<void> {
   try {
     await ensureKernel(kernel, printSteps, true)
@@ -86,8 +86,8 @@ async function run(given: Given): Promise<boolean> {
 }
 
 /**
- * How many of the places a guest takes. Where there are few processors, an emulated one with two takes two: beside
- * another guest it is so slow that what Kubernetes and containerd give up after passes.
+ * How many places a guest takes. On a machine with few CPUs, an emulated guest with two CPUs takes two places; beside
+ * another guest it would be so slow that Kubernetes and containerd reach their timeouts.
  */
 const placesOf = (processors = 1): number => (kvmIsUsable() || availableParallelism() >= 4 ? 1 : processors)
 

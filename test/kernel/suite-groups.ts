@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { GuestOptions } from './guest/guest.ts'
 
-/** The requirements of a test folder for its guest, in its `guest.json`. */
+/** What a test folder needs from its guest, from its `guest.json`. */
 export type GuestWishes = Pick<GuestOptions, 'memoryMiB' | 'processors' | 'commandLine' | 'images'>
 
 /** The content of a `guest.json`. */
@@ -15,7 +15,7 @@ export interface SuiteGroup {
   /** The folder's name. */
   name: string
   wishes: GuestWishes
-  /** Approximate duration, so that long groups start first. */
+  /** Approximate duration in seconds, so that long groups start first. */
   seconds: number
   /** Paths below the folder of tests, with `/`. */
   files: string[]

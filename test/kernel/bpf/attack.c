@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|mounts|network|others|forks|flood: tries what programs.test.ts lists, and prints for each whether it
- * passed or was refused. Files are made before, by prepare.sh. Where VARMOR_TEST_TAKEN is set it stops first
- * (under-profile.c).
+ * attack files|mounts|network|others|forks|flood: makes the attempts that programs.test.ts lists, and prints for
+ * each whether it passed or was refused. prepare.sh creates the files first. If VARMOR_TEST_TAKEN is set, the
+ * program stops itself before the first attempt (see under-profile.c).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static void tell(const char *what, int passed)
 		tell(what, (call) >= 0); \
 	} while (0)
 
-/* Whether a program was started, by a child that only does that. */
+/* Tells whether a program started. A child process does nothing else than to start it. */
 #define START(what, ...)                                                    \
 	do {                                                                \
 		pid_t pid = fork();                                         \
@@ -59,7 +59,7 @@ static void tell(const char *what, int passed)
 		tell(what, WEXITSTATUS(status) < 98);                       \
 	} while (0)
 
-/* The rest in a child of its own. */
+/* Runs the arguments in a child process. */
 #define IN_CHILD(...)                           \
 	do {                                    \
 		pid_t pid;                      \
@@ -141,7 +141,7 @@ static void change_it(void)
 	TRY("change another's times", utimensat(AT_FDCWD, "/free/ok", times, 0));
 }
 
-/* Binds what is open, be it a symbolic link. */
+/* Binds the object of an open descriptor, which may be a symbolic link. */
 static int through_mount(int fd, const char *target)
 {
 	char path[64];
@@ -158,7 +158,7 @@ static int arrive(const char *what, int how)
 	return (int)syscall(SYS_renameat2, AT_FDCWD, what, AT_FDCWD, "/gone/way", how);
 }
 
-/* The rule is about /gone/way/key, and there is no /gone/way. */
+/* The rule names /gone/way/key, but /gone/way does not exist. */
 static void lead_elsewhere(void)
 {
 	int link_itself;
@@ -187,7 +187,7 @@ static int command(unsigned long number)
 	return answer < 0 && errno != EPERM ? 0 : answer;
 }
 
-/* Other file systems know none of these: what is not refused does nothing. */
+/* Other file systems do not know these commands, so a command that passes changes nothing. */
 static void command_it(void)
 {
 	TRY("make a snapshot (Btrfs)", command(0x50009417));
@@ -199,7 +199,7 @@ static void command_it(void)
 	TRY("make a subvolume (bcachefs)", command(0x4030bc10));
 }
 
-/* A new file system, attached nowhere. */
+/* Creates a file system that is not attached to any mount. */
 static int make_mount(const char *type)
 {
 	int context = (int)syscall(SYS_fsopen, type, 0);
@@ -318,7 +318,7 @@ static socklen_t address_of(int family, const char *text, unsigned short port, s
 	return family == AF_INET ? sizeof(*v4) : sizeof(*v6);
 }
 
-/* Whether a packet got as far as the network. `flags` are those of sendto(2); -1 connects. */
+/* Tells whether a packet reached the network. `flags` are the flags of sendto(2); -1 connects instead. */
 static int reach(int family, int type, int flags, const char *text, unsigned short port, int given_family)
 {
 	int fd = socket(family, type | SOCK_NONBLOCK, 0), answer;
@@ -333,7 +333,7 @@ static int reach(int family, int type, int flags, const char *text, unsigned sho
 	return answer;
 }
 
-/* An address of IPv6 as RFC 2133 has it. */
+/* Connects with the shorter IPv6 address structure of RFC 2133. */
 static int reach_short(const char *text, unsigned short port)
 {
 	struct sockaddr_storage address;
@@ -344,7 +344,7 @@ static int reach_short(const char *text, unsigned short port)
 	return answer < 0 && errno == ECONNREFUSED ? 0 : answer;
 }
 
-/* The first kind of route that IPv6 knows, by way of one address. */
+/* A routing header for IPv6 with one intermediate address. */
 struct route {
 	unsigned char next, length, type, left;
 	unsigned int reserved;
@@ -353,7 +353,7 @@ struct route {
 
 static const struct route route = { .length = 2, .type = 2, .left = 1 };
 
-/* Sends to another port, with something beside the data. */
+/* Sends data with a control message to another port. */
 static int send_with(int family, int level, int type, const void *data, unsigned int length)
 {
 	int fd = socket(family, SOCK_DGRAM, 0), answer;
@@ -375,7 +375,7 @@ static int send_with(int family, int level, int type, const void *data, unsigned
 	return answer < 0 && errno != EPERM ? 0 : answer;
 }
 
-/* Asks for an option; what the kernel makes of it is of no account. */
+/* Sets a socket option. Only EPERM counts as refused; the kernel may reject the option for other reasons. */
 static int ask_for(int family, int type, int level, int option, const void *data, unsigned int length)
 {
 	int fd = socket(family, type, type == SOCK_RAW ? 253 : 0), answer = setsockopt(fd, level, option, data, length);
@@ -447,7 +447,7 @@ static int make_process(unsigned long flags)
 	return child < 0 ? -1 : waitpid(child, NULL, 0);
 }
 
-/* By the call of programs of 32 bits. A kernel may have none, and ends who makes one. */
+/* Calls unshare(2) as a 32-bit program does. A kernel without 32-bit calls kills the process. */
 static int unshare_32(int flags)
 {
 	pid_t child = fork();
@@ -462,7 +462,7 @@ static int unshare_32(int flags)
 	return errno ? -1 : 0;
 }
 
-/* One process is there already. The kernel forgets one some time after its end. */
+/* One process exists already. The kernel frees a task some time after its end. */
 static void forks(void)
 {
 	int tries = 0;
@@ -506,7 +506,10 @@ static void others(void)
 #define FLOODERS 4
 #define FLOOD 500
 
-/* From several processes, which do it at once. Each attempt has to be refused, whatever is said of it. */
+/*
+ * Several processes make the attempts at the same time. The kernel must refuse each attempt, even if it does not
+ * report it.
+ */
 static void flood(void)
 {
 	int i, failed = 0, status;

@@ -6,7 +6,7 @@ import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import { demo } from '../../audit/harness.ts'
 import { profileId } from './profile-bytes.ts'
 
-/** A violation as the log has it. */
+/** A violation as the log shows it. */
 interface Violation {
   action: string
   event: Record<string, unknown> & { operation: string }
@@ -30,7 +30,7 @@ export interface Outcome {
   events: Violation[]
   /** Name of the loaded object. */
   object: string
-  /** Tasks of the container that a map still holds, where the object has such a map. */
+  /** Tasks of the container that the map of tasks still holds; undefined if the object has no such map. */
   tasks: number | undefined
   /** The verifier's report for each program. */
   programs: VerifiedProgram[]

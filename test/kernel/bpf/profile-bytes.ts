@@ -16,7 +16,7 @@ const tables = slot * TABLES_OF_PROFILE
 /** The number of the container in under-profile.c. */
 const container = 1
 
-/** As put-profile.h reads it: sizes of name, key, value and inner map, and what they are sizes of. */
+/** Encodes a write for put-profile.h: the sizes of name, key, value and inner map, then name, key and value. */
 export function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
   const sizes = Buffer.from(Uint32Array.of(map.length, key.length, value.length, inner).buffer)
   return Buffer.concat([sizes, Buffer.from(map), key, value])

@@ -40,7 +40,7 @@ const files: EnhanceProtect = {
   },
 }
 
-/** Paths that the kernel resolves by descriptors, handles and texts of the task, so that they may mean any file. */
+/** Paths that the kernel resolves through a task's descriptors, handles or texts, so that they may mean any file. */
 const ofAnyFile = [
   'make a snapshot (Btrfs)',
   'remove a subvolume (Btrfs)',
@@ -50,7 +50,7 @@ const ofAnyFile = [
   'make a subvolume (bcachefs)',
 ]
 
-/** Operations without a usable path, in the order in which they are tried: they count as matching the rules. */
+/** Operations without a usable path, in the order of the attempts; they count as matches of the rules. */
 const ofNoPath = ['make a file where no path leads', 'read at the end of a path of over 4,096 bytes']
 
 const ofFiles = verdicts(
@@ -112,7 +112,7 @@ const ofOthers = verdicts(
   ],
 )
 
-/** unshare(2) has no hook there that chooses the error, so it reports that there is no memory. */
+/** Before Linux 6.1, unshare(2) has no hook that chooses the error, so it reports a lack of memory. */
 const ofOthersBefore61: Record<string, string> = {
   'make a user namespace': 'errno-12',
   'make a user namespace by another call': 'errno-12',
@@ -189,7 +189,7 @@ const ofNetwork = verdicts(
 const sources = join(import.meta.dirname, '../../../native/bpf')
 const objectNames = ['varmor.bpf.o', 'varmor-old.bpf.o']
 
-/** Hooks that programs of ours are attached to. */
+/** Hooks to which vArmor attaches programs. */
 const usedHooks = new Set(
   readdirSync(sources)
     .filter((name) => name.endsWith('.bpf.c'))
@@ -261,14 +261,14 @@ describe('BPF programs on a real kernel', () => {
       })
       after(() => guest?.stop())
 
-      /** @param programs folder of the object */
+      /** @param programs folder of the BPF object */
       const runWith = async (
         programs: string,
         profile: string,
         what: string,
         variables: string[],
       ): Promise<Outcome> => {
-        // An attack before this one has made and moved files here.
+        // An earlier attack created and moved files here.
         await guest.run(['sh', '-c', 'rm -rf /gone && mkdir -p /gone/folder && echo x > /gone/file'])
         const command = ['/tmp/under-profile', programs, `/tmp/${profile}.profile`, '/tmp/attack', what]
         const { code, stdout, stderr } = await guest.run(['env', ...variables, ...command])
@@ -328,8 +328,8 @@ describe('BPF programs on a real kernel', () => {
 
       it('give the same answers with memory of the task where that of all is taken, or refuse', async () => {
         const { answers, counts } = await run('files', 'files', 'VARMOR_TEST_TAKEN=1')
-        // There is no such memory before Linux 6.1, and Linux 7 gives a task no more than 8 KiB. An attack
-        // on a file that could not be opened fails in another way.
+        // Linux before 6.1 has no task memory, and Linux 7 limits it to 8 KiB. An attack on a file that could not be
+        // opened fails in another way.
         const none = old || kernel === 'sid'
         if (none) expect(answers).to.have.keys(Object.keys(ofFiles)).and.to.satisfy(hasNonePassed)
         else expect(answers).to.deep.equal(ofFiles)
@@ -367,7 +367,7 @@ describe('BPF programs on a real kernel', () => {
       })
 
       it('count all that finds the ring full, beside what they hold back', async () => {
-        // A burst larger than the ring, and then almost nothing.
+        // The burst is larger than the ring; after it, almost no records are allowed.
         const rate = `VARMOR_TEST_RATE=${600e9}/${1_500 * 600e9}`
         const { events, counts } = await run('files', 'flood', rate, 'VARMOR_TEST_RING=65536')
         console.log(`      2000 refusals: ${JSON.stringify(counts)}`)
@@ -401,7 +401,7 @@ describe('BPF programs on a real kernel', () => {
 
       it('make no process that the rules would not hold for, and forget those that have ended', async () => {
         const { answers, object: loaded, tasks } = await run('other', 'forks', 'VARMOR_TEST_TASKS=2')
-        // Only before Linux 6.1 there is a limit: 262,144 tasks, and two in this test.
+        // Only Linux before 6.1 limits the number of tasks: 262,144 by default, and two in this test.
         const isLimited = loaded === 'varmor-old.bpf.o'
         expect(answers).to.deep.equal({
           'make a process': 'passed',

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts the writes of a profile into the maps of an object, for programs that do without the agent. */
+/* Puts the writes of a profile into the maps of an object, for programs that work without the agent. */
 #ifndef VARMOR_PUT_PROFILE_H
 #define VARMOR_PUT_PROFILE_H
 
@@ -12,7 +12,7 @@
 
 #include "varmor_profile.h"
 
-/* Before each write: the sizes of what follows, and of the value of an inner map, which is 0 where the map has none. */
+/* The sizes that precede each write. `inner` is the size of the inner map's value, 0 if the map has no inner maps. */
 struct sizes {
 	__u32 name, key, value, inner;
 };
@@ -34,7 +34,7 @@ static int map_of(struct bpf_object *object, const char *name)
 	return fd;
 }
 
-/* Makes a map of one value, to be put into a map of maps. */
+/* Creates a map with one value, for a map of maps. */
 static int inner_map(const void *value, __u32 bytes)
 {
 	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(zero), bytes, 1, NULL);
@@ -72,7 +72,7 @@ static void put_write(struct bpf_object *object, FILE *file, const struct sizes 
 	}
 }
 
-/* Writes what lies in a file one behind the other (profile-bytes.ts). */
+/* Applies all writes of a file that profile-bytes.ts encoded. */
 static void put_profile(struct bpf_object *object, const char *path)
 {
 	FILE *file = fopen(path, "r");

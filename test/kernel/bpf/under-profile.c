@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs
- * the command as the first program of a container with the profile in the last slot: writes into maps, one behind the
- * other (profile-bytes.ts). Prints which object it was, what the kernel verified, each record of the ring in hex, the
- * counts, the tasks that are left in a map of tasks, and the command's exit status. What the command prints goes in
- * between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE INTERVAL/ROOM of the records in
- * nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too. With
- * VARMOR_TEST_TAKEN the command stops itself when it has started, and continues when all scratches are taken.
+ * under-profile FOLDER PROFILE COMMAND...: loads the programs of FOLDER's object for this kernel, applies the writes
+ * of PROFILE (profile-bytes.ts), and runs COMMAND as the first program of a container that has the profile in the
+ * last slot. Prints the name of the object, the verifier's figures, each record of the ring in hex, the counts, the
+ * tasks left in the map of tasks, the throttled records of each bucket, and the command's exit status; the command's
+ * output appears in between.
+ * Variables: VARMOR_TEST_TASKS is the maximum of the map of tasks, VARMOR_TEST_RATE is INTERVAL/ROOM of the records
+ * in nanoseconds, VARMOR_TEST_RING is the size of the ring. With VARMOR_TEST_TAKEN the command stops itself at its
+ * start, and continues when all scratch buffers are taken.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -37,12 +38,15 @@
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define CGROUP "/sys/fs/cgroup/" ID
 
-/* As a runtime does it: the last program that runs before the container's own is of the host. */
+/*
+ * Starts the command as a container runtime does: the last program before the container's own program is a host
+ * program.
+ */
 static void become_container(char **command)
 {
 	FILE *procs = fopen(CGROUP "/cgroup.procs", "w");
 
-	/* The command's mounts have to disappear with it. */
+	/* The command's mounts must disappear with it. */
 	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		fail("container");
 	execvp(command[0], command);
@@ -84,7 +88,7 @@ static int on_record(void *context, void *data, size_t size)
 
 static char logs[PROGRAMS][LOG_BYTES];
 
-/* Only the object for older kernels has them in a map that takes so many, and that has to be emptied. */
+/* Only the object for older kernels has a hash map of tasks, whose entries must be removed. */
 static struct bpf_map *tasks_of(struct bpf_object *object)
 {
 	struct bpf_map *tasks = bpf_object__find_map_by_name(object, "varmor_tasks");
@@ -168,7 +172,7 @@ static void print_tasks(struct bpf_object *object)
 	printf("tasks %u\n", count);
 }
 
-/* Hooks that came with later kernels are left out, as the agent does. */
+/* Leaves out hooks that this kernel does not have yet, as the agent does. */
 static void leave_out_absent(struct bpf_object *object)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
@@ -209,7 +213,7 @@ static struct bpf_object *open_object(const char *folder)
 	leave_out_absent(object);
 	printf("object %s\n", name);
 	if (bpf_object__load(object)) {
-		/* They are loaded one behind the other, up to the first that fails. */
+		/* libbpf loads the programs in order, up to the first one that fails. */
 		while (count-- && !*logs[count])
 			;
 		fprintf(stderr, "%s", count < 0 ? "" : logs[count]);
@@ -218,7 +222,10 @@ static struct bpf_object *open_object(const char *folder)
 	return object;
 }
 
-/* The numbers behind a word of a log: those of functions that are verified by themselves have a + between them. */
+/*
+ * Prints the numbers after a word of the verifier's log; a + separates the numbers of functions that are verified
+ * separately.
+ */
 static void print_numbers(const char *log, const char *word)
 {
 	const char *found = strstr(log, word);
@@ -241,7 +248,7 @@ static void attach_programs(struct bpf_object *object)
 		print_numbers(logs[at], "processed ");
 		print_numbers(logs[at++], "stack depth ");
 		printf("\n");
-		/* It reads a map for the agent, and has to be given that. */
+		/* The agent runs this program on a map; it cannot be attached without a map. */
 		if (!strcmp(bpf_program__section_name(program), "iter/bpf_map_elem"))
 			continue;
 		if (!bpf_program__attach(program))
@@ -266,7 +273,7 @@ static void print_counts(struct bpf_object *object)
 	}
 }
 
-/* As if that many programs were preempted. */
+/* Takes all scratch buffers, as if that many programs were preempted. */
 static void take_scratches(struct bpf_object *object)
 {
 	static char scratch[1 << 17];

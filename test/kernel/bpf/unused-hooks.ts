@@ -1,7 +1,6 @@
 /**
- * Hooks of the kernel to which no program of ours is attached, by the reason. `programs.test.ts` holds them and
- * `native/bpf` against the hooks that each kernel has, so that a new hook of a kernel is judged before it is passed
- * over.
+ * Hooks of the kernel to which vArmor attaches no program, by the reason. `programs.test.ts` compares them and
+ * `native/bpf` with the hooks of each kernel, so that an engineer judges a new kernel hook before it is ignored.
  */
 const byReason: Record<string, string> = {
   'It keeps memory of a security module, or labels, and decides nothing that a rule is about.': `
@@ -61,7 +60,7 @@ export const unusedHooks: ReadonlyMap<string, string> = new Map(
   ),
 )
 
-/** Types of the kernel that have a hook's prefix and are no hooks. */
+/** Types of the kernel that have the prefix of hooks but are not hooks. */
 const notHooks = [
   'find_cgroup_shim',
   'func_proto',
@@ -74,7 +73,7 @@ const notHooks = [
   'verify_prog',
 ]
 
-/** Hooks that the types of a kernel name, one word a line. */
+/** Hooks among the words of a kernel's types, one word per line. */
 export const hooksOf = (words: string): string[] =>
   [...new Set(words.split('\n'))]
     .flatMap((word) => /^bpf_lsm_([a-z0-9_]+)$/.exec(word)?.[1] ?? [])

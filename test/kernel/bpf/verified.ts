@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { VerifiedProgram } from './outcome.ts'
 
-/** The highest figures for each object and program, over all kernels that the tests run on. */
+/** The highest figures for each object and program, over all kernels of the tests. */
 type Recorded = Record<string, Record<string, Omit<VerifiedProgram, 'name'>>>
 
 const path = new URL('./verified.json', import.meta.url)

@@ -8,7 +8,7 @@ import { chosenKernels, type KernelName } from '../guest/kernels.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
-/** Takes minutes, and docs/security.md has the results, so it runs only on request. */
+/** The test takes minutes, and docs/security.md has its results, so it runs only on request. */
 const asked = process.env['VARMOR_CAPABILITIES'] !== undefined
 const timeout = 900_000
 
@@ -18,7 +18,7 @@ const template = readFileSync(
 )
 const all = Array.from(template.matchAll(/^- ([A-Z_]+)$/gm), ([, name]) => name!)
 
-/** The message of an agent that lacks the capability; undefined if this node does not need the capability. */
+/** The agent's message if it lacks the capability; undefined if this node does not need the capability. */
 const without: Record<string, RegExp | undefined> = {
   SYS_PTRACE: /BPF is absent/,
   DAC_READ_SEARCH: undefined,
@@ -82,7 +82,7 @@ function describeNode(kernel: KernelName): void {
       const limits = `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${kept.join()}`
       const agent = guest.spawn(['sh', '-c', `exec ${limits} ${command} > /var/log/agent.log 2>&1`])
       const ask = 'printf "GET /health/readiness HTTP/1.0\\r\\n\\r\\n" | nc 127.0.0.1 9580'
-      // It has tried each of its profiles, or why there is none is known.
+      // Waits until the agent has tried to load each of its profiles, or knows why it cannot.
       const readiness = await eventually(
         'the agent',
         async () => {

@@ -6,7 +6,7 @@ import type { Guest } from '../guest/guest.ts'
 import { containerdInGuest } from '../guest/program-disks.ts'
 import type { Orders } from './run-pod.ts'
 
-/** A node in a guest. Its agent has a policy for pods of this name that forbids reading /etc/group. */
+/** A node in a guest. Its agent has a policy for pods with the name `pod` that forbids reading /etc/group. */
 export interface StartingNode {
   pod: string
   profile: string
@@ -22,7 +22,7 @@ export interface StartingNode {
   timeout: number
 }
 
-/** The shell opens the file itself, as the container's first action, and repeats this until the open is refused. */
+/** The shell itself opens the file as the container's first action, and repeats the open until it is refused. */
 const script = 'read=0; while read -r line </etc/group; do read=1; sleep 0.2; done; exit $((20 + read))'
 const refused = 20
 const refusedLater = 21
@@ -31,7 +31,7 @@ const refusedLater = 21
 const many = 15
 const allRefused = Array.from({ length: many }, () => refused)
 
-/** An NRI timeout so long that it expires on no machine. */
+/** An NRI timeout that does not expire on the slowest machine. */
 const nri = '[plugins."io.containerd.nri.v1.nri"]\\n  plugin_request_timeout = "200s"\\n'
 const replaceContainerd = `printf '${nri}' >> /etc/containerd/config.toml
   kill $(cat /run/containerd.pid); while [ -d /proc/$(cat /run/containerd.pid) ]; do usleep 50000; done

@@ -159,7 +159,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const id = pod?.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? ''
     return { pod: pod?.metadata.name ?? '', id }
   }
-  /** Results of a protected pod's operations: refused by AppArmor, by BPF, by Seccomp, and allowed. */
+  /** Results of a protected pod's operations: some refused by AppArmor, BPF or Seccomp, and some allowed. */
   const attack = async (): Promise<string[]> => {
     const { id } = await web()
     const tried = 'touch /etc/new; cat /etc/group; unshare -U true; touch /tmp/new && echo done'
@@ -219,7 +219,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
   })
   afterEach(async function () {
     if (this.currentTest?.state !== 'failed') return
-    // The following steps may take long, or hang.
+    // The next steps may take long, or hang.
     console.log(this.currentTest.err)
     console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
     const read = 'tail -n 20 /run/node/logs/*/*/*.log | cut -c 1-500; dmesg | grep apparmor= | tail -n 20'
@@ -232,7 +232,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const { stdout } = await pods.run(id, 'sh', '-c', 'cat /proc/[0-9]*/attr/current; ls /sys/fs/bpf/varmor')
     expect(stdout).to.contain(`${ownProfile} (enforce)`)
     expect(stdout).to.match(/^[0-9a-f]{16}-/m)
-    // The agent reports refusals by its own profile; there are none.
+    // The agent may report refusals by its own profile; none are expected.
     const { stdout: refused } = await node.guest.run(['sh', '-c', `dmesg | grep 'apparmor="DENIED".*${ownProfile}'`])
     expect(refused).to.equal('')
   }).timeout(stepLimit)
@@ -344,7 +344,8 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       500,
     )
     expect(await attack()).to.deep.equal(refusals)
-    // Both attacks are logged: BPF's records wait in the kernel, and the agent reads AppArmor's from the kernel's log.
+    // Both attacks appear in the log: BPF's records stay in the kernel's ring, and the agent reads AppArmor's records
+    // from the kernel's log.
     await oneMore('BPF', byBpf + 1)
     await oneMore('AppArmor', byAppArmor + 1)
   }).timeout(stepLimit)
@@ -385,8 +386,8 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const [pod] = await team.pods('web')
     expect(pod?.status.containerStatuses?.[0]).to.deep.include({ containerID: `containerd://${id}`, restartCount: 0 })
 
-    // BPF's records wait in the kernel, so each round has one line. The kernel's log keeps few of AppArmor's; a `lost`
-    // line reports missing ones.
+    // BPF's records stay in the kernel's ring, so each round has one line. The kernel's log keeps few AppArmor records;
+    // a `lost` line reports the missing records.
     const now = await eventually(
       'all lines',
       async () => {

@@ -9,7 +9,7 @@ import { makeSquashfs } from '../guest/squashfs.ts'
 /** Path of the kubelet in a guest with this disk. */
 export const kubeletInGuest = '/images/kubelet/kubelet'
 
-/** A disk with the kubelet of the cluster tier, whose folder's name has its version and how it was built. */
+/** A disk with the kubelet that the cluster tier built; the folder's name states its version and its build. */
 export async function ensureKubeletDisk({ kubelet }: Binaries, log: StepLog): Promise<Disk> {
   const folder = await kernelCached('kubelet', digest('layout 1', basename(dirname(kubelet))), (draft) =>
     measured(log, 'disk with the kubelet', async () => {

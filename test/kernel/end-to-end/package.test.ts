@@ -16,7 +16,7 @@ import { packageDisk, packageInGuest } from './standalone-disk.ts'
 const timeout = 900_000
 const log = '/var/log/varmor/violations.log'
 
-/** Commands that docs/standalone.md tells the reader to type, found by their first words. */
+/** Commands from docs/standalone.md that the reader types, found by their first words. */
 function typed(words: string): string {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/standalone.md'), 'utf8')
   const line = page.split('\n').find((one) => one.startsWith(`    ${words}`))
@@ -41,7 +41,7 @@ else
 function describeMachine(kernel: KernelName): void {
   let guest: Guest
   let made: Awaited<ReturnType<typeof packageDisk>>
-  /** Runs the command as root already, without sudo. */
+  /** Runs the command as root; `sudo` does nothing. */
   const type = (script: string): Promise<RunResult> => {
     const surroundings = 'export DEBIAN_FRONTEND=noninteractive; cd /root; sudo() { "$@"; }'
     return guest.run(['sh', '-c', `${surroundings}; ${script}`], { timeoutMs: timeout })
@@ -80,7 +80,7 @@ function describeMachine(kernel: KernelName): void {
         disks: [made.disk, { serial: 'layer', image: await ensureMachineLayer(printSteps) }],
         processors: 2,
         memoryMiB: 3_072,
-        // The console has no udev, which would announce the device.
+        // The console has no udev to announce the device.
         commandLine: ['systemd.mask=serial-getty@ttyS0.service', 'systemd.default_timeout_start_sec=900'],
       })
     } catch (error) {

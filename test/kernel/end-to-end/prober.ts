@@ -10,8 +10,8 @@ export interface Probed {
 const folder = '/tmp/prober'
 
 /**
- * Each round tries one operation each that AppArmor, BPF and Seccomp refuse, and one that is allowed.
- * The shell opens the files itself, so a round makes one record for each enforcer that makes records.
+ * Each round tries four operations: AppArmor, BPF and Seccomp refuse one each, and one is allowed. The shell itself
+ * opens the files, so a round makes one record for AppArmor and one for BPF.
  */
 const script = `
 mkdir -p ${folder}
@@ -28,7 +28,7 @@ done
 touch ${folder}/ended
 `
 
-/** A process that checks all the time that the policy of installed.test.ts holds in its container. */
+/** A process that checks continuously that the policy of installed.test.ts is in force in its container. */
 export class Prober {
   readonly #pods: GuestPods
   readonly #container: string

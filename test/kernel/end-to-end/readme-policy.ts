@@ -13,7 +13,7 @@ const commands = (title: string): string[][] =>
 export const firstPolicy = {
   policy: /^```yaml\n([\s\S]*?)^```/m.exec(section('The first policy'))?.[1] ?? '',
   commands: commands('The first policy'),
-  /** Commands that run in a pod's container, and what each shows. */
+  /** Commands to run in a pod's container, and what each command shows. */
   inPods: commands('The first violation')
     .filter((words) => words.includes('exec'))
     .map((words) => ({

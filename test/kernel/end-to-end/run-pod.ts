@@ -6,13 +6,13 @@ import { eventually } from '../../cluster/wait.ts'
 import { containerOf, podOf } from '../../sandbox/kubelet/pods.ts'
 import { busyboxImage } from '../images/names.ts'
 
-/** The JSON in its one argument. */
+/** The program's one argument, as JSON. */
 export interface Orders {
   /** Name of the pod, in the namespace `default`. */
   name: string
   uid: string
   containers: number
-  /** The command of each container. */
+  /** Command of each container. */
   script: string
 }
 

@@ -12,8 +12,8 @@ import { makeSquashfs } from '../guest/squashfs.ts'
 export const packageInGuest = '/images/varmor'
 
 /**
- * A disk with the Debian package, or with the files that it has, and what removes the disk.
- * @returns undefined where BPF programs cannot be built
+ * A disk with the Debian package or with the package's files, and a function that removes the disk.
+ * @returns undefined if this machine cannot build BPF programs
  */
 export async function packageDisk(
   log: StepLog,

@@ -82,7 +82,7 @@ function describeNode(kernel: KernelName): void {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [checkLine(line)]))
   }
 
-  /** The unit's command with its capabilities, in a mount namespace of its own, as systemd runs it. */
+  /** Runs the unit's command with its capabilities in a separate mount namespace, as systemd does. */
   const asUnit = async (): Promise<string> => {
     const unit = await shell('cat /usr/lib/systemd/system/varmor-agent.service')
     const of = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
@@ -93,7 +93,7 @@ function describeNode(kernel: KernelName): void {
     return `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
   }
 
-  /** Resolves when the agent is ready: it enforces the folder's policies. */
+  /** Resolves when the agent is ready, so that it enforces the folder's policies. */
   const startAgent = async (): Promise<void> => {
     agent = guest.spawn(['sh', '-c', `exec ${await asUnit()} >> ${agentLog} 2>&1`])
     try {

@@ -123,7 +123,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
   after(async function () {
     this.timeout(stepLimit)
     await node?.stop()
-    // The next guest has the same name; an old Node would look ready for a while.
+    // The next guest has the same name, so the old Node would look ready for a while.
     await cluster.tryKubectl(['delete', 'deployment', 'nginx', '--ignore-not-found', '--wait=false'])
     await cluster.tryKubectl(['delete', 'pods', '--all', '--force', '--grace-period=0'])
     await cluster.tryKubectl(['delete', 'node', guestNodeName, '--ignore-not-found'])

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { output } from '../../cluster/command.ts'
 import { subfolder } from './cache.ts'
 
-/** Debian's own mirror; `VARMOR_DEBIAN_MIRROR` names another, with the folders `debian` and `debian-security`. */
+/** Debian's own mirror. `VARMOR_DEBIAN_MIRROR` sets another mirror, with the folders `debian` and `debian-security`. */
 export const mirror = (): string => process.env['VARMOR_DEBIAN_MIRROR'] ?? 'http://deb.debian.org'
 
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -20,8 +20,8 @@ const stanza = (suite: string): string =>
   ].join('\n')
 
 /**
- * apt with its own lists, cache and package status in a folder. It reads any Debian suite on any machine, verifies
- * signatures with Debian's keyring, and neither sees nor changes installed packages.
+ * apt with a separate folder for its lists, cache and package status. It reads any Debian suite on any machine,
+ * verifies signatures with Debian's keyring, and neither sees nor changes installed packages.
  */
 export class Apt {
   #options: string[]
@@ -52,7 +52,10 @@ export class Apt {
     this.#options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
   }
 
-  /** Reads the suites. @throws if a suite cannot be fetched, or its signature is not Debian's */
+  /**
+   * Reads the suites.
+   * @throws if apt cannot fetch a suite, or Debian did not sign the suite
+   */
   async update(): Promise<void> {
     await output('apt-get', [...this.#options, '-qq', '--error-on=any', 'update'])
   }

@@ -30,7 +30,7 @@ export function unpackKernel(image: Buffer): Buffer {
   return execFileSync(program!, args, { input, maxBuffer: 1 << 28 })
 }
 
-/** Source text and its replacement before the build, to force a case that is rare otherwise. */
+/** A change to the source before the build, which forces a case that is rare otherwise. */
 export interface Change {
   file: string
   text: string
@@ -50,9 +50,9 @@ function sources(change?: Change): Map<string, string> {
 }
 
 /**
- * The BPF objects, which are the same for all kernels. They are made with the types of Linux 6.12: older ones lack
- * some.
- * @returns their folder; undefined where what builds them is not here
+ * Builds the BPF objects, which are the same for all kernels, with the types of Linux 6.12; older kernels lack some
+ * types.
+ * @returns the folder of the objects; undefined if this machine lacks a build program
  */
 export async function ensureBpfObjects(log: StepLog, change?: Change): Promise<string | undefined> {
   if (missingForBpf().length > 0) return undefined

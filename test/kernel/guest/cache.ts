@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from
 import { dirname, join } from 'node:path'
 import { cached, cacheRoot } from '../../cluster/binaries/cached.ts'
 
-/** Where kernels and images are kept between runs, outside the tree: beside the programs of the cluster tier. */
+/** Folder outside the tree that keeps kernels and images between runs, beside the programs of the cluster tier. */
 export const kernelCache = (): string => join(dirname(cacheRoot()), 'kernel')
 
 /** Maximum entries of a kind: builds for other branches and kernels are often needed again. */
@@ -16,9 +16,9 @@ export const digest = (...parts: (string | Uint8Array)[]): string => {
 }
 
 /**
- * The folder of `kind` for these inputs; `make` creates it if it does not exist. The least recently used folders of a
- * kind are removed. `make` must not ask the cache for another folder: the cache has one lock.
- * @returns its path
+ * The folder of `kind` for these inputs; `make` fills it if it does not exist. The least recently used folders of a
+ * kind are removed. `make` must not ask the cache for another folder, because the cache has only one lock.
+ * @returns the folder's path
  */
 export async function kernelCached(
   kind: string,

@@ -50,7 +50,7 @@ export class Channel {
     })
   }
 
-  /** No more frames arrive: all commands fail with the reason. */
+  /** Ends the channel: no frame arrives any longer, and all commands fail with the reason. */
   end(error: Error): void {
     this.#ended ??= error
     for (const process of this.#processes.values()) process.abort(error)
@@ -66,7 +66,7 @@ export class Channel {
   #connect(socket: Socket): void {
     this.#socket = socket
     const frames = new FrameReader()
-    // QEMU's exit tells how it ended.
+    // The exit of QEMU tells how the guest ended.
     socket.on('error', () => undefined)
     socket.on('data', (bytes: Buffer) => {
       for (const frame of frames.take(bytes)) this.#handle(frame)

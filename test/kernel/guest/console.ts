@@ -22,7 +22,7 @@ export class Console {
     return this.#text
   }
 
-  /** The last lines: as many as the kernel prints for a fault of its own, and some before them. */
+  /** Number of last lines to keep: the kernel's report of a kernel fault, and some lines before it. */
   tail(lines = 80): string {
     return this.#text.trimEnd().split('\n').slice(-lines).join('\n')
   }

@@ -6,7 +6,7 @@ import { makeSquashfs } from './squashfs.ts'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 
-/** Packages that work on the sources, on the host. */
+/** Packages that only check or build the sources, on the host. */
 const tools = /^(@biomejs\/biome|@types\/.*|c8|dependency-cruiser|esbuild|node-gyp|tsx|typescript)$/
 
 interface LockedPackage {
@@ -14,7 +14,7 @@ interface LockedPackage {
   devDependencies?: Record<string, string>
   optionalDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
-  /** npm installs it where the machine can have it. */
+  /** npm installs the package only if it supports this machine. */
   optional?: boolean
 }
 
@@ -56,14 +56,14 @@ function installedPackages(): string[] {
   )
 }
 
-/** @throws where packages are missing: an image without them would be kept for every later run. */
+/** @throws if packages are missing, because the cache would keep the incomplete image for every later run */
 export function refuseMissing(wanted: Iterable<string>, lock: Lock, isThere: (folder: string) => boolean): void {
   const missing = [...wanted].filter((folder) => lock[folder]?.optional !== true && !isThere(folder))
   if (missing.length > 0)
     throw new Error(`${missing.length} packages are not installed, ${missing[0]} first: run npm ci`)
 }
 
-/** The image of node_modules, without tools that only build and check. */
+/** The image of node_modules, without packages that only build and check. */
 export async function ensureDependenciesImage(log: StepLog): Promise<string> {
   const text = readFileSync(join(project, 'package-lock.json'), 'utf8')
   const lock = (JSON.parse(text) as { packages: Lock }).packages

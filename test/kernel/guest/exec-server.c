@@ -81,7 +81,7 @@ static struct command *find(uint32_t id) {
     return NULL;
 }
 
-/* Forgets the commands that are reaped and whose output is closed. */
+/* Frees commands whose process is reaped and whose output is closed. */
 static void forget_finished(void) {
     for (struct command **at = &commands; *at != NULL;) {
         struct command *c = *at;
@@ -207,7 +207,7 @@ static void handle(char type, uint32_t id, const uint8_t *payload, uint32_t leng
     struct command *c = find(id);
     if (type == 'P') send_frame('P', id, NULL, 0);
     if (type == 'S') spawn_command(id, payload, length);
-    if (c == NULL) return; /* it has ended meanwhile */
+    if (c == NULL) return; /* the command has ended */
     if (type == 'I') take_input(c, payload, length);
     if (type == 'K' && length == 1 && c->pid != 0) kill(-c->pid, payload[0]);
     if (type == 'C' && length == 5 && payload[0] < 2) c->out[payload[0]].credit += get32(payload + 1);
@@ -266,7 +266,10 @@ static void serve(int signals) {
     polls[0] = (struct pollfd){port, POLLIN, 0};
     polls[1] = (struct pollfd){signals, POLLIN, 0};
     for (struct command *c = commands; c != NULL && count + 3 <= 2 + 3 * 1024; c = c->next) {
-        /* A negative number is passed over: an event that is not wanted now would wake us again and again. */
+        /*
+         * poll() ignores a negative descriptor; otherwise an event that nothing waits for would wake the loop
+         * repeatedly.
+         */
         polls[count++] = (struct pollfd){c->queued > 0 ? c->input : -1, POLLOUT, 0};
         for (int i = 0; i < 2; i++) polls[count++] = (struct pollfd){c->out[i].credit > 0 ? c->out[i].fd : -1, POLLIN, 0};
     }

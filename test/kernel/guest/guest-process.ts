@@ -52,7 +52,7 @@ class Input extends Writable {
   constructor(send: (bytes: Uint8Array) => void) {
     super()
     this.#send = send
-    // The guest has discarded the input that an ended command did not read.
+    // The guest discarded the input that an ended command did not read.
     this.on('error', () => undefined)
   }
 
@@ -94,7 +94,7 @@ export class GuestProcess {
    * run
    */
   readonly exited: Promise<GuestExit>
-  /** As `exited`, but only after both streams were read to their end. */
+  /** As `exited`, but also waits until both streams are read to their end. */
   readonly closed: Promise<GuestExit>
   readonly id: number
   #send: (frame: Buffer) => void
@@ -116,7 +116,7 @@ export class GuestProcess {
       this.#settle = { resolve, reject }
     })
     this.closed = this.#close()
-    // A caller that waits for neither promise learns this from the guest's end.
+    // A caller that awaits neither promise learns about a failure from the guest's end.
     for (const end of [this.exited, this.closed]) end.catch(() => undefined)
     send(encodeFrame(toGuest.spawn, id, spawnPayload(command, options.cwd ?? '/', options.env ?? {})))
   }
@@ -138,7 +138,7 @@ export class GuestProcess {
     }
   }
 
-  /** The guest has gone: the command cannot end normally. */
+  /** The guest has ended, so the command cannot end normally. */
   abort(error: Error): void {
     this.#settle.reject(error)
     for (const stream of this.#outputs) stream.receive(Buffer.alloc(0))

@@ -70,8 +70,8 @@ export class Guest {
   /** As `uname -r` prints it. */
   readonly release: string
   /**
-   * Resolves when the guest has ended: after `stop` with undefined; otherwise (panic, out of memory, no answer) with
-   * the reason and the end of its console.
+   * Resolves when the guest has ended: with undefined after `stop`, otherwise with the reason (panic, out of memory, no
+   * answer) and the last lines of its console.
    */
   readonly ended: Promise<Error | undefined>
   #folder: RunFolder

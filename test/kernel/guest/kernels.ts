@@ -30,7 +30,8 @@ interface Origin {
 const origins: Record<KernelName, Origin> = {
   '5.10': { suites: ['bullseye', 'bullseye-security'], package: 'linux-image-cloud-amd64' },
   '6.1': { suites: ['bookworm', 'bookworm-security'], package: 'linux-image-cloud-amd64' },
-  // The kernel of the next release, also built for this one; as small as the others, and built by the same compiler.
+  // The kernel of the next release, also built for this one; it is as small as the other kernels, and has the same
+  // compiler.
   '6.12': { suites: ['bookworm-security'], package: 'linux-image-6.12-cloud-amd64' },
   sid: { suites: ['sid'], package: 'linux-image-cloud-amd64' },
 }
@@ -128,7 +129,7 @@ async function arrange(unpacked: string, draft: string): Promise<void> {
   await output('find', [target, '-name', '*.ko.xz', '-exec', 'xz', '--decompress', '{}', '+'])
   await output('find', [target, '-name', '*.ko.zst', '-exec', 'zstd', '-q', '--rm', '--decompress', '{}', '+'])
   await output('depmod', ['--basedir', join(draft, 'modules'), release!])
-  // Only depmod needs the parent lib/modules.
+  // Moves the modules up, because only depmod needs the parent lib/modules.
   renameSync(target, join(draft, 'flat'))
   rmSync(join(draft, 'modules'), { recursive: true })
   renameSync(join(draft, 'flat'), join(draft, 'modules'))

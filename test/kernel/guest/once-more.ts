@@ -2,8 +2,8 @@ import { type Print, runMocha } from '../../cluster/jobs.ts'
 import { isWorthRepeating } from './qemu.ts'
 
 /**
- * Runs work with a guest, and runs it a second time if QEMU's emulation, not the kernel, ended the guest.
- * A real fault of the kernel happens again.
+ * Runs work with a guest, and retries once if QEMU's emulation, not the kernel, ended the guest. A real fault of the
+ * kernel happens again.
  * @param again name of the work that is repeated
  * @param say receives the reason
  */
@@ -29,8 +29,8 @@ const counts = /^ {2}\d+ (?:passing|pending|failing)\b.*$/gm
 const panic = /\bkernel \S+ panicked: .*/g
 
 /**
- * Runs mocha in its own process. If QEMU's emulation ended a guest and no other test failed, runs it a second time.
- * Output appears at once; only the counts of a failed first attempt are left out.
+ * Runs mocha in a separate process. If QEMU's emulation ended a guest and no other test failed, runs mocha a second
+ * time. Output appears at once; only the counts of a failed first attempt are left out.
  * @returns whether all tests passed
  */
 export async function runMochaWithGuests(args: readonly string[], print: Print, env = process.env): Promise<boolean> {

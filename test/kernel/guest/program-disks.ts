@@ -10,7 +10,7 @@ import { digest, kernelCached, subfolder } from './cache.ts'
 import type { Disk } from './qemu.ts'
 import { makeSquashfs } from './squashfs.ts'
 
-/** Programs of the cluster tier, whose folder's name has their version and how they were built. */
+/** Programs that the cluster tier built; their folder's name states the version and the build. */
 interface Built {
   name: 'containerd' | 'runc'
   programs: readonly string[]
@@ -23,7 +23,7 @@ export const containerdInGuest = '/images/containerd'
 
 /**
  * A disk with the containerd of the cluster tier.
- * @returns undefined, with the reason printed, where it cannot be built
+ * @returns undefined, after printing the reason, if this machine cannot build it
  */
 export const containerdDisk = (log: StepLog): Promise<Disk | undefined> =>
   diskOf(
@@ -33,8 +33,8 @@ export const containerdDisk = (log: StepLog): Promise<Disk | undefined> =>
   )
 
 /**
- * A disk with the runc of the cluster tier, which takes flags in seccomp profiles, at `newRunc` in the guest.
- * @param warn is told the reason where it cannot be built
+ * A disk with the runc of the cluster tier, which accepts flags in seccomp profiles, at `newRunc` in the guest.
+ * @param warn receives the reason if this machine cannot build runc
  */
 export const runcDisk = (log: StepLog, warn: (text: string) => void): Promise<Disk | undefined> =>
   diskOf({ name: 'runc', programs: ['runc'], ensure: ensureRunc }, log, warn)

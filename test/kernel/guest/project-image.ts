@@ -39,7 +39,7 @@ async function compile(sources: readonly string[], target: string): Promise<void
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    // esbuild only needs this to visit imports; no import is bundled.
+    // esbuild visits imports only with this option; the plugin bundles no import.
     bundle: true,
     logLevel: 'silent',
     plugins: [
@@ -55,7 +55,7 @@ async function compile(sources: readonly string[], target: string): Promise<void
   })
 }
 
-/** Packages that look for their own files. */
+/** Packages that load their own files by path. */
 const notBundled = ['piscina', 'pino', 'bindings']
 
 /** Globals for packages that are not ES modules. The sources must not use these names. */
@@ -68,7 +68,7 @@ async function bundle(target: string): Promise<void> {
   const { dir, name } = parse(bundledVarmor.slice('/varmor/'.length))
   await build({
     absWorkingDir: project,
-    // Compilers and their threads also look for files beside their starter.
+    // Compilers and their threads also load files beside the file that starts them.
     entryPoints: [
       { in: 'src/cli/varmor.ts', out: name },
       { in: 'actors/runtime/placement/thread-entry.ts', out: 'thread-entry' },
@@ -109,7 +109,7 @@ export async function ensureProjectImage(log: StepLog): Promise<string> {
       }
       const built = subfolder(root, 'native', 'bpf', 'build')
       for (const { name, path } of programs) copyFileSync(path, join(built, name))
-      // Otherwise a duplicate name in the bundle would only show in a guest.
+      // Finds duplicate names in the bundle here, before they fail in a guest.
       await output(process.execPath, ['--check', join(root, bundledVarmor.slice('/varmor/'.length))])
       await makeSquashfs(root, join(draft, 'project.squashfs'))
       rmSync(root, { recursive: true })

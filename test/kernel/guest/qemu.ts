@@ -37,7 +37,7 @@ const kernelParameters = [
   'sysctl.vm.panic_on_oom=1',
   'lsm=landlock,lockdown,yama,apparmor,bpf',
   'apparmor=1',
-  // Saves time; the guest has no users to protect from each other.
+  // Saves time: the guest has no users to protect from each other.
   'mitigations=off',
   'tsc=reliable',
   'no_timer_check',

@@ -23,7 +23,7 @@ const hostPrograms = {
   flock: 'util-linux',
 }
 
-/** The programs that this machine lacks. */
+/** Programs that this machine lacks. */
 export function missingForGuest(): Missing[] {
   const missing: Missing[] = []
   if (process.platform !== 'linux' || arch() !== 'x64') {

@@ -57,7 +57,7 @@ function programFiles(): RootFile[] {
     add(join(cniPlugins, plugin), join(cniPlugins, plugin))
   }
   add('/usr/bin/node', process.execPath)
-  // The native BPF addon is the project's; its libraries are this machine's.
+  // The native BPF addon comes from the project; its libraries come from this machine.
   const addon = join(import.meta.dirname, '../../../native/addon/build/Release/bpf.node')
   if (existsSync(addon)) for (const library of librariesOf(addon)) copies.set(merged(library), realpathSync(library))
   return [...copies].map(([path, source]) => ({ path, source }))
@@ -71,7 +71,8 @@ function treeFiles(folder: string): RootFile[] {
 }
 
 /**
- * This machine's settings. The parser does not optimize expressions, which halves its time and changes nothing else.
+ * The parser's settings on this machine. Without optimization of expressions, the parser takes half the time and
+ * enforces the same rules.
  */
 const parserSettings = (): string => `${readFileSync('/etc/apparmor/parser.conf', 'utf8')}\nOptimize=no-expr-simplify\n`
 

@@ -17,7 +17,7 @@ const stable = 'trixie'
 const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin', 'auditd', 'mount']
 /** Debian's servers and their clients; caddy is a Go program. */
 const servers = ['nginx-light', 'redis-server', 'redis-tools', 'postgresql-15', 'nodejs', 'caddy', 'curl']
-/** Large files that none of these servers needs: query compilers, and files only for compilers and installers. */
+/** Large files that none of these servers needs: query compilers, and files that only compilers and installers use. */
 const unused = [
   '/usr/lib/llvm*',
   '/usr/lib/x86_64-linux-gnu/libLLVM*',
@@ -29,7 +29,7 @@ const unused = [
 ]
 const documentation = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
 
-/** Packages of a machine with Docker; recommended packages are left out. */
+/** Packages of a machine with Docker, without recommended packages. */
 const machinePackages = [
   'systemd',
   'apt',
@@ -76,7 +76,7 @@ const machine: DebianRoot = {
   packages: machinePackages,
   // Under emulation, Debian's profiles for its own programs take minutes to compile.
   without: [...documentation, '/etc/apparmor.d/[a-zA-Z]*'],
-  // Packages that are installed later keep their documents.
+  // Keeps the documents of packages that are installed later.
   hooks: ['rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
 }
 const probes = join(import.meta.dirname, 'probes')
@@ -108,7 +108,7 @@ async function ensureBase({ kind, suite, packages, without, hooks = [] }: Debian
   return join(folder, 'base.tar')
 }
 
-/** A disk with an archive of the Debian image: its packages, and above them each probe of probes/ as /probes/NAME. */
+/** A disk with an archive of the Debian image: its packages, and each probe of probes/ as /probes/NAME. */
 export const ensureDebianArchive = (log: StepLog): Promise<string> => ensureArchive(debian, log)
 
 /** The same disk, with servers. */
@@ -116,7 +116,7 @@ export const ensureServicesArchive = (log: StepLog): Promise<string> => ensureAr
 
 /**
  * A Debian with systemd, Docker and apt, as an overlay on the guest's root: a node without Kubernetes.
- * @returns its image
+ * @returns the image of the overlay
  */
 export async function ensureMachineLayer(log: StepLog): Promise<string> {
   const base = await ensureBase(machine, log)

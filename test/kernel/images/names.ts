@@ -8,5 +8,5 @@ export const debianImage = 'docker.io/varmor/debian:1'
 /** The Debian image with servers (nginx, redis, postgresql, node, caddy); present if a test folder requests it. */
 export const servicesImage = 'docker.io/varmor/services:1'
 
-/** A runc that takes flags in seccomp profiles; present where this machine can build it. */
+/** A runc that accepts flags in seccomp profiles; present if this machine can build it. */
 export const newRunc = '/images/runc/runc'

@@ -34,7 +34,7 @@ export async function ensureImageStore(
     archives.push({ serial: 'image-next-varmor', image: await ensureNextVarmorArchive(log) })
   const key = digest('layout 2', dirname(root), ...archives.map(({ image }) => image))
   mkdirSync(kernelCache(), { recursive: true })
-  // Not inside the cache's lock, because the guest's boot needs it.
+  // Runs outside the cache's lock, because the guest's boot also takes the lock.
   const folder = existsSync(join(kernelCache(), `store-${key}`))
     ? await kernelCached('store', key, gone)
     : await locked(join(kernelCache(), '.store-lock'), () =>

@@ -13,11 +13,11 @@ export const varmorVersion = /^appVersion: (.+)$/m.exec(
 /** The next version, for upgrades. */
 export const nextVersion = varmorVersion.replace(/\d+$/, (patch) => String(Number(patch) + 1))
 
-/** A disk with an archive of the image that an installation runs, as deploy/Dockerfile says. */
+/** A disk with an archive of the image that users install, built as deploy/Dockerfile describes. */
 export const ensureVarmorArchive = async (log: StepLog): Promise<string> =>
   diskWith(await ensureVarmorImage(varmorVersion, log))
 
-/** The same with the image of the next version. */
+/** A disk like `varmorDisk` with the image of the next version. */
 export const ensureNextVarmorArchive = async (log: StepLog): Promise<string> =>
   diskWith(await ensureNextVarmorImage(varmorVersion, nextVersion, log))
 

@@ -1,7 +1,7 @@
 /*
- * as-user NAME CAPABILITIES PROGRAM ARGUMENTS: runs a program as that user, which keeps the capabilities (names with
- * commas between) that this process has. What sets them by what capget(2) says cannot do that in a profile of AppArmor,
- * which hides there what it forbids.
+ * as-user NAME CAPABILITIES PROGRAM ARGUMENTS: runs a program as the given user with those CAPABILITIES (names,
+ * separated by commas) that this process has. Programs that read the capabilities with capget(2) fail under an
+ * AppArmor profile, because AppArmor hides the capabilities that it forbids.
  */
 #include <grp.h>
 #include <linux/capability.h>

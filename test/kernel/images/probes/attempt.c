@@ -1,9 +1,12 @@
 /*
- * attempt WHAT [ARGUMENT...]: makes one system call, or the few that belong together, and says whether the kernel let
- * it: exit status 0, or 1 with the errno's words. For what no common program does. socket FAMILY TYPE [PROTOCOL] makes
- * a socket: socket inet stream connect PATH connects to a unix socket listen PATH makes a unix socket there, and leaves
- * a process behind that listens mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not
- * print the errno bind SOURCE TARGET shows a tree elsewhere and the names of the table below, without arguments.
+ * attempt WHAT [ARGUMENT...]: makes one system call, or a few related calls, that no common program makes, and
+ * reports whether the kernel allowed it: exit status 0, or 1 with the text of the errno. WHAT is one of:
+ * - socket FAMILY TYPE [PROTOCOL]: creates a socket, such as `socket inet stream`
+ * - connect PATH: connects to a unix socket
+ * - listen PATH: creates a unix socket, and leaves a process that listens on it
+ * - mount SOURCE TARGET TYPE [DATA]: mounts; mount(8) would retry read-only, and would not print the errno
+ * - bind SOURCE TARGET: mounts a tree at a second place
+ * - a name of the table below, without arguments
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +80,7 @@ static int try_mount_setattr(void)
 	return syscall(SYS_mount_setattr, AT_FDCWD, "/proc", 0, &none, sizeof(none));
 }
 
-/* Asks the kernel about the mount of /proc. */
+/* Reads the attributes of the mount of /proc. */
 static int try_statmount(void)
 {
 	struct { __u32 size, spare; __u64 id, parameters, namespace; } request = { 24, 0, 0, 2, 0 };
@@ -222,7 +225,7 @@ static int try_openat_s(void) { return created(04755, openat(AT_FDCWD, "/tmp/att
 static int try_openat_plain(void) { return created(0755, openat(AT_FDCWD, "/tmp/attempt-new", O_CREAT | O_WRONLY, 0755)); }
 static int try_creat_s(void) { return created(04700, syscall(SYS_creat, "/tmp/attempt-new", 04700)); }
 static int try_mknod_s(void) { return created(02755, mknod("/tmp/attempt-new", S_IFREG | 02755, 0)); }
-/* On a tmpfs: an overlay takes O_TMPFILE on newer kernels only. */
+/* Uses a tmpfs, because an overlay supports O_TMPFILE only on newer kernels. */
 static int try_tmpfile_s(void) { return openat(AT_FDCWD, "/dev/shm", O_TMPFILE | O_WRONLY, 04755); }
 
 #define CALL(name) { #name, try_##name }

@@ -1,6 +1,7 @@
 /*
- * denials FOLDER COUNT: makes the files FOLDER/0 to FOLDER/<COUNT-1> as fast as it can, where a profile refuses that.
- * By their names a reader of the reports sees which ones are missing. Prints how many were refused with EACCES.
+ * denials FOLDER COUNT: creates the files FOLDER/0 to FOLDER/<COUNT-1> as fast as possible, while a profile refuses
+ * it. The file names show a reader of the reports which reports are missing. Prints how many creations failed with
+ * EACCES.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,20 +1,31 @@
 /*
- * evade WAY ARGUMENT...: opens or runs what a profile forbids, by a way that no common program takes. What it could
- * open it prints; else it says the errno's words and exits with 1. openat2 FILE open by openat2(2) within DIRECTORY
- * FILE the same, with the directory as the root (RESOLVE_IN_ROOT) chroot DIRECTORY FILE opens it in there after
- * chroot(2) exchange FROM TO the two change their names at once (RENAME_EXCHANGE); then opens the second link-opened
- * FILE LINK opens without access (O_PATH), makes a hard link to that and opens it hammer FILE STOP opens it again and
- * again until STOP is there; says how often it could reopen FILE opens without access (O_PATH), then again through
- * /proc/self/fd io_uring FILE lets io_uring open it io_uring-write FILE the same, for writing io_uring-thread FILE has
- * a worker thread of io_uring open it (IOSQE_ASYNC) io_uring-polled FILE has the thread open it that looks for requests
- * (IORING_SETUP_SQPOLL) handle FILE open_by_handle_at(2), for a file in /run steal PID FD takes an open file from
- * another process by pidfd_getfd(2) tree DIRECTORY FILE opens below a copy of the mount that is attached nowhere
- * (open_tree) move-tree FROM TO attaches such a copy there (open_tree, move_mount) move-mount FROM TO moves a mount by
- * move_mount(2) new-mount TYPE FILE opens below a new file system that is attached nowhere (fsopen, fsmount) overlay
- * DIRECTORIES FILE the same, for an overlay of these (A:B) pivot ROOT OLD FILE makes ROOT the root, and the old root
- * OLD below it, where it opens FILE writable MOUNT makes a mount writable by mount_setattr(2) fexecve PROGRAM... runs
- * what was opened with O_PATH memfd PROGRAM... copies it to memory, and runs that by execveat(2) say WORD prints it:
- * something to run interpreted-by PROGRAM FILE makes FILE an ELF program with that as its dynamic loader, and runs it
+ * evade WAY ARGUMENT...: opens or runs a file that a profile forbids, in a way that no common program uses. If it
+ * can open the file, evade prints the content; otherwise it prints the text of the errno and exits with 1.
+ * Ways:
+ * - openat2 FILE: opens FILE with openat2(2)
+ * - within DIRECTORY FILE: like openat2, with DIRECTORY as the root (RESOLVE_IN_ROOT)
+ * - chroot DIRECTORY FILE: opens FILE after chroot(2) to DIRECTORY
+ * - exchange FROM TO: exchanges the two names atomically (RENAME_EXCHANGE), then opens TO
+ * - link-opened FILE LINK: opens FILE without access (O_PATH), creates the hard link LINK to it, and opens LINK
+ * - hammer FILE STOP: opens FILE repeatedly until STOP exists, and prints how often it could open FILE
+ * - reopen FILE: opens FILE without access (O_PATH), then again through /proc/self/fd
+ * - io_uring FILE: opens FILE with io_uring
+ * - io_uring-write FILE: like io_uring, for writing
+ * - io_uring-thread FILE: a worker thread of io_uring opens FILE (IOSQE_ASYNC)
+ * - io_uring-polled FILE: the polling thread of io_uring opens FILE (IORING_SETUP_SQPOLL)
+ * - handle FILE: opens a file in /run with open_by_handle_at(2)
+ * - steal PID FD: takes an open file from another process with pidfd_getfd(2)
+ * - tree DIRECTORY FILE: opens FILE below a detached copy of the mount (open_tree)
+ * - move-tree FROM TO: attaches a copy of FROM at TO (open_tree, move_mount)
+ * - move-mount FROM TO: moves a mount with move_mount(2)
+ * - new-mount TYPE FILE: opens FILE below a new, detached file system (fsopen, fsmount)
+ * - overlay DIRECTORIES FILE: like new-mount, for an overlay of the DIRECTORIES (A:B)
+ * - pivot ROOT OLD FILE: makes ROOT the root with the old root at OLD, and opens FILE there
+ * - writable MOUNT: makes a mount writable with mount_setattr(2)
+ * - fexecve PROGRAM...: runs a program that was opened with O_PATH
+ * - memfd PROGRAM...: copies the program to memory, and runs the copy with execveat(2)
+ * - say WORD: prints WORD, as a program to run
+ * - interpreted-by PROGRAM FILE: makes FILE an ELF program with PROGRAM as its dynamic loader, and runs FILE
  */
 #include <elf.h>
 #include <errno.h>
@@ -102,7 +113,7 @@ static int by_reopening(char **arguments)
 	return show(open(again, O_RDONLY));
 }
 
-/* One request, handed in and waited for. */
+/* Submits one request and waits for its result. */
 static int by_io_uring_as(const char *path, int flags, int setup, int how)
 {
 	struct io_uring_params about = { .flags = setup, .sq_thread_idle = 100 };
@@ -234,7 +245,10 @@ static int by_memfd(char **arguments)
 	return syscall(SYS_execveat, memory, "", arguments, environ, AT_EMPTY_PATH);
 }
 
-/* The least that the kernel takes: it maps nothing of this file, and starts the loader that is named in it. */
+/*
+ * Builds a minimal ELF program for the kernel: it maps nothing of the file, and starts the loader that the file
+ * names.
+ */
 static int by_loader(char **arguments)
 {
 	struct { Elf64_Ehdr head; Elf64_Phdr parts[2]; char loader[256]; } program = {

@@ -1,19 +1,19 @@
 /*
- * hostile WORK ...: acts of a process that wants its violations to look like another container's. Each file that it
- * really touches is /mark/OWNER.NUMBER, where OWNER is its own container, so that a reader of the log knows the truth
- * of each line. Each work prints the number of its violations, or of the texts that the kernel took. Works:
+ * hostile WORK ...: acts as a process that wants its violations to look like another container's. Each file that the
+ * process really touches is /mark/OWNER.NUMBER, where OWNER is the process's container, so a reader of the log can
+ * verify each line. Each work prints the number of its violations, or of the texts that the kernel accepted. Works:
  *
  *   touch OWNER COUNT                    creates files that a profile refuses
- *   fork OWNER CHILDREN EACH             the same in children that end at once, one after the other
- *   call OWNER COUNT                     calls that its own seccomp filter logs, under the name OWNER
+ *   fork OWNER CHILDREN EACH             like touch, in children that run one after another and end at once
+ *   call OWNER COUNT                     makes calls that its own seccomp filter logs, under the name OWNER
  *   names OWNER FILE                     creates files named by the texts of FILE (separated by zero bytes), and takes
  *                                        each text as its own name
  *   send FILE FIRST LAST                 sends the texts of FILE as audit records of the types FIRST to LAST
- *   send-from-children FILE TYPE TIMES   the same with one type, each from a child that ends at once
+ *   send-from-children FILE TYPE TIMES   like send with one type, each from a child that ends at once
  *   kmsg FILE                            writes the texts of FILE to /dev/kmsg, with the kernel's and other priorities
  *   in-group PATH WORK ...               creates the cgroup PATH, below /cg, and does WORK there
  *   in-profile LABEL WORK ...            does WORK as another program under LABEL
- *   containers OWNER COUNT PROFILE EACH  short-lived containers, whose ids and owners are OWNER and a number
+ *   containers OWNER COUNT PROFILE EACH  runs short-lived containers; each id and owner is OWNER and a number
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +88,7 @@ static void await(pid_t pid)
 		exit(1);
 }
 
-/* Where so few pids are left that there is none now, there soon is one again. */
+/* Retries fork() while all pids are in use, because a pid becomes free soon. */
 static pid_t fork_patiently(void)
 {
 	for (;;) {
@@ -178,7 +178,7 @@ static int audit_socket(void)
 	return fd;
 }
 
-/* Whether the kernel has taken it: it answers in the call already. */
+/* Tells whether the kernel accepted the record; the kernel answers within the call. */
 static unsigned long send_one(int fd, unsigned int type, const char *text)
 {
 	static char message[NLMSG_HDRLEN + LONGEST];
@@ -288,7 +288,10 @@ static void enter_profile(const char *label, char *const command[])
 	die("exec");
 }
 
-/* As a runtime does it: the cgroup first, then namespaces of its own, and the profile with the program. */
+/*
+ * Creates a container as a runtime does: first the cgroup, then the namespaces, then the profile together with the
+ * program.
+ */
 static void contain(const char *id, char *group, const char *profile, const char *each)
 {
 	char *const command[] = { "hostile", "touch", (char *)id, (char *)each, NULL };

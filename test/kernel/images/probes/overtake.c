@@ -103,7 +103,7 @@ static void let_go(void)
 		fail("PTRACE_DETACH");
 }
 
-/* Bytes where the process finds them. */
+/* Writes bytes into the process's memory. */
 static long put(const void *bytes, size_t length)
 {
 	unsigned long at = room + used;
@@ -138,7 +138,7 @@ static long call(long number, long a, long b, long c, long d, long e)
 			fail("PTRACE_SINGLESTEP");
 		if (waitpid(victim, &status, __WALL) < 0)
 			fail("waitpid");
-		/* An exec that is refused when there is no way back ends the process. */
+		/* An exec that fails after the point of no return ends the process. */
 		if (!WIFSTOPPED(status)) {
 			printf("the process was ended\n");
 			exit(1);
@@ -155,8 +155,9 @@ static long call(long number, long a, long b, long c, long d, long e)
 }
 
 /*
- * One step of an attack.
- * @returns what it answers, where it is let through: some errors come behind the kernel's judgement
+ * Checks the answer of one step of an attack. `error` and `other` are errors of an allowed call: the kernel finds
+ * them only after it has allowed the call.
+ * @returns the answer, 0 for these errors
  */
 static long step(const char *name, long answer, int error, int other)
 {
@@ -172,7 +173,7 @@ static int run_program(const char *path)
 	long file = text(path), end = 0, list[2] = { file, 0 };
 
 	step("execve", call(SYS_execve, file, put(list, sizeof(list)), put(&end, sizeof(end)), 0, 0), 0, 0);
-	/* The process runs the new program now. */
+	/* The process runs the new program at this point. */
 	kill(victim, SIGKILL);
 	return 0;
 }
@@ -207,7 +208,7 @@ static void run_memory(void)
 	long nothing = text(""), end = put(&list[1], 8);
 	long answer = call(SYS_execveat, fd, nothing, put(list, sizeof(list)), end, AT_EMPTY_PATH);
 	call(SYS_close, fd, 0, 0, 0, 0);
-	/* The kernel notices a file without a program only after all hooks. */
+	/* The kernel reports a file without a program only after all hooks have run. */
 	step("execveat", answer, ENOEXEC, 0);
 }
 
@@ -259,7 +260,7 @@ static int attack(const char *name, char **words, int count)
 	else if (strcmp(name, "mount") == 0)
 		mount_something();
 	else if (strcmp(name, "module") == 0)
-		/* The kernel asks who may before it looks for the file. */
+		/* The kernel checks the permission before it reads the file. */
 		step("finit_module", call(SYS_finit_module, -1, text(""), 0, 0, 0), EBADF, 0);
 	else if (strcmp(name, "memory") == 0)
 		run_memory();

@@ -1,8 +1,8 @@
 /*
  * race NAP PROCESSES {FORBIDDEN ALLOWED}...: PROCESSES processes try to open each path in turn until the input ends,
- * and sleep NAP microseconds between. Prints now and then, and at the end, the number of tries, of forbidden paths that
- * were opened, and of allowed paths that were not. For udp:ADDRESS (IPv4 or IPv6) a socket connects to the address:
- * this fails only if the kernel refuses it, also without a route.
+ * and sleep NAP microseconds between tries. Prints at intervals and at the end the number of tries, of forbidden
+ * paths that a process could open, and of allowed paths that a process could not open. For udp:ADDRESS (IPv4 or
+ * IPv6) a socket connects to the address; connect() fails only if the kernel refuses it, even without a route.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * use-capability NAME: does one thing that needs that capability and no other, keeps no other one for it, and says
- * whether the kernel let it: exit status 0, or 1 with the errno's words. /dev/shm/others, a file of user 1000 with mode
- * 0, must be there.
+ * use-capability NAME: does one operation that needs the capability NAME and no other, drops all other capabilities
+ * that would also permit it, and reports whether the kernel allowed it: exit status 0, or 1 with the text of the
+ * errno. The file /dev/shm/others of user 1000 with mode 0 must exist.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ static int open_own(void)
 	return file = open(OWN, O_RDWR | O_CREAT, 0644);
 }
 
-/* A process of user 1000, that ends with this one. */
+/* Starts a process of user 1000 that ends with this process. */
 static int start_other(void)
 {
 	int ready[2];
@@ -110,7 +110,10 @@ static int use_dac_read_search(void)
 	return open_by_handle_at(file, &handle.head, O_RDONLY);
 }
 
-/* A group that we are not in: without the capability the kernel drops the bit and says nothing. */
+/*
+ * Gives the file to a group that this process is not in. Without the capability the kernel then drops the setgid bit
+ * silently.
+ */
 static int own_of_other_group(void)
 {
 	return open_own() < 0 ? -1 : fchown(file, 0, 1000);
@@ -145,7 +148,7 @@ static int bind_port(int port)
 static int use_net_bind_service(void) { return bind_port(80); }
 static int high_port(void) { return bind_port(8080); }
 
-/* To receive the messages of all network namespaces. */
+/* Asks for the messages of all network namespaces. */
 static int use_net_broadcast(void)
 {
 	int on = 1;
@@ -191,7 +194,7 @@ static int use_sys_time(void)
 	return clock_settime(CLOCK_REALTIME, &now);
 }
 
-/* One message to the kernel's audit. */
+/* Sends one message to the kernel's audit system. */
 static int use_audit_write(void)
 {
 	struct { struct nlmsghdr head; char text[32]; } sent = { { sizeof(sent), AUDIT_USER, NLM_F_REQUEST | NLM_F_ACK, 1, 0 }, "a note" };
@@ -214,7 +217,7 @@ static int write_text(const char *path, const char *text)
 	return target < 0 ? -1 : write(target, text, strlen(text)) < 0 ? -1 : close(target);
 }
 
-/* Once set, the user of a login is changed by who controls auditing only. */
+/* After the login's user is set, only a process with the capability may change it. */
 static int set_login(void) { return write_text("/proc/self/loginuid", "1000"); }
 static int use_audit_control(void) { return write_text("/proc/self/loginuid", "1001"); }
 
@@ -225,7 +228,10 @@ static int use_setfcap(void)
 	return syscall(SYS_fsetxattr, file, "security.capability", &all, sizeof(all), 0);
 }
 
-/* The policy of AppArmor: removing a profile that is not there gets as far as to look for it. */
+/*
+ * Changes the policy of AppArmor. To remove a missing profile, the kernel checks the permission and then looks for
+ * the profile.
+ */
 static int use_mac_admin(void)
 {
 	return write_text("/sys/kernel/security/apparmor/.remove", "no-such-profile") == 0 || errno == ENOENT ? 0 : -1;
@@ -252,7 +258,7 @@ static int use_audit_read(void)
 	return bind(socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT), (struct sockaddr *)&log, sizeof(log));
 }
 
-/* All processes on a CPU. */
+/* Observes all processes on a CPU. */
 static int use_perfmon(void)
 {
 	struct perf_event_attr clock = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(clock), .config = PERF_COUNT_SW_CPU_CLOCK };
@@ -267,7 +273,7 @@ static int use_bpf(void)
 	return syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof(map));
 }
 
-/* A program of a type that asks for it where kernel.unprivileged_bpf_disabled is not 0. */
+/* Loads a program of a type that needs the capability if kernel.unprivileged_bpf_disabled is not 0. */
 static int use_bpf_program(void)
 {
 	struct bpf_insn nothing[] = { { BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0 }, { BPF_JMP | BPF_EXIT, 0, 0, 0, 0 } };
@@ -327,11 +333,11 @@ static const struct use {
 	{ "bpf", CAP_BPF, NULL, use_bpf },
 	{ "bpf_program", CAP_BPF, NULL, use_bpf_program },
 	{ "checkpoint_restore", CAP_CHECKPOINT_RESTORE, NULL, use_checkpoint_restore },
-	/* A neighbour of net_bind_service that needs no capability. */
+	/* The operation beside net_bind_service that needs no capability. */
 	{ "none", -1, NULL, high_port },
 };
 
-/* Where a process may do without a capability because it has a greater one, it must not have that. */
+/* Drops all capabilities except `capability`, and also its stronger alternatives. */
 static int keep_only(int capability)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -345,8 +351,8 @@ static int keep_only(int capability)
 }
 
 /*
- * AppArmor does not repeat its last record on a processor. So one use makes one record, however often the kernel asks
- * for the capability.
+ * AppArmor does not repeat its last record on a CPU. So one use makes one record, even if the kernel checks the
+ * capability several times.
  */
 static int stay_on_one_processor(void)
 {
