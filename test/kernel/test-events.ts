@@ -3,17 +3,17 @@ export interface InGuestOptions {
   color: boolean
 }
 
-/** Reports of a guest's tests to the host, one line each. `done` comes after mocha's own summary. */
+/** Reports of a guest's tests to the host, one per line. `done` comes after mocha's own summary. */
 export interface TestEvent {
   kind: 'start' | 'pass' | 'fail' | 'pending' | 'done'
   title: string
 }
 
-/** A character that no text has (record separator). */
+/** A character that does not occur in texts (record separator). */
 const separator = '\u001e'
 
 export const writeEvent = (event: TestEvent): string => `${separator}${JSON.stringify(event)}\n`
 
-/** @returns undefined for a line that is no event */
+/** @returns undefined for a line that is not an event */
 export const readEvent = (line: string): TestEvent | undefined =>
   line.startsWith(separator) ? (JSON.parse(line.slice(separator.length)) as TestEvent) : undefined

@@ -98,7 +98,8 @@ describe('AppArmor on a real kernel', function () {
         if (held !== undefined) await one.load(name, text(held))
         harms = 1
         await one.load(name, text(''))
-        // Over theirs, and once more, which shows that what the kernel has now is ours.
+        // After the foreign change, the loader loads twice; the second load proves that the kernel has
+        // vArmor's profile now.
         expect(harms).to.equal(-2)
         expect((await one.list()).get(name)).to.equal(contentDigest(text('')))
         const container = await shell('loader', name)
@@ -170,8 +171,8 @@ describe('AppArmor on a real kernel', function () {
       await cluster.remove('live')
     })
 
-    // A limit of AppArmor: it looks again at an open file only when the label is another one, and a replaced profile
-    // has the name of the one before (aa_file_perm() and profile_cmp() in security/apparmor).
+    // A limit of AppArmor: it checks an open file again only if the label is a different one, and a replaced profile
+    // keeps its name (aa_file_perm() and profile_cmp() in security/apparmor).
     it('leaves alone what was opened before the rule came', async () => {
       await cluster.apply(policyNamed('open', { mode: 'AlwaysAllow' }))
       const container = await shell('open', profileOf('open'))
@@ -211,7 +212,7 @@ describe('AppArmor on a real kernel', function () {
       const profile = profileOf('child')
       await cluster.apply(own('deny /data/** wl,'))
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`, `${profile}//child_0 (enforce)`])
-      // Without no_new_privs, which ctr sets by default.
+      // Turns off no_new_privs, which ctr sets by default.
       const container = await shell('child', profile, ['--allow-new-privs'])
       expect(await container.run('/bin/cat /proc/self/attr/current')).to.deep.equal({
         status: 0,
@@ -228,7 +229,7 @@ describe('AppArmor on a real kernel', function () {
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`, `${profile}//child_0 (enforce)`])
     })
 
-    // A limit of AppArmor: under no_new_privs a process may not change to a profile that is no part of its own.
+    // A limit of AppArmor: under no_new_privs a process may only change to a profile that is part of its own.
     it('keeps programs with rules of their own from being started in a process that may gain no privileges', async () => {
       await cluster.apply(
         policyNamed('no-new-privs', {
@@ -261,8 +262,8 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.run('echo > /root/x')).to.deep.equal(refused('/root/x'))
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
       await cluster.remove('stack')
-      // A profile that allows everything replaces it, but does not reach the stack on Linux 6.12: there the old rules
-      // hold until the container ends.
+      // An allow-all profile replaces the profile, but on Linux 6.12 not inside the stack: the old rules stay in force
+      // until the container ends.
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
     })
@@ -273,7 +274,7 @@ describe('AppArmor on a real kernel', function () {
       const container = await shell('gone', profile)
       await cluster.remove('gone')
       expect(await container.run('echo > /data/x')).to.deep.equal(allowed)
-      // Not unconfined: a container that is started again, and a policy of the name that comes again, find it there.
+      // The process keeps the label, so that a restarted container and a new policy of the same name find the profile.
       expect(await container.label()).to.equal(`${profile} (enforce)`)
       expect(await (await shell('gone-again', profile)).run('echo > /data/x')).to.deep.equal(allowed)
       await cluster.apply(raw('gone', 'deny /data/** wl,'))
@@ -293,7 +294,7 @@ describe('AppArmor on a real kernel', function () {
       const sound = readFileSync(base, 'utf8')
       const line = sound.split('\n').length
       try {
-        // Policies are parsed before they get here: it takes a node that is damaged.
+        // The manager rejects such a policy earlier, so the test damages a file of the node.
         writeFileSync(base, `${sound}no such rule,\n`)
         await cluster.set(raw('refused', 'deny /root/** wl,'))
         const said = await until(async () => {
@@ -322,8 +323,8 @@ describe('AppArmor on a real kernel', function () {
       await cluster.apply(policy)
       const container = await shell('drift', profile)
       const path = join(appArmorFolder, profile)
-      // A look that found the harm before may have the actor load once more, just when the next harm is done: what a
-      // single look finds is chance, so kernel and disk are asked.
+      // A check that found the previous damage may still load the profile while the next damage happens. The result of
+      // a single check is therefore random, so the test reads the kernel and the disk.
       const isPutBack = async (): Promise<boolean> => {
         await cluster.agent.check()
         return profileOnDisk(profile) === textOf(policy) && inKernel(profile).join() === `${profile} (enforce)`
@@ -343,7 +344,7 @@ describe('AppArmor on a real kernel', function () {
         expect(await container.run('echo > /data/x'), what).to.deep.equal(refused('/data/x'))
         expect(await container.label(), what).to.equal(`${profile} (enforce)`)
       }
-      // Processes in the removed profile stay unconfined. New containers do not.
+      // Processes in the removed profile stay unconfined; new containers do not.
       execFileSync('apparmor_parser', ['--remove', path])
       await until(isPutBack)
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])

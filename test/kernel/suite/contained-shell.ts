@@ -9,7 +9,7 @@ export interface Answer {
   text: string
 }
 
-/** Runs each line that it reads, by itself so far as the shell can, and says afterwards how that went. */
+/** Runs each line that it reads, as far as possible with builtins, and then prints the exit status. */
 const loop = 'while read -r line; do eval "$line" 2>&1; code=$?; echo; echo "status $code"; done'
 
 /** A container whose first process, a shell, lives on from one command to the next. */
@@ -27,7 +27,10 @@ export class ContainedShell {
     process.stdin.on('error', () => undefined)
   }
 
-  /** Resolves when it takes commands. @param profile of AppArmor, or a stack of such; without one it is unconfined */
+  /**
+   * Resolves when the shell accepts commands.
+   * @param profile AppArmor profile, or a stack of profiles; without it the shell is unconfined
+   */
   static async start(
     id: string,
     profile?: string,
@@ -54,7 +57,7 @@ export class ContainedShell {
     }
   }
 
-  /** The label that the kernel confines it by, such as `varmor-demo-web (enforce)`. */
+  /** The AppArmor label of the container's first process, such as `varmor-demo-web (enforce)`. */
   async label(): Promise<string> {
     return (await this.run('read -r label < /proc/self/attr/current; echo "$label"')).text
   }

@@ -26,7 +26,7 @@ const node = 'guest'
 export const namespace = 'demo'
 export const appArmorFolder = '/etc/apparmor.d'
 
-/** The text of a profile on the disk of the node, where it is written once the kernel has it. */
+/** The text of a profile on the node's disk; the agent writes it after the kernel has loaded the profile. */
 export function profileOnDisk(name: string): string | undefined {
   try {
     return readFileSync(join(appArmorFolder, name), 'utf8')
@@ -38,7 +38,7 @@ export function profileOnDisk(name: string): string | undefined {
 
 export const profileOf = (policy: string): string => `varmor-${namespace}-${policy}`
 
-/** A policy for AppArmor; what it is for does not matter, as nothing here schedules pods. */
+/** A policy for AppArmor. Its target does not matter, because nothing here schedules pods. */
 export const policyNamed = (name: string, policy: object): VarmorPolicy =>
   ({
     apiVersion: 'crd.varmor.org/v1beta1',
@@ -47,7 +47,7 @@ export const policyNamed = (name: string, policy: object): VarmorPolicy =>
     spec: { target: { kind: 'Deployment', name }, policy: { enforcer: 'AppArmor', ...policy } },
   }) as unknown as VarmorPolicy
 
-/** The text that AppArmor gets for a policy. */
+/** AppArmor's profile text for a policy. */
 export function textOf(policy: VarmorPolicy): string {
   const compiled = compilePolicy(policy)
   const text = compiled.ok ? compiled.value.enforcers.AppArmor?.profile : undefined
@@ -56,8 +56,8 @@ export function textOf(policy: VarmorPolicy): string {
 }
 
 /**
- * An emulated processor that others use, too, may take longer for the definitions of our kinds than a request may take.
- * The next time the code is compiled already.
+ * On a busy machine, an emulated CPU may need longer for the CRDs than a request's timeout. At the next attempt the
+ * code is compiled already.
  */
 export async function installed(logger: Logger, more: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   for (;;) {
@@ -69,7 +69,9 @@ export async function installed(logger: Logger, more: Partial<SandboxOptions> = 
   }
 }
 
-/** API server, manager and the agent of this node in this process: policies come down to the kernel that it runs on. */
+/**
+ * API server, manager and agent in this process. The agent's node is this guest, so policies reach the guest's kernel.
+ */
 export class ControlPlaneInGuest {
   readonly agent: Agent
   readonly #sandbox: Sandbox
@@ -106,7 +108,7 @@ export class ControlPlaneInGuest {
       send: transport.send,
       confining: () => confiningProfiles(),
       ofContainers: () => new Set(),
-      // The agent checks for foreign changes when a test asks, and not by its timer just before.
+      // The agent must check for foreign changes only when a test asks, so the timer's period is long.
       period: 3_600_000,
     })
     await agent.start()
@@ -117,14 +119,14 @@ export class ControlPlaneInGuest {
     return this.#sandbox.client
   }
 
-  /** Makes or changes a policy. Resolves when the kernel has its rules. */
+  /** Creates or changes a policy. Resolves when the kernel has its rules. */
   async apply(policy: VarmorPolicy): Promise<void> {
     await this.set(policy)
     const wanted = textOf(policy)
     await until(async () => profileOnDisk(profileOf(policy.metadata.name)) === wanted)
   }
 
-  /** Makes or changes a policy. */
+  /** Creates or changes a policy. */
   async set(policy: VarmorPolicy): Promise<void> {
     await this.client.apply(varmorPolicies, policy as VarmorPolicy & KubeObject, { fieldManager: 'test', force: true })
   }
@@ -133,7 +135,7 @@ export class ControlPlaneInGuest {
     return (await this.client.get(varmorPolicies, { name: policy, namespace })).status
   }
 
-  /** Resolves when the policy is gone: then nothing of it is enforced, and what a process runs in allows all. */
+  /** Resolves when the policy is removed: then none of its rules is enforced, and its profile allows everything. */
   async remove(name: string): Promise<void> {
     await this.client.delete(varmorPolicies, { name, namespace })
     await until(async () => {

@@ -28,7 +28,7 @@ describe('a guest', () => {
     const command = ['--no-new-privs', '--bounding-set', `-all,${set.join()}`, process.execPath, program]
     const folder = (await output('setpriv', command)).trim()
     expect(readdirSync(folder)).not.to.deep.equal([])
-    // Others load them as they need them.
+    // Other files load these modules when they need them.
     rmSync(folder, { recursive: true })
   })
 

@@ -19,7 +19,7 @@ profile ${name} flags=(attach_disconnected,mediate_deleted) {
 `
 const remedy = 'start the kernel without audit=0'
 
-/** Kubeconfig of a missing API server: the agent reports this node's state without it. */
+/** Kubeconfig with an API server that does not exist: the agent reports this node's state without it. */
 const kubeconfig = JSON.stringify({
   clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
   users: [{ name: 'u', user: {} }],
@@ -53,7 +53,7 @@ describe('a kernel with audit=0', function () {
     const none = said.find(({ code }) => code === 'audit-source-none')
     expect(none?.msg).to.match(/^the kernel writes no audit records/)
     expect(none?.remedy).to.equal(remedy)
-    // Nothing is suggested that would not help.
+    // The agent suggests no useless remedy.
     expect(said.filter(({ remedy: other }) => other !== remedy)).to.deep.equal([])
   })
 

@@ -29,22 +29,22 @@ export interface Status extends Totals {
   }
 }
 
-/** How an agent has ended: what it counted, and all lines that it wrote. */
+/** The result of an ended agent: its counters, and all lines that it wrote. */
 export interface Ended {
   status: Status
   lines: string[]
 }
 
 export interface AgentOptions {
-  /** Folder of the agent's files. It is emptied first, unless `after` is given. */
+  /** Folder of the agent's files. `start` empties it first, unless `after` is given. */
   folder: string
-  /** The contents of its file of containers. */
+  /** The content of the agent's file of containers. */
   containers?: object
   /** Additional arguments. */
   args?: readonly string[]
   /** The agent runs in its own network namespace, where the kernel sends no records to listeners. */
   alone?: boolean
-  /** A previous agent, whose files this agent takes over. */
+  /** A previous agent; this agent takes over its files. */
   after?: AgentProcess
 }
 
@@ -69,19 +69,22 @@ export class AgentProcess {
     createInterface({ input: this.#process.stderr }).on('line', (line) => this.said.push(read(line)))
   }
 
-  /** Resolves when it reads its source. @throws with what it said, when it ends before */
+  /**
+   * Resolves when the agent reads its source.
+   * @throws with the agent's output if the agent ends earlier
+   */
   static async start(options: AgentOptions): Promise<AgentProcess> {
     const agent = new AgentProcess(options)
     await agent.#says('the agent is running')
     return agent
   }
 
-  /** The source that it reads. */
+  /** The source that the agent reads. */
   get source(): unknown {
     return this.said.find(({ msg }) => msg === 'the agent is running')?.['source']
   }
 
-  /** Puts this into its file of containers, which it looks at twice a second. */
+  /** Writes the agent's file of containers, which the agent checks twice a second. */
   know(containers: object): void {
     const text = JSON.stringify(containers, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     writeFileSync(this.#containers, text)
@@ -98,7 +101,7 @@ export class AgentProcess {
     return (await this.#says('status', before))['status'] as Status
   }
 
-  /** Resolves when two looks, some seconds apart, find nothing under way and nothing new. */
+  /** Resolves when two checks, some seconds apart, find no pending work and no new records. */
   async quiet(): Promise<void> {
     for (let before = ''; ; ) {
       const { stages, read, written, queued, deferred } = await this.status()
@@ -111,13 +114,16 @@ export class AgentProcess {
     }
   }
 
-  /** Ends it in order, once. @returns what it counted, and all lines that it wrote */
+  /**
+   * Stops the agent in an orderly way, once.
+   * @returns its counters, and all lines that it wrote
+   */
   stop(): Promise<Ended> {
     this.#ended ??= this.#end()
     return this.#ended
   }
 
-  /** Ends it and leaves its files to another one. */
+  /** Stops the agent and leaves its files to another agent. */
   async leave(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const closed = once(this.#process, 'close')
     this.#process.kill(signal)
@@ -128,7 +134,7 @@ export class AgentProcess {
   async #end(): Promise<Ended> {
     if (this.#process.exitCode === null) {
       const closed = once(this.#process, 'close')
-      // A failed test may have left the agent stopped: it gets SIGTERM only after SIGCONT.
+      // A failed test may have left the agent stopped; SIGTERM only arrives after SIGCONT.
       for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
       await closed
     }

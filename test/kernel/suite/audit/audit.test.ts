@@ -10,7 +10,7 @@ import { Auditd } from './auditd.ts'
 import { type Burst, burstOfAppArmor, burstOfSeccomp, denials, prepare, reported } from './burst.ts'
 
 const many = 100_000
-/** Enough where the kernel's own limit lets through a handful. */
+/** Number of records in a burst, of which the kernel's own rate limit would pass only a few. */
 const some = 20_000
 
 const sum = (counts: Record<string, number | null>): number =>
@@ -23,7 +23,7 @@ const kernelLog = '/var/log/kern.log'
 
 const linesOf = (text: string): string[] => text.split('\n')
 
-/** Records of the burst in a log that is not ours. */
+/** Counts the records of the burst in a log that vArmor did not write. */
 const denied = (lines: readonly string[]): number =>
   lines.filter((line) => /apparmor="DENIED".*name="\/data\/\d+"/.test(line)).length
 
@@ -50,7 +50,7 @@ describe('denials', function () {
       each.kill('SIGTERM')
       while (each.exitCode === null && each.signalCode === null) await pause(50)
     }
-    // The daemons have ended: a running daemon would create the file again.
+    // Waits for the end of the daemons, because a running daemon would create the file again.
     rmSync(kernelLog, { force: true })
   })
 
@@ -76,14 +76,14 @@ describe('denials', function () {
           const arrived = many - lost(status)
           expect(burst.reported(lines)).to.deep.equal({ files: arrived, lines: arrived })
           expect(status).to.deep.include({ deferred: 0, queued: 0 })
-          // `lost` has only losses with a known number. Without them `dropped` has to be empty.
+          // `lost` counts only losses with a known number. If it is 0, `dropped` must be empty.
           if (lost(status) === 0) expect(status).to.deep.include({ dropped: {} })
           const strange = lines.filter((line) => !/"policyName":"burst"|"lost":\{/.test(line))
           expect(strange).to.deep.equal([])
           return lost(status)
         }
-        // Where others have the processor for so long that the kernel's queue runs over, it says nothing of the agent:
-        // that is tried again.
+        // Other processes may use the CPU for so long that the kernel's queue overflows. That loss is not the agent's
+        // fault, so the test retries.
         let missing = await once(1)
         for (let attempt = 2; missing > 0 && attempt <= 3; attempt++) missing = await once(attempt)
         expect(missing).to.equal(0)
@@ -123,14 +123,14 @@ describe('denials', function () {
     expect(reader.said.map(({ code }) => code)).not.to.include('printk-limit')
     expect(await denials(some)).to.equal(some)
     await beside.quiet()
-    // auditd writes in pieces, the last one at its end.
+    // auditd writes in blocks, and the last block at its end.
     await auditd.stop()
     await reader.quiet()
     const [{ status, lines }, ofReader] = await Promise.all([beside.stop(), reader.stop()])
     const logged = auditd.takeLog()
     const ours = reported(lines)
     expect(ours.files).to.equal(ours.lines)
-    // The kernel's counter also has what was lost for auditd alone, and records of other types.
+    // The kernel's counter also counts records that only auditd lost, and records of other types.
     expect(ours.lines).to.be.within(some - lost(status), some)
     expect(denied(logged)).to.be.within(1, some)
     expect(reported(ofReader.lines).lines).to.equal(denied(logged))
@@ -138,7 +138,7 @@ describe('denials', function () {
   })
 
   describe('while no agent runs', () => {
-    /** Ends an agent, lets that many be refused, and starts it again with its log and its checkpoint. */
+    /** Stops an agent, causes that many refusals, and restarts the agent with its log and its checkpoint. */
     const missing = async (
       name: string,
       count: number,
@@ -160,7 +160,7 @@ describe('denials', function () {
       const lost = lines.filter((line) => line.includes('"not-running"'))
       return { lines: reported(lines).lines, twice: ids.length - new Set(ids).size, lost }
     }
-    /** The kernel's limit lets pass ten in five seconds, and may have been used up by what came before. */
+    /** Waits until the kernel's rate limit of ten records in five seconds is available in full. */
     const limitIsOpen = () => pause(6_000)
     const few = 3
 
@@ -179,7 +179,7 @@ describe('denials', function () {
 
     it('are taken from the log of auditd, where that has them', async () => {
       auditd = await Auditd.start()
-      // The daemon writes in pieces, late on a slow machine.
+      // The daemon writes in blocks, late on a slow machine.
       const written = () => until(async () => denied(linesOf(readFileSync('/var/log/audit/audit.log', 'utf8'))) >= 900)
       const { lines, twice, lost: said } = await missing('missed-auditd', 1_000, 'SIGKILL', written)
       expect(twice).to.equal(0)
@@ -196,10 +196,10 @@ describe('denials', function () {
     }
 
     /**
-     * Bursts until the kernel has let something of one through: what was said before them may have used up what its
-     * limit lets pass in five seconds.
-     * @param passed how many records have come through
-     * @returns how many were refused in all
+     * Repeats the burst until the kernel passes a record, because earlier records may have used up its limit for five
+     * seconds.
+     * @param passed counts the records that arrived
+     * @returns the number of all refusals
      */
     const bursts = async (passed: () => Promise<number>): Promise<number> => {
       let made = 0
@@ -210,7 +210,7 @@ describe('denials', function () {
       return made
     }
 
-    /** Resolves when the daemons have written all that the kernel has said until now. */
+    /** Resolves when the daemons have written all records that the kernel has made until now. */
     const writtenUpTo = async (line: string): Promise<void> => {
       writeFileSync('/dev/kmsg', `${line}\n`)
       await until(async () => {

@@ -7,11 +7,13 @@ import { output } from '../../../cluster/command.ts'
 import { debianRoot } from './burst.ts'
 import { KeptLog } from './kept-log.ts'
 
-/** Where it logs, seen from outside its root and from inside. */
+/** auditd's log folder, seen from outside and from inside its root. */
 const folder = join(debianRoot, 'var/log/audit')
 const place = '/var/log/audit'
 
-/** Debian's audit daemon with Debian's settings, in the root of the Debian image, with its log where auditd has it. */
+/**
+ * Debian's audit daemon with Debian's settings, in the root of the Debian image. Its log is at auditd's default path.
+ */
 export class Auditd {
   readonly #process: ChildProcess
   readonly #log: KeptLog
@@ -22,7 +24,7 @@ export class Auditd {
     this.#log = log
   }
 
-  /** Resolves when the kernel sends it its records. */
+  /** Resolves when the kernel sends its records to auditd. */
   static async start(): Promise<Auditd> {
     mkdirSync(folder, { recursive: true })
     rmSync(place, { recursive: true, force: true })
@@ -38,7 +40,10 @@ export class Auditd {
     return auditd
   }
 
-  /** Ends it once it has written all that it got, and what it has switched on in the kernel. Again, it does nothing. */
+  /**
+   * Stops auditd after it has written all received records, and turns off the kernel's auditing. A second call does
+   * nothing.
+   */
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
@@ -49,7 +54,10 @@ export class Auditd {
     for (const kernel of ['dev', 'proc']) await output('umount', [join(debianRoot, kernel)])
   }
 
-  /** Once it has ended. Removes its log. @returns all that was ever in it */
+  /**
+   * Removes the log of a stopped auditd.
+   * @returns all lines that the log ever had
+   */
   takeLog(): string[] {
     rmSync(place, { force: true })
     return this.#log.end()

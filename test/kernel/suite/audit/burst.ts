@@ -9,12 +9,12 @@ import { Container } from '../harness/container.ts'
 import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
 import { seccompFlags, seccompOptions } from '../harness/seccomp-reports.ts'
 
-/** Where the Debian image is: its programs, and the probes. */
+/** Root of the Debian image, with its programs and the probes. */
 export const debianRoot = '/run/debian'
 export const profile = 'varmor-demo-burst'
 const target = '/data'
 
-/** With the network, as what it prints goes through a socket. */
+/** The rules allow the network, because the probe prints to a socket. */
 const rules = `abi <abi/3.0>,
 profile ${profile} flags=(attach_disconnected,mediate_deleted) {
   file,
@@ -24,7 +24,7 @@ profile ${profile} flags=(attach_disconnected,mediate_deleted) {
 }
 `
 
-/** Makes the Debian image's files and the profile ready. */
+/** Mounts the Debian image and loads the profile. */
 export async function prepare(): Promise<void> {
   await output('containerd-up', [])
   mkdirSync(debianRoot, { recursive: true })
@@ -34,8 +34,8 @@ export async function prepare(): Promise<void> {
 }
 
 /**
- * Runs into denials as fast as it can, in a mount namespace of its own as in a container.
- * @returns how many files were refused
+ * Causes denials as fast as possible, in a separate mount namespace as in a container.
+ * @returns the number of refused files
  */
 export async function denials(count: number): Promise<number> {
   const confined = `echo -n "exec ${profile}" > /proc/self/attr/exec`
@@ -45,24 +45,24 @@ export async function denials(count: number): Promise<number> {
   return Number(printed)
 }
 
-/** How many different files of the burst the lines are about, and how many lines are about any. */
+/** Counts the different files of the burst that the lines report, and the lines that report any such file. */
 export function reported(lines: readonly string[]): { files: number; lines: number } {
   const names = lines.flatMap((line) => /"name":"\/data\/(\d+)"/.exec(line)?.[1] ?? [])
   return { files: new Set(names).size, lines: names.length }
 }
 
-/** A program that runs into denials as fast as it can. */
+/** A program that causes denials as fast as possible. */
 export interface Burst {
-  /** The contents of the agent's file of containers. */
+  /** The content of the agent's file of containers. */
   known: object
-  /** @returns how many calls were refused */
+  /** @returns the number of refused calls */
   denials(count: number): Promise<number>
-  /** How many different refusals the lines are about, and how many lines are about any. */
+  /** Counts the different refusals that the lines report, and the lines that report any refusal. */
   reported(lines: readonly string[]): { files: number; lines: number }
   stop(): Promise<void>
 }
 
-/** A process that has a profile of AppArmor, and is in no container. */
+/** A process with an AppArmor profile that runs in no container. */
 export const burstOfAppArmor = async (): Promise<Burst> => ({
   known: { policies: [{ profileName: profile, kind: 'VarmorPolicy', name: 'burst', namespace: 'demo' }] },
   denials,
@@ -71,8 +71,8 @@ export const burstOfAppArmor = async (): Promise<Burst> => ({
 })
 
 /**
- * A container whose filter refuses the probe's way to open files. The records have no file names, so their numbers
- * distinguish them.
+ * A container whose Seccomp filter refuses the call that the probe opens files with. The records have no file names, so
+ * their serial numbers distinguish them.
  */
 export async function burstOfSeccomp(): Promise<Burst> {
   const args = [{ index: 2, value: 0o2000101, op: 'SCMP_CMP_EQ' }]
@@ -89,7 +89,7 @@ export async function burstOfSeccomp(): Promise<Burst> {
     refusedCalls: refusedCalls(filter),
   })
   let isRunning = false
-  /** Until then the process stays as a zombie, whose container the agent finds. */
+  /** Until then the process stays a zombie, so that the agent finds its container. */
   const end = async (): Promise<void> => {
     if (isRunning) await container.end()
     isRunning = false

@@ -1,10 +1,10 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Often enough: a log of 10 MB takes seconds to fill, and three older ones stay. */
+/** Milliseconds between polls: a log of 10 MB takes seconds to fill, and rotation keeps three older files. */
 const pollInterval = 100
 
-/** All lines of a log, also of what its rotation has removed since: each file gets a second name while it is there. */
+/** Keeps all lines of a log, including those that rotation removes: each file gets a hard link while it exists. */
 export class KeptLog {
   readonly #folder: string
   readonly #name: string
@@ -13,8 +13,8 @@ export class KeptLog {
   readonly #timer: NodeJS.Timeout
 
   /**
-   * @param folder of the log; `kept`, beside it, is made. Others of its files, as a checkpoint or a digest, have
-   * another beginning.
+   * @param folder folder of the log; `kept` is created beside it. Other files of the folder, such as a checkpoint or a
+   * digest, must not start with `name`.
    */
   constructor(folder: string, name = 'violations.log') {
     this.#folder = folder
@@ -38,7 +38,7 @@ export class KeptLog {
     clearInterval(this.#timer)
   }
 
-  /** Returns the remaining lines after the last write. Removes all files, which are in the memory of the guest. */
+  /** Returns the remaining lines after the last write, and removes all files, which take the guest's memory. */
   end(): string[] {
     clearInterval(this.#timer)
     this.#poll()
@@ -58,7 +58,7 @@ export class KeptLog {
     for (const name of namesIn(this.#folder).filter((file) => file.startsWith(this.#name))) {
       const link = join(this.#kept, 'new')
       try {
-        // The name may stand for another file at any moment. A link keeps the file.
+        // Rotation may rename the file at any moment. A link keeps the file.
         linkSync(join(this.#folder, name), link)
       } catch (error) {
         // The file was renamed just now. The next poll finds its new name.

@@ -11,7 +11,7 @@ import { debianRoot, denials, prepare, reported } from './burst.ts'
 
 const folder = '/tmp/silenced'
 const log = `${folder}/violations.log`
-/** Kubeconfig of a missing API server: the agent reports about its records without it. */
+/** Kubeconfig with an API server that does not exist: the agent reports about its records without it. */
 const kubeconfig = JSON.stringify({
   clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
   users: [{ name: 'u', user: {} }],
@@ -46,11 +46,11 @@ describe('records that an audit rule excludes', function () {
     const metrics = await (await fetch('http://127.0.0.1:8081/metrics')).text()
     return new RegExp(`^varmor_audit_silenced\\{records="${records}",reason="rule"\\} (\\d)`, 'm').exec(metrics)?.[1]
   }
-  /** Makes `count` violations, and returns the number that arrive in the log. */
+  /** Causes `count` violations, and returns the number of them that arrive in the log. */
   const arrived = async (count: number): Promise<number> => {
     const before = reported(lines()).lines
     expect(await denials(count)).to.equal(count)
-    // A line waits for news of its container for ten seconds at most.
+    // A line waits at most ten seconds for data about its container.
     const came = (): number => reported(lines()).lines - before
     for (let tries = 0; came() < count && tries < 20; tries++) await pause(1_000)
     return came()
@@ -120,7 +120,7 @@ describe('records that an audit rule excludes', function () {
     expect(await silenced('AppArmor')).to.equal('0')
     const after = await until(async () => lostLines().length > before.length && lostLines())
     expect(after.at(-1)).to.deep.include({ why: 'apparmor-excluded', events: null })
-    // They overlap by what the agent takes to write the first one.
+    // The two periods may overlap by the time that the agent needs to write the first line.
     expect(Date.parse(after.at(-1)!.from)).to.be.at.most(Date.parse(before.at(-1)!.to))
     await until(async () => (await arrived(5)) === 5)
   })
@@ -159,7 +159,7 @@ describe('records that an audit rule excludes', function () {
     expect(await arrived(5)).to.equal(5)
     await until(async () => said.includes('audit system was turned off'))
     expect([await unreported(), lostLines().length]).to.deep.equal([undefined, before])
-    // Off, the kernel tells of no change; the look of each minute finds the rule.
+    // While auditing is off, the kernel does not announce changes; the agent finds the rule at its check every minute.
     await auditctl('-a', 'always,exclude', '-F', 'msgtype=AVC')
     expect(await arrived(5)).to.equal(0)
     await until(async () => (await unreported()) !== undefined)

@@ -16,7 +16,7 @@ import { RacingProbe } from './racing-probe.ts'
 const tries = Number(process.env['VARMOR_HOSTILE_TRIES'] ?? 20_000)
 const name = 'addresses'
 const selector = { matchLabels: { app: 'db' } }
-/** Rules about Pods and about the own pod beside many others. */
+/** A policy with rules about Pods and about the container's own pod, beside many other rules. */
 const policy = policyOf(
   name,
   'enforced',
@@ -35,7 +35,7 @@ const { profileName } = identityOf(policy)
 
 const { profile } = compiled(policy, { addresses: [] }).enforcers.BPF!
 const files = JSON.stringify(profile.files)
-/** The profile with these addresses of the Pods. */
+/** Compiles the profile for these Pod addresses. */
 function contentWith(...pods: string[]): string {
   const addresses = [{ target: 'pods of all namespaces: app=db', groups: [{ addresses: pods }] }]
   const { profile: now } = compiled(policy, { addresses }).enforcers.BPF!
@@ -64,15 +64,15 @@ describe('BPF rules about Pods', function () {
     await enforcer?.end()
   })
 
-  /** The outcome of one try. */
+  /** The outcome of one attempt. */
   async function fateOf(address: string): Promise<'refused' | 'passed'> {
     const { text } = await container.run(['bash', '-c', `echo > /dev/udp/${address}/9`])
     return /not permitted|denied/.test(text) ? 'refused' : 'passed'
   }
 
   /**
-   * The kernel's ids of what automata are in: of those tables only that profiles refer to, as Linux 6.1 waits at each
-   * look.
+   * The kernel's ids of the tables that hold automata. Only tables that profiles refer to count, because Linux 6.1
+   * waits at each lookup.
    */
   function tables(): number[] {
     const addon = loadBpfAddon()

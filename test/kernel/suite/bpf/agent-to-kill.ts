@@ -6,19 +6,19 @@ import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { noLogger } from '../../../../src/base/logger.ts'
 import { type Opening, openEnforcer } from './enforcer.ts'
 
-/** The program's task, from its one argument. */
+/** The program's task, from its one argument as JSON. */
 export interface Orders {
   log: string
   container: ContainerInfo
   policy: PolicyIdentity
-  /** Contents that it loads one after the other, for ever. */
+  /** Profile contents that the program loads in turn without end. */
   contents: readonly string[]
   opening: Opening
 }
 
 /**
- * An agent's part of BPF: it replaces a profile all the time, and writes violations, until it is killed. Prints a line
- * for each replacement.
+ * Runs an agent's BPF enforcer until the process is killed: it replaces a profile repeatedly and writes violations.
+ * Prints a line for each replacement.
  */
 async function run({ log, container, policy, contents, opening }: Orders): Promise<never> {
   const enforcer = await openEnforcer(opening)
@@ -35,7 +35,7 @@ async function run({ log, container, policy, contents, opening }: Orders): Promi
   const pipeline = await startViolationPipeline({
     ...{ feed, log, logger, fromStart: false, workers: 1, request: { kind: 'multicast' } },
     ring: () => enforcer.folder,
-    // The test that counts lines finds all of them in one file.
+    // One file is large enough for all lines, so that the test can count them.
     limits: { maxSize: '1G' },
   })
   if ('why' in pipeline) throw new Error(pipeline.why)

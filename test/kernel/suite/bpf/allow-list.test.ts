@@ -27,7 +27,7 @@ const defense = (allowViolations: boolean, allow: ModelBpf = {}) =>
 const { profileName } = identityOf(modelling)
 
 /**
- * As much as a server does in a day, by its kinds: configuration, state that is replaced as a whole, children, the
+ * The kinds of operations of a server's day: read configuration, replace state as a whole, start children, use the
  * network.
  */
 const workload = [
@@ -44,7 +44,7 @@ interface Attack {
   /** A command that the profile may run, while it refuses the command's operation. */
   command: string
   operation: string
-  /** A field of the event by which it is known. */
+  /** A field that identifies the event. */
   about: Record<string, unknown>
 }
 
@@ -127,7 +127,7 @@ describe('a list of what a container may do, made by watching it', function () {
     await enforcer.load(profileName, JSON.stringify(profile))
   }
   const run = (command: string) => container.run(['bash', '-c', command])
-  /** Until nothing has come for a while, slow as the machine may be. */
+  /** Waits until no record has arrived for a while, however slow the machine is. */
   const quiet = async (count: () => number): Promise<void> => {
     for (let before = -1; before !== count(); ) {
       before = count()
@@ -168,7 +168,7 @@ describe('a list of what a container may do, made by watching it', function () {
     await quiet(() => records)
     expect(enforcer.counters().ringFull).to.equal(0)
     expect(violations.all).to.deep.equal([])
-    // Numbers of processes vary.
+    // Process ids vary between runs.
     const { result } = generalise(collector.state().result)
     model = result.bpf!
     expect(model.executions).to.include.members(['/usr/bin/cat', '/usr/bin/mv', '/usr/bin/sort'])
@@ -206,7 +206,7 @@ describe('a list of what a container may do, made by watching it', function () {
 
   it('refuses to run a file of memory', async () => {
     const seen = violations.all.length
-    // perl calls memfd_create(2) by its number. perl itself has to be allowed first.
+    // perl calls memfd_create(2) by its number. The profile must allow perl itself.
     const perl = `perl -e 'my $n = "m"; my $fd = syscall(319, $n, 0); open(my $in, "<", "/usr/bin/cat"); open(my $out, ">&=", $fd); syswrite($out, join("", <$in>)); exec("/proc/self/fd/$fd") or exit 7'`
     await load(
       defense(false, {

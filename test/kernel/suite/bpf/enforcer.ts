@@ -10,10 +10,10 @@ function loadAddon(): BpfAddon {
   return addon
 }
 
-/** The programs for the kernel of this guest. */
+/** The BPF programs for the kernel of this guest. */
 export const guestObject = (): string => builtObject(loadAddon())
 
-/** How it is opened. */
+/** How to open the enforcer. */
 export interface Opening {
   /** Another build of the programs. */
   object?: string

@@ -2,16 +2,17 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { Forks } from '../../../../src/audit/lineage/forks.ts'
 
-/** A request to the fork tree, a line of JSON. */
+/** A request to the fork tree, one line of JSON. */
 export interface Asked {
-  /** Finds the owner of the pid between two times, in unix seconds. */
+  /** Asks for the owner of the pid between two times, in unix seconds. */
   find?: { pid: number; earliest: number; latest: number }
-  /** Where a living process is. */
+  /** States the container of a living process. */
   label?: { pid: number; containerID: string }
 }
 
 /**
- * Follows forks by the BPF programs of a folder, and answers each line with one; without a question with its counters.
+ * Follows forks with the BPF programs in `folder`, and answers each request line with one line. An empty request gets
+ * the counters.
  */
 function follow(folder: string): void {
   const forks = Forks.open({ folder, napMs: 20 })

@@ -10,7 +10,7 @@ import type { Asked } from './follow-forks.ts'
 
 const containerID = 'c'.repeat(64)
 
-/** A process that follows forks, and that can be stopped for a while. */
+/** A process that follows forks, and that the test can pause. */
 class Follower {
   readonly #process: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
@@ -57,7 +57,7 @@ describe('forks that BPF programs follow', function () {
   let enforcer: BpfEnforcer
   let follower: Follower
   before(async () => {
-    // Its ring holds 512 changes.
+    // The ring holds 512 changes.
     enforcer = await openEnforcer({ ringBytes: 1 << 16 })
     follower = new Follower(enforcer.folder)
     await follower.answer()
@@ -87,10 +87,11 @@ describe('forks that BPF programs follow', function () {
   it('name the container that a runtime has put a process into, however soon it has ended', async () => {
     const began = Date.now() / 1000
     const id = 'd'.repeat(64)
-    // Below its own, a container calls a cgroup as it likes.
+    // A container may give any name to a cgroup below its own cgroup.
     const cgroup = `/sys/fs/cgroup/${id}/${'e'.repeat(64)}`
     const program = 'echo $$; (:) & echo $!; wait; exit 0'
-    // As a runtime does it: a child that has run no program yet goes into the cgroup, and then runs the container's.
+    // Starts the program as a runtime does: a child that has not run a program yet enters the cgroup, and then runs the
+    // container's program.
     const script = `mkdir -p ${cgroup}; (echo 0 > ${cgroup}/cgroup.procs && exec sh -c '${program}'); :`
     const { stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8' })
     spawnSync('rmdir', [cgroup, join(cgroup, '..')])

@@ -80,7 +80,7 @@ describe('BPF records of a container that floods', function () {
     const { tries: both, passed, refused } = await probe.stop()
     const tries = both / 2
     expect({ passed, refused }).to.deep.equal({ passed: 0, refused: 0 })
-    // Nothing more comes of the container, and it is said all the same.
+    // The container makes no further record, but the agent still reports the held-back records.
     while (of('held back ended').length === 0) await pause(100)
     await pipeline.stop()
     await pipeline.ended

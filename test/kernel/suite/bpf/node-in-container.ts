@@ -8,13 +8,13 @@ export interface NodeOrders {
   id: string
   profileName: string
   content: string
-  /** Cgroup of the container, as the kernel sees it. */
+  /** Path of the container's cgroup, as the kernel sees it. */
   cgroup: string
 }
 
 /**
- * The first process of a node that is in a container itself, with an agent's part of BPF: it starts a container, and
- * says what that may read.
+ * The first process of a node that runs in a container itself, with an agent's BPF enforcer. It starts a container, and
+ * prints what the container may read.
  */
 async function run({ id, profileName, content, cgroup }: NodeOrders): Promise<void> {
   const enforcer = await openEnforcer()

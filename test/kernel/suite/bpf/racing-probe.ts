@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline'
 /** Counts of a probe. */
 export interface Raced {
   tries: number
-  /** How often it could open what is forbidden. */
+  /** Number of forbidden opens that succeeded. */
   passed: number
-  /** How often it could not open what is allowed. */
+  /** Number of allowed opens that failed. */
   refused: number
 }
 
@@ -22,7 +22,7 @@ export interface Racing {
   processes?: number
 }
 
-/** Processes in a container that try all the time whether rules hold: test/kernel/images/probes/race.c. */
+/** Processes in a container that check continuously that rules hold, with test/kernel/images/probes/race.c. */
 export class RacingProbe {
   seen: Raced = { tries: 0, passed: 0, refused: 0 }
   readonly #process: ChildProcessWithoutNullStreams
@@ -46,7 +46,7 @@ export class RacingProbe {
     return new RacingProbe(spawn('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', name, container, ...command]))
   }
 
-  /** Resolves once it has tried so often. */
+  /** Resolves when the probe has made this many tries in total. */
   async after(tries: number): Promise<void> {
     while (this.seen.tries < tries) {
       if (this.#process.exitCode !== null) throw new Error(`the probe has ended: ${this.#errors}`)

@@ -32,13 +32,13 @@ import { RacingProbe } from './racing-probe.ts'
 
 const name = 'under-load'
 const files = { forbidden: '/etc/passwd', allowed: '/etc/group' }
-/** How often probes try at least while a profile is replaced, and how often an agent is killed. */
+/** Minimum tries of the probes while a profile is replaced, and the number of times that an agent is killed. */
 const tries = Number(process.env['VARMOR_HOSTILE_TRIES'] ?? 20_000)
 const kills = Number(process.env['VARMOR_HOSTILE_KILLS'] ?? 8)
 
 const idOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** A policy that forbids the file, and many others with it. */
+/** A policy that forbids one file of the probe and many other files. */
 const policy = (rules: number, report: boolean) =>
   policyOf(
     name,
@@ -55,7 +55,7 @@ const policy = (rules: number, report: boolean) =>
     'BPF',
   )
 
-/** Contents of a profile that differ in nothing that the probe sees. */
+/** Contents of a profile that differ only in rules that the probe does not use. */
 const contents = (rules: number, report: boolean): string[] =>
   [rules, rules + 1].map((count) => JSON.stringify(compiled(policy(count, report)).enforcers.BPF!.profile))
 
@@ -64,11 +64,14 @@ const { profileName } = identityOf(policy(1, false))
 /** Another build of the same programs, and larger maps. */
 const opening = { object: '/tmp/other.bpf.o', sizes: { containers: 60_000, profiles: 4_000 } }
 
-/** Chains of processes that never run a program: each starts the next one and ends, and the next one tries the file. */
+/**
+ * Starts chains of processes that never run a program: each process forks the next one and ends, and the next one tries
+ * the file.
+ */
 const forking = python(
   'import signal, time',
   'note = lambda what: os.write(os.open(f"/tmp/{what}", os.O_WRONLY | os.O_APPEND | os.O_CREAT), b"x")',
-  // The kernel forgets those that have ended.
+  // With SIGCHLD ignored, the kernel frees ended children at once.
   'signal.signal(signal.SIGCHLD, signal.SIG_IGN)',
   'if os.fork(): sys.exit(0)',
   'os.setsid(); done(libc.prctl(36, 1))',
@@ -147,7 +150,7 @@ describe('BPF profiles under load', function () {
     const ids = new LoggedIds(log)
     const counted = (): number => enforcer.counters().reported
     const before = counted()
-    // As many rules as are quick to compile, and each violation is reported.
+    // As many rules as compile quickly; each violation is reported.
     await enforcer.load(profileName, orders.contents[0]!)
     const probe = RacingProbe.start(container.info.containerID, 'kill', files, { nap: 2_000 })
     for (let i = 0; i <= kills; i++) {
@@ -162,12 +165,12 @@ describe('BPF profiles under load', function () {
       const enough = 1 + (i % 5)
       while (replaced < enough && child.exitCode === null) await pause(10)
       expect(child.exitCode, errors).to.equal(null)
-      // The last one reads what is left.
+      // The last agent reads the remaining records.
       if (i === kills) {
         await probe.stop()
         while (ids.read().size < counted() - before) await pause(1_000)
       } else if (i % 2 === 1) {
-        // Its first lines are in the log, and it may not have noted them yet.
+        // The agent's first lines are in the log, but its checkpoint may not cover them yet.
         const had = ids.read().size
         while (ids.read().size === had && had < counted() - before) await pause(1)
       } else await pause(37 * (i % 7))
@@ -204,7 +207,7 @@ describe('BPF profiles under load', function () {
   it('hold for each process of those that fork and end all the time, once their container is bound', async () => {
     const pids = '/proc/sys/kernel/pid_max'
     const before = readFileSync(pids, 'utf8')
-    // Numbers go round within the test: a look goes along them, and a child may lie behind it.
+    // Pids wrap around within the test, so a walk over /proc may already have passed the pid of a new child.
     writeFileSync(pids, '2000')
     const late = await Container.start('forking', { image: debianImage })
     const { containerID } = late.info
@@ -215,7 +218,7 @@ describe('BPF profiles under load', function () {
       while ((await counted('passed')) < 100) await pause(100)
       await enforcer.add({ id: containerID, profile: profileName })
       while ((await enforcer.find()).size > 0);
-      // The counts may lack files that a task opened before it was bound.
+      // The counts may include files that a task opened before it was bound to the profile.
       const settled = (await counted('refused')) + 50
       while ((await counted('refused')) < settled) await pause(100)
       const passed = await counted('passed')
@@ -232,14 +235,14 @@ describe('BPF profiles under load', function () {
   it('hold no longer when they are ended', async () => {
     await enforcer.end()
     expect(existsSync(stateRoot)).to.equal(false)
-    // The kernel detaches what has lost its pin a little later.
+    // The kernel detaches a program some time after its pin is removed.
     while ((await container.run(`cat ${files.forbidden}`)).status !== 0) await pause(20)
   })
 })
 
 /**
- * Ids of the violations of a log that grows. A piece of a line, which a kill has left, is cut off later, so it is read
- * again.
+ * Ids of the violations in a growing log. A kill may leave an incomplete last line, which the next agent removes, so
+ * that part is read again.
  */
 class LoggedIds {
   lines = 0
@@ -247,14 +250,17 @@ class LoggedIds {
   readonly #file: number
   readonly #ids = new Set<string>()
   readonly #buffer = Buffer.alloc(1 << 20)
-  /** Offset behind the last whole line that was read. */
+  /** Offset after the last complete line that was read. */
   #end = 0
 
   constructor(log: string) {
     this.#file = openSync(log, 'a+')
   }
 
-  /** All that are there by now. */
+  /**
+   * Reads new lines.
+   * @returns the ids of all lines so far
+   */
   read(): ReadonlySet<string> {
     for (;;) {
       const bytes = readSync(this.#file, this.#buffer, 0, this.#buffer.length, this.#end)

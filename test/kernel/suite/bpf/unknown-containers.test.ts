@@ -31,7 +31,7 @@ const content = JSON.stringify(enforcers.BPF!.profile)
 
 const refused = /not permitted|Permission denied/
 
-/** The first process that is stopped in the cgroup of the container. */
+/** The pid of a stopped process in the container's cgroup. */
 async function stopped(container = id): Promise<number> {
   for (;;) {
     for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -49,7 +49,7 @@ async function stopped(container = id): Promise<number> {
   }
 }
 
-/** Whether the programs in force stop what starts in containers that they do not know. */
+/** Tells whether the loaded programs stop new processes in unknown containers. */
 function isStrict(folder: string): boolean {
   const addon = loadBpfAddon()
   if (typeof addon === 'string') throw new Error(addon)
@@ -59,7 +59,7 @@ function isStrict(folder: string): boolean {
 
 const policies = '/tmp/strict'
 
-/** An agent without a cluster, with the options of `openEnforcer`, so that the loaded programs stay. */
+/** Opens an agent without a cluster, with the options of `openEnforcer`, so that the loaded programs stay. */
 function strictAgent(): ChildProcess {
   const flags = ['--policies', policies, '--strictStart', '--bpfRingSize', '1M', '--log', '/tmp/strict.log']
   return spawn(process.execPath, [bundledVarmor, 'agent', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -85,7 +85,7 @@ describe('What starts in a container that BPF does not know', function () {
 
   it('waits, where starts are strict, until it is known, and is in its profile then from its first instruction', async () => {
     enforcer = await openEnforcer({ strictStart: 1 })
-    // Starts are not strict before all containers are known.
+    // Strict start is off until the agent knows all containers.
     await enforcer.settle([])
     await enforcer.load(profileName, content)
     const starting = Container.start(name, { image: debianImage })
@@ -108,7 +108,7 @@ describe('What starts in a container that BPF does not know', function () {
     await enforcer.find()
     expect((await entering).stderr).to.match(refused)
 
-    // A container that needs no profile is released, too.
+    // The agent also releases a container that needs no profile.
     await enforcer.remove(id)
     const free = result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', 'free', id, 'cat', '/etc/passwd'])
     await stopped()
@@ -142,7 +142,7 @@ describe('What starts in a container that BPF does not know', function () {
   })
 
   it('is found where the node itself is in a container of another runtime', async () => {
-    // As the nodes of kind are.
+    // The node runs in a container, as nodes of kind do.
     const node = join('/sys/fs/cgroup', `docker-${'0123456789abcdef'.repeat(4)}.scope`)
     mkdirSync(node)
     const orders: NodeOrders = {
@@ -154,7 +154,7 @@ describe('What starts in a container that BPF does not know', function () {
     const debian = '/tmp/debian'
     mkdirSync(debian)
     await output('ctr', ['-n', 'k8s.io', 'images', 'mount', debianImage, debian])
-    // unshare of busybox does not know cgroup namespaces.
+    // busybox's unshare does not support cgroup namespaces.
     const unshare = `${debian}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path ${debian}/lib/x86_64-linux-gnu ${debian}/usr/bin/unshare`
     const namespaces = '--cgroup --mount --pid --fork --mount-proc'
     const script = `echo $$ > ${node}/cgroup.procs && exec ${unshare} ${namespaces} "$@"`

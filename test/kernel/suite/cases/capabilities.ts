@@ -4,7 +4,7 @@ import { linuxFrom } from '../harness/kernel-release.ts'
 import { capabilityRecord } from '../harness/records.ts'
 import type { RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
-// Each capability in one thing that needs it and no other: test/kernel/images/probes/use-capability.c.
+// For each capability, one operation that needs it and no other: test/kernel/images/probes/use-capability.c.
 
 /** The kernel's answer to a process without the capability, if it is not EPERM. */
 const refusals: Partial<Record<Capability, Errno | { says: string }>> = {
@@ -29,7 +29,7 @@ const use = (name: string): readonly string[] => ['/probes/use-capability', name
 
 const record = (name: Capability) => capabilityRecord('use-capability', name)
 
-/** Debian's own perf_event_paranoid, 3, lets only CAP_SYS_ADMIN through, so 2 replaces it. */
+/** Debian's own perf_event_paranoid, 3, allows only CAP_SYS_ADMIN, so 2 replaces it. */
 const prepare =
   'echo 2 > /proc/sys/kernel/perf_event_paranoid; ' +
   'touch /dev/shm/others; chown 1000 /dev/shm/others; chmod 0 /dev/shm/others; ' +
@@ -42,7 +42,7 @@ const ofOne = (name: Capability): RuleCase => ({
   refusal: refusals[name] ?? 'EPERM',
   neighbour: use(name === 'fowner' ? 'net_raw' : 'fowner'),
   records: [record(name)],
-  // BPF asks in AppArmor's place when the file is opened.
+  // Without AppArmor, BPF's hook refuses the open of the file.
   ...(name === 'mac_admin' && { bpf: { refusal: 'EPERM' as const } }),
   ...(name === 'chown' && { undo: 'rm /dev/shm/own' }),
 })

@@ -7,7 +7,7 @@ import { network } from './network.ts'
 import { sensitiveOperations } from './sensitive-operations.ts'
 import { vulnerabilities } from './vulnerabilities.ts'
 
-/** The cases of all rules that name objects of the kernel: AppArmor's and BPF's. */
+/** The cases of all rules about objects of the kernel, for AppArmor and BPF. */
 export const families: readonly RuleFamily[] = [
   ...[hostEscape, capabilities, kernelAttackSurface, informationLeak],
   ...[sensitiveOperations, network, vulnerabilities],

@@ -15,18 +15,21 @@ const mount = (source: string, type: string, ...data: readonly string[]): readon
   ...['/probes/attempt', 'mount', source, '/mnt', type],
   ...data,
 ]
-/** Shows a tree on /mnt too. */
+/** Mounts a tree also on /mnt. */
 const bind = (source: string): readonly string[] => ['/probes/attempt', 'bind', source, '/mnt']
 const bindRecords = (source: string) => mountRecords({ srcName: `${source}/`, flags: 'rw, bind' })
 
-/** A disk that the guest itself has mounted, read-only. What mount(8) says then it says of EACCES and EROFS alone. */
+/**
+ * Mounts a disk that the guest itself has mounted, read-only, because mount(8) prints a refusal then only for EACCES
+ * and EROFS.
+ */
 const mountDisk = (device: string): string => `exec mount -t squashfs -o ro ${device} /mnt`
 const diskRecords = (device: string) =>
   mountRecords({ comm: 'mount', fsType: 'squashfs', srcName: device, flags: 'ro' })
 
 const tmpfs = 'mount -t tmpfs none /media && umount /media'
 
-/** A cgroup v1 hierarchy of its own, which has a release_agent on kernels with cgroup v2 as well. */
+/** Creates a separate cgroup v1 hierarchy, which has a release_agent also on kernels with cgroup v2. */
 const hierarchy = (place: string): string =>
   `mkdir -p ${place}; mountpoint -q ${place} || mount -t cgroup -o none,name=own none ${place}`
 const agentOption = 'none,name=other,release_agent=/tmp/x'
@@ -45,7 +48,7 @@ export const hostEscape: RuleFamily = {
   cases: [
     {
       rule: 'disallow-write-core-pattern',
-      // The kernel has the name in memory then, and does not ask whether the file may be made.
+      // After this read the kernel has the name in memory, and does not check whether the file may be created.
       prepare: `cat ${core}`,
       attack: `printf '|/tmp/x' > ${core}`,
       refusal: 'EACCES',
@@ -211,11 +214,11 @@ export const hostEscape: RuleFamily = {
       refusal: 'EACCES',
       neighbour: 'ls /proc/self/root/ /proc/1/',
       records: [ptraceRead],
-      // To look what it is, and to open it.
+      // ls reads the attributes of the directory, and then opens it.
       observed: [ptraceRead, ptraceRead],
       bpf: {
         attack: 'exec ls /host/proc/1/root/',
-        // /proc answers so whatever the hook does.
+        // /proc returns this error whatever the hook returns.
         refusal: 'EACCES',
         neighbour: 'ls /proc/self/root/ /proc/1/root/',
         events: [reachedOutside],

@@ -13,7 +13,7 @@ export const kernelAttackSurface: RuleFamily = {
   cases: [
     {
       rule: 'disallow-abuse-user-ns',
-      // The second namespace belongs to the first one, where its creator has every capability.
+      // The second namespace belongs to the first namespace, in which its creator has every capability.
       attack: 'exec unshare --user --uts true',
       refusal: 'EPERM',
       neighbour: 'unshare --user true',
@@ -27,7 +27,7 @@ export const kernelAttackSurface: RuleFamily = {
       refusal: 'EACCES',
       neighbour: 'unshare --uts true',
       records: [],
-      // Before Linux 6.1 there is no hook that chooses the error of unshare(2).
+      // Before Linux 6.1, no hook chooses the error of unshare(2).
       bpf: { refusal: linuxFrom(6, 1) ? 'EPERM' : 'ENOMEM', events: [usernsEvent] },
     },
     {

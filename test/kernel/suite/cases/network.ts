@@ -3,13 +3,13 @@ import { linuxFrom } from '../harness/kernel-release.ts'
 import { fileRecord, socketRecords } from '../harness/records.ts'
 import type { BpfCase, RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
-// AppArmor judges the family and the type of a socket; test/kernel/images/probes/attempt.c makes one.
+// AppArmor checks the family and the type of a socket; test/kernel/images/probes/attempt.c creates one.
 
 const make = (...words: readonly string[]): readonly string[] => ['/probes/attempt', 'socket', ...words]
 
 type Socket = readonly [family: string, type: string, protocol?: string]
 
-/** Protocol 0, which stands for the usual one, is called `ip` in records, of all families. */
+/** Records call protocol 0, the default protocol, `ip` in all families. */
 const recordsOf = ([family, type, protocol = 'ip']: Socket) => socketRecords(family, type, protocol)
 
 const socket = (rule: string, attack: Socket, neighbour: Socket): RuleCase => ({
@@ -25,7 +25,7 @@ const metadata = '169.254.169.254'
 /** Beside it. */
 const otherAddress = '169.254.169.253'
 
-/** Addresses that the container gets, so that packets to them go somewhere. */
+/** Addresses for the container, so that its packets have a route. */
 const own = [
   ...['127.0.0.1/8', `${metadata}/32`, `${otherAddress}/32`, '100.96.0.96/32', '100.100.100.200/32', '192.0.0.192/32'],
   ...['10.96.0.1/32', '10.96.0.2/32'],
@@ -35,7 +35,7 @@ const own = [
 const added = (address: string): string =>
   `/opt/busybox ip addr show dev lo | grep -qF ${address} || /opt/busybox ip addr add ${address} dev lo`
 
-/** A packet to an address, which bash(1) connects a socket to first. */
+/** Sends a packet to an address; bash(1) connects a socket to the address first. */
 const send = (ip: string): readonly string[] => ['bash', '-c', `echo > /dev/udp/${ip}/80`]
 
 const sending = (rule: string, ip: string, neighbour = otherAddress): BpfCase => ({
@@ -44,7 +44,7 @@ const sending = (rule: string, ip: string, neighbour = otherAddress): BpfCase =>
   attack: send(ip),
   refusal: 'EPERM',
   neighbour: send(neighbour),
-  // An IPv4 address in an IPv6 one is written as such.
+  // Records write an IPv4 address inside an IPv6 address as IPv4.
   events: [connectEvent('bash', ip.replace('::ffff:', ''), 80)],
 })
 

@@ -2,7 +2,7 @@ import { execEvent } from '../harness/bpf-events.ts'
 import { fileRecord, readRecords, runRecords } from '../harness/records.ts'
 import type { RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
-/** A program that must not run, by what it is called: true(1) does nothing, whatever its name. */
+/** A forbidden program, identified by its name: a copy of true(1), which does nothing under any name. */
 const program = (rule: string, name: string): RuleCase => ({
   rule,
   title: name,

@@ -7,9 +7,9 @@ import { namesOf, rowsOf } from '../../../../src/rules/kernels.ts'
 import { type KernelName, kernelNames } from '../../guest/kernels.ts'
 
 /**
- * By kernel, enforcer and rule, how many tests have passed, such as that an attack is refused and reported and its
- * neighbour works, and that both work and the attack is reported. 0 where no case of the rule can be tried; each says
- * why.
+ * Number of passed tests by kernel, enforcer and rule. For example, a test shows that an attack is refused and reported
+ * and its neighbour works, or that both work and the attack is reported. 0 means that this kernel cannot run any case
+ * of the rule; each case gives its reason.
  */
 export type Shown = Partial<Record<KernelName, Partial<Record<KernelEnforcer, Record<string, number>>>>>
 
@@ -20,7 +20,7 @@ export const shownFile = join(import.meta.dirname, 'shown.json')
 /** The results in the documents: `shown.json`, which is updated from the output of runs. */
 export const readShown = (): Shown => JSON.parse(readFileSync(shownFile, 'utf8')) as Shown
 
-/** By rule and enforcer, the kernels on which its attacks were refused, reported and observed. */
+/** A table of the kernels that refused, reported and observed the attacks, by rule and enforcer. */
 export function tableOfRules(shown: Shown): string {
   const kernelsOf = (rule: string, enforcer: KernelEnforcer): string =>
     kernelNames.filter((kernel) => (shown[kernel]?.[enforcer]?.[rule] ?? 0) > 0).join(', ')
@@ -33,9 +33,9 @@ export function tableOfRules(shown: Shown): string {
 }
 
 /**
- * What a run has not shown of what is noted of its kernels and enforcers, and what is not noted at all: a line for each
- * rule, or one where nothing is noted. More than what is noted may pass, as where the runtime of another machine knows
- * more system calls.
+ * Compares the recorded results with a run: one line for each rule of the run's kernels and enforcers that passed fewer
+ * tests than recorded or has no record, or one line if nothing is recorded. More passed tests are no difference,
+ * because another machine's runtime may know more system calls.
  */
 export function differences(noted: Shown, now: Shown): string[] {
   return eachEnforcer(now).flatMap(([kernel, enforcer, found]) => {
@@ -47,7 +47,7 @@ export function differences(noted: Shown, now: Shown): string[] {
   })
 }
 
-/** The noted results, with those of runs in place of earlier ones of the same kernel and enforcer. */
+/** The recorded results, updated with the results of runs for the same kernels and enforcers. */
 export function withRuns(noted: Shown, runs: readonly Shown[]): Shown {
   const all: Shown = {}
   for (const shown of [noted, ...runs])
@@ -70,7 +70,7 @@ const eachEnforcer = (shown: Shown) =>
   )
 
 const mark = 'rules shown: '
-/** A line by which a run says what it has shown, for `note-shown.ts`. */
+/** A line in which a run prints its results, for `note-shown.ts`. */
 export const shownLine = (shown: Shown): string => mark + JSON.stringify(shown)
 /** The results of the runs in this output. */
 export const readShownLines = (text: string): Shown[] =>

@@ -79,7 +79,7 @@ const reading = table(
     {
       way: 'an open file that another process sends',
       prepare: `python3 -c '${server}' & while ! [ -e /tmp/socket ]; do :; done`,
-      // The kernel leaves out what must not be received, and gives no errno.
+      // The kernel drops a file that the process may not receive, and returns no errno.
       attack: python(
         's = socket.socket(socket.AF_UNIX)',
         's.connect("/tmp/socket")',
@@ -90,7 +90,7 @@ const reading = table(
   ],
 )
 
-/** Why an attack cannot be tried, if the kernel has no such controller, or version 2 of cgroups has it. */
+/** The reason to skip an attack: the kernel does not have this cgroup v1 controller, or cgroup v2 uses it. */
 const hasController = (name: string): string | undefined =>
   new RegExp(`^${name}\\s+0\\s`, 'm').test(readFileSync('/proc/cgroups', 'utf8')) ? undefined : `${name} is not free`
 
@@ -185,7 +185,7 @@ const mounting = table(
     {
       way: 'removing a message queue by its name',
       prepare: python('done(libc.mq_open(b"/queue", os.O_CREAT | os.O_RDWR, 0o600, None))'),
-      // mq_unlink(3) says EACCES for the EPERM of the call.
+      // mq_unlink(3) returns EACCES in place of the call's EPERM.
       attack: python('call(241, b"queue")', 'print("it came")'),
       gain: 'it came',
       undo: python('libc.mq_unlink(b"/queue")'),
@@ -295,7 +295,7 @@ const attributes = table(
 const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
 const changeable = (...paths: string[]): { path: string; permissions: string[] }[] =>
   paths.map((path) => ({ path, permissions: ['all'] }))
-/** The paths that the shell needs which runs the commands. */
+/** The paths that the shell of the commands needs. */
 const ofShell = changeable('/dev/**', '/tmp/**')
 
 const naming = table(
@@ -387,5 +387,5 @@ const incoming = table(
 
 const given: readonly EvasionTable[] = [naming, log, incoming, attributes, writing, reading, mounting, ownRules, moving]
 for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
-// Unconfined they would end the enforcement of all that follows.
+// Runs only confined: unconfined, these attacks would end the enforcement for all later tests.
 describeEvasions(pins, { enforcers: 'BPF', free: false })

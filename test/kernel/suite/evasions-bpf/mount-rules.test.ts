@@ -3,9 +3,9 @@ import { ofRules } from '../evasions/world.ts'
 import { needs } from '../harness/kernel-release.ts'
 import { python } from './python.ts'
 
-// Rules of a policy about what is mounted at /data/m, whatever text a program gives for it.
+// Policy rules about mounts at /data/m, whatever text a program uses for the path.
 
-/** Texts for a place, from the folder that it is in. `{fd}` is an open directory: that place. */
+/** Different texts for one path, used from its folder. `{fd}` is an open descriptor of the path. */
 const textsFor = (folder: string, name: string): string[] => [
   ...[`${folder}/${name}`, name, `.//./${name}`, `/proc/self/root${folder}/${name}`, `/proc/self/cwd/${name}`],
   ...['/tmp/link', '/proc/self/fd/{fd}'],
@@ -13,7 +13,10 @@ const textsFor = (folder: string, name: string): string[] => [
 
 const everyText = 'all of them passed'
 
-/** Tries a call with each text, and says how many have passed. @param back undoes one that has passed */
+/**
+ * Makes a call with each text, and prints the number of calls that passed.
+ * @param back reverses a call that passed
+ */
 const withEachText = (call: string, back = 'None', folder = '/data', name = 'm'): readonly string[] =>
   python(
     `os.chdir("${folder}/"); os.symlink("${folder}/${name}", "/tmp/link")`,
@@ -84,7 +87,7 @@ const ofBuiltIn = table(
     gain: everyText,
   },
   [
-    // With MS_BIND it changes the mount alone, and here nothing.
+    // With MS_BIND the flags change only the mount, and here they change nothing.
     { way: 'mounting it again', attack: withEachText(mount('None', 'text', 32 | 4096 | 14), 'None', '', 'proc') },
     {
       way: 'binding it',
@@ -94,8 +97,8 @@ const ofBuiltIn = table(
 )
 
 /**
- * A new file system that is never attached: what is in it is reached by its descriptor. One that no rule refuses is
- * made before.
+ * Opens a file system that is never attached, so that only its descriptor reaches its files. Prepares a file system
+ * that no rule refuses.
  */
 const opened = (type: string, harmless: string): readonly string[] =>
   python(
@@ -142,7 +145,10 @@ const ofDevices = table(
   devices.map((one) => ({ ...one, undo: gone })),
 )
 
-/** fsopen(2), fsconfig(2) with a key or FSCONFIG_CMD_CREATE, fsmount(2) with attributes, move_mount(2). */
+/**
+ * Creates a mount: fsopen(2), fsconfig(2) with each key and FSCONFIG_CMD_CREATE, fsmount(2) with attributes,
+ * move_mount(2).
+ */
 const madeNewly = (attributes: number, ...keys: string[]): readonly string[] =>
   python(
     'fd = call(430, b"tmpfs", 0)',
@@ -173,7 +179,7 @@ const ofTypes = table(
   ].map((one) => ({ ...one, undo: gone })),
 )
 
-/** A file system whose server never answers. */
+/** Mounts a FUSE file system whose server never answers. */
 const fuse = (type: string, options = ''): readonly string[] =>
   python(
     'os.mknod("/tmp/fuse", 0o20600, os.makedev(10, 229))',

@@ -9,7 +9,9 @@ import { python } from './python.ts'
 const volume = '/tmp/shared-volume'
 const flags = ['--mount', `type=bind,src=${volume},dst=/volume,options=rbind:rw`]
 
-/** Binds of the volume in each of so many mount namespaces: a namespace that is unshared has a copy of each. */
+/**
+ * Number of bind mounts of the volume, and of mount namespaces; each unshared namespace has a copy of each bind mount.
+ */
 const flood = { binds: 4500, namespaces: 30 }
 
 const flooding = python(
@@ -45,7 +47,7 @@ describe('mounts of another container (BPF)', () => {
     expect(status, text).to.equal(0)
     const all = `until [ "$(wc -c < /volume/unshared)" -ge ${flood.namespaces} ]; do sleep 0.2; done`
     expect((await neighbour.run(all)).status).to.equal(0)
-    // It starts after the flood: nothing of it is known from before.
+    // The container starts after the flood, so the programs have no data about its mounts yet.
     confined = await ConfinedContainer.start('beside-a-flood', { image: debianImage, flags, policy: policy('BPF') })
     await confined.load()
   })

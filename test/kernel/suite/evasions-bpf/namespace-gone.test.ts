@@ -9,8 +9,8 @@ import { compiled } from '../harness/profiles.ts'
 import { python } from './python.ts'
 
 /**
- * Makes the secret, which it may write but not read, and leaves the mount namespace in which it was started: no other
- * process is in that.
+ * Creates the secret, which the program may write but not read. Then the program leaves its first mount namespace,
+ * which no other process uses.
  */
 const leaving = (attack: string): readonly string[] => [
   ...['sh', '-c'],
@@ -18,7 +18,7 @@ const leaving = (attack: string): readonly string[] => [
 ]
 
 /**
- * A child of the first process takes a new root while the namespace is there. It reads once the first process has left
+ * Forks a child that moves to a new root while the namespace exists. The child reads after the first process has left
  * the namespace.
  */
 const outliving = (...read: string[]): readonly string[] =>
@@ -75,7 +75,7 @@ describe('evasions: the mount namespace of the first process is gone (BPF)', () 
 
   for (const [name, attack] of attacks)
     it(`${name}: refused`, async () => {
-      // Memory of the namespace that is gone is read, and its content depends on what uses it next.
+      // The BPF program reads freed memory of the namespace, and the content depends on the memory's next use.
       for (const attempt of [1, 2, 3, 4])
         expect(await run(`${name} ${attempt}`, attack, true))
           .to.match(/operation not permitted/i)
@@ -88,7 +88,7 @@ describe('evasions: the mount namespace of the first process is gone (BPF)', () 
     const ctr = (...args: string[]) => result('ctr', ['-n', 'k8s.io', ...args])
     const tries = 'mkdir -p /data/vault; echo the secret > /data/vault/key; cat /etc/passwd /data/vault/key'
     await enforcer.add({ id, profile: profileName })
-    // The agent has not learnt yet that it ended.
+    // The agent does not know yet that the container ended.
     for (const start of [
       ['run', '--privileged', debianImage, id, 'sh', '-c', tries],
       ...[1, 2].map(() => ['task', 'start', id]),

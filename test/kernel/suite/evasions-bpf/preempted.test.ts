@@ -9,7 +9,7 @@ import { policyOf } from '../harness/profiles.ts'
 
 const tries = Number(process.env['VARMOR_HOSTILE_TRIES'] ?? 60_000)
 
-/** From one component to hundreds, and from a few bytes to nearly as many as a path may have. */
+/** Paths with one component to hundreds of components, and with a few bytes to nearly the maximum length of a path. */
 const folders = [
   '/race',
   `/race${'/middle-sized'.repeat(6)}`,
@@ -18,11 +18,11 @@ const folders = [
 ]
 const pairs = folders.map((folder, i) => ({
   forbidden: `${folder}/key`,
-  // Sometimes of the same length, sometimes of quite another.
+  // The allowed path sometimes has the same length, and sometimes a very different length.
   allowed: `${folders[i % 2 === 0 ? i : (i + 1) % folders.length]}/kez`,
 }))
 
-/** The policy in version `i`, in which other rules come and go. */
+/** Version `i` of the policy; each version adds and removes other rules. */
 const version = (i: number) => {
   const files = ['/race/key', '/race/**/key', `/other-${i}/**`].map((pattern) => ({ pattern, permissions: ['read'] }))
   return policyOf('preempted', 'enforced', { privileged: true, bpfRawRules: { files } }, 'BPF')
@@ -57,7 +57,7 @@ describe('evasions: programs that are preempted (BPF)', function () {
 
   it('give the answers of their own task, ten of which share a processor, while the profile is replaced', async () => {
     const { containerID } = container.container.info
-    // Probes that sleep start whenever they wake, in the middle of another probe's program.
+    // Probes that sleep wake at any moment, also while another probe's BPF program runs.
     const probes = [
       RacingProbe.start(containerID, 'busy', pairs, { processes: 5 }),
       RacingProbe.start(containerID, 'waking', pairs, { processes: 5, nap: 20 }),

@@ -1,4 +1,4 @@
-// Attacks that take a system call which no common program makes, by python3 of the Debian image.
+// Attacks with system calls that no common program makes, in python3 of the Debian image.
 
 /** The start of every attack: `libc`, which reports errors, and `call(NUMBER, ...)` for system calls. */
 const begin = [
@@ -10,7 +10,7 @@ const begin = [
   'def call(number, *given): return done(libc.syscall(number, *given))',
 ].join('\n')
 
-/** A command for these lines, itself one of one line. */
+/** A command that runs these Python lines, as a single line of text. */
 export const python = (...lines: string[]): readonly string[] => [
   'python3',
   '-c',
@@ -18,7 +18,7 @@ export const python = (...lines: string[]): readonly string[] => [
 ]
 
 /**
- * Python code that opens every object of a kind by its number with bpf(2), and looks for an object whose name starts
+ * Python code that opens every BPF object of a kind by its id with bpf(2), and looks for an object whose name starts
  * with `name`.
  */
 export const findBpfObject = (kind: { next: number; open: number; nameAt: number }, name: string): readonly string[] =>
@@ -38,6 +38,6 @@ export const findBpfObject = (kind: { next: number; open: number; nameAt: number
     'sys.exit(str(set(seen)))',
   )
 
-/** Numbers of commands of bpf(2), and where the name stands in what it says of an object. */
+/** Command numbers of bpf(2), and the offset of the name in the kernel's data about an object. */
 export const bpfMap = { next: 12, open: 14, nameAt: 24 }
 export const bpfProgram = { next: 11, open: 13, nameAt: 64 }

@@ -17,7 +17,7 @@ describe('evasions: the runtime on its way into the container (BPF)', () => {
   before(async function () {
     this.timeout(600_000)
     await output('containerd-up', [])
-    // It sees all processes of the node, as one with hostPID.
+    // The container sees all processes of the node, like a pod with hostPID.
     const flags = ['--privileged', '--with-ns', 'pid:/proc/1/ns/pid']
     const options = { image: debianImage, flags, policy: privileged('runtime')('BPF') }
     container = await ConfinedContainer.start('evasions-runtime', options)
@@ -33,7 +33,10 @@ describe('evasions: the runtime on its way into the container (BPF)', () => {
     return others.at(-1)!.pid!
   }
 
-  /** As runc is when it is in the container's cgroup and has not run its program yet. */
+  /**
+   * Simulates runc between its entry into the container's cgroup and the start of the container's program.
+   * @returns its pid
+   */
   const onItsWay = (): number => {
     const pid = other()
     const cgroup = /^0::(.*)$/m.exec(readFileSync(`/proc/${container.initPid}/cgroup`, 'utf8'))![1]!

@@ -33,5 +33,6 @@ describeEvasions(
   { enforcers: 'AppArmorBPF', free: false },
 )
 
-// Which of the two refuses is the same for all ways of a kind: some are tried in each run, all on demand.
+// Whether AppArmor or BPF refuses is the same for all attacks of a kind, so a run tries some attacks of each kind;
+// VARMOR_EVASIONS=all tries all.
 if (process.env['VARMOR_EVASIONS'] === 'all') describeCatalogue({ enforcers: 'AppArmorBPF', free: false })

@@ -7,7 +7,7 @@ import { reading } from './reading.ts'
 import { running } from './running.ts'
 import { writing } from './writing.ts'
 
-/** All ways round rules that both AppArmor and BPF carry. */
+/** All ways around rules that both AppArmor and BPF enforce. */
 export function describeCatalogue(run: Run): void {
   for (const table of [...reading, ...writing, ...running, ...names, ...namespaces, ...mounts])
     describeEvasions(table, run)

@@ -12,10 +12,10 @@ import { compiled, loadAppArmor, unloadAppArmor } from '../harness/profiles.ts'
 
 let opened: Promise<BpfEnforcer> | undefined
 
-/** Size of a ring that is full after a few records and has no reader. A full ring must not change a verdict. */
+/** Size of a ring that has no reader and is full after a few records. A full ring must not change a verdict. */
 const ringBytes = 4096
 
-/** The BPF enforcer, which is loaded once a guest. */
+/** The BPF enforcer, which is opened once per guest. */
 export function bpfEnforcer(): Promise<BpfEnforcer> {
   const addon = loadBpfAddon()
   if (typeof addon === 'string') throw new Error(addon)
@@ -31,7 +31,10 @@ export function bpfEnforcer(): Promise<BpfEnforcer> {
   return opened
 }
 
-/** Writes the filter where the agent does. @returns flags of `ctr run` */
+/**
+ * Writes the Seccomp filter to the agent's path.
+ * @returns flags of `ctr run`
+ */
 async function filterFlags(policy: VarmorPolicy): Promise<string[]> {
   const { profileName, enforcers } = compiled(policy)
   await new SeccompLoader().load(profileName, JSON.stringify(enforcers.Seccomp?.profile))
@@ -40,11 +43,11 @@ async function filterFlags(policy: VarmorPolicy): Promise<string[]> {
 
 export interface ConfinedOptions extends ContainerOptions {
   policy: VarmorPolicy
-  /** It starts with the filter of the policy, for good. */
+  /** The container starts with the policy's Seccomp filter, which it cannot lose. */
   filtered?: boolean
 }
 
-/** A container whose commands run confined by a policy, or not. */
+/** A container that runs commands confined or unconfined by a policy. */
 export class ConfinedContainer {
   readonly container: Container
   readonly #policy: VarmorPolicy
@@ -58,7 +61,7 @@ export class ConfinedContainer {
     this.#bpf = bpf
   }
 
-  /** It starts unconfined; its profile is not there before `load`. */
+  /** Starts an unconfined container; `load` loads its profile later. */
   static async start(
     name: string,
     { policy, filtered = false, ...options }: ConfinedOptions,
@@ -72,7 +75,7 @@ export class ConfinedContainer {
     return started
   }
 
-  /** @param policy another version of its policy */
+  /** @param policy a new version of the container's policy */
   async load(policy = this.#policy): Promise<void> {
     const { enforcers } = compiled(policy)
     if (enforcers.AppArmor !== undefined) await loadAppArmor([policy])
@@ -103,7 +106,7 @@ export class ConfinedContainer {
     return answer
   }
 
-  /** Has BPF confine all of it, or nothing. */
+  /** Binds the whole container to its BPF profile, or unbinds it. */
   async confine(confined: boolean): Promise<void> {
     await this.#bpf?.add({ id: this.container.info.containerID, profile: confined ? this.#profile : '' })
   }

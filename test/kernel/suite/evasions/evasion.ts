@@ -13,9 +13,9 @@ const denied = [
 ] as const
 
 /**
- * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES for a device that cannot be
- * written, tries again without, and then says that it cannot do that either; of EPERM it says something else. The
- * dynamic loader does not say why it could not map a program.
+ * How a program reports a refusal: with the text of strerror(3). On EACCES, mount(8) assumes a write-protected device,
+ * tries again read-only, and reports another error; on EPERM it also prints another text. The dynamic loader does not
+ * report why it could not map a program.
  */
 const refusals = {
   EACCES: denied[0],
@@ -29,38 +29,38 @@ type Errno = keyof typeof refusals
 
 /** The outcome of an attack. */
 interface Outcome {
-  /** The errno by which it is refused; that of the enforcer when left out: EACCES of AppArmor, EPERM of BPF. */
+  /** The errno of the refusal; default: the enforcer's errno, EACCES for AppArmor and EPERM for BPF. */
   errno?: Errno
-  /** It gets through: the limit that says why. */
+  /** The attack gets through; this known limit gives the reason. */
   limit?: LimitName
-  /** Why this kernel cannot show it. */
+  /** The reason why this kernel cannot show the outcome. */
   skip?: string | undefined
 }
 
-/** One way round a rule. */
+/** One way around a rule. */
 export interface Evasion extends Outcome {
   way: string
-  /** Unconfined, before the attack, in the world as it was laid out. */
+  /** Runs unconfined before the attack, on fresh files. */
   prepare?: Command
   attack: Command
-  /** The output of an attack that gets through, if it differs from the table's `gain`. */
+  /** The output of a successful attack, if it differs from the table's `gain`. */
   gain?: string
   /** Unconfined, afterwards. */
   undo?: Command
-  /** The outcome on BPF; default: refused, even if the attack is a limit of AppArmor. */
+  /** The outcome with BPF; default: refused, even if the attack is a limit of AppArmor. */
   onBpf?: Outcome
 }
 
 export interface Confinement {
-  /** A policy as a user writes it. */
+  /** A policy in the form that a user writes. */
   policy: PolicyFor
   container?: Pick<ContainerOptions, 'flags'>
   /**
-   * The container starts with the filter of the policy too, for good: it has to be another table that shows how the
-   * attacks get through without it.
+   * The container also starts with the policy's Seccomp filter, which it cannot lose. Another table must show that the
+   * attacks get through without the filter.
    */
   filtered?: boolean
-  /** The output of the table's attacks that get through. */
+  /** The output of the table's successful attacks. */
   gain: string
 }
 
@@ -76,8 +76,8 @@ export const table = (title: string, confinement: Confinement, evasions: readonl
 })
 
 /**
- * Together, what either refuses is refused: AppArmor's hooks come first, but BPF asks at some where AppArmor asks
- * later.
+ * The outcome with both enforcers: an attack is refused if either enforcer refuses it. AppArmor's hooks run first, but
+ * some of BPF's hooks run before AppArmor's check.
  */
 function outcomeOn(
   enforcers: Enforcers,
@@ -92,24 +92,24 @@ function outcomeOn(
 
 export interface Run {
   enforcers: Enforcers
-  /** Whether it is shown of each attack, too, that it gets through unconfined, so that nothing else has refused it. */
+  /** Also runs each attack unconfined, to show that it gets through and only the enforcer refuses it. */
   free: boolean
 }
 
 let containers = 0
 
-/** The slowest attack takes half a minute where guests are emulated. */
+/** The slowest attack takes half a minute in an emulated guest. */
 const testMaxMs = 120_000
 
 /**
- * Tests ways round a policy, each in one container: confined, it is refused, or it gets through as the limit says;
- * unconfined it gets through.
+ * Tests attacks against a policy, each table in one container. Confined, an attack is refused, or gets through as its
+ * limit states; unconfined, it gets through.
  */
 export function describeEvasions(given: EvasionTable, { enforcers, free }: Run): void {
   const { title, container: { flags = [] } = {}, filtered = false } = given
   describe(`${title} (${enforcers})`, function () {
     let container: ConfinedContainer
-    /** The attack that has not ended in time: the container runs no other. */
+    /** The attack that did not end in time; the container runs no other attack after it. */
     let stuck: string | undefined
 
     this.timeout(testMaxMs)
@@ -134,7 +134,7 @@ export function describeEvasions(given: EvasionTable, { enforcers, free }: Run):
       expect(status, text).to.equal(0)
     }
 
-    /** One command where it can be: most of a test's time goes into starting programs. */
+    /** Uses one command if possible, because starting programs takes most of a test's time. */
     async function layOut({ prepare }: Evasion): Promise<void> {
       await unconfined(typeof prepare === 'string' ? `${laidOut} && { ${prepare}; }` : laidOut)
       if (typeof prepare === 'object') await unconfined(prepare)

@@ -4,15 +4,16 @@ const SECTOR = 512
 const SECTORS = 128
 
 /**
- * Writes an image of a FAT12 file system whose root has these files, of one sector each and with names of up to eight
- * capital letters: a boot sector, one sector of table, one of root directory, then the data (fatgen103, Microsoft).
+ * Writes an image of a FAT12 file system whose root has these files. Each file has one sector and a name of up to eight
+ * capital letters. Layout: a boot sector, one sector of table, one of root directory, then the data (fatgen103,
+ * Microsoft).
  */
 export function makeFat(path: string, files: Record<string, string>): void {
   const image = Buffer.alloc(SECTORS * SECTOR)
   image.set([0xeb, 0x3c, 0x90])
   image.write('MSDOS5.0', 3)
   image.writeUInt16LE(SECTOR, 11)
-  image[13] = 1 // sectors in a cluster
+  image[13] = 1 // sectors per cluster
   image.writeUInt16LE(1, 14) // sectors before the table
   image[16] = 1 // tables
   image.writeUInt16LE(SECTOR / 32, 17) // entries of the root
@@ -36,7 +37,7 @@ export function makeFat(path: string, files: Record<string, string>): void {
   writeFileSync(path, image)
 }
 
-/** Marks a cluster as the last of its file: entries of the table have twelve bits. */
+/** Marks a cluster as the last of its file; table entries have twelve bits. */
 function endCluster(image: Buffer, cluster: number): void {
   const at = SECTOR + Math.floor((cluster * 3) / 2)
   const value = image.readUInt16LE(at)

@@ -1,14 +1,16 @@
-/** A way round the enforcement that is open, and known to be. The tests of this folder show that each is real. */
+/**
+ * A known way around the enforcement that vArmor does not close. The tests of this folder show that each limit is real.
+ */
 export interface Limit {
   /** The attack that gets through. */
   what: string
-  /** Why it cannot be refused. */
+  /** Why vArmor cannot refuse the attack. */
   why: string
   /** The remedy in a policy or a cluster. */
   remedy: string
-  /** Supported kernels on which it gets through. */
+  /** Supported kernels on which the attack gets through. */
   kernels: string
-  /** Enforcers that let it through. */
+  /** Enforcers that the attack bypasses. */
   enforcers: 'AppArmor' | 'BPF' | 'AppArmor and BPF'
 }
 
@@ -154,10 +156,10 @@ export const limits = {
 
 export type LimitName = keyof typeof limits
 
-/** The end of the title of a test that shows one, where no table of evasions does. */
+/** The end of a test's title, for a test outside of the evasion tables that shows a limit. */
 export const shown = (limit: LimitName): string => `gets through (limit: ${limit})`
 
-/** The list as the user reads it. */
+/** The list of limits, in the form that users read. */
 export function limitsAsMarkdown(): string {
   return Object.values(limits)
     .map(

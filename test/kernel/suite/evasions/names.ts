@@ -1,7 +1,10 @@
 import { type Evasion, type EvasionTable, table } from './evasion.ts'
 import { ofRules, ordinary } from './world.ts'
 
-/** Names as a rule of AppArmor writes them, as bash does, and as one of BPF does, where `*` stands for any byte. */
+/**
+ * Unusual names as an AppArmor rule writes them, as bash writes them, and as a BPF rule writes them, in which `*`
+ * matches any byte.
+ */
 const odd: [what: string, inPolicy: string, inShell: string, asText: string][] = [
   ['a newline', 'a\\nb', "a$'\\n'b", 'a\nb'],
   ['a double quote', 'a\\"b', "'a\"b'", 'a"b'],

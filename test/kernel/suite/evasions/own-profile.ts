@@ -6,7 +6,7 @@ const controls = `mount -t securityfs none ${securityfs}`
 const container = { flags: ['--privileged'] }
 const undo = `umount -q ${securityfs}; true`
 
-/** By python3, since dash does not say why a write was refused. */
+/** Uses python3, because dash does not print why a write was refused. */
 const entering = (file: string, order: string): readonly string[] => {
   const write = `os.write(os.open('/proc/self/attr/${file}', os.O_WRONLY), b'${order}')`
   return ['python3', '-c', `import os; ${write}; os.execv('/bin/cat', ['cat', '/data/vault/key'])`]

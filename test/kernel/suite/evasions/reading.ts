@@ -2,15 +2,18 @@ import { type Evasion, type EvasionTable, table } from './evasion.ts'
 import { ordinary, token } from './world.ts'
 
 const inner = (times: number): string => Array.from({ length: times }, () => 'd').join('/')
-/** Makes directories below the vault and a key in the last. @param lengths of their names */
+/**
+ * Creates nested directories below the vault, and a key in the last directory.
+ * @param lengths lengths of the directories' names
+ */
 const nested = (lengths: string): string =>
   `python3 -c "import os; os.chdir('/data/vault'); [(os.mkdir('d' * n), os.chdir('d' * n)) for n in ${lengths}]; open('key', 'w').write('the secret')"`
-/** Goes there in steps, since no path that long is taken, and reads. */
+/** Enters the directories step by step, because the kernel refuses so long a path, and reads the key. */
 const steps = (count: number, length: number): string =>
   `python3 -c "import os; os.chdir('/data/vault'); [os.chdir('d' * ${length}) for _ in range(${count})]; print(open('key').read())"`
 /**
- * 4,095 bytes, the most that a program can name: /data/vault/ and /key, and between them 19 names of 202 and one of
- * 240.
+ * 4,095 bytes, the maximum length of a path: /data/vault/ and /key, and between them 19 names of 202 bytes and one of
+ * 222.
  */
 const max = `/data/vault/${`${'d'.repeat(202)}/`.repeat(19)}${'d'.repeat(222)}/key`
 

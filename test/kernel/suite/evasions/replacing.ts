@@ -7,7 +7,7 @@ import { debianImage } from '../../images/names.ts'
 import { ConfinedContainer } from './confine.ts'
 import { type Enforcers, laidOut, ordinary, token } from './world.ts'
 
-/** The policy in version `i`, in which other rules come and go. */
+/** Version `i` of the policy; each version adds and removes other rules. */
 const version = (enforcers: Enforcers, i: number): VarmorPolicy => {
   const policy = ordinary('replaced')(enforcers)
   const { appArmorRawRules, bpfRawRules } = policy.spec.policy.enhanceProtect!

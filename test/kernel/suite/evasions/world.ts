@@ -8,12 +8,12 @@ import { policyOf } from '../harness/profiles.ts'
 export const token = '/run/secrets/kubernetes.io/serviceaccount/token'
 
 /**
- * Preparation of a container. curl is a static program that prints the words after `say`; wget is a dynamic program
- * that prints all words.
+ * Prepares a container. curl is a static program that prints the words after `say`; wget is a dynamic program that
+ * prints all words.
  */
 export const equipped = `cp /probes/evade /usr/bin/curl && cp /bin/echo /usr/bin/wget && mkdir -p ${dirname(token)} /run/empty`
 
-/** Creates all other files again, unconfined, with as few programs as possible. */
+/** Creates all other files again, unconfined, and starts as few programs as possible. */
 export const laidOut = [
   'rm -rf /data /date /tmp/*',
   'mkdir -p /data/vault/deep /data/ledger /data/else',
@@ -30,7 +30,7 @@ const appArmorRawRules = [
 const bpfRawRules = {
   files: [
     { pattern: '/data/vault/**', permissions: ['read'] },
-    // Unlike AppArmor's, the pattern for what lies in a directory does not mean the directory.
+    // A BPF pattern for a directory's content does not match the directory itself, unlike an AppArmor pattern.
     { pattern: '/data/ledger', permissions: ['write'] },
     { pattern: '/data/ledger/**', permissions: ['write'] },
     { pattern: '/data/note', permissions: ['write'] },
@@ -44,7 +44,10 @@ export type Enforcers = 'AppArmor' | 'BPF' | 'AppArmorBPF'
 /** A policy of these enforcers. */
 export type PolicyFor = (enforcers: Enforcers) => VarmorPolicy
 
-/** A policy as a user writes it for an ordinary container. @param beside another enforcer */
+/**
+ * A policy for an ordinary container, in the form that a user writes.
+ * @param beside an additional enforcer
+ */
 export const ordinary =
   (name: string, more: object = {}, beside: 'Seccomp' | '' = ''): PolicyFor =>
   (enforcers) =>
@@ -55,17 +58,17 @@ export const ordinary =
       `${enforcers}${beside}`,
     )
 
-/** The same for a privileged one, in which nothing else is refused. */
+/** Like `ordinary`, for a privileged container, to which nothing else applies. */
 export const privileged = (name: string, hardeningRules: readonly string[] = [], more: object = {}): PolicyFor =>
   ordinary(name, { privileged: true, hardeningRules, ...more })
 
-/** A policy of these rules alone, as either enforcer has them. */
+/** A policy with only these rules, in each enforcer's form. */
 export const ofRules =
   (name: string, rules: object): PolicyFor =>
   (enforcers) =>
     policyOf(name, 'enforced', rules, enforcers)
 
-/** Everything that a container may do under a policy of BPF in DefenseInDepth. */
+/** A BPF policy in DefenseInDepth, with everything that the container may do. */
 export const listed =
   (name: string, allow: ModelBpf): PolicyFor =>
   () => {

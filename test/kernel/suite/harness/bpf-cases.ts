@@ -22,11 +22,14 @@ import {
 import { deleted, noteCase, noteResults } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
-/** BPF hooks answer EPERM where AppArmor answers EACCES. After a refused capability, its caller chooses the answer. */
+/**
+ * BPF hooks return EPERM where AppArmor returns EACCES. If a capability is refused, the kernel code that asked for it
+ * chooses the errno.
+ */
 const refusalOf = ({ refusal, records: [record] }: RuleCase): RuleCase['refusal'] =>
   refusal === 'EACCES' && record?.class !== 'cap' ? 'EPERM' : refusal
 
-/** The case of BPF that follows from AppArmor's. */
+/** Derives BPF's case from AppArmor's case. */
 export function bpfCaseOf(given: RuleCase): BpfCase {
   const { records, observed = records, notAppArmor: _, bpf = {}, ...attempt } = given
   const common = { ...attempt, refusal: refusalOf(given) }
@@ -36,11 +39,11 @@ export function bpfCaseOf(given: RuleCase): BpfCase {
   return { ...common, events: records.flatMap(eventsOf), observed: runs ? runsAfterAll(after[0]!) : after, ...bpf }
 }
 
-/** `--mount` and what it says, as one word, so that equal ones are found. */
+/** Joins each `--mount` flag and its value to one word, to find equal mounts. */
 const mountsIn = (flags: readonly string[] = []): string[] =>
   flags.filter((flag) => flag !== '--mount').map((what) => `--mount=${what}`)
 
-/** Reading it is reported: what was reported before is what was done before. */
+/** A read of this file is reported, so all reports before it belong to earlier operations. */
 const endFile = '/tmp/.end'
 const endPolicy = policyOf(
   'end',
@@ -49,13 +52,13 @@ const endPolicy = policyOf(
   'BPF',
 )
 
-/** A container that has all privileges, so that only BPF refuses; it runs in one profile after the other. */
+/** A container with all privileges, so that only BPF refuses. It runs with one profile after another. */
 class Stage {
   readonly #cases: readonly BpfCase[]
   #enforcer: BpfEnforcer | undefined
   #container: Container | undefined
   #violations: Violations | undefined
-  /** Lines of the log that tests have looked at. */
+  /** Number of log lines that tests have checked. */
   #seen = 0
 
   constructor(cases: readonly BpfCase[]) {
@@ -90,7 +93,7 @@ class Stage {
     await this.works(`echo > ${endFile}`)
   }
 
-  /** @param profile none: unconfined */
+  /** @param profile profile of the command; undefined: unconfined */
   async #run(command: Command, profile = ''): Promise<Answer> {
     await this.#enforced(profile)
     return this.#container!.run(command)
@@ -100,7 +103,7 @@ class Stage {
     return this.#enforcer!.add({ id: this.#container!.info.containerID, profile })
   }
 
-  /** @param profile none: unconfined */
+  /** @param profile profile of the command; undefined: unconfined */
   async works(command: Command | undefined, profile?: string): Promise<void> {
     if (command === undefined) return
     const { status, text } = await this.#run(command, profile)
@@ -108,8 +111,8 @@ class Stage {
   }
 
   /**
-   * The attack under the rule's profile, then its neighbour.
-   * @returns what each printed, and what was reported of both
+   * Runs the attack under the rule's profile, then its neighbour.
+   * @returns the output and the reports of both
    */
   async attempt({ rule, prepare, attack, undo, neighbour }: BpfCase, mode: Mode, succeeds: boolean) {
     const profile = profileOf(rule, mode)
@@ -175,9 +178,9 @@ function describeCase(stage: Stage, given: BpfCase): void {
 }
 
 /**
- * Tests BPF's part of rules as describeAppArmorRules does AppArmor's: the same attacks and neighbours, in one container
- * that goes from profile to profile. Between two tests it reads a file that is reported: nothing else is than what a
- * test expects.
+ * Tests BPF's part of rules as describeAppArmorRules tests AppArmor's part: with the same attacks and neighbours, in
+ * one container that changes its profile. Between two tests the container reads a file whose read is reported, so that
+ * unexpected reports are found.
  */
 export function describeBpfRules(families: readonly RuleFamily[]): void {
   const casesOf = ({ cases, onlyBpf = [] }: RuleFamily): BpfCase[] => [...cases.map(bpfCaseOf), ...onlyBpf]

@@ -1,7 +1,7 @@
 import type { Capability } from '../../../../src/rules/capabilities.ts'
 import type { AppArmorRecord } from './records.ts'
 
-/** A report of BPF: `event` of a line, and the name of the program. */
+/** A BPF report: the `event` of a line, and the name of the program. */
 export interface BpfEvent {
   comm: string
   event: Readonly<Record<string, unknown>>
@@ -12,7 +12,7 @@ export const fileEvent = (comm: string, path: string, ...permissions: readonly s
   event: { operation: 'File', permissions, path },
 })
 
-/** Running a program, and mapping what is to be run. */
+/** The report of running a program, or of mapping an executable file. */
 export const execEvent = (comm: string, path: string): BpfEvent => ({
   comm,
   event: { operation: 'Bprm', permissions: ['exec'], path },
@@ -30,7 +30,7 @@ export const connectEvent = (comm: string, ip: string, port: number): BpfEvent =
   event: { operation: 'Network', type: 'connect', socket: noSocket, address: { ip, port } },
 })
 
-/** How AppArmor writes what is asked of a file, in the order of BPF's words. */
+/** AppArmor's letters for file permissions, in the order of BPF's words. */
 const fileWords = [
   ['w', 'write'],
   ['r', 'read'],
@@ -63,7 +63,7 @@ function fileEvents(comm: string, operation: string, name: string, mask: string)
 
 const flagsOf = (flags: string): string[] => flags.split(', ').filter((flag) => flag !== '' && flag !== 'rw')
 
-/** The reports of BPF for an operation that AppArmor reports with this record. */
+/** The BPF reports of an operation that AppArmor reports with this record. */
 export function eventsOf({ event }: AppArmorRecord): BpfEvent[] {
   const text = (field: string): string => String(event[field] ?? '')
   const [comm, operation, name] = [text('comm'), text('operation'), text('name')]
@@ -92,7 +92,7 @@ const mountFields = (name: string, type: string, flags: readonly string[]) => ({
   ...{ operation: 'Mount', path: name.replace(/\/$/, ''), type, flags },
 })
 
-/** A program that may run after all is mapped, too, by the name that it then has. */
+/** The reports of a program that may run: the exec, and the mapping under the program's new name. */
 export const runsAfterAll = ({ comm, event: { path } }: BpfEvent): BpfEvent[] => [
   execEvent(comm, String(path)),
   execEvent(String(path).split('/').at(-1)!, String(path)),

@@ -19,7 +19,7 @@ export interface Confinement {
   refusedCalls?: string
 }
 
-/** Loads profiles into this guest's kernel, and says what containers in them are started with. */
+/** Loads profiles into this guest's kernel, and returns the flags that start containers in these profiles. */
 export class Confiner {
   readonly #appArmor = new AppArmorLoader()
   readonly #seccomp = new SeccompLoader()
@@ -31,7 +31,7 @@ export class Confiner {
     this.#violations = violations
   }
 
-  /** Loads what each of its enforcers is to have, and says so to the pipeline. */
+  /** Loads the policy's profile into each of its enforcers, and adds the policy to the pipeline's data. */
   async load(policy: VarmorPolicy, { enforcers }: CompiledPolicy, modelling?: string): Promise<void> {
     const identity = identityOf(policy)
     const { profileName } = identity
@@ -46,7 +46,7 @@ export class Confiner {
     )
   }
 
-  /** The flags for a start of the container with this name. */
+  /** The flags that start the container with this name. */
   async confinement(name: string, { enforcers, profileName }: CompiledPolicy): Promise<Confinement> {
     const id = containerIdOf(name)
     if (enforcers.BPF !== undefined) await this.#bpf.add({ id, profile: profileName })

@@ -5,34 +5,34 @@ import { output } from '../../../cluster/command.ts'
 import { busyboxImage } from '../../images/names.ts'
 import { type Answer, ContainedShell } from '../contained-shell.ts'
 
-/** A line for a shell, or a program and its arguments without one. */
+/** A line for a shell, or a program and its arguments, which run without a shell. */
 export type Command = string | readonly string[]
 
 export interface ContainerOptions {
   image?: string
   /** Flags of `ctr run`, such as `--privileged`. */
   flags?: readonly string[]
-  /** The profile that its events belong to where the kernel does not name one: seccomp's. */
+  /** The profile of the container's events whose records do not name a profile: seccomp's records. */
   profileName?: string
   /** As in ContainerInfo. */
   refusedCalls?: string
 }
 
 const said = '/tmp/.said'
-/** A FIFO, which the shell keeps open as 9. */
+/** A FIFO that the shell keeps open as descriptor 9. */
 const gate = '/tmp/.gate'
-/** As cat(1) does, but by the shell itself: to start a program takes its time under emulation. */
+/** Prints a file as cat(1) does, but in the shell, because starting a program is slow under emulation. */
 const printSaid = `while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done < ${said}`
 const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 const shellWords = (command: Command): string =>
   (typeof command === 'string' ? ['sh', '-c', command] : command).map(quote).join(' ')
 
-/** As long as those of Kubernetes: by this the agent finds them in the paths of cgroups. */
+/** As long as a Kubernetes id, because the agent finds containers by such ids in the paths of cgroups. */
 export const containerIdOf = (name: string): string => createHash('sha256').update(name).digest('hex')
 
 /**
- * A container of one pod, whose first process runs commands: unconfined as it is itself, or each confined by a profile
- * that it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
+ * A container of one pod. Its first process runs commands unconfined, or each command under a profile that the command
+ * enters through /proc/self/attr/exec, as runtimes do. So one container serves any number of profiles.
  */
 export class Container {
   /** The agent's data about the container. */
@@ -57,7 +57,7 @@ export class Container {
     return new Container(info, shell)
   }
 
-  /** Runs a command, confined by the profile if there is one. */
+  /** Runs a command, confined by the profile if it is given. */
   async run(command: Command, profile?: string): Promise<Answer> {
     await this.begin(command, profile)
     return this.end()
@@ -74,17 +74,17 @@ export class Container {
     await this.#shell.run(`{ ${held} read -r go <&9; wait $!; } & held=$!`)
   }
 
-  /** Waits for the end of the command that `begin` has started. */
+  /** Waits until the command that `begin` started has ended. */
   end(): Promise<Answer> {
     return this.#shell.run(`echo >&9; wait $held; code=$?; ${printSaid}; (exit $code)`)
   }
 
-  /** Path, on the node, of the output of the last started command. */
+  /** Path, on the node, of the last started command's output. */
   get said(): string {
     return `/proc/${this.info.initPid}/root${said}`
   }
 
-  /** Opens a file to read, by the first process itself. */
+  /** Opens a file for reading in the container's first process. */
   async read(path: string): Promise<void> {
     await this.#shell.run(`read -r line < ${path}`)
   }
@@ -94,12 +94,12 @@ export class Container {
   }
 }
 
-/** In the pid namespace of the node. */
+/** The pid of the container's first process, in the node's pid namespace. */
 export async function firstProcess(id: string): Promise<number> {
   const tasks = await output('ctr', ['-n', 'k8s.io', 'task', 'ls'])
   const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
   if (!Number.isInteger(pid)) throw new Error(`no task of ${id}:\n${tasks}`)
-  // The process is a shell now, and no longer runc before its exec.
+  // Waits until the process is a shell, and not runc before its exec.
   readFileSync(`/proc/${pid}/cgroup`)
   return pid
 }

@@ -1,4 +1,4 @@
-/** The texts of strerror(3), with which a program reports its refusal. */
+/** The texts of strerror(3), with which programs report refusals. */
 export const messages = {
   EACCES: 'Permission denied',
   EPERM: 'Operation not permitted',

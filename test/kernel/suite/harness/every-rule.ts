@@ -17,9 +17,8 @@ function isWhole(suite: Mocha.Suite): boolean {
 }
 
 /**
- * Tests that the cases are about all rules that an enforcer carries, prints what the tests of each have shown, and
- * compares it with what the documents say. It holds for the folder as a whole: the cases of a file count when it is
- * loaded, whichever tests are chosen.
+ * Tests that the cases cover all rules that an enforcer carries, prints the results of each rule's tests, and compares
+ * them with the documents. Cases count when their file is loaded, even if mocha runs only some of the tests.
  */
 export function describeEveryRule(...enforcers: readonly KernelEnforcer[]): void {
   describe('Every built-in rule', () => {

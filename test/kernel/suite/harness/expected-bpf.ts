@@ -10,7 +10,7 @@ interface Expected {
   policy: PolicyIdentity
 }
 
-/** Checks each field of a line, as expectViolation does. */
+/** Checks each field of a line, as expectViolation does for AppArmor. */
 function expectBpfViolation(line: Violation, { comm, event }: BpfEvent, expected: Expected): void {
   const { mode, container, policy } = expected
   const { initPid, mntNsID, profileName: _, ...owner } = container
@@ -36,7 +36,10 @@ function expectBpfViolation(line: Violation, { comm, event }: BpfEvent, expected
   expect(line['id']).to.match(/^[0-9a-f]{12}-bpf-\d+\.\d{9}-[0-9a-f]{8}$/)
 }
 
-/** The kernel asks for one capability several times in a call, and AppArmor reports the first time. */
+/**
+ * Drops repeated capability events: the kernel may check one capability several times in a call, and AppArmor reports
+ * only the first check.
+ */
 function withoutRepeats(lines: readonly Violation[]): Violation[] {
   const what = (line: Violation): string => JSON.stringify([line.event, line['comm'], line['pid']])
   return lines.filter((line, i) => {
@@ -46,8 +49,8 @@ function withoutRepeats(lines: readonly Violation[]): Violation[] {
 }
 
 /**
- * Checks that the lines are of these events, each field of them.
- * @param said what the program printed, for a failure
+ * Checks that the lines report these events, with each field.
+ * @param said output of the program, for the failure's text
  */
 export function expectBpfEvents(
   lines: readonly Violation[],

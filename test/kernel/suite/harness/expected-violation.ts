@@ -6,10 +6,10 @@ import type { Mode } from './profiles.ts'
 import type { AppArmorRecord } from './records.ts'
 import { metadata, nodeName, type Violation } from './violations.ts'
 
-/** Fields of `event` that are not at their zero. */
+/** Fields of `event` with a value other than zero or empty. */
 export type EventFields = Record<string, string | number>
 
-/** Every field of libapparmor's record at its zero, in the order of the log. */
+/** All fields of libapparmor's record with zero or empty values, in the order of the log. */
 const noAppArmorEvent = {
   ...{ version: 1, event: 4, pid: 0, peerPID: 0, task: 0, magicToken: 0, epoch: 0, auditSubId: 0, auditSubID: 0 },
   ...{ bitMask: 0, auditID: '', operation: '', deniedMask: '', requestedMask: '' },
@@ -29,9 +29,9 @@ export interface Expected {
   mode: Mode
   container: ContainerInfo
   policy: PolicyIdentity
-  /** Fields of `event` that are not at their zero. */
+  /** Fields of `event` with a value other than zero or empty. */
   event: EventFields
-  /** Fields of ours, behind the contract's. */
+  /** Fields that this project adds after upstream's fields. */
   own: Readonly<Record<string, unknown>>
 }
 
@@ -41,7 +41,7 @@ const actions = {
 }
 
 /**
- * Checks each field of a line. What no test can know beforehand (times, serial numbers, process ids) is checked for
+ * Checks each field of a line. Fields that no test can predict (times, serial numbers, process ids) are checked for
  * consistency.
  */
 export function expectViolation(line: Violation, expected: Expected): void {
@@ -56,7 +56,7 @@ export function expectViolation(line: Violation, expected: Expected): void {
     time: new Date(Number(line.event['epoch']) * 1000).toISOString().replace('.000Z', 'Z'),
     message: 'violation event',
     ...{ schema: 1, timestamp: line['timestamp'], id: line['id'] },
-    // Only a process that still lives when the agent asks has this field: some attacks end at once.
+    // The field exists only if the process still lives when the agent reads /proc; some attacks end at once.
     ...(line['process'] !== undefined && { process: line['process'] }),
     ...own,
   }
@@ -87,8 +87,8 @@ function seccompEvent({ pid, event: { epoch, auditID } }: Violation, { event }: 
 }
 
 /**
- * Checks that the lines are of these records, each field of them.
- * @param said what the program printed, for a failure
+ * Checks that the lines report these records, with each field.
+ * @param said output of the program, for the failure's text
  */
 export function expectRecords(
   lines: readonly Violation[],
@@ -114,12 +114,12 @@ export interface LoggedCall extends EventFields {
 /** SECCOMP_RET_LOG and SECCOMP_RET_ERRNO, as records have them. */
 const codes = { enforced: '0x50000', observed: '0x7ffc0000' }
 
-/** Checks that a line is of a call of root's, on x86-64, that a container's filter has refused or let through. */
+/** Checks that a line reports a call by root on x86-64 that a container's filter refused or allowed. */
 export function expectLoggedCall(
   line: Violation,
   { event, ...expected }: Pick<Expected, 'mode' | 'container' | 'policy'> & { event: LoggedCall },
 ): void {
-  // Where in the program the call was is not known beforehand.
+  // The test cannot predict the address of the call in the program.
   const { ip } = line
   expect(ip).to.match(/^0x[0-9a-f]+$/)
   const call = { syscallNumber: syscallNumber(event.syscall, 'x86_64'), sig: 0, arch: 'c000003e', compat: 0, ip }

@@ -1,4 +1,4 @@
-// Loads the programs, by a process that has no more than its capabilities.
+// Loads the programs in a separate process that keeps only its given capabilities.
 import { openEnforcer } from '../bpf/enforcer.ts'
 
 const { folder } = await openEnforcer()

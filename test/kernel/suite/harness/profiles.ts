@@ -7,9 +7,7 @@ import { type CompiledPolicy, type CompileOptions, compilePolicy } from '../../.
 import { findRule } from '../../../../src/rules/catalogue.ts'
 import type { RuleCategory } from '../../../../src/rules/meaning.ts'
 
-/**
- * A policy's treatment of violations: refuse and report, or only report. Each mode has a namespace of its name.
- */
+/** How a policy treats violations: refuse and report, or only report. Each mode has a namespace with its name. */
 export type Mode = 'enforced' | 'observed'
 
 export const profileOf = (policy: string, mode: Mode): string => `varmor-${mode}-${policy}`
@@ -21,7 +19,7 @@ function ruleLists(rule: string): object {
   return category === 'hardening' ? { hardeningRules: [rule] } : { vulMitigationRules: [rule] }
 }
 
-/** A policy in the mode EnhanceProtect that reports what it refuses, or lets it through and reports it. */
+/** A policy in the mode EnhanceProtect that reports violations, and refuses or allows them. */
 export function policyOf(name: string, mode: Mode, enhanceProtect: object, enforcer = 'AppArmor'): VarmorPolicy {
   const violations = { auditViolations: true, allowViolations: mode === 'observed' }
   return {
@@ -56,7 +54,7 @@ export const identityOf = ({ metadata: { name, namespace = 'default' }, kind }: 
 })
 
 /**
- * Loads the AppArmor profiles of policies, by the loader of the agent; it compiles all that come at once in one run.
+ * Loads the AppArmor profiles of policies with the agent's loader, which compiles all profiles of a batch in one run.
  */
 export async function loadAppArmor(policies: readonly VarmorPolicy[]): Promise<void> {
   const loader = new AppArmorLoader()
@@ -70,15 +68,15 @@ export async function loadAppArmor(policies: readonly VarmorPolicy[]): Promise<v
 }
 
 /**
- * Takes their profiles out of the kernel, by its own interface: the loader starts a parser for each, which takes a
- * second here.
+ * Removes the policies' profiles from the kernel through the kernel's own interface. The loader would start a parser
+ * for each profile, which takes a second here.
  */
 export function unloadAppArmor(policies: readonly VarmorPolicy[]): void {
   for (const policy of policies)
     try {
       writeFileSync('/sys/kernel/security/apparmor/.remove', identityOf(policy).profileName)
     } catch (error) {
-      // An attack that got through has removed it.
+      // A successful attack has removed the profile.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
 }

@@ -4,27 +4,28 @@ import { linuxFrom } from './kernel-release.ts'
 import { profileOf } from './profiles.ts'
 
 /**
- * The record of a violation that AppArmor refuses. If AppArmor only reports it, the record lacks the denied mask.
+ * The record of a violation that AppArmor refuses. If AppArmor only reports the violation, the record has no denied
+ * mask.
  */
 export interface AppArmorRecord {
-  /** The class of the operation, which kernels report from Linux 6.2 on. */
+  /** The class of the operation, which Linux 6.2 and later report. */
   class: 'file' | 'net' | 'cap' | 'mount' | 'ptrace'
-  /** The fields of libapparmor's record that are not at their zero. */
+  /** The fields of libapparmor's record with a value other than zero or empty. */
   event: EventFields
-  /** Pairs for which that record has no field. */
+  /** Key-value pairs of the record for which libapparmor's record has no field. */
   extra?: Readonly<Record<string, string>>
 }
 
 /** A request for a file. `mask` has the letters of a profile, or `c` to create and `d` to delete the file. */
 export const fileRecord = (comm: string, operation: string, name: string, mask: string): AppArmorRecord => ({
   class: 'file',
-  // Whose process it is and whose file: of root both.
+  // Root owns both the process and the file.
   event: { operation, comm, name, requestedMask: mask, deniedMask: mask, fsuid: 0, ouid: 0 },
 })
 
 /**
  * The records of the creation of a socket.
- * @param unmatched how far the rules allow it, which kernels report from Linux 6.17 on: `af`, no family at all
+ * @param unmatched the part of the socket that no rule allows, which Linux 6.17 and later report: `af` is the family
  */
 export const socketRecords = (family: string, type: string, protocol: string, unmatched: 'af' | 'type' = 'type') => {
   const event = {
@@ -45,8 +46,7 @@ export const capabilityRecord = (comm: string, name: Capability): AppArmorRecord
 })
 
 /**
- * The records of a program that reads a whole file: of its open, and if that is allowed, of the request for the file's
- * size.
+ * The records of a program that reads a whole file: the open, and if that is allowed, the request for the file's size.
  */
 export const readRecords = (comm: string, name: string) => ({
   records: [fileRecord(comm, 'open', name, 'r')],
@@ -67,9 +67,9 @@ export const runRecords = (comm: string, name: string, rule: string) => {
 }
 
 interface Mount {
-  /** attempt when left out: test/kernel/images/probes/attempt.c. */
+  /** Name of the program; default: test/kernel/images/probes/attempt.c. */
   comm?: string
-  /** Left out where a tree is shown elsewhere. */
+  /** Type of the file system; undefined for a bind mount. */
   fsType?: string
   srcName: string
   flags?: string

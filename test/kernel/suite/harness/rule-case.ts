@@ -3,38 +3,38 @@ import type { Command, ContainerOptions } from './container.ts'
 import type { Errno } from './errno.ts'
 import { type AppArmorRecord, readRecords } from './records.ts'
 
-/** One built-in rule, the attack that it is against, and the nearest thing that it must not touch. */
+/** One built-in rule, an attack that the rule refuses, and the most similar operation that the rule must allow. */
 export interface Attempt {
   rule: string
   /** The difference from other cases of the same rule. */
   title?: string
-  /** Why it cannot be shown on this kernel. */
+  /** The reason to skip the case on this kernel. */
   skip?: string | undefined
-  /** Unconfined, before the attack. */
+  /** Runs unconfined, before the attack. */
   prepare?: Command
   attack: Command
-  /** How the program says that it was refused: by errno, or in other words. */
+  /** How the program reports the refusal: with an errno, or with another text. */
   refusal: Errno | { says: string }
   neighbour: Command
-  /** Unconfined, after an attack that worked. */
+  /** Runs unconfined, after a successful attack. */
   undo?: Command
 }
 
-/** An attempt with BPF's reports of it. */
+/** An attempt with the BPF reports that it causes. */
 export interface BpfCase extends Attempt {
   events: readonly BpfEvent[]
-  /** The reports of an allowed attempt, if they differ: they include the steps after the first one. */
+  /** The reports of an allowed attempt, if they differ; they include the operations after the first one. */
   observed?: readonly BpfEvent[]
 }
 
-/** An attempt with AppArmor's reports of it, from which BPF's reports follow. */
+/** An attempt with the AppArmor reports that it causes, from which the BPF reports are derived. */
 export interface RuleCase extends Attempt {
   records: readonly AppArmorRecord[]
   /** As in BpfCase. */
   observed?: readonly AppArmorRecord[]
-  /** Why AppArmor cannot show it; then it is a case of BPF alone. */
+  /** The reason why AppArmor cannot show the case, which is then only a BPF case. */
   notAppArmor?: string
-  /** In what the case of BPF is another one. */
+  /** Differences of the BPF case. */
   bpf?: Partial<BpfCase>
 }
 
@@ -43,11 +43,11 @@ export interface RuleFamily extends Pick<ContainerOptions, 'flags'> {
   cases: readonly RuleCase[]
   /** Cases of rules, or of parts of rules, that AppArmor does not carry. */
   onlyBpf?: readonly BpfCase[]
-  /** Unconfined, before all of its attacks. */
+  /** Runs unconfined, before all attacks of the family. */
   prepare?: Command
 }
 
-/** The last act: if its record comes next, nothing else was reported before. */
+/** The last attack of a test. If its record is the next one, the log has no unexpected record. */
 export const last: RuleCase = {
   rule: 'disable-access-passwd',
   attack: 'exec cat /etc/passwd',
@@ -56,7 +56,7 @@ export const last: RuleCase = {
   ...readRecords('cat', '/etc/passwd'),
 }
 
-/** Where the Services are that built-in rules are about, as a manager says it. */
+/** Addresses of the Services that built-in rules protect, in the form that a manager resolves. */
 export const serviceAddresses = [
   { target: 'service default/kubernetes', groups: [{ addresses: ['10.96.0.1'] }] },
   { target: 'service ingress-nginx/ingress-nginx-controller-admission', groups: [{ addresses: ['10.96.0.2'] }] },
@@ -66,8 +66,8 @@ export const serviceAddresses = [
 export const titleOf = ({ rule, title }: Attempt): string => (title === undefined ? rule : `${rule}, ${title}`)
 
 /**
- * The cases that are tried without policies: one of each family, or one of each rule (VARMOR_RULES_DELETED=all). One of
- * a family is enough, because every attack is also shown to work where it is only observed.
+ * The cases to run without policies: one of each family, or one of each rule (VARMOR_RULES_DELETED=all). One case of a
+ * family suffices, because other tests show that every attack works where it is only observed.
  */
 export function casesWhenDeleted<Case extends Attempt>(cases: readonly Case[]): Case[] {
   const running = cases.filter(({ skip }) => skip === undefined)

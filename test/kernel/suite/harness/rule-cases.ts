@@ -11,14 +11,14 @@ import { deleted, noteCase, noteResults } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
 /**
- * A container that has all privileges, so that only AppArmor refuses, the profiles of the cases, and the log of
+ * A container with all privileges, so that only AppArmor refuses, with the profiles of the cases and the log of
  * violations.
  */
 class Stage {
   readonly #cases: readonly RuleCase[]
   #container: Container | undefined
   #violations: Violations | undefined
-  /** Lines of the log that tests have looked at. */
+  /** Number of log lines that tests have checked. */
   #seen = 0
 
   constructor(cases: readonly RuleCase[]) {
@@ -44,16 +44,15 @@ class Stage {
     this.#violations = violations
   }
 
-  /** Attacks under the rule's profile, and checks that the next lines of the log are about this and nothing else. */
+  /** Runs an attack under the rule's profile, and checks that the next lines of the log report this attack only. */
   async attack({ rule, attack, records, observed = records }: RuleCase, mode: Mode): Promise<Answer> {
     const expected = mode === 'enforced' ? records : observed
     let { lines, answer } = await this.#tried(attack, profileOf(rule, mode), expected.length)
-    // A name that is not certain is left out, and the line says why: on a machine that is slow for a moment, that may
-    // be so once.
+    // A line omits an uncertain name and gives the reason. That may happen once on a machine that is slow for a moment.
     const uncertain = lines.find(({ unresolved }) => unresolved !== undefined)
     if (uncertain !== undefined) {
       console.log(`      tried again, as a line had no name (${uncertain['unresolved']}): ${JSON.stringify(uncertain)}`)
-      // AppArmor does not report the same capability of the same profile again on the same processor.
+      // AppArmor does not repeat a profile's capability record on the same CPU, so the profile is loaded again.
       const policies = [policyOfRule(rule, mode)]
       unloadAppArmor(policies)
       await loadAppArmor(policies)
@@ -71,7 +70,7 @@ class Stage {
     return { lines, answer: await this.#container!.end() }
   }
 
-  /** @param profile none: unconfined */
+  /** @param profile profile of the command; undefined: unconfined */
   async works(command: Command | undefined, profile?: string): Promise<void> {
     if (command === undefined) return
     const { status, text } = await this.#container!.run(command, profile)
@@ -98,9 +97,9 @@ async function enforced(stage: Stage, given: RuleCase): Promise<void> {
 }
 
 /**
- * Tests AppArmor's part of rules, all in one container: enforced, the attack is refused and reported; observed, it
- * works and is reported; and without the policies one works. The neighbour works each time, and is not reported: the
- * next line of the log is of the next attack.
+ * Tests AppArmor's part of rules, all in one container. Enforced, the attack is refused and reported; observed, it
+ * works and is reported; without policies, one attack works. The neighbour always works and is not reported: the next
+ * line of the log reports the next attack.
  */
 export function describeAppArmorRules(family: RuleFamily): void {
   const all = family.cases.map((given) => ({ ...given, skip: given.skip ?? given.notAppArmor }))

@@ -4,8 +4,8 @@ import type { Shown } from '../cases/shown.ts'
 import { linuxVersion } from './kernel-release.ts'
 
 /**
- * Rules that some case of the loaded test files is about, by enforcer, and whether one of these runs on this kernel; a
- * case that cannot says why by its name.
+ * Rules that the cases of the loaded test files cover, by enforcer, and whether this kernel can run one of the rule's
+ * cases. The title of a skipped case gives the reason.
  */
 export const rulesShown = {
   AppArmor: new Map<string, boolean>(),
@@ -18,14 +18,15 @@ export function noteCase(enforcer: KernelEnforcer, rule: string, runs = true): v
 }
 
 /**
- * Tests below are about what holds no longer: they are not counted, as there are more or fewer of them as one likes.
+ * Tests below this title check that nothing is in force. They do not count, because their number varies with the
+ * options.
  */
 export const deleted = 'with the policies deleted'
 
-/** How many tests of a rule have passed, by enforcer. */
+/** Number of passed tests of a rule, by enforcer. */
 const passed: Record<KernelEnforcer, Record<string, number>> = { AppArmor: {}, BPF: {}, Seccomp: {} }
 
-/** Counts, by rule and enforcer, the tests of this `describe` that pass; their titles name their rule. */
+/** Counts, by rule and enforcer, the passed tests of this `describe`; their titles name their rule. */
 export function noteResults(enforcer: KernelEnforcer): void {
   afterEach(function () {
     const test = this.currentTest

@@ -17,16 +17,16 @@ export interface SyscallAttack {
   errno: Errno
   /** The report of a refused or allowed call. */
   event: LoggedCall
-  /** The call is too common for reports where it is allowed. */
+  /** Allowed calls are not reported, because the call is too common. */
   isCommon?: true
-  /** Why it cannot be shown on this kernel. */
+  /** The reason to skip the case on this kernel. */
   skip?: string | undefined
 }
 
-/** One built-in rule that seccomp carries. */
+/** One built-in rule that Seccomp enforces. */
 export interface SeccompCase {
   rule: string
-  /** Rules whose filters are the same, so that they need no containers of their own. */
+  /** Rules with the same filter, which need no separate containers. */
   alike?: readonly string[]
   attacks: readonly SyscallAttack[]
   neighbour: Command
@@ -35,7 +35,7 @@ export interface SeccompCase {
 const titleOf = ({ attack }: SyscallAttack): string => (typeof attack === 'string' ? attack : attack.join(' '))
 const flags = ['--cap-add', 'CAP_SYS_ADMIN', '--cap-add', 'CAP_SYS_PTRACE']
 
-/** The filter of a rule alone, as the kubelet would find it. */
+/** The filter of a single rule, in the kubelet's folder. */
 const filterOf = (rule: string, mode: Mode): string =>
   JSON.stringify(compiled(policyOfRule(rule, mode, 'Seccomp'), seccompOptions).enforcers.Seccomp?.profile)
 
@@ -44,7 +44,7 @@ async function works(container: Container, command: Command): Promise<void> {
   expect(status, `${command}: ${text}`).to.equal(0)
 }
 
-/** Makes what is run only while the tests of one `describe` run. @param flags of the container */
+/** Provides a container that runs only during the tests of one `describe`. */
 function containerFor(name: string, start: () => Promise<Container>, stop?: () => Promise<void>): () => Container {
   let container: Container | undefined
   before(`start ${name}`, async function () {
@@ -99,7 +99,7 @@ function describeEnforced({ rule, attacks, neighbour }: SeccompCase, log: Log): 
   })
 }
 
-/** The log of violations, and what it may be about. */
+/** The log of violations, and a function that adds containers and policies to the pipeline's data. */
 interface Log {
   expect: Violations['expect']
   next(count: number): Promise<Awaited<ReturnType<Violations['after']>>>
@@ -127,9 +127,9 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
 }
 
 /**
- * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each
- * mode, and one without a filter shows that nothing else refuses. None is confined by AppArmor; all have CAP_SYS_ADMIN
- * and CAP_SYS_PTRACE, which some attacks need.
+ * Tests Seccomp's part of rules. A container's filter cannot change, so each rule has a container for each mode. A
+ * container without a filter shows that nothing else refuses. No container is confined by AppArmor; all have
+ * CAP_SYS_ADMIN and CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
   for (const { rule, alike = [], attacks } of cases) {
@@ -139,7 +139,7 @@ export function describeSeccompRules(cases: readonly SeccompCase[]): void {
   describe('Seccomp', () => {
     noteResults('Seccomp')
     let violations: Violations
-    /** Lines of the log that tests have looked at. */
+    /** Number of log lines that tests have checked. */
     let seen = 0
     const log: Log = {
       expect: (...known) => violations.expect(...known),

@@ -3,7 +3,10 @@ import type { CompileOptions } from '../../../../src/profile/compile.ts'
 import { LOG_FLAG } from '../../../../src/profile/context.ts'
 import { newRunc } from '../../images/names.ts'
 
-/** Whether this guest has a runc that takes flags in seccomp profiles. Debian's runc refuses profiles with flags. */
+/**
+ * Tells whether this guest has a runc that accepts flags in seccomp profiles. Debian's runc refuses profiles with
+ * flags.
+ */
 export const reportsRefusals = existsSync(newRunc)
 
 /** How profiles of Seccomp are compiled in this guest. */

@@ -17,14 +17,14 @@ export type Violation = Record<string, unknown> & { event: Record<string, unknow
 export const nodeName = 'guest'
 export const metadata = { cluster: 'kernel-tier' }
 
-/** The agent's upward pipeline, in this process: from the kernel's multicast to the lines of its log. */
+/** The agent's event pipeline in this process: from the kernel's multicast to the lines of its log. */
 export class Violations {
   readonly #pipeline: ViolationPipeline
   readonly #feed: SnapshotFeed
   readonly #folder: string
   readonly #lines: Violation[] = []
   #log: number | undefined
-  /** Bytes of the log behind its last complete line. */
+  /** Bytes of the log after its last complete line. */
   #rest: Buffer = Buffer.alloc(0)
 
   private constructor(pipeline: ViolationPipeline, feed: SnapshotFeed, folder: string) {
@@ -34,10 +34,10 @@ export class Violations {
   }
 
   /**
-   * Resolves when it reads.
-   * @param ring where that of the BPF programs is pinned, where they are in force
-   * @param onRecorded is given what workloads do whose policies model behaviour
-   * @param lineage knows of who forked whom; without it a process has to be there when its record is read
+   * Resolves when the pipeline reads its sources.
+   * @param ring path of the BPF programs' pinned ring, if BPF is in force
+   * @param onRecorded receives the recorded operations of workloads whose policies model behaviour
+   * @param lineage knows which process forked which; without it a process must still exist when its record is read
    */
   static async start(
     containers: readonly ContainerInfo[],
@@ -64,14 +64,13 @@ export class Violations {
     return new Violations(pipeline, feed, folder)
   }
 
-  /** Makes more containers and policies known to it. */
+  /** Adds containers and policies to the pipeline's data. */
   expect(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[] = []): void {
     this.#feed.update({ containers, policies })
   }
 
   /**
-   * All that is in the log by now. Only what is new is read: it is looked at fifty times a second, by an emulated
-   * processor.
+   * All lines of the log so far. Only new bytes are read, because tests poll fifty times a second on an emulated CPU.
    */
   get all(): Violation[] {
     const path = join(this.#folder, 'violations.log')
@@ -90,7 +89,7 @@ export class Violations {
     return this.#lines
   }
 
-  /** The lines after the first `seen`, as soon as they are `enough` (a number or a test), or after `within` ms. */
+  /** The lines after the first `seen`, once `enough` (a number or a test) is met, or after `within` ms. */
   async after(
     seen: number,
     enough: number | ((found: readonly Violation[]) => boolean),
@@ -113,7 +112,7 @@ export class Violations {
   }
 }
 
-/** Warnings and errors of the agent, for the reader of the results. */
+/** Warnings and errors of the agent, printed with the results. */
 const logger = {
   ...noLogger,
   warn: (fields: object, message: string) => console.warn(message, fields),

@@ -2,13 +2,13 @@ import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 import { forgeries, hostileNames } from './texts.ts'
 import { type Actor, profile, program, textsFile, vault } from './world.ts'
 
-/** The acts of two containers. */
+/** Results of the two containers' actions. */
 export interface Done {
-  /** Violations of both. */
+  /** Violations of both containers. */
   happened: number
-  /** Texts that the kernel took as audit records. */
+  /** Texts that the kernel accepted as audit records. */
   sent: number
-  /** Texts that it was to refuse and did not. */
+  /** Texts that the kernel should have refused but accepted. */
   slipped: number
 }
 
@@ -18,7 +18,7 @@ const sendable = [
   [1108, 1199],
   [2100, 2999],
 ] as const
-/** The kernel's own, and what would change its settings. */
+/** Record types of the kernel itself, and types that would change its settings. */
 const kernels = [
   [1300, 1330],
   [1400, 1420],
@@ -27,7 +27,7 @@ const kernels = [
 
 const some = 10
 
-/** All that was thought of by which one container could make its violations another's. */
+/** Runs all known ways in which a container could make its violations look like another container's. */
 export async function attack(attacker: Actor, victim: Actor): Promise<Done> {
   const texts = forgeries(victim.info, 'victim', profile)
   const file = textsFile('texts', texts)
@@ -57,12 +57,13 @@ export async function attack(attacker: Actor, victim: Actor): Promise<Done> {
     await happen(attacker.run('unshare', flags, program, ...touch))
   for (const group of groupsOf(attacker.info, victim.info).slice(0, 1))
     await happen(attacker.run('unshare', '-Urmpf', program, 'in-group', group, ...touch))
-  // By a process that runs in none: what runs in one cannot change it here, with `no_new_privs`.
+  // The process runs outside containers, because a process in a container cannot change its profile here under
+  // `no_new_privs`.
   for (const label of [vault, profile]) await happen(attacker.runIn(undefined, program, 'in-profile', label, ...touch))
   return done
 }
 
-/** Cgroups named after the victim that a container can create if the node's cgroups are mounted at /cg. */
+/** Cgroups with the victim's name that a container can create if the node's cgroups are mounted at /cg. */
 function groupsOf({ cgroupPath }: ContainerInfo, victim: ContainerInfo): string[] {
   const id = victim.containerID
   return [

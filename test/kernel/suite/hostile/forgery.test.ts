@@ -13,12 +13,12 @@ import { Actor, policies, prepare, removeShare, setVariable } from './world.ts'
 
 const kernelLog = '/var/log/kern.log'
 
-/** Where an agent reads, and whether it is to write what processes claim. */
+/** An agent's source, and whether the agent writes lines for claims of processes. */
 interface Reader {
   name: string
   args: string[]
   claims?: boolean
-  /** The source has every violation. */
+  /** The source delivers every violation. */
   whole?: boolean
 }
 
@@ -57,13 +57,13 @@ describe('a container that wants its violations to be those of another', functio
     rmSync(kernelLog, { force: true })
   })
 
-  /** Without audit, the kernel passes on of what processes send only what is said of type 1107. */
+  /** Without auditing, the kernel passes on only records of type 1107 from processes. */
   const withAudit = (on: boolean): Promise<string> =>
     output('chroot', [debianRoot, '/sbin/auditctl', '-e', on ? '1' : '0'])
 
   /**
-   * Resolves when the kernel has sent what waits in its queue, which it also prints: on a slow machine for seconds
-   * after the attack.
+   * Resolves when the kernel has sent and printed its whole queue, which takes seconds after the attack on a slow
+   * machine.
    */
   const sent = (): Promise<boolean> =>
     until(async () => /^backlog 0$/m.test(await output('chroot', [debianRoot, '/sbin/auditctl', '-s'])))
@@ -117,7 +117,7 @@ describe('a container that wants its violations to be those of another', functio
     }
   }
 
-  /** Resolves when the daemons have written all that the kernel has said until now. */
+  /** Resolves when the daemons have written all records that the kernel has made until now. */
   const writtenUpTo = async (line: string): Promise<void> => {
     writeFileSync('/dev/kmsg', `${line}\n`)
     await until(async () => {
@@ -141,7 +141,8 @@ describe('a container that wants its violations to be those of another', functio
     const ended = () => sent().then(() => writtenUpTo('after the attack'))
     const reads = await attackBefore(readers, ended).finally(() => withAudit(false))
     expectSeen(reads)
-    // Every process of theirs is known by its parents, whatever its cgroup is called and however soon it ends.
+    // The agent knows every process of the containers by its parents, whatever the name of its cgroup is and however
+    // soon it ends.
     expect(reads[0]!.verdict.unnamed).to.have.all.keys(['profile-mismatch'])
   })
 

@@ -14,11 +14,11 @@ interface Line {
 export interface Verdict {
   /** Lines that name the right container. */
   named: number
-  /** Lines that name no container, by the reason that they give. */
+  /** Lines without a container, by the reason that they give. */
   unnamed: Record<string, number>
-  /** Lines of what a process claims, as its own. */
+  /** Lines about a process's claims, marked as claims. */
   claims: number
-  /** Lines of the agent's own, of what was lost. */
+  /** The agent's own lines about losses. */
   own: number
   /** The first lines that are untrue or unexplained, each with the reason. */
   wrong: string[]
@@ -28,8 +28,8 @@ export interface Verdict {
 const shown = 5
 
 /**
- * Each process says in the name of what it touches, `/mark/OWNER.…`, or by the name that it gives itself, in which
- * container it is. So the truth of a line is in itself.
+ * Each process names its container in the file that it touches, `/mark/OWNER.…`, or in its own name. So each line shows
+ * by itself whether it is true.
  */
 export class Judge {
   readonly verdict: Verdict = { named: 0, unnamed: {}, claims: 0, own: 0, wrong: [], wrongCount: 0 }
@@ -37,7 +37,7 @@ export class Judge {
   readonly #sender: string
 
   /**
-   * @param owners ids of containers, by the names that their processes give; empty for those that the agent does not
+   * @param owners container ids by the names that their processes use; empty for containers that the agent does not
    * know
    * @param sender id of the container that sends audit records
    */
@@ -72,7 +72,7 @@ export class Judge {
     return this.#wrongViolation(line)
   }
 
-  /** The error in a claim, which must name its sender whatever it says. */
+  /** The error in a claim. A claim must name its sender, whatever the claim says. */
   #wrongClaim({ containerID, unresolved }: Line): string | undefined {
     this.verdict.claims++
     if (containerID === '') return unresolved === undefined ? 'no container and no reason' : undefined
@@ -96,15 +96,15 @@ export class Judge {
   }
 }
 
-/** Most keys of a line say nothing here. */
+/** Drops empty fields, which tell nothing about an error. */
 const gist = (text: string): string => text.replaceAll(/"[^"]+":(""|0|\{\}),/g, '').slice(0, 1000)
 
-/** Kernels name the object of a violation, where there is one; of a system call, only the process. */
+/** Kernels name the object of a violation if it has one; for a system call, they name only the process. */
 function ownerOf({ name, comm }: Line['event']): string | undefined {
   if (name?.startsWith('/mark/')) return name.slice('/mark/'.length).split('.')[0]
   return name === undefined || name === '' ? comm?.split('.')[0] : undefined
 }
 
-/** Lines of violations that happened. */
+/** Lines about violations that really happened. */
 export const violations = ({ named, unnamed }: Verdict): number =>
   Object.values(unnamed).reduce((sum, count) => sum + count, named)

@@ -4,20 +4,20 @@ import { Judge, type Verdict, violations } from './judge.ts'
 import { briefContainers, Mayfly, ownersOf, storm } from './storm.ts'
 import { Actor, pidMaxFor, policies, prepare, removeShare, setVariable } from './world.ts'
 
-/** Violations in all; `VARMOR_HOSTILE_RECORDS` says another number. */
+/** Total number of violations; `VARMOR_HOSTILE_RECORDS` sets another number. */
 const records = Number(process.env['VARMOR_HOSTILE_RECORDS'] ?? 20_000)
-/** Records in one round, so that the log is read while it grows, and records of one process (`each`). */
+/** Records of one round, after which the growing log is read, and records of one process (`each`). */
 const [round, each] = records > 100_000 ? [50_000, 40] : [10_000, 10]
-/** Records of a test for which the count does not matter. */
+/** Number of records in a test whose result does not depend on it. */
 const some = 5_000
 
-/** So few that each comes back several times a second, and enough for all who run at a time. */
+/** Few enough that each pid is reused several times a second, and enough for all concurrent processes. */
 const freePids = 60
 
 const sum = (counts: Record<string, number | null>): number =>
   Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0)
 
-/** The lines of a storm in a log. */
+/** Lines about a storm's violations in a log. */
 interface Outcome {
   happened: number
   lost: number
@@ -51,7 +51,7 @@ describe('pids that go from one container to another within a second', function 
     records: number
     /** The agent runs in its own network namespace, where the kernel does not report forks. */
     alone?: boolean
-    /** The agent is stopped during the storm. */
+    /** The test stops the agent during the storm. */
     heldUp?: boolean
   }
 
@@ -80,7 +80,7 @@ describe('pids that go from one container to another within a second', function 
     const { status, lines } = await agent.stop()
     const { verdict } = judge.poll(lines)
     const lost = sum(status.dropped) + sum(status.stages.source[0]!.dropped)
-    // How much was judged, which no title can say.
+    // Prints the number of judged lines, which a test's title cannot contain.
     console.log(`      ${name}: ${JSON.stringify({ happened, lost, ...verdict })}`)
     expect(verdict.wrong, name).to.deep.equal([])
     expect(verdict.named, name).to.be.above(0)

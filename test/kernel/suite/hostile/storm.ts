@@ -8,13 +8,16 @@ import { debianRoot } from '../audit/burst.ts'
 import { forgeries } from './texts.ts'
 import { type Actor, profile, program, textsFile } from './world.ts'
 
-/** The program where no container is around. */
+/** Path of the program on the node, outside of containers. */
 const outside = `${debianRoot}${program}`
-/** Containers that begin and end within a round, and texts that are sent in it. */
+/** Number of short-lived containers per round, and number of texts that are sent in a round. */
 const brief = 12
-/** Files that are touched one after the other, with a pause. */
+/** Number of files that a process touches in turn, with a pause after each. */
 const slow = 20
-/** The same for every round, so that their ids come again as those of pods do not: what is known of them stays true. */
+/**
+ * The prefix is the same in every round, so that container ids repeat, unlike ids of pods. The agent's data about the
+ * containers stays true.
+ */
 const briefId = (known: boolean): string => (known ? 'a' : 'b').repeat(56)
 
 const groupOf = (id: string): string => `/kubepods/besteffort/pod${id.slice(0, 56)}/cri-containerd-${id}.scope`
@@ -31,10 +34,10 @@ export function briefContainers(): ContainerInfo[] {
   })
 }
 
-/** Owners in a storm: the name that the processes give, and the id of their container. */
+/** Owners in a storm: container ids by the names that the processes use. */
 export function ownersOf(actors: readonly Actor[]): Map<string, string> {
   const owners = new Map(actors.map(({ name, info }) => [name, info.containerID]))
-  // Processes of the node itself are in none.
+  // Processes of the node itself are in no container.
   owners.set('host', '')
   for (const known of [true, false])
     for (let number = 0; number < brief; number++) {
@@ -44,7 +47,9 @@ export function ownersOf(actors: readonly Actor[]): Map<string, string> {
   return owners
 }
 
-/** A container that ends while the agent still remembers it: its pid and its mount namespace's number go to others. */
+/**
+ * A container that ends while the agent still has its data; the kernel reuses its pid and its mount namespace's number.
+ */
 export class Mayfly {
   readonly info: ContainerInfo
   readonly #process: ChildProcess
@@ -74,20 +79,20 @@ export class Mayfly {
   }
 }
 
-/** By a shell that lives on, so that there is something to be found in /proc. */
+/** Touches files from a shell that stays alive, so that the agent finds the process in /proc. */
 const slowly = (owner: string): string =>
   `{ i=0; while [ $i -lt ${slow} ]; do true > /mark/${owner}.slow$i; i=$((i+1)); sleep 0.1; done; } 2> /dev/null && echo ${slow}`
 
 export interface Strength {
-  /** About so many violations. */
+  /** Approximate number of violations. */
   records: number
-  /** Violations of each process before it ends. */
+  /** Number of violations that each process causes before it ends. */
   each: number
 }
 
 /**
- * Processes of everybody, side by side, that begin and end as fast as they can.
- * @returns how many violations there were
+ * Runs processes of all owners concurrently, which start and end as fast as possible.
+ * @returns the number of violations
  */
 export async function storm(victim: Actor, attacker: Actor, { records, each }: Strength): Promise<number> {
   const texts = textsFile('storm', forgeries(victim.info, 'victim', profile).slice(0, 4))
@@ -98,7 +103,8 @@ export async function storm(victim: Actor, attacker: Actor, { records, each }: S
     const own = `${program} fork ${actor.name} ${children} ${each}`
     return actor.run('sh', '-c', `${[own, slowly(actor.name), ...more].join(' & ')}; wait`)
   }
-  // Children that send what a bus daemon would, and are gone: their pids go to others, of the node as well.
+  // Children send audit records like those of a bus daemon and end; the kernel gives their pids to other processes,
+  // including the node's.
   const senders = `${program} send-from-children ${texts} 1107 ${few} > /dev/null`
   const counts = await Promise.all([
     inside(victim),
@@ -109,5 +115,5 @@ export async function storm(victim: Actor, attacker: Actor, { records, each }: S
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** The last number that a program prints. Its children print their numbers before. */
+/** The last number that a program prints; its children print their numbers earlier. */
 const lastNumber = (text: string): number => Number(text.trimEnd().split('\n').at(-1))

@@ -1,11 +1,11 @@
 import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 
-/** Begins the object of every violation that is claimed of the victim and never happened. */
+/** Prefix of the object in every forged violation of the victim. */
 export const forged = 'forged'
 
 /**
- * Forged records of the victim's violations, in every form in which a source may show them: as plain records, behind
- * line ends and quotes that would end the sender's text, and as lines of our log.
+ * Forged records of the victim's violations, in every form that a source may show: plain records, records after line
+ * ends and quotes that would end the sender's text, and lines of the agent's log.
  */
 export function forgeries({ initPid }: ContainerInfo, owner: string, profile: string): string[] {
   const name = `/mark/${owner}.${forged}`
@@ -40,16 +40,16 @@ export function forgeries({ initPid }: ContainerInfo, owner: string, profile: st
     `op=x'\x1d${denied}`,
     `${denied}'\x1dUID="root" ${denied}`,
     `\r\n${records[0]}\r`,
-    // Where a log cuts long messages, what is behind the cut may look like the beginning of one.
+    // Some logs cut long messages, and the text after the cut may look like a new message.
     ...[940, 1000, 4080, 8180].map((length) => `${'x'.repeat(length)}\n${records[0]}`),
     `${'\n'.repeat(500)}${records[0]}`,
   ]
 }
 
-/** A whole line of violations.log, with the end of one before it. */
+/** The end of one line of violations.log, and a whole line after it. */
 const line = (name: string, profile: string): string =>
   `"}}\n{"level":"warn","containerID":"x","profileName":"${profile}","event":{"name":"${name}"},"message":"violation event"}`
 
-/** The same as names of files, which have no slash and 255 bytes at most. */
+/** The same texts as file names, which have no slash and at most 255 bytes. */
 export const hostileNames = (texts: readonly string[]): string[] =>
   texts.map((text) => text.replaceAll('/', '|').slice(0, 150))

@@ -9,9 +9,9 @@ import { Container } from '../harness/container.ts'
 
 /** Profile of the victim and the attacker. They share a policy, so the profile does not distinguish them. */
 export const profile = 'varmor-demo-hostile'
-/** Profile of a policy for workloads that are not here. */
+/** Profile of a policy whose workloads do not run here. */
 export const vault = 'varmor-demo-vault'
-/** Where all containers find what they are to do, and where they write. */
+/** Folder in all containers, with their input files and for their output files. */
 const share = '/share'
 export const program = '/probes/hostile'
 
@@ -45,7 +45,7 @@ const policyOf = (profileName: string) => ({
 
 export const policies = [policyOf(profile), policyOf(vault)]
 
-/** A container of the kind that the runtime makes, with what an agent knows of it. */
+/** A container like those of the container runtime, with the agent's data about it. */
 export class Actor {
   readonly name: string
   readonly info: ContainerInfo
@@ -57,7 +57,7 @@ export class Actor {
     this.#container = container
   }
 
-  /** @param flags more of `ctr run` */
+  /** @param flags additional flags of `ctr run` */
   static async start(name: string, flags: readonly string[] = []): Promise<Actor> {
     const shared = ['--mount', `type=bind,src=${share},dst=${share},options=rbind:rw`]
     const container = await Container.start(name, { image: debianImage, flags: [...shared, ...flags] })
@@ -70,8 +70,8 @@ export class Actor {
   }
 
   /**
-   * Runs `hostile` or another program in the container, confined as the container is.
-   * @returns the sum of what it prints
+   * Runs `hostile` or another program in the container, with the container's confinement.
+   * @returns the sum of the numbers that it prints
    */
   async run(...command: readonly string[]): Promise<number> {
     return this.runIn(profile, ...command)
@@ -99,14 +99,20 @@ export async function prepare(): Promise<void> {
   await output('apparmor_parser', ['--replace', '--skip-cache'], { input: rules })
 }
 
-/** Texts for `hostile`, by the path at which containers find them. */
+/**
+ * Writes texts for `hostile`.
+ * @returns the path in the containers
+ */
 export function textsFile(name: string, texts: readonly string[]): string {
   const path = join(share, name)
   writeFileSync(path, texts.map((text) => `${text}\0`).join(''))
   return path
 }
 
-/** Sets a variable of the kernel. @returns what sets it back */
+/**
+ * Sets a kernel variable.
+ * @returns a function that restores it
+ */
 export function setVariable(path: string, value: string): () => void {
   const file = join('/proc/sys', path)
   const before = readFileSync(file, 'latin1')
@@ -114,10 +120,10 @@ export function setVariable(path: string, value: string): () => void {
   return () => writeFileSync(file, before)
 }
 
-/** Numbers below this are only given out at the first round (RESERVED_PIDS in kernel/pid.c). */
+/** The kernel assigns pids below this number only before pids wrap around (RESERVED_PIDS in kernel/pid.c). */
 const lowestPid = 300
 
-/** The lowest `kernel.pid_max` with so many numbers that are free to be given out again and again. */
+/** The lowest `kernel.pid_max` with this many free pids, which the kernel then reuses. */
 export function pidMaxFor(free: number): string {
   const threads = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   const taken = new Set(threads.flatMap(threadsOf))
@@ -130,7 +136,7 @@ function threadsOf(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`)
   } catch {
-    // It has ended since.
+    // The process has ended.
     return []
   }
 }

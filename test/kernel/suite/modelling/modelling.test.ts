@@ -20,10 +20,10 @@ const enforcing = policyNamed(name, {
   defenseInDepth: { appArmor: { profileType: 'BehaviorModel' }, seccomp: { profileType: 'BehaviorModel' } },
 })
 
-/** As the kubelet has the runtime call a container: of one that is not known yet, its cgroup says that it is one. */
+/** A container id in the kubelet's form, so that the cgroup path of a new container identifies it as a container. */
 const idOf = (which: string): string => createHash('sha256').update(which).digest('hex')
 
-/** The acts of a small service: it reads, writes, lists, and starts children that end at once. */
+/** The actions of a small service: it reads, writes, lists, and starts children that end at once. */
 const workload = [
   'cat /etc/passwd',
   'mkdir -p /tmp/work && echo one > /tmp/work/file && cat /tmp/work/file && rm /tmp/work/file',
@@ -60,7 +60,7 @@ describe('behaviour on a real kernel', function () {
   it('is recorded while nothing is refused, becomes a model, and is all that is allowed from then on', async () => {
     await node.apply(recording(30))
     await node.reaches(name, 'Modeling')
-    // As the kubelet has the runtime know a pod's container: what one of another namespace does is not recorded.
+    // Labels of a pod's container as the kubelet sets them. Without them the agent does not record the container.
     const labels = {
       'io.cri-containerd.kind': 'container',
       'io.kubernetes.container.name': 'main',
@@ -99,8 +99,8 @@ describe('behaviour on a real kernel', function () {
     await work()
     await refuses('echo x > /etc/other', 'Permission denied')
     await refuses('mount -t tmpfs none /tmp', 'mount')
-    // Another container begins in the filter, too, which the first one has not: what is recorded of the calls is enough
-    // to start it.
+    // The second container starts under the Seccomp filter of the model, and the first container had no filter. So the
+    // recorded system calls are enough to start a container.
     await shell.stop()
     shell = await ContainedShell.start(idOf('second'), profile, flags)
     await work()

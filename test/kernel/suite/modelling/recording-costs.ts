@@ -1,7 +1,7 @@
 /**
  * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers without a recording, and
- * in containers that the given ENFORCERS record, with the pipeline of an agent beside. Prints the operations a second,
- * and the numbers of recorded and lost records.
+ * in containers that the given ENFORCERS record, while an agent's pipeline runs. Prints the operations per second, and
+ * the numbers of recorded and lost records.
  */
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -29,9 +29,9 @@ const ctr = (...words: string[]): Promise<string> => output('ctr', ['-n', 'k8s.i
 /** Results of one run. */
 interface Run {
   way: string
-  /** Operations a second, by name. */
+  /** Operations per second, by name. */
   done: Record<string, number>
-  /** Records that have arrived, and (`lost`) records that the log reports as lost. */
+  /** Records that arrived, and records that the log reports as `lost`. */
   records: number
   lost: number
 }
@@ -101,7 +101,7 @@ async function run(way: string, round: number): Promise<Run> {
     flags.push(...profile.flags)
   }
   const log = `/tmp/${id}.log`
-  // It begins once the pipeline knows it.
+  // The program starts when the pipeline knows its container.
   const mount = `type=bind,src=${dirname(program)},dst=/work,options=rbind:ro`
   const wait = 'while [ ! -e /work/begin ]; do sleep 0.1; done; exec /work/work "$0"'
   await output('rm', ['-f', `${dirname(program)}/begin`])

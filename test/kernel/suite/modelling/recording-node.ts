@@ -21,7 +21,7 @@ const node = 'guest'
 /** Milliseconds, under emulation. */
 const timeout = 300_000
 
-/** API server and manager in this process, and all of an agent on this node, with what the kernel reports. */
+/** API server and manager in this process, and a complete agent on this node that reads the kernel's records. */
 export class RecordingNode {
   readonly folder: string
   readonly #sandbox: Sandbox
@@ -62,24 +62,24 @@ export class RecordingNode {
     return new RecordingNode(sandbox, agent, connection, folder)
   }
 
-  /** Where the file of a Seccomp profile is. */
+  /** Path of the file of a Seccomp profile. */
   seccomp(profile: string): string {
     return join(this.folder, 'seccomp', profile)
   }
 
-  /** Lines of violations.log that name the profile. */
+  /** Lines of violations.log with this profile's name. */
   violations(profile: string): string[] {
     const lines = readFileSync(join(this.folder, 'violations.log'), 'utf8').split('\n')
     return lines.filter((line) => line.includes(`"profileName":"${profile}"`))
   }
 
   async apply(policy: VarmorPolicy): Promise<void> {
-    // On a slow machine admission refuses it for a while, as its compilers have to start.
+    // On a slow machine, admission refuses the policy until its compilers have started.
     const options = { fieldManager: 'test', force: true, deadline: 300_000 }
     await this.#sandbox.client.apply(varmorPolicies, policy as VarmorPolicy & KubeObject, options)
   }
 
-  /** Resolves when the policy is in the phase, and its status is about what it says now. */
+  /** Resolves when the policy has this phase, and its status describes its current version. */
   async reaches(name: string, phase: string): Promise<void> {
     let last: VarmorPolicy | undefined
     try {

@@ -3,14 +3,17 @@ import type { DynamicResult } from '../../../../src/api/types.ts'
 import type { Violation } from '../harness/violations.ts'
 import { type Service, tokenPath } from './services.ts'
 
-/** Fields of an event, as far as they matter: any of these is what is to be reported. */
+/** Relevant fields of events; any of these events must be reported. */
 export type Reports = readonly Readonly<Record<string, unknown>>[]
 
-/** An attempt by an attacker in an overtaken service. */
+/** An attempt by an attacker who controls the service. */
 export interface Attack {
-  /** Its text in the tables. */
+  /** The attack's text in the tables. */
   what: string
-  /** For `overtake`. @param neighbour number of a process beside */
+  /**
+   * Arguments for `overtake`.
+   * @param neighbour pid of another process that the service can see
+   */
   words(service: Service, neighbour: number): readonly string[]
   /** System calls that the attack needs. */
   calls: readonly string[]
@@ -140,7 +143,7 @@ export const attacks: readonly Attack[] = [
   },
 ]
 
-/** Why the enforcer lets it pass in the face of this model; undefined where it has to refuse it. */
+/** The reason why the enforcer allows the attack under this model; undefined if it must refuse the attack. */
 export function whyUnseen(
   attack: Attack,
   enforcer: KernelEnforcer,
@@ -153,7 +156,7 @@ export function whyUnseen(
     : undefined
 }
 
-/** Whether a line says that any of these was refused. */
+/** Tells whether a line reports the refusal of any of these events. */
 export function isReport({ event, action }: Violation, reports: Reports): boolean {
   return (
     action === 'DENIED' &&

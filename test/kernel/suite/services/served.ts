@@ -18,7 +18,7 @@ const ctr = (...words: readonly string[]): Promise<string> => output('ctr', ['-n
 /** On the node. */
 export const tokenFolder = '/tmp/services-token'
 
-/** Clients: another container of the pod, which no policy is about. */
+/** Runs clients in another container of the pod, which no policy confines. */
 export class Clients {
   readonly #container: Container
 
@@ -31,14 +31,14 @@ export class Clients {
     return new Clients(await Container.start('clients', { image: servicesImage, flags: ['--mount', mount] }))
   }
 
-  /** The root of its file system, as the node sees it. */
+  /** The root of the container's file system, as the node sees it. */
   get root(): string {
     return `/proc/${this.#container.info.initPid}/root`
   }
 
-  /** A line for bash, in the network of the process. */
+  /** Runs a line of bash in the network namespace of the process. */
   run(command: string, pid: number): Promise<CommandResult> {
-    // Not what stands for them in /usr/bin, a script that looks for the right version.
+    // The programs themselves, because /usr/bin has only a script that looks for the right version.
     const path = '/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/sbin:/bin'
     const words = [`-n/proc/${pid}/ns/net`, 'chroot', this.root, 'env', `PATH=${path}`, 'bash', '-c', command]
     return result('busybox', ['nsenter', ...words])
@@ -49,7 +49,7 @@ export class Clients {
   }
 }
 
-/** A service in a container of its own, whose first process it is. */
+/** A service that is the first process of its container. */
 export class Served {
   readonly service: Service
   readonly id: string
@@ -64,7 +64,7 @@ export class Served {
     this.#confinement = confinement
   }
 
-  /** @param started is told what the agent knows of it, each time that it has started */
+  /** @param started receives the agent's data about the container after each start */
   static async start(name: string, service: Service, clients: Clients, confinement: Confinement): Promise<Served> {
     const served = new Served(containerIdOf(name), service, clients, confinement)
     const { flags } = confinement
@@ -120,7 +120,7 @@ export class Served {
     return readFileSync(this.#log, 'utf8')
   }
 
-  /** Starts it again, with the files that it has left. */
+  /** Starts the service again, with its files from before. */
   async begin(): Promise<void> {
     await ctr('task', 'start', '-d', '--log-uri', `file://${this.#log}`, this.id)
     await this.#findFirstProcess()
@@ -140,14 +140,14 @@ export class Served {
     return true
   }
 
-  /** @throws when it does not work */
+  /** @throws if the step fails */
   async do(step: Step): Promise<void> {
     if ('client' in step) {
       const { status, stdout, stderr } = await this.#clients.run(step.client, this.#pid)
       if (status !== 0) throw new Error(`${step.client}: ${status}\n${stdout}${stderr}\n${this.said.slice(-4000)}`)
     } else if ('signal' in step) {
       process.kill(this.#pid, step.signal)
-      // The service answers requests meanwhile. Before the next request it does most of the signal's work.
+      // The service answers requests at the same time. It does most of a signal's work before the next request.
       await pause(1_000)
     } else if ('rename' in step) {
       const [from, to] = step.rename
@@ -175,7 +175,7 @@ export class Served {
     for (const step of this.service.round) await this.do(step)
   }
 
-  /** Ends it as its operator does, and waits until it has ended by itself. */
+  /** Ends the service as its operator does, and waits until the service has ended by itself. */
   async end(): Promise<void> {
     process.kill(this.#pid, this.service.ends)
     await eventually(
@@ -184,7 +184,7 @@ export class Served {
       120_000,
     )
     await ctr('task', 'delete', this.id).catch((error: Error) => {
-      // It says by its status how the service has ended.
+      // The exit status reports how the service ended.
       if (!error.message.endsWith(`exit status`) && !/exit status \d+\s*$/.test(error.message)) throw error
     })
   }
@@ -196,17 +196,17 @@ export class Served {
 }
 
 /**
- * A process of the node in the pid namespace of a container, by its number there: what one with shareProcessNamespace
- * sees.
+ * Starts a process of the node in a container's pid namespace.
+ * @returns also its pid there, which a container with shareProcessNamespace sees
  */
 export async function neighbour(pid: number): Promise<{ number: number; process: ChildProcess }> {
-  // It has to be a child of who enters.
+  // Only a child of the process that enters is in the pid namespace.
   const process = spawn('busybox', ['nsenter', `-p/proc/${pid}/ns/pid`, 'sleep', '3600'], { stdio: 'ignore' })
   const number = await eventually('a process beside the service', async () => numberOfChild(process.pid!), 30_000)
   return { number, process }
 }
 
-/** As it is in its own pid namespace. */
+/** The pid of a child in its own pid namespace. */
 function numberOfChild(parent: number): number | undefined {
   for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
     const status = statusOf(name)
@@ -219,15 +219,15 @@ function statusOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'utf8')
   } catch (error) {
-    // It has ended meanwhile.
+    // The process has ended.
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
     throw error
   }
 }
 
 /**
- * Has the process make the system calls of an attack.
- * @param held is called while it is held, before it makes any
+ * Makes the system calls of an attack in the process.
+ * @param held is called while the process is stopped, before its first call
  */
 export async function overtake(
   clients: Clients,

@@ -25,7 +25,10 @@ import { chosenServices, type Service } from './services.ts'
 import { type Ending, type OfKernel, readShown, tableOfAttacks, tableOfServices } from './shown.ts'
 
 const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
-/** How long a workload is recorded, in seconds; as in CI where nothing is asked for. It is started once more within. */
+/**
+ * How long a workload is recorded, in seconds; the default is as in CI, which sets no variable. The recording includes
+ * one restart of the workload.
+ */
 const recordedSeconds = Number(
   process.env['VARMOR_SERVICES_SECONDS'] ?? (process.env['VARMOR_SERVICES'] === undefined ? 20 : 120),
 )
@@ -52,7 +55,7 @@ const enforcing = (service: Service, enforcer: KernelEnforcer, allowViolations =
   })
 }
 
-/** Models of another node, by service: the output of its run with VARMOR_SERVICES_PRINT. */
+/** Models of another node, by service: the output of a run there with VARMOR_SERVICES_PRINT. */
 type Models = Record<string, { result: DynamicResult; profile: Profile }>
 const packed = (models: Models): string => gzipSync(JSON.stringify(models)).toString('base64')
 const unpacked = (text: string): Models => JSON.parse(gunzipSync(Buffer.from(text, 'base64')).toString()) as Models
@@ -69,7 +72,7 @@ describe('services, of which all is forbidden but what was recorded', function (
   let bpf: BpfEnforcer
   let clients: Clients
   let violations: Violations
-  /** As an agent has it: what a child does that is gone at once is known to be its container's. */
+  /** As in an agent, so that the records of a child that ends at once are attributed to its container. */
   let lineage: Lineage
   let facts: ReadProcessFacts
   let confiner: Confiner
@@ -115,8 +118,9 @@ describe('services, of which all is forbidden but what was recorded', function (
   })
 
   /**
-   * AppArmor remembers, for each processor, the profile of the last capability record and the capabilities recorded for
-   * it. It does not repeat them before another profile's record. So another profile asks for a capability in between.
+   * AppArmor remembers, for each CPU, the profile of the last capability record and the capabilities in that profile's
+   * records. It does not repeat them until another profile has a record, so another profile asks for a capability in
+   * between.
    */
   const forget = async (): Promise<void> => {
     for (const processor of ['1', '2']) {
@@ -132,7 +136,7 @@ describe('services, of which all is forbidden but what was recorded', function (
     seen += lines.length
     return lines
   }
-  /** Until nothing has come for a while, slow as the machine may be. */
+  /** Waits until no line has arrived for a while, however slow the machine is. */
   const quiet = async (count: () => number): Promise<void> => {
     for (let before = -1; before !== count(); ) {
       before = count()
@@ -202,7 +206,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           console.log(
             `      ${rounds} rounds: ${executions.length} programs, ${files.length} files, ${syscalls.length} system calls`,
           )
-          // Lines of what was lost as well.
+          // Includes lines about losses.
           expect(news().map(({ event, message }) => ({ message, ...event }))).to.deep.equal([])
           expect(bpf.counters().ringFull).to.equal(0)
         })
@@ -215,7 +219,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           const isReported = enforcer !== 'Seccomp' || reportsRefusals
           let beside: Awaited<ReturnType<typeof neighbour>>
 
-          /** A container in what the model makes of the policy. */
+          /** Starts a container under the profile that the policy and the model give. */
           const start = async (name: string, policy: VarmorPolicy) => {
             const made = compiled(policy, {
               ...seccompOptions,
@@ -239,7 +243,7 @@ describe('services, of which all is forbidden but what was recorded', function (
             beside?.process.kill()
             await served?.remove()
             await bpf.remove(served?.id ?? '')
-            // A service with children has met the process beside it.
+            // A service with children may have looked at the neighbour process, so the test waits for such lines.
             await quiet(() => violations.all.length)
             news()
           })
@@ -265,7 +269,7 @@ describe('services, of which all is forbidden but what was recorded', function (
             await noDenial()
           })
 
-          // The kernel reports what a filter lets through, and not what it refuses.
+          // The kernel reports the calls that such a filter allows, not the calls that it refuses.
           if (enforcer === 'Seccomp')
             it('and lacks no system call that nobody would miss', async () => {
               const { started } = await start(`${service.name}-watched`, enforcing(service, enforcer, true))
@@ -295,7 +299,7 @@ describe('services, of which all is forbidden but what was recorded', function (
             seenNow[kernel] ??= {}
             seenNow[kernel][service.name] = { ...seenNow[kernel][service.name], [enforcer]: found }
             const said = readShown()[kernel]
-            // They are about two kernels, and about a runc that takes flags.
+            // The documents' results are for two kernels and for a runc that accepts flags.
             if (said === undefined || !isReported) this.skip()
             expect(found).to.equal(said[service.name]?.[enforcer])
           })
@@ -303,7 +307,8 @@ describe('services, of which all is forbidden but what was recorded', function (
           async function attempt(attack: Attack) {
             if (enforcer === 'AppArmor') await forget()
             const words = attack.words(service, beside.number)
-            // The enforcer would not have the process held, either.
+            // The enforcer would also refuse to trace the process, so the binding is removed while the process is
+            // stopped.
             const bound =
               enforcer === 'BPF'
                 ? { id: served.id, profile: identityOf(enforcing(service, enforcer)).profileName }

@@ -1,31 +1,31 @@
 import { join } from 'node:path'
 
-/** An action on a service, by a client of its pod or by its administrator. */
+/** An action on a service, by a client in its pod or by its administrator. */
 export type Step =
   | { client: string }
   | { signal: NodeJS.Signals }
-  /** In the file system of the service, as a tool that rotates logs does it from beside. */
+  /** Renames a file of the service from outside, as a tool that rotates logs does. */
   | { rename: [from: string, to: string] }
-  /** Waits until the number in this file of the service has gone up by so many. */
+  /** Waits until the number in this file of the service has grown by `by`. */
   | { counts: string; by: number }
 
-/** A workload: its program, and what is done with it. */
+/** A workload: its program, and the steps that exercise it. */
 export interface Service {
   name: string
-  /** As a table has it. */
+  /** The name in the tables. */
   title: string
   command: readonly string[]
   env?: readonly string[]
-  /** Succeeds once it serves. */
+  /** A command that succeeds when the service accepts requests. */
   ready: Step
   round: readonly Step[]
   /** Signal that ends the service properly. */
   ends: NodeJS.Signals
-  /** A program that it never runs. */
+  /** A program that the service never runs. */
   stranger: string
 }
 
-/** Where containers find `srv/`. */
+/** Folder of `srv/` in the containers. */
 const srv = '/srv'
 export const srvFolder = join(import.meta.dirname, 'srv')
 
@@ -221,10 +221,10 @@ export const services: readonly Service[] = [
   },
 ]
 
-/** Services of a run by default: a server with children and signals, which takes few minutes. */
+/** Services of a run by default: a server with children and a server with signals, which take few minutes. */
 const min = ['nginx']
 
-/** By the variable VARMOR_SERVICES: names with commas between, or `all`. */
+/** The services from the variable VARMOR_SERVICES: names separated by commas, or `all`. */
 export function chosenServices(given = process.env['VARMOR_SERVICES']): readonly Service[] {
   if (given === 'all') return services
   const names = given === undefined || given === '' ? min : given.split(',')

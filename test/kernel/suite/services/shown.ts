@@ -6,10 +6,11 @@ import { attacks } from './attacks.ts'
 import { services } from './services.ts'
 
 /**
- * How an attack ended: refused and reported, refused without a word, or not told from what the workload does itself.
+ * How an attack ended: refused and reported (R), refused without a report (r), or not distinguishable from the
+ * workload's own operations (-).
  */
 export type Ending = 'R' | 'r' | '-'
-/** By service and enforcer, a letter for each attack, in their order. */
+/** A letter for each attack, in the order of attacks, by service and enforcer. */
 export type OfKernel = Record<string, Partial<Record<KernelEnforcer, string>>>
 /** By kernel, `6.12`. */
 export type Shown = Record<string, OfKernel>
@@ -27,7 +28,7 @@ function cell(text: string | undefined): string {
   return silent > 0 ? `${reported + silent}, not reported` : String(reported)
 }
 
-/** By service and kernel; kernels that show the same are one line. */
+/** A table by service and kernel; kernels with the same results share a line. */
 export function tableOfServices(shown: Shown): string {
   const lines = services.flatMap(({ name, title }) => {
     const kernels = new Map<string, string[]>()
@@ -41,7 +42,7 @@ export function tableOfServices(shown: Shown): string {
   return markdownTable(['workload', 'kernel', ...enforcers], lines)
 }
 
-/** By attack: of how many services, where it is not all. */
+/** A table by attack, with the number of services where the result does not hold for all. */
 export function tableOfAttacks(shown: Shown): string {
   const all = Object.values(shown).flatMap((of) => Object.values(of))
   const lines = attacks.map(({ what }, i) => [
