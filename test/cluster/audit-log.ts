@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Logs each request of service accounts, without bodies, except those of Kubernetes' own accounts. */
+/**
+ * An audit policy that logs each request of service accounts, without bodies, but no request of Kubernetes' own
+ * accounts.
+ */
 export const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -12,18 +15,18 @@ export const auditPolicy = {
   ],
 }
 
-/** A request for objects, as the API server noted it. */
+/** A request for objects, from the API server's audit log. */
 export interface ServedRequest {
   /** `system:serviceaccount:NAMESPACE:NAME`. */
   user: string
   verb: string
   group: string
-  /** With its subresource, as in a role: `varmorpolicies/status`. */
+  /** Name with the subresource, as in a role: `varmorpolicies/status`. */
   resource: string
   namespace: string
-  /** Also of a list or a watch of one object. */
+  /** Name of the object; also set for a list or a watch of one object. */
   name: string
-  /** By authorization: no role gives the right. */
+  /** Tells whether authorization refused the request because no role gives the right. */
   isForbidden: boolean
 }
 
@@ -35,9 +38,9 @@ interface AuditEvent {
   annotations?: Record<string, string>
 }
 
-/** The requests in a log of the API server. A watch may be in it twice: when it began, and when it ended. */
+/** The requests in a log of the API server. The log may contain a watch twice, at its start and at its end. */
 export function servedRequests(log: string): ServedRequest[] {
-  // The server may be writing the last line.
+  // The API server may still be writing the last line.
   const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
   return lines.flatMap((line) => {
     const { verb, user, objectRef, responseStatus, annotations = {} } = JSON.parse(line) as AuditEvent
@@ -48,7 +51,7 @@ export function servedRequests(log: string): ServedRequest[] {
       resource: subresource === undefined ? resource : `${resource}/${subresource}`,
       isForbidden: annotations['authorization.k8s.io/decision'] === 'forbid',
     }
-    // A patch that makes an object takes the right to create it, too.
+    // A patch that creates an object also needs the right to create it.
     const created = verb === 'patch' && responseStatus?.code === 201
     return created ? [request, { ...request, verb: 'create', name: '' }] : [request]
   })

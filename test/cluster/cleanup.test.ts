@@ -13,7 +13,10 @@ console.log(cluster.folder.path)
 setInterval(() => undefined, 1000)
 `
 
-/** Starts a cluster in a process of its own. @returns that, and the folder of the cluster */
+/**
+ * Starts a cluster in a separate process.
+ * @returns the process, and the folder of the cluster
+ */
 async function clusterElsewhere(): Promise<{ owner: ChildProcess; folder: string }> {
   const nodes = missingForNodes().length === 0 ? 'nodes' : 'none'
   const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script, '--', nodes], {

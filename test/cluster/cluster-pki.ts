@@ -20,8 +20,8 @@ export interface ClusterPki {
 }
 
 /**
- * Certificates and keys of one control plane, as files in `folder` too, since its servers take paths.
- * @param apiAddresses of its API server
+ * Creates the certificates and keys of one control plane, also as files in `folder`, because its servers take paths.
+ * @param apiAddresses addresses of the API server
  */
 export async function createClusterPki(folder: string, ...apiAddresses: readonly string[]): Promise<ClusterPki> {
   const write = (name: string, { certificate, key }: Credentials): void => {

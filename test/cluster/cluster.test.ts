@@ -17,7 +17,7 @@ const pod = (name: string, node: string, script: string): object => ({
   spec: {
     nodeName: node,
     restartPolicy: 'Never',
-    // As process 1, a shell has no default reaction to SIGTERM.
+    // A shell that is process 1 has no default reaction to SIGTERM.
     terminationGracePeriodSeconds: 1,
     containers: [{ name: 'main', image: busyboxImage, command: ['sh', '-c', script] }],
   },
@@ -29,7 +29,10 @@ const create = (cluster: Cluster, namespace: string, object: object): Promise<st
 const getPhase = (cluster: Cluster, namespace: string, name: string): Promise<string> =>
   cluster.kubectl(['get', 'pod', name, '--namespace', namespace, '-o', 'jsonpath={.status.phase}'])
 
-/** A Service without pods, whose one endpoint is a webhook of this test, and the configuration that names it. */
+/**
+ * A Service without pods whose endpoint is this test's webhook server, and a webhook configuration that names the
+ * Service.
+ */
 const behindService = ({ port, ca }: WebhookServer, address: string, namespace: string): object[] => [
   { apiVersion: 'v1', kind: 'Service', metadata: { name: 'hook' }, spec: { ports: [{ port: 443, targetPort: port }] } },
   {

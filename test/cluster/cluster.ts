@@ -18,29 +18,30 @@ import { eventually } from './wait.ts'
 import { watchOver } from './watchdog.ts'
 
 export interface ClusterOptions {
-  /** Real nodes will join (`startNode`), so the API server listens where pods reach it. Needs root. */
+  /** Real nodes will join (`startNode`), so the API server listens at an address that pods reach. Needs root. */
   nodes?: boolean
   /**
-   * A further address of the API server, for nodes outside of this machine's network: 10.0.2.2 from a guest of QEMU,
-   * which leads to our loopback. Kubelets are then called by the names of their nodes. Not together with `nodes`.
+   * An additional address of the API server, for nodes outside of this machine's network: 10.0.2.2 in a QEMU guest
+   * reaches this machine's loopback. The API server then calls kubelets by their nodes' names. Do not combine it with
+   * `nodes`.
    */
   outsideAddress?: string
-  /** Runs kwok, which keeps the nodes ready that carry its annotation (`addFakeNode`). */
+  /** Runs kwok, which keeps nodes with its annotation ready (`addFakeNode`). */
   kwok?: boolean
-  /** Is called with the time that each step took. Prints by default. */
+  /** Receives the duration of each step. Default: prints it. */
   log?: StepLog
 }
 
 export type ComponentName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kwok'
 
-/** A control plane of Kubernetes on this machine, with an authority, ports and a folder of its own. */
+/** A Kubernetes control plane on this machine, with its own certificate authority, ports and folder. */
 export class Cluster {
   readonly folder: RunFolder
   readonly binaries: Binaries
   readonly pki: ClusterPki
   /** The URL of the API server. */
   readonly server: string
-  /** Path of the kubeconfig of an administrator. */
+  /** Path of an administrator's kubeconfig. */
   readonly kubeconfig: string
   /** As an administrator. */
   readonly client: HttpsClient
@@ -49,7 +50,7 @@ export class Cluster {
   readonly log: StepLog
   #layout: plane.ControlPlane
   #node: ReturnType<PodNetwork['addNode']> | undefined
-  /** Parts that have to end before the control plane, the last one first. */
+  /** Functions that stop other parts before the control plane stops, in reverse order. */
   #attached: (() => Promise<void>)[] = []
   #dismiss: () => void
 
@@ -71,7 +72,7 @@ export class Cluster {
     this.kubeconfig = this.#layout.kubeconfig('admin')
   }
 
-  /** @throws if a program is missing, or a server does not come up; then nothing is left running */
+  /** @throws if a program is missing, or a server does not become ready; then no process keeps running */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const log = options.log ?? printSteps
     const abandoned = abandonedFolders()
@@ -92,19 +93,19 @@ export class Cluster {
     return found
   }
 
-  /** The URL of the API server from nodes outside. */
+  /** The URL of the API server for nodes outside of this machine's network. */
   get outsideServer(): string {
     const { outsideAddress, ports } = this.#layout
     if (outsideAddress === undefined) throw new Error('this cluster was started without `outsideAddress`')
     return `https://${outsideAddress}:${ports.api}`
   }
 
-  /** A kubeconfig for a node outside. */
+  /** A kubeconfig for a node outside of this machine's network. */
   outsideKubeconfig(login: Login): string {
     return kubeconfig(this.outsideServer, this.ca, login)
   }
 
-  /** Files of everything that runs here, one a process. */
+  /** Folder of the logs of all processes, one file per process. */
   get logs(): string {
     return join(this.folder.path, 'logs')
   }
@@ -118,20 +119,26 @@ export class Cluster {
     return this.pki.authority.certificate
   }
 
-  /** Writes a kubeconfig into the cluster's folder. @returns its path */
+  /**
+   * Writes a kubeconfig into the cluster's folder.
+   * @returns the path of the kubeconfig
+   */
   writeKubeconfig(user: string, login: Login): string {
     const path = this.#layout.kubeconfig(user)
     writeFileSync(path, kubeconfig(this.server, this.ca, login), { mode: 0o600 })
     return path
   }
 
-  /** A client with a certificate of its own: `{ name: 'jane', organization: 'developers' }`. The caller closes it. */
+  /** A client with its own certificate: `{ name: 'jane', organization: 'developers' }`. The caller closes it. */
   async clientOf(subject: Omit<Subject, 'use'>): Promise<HttpsClient> {
     const { certificate, key } = await this.pki.authority.issue({ ...subject, use: 'client' })
     return new HttpsClient(this.server, { ca: this.ca, cert: certificate, key })
   }
 
-  /** The output of kubectl as an administrator. @throws if it fails */
+  /**
+   * The output of kubectl, run as an administrator.
+   * @throws if it fails
+   */
   kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     return output(this.binaries.kubectl, ['--kubeconfig', this.kubeconfig, ...args], options)
   }
@@ -141,7 +148,7 @@ export class Cluster {
     return result(this.binaries.kubectl, ['--kubeconfig', this.kubeconfig, ...args], options)
   }
 
-  /** The network of the next real node; the first one's is that of the API server. */
+  /** The network of the next real node; the first node shares the API server's network. */
   async nextNode(): ReturnType<PodNetwork['addNode']> {
     if (this.network === undefined) throw new Error('this cluster was started without `nodes: true`')
     const first = this.#node
@@ -149,12 +156,12 @@ export class Cluster {
     return first ?? this.network.addNode()
   }
 
-  /** Makes `end` part of `stop`. */
+  /** Makes `stop` also call `end`. */
   attach(end: () => Promise<void>): void {
     this.#attached.push(end)
   }
 
-  /** A node that kwok keeps ready and whose pods kwok says are running. */
+  /** Adds a node that kwok keeps ready; kwok reports the node's pods as running. */
   async addFakeNode(name: string): Promise<void> {
     const [annotation, value] = plane.fakeNodeAnnotation.split('=') as [string, string]
     const capacity = { cpu: '64', memory: '256Gi', pods: '1000' }
@@ -176,8 +183,8 @@ export class Cluster {
   }
 
   /**
-   * Makes etcd forget all but the newest state. The API server still answers a watch from what it has in memory:
-   * restart it after this, and every older resource version is 410 Gone.
+   * Makes etcd forget every state but the newest. The API server still answers a watch from its memory, so restart it
+   * after this call; then every older resource version is 410 Gone.
    */
   async compact(): Promise<void> {
     const post = async (path: string, body: object): Promise<{ header?: { revision?: string } }> => {
@@ -193,11 +200,11 @@ export class Cluster {
     await post('/v3/kv/compaction', { revision: header?.revision, physical: true })
   }
 
-  /** Ends everything and removes its folder. */
+  /** Stops all processes and removes the cluster's folder. */
   async stop(): Promise<void> {
     for (const end of this.#attached.splice(0).reverse()) await end()
     await this.client.close()
-    // Each is a client of the one before it.
+    // Stops in reverse order, because each component is a client of the component before it.
     for (const component of [...this.components.values()].reverse()) await component.stop()
     await sweep(this.folder)
     this.#dismiss()
@@ -224,7 +231,7 @@ export class Cluster {
     await measured(log, '  all components serve', () =>
       Promise.all([...this.components.values()].map((component) => component.ready())),
     )
-    // Without it no pod can be created.
+    // No pod can be created before this account exists.
     const account = '/api/v1/namespaces/default/serviceaccounts/default'
     await measured(log, '  first ServiceAccount', () =>
       eventually('the first ServiceAccount', async () => (await this.client.call('GET', account)).status === 200),
@@ -297,12 +304,15 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
   return { folder, layout, pki, network, firstNode, log, dismiss }
 }
 
-/** Warns about a folder that cannot be removed, such as another user's, and continues. */
+/** Warns if a folder cannot be removed, for example another user's folder, and continues. */
 async function sweepAll(folders: readonly RunFolder[]): Promise<void> {
   for (const folder of folders) {
     await sweep(folder).catch((error: Error) => console.warn(`${folder.path} stays: ${error.message}`))
   }
 }
 
-/** Starts a control plane. @throws if a program is missing, or a server does not come up */
+/**
+ * Starts a control plane.
+ * @throws if a program is missing, or a server does not become ready
+ */
 export const startCluster = (options: ClusterOptions = {}): Promise<Cluster> => Cluster.start(options)

@@ -12,7 +12,10 @@ export interface CommandResult {
   stderr: string
 }
 
-/** Runs a program to its end, whatever its exit status. @throws if it cannot be started */
+/**
+ * Runs a program to its end, whatever its exit status.
+ * @throws if the program cannot be started
+ */
 export function result(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: options.cwd, env: options.env, stdio: 'pipe' })
@@ -28,13 +31,17 @@ export function result(program: string, args: readonly string[], options: Comman
     child.on('close', (code, signal) => {
       resolve({ status: code ?? -1, stdout, stderr: signal === null ? stderr : `${stderr}ended by ${signal}` })
     })
-    // A program that ends without reading its input is no mistake of ours.
+    // A program may end without reading its input; that is not an error.
     child.stdin.on('error', () => undefined)
     child.stdin.end(options.input ?? '')
   })
 }
 
-/** Runs a program that has to succeed. @returns what it printed. @throws with what it said */
+/**
+ * Runs a program that must succeed.
+ * @returns its output
+ * @throws with its error output if it fails
+ */
 export async function output(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { status, stdout, stderr } = await result(program, args, options)
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: exit status ${status}\n${stderr}${stdout}`.trim())

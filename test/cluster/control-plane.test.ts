@@ -6,10 +6,10 @@ import { describeCluster } from './describe-cluster.ts'
 import { type ChartAccounts, chartAccounts } from './helm/accounts.ts'
 import { refused, unusedRights } from './rights.ts'
 
-/** All for which the chart has rights. */
+/** Values that enable all features for which the chart gives rights. */
 const enabled = { enabled: true }
 const values = { podEgressControl: enabled, serviceEgressControl: enabled, behaviorModeling: enabled }
-/** Requests that the suite tries as an agent and that have to be refused. */
+/** Requests that the suite makes as an agent and that the API server must refuse. */
 const tried = ['create armorprofiles.crd.varmor.org', 'patch armorprofiles.crd.varmor.org']
 
 describeCluster(
@@ -25,7 +25,7 @@ describeCluster(
     })
     controlPlaneSuite(() => new RealTarget(cluster(), accounts), ...Object.values(parts), egress)
 
-    // After the suite, whose tests are in suites of their own.
+    // Runs after the suite, whose tests are in separate `describe` blocks.
     describe('its rights', () => {
       it('are all that managers ask for', () => {
         expect(requestsOf('manager')).not.to.deep.equal([])

@@ -1,21 +1,21 @@
 import type { Binaries } from './binaries/build.ts'
 
-/** Where the servers of one control plane listen, and their files. */
+/** Addresses and files of the servers of one control plane. */
 export interface ControlPlane {
   binaries: Binaries
-  /** Folder for the data of etcd. */
+  /** Folder of etcd's data. */
   data: string
   /** Path of a file of the cluster's PKI: `pki('ca.crt')`. */
   pki: (file: string) => string
   /** Path of a component's own kubeconfig. */
   kubeconfig: (user: string) => string
-  /** The log of the service accounts' requests to the API server, and its rules (`audit-log.ts`). */
+  /** Path of the audit log of service accounts' requests to the API server, and path of its policy (`audit-log.ts`). */
   audit: { policy: string; log: string }
-  /** Which certificate the API server shows to webhooks. */
+  /** Path of the configuration that tells the API server which certificate to show to webhooks. */
   admission: string
-  /** Address of the API server, at which a node reaches it. */
+  /** The API server's address for nodes. */
   address: string
-  /** Where nodes outside of this machine's network reach it, if there are any. */
+  /** The API server's address for nodes outside of this machine's network; undefined without such nodes. */
   outsideAddress: string | undefined
   ports: { etcd: number; peer: number; api: number; controllerManager: number; scheduler: number; kwok: number }
 }
@@ -46,7 +46,7 @@ export function etcdCommand(plane: ControlPlane): string[] {
     'initial-advertise-peer-urls': peer,
     'initial-cluster': `etcd=${peer}`,
     'log-level': 'warn',
-    // The data has to survive a killed process, not a power cut.
+    // The data must survive a killed process, but not a power failure.
     'unsafe-no-fsync': true,
   })
 }
@@ -78,15 +78,19 @@ export function apiServerCommand(plane: ControlPlane): string[] {
     'kubelet-client-certificate': pki('kubelet-client.crt'),
     'kubelet-client-key': pki('kubelet-client.key'),
     'kubelet-certificate-authority': pki('ca.crt'),
-    // The address of a node outside is one of a network that is not ours; its name is then one of this machine.
+    // An outside node's address belongs to a network that this machine does not reach; its name resolves to this
+    // machine.
     'kubelet-preferred-address-types': outsideAddress === undefined ? 'InternalIP' : 'Hostname',
-    // Webhooks behind a Service are then called at its endpoints, which needs no kube-proxy on this machine.
+    // The API server then calls webhooks of a Service at the Service's endpoints, so this machine needs no kube-proxy.
     'enable-aggregator-routing': true,
     profiling: false,
   })
 }
 
-/** For its file of that flag, as docs/security.md has it. @param kubeconfig whose user is for all webhooks */
+/**
+ * The file that the API server's flag names, as in docs/security.md.
+ * @param kubeconfig kubeconfig whose user the API server shows to all webhooks
+ */
 export const admissionConfiguration = (kubeconfig: string): object => ({
   apiVersion: 'apiserver.config.k8s.io/v1',
   kind: 'AdmissionConfiguration',
@@ -100,7 +104,7 @@ export const admissionConfiguration = (kubeconfig: string): object => ({
   })),
 })
 
-/** The defaults (20 and 50 requests a second) would dominate every test. */
+/** The default limits (20 and 50 requests per second) would dominate every test. */
 const unhurried = { 'kube-api-qps': 500, 'kube-api-burst': 1000 }
 
 const delegating = (plane: ControlPlane, user: string, port: number): Flags => ({
@@ -111,7 +115,7 @@ const delegating = (plane: ControlPlane, user: string, port: number): Flags => (
   'secure-port': port,
   'tls-cert-file': plane.pki('server.crt'),
   'tls-private-key-file': plane.pki('server.key'),
-  // There is one of each; after a crash a lease would keep the next one waiting for 15 s.
+  // Only one instance of each runs; after a crash a lease would delay the next instance by 15 s.
   'leader-elect': false,
   profiling: false,
   ...unhurried,
@@ -138,7 +142,8 @@ export function kwokCommand(plane: ControlPlane): string[] {
     'manage-all-nodes': false,
     'manage-nodes-with-annotation-selector': fakeNodeAnnotation,
     config: plane.binaries.kwokStages,
-    // Renewed each quarter of it. Without leases all nodes are lost every 50 s, and their pods are not ready from then
+    // kwok renews leases after a quarter of the duration. Without leases all nodes are lost every 50 s, and their pods
+    // are not ready afterwards.
     // on.
     'node-lease-duration-seconds': 120,
     'server-address': `127.0.0.1:${plane.ports.kwok}`,

@@ -4,13 +4,13 @@ import { explain } from './requirements.ts'
 import { type ClusterKind, firstStart, missingWith, sharedCluster } from './shared-cluster.ts'
 
 interface Needs {
-  /** Real nodes will be started. */
+  /** The tests start real nodes. */
   nodes?: boolean
-  /** The tests kill servers of the cluster, or make it forget. */
+  /** The tests kill servers of the cluster, or make the cluster forget its history. */
   harm?: boolean
 }
 
-/** A `describe` with the cluster, or with the reason why there is none here. */
+/** A `describe` with the cluster, or with the reason why the cluster cannot run here. */
 export function describeCluster(title: string, tests: (cluster: () => Cluster) => void, needs: Needs = {}): void {
   const missing = missingWith(needs.nodes ?? false)
   if (missing.length > 0) {

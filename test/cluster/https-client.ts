@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici'
 
 export interface Trust {
-  /** Certificate of the authority that the server's one comes from, in PEM. */
+  /** Certificate of the authority that issued the server's certificate, in PEM. */
   ca: string
   /** Certificate and key of the caller, in PEM; without them the caller is anonymous unless it sends a token. */
   cert?: string
@@ -16,7 +16,7 @@ export interface Call {
 
 export interface Answer {
   status: number
-  /** In lower case; several of one name are joined by a comma. */
+  /** Header names in lower case; a comma joins several headers of one name. */
   headers: Record<string, string>
   text: string
 }
@@ -26,7 +26,7 @@ export type Method = Dispatcher.HttpMethod
 const flat = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]))
 
-/** One server over HTTPS, with nothing between a test and what is on the wire: no retry, no redirect, no decoding. */
+/** A client of one HTTPS server that shows a test the exact answers: no retry, no redirect, no decoding. */
 export class HttpsClient {
   readonly server: string
   #agent: Agent
@@ -41,7 +41,7 @@ export class HttpsClient {
     return { status: statusCode, headers: flat(headers), text: await body.text() }
   }
 
-  /** The answer with its body still to be read: a watch. */
+  /** The answer with an unread body, such as a watch. */
   open(method: Method, path: string, call: Call = {}): Promise<Dispatcher.ResponseData> {
     return request(`${this.server}${path}`, {
       method,

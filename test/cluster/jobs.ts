@@ -4,45 +4,48 @@ import { join } from 'node:path'
 import Bottleneck from 'bottleneck'
 import { printSteps } from './steps.ts'
 
-/** Takes text that was printed. */
+/** Receives printed text. */
 export type Print = (text: string) => void
 
-/** Tests that need nothing of other tests of the run. */
+/** A group of tests that does not depend on other groups of the run. */
 export interface Job {
   name: string
-  /** About how long it takes, so that the long ones begin first. */
+  /** Approximate duration in seconds; long jobs start first. */
   seconds: number
-  /** How many of the places that there are at a time; 1 by default. More than there are is all of them. */
+  /** Number of places that the job takes; default 1. A number above the available places means all places. */
   places?: number
-  /** @returns whether all have passed */
+  /** @returns whether all tests passed */
   run(print: Print): Promise<boolean>
 }
 
 const root = join(import.meta.dirname, '..', '..')
 const betweenLines = 30_000
 
-/** Milliseconds since 1970: when the run as a whole should be over. Without it there is no such time. */
+/**
+ * Variable with the time at which the whole run should end, in milliseconds since 1970. Without it the run has no time
+ * limit.
+ */
 export const untilVariable = 'VARMOR_TESTS_UNTIL'
 
-/** How long jobs take here, beside what they are thought to take. */
+/** The ratio of actual to expected duration of the jobs on this machine. */
 export class Pace {
   #taken = 0
   #expected = 0
 
-  /** @param milliseconds so long, so far */
+  /** @param milliseconds actual duration of the job */
   note({ seconds }: Pick<Job, 'seconds'>, milliseconds: number): void {
     this.#taken += milliseconds
     this.#expected += seconds * 1000
   }
 
-  /** Milliseconds for a job. A machine that is faster than thought is not relied upon. */
+  /** Expected milliseconds of a job. A machine that was faster than expected does not shorten the expectation. */
   expects({ seconds }: Pick<Job, 'seconds'>): number {
     const factor = this.#expected === 0 ? 1 : Math.max(1, this.#taken / this.#expected)
     return seconds * 1000 * factor
   }
 }
 
-/** In the form that mocha has, so that who counts its summaries counts this. */
+/** Prints a skipped job in mocha's form, so that programs that count mocha's summaries count it. */
 export function skip(what: string, print: Print): boolean {
   print(`\n  - ${what}\n\n  0 passing\n  1 pending\n\n`)
   return true
@@ -57,11 +60,11 @@ function givenUntil(text = process.env[untilVariable]): number {
 const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
- * Does jobs in so many places: first those that take the fewest, side by side, the longest of them first. What each
- * prints comes in one piece when it ends, or at once where it takes all places. At the end come their times, the
- * longest first. One that would not end in time, as fast as this machine is, is skipped by name.
+ * Does jobs in so many places: first the jobs with the fewest places side by side, the longest of these first. The
+ * output of a job is printed as a whole when it ends, or at once if the job takes all places. The durations of all jobs
+ * follow at the end, the longest first. A job that would not end in time at this machine's speed is skipped by name.
  * @param until milliseconds since 1970
- * @returns whether all have passed
+ * @returns whether all jobs passed
  */
 export async function sideBySide(jobs: readonly Job[], places: number, until = givenUntil()): Promise<boolean> {
   const limiter = new Bottleneck({ maxConcurrent: places })
@@ -110,7 +113,10 @@ async function printed(job: Job, alone: boolean): Promise<boolean> {
   }
 }
 
-/** Runs mocha in a process of its own. @returns whether all have passed */
+/**
+ * Runs mocha in a separate process.
+ * @returns whether all tests passed
+ */
 export async function runMocha(args: readonly string[], print: Print, env = process.env): Promise<boolean> {
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
   const child = spawn(process.execPath, ['--import', 'tsx', mocha, ...args], {

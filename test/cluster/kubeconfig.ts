@@ -6,7 +6,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64')
 /** How a user reaches an API server: by a client certificate or a token. */
 export type Login = Credentials | { token: string }
 
-/** A kubeconfig of one cluster and one user, with all that it needs inside. */
+/** A kubeconfig of one cluster and one user that contains all certificates and keys. */
 export function kubeconfig(server: string, ca: string, login: Login): string {
   const user =
     'token' in login

@@ -4,26 +4,26 @@ import type { Cluster } from './cluster.ts'
 import { clusterDomain } from './control-plane.ts'
 import { kubeconfig } from './kubeconfig.ts'
 
-/** Where a kubelet and its parts are. */
+/** Paths and addresses of a kubelet and its parts. */
 export interface KubeletLayout {
-  /** Name of its node. */
+  /** Name of the kubelet's node. */
   name: string
-  /** Address of its node, at which the kubelet serves. */
+  /** Address of the node, at which the kubelet listens. */
   address: string
   port: number
-  /** Folder of its configuration. */
+  /** Folder of the kubelet's configuration. */
   folder: string
   /** Folder of volumes and seccomp profiles. */
   root: string
-  /** Path of the socket of containerd. */
+  /** Path of containerd's socket. */
   socket: string
-  /** Path of the control group that holds all of its pods. */
+  /** Path of the parent control group of all its pods. */
   cgroup: string
 }
 
 /**
- * Files of a kubelet of the cluster, by names below its folder.
- * @param server URL of the API server from there
+ * Files of a kubelet of the cluster, by their names below its folder.
+ * @param server URL of the API server, as seen from the node
  */
 export async function kubeletFiles(
   cluster: Cluster,
@@ -33,7 +33,7 @@ export async function kubeletFiles(
   const { authority } = cluster.pki
   const user = `system:node:${layout.name}`
   const client = await authority.issue({ name: user, organization: 'system:nodes', use: 'client' })
-  // Where nodes are outside, the API server calls them by their names, which may be addresses.
+  // The API server calls outside nodes by their names, which may be addresses.
   const addresses = [layout.address, ...(isIP(layout.name) ? [layout.name] : [])]
   const serving = await authority.issue({ name: user, use: 'server', addresses, hosts: [layout.name] })
   return {
@@ -86,7 +86,7 @@ function kubeletConfiguration({ folder, socket, address, port, cgroup }: Kubelet
     staticPodPath: join(folder, 'manifests'),
     volumePluginDir: join(folder, 'plugins'),
     podLogsDir: join(folder, 'logs'),
-    // The disk and the memory are shared with all else on this machine; a test must not be evicted for that.
+    // This machine's other programs share the disk and the memory, and a test must not be evicted because of them.
     evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
     imageGCHighThresholdPercent: 100,
     nodeStatusUpdateFrequency: '5s',

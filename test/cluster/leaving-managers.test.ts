@@ -12,12 +12,10 @@ import { eventually } from './wait.ts'
 const namespace = 'leaving'
 const team = 'leaving-team'
 const service = 'varmor-webhook-svc'
-/** Number of managers, and of rounds that replace all of them. */
+/** Number of managers, and number of rounds that replace all managers. */
 const COUNT = 3
 const ROUNDS = 10
-/**
- * Milliseconds: between two pods, and for which the API server still takes a manager that ends for one that is ready.
- */
+/** Milliseconds between two pods (EVERY), and the delay until the API server learns that a manager is ending (LAG). */
 const EVERY = 50
 const LAG = 3_000
 
@@ -49,7 +47,7 @@ describeCluster(
       await process.start()
       await process.ready()
       const [port] = ports
-      // As the controller of EndpointSlices does for a pod that is ready.
+      // The test publishes a ready pod's endpoint, as the EndpointSlice controller does.
       await apply({
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
@@ -73,7 +71,7 @@ describeCluster(
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: { name, labels: { app: 'web', 'sandbox.varmor.org/enable': 'true' } },
-        // The container never runs.
+        // No scheduler takes the pod, so its container never runs.
         spec: { schedulerName: 'none', containers: [{ name: 'main', image: 'none' }] },
       }
       const headers = { 'content-type': 'application/json' }
@@ -127,7 +125,7 @@ describeCluster(
       const creating = new Set<Promise<void>>()
       let made = 0
       const timer = setInterval(() => {
-        // A machine that is slow makes fewer.
+        // A slow machine creates fewer pods.
         if (creating.size > 100) return
         const one = create(`web-${++made}`)
           .catch(String)

@@ -11,21 +11,23 @@ export interface ProcessOptions {
   command: readonly string[]
   /** Folder of the log. */
   logs: string
-  /** In the environment of the process and of all that it starts, by which a sweep finds them. */
+  /** Variables of the process and its children, by which a sweep finds them. */
   env: Record<string, string>
-  /** Whether it serves now. An error is a no. */
+  /** Tells whether the process serves requests now. An error counts as no. */
   serves: () => Promise<boolean>
 }
 
 const graceful = 5_000
 
-/** A few variables only: etcd takes each `ETCD_*` for a flag, and a proxy of the host is not for loopback. */
+/**
+ * Passes only a few variables: etcd reads each `ETCD_*` as a flag, and a proxy of the host must not apply to loopback.
+ */
 const environment = (): NodeJS.ProcessEnv => ({
   PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`,
   HOME: process.env['HOME'] ?? '/',
 })
 
-/** A server that a cluster is made of: in a process group of its own, with its output in a file. */
+/** A server of a cluster, in its own process group, with its output in a file. */
 export class ManagedProcess {
   readonly name: string
   readonly log: string
@@ -47,12 +49,15 @@ export class ManagedProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Starts the program; `ready` says when it serves. @throws if it cannot be started at all, or runs already */
+  /**
+   * Starts the program; the returned promise resolves when it serves requests.
+   * @throws if the program cannot start, or runs already
+   */
   async start(): Promise<void> {
     if (this.running) throw new Error(`${this.name} runs already`)
     const log = openSync(this.log, 'a')
     try {
-      // The kernel ends it with the process that started it, however that ends.
+      // The kernel kills the server when the process that started it ends for any reason.
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...this.#options.command], {
         detached: true,
         stdio: ['ignore', log, log],
@@ -67,8 +72,8 @@ export class ManagedProcess {
   }
 
   /**
-   * Waits until it serves.
-   * @throws with the end of its log, if it has ended or takes more than `limit` milliseconds
+   * Waits until the server serves requests.
+   * @throws with the last lines of its log, if it ended or took more than `limit` milliseconds
    */
   async ready(limit = 120_000): Promise<void> {
     const state = await eventually(
@@ -84,7 +89,7 @@ export class ManagedProcess {
     throw new Error(`${this.name} has ended (${how}). The end of its log:\n${this.tail()}`)
   }
 
-  /** Kills it if it runs, starts it again, and waits until it serves. */
+  /** Kills the server if it runs, starts it again, and waits until it serves requests. */
   async restart(): Promise<void> {
     await this.kill()
     await this.start()
@@ -96,7 +101,7 @@ export class ManagedProcess {
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
   }
 
-  /** Ends it, at once by default as a crash does, and waits until it is gone. */
+  /** Sends a signal, by default SIGKILL as in a crash, and waits until the process has ended. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (!this.running) return
     const gone = once(this.#child!, 'exit')
@@ -104,7 +109,7 @@ export class ManagedProcess {
     await gone
   }
 
-  /** Asks it to end; ends it if it does not. */
+  /** Asks the process to end, and kills it if it does not end in time. */
   async stop(): Promise<void> {
     if (this.#paused) this.resume()
     const ended = this.kill('SIGTERM')
@@ -118,12 +123,12 @@ export class ManagedProcess {
     await timeout
   }
 
-  /** Stops its clock: it keeps its connections and answers nothing. Resolves when each of its threads has stopped. */
+  /** Pauses the process: it keeps its connections and does not answer. Resolves when all its threads have stopped. */
   async pause(): Promise<void> {
     this.#signal('SIGSTOP')
     this.#paused = true
     const tasks = `/proc/${this.pid}/task`
-    // Format: proc(5), stat; the name before the state is in brackets.
+    // Format: stat in proc(5); the name before the state is in parentheses.
     const isStopped = (task: string): boolean => readFileSync(`${tasks}/${task}/stat`, 'utf8').includes(') T ')
     await eventually(`${this.name} to stop`, async () => readdirSync(tasks).every(isStopped), undefined, 5)
   }

@@ -4,12 +4,15 @@ import type { KubeletLayout } from './kubelet.ts'
 import type { NodeNetwork } from './pod-network.ts'
 import { cniPlugins } from './requirements.ts'
 
-/** Where the parts of one node are. */
+/** Paths of the parts of one node. */
 export type NodeLayout = NodeNetwork & KubeletLayout
 
 const text = JSON.stringify
 
-/** Format: version 2 of containerd's configuration, which 1.6 to 2.x read. A string of JSON is one of TOML. */
+/**
+ * Format: version 2 of containerd's configuration, which containerd 1.6 to 2.x read. A JSON string is a valid TOML
+ * string.
+ */
 export function containerdConfiguration({ folder, socket }: NodeLayout): string {
   return `version = 2
 root = ${text(join(folder, 'containerd'))}

@@ -13,21 +13,21 @@ import { measured } from './steps.ts'
 /** A real node on this machine: containerd, runc, the bridge plugin, kubelet. */
 export interface Node {
   name: string
-  /** Where its kubelet, and the host, are reached from pods. */
+  /** The address at which pods reach the node's kubelet and the host. */
   address: string
   folder: string
   containerd: ManagedProcess
   kubelet: ManagedProcess
-  /** Path of the socket of containerd. */
+  /** Path of containerd's socket. */
   socket: string
-  /** Ends its containers, kubelet and containerd, and takes it out of the cluster. */
+  /** Stops the node's containers, kubelet and containerd, and removes the node from the cluster. */
   stop(): Promise<void>
 }
 
 /**
- * Starts one more node and waits until it is ready. `cluster` has to be started with `nodes: true`.
- * @param more archives of further images that it is to have
- * @param programs folder with programs that go before this machine's: containerd, its shim, runc
+ * Starts one more node and waits until it is ready. `cluster` must have been started with `nodes: true`.
+ * @param more archives of additional images for the node
+ * @param programs folder with containerd, its shim and runc, used in place of this machine's programs
  */
 export async function startNode(
   cluster: Cluster,
@@ -72,7 +72,7 @@ async function prepare(cluster: Cluster, name: string): Promise<NodeLayout> {
   const layout: NodeLayout = {
     name,
     ...network,
-    // Each node has an address of its own, so all use the usual port.
+    // Each node has its own address, so all kubelets use the usual port.
     port: 10250,
     folder,
     root: join(folder, 'kubelet'),
@@ -121,7 +121,7 @@ async function stopNode(
   await cluster.tryKubectl(['delete', 'node', layout.name, '--ignore-not-found', '--wait=false'])
 }
 
-/** So that shims leave by themselves; what stays for any reason, the sweep of the cluster ends. */
+/** Kills the containers, so that their shims end; the cluster's sweep ends the remaining shims. */
 async function endContainers(layout: NodeLayout): Promise<void> {
   const tasks = (await ctr(layout, 'task', 'list', '--quiet')).split('\n').filter((line) => line !== '')
   await Promise.all(

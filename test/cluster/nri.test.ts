@@ -18,11 +18,11 @@ import { eventually } from './wait.ts'
 
 const annotations = { 'container.bpf.security.beta.varmor.org/main': 'localhost/varmor-demo-web' }
 
-/** The first thing that the container does is to look whether it was prepared. */
+/** The container's first action is to check whether it was prepared. */
 const poll =
   'if [ -e /out/prepared ]; then echo prepared; else echo unprepared; fi > /out/draft; mv /out/draft /out/seen; exec sleep 1000'
 
-/** Runs containers by CRI, as a kubelet does. */
+/** Runs containers over CRI, as a kubelet does. */
 class Kubelet {
   readonly #node: RealNode
   readonly #cri: Cri
@@ -33,7 +33,7 @@ class Kubelet {
     this.#cri = new Cri(node.socket)
   }
 
-  /** A container that looks whether it was prepared, and the folder that it shares with us. */
+  /** Creates a container that checks whether it was prepared, and a folder that the container shares with the test. */
   async create() {
     const options = { podLogs: this.#node.podLogs, seccompRoot: '', ownNetwork: false }
     const number = this.#sandboxes.length + 1
@@ -61,7 +61,7 @@ class Kubelet {
     }
   }
 
-  /** Removes what it made, so that no process of the runtime stays. */
+  /** Removes all sandboxes, so that no process of the runtime remains. */
   async dispose(): Promise<void> {
     for (const id of this.#sandboxes) await this.#cri.removeSandbox(id)
     this.#cri.close()
@@ -70,7 +70,7 @@ class Kubelet {
 
 type Prepare = (container: StartingContainer) => Promise<void> | void
 
-/** A plugin, and what it is called with. */
+/** A plugin, and the calls that it has received. */
 class World {
   prepare: Prepare = () => undefined
   readonly started: StartingContainer[] = []
@@ -105,7 +105,7 @@ describe('NRI of containerd 2', () => {
   let kubelet: Kubelet
   let world: World
   const socketOf = (folder: string): string => join(folder, 'nri.sock')
-  // No machine is so slow that it would make a difference. The runtime waits no longer than who called it, either.
+  // Seconds so long that the slowest machine does not exceed them. The runtime waits at most as long as its caller.
   const patient = 200
   let requestTimeout = patient
 
@@ -151,7 +151,7 @@ describe('NRI of containerd 2', () => {
     const container = await kubelet.create()
     const before: unknown[] = []
     world.prepare = async ({ initPid }) => {
-      // Long enough for a container that does not wait to overtake us.
+      // Long enough for a container that does not wait to run before the check.
       await pause(700)
       const cgroup = readFileSync(`/proc/${initPid}/cgroup`, 'utf8')
       before.push(
@@ -176,7 +176,7 @@ describe('NRI of containerd 2', () => {
     expect(world.gone).to.deep.equal([id, id])
   })
 
-  /** The plugin waits three quarters of the runtime's seconds; here it waits for `timer` in place of that. */
+  /** The plugin's timeout is three quarters of the runtime's seconds; the test replaces that timer by `timer`. */
   const waitingFor = (seconds: number, timer: Clock['after']): Clock => {
     const isTimeout = (delay: number): boolean => delay > 500 * seconds && delay <= 750 * seconds
     const choose: Clock['after'] = (delay, done) => (isTimeout(delay) ? timer : systemClock.after)(delay, done)
@@ -198,7 +198,7 @@ describe('NRI of containerd 2', () => {
     await node.killContainerd()
     requestTimeout = 2
     await node.startContainerd()
-    // An agent whose timer does not come, so that it does not answer before containerd's time is over.
+    // An agent whose timer never fires, so that it does not answer within containerd's timeout.
     await begin(waitingFor(requestTimeout, () => ({ cancel: () => undefined })))
     world.lost.splice(0)
     const container = await kubelet.create()

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 
-/** A process, and when it started: a later one may have the same number. */
+/** A process and its start time, which distinguishes it from a later process with the same pid. */
 export interface Owner {
   pid: number
   /** Clock ticks after boot. Field 22 of /proc/<pid>/stat, proc_pid_stat(5). */
   started: string
 }
 
-/** @returns the start of a process, or undefined if there is none or it is a zombie */
+/** @returns the start time of a process; undefined if it does not exist or is a zombie */
 function started(pid: number): string | undefined {
   let stat: string
   try {

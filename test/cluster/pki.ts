@@ -16,12 +16,12 @@ export interface Credentials {
 
 /** The identity that a certificate proves. */
 export interface Subject {
-  /** Who: a user's name to the API server. */
+  /** The user's name, as the API server sees it. */
   name: string
   /** The user's groups. */
   organization?: string
   use: 'client' | 'server'
-  /** Where a server is reached. */
+  /** Names and addresses of a server. */
   addresses?: readonly string[]
   hosts?: readonly string[]
 }
@@ -35,7 +35,7 @@ async function pem(key: CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')
 }
 
-/** A certificate authority that lives as long as one cluster. */
+/** A certificate authority that exists as long as one cluster. */
 export class Authority {
   readonly certificate: string
   readonly key: string
@@ -93,7 +93,7 @@ export class Authority {
   }
 }
 
-/** The pair of keys, in PEM, that signs and proves the tokens of ServiceAccounts. */
+/** The key pair in PEM that signs and verifies the tokens of ServiceAccounts. */
 export async function tokenKeys(): Promise<{ signing: string; verifying: string }> {
   const signing = await pem((await newKeys()).privateKey)
   const verifying: KeyObject = createPublicKey(signing)

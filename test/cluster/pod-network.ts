@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { output } from './command.ts'
 import { bridgePrefix, type RunFolder } from './run-folder.ts'
 
-/** The part of the pods' network that is one node's. */
+/** One node's part of the pod network. */
 export interface NodeNetwork {
   bridge: string
   /** Address of the node, which is also the gateway of its pods. */
@@ -35,7 +35,7 @@ function takenOctets(): Set<number> {
   return taken
 }
 
-/** Bridges of this machine, one a node, each with a /24 of a network that nothing else here uses. */
+/** Bridges of this machine, one per node. Each has a /24 of a network that no other program here uses. */
 export class PodNetwork {
   readonly cidr: string
   #folder: RunFolder
@@ -44,7 +44,7 @@ export class PodNetwork {
 
   constructor(folder: RunFolder) {
     const taken = takenOctets()
-    // 10.96.0.0/16 is for Services; low numbers are what people use.
+    // 10.96.0.0/16 is for Services; users often choose low numbers.
     const free = Array.from({ length: 128 }, (_, n) => 100 + n).filter((octet) => !taken.has(octet))
     if (free.length === 0)
       throw new Error('every network from 10.100.0.0/16 to 10.227.0.0/16 is in use on this machine')
@@ -53,18 +53,19 @@ export class PodNetwork {
     this.cidr = `10.${this.#octet}.0.0/16`
   }
 
-  /** Makes the bridge of one more node. */
+  /** Creates the bridge of one more node. */
   async addNode(): Promise<NodeNetwork> {
     this.#nodes += 1
     const bridge = `${bridgePrefix(this.#folder)}n${this.#nodes}`
     const address = `10.${this.#octet}.${this.#nodes}.1`
-    // Without one of its own it has that of a pod, and another one when this pod ends: then no pod reaches it for half
+    // A bridge without a fixed hardware address has a pod's address, and changes it when this pod ends; then no pod
+    // reaches the bridge for half a minute.
     // a minute.
     const hardware = `0a:58:0a:${[this.#octet, this.#nodes, 1].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
     await output('ip', ['link', 'add', bridge, 'address', hardware, 'type', 'bridge'])
     await output('ip', ['address', 'add', `${address}/24`, 'dev', bridge])
     await output('ip', ['link', 'set', bridge, 'up'])
-    // From the pods of one node to those of another.
+    // Pods of one node reach pods of another node only with forwarding.
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
     return { bridge, address, subnet: `10.${this.#octet}.${this.#nodes}.0/24` }
   }

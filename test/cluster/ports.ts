@@ -2,12 +2,13 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type ListenOptions, type Server } from 'node:net'
 
-// Below the range that the kernel takes ports for outgoing connections from, so that none is lost between here and its
+// The ports lie below the kernel's range for outgoing connections, so that no connection takes a chosen port before its
+// use.
 // use.
 const lowest = 12_000
 const highest = 30_000
 
-/** @returns a server that listens there; undefined where another does */
+/** @returns a server that listens at the port; undefined if another process uses it */
 async function tryListen(where: ListenOptions): Promise<Server | undefined> {
   const server = createServer()
   const listens = new Promise<boolean>((resolve) => {
@@ -18,8 +19,8 @@ async function tryListen(where: ListenOptions): Promise<Server | undefined> {
 }
 
 /**
- * Whether the port is free, and no other test process of this machine has chosen it: each keeps a name for its ports
- * until it ends.
+ * Tells whether the port is free and no other test process of this machine has chosen it. Each process reserves a name
+ * for its ports until it ends.
  */
 async function take(port: number): Promise<boolean> {
   const server = await tryListen({ port })
@@ -31,7 +32,7 @@ async function take(port: number): Promise<boolean> {
   return name !== undefined
 }
 
-/** This number of different free ports of this machine. */
+/** Chooses this number of different free ports of this machine. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {

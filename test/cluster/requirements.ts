@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { probe } from './command.ts'
 
-/** Why a part of the tier cannot run here, and what to do about it. */
+/** Why a part of the tier cannot run here, and how to fix it. */
 export interface Missing {
   what: string
   remedy: string
@@ -17,7 +17,7 @@ const install = (...packages: string[]): string => `run .ci/setup, or: apt-get i
 export const neededGo = (): string =>
   /^go (\d+\.\d+)/m.exec(readFileSync(join(import.meta.dirname, 'binaries', 'go.mod'), 'utf8'))![1]!
 
-/** Whether `have` (`go1.26.8`) is at least `need` (`1.26`). */
+/** Tells whether `have` (`go1.26.8`) is at least `need` (`1.26`). */
 export function goIsRecent(have: string, need: string): boolean {
   const numbers = (version: string): [number, number] => {
     const [, major, minor] = /(\d+)\.(\d+)/.exec(version) ?? ['', '0', '0']
@@ -63,13 +63,13 @@ export function missingForNodes(): Missing[] {
   if (!existsSync(join(cniPlugins, 'bridge'))) {
     missing.push({ what: 'the CNI plugins', remedy: install('containernetworking-plugins') })
   }
-  // Linked statically, it needs nothing beside it in an image.
+  // A statically linked busybox needs no libraries in an image.
   if (!existsSync(busybox) || probe('ldd', busybox) !== undefined) {
     missing.push({ what: 'a static busybox', remedy: install('busybox-static') })
   }
   return missing
 }
 
-/** One line for a reader who wonders why nothing ran. */
+/** One line that explains why tests were skipped. */
 export const explain = (tier: string, missing: readonly Missing[]): string =>
   `${tier} skipped: ${missing.map(({ what, remedy }) => `needs ${what}; ${remedy}`).join('. ')}`

@@ -28,7 +28,7 @@ describe('the rights that are taken, by the log of the API server', () => {
     }),
   ]
   const taken = (...events: string[]): { unused: string[]; refused: string[] } => {
-    // The last line is being written.
+    // The last line is incomplete.
     writeFileSync(log, `${events.join('')}{"ver`)
     const requests = servedRequests(log)
     return { unused: unusedRights(rights, requests), refused: refused(rights, requests) }

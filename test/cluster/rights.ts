@@ -1,18 +1,18 @@
 import type { ServedRequest } from './audit-log.ts'
 import type { Manifest } from './helm/helm.ts'
 
-/** One verb on one resource, of one object where the role names it. */
+/** One verb on one resource, limited to one object if the role names it. */
 export interface Right {
   verb: string
   group: string
   resource: string
-  /** Undefined for a ClusterRole. */
+  /** Namespace of the role; undefined for a ClusterRole. */
   namespace: string | undefined
-  /** Undefined where the role names none. */
+  /** Name of the object; undefined if the role names none. */
   name: string | undefined
 }
 
-/** Each right that a ClusterRole or Role gives, by itself. */
+/** All rights that a ClusterRole or Role gives, one by one. */
 export const rightsOf = ({ kind, metadata, rules = [] }: Manifest): Right[] =>
   rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
     apiGroups.flatMap((group) =>
@@ -40,13 +40,13 @@ const isUsed = (right: Right, request: ServedRequest): boolean =>
   (right.namespace === undefined || right.namespace === request.namespace) &&
   (right.name === undefined || right.name === request.name)
 
-/** The rights that none of the requests takes. */
+/** The rights that none of the requests needs. */
 export const unusedRights = (rights: readonly Right[], requests: readonly ServedRequest[]): string[] =>
   rights.filter((right) => !requests.some((request) => isUsed(right, request))).map(rightText)
 
 /**
- * The requests that were refused, each once. Not those for which there is a right: an API server that has just started
- * refuses until it has read the roles.
+ * The refused requests, each once, without those for which there is a right: an API server that has just started
+ * refuses requests until it has read the roles.
  */
 export function refused(rights: readonly Right[], requests: readonly ServedRequest[]): string[] {
   const without = requests.filter((one) => one.isForbidden && !rights.some((right) => isUsed(right, one)))

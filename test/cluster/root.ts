@@ -1,4 +1,4 @@
-// Loaded by mocha before the tests (see .mocharc.json).
+// mocha loads this file before the tests (see .mocharc.json).
 import { stopSharedClusters } from './shared-cluster.ts'
 
 export const mochaHooks: Mocha.RootHookObject = {

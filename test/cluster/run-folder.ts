@@ -7,13 +7,13 @@ const prefix = 'varmor-cluster-'
 const ownerFile = 'owner.json'
 const settled = 60_000
 
-/** The variable by which the processes of a cluster are known; its value is the cluster's folder. */
+/** The variable that marks the processes of a cluster; its value is the cluster's folder. */
 export const folderVariable = 'VARMOR_TEST_CLUSTER'
 
-/** Everything of one cluster is in, or named after, its folder, so that a later run can find all of it. */
+/** The folder of one cluster. All files and names of the cluster derive from it, so that a later run can find them. */
 export interface RunFolder {
   path: string
-  /** Six letters or digits that no other folder of this machine has. */
+  /** Six letters or digits that no other such folder of this machine has. */
   id: string
 }
 
@@ -22,7 +22,7 @@ export const runFolder = (path: string): RunFolder => ({ path, id: basename(path
 export const bridgePrefix = (folder: RunFolder): string => `vm${folder.id}`
 export const cgroupPrefix = (folder: RunFolder): string => `${prefix}${folder.id}-`
 
-/** Makes a folder that belongs to this process. */
+/** Creates a folder that belongs to this process. */
 export function createRunFolder(): RunFolder {
   const path = mkdtempSync(join(tmpdir(), prefix))
   writeFileSync(join(path, `${ownerFile}.draft`), JSON.stringify(thisProcess()))
@@ -37,12 +37,12 @@ function isAbandoned(path: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-  // It has no owner yet, or is being removed: leave it alone while it is young.
+  // The folder has no owner yet, or another process is removing it; a young folder stays.
   const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
   return age > settled
 }
 
-/** The folders of runs that have ended without cleaning up. */
+/** The folders of runs that ended without cleanup. */
 export const abandonedFolders = (): RunFolder[] =>
   readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))

@@ -5,26 +5,29 @@
 import { Command } from 'commander'
 import { type Job, runMocha, sideBySide } from './jobs.ts'
 
-/** They kill servers, or make the cluster forget. In this order: the last ones leave the most behind. */
+/**
+ * These tests kill servers, or make the cluster forget its history. The last tests of this order leave the most behind.
+ */
 const harmful = ['api', 'broken-control-plane', 'reflector-convergence', 'control-plane']
 const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
 /**
- * It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs.
+ * The test needs a cluster without other tests' nodes: a pod that is scheduled to the rest of another test's node never
+ * runs.
  */
 const seccomp = 'test/cluster/seccomp.test.ts'
-/** It swaps the runtimes of its nodes, and counts all nodes of its cluster. */
+/** The test swaps the runtimes of its nodes, and counts all nodes of its cluster. */
 const reports = 'test/cluster/seccomp-reports.test.ts'
-/** It builds an image, and installs into a cluster of its own. */
+/** These tests build an image, and install into their own cluster. */
 const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
-/** They install into a cluster whose servers they kill. */
+/** These tests install into a cluster whose servers they kill. */
 const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${name}.test.ts`)
-/** It needs Helm, which the others build. */
+/** The test needs Helm, which the tests above build. */
 const rendered = 'test/deploy/chart.test.ts'
-/** It installs into a cluster of its own, and is short: it goes beside the end of the long ones. */
+/** The test installs into its own cluster and is short, so it runs beside the end of the long tests. */
 const shipper = 'test/cluster/helm/shipper.test.ts'
-/** It starts managers time and again for some minutes, in a cluster of its own. */
+/** The test restarts managers repeatedly for some minutes, in its own cluster. */
 const leaving = 'test/cluster/leaving-managers.test.ts'
-/** They need no cluster. */
+/** These tests need no cluster. */
 const nri = 'test/cluster/nri.test.ts'
 const runtimes = 'test/cluster/runtimes.test.ts'
 const others = [
@@ -47,7 +50,7 @@ const program = new Command('test:cluster')
     })
     const jobs = [
       job('a cluster that is harmed', 360, harmfulFiles),
-      // It goes before the longer one, beside which it would start nodes at the same time.
+      // This job starts before the longer next job, because the two would otherwise start nodes at the same time.
       job('Seccomp on real nodes', 350, [seccomp]),
       job('a cluster for kubectl and nodes', 340, others),
       job('reports of Seccomp', 200, [reports]),

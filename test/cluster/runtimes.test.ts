@@ -32,7 +32,7 @@ function profileFor(seccompReports: SeccompReports): string {
 }
 
 describe('Seccomp profiles with containerd 2', () => {
-  /** Folder of containerd, its shim, and the runc that it is to use. */
+  /** Folder with containerd, its shim, and the runc that it uses. */
   const programs = mkdtempSync(join(tmpdir(), 'varmor-programs-'))
   let node: RealNode | undefined
   let containerd: Containerd
@@ -51,7 +51,7 @@ describe('Seccomp profiles with containerd 2', () => {
       this.skip()
     }
     oldRunc = (await output('sh', ['-c', 'PATH="$PATH:/usr/sbin" command -v runc'])).trim()
-    // A runc of this machine that takes flags shows nothing.
+    // If this machine's own runc accepts flags, the test cannot show a difference.
     if ((await output(oldRunc, ['features'])).includes('SECCOMP_FILTER_FLAG_LOG')) this.skip()
     useRunc(newRunc)
     node = new RealNode({ programs })
@@ -64,7 +64,7 @@ describe('Seccomp profiles with containerd 2', () => {
     rmSync(programs, { recursive: true, force: true })
   })
 
-  /** containerd looks for it each time that it starts a container. */
+  /** containerd looks for runc each time that it starts a container. */
   const useRunc = (program: string): void => {
     rmSync(join(programs, 'runc'), { force: true })
     symlinkSync(program, join(programs, 'runc'))

@@ -26,7 +26,9 @@ const unaudited = whyNotHere()
 describeCluster(
   'Reports of what Seccomp refuses, with containerd 2',
   (cluster) => {
-    /** Folders with containerd and its shim; their runc is Debian's, and one that takes flags. */
+    /**
+     * Folder with two folders of containerd and its shim: one has Debian's runc, the other a runc that accepts flags.
+     */
     const folder = mkdtempSync(join(tmpdir(), 'varmor-runtimes-'))
     const [oldNode, newNode] = ['reports-old', 'reports-new'] as const
     let oldRunc = ''
@@ -123,13 +125,14 @@ describeCluster(
       const [line, ...more] = callsOn(newNode, 'mkdir')
       expect(more).to.deep.equal([])
       expect(line).to.include({ level: 'warn', action: 'DENIED', eventType: 'Seccomp', code: '0x50000' })
-      // The process is gone at once; the shell that refuses by itself is not.
+      // The process ends at once, but the shell, which makes a refused call itself, keeps running.
       await at.execUntil(newNode, ['sh', '-c', 'umask 077; exec "$@"', 'sh'], 'the line of the shell', () =>
         callsOn(newNode, 'umask').some(({ podName }) => podName === newNode),
       )
       const ofShell = callsOn(newNode, 'umask').find(({ podName }) => podName === newNode)
       expect(ofShell).to.include({ action: 'DENIED', filter: 'container', profileName: profile, policyName: name })
-      // The nodes share one kernel: an agent also reads the records of the other node, and cannot place a process that
+      // The nodes share one kernel: an agent also reads the other node's records, and cannot attribute the process of
+      // such a record after the process has ended.
       // is gone.
       const ofNewNode = new Set(callsOn(newNode, 'mkdir').map(recordOf))
       expect(callsOn(oldNode, 'mkdir').filter((one) => !ofNewNode.has(recordOf(one)))).to.deep.equal([])

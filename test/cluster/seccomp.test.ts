@@ -229,7 +229,7 @@ describeCluster(
     describe('does what SCMP_ACT_NOTIFY says', () => {
       const name = 'notified'
       let listener: ChildProcess | undefined
-      // Nodes share this machine's file system, and a policy names no socket elsewhere.
+      // The nodes share this machine's file system, and a policy may only name a socket in this folder.
       const folder = '/run/seccomp-agent'
       const listenerPath = join(folder, `${process.pid}.sock`)
       after(() => {
@@ -243,7 +243,7 @@ describeCluster(
         listener = spawn('python3', [join(import.meta.dirname, 'varmor/seccomp-listener.py'), listenerPath])
         await once(listener.stdout!, 'data')
         const asked = ['mkdir', 'mkdirat']
-        // This mode refuses what a profile does not name.
+        // This mode refuses every call that the profile does not name.
         const others = syscallNames().filter((name) => !asked.includes(name))
         const syscalls = [rule('SCMP_ACT_NOTIFY', asked), rule('SCMP_ACT_ALLOW', others)]
         const customProfile = JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', listenerPath, syscalls })
@@ -267,7 +267,7 @@ describeCluster(
         if (unaudited !== undefined) this.skip()
       })
 
-      /** Lines about the container, of whichever agent. */
+      /** Lines about the container, from all agents' logs. */
       const linesFor = (id: string): Record<string, unknown>[] =>
         lines().filter(({ containerID }) => containerID === id)
       const idOf = ({ status }: StoredPod): string => status.containerStatuses?.[0]?.containerID?.split('//')[1] ?? ''
@@ -308,7 +308,7 @@ describeCluster(
         const count = (): number => linesFor(containerID).filter(isOf(['umask'])).length
         const before = count()
         const script = 'for n in 1 2 3 4 5; do umask 022; done; exec "$@"'
-        // This shell reads the mask by setting it, sets it back, and sets the new one.
+        // This shell reads the mask by setting it, restores it, and then sets the new mask.
         await at.execUntil('actions', ['sh', '-c', script, 'sh'], '15 more lines', () => count() === before + 15)
       })
 
@@ -369,7 +369,7 @@ describeCluster(
       expect((await cluster().tryKubectl(['-n', namespace, 'get', 'armorprofile', profile])).stderr).to.match(
         /NotFound/,
       )
-      // Until the runtime has forgotten the pods of before, a file that allows all may be there for them.
+      // An allow-all profile may exist until the runtime has forgotten the previous pods.
       for (const { seccompFolder } of installed().agents) {
         const path = join(seccompFolder, profile)
         if (existsSync(path)) expect(readFileSync(path, 'utf8')).to.equal(allowingSeccomp)

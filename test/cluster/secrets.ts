@@ -1,14 +1,14 @@
 import type { Cluster } from './cluster.ts'
 
 /**
- * Texts that no log may have: tokens of service accounts (and any other JWT), keys and certificates' keys in PEM, also
- * in base64, and headers that carry a token or key.
+ * Texts that no log may contain: tokens of service accounts (and any other JWT), private keys in PEM, also in base64,
+ * and headers with a token or key.
  */
 const secret = new RegExp(
   [
     'eyJ[\\w-]{10,}\\.eyJ[\\w-]{10,}\\.[\\w-]{10,}',
     '-----BEGIN [A-Z ]*PRIVATE KEY',
-    // The same two in base64, as objects have them.
+    // The start of a JWT and of a private key in base64, as in objects.
     'ZXlK[A-Za-z0-9+/]{40,}',
     'LS0tLS1CRUdJTiB[A-Za-z0-9+/]*(?:UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW)',
     'client-key-data',
@@ -17,7 +17,7 @@ const secret = new RegExp(
   'g',
 )
 
-/** Secrets in a text, each cut to what shows what it is. */
+/** Secrets in a text, each cut to a prefix that identifies its kind. */
 export const secretsIn = (text: string): string[] => (text.match(secret) ?? []).map((found) => `${found.slice(0, 24)}…`)
 
 /** Secrets in the logs of all pods of a namespace, and in the logs of their containers' previous runs. */

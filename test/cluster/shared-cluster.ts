@@ -5,15 +5,15 @@ import { missingForControlPlane, missingForNodes } from './requirements.ts'
 import { secretsIn } from './secrets.ts'
 
 /**
- * `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave
- * them running. Those of `harmed nodes`, too, which has real nodes.
+ * `calm` has real nodes, and tests do not disturb it. Tests kill and restart the servers of `harmed`, and leave them
+ * running. `harmed nodes` is like `harmed`, but has real nodes.
  */
 export type ClusterKind = 'calm' | 'harmed' | 'harmed nodes'
 
 const started = new Map<ClusterKind, Promise<Cluster>>()
 
 /**
- * The one cluster of its kind in this process, started when the first test asks for it. Tests keep apart by namespaces.
+ * The one cluster of its kind in this process, started when the first test asks for it. Tests use separate namespaces.
  */
 export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
   const found = started.get(kind)
@@ -29,7 +29,10 @@ function secretsInLogs({ logs }: Cluster): string[] {
   return ours.flatMap((name) => secretsIn(readFileSync(join(logs, name), 'utf8')).map((found) => `${name}: ${found}`))
 }
 
-/** Ends those that a test has asked for. @throws where a log of vArmor has a token or a key */
+/**
+ * Stops the clusters that tests have started.
+ * @throws if a log of vArmor contains a token or a key
+ */
 export async function stopSharedClusters(): Promise<void> {
   const all = await Promise.allSettled(started.values())
   started.clear()
@@ -42,10 +45,10 @@ export async function stopSharedClusters(): Promise<void> {
   if (found.length > 0) throw new Error(`secrets in logs:\n${found.join('\n')}`)
 }
 
-/** The first start on a machine compiles Kubernetes; milliseconds. */
+/** Milliseconds of the first start on a machine, which compiles Kubernetes. */
 export const firstStart = 30 * 60_000
 
-/** Missing requirements of a test file: the control plane's, and those of nodes if it uses nodes. */
+/** Missing requirements of a test file: those of the control plane, and those of nodes if it uses nodes. */
 export const missingWith = (nodes: boolean): ReturnType<typeof missingForControlPlane> => [
   ...missingForControlPlane(),
   ...(nodes ? missingForNodes() : []),

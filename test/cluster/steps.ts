@@ -1,4 +1,4 @@
-/** Is called when a step has ended, with the milliseconds that it took. */
+/** Receives a step's name and its duration in milliseconds, when the step has ended. */
 export type StepLog = (step: string, milliseconds: number) => void
 
 export const stepLine = (step: string, milliseconds: number): string =>

@@ -1,4 +1,4 @@
-// Run by the watchdog of a cluster when the process that owned it is gone: node sweep-after.ts <folder>
+// The watchdog of a cluster runs this when the cluster's owner has ended: node sweep-after.ts <folder>
 import { runFolder } from './run-folder.ts'
 import { sweep } from './sweep.ts'
 

@@ -5,7 +5,7 @@ import { output, probe } from './command.ts'
 import { bridgePrefix, cgroupPrefix, folderVariable, type RunFolder } from './run-folder.ts'
 import { eventually } from './wait.ts'
 
-/** The content of a file of /proc or of a cgroup; empty if its process or group has just ended. */
+/** The content of a file of /proc or of a cgroup; empty if its process or cgroup has just ended. */
 function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -16,7 +16,7 @@ function readIfThere(path: string): string {
   }
 }
 
-/** Processes that a cluster has started, and what these have started. A zombie has no environment: it is not listed. */
+/** Processes that a cluster started, and their children. A zombie has no environment, so it is not listed. */
 function markedProcesses(folder: RunFolder): number[] {
   const variable = `${folderVariable}=${folder.path}`
   return readdirSync('/proc')
@@ -42,7 +42,7 @@ const cgroupsOf = (folder: RunFolder): string[] =>
       .flatMap((name) => cgroupsBelow(join(mount, name))),
   )
 
-/** Processes in containers. They have the environment of their image, not ours. */
+/** Processes in containers. They have their image's environment, without the cluster's variable. */
 const containedProcesses = (folder: RunFolder): number[] =>
   cgroupsOf(folder)
     .flatMap((group) => readIfThere(join(group, 'cgroup.procs')).split('\n'))
@@ -78,7 +78,7 @@ function mountsBelow(folder: RunFolder): string[] {
 }
 
 async function unmountAll(folder: RunFolder): Promise<void> {
-  // One point may be mounted on twice.
+  // A mount point may have several mounts.
   await eventually(`the mounts below ${folder.path} to go`, async () => {
     for (const point of mountsBelow(folder)) await output('umount', ['--lazy', point])
     return mountsBelow(folder).length === 0
@@ -93,8 +93,8 @@ function removeCgroups(folder: RunFolder): Promise<unknown> {
 }
 
 /**
- * The sockets of shims, which containerd makes outside of our folder, at an address that the folder of each task names.
- * A shim that was killed has left its one there.
+ * Removes the sockets of shims. containerd creates them outside of the cluster's folder, at an address that each task's
+ * folder names, and a killed shim leaves its socket.
  */
 function removeShimSockets(folder: RunFolder): void {
   const tasks = 'run/io.containerd.runtime.v2.task/k8s.io'
@@ -106,7 +106,7 @@ function removeShimSockets(folder: RunFolder): void {
   }
 }
 
-/** Removes all that is left of a cluster: processes, mounts, bridges, cgroups, files. To do so twice does no harm. */
+/** Removes everything that a cluster left: processes, mounts, bridges, cgroups, files. A second call does no harm. */
 export async function sweep(folder: RunFolder): Promise<void> {
   await endProcesses(folder)
   removeShimSockets(folder)

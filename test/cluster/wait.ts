@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /**
- * Asks again and again until there is an answer. An error counts as none yet.
- * @param what is waited for, in words, for the error
+ * Polls until there is an answer. An error counts as no answer yet.
+ * @param what name of the awaited thing, for the error's text
  * @param limit milliseconds
- * @throws when the limit has passed, with the last error as cause
+ * @throws after the limit, with the last error as cause
  */
 export async function eventually<T>(
   what: string,

@@ -6,9 +6,9 @@ const root = join(import.meta.dirname, '..', '..')
 const script = join(import.meta.dirname, 'sweep-after.ts')
 
 /**
- * Sees to it that nothing of a cluster outlives this process, even when it is killed: a shell that waits at a pipe,
- * whose other end the kernel closes with us. Containers need it; they are no children of ours.
- * @returns to be called when the cluster has been removed in order
+ * Ensures that no part of a cluster outlives this process, even if it is killed: a shell waits at a pipe, and the
+ * kernel closes the other end with this process. Containers need this, because they are not children of this process.
+ * @returns a function to call after an orderly removal of the cluster
  */
 export function watchOver(folder: RunFolder): () => void {
   const waits = 'read -r done || exec "$@"'
@@ -18,7 +18,7 @@ export function watchOver(folder: RunFolder): () => void {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
-  // It must not keep the tests from ending.
+  // The watchdog must not keep the tests from ending.
   child.unref()
   const pipe = child.stdin as typeof child.stdin & { unref(): void }
   pipe.unref()

@@ -15,11 +15,11 @@ export interface Binaries {
   kubelet: string
   kwok: string
   pause: string
-  /** The stages of kwok's nodes and pods; a file, not a program. */
+  /** The stages of kwok's nodes and pods; this is a file, not a program. */
   kwokStages: string
 }
 
-/** A source of the programs is not available. This is no fault of the tests, which are skipped with this reason. */
+/** A source of the programs is not available. The tests did not fail; they are skipped with this reason. */
 export class NotAvailable extends Error {}
 
 export const notAvailable =
@@ -30,10 +30,11 @@ export const notAvailable =
   }
 
 const here = import.meta.dirname
-// Without debugging information, and with a lazy garbage collector in the compiler: less to compute and to keep.
+// No debugging information, and a lazy garbage collector in the compiler, to reduce computation and cached data.
 export const goFlags = '-mod=readonly -trimpath -buildvcs=false -gcflags=all=-dwarf=false'
 
-// In kwok's own module: a node is ready and keeps its lease; a pod runs, a Job's pod ends, a deleted pod goes.
+// Stages from kwok's own module: a node is ready and renews its lease, a pod runs, a Job's pod ends, a deleted pod
+// disappears.
 const stages = [
   'node/fast/node-initialize.yaml',
   'node/heartbeat-with-lease/node-heartbeat-with-lease.yaml',
@@ -42,7 +43,7 @@ const stages = [
   'pod/fast/pod-delete.yaml',
 ]
 
-/** Linker flags with the programs' version, which kubectl and kubelet compare with the server's. */
+/** Linker flags with the programs' version, which kubectl and the kubelet compare with the server's version. */
 function linkerFlags(version: string): string {
   const name = 'k8s.io/component-base/version'
   const facts = { gitVersion: version, gitMajor: '1', gitMinor: version.split('.')[1], gitTreeState: 'clean' }
@@ -51,7 +52,8 @@ function linkerFlags(version: string): string {
 
 /**
  * Builds the programs of a cluster from Go modules, once for each set of versions; later calls only find them.
- * @throws {NotAvailable} if the modules cannot be downloaded; else with what the compiler said
+ * @throws {NotAvailable} if the modules cannot be downloaded
+ * @throws with the compiler's message if the build fails
  */
 export async function ensureBinaries(log: StepLog): Promise<Binaries> {
   const version = / k8s\.io\/kubernetes (v\S+)/.exec(
@@ -69,7 +71,7 @@ export async function ensureBinaries(log: StepLog): Promise<Binaries> {
       await measured(log, 'download of Go modules', () => go('list', '-deps', 'tool').catch(notAvailable('Kubernetes')))
       const build = ['build', '-ldflags', linkerFlags(version), '-o', `${draft}/`, 'tool']
       await measured(log, 'compilation', () => go(...build))
-      // Go names a program after the last part of its path.
+      // Go names a program after the last part of its import path.
       renameSync(join(draft, 'server'), join(draft, 'etcd'))
       const kwok = (await go('list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/kwok')).trim()
       const texts = stages.map((stage) => readFileSync(join(kwok, 'kustomize/stage', stage), 'utf8'))

@@ -5,15 +5,15 @@ import { locked } from './locked.ts'
 
 const unfinished = '.unfinished-'
 
-/** Where built things are kept between runs, outside the tree. */
+/** Folder outside the tree that keeps built programs between runs. */
 export const cacheRoot = (): string =>
   join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'varmor', 'cluster')
 
 /**
- * The folder `root/key`, made by `make` if it is not there. It appears whole or not at all: `make` fills another
- * folder, which then gets the name. Of two processes that want one folder, the second waits and finds it; what a killed
- * one left half done is removed by the next.
- * @returns the folder, and whether it had to be made
+ * The folder `root/key`; `make` fills it if it does not exist. The folder appears complete or not at all: `make` fills
+ * a draft, which is then renamed. A second process that needs the folder waits for it; the next process removes the
+ * draft of a killed process.
+ * @returns the folder, and whether `make` ran
  */
 export async function cached(
   root: string,

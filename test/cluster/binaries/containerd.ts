@@ -3,8 +3,8 @@ import type { StepLog } from '../steps.ts'
 import { ensureGoTools } from './go-tools.ts'
 
 /**
- * Builds containerd 2 and its shim; Debian has a version without NRI. Choose another version in its folder: go get
- * -tool github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2}@v…
+ * Builds containerd 2 and its shim, because Debian's version lacks NRI. To choose another version, run in its folder:
+ * go get -tool github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2}@v…
  */
 export const ensureContainerd = (log: StepLog): Promise<string> =>
   ensureGoTools(
@@ -12,7 +12,7 @@ export const ensureContainerd = (log: StepLog): Promise<string> =>
       name: 'containerd',
       folder: join(import.meta.dirname, 'containerd'),
       module: 'containerd/v2',
-      // Plugins for file systems that need C libraries.
+      // Leaves out plugins for file systems, which need C libraries.
       tags: 'no_btrfs,no_devmapper,no_zfs',
       versionVariable: 'github.com/containerd/containerd/v2/version.Version',
     },

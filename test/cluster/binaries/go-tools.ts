@@ -10,21 +10,22 @@ export interface GoTools {
   name: string
   /** Folder with the go.mod and go.sum that name the tools and their versions. */
   folder: string
-  /** The module whose version is theirs. */
+  /** The module that determines the tools' version. */
   module: string
   tags: string
-  /** Variable of the linker that they take their version from. */
+  /** The linker variable that holds the tools' version. */
   versionVariable: string
-  /** How the module's version is written there. */
+  /** Converts the module's version to the text in that variable. */
   versionText?(version: string): string
-  /** They are linked with libraries in C. */
+  /** Tells whether the tools link C libraries. */
   cgo?: boolean
 }
 
 /**
  * Builds tools from Go modules, once for each version.
- * @returns their folder
- * @throws {NotAvailable} if the modules cannot be downloaded; else with the compiler's message
+ * @returns the folder of the tools
+ * @throws {NotAvailable} if the modules cannot be downloaded
+ * @throws with the compiler's message if the build fails
  */
 export async function ensureGoTools(tools: GoTools, log: StepLog): Promise<string> {
   const { name, folder: here, module, tags, versionVariable, versionText = (text) => text, cgo = false } = tools

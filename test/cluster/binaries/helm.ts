@@ -6,7 +6,9 @@ import { measured, type StepLog } from '../steps.ts'
 import { goFlags, notAvailable } from './build.ts'
 import { cached, cacheRoot } from './cached.ts'
 
-/** Folders of their modules. Choose another version in one: go get -tool helm.sh/helm/v4/cmd/helm@v… */
+/**
+ * Folders of Helm's modules. To choose another version, run in such a folder: go get -tool helm.sh/helm/v4/cmd/helm@v…
+ */
 const modules = { 3: 'helm3', 4: 'helm' } as const
 
 export type HelmMajor = keyof typeof modules
@@ -14,7 +16,8 @@ export type HelmMajor = keyof typeof modules
 /**
  * Builds Helm from Go modules, once for each version.
  * @returns the path of the program
- * @throws {NotAvailable} if the modules cannot be downloaded; else with what the compiler said
+ * @throws {NotAvailable} if the modules cannot be downloaded
+ * @throws with the compiler's message if the build fails
  */
 export async function ensureHelm(major: HelmMajor, log: StepLog): Promise<string> {
   const { here, version, name } = buildOf(major)
@@ -29,13 +32,13 @@ export async function ensureHelm(major: HelmMajor, log: StepLog): Promise<string
   return join(folder, 'helm')
 }
 
-/** The path of the program where it was built before; for tests that need nothing else of a cluster. */
+/** The path of Helm if an earlier run built it; for tests that need no other part of a cluster. */
 export function builtHelm(major: HelmMajor): string | undefined {
   const path = join(cacheRoot(), buildOf(major).name, 'helm')
   return existsSync(path) ? path : undefined
 }
 
-/** `here` has its module; `name` is that of the folder of what is built. */
+/** `here` is the module's folder; `name` is the name of the built program's folder. */
 function buildOf(major: HelmMajor): { here: string; version: string; name: string } {
   const here = join(import.meta.dirname, modules[major])
   const files = ['go.mod', 'go.sum'].map((name) => readFileSync(join(here, name), 'utf8'))

@@ -8,7 +8,7 @@ import type { Binaries } from './build.ts'
 import { cached, cacheRoot } from './cached.ts'
 import { makeOciArchive, pack } from './oci-archive.ts'
 
-/** Names that pods use, and the archives that nodes import. */
+/** Image names that pods use, and the archives that nodes import. */
 export const pauseImage = 'docker.io/varmor/pause:1'
 export const busyboxImage = 'docker.io/varmor/busybox:1'
 
@@ -16,7 +16,7 @@ export interface Images {
   archives: string[]
 }
 
-/** Makes `archive`, an image of one layer, out of the files in `root`. */
+/** Writes an image with one layer, the files in `root`, to `archive`. */
 export async function makeImage(name: string, root: string, entrypoint: string[], archive: string): Promise<void> {
   const layer = `${archive}.layer`
   await pack(root, layer)
@@ -24,14 +24,17 @@ export async function makeImage(name: string, root: string, entrypoint: string[]
   rmSync(layer)
 }
 
-/** Puts a link to busybox for each of its programs into the folder. */
+/** Creates links to busybox in the folder, one for each of its programs. */
 export async function linkApplets(folder: string): Promise<void> {
   for (const applet of (await output(busybox, ['--list'])).split('\n')) {
     if (applet !== '' && applet !== 'busybox') symlinkSync('busybox', join(folder, applet))
   }
 }
 
-/** Makes the images that real nodes run, from the busybox of this machine and our own pause; once for these two. */
+/**
+ * Builds the images that real nodes run, from this machine's busybox and the project's pause program, once for each
+ * version of these two.
+ */
 export async function ensureImages(binaries: Binaries, log: StepLog): Promise<Images> {
   const sources = [import.meta.filename, join(import.meta.dirname, 'oci-archive.ts')]
   const hash = createHash('sha256')

@@ -2,7 +2,9 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheRoot } from './cached.ts'
 
-/** The path of kubectl where the cluster of the tests has built it; for tests that need nothing else of one. */
+/**
+ * The path of kubectl if an earlier run of the cluster tier built it; for tests that need no other part of a cluster.
+ */
 export function builtKubectl(): string | undefined {
   const folder = cacheRoot()
   if (!existsSync(folder)) return undefined

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { output } from '../command.ts'
 
 export interface OciImage {
-  /** As pods name it. */
+  /** The image name that pods use. */
   name: string
   /** Paths of tar archives, the lowest first. Images may share them. */
   layers: readonly string[]

@@ -4,13 +4,13 @@ import type { StepLog } from '../steps.ts'
 import { NotAvailable } from './build.ts'
 import { ensureGoTools } from './go-tools.ts'
 
-/** The header that runc is compiled with; Debian's package libseccomp-dev has it. */
+/** A header that runc needs; it is in Debian's package libseccomp-dev. */
 const header = '/usr/include/seccomp.h'
 
 /**
- * Builds a runc that takes flags in seccomp profiles, which Debian's does not.
- * Choose another version in its folder: go get -tool github.com/opencontainers/runc@v…
- * @throws {NotAvailable} without the header, too
+ * Builds a runc that accepts flags in seccomp profiles, because Debian's runc does not. To choose another version, run
+ * in its folder: go get -tool github.com/opencontainers/runc@v…
+ * @throws {NotAvailable} also if the header is missing
  */
 export async function ensureRunc(log: StepLog): Promise<string> {
   if (!existsSync(header))

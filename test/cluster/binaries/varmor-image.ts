@@ -17,7 +17,7 @@ import { registry } from '../helm/helm.ts'
 import { measured, type StepLog } from '../steps.ts'
 import { cached, cacheRoot } from './cached.ts'
 
-/** As the tests' values of the chart call it. */
+/** Name of the image in the tests' chart values. */
 export const varmorImage = `${registry}/varmor`
 /** Image of the program that ships violations in tests. */
 export const shipperImage = 'docker.io/varmor/shipper:1'
@@ -32,18 +32,18 @@ const sources = [
 
 const certificates = '/etc/ssl/certs/ca-certificates.crt'
 
-/** Packages that are needed to build it, and not there. */
+/** Packages that the build needs and this machine lacks. */
 export const missingForImages = (): string[] =>
   ['buildah', 'mmdebstrap'].filter((program) => probe(program, '--version') === undefined)
 
 export interface BuiltImage {
-  /** For `ctr images import`. */
+  /** Path of the archive for `ctr images import`. */
   archive: string
-  /** Digest of the manifest, by which a registry would know the image. */
+  /** Digest of the image's manifest, which a registry would use as the image's identity. */
   digest: string
 }
 
-/** Every file of the image's sources, except the files that are built beside them. */
+/** All files of the image's sources, without files that other builds put beside them. */
 function sourceFiles(): string[] {
   const below = (path: string): string[] =>
     statSync(join(project, path)).isDirectory()
@@ -54,7 +54,7 @@ function sourceFiles(): string[] {
   return sources.flatMap(below).sort()
 }
 
-/** Builds images without a registry, in a store that is kept for the layers that seldom change. */
+/** Builds images without a registry, in a store that keeps layers, because they seldom change. */
 class Builder {
   readonly #log: StepLog
   readonly #store: string
@@ -65,7 +65,7 @@ class Builder {
     mkdirSync(store, { recursive: true })
   }
 
-  /** Debian 13 from its packages, as thin as its slim image. */
+  /** Debian 13, built from its packages, as small as its slim image. */
   async base(): Promise<string> {
     const name = 'localhost/varmor-base'
     const known = await this.#byDigest(name)
@@ -89,7 +89,7 @@ class Builder {
     return (await this.#byDigest(name))!
   }
 
-  /** `name@sha256:…`, as the build wants its base; undefined where there is none. */
+  /** `name@sha256:…`, the form that the build needs for its base; undefined if the store does not have the image. */
   async #byDigest(name: string): Promise<string | undefined> {
     const format = ['--format', '{{.Name}}@{{.Digest}}', '--filter', `reference=${name}`]
     const [found] = (await this.#buildah('images', ...format)).split('\n').filter((line) => line.startsWith(`${name}@`))
@@ -98,10 +98,10 @@ class Builder {
 
   /**
    * @param dockerfile its path in the project
-   * @param flags further ones of buildah
+   * @param flags additional flags of buildah
    */
   async build(dockerfile: string, tag: string, base: string, ...flags: string[]): Promise<void> {
-    // npm asks who npm asks here, and trusts whom it trusts here.
+    // npm in the image uses this machine's registry and trusts this machine's certificates.
     const npmrc = join(this.#store, 'npmrc')
     const registry = (await output('npm', ['config', 'get', 'registry'])).trim()
     const trusts = existsSync(certificates)
@@ -114,7 +114,7 @@ class Builder {
   }
 
   /**
-   * Replaces the project's package versions by today's, if Debian's archive has newer versions.
+   * Replaces the project's package versions by newer ones, if Debian's archive has them.
    * @returns flags of buildah
    */
   async #versions(base: string): Promise<string[]> {
@@ -134,7 +134,7 @@ class Builder {
     return ['--build-context', `packages=${now}`]
   }
 
-  /** Another image on top of one that is in an archive. */
+  /** Builds another image on top of an image in an archive. */
   async derive(tag: string, archive: string, commands: readonly string[]): Promise<void> {
     const file = join(this.#store, `Dockerfile-${process.pid}`)
     const run = commands.map((command) => `RUN ${command}`)
@@ -144,7 +144,7 @@ class Builder {
     rmSync(file)
   }
 
-  /** Writes an image with its name into an archive, and its digest beside it. */
+  /** Writes an image with its name to an archive, and its digest beside the archive. */
   async pack(tag: string, name: string, archive: string): Promise<void> {
     const digest = `${archive}.digest`
     await this.#buildah('push', '--digestfile', digest, tag, `oci-archive:${archive}:${name}`)
@@ -156,7 +156,7 @@ class Builder {
   }
 }
 
-/** Builds the image as `deploy/Dockerfile` says, once for the same sources. */
+/** Builds the image with `deploy/Dockerfile`, once for the same sources. */
 export async function ensureVarmorImage(version: string, log: StepLog): Promise<BuiltImage> {
   const key = createHash('sha256')
     .update(version)
@@ -174,8 +174,8 @@ export async function ensureVarmorImage(version: string, log: StepLog): Promise<
 }
 
 /**
- * Builds all of the image again that is made of the project's sources.
- * @returns the digest, which is to be that of the image that is kept
+ * Builds again all layers of the image that come from the project's sources.
+ * @returns the digest, which must equal the kept image's digest
  */
 export async function rebuiltDigest(version: string, log: StepLog): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-rebuilt-'))
@@ -193,8 +193,8 @@ export async function rebuiltDigest(version: string, log: StepLog): Promise<stri
 }
 
 /**
- * The image of a version that follows: it differs in its version, and its BPF programs are another build, though they
- * do the same. All other layers are those of the image of now.
+ * Builds the image of a later version. It has another version number and another build of the BPF programs, which
+ * behave the same. All other layers are those of the current image.
  */
 export async function ensureNextVarmorImage(version: string, next: string, log: StepLog): Promise<BuiltImage> {
   const base = await ensureVarmorImage(version, log)
@@ -215,7 +215,7 @@ export async function ensureNextVarmorImage(version: string, next: string, log: 
   return builtImage(folder)
 }
 
-/** Builds the image of the chart's shipper as `deploy/shipping/Dockerfile` says, once for each text of that. */
+/** Builds the image of the chart's shipper with `deploy/shipping/Dockerfile`, once for each content of that file. */
 export async function ensureShipperImage(log: StepLog): Promise<BuiltImage> {
   const dockerfile = 'deploy/shipping/Dockerfile'
   const key = createHash('sha256').update(shipperImage)

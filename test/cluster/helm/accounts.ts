@@ -5,9 +5,9 @@ import { Helm, type Manifest } from './helm.ts'
 
 export type Component = 'manager' | 'agent'
 
-/** The accounts that the chart makes, with its roles, and nothing else of it. */
+/** Access to the accounts of an installed chart, and to the rights of their roles. */
 export interface ChartAccounts {
-  /** A token of the component's account. */
+  /** A token of the component's service account. */
   token: (component: Component) => string
   rights: (component: Component) => Right[]
 }
@@ -15,7 +15,7 @@ export interface ChartAccounts {
 const kinds = ['ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']
 const isHook = ({ metadata }: Manifest): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined
 
-/** Makes accounts and roles of the chart with these values in the namespace `varmor`, which is made. */
+/** Creates the namespace `varmor` with the chart's accounts and roles, and no other objects of the chart. */
 export async function chartAccounts(cluster: Cluster, values: object): Promise<ChartAccounts> {
   const helm = new Helm(4, await ensureHelm(4, cluster.log))
   const manifests = await helm.template(values).finally(() => helm.end())

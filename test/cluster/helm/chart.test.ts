@@ -41,7 +41,8 @@ describeCluster('The chart, with each set of values', (cluster) => {
 
       it('is taken by the API server, all of it', async () => {
         const manifests = await helm().template(values, '--kube-version', '1.37.2', ...apiVersions)
-        // A namespace that is only tried cannot hold anything; and kinds of others are not there.
+        // A dry run does not create the namespace, so it is left out; so are objects whose kinds the API server does
+        // not know.
         const items = manifests.filter(({ apiVersion, kind }) => kind !== 'Namespace' && !others.test(apiVersion))
         const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
         const tried = [
@@ -61,7 +62,7 @@ describeCluster('The chart, with each set of values', (cluster) => {
       it('gives programs only flags that they have, or that upstream has without a meaning here', async () => {
         for (const { template } of podsOf(await helm().template(values, '--kube-version', '1.37.2')))
           for (const { args } of template.spec.containers) {
-            // A shipper is another's program.
+            // The shipper runs another program.
             if (args === undefined) continue
             for (const flag of parseRole(args).ignored) expect(flag).to.equal('--enableBpfEnforcer')
           }

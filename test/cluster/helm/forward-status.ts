@@ -6,9 +6,8 @@ interface Slice {
 }
 
 /**
- * Does for one Service what kube-proxy does in a cluster, for agents in the host's network: each connection goes to
- * another pod.
- * @param address where it listens, on the Service's port
+ * Acts as kube-proxy for one Service, for agents in the host's network: each connection goes to another pod.
+ * @param address address to listen at, on the Service's port
  */
 export async function forwardStatus(cluster: Cluster, namespace: string, address: string): Promise<Server> {
   let turn = 0

@@ -54,7 +54,7 @@ describeCluster(
         if (exit === 0) stored.set(file, { kind: one.kind.toLowerCase(), name: one.metadata.name })
         else refused.push(`${file}: ${stderr}`)
       }
-      // By upstream's own definitions: they are older than these.
+      // Upstream's own CRDs refuse a few of upstream's policies, because the CRDs are older.
       for (const one of refused) expect(one).to.match(/is invalid|strict decoding/)
       expect(refused.length).to.be.below(6)
 
@@ -122,7 +122,7 @@ describeCluster(
       const reasons = new Map<string, number>()
       for (const one of (await conditionsOf()).values()) {
         const key = `${one?.status} ${one?.reason}`
-        // A feature that a node lacks is also missing with upstream.
+        // Upstream also lacks a feature that the node lacks.
         if (one?.reason === 'Error') expect(one.message).to.match(/is absent/)
         reasons.set(key, (reasons.get(key) ?? 0) + 1)
       }

@@ -7,7 +7,10 @@ import { type CommandResult, result } from '../command.ts'
 
 export const chart = join(import.meta.dirname, '..', '..', '..', 'deploy/helm/varmor')
 
-/** The chart as it is with another version. @returns its folder, which is removed with the process */
+/**
+ * A copy of the chart with another version.
+ * @returns the folder of the copy, which is removed when the process ends
+ */
 export function chartOf(version: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-chart-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -30,13 +33,13 @@ export interface Manifest {
   rules?: { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }[]
 }
 
-/** Where the tests have the image. */
+/** Registry name of the tests' image. */
 export const registry = 'registry.test'
 
-/** Commands that want values. */
+/** Commands that take values. */
 const withValues = ['install', 'lint', 'template', 'upgrade']
 
-/** Helm, with a home of its own. It says where the image is, unless the values do. */
+/** Runs Helm with a separate home folder. It sets the tests' image, unless the values set an image. */
 export class Helm {
   readonly major: HelmMajor
   readonly #program: string
@@ -47,7 +50,7 @@ export class Helm {
     this.#program = program
   }
 
-  /** Runs it, whatever its exit status. `values` come as a file. */
+  /** Runs Helm, whatever its exit status. `values` are passed as a file. */
   async run(args: readonly string[], values?: object): Promise<CommandResult> {
     const takes = withValues.includes(args[0]!)
     const all = takes ? [{ image: { registry, namespace: '' } }, values ?? {}] : []
@@ -72,10 +75,10 @@ export class Helm {
     return stdout
   }
 
-  /** The objects of the chart with these values, hooks too. */
+  /** The objects that the chart renders with these values, including hooks. */
   async template(values: object, ...flags: string[]): Promise<Manifest[]> {
     const text = await this.output(['template', 'varmor', chart, '--namespace', 'varmor', ...flags], values)
-    // YAML 1.1, as Kubernetes reads it.
+    // YAML 1.1, the version that Kubernetes reads.
     const documents = parseAllDocuments(text, { version: '1.1', merge: true })
     return documents.map((document) => document.toJS() as Manifest | null).filter((one) => one !== null)
   }

@@ -11,7 +11,7 @@ const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'
 const missing = missingForImages().map((what) => ({ what, remedy: 'run .ci/setup' }))
 const title = 'The image'
 
-/** Megabytes that it may have unpacked. */
+/** Maximum size of the unpacked image in megabytes. */
 const largest = 250
 
 if (missing.length > 0)

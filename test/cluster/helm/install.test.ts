@@ -29,7 +29,7 @@ const unaudited = whyNotHere()
 
 const page = readFileSync(join(chart, '..', '..', '..', 'docs', 'install.md'), 'utf8')
 
-/** The arguments of Helm in the command of docs/install.md. */
+/** The arguments of Helm in the install command of docs/install.md. */
 function asDocumented(command: 'install' | 'uninstall'): string[] {
   const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(page) ?? []
   if (words === undefined) throw new Error(`docs/install.md has no helm ${command}`)
@@ -153,7 +153,7 @@ describeCluster(
       const tried = (input: object) =>
         cluster().tryKubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(input) })
       expect((await tried(wrong)).stderr).to.match(/disallow-everything/)
-      // Alerts ask for it.
+      // Alerts use this metric.
       const metrics = await kubectl('get', '--raw', '/metrics')
       const counted =
         /^apiserver_admission_webhook_rejection_count\{.*error_type="no_error",name="validatepolicy\.varmor\.org"/m
@@ -179,7 +179,8 @@ describeCluster(
       await at.apply(podPolicy(name, { hardeningRules: ['disallow-create-user-ns'] }))
       await policyReady(cluster(), 'team', name)
       const bpf = `${confinementPrefixes.bpf}main`
-      // The annotation names the profile of the Deployment's policy. In a pod the webhook keeps it, even without BPF.
+      // The annotation names the profile of the Deployment's policy. In a pod the webhook keeps the annotation, even
+      // without BPF.
       const annotations = { [bpf]: `${localhostPrefix}varmor-team-web` }
       await at.apply(pod({ name, labels: { ...optedIn, app: name }, annotations }))
       const keys = [bpf, `${confinementPrefixes.seccomp}main`]
@@ -188,7 +189,7 @@ describeCluster(
         cluster().tryKubectl(['-n', 'team', 'annotate', '--overwrite', 'pod', name, ...values])
       for (const change of keys.flatMap((key) => [`${key}-`, `${key}=unconfined`, `${key}=localhost/varmor-team-none`]))
         expect((await annotate(change)).stderr, change).to.match(/a pod keeps the profiles of vArmor/)
-      // The status of a pod comes with its annotations.
+      // A patch of a pod's status also carries its annotations.
       const patchStatus = (annotations: Record<string, string | null>) => {
         const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ metadata: { annotations } })]
         return cluster().tryKubectl(['-n', 'team', 'patch', 'pod', name, ...patch])
@@ -268,7 +269,7 @@ describeCluster(
       expect(leftOnNode(node)).to.deep.equal([])
       const [web] = await at.pods('web')
       expect(web!.status.phase).to.equal('Running')
-      // A manager has restarted the workload, so that its pod is no longer confined.
+      // A manager has restarted the workload, so its pod is no longer confined.
       expect(web!.metadata.name).not.to.equal(before)
       expect(await at.filtered(web!.metadata.name)).to.equal(false)
     })
@@ -287,7 +288,7 @@ describeCluster(
       await kubectl('delete', 'namespace', 'team', namespace, '--timeout=240s')
     })
 
-    // Managers have parts of their rights for what only other tests do: test/cluster/control-plane.test.ts counts
+    // Other tests use some of the managers' rights; test/cluster/control-plane.test.ts checks the managers.
     // these.
     for (const component of ['agent', 'uninstall'])
       it(`gave the account varmor-${component} the rights that it takes, and no others`, async () => {

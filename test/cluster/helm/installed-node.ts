@@ -12,7 +12,7 @@ const namespace = 'varmor'
 /** Enforcers that this machine lacks. */
 export const absent = Object.entries(nodeFeatures(nodeRoot())).filter(([, why]) => why !== undefined)
 
-/** Values for a node whose files are in a folder of its own, and for a cluster without kube-proxy and DNS. */
+/** Values for a node that keeps its files in a separate folder, and for a cluster without kube-proxy and DNS. */
 export function valuesFor(cluster: Cluster, node: Node): object {
   const { hostname, port } = new URL(cluster.server)
   const env = [
@@ -28,11 +28,11 @@ export function valuesFor(cluster: Cluster, node: Node): object {
   }
   return {
     jsonLogFormat: { enabled: true },
-    // Where BPF cannot be used, its requirements may be missing, too.
+    // If BPF cannot be used, some of its requirements may be missing.
     bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
     manager: {
       ...{ env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
-      // Its replacement has a test of its own.
+      // Another test checks the replacement of managers.
       shutdownDelaySeconds: 0,
     },
     agent: {
@@ -49,7 +49,7 @@ export function valuesFor(cluster: Cluster, node: Node): object {
   }
 }
 
-/** Objects of the API server that are called after vArmor, or of its kinds. */
+/** Objects in the API server that have vArmor's name or vArmor's kinds. */
 export async function leftOnServer(cluster: Cluster): Promise<string[]> {
   const kinds = (await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n')
   const listed = kinds.filter((kind) => !/^events(\.|$)|metrics|^componentstatuses/.test(kind))
@@ -60,9 +60,9 @@ export async function leftOnServer(cluster: Cluster): Promise<string[]> {
 }
 
 /**
- * Profiles, pins and anything else but the log, in the folders that the agent has. The empty one where files are
- * written first does not count, nor what allows all: containers of pods that ended name it until the kubelet has
- * removed them.
+ * Files in the agent's folders, such as profiles and pins, without the log. The empty folder for drafts does not count.
+ * Allow-all profiles do not count either: containers of ended pods name them until the kubelet removes these
+ * containers.
  */
 export function leftOnNode({ folder }: Node): string[] {
   const folders = ['kubelet/seccomp', 'apparmor.d', 'nri'].map((name) => join(folder, name)).filter(existsSync)

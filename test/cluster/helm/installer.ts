@@ -18,10 +18,10 @@ import { valuesFor } from './installed-node.ts'
 
 export const namespace = 'varmor'
 export const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
-/** One after it, whose image is on the node, too. */
+/** A later version, whose image the node also has. */
 export const nextVersion = '0.9.0'
 
-/** Helm, and a node on which what it installs runs. */
+/** Helm, and a node that runs the installed components. */
 export class Installer {
   readonly node: Node
   readonly #cluster: Cluster
@@ -36,8 +36,8 @@ export class Installer {
   }
 
   /**
-   * @param name of the node
-   * @param more archives of further images that it is to have
+   * @param name name of the node
+   * @param more archives of additional images for the node
    */
   static async start(cluster: Cluster, name: string, more: readonly string[] = []): Promise<Installer> {
     const images: BuiltImage[] = [
@@ -51,7 +51,7 @@ export class Installer {
     return new Installer({ cluster, node, helm, status: await forwardStatus(cluster, namespace, node.address) })
   }
 
-  /** Runs Helm as the documents have it, whatever its exit status. */
+  /** Runs Helm as the documents do, whatever its exit status. */
   run(...args: string[]): Promise<CommandResult> {
     const values = ['install', 'upgrade'].includes(args[0]!) ? valuesFor(this.#cluster, this.node) : undefined
     const common = ['--namespace', namespace, '--wait', '--timeout', '10m', '--kubeconfig', this.#cluster.kubeconfig]
@@ -60,9 +60,9 @@ export class Installer {
 
   /**
    * Kills a container as a crash would.
-   * @param selector of pods of vArmor
-   * @param pod its name; else the first one that runs
-   * @param container its name; else the pod's first
+   * @param selector selects pods of vArmor
+   * @param pod name of the pod; default: the first running pod
+   * @param container name of the container; default: the pod's first container
    */
   async kill(selector: string, { pod, container }: { pod?: string; container?: string } = {}): Promise<void> {
     const pods = await this.#cluster.kubectl(['-n', namespace, 'get', 'pods', '-l', selector, '-o', 'json'])
@@ -85,7 +85,7 @@ export class Installer {
   }
 }
 
-/** Before tests that install the image. */
+/** Skips tests that install the image if this machine cannot build it. */
 export function skipWithoutImages(test: Mocha.Context): void {
   const missing = missingForImages()
   if (missing.length === 0) return
@@ -95,7 +95,7 @@ export function skipWithoutImages(test: Mocha.Context): void {
 
 export const saidBy = ({ stdout, stderr }: CommandResult): string => `${stderr}${stdout}`.trim()
 
-/** The state of vArmor's objects, for a failed test. */
+/** The state of vArmor's objects, printed when a test fails. */
 export async function showInstalled(cluster: Cluster): Promise<void> {
   console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
   for (const component of ['manager', 'agent', 'uninstall']) {

@@ -17,14 +17,14 @@ const definitions = join(chart, '..', '..', 'crds')
 const policy = podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }) as { spec: object }
 Object.assign(policy.spec, { updateExistingWorkloads: true, target: { kind: 'Deployment', name: 'web' } })
 
-/** The victims that are killed during a step. */
+/** What a test kills during a step. */
 type Victim = 'the leader' | 'an agent' | 'the API server' | 'the uninstalling pod'
 
 interface Row {
   step: string
   victim: string
   seconds: number
-  /** Retries that were needed beside the command itself. */
+  /** Additional commands that the retries needed. */
   again: string
 }
 
@@ -78,7 +78,7 @@ describeCluster(
     }
 
     /**
-     * Does a step, and kills the victim some time after its start, as soon as the victim exists. The step has to
+     * Does a step, and kills the victim some time after the step's start, as soon as the victim exists. The step must
      * succeed nevertheless.
      */
     const step = async (title: string, victim: Victim | undefined, work: () => Promise<string>): Promise<void> => {
@@ -111,7 +111,7 @@ describeCluster(
       })
     }
 
-    /** Until the command has done it, each time as the documents say what to do after one that has not. */
+    /** Repeats a command until it succeeds, and after each failure does what the documents advise. */
     const untilDone = async (command: string, ...args: string[]): Promise<string> => {
       const needed: string[] = []
       for (let tries = 0; tries < 4; tries++) {
@@ -203,7 +203,7 @@ describeCluster(
     describe('without managers', () => {
       it('is removed by one command where all managers are dead, and once more', async () => {
         for (const one of ['team', namespace]) await kubectl('create', 'namespace', one)
-        // Definitions that are there without a release, as docs/from-upstream.md says.
+        // CRDs that exist without a release, as docs/from-upstream.md describes.
         await kubectl('create', '-f', definitions)
         await untilDone('install', 'varmor', chart, '--take-ownership')
         await team.apply(podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }))
@@ -259,7 +259,7 @@ describeCluster(
   { nodes: true, harm: true },
 )
 
-/** The victim of each step: each victim once in CI, and each in every step with VARMOR_LIFECYCLE=all. */
+/** The victim of each step: each victim once in CI, and each victim in every step with VARMOR_LIFECYCLE=all. */
 function rounds(): Partial<Record<'install' | 'upgrade' | 'rollback' | 'uninstall', Victim>>[] {
   const each = (victim: Victim) => ({ install: victim, upgrade: victim, rollback: victim, uninstall: victim })
   if (process.env['VARMOR_LIFECYCLE'] === 'all')

@@ -54,12 +54,12 @@ describeCluster(
     })
 
     const idOf = (line: string): string => (JSON.parse(line) as { id: string }).id
-    // A machine may have violations of others as well.
+    // Other programs of the machine may cause violations, too.
     const ofPod = (lines: string[]): string[] => lines.filter((line) => line.includes(`"podName":"${name}"`))
     const written = (): string[] => ofPod(existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [])
     const arrived = (): string[] => ofPod(receiver.messages.map((message) => message.replace(/\n$/, '')))
 
-    /** Has one more line in the log, at least, when it resolves. */
+    /** Resolves when the log has at least one more line of the pod. */
     const violate = async (): Promise<void> => {
       const before = written().length
       if (unaudited === undefined)
@@ -67,7 +67,7 @@ describeCluster(
       else appendFileSync(log, `${JSON.stringify({ id: `own-${before}`, podName: name })}\n`)
     }
 
-    /** Every line, byte by byte, once or with one id. */
+    /** Checks that every line arrived byte for byte, either once or with one id. */
     const allArrive = async (): Promise<void> => {
       await eventually('all lines', async () => {
         const there = new Set(arrived())
@@ -84,7 +84,7 @@ describeCluster(
 
     it('comes up with its agent', async () => {
       const shipper = { enabled: true, image: shipperImage, stateFolder: state, receiver: { host: '127.0.0.1', port } }
-      // The rate keeps the log small, whatever others do on this machine.
+      // The rate keeps the log small, whatever other programs do on this machine.
       const few = ['--set', 'manager.replicaCount=1', '--set', 'agent.violations.rate=10']
       const values = [...few, '--set-json', `agent.shipper=${JSON.stringify(shipper)}`]
       const done = await installer.run('install', 'varmor', chart, '--create-namespace', ...values)
@@ -132,7 +132,8 @@ describeCluster(
       expect((await inShipper('echo >/usr/own')).stderr).to.match(/Read-only file system/)
       expect((await inShipper('grep ^CapEff: /proc/self/status')).stdout).to.match(/^CapEff:\t0+\n$/)
       expect((await inShipper('ls -A /var/run/secrets/kubernetes.io/serviceaccount')).stdout).to.equal('')
-      // Nor by the agent's processes, which it sees: they have capabilities that it lacks.
+      // The shipper sees the agent's processes, but cannot read their files, because they have capabilities that it
+      // lacks.
       const tokens = '/proc/[0-9]*/root/var/run/secrets/tokens/bound-token'
       expect((await inShipper(`cat ${tokens} 2>/dev/null`)).stdout).to.equal('')
     })

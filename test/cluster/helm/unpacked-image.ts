@@ -9,11 +9,11 @@ import { output, result } from '../command.ts'
 export interface UnpackedImage {
   /** All layers, unpacked. */
   bytes: number
-  /** Paths of its files and folders, without the first slash. */
+  /** Paths of the image's files and folders, without the leading slash. */
   paths: ReadonlySet<string>
-  /** As the image specification of OCI has it. */
+  /** The image's configuration, in the form of the OCI image specification. */
   config: { User: string; Labels: Record<string, string> }
-  /** A file's text, of the last layer that has it. */
+  /** The text of a file, from the last layer that contains it. */
   read(path: string): Promise<string>
   remove(): void
 }

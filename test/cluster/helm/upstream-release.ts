@@ -13,8 +13,8 @@ const fixture = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../fixtures/upstream/${name}.json`, import.meta.url), 'utf8'))
 
 /**
- * Upstream's chart, as `helm template` shows it with its values; nothing of it is to run.
- * @returns its folder, removed with the process
+ * Upstream's chart as rendered by `helm template`, with its values; the tests do not run its programs.
+ * @returns the folder, which is removed when the process ends
  */
 export function upstreamChart(): string {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-upstream-'))
@@ -30,7 +30,7 @@ export function upstreamChart(): string {
   writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: varmor\nversion: 0.0.0\nappVersion: v0.0.0\n')
   mkdirSync(join(folder, 'templates'))
   const text = objects.map((one) => JSON.stringify(one)).join('\n---\n')
-  // A text that looks like a template is a value.
+  // Escapes texts that look like templates, so that Helm keeps them as they are.
   writeFileSync(join(folder, 'templates', 'all.yaml'), text.replaceAll('{{', '{{"{{"}}'))
   return folder
 }
@@ -39,8 +39,8 @@ export function upstreamChart(): string {
 export const seccompPolicy = 'e2e/manifests/seccomp/vpol-seccomp-enhance.yaml'
 
 /**
- * Policies of upstream's tests, examples and demonstrations, by their files. Several have one name or one target: here
- * each has its own name, and `seccompPolicy` has the namespace for itself.
+ * Policies from upstream's tests, examples and demonstrations, by file. Several share a name or a target, so here each
+ * gets its own name, and `seccompPolicy` gets its own namespace.
  */
 export function upstreamPolicies(namespace: string): Map<string, StoredObject> {
   const policies: Record<string, StoredObject> = fixture('policies')

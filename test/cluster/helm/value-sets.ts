@@ -4,14 +4,14 @@ import { registry } from './helm.ts'
 export interface ValueSet {
   name: string
   values: object
-  /** Texts that the notes have to contain. */
+  /** A pattern that the notes must match. */
   notes?: RegExp
 }
 
 const fixture = new URL('../../fixtures/helm/upstream-values.json', import.meta.url)
 const upstream = JSON.parse(readFileSync(fixture, 'utf8'))
 
-/** Values of all that is off, on, or otherwise than by default. */
+/** Sets of values that turn features off, turn features on, or change other defaults. */
 export const valueSets: readonly ValueSet[] = [
   { name: 'nothing', values: {} },
   {
@@ -106,7 +106,7 @@ export const valueSets: readonly ValueSet[] = [
   },
 ]
 
-/** Values that are refused, with what is said. */
+/** Values that the schema or the chart refuses, and a pattern that the error must match. */
 export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { manger: {} }, says: /manger/ },
   { values: { manager: { webhook: { failurePolicy: 'fail' } } }, says: /failurePolicy/ },

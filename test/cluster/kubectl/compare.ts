@@ -1,12 +1,12 @@
 import type { StepResult } from './scenario.ts'
 
-/** Errors of one object come in the order of a Go map, which is another one each time. */
+/** Sorts the errors of an object, because they come in the random order of a Go map. */
 const inOrder = (text: string): string =>
   text.replace(/(?:^\* .*\n)+/gm, (errors) => `${errors.trimEnd().split('\n').sort().join('\n')}\n`)
 
 const lines = (text: string): string[] => inOrder(text).replace(/\n$/, '').split('\n')
 
-/** Length of the longest common subsequence of the rest of both, for every pair of places. */
+/** Length of the longest common subsequence of both remainders, for every pair of positions. */
 function commonLengths(left: string[], right: string[]): number[][] {
   const table = Array.from({ length: left.length + 1 }, () => new Array<number>(right.length + 1).fill(0))
   for (let i = left.length - 1; i >= 0; i--) {
@@ -17,7 +17,7 @@ function commonLengths(left: string[], right: string[]): number[][] {
   return table
 }
 
-/** The lines that only one of two texts has, in order: `-` those of the first, `+` those of the second. */
+/** The lines that only one of two texts has, in order: `-` marks lines of the first text, `+` lines of the second. */
 export function differingLines(first: string, second: string): string[] {
   const [left, right] = [lines(first), lines(second)]
   const table = commonLengths(left, right)
@@ -35,9 +35,9 @@ export function differingLines(first: string, second: string): string[] {
 }
 
 /**
- * How two runs of a scenario differ, as a text for people.
- * @param reference of the server that is right (`-`), to compare another's with (`+`)
- * @returns nothing where they agree
+ * The differences between two runs of a scenario, as readable text.
+ * @param reference results of the correct server (`-`); the other server's lines have `+`
+ * @returns an empty text if the runs agree
  */
 export function compareRuns(reference: readonly StepResult[], other: readonly StepResult[]): string {
   const parts = reference.flatMap((step, i) => {

@@ -11,18 +11,18 @@ import type { KubectlTarget } from './run-scenario.ts'
 
 const crds = join(import.meta.dirname, '..', '..', '..', 'deploy', 'crds')
 
-/** Gives a server our definitions, and waits until it serves them. */
+/** Gives the server vArmor's CRDs, and waits until it serves their kinds. */
 export async function installDefinitions({ kubectl, kubeconfig }: KubectlTarget): Promise<void> {
   const login = ['--kubeconfig', kubeconfig]
   await output(kubectl, [...login, 'apply', '--server-side', '-f', crds])
   await output(kubectl, [...login, 'wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
 }
 
-/** The embedded server with its controllers, as something to run kubectl against. */
+/** The embedded server with its controllers, as a target for kubectl. */
 export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { stop(): Promise<void> }> {
   const running = await startApiServer()
   const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
-  // kubectl's output shows errors of the controllers.
+  // Errors of the controllers go to kubectl's output.
   const controllers = startControllers({
     client: inProcessClient(client, { clock: sandboxClock, random: Math.random }),
     clock: sandboxClock,

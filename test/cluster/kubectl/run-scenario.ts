@@ -5,9 +5,9 @@ import { output, result } from '../command.ts'
 import { normalize } from './normalize.ts'
 import type { Scenario, StepResult } from './scenario.ts'
 
-/** A server that kubectl is run against. */
+/** A server to run kubectl against. */
 export interface KubectlTarget {
-  /** Path of kubectl; its folder goes into PATH. */
+  /** Path of kubectl; its folder is added to PATH. */
   kubectl: string
   kubeconfig: string
   /** URL of the server. */
@@ -15,9 +15,8 @@ export interface KubectlTarget {
 }
 
 /**
- * Runs the command lines of a scenario one after the other, whatever they say, in a new namespace which is gone
- * afterwards.
- * @returns what each printed, normalized
+ * Runs the command lines of a scenario in order, whatever their results, in a new namespace that is removed afterwards.
+ * @returns the normalized output of each command line
  */
 export async function runScenario(target: KubectlTarget, scenario: Scenario): Promise<StepResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-kubectl-'))
@@ -39,7 +38,7 @@ export async function runScenario(target: KubectlTarget, scenario: Scenario): Pr
     await output(target.kubectl, ['config', 'set-context', '--current', `--namespace=${namespace}`], { env })
     const results: StepResult[] = []
     for (const { line } of scenario.steps) {
-      // An expected event may come late on a slow machine. A timeout of 1 s is for events that never come.
+      // An expected event may arrive late on a slow machine. A timeout of 1 s is for events that never arrive.
       const patient = line.replace(/--timeout=(5|10|20)s/g, '--timeout=120s')
       const { status, stdout, stderr } = await result('sh', ['-c', patient], { cwd: folder, env })
       const clean = (text: string): string => normalize(text, { namespace, folder, server: target.server })

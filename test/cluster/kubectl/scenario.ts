@@ -1,24 +1,24 @@
-/** One command line of a shell in a folder of its own, where `kubectl` is the one of the target's version. */
+/** One command line of a shell in a separate folder, in which `kubectl` is the target's version. */
 export interface Step {
-  /** `$NAMESPACE` is the scenario's own, for names of what is in no namespace. */
+  /** A shell line. `$NAMESPACE` is the scenario's namespace, also useful in the names of cluster-wide objects. */
   line: string
-  /** Exit status; 0 if left out. */
+  /** Exit status; default 0. */
   status?: number
-  /** Text that its output has to contain, as a proof that the step does its job. */
+  /** Text that the output must contain, as proof that the step does its job. */
   says?: string | RegExp
 }
 
-/** Command lines that build on each other, in a namespace of their own. */
+/** Command lines that depend on each other, in their own namespace. */
 export interface Scenario {
   title: string
-  /** Needs more than the API server: the controllers of workloads. */
+  /** The scenario also needs the controllers of workloads, not only the API server. */
   needs?: 'controllers'
-  /** Files in the folder, by name. */
+  /** Files in the scenario's folder, by name. */
   files?: Record<string, string>
   steps: Step[]
 }
 
-/** The output of a step, without differences between two equal runs. */
+/** The output of a step, without differences between equal runs. */
 export interface StepResult {
   line: string
   status: number

@@ -14,7 +14,7 @@ export interface NodeAgentProcess {
   node: Node
   /** Its violations.log. */
   violations: string
-  /** Where the kubelet of its node looks for profiles. */
+  /** Folder in which the node's kubelet looks for Seccomp profiles. */
   seccompFolder: string
   readiness: () => Promise<{ ready: boolean; [field: string]: unknown }>
 }
@@ -22,27 +22,27 @@ export interface NodeAgentProcess {
 export interface Installation {
   manager: ManagedProcess
   agents: NodeAgentProcess[]
-  /** Ends all of it, and removes what belongs to the cluster as a whole. */
+  /** Stops everything, and removes vArmor's cluster-wide objects. */
   remove(): Promise<void>
 }
 
 export interface InstallOptions {
   cluster: Cluster
   nodes: readonly Node[]
-  /** vArmor's namespace; made here. */
+  /** vArmor's namespace, which the installation creates. */
   namespace: string
-  /** Further flags of the manager and of each agent. */
+  /** Additional flags of the manager and of each agent. */
   managerFlags?: readonly string[]
   agentFlags?: readonly string[]
 }
 
 /**
- * vArmor on a real cluster: the kinds, a manager outside of it, which the API server calls by URL, and an agent for
- * each node on the host.
+ * Installs vArmor on a real cluster: the CRDs, a manager outside of the cluster, which the API server calls by URL, and
+ * an agent for each node on the host.
  */
 export async function installVarmor(options: InstallOptions): Promise<Installation> {
   const { cluster, nodes, namespace, managerFlags = [] } = options
-  // Where the API server and the agents are: all are on this machine.
+  // The address of this machine, on which the API server and all agents run.
   const { address } = nodes[0]!
   const installed = await installManager({ cluster, namespace, address, flags: managerFlags })
   const undo: (() => Promise<unknown>)[] = [installed.remove]
@@ -101,9 +101,9 @@ async function agentProcess(
 }
 
 /**
- * Waits until the policy says that all nodes hold its newest rules.
+ * Waits until the policy's status says that all nodes hold its newest rules.
  * @param limit milliseconds
- * @returns its ArmorProfile's counts
+ * @returns the counts of its ArmorProfile
  */
 export async function policyReady(
   cluster: Cluster,

@@ -9,7 +9,7 @@ import { measured } from '../steps.ts'
 const root = join(import.meta.dirname, '..', '..', '..')
 const crds = join(root, 'deploy/crds')
 
-/** The command `varmor`, from the sources. */
+/** The command `varmor`, run from the sources. */
 export const varmor = (...args: string[]): string[] => [
   process.execPath,
   '--import',
@@ -22,26 +22,26 @@ export const envOf = (cluster: Cluster): Record<string, string> => ({ [folderVar
 
 export interface InstalledManager {
   process: ManagedProcess
-  /** Where agents find it. */
+  /** Address at which agents find the manager. */
   statusPort: number
-  /** Ends it, and removes what belongs to the cluster as a whole. */
+  /** Stops the manager, and removes vArmor's cluster-wide objects. */
   remove(): Promise<void>
 }
 
 export interface ManagerInstallation {
   cluster: Cluster
-  /** vArmor's namespace; made here. */
+  /** vArmor's namespace, which the installation creates. */
   namespace: string
   /** Address of this machine, at which the manager serves the API server and agents. */
   address: string
   flags?: readonly string[]
-  /** Flags that say where the API server finds the webhooks. Default: at the address. */
+  /** Flags that tell the API server where the webhooks are. Default: a URL with the address. */
   reach?: readonly string[]
 }
 
 /**
- * vArmor without agents on a real cluster: the kinds, the account of agents, and a manager outside of it, which the API
- * server calls by URL.
+ * Installs vArmor without agents on a real cluster: the CRDs, the agents' account, and a manager outside of the
+ * cluster, which the API server calls by URL.
  */
 export async function installManager(installation: ManagerInstallation): Promise<InstalledManager> {
   const { cluster, namespace } = installation
@@ -79,7 +79,10 @@ export async function agentTokens(
   return { api: await token(), manager: await token('--audience', 'varmor-manager', ...bound) }
 }
 
-/** Rights of agents: only those that they need. Managers write the Events about ArmorProfiles that agents refuse. */
+/**
+ * Objects with the agents' rights, and no more rights than agents need. Managers write the Events about ArmorProfiles
+ * that agents refuse.
+ */
 const objects = (namespace: string): object[] => [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
   { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'varmor-agent', namespace } },
@@ -127,7 +130,7 @@ export async function removeObjects(cluster: Cluster, namespace: string): Promis
   await remove('namespace', namespace)
 }
 
-/** @param name of its log */
+/** @param name name of the manager's log */
 export function managerProcess(
   { cluster, namespace, address, flags = [], reach = ['--webhook-url', `https://${address}`] }: ManagerInstallation,
   [webhook, status, metrics]: [number, number, number],
@@ -140,7 +143,7 @@ export function managerProcess(
     ...['--status-port', `${status}`, '--metrics-port', `${metrics}`, '--enableMetrics'],
     ...['--logFormat', 'json', '--shutdown-delay', '0', ...flags],
   )
-  // Its certificate comes from its own authority, which need not be trusted to ask whether it is ready.
+  // The manager's certificate comes from its own authority. A readiness check need not verify it.
   const anyone = new Agent({ connect: { rejectUnauthorized: false } })
   const serves = async (): Promise<boolean> => {
     const url = `https://${address}:${webhook}/health/readiness`

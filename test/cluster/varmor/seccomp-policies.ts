@@ -4,7 +4,7 @@ export const rule = (action: string, names: string[], errnoRet?: number): object
   ...(errnoRet !== undefined && { errnoRet }),
 })
 
-/** The example of the user's document, for Seccomp. */
+/** The example policy of the user's document, for Seccomp. */
 export const policy = (enhanceProtect: object): object => ({
   apiVersion: 'crd.varmor.org/v1beta1',
   kind: 'VarmorPolicy',
@@ -22,7 +22,7 @@ export const policy = (enhanceProtect: object): object => ({
   },
 })
 
-/** For pods that are labelled `app: NAME`. */
+/** A policy for pods with the label `app: NAME`. */
 export const podPolicy = (name: string, enhanceProtect: object): object => ({
   apiVersion: 'crd.varmor.org/v1beta1',
   kind: 'VarmorPolicy',

@@ -6,16 +6,16 @@ import { eventually } from '../wait.ts'
 export interface WorkloadOptions {
   name: string
   labels?: Record<string, string>
-  /** Annotations of its pods. */
+  /** Annotations of the pods. */
   annotations?: Record<string, string>
   replicas?: number
-  /** Further fields of containers, by their names. Default: one container `main`. */
+  /** Additional fields of containers, by container name. Default: one container `main`. */
   containers?: Record<string, object>
-  /** Script of the pods; default: wait. */
+  /** Shell script of the pods; default: waits. */
   script?: string
 }
 
-/** A Deployment whose pods are spread over the nodes, and end at once at SIGTERM. */
+/** A Deployment whose pods are spread over the nodes and end at once on SIGTERM. */
 export function deployment({ name, labels = {}, annotations = {}, replicas = 2, ...rest }: WorkloadOptions): object {
   const app = { workload: name }
   return {
@@ -35,7 +35,7 @@ export function deployment({ name, labels = {}, annotations = {}, replicas = 2, 
               topologyKey: 'kubernetes.io/hostname',
               whenUnsatisfiable: 'DoNotSchedule',
               labelSelector: { matchLabels: app },
-              // Pods of the newest template only, or those on their way out would count.
+              // Counts only pods of the newest template; ending pods would count otherwise.
               matchLabelKeys: ['pod-template-hash'],
             },
           ],
@@ -73,7 +73,7 @@ interface StoredContainer {
   state?: { running?: object }
 }
 
-/** A pod as the API server has it, as far as tests look at it. */
+/** The fields of a stored pod that tests read. */
 export interface StoredPod {
   metadata: { name: string; uid: string; annotations?: Record<string, string>; deletionTimestamp?: string }
   spec: { nodeName?: string; containers: { name: string; securityContext?: { seccompProfile?: object } }[] }
@@ -113,7 +113,7 @@ export class Workloads {
     return JSON.parse(await this.kubectl('get', 'deployments', '-o', 'json')).items
   }
 
-  /** Its pods that are not on their way out. */
+  /** The workload's pods that are not ending. */
   async pods(workload: string): Promise<StoredPod[]> {
     const { items } = JSON.parse(await this.kubectl('get', 'pods', '-l', `workload=${workload}`, '-o', 'json'))
     return (items as StoredPod[]).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -137,8 +137,8 @@ export class Workloads {
   }
 
   /**
-   * Runs a command that then executes its further arguments. They wait until `seen` returns true, so that its process
-   * exists while its records are read.
+   * Runs a command that then executes its further arguments. These wait until `seen` returns true, so that the process
+   * exists while the agent reads its records.
    * @throws if the command fails
    */
   async execUntil(name: string, command: readonly string[], what: string, seen: () => boolean): Promise<void> {
@@ -150,18 +150,23 @@ export class Workloads {
       await this.exec(name, 'main', 'touch', '/tmp/seen')
     }
     const { status, stderr } = await running
-    await this.exec(name, 'main', 'rm', '/tmp/seen') // the next one waits again
+    await this.exec(name, 'main', 'rm', '/tmp/seen') // the next command waits again
     if (status !== 0) throw new Error(`${command.join(' ')}: exit status ${status}; ${stderr}`)
   }
 
-  /** Whether the first process of the container has a filter (proc(5), `Seccomp`: 0 without, 2 with a filter). */
+  /**
+   * Tells whether the container's first process has a Seccomp filter (proc(5), `Seccomp`: 0 without, 2 with a filter).
+   */
   async filtered(name: string, container = 'main'): Promise<boolean> {
     const { stdout } = await this.exec(name, container, 'grep', '^Seccomp:', '/proc/1/status')
     return stdout.trim().endsWith('2')
   }
 }
 
-/** Changed since it was made, and not all of its pods are of the newest template and well. */
+/**
+ * Tells whether a Deployment has changed since its creation, and not all of its pods are available with the newest
+ * template.
+ */
 export function isRolling({ metadata, spec, status }: StoredDeployment): boolean {
   if (metadata.generation === 1) return false
   const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status

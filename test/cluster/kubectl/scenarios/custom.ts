@@ -11,7 +11,7 @@ const target = '  target: {kind: Deployment, name: web}'
 const good = policy('VarmorPolicy', 'good', `${target}\n  policy: {enforcer: AppArmor, mode: AlwaysAllow}`)
 const status = JSON.stringify({ status: { profileName: 'x', ready: true, phase: 'Protecting', summary: 'Protecting' } })
 
-/** The verbs of kubectl on kinds that the server only knows from a definition. */
+/** kubectl's verbs on kinds that the server knows only from a CRD. */
 export const custom: Scenario = {
   title: 'custom resources',
   files: {

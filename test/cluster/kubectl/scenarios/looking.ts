@@ -1,6 +1,6 @@
 import type { Scenario } from '../scenario.ts'
 
-/** Questions about the server and what it has from the start. */
+/** Questions about the server and about its built-in objects. */
 export const looking: Scenario = {
   title: 'looking around',
   steps: [
