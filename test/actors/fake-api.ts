@@ -36,9 +36,9 @@ export interface Stored {
 export type Watcher = (key: string, object: Stored | undefined) => void
 
 export interface Faults {
-  /** How often a call fails: half of them before anything happens, half of them after it happened. */
+  /** The rate of failing calls: half of them fail before their effect, half of them after it. */
   rate: number
-  /** Milliseconds that a call takes at most. */
+  /** Maximum duration of a call in milliseconds. */
   latency: number
 }
 
@@ -50,12 +50,12 @@ const copy = <T>(value: T): T => structuredClone(value)
 export class FakeApi {
   readonly objects = new Map<string, Stored>()
   readonly watchers = new Set<Watcher>()
-  /** Requests that changed something, by what they did. */
+  /** Number of requests that changed an object, by what they did. */
   readonly writes: Record<string, number> = {}
   faults: Faults = { rate: 0, latency: 0 }
   /** Changes an object before it is stored, as an admission webhook does. */
   admit: (object: Stored, before?: Stored) => void = () => undefined
-  /** The pods of a workload that is there. */
+  /** The pods of an existing workload. */
   podsOf: (workload: Workload) => Pod[] = podsOfTemplate
   readonly clock: Clock
   readonly random: Random
@@ -128,7 +128,7 @@ export class FakeApi {
   #store(object: Stored): Stored {
     const { deletionTimestamp, finalizers = [] } = object.metadata
     const key = storeKey(object)
-    // A real one answers with the version of before: what it shows was never stored.
+    // A real API server answers with the previous version, because the last version was never stored.
     if (deletionTimestamp !== undefined && finalizers.length === 0) {
       this.#drop(key)
       return object
@@ -149,7 +149,7 @@ export class FakeApi {
   }
 }
 
-/** As controllers make them. */
+/** Creates pods as controllers do. */
 export const podsOfTemplate = ({ metadata: { name }, spec: { replicas = 1, template } }: Workload): Pod[] =>
   Array.from({ length: replicas }, (_, i) => ({
     metadata: { ...template.metadata, name: `${name}-${i}` },
@@ -166,17 +166,20 @@ export const storeKey = ({ kind, metadata }: Stored): string => keyFor(kind, met
 const keyOfObject = (object: { kind: string; metadata: { namespace?: string; name: string } }): string =>
   keyFor(object.kind as Kind, object.metadata.namespace, object.metadata.name)
 
-/** The API as one manager sees it. A dead manager finishes none of the calls that it has started. */
+/** The API as one manager sees it. After the manager's death, none of its started calls ends. */
 export class Session implements ControlPlaneApi, ControlPlaneStores {
   alive = true
   readonly #api: FakeApi
   readonly #seen = new Map<string, Stored>()
   readonly #byKind = new Map<Kind, Map<string, Stored>>()
   readonly #watcher: Watcher
-  /** The last version of each object that is on its way, so that they arrive in order. */
+  /** The latest pending version of each object, so that versions arrive in order. */
   #due = 0
 
-  /** `changed` is called after the store has changed. `lag`: milliseconds that a watch is behind at most. */
+  /**
+   * @param lag maximum delay of a watch in milliseconds
+   * @param changed called after the store has changed
+   */
   constructor(api: FakeApi, lag: number, changed: (key: string, object: Stored | undefined) => void) {
     this.#api = api
     for (const [key, object] of api.objects) this.#set(key, object)

@@ -22,13 +22,13 @@ const created = (name: string, podAnnotations: Record<string, string> = named) =
   podAnnotations,
 })
 
-/** An enforcer that notes what it is asked. */
+/** An enforcer that records its calls. */
 class FakeEnforcer {
   readonly calls: string[] = []
   /** Tasks that a check of all tasks finds unbound. */
   late = new Map<string, number>()
   refuses = false
-  /** Containers that are bound already. */
+  /** Containers that are already bound. */
   readonly numbered = new Set<string>()
 
   async add({ id, profile: wanted, mntNsID, addresses = [] }: BpfContainer): Promise<void> {
@@ -40,7 +40,7 @@ class FakeEnforcer {
     return this.add(container)
   }
 
-  /** Resolves when a profile is loaded that is waited for. */
+  /** The result of a wait for a profile's load. */
   loads = Promise.resolve(false)
 
   loaded(): Promise<boolean> {

@@ -9,18 +9,18 @@ import { VARMOR } from '../cli/run.ts'
 export interface CrashRun {
   lines: number
   kills: number
-  /** Lines that came more than once. */
+  /** Lines that were written more than once. */
   doubles: number
-  /** The most lines that came again after one kill. */
+  /** Maximum number of repeated lines after one kill. */
   maxDoubles: number
   missing: number
-  /** Lines that were no JSON. */
+  /** Lines that are not JSON. */
   torn: number
 }
 
 const root = join(import.meta.dirname, '../..')
 
-/** Starts the agent over `folder/audit.log`, and waits until it says that it runs. */
+/** Starts the agent over `folder/audit.log`, and waits until it logs that it runs. */
 export async function startAgent(folder: string, args: readonly string[] = []): Promise<ChildProcess> {
   const containers = join(folder, 'containers.json')
   if (!existsSync(containers)) writeFileSync(containers, '{}')
@@ -42,7 +42,10 @@ export async function startAgent(folder: string, args: readonly string[] = []): 
   return agent
 }
 
-/** Ends the agent as Kubernetes does. @returns its exit status */
+/**
+ * Stops the agent as Kubernetes does.
+ * @returns its exit status
+ */
 export async function stopAgent(agent: ChildProcess): Promise<number | null> {
   if (agent.exitCode !== null) return agent.exitCode
   agent.kill('SIGTERM')
@@ -50,7 +53,7 @@ export async function stopAgent(agent: ChildProcess): Promise<number | null> {
   return agent.exitCode
 }
 
-/** All lines that the agent has written, the oldest first. */
+/** All lines that the agent has written, oldest first. */
 export function logOf(folder: string): string {
   const log = join(folder, 'log')
   const names = existsSync(log) ? readdirSync(log).filter((name) => name.startsWith('violations.log')) : []
@@ -59,8 +62,8 @@ export function logOf(folder: string): string {
 }
 
 /**
- * Kills the agent again and again while its audit log grows, then lets it come to its end.
- * @param onKill is called with the number of kills so far
+ * Kills the agent repeatedly while its audit log grows, then lets it end normally.
+ * @param onKill called with the number of kills so far
  */
 export async function crashRun(
   folder: string,
@@ -74,11 +77,11 @@ export async function crashRun(
   let lines = 0
   const write = (): void => {
     const count = Math.floor(random() * 4)
-    // This process is in no container, so its events do not wait for a container.
+    // This process runs in no container, so its events do not wait for a container.
     const now = Math.floor(Date.now() / 1000)
     for (let i = 0; i < count; i++) appendFileSync(audit, denial(`/n/${lines++}`, process.pid, now))
   }
-  // Slowly enough that 100 kills fit into what the log keeps.
+  // Slow enough that the log keeps the lines of all 100 kills.
   const writing = setInterval(write, 20)
   let before: string[] = []
   let maxDoubles = 0

@@ -49,7 +49,7 @@ describe('files that an agent reads again, whatever is in them,', () => {
       }),
       { numRuns: 200 },
     )
-    // One of each at most.
+    // The folder keeps at most one file of each kind.
     expect(readdirSync(folder).length).to.be.at.most(2)
   })
 

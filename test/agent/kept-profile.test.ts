@@ -22,7 +22,7 @@ type Stored = ArmorProfile & KubeObject
 
 const addresses = Array.from({ length: 4_096 }, (_, i) => `10.1.${i >> 8}.${i & 255}`)
 
-/** As a manager makes it, whose texts are as large as they may be. */
+/** An ArmorProfile with texts of the maximum size, as a manager creates it. */
 const made = (name: string, namespace = 'demo', policy = '{"enforcer":"AppArmor","mode":"AlwaysAllow"}'): Stored =>
   ({
     apiVersion: 'crd.varmor.org/v1beta1',

@@ -7,7 +7,7 @@ import { AuditSourceError } from '../../src/audit/source/audit-source-error.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { ManualClock } from '../audit/manual-clock.ts'
 
-/** Stands for the native addon: trees that a test breaks. Each tree knows one process. */
+/** Replaces the native addon: fork trees that a test breaks. Each tree knows one process. */
 class Trees {
   readonly #trees = new Map<number, { error: number; overruns: number; confirmed: number[] }>()
   #last = 0
@@ -30,7 +30,7 @@ class Trees {
     closeForks: (tree: number) => void this.#trees.delete(tree),
   } as unknown as ForkAddon
 
-  /** Where each has read from, and folders that cannot be read. */
+  /** The folders that each tree was opened with, and folders that cannot be read. */
   readonly folders: (string | null)[] = []
   readonly unreadable = new Set<string>()
 

@@ -39,7 +39,7 @@ describe('the profiles of a node', () => {
   const warnings: object[] = []
   const said: string[] = []
   const refused: string[] = []
-  /** Whether a report could be complete, each time that the reporter heard so. */
+  /** For each call to the reporter: whether a report could be complete. */
   const wholes: boolean[] = []
   let confining: () => Promise<Set<string>>
   const add = (object: ArmorProfile) =>
@@ -476,7 +476,7 @@ describe('the profiles of a node', () => {
       expect(reported.get(key)).to.deep.include({ state: 'failed', enforcers: [] })
       expect(reported.get(key)?.message).to.match(why)
       expect(node.readiness.report()).to.deep.include({ ready: true, wanted: 1, loaded: 0 })
-      // A real one is loaded, and stays when the forged one goes.
+      // A real ArmorProfile is loaded, and stays loaded after the forged one is removed.
       seccomp.texts.set('docker-default', '{}')
       const real = armorProfile('varmor-demo-a', { creationTimestamp: '2026-01-01T00:00:00Z' })
       void add(real)

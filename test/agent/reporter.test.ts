@@ -15,16 +15,16 @@ const standing = (i: number, more: Partial<ProfileStatus> = {}): ProfileStatus =
   ...more,
 })
 
-/** A manager that keeps what is reported to it, as the protocol says. */
+/** A manager that stores reports according to the protocol. */
 class Manager {
   epoch = 'e1'
   knows = new Map<string, ProfileReport>()
   complete = false
   readonly reports: (AgentReport & { at: number; url: string })[] = []
-  /** Replies that come before any other; undefined: it answers. */
+  /** Replies to the next reports; undefined: the manager answers normally. */
   script: (Reply | undefined)[] = []
   wrongs: unknown[] = []
-  /** The next report is taken, and its answer lost. */
+  /** The manager accepts the next report, but its answer is lost. */
   loseAnswers = 0
 
   answer(url: string, report: AgentReport, at: number): Reply {
@@ -81,7 +81,7 @@ class World {
       random,
       logger,
     })
-    // After what the test sets up in the same turn.
+    // Starts after the test's synchronous setup.
     queueMicrotask(() => this.reporter.start())
   }
 

@@ -7,7 +7,7 @@ import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
 
 const context = { verb: 'get', path: '/configmaps/varmor-uninstall' }
 
-/** The uid of the object in the API server, or how the request fails. */
+/** The uid of the object in the API server, or the way in which the request fails. */
 type World = string | 'none' | 'away' | 'forbidden'
 
 const rows: { title: string; start: World[]; end: World; uninstalled: boolean; doubt?: RegExp; warns?: RegExp }[] = [

@@ -103,7 +103,7 @@ describe('what an agent does with profiles when it ends', () => {
     for (let i = 0; i < 100; i++) loaders.AppArmor.texts.set(`varmor-demo-${i}`, 'confines')
     await end(true)
     expect(loaders.AppArmor.texts.size).to.equal(0)
-    // One to begin with, and one for each fifty.
+    // One scan at the start, and one for each fifty profiles.
     expect(scans).to.equal(3)
   })
 

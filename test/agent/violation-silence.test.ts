@@ -20,7 +20,10 @@ describe('the log of violations, while an audit rule excludes their records', ()
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  /** One life of an agent. @returns the lines `lost` that it wrote */
+  /**
+   * One run of an agent.
+   * @returns the `lost` lines that it wrote
+   */
   const live = async (type: number) => {
     const rules = parseAuditRules(rulesBytes({ fields: [[msgtype, '=', type]] }))
     const read = (path: string): string | undefined => (path.endsWith('enabled') ? 'Y' : undefined)
@@ -57,7 +60,7 @@ describe('the log of violations, while an audit rule excludes their records', ()
     expect(await live(1307)).to.deep.equal([])
     const [, seen] = /"seen":\{"at":(\d+)/.exec(readFileSync(join(folder, 'checkpoint'), 'latin1')) ?? []
     const [line] = await live(1400)
-    // The clock since boot goes in steps, and a slow machine writes the place more than once.
+    // The time since boot advances in steps, and a slow machine stores the position more than once.
     expect(Date.parse(line!.from)).to.be.within(Number(seen) - 600_100, Date.now() - 600_000)
   })
 })

@@ -17,7 +17,7 @@ interface Hook {
   rest?: Json
 }
 
-/** Webhooks at the door: they change, refuse, warn, fail, and are asked only for what they want. */
+/** Admission webhooks: they change, refuse, warn and fail, and receive only matching requests. */
 export function admissionWebhooks(target: Target): void {
   describe('admission webhooks', () => {
     const scope = useScope(target)
@@ -90,7 +90,8 @@ export function admissionWebhooks(target: Target): void {
       await scope.api.create(at(), configMap('asked', { a: '1' }))
       await scope.api.patch('merge', `${at('asked')}?fieldManager=carol`, { data: { a: '2' } })
       await scope.api.delete(at('asked'))
-      // A server that finds a newer object in its store than the one that it asked about, as a controller wrote to it,
+      // A server that finds a newer object in its store than the reviewed object, because a controller wrote it, sends
+      // a second review.
       // asks again.
       const reviews = server
         .callsOf('/asked')
@@ -112,7 +113,7 @@ export function admissionWebhooks(target: Target): void {
       expect(made.userInfo.groups).to.include('system:masters')
       expect(made.object).to.deep.include({ kind: 'ConfigMap', apiVersion: 'v1', data: { a: '1' } })
       expect(made.options).to.deep.include({ kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' })
-      // Whichever way an object is changed.
+      // The review is the same for every way to change an object.
       expect(changed.options).to.deep.include({ kind: 'UpdateOptions', fieldManager: 'carol' })
       expect([changed.oldObject.data, changed.object.data]).to.deep.equal([{ a: '1' }, { a: '2' }])
       expect(deleted.object).to.equal(null)

@@ -3,7 +3,7 @@ import { HttpsClient, type Method } from '../cluster/https-client.ts'
 import type { ApiTarget } from './target.ts'
 import { WatchStream } from './watch-stream.ts'
 
-/** An object of the API, or a part of one: what is under test is the server, not this type. */
+/** An object of the API, or a part of one. The suite tests the server, not this type. */
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of any shape, and fail where it is another
 export type Json = any
 
@@ -17,9 +17,9 @@ export interface Reply {
 
 export interface CallOptions {
   headers?: Record<string, string>
-  /** Bearer token, instead of the caller's own login. */
+  /** Bearer token, used in place of the caller's login. */
   token?: string
-  /** Sent as it is. */
+  /** Body that is sent unchanged. */
   raw?: string
 }
 
@@ -99,14 +99,18 @@ export class Api {
     return { ...answer, body: isJson ? JSON.parse(answer.text) : undefined }
   }
 
-  /** Creates an object that has to be valid. @returns it as stored */
+  /**
+   * Creates a valid object.
+   * @returns the stored object
+   * @throws if the server refuses it
+   */
   async create(path: string, body: Json): Promise<Json> {
     const reply = await this.post(path, body)
     expect(reply.status, reply.text).to.equal(201)
     return reply.body
   }
 
-  /** Reads what has to be there. */
+  /** Reads an object that must exist. */
   async read(path: string): Promise<Json> {
     const reply = await this.get(path)
     expect(reply.status, reply.text).to.equal(200)

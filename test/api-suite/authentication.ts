@@ -102,7 +102,7 @@ export function authentication(target: Target): void {
       const leaver = body.status.token
       expect((await review({ token: leaver })).authenticated).to.equal(true)
       await scope.api.delete(scope.core('serviceaccounts', 'leaver'))
-      // A server may still know the token for some seconds.
+      // A server may cache the token's review for some seconds.
       await eventually('the token to be unknown', async () => !(await review({ token: leaver })).authenticated)
     })
 

@@ -197,7 +197,7 @@ const rows: Row[] = [
   },
 ]
 
-/** The server describes a faulty request in words that a user can act on. The words are those of Kubernetes. */
+/** The server describes a faulty request in a text that helps the user. The texts are those of Kubernetes. */
 export function badRequests(target: Target): void {
   describe('refuses', () => {
     const scope = useScope(target)

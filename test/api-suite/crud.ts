@@ -8,15 +8,15 @@ import type { Target } from './target.ts'
 interface Row {
   /** Path of the collection. */
   at: (scope: Scope) => string
-  /** As messages name it. */
+  /** The kind's name in messages. */
   resource: string
   group?: string
   object: (name: string) => Json
-  /** A change that the kind allows, as a merge patch, and how to see it. */
+  /** A change that the kind allows, as a merge patch, and a function that reads the changed field. */
   change: Json
   read: (object: Json) => unknown
   changed: unknown
-  /** The answer to a deletion: the object itself if it ends later or has a uid of interest; default: a Status. */
+  /** The answer to a deletion: the object itself if it ends later or has a relevant uid; default: a Status. */
   deletion?: 'object'
 }
 
@@ -74,7 +74,7 @@ const rows: Row[] = [
   {
     at: () => '/api/v1/namespaces/default/events',
     resource: 'events',
-    // The object has no namespace, so it belongs into default.
+    // The object states no namespace, so it belongs to `default`.
     object: (name) => ({
       apiVersion: 'v1',
       kind: 'Event',
@@ -136,7 +136,7 @@ const rows: Row[] = [
   },
 ]
 
-/** Adds an annotation by a whole new object, again if a controller was quicker. */
+/** Adds an annotation with an update of the whole object, and retries after a controller's concurrent write. */
 async function replace(scope: Scope, path: string): Promise<Reply> {
   for (let tries = 5; ; tries--) {
     const current = await scope.api.read(path)
@@ -148,7 +148,7 @@ async function replace(scope: Scope, path: string): Promise<Reply> {
   }
 }
 
-/** The life of one object of each kind that the product uses: created, read, replaced, patched, deleted. */
+/** Tests the operations on one object of each kind that the product uses: create, read, replace, patch, delete. */
 export function crud(target: Target): void {
   describe('create, read, update, delete', () => {
     const scope = useScope(target)

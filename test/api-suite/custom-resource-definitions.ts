@@ -9,7 +9,7 @@ const group = 'definitions.varmor.test'
 const text = { type: 'string' }
 const object = (properties: Json, rest: Json = {}): Json => ({ type: 'object', properties, ...rest })
 
-/** The content of a definition, the resources that it adds, and their removal with it. */
+/** The content of a CRD, the resources that it adds, and their removal with it. */
 export function customResourceDefinitions(target: Target): void {
   describe('custom resource definitions', () => {
     const scope = useScope(target)

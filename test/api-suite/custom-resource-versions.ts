@@ -15,7 +15,7 @@ const version = (name: string, rest: Json): Json => ({
   ...rest,
 })
 
-/** Changes of a kind when its definition changes. */
+/** Changes of a kind when its CRD changes. */
 export function customResourceVersions(target: Target): void {
   describe('changes of custom resource definitions', () => {
     const scope = useScope(target)

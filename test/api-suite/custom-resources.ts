@@ -53,7 +53,7 @@ const schema = object(
 interface Row {
   title: string
   spec: Json
-  /** After the first words; the field is that of the cause. */
+  /** The message after its fixed first words; `field` is the cause's field. */
   says: string
   field: string
   reason: string
@@ -274,7 +274,7 @@ export function customResources(target: Target): void {
       })
     }
 
-    // In no particular order, so the causes are compared and not the message.
+    // The causes come in no particular order, so the test compares the causes and not the message.
     const unchecked =
       'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation'
     const oneOf = 'Invalid value: "": "spec.either" must validate one and only one schema (oneOf). Found'

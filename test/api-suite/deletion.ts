@@ -6,7 +6,7 @@ import { configMap, deployment, pod } from './samples.ts'
 import { useScope } from './scope.ts'
 import type { Target } from './target.ts'
 
-/** How things end: finalizers, grace, owners, collections, namespaces. */
+/** Ways in which objects end: finalizers, grace periods, owners, collections, namespaces. */
 export function deletion(target: Target): void {
   describe('deletion', () => {
     const scope = useScope(target)

@@ -49,7 +49,7 @@ const groups = Object.keys(resources)
   .filter((path) => path.startsWith('/apis/'))
   .map((path) => path.split('/')[2]!)
 
-/** The first requests of a client without knowledge: versions, groups, kinds, schemas, health. */
+/** The first requests of a client that knows nothing about the server: versions, groups, kinds, schemas, health. */
 export function discovery(target: Target): void {
   describe('discovery', () => {
     const scope = useScope(target)
@@ -141,7 +141,7 @@ export function discovery(target: Target): void {
     }
 
     it('lists schemas at /openapi/v3, each under a path with a hash', async () => {
-      // Its type is text/plain, whatever is asked for.
+      // The answer's type is text/plain, whatever type the request accepts.
       const { paths } = JSON.parse((await scope.api.get('/openapi/v3')).text)
       for (const path of ['api/v1', 'apis/apps/v1', 'apis/apiextensions.k8s.io/v1']) {
         expect(paths[path].serverRelativeURL, path).to.match(new RegExp(`^/openapi/v3/${path}\\?hash=[0-9A-F]{128}$`))

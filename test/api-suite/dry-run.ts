@@ -4,7 +4,7 @@ import { configMap } from './samples.ts'
 import { useScope } from './scope.ts'
 import type { Target } from './target.ts'
 
-/** `dryRun=All`: the whole way, but nothing is kept. */
+/** `dryRun=All`: the server processes the whole request, but stores nothing. */
 export function dryRun(target: Target): void {
   describe('dry run', () => {
     const scope = useScope(target)

@@ -3,13 +3,13 @@ import type { Json, Reply } from './api.ts'
 
 export interface Failure {
   code: number
-  /** As in metav1.StatusReason; left out where the server gives none. */
+  /** A value of metav1.StatusReason; undefined if the server gives none. */
   reason?: string
   message: string | RegExp
   details?: Json
 }
 
-/** Expects that the server refuses, with exactly this Status. */
+/** Expects that the server refuses the request, with exactly this Status. */
 export function expectFailure(reply: Reply, failure: Failure): void {
   expect(reply.status, reply.text).to.equal(failure.code)
   expect(reply.body, reply.text).to.include({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code: failure.code })

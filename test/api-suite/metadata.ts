@@ -8,7 +8,7 @@ import type { Target } from './target.ts'
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const second = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 
-/** Metadata that the server writes itself, and metadata that it takes from a client. */
+/** Metadata that the server itself writes, and metadata that it accepts from a client. */
 export function metadata(target: Target): void {
   describe('metadata', () => {
     const scope = useScope(target)
@@ -107,7 +107,7 @@ export function metadata(target: Target): void {
     it('the generation counts changes of the spec alone', async () => {
       const path = scope.group('apps/v1', 'deployments')
       const one = `${path}/counted`
-      // Paused, so that no controller has a reason to touch it.
+      // The workload is paused, so that no controller changes it.
       const body = deployment('counted', 0)
       body.spec.paused = true
       expect((await scope.api.create(path, body)).metadata.generation).to.equal(1)

@@ -11,7 +11,7 @@ import type { Target } from './target.ts'
 const folder = join(import.meta.dirname, '..', '..', 'deploy', 'crds')
 const group = 'crd.varmor.org'
 
-/** The definitions that the product installs. */
+/** The CRDs that the product installs. */
 export const ourDefinitions = (): Json[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.yaml'))
@@ -24,7 +24,7 @@ const policy = (name: string, rest: Json = {}, target: Json = { kind: 'Deploymen
   spec: { target, policy: { enforcer: 'AppArmor', mode: 'AlwaysAllow', ...rest } },
 })
 
-/** The kinds of crd.varmor.org, as an API server checks and prints them. */
+/** The kinds of crd.varmor.org: how an API server validates and prints them. */
 export function ourKinds(target: Target): void {
   describe('the kinds of crd.varmor.org', () => {
     const scope = useScope(target)

@@ -18,7 +18,7 @@ const env = ({ spec }: Json): Json => spec.template.spec.containers[0].env
 const template = (spec: Json): Json => ({ spec: { template: { spec } } })
 const main = (rest: Json): Json => template({ containers: [{ name: 'main', ...rest }] })
 
-/** Each starts from a map with a, b and a deployment with the containers main (variables A, B), side. */
+/** Each patch starts from a map with a, b and from a deployment with the containers main (variables A, B) and side. */
 const mapRows: Row[] = [
   {
     title: 'a JSON patch adds, replaces and removes',
@@ -206,7 +206,7 @@ const refusals: Refusal[] = [
   },
 ]
 
-/** The three kinds of patches. The fourth, server-side apply, has a topic of its own. */
+/** The three kinds of patches. The fourth kind, server-side apply, has its own topic. */
 export function patching(target: Target): void {
   describe('patches', () => {
     const scope = useScope(target)

@@ -1,6 +1,6 @@
 import type { Json } from './api.ts'
 
-/** Small valid objects. Nothing in the suite needs an image or a node. */
+/** Small valid objects. The suite needs neither an image nor a node. */
 export const image = 'docker.io/varmor/busybox:1'
 
 export const configMap = (name: string, data: Record<string, string> = {}, metadata: Json = {}): Json => ({
@@ -13,7 +13,7 @@ export const configMap = (name: string, data: Record<string, string> = {}, metad
 const podSpec = (): Json => ({
   terminationGracePeriodSeconds: 0,
   automountServiceAccountToken: false,
-  // No node has it, so that nothing happens to the pod but what a test does.
+  // No node has this name, so only the test changes the pod.
   nodeSelector: { 'suite.varmor.test/nowhere': 'true' },
   containers: [{ name: 'main', image, command: ['sleep', '3600'] }],
 })

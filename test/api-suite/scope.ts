@@ -3,7 +3,7 @@ import { eventually } from '../cluster/wait.ts'
 import { Api, type Json } from './api.ts'
 import type { ApiTarget, Target } from './target.ts'
 
-/** The tools of one topic of the suite: an administrator and a namespace of its own. */
+/** The tools of one topic of the suite: an administrator's client and a separate namespace. */
 export class Scope {
   #target: Target
   #api: Api | undefined
@@ -44,7 +44,7 @@ export class Scope {
     this.#namespace = namespace.metadata.name
   }
 
-  /** Has `cleanup` done when the topic ends, while the server can still be called; the last first. */
+  /** Registers `cleanup` to run when the topic ends, while the server still runs; the last registered runs first. */
   atEnd(cleanup: () => Promise<unknown>): void {
     this.#cleanups.push(cleanup)
   }
@@ -74,13 +74,13 @@ export function useScope(target: Target): Scope {
   return scope
 }
 
-/** A custom kind of a topic's own. */
+/** A topic's custom kind. */
 export interface KindOptions {
   kind: string
   plural: string
   group: string
   scope?: 'Namespaced' | 'Cluster'
-  /** Beside `schema`, what the version v1 has: subresources, additionalPrinterColumns, selectableFields. */
+  /** Fields of version v1 besides `schema`: subresources, additionalPrinterColumns, selectableFields. */
   version?: Json
   /** Schema of the whole object. */
   schema: Json
@@ -100,7 +100,7 @@ export const definition = ({ kind, plural, group, scope = 'Namespaced', version,
 
 export const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 
-/** Creates a definition, and waits until its objects are served. */
+/** Creates a CRD, and waits until its objects are served. */
 export async function define(api: Api, crd: Json): Promise<void> {
   const reply = await api.post(definitions, crd)
   expect(reply.status, reply.text).to.be.oneOf([201, 409])
@@ -111,7 +111,7 @@ export async function define(api: Api, crd: Json): Promise<void> {
   })
 }
 
-/** Declares, inside a `describe` and after its scope, that its tests use a kind of their own. */
+/** Declares, inside a `describe` and after its scope, that its tests use a separate custom kind. */
 export function useKind(scope: Scope, options: KindOptions): void {
   before(async () => {
     scope.atEnd(() => scope.api.delete(`${definitions}/${options.plural}.${options.group}`))

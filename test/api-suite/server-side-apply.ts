@@ -10,7 +10,7 @@ const owners = ({ metadata }: Json): string[] =>
 const fieldsOf = ({ metadata }: Json, manager: string): Json =>
   metadata.managedFields.find((entry: Json) => entry.manager === manager)?.fieldsV1
 
-/** Server-side apply: who owns which field, and what happens when two want the same. */
+/** Server-side apply: the owners of fields, and conflicts between owners. */
 export function serverSideApply(target: Target): void {
   describe('server-side apply', () => {
     const scope = useScope(target)

@@ -4,7 +4,7 @@ import { deployment, pod } from './samples.ts'
 import { useKind, useScope } from './scope.ts'
 import type { Target } from './target.ts'
 
-/** `/status` and `/scale`: each writes its own part and no other. */
+/** `/status` and `/scale`: each writes only its own part. */
 export function subresources(target: Target): void {
   describe('subresources', () => {
     const scope = useScope(target)

@@ -41,10 +41,11 @@ export const topics = {
 }
 
 /**
- * Tests an API server for the promises of the Kubernetes API to clients. Call this inside a `describe`. The expected
- * answers are those of Kubernetes 1.37; the run against a real server proves it.
- * @param gaps what this target does not do, and why: titles of tests after that of the `describe`, joined by ` > `.
- * They are skipped; one that no test has is an error, so that the list does not outlive its reasons.
+ * Tests that an API server keeps the Kubernetes API's promises to clients. Call this inside a `describe`. The expected
+ * answers are those of Kubernetes 1.37; a run against a real server proves them.
+ * @param gaps tests that this target does not pass, with the reason: titles of tests after the title of the `describe`,
+ * joined by ` > `. The suite skips them. A title that no test has is an error, so that the list does not outlive its
+ * reasons.
  */
 export function apiSuite(target: Target, gaps: Readonly<Record<string, string>> = {}): void {
   let depth = 0

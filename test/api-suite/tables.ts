@@ -11,7 +11,7 @@ const headings = ({ columnDefinitions }: Json): string[] => columnDefinitions.ma
 const main = ({ columnDefinitions }: Json): string[] =>
   columnDefinitions.filter(({ priority }: Json) => priority === 0).map(({ name }: Json) => name)
 
-/** The output of kubectl: the server makes the rows. */
+/** The output of kubectl, whose rows the server makes. */
 export function tables(target: Target): void {
   describe('tables', () => {
     const scope = useScope(target)

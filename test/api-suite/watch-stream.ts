@@ -10,7 +10,7 @@ export interface WatchEvent {
 
 const timeout = 600_000
 
-/** The lines of a watch as they come: one JSON document each. */
+/** The lines of a watch as they arrive, one JSON document each. */
 export class WatchStream {
   readonly status: number
   #lines: AsyncIterator<string>
@@ -20,13 +20,16 @@ export class WatchStream {
   constructor(status: number, body: Readable, stop: AbortController) {
     this.status = status
     this.#body = body
-    // Closing a watch aborts it, which is no failure.
+    // Closing a watch aborts the request, which is not a failure.
     body.on('error', () => undefined)
     this.#lines = createInterface({ input: body })[Symbol.asyncIterator]()
     this.#stop = stop
   }
 
-  /** @returns the next event, or undefined at the end. @throws if neither comes in two minutes */
+  /**
+   * @returns the next event; undefined at the end
+   * @throws if neither arrives within two minutes
+   */
   async next(): Promise<WatchEvent | undefined> {
     const late = new AbortController()
     const nothing = pause(timeout, undefined, { signal: late.signal }).then(() => {
@@ -52,7 +55,7 @@ export class WatchStream {
     return events
   }
 
-  /** The events up to the first that is wanted, which is the last of them. */
+  /** The events up to the first one that passes the test. */
   async until(wanted: (event: WatchEvent) => boolean): Promise<WatchEvent[]> {
     const events: WatchEvent[] = []
     for (;;) {
@@ -69,6 +72,6 @@ export class WatchStream {
   }
 }
 
-/** An event in a few words: `ADDED name`. */
+/** A short text of an event: `ADDED name`. */
 export const brief = ({ type, object }: WatchEvent): string =>
   type === 'BOOKMARK' || type === 'ERROR' ? type : `${type} ${object.metadata.name}`

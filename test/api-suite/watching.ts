@@ -66,7 +66,7 @@ export function watching(target: Target): void {
       await scope.api.patch('merge', `${path}/joins`, { metadata: { labels: { seen: null } } })
       const events = await stream.take(2)
       expect(events.map(brief)).to.deep.equal(['ADDED joins', 'DELETED joins'])
-      // As it was when it still matched.
+      // The event shows the object as it was when it still matched.
       expect(events[1]!.object.metadata.labels).to.deep.equal({ seen: '' })
     })
 
@@ -123,7 +123,7 @@ export function watching(target: Target): void {
       const { object } = events.at(-1)!
       expect(object.metadata.annotations).to.deep.equal({ 'k8s.io/initial-events-end': 'true' })
       await scope.api.create(scope.core('configmaps'), configMap('after', {}, seen))
-      // A slow server has sent another bookmark by then.
+      // By then a slow server has sent another bookmark.
       const next = (await stream.until(({ type }) => type !== 'BOOKMARK')).at(-1)!
       expect(brief(next)).to.equal('ADDED after')
       await scope.api.delete(scope.core('configmaps', 'after'))

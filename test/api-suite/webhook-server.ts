@@ -3,15 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { Authority } from '../cluster/pki.ts'
 import type { Json } from './api.ts'
 
-/** The answer of a webhook; undefined: it never answers. */
+/** The answer of a webhook; undefined: the webhook never answers. */
 export type Review = (request: Json) => Json | undefined
 
-/**
- * A server of admission webhooks over TLS, on loopback by default, whose answers a test decides and whose calls it
- * sees.
- */
+/** A server of admission webhooks over TLS, on loopback by default. Tests set its answers and read its requests. */
 export class WebhookServer {
-  /** Base URL, and the authority of its certificate in PEM. */
+  /** Base URL, and the certificate authority in PEM. */
   readonly url: string
   readonly ca: string
   readonly port: number
@@ -28,7 +25,7 @@ export class WebhookServer {
     this.url = `https://${address}:${port}`
   }
 
-  /** @param hosts names of it, beside its address */
+  /** @param hosts names of the server, besides its address */
   static async start(address = '127.0.0.1', hosts: string[] = []): Promise<WebhookServer> {
     const authority = await Authority.create('webhooks')
     const subject = { name: 'webhook', use: 'server' as const, addresses: [address], hosts }
@@ -49,12 +46,12 @@ export class WebhookServer {
     return webhooks
   }
 
-  /** Sets what is answered at a path: `response` of the AdmissionReview without its uid. */
+  /** Sets the answer at a path: `response` of the AdmissionReview without its uid. */
   on(path: string, review: Review): void {
     this.#reviews.set(path, review)
   }
 
-  /** How a configuration names a path of this server. */
+  /** The URL that a webhook configuration uses for a path of this server. */
   clientConfig(path: string): Json {
     return { url: `${this.url}${path}`, caBundle: Buffer.from(this.ca).toString('base64') }
   }
@@ -76,7 +73,7 @@ export class WebhookServer {
   }
 }
 
-/** `response` of a webhook that changes the object by a JSON patch. */
+/** The `response` of a webhook that changes the object with a JSON patch. */
 export const mutation = (patch: Json[]): Json => ({
   allowed: true,
   patchType: 'JSONPatch',

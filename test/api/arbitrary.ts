@@ -30,7 +30,10 @@ function textOf(node: SchemaNode): fc.Arbitrary<string> {
   return plain.filter((text) => textProblem(node, text) === undefined)
 }
 
-/** Values that a schema takes, rules about several fields aside. Small, and often equal to each other. */
+/**
+ * Values that a schema accepts, without its rules about several fields. The values are small and often equal to each
+ * other.
+ */
 export function arbitraryOf(node: SchemaNode): fc.Arbitrary<unknown> {
   if (node.anything) return fc.constant(null)
   if (node.quantity) return fc.constantFrom<string | number>('100m', '0.1', 1, '64Mi', '1G', '2e3')
@@ -62,7 +65,7 @@ function objectOf({ properties = {}, required = [] }: SchemaNode): fc.Arbitrary<
   return fc.record(fields, { requiredKeys: [...required], noNullPrototype: true })
 }
 
-/** Every schema that `node` is made of, itself first. */
+/** All schemas in `node`, starting with itself. */
 export function* nodesIn(node: SchemaNode): Generator<SchemaNode> {
   yield node
   const inner = [node.items, node.additionalProperties || undefined, ...Object.values(node.properties ?? {})]

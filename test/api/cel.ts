@@ -2,7 +2,7 @@ import { Environment } from '@marcbachmann/cel-js'
 
 const environment = new Environment().registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn')
 
-/** JSON as CEL sees it: an API server's whole numbers are `int`. */
+/** JSON as CEL sees it: the API server's whole numbers are `int`. */
 function celValue(value: unknown): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value
   if (Array.isArray(value)) return value.map(celValue)

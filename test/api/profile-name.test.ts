@@ -35,7 +35,7 @@ describe('profileName', () => {
     expect(one).to.match(/^varmor-demo-a{42}-[0-9a-f]{8}$/)
     expect(one).to.have.length(63)
     expect(other).to.not.equal(one)
-    // The rest of a shortened name must be one that Kubernetes accepts.
+    // The remainder of a shortened name must be a name that Kubernetes accepts.
     expect(profileName(long(`${'a'.repeat(41)}.${'b'.repeat(40)}`, 'demo'))).to.match(/^varmor-demo-a{41}-[0-9a-f]{8}$/)
   })
 })

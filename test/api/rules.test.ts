@@ -13,7 +13,7 @@ const places = Object.entries(rules) as [RulePlace, readonly Rule[]][]
 
 const nodesAt = (place: RulePlace): SchemaNode[] => nodes.filter(({ rulesAt }) => rulesAt === place)
 
-/** The node without what no rule of its place reads, so that generated objects differ in what matters. */
+/** The schema without fields that no rule of this place reads, so that generated objects differ in relevant fields. */
 function readPart(node: SchemaNode, reads: readonly string[]): SchemaNode {
   if (reads.length === 0 || reads.includes('') || node.properties === undefined) return node
   const steps = reads.map((path) => path.split('.'))
@@ -25,12 +25,12 @@ function readPart(node: SchemaNode, reads: readonly string[]): SchemaNode {
   return { ...node, properties: Object.fromEntries(fields) }
 }
 
-/** Values that the schema alone would hardly make. */
+/** Relevant values that the schema alone would rarely produce. */
 const telling: Partial<Record<RulePlace, unknown[]>> = {
   headerAction: [{ name: 'Host', value: 'a' }, { name: 'hOST' }],
 }
 
-/** Objects that a rule is about, each with one that it may have been before: often the same. */
+/** Objects that a rule checks, each with a previous object, which is often equal. */
 function pairsFor(place: RulePlace, { reads }: Rule): fc.Arbitrary<[unknown, unknown]> {
   const node = readPart(nodesAt(place)[0] as SchemaNode, reads)
   const generated = arbitraryOf(node)

@@ -1,6 +1,6 @@
 export type Json = { [field: string]: unknown }
 
-/** A valid policy with `policy` put over `spec.policy`, and `more` over the whole. */
+/** A valid policy, with `policy` merged into `spec.policy` and `more` merged into the whole. */
 export function policyWith(policy: Json = {}, more: Json = {}): Json {
   return {
     apiVersion: 'crd.varmor.org/v1beta1',

@@ -11,11 +11,11 @@ import { arbitraryOf } from './arbitrary.ts'
 const schema = nodeOf(varmorPolicy)
 const policies = arbitraryOf(schema)
 
-// A second opinion on everything that is JSON Schema; keywords of our own are unknown to it.
+// ajv is a second validator for all parts that are JSON Schema; it does not know the project's own keywords.
 const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false })
 const byAjv = ajv.compile(varmorPolicy)
 
-/** A JSON pointer into `value`, and perhaps a field there, as errors of ours write it. */
+/** Converts a JSON pointer into `value`, and optionally a field there, to the form in this project's errors. */
 function pathOf(value: unknown, pointer: string, field: string | undefined): string {
   const steps = pointer.split('/').slice(1)
   let path = ''
@@ -34,7 +34,7 @@ function pathsByAjv(value: unknown): Set<string> {
   return new Set(byAjv.errors?.map(({ instancePath, params }) => pathOf(value, instancePath, field(params))))
 }
 
-/** A valid policy with one value in it replaced by something else, or a field taken out or put in. */
+/** A valid policy in which one value is replaced, or one field is removed or added. */
 const damaged = fc
   .tuple(policies, fc.nat(), fc.oneof(fc.constant(undefined), fc.jsonValue({ maxDepth: 2 })))
   .map(([policy, n, by]) => {
@@ -67,7 +67,7 @@ describe('validateSchema', () => {
     fc.assert(
       fc.property(damaged, (policy) => {
         const ours = validateSchema(schema, policy)
-        const tooLong = ours.filter(({ code }) => code === 'TOO_LONG') // nothing within is looked at
+        const tooLong = ours.filter(({ code }) => code === 'TOO_LONG') // the validator reads nothing inside
         const within = (path: string) => tooLong.some((list) => path.startsWith(`${list.path}[`))
         const theirs = [...pathsByAjv(policy)].filter((path) => !within(path))
         expect(ours.map(({ path }) => path)).to.include.members(theirs)
@@ -89,7 +89,7 @@ describe('validateSchema', () => {
   })
 })
 
-/** Every path in a value, as errors write them. */
+/** All paths in a value, in the form of errors. */
 function pathsIn(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null) return [path]
   const inner = Array.isArray(value)
@@ -98,7 +98,7 @@ function pathsIn(value: unknown, path = ''): string[] {
   return [path, ...inner.flatMap(([at, item]) => pathsIn(item, at))]
 }
 
-/** Fields that are missing may be named; nothing else that is not there. */
+/** Tells whether an error names an existing path. An error may also name a missing field. */
 function isAt(error: FieldError, paths: ReadonlySet<string>): boolean {
   if (paths.has(error.path)) return true
   const missing = ['REQUIRED', 'CONFLICT', 'IMMUTABLE'].includes(error.code)

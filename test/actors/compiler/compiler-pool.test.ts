@@ -8,21 +8,21 @@ import { noLogger } from '../../../src/base/logger.ts'
 
 const FOREVER = Number.POSITIVE_INFINITY
 const STARTING = 100
-/** Until a thread is there for a job that waits. */
+/** Milliseconds until the pool has a further thread for a waiting job. */
 const ANOTHER = 100 + STARTING
 
-/** Cost of its job in milliseconds, or an error that the job throws, or the death of its thread. */
+/** The cost of a job in milliseconds, an error that the job throws, or the death of its thread. */
 interface Input {
   cost: number
   end?: 'throws' | 'dies'
   id?: number
 }
 
-/** A thread that has nothing to do but to wait. */
+/** A thread that only waits for the time that each job costs. */
 class FakeThread implements CompilerThread {
   kills = 0
   ends = 0
-  /** The part of the time in which it works. */
+  /** The share of the time in which the thread gets a CPU. */
   share = 1
   /** Milliseconds of CPU. */
   startCost = STARTING
@@ -68,7 +68,7 @@ describe('a pool of compilers', () => {
   let threads: FakeThread[]
   let pool: CompilerPool
   let outcomes: Outcome[]
-  /** How each job ended, in the order in which they did: its id with `done`, a code, or the name of an error. */
+  /** How each job ended, in the order of their ends: the job's id with `done`, a code, or the name of an error. */
   let ends: string[]
 
   function open(options: Partial<PoolOptions> = {}): void {
@@ -166,7 +166,7 @@ describe('a pool of compilers', () => {
     ask('a', { cost: 10 })
     await simulation.runFor(2_000)
     expect(threads.length).to.equal(2)
-    // One is enough for these.
+    // One thread is enough for these jobs.
     for (let passed = 0; passed <= IDLE; passed += 1_000) {
       ask('a', { cost: 10 })
       await simulation.runFor(1_000)
@@ -346,7 +346,8 @@ describe('a pool of compilers', () => {
     expect(waits.length).to.equal(600)
     // The good tenant waits only while the second thread starts.
     expect(waits.slice(ANOTHER / 100 + 1).filter((wait) => wait > 10)).to.deep.equal([])
-    // Each hostile subject has one turn before it is known. Then all of them share two seconds of a thread in ten.
+    // Each hostile subject gets one turn before the pool knows it. Then all hostile subjects share two seconds in ten
+    // of one thread.
     expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(8, 12)
     expect(ends.filter((end) => /BUSY/.test(end)).length).to.be.above(400)
   })

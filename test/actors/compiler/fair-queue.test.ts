@@ -14,9 +14,9 @@ interface Row {
   waiting: Waiting[]
   running?: Running[]
   tenants?: Record<string, Tenant>
-  /** The last turns of peers. */
+  /** The last turn of each peer. */
   peers?: Record<string, number>
-  /** How many threads slow ones may have; 1 unless given. */
+  /** Maximum number of threads for slow subjects; default 1. */
   left?: number
   restUntil?: number
   next: Waiting | undefined

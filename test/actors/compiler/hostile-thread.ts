@@ -3,7 +3,7 @@ import { compilerFamily } from '../../../actors/compiler.ts'
 import type { ActorSystem } from '../../../actors/runtime/index.ts'
 import type { AnyPolicy } from '../../../src/api/types.ts'
 
-/** A policy's name selects its fault, because no policy is known that the real compilers cannot finish. */
+/** A policy's name selects its fault, because no known policy keeps the real compilers from finishing. */
 function spinning<Input extends unknown[], Output>(job: (object: never, ...input: Input) => Output) {
   return (object: unknown, ...input: Input): Output => {
     const { name } = (object as AnyPolicy).metadata
@@ -15,7 +15,7 @@ function spinning<Input extends unknown[], Output>(job: (object: never, ...input
   }
 }
 
-/** Furnishes the thread of a compiler that policies can hold. */
+/** Furnishes the thread of a compiler that policies can block. */
 export default function install(system: ActorSystem, { family }: { family: string }): void {
   const { compilePolicy, desiredProfile, judgePolicy } = compilerJobs
   const jobs = {

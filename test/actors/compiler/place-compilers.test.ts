@@ -10,7 +10,7 @@ import { asRun } from '../../run/as-run.ts'
 
 const named = (name: string, namespace = 'demo'): AnyPolicy => policy({ name, namespace })
 
-/** Times that a slow machine keeps, where none is to be missed. */
+/** Timeouts that even a slow machine does not exceed, for tests that expect no timeout. */
 const patient = { deadline: 600_000, maxWait: 600_000 }
 const hostile = asRun('./hostile-thread.ts', import.meta.url)
 

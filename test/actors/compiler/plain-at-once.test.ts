@@ -8,7 +8,7 @@ import { policy } from '../../manager/made-up.ts'
 const options = { installNamespace: 'varmor', egressControl: { pods: false, services: false } }
 const raw = policy({ mode: 'EnhanceProtect', spec: { enhanceProtect: { appArmorRawRules: [{ rules: 'file,' }] } } })
 
-/** Compilers whose clock advances only with their work, and a record of what they did. */
+/** Compilers whose clock advances only with their work, and that record their calls. */
 function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
   const did = { here: 0, elsewhere: [] as string[], loads: 0, outcomes: [] as string[], errors: 0 }
   let now = 1_000_000
@@ -73,7 +73,7 @@ describe('policies that are compiled at once', () => {
   for (const cost of [0.25, 1, 20, 3_000])
     it(`take a quarter of the thread at most, where each takes ${cost} ms`, async () => {
       const { did, judge, pass } = compilersOf({ cost })
-      // All that come in a minute, one after the other, those that came meanwhile together.
+      // Compiles for a minute, one policy after another; policies that arrive at the same time are compiled together.
       let passed = 0
       while (passed < 60_000) {
         const before = did.here

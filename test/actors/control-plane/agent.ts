@@ -4,14 +4,14 @@ import type { World } from './world.ts'
 
 export const HEARTBEAT = 15_000
 
-/** An agent: loads what it sees, after a while, and says so. */
+/** An agent that loads each profile that it sees after a delay, and reports it. */
 export class Agent {
   readonly node: string
   readonly loaded = new Map<string, ProfileReport>()
   failing = ''
   /** Parts of the loaded profiles that the node's kernel does not support. */
   leftOut: NonNullable<ProfileReport['leftOut']> = []
-  /** The node is off: nothing is loaded, nothing is said. */
+  /** The node is off: it loads and reports nothing. */
   down = false
   #world: World
   #epoch = ''
@@ -43,7 +43,7 @@ export class Agent {
     })
   }
 
-  /** Looks at what the server holds now, as a watch that caught up. */
+  /** Reads the server's current state, like a watch that has caught up. */
   #act(key: string): void {
     const { api } = this.#world
     const object = api.get(key)
@@ -91,7 +91,7 @@ export class Agent {
     const answer = manager.report({ node: this.node, agent: 'a', epoch: this.#epoch, complete, profiles })
     this.#epoch = answer.epoch
     this.#complete = answer.complete
-    // As the real one: who asks for complete reports again and again gets them with the heartbeat.
+    // As the real agent does: a manager that repeatedly asks for complete reports gets them with the heartbeat.
     if (answer.complete && !complete) this.#world.clock.after(50, () => this.#send())
   }
 

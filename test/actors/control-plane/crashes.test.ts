@@ -48,9 +48,12 @@ function checkReady(world: World, since: Map<string, number>): void {
   }
 }
 
-/** Plays the plan. Returns what stands at the end, when all has come to rest. */
+/**
+ * Runs the plan.
+ * @returns the world when it is idle
+ */
 async function play(steps: readonly { step: Step; after: number }[], seed: number, faults: boolean): Promise<World> {
-  // Watches of every second world are far behind: then only the version that goes along keeps writes apart.
+  // In every second world the watches lag far behind, so only the version in each write prevents conflicting writes.
   const lag = faults && seed % 2 === 0 ? 12_000 : 50
   const world = new World({ seed, lag, policy: { firstBackoff: 100 }, rollout: { retryInterval: 2_000 } })
   if (faults) world.api.faults = { rate: 0.15, latency: 60 }
@@ -88,7 +91,7 @@ async function apply(
 ): Promise<void> {
   switch (step.do) {
     case 'crash':
-      // The calm world has the same time pass.
+      // The same time passes in the world without crashes.
       if (crashes) world.crashManager()
       await world.runFor(step.away)
       if (crashes) world.startManager()
@@ -124,7 +127,7 @@ async function apply(
   }
 }
 
-/** The facts of the end that matter: policies with their phase, profiles, and the loaded profiles of each node. */
+/** The relevant facts of the end: policies with their phase, profiles, and the loaded profiles of each node. */
 function endState(world: World): unknown {
   const policies = [...world.api.of('VarmorPolicy')].map(({ metadata }) => {
     const { status } = world.getPolicy(`VarmorPolicy/demo/${metadata.name}`)!
@@ -186,7 +189,10 @@ describe('the control plane', () => {
 
 const isBug = ({ error }: { error: unknown }): boolean => !String(error).includes('this manager is dead')
 
-/** At rest: what stands is in force everywhere, what was deleted is nowhere, and what is broken says so. */
+/**
+ * When the world is idle, existing policies are in force on all nodes, deleted policies are removed everywhere, and
+ * each faulty policy shows an error.
+ */
 function expectSound(world: World): void {
   const wanted = new Set<string>()
   for (const { metadata, spec } of world.api.of('VarmorPolicy')) {

@@ -33,7 +33,7 @@ const onNode = { nodes: ['n1'], count: 1 }
 const statusOf = ({ effect }: Decision) => (effect?.type === 'write-policy-status' ? effect.status : undefined)
 const ready = (decision: Decision) => statusOf(decision)?.conditions?.find(({ type }) => type === 'Ready')
 
-/** Its profile, with a status that is as it is to be. */
+/** The policy's ArmorProfile, with an up-to-date status. */
 const shown = (loaded: number, policy = policyOf()): ArmorProfile => ({
   ...profileOf(policy),
   status: { desiredNumberLoaded: 2, currentNumberLoaded: loaded, observedGeneration: 1 },
@@ -43,7 +43,7 @@ const waitingFor = (rest: Partial<NodesObserved>): NodesObserved =>
     summary: { desired: 2, loaded: 1, failed: rest.failures?.length ?? 0, blocking: 1 },
     ...rest,
   })
-/** Its status was written just now, so another one has to wait. */
+/** The profile's status was written just now, so the next status write has to wait. */
 const recentlyShown = (profile: ArmorProfile): Partial<Observation> => ({
   profile,
   memory: { ...freshMemory(), profilePace: { at: NOW, changes: 0 } },
@@ -57,7 +57,7 @@ const modeled: AnyPolicy['spec'] = {
   ...policySpec(),
   policy: { enforcer: 'AppArmor', mode: 'BehaviorModeling', modelingOptions: { duration: 1 } },
 }
-/** Its ArmorProfile, made a minute ago. */
+/** The policy's ArmorProfile, created a minute ago. */
 function modeledProfile(): ArmorProfile['spec'] {
   const policy = policyOf({}, { spec: modeled })
   const options = {
@@ -83,7 +83,7 @@ const waitsFor = (text: string) => (decision: Decision) => {
   expect(decision.timers).to.have.property('removal')
 }
 
-/** Every situation, and what is done in it. */
+/** Every situation, and the actions that follow. */
 const table: Record<Situation['is'], Row[]> = {
   'actor failed': [
     {

@@ -71,7 +71,7 @@ describe('the ArmorProfile that a policy is to have', () => {
   it('fits the storage of the API server, and is refused with its largest parts named where it does not', () => {
     const plain = desiredOf(custom(comment('a'.repeat(97), 500_000)))
     expect(plain.ok).to.equal(true)
-    // The server writes each < in six bytes.
+    // The server writes each < as six bytes.
     const desired = desiredOf(custom(comment('<'.repeat(97), 500_000)))
     expect(desired.ok ? [] : desired.errors.map(({ code, path }) => ({ code, path }))).to.deep.equal([
       { code: 'TOO_LARGE', path: 'spec.policy' },
@@ -103,7 +103,7 @@ describe('the ArmorProfile that a policy is to have', () => {
     expect(isInForce(document, stored)).to.equal(true)
     stored.metadata.labels = { ...made, team: 'b' }
     expect(isInForce(document, stored)).to.equal(false)
-    // An ArmorProfile from before the label, which gets the label without a change of its generation.
+    // An ArmorProfile from before the label existed. It gets the label without a change of its generation.
     stored.metadata.labels = { team: 'a' }
     expect(isInForce(document, stored)).to.equal(false)
     stored.metadata.labels = { ...made, team: 'a' }

@@ -21,7 +21,7 @@ const spec = policySpec({
 
 const of = (...addresses: string[]): EgressAddresses[] => [{ target, groups: [{ addresses }] }]
 
-/** A world whose pods are where `move` says. */
+/** A world in which `move` sets the pods' addresses. */
 function moving(nodes: number, policy = {}): { world: World; move: (now: EgressAddresses[] | undefined) => void } {
   let addresses: EgressAddresses[] | undefined
   const world = worldOf(nodes, {

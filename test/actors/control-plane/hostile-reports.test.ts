@@ -92,7 +92,7 @@ describe('reports of a node that lies', () => {
       const { world, manager, key } = await established()
       if (other !== undefined) {
         world.agents.get('node-1')!.setFailing(other)
-        // A restart would wait for nodes, and name them.
+        // With this setting, a restart would wait for nodes, and the status would name them.
         world.api.update(key, (policy) =>
           Object.assign(policy, { spec: policySpec({ updateExistingWorkloads: true }) }),
         )
@@ -107,7 +107,7 @@ describe('reports of a node that lies', () => {
         say(of(i))
         await world.runFor(500)
       }
-      // One a second would be 600.
+      // One write per second would be 600.
       for (const kind of ['profile-status', 'policy-status']) expect(since(kind), kind).to.be.at.most(30)
       say({ state: 'loaded' })
       await world.runFor(120_000)

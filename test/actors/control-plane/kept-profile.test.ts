@@ -28,7 +28,7 @@ const policy: AnyPolicy = {
 function made(): { document: Parameters<typeof isInForce>[0]; stored: ArmorProfile } {
   const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling: { state: 'none' } })
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
-  // As a server gives it back: with the fields in another order.
+  // The server returns the fields in another order.
   const { metadata, spec } = structuredClone(desired.document)
   const reversed = Object.fromEntries(Object.entries(spec).reverse()) as ArmorProfile['spec']
   const stored = { apiVersion: policy.apiVersion, kind: 'ArmorProfile', spec: reversed, metadata } as ArmorProfile
@@ -40,7 +40,7 @@ describe('what a manager keeps of an ArmorProfile', () => {
     const { document, stored } = made()
     const kept = new ProfileSlimmer().slim(structuredClone(stored))
     expect(isInForce(document, kept)).to.equal(true)
-    // As answers to writes are put together.
+    // An answer to a write is composed like this.
     expect(isInForce(document, { ...kept, metadata: { ...kept.metadata } })).to.equal(true)
     const changes: ((spec: ArmorProfile['spec']) => void)[] = [
       (spec) => {

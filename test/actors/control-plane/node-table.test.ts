@@ -9,7 +9,7 @@ type Step =
   | { at: number; boots: true }
   | { at: number; expire: true }
 
-/** Whether the one node counts after the steps, and whether it is one without an agent. */
+/** The number of counted nodes after the steps, the nodes without an agent, and whether there are more such nodes. */
 function after(steps: Step[]): { desired: number; uncovered: string[]; more: boolean } {
   const table = new NodeTable(0)
   let more = false

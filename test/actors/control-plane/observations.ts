@@ -12,7 +12,7 @@ import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
 import { asWall } from '../../../src/base/clock.ts'
 import { INSTALL_NAMESPACE, policySpec, START } from './world.ts'
 
-// Observations to decide on: one by one for tables, and any for properties.
+// Observations to decide on: single ones for tables, and random ones for properties.
 
 export const settings = { ...defaultPolicySettings, behaviorModeling: true, installNamespace: INSTALL_NAMESPACE }
 export const NOW = START + 3_600_000
@@ -36,7 +36,7 @@ export function compiled(policy: AnyPolicy): Desired {
   return desiredProfile(policy, { installNamespace: INSTALL_NAMESPACE, modeling: { state: 'none' } })
 }
 
-/** The ArmorProfile that the policy compiles to, or that of another one where it does not compile. */
+/** The ArmorProfile of the policy; if the policy does not compile, the ArmorProfile of another policy. */
 export function profileOf(policy: AnyPolicy, metadata: Partial<ArmorProfile['metadata']> = {}): ArmorProfile {
   const desired = compiled(policy)
   const { document } = (desired.ok ? desired : compiled(policyOf())) as Desired & { ok: true }
@@ -75,13 +75,13 @@ export function observationOf(rest: Partial<Observation>): Observation {
   return { ...seen, nodes: { ...seen.nodes, holders } }
 }
 
-/** The same, when it is known what came of the policy. */
+/** The same observation after the policy's outcome is settled. */
 export function withSettled(seen: Observation): Observation {
   const { memory } = decide(withCompiled(seen))
   return { ...seen, memory: { ...seen.memory, settled: memory.settled } }
 }
 
-/** The same, when it has been compiled. */
+/** The same observation after the policy is compiled. */
 export function withCompiled(seen: Observation): Observation {
   const found = situationOf(seen)
   if (found.is !== 'not compiled') return seen

@@ -9,10 +9,10 @@ import { policySpec, START, type World } from './world.ts'
 const AP = 'varmor-demo-web'
 
 describe('a policy whose compiler', () => {
-  /** How often it was asked, and in whose name. */
+  /** The subject of each call to the compilers, in order. */
   let asked: string[]
 
-  /** Compilers that answer as long as nothing is wrong with them. */
+  /** Compilers that answer unless a test makes them fail. */
   const compilers = (trouble: () => CompilerError['code'] | undefined): Compilers => ({
     async run(_, input, { tenant }) {
       asked.push(tenant)

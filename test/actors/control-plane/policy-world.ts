@@ -8,7 +8,7 @@ export async function ready(world: World, key: string): Promise<void> {
   expect(world.manager?.failures).to.deep.equal([])
 }
 
-/** With a manager, and agents on so many nodes. */
+/** A world with a manager, and with agents on this many nodes. */
 export function worldOf(nodes: number, options = {}): World {
   const world = new World(options)
   for (let i = 0; i < nodes; i++) world.addNode(`node-${i}`)

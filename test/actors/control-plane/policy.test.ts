@@ -363,7 +363,7 @@ describe('a policy', () => {
     const reasons = () => world.manager?.events.map(({ reason }) => reason)
     expect(reasons()).to.deep.equal(['ProfileRestored'])
     expect(world.manager?.events[0]?.note).to.equal(`ArmorProfile demo/${AP} had been deleted; it was created again`)
-    // Without a finalizer the deletion leaves no trace of its time and its author, so no Event is written.
+    // Without a finalizer the deletion does not record its time and its author, so the manager writes no Event.
     world.api.update(path, ({ metadata }) => {
       metadata.finalizers = []
     })
@@ -571,7 +571,7 @@ describe('a policy', () => {
       expect(await world.runUntil(() => keys.every((key) => isReady(world, key)), 120_000)).to.equal(true)
       world.api.faults.latency = 2_000
       isStuck = true
-      // Each changes when the status of its ArmorProfile is written, and its actor has no answer yet.
+      // Each policy changes after the status of its ArmorProfile is written, while its actor waits for the answer.
       const changed = new Set<string>()
       const change = (object: Stored): void => {
         object.spec = policySpec({ rules: ['disallow-umount'] })

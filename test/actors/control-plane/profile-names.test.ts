@@ -57,7 +57,10 @@ class Cluster {
     this.profiles.set(`${namespace}/${name}`, { metadata } as unknown as ArmorProfile)
   }
 
-  /** As the leader does: decides, and makes the ArmorProfile. @returns the name */
+  /**
+   * Acts as the leader: decides, and creates the ArmorProfile.
+   * @returns the name
+   */
   establish(names: ProfileNames, id: PolicyId): string {
     names.claim(id)
     const { name } = names.of(id)
@@ -84,7 +87,7 @@ describe('names of profiles', () => {
     const [one, other] = rivals
     const cluster = new Cluster()
     const names = cluster.manager()
-    // Both were made in the same second, and the leader saw this one first.
+    // Both policies were created in the same second, and the leader saw `one` first.
     cluster.policy(other, undefined, '2026-01-01T00:00:00Z')
     cluster.all(names)
     expect(cluster.establish(names, other)).to.equal(plain)
@@ -111,7 +114,7 @@ describe('names of profiles', () => {
     cluster.policy(one, undefined, '2026-01-01T00:00:00Z')
     cluster.all(names)
     names.claim(one)
-    // By its time this policy is older, but the leader did not know it when it decided.
+    // By its creation time the other policy is older, but the leader did not know it when it decided.
     cluster.policy(other, undefined, '2025-01-01T00:00:00Z')
     cluster.all(names)
     expect([names.of(one).name, names.of(one).isSettled]).to.deep.equal([plain, true])
@@ -132,7 +135,7 @@ describe('names of profiles', () => {
       profileId: { namespace: 'team-prod', name: plain },
     })
     expect(names.of(one).name).to.match(hashed)
-    // The one that it has is there to be removed.
+    // The policy still has its profile, which must be removed.
     expect(names.of(one).profileId).to.deep.equal({ namespace: 'team', name: plain })
   })
 

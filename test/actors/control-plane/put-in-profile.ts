@@ -14,11 +14,11 @@ const prefixes = {
   NetworkProxy: 'none/',
 }
 
-/** As the webhook does with a workload that is restarted. */
+/** Confines a restarted workload as the webhook does. */
 export function putInProfile(api: FakeApi, object: Stored, before: Stored | undefined): void {
   if (!isWorkload(object)) return
   const { template } = object.spec as Workload['spec']
-  // A write of the status is not reviewed.
+  // The webhook does not review writes of the status.
   const isSame = JSON.stringify((before?.spec as Workload['spec'] | undefined)?.template) === JSON.stringify(template)
   if (template.metadata?.annotations?.[RESTARTED_AT] === undefined || isSame) return
   for (const [key, value] of annotationsFor(api, object)) template.metadata.annotations[key] ??= value
@@ -31,7 +31,7 @@ export function putInProfile(api: FakeApi, object: Stored, before: Stored | unde
   }
 }
 
-/** The same as a patch; empty where it is in the profile, or its own user said otherwise. */
+/** The changes as a patch; empty if the workload is already confined, or if its user set the annotations. */
 export const confinementOf = (api: FakeApi, workload: Workload): PatchOperation[] =>
   annotationsFor(api, workload as unknown as Stored)
     .filter(([key]) => workload.spec.template.metadata?.annotations?.[key] === undefined)
@@ -39,7 +39,7 @@ export const confinementOf = (api: FakeApi, workload: Workload): PatchOperation[
 
 const isWorkload = ({ kind }: Stored): boolean => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind)
 
-/** The first policy that means it. */
+/** The first policy that selects the object. */
 const policyFor = (api: FakeApi, object: Stored): AnyPolicy | undefined =>
   [...api.of('VarmorPolicy'), ...api.of('VarmorClusterPolicy')]
     .map((stored) => stored as unknown as AnyPolicy)
@@ -55,7 +55,7 @@ export function podProfileOf(api: FakeApi, { metadata }: Pod, namespace: string)
   return policy && { profile: profileIdOf(idOf(policy), 'varmor').name, kind: policy.kind }
 }
 
-/** The annotations of its containers, for the profile of that policy. */
+/** The annotations of the object's containers, for the profile of its policy. */
 function annotationsFor(api: FakeApi, object: Stored): [key: string, value: string][] {
   const policy = policyFor(api, object)
   if (policy === undefined) return []

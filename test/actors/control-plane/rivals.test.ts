@@ -21,7 +21,7 @@ async function ready(world: World, ...keys: string[]): Promise<void> {
   expect(world.manager?.failures).to.deep.equal([])
 }
 
-/** The ArmorProfile of a policy as it says, with the rules that tell whose it is. */
+/** Checks that the policy's ArmorProfile has the policy's own name and rule, and not the other policy's rule. */
 function expectOwn(world: World, key: string, rule: string, other: string): void {
   const { namespace } = world.getPolicy(key)!.metadata
   const profile = world.getProfile(nameOf(world, key), namespace)!

@@ -9,7 +9,9 @@ const HIS = 'Deployment/a/one'
 const OTHERS = ['b', 'c'].map((namespace) => `Deployment/${namespace}/one`)
 const spec = restarting({ target: { kind: 'Deployment', selector: { matchLabels: labels() } } })
 
-/** A tenant with a Deployment in one namespace, others in two more, and who manages the cluster. */
+/**
+ * A world with a tenant that has a Deployment in one namespace, tenants in two other namespaces, and an administrator.
+ */
 async function cluster(): Promise<World> {
   const { world } = worldOf(0, { rollout: { deadline: DEADLINE } })
   for (const namespace of ['a', 'b', 'c']) world.workload('Deployment', 'one', { labels: labels(), namespace })
@@ -35,7 +37,7 @@ const say = (world: World, change: string, time: string, workload = HIS): unknow
     workload,
   )
 
-/** Changes that a tenant makes to a Deployment again and again; `every` is in milliseconds. */
+/** Changes that a tenant makes repeatedly to a Deployment; `every` is in milliseconds. */
 const rows: { what?: string; act: (world: World, change: string) => void; every: number }[] = [
   {
     what: 'was restarted in the year 9999',

@@ -30,7 +30,7 @@ describe('the restart of workloads, and their pods', () => {
     expect(world.restarts).to.have.length(1)
     expect(world.getPolicy(key)?.status?.restart?.done).to.equal(false)
     expect(world.manager!.limiter.inFlight).to.equal(0)
-    // The remedy of the message.
+    // Does what the status message advises.
     world.api.admit = admit
     world.api.update(names[0]!, ({ spec }) => {
       ;(spec as Workload['spec']).template.metadata!.annotations!['kubectl.kubernetes.io/restartedAt'] = 'now'
@@ -74,7 +74,7 @@ describe('the restart of workloads, and their pods', () => {
     const loser = world.clusterPolicy('all', restarting())
     await world.runUntil(() => world.restarts.length === 2, 120_000)
     world.policy('web', policySpec())
-    // The new policy wins from here on, and the tenant deploys the restarted workload again.
+    // The new policy now has priority, and the tenant deploys the restarted workload again.
     world.api.update(names[0]!, ({ spec }) => {
       const { template } = spec as Workload['spec']
       delete template.metadata!.annotations![ANNOTATION]
@@ -175,7 +175,7 @@ describe('the restart of workloads, and their pods', () => {
         .to.contain(`1 of 2 workloads were restarted; ${kind} demo/one was restarted, and 2 of its pods run without`)
         .and.to.contain(remedy)
       world.api.podsOf = podsOfTemplate
-      // Pods that were deleted show in the status of their workload.
+      // The workload's status shows the deletion of pods.
       world.api.update(first!, (object) => {
         object.status = { ...(object.status as object), currentReplicas: 2 }
       })

@@ -8,7 +8,7 @@ const annotated = (annotations: Record<string, string>) => ({
   template: { metadata: { labels: { app: 'web' }, annotations }, spec: { containers: [{ name: 'main' }] } },
 })
 
-/** The container main is in the profile; the other one says nothing of it. */
+/** The container main is confined; the other container has no annotation. */
 const withInit = (container: { name: string; restartPolicy?: string }) => {
   const { template } = annotated({ 'container.apparmor.security.beta.varmor.org/main': PROFILE })
   return { template: { ...template, spec: { ...template.spec, initContainers: [container] } } }
@@ -22,7 +22,7 @@ describe('the restart of workloads that were there before', () => {
     await done(world, key)
     expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
     const gaps = world.restarts.slice(1).map(({ at }, i) => at - world.restarts[i]!.at)
-    // A fake controller needs half a second at the least.
+    // A fake controller needs at least half a second.
     expect(Math.min(...gaps)).to.be.at.least(500)
     expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
     expect(world.condition(key, 'Restarting')?.message).to.equal('5 of 5 workloads were restarted')

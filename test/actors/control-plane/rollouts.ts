@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { policySpec, World, type WorldOptions } from './world.ts'
 
 export const PROFILE = 'localhost/varmor-demo-web'
-/** Labels of workloads that opt in, and that the policies of these tests select. */
+/** Labels of workloads that opt in; the policies of these tests select these labels. */
 export const labels = (more: Record<string, string> = {}) => ({
   app: 'web',
   'sandbox.varmor.org/enable': 'true',
@@ -10,7 +10,7 @@ export const labels = (more: Record<string, string> = {}) => ({
 })
 export const restarting = (more = {}) => policySpec({ updateExistingWorkloads: true, ...more })
 
-/** Two nodes, and Deployments that were there before the manager. */
+/** Two nodes, and Deployments that existed before the manager. */
 export function worldOf(workloads: number, options: WorldOptions = {}): { world: World; names: string[] } {
   const world = new World(options)
   world.addNode('node-0')

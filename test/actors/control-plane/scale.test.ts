@@ -17,8 +17,8 @@ function heap(): number {
 }
 
 /**
- * Agents without a state of their own, so that what is measured is the manager: each reports all profiles when it has
- * loaded them, and says nothing else. They spread over 15 s, as heartbeats do.
+ * Agents without state, so that only the manager is measured: each agent reports all profiles once when it has loaded
+ * them. The reports spread over 15 s, as heartbeats do.
  */
 class Fleet {
   readonly #world: World
@@ -34,7 +34,7 @@ class Fleet {
     }
   }
 
-  /** Each node says that it has every profile as it is now. */
+  /** Each node reports that it has the current version of every profile. */
   acknowledge(complete: boolean): void {
     const { clock } = this.#world
     const profiles = [...this.#world.api.of('ArmorProfile')].map(
@@ -66,7 +66,7 @@ describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, () => {
     expect([...world.api.of('ArmorProfile')]).to.have.length(POLICIES)
     fleet.acknowledge(true)
     let peak = 0
-    // All reports are in after 15 s.
+    // All reports have arrived after 15 s.
     for (const wait of [9_000, 9_000]) {
       await world.runFor(wait)
       peak = Math.max(peak, heap() - empty)
@@ -78,11 +78,12 @@ describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, () => {
     expect(world.getProfile('varmor-demo-p0')?.status?.currentNumberLoaded).to.equal(NODES)
     peak = Math.max(peak, heap() - empty)
     expect(peak).to.be.below(HEAP_BOUND)
-    // A finalizer, a profile, two statuses of the policy; the profile's every five seconds, and at the end.
+    // Writes: a finalizer, a profile, two statuses of the policy, and the profile's status every five seconds and at
+    // the end.
     const writes = Object.values(world.api.writes).reduce((all, count) => all + count, 0)
     expect(writes / POLICIES, JSON.stringify(world.api.writes)).to.be.at.most(10)
 
-    // The same once more: nothing has changed, and nothing is written.
+    // The agents report the same state again, so the manager writes nothing.
     fleet.acknowledge(true)
     await world.runFor(30_000)
     expect(Object.values(world.api.writes).reduce((all, count) => all + count, 0)).to.equal(writes)

@@ -51,7 +51,7 @@ describe('a manager whose time of day is set', () => {
     return [seen, world.getPolicy(key)?.status?.phase]
   }
 
-  /** Nothing here asks a webhook: what is to be restarted is told by the time alone. */
+  /** No webhook is involved, so only times tell which workloads need a restart. */
   const beside = async (by: number): Promise<object> => {
     const { world } = worldOf(0)
     const make = (name: string): string => world.workload('Deployment', name, { labels: labels() })

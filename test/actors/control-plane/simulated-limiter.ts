@@ -8,16 +8,13 @@ interface Turn {
   granted: () => void
 }
 
-/**
- * Restart limits under a clock that is moved by hand: turns in the order in which they were asked for, where they are
- * allowed.
- */
+/** Restart limits under a clock that a test moves: requests get their turns in order, as far as the limits allow. */
 export class SimulatedRestartLimiter implements RestartLimiter {
   readonly #clock: Clock
   readonly #limits: RestartLimits
   #waiting: Turn[] = []
   readonly #held = new Map<string, string>()
-  /** When turns of the last minute were given. */
+  /** Times of the turns in the last minute. */
   #given: { at: number; namespace: string }[] = []
 
   constructor(clock: Clock, limits: RestartLimits) {

@@ -65,7 +65,7 @@ describe('turns', () => {
             waiting.delete(who)
           }
         }
-        // From now on each does what it is called for.
+        // From here on, each writer does its task when it is called.
         for (const who of [...writers]) end(who)
         for (let i = 0; i < 100 && calls.length > 0; i++) {
           const who = calls.shift()!

@@ -44,7 +44,7 @@ export interface WorldOptions {
   model?: PolicyPorts['model']
 }
 
-/** A manager with all its actors. After a kill only its writes remain. */
+/** A manager with all its actors. After a kill only the writes that it sent remain. */
 export class Manager {
   readonly session: Session
   readonly system: ActorSystem
@@ -125,7 +125,8 @@ export class Manager {
   }
 
   /**
-   * As a manager does when its reflectors have listed everything: nodes first, then each policy and each ArmorProfile.
+   * Tells the actors what a manager tells them when its reflectors have listed everything: nodes first, then each
+   * policy and each ArmorProfile.
    */
   begin(nodes: Iterable<[string, { schedulable: boolean }]>): void {
     for (const [name, facts] of nodes) this.nodeJoined(name, facts)
@@ -199,7 +200,7 @@ export class World {
   readonly facts = new Map<string, { schedulable: boolean }>()
   manager: Manager | undefined
   readonly managers: Manager[] = []
-  /** Each time that a pod template changed: the workload and the annotation by which we restart. */
+  /** Each change of a pod template: its workload, and the time in vArmor's restart annotation. */
   readonly restarts: { workload: string; at: number }[] = []
   /** Workloads whose pods do not become available. */
   readonly broken = new Set<string>()
@@ -280,7 +281,7 @@ export class World {
     return this.getPolicy(key)?.status?.conditions?.find((condition) => condition.type === type)
   }
 
-  /** Restarts of ours that a workload had, by change. */
+  /** The policy changes for which vArmor has restarted a workload. */
   changesOf(key: string): string[] {
     const annotation =
       this.getWorkload(key).spec.template.metadata?.annotations?.['sandbox.varmor.org/restartedAt'] ?? ''
@@ -300,7 +301,7 @@ export class World {
     while (this.clock.step(limit)) await this.#settle()
   }
 
-  /** @returns whether the condition came to hold within the time */
+  /** @returns whether the condition became true within the time */
   async runUntil(condition: () => boolean, within = 600_000): Promise<boolean> {
     const limit = this.clock.now() + within
     await this.#settle()
@@ -318,7 +319,7 @@ export class World {
 
   #seenTemplates = new Map<string, string>()
 
-  /** The controllers of apps/v1: a new template makes new pods, which become available after a while. */
+  /** The controllers of apps/v1: a new template creates new pods, which become available after a while. */
   #controlWorkload(key: string, object: Stored): void {
     const workload = object as unknown as Workload
     const template = JSON.stringify(workload.spec.template)

@@ -122,7 +122,7 @@ describe('decisions on a loaded profile', () => {
     }
     const { memory } = conclude(seen, outcomesOf(seen, [failure(false)]), timing, () => 0)
     expect(goalsOf({ ...seen, memory }).map(({ is }) => is)).to.deep.equal(['refused'])
-    // The look in between leaves the timer as it is.
+    // A check before the timer fires leaves the timer as it is.
     const between = conclude({ ...seen, memory }, outcomesOf({ ...seen, memory }, []), timing, () => 0)
     expect(between.retry).to.equal('as-set')
     const other = { ...wanted, contents: new Map([['AppArmor', { content: 'two', digest: 'of two' }] as const]) }

@@ -170,7 +170,7 @@ describe('a profile on a node', () => {
       await node.is({ state: 'failed', passing: false, enforcers: ['Seccomp'] })
       node.apply({ generation: 2 })
       await node.is({ state: 'failed', generation: 2 })
-      // The looks in between must not put the last try off.
+      // The intermediate checks must not delay the last attempt.
       node.watch.start()
       await node.simulation.runFor(200_000)
       expect(node.appArmor.count('load')).to.equal(1)

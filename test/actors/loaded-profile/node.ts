@@ -21,7 +21,7 @@ export interface Spec {
   generation?: number
   enforcer?: string
   text?: string
-  /** Source from which the node compiles the profile; undefined as from an older manager. */
+  /** Source from which the node compiles the profile; undefined for an older manager. */
   carries?: string
   leaving?: boolean
   created?: string
@@ -67,18 +67,18 @@ export const key = 'demo/varmor-demo-web'
 export const fault = (code: EnforcerErrorCode, reason = 'why') =>
   new EnforcerError(code, 'load the profile', { reason })
 
-/** A node with its agent's half of the downward flow, under simulated time. */
+/** A node with its agent's actors for profiles, under simulated time. */
 export class Node {
   readonly appArmor = new FakeProfileLoader('AppArmor')
   readonly bpf = new FakeProfileLoader('BPF')
   readonly seccomp = new FakeProfileLoader('Seccomp')
   readonly wanted = new WantedProfiles()
   readonly standings = new Map<string, ProfileStatus>()
-  /** Profiles that pods of the node refer to. */
+  /** Profiles that the node's pods refer to. */
   readonly used = new Set<string>()
   readonly reports: ProfileStatus[] = []
   readonly errors: unknown[] = []
-  /** Compiled profiles. `compilation` has the time of each, and the failures of the next ones. */
+  /** Names of compiled profiles. `compilation` sets the duration of each compilation, and the next failures. */
   readonly compilations: string[] = []
   readonly compilation = { milliseconds: 100, failures: [] as LoadFailure[] }
   readonly simulation: Simulation

@@ -25,7 +25,7 @@ describe('models that a manager merges', () => {
     const clock = new SimulatedClock(Date.parse('2026-01-01T00:00:00Z'))
     const system = new ActorSystem({ clock, random: () => 0.5 })
     const written = new Map<string, ModelDocument>()
-    /** Models that are too large for an object. */
+    /** Models that are too large for an API object. */
     const large = new Map<string, DynamicResult>()
     const of = (key: string) => {
       const [namespace = '', name = ''] = key.split('/')

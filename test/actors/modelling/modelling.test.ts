@@ -31,7 +31,7 @@ describe('a modelling of behaviour', () => {
     await world.runFor(60_000)
     expect(world.model).to.equal(undefined)
     world.end()
-    // Records on their way belong to the recording.
+    // Records that have not arrived yet belong to the recording.
     world.found('n2', call('write'))
     await world.runUntil(() => world.model?.status?.completedNumber === 2)
     expect(world.model?.data.dynamicResult).to.deep.equal({
@@ -161,7 +161,7 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  /** A model of n1 alone: n2, which has recorded `mount`, comes later. */
+  /** A model of n1 only: n2, which has recorded `mount`, reports later. */
   async function withoutTheSecond(): Promise<ModelWorld> {
     const world = begun(['n1', 'n2'])
     await world.runFor(1_000)
@@ -311,7 +311,7 @@ describe('a modelling of behaviour', () => {
     await world.runFor(900_000)
     expect(world.model?.data.profile).to.deep.equal(profile)
     expect(conditions(world)['']?.message).to.contain('n2')
-    // It comes back, first without its disk.
+    // The node returns, first without its disk.
     const disk = world.disks.get('n2')!
     const recorded = disk.get(KEY)!
     disk.clear()
@@ -414,7 +414,7 @@ describe('a modelling of behaviour', () => {
       for (let i = 0; i < files; i++) world.found('n1', file(`/srv/${i >>> 6}/${i}${'x'.repeat(200)}`, 'r'))
       for (let second = 0; second < 60; second++) {
         world.found('n1', call(`call-${second}`))
-        // As the agent repeats what is wanted of modellers that may have failed.
+        // The agent repeats which recordings it needs, because modellers may have failed.
         if (second % 10 === 0) world.tellAgent('n1')
         await world.runFor(1_000)
       }
@@ -473,7 +473,7 @@ interface Done {
   time: number
 }
 
-/** Three nodes on which something is done each second. An agent or the manager is killed and restarted 50 times. */
+/** Three nodes record an operation each second. An agent or the manager is killed and restarted 50 times. */
 async function killedNowAndThen(seed: number): Promise<{ world: ModelWorld; done: Done[] }> {
   const nodes = ['n1', 'n2', 'n3']
   const world = begun(nodes, seed)

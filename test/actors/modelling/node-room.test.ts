@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 const recordingIn = (node: NodeQuota, key: string): OwnRecording =>
   new OwnRecording('uid 1', asWall(0), false, new Collector(node.begin(key)))
 
-/** A workload that touches 18,400 files with names of 245 bytes. None of their directories is full. */
+/** A workload that accesses 18,400 files with names of 245 bytes. No directory reaches its limit. */
 function fill(recording: OwnRecording, of: number): void {
   for (let d = 0; d < 4_600; d++) {
     const directory = `/srv/${of}/${[...d.toString(4).padStart(6, '0')].join('/')}`
@@ -87,7 +87,7 @@ describe('the room that a node has for recordings', function () {
     for (const { key, stored: one } of stored.reverse()) {
       const again = node.restoring(() => OwnRecording.of(one, new Collector(node.begin(key))))
       const { appArmor, bpf } = again.stored().behaviour.result
-      // In another order, a workload at its own limit may have room for one file less.
+      // With another order of records, a workload at its own limit may keep one file fewer.
       expect(appArmor?.files?.length, key).to.be.at.least((one.behaviour.result.appArmor?.files?.length ?? 0) - 1)
       expect(bpf?.files?.length, key).to.be.at.least((one.behaviour.result.bpf?.files?.length ?? 0) - 1)
     }

@@ -15,7 +15,7 @@ import { keyOf } from '../../../src/kube/objects.ts'
 export const KEY = 'demo/varmor-demo-web'
 const START = Date.parse('2026-01-01T00:00:00Z')
 
-/** The life of a manager or an agent. After a kill its work never ends. */
+/** One run of a manager or an agent. After a kill its pending work never ends. */
 class Life {
   dead = false
 
@@ -32,8 +32,8 @@ interface Running<Message> {
 }
 
 /**
- * Agents that record, a manager that makes a model of it, and what outlives them: disks and the API server. Time is
- * moved by hand.
+ * Agents that record, a manager that builds a model, and the disks and the API server, which outlive them. Tests move
+ * the time.
  */
 export class ModelWorld {
   readonly clock = new SimulatedClock(START)
@@ -46,13 +46,13 @@ export class ModelWorld {
   profile: ArmorProfile | undefined
   model: ArmorProfileModel | undefined
   applied = 0
-  /** Until then they have other things to do. */
+  /** The compilers are busy until this promise resolves. */
   compilers: Promise<void> = Promise.resolve()
-  /** Reports for which the manager had no time. */
+  /** Number of reports that a busy manager did not answer. */
   unanswered = 0
-  /** When recordings were written. */
+  /** Times at which recordings were written. */
   readonly writes: number[] = []
-  /** Nodes whose workers are to send again what they know. */
+  /** Nodes whose workers must send their data again. */
   readonly began: string[] = []
   #agents = new Map<string, Running<ModellerMessage>>()
   #manager: Running<ModelMessage> | undefined
@@ -68,13 +68,13 @@ export class ModelWorld {
     return this.clock.now()
   }
 
-  /** The manager's clock has ended the modelling. */
+  /** Times at which the manager's clock ended the modelling. */
   end(): void {
     this.profile!.spec.behaviorModeling.enable = false
     this.tellAll()
   }
 
-  /** As watches do: agents and manager learn of the ArmorProfile. */
+  /** Tells agents and manager about the ArmorProfile, as watches do. */
   tellAll(): void {
     for (const node of this.#agents.keys()) this.tellAgent(node)
     this.#manager?.family.of(KEY).tell({ type: 'changed' })
@@ -128,7 +128,7 @@ export class ModelWorld {
     this.tellAgent(node)
   }
 
-  /** Its file is cut: by a disk that was full, say. */
+  /** Truncates the node's file, as a full disk may do. */
   breakRecording(node: string): void {
     this.disks.get(node)!.set(KEY, { stored: 'broken', seen: this.now() })
   }
@@ -186,13 +186,13 @@ export class ModelWorld {
         expected: () => this.nodes,
         nodeExists: (node) => this.nodes.includes(node),
         api,
-        // Files of this manager only.
+        // Model files of this manager.
         files: {
           read: async (model) => this.files.get(keyOf(model)),
           write: async (model, data) => void this.files.set(keyOf(model), data),
           remove: async (model) => void this.files.delete(keyOf(model)),
         },
-        // Names of the simulation have numbers in them, which are not to become patterns.
+        // Does not generalise names, because the simulation's names contain numbers.
         build: async (result, profile) => {
           await this.compilers
           return buildProfile(result, profile, false)
@@ -204,7 +204,7 @@ export class ModelWorld {
     if (this.profile?.spec.behaviorModeling.enable === false) family.of(KEY).tell({ type: 'changed' })
   }
 
-  /** Its folder goes with it. */
+  /** The manager's folder is lost with it. */
   killManager(): void {
     const manager = this.#manager
     this.#manager = undefined
@@ -288,7 +288,7 @@ function kill({ life, system }: Running<never> | Running<ModellerMessage> | Runn
   void system.stop({ within: 0 })
 }
 
-/** An ArmorProfile whose workloads are, or were, recorded. */
+/** An ArmorProfile whose workloads are or were recorded. */
 export const recordedProfile = (enforcer: string, enable = true): ArmorProfile => ({
   apiVersion: 'crd.varmor.org/v1beta1',
   kind: 'ArmorProfile',

@@ -46,7 +46,7 @@ const granted: Memory = { ...asked, turn: { state: 'granted', namespace: 'a' } }
 const web = workload('a', 'web')
 const sleeping = workload('a', 'web', true)
 
-/** Each situation, and what is done in it. `limiter` as its calls, `progress` as its state. */
+/** Each situation, and the expected decision. `limiter` lists its calls, `progress` gives its state. */
 const rows: [title: string, memory: Memory, survey: Partial<Survey>, expected: Record<string, unknown>][] = [
   ['nothing is wanted', idle(), {}, { is: 'nothing-wanted', limiter: ['done'], looks: false }],
   ['all is done', want, { finished: 2 }, { is: 'done', limiter: ['done'], progress: 'done', looks: false }],
@@ -135,7 +135,7 @@ const rows: [title: string, memory: Memory, survey: Partial<Survey>, expected: R
 const callText = (call: Decision['limiter'][number]): string =>
   call.do === 'done' ? 'done' : `${call.do} ${call.namespace}`
 
-/** The turn that the limiter keeps for us after these calls. */
+/** The state that the limiter keeps for this caller after these calls. */
 function turnAfter(calls: Decision['limiter'], before: string): string {
   const states = { done: 'none', ask: 'asked', resume: 'held' } as const
   return calls.reduce((_, call) => states[call.do], before)
@@ -199,7 +199,7 @@ describe('decisions on restarts', () => {
     fc.assert(
       fc.property(steps, (plan) => {
         let memory: Memory = want
-        // The limiter's state for this caller, from this caller's calls alone.
+        // The limiter's state for this caller, derived only from this caller's calls.
         let turn = 'none'
         for (const step of plan) {
           if (step.do === 'want') {

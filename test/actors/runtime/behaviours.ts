@@ -4,7 +4,7 @@ import type { Reference } from '../../../actors/runtime/reference.ts'
 import type { Request } from '../../../actors/runtime/request.ts'
 import type { ActorSystem } from '../../../actors/runtime/system.ts'
 
-/** Messages of an actor that writes down what it gets. */
+/** Messages of an actor that records its messages. */
 export type Note =
   | { type: 'note'; text: string }
   | { type: 'fail'; text: string }
@@ -14,7 +14,9 @@ export type Note =
 export const note = (text: string): Note => ({ type: 'note', text })
 export const fail = (text: string): Note => ({ type: 'fail', text })
 
-/** Keeps the texts it gets, in order; fails and ends when asked to. `log`, if given, also survives a restart. */
+/**
+ * Keeps received texts in order; fails or ends when a message asks for it. `log`, if given, also survives a restart.
+ */
 export const notebook = (log: string[] = []): Behaviour<readonly string[], Note> => ({
   start: () => [],
   receive(notes, message, context) {

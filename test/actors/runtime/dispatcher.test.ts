@@ -64,7 +64,7 @@ describe('dispatcher', () => {
       for (const actor of actors) actor.tell(slow)
       await simulation.runFor(100)
     }
-    // The first promise of each is known only when it is there; from then on they are held back.
+    // The dispatcher learns of an actor's first promise only after the call; it holds back later calls.
     max = 0
     for (const actor of actors) actor.tell(true)
     await simulation.runFor(100)

@@ -70,7 +70,7 @@ describe('family', () => {
     expect(counts()).to.deep.equal({ live: 0, passivated: 1 })
     expect(await read('a')).to.deep.equal({ generation: 7, from: 'compact' })
     expect(starts).to.deep.equal(['a'])
-    // The reference that was used before is as good as a new one.
+    // An old reference works like a new one.
     reference.tell({ type: 'wanted', generation: 8 })
     await simulation.runFor(2 * IDLE)
     expect(await read('a')).to.deep.equal({ generation: 8, from: 'compact' })

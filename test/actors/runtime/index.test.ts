@@ -10,7 +10,7 @@ import * as room from '../../../actors/runtime/index.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The project's own compiler options, for files that are somewhere else. */
+/** The project's own compiler options, for files in another folder. */
 function strictOptions(): ts.CompilerOptions {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root, { types: ['node'] })

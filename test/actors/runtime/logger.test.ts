@@ -8,7 +8,7 @@ import type { ThreadMessage } from './placement/furnished-thread.ts'
 
 type Line = { msg: string; err?: { message: string; stack: string } } & Record<string, unknown>
 
-/** A system that logs to pino as anyone sets it up, and what pino wrote. */
+/** A system that logs to a typical pino logger, and the lines that pino wrote. */
 function logged(options: SystemOptions = {}) {
   const lines: Line[] = []
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
@@ -19,7 +19,7 @@ const raise = (text: string) => (): never => {
   throw new TypeError(text)
 }
 
-/** Until a line with the text is there. */
+/** Waits until a line contains the text. */
 async function line(lines: Line[], text: string): Promise<Line> {
   for (;;) {
     const found = lines.find(({ msg }) => msg === text)

@@ -14,7 +14,7 @@ const levels = (text: string): Level[] =>
 
 const print = (messages: readonly Level[]): string => messages.map(({ key, value }) => `${key ?? ''}${value}`).join(' ')
 
-/** The messages that an actor with this mailbox gets when all messages are sent at once. */
+/** The messages that an actor with this mailbox receives when all messages are sent at once. */
 async function received(mailbox: MailboxOptions<Level>, sent: string) {
   const simulation = new Simulation()
   const got: Level[] = []

@@ -18,7 +18,7 @@ describe('SimulatedClock', () => {
       return new WeakRef(held)
     }
     const held = cancelled()
-    // An object that a WeakRef has returned stays until the end of the job.
+    // After a WeakRef returned an object, the object stays until the current job ends.
     await new Promise((resolve) => setImmediate(resolve))
     collect()
     expect(held.deref()).to.equal(undefined)

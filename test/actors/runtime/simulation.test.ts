@@ -8,7 +8,7 @@ import { Storm, type Weather } from './storm.ts'
 
 const HOUR = 3_600_000
 
-/** The sum of what the runtime counted for receivers, against what the storm saw. */
+/** Compares the runtime's counts for receivers with the storm's own counts. */
 function expectAccounted(storm: Storm): void {
   const { families } = storm.simulation.system.stats()
   const stats = Object.entries(families).flatMap(([name, family]) => (name === 'sender' ? [] : [family]))
@@ -31,7 +31,7 @@ function expectAccounted(storm: Storm): void {
 async function weather(weather: Weather): Promise<Storm> {
   const storm = new Storm(weather)
   storm.begin()
-  // Looked at in the middle as well: the accounts are to be right at every moment.
+  // Also checks in the middle, because the counts must be right at every moment.
   for (let i = 0; i < 6; i++) {
     await storm.simulation.runFor(HOUR / 6 + 0.5)
     expectAccounted(storm)
@@ -57,11 +57,11 @@ describe('simulation', () => {
         const storm = await weather(given)
         const { simulation } = storm
         storm.calmDown()
-        // No message is lost that was not counted, none is handled twice, and everything comes to rest.
+        // No message is lost without being counted, none is handled twice, and the system becomes idle.
         await simulation.runFor(HOUR)
         expectAccounted(storm)
         expect(simulation.system.stats().total.queued).to.equal(0)
-        // Everything converges: each receiver ends with what it was sent last.
+        // Each receiver ends with the last parcel that was sent to it.
         const last = new Map(storm.addresses.map((address) => [address, storm.send(address, 'last')]))
         await simulation.runFor(HOUR / 4)
         expect(new Map([...last.keys()].map((address) => [address, storm.latest.get(address)]))).to.deep.equal(last)
@@ -75,7 +75,7 @@ describe('simulation', () => {
       }),
       { numRuns: 6 },
     )
-    // The weather was as bad as it was meant to be.
+    // The storm caused enough of each kind of fault.
     for (const count of Object.values(seen)) expect(count).to.be.above(100)
   })
 

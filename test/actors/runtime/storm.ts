@@ -11,9 +11,9 @@ export interface Weather {
   /** Number of receivers of each kind. */
   readonly receivers: number
   readonly senders: number
-  /** How many messages a sender sends in one go; many of them to the same receiver. */
+  /** Number of messages that a sender sends at once; many of them go to the same receiver. */
   readonly burst: number
-  /** The chance that handling a message, or a start, fails. */
+  /** The probability that handling a message, or a start, fails. */
   readonly crashes: number
 }
 
@@ -27,7 +27,7 @@ interface Parcel {
 
 type Fate = 'on the way' | 'handled' | 'refused'
 
-/** The kinds of receiver: what their mailbox does, and whether they await. */
+/** The kinds of receivers: the behaviour of their mailbox, and whether they await. */
 const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean }> = {
   plain: { mailbox: { capacity: 8 }, slow: false },
   slow: { mailbox: { capacity: 8 }, slow: true },
@@ -36,17 +36,17 @@ const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean }> 
 }
 
 /**
- * An hour of bad weather: senders with timers throw parcels at receivers of all kinds, everything crashes, some actors
- * end, the slow ones fall behind and mailboxes overflow. It follows each parcel by itself, so what the runtime
- * counts can be held against what happened.
+ * An hour of faults: senders with timers send parcels to receivers of all kinds. Actors crash or end, slow receivers
+ * fall behind, and mailboxes overflow. The storm tracks each parcel itself, so a test can compare the runtime's counts
+ * with it.
  */
 export class Storm {
   readonly simulation: Simulation
-  /** Errors that were seen; a test expects none. */
+  /** Errors that the storm noticed; tests expect none. */
   readonly wrongs: string[] = []
   /** A fingerprint of everything that happened, in order. */
   trace = 0
-  /** The last parcel that each receiver has handled: its state, as a new instance finds it in the world. */
+  /** The last parcel that each receiver has handled: its state, which outlives the instance. */
   readonly latest = new Map<string, number>()
   private readonly weather: Weather
   private readonly fates: Fate[] = []
@@ -54,7 +54,7 @@ export class Storm {
   private readonly lastOf = new Map<string, number>()
   private readonly receivers: string[] = []
   private calm = false
-  /** Not the system's: the weather must not depend on how often an actor backs off. */
+  /** Separate from the system's random numbers, so that backoffs do not change the faults. */
   private readonly chance: () => number
 
   constructor(weather: Weather) {
@@ -88,7 +88,7 @@ export class Storm {
     this.calm = true
   }
 
-  /** Sends a parcel as someone from outside. */
+  /** Sends a parcel from outside of the system. */
   send(address: string, level: string | undefined): number {
     return this.post('outside', address, level)
   }
@@ -186,7 +186,7 @@ export class Storm {
 
   private checkOrder({ id, from, level }: Parcel, address: string): void {
     const coalesces = kinds[address.split(/[/-]/)[0]!]!.mailbox.coalesce !== undefined
-    // A replacement takes an older place: there the order is that of each level.
+    // A replacement takes the place of an older message, so the order holds only within a level.
     const pair = `${from} ${address} ${coalesces ? level : ''}`
     const last = this.lastOf.get(pair) ?? -1
     if (last >= id) this.wrongs.push(`${address} got ${id} of ${from} after ${last}`)

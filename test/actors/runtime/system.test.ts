@@ -233,7 +233,7 @@ describe('ActorSystem', () => {
   })
 })
 
-/** A simulation with its methods bound, for tests that take it apart. */
+/** A simulation whose methods are bound, so that tests can destructure it. */
 function bound(options?: ConstructorParameters<typeof Simulation>[0]) {
   const simulation = new Simulation(options)
   const { system, clock } = simulation

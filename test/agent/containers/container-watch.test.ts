@@ -14,12 +14,12 @@ import {
 } from '../../../src/agent/containers/runtime.ts'
 import { made, sandbox } from './made-containers.ts'
 
-/** A runtime under simulated time, which loses events and goes away. */
+/** A runtime under simulated time, which may lose events and disappear. */
 class FakeRuntime implements ContainerRuntime {
   readonly running = new Map<string, number>()
   readonly calls: string[] = []
   down = false
-  /** Milliseconds that each call takes. */
+  /** Duration of each call in milliseconds. */
   latency = 0
   /** Ids of containers that the runtime lists but cannot describe. */
   readonly unreadable = new Set<string>()
@@ -109,9 +109,9 @@ class World {
   readonly changes: ContainerChange[] = []
   readonly execs: ExecStarted[] = []
   readonly delays: number[] = []
-  /** Errors with which looks into /proc fail, in order. */
+  /** Errors of the next reads of /proc, in order. */
   readonly factErrors: Error[] = []
-  /** Containers into whose processes no look succeeds. */
+  /** Containers whose processes cannot be read, with the error. */
   readonly hidden = new Map<string, Error>()
   readonly skipped: [string, unknown][] = []
   lists = 0
@@ -403,7 +403,7 @@ describe('the containers of a node', () => {
         await run.simulation.runFor(140_000)
         expect(run.watch.listed).to.equal(true)
         expect(run.known).to.deep.equal(run.truth)
-        // A follower of the changes knows the same containers.
+        // A follower of the changes has the same containers.
         const followed = new Map<string, number>()
         for (const change of run.changes)
           if (change.type === 'started') followed.set(change.container.containerID, change.container.initPid)

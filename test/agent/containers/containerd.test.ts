@@ -25,7 +25,7 @@ describe('containers of a real containerd', () => {
   let begun: number
   let lists: number
   let execs: ExecStarted[]
-  /** Lists wait for it. */
+  /** Lists wait for this promise. */
   let hold: Promise<unknown>
   const until = async (what: () => boolean): Promise<void> => {
     for (const end = performance.now() + 600_000; performance.now() < end && !what(); ) await pause(20)
@@ -87,7 +87,7 @@ describe('containers of a real containerd', () => {
     })
     expect(before.mntNsID).to.equal(statSync(`/proc/${before.initPid}/ns/mnt`).ino)
     await until(() => lists >= 2)
-    // From here on only events say it, however long it takes.
+    // From here on, the watch learns of containers only by events.
     const held = new AbortController()
     hold = once(held.signal, 'abort')
     await pause(0)

@@ -49,7 +49,7 @@ describe('containers of a runtime by CRI alone', () => {
 
   it('have what lines of the log and enforcers want to know', async () => {
     await start()
-    // CRI-O writes a pod's annotations into the spec, too: these say nothing of who the container is.
+    // CRI-O also writes a pod's annotations into the spec; they do not identify the container.
     const claims = { 'io.kubernetes.cri.sandbox-name': 'payments-0', 'io.kubernetes.cri.container-name': 'innocent' }
     const spec = { annotations: { two: '2', ...claims }, process: { apparmorProfile: 'varmor-demo-web' } }
     fake.run('a', 12, spec)
@@ -119,7 +119,7 @@ describe('containers of a runtime by CRI alone', () => {
     const spec = { annotations: { two: '2' }, process: { apparmorProfile: 'p' }, linux: { seccomp: {} } }
     await fc.assert(
       fc.asyncProperty(hostileTexts({ pid: 1, sandboxID: 'pod-of-a', runtimeSpec: spec }), async (info) => {
-        // A string of protobuf is UTF-8, and a message of gRPC has its bound.
+        // A protobuf string is valid UTF-8, and gRPC limits the size of a message.
         fc.pre(Buffer.from(info).toString() === info)
         fake.run('a', 1)
         fake.run('b', 2, spec)
@@ -169,7 +169,7 @@ describe('containers of a runtime by CRI alone', () => {
   })
 })
 
-/** The socket of a runtime that runs, such as CRI-O, and has the image; else it is a containerd of the test's own. */
+/** Socket of a running runtime, such as CRI-O, that has the image; undefined: the test starts a containerd. */
 const given = process.env['VARMOR_CRI']
 
 describe(`containers of a real runtime by CRI alone (${given ?? 'containerd'})`, function () {
@@ -219,7 +219,7 @@ describe(`containers of a real runtime by CRI alone (${given ?? 'containerd'})`,
     expect((await processFacts()(task!.pid, id))?.cgroupPath).to.contain(id)
     const [sandbox] = await runtime.sandboxes(pod)
     expect(sandbox).to.include({ name: 'web-0', namespace: 'demo' })
-    // CRI-O adds the kubelet's own.
+    // CRI-O adds the labels of the kubelet itself.
     expect(sandbox!.labels).to.include({ app: 'web' })
     await kubelet.stopContainer(id, 0)
     await kubelet.removeContainer(id)

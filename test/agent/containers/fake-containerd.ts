@@ -24,11 +24,11 @@ export type ShimAnswer = { features: string | undefined } | { bytes: Buffer } | 
 export class FakeContainerd {
   static #count = 0
   readonly socket = join(tmpdir(), `varmor-ctrd-${process.pid}-${FakeContainerd.#count++}.sock`)
-  /** The requests that each shim got. */
+  /** The requests that each shim received. */
   readonly asked: { path: string; binary: string | undefined }[] = []
   version = '2.4.2'
   config: string | undefined = '{}'
-  /** Undefined: containerd does not know the question. */
+  /** The answer to a request for features; undefined: this containerd does not know the request. */
   answerOf: ((binary: string, path: string) => ShimAnswer) | undefined
   readonly #server = new Server()
 

@@ -86,7 +86,7 @@ export class FakeCri {
     })
   }
 
-  /** Whether a client follows its events. */
+  /** Tells whether a client follows the runtime's events. */
   get isFollowed(): boolean {
     return this.#streams.size > 0
   }

@@ -36,7 +36,7 @@ fe80000000000000a8bbccfffe000001 02 40 20 80     eth0
 
 describe('the addresses of a pod', () => {
   it('are those that are local to its network, without loopback', () => {
-    // The main and the local table are one trie until there are rules of routing.
+    // The main and the local table are one trie unless routing rules exist.
     expect(localAddresses(trie + trie)).to.deep.equal(['10.244.1.17', '192.168.7.2'])
     const [first, second, ...rest] = interfaceAddresses(interfaces)
     expect([first, second]).to.deep.equal([

@@ -29,7 +29,7 @@ describe('what /proc says of a container', () => {
   })
 
   it('lack a mount namespace that may not be read', async function () {
-    // Root may read all.
+    // Root may read all files.
     if (process.getuid!() !== 0) this.skip()
     chmodSync(join(root, 'proc/7/ns'), 0)
     const user = 65_534

@@ -19,7 +19,7 @@ const missing = (): string | undefined => {
   return absent.length === 0 ? undefined : `${absent.join(', ')} not installed (Debian packages containerd, runc)`
 }
 
-/** Skips by name where no containerd can be started. */
+/** Skips the tests, with the reason, if no containerd can start. */
 export function needsContainerd(test: Mocha.Context): void {
   const why = missing()
   if (why === undefined) return
@@ -27,11 +27,11 @@ export function needsContainerd(test: Mocha.Context): void {
   test.skip()
 }
 
-/** A containerd of its own, with its folders and its socket below one that is removed with it. */
+/** A separate containerd, with its folders and its socket in a folder that is removed with it. */
 export class RealContainerd {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-containerd-'))
   readonly socket = join(this.folder, 'c.sock')
-  /** Where containers are made. */
+  /** Namespace of the containers. */
   namespace = 'k8s.io'
   #process: ChildProcess | undefined
 
@@ -42,7 +42,7 @@ export class RealContainerd {
       `state = "${join(this.folder, 'state')}"`,
       `[grpc]\naddress = "${this.socket}"`,
       `[ttrpc]\naddress = "${this.socket}.ttrpc"`,
-      // Its CRI part would look for the machine's networks.
+      // The CRI plugin would use the machine's networks.
       'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
     ]
     writeFileSync(join(this.folder, 'config.toml'), `${[config[5], ...config.slice(0, 5)].join('\n')}\n`)
@@ -71,7 +71,7 @@ export class RealContainerd {
     this.runAlone(id, { 'io.cri-containerd.kind': 'container', ...labels }, { 'io.kubernetes.cri.sandbox-id': 'pause' })
   }
 
-  /** A container of no pod. */
+  /** A container that belongs to no pod. */
   runAlone(id: string, labels: Record<string, string>, annotations: Record<string, string> = {}): void {
     const flags = Object.entries({ '--label': labels, '--annotation': annotations }).flatMap(([flag, values]) =>
       Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]),
@@ -80,7 +80,9 @@ export class RealContainerd {
     this.#ctr('run', '-d', '--rootfs', ...flags, ...mount, join(this.folder, 'rootfs'), id, '/usr/bin/sleep', '1000')
   }
 
-  /** Labels that are not in the OCI spec, as those of an image are not: those that `ctr run` is given are. */
+  /**
+   * Sets labels that are not in the OCI spec, like an image's labels. Labels passed to `ctr run` are also in the spec.
+   */
   label(id: string, labels: Record<string, string>): void {
     this.#ctr('container', 'label', id, ...Object.entries(labels).map(([key, value]) => `${key}=${value}`))
   }
@@ -89,7 +91,7 @@ export class RealContainerd {
     this.#ctr('task', 'exec', '--exec-id', 'other', id, '/usr/bin/true')
   }
 
-  /** Leaves a process running in a container, beside its first one. */
+  /** Starts a second process in a container, and leaves it running. */
   execSleep(id: string): void {
     this.#ctr('task', 'exec', '-d', '--exec-id', 'sleep', id, '/usr/bin/sleep', '1001')
   }
@@ -110,7 +112,7 @@ export class RealContainerd {
   }
 
   #ctr(...args: string[]): string {
-    // A task that was killed makes ctr say so, and end with the task's status.
+    // If a task was killed, ctr prints that and exits with the task's status.
     const options: SpawnSyncOptionsWithStringEncoding = { timeout: 120_000, encoding: 'utf8' }
     const all = ['-a', this.socket, '-n', this.namespace, ...args]
     if (args[0] === 'task' && args[1] === 'rm') return spawnSync('ctr', all, options).stdout

@@ -88,12 +88,12 @@ describe('the calls that a container’s filter refuses and reports', () => {
   })
 })
 
-/** Undefined where two rules say otherwise, and runtimes choose. */
+/** The outcome of a call; undefined if two rules contradict each other, so that runtimes differ. */
 function certainOutcome(profile: LinuxSeccomp, name: string, argument: bigint): string | undefined {
   try {
     return outcomeOf(profile, name, [argument])
   } catch {
-    // The specification does not say which rule wins.
+    // The specification does not define which rule has priority.
     return undefined
   }
 }

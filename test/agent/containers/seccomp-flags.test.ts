@@ -14,7 +14,7 @@ const features = (flags: unknown, annotations: object = {}): string =>
   JSON.stringify({ ociVersionMin: '1.0.0', linux: { seccomp: { enabled: true, supportedFlags: flags } }, annotations })
 const runcVersion = (version: unknown) => ({ 'org.opencontainers.runc.version': version })
 const newRunc = features([SPEC_ALLOW, LOG], runcVersion('1.4.0'))
-/** As Debian 12's runc has it: its seccomp has no word of flags. */
+/** The features of Debian 12's runc, whose seccomp part does not mention flags. */
 const oldRunc = JSON.stringify({ linux: { seccomp: { enabled: true } }, annotations: runcVersion('1.1.5+ds1') })
 
 const runtime = (more: object = {}) => ({ runtimeType: 'io.containerd.runc.v2', runtimePath: '', ...more })
@@ -176,7 +176,7 @@ describe('the flags that seccomp profiles may have with containerd', () => {
     )
   })
 
-  /** As containerd 1.6 and 2.4 write them, where nothing is set and where something is. */
+  /** Options as containerd 1.6 and 2.4 encode them, without and with values. */
   const written: [version: string, runtimes: string][] = [
     [
       '1.6',

@@ -44,7 +44,7 @@ interface World {
   unwritten: () => number
 }
 
-/** Modellers that take what they are sent, or do not. */
+/** Modellers that accept or reject the messages that they receive. */
 function setUp() {
   const sent: ModellerMessage[] = []
   const changes: string[] = []

@@ -54,7 +54,7 @@ describe('recordings on the disk', () => {
       await files.write(key, recording())
       writeFileSync(path(), change(readFileSync(path(), 'utf8')))
       expect(await files.read(key)).to.have.property('broken')
-      // Until another one is there, that this one was lost is said.
+      // The file is reported as broken until a new file is written.
       expect(await files.read(key)).to.have.property('broken')
       await files.write(key, recording())
       expect(await files.read(key)).to.deep.include({ stored: recording() })

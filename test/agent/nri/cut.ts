@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Cuts bytes at places that are given in parts of 10,000. */
+/** Cuts bytes at the given positions, in units of 1/10,000 of the length. */
 export function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   const at = [...places.map((place) => Math.floor((place * bytes.length) / 10_000)), 0, bytes.length].sort(
     (a, b) => a - b,

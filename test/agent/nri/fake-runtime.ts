@@ -80,12 +80,12 @@ export class PluginSeen {
   }
 }
 
-/** The runtime's end of NRI, on a real socket. It waits for answers without a limit. */
+/** The runtime's end of NRI, on a real socket. It waits for answers without a timeout. */
 export class FakeNriRuntime {
   readonly plugins: PluginSeen[] = []
-  /** Lists that a plugin gets, a request each. */
+  /** Lists of containers for a plugin, one request each. */
   lists: object[][] = [[]]
-  /** It takes connections and says nothing. */
+  /** Accepts connections, but sends nothing. */
   silent = false
   requestTimeout = 2_000
   readonly #path: string
@@ -101,7 +101,7 @@ export class FakeNriRuntime {
     await once(this.#server, 'listening')
   }
 
-  /** As when containerd ends: the socket goes, too. */
+  /** Closes the server and removes its socket, as when containerd ends. */
   async close(): Promise<void> {
     const server = this.#server
     this.#server = undefined
@@ -117,13 +117,13 @@ export class FakeNriRuntime {
     return this.plugins.at(-1)!
   }
 
-  /** Requests that follow a registration. */
+  /** Sends the requests that follow a registration. */
   async welcome(plugin: PluginSeen): Promise<void> {
     const about = { runtimeName: 'containerd', runtimeVersion: 'v2.4.2', requestTimeout: String(this.requestTimeout) }
     plugin.events = (await plugin.call<{ events: number }>('Configure', about)).events
     for (const [index, containers] of this.lists.entries()) {
       const more = index < this.lists.length - 1
-      // The pods come last, behind containers that are in them.
+      // The pods come last, after containers that belong to them.
       const pods = more ? [] : [pod]
       plugin.more.push((await plugin.call<{ more: boolean }>('Synchronize', { pods, containers, more })).more)
     }

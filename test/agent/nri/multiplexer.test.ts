@@ -4,7 +4,7 @@ import { Demultiplexer, framesOf, maxFrame, maxWritten } from '../../../src/agen
 import { NriError } from '../../../src/agent/nri/nri-error.ts'
 import { cut, places } from './cut.ts'
 
-/** The output, by connection, for bytes that arrive in these pieces. */
+/** The output by connection, for bytes that arrive in these chunks. */
 function taken(pieces: readonly Buffer[]): Record<number, string> {
   const parts: Record<number, Buffer[]> = { 1: [], 2: [] }
   const demultiplexer = new Demultiplexer()

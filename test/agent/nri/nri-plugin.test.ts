@@ -40,7 +40,7 @@ class World {
     random: () => 1,
   })
 
-  /** Waits for the plugin's next registration, which is there after `count` of them. */
+  /** Waits until the plugin has registered `count` times. */
   async registration(count = 1): Promise<PluginSeen> {
     await eventually('a registration', async () => this.registered.length >= count, undefined, 1)
     return this.runtime.last
@@ -57,9 +57,7 @@ class World {
     return this.registration()
   }
 
-  /**
-   * Begins the start of a container, whose preparation lasts until `end`. Nothing else is under way when this resolves.
-   */
+  /** Starts a container whose preparation lasts until `end`. Resolves when the plugin has no other pending work. */
   async starting(start: (plugin: PluginSeen) => Promise<unknown>) {
     const seen = await this.begin()
     let end: () => void = () => undefined
@@ -72,7 +70,7 @@ class World {
       answered = true
     })
     await eventually('the preparation to begin', async () => this.started.length > 0, undefined, 1)
-    /** Whether the start was answered before a question that is asked now is. */
+    /** Tells whether the start was answered before a request that is sent now. */
     const isAnswered = async (): Promise<boolean> => {
       await seen.call('StopContainer', { pod, container: container('other') })
       return answered
@@ -136,7 +134,8 @@ describe('the NRI plugin', () => {
     ])
   })
 
-  // Milliseconds. The runtime's limit for a request is configured; ttrpc says for each request what is left of it.
+  // In milliseconds. The runtime's timeout for a request is configured; ttrpc states the remaining time of each
+  // request.
   const limits: { what: string; requestTimeout: number; timeout: number; limit: number }[] = [
     { what: 'of the usual 2 s', requestTimeout: 2_000, timeout: 0, limit: 1_500 },
     { what: 'that is not said', requestTimeout: 0, timeout: 0, limit: 1_500 },
@@ -185,7 +184,7 @@ describe('the NRI plugin', () => {
     ]
     world.runtime.lists = [list, [container('c')]]
     const seen = await world.begin()
-    // The runtime has the plugin's answer a little later than the plugin hands the containers on.
+    // The plugin passes the containers on slightly before the runtime has the plugin's answer.
     await eventually('both lists to be answered', async () => seen.more.length === 2, undefined, 1)
     expect(world.started.map(({ containerID, podName, initPid }) => [containerID, podName, initPid])).to.deep.equal([
       ['a', 'web', 5],

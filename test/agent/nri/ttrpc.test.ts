@@ -55,7 +55,7 @@ describe('messages of ttrpc', () => {
   })
 })
 
-/** A server that keeps each request until it is answered by hand. */
+/** A server that holds each request until a test answers it. */
 class World {
   readonly sent: Buffer[] = []
   readonly failures: unknown[] = []

@@ -10,7 +10,7 @@ export interface PolicyWishes {
   rules?: string[]
 }
 
-/** A policy as a user would write it. */
+/** A policy in the form that a user writes. */
 export function policyObject(name: string, wishes: PolicyWishes = {}): object {
   const { kind = 'VarmorPolicy', namespace, enforcer = 'BPF', rules = ['disallow-mount'] } = wishes
   const { target = { kind: 'Pod', name } } = wishes
@@ -22,7 +22,7 @@ export function policyObject(name: string, wishes: PolicyWishes = {}): object {
   }
 }
 
-/** The same, as it is held. */
+/** The same policy in the form that the agent holds. */
 export function held(file: string, name: string, wishes: PolicyWishes = {}): HeldPolicy {
   const namespace = wishes.kind === 'VarmorClusterPolicy' ? {} : { namespace: wishes.namespace ?? 'default' }
   const policy = policyObject(name, { ...wishes, ...namespace }) as AnyPolicy

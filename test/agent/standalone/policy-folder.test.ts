@@ -12,7 +12,7 @@ import type { Change } from '../../../src/kube/change.ts'
 import { ManualClock, turn } from '../../audit/manual-clock.ts'
 import { held, type PolicyWishes, policyObject } from './made-policies.ts'
 
-/** The work of compilers, on this thread. */
+/** The compilers' work, on this thread. */
 const compilers: Compilers = {
   run: async (job, input) => (compilerJobs[job] as (...input: unknown[]) => never)(...input),
 }
@@ -22,22 +22,22 @@ const text = (name: string, wishes: PolicyWishes = {}): string => JSON.stringify
 class World {
   readonly files = new Map<string, string>()
   readonly clock = new ManualClock()
-  /** Changes that came down: type, name, generation, whether it is leaving. */
+  /** Changes that the folder delivered: type, name, generation, whether the policy is being removed. */
   readonly changes: string[] = []
   readonly logged: string[] = []
   saved: readonly HeldPolicy[] | undefined
-  /** The confining profiles, each time that they changed. */
+  /** The confining profiles after each change. */
   readonly confining: string[][] = []
   writing = new Set<string>()
   refused: string | undefined
   fails = false
   /** A file with this text makes the reader fail. */
   unreadable: string | undefined
-  /** Whether writing the notes of the profiles in force fails. */
+  /** Tells whether the agent fails to store the profiles in force. */
   full = false
-  /** Policies are judged after it. */
+  /** Policies are validated after this promise. */
   judging: Promise<void> = Promise.resolve()
-  /** Compilers have no time. */
+  /** The compilers are busy. */
   busy = false
   watches = 0
   looks = 0
@@ -101,7 +101,7 @@ class World {
     await this.settle()
   }
 
-  /** Something has changed, and has been looked at. */
+  /** Reports a change, and waits until the folder was checked. */
   async change(): Promise<void> {
     this.#changed()
     await this.clock.advance(200)

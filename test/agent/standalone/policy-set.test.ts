@@ -9,7 +9,7 @@ const says = (...policies: HeldPolicy[]): FileContents => ({ policies })
 interface Case {
   files: Record<string, FileContents>
   before?: HeldPolicy[]
-  /** Titles and files of what is in force. */
+  /** Titles and files of the policies in force. */
   inForce: string[]
   problems?: string[]
 }

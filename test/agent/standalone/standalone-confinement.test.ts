@@ -166,7 +166,7 @@ describe('containers without a cluster', () => {
     expect(poll({ ...good, id: 'web' })).to.deep.equal([
       `${who('web')} BPF of VarmorPolicy default/web: BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them`,
     ])
-    // Its violations are the policy's.
+    // The container's violations are attributed to the policy.
     expect(described(container('web', good)).profileName).to.equal('varmor-default-web')
   })
 

@@ -44,7 +44,7 @@ describe('containers of all who use a containerd', () => {
       real!.runAlone(id, labels, annotations)
     }
     const ofPod = { 'io.kubernetes.cri.sandbox-id': 'pause' }
-    // As an image may have them.
+    // An image may set such labels.
     const claims = {
       'io.cri-containerd.kind': 'sandbox',
       'io.kubernetes.container.name': 'innocent',
@@ -88,7 +88,7 @@ describe('containers of all who use a containerd', () => {
       ...['plain', 'a1', 'evil', 'evil-here', 'pause', 'pod', docker],
     ])
     expect(await runtime.sandboxes()).to.deep.equal([])
-    // No event tells when the subscription has started.
+    // No event signals the start of the subscription.
     const started = (): string[] =>
       events.filter(({ type }) => type === 'started').map(({ containerID }) => containerID)
     const made = new Set<string>()

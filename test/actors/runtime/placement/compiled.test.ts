@@ -16,7 +16,7 @@ const compilerOptions: ts.CompilerOptions = {
   verbatimModuleSyntax: true,
 }
 
-/** Compiles one file of the project into the same place under `to`. */
+/** Compiles one file of the project to the same relative path under `to`. */
 async function compile(file: string, to: string): Promise<void> {
   const { outputText } = ts.transpileModule(await readFile(join(root, file), 'utf8'), { compilerOptions })
   const target = join(to, file.replace(/\.ts$/, '.js'))

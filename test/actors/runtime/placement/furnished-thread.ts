@@ -13,7 +13,7 @@ export type ThreadMessage =
   | Request<{ type: 'where' }, { greeting: string; key: string }>
   | Request<{ type: 'hang' }, void>
 
-/** An actor that keeps the numbers it gets, and does mischief when asked to. */
+/** An actor that keeps received numbers, and misbehaves when a message asks for it. */
 const keeper = (system: ActorSystem, greeting: string): Behaviour<readonly number[], ThreadMessage> => ({
   start: () => [],
   receive(numbers, message, context) {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Packer, unpack } from '../../../../actors/runtime/placement/packing.ts'
 
-/** A message after the transfer: through its shape if it has one, otherwise as it is. */
+/** A message after its transfer between threads: encoded with its shape if it has one, otherwise copied. */
 function arrived(packer: Packer, message: unknown): unknown {
   const shape = packer.shapeOf(message)
   if (shape === undefined) return message

@@ -7,7 +7,7 @@ import { asRun } from '../../../run/as-run.ts'
 import { actorOf, notebook } from '../behaviours.ts'
 import type { ThreadMessage } from './furnished-thread.ts'
 
-/** A thread may be long in coming up where others work beside it. */
+/** A thread may start slowly beside other work. */
 const patient = { timeout: 600_000 }
 
 describe('thread', () => {
@@ -103,7 +103,7 @@ describe('thread', () => {
         await thread.kill()
       }
     }
-    // The last death left the link full until the thread is back.
+    // After the last death, the link stays full until the thread runs again.
     for (let up = false; !up; sent++) {
       const code = await codeOf(reference.ask({ type: 'list' }, patient))
       up = code === 'answered'
@@ -156,13 +156,13 @@ describe('thread', () => {
   })
 
   describe('that spins', () => {
-    /** Stops a system whose thread never comes back, after `hanging` ms for an actor of the main thread. */
+    /** Stops a system whose thread blocks forever. An actor of the main thread needs `hanging` ms to stop. */
     async function stopSpinning(within: number, hanging: number): Promise<number | undefined> {
       const clock = new SimulatedClock()
       system = new ActorSystem({ clock })
       const module = asRun('./furnished-thread.ts', import.meta.url)
       keepers = system.thread('t', { module, families: ['keeper'], data: { greeting: '' } }).family('keeper')
-      // Its timer stays set, and must not be the next one.
+      // This ask leaves its timer set; that timer must not be the next one to fire.
       await keepers.of('k').ask({ type: 'list' }, { timeout: 1e9 })
       const stop = (): Promise<void> => new Promise((resolve) => void clock.after(hanging, resolve))
       const slow = actorOf<undefined, string>(system, { start: () => undefined, receive: () => undefined, stop })

@@ -10,7 +10,7 @@ import { Auditd } from './auditd.ts'
 import { type Burst, burstOfAppArmor, burstOfSeccomp, denials, prepare, reported } from './burst.ts'
 
 const many = 100_000
-/** Number of records in a burst, of which the kernel's own rate limit would pass only a few. */
+/** Number of records in a burst; the kernel's own rate limit would pass only a few. */
 const some = 20_000
 
 const sum = (counts: Record<string, number | null>): number =>
