@@ -182,7 +182,8 @@ static void lead_elsewhere(void)
 static int command(unsigned long number)
 {
 	unsigned char room[4096] = { 0 };
-	int answer = ioctl(open("/free", O_RDONLY | O_DIRECTORY), number, room);
+	int fd = open("/free", O_RDONLY | O_DIRECTORY);
+	int answer = fd < 0 ? -1 : ioctl(fd, number, room);
 
 	return answer < 0 && errno != EPERM ? 0 : answer;
 }

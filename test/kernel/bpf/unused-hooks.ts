@@ -42,6 +42,8 @@ const byReason: Record<string, string> = {
     kernel_post_load_data kernel_read_file kernel_post_read_file bpf_token_capable`,
   'Loading a program and making a map are judged by the hook for bpf(2).': `
     bpf_map_create bpf_prog_load bpf_token_cmd bpf_token_create`,
+  'Connecting and sending to a UNIX socket have hooks of their own, which are asked after it.': `
+    unix_find`,
   'No rule is about it.': `
     binder_set_context_mgr binder_transaction binder_transfer_binder binder_transfer_file ib_endport_manage_subnet
     ib_pkey_access inet_conn_request ipc_permission key_permission msg_queue_associate msg_queue_msgctl msg_queue_msgrcv
