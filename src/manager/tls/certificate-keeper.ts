@@ -4,7 +4,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { ServingCredentials } from '../../http/server.ts'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
-import type { ConfigMap, Secret } from '../../kube/core-objects.ts'
+import { type ConfigMap, type Secret, textsOf } from '../../kube/core-objects.ts'
 import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { bundleOf, type CertificateState, fromData, toData } from './certificate-state.ts'
 import type { ObjectPort } from './object-port.ts'
@@ -39,6 +39,8 @@ export interface CertificateKeeperOptions {
 /** Milliseconds from a change to its check: changes come in groups. */
 const SETTLING = 200
 const ATTEMPTS = 10
+/** Maximum authorities of the Secret; ours has one or two. Each webhook has all of them, and objects have 1.5 MB. */
+export const MAX_AUTHORITIES = 16
 
 /**
  * Keeps the manager's authority and serving certificate in a Secret, renews both in time, and publishes the authority
@@ -170,14 +172,14 @@ export class CertificateKeeper {
     for (let attempt = 1; ; attempt++) {
       const found = await secrets.get(name)
       // If the Secret was deleted, keep the served certificate: all clients trust it.
-      const state = found === undefined ? (this.#state ?? fromData({})) : fromData(decoded(found))
+      const state = found === undefined ? (this.#state ?? fromData({})) : fromData(decoded(found), MAX_AUTHORITIES)
       const isPublished = this.#published === bundleOf(state)
       const next = await nextState(state, { now: wallClock(), names, isPublished }, policy)
       if (next === state && found !== undefined) return state
       try {
         const data = encoded(toData(next))
         if (found === undefined) await secrets.create({ metadata: { name }, type: 'Opaque', data })
-        else await secrets.update({ ...found, data: { ...found.data, ...data } })
+        else await secrets.update({ ...found, data: { ...textsOf(found), ...data } })
         log.info(
           {
             ...{ secret: name, authorities: next.authorities.length },
@@ -229,5 +231,7 @@ export class CertificateKeeper {
 const encoded = (data: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]))
 
-const decoded = ({ data = {} }: Secret): Record<string, string> =>
-  Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]))
+const decoded = (secret: Secret): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(textsOf(secret)).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]),
+  )

@@ -43,13 +43,21 @@ export function toData(state: CertificateState): Record<string, string> {
   }
 }
 
-/** Parses all valid parts. Broken or mismatched parts are left out, so that the planner replaces them. */
-export function fromData(data: Readonly<Record<string, string | undefined>>): CertificateState {
-  const keys = pemBlocks(data[dataKeys.caKeys] ?? '', 'PRIVATE KEY').flatMap((pem) => {
+/**
+ * Parses all valid parts. Broken or mismatched parts are left out, so that the planner replaces them.
+ * @param most maximum authorities and keys that are read, from the start of each text
+ */
+export function fromData(
+  data: Readonly<Record<string, string | undefined>>,
+  most = Number.POSITIVE_INFINITY,
+): CertificateState {
+  const first = (key: string, label: Parameters<typeof pemBlocks>[1]): string[] =>
+    [...new Set(pemBlocks(data[key] ?? '', label))].slice(0, most)
+  const keys = first(dataKeys.caKeys, 'PRIVATE KEY').flatMap((pem) => {
     const parsed = readKey(pem)
     return parsed === undefined ? [] : [{ pem, parsed }]
   })
-  const authorities = pemBlocks(data[dataKeys.bundle] ?? '', 'CERTIFICATE').flatMap((certificate): Authority[] => {
+  const authorities = first(dataKeys.bundle, 'CERTIFICATE').flatMap((certificate): Authority[] => {
     const parsed = readCertificate(certificate)
     if (parsed === undefined || !parsed.ca) return []
     const key = keys.find((each) => parsed.checkPrivateKey(each.parsed))?.pem

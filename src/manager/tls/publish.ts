@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
-import type { ConfigMap } from '../../kube/core-objects.ts'
+import { type ConfigMap, textsOf } from '../../kube/core-objects.ts'
 import type { KubeObject } from '../../kube/objects.ts'
+import { isRecord } from '../../kube/read-object.ts'
 import type { Webhook, WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { dataKeys } from './certificate-state.ts'
 import type { ObjectPort } from './object-port.ts'
@@ -33,8 +34,9 @@ export async function settle<T extends KubeObject>(
 /** The ConfigMap with the authorities that agents trust. */
 export function withBundle(name: string, bundle: string): (found: ConfigMap | undefined) => ConfigMap | undefined {
   return (found) => {
-    if (found?.data?.[dataKeys.bundle] === bundle) return undefined
-    return { ...found, metadata: { name, ...found?.metadata }, data: { ...found?.data, [dataKeys.bundle]: bundle } }
+    const data = textsOf(found ?? {})
+    if (data[dataKeys.bundle] === bundle) return undefined
+    return { ...found, metadata: { name, ...found?.metadata }, data: { ...data, [dataKeys.bundle]: bundle } }
   }
 }
 
@@ -49,21 +51,30 @@ export function withCaBundle(
   bundle: string,
 ): (found: WebhookConfiguration | undefined) => WebhookConfiguration | undefined {
   const caBundle = Buffer.from(bundle).toString('base64')
-  const trusting = (webhooks: Webhook[] = []): Webhook[] =>
+  const trusting = (webhooks: readonly Webhook[]): Webhook[] =>
     webhooks.map((webhook) => ({ ...webhook, clientConfig: { ...webhook.clientConfig, caBundle } }))
   return (found) => {
     const base = fresh ?? found
     if (base === undefined)
       throw new Error(`the webhook configuration ${name} does not exist; install it again with the chart`)
-    const webhooks = trusting(base.webhooks)
+    const { webhooks: given = [] } = base
+    if (!areWebhooks(given))
+      throw new Error(
+        `the webhook configuration ${name} has webhooks without clientConfig; install it again with the chart`,
+      )
+    const webhooks = trusting(given)
     if (found !== undefined && sameWebhooks(found.webhooks ?? [], webhooks)) return undefined
     return { ...(found ?? base), webhooks }
   }
 }
 
+const areWebhooks = (value: unknown): value is readonly Webhook[] =>
+  Array.isArray(value) && value.every((one) => isRecord(one) && isRecord(one['clientConfig']))
+
 /** Whether the server has the wanted webhooks, ignoring its own additions. */
-function sameWebhooks(found: readonly Webhook[], wanted: readonly Webhook[]): boolean {
+function sameWebhooks(found: unknown, wanted: readonly Webhook[]): boolean {
   return (
+    areWebhooks(found) &&
     found.length === wanted.length &&
     wanted.every((webhook, index) => {
       const there = withDefaults(found[index]!)
