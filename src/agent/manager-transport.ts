@@ -52,6 +52,7 @@ export class ManagerTransport {
   readonly #options: ManagerTransportOptions
   #agent: Agent | undefined
   #ca = ''
+  #authorities = ''
   #doubted = false
 
   constructor(options: ManagerTransportOptions) {
@@ -113,13 +114,13 @@ export class ManagerTransport {
     if (!ca.includes('-----BEGIN CERTIFICATE-----'))
       throw new Error(`${isFile ? authority : 'the ConfigMap of the managers'} has no CA certificate yet`)
     if (ca !== this.#ca) {
-      authoritiesIn(ca, isFile ? authority : 'the ConfigMap of the managers')
+      this.#authorities = authoritiesIn(ca, isFile ? authority : 'the ConfigMap of the managers')
       await this.#disconnect()
     }
     this.#ca = ca
     this.#agent ??= new Agent({
       connections: 1,
-      connect: { ca, timeout, ...(servername !== undefined && { servername }) },
+      connect: { ca: this.#authorities, timeout, ...(servername !== undefined && { servername }) },
       headersTimeout: timeout,
       bodyTimeout: timeout,
     })

@@ -1,7 +1,7 @@
 import { isBug } from '../base/bug.ts'
 import type { Clock } from '../base/clock.ts'
 import type { ApiClient } from '../kube/client.ts'
-import { configMaps } from '../kube/core-objects.ts'
+import { configMaps, textsOf } from '../kube/core-objects.ts'
 import type { ReadAuthority } from './manager-transport.ts'
 
 /** Where managers publish their CA; this name is theirs. */
@@ -19,8 +19,8 @@ export function publishedAuthority(client: ApiClient, namespace: string, clock: 
   return async (doubted) => {
     if (known !== undefined && !doubted && clock.now() - known.readAt < freshFor) return known.pem
     try {
-      const { data } = await client.get(configMaps, { name: authorityName, namespace })
-      known = { pem: data?.[authorityKey] ?? '', readAt: clock.now() }
+      const found = await client.get(configMaps, { name: authorityName, namespace })
+      known = { pem: textsOf(found)[authorityKey] ?? '', readAt: clock.now() }
     } catch (error) {
       if (known === undefined || isBug(error)) throw error
     }

@@ -128,7 +128,7 @@ async function read({ cert, key }: CredentialFiles): Promise<ServingCredentials>
   return found
 }
 
-const blocks = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
+const [begin, end] = ['-----BEGIN CERTIFICATE-----', '-----END CERTIFICATE-----']
 
 async function readAuthorities(file: string): Promise<{ clientCa: string }> {
   return { clientCa: authoritiesIn(await readText(file), file) }
@@ -140,7 +140,9 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
  * @throws an Error that names `where`
  */
 export function authoritiesIn(pem: string, where: string): string {
-  const certificates = pem.match(blocks) ?? []
+  // No regular expression: it would search for the end of each certificate through the whole text.
+  const [, ...texts] = pem.split(begin)
+  const certificates = texts.map((text) => (text.includes(end) ? `${begin}${text.split(end, 1)[0]}${end}` : begin))
   if (certificates.length === 0) throw new Error(`${where} has no CA certificate; it must be PEM`)
   try {
     for (const one of certificates) new X509Certificate(one)

@@ -1,6 +1,6 @@
 import type { RequestOptions } from 'node:https'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
-import { KubeConfig } from '@kubernetes/client-node'
+import { KubeConfig, type User } from '@kubernetes/client-node'
 import { Agent, type buildConnector, type Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { pluginError } from './exec-plugin.ts'
@@ -125,8 +125,15 @@ export class KubeConnection implements Connection {
       })
       // They were renewed meanwhile: these are the refused ones.
       if (serial !== this.#serial) continue
+      const headers = headersOf(options)
+      const refused = badTokenOf(this.#config.getCurrentUser(), headers['authorization'])
+      if (refused !== undefined) {
+        // KubeConfig would not read the file again for a minute.
+        this.renew(serial)
+        throw new Error(`${refused} holds no token; it has to be one line of ASCII`)
+      }
       const { requests, watches } = await this.#poolsFor(options)
-      this.#current = { serial, headers: headersOf(options), requests, watches }
+      this.#current = { serial, headers, requests, watches }
       this.#loadedAt = this.#options.clock.now()
       return this.#current
     }
@@ -154,14 +161,22 @@ export class KubeConnection implements Connection {
   }
 }
 
-/**
- * KubeConfig's headers, without the trailing newline that most tools write to a token file: a header must not contain
- * one.
- */
+/** The source of a token that is no token, if any; the server would take an empty one for an anonymous request. */
+function badTokenOf(user: User | null, authorization: string | undefined): string | undefined {
+  const file: unknown = user?.authProvider?.config?.['tokenFile']
+  const isExpected = typeof file === 'string' || authorization?.startsWith('Bearer')
+  if (!isExpected || /^Bearer [!-~]+$/.test(authorization ?? '')) return undefined
+  return typeof file === 'string' ? file : `user ${user?.name}`
+}
+
+/** KubeConfig's headers, without white space around a token: most tools end a token file with a newline. */
 function headersOf(options: RequestOptions & { auth?: string | null }): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': 'varmor' }
   if (options.auth) headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
-  for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value).trim()
+  for (const [name, value] of Object.entries(options.headers ?? {}))
+    headers[name.toLowerCase()] = String(value)
+      .trim()
+      .replace(/^Bearer\s+/, 'Bearer ')
   return headers
 }
 

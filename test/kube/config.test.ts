@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { parse, stringify } from 'yaml'
 import { ConfigError, loadConfig } from '../../src/kube/config.ts'
-import { KubeConnection } from '../../src/kube/connection.ts'
+import { type Credentials, KubeConnection } from '../../src/kube/connection.ts'
 import { hostileValues } from '../fakes/hostile-json.ts'
 import { failure, ManualClock, type Thing, target, testClient, thing, things } from './harness.ts'
 import { json, ScriptedServer, status } from './scripted-server.ts'
@@ -121,6 +121,49 @@ describe('kube config', () => {
     it(`signs in with ${title}`, async () => {
       expect((await headersWith(write('one', user()))).authorization).to.equal(authorization)
     })
+
+  it('takes a token file of one line, and names each other file, but nothing of what is in it', async () => {
+    const path = write('one', { tokenFile: 'token' })
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: 'grapheme-ascii' }),
+      fc.constantFrom(
+        '',
+        ' \n',
+        'se cret',
+        'se\ncret',
+        'se\u0000cret',
+        'sécret',
+        '\u{feff}secret',
+        's'.repeat(1_000_000),
+      ),
+    )
+    await fc.assert(
+      fc.asyncProperty(text, async (token) => {
+        writeFileSync(join(folder, 'token'), token)
+        const connection = new KubeConnection(loadConfig({ kubeconfig: path, env: {} }))
+        const found = await connection.credentials().catch((error: unknown) => error as Error)
+        await connection.close()
+        if (/^[!-~]+$/.test(token.trim()))
+          expect((found as Credentials).headers).to.deep.include({ authorization: `Bearer ${token.trim()}` })
+        else
+          expect((found as Error).message).to.equal(
+            `${join(folder, 'token')} holds no token; it has to be one line of ASCII`,
+          )
+      }),
+      { numRuns: 200 },
+    )
+    writeFileSync(join(folder, 'token'), 'good\n')
+    expect((await headersWith(path)).authorization).to.equal('Bearer good')
+  })
+
+  it('says whose token is none', async () => {
+    const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', { token: 'se\ncret' }), env: {} }))
+    expect(((await failure(connection.credentials())) as Error).message).to.equal(
+      'user one holds no token; it has to be one line of ASCII',
+    )
+    await connection.close()
+  })
 
   it('acts for the user that `as` names', async () => {
     expect((await headersWith(write('one', { token: 't', as: 'bob' })))['impersonate-user']).to.equal('bob')
