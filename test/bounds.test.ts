@@ -10,7 +10,7 @@ const cellsOf = (line: string): string[] =>
     .slice(1, -1)
     .map((cell) => cell.trim())
 
-/** Rows of the tables: header and rule come first in each. */
+/** Rows of the tables, without header and rule, which come first in each table. */
 const rows = read('docs/design/bounds.md')
   .split('\n')
   .filter((line) => line.startsWith('| `'))

@@ -92,7 +92,6 @@ export function admissionWebhooks(target: Target): void {
       await scope.api.delete(at('asked'))
       // A server that finds a newer object in its store than the reviewed object, because a controller wrote it, sends
       // a second review.
-      // asks again.
       const reviews = server
         .callsOf('/asked')
         .filter(({ request: { operation } }, i, all) => operation !== all[i - 1]?.request.operation)

@@ -3,8 +3,8 @@ import { lineJsonSchema } from '../../src/audit/line/line-json-schema.ts'
 import { type LineKind, lineKinds, ownKeys, ownKinds, standardKeys } from '../../src/audit/line/line-keys.ts'
 
 /*
- * Every line that a test makes goes through here: each is checked against the published schema, and has no key that the
- * tables of EVENTS.md do not have.
+ * Every line of a test goes through this check: against the published schema, and against the keys in the tables of
+ * EVENTS.md.
  */
 
 const ajv = new Ajv2020({ strict: true, allErrors: true, strictTypes: false, formats: { 'date-time': true } })
@@ -23,7 +23,7 @@ function validatorOf(kind: LineKind): ValidateFunction {
 
 const order = [...standardKeys, ...ownKeys]
 
-/** The place of each key in a line of a kind. */
+/** The position of each key in a line, by the kind of line. */
 const placesOf = new Map(
   lineKinds.map((kind) => [
     kind,
@@ -31,7 +31,7 @@ const placesOf = new Map(
   ]),
 )
 
-/** The kind of a line, by its message and its enforcer. */
+/** The kind of a line, from its message and its enforcer. */
 function kindOf({ message, enforcer }: Record<string, unknown>): LineKind | undefined {
   if (message !== 'violation event') return ownKinds.find((kind) => kind === message)
   return enforcer === '' ? 'undecoded' : lineKinds.find((kind) => kind === enforcer)
@@ -39,8 +39,8 @@ function kindOf({ message, enforcer }: Record<string, unknown>): LineKind | unde
 
 /**
  * Checks a line of violations.log.
- * @returns what it says
- * @throws {Error} what of it the schema does not allow
+ * @returns the parsed line
+ * @throws {Error} with the violations of the schema
  */
 export function checkLine(line: string): Record<string, unknown> {
   const value = JSON.parse(line) as Record<string, unknown>
@@ -59,7 +59,10 @@ export function checkLine(line: string): Record<string, unknown> {
   return value
 }
 
-/** Checks the lines of a log. @returns what they say */
+/**
+ * Checks the lines of a log.
+ * @returns the parsed lines
+ */
 export const checkLines = (log: string): Record<string, unknown>[] =>
   log
     .split('\n')

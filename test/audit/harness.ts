@@ -22,12 +22,13 @@ export const demoHead = {
   uid: 1000,
   gid: 1001,
 }
-/** dbus-daemon of the host, as the fixtures have it. */
+/** Pid of the host's dbus-daemon in the fixtures. */
 export const daemonPid = 363
 const hostPids = [1, daemonPid, 7308]
 
 /**
- * One container, `demo`, of the seed's example, with a policy in each of two kinds; and one that no policy protects.
+ * A node with the container `demo` of the seed's example, which has a policy of each of two kinds, and with a container
+ * without a policy.
  */
 export const demo: SnapshotData = {
   version: 1,
@@ -67,8 +68,8 @@ export const demo: SnapshotData = {
 }
 
 /**
- * Process `demoPid` is in the container `demo`, 77 in the bystander, those of the host in none; of others nothing is
- * known.
+ * Process `demoPid` is in the container `demo`, process 77 in the other container, and the host's processes in none.
+ * Other processes are unknown.
  */
 export const demoProcesses: PidResolver = {
   beginBatch: () => undefined,
@@ -110,7 +111,7 @@ export interface Fixture {
   action: Action
   event: Record<string, unknown>
   own?: Record<string, unknown>
-  /** No kernel of today writes this record. Only a given file can hold it. */
+  /** Current kernels do not write this record; only a file that a user provides can contain it. */
   trust?: 'given'
 }
 
@@ -123,7 +124,7 @@ export const hashOf = (record: Uint8Array, seed = 0): string =>
     .toString(16)
     .padStart(8, '0')
 
-/** Keys of every line behind the standard keys. */
+/** Keys that follow the standard keys in every line. */
 export interface Mark {
   timestamp: string
   id: string
@@ -144,7 +145,7 @@ export function auditMark({ format, line }: Pick<Fixture, 'format' | 'line'>): M
   }
 }
 
-/** The text of a line of the demo container, from its parts in contract.md's order. `event` is JSON text. */
+/** The text of a line of the demo container, composed in contract.md's order. `event` is JSON text. */
 export function demoLine(
   enforcer: Enforcer,
   action: Action,

@@ -20,7 +20,7 @@ import { dropped, whyNotHere } from './source/kernel-records.ts'
 
 const missing = whyNotHere()
 
-/** This process and its children are the only container of the node. */
+/** This process and its children form the node's only container. */
 const node = {
   version: 1,
   nodeName: 'node-1',
@@ -44,7 +44,10 @@ const node = {
 
 interface RunningPipeline {
   pipeline: Pipeline
-  /** Ends it when nothing has come for a while. @returns the lines of its log */
+  /**
+   * Stops the pipeline when no record has arrived for a while.
+   * @returns the lines of its log
+   */
   end(): Promise<string[]>
 }
 
@@ -83,7 +86,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
     ['errno', 'warn', 'DENIED'],
   ] as const)
     it(`logs each of 100,000 calls that a seccomp filter answers (${mode})`, async function () {
-      // The socket's buffer holds seconds of this rate. If the reader does not run for longer, records are lost and
+      // The socket's buffer holds seconds of this rate. If the reader is not scheduled for longer, records are lost and
       // counted.
       this.retries(2)
       const source = new MulticastSource()
@@ -101,7 +104,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
       expect(Number(made)).to.equal(100_000)
       expect(lines!.length + dropped(source.stats())).to.equal(100_000)
       expect(lines).to.have.length(100_000)
-      // No records may have come from /dev/kmsg.
+      // /dev/kmsg must not have delivered records.
       for (const first of [lines![0], ...ofKmsg!.slice(0, 1)])
         expect(first).to.deep.include({
           ...{ level, action, nodeName: 'node-1', podName: 'web-1', image: 'made/here:1', eventType: 'Seccomp' },

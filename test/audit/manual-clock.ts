@@ -30,12 +30,12 @@ export class ManualClock implements Clock {
     return asWall(this.#now + this.#wallOffset)
   }
 
-  /** The time of day is set back; what waits, waits as long as before. */
+  /** Sets the time of day back. Timers keep their remaining time. */
   setBack(milliseconds: number): void {
     this.#wallOffset -= milliseconds
   }
 
-  /** Moves time on, firing what is due in its order, with a turn of the event loop after each. */
+  /** Advances the time and fires due timers in order, with a turn of the event loop after each. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds
     for (;;) {
@@ -51,10 +51,10 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Moments by a clock that a test moves: it stands for that since boot as well. */
+/** Moments by a manual clock, which also gives the time since boot. */
 export const presentBy =
   (clock: ManualClock, boot = 'boot'): Present =>
   () => ({ at: clock.wall(), boot, up: clock.now() })
 
-/** Lets everything happen that needs no time. */
+/** Lets one turn of the event loop run, for work that needs no time. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

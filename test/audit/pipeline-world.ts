@@ -4,7 +4,7 @@ import type { AuditSource, SourceStats } from '../../src/audit/source/source.ts'
 import { checkLine } from './check-line.ts'
 import { demoPid } from './harness.ts'
 
-/** A denial in the demo container; `name` finds it again in the output. */
+/** A denial in the demo container; tests find it in the output by its `name`. */
 export const denial = (name: string, pid = demoPid, seconds = 1_740_381_264): string =>
   `type=AVC msg=audit(${seconds}.123:42): apparmor="DENIED" operation="open" class="file" profile="varmor-demo-demo-1" name="${name}" pid=${pid} comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0\n`
 
@@ -19,7 +19,7 @@ export const batchOf = (lines: string, seq = 0, more: Partial<SourceBatch> = {})
   ...more,
 })
 
-/** Gives its batches one by one; `position` is the number of batches up to and with this one. */
+/** Yields its batches one by one; `position` is the number of batches up to and including this one. */
 export class ListSource implements AuditSource {
   readonly name: string
   given = 0
@@ -56,7 +56,7 @@ export class ListSource implements AuditSource {
   }
 }
 
-/** The names of the denials in the lines of a log, also of those that could not be decoded. */
+/** The names of the denials in the lines of a log, including undecodable denials. */
 export function namesIn(log: string): string[] {
   return log
     .split('\n')

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Makes a process of a container in a folder that stands for /proc. */
+/** Creates a process of a container in a folder that replaces /proc. */
 export function makeProcess(root: string, pid: number, container: { containerID: string; mntNsID: number }): void {
   const folder = join(root, String(pid))
   mkdirSync(join(folder, 'ns'), { recursive: true })
@@ -10,7 +10,7 @@ export function makeProcess(root: string, pid: number, container: { containerID:
   symlinkSync(`mnt:[${container.mntNsID}]`, join(folder, 'ns', 'mnt'))
 }
 
-/** Has reads of the cgroup fail as those of a path of more than 4,096 bytes do before Linux 6.8. */
+/** Makes reads of the cgroup fail, as they do before Linux 6.8 for a path of more than 4,096 bytes. */
 export function hideCgroup(root: string, pid: number): void {
   const path = join(root, String(pid), 'cgroup')
   rmSync(path)

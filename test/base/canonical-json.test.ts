@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { canonicalJson } from '../../src/base/canonical-json.ts'
 
-/** The same with its fields the other way round. */
+/** The same value with its fields in reverse order. */
 function turned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(turned)
   if (typeof value !== 'object' || value === null) return value

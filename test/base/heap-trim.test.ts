@@ -34,7 +34,7 @@ describe('memory after a burst of work', () => {
     expect(simulation.clock.timers).to.equal(0)
   })
 
-  /** Works for this many seconds. Each second the heap grows by a mebibyte. */
+  /** Simulates this many seconds of work. Each second the heap grows by one mebibyte. */
   async function burst(seconds: number): Promise<void> {
     for (let i = 0; i < seconds; i++) {
       work++
@@ -91,7 +91,7 @@ describe('memory after a burst of work', () => {
 
   it('is given back by V8, as Node.js 22 and later have it', function () {
     if (Number(process.versions.node.split('.')[0]) < 22) this.skip()
-    // Objects that stay, among many that do not.
+    // Some objects stay, among many that do not.
     let objects: object[] | undefined = Array.from({ length: 500_000 }, (_, i) => ({ i, text: `${i}`, list: [i] }))
     const kept = objects.filter((_, i) => i % 100 === 0)
     objects = undefined

@@ -29,7 +29,7 @@ const sets = [
   { what: 'a year ahead', by: year },
 ]
 
-/** A long sequence of events, during which `set` sets the time of day. Its result contains no time stamp. */
+/** A long sequence of events, during which `set` sets the time of day. The result contains no time stamp. */
 type Flow = (set: () => void, clock: ManualClock) => Promise<unknown>
 
 const decoder = (): Decoder => {
@@ -41,7 +41,7 @@ const decoder = (): Decoder => {
   }
 }
 
-/** A source that gives what a test hands to it. */
+/** A source that yields the batches that a test passes to it. */
 class Fed extends IdleSource {
   readonly #batches: SourceBatch[] = []
   #wake: () => void = () => undefined
@@ -66,7 +66,7 @@ class Fed extends IdleSource {
   }
 }
 
-/** A pipeline over a disk that may be stuck. */
+/** A pipeline over a disk that may hang. */
 function pipelineOf(clock: ManualClock) {
   const feed = new SnapshotFeed(demo)
   let release: (() => void) | undefined

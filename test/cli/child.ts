@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ROOT, VARMOR } from './run.ts'
 
-/** `varmor` as a process that runs until it is stopped. */
+/** `varmor` as a process that runs until a test stops it. */
 export class Child {
   readonly process: ChildProcess
   stdout = ''
@@ -27,7 +27,10 @@ export class Child {
     return this.process.exitCode !== null || this.process.signalCode !== null
   }
 
-  /** Waits until it has printed that. @throws with what it printed, when it ends before */
+  /**
+   * Waits until the process has printed the text.
+   * @throws with its output if it ends before
+   */
   async says(words: string | RegExp): Promise<void> {
     const said = (): boolean => {
       const all = this.stdout + this.stderr
@@ -39,13 +42,19 @@ export class Child {
     }
   }
 
-  /** Waits until it has ended by itself. @returns its exit status */
+  /**
+   * Waits until the process has ended by itself.
+   * @returns its exit status
+   */
   async exited(): Promise<number | null> {
     if (!this.ended) await once(this.process, 'exit')
     return this.process.exitCode
   }
 
-  /** Ends it as Kubernetes or a terminal does. @returns its exit status */
+  /**
+   * Stops the process as Kubernetes or a terminal does.
+   * @returns its exit status
+   */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     if (!this.ended) {
       const gone = once(this.process, 'exit')
@@ -56,7 +65,7 @@ export class Child {
   }
 }
 
-/** Asks until there is an answer; the limit of the test is the limit. */
+/** Polls until there is an answer; only the test's own timeout limits it. */
 export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
   for (;;) {
     const answer = await ask()

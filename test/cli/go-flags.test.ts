@@ -41,7 +41,7 @@ const rows: { role: string; given: string[]; args: string[]; ignored?: string[] 
     given: ['--manager', 'a', 'b', '-logFormat=json'],
     args: ['--manager', 'a', 'b', '--logFormat=json'],
   },
-  // Flags of the other role, or of no role.
+  // Flags of the other role, or of neither role.
   { role: 'agent', given: ['--enableBehaviorModeling'], args: [], ignored: ['--enableBehaviorModeling'] },
   { role: 'agent', given: ['-webhookTimeout=3', '-v=1'], args: ['--verbosity=1'], ignored: ['-webhookTimeout=3'] },
   { role: 'manager', given: ['--unloadAllAaProfiles=false'], args: [], ignored: ['--unloadAllAaProfiles=false'] },
@@ -85,7 +85,7 @@ describe('Flags as upstream’s program takes them', () => {
   })
 })
 
-/** Flags of a made-up role, which lacks two flags of upstream. */
+/** Flags of an invented role, which lacks two of upstream's flags. */
 const names = new Map<string, 'switch' | 'value'>([
   ...(['switch', 'other', 'debug'] as const).map((name) => [name, 'switch'] as const),
   ...(['word', 'long', 'l', 'managerIP'] as const).map((name) => [name, 'value'] as const),
@@ -94,7 +94,7 @@ const foreign = ['debug', 'managerIP']
 const trueTexts = ['1', 't', 'T', 'TRUE', 'true', 'True']
 const falseTexts = ['0', 'f', 'F', 'FALSE', 'false', 'False']
 
-/** The options of its role; undefined if they are refused. */
+/** The parsed options; undefined if the command line is refused. */
 type Parsed = Record<string, unknown> | undefined
 
 function ours(line: readonly string[]): Parsed {
@@ -108,7 +108,7 @@ function ours(line: readonly string[]): Parsed {
   }
 }
 
-/** As `FlagSet.parseOne` of Go's package flag does, word by word. */
+/** Parses each argument as `FlagSet.parseOne` of Go's package flag does. */
 function parsedByGo(line: readonly string[]): Parsed {
   const values: Record<string, unknown> = { switch: false, other: false }
   const words = [...line]

@@ -267,7 +267,7 @@ describe('a log with its rotated files', () => {
     expect(problems).to.deep.equal(['it was truncated during the read'])
   })
 
-  /** Does each step when so many violations are printed, and ends after the last of them. */
+  /** Makes each change when `printed` violations are printed, and ends after `until` of them. */
   async function follow(tail: number | undefined, until: number, steps: [printed: number, change: () => void][]) {
     const { files } = await openLog(path)
     const place = tail === undefined ? { index: 0, offset: 0 } : await findTail(files, tail, isLine)

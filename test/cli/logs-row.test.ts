@@ -23,7 +23,7 @@ const shown = (line: string): string => {
 const lineOf = (format: Parameters<typeof run>[0], record: string | Uint8Array): string =>
   linesOf(run(format, record, { final: true }, new Scratch({ trust: 'given' })).output)[0]!
 
-/** By the name of the fixture. */
+/** The expected operation for each fixture, by the fixture's name. */
 const operationsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string>> = {
   apparmor: {
     "auditd, the seed's example": 'mknod c /etc/5',

@@ -14,7 +14,7 @@ const ofNobody: Fields = { policyNamespace: 'demo', policyName: 'web', action: '
 const ofCluster: Fields = { podNamespace: 'other', podName: 'db', policyName: 'all', action: 'AUDIT' }
 const lost: Fields = { lost: { events: 3 }, eventTimestamp: 1_500 }
 
-/** A cluster policy was violated by a process whose container is not known. */
+/** A process whose container is unknown violated a cluster policy. */
 const ofAny: Fields = { policyName: 'all', action: 'AUDIT', eventTimestamp: 2_000 }
 const heldBack: Fields = {
   podNamespace: 'demo',

@@ -121,7 +121,7 @@ describe('varmor manager and varmor agent, each a process', () => {
     expect(await agent.end()).to.equal(0)
     expect(existsSync(file)).to.equal(false)
     expect(await manager.end()).to.equal(0)
-    // Upstream's roles log to standard output: one as text, one as JSON, as their flags say.
+    // As in upstream, both roles log to standard output, in this test one as text and one as JSON, set by their flags.
     expect([manager.stderr, agent.stderr]).to.deep.equal(['', ''])
     const words = manager.stdout
       .trim()
@@ -132,7 +132,7 @@ describe('varmor manager and varmor agent, each a process', () => {
   })
 
   it('a manager waits for an API server that does not answer yet, and ends meanwhile on a signal', async () => {
-    // It takes connections and ends them.
+    // A server that accepts connections and closes them.
     const nobody = createServer()
     await once(nobody.listen(0, '127.0.0.1'), 'listening')
     const { port } = nobody.address() as AddressInfo

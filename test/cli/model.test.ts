@@ -174,7 +174,7 @@ describe('varmor model', () => {
       .to.include('1 line is of profiles other than')
       .and.to.include('1 line is of operations that a model does not hold')
     const ids = [1, 7].map((index) => lines[index]!.slice(0, 32)).join(',')
-    // A container that is denied something else meanwhile gets nothing added by that.
+    // Denials of another container do not extend the model.
     appendFileSync(at('violations.log'), readFileSync(at('violations.log'), 'utf8').replaceAll('/srv/x', '/srv/a'))
     const some = await run('extend', at('one.json'), '--from', at('violations.log'), '--only', ids)
     expect(some.stderr).to.include('added: AppArmor files: /srv/x r\nadded: Seccomp syscalls: mount\n')

@@ -2,7 +2,10 @@ import { Command } from 'commander'
 import { readLikeGo } from '../../src/cli/go-flags.ts'
 import { addAgent, addManager, addUninstall } from '../../src/cli/roles.ts'
 
-/** Parses the command line of a role without running it. @throws if it is refused */
+/**
+ * Parses the command line of a role without running the role.
+ * @throws if the command line is refused
+ */
 export function parseRole([name, ...given]: readonly string[]): {
   options: Record<string, unknown>
   ignored: string[]

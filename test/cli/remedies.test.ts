@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { ROOT } from './run.ts'
 
-/** Flags of other programs, and what only looks like one. */
+/** Flags of other programs, and texts that only look like flags. */
 const others = [
   'BEGIN',
   'END',
@@ -34,7 +34,7 @@ const npms = ['no-save', 'legacy-peer-deps']
 const kubectls = ['for', 'field-selector', 'server-side', 'previous', 'type', 'validate', 'raw', 'minify', 'flatten']
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
-/** Without the commands that are other programs'. */
+/** The text of a file without commands of other programs. */
 const ours = (file: string): string =>
   read(file).replace(/^(?: {4,})?(kubectl|helm|docker) (?:.*\\\n)*.*$|`npm run [^`]*`/gm, '')
 const sources = (): string[] =>

@@ -4,7 +4,7 @@ import { nodeArguments } from '../run/as-run.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 const program = process.env['VARMOR_PROGRAM']
-/** The arguments with which Node.js runs `varmor`: from the sources, or what the environment names instead. */
+/** The arguments with which Node.js runs `varmor`: from the sources, or from the path in the environment. */
 export const VARMOR = program === undefined ? nodeArguments('../../src/cli/varmor.ts', import.meta.url) : [program]
 export const FIXTURES = join(ROOT, 'test/fixtures/policies')
 
@@ -14,7 +14,7 @@ export interface Run {
   stderr: string
 }
 
-/** Runs `varmor`, as a person would. */
+/** Runs `varmor` as a user does. */
 export function varmor(
   args: readonly string[],
   stdin: string | Buffer = '',
@@ -31,7 +31,7 @@ export function varmor(
   child.stderr.setEncoding('utf8').on('data', (text) => {
     run.stderr += text
   })
-  child.stdin.on('error', () => undefined) // it may end before it has read all
+  child.stdin.on('error', () => undefined) // the program may end before it has read its whole input
   child.stdin.end(stdin)
   return new Promise((resolve, reject) => {
     child.on('error', reject)

@@ -112,11 +112,11 @@ describe('varmor sandbox', () => {
 
     const second = await start('--nodes', '2', '--data', data, '-v', '1')
     expect(second.kubeconfig).to.equal(first.kubeconfig)
-    // The very client of the first run: address and authority are still the same.
+    // The client of the first run still works, because address and authority are unchanged.
     const found = await client.get(varmorPolicies, { name: 'web', namespace: 'default' })
     expect(found).to.deep.equal(before.policy)
     await second.running.says('this manager is now the leader')
-    // A pod that comes now is admitted by the new manager, which listens on other ports.
+    // The new manager, which listens on other ports, admits a new pod.
     const more = { spec: { template: { metadata: { labels: { more: 'x' } } } } }
     const web = { name: 'web', namespace: 'default' }
     await client.patch(workloadResources.Deployment, web, { type: 'merge', patch: more })

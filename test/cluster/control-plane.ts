@@ -144,7 +144,6 @@ export function kwokCommand(plane: ControlPlane): string[] {
     config: plane.binaries.kwokStages,
     // kwok renews leases after a quarter of the duration. Without leases all nodes are lost every 50 s, and their pods
     // are not ready afterwards.
-    // on.
     'node-lease-duration-seconds': 120,
     'server-address': `127.0.0.1:${plane.ports.kwok}`,
   })

@@ -60,7 +60,6 @@ export class PodNetwork {
     const address = `10.${this.#octet}.${this.#nodes}.1`
     // A bridge without a fixed hardware address has a pod's address, and changes it when this pod ends; then no pod
     // reaches the bridge for half a minute.
-    // a minute.
     const hardware = `0a:58:0a:${[this.#octet, this.#nodes, 1].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
     await output('ip', ['link', 'add', bridge, 'address', hardware, 'type', 'bridge'])
     await output('ip', ['address', 'add', `${address}/24`, 'dev', bridge])

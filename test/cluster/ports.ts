@@ -4,7 +4,6 @@ import { createServer, type ListenOptions, type Server } from 'node:net'
 
 // The ports lie below the kernel's range for outgoing connections, so that no connection takes a chosen port before its
 // use.
-// use.
 const lowest = 12_000
 const highest = 30_000
 

@@ -133,7 +133,6 @@ describeCluster(
       expect(ofShell).to.include({ action: 'DENIED', filter: 'container', profileName: profile, policyName: name })
       // The nodes share one kernel: an agent also reads the other node's records, and cannot attribute the process of
       // such a record after the process has ended.
-      // is gone.
       const ofNewNode = new Set(callsOn(newNode, 'mkdir').map(recordOf))
       expect(callsOn(oldNode, 'mkdir').filter((one) => !ofNewNode.has(recordOf(one)))).to.deep.equal([])
       expect(callsOn(oldNode, 'umask')).to.deep.equal([])

@@ -17,7 +17,7 @@ import {
 } from './samples.ts'
 import type { World } from './world.ts'
 
-/** AppArmor and seccomp of a container, in one line: what the kubelet would be asked for. */
+/** AppArmor and Seccomp settings of a container in one line: the settings that the kubelet receives. */
 function confinementOf({ securityContext: { appArmorProfile, seccompProfile } = {} }: ContainerPart): string {
   const text = (profile: { type: string; localhostProfile?: string } | undefined): string =>
     profile === undefined ? '-' : (profile.localhostProfile ?? profile.type)
@@ -26,7 +26,7 @@ function confinementOf({ securityContext: { appArmorProfile, seccompProfile } = 
 
 const none = '- -'
 
-/** Pods on their way into the cluster. */
+/** Admission of pods. */
 export function admission(it: Define, world: () => World): void {
   const create = async (namespace: string, name: string, parts: Partial<PodParts>, more = {}): Promise<PodObject> =>
     world().client.create(pods, {
@@ -34,7 +34,7 @@ export function admission(it: Define, world: () => World): void {
       spec: podParts(parts),
     })
 
-  /** A policy for the pods of a namespace that the webhook knows of, too. */
+  /** Applies a policy for the namespace's pods, and waits until the webhook also knows it. */
   const confined = async (made: AnyPolicy): Promise<string> => {
     await apply(world(), made)
     await ready(world(), made)

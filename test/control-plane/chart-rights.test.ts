@@ -29,11 +29,11 @@ import { installNamespace, quick, World } from './world.ts'
 
 const on = { enabled: true }
 const off = { enabled: false }
-/** All that gives managers rights. */
+/** All values that give rights to managers. */
 const everything = { restartExistWorkloads: on, serviceEgressControl: on, podEgressControl: on, behaviorModeling: on }
 const manager = `system:serviceaccount:${installNamespace}:varmor-manager`
 
-/** Values that change what managers may do. `takes`: what is gone with them, beside names. */
+/** Values that change the managers' rights. `takes` lists the rights that each removes, besides object names. */
 const switches: { title: string; values: object; takes: string[] }[] = [
   {
     title: 'restartExistWorkloads.enabled: false',
@@ -85,20 +85,20 @@ const switches: { title: string; values: object; takes: string[] }[] = [
   },
 ]
 
-/** Switches that change nothing of what anything may do, for each the reason. */
+/** Switches that change no rights, with the reason. */
 const withoutRights = [
-  // Metrics, logs and the kernel are no objects of the API server.
+  // Metrics, logs and kernel features are not objects of the API server.
   ...['metrics', 'metrics.prometheusRule', 'metrics.dashboard', 'metrics.serviceMonitor', 'jsonLogFormat'],
   ...['appArmorLsmEnforcer', 'bpfLsmEnforcer', 'bpfExclusiveMode', 'agent.ownAppArmorProfile', 'agent.shipper'],
   ...['unloadAllAaProfiles', 'removeAllSeccompProfiles', 'unloadAllBpfProfiles', 'agent.network.hostNetwork'],
   ...['agent.strictStart', 'agent.strictReadiness', 'agent.audit.untrustedRecords', 'agent.violations.compress'],
-  // Helm makes or leaves out these objects.
+  // Helm creates or omits these objects.
   ...['crds.install', 'networkPolicies', 'admissionPolicy', 'manager.autoscaling', 'manager.podDisruptionBudget'],
   ...['rbac.aggregateToUserRoles', 'manager.serviceAccount.create', 'agent.serviceAccount.create', 'forceNamespace'],
-  // How managers do what they may.
+  // These switches change how managers use their rights.
   ...['behaviorModeling.generalise', 'manager.confineInitContainers', 'manager.allowUnboundTokens'],
 ]
-/** Switches of the Job of an uninstall. */
+/** Switches of the uninstall Job. */
 const ofUninstall: Record<string, string[]> = {
   'crds.keep': ['delete varmorclusterpolicies.crd.varmor.org', 'delete varmorpolicies.crd.varmor.org'],
   'uninstall.hook': [],
@@ -106,7 +106,7 @@ const ofUninstall: Record<string, string[]> = {
 
 const render = (helm: Helm, values: object): Promise<Manifest[]> => helm.template(values, '--kube-version', '1.37.2')
 
-/** Rights of all accounts except the Job's, or of the Job's, as text without the names of accounts. */
+/** Rights of the accounts whose names match, as text without account names. */
 const rightsIn = (manifests: readonly Manifest[], component: RegExp): Right[] =>
   manifests.filter(({ kind, metadata }) => /Role$/.test(kind) && component.test(metadata.name)).flatMap(rightsOf)
 const texts = (rights: readonly Right[]): string[] => [...new Set(rights.map(rightText))].sort()
@@ -127,7 +127,7 @@ async function requestsOf(helm: Helm, values: object): Promise<{ rights: Right[]
   try {
     embedded.api.server.intercept = async (request, user, handle) => {
       const { isResource, verb, group, namespace, resource, subresource, name } = requestInfo(request)
-      // Authenticated users may ask who they are.
+      // Every authenticated user may ask for its own identity.
       if (user.name !== manager || !isResource || resource === 'selfsubjectreviews') return handle()
       const [, named = ''] = /^metadata\.name=(.+)$/.exec(queryOf(request).get('fieldSelector') ?? '') ?? []
       const asked: ServedRequest = {
@@ -138,7 +138,7 @@ async function requestsOf(helm: Helm, values: object): Promise<{ rights: Right[]
       requests.push({ ...asked, isForbidden })
       if (isForbidden) return failure(forbidden({ group, resource }, name, 'RBAC'))
       const response = await handle()
-      // A patch that makes an object takes the right to create it, too.
+      // A patch that creates an object also needs the right to create it.
       if (verb === 'patch' && 'code' in response && response.code === 201)
         requests.push({ ...asked, verb: 'create', name: '' })
       return response
@@ -164,8 +164,8 @@ async function giveCertificate(folder: string): Promise<void> {
 }
 
 /**
- * Runs a manager with these command-line options from its start to its end. For each switch there is a policy that it
- * concerns.
+ * Runs a manager with these command-line options from its start to its end. For each switch there is a policy that the
+ * switch affects.
  */
 async function runManager(embedded: EmbeddedTarget, options: Record<string, unknown>, folder: string): Promise<void> {
   const target = {
@@ -214,7 +214,7 @@ async function runManager(embedded: EmbeddedTarget, options: Record<string, unkn
       Object.assign(about.spec.policy, { enhanceProtect: { bpfRawRules: { network: { egress } } } })
     await apply(world, about)
     await policyThat(world, about, 'to be in force', ({ status }) => status?.ready === true, 60_000)
-    // The same Event twice: one is made, and then its count is changed.
+    // Sends the same Event twice: the first creates it, and the second increases its count.
     for (const [i, rule] of ['disallow-mount', 'disallow-umount', 'disallow-mount'].entries()) {
       Object.assign(about.spec.policy.enhanceProtect!, { hardeningRules: [rule] })
       await apply(world, about)
@@ -253,7 +253,7 @@ async function managerKubeconfig(embedded: EmbeddedTarget): Promise<string> {
 }
 
 /**
- * Rights for lasting clusters, for models, and for kinds that the server in memory lacks.
+ * Rights for permanent clusters, for models, and for kinds that the in-memory server lacks.
  * test/cluster/control-plane.test.ts uses them.
  */
 const heldInCluster = [
@@ -288,7 +288,7 @@ describeHelm(4, 'rights for each switch of the chart', (helm) => {
       const { rights, requests } = await requestsOf(helm(), { ...everything, ...values })
       expect(refused(rights, requests)).to.deep.equal([])
       expect(without(allRights, texts(rights))).to.deep.equal([...takes].sort())
-      // A right that is taken with all switches on, and is not taken without this one, is its right.
+      // A right belongs to a switch if it is used with all switches on, and not used without this switch.
       expect(without(unusedRights(rights, requests), unusedWithAll)).to.deep.equal([])
     })
 
@@ -316,7 +316,7 @@ describeHelm(4, 'rights for each switch of the chart', (helm) => {
   })
 })
 
-/** Other values without which the chart refuses a switch. */
+/** Other values that the chart requires for a switch. */
 const needs: Record<string, object> = {
   'agent.shipper': { image: 'i', receiver: { host: 'h' } },
 }
@@ -327,14 +327,14 @@ interface Switch {
   value: boolean
 }
 
-/** Every value that is on or off. */
+/** All values that are on or off. */
 function switchesIn(values: object, path: string[] = []): Switch[] {
   return Object.entries(values).flatMap(([key, value]): Switch[] => {
     const here = [...path, key]
-    // Null: on where another value asks for it.
+    // Null: the value is on if another value needs it.
     if (typeof value === 'boolean' || (key === 'enabled' && value === null)) {
       const name = (key === 'enabled' ? path : here).join('.')
-      // Kubernetes interprets a securityContext, so its switches are not ours.
+      // Kubernetes interprets a securityContext, so its switches do not count.
       return /securityContext/i.test(name) ? [] : [{ name, path: here, value: value === true }]
     }
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? switchesIn(value, here) : []

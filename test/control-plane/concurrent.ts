@@ -2,8 +2,7 @@
 export type Define = (title: string, run: () => Promise<void>) => void
 
 /**
- * Tests that keep apart by namespaces, run at the same time: nearly all that they do is wait. Each fails and passes by
- * itself.
+ * Tests in separate namespaces that run concurrently, because they mostly wait. Each test passes or fails by itself.
  */
 export function concurrently(title: string, define: (it: Define) => void): void {
   describe(title, () => {

@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 
-/** Connections that this process has accepted, by its own port. */
+/** Connections that this process has accepted, by its local port. */
 const accepted = new Map<number, Set<Socket>>()
 const dead = new Set<number>()
 
@@ -18,8 +18,8 @@ subscribe('net.server.socket', (message) => {
 })
 
 /**
- * As if the process that listens on these ports was killed: open connections break at once, and new connections, too.
- * Otherwise pending answers would continue in this process and hold up their callers, as no dead process does.
+ * Behaves as if the process that listens on these ports was killed: open and new connections break at once. Otherwise
+ * pending answers would continue in this process and delay their callers, which a dead process does not.
  */
 export function breakConnections(ports: readonly number[]): void {
   for (const port of ports) {

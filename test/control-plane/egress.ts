@@ -5,7 +5,7 @@ import { apply, applyWorkload, findProfile, remove } from './hands.ts'
 import { enabled, policy, workload } from './samples.ts'
 import type { Part } from './suite.ts'
 
-/** Rules about Pods and Services, for which managers follow these. The API server in memory has no EndpointSlices. */
+/** Rules about Pods and Services, whose addresses managers watch. The in-memory API server has no EndpointSlices. */
 export const egress: Part = (world) =>
   it('has the addresses of the Pods and Services that rules are about', async () => {
     const namespace = await world().namespace('egress')

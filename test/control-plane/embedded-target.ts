@@ -53,7 +53,7 @@ export class EmbeddedTarget implements ControlPlaneTarget {
     await this.#client().delete(nodes, { name })
   }
 
-  /** Replaces the server by another one with the same store, as a restart with etcd does. */
+  /** Replaces the server with another one on the same store, like an API server restart with etcd. */
   async interrupt(): Promise<void> {
     const names = [...this.#kubelets.keys()]
     const port = Number(new URL(this.#api.url).port)

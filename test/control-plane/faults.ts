@@ -30,11 +30,12 @@ import type { Target } from './target.ts'
 import { installNamespace, type World } from './world.ts'
 
 /**
- * Faults, and the recovery after each. A fault concerns all clients of the server, so the faults come one after the
- * other.
+ * Faults, and the recovery after each. A fault affects all clients of the server, so the faults come one after another.
  */
 export function faults(world: () => World, target: Target): void {
-  /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
+  /**
+   * Versions of all objects that a manager writes: in the namespace, in the manager's own namespace, and cluster-wide.
+   */
   async function versions(namespace: string): Promise<string[]> {
     const { client } = world()
     const lists: [ResourceRef<KubeObject>, string?][] = [
@@ -74,7 +75,7 @@ export function faults(world: () => World, target: Target): void {
     for (const each of policies) await ready(world(), each)
     await policyThat(world(), policies[0]!, 'to be restarted', ({ status }) => status?.restart?.done === true)
     for (const each of workloads) await settled(world(), each)
-    // Events are written a moment later.
+    // The manager writes Events a moment later.
     await pause(1_000)
     const before = await versions(namespace)
     const { webhook } = world().manager.ports
@@ -192,7 +193,7 @@ export function faults(world: () => World, target: Target): void {
       faults.add({ user, probability: 0.03, fault: { type: 'reset', after: true } }),
       faults.add({ user, verb: 'watch', probability: 0.1, fault: { type: 'expired' } }),
     ]
-    // Watches that are open already are spared.
+    // Watches that are already open are not affected.
     await world().stopManager()
     await world().startManager()
     for (const node of world().nodes.values()) {
@@ -274,6 +275,6 @@ export function faults(world: () => World, target: Target): void {
   })
 }
 
-/** Events are written by many. */
+/** Tells whether the manager wrote an object; Events have many writers. */
 const isOurs = (object: KubeObject & { regarding?: { kind?: string } }): boolean =>
   object.regarding === undefined || object.regarding.kind === 'VarmorPolicy'

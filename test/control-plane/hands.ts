@@ -19,7 +19,7 @@ const targetOf = ({ metadata: { name, namespace } }: AnyPolicy): { name: string;
   ...(namespace !== undefined && { namespace }),
 })
 
-/** As `kubectl apply --server-side`. */
+/** Applies an object like `kubectl apply --server-side`. */
 export const apply = (world: World, policy: AnyPolicy): Promise<AnyPolicy> =>
   world.client.apply(refOf(policy), policy as AnyPolicy & KubeObject, { fieldManager, force: true })
 
@@ -46,7 +46,10 @@ export const findProfile = (world: World, policy: AnyPolicy): Promise<ArmorProfi
 export const conditionOf = (policy: AnyPolicy | undefined, type: string): VarmorPolicyCondition | undefined =>
   policy?.status?.conditions?.find((condition) => condition.type === type)
 
-/** The policy, once it is as `is` says. */
+/**
+ * Waits until the policy satisfies `is`.
+ * @returns the policy
+ */
 export async function policyThat(
   world: World,
   policy: AnyPolicy,
@@ -69,14 +72,14 @@ export async function policyThat(
   }
 }
 
-/** Whether the status is about the newest generation. */
+/** Tells whether the status describes the newest generation. */
 export const isCurrent = ({ metadata, status }: AnyPolicy): boolean =>
   status?.observedGeneration === metadata.generation
 
 export const ready = (world: World, policy: AnyPolicy, limit?: number): Promise<AnyPolicy> =>
   policyThat(world, policy, 'to be ready', (found) => isCurrent(found) && found.status?.ready === true, limit)
 
-/** Asks for deletion, and waits until neither the policy nor its ArmorProfile is there. */
+/** Deletes a policy, and waits until neither the policy nor its ArmorProfile exists. */
 export async function remove(world: World, policy: AnyPolicy): Promise<void> {
   await world.client.delete(refOf(policy), targetOf(policy))
   await gone(world, policy)
@@ -98,7 +101,7 @@ export async function gone(world: World, policy: AnyPolicy, limit?: number): Pro
   }
 }
 
-/** Which nodes hold the policy's profile, in order of their names. */
+/** Names of the nodes that hold the policy's profile, sorted. */
 export const holders = (world: World, policy: AnyPolicy): string[] =>
   [...world.nodes.values()]
     .filter((node) => node.holds(profileName(policy)).length > 0)
@@ -136,7 +139,7 @@ export async function eventReasons(world: World, { metadata }: AnyPolicy): Promi
   return own.map(({ reason = '' }) => reason).sort()
 }
 
-/** Whether the newest template of a workload is that of all its pods, and they are available. */
+/** Tells whether all pods of a workload have its newest template and are available. */
 export function isSettled({ metadata, spec, status = {} }: WorkloadObject): boolean {
   if (status.observedGeneration !== metadata.generation) return false
   if (spec.replicas === undefined)

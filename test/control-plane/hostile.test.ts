@@ -13,7 +13,7 @@ import { discard } from './life.ts'
 import { policy } from './samples.ts'
 import { World } from './world.ts'
 
-/** Compilers that policies with certain names can hold, because no policy is known that could hold the real ones. */
+/** Compilers that policies with certain names can block, because no known policy blocks the real compilers. */
 const module = asRun('../actors/compiler/hostile-thread.ts', import.meta.url)
 
 describe('policies that are too costly to compile', () => {
@@ -33,7 +33,7 @@ describe('policies that are too costly to compile', () => {
 
   it('are refused, or say so where they were stored already, and keep no other one waiting', async () => {
     const stored = policy(await world.namespace('stored'), 'spins', { rules: ['disallow-mount'] })
-    // As of before there was a webhook.
+    // Stores a policy as if no webhook existed.
     await discard(world, mutatingWebhookConfigurations, { name: mutatingName })
     await discard(world, validatingWebhookConfigurations, { name: validatingName })
     await apply(world, stored)

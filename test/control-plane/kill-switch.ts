@@ -2,19 +2,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { Connection, Credentials } from '../../src/kube/connection.ts'
 
-/** Counted are the requests by which a manager changes policies, profiles and workloads. */
+/** Only requests that change policies, profiles and workloads count. */
 const counted = /^\/apis\/(crd\.varmor\.org|apps)\//
 
 export interface Death {
-  /** It comes with this write, counted from 1. */
+  /** The kill happens at this write, counted from 1. */
   write: number
-  /** Before the request is sent, or when the answer begins: the server has done the write, and the client is gone. */
+  /**
+   * Before the request is sent, or when the answer starts: then the server has done the write, but the client no longer
+   * exists.
+   */
   moment: 'before' | 'after'
 }
 
 /**
- * A connection that can be cut for good between two instructions. To the API server its user is then as dead as after
- * SIGKILL: nothing that it still tries comes through, be it the release of a lease.
+ * A connection that can be cut for good between two instructions. For the API server its user is then as dead as after
+ * SIGKILL: no later request arrives, not even the release of a lease.
  */
 export class KillSwitch implements Connection {
   readonly origin: string
@@ -42,7 +45,7 @@ export class KillSwitch implements Connection {
 
   async credentials(): Promise<Credentials> {
     if (this.#isDead) {
-      // The rest of a dead manager retries again and again, and would take processor time from the living.
+      // The rest of a dead manager retries repeatedly, and would take CPU time from the living managers.
       await pause(1_000)
       throw new Error('This process was killed')
     }

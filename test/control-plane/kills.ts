@@ -5,7 +5,9 @@ import type { World } from './world.ts'
 
 const points = 20
 
-/** Kills one manager after the other, each at another point of what policies go through; all of them get through it. */
+/**
+ * Kills one manager after another, each at another step of the policies' changes. All policies complete their changes.
+ */
 export async function killManagers(world: World): Promise<void> {
   await world.stopManager()
   let killed = 0

@@ -32,7 +32,7 @@ describe('a manager that ends', () => {
     world = await World.start(target, 1)
     await world.leading()
     clock = new ManualClock()
-    // In place of the suite's, which does not wait.
+    // Replaces the suite's manager, which has no shutdown delay.
     await world.stopManager()
     const { listen = {} } = managerOptions(world.connect('manager'))
     await world.startManager({ listen: { ...listen, shutdownDelay: delay, clock } })
@@ -103,7 +103,7 @@ describe('a manager that ends', () => {
     await eventually('the next one to lead', async () => next.isLeader())
     expect(await ask(status, REPORT_PATH, { body: {} })).to.deep.include({ status: 503, last: true })
 
-    // The leader that follows makes profiles, and the manager that ends puts pods into them.
+    // The next leader creates profiles, and the ending manager confines pods with them.
     await world.client.delete(refOf(before), { name: 'before', namespace })
     const after = policy(namespace, 'after', { kind: 'Pod' })
     await apply(world, after)

@@ -17,7 +17,7 @@ import {
 import { type PolicyParts, policy, type WorkloadObject, workload } from './samples.ts'
 import type { World } from './world.ts'
 
-/** Milliseconds: while managers are killed time and again, one policy may wait for long until it is its turn. */
+/** Milliseconds. While managers are killed repeatedly, a policy may wait long for its turn. */
 export const timeout = 900_000
 
 /**
@@ -88,7 +88,7 @@ export class Life {
   }
 }
 
-/** Deletes as a user would: tries again, and what is gone already, because an answer was lost, is well. */
+/** Deletes as a user does: retries, and accepts an object that is already deleted because an answer was lost. */
 export const discard = (world: World, ref: ResourceRef, object: { name: string; namespace?: string }): Promise<true> =>
   persistently(async () => {
     await world.client.delete(ref, object).catch((error) => {
@@ -97,6 +97,6 @@ export const discard = (world: World, ref: ResourceRef, object: { name: string; 
     return true
   })
 
-/** The suite's own requests fail as well as the manager's: a user would try again. */
+/** The faults also hit the suite's own requests, which are retried as a user would. */
 const persistently = <T extends object | true>(work: () => Promise<T>): Promise<T> =>
   eventually('an answer', work, timeout)

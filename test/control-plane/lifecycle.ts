@@ -29,7 +29,7 @@ import {
 import { clusterPolicy, daemonSets, type PolicyParts, policy, workload } from './samples.ts'
 import { installNamespace, type World } from './world.ts'
 
-/** Policies from kubectl to the nodes and back. */
+/** The way of policies from kubectl to the nodes and back. */
 export function lifecycle(it: Define, world: () => World): void {
   const compiledSpec = (found: AnyPolicy): object => {
     const desired = desiredProfile(found, { installNamespace, modeling: { state: 'none' } })
@@ -250,7 +250,7 @@ export function lifecycle(it: Define, world: () => World): void {
       agent.patch(armorProfiles, { name: real.metadata.name, namespace }, { type: 'merge', patch }),
     ])
       expect(await refusal(write)).to.match(/only the managers may write this object|forbidden/)
-    // The suite's administrator is the user that its manager is, too.
+    // The suite's administrator has the same user as its manager.
     await world().client.create(armorProfiles, forged)
     const said = await eventually('an Event about it', async () => {
       const { items } = await world().client.list(events, { namespace })
@@ -263,7 +263,7 @@ export function lifecycle(it: Define, world: () => World): void {
   })
 }
 
-/** Nodes that join, leave and fall silent. Every policy counts them, so these tests come one after the other. */
+/** Nodes that join, leave and stop reporting. Every policy counts all nodes, so these tests run one after another. */
 export function comingAndGoing(world: () => World): void {
   it('counts a node that joins at once, says that its agent has not reported, and forgets it when it leaves', async () => {
     const namespace = await world().namespace('join')
@@ -285,7 +285,8 @@ export function comingAndGoing(world: () => World): void {
     expect(conditionOf(silent, 'Ready')?.message).to.equal('no agent has reported for silent-1')
     const profile = (await findProfile(world(), made))!
     expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: 'silent-1', status: 'False' })
-    // Nothing said that an agent is expected there, and none has ever come: it does not hold up the policy for ever.
+    // Nothing states that an agent must run there, and none has ever reported, so the node does not delay the policy
+    // for ever.
     const ended = await ready(world(), made)
     expect(conditionOf(ended, 'Ready')).to.deep.include({ reason: 'PartlyEnforced' })
     expect(conditionOf(ended, 'Ready')?.message).to.equal(
@@ -390,7 +391,7 @@ export function comingAndGoing(world: () => World): void {
 }
 
 /**
- * Excludes a namespace from the validating webhook during the work. The server may notice late, so the work is
+ * Excludes a namespace from the validating webhook during the work. The server may apply this late, so the work is
  * retried.
  */
 async function withoutValidation(world: World, namespace: string, work: () => Promise<unknown>): Promise<void> {

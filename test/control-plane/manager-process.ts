@@ -10,12 +10,12 @@ import { managerOptions } from './world.ts'
 export interface ManagerProcess {
   readonly statusPort: number
   signal(name: NodeJS.Signals): void
-  /** Whether its log has such a line. */
+  /** Tells whether the log has a line with the text. */
   says(text: string): boolean
   kill(): Promise<void>
 }
 
-/** A manager in a process of its own, which can be stopped by signals. Resolves when it leads. */
+/** A manager in a separate process, which signals can stop. Resolves when it leads. */
 export async function startManagerProcess(kubeconfig: string): Promise<ManagerProcess> {
   const child = spawn(process.execPath, nodeArguments('./manager-process.ts', import.meta.url), {
     stdio: ['pipe', 'pipe', 'inherit'],

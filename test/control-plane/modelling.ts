@@ -11,7 +11,7 @@ import type { World } from './world.ts'
 
 const timeout = 120_000
 
-/** From a policy that records to one that allows what was recorded, and nothing else. */
+/** From a policy that records to a policy that allows only the recorded operations. */
 export function modelling(world: () => World): void {
   it('is recorded on all nodes, becomes a model, and is what a policy allows from then on', async () => {
     const namespace = await world().namespace('model')
@@ -31,7 +31,7 @@ export function modelling(world: () => World): void {
       ...third!.report([opened(profile, '/etc/ssl/openssl.cnf', 'r'), called(profile, 257)], namespace),
     ]
     expect(lines, 'violations').to.deep.equal([])
-    // Its machine goes down in the middle.
+    // The node's machine stops in the middle of the recording.
     await third!.stop()
 
     const enforcing: AnyPolicy = structuredClone(recording)
@@ -51,14 +51,14 @@ export function modelling(world: () => World): void {
     const [missing] = without.status?.conditions ?? []
     expect(missing).to.deep.include({ nodeName: third!.name, status: 'False', reason: 'NotSent' })
     expect(filesOf(without)).to.deep.equal(['/etc/nginx/nginx.conf', '/var/log/nginx/access.log'])
-    // Its records are on its disk, and are added when the agent is back.
+    // The node's records are on its disk; they are added when its agent returns.
     await third!.start()
     const model = await modelWith(world(), recording, 3)
     expect(model.status).to.deep.include({ desiredNumber: 3, ready: true })
     expect(model.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['openat', 'socket'])
     expect(filesOf(model)).to.deep.equal(['/etc/nginx/nginx.conf', '/etc/ssl/openssl.cnf', '/var/log/nginx/access.log'])
 
-    // The embedded server has no SubjectAccessReview, so a manager cannot ask for a user's rights.
+    // The embedded server does not support SubjectAccessReview, so a manager cannot check a user's rights.
     if (world().target.kubeconfigs !== undefined) await askForModel(world(), model)
 
     await apply(world(), enforcing)
@@ -77,7 +77,7 @@ const opened = (profile: string, path: string, mask: string): string =>
 const called = (profile: string, number: number): string =>
   `type=1326 ${stamp()} auid=4294967295 uid=0 gid=0 ses=4294967295 subj=${profile} pid=7 comm="nginx" exe="/usr/sbin/nginx" sig=0 arch=c000003e syscall=${number} compat=0 ip=0x7f1 code=0x7ffc0000`
 
-/** The model as soon as it has what so many nodes recorded. */
+/** Waits until the model contains the records of this many nodes. */
 function modelWith(world: World, of: AnyPolicy, nodes: number): Promise<ArmorProfileModel> {
   return eventually(`a model of ${nodes} nodes`, async () => {
     const found = await findModel(world, of)
@@ -91,7 +91,7 @@ const filesOf = ({ data }: ArmorProfileModel): string[] =>
 const findModel = (world: World, of: AnyPolicy): Promise<ArmorProfileModel | undefined> =>
   world.find(armorProfileModels, profileIdentity(of))
 
-/** At the status port, by whom the API server lets read the model, and by one that may not. */
+/** Requests the model at the status port, as a user who may read the model and as a user who may not. */
 async function askForModel(
   world: World,
   { metadata: { namespace = '', name }, data }: ArmorProfileModel,

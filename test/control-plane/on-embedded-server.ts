@@ -1,7 +1,7 @@
 import { EmbeddedTarget } from './embedded-target.ts'
 import { controlPlaneSuite, type Part } from './suite.ts'
 
-/** A part with a server of its own, in a file of its own, so that none waits for the others. */
+/** Runs a part on a separate server. Each part has its own file, so that the parts run in parallel. */
 export function onEmbeddedServer(part: Part): void {
   describe('the control plane on the embedded server', () => {
     let target: EmbeddedTarget

@@ -20,7 +20,7 @@ describe('the token of an agent whose server does not write its node into it, as
     await target?.stop()
   })
 
-  /** Token of a pod on a node that the server does not know and therefore leaves out of the token. */
+  /** Token of a pod whose node the server does not know and therefore omits from the token. */
   const tokenOf = async (name: string, nodeName: string): Promise<string> => {
     const spec = { ...podParts({}), serviceAccountName: 'varmor-agent', nodeName }
     const { metadata } = await world.client.create(pods, { metadata: { name, namespace: installNamespace }, spec })

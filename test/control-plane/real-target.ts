@@ -4,7 +4,7 @@ import type { ChartAccounts } from '../cluster/helm/accounts.ts'
 import { kubeconfig } from '../cluster/kubeconfig.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
-/** A real Kubernetes, whose nodes kwok pretends. */
+/** A real Kubernetes with nodes that kwok simulates. */
 export class RealTarget implements ControlPlaneTarget {
   readonly name = 'real'
   readonly #cluster: Cluster

@@ -7,8 +7,8 @@ import { policy } from './samples.ts'
 import { installNamespace, quick, type World } from './world.ts'
 
 /**
- * Renews the manager's authority and certificate time and again, while clients that trust what is published use it all
- * the time.
+ * Renews the manager's authority and certificate repeatedly, while clients that trust the published authority use them
+ * continuously.
  */
 export async function renewCertificates(world: World): Promise<void> {
   const namespace = await world.namespace('renew')

@@ -24,7 +24,7 @@ import type { World } from './world.ts'
 
 const isDone = (policy: { status?: { restart?: { done?: boolean } } }): boolean => policy.status?.restart?.done === true
 
-/** Workloads that were there before their policy. */
+/** Workloads that existed before their policy. */
 export function restarts(it: Define, world: () => World): void {
   const make = async (namespace: string, count: number, more: Parameters<typeof workload>[2] = {}) => {
     const made = Array.from({ length: count }, (_, i) => workload(namespace, `web-${i}`, { app: 'web', ...more }))
@@ -33,7 +33,7 @@ export function restarts(it: Define, world: () => World): void {
     return made
   }
 
-  /** metadata.generation goes up with each change of a template: 1 is as it was made. */
+  /** metadata.generation grows with each change of a template and starts at 1. */
   const generations = (workloads: WorkloadObject[]): Promise<number[]> =>
     Promise.all(workloads.map(async (one) => (await getWorkload(world(), one)).metadata.generation ?? 0))
 
@@ -62,7 +62,8 @@ export function restarts(it: Define, world: () => World): void {
       for (let last = new Set<number>(); watching; ) {
         const found = await Promise.all(workloads.map((one) => getWorkload(world(), one)))
         const begun = found.filter(({ metadata }, i) => metadata.generation !== before[i])
-        // The answers are of different moments: those of two rounds were all in flight between the two.
+        // The answers come from different moments. A workload that two consecutive rounds find in flight was in flight
+        // between them.
         const inFlight = found.flatMap((one, i) => (begun.includes(one) && !isSettled(one) ? [i] : []))
         max = Math.max(max, inFlight.filter((i) => last.has(i)).length)
         last = new Set(inFlight)
@@ -78,7 +79,7 @@ export function restarts(it: Define, world: () => World): void {
     watching = false
     await watch
     expect(early, 'restarted before the profile was loaded').to.equal(0)
-    // On a busy machine one may begin and end between two looks.
+    // On a busy machine a restart may begin and end between two rounds.
     expect(max, 'in flight').to.be.at.most(limits.inFlightPerNamespace)
     expect(await generations(workloads)).to.deep.equal(before.map((generation) => generation + 1))
     for (const [i, one] of workloads.entries()) {
@@ -121,7 +122,7 @@ export function restarts(it: Define, world: () => World): void {
       (one) => isDone(one) && one.status?.ready === true,
     )
     expect(conditionOf(found, 'Restarting')).to.equal(undefined)
-    // An Event that comes later says that those of before have come.
+    // After a later Event has arrived, all earlier ones have arrived, too.
     await apply(world(), policy(namespace, 'web', { restart: true, rules: ['disallow-umount'] }))
     await eventually('the events', async () => (await eventReasons(world(), made)).includes('ProfileUpdated'))
     expect(await eventReasons(world(), made)).to.deep.equal(['ProfileUpdated'])
@@ -156,7 +157,7 @@ export function restarts(it: Define, world: () => World): void {
       )
     await label('yes')
     const workloads = await make(namespace, 3, { pod: { nodeSelector: pool } })
-    // Pods that run stay; new ones find no node.
+    // Running pods stay; new pods find no node.
     await label(null)
     const made = policy(namespace, 'web', { restart: true })
     await apply(world(), made)

@@ -12,7 +12,7 @@ import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recor
 import { sandboxClock } from '../../src/sandbox/sandbox-clock.ts'
 import type { World } from './world.ts'
 
-/** All processes are in it. */
+/** The container of all processes. */
 const container: ContainerInfo = {
   ...{ containerID: 'c'.repeat(64), containerName: 'c', image: '', podName: 'p', podNamespace: '', podUID: '' },
   ...{ initPid: 6, mntNsID: 1, profileName: '' },
@@ -22,16 +22,16 @@ const processes: PidResolver = {
   resolve: () => ({ containerID: container.containerID, mntNsID: container.mntNsID, since: 0 }),
 }
 
-/** A node's agent, whose enforcers remember what they were asked for, and fail where a test says so. */
+/** A node's agent whose enforcers record their calls, and fail if a test sets a failure. */
 export class SimulatedNode {
   readonly name: string
   /** The state of the node's kernel and disk, which outlives the agent. */
   readonly loaders: RecordingLoaders = recordingLoaders()
-  /** Why profiles of such a name cannot be loaded here now. */
+  /** Errors of the next loads, by profile name. */
   readonly refusals = new Map<string, EnforcerError>()
   readonly #world: World
   readonly #tokenFile: string
-  /** The owner of each profile, and whether it is recorded. */
+  /** The owner of each profile, and whether its workload is recorded. */
   readonly #policies = new Map<string, PolicyIdentity>()
   readonly #scratch = new Scratch()
   #running: { agent: Agent; modellers: Modellers; transport: ManagerTransport; close: () => Promise<void> } | undefined
@@ -77,7 +77,7 @@ export class SimulatedNode {
       loaders: this.loaders,
       compile: compileHere(),
       managers: ['https://127.0.0.1:1'],
-      // Managers come and go, each at a port of its own.
+      // Managers start and end, each at its own port.
       send: (_, report, signal) => transport.send(world.statusUrl, report, signal),
       logger: world.logger,
       period: 60_000,
@@ -105,7 +105,8 @@ export class SimulatedNode {
   }
 
   /**
-   * Reports records of the node's kernel, framed as by the audit addon, about a process in a pod of the namespace.
+   * Passes records of the node's kernel to the agent, framed as by the audit addon, about a process in a pod of the
+   * namespace.
    * @returns the lines of violations
    */
   report(records: readonly string[], podNamespace: string): string {
@@ -125,7 +126,7 @@ export class SimulatedNode {
     this.#policies.set(profileName, { ...unknown, ...known, ...change })
   }
 
-  /** Profiles that are in force, by the name of the enforcer. */
+  /** Profiles in force, by the enforcer's name. */
   holds(profile: string): string[] {
     return Object.entries(this.loaders).flatMap(([enforcer, { loaded }]) => (loaded.has(profile) ? [enforcer] : []))
   }

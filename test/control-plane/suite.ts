@@ -11,7 +11,7 @@ import { World } from './world.ts'
 
 export type Part = (world: () => World, target: Target) => void
 
-/** Promises to users of vArmor, from kubectl to the nodes. The suite runs unchanged on every target. */
+/** Tests vArmor's promises to users, from kubectl to the nodes. The suite runs unchanged on every target. */
 export const parts = {
   policies: (world) => {
     concurrently('policies, pods and restarts', (it) => {
@@ -30,7 +30,7 @@ export const parts = {
     it('renews authority and certificate without a moment in which nobody trusts it', () => renewCertificates(world())),
 } satisfies Record<string, Part>
 
-/** To be called inside a `describe`. The parts share a manager and three nodes. */
+/** Call this inside a `describe`. The parts share a manager and three nodes. */
 export function controlPlaneSuite(target: Target, ...suite: Part[]): void {
   let world: World
   before(async () => {

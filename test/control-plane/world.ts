@@ -22,7 +22,7 @@ import type { ControlPlaneTarget } from './target.ts'
 
 export const installNamespace = 'varmor'
 
-/** Everything that takes minutes in a cluster takes a second or two here. */
+/** Manager options that shorten all waits of minutes to a second or two. */
 export const quick: Partial<ManagerOptions> = {
   agents: { reportSeconds: 1 },
   restartLimits: { inFlight: 8, inFlightPerNamespace: 2, perMinute: 10_000, perMinutePerNamespace: 10_000 },
@@ -47,7 +47,7 @@ export const quick: Partial<ManagerOptions> = {
   model: { timeout: 8_000, writeInterval: 500 },
   rollout: { deadline: 3_000, pollInterval: 100, surveyInterval: 50, retryInterval: 100 },
   timing: {
-    // Long enough for a machine that is busy with other tests: the time for a request is that between two tries.
+    // Long enough for a machine that is busy with other tests: a request may take as long as the retry period.
     election: { leaseDuration: 15_000, renewDeadline: 12_000, retryPeriod: 1_000 },
     watches: { backoffFirst: 50, backoffLongest: 500 },
     certificates: { backoff: { first: 50, max: 500 } },
@@ -73,7 +73,7 @@ export interface RunningManager {
   connection: KillSwitch
 }
 
-/** Managers and agents of a test over a target, and the hands of a user. */
+/** Managers and agents of a test on a target, and helpers that act as a user. */
 export class World {
   readonly target: ControlPlaneTarget
   readonly nodes = new Map<string, SimulatedNode>()
@@ -82,11 +82,11 @@ export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'varmor-control-plane-'))
   readonly #limiter = new PriorityLimiter({ qps: 5_000, burst: 5_000 })
   readonly #connections: KubeConnection[] = []
-  /** Killed managers on their way out; of the process that they were, only timers and sockets are left. */
+  /** Killed managers that have not ended yet; of their process only timers and sockets remain. */
   readonly #ending: Promise<void>[] = []
   readonly #deadPorts: number[] = []
   readonly client: ApiClient
-  /** Port of a manager that runs elsewhere, to which agents report. */
+  /** Port of a manager outside of this process, to which agents report. */
   statusPort: number | undefined
   #running: RunningManager | undefined
   #namespaces = 0
@@ -95,7 +95,7 @@ export class World {
   private constructor(target: ControlPlaneTarget) {
     this.target = target
     this.logger = process.env['VARMOR_TEST_LOG'] === undefined ? noLogger : printing
-    // Nothing here is about how long a busy machine takes to answer.
+    // A long timeout, because no test depends on how fast a busy machine answers.
     this.client = new ApiClient({ connection: this.connect(), limiter: this.#limiter, deadline: 120_000 })
   }
 
@@ -115,7 +115,7 @@ export class World {
     return `https://127.0.0.1:${this.statusPort ?? this.#running?.manager.ports.status ?? 1}`
   }
 
-  /** The authority that agents trust. */
+  /** The certificate authority that agents trust. */
   async authority(doubted: boolean): Promise<string> {
     if (this.#authority === undefined || doubted) {
       const found = await this.find(configMaps, { name: 'varmor-manager-tls-ca', namespace: installNamespace })
@@ -124,7 +124,7 @@ export class World {
     return this.#authority ?? ''
   }
 
-  /** An authority that signs no manager's certificate, in base64: the API server's own. */
+  /** A certificate authority that signs no manager's certificate, in base64: the API server's own. */
   get strangeAuthority(): string {
     const config = new KubeConfig()
     config.loadFromString(this.target.kubeconfig)
@@ -140,7 +140,7 @@ export class World {
     return this.#running
   }
 
-  /** As the component, where the target has an account for it; else as an administrator. */
+  /** Connects with the component's account if the target has one, otherwise as an administrator. */
   connect(component?: 'manager' | 'agent'): KubeConnection {
     const config = new KubeConfig()
     config.loadFromString(this.kubeconfigOf(component))
@@ -154,7 +154,7 @@ export class World {
     return own ?? this.target.kubeconfig
   }
 
-  /** A client with the token of the agents. */
+  /** A client with the agents' token. */
   async asAgent(): Promise<ApiClient> {
     const [name] = this.nodes.keys()
     const { metadata } = await this.client.get(nodes, { name: name! })
@@ -167,13 +167,13 @@ export class World {
     return new ApiClient({ connection, limiter: this.#limiter, deadline: 120_000 })
   }
 
-  /** @param death when it is killed, by itself */
+  /** @param death resolves when a test kills the manager */
   async startManager(options: Partial<ManagerOptions> = {}, death?: Death): Promise<RunningManager> {
     const connection = new KillSwitch(this.connect('manager'), death)
     const manager = new Manager({ ...managerOptions(connection), logger: this.logger, ...options })
     this.#running = { manager, connection }
     const started = manager.start()
-    // A killed one never ends its start.
+    // A killed manager never completes its start.
     started.catch(() => undefined)
     await Promise.race([started, connection.died])
     openAgain(Object.values(manager.ports))
@@ -187,7 +187,7 @@ export class World {
   }
 
   /**
-   * As SIGKILL: the manager no longer reaches the server, and clients no longer reach the manager. Its lease is
+   * Acts like SIGKILL: the manager no longer reaches the server, and clients no longer reach the manager. Its lease is
    * removed, as if it had expired.
    */
   async killManager(): Promise<void> {
@@ -208,7 +208,7 @@ export class World {
     await eventually('the manager to lead', async () => this.#running?.manager.isLeader())
   }
 
-  /** A node with an agent, or without one. */
+  /** Adds a node with or without an agent. */
   async addNode(name: string, agent = true): Promise<SimulatedNode> {
     await this.target.addNode(name)
     const { metadata } = await this.client.get(nodes, { name })
@@ -235,7 +235,7 @@ export class World {
     return found
   }
 
-  /** A namespace of its own for each test, in which pods can be made. */
+  /** Creates a separate namespace for each test, in which pods can be created. */
   async namespace(title: string): Promise<string> {
     const name = `${title}-${++this.#namespaces}`
     await this.client.create(namespaces, { metadata: { name } }).catch((error) => {
@@ -246,7 +246,7 @@ export class World {
     return name
   }
 
-  /** The object, or undefined where there is none. */
+  /** The object; undefined if it does not exist. */
   async find<T extends KubeObject>(
     ref: ResourceRef<T>,
     target: { name: string; namespace?: string },
@@ -263,7 +263,7 @@ export class World {
     await Promise.all([...this.nodes.values()].map((node) => node.stop()))
     await this.stopManager()
     await Promise.all(this.#ending)
-    // The next file of tests in this process may be given such a port.
+    // The next test file in this process may get such a port.
     openAgain(this.#deadPorts)
     await Promise.all(this.#connections.map((connection) => connection.close()))
     this.#limiter.close()

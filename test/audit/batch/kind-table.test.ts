@@ -6,8 +6,8 @@ import { ProfileHead } from '../../../src/audit/encode/event-head.ts'
 import { type KnownContainer, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 
 /**
- * Its hash does not mix the highest bits of words, whatever it begins with: names that differ there alone share few
- * hashes.
+ * The table's hash does not mix the highest bits of words for any seed, so names that differ only in these bits get few
+ * different hashes.
  */
 const ofOneHash = (container: number, number: number): string => {
   const differs = Array.from({ length: 8 }, (_, bit) => `/ax${(number >> bit) & 1 ? 'a' : '!'}`)

@@ -13,7 +13,10 @@ import { bytesOf, linesOf } from '../harness.ts'
 
 const addon = loadKnownAddon()
 
-/** A worker's scratch, and how many lines its native decoder has written; of how many records the form was refused. */
+/**
+ * A worker's scratch, with the number of lines that its native decoder has written, and the number of records whose
+ * form it refused.
+ */
 function counting(options: ScratchOptions = {}) {
   let numbers: Int32Array = new Int32Array()
   let written = 0
@@ -31,7 +34,7 @@ function counting(options: ScratchOptions = {}) {
   return { scratch: new Scratch({ ...options, known }), written: () => written }
 }
 
-/** A node of so many containers, each with a process whose pid is its place and one. */
+/** A node with this many containers; each has a process, whose pid is the container's index plus one. */
 function crowd(size: number) {
   const ids = Array.from({ length: size }, (_, i) => `${i}`.padStart(64, 'c'))
   const [home] = node(1).containers
@@ -57,17 +60,17 @@ function withFilter({ containers, ...data }: SnapshotData): SnapshotData {
 
 /** A node whose containers and processes may change between two batches. */
 class World {
-  // The seccomp filter of the first container is known.
+  // Only the first container's Seccomp filter is known.
   readonly #data = withFilter(node(3))
-  /** Added to the number of a process's container. */
+  /** A shift of the container numbers of all processes. */
   #moved = 0
   #reuses = 0
   #changed: SnapshotData = this.#data
   snapshots = this.#anew()
   minute = 1
-  /** Whether what was found holds for its second, as the fork tree says it, or for its batch. */
+  /** Tells whether an answer holds for its second, as with the fork tree, or for its batch. */
   bySecond = true
-  /** Whether the programs of some processes have to be read again at once. */
+  /** Tells whether the programs of some processes must be read again at once. */
   someAreDue = false
 
   readonly resolver = (): PidResolver => ({
@@ -79,15 +82,15 @@ class World {
       const home = this.#data.containers[(Math.floor(process / 50) + this.#moved) % 3]
       if (home === undefined || process < 0) return 'process-gone'
       const { containerID, mntNsID } = home
-      // One that began in the middle of all records.
+      // This process started in the middle of the records.
       const since = process % 50 === 3 ? 1_740_381_264.5 : 0
-      // The fork tree is closed by now, so an answer holds only for the time for which it was found.
+      // The fork tree is closed by now, so an answer holds only for its own time.
       const fork = { tree: 77, key: pid, until: this.someAreDue && process % 7 === 0 ? 0 : 1e8 }
       return { containerID, mntNsID, since, ...(this.bySecond && { second: Math.floor(time), fork }) }
     },
   })
 
-  /** Other processes get the pids. */
+  /** Gives the pids to other processes. */
   reuse(): void {
     this.#moved++
     this.#reuses++
@@ -98,7 +101,7 @@ class World {
     this.snapshots = this.#anew()
   }
 
-  /** Each worker has one of its own. */
+  /** Creates new snapshots, one for each worker. */
   #anew(): [quick: Snapshot, slow: Snapshot] {
     return [new Snapshot(this.#changed), new Snapshot(this.#changed)]
   }
@@ -127,7 +130,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('batch' as const),
       seed: fc.nat(1000),
       records: fc.integer({ min: 1, max: 300 }),
-      // Calls among ten records, mostly none.
+      // Number of system call records among ten records, usually none.
       calls: fc.constantFrom(0, 0, 4, 9),
       ...{ changed: fc.boolean(), final: fc.boolean(), netlink: fc.boolean() },
     }),
@@ -140,7 +143,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** Records of two seconds. Most records are of few processes and files. */
+/** Records within two seconds, most of them about few processes and files. */
 function records({ seed, records: count, calls, changed, netlink }: Extract<Step, { do: 'batch' }>): Uint8Array {
   const next = random(seed)
   const made = {
@@ -260,14 +263,15 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
           }),
           { numRuns: 60 },
         )
-        // Else the test compares the scanner with itself.
+        // A minimum share of native lines; otherwise the test would compare the scanner with itself.
         for (const calls of [0, 9] as const) expect(native[calls] / written[calls], `${calls}`).to.be.above(0.2)
       })
 
   it('say of a process what is found last, whatever was taught of it before in the batch', () => {
     const made = { containers: 3, classes: true, pidOf: () => pidOf(0, 0) }
     const { containers } = node(3)
-    // The pid is the second container's from 1,740,381,265 on; both have the profile of the first one's policy.
+    // The pid belongs to the second container from 1,740,381,265 on; both containers have the profile of the first
+    // one's policy.
     const resolver: PidResolver = {
       beginBatch: () => undefined,
       resolve: (_, time) => {
@@ -283,7 +287,7 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
     const [before, after] = [1000, 60_000]
     const denied = (serial: number) => line(serial, 'DENIED')
     const audited = (serial: number) => line(serial, 'AUDIT')
-    // The first batch teaches the forms.
+    // The first batch teaches the decoder the forms.
     const batches = [
       [...[denied, denied, denied, audited, audited].map((of) => of(after)), denied(before), audited(before)],
       [denied(after), denied(after), denied(before), audited(before), denied(before), audited(before)],
@@ -378,7 +382,7 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
     const before = process.memoryUsage().rss
     for (let i = 5; i < 20; i++) round(i * 2000)
     expect(process.memoryUsage().rss - before).to.be.below(250 * 1024 * 1024)
-    // And of others they learn again.
+    // The decoder also learns the forms of other records again.
     const written = quick.written()
     const others = Array.from({ length: 500 }, (_, i) => seccompLine(next, i, made)).join('')
     processBatch(world.batch(bytesOf(others), { final: true }), world.snapshots[0], resolver, quick.scratch)

@@ -5,7 +5,7 @@ import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { readKernelLog } from '../../../src/audit/source/audit-line.ts'
 import { demoPid, run } from '../harness.ts'
 
-/** A whole violation of a process of another container, for which a prefix has room. */
+/** A whole violation of another container's process, short enough for a prefix. */
 const record = `audit: type=1400 audit(1740366282.121:9): apparmor="DENIED" profile="varmor-demo-demo-1" pid=${demoPid} name="/x"`
 /** The text that netfilter appends (nf_log_syslog.c). */
 const packet =
@@ -13,7 +13,7 @@ const packet =
 
 const dated = 'Feb 24 03:04:42 host kernel: '
 const stamp = '[   12.345678] '
-/** The message of a prefix, by each way that leads to us. */
+/** The message of a prefix, in each format that an agent reads. */
 const ways: Record<string, { format: BatchFormat; lines: (message: string) => string }> = {
   '/dev/kmsg': { format: 'kmsg', lines: (message) => `4,1,1,-;${message.replaceAll('\n', '\\x0a')}\n` },
   'kern.log': {
@@ -69,8 +69,8 @@ describe('the prefix of a netfilter rule', () => {
         expect(prefix.length).to.be.below(128)
         const result = run(format, lines(`${prefix}${packet}`), { final: true }, new Scratch({ logUntrusted: true }))
         expect(result).to.include({ written: 0, undecodable: 0 })
-        // A record that is not at the beginning of a message is none, and not counted where the line does not begin
-        // with it.
+        // A record in the middle of a message does not count as a record. It does not count as undecodable either,
+        // unless the line starts with it.
         const isSplit = way === 'kern.log' || way === 'the output of an old dmesg'
         const isSeen = prefix.startsWith('audit: type=') || isSplit
         expect(result.untrusted).to.equal(isSeen ? 1 : 0)

@@ -10,7 +10,7 @@ import { bytesOf, demoPid, fixtures, knowing, linesOf, run } from '../harness.ts
 
 const made = { containers: 3, classes: true }
 const seeds = [...fixtures('apparmor'), ...fixtures('seccomp')]
-/** Without what depends on the line before it: a message of the kernel that a process may have put line ends into. */
+/** Records that do not depend on the previous line: without kernel messages that may contain a process's line ends. */
 const alone = seeds.filter(({ line }) => !line.includes('audit: type=1107 '))
 const sumOf = (result: BatchResult): number =>
   result.written + result.filtered + result.undecodable + result.deferred.reduce((sum, part) => sum + part.records, 0)
@@ -63,7 +63,7 @@ describe('whatever the bytes', () => {
   })
 })
 
-/** Lines, many of them alike, so that the shortcuts are taken; other lines differ. */
+/** Lines of which many are alike, so that the decoder takes its shortcuts; other lines differ. */
 function mixture(seed: number, lines: number, changed: number): string[] {
   const next = random(seed)
   return Array.from({ length: lines }, (_, serial) => {
@@ -92,7 +92,7 @@ const joined = (results: readonly BatchResult[]): string =>
 describe('a stream of records', () => {
   it('gives the same lines wherever it is cut into batches, with a fresh scratch or a warm one', async () => {
     for (let seed = 1; seed <= 20; seed++) {
-      // The native memory of a scratch is given back between turns of the loop.
+      // V8 frees the native memory of a scratch between turns of the event loop.
       await nextTurn()
       const lines = mixture(seed, 300, 0.3)
       const apart = lines.map((line) => run('auditlog', line, { final: true }))
@@ -120,7 +120,10 @@ describe('a stream of records', () => {
   })
 })
 
-/** Values of a call's record by their key: the frequent one first, then odd ones, with the blank before them. */
+/**
+ * Values of a system call record by key: the most frequent value first, then unusual ones, each with the blank before
+ * it.
+ */
 const callFields: readonly (readonly string[])[] = [
   [
     'auid=4294967295 uid=0 gid=0 ses=4294967295',
@@ -235,7 +238,7 @@ const callOpenings: Partial<Record<BatchFormat, readonly string[]>> = {
   kmsg: ['5,1,2,-;audit: type=1326 '],
 }
 
-/** Records of calls. About half are of few kinds; the other records are odd in one or more ways. */
+/** Records of system calls. About half are of few kinds; each other record is unusual in one or more ways. */
 function calls(next: () => number, format: BatchFormat, count: number): Uint8Array {
   const openings = callOpenings[format]!
   const oneOf = (choices: readonly string[], odd: number): string =>
@@ -312,13 +315,13 @@ describe('records of calls that skip the scanner', () => {
   })
 })
 
-/** As the kernel writes a name that it does not trust (kernel/audit.c, audit_log_n_untrustedstring()). */
+/** Encodes a name as the kernel encodes an untrusted name (kernel/audit.c, audit_log_n_untrustedstring()). */
 function untrusted(name: Uint8Array): string {
   const odd = name.some((byte) => byte === 0x22 || byte < 0x21 || byte > 0x7e)
   return odd ? Buffer.from(name).toString('hex').toUpperCase() : `"${Buffer.from(name).toString('latin1')}"`
 }
 
-/** The bytes that a line gives of a value: its text, or `raw` where that has lost some. */
+/** The bytes of a value in a line: its text, or `raw` if the text has lost bytes. */
 function bytesIn(line: { event: Record<string, string>; raw?: Record<string, string> }, key: string): Buffer {
   const raw = line.raw?.[key]
   return raw === undefined ? Buffer.from(line.event[key]!) : Buffer.from(raw, 'hex')

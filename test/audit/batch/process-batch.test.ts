@@ -15,7 +15,7 @@ import {
   run,
 } from '../harness.ts'
 
-/** The seed's event: every field of libapparmor's record in its order with its zero value. */
+/** The event of the seed's example: every field of libapparmor's record with its zero value, in order. */
 const zeroEvent = {
   version: 1,
   event: 0,

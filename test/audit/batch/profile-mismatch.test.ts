@@ -13,7 +13,7 @@ const denial = (profile: string, pid = demoPid) =>
 const call = (subj: string) =>
   `type=1326 audit(1740366282.121:9): auid=0 uid=0 gid=0 ses=0 subj=${subj} pid=${demoPid} comm="a" exe="/a" sig=0 arch=c000003e syscall=90 compat=0 ip=0x1 code=0x7ffc0000\n`
 
-/** The lines of a record, once and again, when it may be known already. */
+/** The lines of a record that is processed twice; the second time its form may be known. */
 function linesAbout(record: string, container: ContainerInfo = web): Record<string, unknown>[] {
   const snapshot = new Snapshot({ ...demo, containers: [container, bystander] })
   const padding = 'type=PROCTITLE msg=audit(1.2:3): proctitle="x"\n'.repeat(20)

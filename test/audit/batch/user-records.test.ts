@@ -4,16 +4,16 @@ import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { daemonPid, demoPid, linesOf, run } from '../harness.ts'
 
-/** Process 77 is in a container, without a profile of ours. */
+/** Process 77 is in a container without a vArmor profile. */
 const attacker = 77
 const claim = `apparmor="DENIED" operation="open" profile="varmor-demo-demo-1" name="/etc/shadow" pid=${demoPid} comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
 const dbus = `apparmor="DENIED" operation="dbus_method_call" bus="system" mask="send" pid=${demoPid} label="varmor-demo-demo-1" peer_label="unconfined" exe="/usr/bin/dbus-daemon"`
 
-/** As the kernel writes what a process has sent (kernel/audit.c, audit_receive_msg()). */
+/** The form in which the kernel writes a process's own text (kernel/audit.c, audit_receive_msg()). */
 const sent = (text: string, pid: number, type = 1107): string =>
   `type=${type} audit(1740366282.121:9): pid=${pid} uid=0 auid=4294967295 ses=4294967295 subj=unconfined msg='${text}'`
 
-/** The same record by each way that leads to us. */
+/** The same record in each format that an agent reads. */
 const ways: Record<string, { format: BatchFormat; line: (record: string) => string }> = {
   netlink: { format: 'netlink', line: (record) => `${record}\n` },
   'audit.log': {

@@ -19,7 +19,7 @@ describe('the time of a BPF record', () => {
         const [whole, rest] = [boot / 1000n, boot % 1000n]
         const epoch = BigInt(time.epoch) * billion + BigInt(time.epochNs)
         const error = epoch - (whole * billion + rest * 1_000_000n + uptime)
-        // A double has so many digits of a fraction of such a number.
+        // A double keeps only this precision in the fraction of so large a number.
         expect(Number(error)).to.be.within(-500, 500)
         expect(time.epochNs).to.be.within(0, 999_999_999)
       }),

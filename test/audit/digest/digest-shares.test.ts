@@ -16,7 +16,7 @@ import { MemoryLog } from './digest-world.ts'
 const hour = 3_600_000
 const minute = 60_000
 
-/** So many kinds of a container, one event of each, with lines of so many bytes, about. */
+/** One event of each of `count` kinds of a container, with lines of about `bytes` bytes. */
 function kindsOf(containerID: string, count: number, bytes: number, from = 0): BatchResult {
   const lines = Array.from({ length: count }, (_, i) => {
     const event = { operation: 'open', name: `/${from + i}/`.padEnd(bytes, 'x') }
@@ -80,7 +80,7 @@ describe('shares of the digest', () => {
       shares.add(`c${i}`, 100)
     }
     expect(shares.room('flood')).to.be.at.most(0)
-    // A container that has not written since is forgotten.
+    // A container without new events is forgotten.
     expect(shares.room('c0')).to.equal(2_048)
   })
 

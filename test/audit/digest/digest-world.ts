@@ -33,12 +33,12 @@ export class MemoryLog {
   }
 }
 
-/** A digest over logs in memory; what passes goes into `log`. */
+/** A digest over logs in memory; accepted lines go to `log`. */
 export class DigestWorld {
   readonly log = new MemoryLog()
   readonly digestLog = new MemoryLog()
   readonly digest: Digest
-  /** All lines that came. */
+  /** All lines that the digest received. */
   happened: Line[] = []
   held = 0
 

@@ -199,7 +199,7 @@ describe('the digest of violations', () => {
     world.digest.close()
     const kept = ['1', '2'].map((end) => {
       const hash = createHash('sha256').update(name(end)).digest('hex')
-      // A character of two bytes would be the 256th and the 257th.
+      // The next character has two bytes, which would be the 256th and the 257th.
       return `/${'a'.repeat(254)}…sha256:${hash.slice(0, 32)}`
     })
     expect(

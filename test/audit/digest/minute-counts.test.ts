@@ -46,7 +46,7 @@ describe('counts of a minute', () => {
     before.add(resultOf([line('web', '/etc'), line('web', '/usr')]), () => undefined)
     const after = new MinuteCounts(before)
     const firsts: number[] = []
-    // A container that was made again has the same id. A read of the second line would throw.
+    // A container that restarted keeps its id. Reading the second line would throw.
     const [made, seen] = [line('anew', '/etc'), 'no line']
     for (let i = 0; i < 2; i++) after.add(resultOf([made, seen]), ({ line }) => void firsts.push(line))
     const [only] = [...after.containers]
@@ -66,7 +66,7 @@ describe('counts of a minute', () => {
     const line = (row: number): string =>
       JSON.stringify({ enforcer: 'AppArmor', event: { operation: 'open', name: `/${row}` } })
     counts.add(resultOf(rows.map(line)), () => undefined)
-    // To read these would throw.
+    // Reading these lines would throw.
     counts.add(resultOf(rows.map(() => 'no line')), () => undefined)
     const [only] = [...counts.containers]
     expect(only?.other).to.equal(20)

@@ -80,7 +80,7 @@ describe('a rate of violations', () => {
     const bytes = world.violations
       .filter(({ event }) => event.name !== '/of-another')
       .reduce((sum, line) => sum + JSON.stringify(line).length + 1, 0)
-    // 10 events a second of 2 KiB, and at once 64 KiB; and 256 kinds of 2 KiB at once, and a minute.
+    // The limits: 10 events of 2 KiB per second with a burst of 64 KiB, and 256 kinds of 2 KiB at once and each minute.
     expect(bytes).to.be.within(3_000_000, 120 * 20_480 + 65_536 + 3 * 524_288)
     expect(world.violations.filter(({ event }) => event.name === '/of-another')).to.have.length(120)
     world.digest.close()

@@ -7,7 +7,7 @@ import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { identityOf, kindOfKey, readLine, type ViolationKind } from '../../../src/audit/digest/violation-kind.ts'
 import { bytesOf, demoPid, fixtures, knowing, run } from '../harness.ts'
 
-/** The kinds of one record: as the keys say where they do, and as the lines say. */
+/** The kinds of one record: from the decoder's keys if it gives them, and from the lines. */
 function kindsOf(format: BatchFormat, record: string | Uint8Array, scratch = new Scratch({ kinds: 'counts' })) {
   const bytes = typeof record === 'string' ? bytesOf(record) : record
   const { output, kinds = [] } = run(format, bytes, { final: true }, scratch)

@@ -148,7 +148,7 @@ describe('the hash of a record', () => {
           const changed = Uint8Array.from(bytes)
           changed[at % bytes.length]! ^= by
           expect(hashOf(changed)).to.not.equal(hashOf(bytes))
-          // The same change in two places, as of a mask that is there twice.
+          // Both changes are at the same offset of a repeated mask, so they cancel out.
           if (at % bytes.length === other % bytes.length) return
           changed[other % bytes.length]! ^= by
           expect(hashOf(changed)).to.not.equal(hashOf(bytes))

@@ -11,14 +11,14 @@ import { KnownProcesses } from '../../../src/audit/pool/known-processes.ts'
 import { demo } from '../harness.ts'
 
 /**
- * A node with few pids and namespaces, which are used again at once, and two workers that know only what they ask for.
- * Containers come and go, and the news of them come late or not at all. Whatever happens, an event gets the name of the
- * container in which its process was, or none.
+ * A node with few pids and namespaces, which are reused at once, and two workers that know only what they ask for.
+ * Containers start and end, and the agent learns of them late or never. In all cases an event gets the name of its
+ * process's container, or no name.
  */
 interface Process {
   key: number
   pid: number
-  /** Which container it is in; undefined for the host. */
+  /** The container of the process; undefined for the host. */
   container: number | undefined
   mntNsID: number
   parent: Process | undefined
@@ -63,9 +63,9 @@ const idOf = (container: number | undefined): string =>
   container === undefined ? '' : String(container).padStart(64, '0')
 const hostNamespace = 1
 
-/** The answers of /proc and of the fork tree about the processes of this world. */
+/** The answers of /proc and of the fork tree about the processes of this simulation. */
 class Node {
-  /** Milliseconds since the boot, which was at the Unix second 1,000. */
+  /** Milliseconds since boot; the boot was at Unix second 1,000. */
   now = 10_000
   readonly processes: Process[] = []
   readonly news: ContainerInfo[] = []
@@ -75,16 +75,16 @@ class Node {
     return this.processes.filter(({ end }) => end > this.now)
   }
 
-  /** Starts a process, if its pid is free for long enough. */
+  /** Starts a process, if its pid has been free for long enough. */
   start({ first, pid, by, stray }: Step & { do: 'start' }): void {
     const before = this.processes.filter((one) => one.pid === pid)
     if (before.some(({ end }) => end + 100 > this.now)) return
     const { living } = this
     const parent = living[by % Math.max(1, living.length)]
-    // Only the host's processes start others in another container.
+    // Only host processes start processes in another container.
     const isFirst = first && parent?.container === undefined
     const container = isFirst ? this.#containers++ : parent?.container
-    // A process can make itself a namespace whenever it likes.
+    // A process can create a namespace at any time.
     const mntNsID = isFirst || stray ? this.#freeNamespace() : (parent?.mntNsID ?? hostNamespace)
     const end = Number.POSITIVE_INFINITY
     this.processes.push({ key: this.processes.length + 1, pid, container, mntNsID, parent, start: this.now, end })
@@ -96,7 +96,7 @@ class Node {
     })
   }
 
-  /** The kernel gives the lowest number that is free. */
+  /** The kernel assigns the lowest free number. */
   #freeNamespace(): number {
     const taken = new Set(this.living.map(({ mntNsID }) => mntNsID))
     let number = hostNamespace + 1
@@ -113,7 +113,7 @@ class Node {
   }
 }
 
-/** As the addon answers, for a tree that has seen all forks, and whose labels come from what is confirmed. */
+/** Answers like the native addon for a tree that has seen all forks and derives labels from confirmed processes. */
 function forksOf(node: Node) {
   const labels = new Map<number, string>()
   const soon = 3000
@@ -213,7 +213,7 @@ function runSteps(steps: readonly Step[], withForks: boolean): { named: number; 
     if (one.do === 'start') node.start(one)
     else if (one.do === 'end' && living.length > 0) living[one.which % living.length]!.end = node.now
     else if (one.do === 'event' && living.length > 0) {
-      // The kernel stamps with its last tick, which now and then is long past.
+      // The kernel uses the time of its last tick, which may be long ago.
       const lag = one.wait % 10
       events.push({ process: living[one.which % living.length]!, at: node.now - (lag === 9 ? 900 : lag) })
       node.now += one.wait
@@ -236,7 +236,8 @@ describe('the container of an event', () => {
         }),
         { numRuns: 1500 },
       )
-      // About 1,000 over /proc alone and 1,400 with forks; a test in which no name is given would pass.
+      // Usually about 1,000 with /proc only and 1,400 with forks; without this check, a run that names no container
+      // would pass.
       expect(named, 'and many are named').to.be.above(300)
     })
 })

@@ -7,7 +7,7 @@ import { demo } from '../harness.ts'
 const id = '0123456789abcdef'.repeat(4)
 const other = 'f'.repeat(64)
 
-/** A path of 4,095 bytes, which is all that the kernel shows of a longer one. */
+/** A path of 4,095 bytes, the part that the kernel shows of a longer path. */
 const longPath = (start: string, end: string): string =>
   `${start}${'d'.repeat(4094 - start.length - end.length)}/${end}`
 

@@ -335,7 +335,7 @@ describe('the resolver over /proc', () => {
       () => 'a name by now',
     )
     expect(named(7, seven)).to.deep.equal({ ...seven, containerID: 'a name by now' })
-    // As a process shows itself that is ending: that it is in no container would be wrong.
+    // An ending process shows the root cgroup; the conclusion that it is in no container would be wrong.
     writeFileSync(join(root, '7', 'cgroup'), '0::/\n')
     expect(read(7)).to.equal(undefined)
     rmSync(root, { recursive: true })

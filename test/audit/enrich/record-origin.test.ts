@@ -15,7 +15,7 @@ const container = (name: string, more: Partial<ContainerInfo>): ContainerInfo =>
   ...more,
 })
 
-/** Ended at 100 s, and had the number 5 until then; `next` has it since 200 s. */
+/** `ended` had the number 5 until it ended at 100 s; `next` has the number since 200 s. */
 const ended = container('a', { bpfNumber: 5, bpfSince: 1_000, cgroupID: 70n, mntNsID: 700 })
 const next = container('b', { bpfNumber: 5, bpfSince: 20_000, cgroupID: 71n, mntNsID: 701 })
 const other = container('c', { bpfNumber: 6, bpfSince: 1_000, cgroupID: 72n, mntNsID: 702 })
@@ -27,7 +27,7 @@ describe('the container of a BPF record', () => {
     what: string
     containers: ContainerInfo[]
     record: Partial<RecordOrigin>
-    /** The answer of /proc about its process. */
+    /** The answer of /proc about the record's process. */
     process?: Membership | NoProcess
     is: string
   }[] = [

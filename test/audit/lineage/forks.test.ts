@@ -61,7 +61,7 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
     expect(forks.stats()!.overruns).to.be.greaterThan(0)
     expect(forks.stats()!.socketDrops).to.be.greaterThan(0)
     while (forks.stats()!.scans < 2 || forks.living(process.pid) === undefined) await pause(20)
-    // Whatever else this machine does may fill so small a buffer again; the time limit is the test's own.
+    // Other work of this machine may fill so small a buffer again, so the test retries until its own timeout.
     let answer: ForkAnswer | undefined
     while (answer === undefined) {
       await nextSecond()
@@ -93,7 +93,7 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
       expect(forks.find(process.pid, at, at), `${at}`).to.equal(undefined)
   })
 
-  // Linux 6.6 lets everybody listen.
+  // Linux 6.6 and later let every user listen.
   const [major, minor] = release().split('.').map(Number) as [number, number]
   const forAll = major > 6 || (major === 6 && minor >= 6)
   const script = nodeArguments('./try-to-follow.ts', import.meta.url)

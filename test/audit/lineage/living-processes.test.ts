@@ -34,7 +34,7 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     asked = []
     ;[first, second] = [spawn('sleep', ['1000']), spawn('sleep', ['1000'])]
     for (const { pid } of [first, second]) forks.confirm(forks.living(pid!)!, web.containerID)
-    // A record from about the start of a process may be of the pid's previous owner.
+    // A record from about the start of a process may belong to the pid's previous owner.
     await pause(2_100)
   })
   afterEach(() => {
@@ -64,7 +64,10 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     let serial = 0
     const record = (seconds: number, { pid }: ChildProcess): string =>
       `type=1400 audit(${seconds}.500:${++serial}): apparmor="DENIED" operation="open" class="file" profile="varmor-demo-demo-0" name="/etc/a" pid=${pid} comm="sh" requested_mask="r" denied_mask="r" fsuid=0 ouid=0\n`
-    /** The first record of a second is scanned. @returns the pods of the lines */
+    /**
+     * The first record of each second goes through the scanner.
+     * @returns the pods of the lines
+     */
     return (seconds: number, then: ChildProcess[]): string[] => {
       asked = []
       const bytes = bytesOf([first!, first!, ...then].map((one) => record(seconds, one)).join(''))

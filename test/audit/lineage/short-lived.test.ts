@@ -83,7 +83,8 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
   const here = noRecords === undefined ? '' : ` (not here: ${noRecords})`
   it(`name the container of each of ${children} children that the kernel wrote one record of${here}`, async function () {
     if (noRecords !== undefined) this.skip()
-    // A child that lives still when it is asked for is found there, as it is in none of the node's own cgroups.
+    // A child that still lives is looked up by its mount namespace, because it is in none of the node's container
+    // cgroups.
     feed.update({ containers: [{ ...web!, initPid: process.pid, mntNsID: statSync('/proc/self/ns/mnt').ino }] })
     const program = start('log', children, 8)
     forks.confirm(forks.living(program.pid)!, web!.containerID)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { compile } from '../../native/c-program.ts'
 
-/** The program short-lived.c, which waits for its word. */
+/** The program short-lived.c, which waits for a line before it starts. */
 export class ShortLived {
   readonly #child: ChildProcess
   readonly #ended: Promise<unknown>
@@ -21,7 +21,10 @@ export class ShortLived {
     return this.#child.pid!
   }
 
-  /** Lets it begin. @returns the pids of its children, when they and it have ended */
+  /**
+   * Starts the program's work.
+   * @returns the pids of its children, after all have ended
+   */
   async run(): Promise<number[]> {
     this.#child.stdin!.end('go\n')
     const [code] = (await this.#ended) as [number | null]

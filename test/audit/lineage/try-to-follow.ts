@@ -1,5 +1,5 @@
-// Run as a child under other conditions (namespaces, capabilities): prints what opening gives and how often it is
-// logged.
+// Runs as a child under other conditions (namespaces, capabilities). Prints the result of opening the fork tree, and
+// the number of log lines about it.
 
 import { Lineage } from '../../../src/agent/lineage.ts'
 import { noLogger } from '../../../src/base/logger.ts'

@@ -11,7 +11,10 @@ import { bytesOf, demo, demoPid, demoProcesses } from '../harness.ts'
 const profile = 'varmor-demo-demo-1'
 const [web, bystander] = demo.containers as [ContainerInfo, ContainerInfo]
 
-/** The container of the demo's process, as the pod of a namespace that names the profile in each way there is. */
+/**
+ * The container of the demo's process, in a pod of the namespace that names the profile in an annotation, in a field,
+ * or in both.
+ */
 const podOf = (namespace: string, named: { annotation?: boolean; field?: boolean }): ContainerInfo =>
   describeContainer(
     {

@@ -174,7 +174,7 @@ describe('what records of a recording profile say of its workload', () => {
     const bytes = bytesOf(`${[apparmor(open('/etc/passwd', 'r')), call(257)].join('\n')}\n`)
     const plain = processBatch({ ...batch, bytes }, new Snapshot(demo), demoProcesses, scratch)
     expect(linesOf(plain.output)).to.have.length(2)
-    // A template was learnt of them, and the next ones are to be recorded nevertheless.
+    // The decoder has learned a template from these records, but later records must be recorded all the same.
     expect(recorded([apparmor(open('/etc/passwd', 'r')), call(257)], 'uid-1', scratch)).to.include({ written: 0 })
   })
 

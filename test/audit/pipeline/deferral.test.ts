@@ -6,7 +6,7 @@ import { Deferral, type Retry } from '../../../src/audit/pipeline/deferral.ts'
 import type { News } from '../../../src/audit/pipeline/snapshot-changes.ts'
 import { ManualClock } from '../manual-clock.ts'
 
-/** Records that wait; each text is one, with a newline. */
+/** Records that wait for data about their container; each text is one record with a newline. */
 function deferredOf(records: readonly (readonly [text: string, ...keys: WaitKey[]])[], holder = '') {
   const waits: WaitKey[][] = []
   const waitOf = records.map(([, ...keys]) => {
@@ -233,7 +233,7 @@ describe('the waiting room for events without a container', () => {
       const deferred = deferredOf([['x'.repeat(49), 1]], `holder ${i}`)
       room.hold({ owner: `${i}`, format: 'auditlog', readAt: 1, deferred })
     }
-    // The first had shares of their own when the others came.
+    // The first records already had their own shares when the others arrived.
     expect(
       tried()
         .map(([owner]) => Number(owner))

@@ -31,9 +31,9 @@ function decoder(): Decoder {
   }
 }
 
-/** A page cache over a disk: what a failed sync was to store is gone, and the next sync knows nothing of it. */
+/** A page cache over a disk. The data of a failed sync is lost, and the next sync does not report it. */
 class FailingDisk {
-  /** The bytes that remain after a power cut. */
+  /** The bytes that survive a power failure. */
   stored = ''
   fails = false
   #cached = ''

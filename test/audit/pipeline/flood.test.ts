@@ -17,7 +17,7 @@ const victim = { ...web, bpfNumber: 5, bpfSince: 1 }
 const later = demo.containers.slice(1)
 const ofFlood = (text: string): string => text.replaceAll('varmor-demo-demo-1', 'varmor-cluster-varmor-all')
 
-/** Processes of the flood have ended; that of the victim is known. */
+/** The flood's processes have ended; the victim's process is known. */
 const processes: PidResolver = {
   beginBatch: () => undefined,
   resolve: (pid) => (pid === demoPid ? { containerID: web.containerID, mntNsID: 1, since: 0 } : 'process-gone'),

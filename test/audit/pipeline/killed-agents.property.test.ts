@@ -10,7 +10,7 @@ interface Happening {
   records: number
   ringFull: number
   held: number
-  /** Lines of the other source, and what was lost before them. */
+  /** Lines of the other source, and the losses before them. */
   lines: number
   lost: number
   pause: number
@@ -33,7 +33,7 @@ describe('agents that are killed, one after the other', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
   let run = 0
 
-  /** @returns the node, and how many steps the agents made that were not killed */
+  /** @returns the node, and the number of steps of the agents that were not killed */
   async function live(happenings: readonly Happening[], kills: readonly number[], rate?: number) {
     const node = new Node(join(folder, `${run++}.json`))
     const sums = { records: 0, ringFull: 0, held: 0, lines: 0, lost: 0 }
@@ -78,7 +78,7 @@ describe('agents that are killed, one after the other', () => {
       kmsgLost: sums.lost,
       heldByKernel: sums.held,
     })
-    // Only what a file gives again may come twice, with the same id.
+    // Only a file repeats lines after a restart, with the same ids.
     if (sums.lines === 0) expect(lines, about).to.equal(distinct)
   }
 

@@ -19,13 +19,13 @@ import { demo, demoHead, demoProcesses, knowing } from '../harness.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 import { ListSource } from '../pipeline-world.ts'
 
-/** The state that outlives an agent: the kernel's ring with its counters, the log, and the checkpoint. */
+/** The state that survives an agent: the kernel's ring with its counters, the log, and the checkpoint. */
 export class Node {
   readonly ring = { batches: [] as { bytes: Uint8Array; position: number }[], produced: 0, done: 0 }
   readonly counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0, heldBack: 0 }
   readonly held = new Map<string, number>()
   readonly noted = new Map<string, number>()
-  /** Batches of the other source, with what was lost before each. */
+  /** Batches of the other source, with the losses before each batch. */
   readonly others: { text: string; lost: number }[] = []
   log = ''
   made = 0
@@ -36,7 +36,7 @@ export class Node {
     this.checkpoint = checkpoint
   }
 
-  /** The programs make records, which come as one batch. */
+  /** Adds records of the BPF programs as one batch. */
   make(count: number): void {
     if (count === 0) return
     const records = Array.from({ length: count }, () =>
@@ -59,7 +59,7 @@ export class Node {
     this.counters.heldBack += count
   }
 
-  /** Sums of what the lines of the log say. */
+  /** Sums over all lines of the log. */
   get said() {
     const lines = this.log.split('\n').slice(0, -1).map(checkLine) as {
       message: string
@@ -82,13 +82,13 @@ export class Node {
   }
 }
 
-/** Gives the batches of a node from a place on; what was lost before a batch is lost again where it is read again. */
+/** Yields a node's batches from a position on; the losses before a batch are reported again when it is read again. */
 class OtherSource extends ListSource {
   readonly losesInOrder = true
   readonly lossKinds = { overwritten: { where: 'kmsg', why: 'overwritten' } }
   readonly #node: Node
   readonly #first: number
-  /** So many were asked for. */
+  /** Number of batches that the reader has requested. */
   #asked = 0
 
   constructor(node: Node, first: number, agent: Agent) {
@@ -116,8 +116,8 @@ class OtherSource extends ListSource {
 const never = new Promise<never>(() => undefined)
 
 /**
- * An agent that is killed before its step of a number: each call of the file system or the kernel that changes
- * something is one.
+ * An agent that is killed before the step with this number. A step is a call that changes something in the file system
+ * or the kernel.
  */
 export class Agent {
   readonly clock = new ManualClock()
@@ -134,7 +134,7 @@ export class Agent {
     this.#killAt = killAt
   }
 
-  /** @param rate events a second that go into the log */
+  /** @param rate maximum events per second that go into the log */
   async start(later: number, rate: number | undefined, other: boolean): Promise<void> {
     await this.clock.advance(later * 1_000_000)
     const starting = this.#start(rate, other)
@@ -160,7 +160,7 @@ export class Agent {
     if (!isOver && !this.dead) throw new Error('the agent does not end')
   }
 
-  /** Waits, in turns of the event loop. */
+  /** Waits for some turns of the event loop. */
   async until(isSo: () => boolean): Promise<void> {
     while (!isSo() && !this.#stopped) {
       if (this.dead) await never
@@ -168,7 +168,7 @@ export class Agent {
     }
   }
 
-  /** Real files take real time. */
+  /** Real files need real time. */
   async #settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await turn()
     while (this.#busy > 0 && !this.dead) await turn()
@@ -186,7 +186,7 @@ export class Agent {
     return !this.dead
   }
 
-  /** Does what can be killed: before it, or behind it. */
+  /** Does a step that a kill may hit, either before the step or after it. */
   async #do<T>(what: () => Promise<T>): Promise<T> {
     if (!this.#step()) await never
     this.#busy++

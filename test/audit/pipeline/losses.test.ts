@@ -24,7 +24,7 @@ interface LostSaid {
   events: number
 }
 
-/** Loses what a test says. */
+/** A source with the losses that a test sets. */
 class LossySource extends ListSource {
   readonly lossKinds: LossKinds = {
     socketFull: { where: 'socket', why: 'full' },

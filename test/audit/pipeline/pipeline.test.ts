@@ -31,7 +31,7 @@ import { makeProcess } from '../proc-world.ts'
 
 const unknownPid = 4000
 
-/** Works like the pool, in this thread: slow or quick, now and then giving up, as `faults` says. */
+/** Works like the pool, in this thread: fast or slow, and with occasional failures, as `faults` sets. */
 function fakePool(faults: () => number, processes: PidResolver = demoProcesses): Decoder {
   const [snapshot, scratch] = [new Snapshot(demo), new Scratch()]
   return {
@@ -43,7 +43,7 @@ function fakePool(faults: () => number, processes: PidResolver = demoProcesses):
       refused: {},
       seenProcesses: new ProcessLog(),
     },
-    recycle: ({ buffer }) => void new Uint8Array(buffer).fill(0x21), // a late reader would see the overwritten bytes
+    recycle: ({ buffer }) => void new Uint8Array(buffer).fill(0x21), // a late reader sees overwritten bytes
     async process(batch: SourceBatch) {
       const fault = faults()
       await (fault < 0.5 ? pause(fault * 4) : Promise.resolve())
@@ -56,7 +56,7 @@ function fakePool(faults: () => number, processes: PidResolver = demoProcesses):
 }
 const nothingBut = (undecodable: number) => ({ undecodable, written: 0, filtered: 0 })
 
-/** A file in memory whose writes are slow, cut short or refused, as `faults` says. */
+/** A file in memory whose writes are slow, partial or refused, as `faults` sets. */
 function fakeFile(faults: () => number): { open: NonNullable<SinkOptions['open']>; text: () => string } {
   let text = ''
   const trouble = { reason: 'ENOSPC', problem: 'full' }
@@ -92,7 +92,7 @@ function lineOf(kind: (typeof kinds)[number], name: string): string {
   return denial(name, kind === 'unknown' ? unknownPid : demoPid)
 }
 
-/** Numbers in [0, 1) that one seed gives again: mulberry32. */
+/** Random numbers in [0, 1) that a seed reproduces: mulberry32. */
 function numbersFrom(seed: number): () => number {
   let state = seed | 0
   return () => {
@@ -103,7 +103,7 @@ function numbersFrom(seed: number): () => number {
   }
 }
 
-/** A hundred times as fast as the machine's, so that a backoff costs a test nothing. */
+/** A clock that is a hundred times faster than the machine's, so that backoffs take almost no time. */
 const fastClock: Clock = { ...systemClock, after: (delay, callback) => systemClock.after(delay / 100, callback) }
 
 interface World {
@@ -177,8 +177,8 @@ describe('the pipeline', () => {
         if (pressure === 'loses' && stopAfter === undefined)
           expect(reports.reduce((sum, { lost }) => sum + lost!.events, 0)).to.equal(accounting.dropped)
         expect(sink.reports).to.equal(reports.length)
-        // Before the stored position nothing is missing but what there was no room for; filtered records are noise or
-        // broken beyond recognition.
+        // Before the stored position, only lines that found no space are missing; filtered records are noise or
+        // unrecognisable.
         const there = new Set(names)
         const safe = stored.at(-1) ?? 0
         for (const [i, batch] of batches.slice(0, hadRoom ? safe : 0).entries())

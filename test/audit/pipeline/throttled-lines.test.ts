@@ -25,14 +25,14 @@ interface Said {
   }
 }
 
-/** A source that holds back what a test says, and a log that keeps its lines. */
+/** A source with throttled records that a test sets, and a log that keeps its lines. */
 class World {
   readonly clock = new ManualClock()
   readonly feed = new SnapshotFeed({ ...demo, containers: [{ ...container!, bpfNumber: number }] })
   readonly said: Said[] = []
   readonly noted: [string, number][] = []
   readonly held = new Map<string, HeldRecords>()
-  /** Lines that the log has not taken yet. */
+  /** Lines that the log has not accepted yet. */
   readonly waiting: Offer[] = []
   lines: HeldLines
 
@@ -40,7 +40,7 @@ class World {
     this.lines = this.begin()
   }
 
-  /** As an agent that starts. */
+  /** Starts a new agent's part. */
   begin(): HeldLines {
     this.lines = new HeldLines({
       source: {
@@ -66,7 +66,7 @@ class World {
     this.held.set(key, { ...before, held: before.held + count })
   }
 
-  /** Seconds, with a look in each. */
+  /** Lets seconds pass, and checks once each second. */
   async pass(seconds: number): Promise<void> {
     for (let i = 0; i < seconds; i++) {
       await this.clock.advance(1_000)

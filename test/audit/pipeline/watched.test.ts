@@ -14,7 +14,7 @@ import { denial, ListSource } from '../pipeline-world.ts'
 
 const unknownPid = 4000
 
-/** Decodes in this thread. */
+/** Decodes records in this thread. */
 function decoder(): Decoder {
   const [snapshot, scratch] = [new Snapshot(demo), new Scratch()]
   return {
@@ -25,7 +25,7 @@ function decoder(): Decoder {
   }
 }
 
-/** A pipeline whose disk takes nothing before `write` is called. */
+/** A pipeline whose disk accepts no data before `write` is called. */
 function world(texts: readonly string[], accounting?: Accounting) {
   const clock = new ManualClock()
   const feed = new SnapshotFeed(demo)
@@ -48,7 +48,7 @@ function world(texts: readonly string[], accounting?: Accounting) {
   return { clock, pipeline, write }
 }
 
-/** Two at the same time, 1.5 s before the clock's beginning. */
+/** Denials with the same time, 1.5 s before the clock's start. */
 const early = (name: string): string => denial(name, demoPid, 1_739_999_998).replace('.123', '.500')
 
 describe('a pipeline that is watched', () => {

@@ -58,7 +58,7 @@ describe('the decode pool', () => {
 
   it('counts the looks into /proc that one profile had no more of', async () => {
     await open(1)
-    // More processes than may be asked for in a second, all at once.
+    // Records of more processes than the limit of /proc lookups per second, all at once.
     for (let round = 1; pool.done.refusedLooks === 0; round++) {
       const pids = Array.from({ length: 2_000 }, (_, i) => round * 10_000 + i)
       await pool.process(batchOf(pids.map((pid) => denial('/x', pid)).join('')))

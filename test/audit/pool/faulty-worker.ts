@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import handle from '../../../src/audit/pool/worker.ts'
 import type { WorkerReply, WorkerTask } from '../../../src/audit/pool/worker-task.ts'
 
-/** As if the machine had no file left, for `work`. */
+/** Does `work` as if the machine had no free file descriptors. */
 function withoutFiles(work: () => WorkerReply): WorkerReply {
   const { readFileSync } = fs
   fs.readFileSync = () => {
@@ -20,8 +20,8 @@ function withoutFiles(work: () => WorkerReply): WorkerReply {
 }
 
 /**
- * A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file,
- * `[while PATH]` only while there is one.
+ * A worker that fails for batches that contain a certain word. `[once PATH]` fails only while the file does not exist,
+ * `[while PATH]` only while it exists.
  */
 export default function faulty(task: WorkerTask): WorkerReply {
   const text = Buffer.from(task.batch.bytes).toString('latin1')

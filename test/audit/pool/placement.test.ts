@@ -28,7 +28,7 @@ function placing(cpuTime: (now: number) => number | undefined) {
     return attempt
   }
   placement.settle(place(), true, thread)
-  /** Milliseconds after which a batch that is placed now is given up. */
+  /** Milliseconds after which a new batch is given up. */
   const givenUpAfter = async (): Promise<number> => {
     const begun = clock.now()
     const attempt = place()

@@ -24,7 +24,7 @@ describe('a batch in pieces', () => {
       fc.assert(
         fc.property(text, fc.integer({ min: 1, max: 20 }), ([records, rest], count) => {
           const whole = Buffer.from(records.join('') + rest, 'latin1')
-          // In the middle of a larger memory, as batches of sources are.
+          // The bytes lie in the middle of a larger buffer, like batches of sources.
           const bytes = new Uint8Array(whole.length + 8).fill(0x0a)
           bytes.set(whole, 3)
           const batch = { source: 's', seq: 4, format, bytes: bytes.subarray(3, 3 + whole.length), readAt: 9 }

@@ -21,7 +21,7 @@ describe('the old files of a log', () => {
     const onOldFile = (trouble: Trouble): void => void troubles.push(trouble)
     return new Sink({ path, clock: systemClock, random: () => 0, writer, size: '8K', onOldFile, ...more })
   }
-  /** So many lines of 100 bytes, each written before the next. */
+  /** Writes this many lines of 100 bytes, one after another. */
   const write = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {
       const bytes = Buffer.from(`{"n":${String(given++).padEnd(6)},"pad":"${'x'.repeat(78)}"}\n`)
@@ -37,7 +37,7 @@ describe('the old files of a log', () => {
     const bytes = readFileSync(join(folder, name))
     return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
   }
-  /** The numbers in all files, the oldest file first. */
+  /** The numbers in all files, starting with the oldest file. */
   const numbers = (): number[] =>
     namesNow()
       .sort((a, b) => Number(/\.(\d+)/.exec(b)?.[1] ?? 0) - Number(/\.(\d+)/.exec(a)?.[1] ?? 0))
@@ -111,7 +111,7 @@ describe('the old files of a log', () => {
   it('are reported when they cannot be compressed, and the log goes on', async () => {
     sink = make({ compress: true, rotate: 3 })
     await sink.ready()
-    // A folder stands where the compressed bytes would be put together.
+    // A folder has the name of the file that compression writes.
     await until(() => !existsSync(`${path}.compressing`))
     mkdirSync(`${path}.compressing`)
     await write(300)

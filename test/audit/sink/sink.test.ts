@@ -292,7 +292,7 @@ describe('the sink', () => {
       expect(fates).to.deep.equal([{ written, dropped: 20 - written, reason: 'stopped' }])
     })
 
-    /** A file on a disk that takes each write after so many milliseconds, and what it is asked for. */
+    /** A file on a disk whose writes take this many milliseconds, and the calls that the file received. */
     const slowly = (delay: number) => {
       const asked: string[] = []
       const slow = async () => ({

@@ -1,7 +1,7 @@
 import { readAuditState } from '../../../src/audit/source/audit-addon.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 
-/** Prints what the kernel's audit says of itself, or why it may not be asked. */
+/** Prints the state of the kernel's audit system, or the reason why it cannot be read. */
 try {
   console.log(JSON.stringify(await readAuditState()))
 } catch (error) {

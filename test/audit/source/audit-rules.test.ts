@@ -116,7 +116,7 @@ describe('rules of the kernel’s audit', () => {
     expect(() => parseAuditRules(many)).to.throw(AuditSourceError)
   })
 
-  /** The kernel's own steps for one process (kernel/auditfilter.c, audit_filter()). */
+  /** The steps of the kernel for one process (kernel/auditfilter.c, audit_filter()). */
   function keeps(rules: readonly MadeRule[], type: number, process: { uid: number; exe: string }): boolean {
     for (const { list = 5, action = 'always', fields } of rules) {
       let result = false
@@ -162,7 +162,7 @@ describe('rules of the kernel’s audit', () => {
     const seen = new Set<string>()
     fc.assert(
       fc.property(rules, fc.constantFrom(0, 5), fc.constantFrom(avc, seccomp, userAvc), (made, list, type) => {
-        // The kernel asks the list `user` only about what processes send.
+        // The kernel checks the list `user` only for records from processes.
         if (list === 0 && type !== userAvc) return
         const ofList = made.map((rule) => ({ ...rule, list }))
         const said = extent(ofList, type)

@@ -11,7 +11,7 @@ import type {
 } from '../../../src/audit/source/ring-addon.ts'
 import { WrittenRecords } from '../../../src/audit/source/written-records.ts'
 
-/** Records of these sizes, one behind the other; only their length matters here. */
+/** Consecutive records of these sizes; only their length matters here. */
 function records(...sizes: number[]): Uint8Array {
   const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0))
   let at = 0
@@ -22,16 +22,16 @@ function records(...sizes: number[]): Uint8Array {
   return bytes
 }
 
-/** The objects pinned in one folder, which outlive the rings that are opened on them. */
+/** The pinned objects of one folder, which outlive the rings that are opened on them. */
 interface Pinned {
   id: number
-  /** Each a batch, with the position behind it. */
+  /** Batches, each with the position after it. */
   batches: { bytes: Uint8Array; position: number }[]
-  /** Position of what comes next, and of what is not done. */
+  /** Positions of the next record to write, and of the first record that is not done. */
   produced: number
   done: number
   counters: { ringFull: number; noScratch: number; ringFullNoted: number; noScratchNoted: number; heldBack: number }
-  /** By container and kind, in hex. */
+  /** Held-back records by container and kind, in hex. */
   held: Map<string, number>
   noted: Map<string, number>
 }
@@ -41,7 +41,7 @@ interface Opened {
   wake: () => void
   stopped: boolean
   closed: boolean
-  /** Behind what was read. */
+  /** Position after the last read record. */
   position: number
 }
 
@@ -124,7 +124,7 @@ class FakeRings implements RingAddon {
     }
   }
 
-  /** The programs have held records back. */
+  /** Simulates records that the programs hold back. */
   hold(folder: string, container: number, kind: number, count: number): void {
     const { held, counters } = this.folder(folder)
     const key = Buffer.from(Uint32Array.of(container, kind).buffer).toString('hex')
@@ -132,7 +132,7 @@ class FakeRings implements RingAddon {
     counters.heldBack += count
   }
 
-  /** The programs have made records, which come as one batch. */
+  /** Adds records of the programs as one batch. */
   give(folder: string, bytes: Uint8Array): void {
     const pinned = this.folder(folder)
     pinned.produced += bytes.length

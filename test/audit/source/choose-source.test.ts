@@ -11,7 +11,7 @@ import {
 const auditLog = '/var/log/audit/audit.log'
 const kernLog = '/var/log/kern.log'
 
-/** A node where only some sources can be opened; a path that is waited for needs not be there. */
+/** A node on which only some sources can be opened. A file that a source waits for may be missing. */
 function choose(request: SourceRequest, refusals: Record<string, AuditSourceCode>) {
   const opened: string[] = []
   const choice = chooseSource(request, async ({ name, wait }) => {

@@ -1,5 +1,5 @@
-// Run as a child: end-while-listening exit|terminate|throw MAKE-RECORDS. Listens here and in a worker while records
-// come in, then ends without closing anything.
+// Runs as a child: end-while-listening exit|terminate|throw MAKE-RECORDS. Listens in this thread and in a worker while
+// records arrive, then ends without closing the listeners.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
@@ -11,7 +11,7 @@ async function firstBatch(source: MulticastSource): Promise<AsyncIterator<unknow
   return batches
 }
 
-/** A worker does not take over the main thread's TypeScript loader (Node.js 20), so it registers one itself. */
+/** A worker does not inherit the main thread's TypeScript loader (Node.js 20), so it registers its own loader. */
 function typescriptWorker(url: string): Worker {
   const [loader, script] = [JSON.stringify(import.meta.resolve('tsx/esm/api')), JSON.stringify(url)]
   return new Worker(`import(${loader}).then(({ register }) => (register(), import(${script})))`, { eval: true })

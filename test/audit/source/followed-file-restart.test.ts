@@ -99,7 +99,7 @@ describe('a followed file after a restart', () => {
   it('finds what came and was copied away while the file was empty', async () => {
     writeFileSync(`${path}.2`, 'read long ago\n')
     const position = await positionAfter(path, '')
-    await sleep(20) // the clock of a file system may tick only every 10 ms
+    await sleep(20) // a file system's clock may advance only every 10 ms
     appendFileSync(`${path}.2`, 'and written to once more\n')
     writeFileSync(`${path}.1`, 'one\n')
     truncateSync(path, 0)

@@ -10,7 +10,7 @@ import { LogWriter, type WriterKind } from './log-writer.ts'
 
 const chunkBytes = 4_096
 
-/** A reader that is stopped, killed and started again; what it has given since the last commit is forgotten with it. */
+/** A reader that is stopped, killed and restarted. A restart loses the batches since the last commit. */
 class Reader {
   readonly #path: string
   readonly #lines: string[] = []
@@ -41,7 +41,7 @@ class Reader {
     this.#running = this.#read(source)
   }
 
-  /** Ends without a word. Of what was given, the last `uncommitted` batches were not on disk. */
+  /** Ends without an orderly stop. The last `uncommitted` batches were not on disk yet. */
   async kill(): Promise<void> {
     await this.#source?.close()
     await this.#end()
@@ -62,7 +62,7 @@ class Reader {
       const text = Buffer.from(bytes).toString('latin1')
       expect(text.endsWith('\n')).to.equal(true)
       this.#lines.push(...text.slice(0, -1).split('\n'))
-      // Every third batch is on disk; the others are given again after a crash.
+      // Every third batch is on disk; the others are read again after a crash.
       if (seq % 3 === 0) this.#committed = { lines: this.#lines.length, position: position as FilePosition }
       if (this.slow > 0) await sleep(this.slow)
     }

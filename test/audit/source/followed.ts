@@ -7,7 +7,7 @@ import { notices, Reading, rest, textOf } from './notices.ts'
 export const quick = { pollMs: 10, napMs: 1 }
 export const open = (path: string, options: FollowOptions = {}) => FollowedFile.open(path, { ...quick, ...options })
 
-/** Everything that a source from there gives now, and where it then is. */
+/** All batches that a source yields now from a position on, and its position afterwards. */
 export async function readAll(path: string, options: FollowOptions) {
   const log = notices()
   const source = await open(path, { notify: log.notify, ...options })
@@ -15,7 +15,7 @@ export async function readAll(path: string, options: FollowOptions) {
   return { text, position: source.position, stats: source.stats(), said: log.said }
 }
 
-/** Reads on over rotated files until the expected text is there, or does not come. */
+/** Reads across rotated files until the expected text arrives, or the time for it is over. */
 export async function readUntil(path: string, expected: string, options: FollowOptions) {
   const log = notices()
   const source = await open(path, { notify: log.notify, ...options })

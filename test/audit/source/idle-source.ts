@@ -1,7 +1,7 @@
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { AuditSource, SourceStats } from '../../../src/audit/source/source.ts'
 
-/** A source that gives nothing, until it is stopped. */
+/** A source that yields no batches until it is stopped. */
 export class IdleSource implements AuditSource {
   readonly name: string
   #end: () => void = () => undefined

@@ -12,7 +12,7 @@ import { notices } from './notices.ts'
 
 const broken = () => new AuditSourceError('SYSTEM', 'listen: receive', 'see errno', { errno: 'ENOMEM' })
 
-/** Stands for the multicast: a test gives it records, ends it, or breaks it. */
+/** Replaces the multicast: a test gives it records, ends it, or breaks it. */
 class Wire implements AuditSource {
   readonly name = 'multicast'
   readonly lossKinds = { socketFull: { where: 'socket', why: 'full' } }

@@ -5,11 +5,12 @@ import { AuditSourceError } from '../../../src/audit/source/audit-source-error.t
 import { type MulticastOptions, MulticastSource, type MulticastStats } from '../../../src/audit/source/multicast.ts'
 import { hasCompiler } from '../../native/c-program.ts'
 
-/** Why the tests with real records cannot run here, or undefined. */
+/** The reason why the tests with real records cannot run here; undefined if they can. */
 export function whyNotHere(): string | undefined {
   if (!hasCompiler) return 'no gcc'
   try {
-    const source = new MulticastSource({ backlogLimit: 0 }) // so that it changes nothing beside another process's test
+    // the limit stays as it is, because tests of other processes may use it
+    const source = new MulticastSource({ backlogLimit: 0 })
     source.close()
     if (source.stats().backlogLimit.before === null) return 'CAP_AUDIT_CONTROL in the host PID namespace is needed'
     return undefined
@@ -25,16 +26,16 @@ export interface Run {
   /** Lines of the program's own records, and (`others`) of other programs' records. */
   own: number
   others: number
-  /** Some lines, for a look at their form. */
+  /** Some example lines. */
   lines: string[]
-  /** Sequence numbers and sizes of the batches. */
+  /** Serial numbers and sizes of the batches. */
   batches: { seq: number; bytes: number }[]
   stats: MulticastStats
 }
 
 /**
- * Runs `make-records` beside a source until no more records arrive. After each batch it waits for `pace`, which gets
- * the number of the batch and the end of the program.
+ * Runs `make-records` beside a source until no more records arrive. After each batch it waits for `pace`, which
+ * receives the batch's number and a promise of the program's end.
  */
 export async function listenTo(
   program: string,
@@ -70,8 +71,8 @@ async function answered(child: ChildProcess): Promise<number> {
 }
 
 /**
- * Records may still wait in the kernel when the program has ended; they come within milliseconds, or within a second
- * where all is busy.
+ * The kernel may still hold records when the program has ended; they arrive within milliseconds, or within a second on
+ * a busy machine.
  */
 async function stopWhenQuiet(source: MulticastSource): Promise<void> {
   for (let before = -1, quiet = 0; quiet < 15; await sleep(100)) {
@@ -83,7 +84,7 @@ async function stopWhenQuiet(source: MulticastSource): Promise<void> {
   source.stop()
 }
 
-/** All records that are known not to have arrived. */
+/** All records that are known to be lost. */
 export function dropped({ dropped: d }: MulticastStats): number {
   return (d.socketFull ?? 0) + (d.kernelLost ?? 0) + d.forged + d.malformed + d.tooLong + d.discarded
 }

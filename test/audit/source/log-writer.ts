@@ -1,14 +1,14 @@
 import { closeSync, constants, copyFileSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 
 /**
- * Where a writer puts its next byte after a truncation of its file: at the end, or at its old offset, which leaves a
+ * The position of a writer's next byte after a truncation of its file: at the end, or at its old offset, which leaves a
  * hole.
  */
 export type WriterKind = 'appending' | 'keeping its offset'
 
 /**
- * A daemon that writes a log, and logrotate beside it. `lines` are what a reader is to get: every whole line, and what
- * a rotation has left of a line that was cut by it.
+ * A daemon that writes a log, and its logrotate. `lines` are the lines that a reader must get: every whole line, and
+ * the rest of each line that a rotation cut.
  */
 export class LogWriter {
   readonly path: string
@@ -25,7 +25,7 @@ export class LogWriter {
     this.#fd = this.#open()
   }
 
-  /** Writes whole lines of about `size` bytes. The first line ends the one that `half` has started. */
+  /** Writes whole lines of about `size` bytes. The first line completes the line that `half` started. */
   write(lines: number, size: number): void {
     let text = ''
     for (let i = 0; i < lines; i++) text += `${this.#end(size)}\n`
@@ -39,7 +39,7 @@ export class LogWriter {
     this.#put(text)
   }
 
-  /** logrotate's ordinary way: the daemon writes to the old file until it opens the new one. */
+  /** logrotate's usual method: the daemon writes to the old file until it opens the new file. */
   rename(lateLines: number): void {
     this.#shift()
     renameSync(this.path, `${this.path}.1`)

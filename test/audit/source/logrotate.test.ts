@@ -15,7 +15,7 @@ const missing = spawnSync('logrotate', ['--version'], { env: environment }).stat
 const script = nodeArguments('./write-lines.ts', import.meta.url)
 
 interface Run {
-  /** Numbers of the lines that came, in order. */
+  /** Numbers of the lines that arrived, in order. */
   numbers: number[]
   written: number
   /** Numbers of the lines in the log and all rotated files. */
@@ -24,7 +24,7 @@ interface Run {
   said: SourceNotice[]
 }
 
-/** NaN for what is no whole line of the writer. */
+/** The number of a line; NaN if the line is not a complete line of the writer. */
 function numbersOf(text: string): number[] {
   const lines = text.split('\n').slice(0, -1)
   return lines.map((line) => Number(/^type=AVC msg=audit\(1\.000:(\d+)\): x*$/.exec(line)?.[1]))
@@ -43,7 +43,7 @@ describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, ()
     if (folder !== '') rmSync(folder, { recursive: true })
   })
 
-  /** Rotates again and again while a daemon writes, and a source follows. */
+  /** Rotates repeatedly while a daemon writes and a source follows. */
   async function follow(directives: (pid: number) => string[]): Promise<Run> {
     const logs = join(folder, 'logs')
     mkdirSync(logs, { mode: 0o700 })
@@ -94,7 +94,7 @@ describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, ()
 
   it('by copying and truncating: no line comes twice, and it is said that logrotate may lose some', async () => {
     const { numbers, written, kept, stats, said } = await follow(() => ['copytruncate'])
-    // On a busy machine two of them may be seen as one.
+    // A busy machine may notice two truncations as one.
     expect(stats.truncations).to.be.at.least(1)
     for (let i = 1; i < numbers.length; i++) expect(numbers[i]).to.be.greaterThan(numbers[i - 1]!)
     // Lines that logrotate loses between copy and truncation are in no file. All lines in a file have arrived.

@@ -10,10 +10,10 @@ import { findWritten } from '../../../src/audit/source/written-records.ts'
 import { bytesOf, demo, run } from '../harness.ts'
 import { notices } from './notices.ts'
 
-/** Unix seconds at which the machine was booted, and at which the agent was not there. */
+/** Unix seconds at which the machine booted, and between which the agent did not run. */
 const booted = 1_740_000_000
 const [since, until] = [booted + 1_000, booted + 1_060]
-/** Without a time of day that was set. */
+/** A gap during which the time of day was not set. */
 const gapOf = ({
   from = since,
   to = until,
@@ -30,7 +30,7 @@ const gapOf = ({
   ...{ until: to, auditd },
 })
 
-/** A denial of a file that is called by the serial number. */
+/** A denial of a file whose name is the serial number. */
 const denial = (at: number, serial: number): string =>
   `audit(${at.toFixed(3)}:${serial}): apparmor="DENIED" operation="open" class="file" profile="varmor-demo-web" name="/f/${serial}" pid=4321 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
 const ofKernel = (at: number, serial: number, nth = serial): string =>
@@ -38,7 +38,7 @@ const ofKernel = (at: number, serial: number, nth = serial): string =>
 const ofAuditd = (at: number, serial: number): string => `type=AVC msg=${denial(at, serial)}`
 const ofMulticast = (at: number, serial: number): string => `type=1400 ${denial(at, serial)}`
 const first = '<6>[    0.000000] Linux version 6.12'
-/** In all sources alike. */
+/** The serial numbers in a text, which has the same form in all sources. */
 const serialsOf = (text: string): number[] =>
   Array.from(text.matchAll(/name="\/f\/(\d+)"/g), ([, serial]) => Number(serial))
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
@@ -76,7 +76,7 @@ describe('records that were made while no agent listened', () => {
     )
     return { ...found, serials: serialsOf(Buffer.concat(found.pieces).toString()) }
   }
-  /** Lines as an agent writes them. */
+  /** Lines in the form that an agent writes. */
   const written = (records: readonly string[]): string =>
     Buffer.from(
       run('auditlog', bytesOf(records.map((line) => `${line}\n`).join('')), { final: true }).output,
@@ -211,7 +211,7 @@ describe('records that were made while no agent listened', () => {
         const later = serialsOf(Buffer.from(heard.subarray(0, ids.leaveOut(heard))).toString())
         const once = all.filter(({ before, logged }) => !before && logged !== 'none').map(({ serial }) => serial)
         expect(serials).to.deep.equal(once)
-        // No kernel repeats the records that the previous agent has written.
+        // The kernel does not repeat records that the previous agent has written.
         const expected = all.filter(({ again, logged, before }) => again && (before || logged === 'none'))
         expect(later).to.deep.equal(expected.map(({ serial }) => serial))
         const kept = all.filter(({ logged }) => logged !== 'none').map(({ serial }) => serial)

@@ -19,7 +19,7 @@ import { dropped, listenTo, type Run, whyNotHere } from './kernel-records.ts'
 
 const missing = whyNotHere()
 
-/** Runs a script of this folder as a child; `conditions` is a command that runs another one. */
+/** Runs a script of this folder as a child; `conditions` is a command that runs another command. */
 function child(script: string, args: string[] = [], conditions: string[] = []) {
   const [command = '', ...rest] = [
     ...conditions,
@@ -36,7 +36,10 @@ function backlogLimit(): number | null {
   return source.stats().backlogLimit.before
 }
 
-/** Exactly, unless other programs made records meanwhile: the kernel may have dropped some of their records, too. */
+/**
+ * The counts match exactly, unless other programs made records at the same time: the kernel may have dropped some of
+ * theirs, too.
+ */
 function expectAccounted(run: Run) {
   expect(run.own + dropped(run.stats)).to.be.at.least(run.made)
   if (run.others === 0) expect(run.own + dropped(run.stats)).to.equal(run.made)
@@ -53,8 +56,8 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
 
   for (const mode of ['log', 'errno'] as const)
     it(`delivers 100,000 records of a seccomp filter (${mode}), each once`, async function () {
-      // Where the machine does not let the reader run for a moment, records are lost and counted: once in three times
-      // it does.
+      // If the machine does not schedule the reader for a moment, records are lost and counted. One of three attempts
+      // must succeed.
       this.retries(2)
       const run = await listenTo(program, mode, 100_000)
       expect(run.made).to.equal(100_000)
@@ -100,7 +103,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const listener = addon.open({ ...options, backlogLimit: 0, feed: 0, types: Uint16Array.of(1326, 1326) }, () => {
       isWoken = true
     })
-    // One may be lost, where the kernel's queue is full of others'.
+    // One record may be lost, if other programs' records fill the kernel's queue.
     for (; !isWoken; await sleep(1)) spawnSync(program, ['log', '1'])
     expect(() => addon.read(listener, new Uint8Array(8))).to.throw('room')
     expect(() => addon.read(listener, new Uint16Array(65_536) as never)).to.throw('read')
@@ -122,7 +125,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
   })
 
   it('raises the backlog limit while anybody listens, and then puts it back', () => {
-    // A listener that was killed leaves a limit of its own.
+    // A killed listener leaves its raised limit in the kernel.
     const before = backlogLimit()
     const raised = (before ?? 0) + 1_001
     const [first, second] = [1, 2].map(() => new MulticastSource({ backlogLimit: raised })) as [
@@ -192,7 +195,8 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const first = batches.next().then(({ value }) => {
       text = Buffer.from(value!.bytes).toString('latin1')
     })
-    // However late the listener gets a processor. One may be lost, where the kernel's queue is full of others'.
+    // The loop covers a listener that is scheduled late. One record may be lost, if other programs' records fill the
+    // kernel's queue.
     let made = 0
     for (; text === undefined; made += 5, await sleep(1)) spawnSync(program, ['log', '5'])
     await first
@@ -226,7 +230,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const { before, after } = JSON.parse(stdout) as { before: Usage; after: Usage }
     expect(after.files).to.equal(before.files)
     expect(after.threads).to.equal(before.threads)
-    // Each source has sixteen batches. A leak of one batch a source would be 300; a busy machine alone made it 60.
+    // Each source has sixteen batches. A leak of one batch per source would add 300 MiB; a busy machine alone added 60.
     expect(after.megabytes - before.megabytes).to.be.below(150)
   })
 

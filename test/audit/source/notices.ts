@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { AuditSource, SourceNotice } from '../../../src/audit/source/source.ts'
 
-/** Keeps what a source says, for a look at it. */
+/** Keeps the notices of a source for a later check. */
 export function notices(): { said: SourceNotice[]; codes: () => string[]; notify: (notice: SourceNotice) => void } {
   const said: SourceNotice[] = []
   return { said, codes: () => said.map(({ code }) => code), notify: (notice) => void said.push(notice) }
@@ -10,7 +10,7 @@ export function notices(): { said: SourceNotice[]; codes: () => string[]; notify
 
 export const textOf = ({ bytes }: SourceBatch): string => Buffer.from(bytes).toString('latin1')
 
-/** Everything that a stopped source still has. */
+/** All remaining batches of a stopped source. */
 export async function rest(source: AuditSource): Promise<SourceBatch[]> {
   source.stop()
   const batches: SourceBatch[] = []
@@ -18,7 +18,7 @@ export async function rest(source: AuditSource): Promise<SourceBatch[]> {
   return batches
 }
 
-/** A reader that runs beside the test. */
+/** A reader that runs concurrently with the test. */
 export class Reading {
   readonly batches: SourceBatch[] = []
   readonly ended: Promise<void>
@@ -31,7 +31,7 @@ export class Reading {
     return this.batches.map(textOf).join('')
   }
 
-  /** Waits until the text is there, or long enough to say that it does not come. */
+  /** Waits until the text arrives, or long enough to conclude that it does not arrive. */
   async until(condition: (text: string) => boolean): Promise<string> {
     for (const end = performance.now() + 600_000; performance.now() < end && !condition(this.text); ) await sleep(5)
     return this.text

@@ -1,4 +1,4 @@
-// Run as a child: open-and-close TIMES. Prints what the process holds before and after.
+// Runs as a child: open-and-close TIMES. Prints the process's resources before and after.
 import { readdirSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -32,7 +32,7 @@ function megabytesNow(): number {
 }
 
 async function held() {
-  // Other threads free the garbage, late on a busy machine. So this waits until memory does not shrink for a second.
+  // Other threads free the garbage, late on a busy machine. So this waits until memory has not shrunk for a second.
   let megabytes = Number.POSITIVE_INFINITY
   for (let same = 0; same < 10; same++) {
     collectGarbage()

@@ -29,7 +29,10 @@ describe('an audit source that is opened', () => {
   const checkpoint = () => new Checkpoint(join(folder, 'position.json'))
   const saved = () => parseContent(readFileSync(join(folder, 'position.json')))!
 
-  /** One run of the agent with the file: what it reads, all of it committed. */
+  /**
+   * One run of the agent with the file.
+   * @returns the records that it reads; it commits all of them
+   */
   async function run(options: OpenOptions = {}): Promise<string> {
     const kept = checkpoint()
     const { source } = await openAuditSource({ kind: 'file', paths: [path] }, { checkpoint: kept, ...options })

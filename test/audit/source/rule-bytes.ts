@@ -1,4 +1,4 @@
-/** A rule as the kernel lists it, for tests: names as in auditctl. */
+/** An audit rule as the kernel lists it, for tests; names are those of auditctl. */
 export interface MadeRule {
   /** Number of the list: 0 user, 4 exit, 5 exclude. */
   list?: number
@@ -43,7 +43,7 @@ export function ruleBytes({ list = 5, action = 'always', fields }: MadeRule): Bu
   return Buffer.concat([fixed, all])
 }
 
-/** The answer of the addon. */
+/** The answer of the native addon. */
 export const rulesBytes = (...rules: MadeRule[]): Buffer =>
   Buffer.concat(
     rules.flatMap((rule) => {

@@ -28,7 +28,7 @@ async function allOf(source: AsyncIterable<SourceBatch>): Promise<SourceBatch[]>
   return batches
 }
 
-/** Gives some records, and then nothing until it is stopped. */
+/** Yields some records, and then none until it is stopped. */
 class Heard extends IdleSource {
   readonly #text: string
 
@@ -56,7 +56,7 @@ describe('what was said while no agent listened', () => {
   const booted = new ManualClock().now() - 1_000_000
   const serialsOf = (text: string): number[] => Array.from(text.matchAll(/name="\/f\/(\d+)"/g), ([, n]) => Number(n))
 
-  /** An agent that heard record 6 and ended; then 7 and 8 are made, and another agent starts. */
+  /** An agent reads record 6 and ends. Then the kernel makes records 7 and 8, and another agent starts. */
   async function restart(by: number, logs: 'kernel' | 'auditd', setAt: 'before' | 'between' | 'after') {
     const clock = new ManualClock()
     const options = { clock, present: presentBy(clock) }
@@ -95,7 +95,7 @@ describe('what was said while no agent listened', () => {
     await clock.advance(10_000)
 
     const missed: MissedPorts = {
-      // Record 6 has a line. The lines of older records are gone, but these records are not in the gap.
+      // Record 6 has a line. Lines of older records are gone, but these records do not belong to the gap.
       findWritten: async () => new Set([`boot-audit-${heard.slice(16, heard.indexOf(')'))}-00000000`]),
       kernelLog: () => (logs === 'kernel' ? `${kernel.join('\n')}\n` : `${kernel[0]}\n`),
       auditLog: join(folder, 'audit.log'),

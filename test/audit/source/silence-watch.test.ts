@@ -11,7 +11,7 @@ const avc: MadeRule = { fields: [[msgtype, '=', 1400]] }
 const harmless: MadeRule = { fields: [[msgtype, '=', 1307]] }
 const minute = 60_000
 
-/** A kernel whose rules a test changes, which tells a multicast of each change. */
+/** A kernel whose rules a test changes; it announces each change to the multicast. */
 class Kernel {
   enabled = 1
   rules: MadeRule[] = []
@@ -45,7 +45,7 @@ function world() {
   const start = clock.now()
   const watch = new SilenceWatch({ ask: kernel.ask, read: kernel.read, clock, notify: log.notify })
   const losses: (Loss & { to: number })[] = []
-  /** In seconds from the start. */
+  /** The reported losses, with times in seconds from the start. */
   const said = () =>
     losses.splice(0).map(({ why, since = Number.NaN, to, events }) => {
       expect(events).to.equal(undefined)
@@ -73,7 +73,7 @@ describe('a watch for records that the kernel does not make', () => {
     await clock.advance(1_000)
     expect(watch.unreported?.why).to.contain('"-a always,exclude -F msgtype=AVC"')
     expect(watch.unreported?.remedy).to.contain('auditctl -d')
-    // The last look that found nothing was a second after the start, when the log was attached.
+    // The last check without a finding was one second after the start, when the log was attached.
     expect(said()).to.deep.equal(['apparmor-excluded 1..11'])
     await clock.advance(4_000)
     kernel.remove(avc)
@@ -167,7 +167,7 @@ describe('a watch for records that the kernel does not make', () => {
     kernel.rules = [avc]
     await clock.advance(minute)
     expect(unknown()).to.deep.equal([0, 0, 0])
-    // The silence started before the first look, at an unknown time.
+    // The silence started before the first check, at an unknown time.
     expect(said()[0]).to.match(/^apparmor-excluded 0\.\./)
   })
 

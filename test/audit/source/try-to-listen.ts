@@ -1,4 +1,4 @@
-// Run as a child under other conditions (namespaces, capabilities): prints what opening the source gives, as JSON.
+// Runs as a child under other conditions (namespaces, capabilities). Prints the result of opening the source as JSON.
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { MulticastSource } from '../../../src/audit/source/multicast.ts'
 

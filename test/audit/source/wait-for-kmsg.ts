@@ -1,4 +1,4 @@
-// Run as a child: waits for the kernel's log, is stopped, and must end by itself.
+// Runs as a child: waits for the kernel's log, is stopped, and must then end by itself.
 import { KmsgSource } from '../../../src/audit/source/kmsg.ts'
 
 const source = new KmsgSource({ pollMs: 3_600_000 })

@@ -1,5 +1,5 @@
-// Run as a child: write-lines PATH. Appends numbered lines as a daemon does, opens its file again at SIGHUP, and at
-// SIGTERM prints how many lines it has written.
+// Runs as a child: write-lines PATH. Appends numbered lines as a daemon does, reopens its file on SIGHUP, and prints
+// the number of written lines on SIGTERM.
 import { closeSync, openSync, writeSync } from 'node:fs'
 
 const path = process.argv[2]!

@@ -289,7 +289,6 @@ describeCluster(
     })
 
     // Other tests use some of the managers' rights; test/cluster/control-plane.test.ts checks the managers.
-    // these.
     for (const component of ['agent', 'uninstall'])
       it(`gave the account varmor-${component} the rights that it takes, and no others`, async () => {
         const manifests = await helm.template(valuesFor(cluster(), node))
