@@ -24,7 +24,7 @@ const documents = [
 const policiesIn = (file: string): string[] =>
   Array.from(read(file).matchAll(/^```yaml\n([\s\S]*?)^```/gm), ([, text]) => text!)
 
-/** As GitHub makes them of headings. */
+/** Anchors of a file's headings, as GitHub creates them. */
 const anchorsOf = (file: string): string[] =>
   Array.from(read(file).matchAll(/^#+ (.+)$/gm), ([, title = '']) =>
     title
@@ -76,7 +76,7 @@ describe('the documents', () => {
     const bare = (line: string): string => line.replace(/ {2,}#.*$/, '').trim()
     const installed = commands('docs/install.md').map(bare)
     const typed = commands('docs/tutorial-node.md').map(bare)
-    // A test of the kernel tier runs these on a node, as docs/install.md has them.
+    // A test of the kernel tier runs these commands on a node, in the form of docs/install.md.
     expect(installed.filter((line) => / demo | demo$|exec deploy/.test(line) && !typed.includes(line))).to.deep.equal(
       [],
     )
@@ -102,7 +102,7 @@ describe('the documents', () => {
   })
 
   it('have pictures that Mermaid can draw', async () => {
-    // Without a browser only what cleans labels is missing, which the grammar does not need.
+    // Without a browser, only the cleaner of labels is missing, which the grammar does not need.
     const { default: cleaner } = await import('dompurify')
     Object.assign(cleaner, { addHook: () => undefined, sanitize: (text: string) => text })
     const { default: mermaid } = await import('mermaid')
@@ -161,7 +161,7 @@ describe('the documents', () => {
     const commands = Array.from(
       read('docs/policies.md').matchAll(/^ {4}node dist\/src\/cli\/varmor\.js (.+?)(?: {2,}#.*)?$/gm),
     )
-    // These run until they are ended; tests of their own do that.
+    // These commands run until they are stopped; other tests run them.
     const isEndless = (command: string): boolean => /^(sandbox|agent|logs -f)/.test(command)
     const ending = commands.map(([, command = '']) => command).filter((command) => !isEndless(command))
     expect(ending.map((command) => /^(policy )?\w+/.exec(command)![0])).to.deep.equal(Object.keys(prints))

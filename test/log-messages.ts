@@ -1,4 +1,4 @@
-/** The messages that the program logs as a warning or an error, read from its sources. */
+/** The program's log messages at warning or error level, read from its sources. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -6,7 +6,7 @@ import ts from 'typescript'
 const ROOT = join(import.meta.dirname, '..')
 const levels = new Set(['warn', 'error', 'fatal'])
 
-/** A name at a place: the value that it is given, or the property that it is taken from. */
+/** What a name refers to: a value that it is initialised with, or a property that it is destructured from. */
 type Meaning = { value: ts.Expression } | { property: string; alias: boolean } | undefined
 
 function meaningIn(name: string, pattern: ts.BindingName): Meaning {
@@ -39,7 +39,7 @@ function declarationsOf(scope: ts.Node): Iterable<ts.VariableDeclaration | ts.Pa
   return ts.isFunctionLike(scope) ? scope.parameters : []
 }
 
-/** What a name means at this place: in the innermost scope that declares it. */
+/** The meaning of a name at this place, from the innermost scope that declares it. */
 function resolved(name: string, at: ts.Node): Meaning {
   for (let scope = at.parent; scope !== undefined; scope = scope.parent) {
     const meaning = meaningOf(name, declarationsOf(scope))
@@ -48,7 +48,7 @@ function resolved(name: string, at: ts.Node): Meaning {
   return undefined
 }
 
-/** All values that objects of this file give to a property. */
+/** All values that objects in this file assign to a property. */
 function propertiesOf(name: string, file: ts.SourceFile): ts.Expression[] {
   const found: ts.Expression[] = []
   const visit = (node: ts.Node): void => {
@@ -61,8 +61,8 @@ function propertiesOf(name: string, file: ts.SourceFile): ts.Expression[] {
 }
 
 /**
- * The texts that an expression may be, with … for what comes in at run time. Empty: a parameter, whose callers are
- * read.
+ * The possible texts of an expression, with … for parts that are only known at run time. Empty for a parameter; then
+ * the texts of its callers are read.
  */
 function textsOf(node: ts.Expression): string[] {
   if (ts.isStringLiteralLike(node)) return [node.text]
@@ -84,21 +84,21 @@ function textsOf(node: ts.Expression): string[] {
   const meaning = resolved(node.text, node)
   if (meaning === undefined) return []
   if ('value' in meaning) return textsOf(meaning.value)
-  // Another name of it is read where the object is written.
+  // A property under another name is read where the object is written.
   if (meaning.alias) return []
   return propertiesOf(meaning.property, node.getSourceFile()).flatMap((one) =>
     ts.isIdentifier(one) ? [] : textsOf(one),
   )
 }
 
-/** Of a name within a text: its texts where these are in the file, else …. */
+/** The possible texts of a name inside a text: its values if this file has them, otherwise …. */
 function fixedTexts(name: ts.Identifier): string[] {
   const meaning = resolved(name.text, name)
   const texts = meaning !== undefined && 'value' in meaning ? textsOf(meaning.value) : []
   return texts.length === 0 || texts.length > 3 ? ['…'] : texts
 }
 
-/** Where a call logs: `logger.warn(fields, message)`, or `logTrouble(logger, error, fields, message)`. */
+/** A logging call: `logger.warn(fields, message)`, or `logTrouble(logger, error, fields, message)`. */
 function messageOfCall({ expression, arguments: given }: ts.CallExpression): ts.Expression | undefined {
   if (ts.isIdentifier(expression) && expression.text === 'logTrouble') return given[3]
   const isLog =
@@ -108,7 +108,7 @@ function messageOfCall({ expression, arguments: given }: ts.CallExpression): ts.
   return isLog ? given[1] : undefined
 }
 
-/** A notice of a source, which the agent logs at its level. */
+/** The message of a source's notice, which the agent logs at the notice's level. */
 function messageOfNotice({ properties }: ts.ObjectLiteralExpression): ts.Expression | undefined {
   const named = (name: string): ts.ObjectLiteralElementLike | undefined =>
     properties.find((one) => one.name?.getText() === name)
@@ -121,8 +121,8 @@ function messageOfNotice({ properties }: ts.ObjectLiteralExpression): ts.Express
 }
 
 /**
- * Why nothing of what is enforced is reported: `unreported` of the readiness. Of one source alone it has a code, and
- * another may do.
+ * The text of `unreported` in the readiness: why no violation is reported. A text with a code concerns one source only,
+ * and another source may work.
  */
 function unreportedOf({ properties }: ts.ObjectLiteralExpression): ts.Expression | undefined {
   const names = new Set(properties.map(({ name }) => name?.getText()))
@@ -149,7 +149,7 @@ function messagesOf(path: string, source: string): string[] {
   return found
 }
 
-/** All messages at warn or above, and all texts of `unreported` of the readiness, with the files that have them. */
+/** All messages at level warn or above, and all texts of `unreported` in the readiness, with their files. */
 export function logMessages(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
   for (const room of ['src', 'actors'])

@@ -8,7 +8,7 @@ export interface ControlPlaneTarget {
   readonly name: 'embedded' | 'real'
   /** Kubeconfig of an administrator, as the text of a file. */
   readonly kubeconfig: string
-  /** Kubeconfigs of the managers and of the agents, if they have separate accounts. */
+  /** A kubeconfig for the managers and a kubeconfig for the agents, if they have separate accounts. */
   readonly kubeconfigs?: Partial<Record<'manager' | 'agent', string>>
   /** Creates a node that is ready and runs pods. */
   addNode(name: string): Promise<void>

@@ -1,8 +1,8 @@
 /**
- * From `kubectl apply` to a real kernel that says no, and the line that says so: a sandbox on this machine, a node in a
- * virtual machine, and the policy of the user's own document. Nothing of the host is touched. Exits 0 only if every
- * step was as promised. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or a combination; default AppArmorBPF.
- * With KEEP=1 everything runs until Ctrl-C.
+ * From `kubectl apply` to a real kernel that refuses an operation, and the log line about it: a sandbox on this
+ * machine, a node in a virtual machine, and the policy of the user's document. The demonstration changes nothing on the
+ * host. Exits with 0 only if every step kept its promise. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or a
+ * combination; default AppArmorBPF. With KEEP=1 everything runs until Ctrl-C.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,7 +33,7 @@ const reporting = {
 }
 const keep = Boolean(process.env['KEEP'])
 
-/** Milliseconds that anything may take on a slow machine without KVM. */
+/** Timeout of each wait in milliseconds, for a slow machine without KVM. */
 const timeout = 300_000
 
 interface Violation {
@@ -64,7 +64,10 @@ const quoted = (word: string): string => (/^[\w./:=@,-]+$/.test(word) ? word : `
 const quietly = (...args: string[]): Promise<CommandResult> =>
   whileNodeLives(result(kubectlPath, ['--kubeconfig', sandbox!.kubeconfigPath, ...args]))
 
-/** The result of the promise. @throws at once if the virtual machine ends, with the end of its console */
+/**
+ * The result of the promise.
+ * @throws at once if the virtual machine ends, with the last lines of its console
+ */
 const whileNodeLives = <T>(promise: Promise<T>): Promise<T> => node?.unlessEnded(promise) ?? promise
 
 async function until<T>(what: string, poll: () => Promise<T | undefined> | T | undefined): Promise<T> {
@@ -76,7 +79,7 @@ async function until<T>(what: string, poll: () => Promise<T | undefined> | T | u
   throw new Error(`${what} did not come within ${timeout / 1000} s; see the files in ${folder}`)
 }
 
-/** The policy, once every node has loaded what it says now. */
+/** The policy, once every node has loaded its current version. */
 const protecting = (): Promise<VarmorPolicy> =>
   until('a policy that is Ready', async () => {
     const { stdout, status } = await quietly('get', policyName, '-o', 'json')
@@ -94,7 +97,7 @@ function showAttempt({ status, stdout, stderr }: CommandResult): void {
   script.show(`exit status ${status}`)
 }
 
-/** The first violation of the enforcer that was written after so many others, of the attempt. */
+/** The first violation by the enforcer's attack after the first `count` violations. */
 const violationAfter = (count: number, one: Enforced): Promise<{ line: string; violation: Violation }> =>
   until(`a violation that ${one.enforcer} reports`, () => {
     for (const line of node!.violations.slice(count)) {
@@ -105,7 +108,10 @@ const violationAfter = (count: number, one: Enforced): Promise<{ line: string; v
     return undefined
   })
 
-/** The user's policy; without AppArmor it is made so, as an enforcer cannot be taken from a policy. */
+/**
+ * The user's policy. For enforcers without AppArmor it is created that way, because AppArmor cannot be removed from an
+ * existing policy.
+ */
 function withEnforcers(): string {
   if (enforcers.some((one) => one.enforcer === 'AppArmor')) return policyFile
   const path = join(folder, 'policy.yaml')
@@ -217,7 +223,7 @@ async function demonstrate(): Promise<void> {
   })
 }
 
-/** A seccomp filter stays with a process for good: what is changed holds for new ones. */
+/** A seccomp filter stays with a process until it ends; changes apply to new processes. */
 async function renewPods(): Promise<void> {
   const before = await podNames()
   await kubectl('rollout', 'restart', 'deployment/nginx')
@@ -249,7 +255,7 @@ interface DeploymentCounts {
   status: { readyReplicas?: number; updatedReplicas?: number; replicas?: number }
 }
 
-/** @returns how many pods were ready when it was fewest */
+/** @returns the lowest number of ready pods meanwhile */
 async function watchRestart(before: readonly string[]): Promise<number> {
   let min = Number.POSITIVE_INFINITY
   await until('the end of the restart', async () => {
@@ -280,7 +286,7 @@ Ctrl-C ends it.`)
   clearInterval(alive)
 }
 
-/** With no trace of an attempt that the emulation has ended. */
+/** Removes all traces of an attempt that a fault of the emulation ended, and starts again. */
 async function demonstrateAnew(): Promise<void> {
   await node?.stop()
   await sandbox?.stop()

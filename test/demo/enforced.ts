@@ -8,11 +8,11 @@ export interface Enforced {
   says: string
   /** Fields of the violation's event. */
   event: Readonly<Record<string, unknown>>
-  /** The same where it is let through. */
+  /** Fields of the event where the attack is allowed. */
   observed: Readonly<Record<string, unknown>>
-  /** Nothing is reported of what is refused. */
+  /** The enforcer does not report refusals. */
   silent?: boolean
-  /** Rules beside those of the user's policy. */
+  /** Rules that the demonstration adds to the user's policy. */
   rules: object
 }
 

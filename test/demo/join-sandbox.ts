@@ -2,9 +2,10 @@ import { nodes } from '../../src/manager/cluster-resources.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { type GuestNode, varmorInGuest } from '../kernel/guest/guest-node.ts'
 
-/** Makes it a node of the sandbox, with an agent. */
+/** Makes the guest a node of the sandbox, with an agent. */
 export async function joinSandbox(node: GuestNode, sandbox: Sandbox): Promise<void> {
-  // The agent's token is bound to the Node. It is made here, so that agent and kubelet start at the same time.
+  // The agent's token is bound to the Node, so the Node is created here; then agent and kubelet can start at the same
+  // time.
   await sandbox.client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: node.name } })
   const [{ kubeconfig }, agent] = await Promise.all([sandbox.admitNode(node.name), sandbox.admitAgent(node.name)])
   const path = await node.write('kubelet.kubeconfig', kubeconfig)

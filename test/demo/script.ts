@@ -7,7 +7,7 @@ export const paint = (style: 'bold' | 'green' | 'red' | 'yellow' | 'dim', text: 
 
 export const say = (line: string): void => console.log(line)
 
-/** Steps of a demonstration: each says what it does, shows what came of it, and keeps its promises or not. */
+/** Steps of a demonstration. Each step prints its action and its result, and records whether its promises were kept. */
 export class Script {
   readonly #times: [title: string, milliseconds: number][] = []
   readonly #broken: string[] = []
@@ -33,7 +33,10 @@ export class Script {
     if (lines.length > max) say(paint('dim', `    … ${lines.length - max} more lines`))
   }
 
-  /** Prints how long each step took, and which promises were broken. @returns whether none was */
+  /**
+   * Prints the duration of each step, and the broken promises.
+   * @returns whether all promises were kept
+   */
   finish(): boolean {
     const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1).padStart(6)} s`
     const all = this.#times.reduce((sum, [, milliseconds]) => sum + milliseconds, 0)

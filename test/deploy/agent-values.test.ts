@@ -58,7 +58,7 @@ describeHelm(4, 'Agents of the chart', (helm) => {
     { capabilities: { drop: ['NET_RAW'] }, drops: ['ALL', 'NET_RAW'] },
     { capabilities: { drop: ['ALL', 'NET_RAW'] }, drops: ['ALL', 'NET_RAW'] },
     { capabilities: { add: ['SYS_ADMIN'], drop: [without] }, adds: ['SYS_ADMIN'], drops: ['ALL', without] },
-    // Runtimes take all away again where both lists have ALL.
+    // If both lists have ALL, runtimes drop all capabilities.
     { capabilities: { add: ['ALL'] }, adds: ['ALL'], drops: [] },
     { capabilities: { add: ['all'], drop: [without] }, adds: ['all'], drops: [without] },
   ])

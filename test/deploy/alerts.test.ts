@@ -10,7 +10,7 @@ import { agentMetricTable } from '../../src/agent/metrics/agent-metrics.ts'
 import { probe, result } from '../cluster/command.ts'
 import { readQuery } from '../metrics/prom-query.ts'
 
-/** Labels that Prometheus adds, and that of buckets. */
+/** Labels that Prometheus adds, and the label of buckets. */
 const added = ['instance', 'job', 'le']
 /** Metrics of Prometheus, of any process, and of Kubernetes' API server. */
 const others: [string, string[]][] = [
@@ -260,7 +260,7 @@ describe('the alerts for Prometheus', () => {
         writeFileSync(file, JSON.stringify({ ...rules, tests: [{ interval: '1m', input_series, alert_rule_test }] }))
         const { status, stdout, stderr } = await result('promtool', ['test', 'rules', file])
         const wrong = Array.from(`${stdout}${stderr}`.matchAll(/alertname: (\w+)/g), ([, name]) => name)
-        // None is expected, so that promtool names those that there are.
+        // The rule test expects no alert, so that promtool names the alerts that fire.
         expect(wrong.sort(), stdout + stderr).to.deep.equal([...says].sort())
         expect(status === 0).to.equal(says.length === 0)
       } finally {

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { FIXTURES, ROOT, type Run, varmor } from '../cli/run.ts'
 
-/** Where the sources are, also for a test that was compiled beside a link to this file. */
+/** Folder of the sources, also for a test that was compiled beside a link to this file. */
 const sources = dirname(realpathSync(join(ROOT, 'package.json')))
 
-/** Tests of whole processes, which the bundles pass as the sources do. */
+/** Tests of whole processes, which must pass with the bundles as with the sources. */
 const ofRoles = ['test/cli/manager-and-agent.test.ts', 'test/cli/standalone.test.ts', 'test/agent/audit-only.test.ts']
 
 function node(...args: string[]): Promise<Run> {
@@ -74,7 +74,7 @@ describe('bundles of an installation', () => {
     const paths = maps.flatMap((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')).sources as string[])
     expect(paths.filter((path) => /src\/agent\/node-agent\.ts$/.test(path))).to.have.length(1)
     expect(paths.filter((path) => /(^|\/)(test|bench|src\/sandbox)\//.test(path))).to.deep.equal([])
-    // And not a place of the machine that has made them.
+    // The paths must not name a folder of the build machine.
     expect(paths.filter((path) => !/^(src|actors|native|node_modules|deploy)\//.test(path))).to.deep.equal([])
   })
 

@@ -58,7 +58,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
       expect(parseRole(args).ignored).to.deep.equal([])
     })
 
-  /** By role, what the program makes of what the chart gives it. */
+  /** The options that the program reads from the chart's command line, by role. */
   const started = async (values: object): Promise<Record<string, ReturnType<typeof parseRole>>> => {
     const pods = (await rendered(values)).flatMap(({ kind, spec }) =>
       ['Deployment', 'DaemonSet', 'Job'].includes(kind) ? [spec as unknown as PodOwner] : [],
@@ -266,7 +266,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
       'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
       'helm.sh/hook-output-log-policy': 'hook-succeeded,hook-failed',
     })
-    // Its pod may take its grace period, too.
+    // The Job's pod may also use its grace period.
     expect(spec!['activeDeadlineSeconds']).to.be.at.most(300 - 30)
     const patient = (await job({ uninstall: { timeoutSeconds: 120 } })).spec!
     expect(patient['activeDeadlineSeconds']).to.equal(60 + 3 * 120)
@@ -385,7 +385,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
         const update = { operation: 'UPDATE', before: podWith(before), after: podWith(after) }
         for (const resource of ['pods', 'pods/status'])
           expect(passes(spec, { ...update, resource }), resource).to.equal(wanted)
-        // There the API server keeps annotations itself.
+        // For these resources the API server itself preserves annotations.
         for (const resource of ['pods/ephemeralcontainers', 'pods/resize'])
           expect(passes(spec, { ...update, resource }), resource).to.equal(true)
       })
@@ -396,7 +396,7 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
   })
 })
 
-/** As the API server decides with this policy alone. */
+/** Evaluates the policy as the API server does, without other policies. */
 function passes(spec: AdmissionPolicy, { username = 'tenant', operation, resource, before, after }: Write): boolean {
   const inScope = spec.matchConstraints.resourceRules.some(
     (rule) => rule.operations.includes(operation) && rule.resources.includes(resource),

@@ -30,7 +30,7 @@ interface Dashboard {
   panels: Panel[]
 }
 
-/** Labels that Prometheus adds, and that of buckets. */
+/** Labels that Prometheus adds, and the label of buckets. */
 const added = ['instance', 'job', 'le']
 
 const dashboard: Dashboard = JSON.parse(readFileSync(dashboardFile, 'utf8'))
@@ -47,7 +47,7 @@ describe('the dashboard for Grafana', () => {
   const limiter = new PriorityLimiter({ qps: 1000, burst: 1000 })
   const at = (...path: string[]): string => join(folder, ...path)
 
-  /** A manager and an agent, each a process, with a policy and a violation. */
+  /** Starts a manager and an agent as processes, with a policy and a violation. */
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'varmor-dashboard-'))
     api = await startApiServer()
@@ -129,7 +129,7 @@ describe('the dashboard for Grafana', () => {
       ...managerMetricRows().map(({ name, labels }) => [name, labels] as const),
       ...agentMetricTable.map(({ name, labels = {} }) => [name, Object.keys(labels)] as const),
     ])
-    /** Declared labels, too: a counter of errors has no series before the first error. */
+    /** Declared labels count too: a counter of errors has no series before the first error. */
     const labelsOf = (name: string): Set<string> => {
       const series = [ofAgent, ofManager].flatMap(({ samples }) => samples.filter((sample) => sample.name === name))
       const plain = name.replace(/_(bucket|sum|count)$/, '')

@@ -28,7 +28,7 @@ describe('the Debian package of a node without a cluster', () => {
       return this.skip()
     }
     folder = mkdtempSync(join(tmpdir(), 'varmor-deb-test-'))
-    // The kernel tier loads the real ones.
+    // Placeholders for the BPF objects; the kernel tier loads the real objects.
     mkdirSync(join(folder, 'bpf'))
     for (const name of ['varmor.bpf.o', 'varmor-old.bpf.o']) writeFileSync(join(folder, 'bpf', name), name)
     deb = await build('one')
@@ -111,7 +111,7 @@ describe('the Debian package of a node without a cluster', () => {
 
   it('has nothing that lintian calls an error', async function () {
     if (!has('lintian')) return this.skip()
-    // With a small program in the place of Node.js, as it reads each byte.
+    // A small program replaces Node.js, because lintian reads each byte.
     const small = { folder: join(folder, 'small'), bpf: join(folder, 'bpf'), node: '/bin/true', compression: 'gzip' }
     const { status, said } = run('lintian', '--allow-root', '--fail-on', 'error', await buildDeb(small))
     expect(status, said).to.equal(0)

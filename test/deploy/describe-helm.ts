@@ -2,7 +2,7 @@ import type { Suite } from 'mocha'
 import { builtHelm } from '../cluster/binaries/helm.ts'
 import { Helm } from '../cluster/helm/helm.ts'
 
-/** A suite of what Helm makes of the chart; skipped by name where the tests of the cluster have not built it yet. */
+/** A suite about Helm's output for the chart; skipped by name if the cluster tests have not built Helm yet. */
 export function describeHelm(major: 3 | 4, title: string, suite: (this: Suite, helm: () => Helm) => void): void {
   const program = builtHelm(major)
   const lacks = program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''

@@ -48,7 +48,7 @@ describe("Debian's packages of the image", () => {
       put('packages/test/runtime', 'one=1\ntwo=2\n')
       put('installed', 'base\n')
       put('more', 'one\ntwo\n')
-      // Notes what it is told, and "installs" what is in `more`.
+      // Records its calls, and "installs" the packages in `more`.
       put(
         'bin/apt-get',
         `#!/bin/sh\ncat ${at('apt')}/sources.list.d/* >>${at('sources')} 2>/dev/null\necho "$@" >>${at('asked')}\ncase "$*" in *install*) cat ${at('more')} >>${at('installed')}; exit $(cat ${at('status')} 2>/dev/null || echo 0);; esac\n`,

@@ -90,7 +90,7 @@ describeHelm(4, 'Managers of the chart', (helm) => {
   ] as const)
     it(`have the time to answer after SIGTERM, and then to end, with ${JSON.stringify(manager)}`, async () => {
       const { spec } = await managersWith(manager)
-      // Without a value the program has its own, which is the same as the chart's.
+      // Without a value, the program uses its own default, which equals the chart's.
       const flags = spec.containers[0]!.args.filter((arg) => arg.startsWith('--shutdown-delay'))
       expect(flags).to.deep.equal(manager === noDelay ? [] : [`--shutdown-delay=${delay}`])
       expect(spec.terminationGracePeriodSeconds).to.equal(grace)

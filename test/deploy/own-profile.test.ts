@@ -4,10 +4,10 @@ import { neededPaths, secretFolderPaths, secretPaths } from '../kernel/end-to-en
 import { findProgram } from '../kernel/guest/root-files.ts'
 import { describeHelm } from './describe-helm.ts'
 
-/** A path as the kernel shows it to AppArmor, after links are followed. */
+/** A path in the form in which the kernel shows it to AppArmor, after links are followed. */
 const shown = (path: string): string => path.replace('/self/', '/42/').replace('/thread-self/', '/42/task/43/')
 
-/** Converts a glob of AppArmor. Knows only the syntax that these rules use. */
+/** Converts an AppArmor glob to a regular expression; supports only the syntax of these rules. */
 function patternOf(glob: string): RegExp {
   const text = glob
     .replaceAll('@{PROC}', '/proc')
@@ -48,7 +48,7 @@ describeHelm(4, "The agent's own AppArmor profile", (helm) => {
     const parser = findProgram('apparmor_parser')
     if (parser === undefined) this.skip()
     const { status, stderr } = spawnSync(parser, ['--skip-kernel-load', '--skip-cache', '--abort-on-error'], {
-      // The image has another parser, and what it says of features.
+      // The image has another parser with another features file.
       input: text.replace(/^abi .*$/m, ''),
       encoding: 'utf8',
     })

@@ -10,7 +10,7 @@ const dropped = (...drop: string[]): object => ({ agent: { securityContext: { ca
 const shipper = { enabled: true, image: 'i', receiver: { host: 'h' } }
 const digits63 = '1'.repeat(63)
 
-/** A value, where it is, and what else is taken there. */
+/** A refused value, its path, and values that are accepted there. */
 const rows: { at: string; refused: object[]; taken: object[] }[] = [
   {
     at: 'image/tag',
@@ -99,7 +99,7 @@ const rows: { at: string; refused: object[]; taken: object[] }[] = [
 for (const major of [4, 3] as const) {
   describeHelm(major, `Values of the chart, as Helm ${major} judges them`, (helm) => {
     const refusal = 'specifications of the schema'
-    // The schema decides before any template.
+    // The schema checks the values before Helm renders any template.
     const tried = (values: object) =>
       helm().run(['template', 'varmor', chart, '--show-only', 'templates/pull-secret.yaml'], values)
     for (const { at, refused, taken } of rows)
@@ -113,7 +113,7 @@ for (const major of [4, 3] as const) {
         }
         for (const values of taken) {
           const { stderr } = await tried(values)
-          // There is no such Secret by default.
+          // The Secret does not exist by default.
           expect(stderr, JSON.stringify(values)).not.to.include(refusal)
         }
       })

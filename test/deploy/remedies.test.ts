@@ -18,7 +18,7 @@ import { builtKubectl } from '../cluster/binaries/kubectl.ts'
 import { result } from '../cluster/command.ts'
 
 describe('the remedies of the alerts', () => {
-  /** The first command of a remedy that starts so. */
+  /** The first command of a remedy that starts with this text. */
   const commandOf = (alert: string, start: string): string =>
     Array.from(
       alerts.find(({ name }) => name === alert)!.remedy.matchAll(/`(kubectl [^`]+)`/g),

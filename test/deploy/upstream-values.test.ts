@@ -57,10 +57,10 @@ for (const major of [4, 3] as const)
       const seen = new Set<string>()
       for (const release of releases) {
         const given = { ...valuesOf(release), image: ours }
-        // Many releases have the same.
+        // Many releases have the same values.
         if (seen.has(JSON.stringify(given))) continue
         seen.add(JSON.stringify(given))
-        // Helm 3 has notes of a cluster alone.
+        // Helm 3 prints notes only with a cluster.
         if (major === 3) expect(await helm().template(given, '--kube-version', '1.37.2'), release).not.to.deep.equal([])
         else expect(await notes(given), release).not.to.include('have no effect in this version')
       }

@@ -13,7 +13,7 @@ const text = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const values = text('deploy/helm/varmor/values.yaml')
 const ring = `${defaultRing / mebibyte}M`
 
-/** The parts of the memory limit of agents, in MiB, as docs/sizing.md has them. */
+/** The parts of the agents' memory limit in MiB, from docs/sizing.md. */
 function agentParts(): Record<string, number> {
   const [, table = ''] = /^\| part \| MiB \|.*\n.*\n((?:\|.*\n)+)/m.exec(text('docs/sizing.md')) ?? []
   return Object.fromEntries(
@@ -21,7 +21,7 @@ function agentParts(): Record<string, number> {
   )
 }
 
-/** Flags whose values the chart leaves to the program. */
+/** Flags that the chart does not set. */
 const rows: { flag: string; is: string; comment: RegExp }[] = [
   { flag: '--bpfRingSize', is: ring, comment: /null: (\w+)\.\n *bpfRingSize:/ },
   { flag: '--bpfContainers', is: `${CONTAINERS - 1}`, comment: /null: (\d+) and \d+\.\n *bpfContainers:/ },

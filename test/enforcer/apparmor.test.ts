@@ -191,7 +191,7 @@ describe('AppArmor profiles', () => {
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 2))
-    // The last load does not skip the cache check: an agent that has just started does not know the kernel's state.
+    // The last load checks the cache again, because a new agent does not know the kernel's state.
     expect(node.runs.map((args) => args.includes('--skip-read-cache'))).to.deep.equal([true, false, true, true])
     for (const args of node.runs) expect(args).to.include.members(['--replace', '--write-cache', '--cache-loc'])
   })
@@ -319,7 +319,7 @@ describe('AppArmor profiles', () => {
       expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
     })
 
-    /** Names of the profiles that each run was about. */
+    /** Names of the profiles in each run. */
     const runs = (): string[][] =>
       node.runs.map((args) =>
         args.includes('--remove')
@@ -395,7 +395,8 @@ describe('AppArmor profiles', () => {
       const outcomes = await Promise.all(names.map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))
       expect(outcomes.filter((word) => word === 'TOO_COSTLY')).to.have.length(32)
       expect(outcomes.filter((word) => word === 'PARSER_FAILED, tried again')).to.have.length(32)
-      // Two runs of all of them, and none again of those that were only put off.
+      // Two runs with all profiles, then one run for each delayed profile; profiles that were only delayed do not run
+      // again.
       expect(node.runs).to.have.length(2 + 32)
       node.runs.length = 0
       await Promise.all(names.slice(32).map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))
@@ -449,7 +450,7 @@ describe('AppArmor profiles', () => {
     it('takes the options that we use, and its words about a mistake are understood', async function () {
       needsParser(this)
       const real = parserProgram()
-      // This kernel need not have AppArmor: the last step is left out.
+      // This kernel may lack AppArmor, so the test omits the last step.
       const compileOnly: RunParser = (args, stdin) => real(['--skip-kernel-load', '--skip-cache', ...args], stdin)
       const profile = (rule: string): string => `abi <abi/3.0>,\nprofile ${name} {\n  file,\n  ${rule}\n}\n`
       const run = async (rule: string) => {
@@ -466,7 +467,7 @@ describe('AppArmor profiles', () => {
 
     it('loads what we wrote, from its cache the second time, and unloads by name', async function () {
       needsParser(this)
-      // Files in the place of the kernel's: what the parser would tell it is in them afterwards.
+      // Files in place of the kernel's interface; the parser writes its requests into them.
       const kernel = join(root, 'kernel')
       mkdirSync(join(kernel, 'policy'), { recursive: true })
       for (const file of ['.load', '.replace', '.remove']) writeFileSync(join(kernel, file), '')

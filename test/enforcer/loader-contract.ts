@@ -2,20 +2,20 @@ import { expect } from 'chai'
 import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
 
-/** A loader, and what a test does to it behind its back. */
+/** A loader, and changes that a test makes without the loader. */
 export interface LoaderUnderTest {
   loader: ProfileLoader
-  /** A content that is good for the profile; another one for each number. */
+  /** A valid content for the profile, a different one for each number. */
   content(name: string, number: number): string
   /** The node loses the profile. */
   lose(name: string): void
   /** Another program changes the loaded profile. */
   damage(name: string): void
-  /** The content that is in force for the profile. */
+  /** The profile's content in force. */
   inForce(name: string): string | undefined
 }
 
-/** Promises of every ProfileLoader, fake or real. */
+/** Tests the promises of every ProfileLoader, fake or real. */
 export function loaderContract(make: () => LoaderUnderTest | Promise<LoaderUnderTest>): void {
   let test: LoaderUnderTest
   const name = 'varmor-demo-web'

@@ -25,7 +25,7 @@ const name = 'varmor-demo-web'
 
 class Crash extends Error {}
 
-/** The node stops at the `step`-th system call: before it, in the middle of it where it writes, or after it. */
+/** The node stops at system call number `step`: before it, in the middle of it if it writes, or after it. */
 function crashing(step: number, half: boolean): FileSystem {
   let calls = 0
   return new Proxy(nodeFileSystem, {

@@ -13,20 +13,23 @@ const heading = /^profile (\S+)(?: flags=\(([^)]*)\))? \{$/
 
 /**
  * AppArmor of a node in a folder: securityfs as the kernel shows it, and a parser that "compiles" text with one
- * `profile NAME {` a profile, refuses any line with the word BAD, is ended at one with COSTLY or SLOW, and records how
- * it was called.
+ * `profile NAME {` per profile. The parser refuses a line with the word BAD, is killed at a line with COSTLY or SLOW,
+ * and records its calls.
  */
 export class AppArmorNode {
   readonly folder: string
   /** Arguments of each run. */
   readonly runs: string[][] = []
-  /** Done once, when the next run begins. */
+  /** Called once, when the next run starts. */
   beforeRun: (() => void) | undefined
-  /** Words of the kernel with which it refuses what it is given. */
+  /** Error text with which the kernel refuses all input; undefined: the kernel accepts input. */
   refusal: string | undefined
   /** Kernels without CONFIG_SECURITY_APPARMOR_HASH. */
   hashes = true
-  /** Whether a load of what is there already counts as a change: not with CONFIG_SECURITY_APPARMOR_EXPORT_BINARY. */
+  /**
+   * Tells whether a load of an identical profile counts as a change; with CONFIG_SECURITY_APPARMOR_EXPORT_BINARY it
+   * does not.
+   */
   countsEqual = false
   readonly #profiles = new Map<string, Parsed>()
   #serial = 0
@@ -72,7 +75,7 @@ export class AppArmorNode {
     this.#show()
   }
 
-  /** Another program loads other rules under the name. */
+  /** Another program loads other rules under the profile's name. */
   replace(name: string, text: string): void {
     this.#set({ name, mode: 'enforce', text })
     this.#show()
@@ -97,7 +100,7 @@ export class AppArmorNode {
     return undefined
   }
 
-  /** As the parser, it ends at the first that is not there. */
+  /** Like the parser, it stops at the first missing profile. */
   #remove(text: string): string | undefined {
     for (const line of text.split('\n')) {
       const [, name] = heading.exec(line) ?? []

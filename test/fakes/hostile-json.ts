@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Values that a reader may meet where it expects others. */
+/** Values that a reader may receive in place of expected values. */
 const odd = fc.constantFrom<unknown>(
   ...[null, true, '', 'x', 0, -1, 1.5, -1e300, 1e300, 1e21, 2 ** 53, Number.MIN_VALUE, [], {}, [[]], [null]],
   ...['\u0000', '../../etc/passwd', '__proto__', 'constructor', '\ud800', 'x'.repeat(5_000)],
@@ -8,7 +8,7 @@ const odd = fc.constantFrom<unknown>(
 
 const oddKey = fc.constantFrom('__proto__', 'constructor', 'prototype', 'toString', 'length', '', 'x')
 
-/** A value with one of its places changed: another value, nothing, or a key that objects inherit. */
+/** A value with one change inside: another value, a removed value, or a key that objects inherit. */
 function changed(value: unknown, path: readonly number[], replacement: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || path.length === 0) return replacement
   const [first = 0, ...rest] = path
@@ -22,14 +22,14 @@ function changed(value: unknown, path: readonly number[], replacement: unknown, 
   return withKey(value, name, next)
 }
 
-/** As JSON.parse does: `__proto__` becomes a field of the object itself. */
+/** Sets a field as JSON.parse does: `__proto__` becomes a field of the object itself. */
 function withKey(value: object, key: string, to: unknown): object {
   const copy = { ...value }
   Object.defineProperty(copy, key, { value: to, enumerable: true, configurable: true, writable: true })
   return copy
 }
 
-/** The value with some of its places changed. */
+/** The value with some changes inside. */
 export const hostileValues = (valid: unknown): fc.Arbitrary<unknown> =>
   fc.oneof(
     { weight: 1, arbitrary: fc.jsonValue() },
@@ -45,7 +45,7 @@ export const hostileValues = (valid: unknown): fc.Arbitrary<unknown> =>
     },
   )
 
-/** Texts of files that were cut, mixed up, or forged, and the complete text. */
+/** Truncated, mixed or forged texts of a file, and the complete text. */
 export function hostileTexts(valid: unknown): fc.Arbitrary<string> {
   const text = JSON.stringify(valid)
   return fc.oneof(

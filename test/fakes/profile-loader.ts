@@ -2,16 +2,16 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
 
-/** The content of a freed profile, which is also a filter for seccomp. */
+/** The content of a freed profile, which is also a valid seccomp filter. */
 export const allowed = '{"defaultAction":"SCMP_ACT_ALLOW"}'
 
-/** An enforcer in memory. It is held to the same contract as the real ones (test/enforcer/loader-contract.ts). */
+/** An in-memory enforcer. It must keep the same contract as the real enforcers (test/enforcer/loader-contract.ts). */
 export class FakeProfileLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
   /** The text in force for each profile. */
   readonly texts = new Map<string, string>()
   readonly damaged = new Set<string>()
-  /** Each load takes one and throws it. */
+  /** Errors of the next loads; each load throws one. */
   faults: EnforcerError[] = []
   unloadFaults: EnforcerError[] = []
   listFaults: EnforcerError[] = []

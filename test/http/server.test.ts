@@ -24,7 +24,7 @@ const log = {
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
-/** As an API server has one for its webhooks. */
+/** A client certificate like the API server's for its webhooks. */
 async function clientCertificate(
   authority: KeyPair,
   name: string,
@@ -256,7 +256,7 @@ describe('an HTTPS server of a role', () => {
   })
 
   const taker: Handler = { handle: (body) => text(200, String(body.length)) }
-  /** The head of a request, and so much of its body that a byte is missing. */
+  /** The head of a request, and its body without the last byte. */
   const almost = async (
     server: HttpServer,
     bytes: number,
@@ -343,7 +343,8 @@ describe('an HTTPS server of a role', () => {
     while (inside < 3) await pause(5)
     const closed: string[] = []
     for (const address of ['127.0.0.1', '127.0.0.9']) await almost(server, 60_000, () => closed.push(address), address)
-    // The server does not drop a body for another one of the same address: that would give other clients no room.
+    // The server does not drop a body in favour of another one from the same address, because that would give other
+    // clients no space.
     expect((await from('127.0.0.9', 300_000)).status).to.equal(429)
     while (closed.length < 1) await pause(5)
     expect([closed, letGo]).to.deep.equal([['127.0.0.9'], 0])
@@ -475,7 +476,8 @@ describe('an HTTPS server of a role', () => {
   describe('that leaves', () => {
     const delay = 10_000
     /**
-     * Some connections without a request, and the number that the server has closed. The first one waits longest.
+     * Some connections without a request, and the number of connections that the server has closed. The first
+     * connection has waited longest.
      */
     const idle = async (server: HttpServer, count: number) => {
       const closed: number[] = []
@@ -541,7 +543,8 @@ describe('an HTTPS server of a role', () => {
       await once(socket, 'data')
       const retired = server.retire(1)
       const answered = once(socket, 'data')
-      // After a pause of the thread timers fire first: the request is in the kernel, and is read after them.
+      // After a pause of the thread, timers fire first. The request is in the kernel, and the server reads it
+      // afterwards.
       setTimeout(() => {
         socket.write('GET /hello HTTP/1.1\r\nhost: x\r\n\r\n')
         const until = performance.now() + 20
@@ -571,7 +574,7 @@ describe('an HTTPS server of a role', () => {
     const never = ask(server, { path: '/never' }).catch((error: NodeJS.ErrnoException) => error.code)
     const silent = connectTcp(server.port, '127.0.0.1')
     await once(silent, 'connect')
-    // It may be reset or ended; gone it is either way.
+    // The connection may be reset or closed; in both cases it is gone.
     silent.on('error', () => undefined)
     const closed = new Promise((resolve) => silent.once('close', resolve))
     await server.drain(50)
@@ -603,7 +606,7 @@ describe('an HTTPS server of a role', () => {
     const drained = server.drain(30_000).then(() => {
       over = true
     })
-    // Until the server has seen that the client is gone.
+    // Waits until the server has noticed the client's disconnect.
     const connections = () => new Promise<number>((resolve) => setTimeout(() => resolve(server.connections), 10))
     while ((await connections()) > 0);
     expect(over).to.equal(false)

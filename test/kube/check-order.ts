@@ -2,7 +2,10 @@ import { expect } from 'chai'
 import type { Change } from '../../src/kube/change.ts'
 import { compareVersions, type KubeObject } from '../../src/kube/objects.ts'
 
-/** Added, updated, deleted come in this order for each object; versions rise; what was handed over adds up. */
+/**
+ * Checks that added, updated and deleted arrive in this order for each object, that versions rise, and that the objects
+ * handed over add up.
+ */
 export function checkOrder(changes: readonly Change<KubeObject>[]): void {
   const last = new Map<string, { version: string; there: boolean; uid: string | undefined }>()
   for (const { type, key, object } of changes) {
@@ -10,7 +13,7 @@ export function checkOrder(changes: readonly Change<KubeObject>[]): void {
     const before = last.get(key)
     expect(before?.there ?? false, `${type} ${key} ${resourceVersion}`).to.equal(type !== 'added')
     const order = before === undefined ? 1 : compareVersions(resourceVersion, before.version)
-    // A deletion that the watch missed comes with the last known state.
+    // A deletion that the watch missed arrives with the last known state.
     if (type === 'deleted') expect(order).to.be.at.least(0)
     else expect(order, `${type} ${key} ${resourceVersion} after ${before?.version}`).to.be.above(0)
     if (type === 'updated') expect(uid).to.equal(before?.uid)

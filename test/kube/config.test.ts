@@ -51,7 +51,7 @@ describe('kube config', () => {
           fc.string(),
         ),
         (text) => {
-          // A directive of YAML that is unknown makes a warning of the process.
+          // An unknown YAML directive causes a process warning, so the text has none.
           writeFileSync(path, text.replaceAll('%', '-'))
           try {
             expect(new KubeConnection(loadConfig({ kubeconfig: path, env: {} })).origin).to.match(/^https?:/)
@@ -77,7 +77,7 @@ describe('kube config', () => {
       expect(() => loadConfig({ kubeconfig: path, env: {} })).to.throw(ConfigError, said)
     })
 
-  /** Headers of the one request that is sent with a configuration. */
+  /** Headers of the one request that the test sends with a configuration. */
   const headersWith = async (path: string) => {
     const connection = new KubeConnection(loadConfig({ kubeconfig: path, env: {} }))
     await testClient(server.url, { connection }).client.get(things, target)
@@ -170,7 +170,7 @@ describe('kube config', () => {
   })
 
   describe('behind a proxy', () => {
-    /** A proxy that does with each CONNECT what the test says, and how often it was asked. */
+    /** A proxy that handles each CONNECT as the test says, and counts them. */
     const proxied = async (onConnect: (socket: Socket, target: string) => void) => {
       let asked = 0
       const proxy = createServer()
@@ -291,7 +291,7 @@ describe('kube config', () => {
     for (const { title, user, says } of rows)
       it(`that ${title} ends the request at once, with its name and what to do`, async () => {
         const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', user()), env: {} }))
-        // No time passes here: what waits to be sent again never is.
+        // No time passes here, so a request that waits for its retry is never sent.
         const { client } = testClient(server.url, { connection, attempts: 2 })
         const error = await failure(client.create(things, thing('one', '')))
         expect(error).to.have.property('code', 'NO_CREDENTIALS')

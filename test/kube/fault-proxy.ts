@@ -1,9 +1,12 @@
 import type { AddressInfo } from 'node:net'
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 
-/** A way to a server that can be cut or frozen at any time. It passes bytes on, so TLS goes through it. */
+/**
+ * A TCP proxy in front of a server; a test can cut or freeze its connections at any time. It forwards bytes, so TLS
+ * works through it.
+ */
 export class FaultProxy {
-  /** Connections made through it so far. */
+  /** Number of connections so far. */
   connections = 0
   #server: Server
   #pairs = new Set<{ client: Socket; upstream: Socket }>()
@@ -43,12 +46,12 @@ export class FaultProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Connections that are open now. */
+  /** Number of open connections. */
   get open(): number {
     return this.#pairs.size
   }
 
-  /** Resets every connection, in whatever place of a line it is. */
+  /** Resets every connection, also in the middle of a line. */
   cut(): void {
     for (const { client, upstream } of this.#pairs) {
       client.resetAndDestroy()
@@ -56,7 +59,7 @@ export class FaultProxy {
     }
   }
 
-  /** Every open connection stays open and no longer passes data. New connections work. */
+  /** Freezes all open connections: they stay open, but pass no data. New connections work. */
   freeze(): void {
     for (const { client, upstream } of this.#pairs) {
       upstream.unpipe(client)
@@ -65,7 +68,7 @@ export class FaultProxy {
     }
   }
 
-  /** New connections are reset, until this is called with false. */
+  /** Resets new connections until it is called with false. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing
   }

@@ -11,7 +11,8 @@ import { ManualClock as SteadyClock } from '../audit/manual-clock.ts'
 export { turn } from '../audit/manual-clock.ts'
 
 /**
- * A clock that a test moves by hand, also as a stopped process sees it: time has passed, and no timer has fired yet.
+ * A clock that a test moves, also in the way that a stopped process experiences it: time has passed, but no timer has
+ * fired yet.
  */
 export class ManualClock extends SteadyClock {
   #jumped = 0
@@ -64,7 +65,7 @@ export interface TestClient {
   clock: ManualClock
 }
 
-/** A client without limit and without chance, whose clock stands until it is moved. */
+/** A client without rate limit and randomness, whose clock a test moves. */
 export function testClient(url: string, options: Partial<CallerOptions> = {}): TestClient {
   const clock = new ManualClock()
   const connection = options.connection ?? new KubeConnection(configFor(url))

@@ -24,7 +24,7 @@ const body =
   (response) =>
     void response.writeHead(code, { 'content-type': 'application/json' }).end(text)
 
-/** An answer, or a clear error that says what was asked. */
+/** Expects an answer, or a clear error that names the request. */
 async function outcome<Found>(asked: Promise<Found>, path: string): Promise<Found | undefined> {
   try {
     return await asked

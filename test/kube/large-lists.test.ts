@@ -5,17 +5,17 @@ import { clientSource, Reflector } from '../../src/kube/reflector.ts'
 import { type TestClient, type Thing, target, testClient, thing, things } from './harness.ts'
 import { type Answer, json, ScriptedServer, stream, until } from './scripted-server.ts'
 
-/** As a tenant may have them: 30 objects, some of nearly the 1.5 MiB that etcd takes, others small. */
+/** A tenant's possible list: 30 objects, some of nearly the 1.5 MiB that etcd accepts, others small. */
 const all = Array.from({ length: 30 }, (_, i) =>
   thing(`t${String(i).padStart(2, '0')}`, i + 1, { text: 'x'.repeat(i % 3 === 0 ? 1_400_000 : 10) }),
 )
 
-/** Pages as an API server makes them. */
+/** Pages like an API server's. */
 const paged: Answer = (response, seen) => {
   if (seen.query.get('watch') === 'true') return stream([], 'hang')(response, seen)
   const from = Number(seen.query.get('continue') ?? 0)
   const to = Math.min(all.length, from + Number(seen.query.get('limit') ?? all.length))
-  // The server's cache answers in one piece.
+  // The server's cache answers without pages.
   const isWhole = seen.query.get('resourceVersion') === '0'
   const next = !isWhole && to < all.length ? { continue: String(to) } : {}
   json({ metadata: { resourceVersion: '99', ...next }, items: isWhole ? all : all.slice(from, to) })(response, seen)

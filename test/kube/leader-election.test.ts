@@ -89,7 +89,7 @@ describe('kube leader election', () => {
   })
 
   it('takes over from one that is gone, after the duration as seen by its own clock', async () => {
-    // Its times are of another century: they mean nothing.
+    // The lease's times are of another century; the election must ignore them.
     server.lease = {
       metadata: { ...lease, resourceVersion: '1' },
       spec: {

@@ -2,12 +2,12 @@ import type { Lease } from '../../src/kube/resources.ts'
 import { thing } from './harness.ts'
 import { type Answer, json, ScriptedServer, type Seen, silence, status, until } from './scripted-server.ts'
 
-/** An API server that has one lease, and counts writes of other things. */
+/** An API server that has one lease, and counts writes of other objects. */
 export class LeaseServer {
   lease: Lease | undefined
-  /** Answers everything with this status. */
+  /** Status of every answer, if it is set. */
   down: number | undefined
-  /** Answers no write of other things. */
+  /** Does not answer writes of other objects. */
   hold = false
   readonly server: ScriptedServer
   #version = 1
@@ -29,7 +29,7 @@ export class LeaseServer {
     return this.server.url
   }
 
-  /** Requests of this kind that wrote. */
+  /** Requests of this kind that wrote the lease. */
   writes(plural: string): number {
     return this.server.seen.filter(({ method, path }) => method !== 'GET' && path.includes(`/${plural}`)).length
   }
@@ -43,7 +43,7 @@ export class LeaseServer {
     }
   }
 
-  /** Waits until no more requests come. */
+  /** Waits until no more requests arrive. */
   async quiet(): Promise<void> {
     const turns = async () => {
       for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve))

@@ -4,7 +4,7 @@ import { ClassQueue } from '../../src/kube/class-queue.ts'
 import { type Pace, PriorityLimiter, type RequestClass, requestClasses } from '../../src/kube/limiter.ts'
 import { failure, ManualClock, turn } from './harness.ts'
 
-/** Turns that a test gives by hand. */
+/** A pace whose turns a test gives by hand. */
 class HandPace implements Pace {
   waiting: ((turns: number) => void)[] = []
   closed = false

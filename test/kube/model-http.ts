@@ -4,7 +4,7 @@ import type { Thing } from './harness.ts'
 import { ModelServer } from './model-server.ts'
 import { json, ScriptedServer, type Seen, status } from './scripted-server.ts'
 
-/** The model server over HTTP: lists, watches and writes of things. */
+/** The model server over HTTP: lists, watches and writes of objects. */
 export async function serveModel(model = new ModelServer()): Promise<{ model: ModelServer; server: ScriptedServer }> {
   const server = await ScriptedServer.start()
   server.otherwise = (response, seen) => {
@@ -17,7 +17,7 @@ function refuse(response: ServerResponse, seen: Seen, error: unknown): void {
   const { code, reason, message } =
     error instanceof ApiError ? error : { code: 500, reason: 'InternalError', message: String(error) }
   if (!response.headersSent) status(code, reason, message)(response, seen)
-  // As a server that is in the middle of a watch: an event, and the end.
+  // In the middle of a watch a server sends an error event, and ends the stream.
   else response.end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code, reason, message } })}\n`)
 }
 

@@ -14,7 +14,7 @@ interface Past {
 interface Watch {
   sink: WatchSink<Thing>
   end(error?: unknown): void
-  /** Half open: events no longer arrive, and no error tells so. */
+  /** Half open: events no longer arrive, and no error reports it. */
   mute: boolean
 }
 
@@ -26,18 +26,18 @@ const expired = (verb: string): ApiError =>
   )
 
 /**
- * The part of an API server that a reflector sees, in memory: objects with versions, their history, and watches on it.
- * Every fault that a real one may have can be brought about.
+ * The part of an API server that a reflector uses, in memory: objects with versions, their history, and watches. A test
+ * can cause every fault of a real server.
  */
 export class ModelServer implements ReflectorSource<Thing> {
   version = 10
   lists = 0
   watchesStarted = 0
-  /** The next lists fail with these. */
+  /** Errors of the next lists. */
   listFaults: unknown[] = []
-  /** The next watches fail with these instead of opening. */
+  /** Errors of the next watches. */
   watchFaults: unknown[] = []
-  /** Sends every event twice, and the last one before it once more. */
+  /** Sends every event twice, and the previous event again before it. */
   repeats = false
   pageSize: number | undefined
   readonly #objects = new Map<string, Thing>()
@@ -74,13 +74,13 @@ export class ModelServer implements ReflectorSource<Thing> {
     this.#happen({ type: 'DELETED', version: this.version, object })
   }
 
-  /** Forgets the history, so that a client without a running watch has to list. */
+  /** Forgets the history, so that a client without a running watch must list again. */
   compact(): void {
     this.#compacted = this.version
     this.#history = []
   }
 
-  /** All watches end, with an error or as the server ends them. */
+  /** Ends all watches, with an error or as a server normally ends them. */
   endWatches(error?: unknown): void {
     for (const watch of [...this.#watches]) watch.end(error)
   }
@@ -101,7 +101,8 @@ export class ModelServer implements ReflectorSource<Thing> {
     const limit = this.pageSize === undefined || options.limit === undefined ? all.length : this.pageSize
     if (options.continue === undefined) return this.#page(all, 0, limit, this.version)
     const [version = 0, from = 0] = options.continue.split(':').map(Number)
-    // A page is of the moment of the first: a model that kept old states would be a database, so it expires instead.
+    // All pages must show the state of the first page. The model keeps no old states, so later pages expire after a
+    // change.
     if (version !== this.version) throw expired('list')
     return this.#page(all, from, limit, version)
   }

@@ -37,7 +37,7 @@ describe('kube leader that is stopped by SIGSTOP past its lease', () => {
     const first = leader('first')
     await until('the first to write', () => writesOf('first') > 50)
     first.child.kill('SIGSTOP')
-    // Requests on their way arrive. A stopped process sends no more.
+    // Requests that were already sent arrive. A stopped process sends no more requests.
     await forMs(300)
     const atPause = writesOf('first')
     const second = leader('second')

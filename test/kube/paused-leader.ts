@@ -1,6 +1,6 @@
 /**
- * A leader for a test that pauses it. It leads over the server of argv[2], writes as fast as it can, and prints a line
- * for each write. It also writes after its term, because the test is about the fence and not about good behaviour.
+ * A leader that a test pauses. It leads over the server in argv[2], writes as fast as it can, and prints a line for
+ * each write. It also writes after its term, because the test checks the fence and not the leader's behaviour.
  */
 
 import { ApiClient } from '../../src/kube/client.ts'

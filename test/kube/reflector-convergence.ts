@@ -13,7 +13,7 @@ import { checkOrder } from './check-order.ts'
 import { FaultProxy } from './fault-proxy.ts'
 import { until } from './scripted-server.ts'
 
-/** An API server, embedded or real, on which the reflector has to converge. */
+/** An API server, embedded or real, whose state the reflector must reach. */
 export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
   /** URL, such as `https://127.0.0.1:6443`. */
   server: string
@@ -27,11 +27,11 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
   /** An existing namespace that no other client writes to. */
   namespace: string
   /**
-   * Faults of the server, by name: kill and start it again, compact it, drop its watches, answer 429 or
-   * 500 for a while. Each resolves when the server is usable again, or will be by itself.
+   * Faults of the server, by name: kill and restart it, compact it, drop its watches, answer 429 or 500 for a while.
+   * Each resolves when the server is usable again, or will become usable by itself.
    */
   faults?: Record<string, () => Promise<void> | void>
-  /** Takes back what faults have left behind, before the last comparison. */
+  /** Removes the effects of faults, before the last comparison. */
   calm?: () => void
   /** Objects of another kind than ConfigMaps. */
   kind?: { ref: ResourceRef<T>; make: (name: string, value: number) => T }
@@ -39,11 +39,11 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
 
 export interface ConvergenceOptions {
   seed?: number
-  /** Changes and faults. Default 400. */
+  /** Number of changes and faults. Default 400. */
   steps?: number
-  /** Names that objects may have. Default 20. */
+  /** Number of object names. Default 20. */
   names?: number
-  /** Seconds for the store to become equal in the end. Default 60. */
+  /** Maximum seconds until the store equals the server's state at the end. Default 60. */
   timeout?: number
 }
 
@@ -57,11 +57,11 @@ export interface ConvergenceReport {
 }
 
 /**
- * Changes objects at random while the way to the server, and the server itself, fail at random; then leaves all in
- * peace. The store of a reflector has to become equal to what the server has, its handler has to have been called for
- * each object in order and of no version twice, and no more than a few connections may be open. Changes are made
- * directly, the reflector's way has the faults.
- * @throws {Error} when it does not hold, with the seed in the message
+ * Changes objects at random while the connection to the server, and the server itself, fail at random; then stops all
+ * faults. The reflector's store must become equal to the server's state, its handler must be called for each object in
+ * order and for no version twice, and only a few connections may be open. The changes use a direct connection; only the
+ * reflector's connection has faults.
+ * @throws {Error} if a condition fails, with the seed in the message
  */
 export async function checkConvergence<T extends KubeObject = ConfigMap>(
   target: ConvergenceTarget<T>,
@@ -119,7 +119,7 @@ class Run<T extends KubeObject> {
     const config = new KubeConfig()
     const trust =
       ca === undefined ? { skipTLSVerify: true } : { skipTLSVerify: false, caData: Buffer.from(ca).toString('base64') }
-    // An address is no name that TLS can ask for; certificates of servers on this machine hold 127.0.0.1.
+    // TLS cannot ask for an IP address by name; certificates of servers on this machine contain 127.0.0.1.
     const named = serverName === undefined || /^[\d.]+$|:/.test(serverName) ? {} : { tlsServerName: serverName }
     config.loadFromClusterAndUser({ name: 'target', server, ...trust, ...named }, { name: 'user', ...credentials })
     const connection = new KubeConnection(config)
@@ -130,7 +130,7 @@ class Run<T extends KubeObject> {
     const reflector = new Reflector<T>({
       source: clientSource(client, this.#ref, { namespace: this.#target.namespace, labelSelector: 'convergence=yes' }),
       random: this.#random,
-      // Short, so that many faults fit into a short time.
+      // Short timeouts, so that many faults fit into a short time.
       timing: { backoffFirst: 20, backoffLongest: 500, healthyAfter: 1000, inactivity: 2000, opensWithin: 2000 },
       observer: {
         failed: () => this.#report.failures++,
@@ -169,7 +169,7 @@ class Run<T extends KubeObject> {
     return bring()
   }
 
-  /** The server may be away, or refuse on purpose: then this change is not made, which is as good as any other. */
+  /** The server may be unavailable or refuse on purpose; then the test omits this change, which does no harm. */
   async #change(client: ApiClient): Promise<void> {
     const { namespace } = this.#target
     const name = `convergence-${Math.floor(this.#random() * this.#names)}`

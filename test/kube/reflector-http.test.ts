@@ -39,7 +39,7 @@ describe('kube reflector over sockets', () => {
     reflector.subscribe({ name: 'all', mode: 'edge', handle: (change) => void changes.push(change) })
     reflector.start()
   }
-  /** Waits on until it is true, letting backoffs pass. */
+  /** Waits until the condition is true, and lets backoffs pass. */
   const goOn = (what: string, condition: () => boolean) =>
     until(what, () => {
       if (condition()) return true
@@ -220,7 +220,7 @@ describe('kube reflector over sockets', () => {
     server.script = [list(5)]
     server.otherwise = (response) => {
       response.writeHead(200).end(line('ADDED', thing(`t${++version % 100}`, version)))
-      // The server's own list of requests would use memory.
+      // The server's own list of requests would use memory, so it is cleared.
       server.seen.length = 0
     }
     start({ backoffFirst: 1, backoffLongest: 1 })

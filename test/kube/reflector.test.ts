@@ -51,7 +51,7 @@ describe('kube reflector', () => {
       model.endWatches()
       await clock.advance(1000)
     }
-    // One every 30 seconds at the end, where a client without backoff would have started one a second at least.
+    // At the end one watch starts every 30 seconds; a client without backoff would start at least one per second.
     expect(model.watchesStarted).to.be.within(20, 45)
     await reflector.stop()
   })

@@ -12,7 +12,7 @@ describe('a replica', () => {
       replica.event('ADDED', thing(`t${i}`, 2 * i + 10))
       replica.event('DELETED', thing(`t${i}`, 2 * i + 11))
     }
-    // An event of the past brings back the object that is forgotten, and no other one.
+    // An old event brings back only the object that the replica has forgotten.
     expect(replica.event('ADDED', thing('t1', 12))).to.equal(undefined)
     expect(replica.event('ADDED', thing(`t${count - 1}`, 2 * count + 8))).to.equal(undefined)
     expect(replica.event('ADDED', thing('t0', 10))?.type).to.equal('added')

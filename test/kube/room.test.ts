@@ -17,7 +17,7 @@ const options: RoomOptions<Thing> = {
   exempt: 'ours',
   outline: ({ metadata }) => ({ metadata }),
 }
-/** @param length characters, of a byte each */
+/** @param length number of characters, with one byte each */
 const large = (name: string, namespace: string, length = 10_000): Thing => {
   const made = thing(name, 1, { text: 'x'.repeat(length) })
   made.metadata.namespace = namespace

@@ -1,18 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** A request as it came. */
+/** A received request. */
 export interface Seen {
   method: string
   path: string
   query: URLSearchParams
   headers: IncomingMessage['headers']
   body: string
-  /** The client gave it up, or its connection broke. */
+  /** The client aborted the request, or its connection broke. */
   readonly gone: boolean
 }
 
-/** The treatment of one request. */
+/** How to answer one request. */
 export type Answer = (response: ServerResponse, seen: Seen) => void
 
 /** An API server that answers as a test scripts it, over real sockets. */
@@ -90,7 +90,7 @@ export const json =
 export const status = (code: number, reason: string, message = reason, headers: Record<string, string> = {}): Answer =>
   json({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message }, code, headers)
 
-/** The connection is reset before the answer begins. */
+/** Resets the connection before the answer starts. */
 export const reset: Answer = (response) => {
   ;(response.socket as Socket).resetAndDestroy()
 }
@@ -109,14 +109,14 @@ export const stream =
     response.flushHeaders()
     for (const part of parts) {
       response.write(part)
-      // Apart from each other, so that they arrive apart from each other.
+      // Writes the parts in separate turns, so that they arrive separately.
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (then === 'end') response.end()
     if (then === 'cut') setTimeout(() => (response.socket as Socket | null)?.resetAndDestroy(), 5)
   }
 
-/** Waits until something is true; for so long that only what never comes fails. */
+/** Waits until the condition is true; the timeout is long, so only a condition that never becomes true fails. */
 export async function until(what: string, condition: () => boolean, seconds = 120): Promise<void> {
   const end = performance.now() + seconds * 1000
   while (!condition()) {

@@ -25,7 +25,7 @@ async function pemOf(keys: webcrypto.CryptoKeyPair): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${der.replace(/(.{64})/g, '$1\n')}\n-----END PRIVATE KEY-----\n`
 }
 
-/** An authority, and what it signs. */
+/** A certificate authority, and the certificates that it signs. */
 async function authority() {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const dates = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) }

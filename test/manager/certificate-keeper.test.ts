@@ -29,7 +29,7 @@ describe('certificates of the manager', () => {
 
   it('are the same for managers that start at once', async () => {
     const world = new World()
-    // All see that there is none, before one writes.
+    // All managers notice the missing secret before one manager writes it.
     let reading = 3
     let release: () => void = () => undefined
     const all = new Promise<void>((resolve) => {
@@ -62,7 +62,7 @@ describe('certificates of the manager', () => {
       await settled(...managers)
       for (const pem of pemBlocks(world.bundle, 'CERTIFICATE')) authorities.add(pem)
       for (const { certificate } of managers) {
-        // Clients may be half a day behind.
+        // The clocks of clients may be half a day slow.
         for (const bundle of [before, known, world.bundle, ...world.caBundles])
           if (!trusts(bundle, certificate, world.now))
             throw new Error(`untrusted at ${new Date(world.now).toISOString()}`)
@@ -77,7 +77,7 @@ describe('certificates of the manager', () => {
     expect(authorities.size).to.be.within(3, 4)
     expect(restarts).to.be.greaterThan(20)
     expect(world.errors).to.deep.equal([])
-    // Nothing is written without need: so many renewals, each once.
+    // The managers write only for renewals, and once for each renewal.
     expect(world.secrets.writes).to.be.lessThan(60)
     expect(pemBlocks(world.secretText('ca.key'), 'PRIVATE KEY').length).to.be.at.most(2)
     for (const { keeper } of managers) await keeper.stop()
@@ -110,7 +110,7 @@ describe('certificates of the manager', () => {
     }
     expect(world.errors.length).to.be.greaterThan(0)
     expect(manager.keeper.isPublished).to.equal(false)
-    // Served until near the end of the first authority, whose bundle is all that the API server knows.
+    // The API server trusts only the first authority's bundle, so that certificate is served until near its end.
     expect(trusts(firstCa, manager.certificate, world.now)).to.equal(true)
     for (const caBundle of world.caBundles) expect(trusts(caBundle, manager.certificate, world.now)).to.equal(true)
     world.webhooks.before = () => undefined
@@ -143,7 +143,7 @@ describe('certificates of the manager', () => {
     await settled(manager)
     expect(world.caBundles).to.deep.equal(Array(4).fill(bundle))
     expect(world.configMaps.objects.get('varmor-ca')!.data).to.deep.equal({ 'ca.crt': bundle, note: 'mine' })
-    // Fields that the user may choose stay.
+    // Fields that users may set stay unchanged.
     expect(
       [...world.webhooks.objects.values()].flatMap(({ webhooks }) => webhooks!.map((each) => each.failurePolicy)),
     ).to.deep.equal(['Fail', 'Fail', 'Fail', 'Fail'])
@@ -277,7 +277,7 @@ describe('certificates of the manager', () => {
   })
 
   it('convince a TLS client, also in the middle of a change of authorities', async () => {
-    // The clock of the TLS library is the machine's: the world begins so that it comes to it.
+    // The TLS library uses the machine's clock, so the simulated time starts early enough to end at it.
     const days = 305
     const world = new World(Date.now() - days * day)
     const manager = world.manager()

@@ -13,7 +13,7 @@ export const hour = 3_600_000
 export const day = 24 * hour
 export const start = Date.UTC(2026, 0, 1)
 
-/** Shorter than the defaults, in the same proportions. */
+/** Durations shorter than the defaults, in the same proportions. */
 export const policy = {
   authorityValidity: 365 * day,
   authorityRenewBefore: 73 * day,
@@ -26,7 +26,7 @@ export const names = ['varmor-webhook-svc.varmor.svc', 'varmor-status-svc.varmor
 export const reach = { namespace: 'varmor', service: 'varmor-webhook-svc' }
 export const configurations = webhookConfigurations({ reach })
 
-/** An API server, managers that use it, and a clock that stands until it is moved. */
+/** An API server, managers that use it, and a clock that a test moves. */
 export class World {
   readonly clock = new ManualClock()
   readonly secrets = new ObjectStore<Secret>()
@@ -36,7 +36,7 @@ export class World {
   readonly random = seededRandom(7)
   readonly #ahead: number
 
-  /** @param begin What the world's wall clock says at first, in milliseconds since 1970. */
+  /** @param begin start of the simulated wall clock, in milliseconds since 1970 */
   constructor(begin = start) {
     this.#ahead = begin - this.clock.now()
   }
@@ -113,7 +113,7 @@ export function signersOf(bundle: string, certificate: string): X509Certificate[
   return signers.get(key)!
 }
 
-/** As a TLS client decides: a trusted authority signed the certificate, and both are valid now. */
+/** Decides as a TLS client: a trusted authority signed the certificate, and both are valid now. */
 export function trusts(bundle: string, certificate: string, now: number): boolean {
   const isValid = (each: X509Certificate) => Date.parse(each.validFrom) <= now && now < Date.parse(each.validTo)
   const [leaf, ...authorities] = signersOf(bundle, certificate)

@@ -157,7 +157,7 @@ describe('the pods of a workload', () => {
       const taken: string[] = []
       await new ClusterWrites(client, { profile: () => undefined }).eachPod(workload, ({ metadata }) => {
         taken.push(metadata.name)
-        // No page is fetched before the one before it was handed on.
+        // A page is fetched only after the previous page was handed over.
         expect(ahead).to.equal(taken.length)
       })
       expect(new Set(taken)).to.deep.equal(new Set([expected]))

@@ -47,7 +47,7 @@ const annotations = fc.option(
 )
 const kinds: WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet']
 
-/** As a server sends it: without fields that are not there. */
+/** Workloads as a server sends them, without absent fields. */
 const workload = fc
   .record({
     kind: fc.constantFrom(...kinds),

@@ -5,12 +5,12 @@ import { build } from 'esbuild'
 const root = process.cwd()
 const compilers =
   /^(src\/profile\/(compile\.ts|coverage\.ts|apparmor\/|bpf\/|seccomp\/|without-faults)|actors\/policy\/left-out-of)/
-/** Modules that read a compiled profile, and write it for the kernel. */
+/** Modules that read a compiled profile, and encode it for the kernel. */
 const loading =
   /\/(bpf-profile|encode|encode-egress|ip-address|layout|limits|map-write|places|port-set|profile-schema|read-profile)\.ts$/
 const isCompiler = (module: string): boolean => compilers.test(module) && !loading.test(module)
 
-/** The modules that come with one, types aside: what it imports, and what that does. */
+/** The modules that a module imports directly or indirectly, without type imports. */
 async function modulesOf(entry: string): Promise<string[]> {
   const { metafile } = await build({
     entryPoints: [join(root, entry)],
@@ -22,7 +22,7 @@ async function modulesOf(entry: string): Promise<string[]> {
     format: 'esm',
     packages: 'external',
     external: ['*.node'],
-    // In the tree that a run compiles, sources are links.
+    // In the compiled tree of a test run, sources are links.
     preserveSymlinks: true,
     logLevel: 'error',
   })

@@ -24,7 +24,7 @@ const valuesOf = async (metrics: ManagerMetrics): Promise<Map<string, number>> =
   )
 }
 
-/** A model that tells whether it is ready, or (undefined) one that a user has created. */
+/** A model that states whether it is ready, or (undefined) a model that a user has created. */
 const model = (ready: boolean | undefined): ArmorProfileModel => ({
   apiVersion: 'crd.varmor.org/v1beta1',
   kind: 'ArmorProfileModel',
@@ -139,7 +139,7 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_objects_outlined{resource="daemonsets"}')).to.equal(0)
     expect(values.get('varmor_events_lost_total{reason="rateLimited"}')).to.equal(2)
     expect(values.get('varmor_part_failures_total{part="certificates"}')).to.equal(4)
-    // Read, not added up.
+    // The metric shows the counter's value, and does not add values of several reads.
     expect((await valuesOf(metrics)).get('varmor_actor_messages_sent_total{family="policy"}')).to.equal(1)
     await system.stop()
   })

@@ -407,7 +407,7 @@ describe('mutation once more', () => {
         const before: Record<string, { localhostProfile?: string }> = clean(
           templateOf(object).spec.containers[0]!.securityContext ?? {},
         )
-        // The user's choice stays. Our profile went with the annotation that named it.
+        // The user's setting stays. vArmor's profile disappeared together with the annotation that named it.
         for (const field of appArmorField ? ['appArmorProfile', 'seccompProfile'] : ['seccompProfile'])
           if (before[field]?.localhostProfile?.startsWith('varmor-')) delete before[field]
         const { metadata, spec } = mutated(object, index, { ...modern, appArmorField })

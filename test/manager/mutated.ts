@@ -13,7 +13,7 @@ export function indexOf(...policies: PolicyParts[]): PolicyIndex {
   return index
 }
 
-/** Applies as an API server does: a step that cannot be made is an error. */
+/** Applies a patch as an API server does: an impossible step is an error. */
 export function patched<T extends KubeObject>(object: T, { patch }: Mutation): T {
   const copy = structuredClone(object)
   const failures = applyPatch(copy, structuredClone(patch) as never).filter((result) => result !== null)

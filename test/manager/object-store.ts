@@ -2,12 +2,12 @@ import { ApiError } from '../../src/kube/api-error.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import type { ObjectPort } from '../../src/manager/tls/object-port.ts'
 
-/** Objects of one kind as an API server keeps them: a write goes through only on the version that was read. */
+/** Objects of one kind in an API server: a write succeeds only on the version that was read. */
 export class ObjectStore<T extends KubeObject> {
   readonly objects = new Map<string, T>()
   writes = 0
   #version = 0
-  /** Called before each call; what it throws is thrown at the caller, and what it awaits lets others in between. */
+  /** Called before each call. An error that it throws reaches the caller; while it awaits, other calls may run. */
   before: (verb: string, name: string) => Promise<void> | void = () => undefined
 
   readonly port: ObjectPort<T> = {

@@ -14,7 +14,7 @@ const written = (
   bundle = 'one',
 ): WebhookConfiguration | undefined => withCaBundle(webhookConfigurations(options).mutating, 'hooks', bundle)(found)
 
-/** As the API server gives it back: with its defaults, and with fields of its own. */
+/** The configuration as the API server returns it: with its defaults and its own fields. */
 function served(options: WebhookOptions, bundle = 'one'): WebhookConfiguration {
   const made = written(options, undefined, bundle)!
   const webhooks = made.webhooks!.map((webhook) => {

@@ -103,7 +103,7 @@ describe('reports of agents', () => {
       for (let i = 0; i < count; i++) replies.push((await post(set, body)).status)
       return replies
     }
-    // The limit is twenty at once, and a large report counts as sixteen.
+    // The limit is twenty reports at once, and a large report counts as sixteen.
     expect(await statuses(6, large)).to.deep.equal([200, 200, 429, 429, 429, 429])
     await set.clock.advance(6_000)
     expect(await statuses(2, report())).to.deep.equal([429, 429])
@@ -353,7 +353,7 @@ describe('the verifier of tokens', () => {
     }, 1_000)
     const flood = (from: number, address: string) =>
       Promise.all(Array.from({ length: 2_000 }, (_, i) => tokens.verify(`bad-${from + i}`, address)))
-    // Nodes behind one address come one after the other, each with a good token: it costs them nothing.
+    // Nodes behind one address report one after another, each with a good token; the limit does not affect them.
     for (let i = 0; i < 500; i++) expect(await tokens.verify(`good-${i}`, '10.0.0.9')).to.have.property('user')
     asked = 0
     const answers = await flood(0, '10.0.0.1')
@@ -362,7 +362,7 @@ describe('the verifier of tokens', () => {
     await clock.advance(1_000)
     await flood(2_000, '10.0.0.1')
     expect(asked).to.equal(110)
-    // Other addresses are served as before. A token that was good before is reviewed although bad tokens flood its
+    // Other addresses are served as before. A token that was good before is reviewed, although bad tokens flood its
     // address.
     await flood(4_000, '10.0.0.9')
     await clock.advance(60_000)

@@ -17,7 +17,7 @@ import { policy } from './made-up.ts'
 const wide = (length: number): Record<string, string> =>
   Object.fromEntries(Array.from({ length: length / 40 }, (_, i) => [`label-${i}`.padEnd(20, 'x'), 'y'.repeat(20)]))
 
-/** A namespace's objects as large as the API server takes them. */
+/** A namespace's objects of the maximum size that the API server accepts. */
 const huge = {
   policy: (name: string, namespace: string) => {
     const made = policy({

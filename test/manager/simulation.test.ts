@@ -11,14 +11,14 @@ const NODES = 200
 const POLICIES = 10
 const SEEDS = [1, 2, 3]
 const namespace = 'demo'
-/** Milliseconds. The lease of a manager that died lasts 15 s, and an agent waits 30 s at most until it tries again. */
+/** Milliseconds. The lease of a dead manager lasts 15 s, and an agent waits at most 30 s until it retries. */
 const TIMEOUT = 180_000
 
 const nameOf = (i: number): string => `policy-${i}`
 const firstSpec = policySpec()
 const nextSpec = policySpec({ rules: ['disallow-mount', 'disallow-umount'] })
 
-/** Results of a run, without its world. */
+/** Results of a run, without the simulated world. */
 interface Run {
   end: object
   digests: string[]
@@ -26,10 +26,10 @@ interface Run {
   time: number
   unfounded: string[]
   ready: number
-  /** How often a policy became Ready while an agent had not spoken. */
+  /** How often a policy became Ready while an agent did not report. */
   readyInSilence: number
   calls: Record<string, number>
-  /** Timers and watches that are there after the end. */
+  /** Timers and watches that remain after the end. */
   left: number
 }
 
@@ -43,7 +43,8 @@ async function run(seed: number): Promise<Run> {
   const managers = [world.startManager()]
   await world.runFor(20_000)
 
-  // Policies come while watches break, a node goes, another one falls silent, and the manager dies and has a successor.
+  // Policies are created while watches break, a node is removed, another node stops reporting, and the manager dies and
+  // is replaced.
   const { context } = cluster.server
   const faults = faultsOf(cluster.server)
   const silent = world.agents.get(`node-${Math.floor(random() * (NODES - 1))}`)!
@@ -64,7 +65,7 @@ async function run(seed: number): Promise<Run> {
   silent.silent = false
   expect(await world.runUntil(() => allReady(1), TIMEOUT), 'all are Ready').to.equal(true)
 
-  // Each policy changes once, and the manager hands over in the middle of it.
+  // Each policy changes once, and the manager hands over in the middle of the changes.
   for (let i = 0; i < POLICIES; i++) soon(3_000, () => void change(nameOf(i), nextSpec))
   soon(5_000, () => {
     void world.retire(managers[1]!)
@@ -109,21 +110,21 @@ function sumOf(all: readonly Record<string, number>[]): Record<string, number> {
   return sum
 }
 
-/** Extra requests for faults: each fault that strikes a request causes one more. */
+/** Additional requests because of faults: each fault that hits a request causes one more. */
 const FAULTS = 40
 const TERMS = 3
-/** Most requests of all managers of a run together. */
+/** Maximum number of requests of all managers of a run together. */
 const bounds: { what: string; which: RegExp; max: number }[] = [
-  // Five writes for each of the two specs of a policy, whichever manager leads.
+  // Five writes for each of a policy's two specs, whichever manager leads.
   {
     what: 'writes',
     which: /^(create|patch|update) (varmor|armor(?!profiles\/status)|events)/,
     max: 10 * POLICIES + FAULTS,
   },
-  // While a node is silent, the status of each profile is written every 5 s.
+  // While a node does not report, the status of each profile is written every 5 s.
   { what: 'statuses of profiles', which: /^update armorprofiles\/status/, max: 18 * POLICIES },
   { what: 'lists', which: /^list /, max: 7 * TERMS + FAULTS },
-  // Each of seven watches is cut three times, and by faults.
+  // Each of the seven watches is cut three times, and also by faults.
   { what: 'watches', which: /^watch /, max: 7 * TERMS * 4 + FAULTS },
 ]
 
@@ -148,7 +149,7 @@ describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded A
     it(`asks for little (seed ${seed})`, () => {
       const { calls, time } = runs.get(seed)!
       for (const { what, which, max: most } of bounds) expect(total(calls, which), what).to.be.at.most(most)
-      // One for each node and minute, of each manager.
+      // One request for each node, minute and manager.
       expect(total(calls, /tokenreviews/)).to.be.at.most(NODES * (TERMS + time / 60_000) + FAULTS)
     })
   }

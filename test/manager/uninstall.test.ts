@@ -128,7 +128,7 @@ describe('uninstall, without a manager and without agents', () => {
       metadata: { name: 'agent-1', namespace, labels, ownerReferences },
       spec: { nodeName: 'node-1', containers },
     } as never)
-    // An interrupted uninstall has left this ConfigMap. Agents ignore a ConfigMap that is older than they are.
+    // An interrupted uninstall left this ConfigMap. Agents ignore a ConfigMap that is older than they are.
     await client.create(configMaps, marker)
     const marked: string[][] = []
     for (const time of ['first', 'second']) {

@@ -17,7 +17,7 @@ type JudgePort = ReviewerOptions['validate']['judge']
 
 const judgeOptions = { installNamespace: 'varmor', egressControl: { pods: false, services: true } }
 
-/** As a compiler's thread does it, in this one. */
+/** Compiles on this thread, as a compiler's thread does. */
 const judge: JudgePort = async (object, before) => judgePolicy(object, before, judgeOptions)
 
 function reviewerWith(options: Partial<ReviewerOptions> = {}, policies: PolicyParts[] = []) {
@@ -63,7 +63,7 @@ interface Row {
   title: string
   before?: PolicyParts
   now: PolicyParts
-  /** Nothing: it is allowed. */
+  /** Expected messages; undefined if the policy is allowed. */
   messages?: RegExp[]
 }
 

@@ -1,9 +1,9 @@
-/** An answer of `/metrics` as Prometheus reads it. */
+/** An answer of `/metrics`, in the form that Prometheus reads. */
 export interface Exposition {
   /** Names of series, with the `_bucket`, `_sum` and `_count` of histograms. */
   readonly names: ReadonlySet<string>
   readonly samples: readonly ReadSample[]
-  /** The one value with these labels, whatever others it has; undefined where there is none. */
+  /** The value of the only series with these labels, whatever other labels it has; undefined if none exists. */
   value(name: string, labels?: Readonly<Record<string, string>>): number | undefined
 }
 
@@ -13,7 +13,10 @@ export interface ReadSample {
   value: number
 }
 
-/** Reads the text format of Prometheus. @throws on a line that is none */
+/**
+ * Reads the Prometheus text format.
+ * @throws on an invalid line
+ */
 export function readExposition(text: string): Exposition {
   const names = new Set<string>()
   const samples: ReadSample[] = []
@@ -41,7 +44,7 @@ function readSample(line: string): ReadSample {
   return { name: name!, labels: Object.fromEntries(pairs), value: Number(value!.replace('Inf', 'Infinity')) }
 }
 
-/** Asks a server of metrics on the loopback. */
+/** Requests the metrics of a server on the loopback. */
 export async function scrape(port: number): Promise<Exposition> {
   return readExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
 }

@@ -128,7 +128,7 @@ describe('the metrics of a role', () => {
     const credentials = await FileCredentials.open({ files: files(), clock, log, every: 1_000 })
     const served: ServingCredentials[] = []
     credentials.follow((pair) => served.push(pair))
-    /** Until the files were read, and the next look is due. */
+    /** Waits until the files were read, and the next check is scheduled. */
     const poll = async () => {
       await clock.advance(1_000)
       while (clock.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -159,7 +159,7 @@ describe('the metrics of a role', () => {
       FileCredentials.openClientCa({ file, clock, log: { ...noLogger, info: say, error: say }, every: 1_000 })
     const failure = async () => String(await open().catch((error: Error) => error))
     expect(await failure()).to.match(/cannot read a certificate file.*ENOENT/)
-    // With no authority Node.js takes the public ones.
+    // Without an authority, Node.js trusts the public authorities.
     for (const [text, says] of [
       ['', /ca\.crt has no CA certificate/],
       ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /has an invalid certificate/],

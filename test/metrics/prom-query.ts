@@ -1,11 +1,8 @@
 /** The series and labels that a PromQL expression uses. */
 export interface Asked {
-  /** Names of metrics, each with the labels that it is chosen by. */
+  /** Names of metrics, each with the labels that select it. */
   metrics: { name: string; labels: string[] }[]
-  /**
-   * Labels by which series are put together or matched: of `by`, `without`, `on`, `ignoring`, `group_left`,
-   * `group_right`.
-   */
+  /** Labels that group or match series: after `by`, `without`, `on`, `ignoring`, `group_left`, `group_right`. */
   groupings: string[]
 }
 
@@ -13,13 +10,13 @@ const tokens =
   /\s+|#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|\$\w+|\$\{\w+\}|\d[\w.]*|\.\d+|[a-zA-Z_:][\w:]*|=~|!~|!=|==|<=|>=|[-+*/%^<>=(){}[\],:@]/y
 
 const listed = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right'])
-/** Words that follow the name of a function or of an aggregation. */
+/** Words that may follow the name of a function or of an aggregation. */
 const calls = new Set(['(', 'by', 'without'])
 const words = new Set(['and', 'or', 'unless', 'bool', 'offset', 'start', 'end', 'inf', 'nan'])
 
 /**
- * Reads the metrics and labels of a PromQL expression with variables of Grafana.
- * @throws an Error that says where it is none
+ * Reads the metrics and labels of a PromQL expression with Grafana variables.
+ * @throws an Error with the position of a syntax error
  */
 export function readQuery(expression: string): Asked {
   const reader = new Reader(tokensOf(expression), expression)

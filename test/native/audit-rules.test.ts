@@ -19,7 +19,7 @@ describe(`reading audit rules in C${hasCompiler ? '' : ' (not here: no gcc)'}`, 
     some: `3 rules, ${3 * (rule + 4) + 2 + 4} bytes, enabled 2`,
     late: `2 rules, ${2 * (rule + 4) + 2 + 4} bytes, enabled 2`,
     forged: `2 rules, ${2 * (rule + 4) + 2 + 4} bytes, enabled 2`,
-    // Texts are cut: what decides is before them.
+    // The addon cuts long texts; the fields that decide come first.
     long: '1 rules, 8180 bytes, enabled 2',
     thousands: '0 rules, 0 bytes, enabled 2',
     many: 'Argument list too long',

@@ -12,9 +12,10 @@ const version = spawnSync('gcc', ['--version'], { encoding: 'utf8' })
 export const hasCompiler = version.status === 0
 
 /**
- * Compiles a program of this folder, or of another one, with sources of native/addon/ and returns its path. The same
- * sources are compiled once, for all processes and runs.
- * @throws what gcc says
+ * Compiles a program of this folder, or of another folder, with sources of native/addon/, once for the same sources
+ * across all processes and runs.
+ * @returns the program's path
+ * @throws with gcc's message
  */
 export function compile(
   name: string,
@@ -31,7 +32,7 @@ export function compile(
   const program = join(folder, name)
   if (existsSync(program)) return program
   mkdirSync(folder, { recursive: true })
-  // Whole at once, as another process may look for it, or make it too.
+  // The program appears as a whole, because another process may look for it or build it, too.
   const unfinished = join(folder, `${process.pid}`)
   const gcc = spawnSync('gcc', [...common, ...flags, '-o', unfinished, ...sources], { encoding: 'utf8' })
   if (gcc.status !== 0) throw new Error(`gcc ${name}: ${gcc.stderr}`)

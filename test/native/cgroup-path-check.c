@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cgroup-path-check: for each text of /proc/<pid>/cgroup on its input, with a NUL behind it, prints a line with the
- * container that it names.
+ * cgroup-path-check: reads texts of /proc/<pid>/cgroup from its input, each followed by a NUL, and prints for each text
+ * a line with the container that it names.
  */
 #include <stdio.h>
 #include <stdlib.h>

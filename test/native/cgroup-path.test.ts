@@ -12,7 +12,7 @@ const name = fc.constantFrom(
   ...['..', '', 'init.scope', `${id} (deleted)`, `${other}.scope (deleted)`, `a\r${id}`, `-${id.slice(1)}`, '.scope'],
 )
 const short = fc.array(name, { maxLength: 5 }).map((names) => `/${names.join('/')}`)
-/** About as long as the kernel shows a path at most. */
+/** About the maximum length of a path that the kernel shows. */
 const long = fc
   .tuple(short, short, fc.integer({ min: 4090, max: 4100 }))
   .map(([start, end, length]) => `${start}/${'d'.repeat(length - start.length - end.length - 1)}${end}`)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reading of changes, for the sanitizers: puts them into memory as the kernel would into its ring (which it maps
- * twice), with some that are discarded, busy or of another length between them, and reads them. Exits 1 where another
- * one comes than the next that was put.
+ * Checks the reading of changes under the sanitizers. It writes changes into memory as the kernel writes into its ring
+ * (which it maps twice), with discarded, busy and odd-sized entries between them, and reads them. Exits with 1 if it
+ * reads a change other than the next written one.
  */
 #include <linux/bpf.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static unsigned char *data;
 static _Atomic unsigned long consumer, producer;
 static unsigned int seed = 1;
 
-/* One file, mapped twice in a row. */
+/* Maps one file twice in a row. */
 static unsigned char *map_twice(void)
 {
 	int fd = memfd_create("ring", 0);
@@ -35,7 +35,7 @@ static unsigned char *map_twice(void)
 	return memory;
 }
 
-/* Puts one in, if there is room. Returns where its header is, or NULL. */
+/* Adds a change if there is space. Returns the position of its header, or NULL. */
 static uint32_t *put(uint32_t number, uint32_t length, uint32_t flags)
 {
 	unsigned long at = atomic_load(&producer), behind = at + (length + 8 + 7) / 8 * 8;
@@ -84,7 +84,7 @@ int main(void)
 		change_ring_done(&ring);
 		if (!busy)
 			continue;
-		/* A change behind an unfinished one waits for it. */
+		/* A change after an unfinished one waits for it. */
 		given++;
 		given += put(given + 1, sizeof(*change), 0) != NULL;
 		if (change_ring_next(&ring))

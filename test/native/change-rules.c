@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Adds or deletes rules of the kernel's audit that are about nothing that is in use: change-rules add|delete COUNT
- * COUNT rules of the list exclude, each about a message type from 2900 on, and one of the list exit.
+ * change-rules add|delete COUNT: adds or deletes rules of the kernel's audit that match nothing in use: COUNT rules of
+ * the list exclude, each for one message type from 2900 on, and one rule of the list exit.
  */
 #include <linux/audit.h>
 #include <linux/netlink.h>

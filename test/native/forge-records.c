@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attempts of a hostile process: forge-records group|user TEXT
- * group: sends a message of type 1400 to the audit log's multicast group (CAP_NET_ADMIN).
- * user: asks the kernel to log TEXT as a user space record of type 1107 (CAP_AUDIT_WRITE); "\n" in TEXT is a newline.
+ * forge-records group|user TEXT: forges a record as a hostile process would.
+ * group: sends a message of type 1400 to the audit log's multicast group (needs CAP_NET_ADMIN).
+ * user: asks the kernel to log TEXT as a user space record of type 1107 (needs CAP_AUDIT_WRITE); "\n" in TEXT is a
+ * newline.
  */
 #include <linux/audit.h>
 #include <linux/netlink.h>

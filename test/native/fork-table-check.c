@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads steps for a fork table, one a line, and prints the answers, which the test compares with its world. While an
- * earlier answer about a living process holds, a query has to give the same answer: otherwise this exits with 3.
+ * fork-table-check: reads steps for a fork table, one per line, and prints the answers for the test. While an earlier
+ * answer about a living process holds, a query must give the same answer; otherwise the program exits with 3.
  *
  *   N capacity now                              a new table
  *   F parent child when                         a fork
  *   X pid first when                            the end of a thread
  *   L now                                       a loss
  *   S began count (pid start id)...             a scan; the id "-" is no container
- *   P pid id                                    a process in the container id by /proc, labelled
- *   T pid earliest latest id                    a process in the container id by the runtime
+ *   P pid id                                    /proc shows the process in container id; labels it
+ *   T pid earliest latest id                    the runtime reports the process in container id
  *   K pid                                       notes the key of a process
  *   C id                                        labels the process of the noted key; prints whether it lives
  *   B pid                                       children inherit nothing from the process
- *   Q pid earliest latest count (pid id)...     the process that had the pid; the list is the state of /proc
- *   H                                           prints how often an earlier answer still held
+ *   Q pid earliest latest count (pid id)...     asks which process had the pid; the list is /proc's state
+ *   H                                           prints how many earlier answers still held
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 static struct fork_table table;
 static uint64_t noted;
 
-/* The last answer about a pid, if it was about one living process. */
+/* The last answer about a pid, if it concerned one living process. */
 static struct answer_before {
 	uint64_t key;
 	char container[65];
@@ -42,7 +42,7 @@ static void expect_the_same(pid_t pid, uint64_t earliest, bool found, const stru
 {
 	struct answer_before *b = &before[pid % 1024];
 
-	/* If several processes match, the answer names no process to ask. */
+	/* If several processes match, the answer must not name a process to ask. */
 	if (found && answer->processes > 1 && (answer->ask || answer->ask_itself))
 		exit(3);
 	if (b->key && fork_table_holds(&table, b->key, pid, earliest, b->container)) {
@@ -92,7 +92,10 @@ static void scan(void)
 	free(sights);
 }
 
-/* As src/audit/lineage/lineage-resolver.ts: prints where the process was, - for not known, host for nowhere. */
+/*
+ * Answers like src/audit/lineage/lineage-resolver.ts: prints the process's container, - if it is unknown, or "host" if
+ * it is in none.
+ */
 static void query(void)
 {
 	pid_t pid = (pid_t)number();

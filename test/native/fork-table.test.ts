@@ -18,7 +18,7 @@ const trouble = ['end-first', 'lose', 'notice', 'notice', 'look', 'seen', 'seen'
 describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   const sources = ['fork-labels.c', 'fork-table.c']
   let program: string
-  /** With room for three containers. */
+  /** The table has space for three containers. */
   let crowded: string
   before(function () {
     if (!hasCompiler) this.skip()
@@ -243,7 +243,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     expect(held(ask(2, 9 * second))).to.equal(1)
     for (const step of ['P 2 b', `X 2 1 ${7 * second}`, `F 1 2 ${7 * second}`, `L ${7 * second}`])
       expect(held(step, ask(2, 9 * second)), step).to.equal(0)
-    // About its start, others may be meant.
+    // At about the start of the process, the record may belong to another process.
     expect(held(ask(2, 1.5 * second))).to.equal(0)
   })
 })

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fork tree without Node.js, for the sanitizers: fork-tree-check CHILDREN ROUNDS Each round forks CHILDREN
- * processes that end at once, beside threads that ask for them all the time, with a buffer that is large or too small
- * in turn, and closes the tree in the middle of its work. First, messages cut and mangled in all ways are parsed. Exits
- * 3 without permission.
+ * fork-tree-check CHILDREN ROUNDS: checks the fork tree without Node.js, under the sanitizers. First it parses messages
+ * that are cut and mangled in all ways. Then each round forks CHILDREN processes that end at once, while threads ask
+ * for them continuously, with a buffer that is alternately large and too small, and closes the tree in the middle of
+ * its work. Exits with 3 if it lacks the permission.
  */
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
@@ -35,7 +35,7 @@ static void parse_all(void)
 		uint32_t what = (const uint32_t[]){ 0, 1, 0x80000000u, 2 }[i % 4];
 		char *message;
 
-		/* Exactly as long, so that the sanitizer sees a byte too much. */
+		/* The buffer has the exact size, so that the sanitizer notices one byte too many. */
 		len = (size_t)rand_r(&seed) % (whole + 1);
 		message = malloc(len ? len : 1);
 		for (at = 0; at < len; at++)

@@ -4,15 +4,15 @@ const tick = 1_000_000
 export interface WorldProcess {
   pid: number
   start: number
-  /** Empty outside of all containers. */
+  /** The process's container; empty outside of all containers. */
   container: string
-  /** Its first thread has ended, and another thread still runs. */
+  /** The first thread has ended, and another thread still runs. */
   headless: boolean
-  /** When its last thread ended. */
+  /** The time when the last thread ended. */
   gone: number | undefined
 }
 
-/** An act of a process that the kernel recorded, and the second in which the record places it. */
+/** An action of a process that the kernel recorded, and the second in which the record places it. */
 export interface WorldEvent {
   by: WorldProcess
   at: number
@@ -20,7 +20,7 @@ export interface WorldEvent {
   latest: number
 }
 
-/** One thing that happens. `a` and `b` choose with whom. */
+/** One event of the simulation. `a` and `b` select the processes involved. */
 export interface Happening {
   what: 'fork' | 'start' | 'end' | 'end-first' | 'event' | 'ask' | 'lose' | 'notice' | 'look' | 'seen' | 'word'
   a: number
@@ -29,8 +29,8 @@ export interface Happening {
 }
 
 /**
- * A node whose pids are few, so that they are given out again and again, and what the kernel, /proc and the runtime say
- * of it: steps for fork-table-check.c. Each question is kept with the event that it asks for.
+ * A node with so few pids that the kernel reuses them repeatedly, and the information of the kernel, /proc and the
+ * runtime about it, as steps for fork-table-check.c. Each question is kept with the event that it concerns.
  */
 export class ForkWorld {
   readonly steps: string[] = []
@@ -70,7 +70,7 @@ export class ForkWorld {
     else if (what === 'word') this.#report()
   }
 
-  /** The processes that fit everything that a record of the event tells. */
+  /** The processes that match all data in the event's record. */
   candidates({ by, earliest, latest }: WorldEvent): WorldProcess[] {
     return this.#processes.filter(
       ({ pid, start, gone = Number.POSITIVE_INFINITY }) => pid === by.pid && start <= latest && gone >= earliest,
@@ -78,7 +78,7 @@ export class ForkWorld {
   }
 
   #fork(parent: WorldProcess, choice: number): WorldProcess | undefined {
-    // /proc gives only the tick of a start. In reality no pid comes again that soon.
+    // /proc shows a start only in ticks. In reality no pid is reused that soon.
     const taken = new Set(
       this.#processes.filter(({ gone, start }) => gone === undefined || start > this.#now - 50).map(({ pid }) => pid),
     )
@@ -91,7 +91,7 @@ export class ForkWorld {
     return child
   }
 
-  /** The runtime makes a process and puts it into a container. */
+  /** The runtime creates a process and puts it into a container. */
   #start(choice: number, how: number): void {
     const first = this.#fork(this.#processes[0]!, choice)
     if (first === undefined) return
@@ -119,7 +119,7 @@ export class ForkWorld {
   #ask(choice: number, living: readonly WorldProcess[]): void {
     const recent = this.#events.filter(({ at }) => at > this.#now - 60_000)
     const event = recent[choice % recent.length]
-    // A query first reads pending events, and so notices a loss before.
+    // A query reads pending events first, and so notices an earlier loss.
     if (event === undefined || this.#losing) return
     const places = living.map(({ pid, container }) => `${pid} ${container || '-'}`)
     this.#step('Q', event.by.pid, event.earliest * tick, event.latest * tick, places.length, ...places)
@@ -147,7 +147,7 @@ export class ForkWorld {
     this.#step('T', next.pid, (at - 5000) * tick, (at + 1000) * tick, next.container)
   }
 
-  /** Living processes as /proc shows them; of some it does not show the container. */
+  /** Living processes as /proc shows them; for some processes it does not show the container. */
   #visible(hide: number): (string | number)[] {
     const seen = this.#processes.filter(({ gone, headless }) => gone === undefined && !headless)
     const texts = seen.map(({ pid, start, container }, i) => {
@@ -157,7 +157,7 @@ export class ForkWorld {
     return [texts.length, ...texts]
   }
 
-  /** Passes on an event of the kernel, unless events are being lost. */
+  /** Passes an event of the kernel on, unless events are being lost. */
   #kernel(...words: (string | number)[]): void {
     if (!this.#losing) this.#step(...words)
   }

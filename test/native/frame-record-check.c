@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* frame-record-check ROUNDS: random payloads into buffers of random size, under the sanitizers. Exits 0 if all hold. */
+/*
+ * frame-record-check ROUNDS: frames random payloads in buffers of random size, under the sanitizers. Exits with 0 if
+ * all checks pass.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

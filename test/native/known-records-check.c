@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The decoder of known records, for the sanitizers: it is taught forms and processes as JavaScript teaches them, and
- * gets records that are whole, cut or changed, in memory that ends where they end, with any room for its output. Exits
- * 1 where it goes beyond what it was given, or where a record that it knows has another line than expected. Prints how
- * many lines were written.
+ * Checks the decoder of known records under the sanitizers. It teaches the decoder forms and processes as JavaScript
+ * does, and passes records that are whole, cut or changed, in exactly sized memory, with output buffers of any size.
+ * Exits with 1 if the decoder exceeds its memory, or if a known record has another line than expected. Prints the
+ * number of lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static bool sometimes(uint32_t tree, uint64_t key, uint32_t pid, double since, c
 	return any(2);
 }
 
-/* Continues behind each record at which the decoder stops, as JavaScript does. */
+/* Continues after each record at which the decoder stops, as JavaScript does. */
 static uint64_t decode(struct known_records *k, const uint8_t *bytes, size_t len, size_t room)
 {
 	uint8_t *out = malloc(room + 1);
@@ -166,7 +166,7 @@ static uint64_t decode(struct known_records *k, const uint8_t *bytes, size_t len
 	return written;
 }
 
-/* The row that JavaScript makes for the kind of a call, as hashRange() and KindTable.count() have it. */
+/* Computes the row for the kind of a system call as hashRange() and KindTable.count() do in JavaScript. */
 static void add_rows(struct known_kinds *kinds)
 {
 	const uint8_t text[] = "kind:";
@@ -191,7 +191,7 @@ static void add_rows(struct known_kinds *kinds)
 	}
 }
 
-/* Whatever number the table has drawn. */
+/* The result must not depend on the table's random multiplier. */
 static void expect_neighbours(void)
 {
 	static const uint32_t multipliers[] = { 1, 5, 0x80000001u, 0x55555557u };
@@ -256,7 +256,7 @@ int main(void)
 	expect_line(k);
 	expect_neighbours();
 	known_records_use_kinds(k, &kinds);
-	/* As where all have too many kinds. */
+	/* Now all owners have too many kinds. */
 	for (i = 0; i < OWNERS; i++)
 		rows_of[i] = 1000;
 	add_rows(&kinds);

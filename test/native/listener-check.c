@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listener without Node.js, for the sanitizers: listener-check PROGRAM COUNT ROUNDS Each round runs PROGRAM log
- * COUNT beside two listeners: one reads everything until the end, the other is closed in the middle. Checks that
- * nothing is unaccounted for and that the backlog limit is put back. Exits 3 without permission.
+ * listener-check PROGRAM COUNT ROUNDS: checks the listener without Node.js, under the sanitizers. Each round runs
+ * PROGRAM log COUNT beside two listeners: one reads everything until the end, the other is closed in the middle. Checks
+ * that all records are accounted for and that the backlog limit is restored. Exits with 3 if it lacks the permission.
  */
 #include <poll.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes audit records of the kernel: make-records log|errno COUNT [RATE]
- * Puts itself under a seccomp filter that logs getppid(), or refuses it with EPERM and logs that, and calls it COUNT
- * times, RATE times a second or as fast as it can. Prints how many calls were answered as the filter says.
+ * make-records log|errno COUNT [RATE]: makes audit records of the kernel. It puts itself under a seccomp filter that
+ * logs getppid(), or refuses it with EPERM and logs that. It calls getppid() COUNT times, RATE times a second or as
+ * fast as possible, and prints the number of calls that were answered as the filter says.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -39,7 +39,7 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Spins, because a sleep cannot be as short as the time between two records. */
+/* Waits in a loop, because a sleep is longer than the time between two records. */
 static void wait_until(double due)
 {
 	while (seconds() < due)

@@ -21,11 +21,11 @@ export interface StructType {
 export interface MapType {
   entries: number
   key: number
-  /** Bytes of a value; of a map of maps, of the value of an inner one. */
+  /** Size of a value in bytes; for a map of maps, the size of an inner map's value. */
   value: number
 }
 
-/** The types that the compiler has written into an object of BPF programs. */
+/** The types that the compiler wrote into an object of BPF programs. */
 export class ObjectTypes {
   readonly #types: Map<number, BtfType>
 
@@ -34,7 +34,7 @@ export class ObjectTypes {
     this.#types = new Map(types.map((type) => [type.id, type]))
   }
 
-  /** Structs whose name begins so. */
+  /** Structs whose name starts with this prefix. */
   structs(prefix: string): Map<string, StructType> {
     const own = [...this.#types.values()].filter(({ kind, name }) => kind === 'STRUCT' && name.startsWith(prefix))
     return new Map(own.map((type) => [type.name, this.#structOf(type)]))
@@ -64,7 +64,9 @@ export class ObjectTypes {
     return (kind === 'ARRAY' ? nr_elems! : 1) * this.#sizeOf(type_id!)
   }
 
-  /** As bpf_helpers.h writes them: a number is the length of an array, a type what a pointer points to. */
+  /**
+   * Decodes a map definition of bpf_helpers.h: a number is the length of an array, a type is the target of a pointer.
+   */
   #mapOf({ members }: BtfType): MapType {
     const at = (name: string): BtfType | undefined => {
       const member = members!.find((one) => one.name === name)

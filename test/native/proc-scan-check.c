@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proc-scan-check FOLDER: prints "PID CONTAINER" of each process in a folder that stands for /proc. */
+/* proc-scan-check FOLDER: prints "PID CONTAINER" for each process in a folder that replaces /proc. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

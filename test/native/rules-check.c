@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the rules of a kernel that answers as it is told: rules-check SCENARIO
- * Prints the error, or the number of rules that were read with their bytes.
+ * rules-check SCENARIO: reads the audit rules of a simulated kernel that answers as SCENARIO says. Prints the error, or
+ * the number of rules with their bytes.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -17,7 +17,7 @@ static ssize_t fake_sendto(int fd, const void *bytes, size_t len, int flags, con
 static ssize_t fake_recvfrom(int fd, void *into, size_t room, int flags, struct sockaddr *from, socklen_t *from_len);
 static int fake_clock_gettime(clockid_t id, struct timespec *now);
 
-/* Headers of the C library are read by now. */
+/* These replacements follow the C library's headers, which must declare the real names. */
 #define connect fake_connect
 #define sendto fake_sendto
 #define recvfrom fake_recvfrom

@@ -14,7 +14,7 @@ const bodies = Object.entries(recordKinds)
   .map(([kind, { body }]): [string, readonly RecordField[]] => [`varmor_event_${kind}`, body])
   .filter(([, body]) => body.length > 0)
 
-/** The structs that TypeScript writes and reads, as it does. */
+/** The structs that TypeScript writes and reads, with the layout that it uses. */
 export const sharedStructs: ReadonlyMap<string, StructType> = new Map([
   ['varmor_event_header', typeOf(headerFields)] as const,
   ...bodies.map(([name, body]) => [name, typeOf(body)] as const),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes that die at once: short-lived log|quiet COUNT [WIDTH] Reads a line first, then forks COUNT children, WIDTH
- * at a time, through a child of its own that ends with them. With log each puts itself under a seccomp filter that logs
- * getppid(), and calls it: one record each of the kernel. Prints their pids, one a line, when all have ended.
+ * short-lived log|quiet COUNT [WIDTH]: creates processes that end at once. It first reads a line, then forks COUNT
+ * children, WIDTH at a time, through an intermediate child that ends with them. With `log` each child puts itself under
+ * a seccomp filter that logs getppid(), and calls it, which makes one kernel record. Prints the children's pids, one
+ * per line, when all have ended.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -43,7 +44,7 @@ static int live(int log)
 	return child;
 }
 
-/* Returns 0 if all children did what they should. */
+/* Returns 0 if all children ended as expected. */
 static int breed(int log, long count, long width)
 {
 	int failed = 0, status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a command on what looks like a kernel started with audit=0: without-audit COMMAND [ARGUMENT...]
- * There socket(AF_NETLINK, ..., NETLINK_AUDIT) fails with EPROTONOSUPPORT, which a seccomp filter imitates.
+ * without-audit COMMAND [ARGUMENT...]: runs a command as if the kernel was started with audit=0. A seccomp filter makes
+ * socket(AF_NETLINK, ..., NETLINK_AUDIT) fail with EPROTONOSUPPORT.
  */
 #include <errno.h>
 #include <linux/filter.h>

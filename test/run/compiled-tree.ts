@@ -4,7 +4,7 @@ import { build, type Plugin } from 'esbuild'
 
 const rooms = ['src', 'actors', 'test', 'bench', 'deploy']
 
-/** Imports name the sources, `./x.ts`; what they become is beside them as `./x.js`. */
+/** Imports name the sources, such as `./x.ts`; the compiled file is beside the source as `./x.js`. */
 const compiledNames: Plugin = {
   name: 'compiled-names',
   setup({ onResolve }) {
@@ -15,15 +15,15 @@ const compiledNames: Plugin = {
   },
 }
 
-/** Files and links. `recursive` of `readdirSync` does not work: Node.js 24 enters linked folders, 20 does not. */
+/** All files and links. `recursive` of `readdirSync` does not work: Node.js 24 enters linked folders, 20 does not. */
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory() ? filesIn(join(folder, entry.name)) : join(folder, entry.name),
   )
 
 /**
- * Compiles the tree into a folder of the same shape, once for a run: otherwise each process and thread would load the
- * compiler and ask it for every file. The folder has links to all other files, and to the sources for their readers.
+ * Compiles the tree into a folder of the same shape, once per run; otherwise each process and thread would load the
+ * compiler for every file. The folder has links to all other files, and to the sources for programs that read them.
  */
 export async function compileTree(root: string, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
@@ -40,7 +40,7 @@ export async function compileTree(root: string, folder: string): Promise<void> {
       .map((file) => join(root, file)),
     outdir: folder,
     outbase: root,
-    bundle: true, // which asks the plugin; all that it names stays outside
+    bundle: true, // calls the plugin for each import; the plugin bundles none
     treeShaking: false,
     format: 'esm',
     platform: 'node',
@@ -52,5 +52,5 @@ export async function compileTree(root: string, folder: string): Promise<void> {
   })
 }
 
-/** The source of a file of that folder, from the root of the project. */
+/** The path of a file's source, relative to the project's root. */
 export const sourceOf = (file: string, folder: string): string => relative(folder, file).replace(/\.js$/, '.ts')

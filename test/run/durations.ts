@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { dirname } from 'node:path'
 import type Mocha from 'mocha'
 
-/** Short files that take long, for a machine on which none has run yet. */
+/** Short files with long durations, for a machine that has not run them yet. */
 const longKnown = [
   'test/control-plane/faults.test.ts',
   'test/control-plane/kills.test.ts',
@@ -18,7 +18,7 @@ const longKnown = [
   'test/actors/control-plane/scale.test.ts',
 ]
 
-/** How long each file took in the last run that had it, so that the long ones begin first. */
+/** The duration of each file in its last run, so that long files start first. */
 export class Durations {
   readonly #path: string
   readonly #last: Record<string, number>
@@ -33,7 +33,7 @@ export class Durations {
     return new Durations(path, existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {})
   }
 
-  /** Files that are not known come first; those that are known to be long and the largest before the others. */
+  /** Files without a known duration come first: those in the list above, then the largest. */
   longestFirst(files: readonly string[]): string[] {
     const cost = (file: string): [number, number] => [
       this.#last[file] ?? Number.POSITIVE_INFINITY,
@@ -45,7 +45,7 @@ export class Durations {
       .map(({ file }) => file)
   }
 
-  /** @param nameOf which source a file that ran comes from */
+  /** @param nameOf returns the source of a test file that ran */
   follow(runner: Mocha.Runner, nameOf: (file: string) => string): void {
     const add = ({ file, duration }: Mocha.Runnable): void => {
       if (file === undefined) return

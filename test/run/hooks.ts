@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 
-// A test that runs in a process of its own comes back without the cause of its error.
+// A failure in another process arrives without the error's cause, so the report includes it.
 fc.configureGlobal({ includeErrorInReport: true })
 
 /**
- * Loaded before the tests. A warning of Node.js fails the file in which it comes: each is a leak or a mistake, of a
- * test or of the product.
+ * mocha loads this file before the tests. A Node.js warning fails the test file in which it occurs, because each
+ * warning shows a leak or a mistake in a test or in the product.
  */
 const warnings: string[] = []
 let current = 'outside of a test'

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
 import { type Job, Pace, sideBySide, untilVariable } from '../cluster/jobs.ts'
 
-/** Runs jobs one after the other. @returns which were run, and what was printed of those that were not */
+/**
+ * Runs jobs one after another.
+ * @returns the jobs that ran, and the output about the skipped jobs
+ */
 async function run(jobs: [name: string, seconds: number, passes?: boolean][], until: number | undefined) {
   const ran: string[] = []
   const made = jobs.map(([name, seconds, passes = true]): Job => {
@@ -12,7 +15,10 @@ async function run(jobs: [name: string, seconds: number, passes?: boolean][], un
   return { passed: result, ran, skipped: printed.filter((line) => line.includes(' skipped: ')) }
 }
 
-/** Does that. @returns also the lines that it would have printed */
+/**
+ * Runs `act` without its console output.
+ * @returns its result and the lines that it printed
+ */
 async function quietly<T>(act: () => Promise<T>): Promise<{ result: T; printed: string[] }> {
   const printed: string[] = []
   const { log } = console

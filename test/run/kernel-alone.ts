@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** In the abstract namespace, so that the kernel frees it with the process that holds it. */
+/** A socket in the abstract namespace, so that the kernel frees it when its process ends. */
 const name = '\0varmor-tests-kernel-alone'
 
 async function take(): Promise<Server> {
@@ -20,8 +20,8 @@ async function take(): Promise<Server> {
 }
 
 /**
- * Lets the tests of this suite have the machine's audit records and process events for themselves: the backlog, its
- * limit and the counters of losses are one for all processes.
+ * Gives the tests of this suite exclusive use of the machine's audit records and process events: all processes share
+ * the backlog, its limit and the counters of losses.
  */
 export function withKernelAlone(): void {
   let lock: Server | undefined

@@ -5,12 +5,15 @@ const slowest = 10
 const onTerminal = process.stdout.isTTY === true
 const interval = onTerminal ? 500 : 10_000
 
-/** A line that says how far the run is, at its end what was skipped and the slowest, then mocha's own summary. */
+/**
+ * A mocha reporter: a line with the progress of the run, then the skipped and the slowest tests, then mocha's own
+ * summary.
+ */
 export class Progress extends Mocha.reporters.Base {
   readonly #begin = performance.now()
   readonly #tests: { title: string; file: string; duration: number }[] = []
   readonly #ended = new Set<string>()
-  /** Tests that were skipped, by the suite whose title says why. */
+  /** Tests that were skipped, by the suite whose title gives the reason. */
   readonly #skipped = new Map<string, number>()
   readonly #files: number
   readonly #tree: string
@@ -31,7 +34,8 @@ export class Progress extends Mocha.reporters.Base {
       this.#skipped.set(suite, (this.#skipped.get(suite) ?? 0) + 1)
     })
     runner.on('fail', (test, error: Error & { file?: string }) => {
-      const file = sourceOf(test.file ?? error.file ?? '', this.#tree) // of a process that died, the error alone has it
+      // if the process died, only the error has the file
+      const file = sourceOf(test.file ?? error.file ?? '', this.#tree)
       const [what] = error.message.split('\n')
       process.stdout.write(`${onTerminal ? '\r\x1b[K' : ''}failed: ${test.fullTitle()} (${file}): ${what}\n`)
     })

@@ -1,6 +1,6 @@
 /**
- * Runs the tests in processes side by side: `npm test`, `npm test -- --grep WORDS`, `npm test -- test/audit`.
- * A process takes the next file when it has ended one. `npx mocha FILE` runs a file alone, from its source.
+ * Runs the tests in parallel processes: `npm test`, `npm test -- --grep WORDS`, `npm test -- test/audit`. A process
+ * takes the next file when it has finished one. `npx mocha FILE` runs a single file from its source.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
 const configuration = JSON.parse(readFileSync('.mocharc.json', 'utf8')) as Mocha.MochaOptions & { ignore: string[] }
 const durations = Durations.read(join(root, 'node_modules/.cache/varmor/test-durations.json'))
 const files = durations.longestFirst(testFiles(configuration.ignore, positionals))
-// Much of it waits, for a process, a clock or the kernel: two processes more than processors keep these at work.
+// Tests often wait for a process, a clock or the kernel, so two more processes than CPUs keep the CPUs busy.
 const jobs = Number(values.jobs ?? availableParallelism() + 2)
 
 const tree = join(root, 'dist', `tests-${process.pid}`)
@@ -30,7 +30,8 @@ process.once('exit', () => rmSync(tree, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await compileTree(root, tree)
 process.chdir(tree)
-// Options of child processes, which run compiled code: names and lines of the sources, and no compiler.
+// Options of child processes, which run compiled code: stack traces show names and lines of the sources, and no
+// compiler is loaded.
 process.execArgv.splice(0, process.execArgv.length, '--enable-source-maps')
 
 const compiled = (source: string): string => join(tree, source.replace(/\.ts$/, '.js'))

@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
 /**
- * @param ignored folders, as `test/kernel/**`
- * @param asked files and folders, from the root of the project; all without any
- * @throws if an asked file or folder has no test
+ * @param ignored folders, such as `test/kernel/**`
+ * @param asked files and folders, relative to the project's root; empty: all
+ * @throws if a requested file or folder has no test
  */
 export function testFiles(ignored: readonly string[], asked: readonly string[]): string[] {
   const folders = ignored.map((pattern) => pattern.replace(/\*\*$/, ''))

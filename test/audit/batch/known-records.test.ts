@@ -143,7 +143,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** Records within two seconds, most of them about few processes and files. */
+/** Records within two seconds; most records are about few processes and files. */
 function records({ seed, records: count, calls, changed, netlink }: Extract<Step, { do: 'batch' }>): Uint8Array {
   const next = random(seed)
   const made = {

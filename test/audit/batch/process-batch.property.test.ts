@@ -63,7 +63,7 @@ describe('whatever the bytes', () => {
   })
 })
 
-/** Lines of which many are alike, so that the decoder takes its shortcuts; other lines differ. */
+/** Lines that are mostly alike, so that the decoder takes its shortcuts. */
 function mixture(seed: number, lines: number, changed: number): string[] {
   const next = random(seed)
   return Array.from({ length: lines }, (_, serial) => {

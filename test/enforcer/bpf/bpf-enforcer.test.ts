@@ -143,7 +143,10 @@ describe('the BPF enforcer', () => {
         async (runs) => {
           world.kernel = new FakeKernel()
           rmSync(join(world.folder, 'root'), { recursive: true, force: true })
-          /** Profiles that may be in force: the last completely loaded one, and all whose load started since. */
+          /**
+           * Profiles that may be in force: the last completely loaded profile, and all profiles whose load started
+           * after it.
+           */
           let possible: (string | undefined)[] = [undefined]
           const first = await open()
           await first.add({ id: idOf('a'), profile: web })
@@ -261,7 +264,7 @@ describe('the BPF enforcer', () => {
     const second = await open()
     await second.add({ id: idOf('b'), profile: 'varmor-demo-b' })
     expect(inForce(second, 'b')).to.equal('equal@b')
-    // An agent does not read the profiles of another agent, so it writes the profile once more.
+    // An agent does not read the profiles of another agent, so it writes the profile again.
     await second.load('varmor-demo-d', 'equal@d')
     expect(tables().size).to.equal(3)
     await second.unload('varmor-demo-b')

@@ -33,7 +33,7 @@ describe('programs of several builds', () => {
     const now = await otherBuild()
     expect(now.beside).to.deep.equal([before.folder])
     await now.load(web, 'one')
-    // It comes while both are there, so that only the new programs know it.
+    // The container starts while both builds are loaded, so only the new programs know it.
     await now.add({ id: idOf('new'), profile: web })
     stateOf(now).tasks = ['a', 'b', 'new'].map((name, i) => ({ pid: 10 + i, cgroup: idOf(name), bound: 0 }))
     const late = await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
@@ -61,7 +61,7 @@ describe('programs of several builds', () => {
     const inUse = ['gone', 'a', 'b'].map((name) => before.numberOf(idOf(name)))
     expect(inUse).not.to.include(now.numberOf(idOf('new')))
     expect([before.idOf(web), before.idOf('varmor-demo-gone')]).not.to.include(now.idOf('varmor-demo-new'))
-    // A container that ended while no agent ran gives its number to others, once its end is known.
+    // When the agent learns that a container ended, it gives the container's number to other containers.
     await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
     const others = Array.from({ length: containers - 4 }, (_, i) => `c${i}`)
     for (const name of others) await now.add({ id: idOf(name), profile: web })
@@ -135,7 +135,7 @@ describe('programs of several builds', () => {
     const reasonOf = async (work: Promise<unknown>) => (await thrownBy(work)).reason
     expect(await reasonOf(before.add({ id: idOf('more'), profile: web }))).to.match(/15 places .* --bpfContainers/)
     expect(await reasonOf(before.load('varmor-demo-more', 'x'))).to.match(/6 places .* --bpfProfiles/)
-    // One place is kept for what replaces another.
+    // One slot is reserved for a profile that replaces another.
     await before.load(web, 'two')
     await before.load(web, 'one')
 

@@ -109,7 +109,7 @@ describe('containers of the BPF enforcer', () => {
   it('gives all other numbers before it gives that of an ended container again, over restarts and when they have gone round', async () => {
     const given: number[] = []
     for (let i = 0; i < 4 * (containers - 1); i++) {
-      // Each agent gives three numbers, and ends.
+      // Each agent assigns three numbers, and ends.
       const enforcer = await open()
       for (let j = 0; j < 3; j++) given.push(await turn(enforcer, `c${i} ${j}`))
     }
@@ -300,7 +300,7 @@ describe('containers of the BPF enforcer', () => {
       const enforcer = await open({ strictStart })
       await enforcer.add({ id: idOf('b'), profile: web })
       await enforcer.load(web, 'one')
-      // As who waited for it does.
+      // Adds the container, as the caller does that waited for it.
       await enforcer.add({ id: idOf('b'), profile: web })
       stateOf(enforcer).tasks.push({ pid: 6, cgroup: idOf('b'), bound: enforcer.numberOf(idOf('b'))! })
       expect(await enforcer.find()).to.deep.equal(new Map())

@@ -8,7 +8,7 @@ import { FakeKernel, fakeEncoder } from './fake-kernel.ts'
 export const web = 'varmor-demo-web'
 export const idOf = (name: string): string => createHash('sha256').update(name).digest('hex')
 
-/** A kernel and a folder for each test of the block in which it is called, and enforcers on them. */
+/** Provides a kernel and a folder for each test of the calling block, and enforcers on them. */
 export function enforcerWorld() {
   const world = {
     kernel: new FakeKernel(),
@@ -19,7 +19,7 @@ export function enforcerWorld() {
         ...{ object: join(world.folder, 'object'), ringBytes: 4096, hostMntNs: 1, strictStart: 0 },
         ...more,
       }),
-    /** An enforcer with programs of another build. */
+    /** Opens an enforcer with another build of the programs. */
     otherBuild: (): Promise<BpfEnforcer> => {
       writeFileSync(join(world.folder, 'object'), 'other programs')
       return world.open()

@@ -5,7 +5,7 @@ import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/
 import { container, found, profileRecord, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
 import type { ProfileAt, ProfileEncoder, Quota } from '../../../src/enforcer/bpf/profile-encoder.ts'
 
-/** A task with the container that its cgroup names, and the number that it is bound by. */
+/** A task with the container of its cgroup, and the container number that it is bound to. */
 export interface FakeTask {
   pid: number
   cgroup: string
@@ -16,7 +16,7 @@ export interface FakeTask {
 interface Folder {
   maps: Map<string, Map<string, Uint8Array>>
   links: number
-  /** Numbers of containers that have a place. */
+  /** Maximum of the container numbers. */
   containers: number
   tasks: FakeTask[]
 }
@@ -26,7 +26,7 @@ export const containers = 16
 const programs = 3
 const inner = new Set(['varmor_profiles', 'varmor_small_tables'])
 
-/** Bytes of a number and an address of eight characters. */
+/** Bytes of a number and of an address of eight characters. */
 const ownKey = 12
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -38,10 +38,7 @@ export const addressRoom = (all: number): Quota => ({
   ofProfile: ([addresses = 0]) => addresses,
 })
 
-/**
- * A profile is its content, with a table of its rules and with addresses beside it, which stand in the content behind
- * an `@`.
- */
+/** A profile consists of its content, a table of its rules, and addresses, which follow an `@` in the content. */
 export const fakeEncoder: ProfileEncoder = {
   slots,
   containers,
@@ -99,10 +96,10 @@ export const fakeEncoder: ProfileEncoder = {
   egressRemoval: (slot, half) => [{ map: 'varmor_v4', offset: 4, number: slot + half * 1_000 }],
 }
 
-/** The kernel's part of the BPF enforcer, in memory. Folders are on the disk only so that they can be listed. */
+/** The kernel's part of the BPF enforcer, in memory. Folders exist on disk only so that they can be listed. */
 export class FakeKernel implements BpfAddon {
   readonly folders = new Map<string, Folder>()
-  /** Called before each call of the module, and before each write; it may throw. */
+  /** Called before each call of the module and before each write; it may throw. */
   onStep: (step: string) => void = () => undefined
   #ids = 1
   /** Contents of inner maps by their ids. */
@@ -211,7 +208,7 @@ export class FakeKernel implements BpfAddon {
   }
 
   /**
-   * The content in force for the container of the number, or undefined. A table that is not the profile's is an
+   * The content in force for the container with this number; undefined without one. A table of another profile is an
    * error.
    */
   inForce(folder: string, number: number): string | undefined {
@@ -234,7 +231,7 @@ export class FakeKernel implements BpfAddon {
     return content
   }
 
-  /** How many entries maps have that a profile fills. */
+  /** Number of entries in the maps that profiles fill. */
   get filled(): number {
     return [...this.folders.values()]
       .flatMap(({ maps }) => ['varmor_profiles', 'varmor_small_tables', 'varmor_v4'].map((map) => maps.get(map)?.size))
@@ -258,7 +255,7 @@ export class FakeKernel implements BpfAddon {
     return maps.get(name)!
   }
 
-  /** Kernels before Linux 6.8 wait for all programs at each look at a map of maps. */
+  /** Kernels before Linux 6.8 wait for all programs at each lookup in a map of maps. */
   #poll(step: string, map: string): void {
     if (inner.has(map)) throw new Error(`${step}: the kernel would wait`)
     this.#step(step)

@@ -114,7 +114,7 @@ describe('what profiles of a node share', () => {
         for (const one of ['a', 'b']) {
           const names = [...claims].filter(([, { namespace: its }]) => its === one).map(([name]) => name)
           const held = names.filter((name) => loaded.has(name))
-          // Cluster policies beyond their own places take other places at once.
+          // Cluster policies beyond their reserved slots use other slots at once.
           if (cluster <= 2) expect(names.slice(0, held.length)).to.deep.equal(held)
           expect(held.length).to.be.at.most(places.one)
         }

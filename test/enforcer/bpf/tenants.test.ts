@@ -15,7 +15,7 @@ describe('the places of the BPF enforcer', () => {
   const { open } = world
 
   describe('of a node with tenants', () => {
-    // Two of 8 places are for cluster policies. Each namespace may have 3 of the rest.
+    // Two of 8 slots are reserved for cluster policies. Each namespace may have 3 of the other slots.
     const eight = { ...fakeEncoder, slots: 10, tables: 10 }
     const claims = new Map<string, Claim>()
     beforeEach(() => claims.clear())
@@ -85,7 +85,7 @@ describe('the places of the BPF enforcer', () => {
       claims.clear()
       const next = await openShared()
       const other = want('demo', 'web')
-      // With this many profiles a namespace may have reached its share.
+      // With this many profiles a namespace may have reached its quota.
       for (const name of ['a', 'b']) want('demo', name)
       expect(await thrownBy(next.load(other, 'x'))).to.include({ retryable: true })
       for (const [name, claim] of before) claims.set(name, claim)
@@ -95,7 +95,7 @@ describe('the places of the BPF enforcer', () => {
     })
 
     it('lets one namespace have no more than its share of addresses and ports, and another its own, whatever the first does', async () => {
-      // 20 of 80 places are for cluster policies. Each namespace may have 30 of the rest.
+      // 20 of 80 slots are reserved for cluster policies. Each namespace may have 30 of the other slots.
       const large: ProfileEncoder = {
         ...{ ...fakeEncoder, slots: 64, tables: 64 },
         rooms: [addressRoom(80)],
@@ -155,7 +155,8 @@ describe('the places of the BPF enforcer', () => {
       await next.load('varmor-evil-3', 'x')
     })
 
-    // A profile takes 1, and a table 10. Of 80, 20 are for cluster policies, and 30 of the others for each namespace.
+    // A profile takes 1 KiB, and a table 10 KiB. Of 80 KiB, 20 are reserved for cluster policies; each namespace may
+    // have 30 of the rest.
     const ofMemory: ProfileEncoder = {
       ...{ ...fakeEncoder, slots: 64, tables: 16 },
       rooms: [{ what: 'KiB', all: 80, remedy: 'give --more', ofProfile: () => 1, ofTable: () => 10 }],
@@ -208,7 +209,7 @@ describe('the places of the BPF enforcer', () => {
         for (let i = 0; i < 2 * ofMemory.tables; i++)
           expect((await thrownBy(enforcer.load(third, `r${i}`))).reason).to.match(/namespace evil/)
         expect(world.kernel.filled).to.equal(filled)
-        // A version that is no larger than the version it replaces finds room.
+        // A new version that is no larger than the old version finds space.
         await enforcer.load('varmor-evil-0', 's')
         await enforcer.load(want('demo', 'web'), 'r')
         await enforcer.unload('varmor-demo-web')

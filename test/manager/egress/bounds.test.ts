@@ -21,7 +21,7 @@ function worldOf(options: Partial<EgressDirectoryOptions> = {}) {
     turned: (steps) => void turns.push(steps),
     ...options,
   })
-  /** Lets queues run empty and so many milliseconds go by. */
+  /** Waits until the queues are empty and this many milliseconds have passed. */
   const run = async (milliseconds = 1_000): Promise<void> => {
     for (let turn = 0; turn < 4 || cluster.isBusy; turn++) await new Promise(setImmediate)
     const limit = clock.now() + milliseconds
@@ -93,7 +93,7 @@ describe('selectors of one namespace that need no label', () => {
     turns.length = 0
     cluster.put('services', serviceObject('n-1', 's-1', { app: 'app-1' }, { clusterIPs: ['10.9.9.9'] }))
     await run(10_000)
-    // One admission of 64 targets, or one list of 4,096 addresses, is done at once.
+    // One admission of 64 targets, or one list of 4,096 addresses, runs without interruption.
     expect(Math.max(max, ...turns)).to.be.below(STEPS_A_TURN + 2 * MAX_EGRESS_ADDRESSES)
     expect(sum(turns), 'of one changed Service').to.be.below(200_000)
     await directory.stop()
@@ -347,8 +347,8 @@ describe('one object', () => {
       if (i === 200) cluster.put('services', serviceObject('good', 'db', { app: 'db' }, { clusterIPs: ['10.9.9.9'] }))
       await run(50)
     }
-    // The thread does 2,000 steps in a millisecond. The tenant that changes objects and the tenant that selects them
-    // get a tenth each, and a second more that may be owed at the end.
+    // The thread does 2,000 steps per millisecond. The tenant that changes objects and the tenant that selects them get
+    // a tenth each, and may exceed it by one second at the end.
     expect(sum(turns)).to.be.below(2 * 200 * (SECONDS * 1_000 + 1_000))
     expect(directory.addressesOf('good/p')![0]!.groups).to.deep.equal([{ addresses: ['10.9.9.9'] }])
     await directory.stop()

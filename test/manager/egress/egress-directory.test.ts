@@ -13,7 +13,7 @@ function worldOf() {
   const cluster = new FakeSources()
   const said: string[] = []
   const directory = new EgressDirectory({ reflect: cluster.sources, clock, changed: (key) => void said.push(key) })
-  /** Lets queues run empty and so many milliseconds go by. */
+  /** Waits until the queues are empty and this many milliseconds have passed. */
   const run = async (milliseconds = 300): Promise<void> => {
     for (let turn = 0; turn < 4 || cluster.isBusy; turn++) await new Promise(setImmediate)
     const limit = clock.now() + milliseconds
@@ -276,8 +276,7 @@ describe('the addresses of one namespace', () => {
   })
 })
 
-// A plain model: everything is looked through, and each requirement is asked as the documentation of Kubernetes says
-// it.
+// A simple model: it checks every object, and evaluates each requirement as the Kubernetes documentation describes it.
 
 type Labels = Record<string, string>
 

@@ -19,7 +19,7 @@ export class FakeSources {
     slices: () => this.#reflector('slices'),
   }
 
-  /** Changes wait in queues. */
+  /** Tells whether queues contain changes. */
   get isBusy(): boolean {
     return [...this.running.values()].some(({ queues }) => [...queues].some(({ depth }) => depth > 0))
   }

@@ -3,7 +3,7 @@ import { SimulatedClock } from '../../../actors/runtime/index.ts'
 import { type Moved, WatchedKinds } from '../../../src/manager/egress/watched-kinds.ts'
 import { FakeSources, podOf } from './fake-sources.ts'
 
-/** @param cost of each change, in steps */
+/** @param cost steps of each change */
 function worldOf(cost = 0) {
   const clock = new SimulatedClock(0)
   const cluster = new FakeSources()

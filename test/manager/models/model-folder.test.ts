@@ -22,14 +22,14 @@ const model = (uid: string, more: Partial<ArmorProfileModel> = {}): ArmorProfile
   data: {},
   ...more,
 })
-/** A view of these objects, and who subscribes to it. */
+/** A view of these objects, and its subscribers. */
 function viewOf(...objects: ArmorProfileModel[]) {
   const handlers: Handler<ArmorProfileModel>[] = []
   const subscribe = (handler: Handler<ArmorProfileModel>) => handlers.push(handler)
   const models = { store: new Map(objects.entries()), subscribe } as unknown as ClusterView['models']
   return { models, handlers }
 }
-/** So many bytes of JSON. */
+/** A value with this many bytes of JSON. */
 const recorded = (bytes: number): DynamicResult => {
   const frame = JSON.stringify({ appArmor: { unhandled: [''] } })
   return { appArmor: { unhandled: ['x'.repeat(bytes - frame.length)] } }
@@ -125,7 +125,7 @@ describe('the folder of models', () => {
     for (const uid of ['u-1', 'u-2']) await folder.write(model(uid), recorded(80))
     now += 3_600_000
     await folder.write(model('u-3'), recorded(80))
-    // The disk's times are those of the day, which can be set.
+    // The disk's times come from the time of day, which can be set.
     await utimes(join(path, 'demo_u-3.json'), new Date(0), new Date(0))
     await folder.write(model('u-4'), recorded(80))
     expect(await names()).to.deep.equal(['demo_u-1.json', 'demo_u-3.json', 'demo_u-4.json'])

@@ -21,7 +21,7 @@ const model = (more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
   ...more,
 })
 
-/** A manager that may or may not lead, with what the API server and its folder hold. */
+/** A manager that may or may not lead, with the content of the API server and of its model folder. */
 function setUp(
   stored: ArmorProfileModel | undefined,
   more: { leads?: boolean; rights?: readonly string[]; profile?: ArmorProfile; room?: number; refusal?: Error } = {},
@@ -202,7 +202,7 @@ describe('models at the status port', () => {
     expect(set.world.stored?.data.dynamicResult).to.equal(undefined)
     expect(set.world.files.get('demo/varmor-demo-web')).to.deep.equal(large)
     expect((await ask(setUp(undefined, { leads: false }), 'PUT', body)).status).to.equal(503)
-    // With another that is not large, the file goes.
+    // A small model replaces the large one, and the file is removed.
     expect((await ask(set, 'PUT', model())).status).to.equal(200)
     expect(set.world.files.size).to.equal(0)
   })

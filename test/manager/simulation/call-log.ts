@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../../src/base/clock.ts'
 import type { Attempt, RequestObserver } from '../../../src/kube/caller.ts'
 
-/** Requests of a manager to the API server. */
+/** Counts the requests of a manager to the API server. */
 export class CallLog implements RequestObserver {
-  /** By `<verb> <plural>`, with the subresource. */
+  /** Number of requests by `<verb> <plural>`, with the subresource. */
   readonly counts: Record<string, number> = {}
   readonly #clock: Clock
   readonly #digest = createHash('sha256')
@@ -19,13 +19,13 @@ export class CallLog implements RequestObserver {
     this.#digest.update(`${this.#clock.now()} ${name} ${attempt}\n`)
   }
 
-  /** Equal for two runs in which the same calls were made at the same times. */
+  /** A digest that is equal for two runs with the same calls at the same times. */
   get digest(): string {
     return this.#digest.copy().digest('hex')
   }
 }
 
-/** Calls whose name the pattern matches. */
+/** Number of calls whose name matches the pattern. */
 export function total(counts: Readonly<Record<string, number>>, which: RegExp): number {
   return Object.entries(counts).reduce((sum, [name, count]) => sum + (which.test(name) ? count : 0), 0)
 }

@@ -14,10 +14,10 @@ export const INSTALL_NAMESPACE = 'varmor'
 
 const administrators = ['system:masters', 'system:authenticated']
 
-/** Where no webhook is registered, none is called. */
+/** No webhook is registered, so the server calls none. */
 const noWebhooks = () => Promise.reject(new Error('no webhook is called here'))
 
-/** The embedded API server without sockets, under a clock that is moved by hand. */
+/** The embedded API server without sockets, under a clock that a test moves. */
 export class EmbeddedCluster {
   readonly server: ApiServer
   readonly admin: ApiClient
@@ -47,7 +47,7 @@ export class EmbeddedCluster {
     return new InProcessConnection(this.server.client({ name, groups: administrators }))
   }
 
-  /** @returns a token of the agent there, bound to the node */
+  /** @returns a token of the agent on that node, bound to the node */
   async addNode(name: string, images = 0): Promise<string> {
     const { metadata } = await this.admin.create(nodes, nodeObject(name, images, this.#clock.now()))
     return agentToken(this.admin, INSTALL_NAMESPACE, { name, uid: metadata?.uid ?? '' })
@@ -61,7 +61,7 @@ export class EmbeddedCluster {
     await this.admin.create(varmorPolicies, { metadata: { namespace, name }, spec } as never)
   }
 
-  /** The heartbeat that a kubelet sends every five minutes without a change. */
+  /** The heartbeat that a kubelet sends every five minutes if nothing changes. */
   async heartbeat(name: string): Promise<void> {
     const conditions = conditionsAt(this.#clock.now())
     await this.admin.patch(nodes, { name }, { type: 'merge', patch: { status: { conditions } } }, statusOf)
@@ -82,7 +82,7 @@ const conditionsAt = (now: number) =>
     message: `the kubelet says of ${type} that it is ${status}`,
   }))
 
-/** A node as a kubelet registers it. Kubelets name 50 images at most, which are most of a Node. */
+/** A node as a kubelet registers it. Kubelets report at most 50 images, which are the largest part of a Node. */
 export function nodeObject(name: string, images: number, now: number): KubeObject {
   const resources = { cpu: '64', memory: '263841472Ki', pods: '110', 'ephemeral-storage': '515923200Ki' }
   return {

@@ -7,29 +7,30 @@ import type { Random } from '../../../src/base/random.ts'
 import { linkedController, untilAborted } from '../../../src/kube/abort.ts'
 import type { SimulatedManager } from './simulated-manager.ts'
 
-/** The surroundings of an agent. */
+/** The environment of an agent. */
 export interface AgentPlace {
   clock: Clock
   random: Random
-  /** The manager that a connection comes to. */
+  /** The manager that a connection reaches. */
   manager(): SimulatedManager | undefined
-  /** A manager took a report. */
+  /** Called when a manager accepts a report. */
   taken(report: AgentReport): void
 }
 
 /**
- * Milliseconds: the most that a node takes for what it sees, the most that a message takes, and when a report is given
- * up.
+ * Milliseconds: the maximum time that a node takes to load a profile, the maximum latency of a message, and the timeout
+ * of a report.
  */
 const LOADING = 500
 const NETWORK = 5
 const DEADLINE = 20_000
 
 /**
- * The agent of a node: it loads what it sees after a while, and its real reporter says so. Nothing is loaded for real.
+ * The agent of a node: it loads each profile that it sees after a delay, and reports it with the real reporter. The
+ * load is simulated.
  */
 export class SimulatedAgent {
-  /** Nothing that it says arrives. */
+  /** None of its reports arrive. */
   silent = false
   readonly #place: AgentPlace
   readonly #token: string
@@ -58,7 +59,7 @@ export class SimulatedAgent {
     return this.#reporter.stop()
   }
 
-  /** An ArmorProfile is to be loaded, or to go. */
+  /** Called when an ArmorProfile is to be loaded or removed. */
   see(standing: ProfileStatus): void {
     if (this.#seen.push(standing) > 1) return
     const { clock, random } = this.#place

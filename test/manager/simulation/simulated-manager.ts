@@ -36,9 +36,9 @@ export interface SimulatedManagerOptions {
 }
 
 /**
- * A manager of the same parts as `Manager`, without its servers and certificates: election, reflectors, actors, writes,
- * events, and what takes the reports of agents. Only the timers of its limiters are others, for a bottleneck owns its
- * own.
+ * A manager with the same parts as `Manager`, without its servers and certificates: election, reflectors, actors,
+ * writes, events, and the report handler. Only its limiters are different, because the real limiter's library has its
+ * own timers.
  */
 export class SimulatedManager {
   readonly view: ClusterView
@@ -86,7 +86,7 @@ export class SimulatedManager {
     return this.#controlPlane !== undefined && this.#elector.isLeader()
   }
 
-  /** Whether the manager is idle until time advances or another participant acts. */
+  /** Tells whether the manager is idle until time advances or another participant acts. */
   get quiet(): boolean {
     return this.#controlPlane?.quiet !== false && this.view.waiting === 0
   }
@@ -98,15 +98,15 @@ export class SimulatedManager {
     })
   }
 
-  /** Handles the body of a report as the server for agents does. */
+  /** Handles the body of a report like the server for agents. */
   async report(token: string, body: Buffer): Promise<Reply> {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    // Each node has an address of its own.
+    // Each node has its own address.
     const exchange: Exchange = { path: REPORT_PATH, headers, socket: { remoteAddress: token } as Socket }
     return (await this.#reports.admit?.(exchange)) ?? this.#reports.handle(body, exchange)
   }
 
-  /** Gives the lease back, so that another one can lead at once. */
+  /** Releases the lease, so that another manager can lead at once. */
   async stop(): Promise<void> {
     await this.#endTerm()
     await this.#elector.stop()
@@ -115,7 +115,7 @@ export class SimulatedManager {
     this.#limiter.close()
   }
 
-  /** As when its process dies: nothing more is sent, and the lease stays until it ends. */
+  /** Acts as if its process died: it sends no more requests, and the lease stays until it expires. */
   async crash(): Promise<void> {
     await this.#options.connection.close()
     await this.#endTerm(0)
@@ -174,7 +174,7 @@ export class SimulatedManager {
   }
 }
 
-/** Nothing that is recorded here is too large for an object. */
+/** No recording of this simulation is too large for an object. */
 const noModelFiles: ModelFiles = {
   read: async () => undefined,
   write: async () => undefined,

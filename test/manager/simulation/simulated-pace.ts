@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../../../src/base/clock.ts'
 import type { Pace } from '../../../src/kube/limiter.ts'
 
-/** Milliseconds between two additions, as of the real one. */
+/** Milliseconds between two refills, as in the real limiter. */
 const TICK = 250
 
 /**
- * The pace of a limiter under a clock that is moved by hand: turns come as the bottleneck of a real manager gives them.
+ * The pace of a limiter under a clock that a test moves: it gives turns at the same times as a real manager's limiter.
  */
 export class SimulatedPace implements Pace {
   readonly #clock: Clock

@@ -9,14 +9,16 @@ import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
 const policies = `${group}/varmorpolicies`
 const profiles = `${group}/armorprofiles`
 
-/** Sees what managers got reported and what they write, and whether the one is true to the other. */
+/**
+ * Observes the reports that managers receive and the statuses that they write, and checks that the statuses are true.
+ */
 export class StatusCheck {
-  /** Policies that were called Ready without the word of a node. */
+  /** Policies that were reported Ready although a node had not reported the profile. */
   readonly unfounded: string[] = []
   /** How often a policy became Ready. */
   ready = 0
   readonly #store: Store
-  /** By node, then by `<namespace>/<name>` of the ArmorProfile. */
+  /** The reported states, by node, then by `<namespace>/<name>` of the ArmorProfile. */
   readonly #acknowledged = new Map<string, Map<string, string>>()
 
   constructor(store: Store) {
@@ -27,7 +29,7 @@ export class StatusCheck {
     })
   }
 
-  /** A manager took the report. */
+  /** Called when a manager accepts a report. */
   taken({ node, profiles }: AgentReport): void {
     const acknowledged = this.#acknowledged.get(node) ?? new Map<string, string>()
     this.#acknowledged.set(node, acknowledged)
@@ -65,7 +67,7 @@ export class StatusCheck {
   }
 }
 
-/** Ready, and of the spec that it has now. */
+/** Tells whether the policy is Ready with its current spec. */
 function isReady(object: KubeObject): boolean {
   const { metadata, status } = object as unknown as VarmorPolicy
   return status?.ready === true && status.observedGeneration === metadata.generation

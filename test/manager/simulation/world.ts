@@ -46,7 +46,7 @@ export class World {
     this.cluster = new EmbeddedCluster(this.clock, seed * 1000)
     const { admin, server } = this.cluster
     faultsOf(server).add({ user: manager, fault: { type: 'latency', milliseconds: latency } })
-    // One watch for the agents of all nodes.
+    // All agents share one watch.
     const source = clientSource(admin, armorProfiles)
     this.#profiles = new Reflector({ source, clock: this.clock, random: this.random })
     this.#profiles.subscribe({ name: 'agents', handle: (change) => this.#profileChanged(change) })
@@ -60,7 +60,7 @@ export class World {
     await this.until(this.#profiles.synced)
   }
 
-  /** Their agents start within so many milliseconds. */
+  /** The agents start within this many milliseconds. */
   async addNodes(names: readonly string[], within = 15_000): Promise<void> {
     const portion = 100
     for (let from = 0; from < names.length; from += portion)
@@ -93,26 +93,26 @@ export class World {
     return started
   }
 
-  /** The manager's process dies. Resolves when nothing of it is left. */
+  /** Kills the manager's process. Resolves when none of its work remains. */
   crash(dead: SimulatedManager): Promise<void> {
     this.managers.splice(this.managers.indexOf(dead), 1)
     return dead.crash()
   }
 
-  /** The manager ends as it does for an update. */
+  /** Ends the manager in an orderly way, as for an update. */
   retire(manager: SimulatedManager): Promise<void> {
     this.managers.splice(this.managers.indexOf(manager), 1)
     return manager.stop()
   }
 
-  /** Runs for so many milliseconds. */
+  /** Runs for this many milliseconds. */
   async runFor(duration: number): Promise<void> {
     const limit = this.clock.now() + duration
     await this.#settle()
     while (this.clock.step(limit)) await this.#settle()
   }
 
-  /** @returns whether the condition came to hold within so many milliseconds */
+  /** @returns whether the condition became true within this many milliseconds */
   async runUntil(condition: () => boolean, within: number): Promise<boolean> {
     const limit = this.clock.now() + within
     await this.#settle()
@@ -143,7 +143,7 @@ export class World {
     cluster.server.close()
   }
 
-  /** Lets all happen that can happen while time stands still. */
+  /** Runs all work that does not need time to pass. */
   async #settle(): Promise<void> {
     const { server } = this.cluster
     let revision: number
@@ -168,7 +168,7 @@ export class World {
     }
     const state = deletionTimestamp === undefined ? 'loaded' : 'unloaded'
     const known = this.#standings.get(key)
-    // Its status changes too, which is nothing to the agents.
+    // The profile's status changes, too, but agents ignore it.
     if (known?.uid === uid && known.generation === generation && known.state === state) return
     const standing: ProfileStatus = { key, uid, generation, state, enforcers: [] }
     this.#standings.set(key, standing)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Behaviour } from '../../../src/model/behaviour.ts'
 
-/** A fact, as what is done with a collector. */
+/** A fact, as a call on a collector. */
 export type Fact = (behaviour: Behaviour) => void
 
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '*', 'é x', 'etc', 'proc', '.ssh', '"}', '\n')
@@ -13,7 +13,7 @@ const word = fc.constantFrom('r', 'w', 'k', 'read', 'write', 'ADDRESS', 'kill', 
 const words = fc.array(word, { maxLength: 3 })
 const port = fc.integer({ min: 0, max: 65535 })
 
-/** Any fact, in few names, so that small limits are met. */
+/** Any fact, with few names, so that runs reach small limits. */
 export const arbitraryFact: fc.Arbitrary<Fact> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(recorder, path, words, fc.boolean()).map(fileFact) },
   fc.tuple(recorder, path, words).map(([by, at, permissions]): Fact => {

@@ -5,7 +5,10 @@ import fc from 'fast-check'
 import { Behaviour, defaultLimits, fromDynamicResult, type Limits, merge } from '../../../src/model/behaviour.ts'
 import { arbitraryFact, type Fact } from './arbitrary-facts.ts'
 
-/** So small that most runs meet them; nodes are without bound, as they alone are first come, first served. */
+/**
+ * Limits so small that most runs reach them. The number of nodes has no limit, because only nodes are kept in the order
+ * of arrival.
+ */
 const small: Limits = {
   ...defaultLimits,
   directory: 3,

@@ -9,7 +9,7 @@ const { fileBytes, otherBytes } = defaultLimits
 const max = 2 * fileBytes + otherBytes
 const recorders = ['appArmor', 'bpf'] as const
 
-/** A behaviour that would exhaust the agent's memory. `at` gets another number at each call. */
+/** A behaviour that would exhaust the agent's memory. `at` receives a different number at each call. */
 interface Shape {
   of: string
   times: number
@@ -95,7 +95,7 @@ describe('the bytes of what a workload did', function () {
       expect(behaviour.bytes).to.be.at.most(max)
       expect(heap, 'heap').to.be.lessThan(1.2 * max)
       expect(Buffer.byteLength(json), 'JSON').to.be.lessThan(1.2 * max)
-      // Another one, of what was stored, is no larger: patterns count there.
+      // A behaviour that is read back from storage is no larger; patterns count there.
       const again = fromDynamicResult(recorded.result, recorded.leftOut)
       expect(again.bytes).to.be.at.most(max)
     })

@@ -42,7 +42,7 @@ describe('a model that is asked', () => {
     fc.assert(
       fc.property(some, some, (a, b) => {
         const both = merge(a, b).toDynamicResult()
-        // Flags of one mount are gathered, so a mount is compared by all of them.
+        // A mount is compared by all its flags together.
         const lacking = onlyIn(a.toDynamicResult(), both).filter(({ kind }) => kind !== 'mounts')
         expect(lacking).to.deep.equal([])
       }),

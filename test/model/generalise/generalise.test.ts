@@ -231,7 +231,7 @@ describe('patterns and the built-in rules', () => {
   })
 })
 
-/** Fails where the pattern allows one of these accesses to a path that a rule protects from it. */
+/** Fails if the pattern allows one of these accesses to a path that a rule protects. */
 function expectApart(text: string, access: ReadonlySet<FileAccess>, names: readonly string[]): void {
   const exclusions = exclusionsOf(patternOf(text), access)
   for (const covered of coveredBy(text, names)) {
@@ -248,7 +248,7 @@ function expectApart(text: string, access: ReadonlySet<FileAccess>, names: reado
   }
 }
 
-/** Paths that a pattern matches, with names that rules are about in the places of its stars. */
+/** Paths that a pattern matches, with names from rules in place of its stars. */
 function* coveredBy(pattern: string, names: readonly string[]): Generator<string> {
   const segments = pattern.split('/')
   for (const each of names) {

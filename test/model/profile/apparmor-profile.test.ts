@@ -15,7 +15,7 @@ function textOf(appArmor: DynamicResult['appArmor']): string {
   return made.value
 }
 
-/** The profile that the kernel loads for a policy in DefenseInDepth with the model. */
+/** The AppArmor profile that the kernel loads for a DefenseInDepth policy with the model. */
 function loadedOf(appArmor: DynamicResult['appArmor']): LoadedProfile {
   const policy = defend({ appArmor: { profileType: 'BehaviorModel' } })
   const compiled = compileAppArmor(policy, PATH, context({ model: { appArmor: textOf(appArmor) } }))

@@ -58,7 +58,7 @@ describe('what the object of a model keeps', () => {
       expect(kept.problem).to.match(problem)
       const model = { storageType, data } as ArmorProfileModel
       expect(isPart(model)).to.equal(has.length < 3)
-      // From the manager's port all of it comes.
+      // The manager's port returns the whole model.
       expect(isPart({ ...model, data: { ...data, dynamicResult } })).to.equal(false)
     })
 })

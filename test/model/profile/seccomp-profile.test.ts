@@ -9,7 +9,7 @@ import { defenseInDepthProfile } from '../../../src/profile/seccomp/defense-in-d
 import { alwaysNeeded } from '../../../src/profile/seccomp/modeling.ts'
 
 const allNeeds = seccompNeeds.flatMap(({ allows }) => allows)
-/** With their other forms. */
+/** Needed system calls with their other variants. */
 const needs = [...allNeeds, 'dup', 'dup2', 'epoll_pwait2', 'clock_nanosleep']
 
 function allowedBy(model: string): string[] {
