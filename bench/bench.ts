@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 export interface BenchCommand<Kind extends string> {
-  /** As typed by a user. */
+  /** The bench's command as a user types it. */
   command: string
   about: string
   /** Values of `--only`. */
@@ -43,7 +43,7 @@ export function progress(what: string): void {
 
 export interface Cost {
   seconds: number
-  /** Of this process, in all its threads. */
+  /** CPU time of this process, in all its threads. */
   cpuSeconds: number
 }
 
@@ -59,12 +59,12 @@ export function stopwatch(): () => Cost {
 export interface ProcessOptions {
   /** For Node.js. */
   flags?: readonly string[]
-  /** A command that starts it. */
+  /** A command that starts the script's process. */
   through?: readonly string[]
 }
 
 /**
- * Runs a script in its own process, so that it does not pay for others' garbage and compiled code.
+ * Runs a script in its own process, so that garbage and compiled code of other scripts do not affect it.
  * @returns its output, which is JSON
  */
 export async function inOwnProcess<T>(

@@ -17,7 +17,7 @@ async function rate(count: number, send: (amount: number) => void, through: () =
   return count / ((performance.now() - start) / 1_000)
 }
 
-/** The best of a few runs: the first ones warm up, and other work on the machine can only slow a run down. */
+/** The best of a few runs: the first runs warm up, and other work on the machine can only slow a run down. */
 async function best(runs: number, run: () => Promise<number>): Promise<number> {
   let fastest = 0
   for (let i = 0; i < runs; i++) fastest = Math.max(fastest, await run())
@@ -59,7 +59,7 @@ async function withSystem(run: (system: ActorSystem) => Promise<number>): Promis
   return result
 }
 
-/** Actors that stay, so that no sweep for idle ones is measured. */
+/** A family whose actors never become idle, so that the sweep for idle actors is not measured. */
 const counters = (
   system: ActorSystem,
   behaviour: Behaviour<CounterState, CounterMessage> = counter,
@@ -75,7 +75,7 @@ export const tellOne = (): Promise<number> =>
     return best(5, () => rate(3_000_000, (amount) => actor.tell({ type: 'add', amount }), through(system)))
   })
 
-/** Each message goes to another actor than the one before. */
+/** Each message goes to another actor than the previous message. */
 export const tellMany = (): Promise<number> =>
   withSystem(async (system) => {
     const actors = thousand(counters(system))
@@ -85,7 +85,7 @@ export const tellMany = (): Promise<number> =>
     )
   })
 
-/** By name through a family of 100,000, as a watch event finds its actor. */
+/** Finds actors by name in a family of 100,000, as a watch event does. */
 export const tellFamily = (): Promise<number> =>
   withSystem(async (system) => {
     const family = system.family('counter', { behaviour: counter })
@@ -118,7 +118,7 @@ export const askMany = (): Promise<number> =>
     return best(5, () => asks(actor, 400_000, 200))
   })
 
-/** Every message awaits something, so it takes a place in the p-queue. */
+/** The actor awaits a promise in every message, so each message takes a place in the p-queue. */
 export const tellAwaiting = (): Promise<number> =>
   withSystem(async (system) => {
     const actors = thousand(

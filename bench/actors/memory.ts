@@ -19,7 +19,7 @@ const nodeProfile: Behaviour<State, Message> = {
   receive: (_, message) => ({ wanted: message.generation, loaded: message.generation, problem: undefined }),
 }
 
-/** A key as from a parsed object: with its own characters, not a chain of shared pieces. */
+/** A key like a parsed object's: one flat string, not a chain of shared pieces. */
 const keyOf = (node: number, policy: number): string =>
   Buffer.from(`ip-10-0-${node >> 8}-${node & 255}/varmor-payments-web-${policy}`).toString('latin1')
 
@@ -47,7 +47,7 @@ async function tellNodes(simulation: Simulation, family: Family<Message>, from: 
 
 type Pair = { wanted: number; loaded: number }
 
-/** A node's loaded version is nearly always the wanted one: then one number is enough. */
+/** A node nearly always loads the wanted version, and then one number is enough. */
 const small = ({ wanted, loaded }: State): number | Pair => (wanted === loaded ? wanted : { wanted, loaded })
 const large = ({ wanted, loaded }: State): number | Pair => ({ wanted, loaded })
 
@@ -87,7 +87,7 @@ async function grown(
 /** A million actors that were active once and are kept in their compact form. */
 export const passivated = (): Promise<Memory> => grown(NODES, true)
 
-/** The same with an object as the compact form. */
+/** A million passivated actors with an object as the compact form. */
 export const passivatedObject = (): Promise<Memory> => grown(NODES, true, large)
 
 /** A million idle instances. */

@@ -5,7 +5,7 @@ import { inOwnProcess, progress, readOptions } from '../bench.ts'
 interface Row {
   readonly name: string
   readonly file: './local.ts' | './threads.ts' | './memory.ts'
-  /** The function that measures it. */
+  /** The function that measures the row. */
   readonly measure: string
   /** The target, as a minimum or a maximum. */
   readonly aim?: { readonly atLeast: number } | { readonly atMost: number }

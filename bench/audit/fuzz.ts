@@ -10,7 +10,7 @@ import { countOption, progress, readOptions } from '../bench.ts'
 import { appArmorLine, bpfRecord, node, processResolver, random, seccompLine } from './made-up.ts'
 import { mutate } from './mutate.ts'
 
-/** Shares of each kind in a hundred records. */
+/** Number of records of each kind in a hundred records. */
 const shares = { bpf: 25, apparmor: 25, seccomp: 10, fixtures: 40 }
 type Kind = keyof typeof shares
 
@@ -29,7 +29,7 @@ const bag = only.flatMap((kind) => Array<Kind>(shares[kind]).fill(kind))
 const data = node(5)
 const native = loadKnownAddon()
 if (native === undefined) throw new Error('no native addon: npm run build:addon')
-/** Workers as in the agent, each next to one that scans every record. */
+/** Workers as in the agent, each compared with a worker that scans every record. */
 const workers = [noProcesses, processResolver(data)].flatMap((resolver) =>
   [false, true].map((everything) => ({
     resolver,
@@ -102,7 +102,7 @@ function flush(format: BatchFormat): void {
 
 for (let serial = 0; serial < records; serial++) {
   const { format, bytes } = record(serial)
-  // Every tenth stays unchanged, so that good records occur among bad ones.
+  // Every tenth record stays unchanged, so that good records occur among bad ones.
   batch[format].push(next() < 0.1 ? bytes : mutate(bytes, next))
   if (batch[format].length >= 64) flush(format)
   if ((serial + 1) % 1_000_000 === 0) progress(`${serial + 1} changed records`)

@@ -32,7 +32,7 @@ function putField(view: DataView, at: number, field: RecordField, value: number 
   else view.setUint8(at, Number(value))
 }
 
-/** A record as our BPF programs write it. */
+/** A record in the form of this project's BPF programs. */
 export function makeRecord(text: RecordText): Uint8Array {
   const kind = recordKinds[text.kind]
   const fields: readonly RecordField[] = kind.body

@@ -58,7 +58,10 @@ const policy = (i: number): PolicyIdentity => ({
   bpfId: i + 1,
 })
 
-/** Knows every process of the node's containers without /proc, for one second at a time, as the fork tree does. */
+/**
+ * Resolves every process of the node's containers without /proc, and each answer holds for one second, as with the fork
+ * tree.
+ */
 export function processResolver({ containers }: SnapshotData): PidResolver {
   return {
     beginBatch: () => undefined,
@@ -132,7 +135,7 @@ export function bpfRecord(next: () => number, serial: number, { containers }: Ma
   })
 }
 
-/** Lines of an audit.log that do not concern us. */
+/** Lines of an audit.log that do not concern vArmor. */
 export function noiseLine(next: () => number, serial: number): string {
   const id = `audit(${1_740_381_264 + Math.floor(serial / 50_000)}.${String(serial % 1000).padStart(3, '0')}:${serial})`
   return pick(next, [
@@ -157,7 +160,7 @@ export function batches(lines: number, size: number, line: (serial: number) => s
   return made
 }
 
-/** The same for batches of records. */
+/** Batches of BPF records of about `size` bytes each. */
 export function recordBatches(records: number, size: number, record: (serial: number) => Uint8Array): Uint8Array[] {
   const made: Uint8Array[] = []
   let parts: Uint8Array[] = []

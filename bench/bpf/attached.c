@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * attached OBJECT PROFILE COMMAND... [, PROFILE COMMAND...]: attaches the programs that the measured operations call,
- * and runs each command as a process of a container with its profile; of none for the profile "none".
+ * and runs each command as a process of a container with its profile. The profile "none" runs the command outside of
+ * containers.
  */
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -11,7 +12,8 @@
 #include "put-profile.h"
 
 /*
- * To verify the others takes minutes where instructions are counted, and nothing that is measured comes by their hooks.
+ * Only these hooks are loaded. The verification of other programs takes minutes in a guest that counts instructions,
+ * and the measured operations do not call their hooks.
  */
 static const char *const hooks[] = {
 	"lsm/file_open", "lsm/mmap_file", "lsm/file_mprotect", "lsm/capable",
@@ -93,7 +95,7 @@ static void run_one(struct bpf_object *object, const char *profile, char **comma
 	}
 }
 
-/* Ends a list of words before the comma in it. Returns what follows; NULL at the end. */
+/* Cuts a list of words at its first comma. Returns the words after the comma; NULL at the end. */
 static char **cut(char **words)
 {
 	for (; *words; words++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Programs that do nothing: what the kernel takes to call one. */
+/* Programs that do nothing, to measure the kernel's cost of a call. */
 #define VARMOR_MAPS
 #include "maps.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What native/bpf is measured against: the same path, looked for in one rule after the other. Each is the beginning of
- * a path, or a whole one, and is compared eight bytes at a time. It judges files that are opened, and reports nothing.
+ * A reference for native/bpf: it looks for the same path in one rule after another. Each rule is a prefix of a path or
+ * a whole path, compared eight bytes at a time. The program checks opened files, and reports nothing.
  */
 #define VARMOR_MAPS
 #include "path.h"
@@ -11,7 +11,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 volatile __u32 varmor_unknown_zero = 0;
 
-/* The other way to a task's container, which the kernels of a bench do without. */
+/* The fallback for finding a task's container, which the kernels of a bench do not need. */
 __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 {
 	return 0;
@@ -22,7 +22,7 @@ __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 
 struct linear_rule {
 	__u32 length; /* of the text, in bytes */
-	__u32 whole;  /* is 1 where nothing may come behind it */
+	__u32 whole;  /* 1 if the path must end here */
 	__u64 text[WORDS];
 };
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operations FILE PROGRAM ROUNDS: does each of a few things that often, and prints how many ticks of the time stamp
- * counter it took: the median, without the two readings themselves. Where the counter counts instructions, that is how
- * many there were.
+ * operations FILE PROGRAM ROUNDS: does each operation ROUNDS times, and prints the median of its ticks of the time
+ * stamp counter, without the cost of the two readings. If the counter counts instructions, the ticks are instructions.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -53,7 +52,7 @@ static void run_program(void)
 		fail(program);
 }
 
-/* Of UDP, whose connect(2) sends nothing. */
+/* Connects a UDP socket, whose connect(2) sends nothing. */
 static void connect_socket(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(53) };
@@ -104,7 +103,7 @@ int main(int argc, char **argv)
 		fail("socket");
 	readings = median_of(nothing, rounds);
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		/* Caches and allocators are as they are on the way, not at the beginning. */
+		/* The first rounds bring caches and allocators to their usual state. */
 		median_of(all[i].operation, rounds / 10 + 1);
 		printf("took %s %llu\n", all[i].name, (unsigned long long)(median_of(all[i].operation, rounds) - readings));
 	}

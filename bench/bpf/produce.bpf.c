@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Puts records into a ring, as the programs of native/bpf do it, and as many as it is asked for. */
+/* Puts the requested number of records into a ring, as the programs of native/bpf do. */
 #include "common.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -29,7 +29,7 @@ struct {
 	__type(value, struct varmor_noted);
 } varmor_noted SEC(".maps");
 
-/* Nothing is held back here. */
+/* This bench throttles no records. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -44,7 +44,7 @@ struct {
 	__type(value, __u64);
 } varmor_held_noted SEC(".maps");
 
-/* What they are made of: all but their times. */
+/* The content of the records, without their times. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RECORDS);

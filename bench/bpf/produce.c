@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * produce OBJECT RECORDS FOLDER RING_BYTES RATE SECONDS: pins the maps of produce.bpf.c in FOLDER, and prints "ready".
- * When it has read a byte it has the kernel put RATE records a second into the ring, or with 0 as many as it can, for
- * that long. It prints how many it has put, how many of them are in the ring and how many found it full, and by how
- * many ns CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC. The maps stay until its input ends. RECORDS is a file of records,
- * one behind the other.
+ * After it has read a byte, the kernel puts RATE records per second into the ring for SECONDS, or as many as it can if
+ * RATE is 0. Then it prints how many records it made, how many of these are in the ring, how many found the ring full,
+ * and the nanoseconds by which CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC. The maps stay until its input ends. RECORDS
+ * is a file of consecutive records.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -93,7 +93,7 @@ static void put_some(int program, uint64_t first, uint64_t count)
 		fail("the program");
 }
 
-/* By how many tenths of a millisecond sleeps ended too late: what any program on this machine waits. */
+/* Histogram of late sleeps, in tenths of a millisecond: the delay of any program on this machine. */
 #define LATE 1000
 static uint64_t late[LATE];
 
@@ -107,7 +107,7 @@ static void nap(void)
 	late[tenths < LATE ? tenths : LATE - 1]++;
 }
 
-/* Milliseconds by which 99 of 100 sleeps were late at most. */
+/* The 99th percentile of the sleeps' delay, in milliseconds. */
 static double late_p99(void)
 {
 	uint64_t all = 0, seen = 0;
@@ -135,7 +135,7 @@ static uint64_t produce(int program, uint64_t rate, uint64_t seconds)
 		due = rate == 0 ? put + MOST_AT_ONCE : (uint64_t)((double)since * (double)rate / 1e9);
 		if (rate != 0 && due > total)
 			due = total;
-		/* Who was kept from the processor puts what is overdue in pieces, one right after the other. */
+		/* After a pause without CPU time, the overdue records follow in groups, one directly after another. */
 		while (put < due) {
 			uint64_t count = due - put > MOST_AT_ONCE ? MOST_AT_ONCE : due - put;
 

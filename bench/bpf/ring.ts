@@ -1,6 +1,6 @@
 /**
- * From the ring of BPF records to violations.log, as in the agent. A program in this machine's kernel writes the
- * records. Every run is its own process.
+ * Measures the path from the ring of BPF records to violations.log, as in the agent. A program in this machine's kernel
+ * writes the records. Every run is a separate process.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -62,7 +62,7 @@ async function measureAll(): Promise<void> {
 }
 
 async function ring(more: Partial<RingRun>): Promise<RingFigures> {
-  // Each run has its own pins: a failed run leaves its maps behind.
+  // Each run has its own pins, because a failed run leaves its maps behind.
   const pins = join(bpffs, `${Math.round(performance.now())}`)
   mkdirSync(pins)
   const options: RingRun = {
@@ -113,7 +113,7 @@ async function cost(): Promise<void> {
     join(import.meta.dirname, '..', 'pipeline', 'run-copy.ts'),
     args,
   )
-  // Dropped records had been decoded.
+  // Dropped records were decoded before.
   const times = (figures.cpuSeconds / figures.read / (copy.cpuSeconds / figures.written)).toFixed(2)
   progress(`cost: CPU, times a copy of the ${Math.round(bytes / figures.written)} bytes an event of output: ${times}`)
 }

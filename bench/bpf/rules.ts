@@ -2,13 +2,14 @@ import { Buffer } from 'node:buffer'
 import type { EnhanceProtect } from '../../src/api/types.ts'
 import { writeBytes } from '../../test/kernel/bpf/profile-bytes.ts'
 
-/** Paths to open and run: five names below the root. */
+/** Paths that the bench opens and runs: five names below the root. */
 export const opened = '/bench/a/b/c/file'
 export const ran = '/bench/a/b/c/exit'
 const folder = '/bench/a/b/c'
 
 /**
- * Paths of rules: all start like the opened path but differ from it, so that none can be skipped by its first bytes.
+ * Paths of rules. All have the same start as the opened path but differ from it, so that the first bytes exclude none
+ * of them.
  */
 const paths = (count: number): string[] => Array.from({ length: count }, (_, i) => `${folder}/other${i}`)
 

@@ -1,4 +1,7 @@
-/** One run from a ring of BPF records to violations.log: its argument is a RingRun as JSON. Prints its RingFigures. */
+/**
+ * Measures one run from a ring of BPF records to violations.log. Its argument is a RingRun as JSON; it prints its
+ * RingFigures.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -32,20 +35,20 @@ export interface RingRun {
 export interface RingFigures extends Cost {
   /** Records requested from the kernel. */
   put: number
-  /** Those that it wrote to the ring. */
+  /** Records that the kernel wrote to the ring. */
   reported: number
   ringFull: number
   /** The source's counts: records read, and losses in the ring. */
   read: number
   lost: number
-  /** Lines, and lines dropped after the ring. */
+  /** Written lines, and lines dropped after the ring. */
   written: number
   dropped: number
   /** Losses in the first second, in the ring and after it, while the program is compiled at run time. */
   lostAtFirst: number
-  /** Milliseconds from a record's kernel time to the write of its line; without dropped ones. */
+  /** Milliseconds from a record's kernel time to the write of its line, without dropped lines. */
   latency?: { p50: number; p99: number; max: number }
-  /** Milliseconds by which the producer's sleeps of 0.2 ms ended late, for 99 of 100: this machine's own delay. */
+  /** Milliseconds by which the producer's sleeps of 0.2 ms ended late (99th percentile): this machine's own delay. */
   late: number
 }
 
@@ -87,7 +90,10 @@ class Latencies {
     this.#settled = end
   }
 
-  /** Without the first second, which warms up. @param ahead see Produced */
+  /**
+   * Latencies without the first second, which warms up.
+   * @param ahead see Produced
+   */
   figures(rate: number, ahead: number): NonNullable<RingFigures['latency']> {
     const all = this.#written.subarray(0, this.#settled).map((time, i) => time + ahead / 1e6 - this.#made[i]!)
     const sorted = all

@@ -1,6 +1,6 @@
 /**
- * The cost of the BPF programs, in instructions of the kernel that runs them: a guest whose processor counts these.
- * They are the same in each run, whatever else this machine does.
+ * Measures the cost of the BPF programs in kernel instructions, in a guest whose CPU counts instructions. The figures
+ * are the same in each run, whatever else this machine does.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -66,7 +66,7 @@ function compileC(source: string, ...more: string[]): string {
   return program
 }
 
-/** Files for the guest's /tmp. The types of one kernel fit all. */
+/** Files for the guest's /tmp. The objects fit all kernels. */
 async function makeFiles(): Promise<string[]> {
   const types = join(folder, 'types')
   writeFileSync(types, unpackKernel(readFileSync((await ensureKernel('6.12', () => undefined)).vmlinuz)))
@@ -112,7 +112,7 @@ function rulesOf(count: number): string {
   return count === 1 ? '1 rule' : `${count} rules`
 }
 
-/** The runs with their profiles, one after the other; the programs are loaded once. */
+/** The runs with their profiles, in order; the programs are loaded only once. */
 function runs(profile: string): [what: string, profile: string][] {
   const ofCounts = counts.map((count): [string, string] => [rulesOf(count), `/tmp/${profile}-${count}`])
   return [['not in a container', 'none'], ...ofCounts]
@@ -147,7 +147,7 @@ async function measureAll(): Promise<void> {
   print(rows)
 }
 
-/** In brackets: what the programs add, and the factor compared to a run without them. */
+/** The brackets contain the instructions that the programs add, and the factor compared to a run without them. */
 function print(rows: ReadonlyMap<string, Figures>): void {
   const none = rows.get('no programs')!
   const table = [...rows].map(([what, figures]) => {

@@ -22,7 +22,7 @@ import { processCost } from './process-cost.ts'
 
 export const installNamespace = 'varmor'
 
-/** A Kubernetes on this machine with our kinds, and what is observed during the measurement. */
+/** A Kubernetes cluster on this machine with vArmor's CRDs, and the observers of the measurement. */
 export class BenchCluster {
   readonly cluster: Cluster
   readonly client: ApiClient
@@ -44,7 +44,7 @@ export class BenchCluster {
     this.profiles = profiles
   }
 
-  /** @param bring installs the kinds and the namespace */
+  /** @param bring installs the CRDs and the namespace */
   static async start(
     bring: (cluster: Cluster, client: ApiClient) => Promise<void> = (_, client) => install(client, installNamespace),
   ): Promise<BenchCluster> {
@@ -69,7 +69,7 @@ export class BenchCluster {
   async startManager(options: ManagerSettings['options'], flags: readonly string[] = []): Promise<Managed> {
     const { kubeconfig, logs } = this.cluster
     const log = join(logs, `manager-${++this.#managers}.log`)
-    // Always the same: otherwise each manager would rewrite the webhooks' configuration.
+    // The port stays the same; otherwise each manager would rewrite the webhook configurations.
     this.#webhook ??= (await freePorts(1))[0]!
     return Managed.start({ kubeconfig, namespace: installNamespace, webhook: this.#webhook, options }, log, flags)
   }
@@ -97,7 +97,7 @@ export class BenchCluster {
     return Fleet.start(settings, join(logs, 'fleet.log'))
   }
 
-  /** Like `kubectl apply --server-side`, many at once. */
+  /** Applies many objects at once, like `kubectl apply --server-side`. */
   apply(policies: readonly (VarmorPolicy & KubeObject)[]): Promise<void> {
     return inParallel(policies, 32, (policy) =>
       this.client.apply(varmorPolicies, policy, { fieldManager: 'bench', force: true }),

@@ -7,7 +7,7 @@ const folder = join(root, 'node_modules/.cache/varmor-bench')
 /** The output of `compile` for a script of this folder. */
 export const compiled = (script: string): string => join(folder, script.replace(/\.ts$/, '.js'))
 
-/** Bundles the children like an installation's manager, because loading modules one by one takes extra memory. */
+/** Bundles the children as in an installation's manager, because loading modules one by one takes extra memory. */
 export async function compile(): Promise<void> {
   const { 'thread-entry': entry, thread, jobs } = installed.threads
   await buildBundles(folder, {

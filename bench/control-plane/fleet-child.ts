@@ -1,6 +1,6 @@
 /**
- * Agents of many nodes in one process: one watch for all, and otherwise like an agent: its own connection and token,
- * immediate changes, heartbeats. They load nothing. Talks with `fleet.ts`.
+ * Simulates the agents of many nodes in one process. They share one watch; otherwise each acts like an agent, with its
+ * own connection and token, immediate changes, and heartbeats. They load no profiles. Talks with `fleet.ts`.
  */
 import { once } from 'node:events'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -21,7 +21,7 @@ export interface FleetSettings {
   tokens: [node: string, token: string][]
   /** Milliseconds that a node takes to load a profile. */
   loading: number
-  /** Reports one profile at a time, as upstream's agents do. */
+  /** Tells whether agents report one profile at a time, as upstream's agents do. */
   single: boolean
 }
 
@@ -32,7 +32,7 @@ export type FleetCommand =
 
 export interface FleetCount {
   agents: number
-  /** Answers so far, by status; 0 is a failed connection. */
+  /** Number of answers so far, by status; 0 is a failed connection. */
   answers: Record<number, number>
   profiles: number
   /** Agents with nothing to report. */

@@ -20,7 +20,7 @@ export class Fleet {
     return new Fleet(child, log)
   }
 
-  /** They report everything to the manager at this address, spread over `spread` milliseconds. */
+  /** Tells the agents to report everything to the manager at this address, spread over `spread` milliseconds. */
   meet(url: string, { single = false, spread = 0 }: { single?: boolean; spread?: number } = {}): void {
     this.#send({ type: 'manager', url, single, spread })
   }

@@ -17,7 +17,7 @@ export interface Shared {
 
 const { coalesceLeast, coalesceMost, backoffFirst, backoffLongest } = defaultReportTiming
 
-/** One node's reporting, with the rules of the agent's Reporter but without its memory for each profile. */
+/** Reports for one node by the rules of the agent's Reporter, but without its memory for each profile. */
 export class LightAgent {
   readonly #node: string
   readonly #token: string
@@ -44,12 +44,12 @@ export class LightAgent {
     return !this.#complete && this.#lastSent === this.#shared.standings.serial && this.#spread === undefined
   }
 
-  /** Something may have changed. */
+  /** Tells the agent that profiles may have changed. */
   wake(): void {
     this.#wake?.()
   }
 
-  /** The manager changed: report everything, within `spread` milliseconds. */
+  /** Tells the agent that the manager changed: it reports everything within `spread` milliseconds. */
   meet(spread: number): void {
     this.#spread = spread
     this.#lastSent = 0

@@ -54,9 +54,9 @@ export async function answerOf<T>(child: ChildProcess, log: string): Promise<T> 
   }
 }
 
-/** A running manager, ours or upstream's. */
+/** A running manager, this project's or upstream's. */
 export interface Measured {
-  /** Milliseconds that loading its modules took. */
+  /** Milliseconds to load the manager's modules. */
   readonly started: Pick<ManagerReady, 'loaded'>
   readonly cost: ProcessCost
   calls(): Promise<Calls>
@@ -74,7 +74,7 @@ export class Managed implements Measured {
     this.started = started
   }
 
-  /** Resolves when it serves. */
+  /** Resolves when the manager serves requests. */
   static async start(settings: ManagerSettings, log: string, flags: readonly string[] = []): Promise<Managed> {
     const child = startChild('manager-child.ts', settings, log, flags)
     return new Managed(child, await answerOf<ManagerReady>(child, log))
@@ -111,8 +111,8 @@ export class Managed implements Measured {
   }
 
   /**
-   * Waits until it leads and has made no call for `still` milliseconds. Each check costs it CPU.
-   * @returns when the last call was seen (performance.now())
+   * Waits until the manager leads and has made no call for `still` milliseconds. Each check costs CPU of the manager.
+   * @returns the time of the last call (performance.now())
    */
   async quiet(still: number, limit: number, interval = 100): Promise<{ at: number; calls: Calls }> {
     const end = performance.now() + limit
@@ -132,7 +132,7 @@ export class Managed implements Measured {
     await ended
   }
 
-  /** Kills it without notice, like a crash. */
+  /** Kills the manager without notice, as in a crash. */
   async kill(): Promise<void> {
     const ended = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')

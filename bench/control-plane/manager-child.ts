@@ -1,4 +1,4 @@
-/** A manager in its own process, so that its CPU and memory are measured alone. Talks with `managed.ts`. */
+/** Runs a manager in a separate process, so that only its own CPU and memory are measured. Talks with `managed.ts`. */
 import { once } from 'node:events'
 import { pathToFileURL } from 'node:url'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -43,7 +43,7 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  // As in the chart.
+  // The same setting as in the chart.
   policy: { egressControl: { pods: false, services: true } },
   listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 }, memory: 512 * mebibyte },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },

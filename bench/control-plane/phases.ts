@@ -13,11 +13,11 @@ export interface Bench {
   cluster: BenchCluster
   table: Column
   scale: { policies: number; nodes: number; pods: number; deployments: number }
-  /** Of the manager's requests; default: its own. */
+  /** Limits of the manager's requests; default: the manager's own limits. */
   pace?: { qps: number; burst: number }
   /** Node.js flags of the manager. */
   flags: readonly string[]
-  /** A checkout of upstream, with its binary. */
+  /** Path of a checkout of upstream with its built binary. */
   upstream?: string | undefined
 }
 

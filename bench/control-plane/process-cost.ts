@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 
-/** A process's costs since its start: CPU seconds, and MiB of memory now and at most. */
+/** A process's costs since its start: CPU seconds, and MiB of memory, current and maximum. */
 export interface ProcessCost {
   cpu: number
-  /** Of these, the seconds of its main thread, which runs JavaScript. The rest collects garbage and compiles. */
+  /** CPU seconds of the main thread, which runs JavaScript. The other threads collect garbage and compile. */
   main: number
   rss: number
   peak: number
@@ -15,12 +15,15 @@ const ticksPerSecond = 100
 
 function cpuSeconds(file: string): number {
   const stat = readFileSync(file, 'utf8')
-  // The name, in brackets, may contain anything: count from its end. utime and stime are fields 14 and 15.
+  // The name, in parentheses, may contain any character, so count from its end. utime and stime are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-/** Reads a process's costs from the kernel. @throws if it does not run */
+/**
+ * Reads a process's costs from the kernel.
+ * @throws if the process does not run
+ */
 export function processCost(pid: number): ProcessCost {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const mebibytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024

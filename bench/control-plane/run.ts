@@ -1,7 +1,7 @@
 /**
- * The control plane on a real Kubernetes with kwok's nodes, next to upstream's figures. Upstream's scale is `--policies
- * 1000 --nodes 1000 --pods 1000 --deployments 100`. The manager is its own process, and so are the simulated agents;
- * only the manager's CPU and memory are counted.
+ * Measures the control plane on a real Kubernetes with kwok's nodes, beside upstream's figures. Upstream's scale is
+ * `--policies 1000 --nodes 1000 --pods 1000 --deployments 100`. The manager and the simulated agents are separate
+ * processes; only the manager's CPU and memory count.
  */
 import { mkdirSync } from 'node:fs'
 import { Option } from 'commander'
@@ -55,7 +55,7 @@ if (only.includes('upstream') !== (upstream !== undefined)) {
 }
 if (prof !== undefined) mkdirSync(prof, { recursive: true })
 
-/** Node.js's part of the chart's limit of 512 MiB, and the chart's size for new objects. */
+/** Node.js's part of the chart's memory limit of 512 MiB, and the chart's size of the space for new objects. */
 const memoryOfChart = ['--max-old-space-size=256', ...chartValues.manager.nodeOptions.split(' ')]
 if (asInstalled) Object.assign(process.env, imageEnvironment)
 
@@ -71,7 +71,7 @@ const common: Omit<Bench, 'cluster' | 'table'> = {
     ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`]),
   ],
 }
-/** On their own cluster. */
+/** Measures these phases on a separate cluster. */
 async function measure(names: typeof only, column: Column, bring?: (cluster: Cluster) => Promise<void>): Promise<void> {
   if (names.length === 0) return
   const cluster = await BenchCluster.start(bring)

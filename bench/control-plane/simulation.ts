@@ -1,8 +1,9 @@
 /**
- * A manager with very many nodes, on the embedded API server in the same process, under simulated time, seeded.
- * Reflectors, actors, writes, limits, election, events, token reviews and the report handler are the manager's own;
- * each node has the agent's own reporter, and loads nothing. A delay in simulated time comes from the design, not from
- * other work on the machine. The manager's memory is what its end frees. Exits with 1 if a target is missed.
+ * Measures a manager with very many nodes, on the embedded API server in the same process, under simulated time, with a
+ * seed. Reflectors, actors, writes, limits, election, events, token reviews and the report handler are the manager's
+ * own; each node has the agent's own reporter, and loads nothing. A delay in simulated time comes from the design, not
+ * from other work on the machine. The manager's memory is the memory that its end frees. Exits with 1 if a target is
+ * missed.
  */
 import { group } from '../../src/api/crds.ts'
 import type { VarmorPolicy } from '../../src/api/types.ts'
@@ -79,7 +80,7 @@ const time = (clock.now() - began) / 1000
 await world.runFor(10_000)
 const seconds = (clock.now() - started) / 1000
 
-// Its end makes further requests.
+// Copied before the manager ends, because its end makes further requests.
 const made = { counts: { ...calls.counts }, digest: calls.digest }
 const whole = heap()
 await world.until(world.crash(world.managers[0]!))

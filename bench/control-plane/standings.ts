@@ -2,13 +2,13 @@ import type { ProfileReport } from '../../src/api/agent-report.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 
 interface Standing {
-  /** Number of the change that caused it. */
+  /** Number of the change that caused this state. */
   serial: number
   text: string
   isLoaded: boolean
 }
 
-/** All profiles' statuses on every node of a fleet: the nodes are alike, so each text is created once. */
+/** The states of all profiles on every node of a fleet. The nodes are alike, so each text is created once. */
 export class Standings {
   /** Ordered by serial. */
   readonly #standings = new Map<string, Standing>()
@@ -25,13 +25,13 @@ export class Standings {
     const state = deletionTimestamp === undefined ? 'loaded' : 'unloaded'
     const report: ProfileReport = { namespace, name, uid, generation, state, enforcers: ['Seccomp'] }
     const text = JSON.stringify(report)
-    // Its status changes, too, which does not matter here.
+    // The profile's status changes, too, which does not matter here.
     if (known?.text === text) return
     this.#standings.delete(key)
     this.#standings.set(key, { serial: ++this.serial, text, isLoaded: state === 'loaded' })
   }
 
-  /** Texts of changes after a serial, at most `most`, and the last serial of these. */
+  /** Texts of at most `max` changes after a serial, and the last serial among these. */
   since(serial: number, max: number): { texts: string[]; upTo: number } {
     const texts: string[] = []
     for (const standing of this.#standings.values()) {

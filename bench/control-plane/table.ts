@@ -13,11 +13,11 @@ const oursWidth = 46
 interface Row {
   ours?: string
   theirs?: string
-  /** Load when each was measured. */
+  /** Load of the machine at each measurement. */
   loads: string[]
 }
 
-/** Measurements of both managers. Each row is printed as it comes, and all of them at the end. */
+/** Measurements of both managers. Each row is printed when it is measured, and all rows at the end. */
 export class Table {
   readonly #rows = new Map<string, Row>()
   readonly ours = this.#column('ours')
@@ -31,7 +31,7 @@ export class Table {
     for (const [what, { ours = '', theirs: measured, loads }] of this.#rows) {
       const { theirs: constant, aim = '' } = upstream[what] ?? {}
       const theirs = measured ?? (constant === undefined ? '' : `${constant} *`)
-      // Next to others it is cut to its column: the full text was printed before.
+      // Beside other columns the text is cut to its column; the full text was printed before.
       const fits = theirs === '' || ours.length <= oursWidth
       line(what, fits ? ours : `${ours.slice(0, oursWidth - 1)}…`, theirs, aim, loads.join(' | '))
     }

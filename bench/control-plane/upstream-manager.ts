@@ -14,13 +14,13 @@ export const howToBuild = 'go build -o bin/varmor ./cmd/varmor'
 
 const binaryOf = (checkout: string): string => join(checkout, 'bin/varmor')
 
-/** @throws if it has no built binary */
+/** @throws if the checkout has no built binary */
 export function readCheckout(checkout: string): string {
   if (existsSync(binaryOf(checkout))) return checkout
   throw new InvalidArgumentError(`There is no ${binaryOf(checkout)}: run \`${howToBuild}\` in the checkout.`)
 }
 
-/** Installs upstream's chart objects. Its kinds have our names, but differ. */
+/** Installs upstream's chart objects. Its CRDs have the same names as this project's, but differ. */
 export async function installUpstream(cluster: Cluster, checkout: string): Promise<void> {
   const kinds = join(checkout, 'manifests/varmor/templates/crds')
   await cluster.kubectl(['apply', '--server-side', '-f', kinds])
@@ -28,18 +28,21 @@ export async function installUpstream(cluster: Cluster, checkout: string): Promi
   await cluster.kubectl(['create', 'namespace', installNamespace])
 }
 
-/** @returns a function that starts upstream's manager. Stop one before you start the next. */
+/** @returns a function that starts upstream's manager; stop one manager before you start the next */
 export function upstreamManagers(cluster: Cluster, checkout: string): () => Promise<UpstreamManager> {
   let serial = 0
-  // Always the same: otherwise the webhooks' configurations would name a stopped manager.
+  // The port stays the same; otherwise the webhook configurations would name a stopped manager.
   const ports = freePorts(3)
   return async () => UpstreamManager.start(cluster, binaryOf(checkout), await ports, ++serial)
 }
 
-/** Lines of its log: it leads, and the second of its two webhooks is registered meanwhile. */
+/** Log lines that show that the manager leads, and that the second of its two webhooks is registered. */
 const readyWith = [/"starting" logger="POLICY"/, /"ValidatingWebhookConfiguration (created|already exists)"/]
 
-/** Bytes in a quarter of a second: leases and ends of watches are less, a single policy's calls are about as much. */
+/**
+ * Bytes in a quarter of a second. Leases and ends of watches cause fewer bytes, and a single policy's calls about as
+ * many.
+ */
 const hardlyAny = 12_000
 
 /** Upstream's manager in Go, with its chart's defaults, but outside the cluster. */
@@ -53,7 +56,7 @@ class UpstreamManager implements Measured {
     this.#process = process
   }
 
-  /** Resolves when it leads and its webhooks are registered. */
+  /** Resolves when the manager leads and its webhooks are registered. */
   static async start(cluster: Cluster, binary: string, ports: number[], serial: number): Promise<UpstreamManager> {
     const process: ManagedProcess = new ManagedProcess({
       name: `upstream-${serial}`,
@@ -84,14 +87,14 @@ class UpstreamManager implements Measured {
     return { ...processCost(this.#process.pid!), main: 0 }
   }
 
-  /** It does not count them. */
+  /** Upstream's manager does not count its calls. */
   async calls() {
     return {}
   }
 
   /**
-   * Waits until it has transferred almost no bytes, and logged nothing, for `still` milliseconds.
-   * @returns when it last did (performance.now())
+   * Waits until the manager has transferred almost no bytes, and logged nothing, for `still` milliseconds.
+   * @returns the time of its last activity (performance.now())
    */
   async quiet(still: number, limit: number) {
     const end = performance.now() + limit
@@ -107,15 +110,15 @@ class UpstreamManager implements Measured {
   }
 
   /**
-   * Like a crash: stopped outside a cluster, it removes its Secrets, and the next one takes 4 s to create new ones. Its
-   * leases need not expire, either.
+   * Kills the manager as in a crash: outside of a cluster, a stopped manager removes its Secrets, and the next manager
+   * takes 4 s to create new ones. This way its leases need not expire, either.
    */
   async stop(): Promise<void> {
     await this.#process.kill()
     await this.#cluster.kubectl(['-n', installNamespace, 'delete', 'lease', '--all'])
   }
 
-  /** Bytes read and written, of files and sockets, and those of its log. */
+  /** Bytes read and written by the manager, in files and sockets, and bytes of its log. */
   get #done(): { moved: number; logged: number } {
     const io = readFileSync(`/proc/${this.#process.pid}/io`, 'utf8')
     const bytes = (name: string): number => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(io)![1])

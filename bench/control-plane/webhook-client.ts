@@ -21,8 +21,8 @@ const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.l
 console.log(JSON.stringify({ median: at(0.5), p99: at(0.99), patched } satisfies Answers))
 
 /**
- * Sends the same review repeatedly, on each connection as soon as it has its answer. Returns sorted times in
- * milliseconds.
+ * Sends the same review repeatedly, on each connection as soon as the previous answer has arrived.
+ * @returns sorted latencies in milliseconds
  */
 async function load(body: Buffer): Promise<{ times: number[]; patched: number }> {
   const times: number[] = []

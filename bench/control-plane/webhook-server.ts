@@ -49,12 +49,13 @@ async function measure({ matches, connections }: (typeof cases)[number]): Promis
     if (patched !== (matches ? requests : 0)) throw new Error(`${patched} of ${requests} answers have a patch`)
     rounds.push({ policies, matches, connections, cpu, median, p99 })
   }
-  // The machine has other work: the median round is the most reliable.
+  // The machine also does other work, so the median round is the most reliable.
   return rounds.sort((a, b) => a.cpu - b.cpu)[1]!
 }
 
 /**
- * Without policies: receives the same bytes and answers as many without parsing them, which is the cost of HTTPS alone.
+ * A server without policies: it receives and sends the same number of bytes without parsing them, which is the cost of
+ * HTTPS alone.
  */
 async function serve(): Promise<Server> {
   const index = new PolicyIndex()

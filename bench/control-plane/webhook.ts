@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 
-/** Target: CPU milliseconds of a request. */
+/** Target: CPU milliseconds per request. */
 const aim = 0.25
 
 export interface Row {

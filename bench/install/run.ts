@@ -1,6 +1,6 @@
 /**
- * An installation's resources at rest: the bundled roles, each its own process, with an API server in this process. The
- * agent has neither containerd nor profiles.
+ * Measures an installation's resources at rest: the bundled roles, each in its own process, with an API server in this
+ * process. The agent has neither containerd nor profiles.
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ const { seconds, node, ...options } = readOptions<{ seconds: number; node: strin
 interface Started {
   pid: number
   output: () => string
-  /** Milliseconds until it reported readiness. */
+  /** Milliseconds until the role reported readiness. */
   ready: number
   end: () => Promise<void>
 }
@@ -42,7 +42,7 @@ interface Started {
 const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-install-'))
 const at = (...path: string[]): string => join(folder, ...path)
 
-/** Starts a role as the image and the chart do, and waits for the log text that reports that it serves. */
+/** Starts a role as the image and the chart do, and waits for the log text that shows that it serves requests. */
 async function start(role: keyof typeof chartValues, args: readonly string[], words: string): Promise<Started> {
   const began = performance.now()
   const env = {
@@ -72,9 +72,9 @@ async function start(role: keyof typeof chartValues, args: readonly string[], wo
   return { pid: child.pid!, output: () => text, ready, end }
 }
 
-/** Prints a role's resources while nothing happens. */
+/** Prints a role's resources while it is idle. */
 async function atRest(name: string, { pid, ready }: Started): Promise<void> {
-  // Its one-time work after the start is not rest, nor are idle threads, which will end; afterwards V8 frees memory.
+  // The wait excludes one-time work after the start and idle threads, which end; afterwards V8 frees memory.
   await pause(IDLE + 30_000)
   const before = processCost(pid)
   await pause(seconds * 1_000)

@@ -11,7 +11,7 @@ export interface Cost {
   changes: number
   watchSeconds: number
   watchCpuSeconds: number
-  /** MiB: the maximum while changes came, and the heap after a collection. */
+  /** MiB: the maximum during the changes, and the heap after a garbage collection. */
   watchRss: number
   heap: number
   objects: number
@@ -20,13 +20,13 @@ export interface Cost {
 const mebibytes = (bytes: number): number => Math.round(bytes / 1048576)
 
 /**
- * Measures this process. Call `listed` when all objects are present, `changed` at each change; after `count` changes it
- * prints.
+ * Measures this process. Call `listed` when all objects are present, and `changed` at each change; after `count`
+ * changes it prints the figures.
  */
 export function measured(count: number, objects: () => number) {
   const listing = stopwatch()
   const cost: Partial<Cost> = {}
-  // The first second of changes is not counted: uncompiled code, and changes during the list.
+  // The first second of changes does not count, because code is not compiled yet and changes arrive during the list.
   const skipped = Math.min(1000, count)
   let [changes, watching, rss] = [0, listing, 0]
   return {

@@ -1,4 +1,4 @@
-/** client-node's informer on the server argv[2], for argv[3] changes. */
+/** Runs client-node's informer on the server argv[2], for argv[3] changes. */
 import {
   CustomObjectsApi,
   KubeConfig,

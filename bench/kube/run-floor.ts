@@ -1,5 +1,5 @@
 /**
- * The minimum cost of a watch in this language: one list, then parsing every line, and keeping each object's last
+ * Measures the minimum cost of a watch in JavaScript: one list, then parsing every line, and keeping each object's last
  * state.
  */
 import { request } from 'undici'

@@ -1,4 +1,4 @@
-/** Our reflector on the server argv[2], for argv[3] changes; argv[4] `whole` keeps managedFields. */
+/** Runs this project's reflector on the server argv[2], for argv[3] changes; argv[4] `whole` keeps managedFields. */
 import { KubeConfig } from '@kubernetes/client-node'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'

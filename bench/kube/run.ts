@@ -1,6 +1,7 @@
 /**
- * Objects listed in pages and watched while they change, by our reflector and by client-node's informer. Every row is
- * its own process, and so is the server, whose cost does not count. Shows the median of the rounds.
+ * Lists objects in pages and watches them while they change, with this project's reflector and with client-node's
+ * informer. Every row is a separate process, and so is the server, whose cost does not count. Shows the median of the
+ * rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

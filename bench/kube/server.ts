@@ -1,6 +1,6 @@
 /**
- * The server: argv[2] objects in pages, and argv[3] changes per second to each watch. All bytes are prepared, so that
- * it keeps up. Prints its URL.
+ * Serves argv[2] objects in pages, and argv[3] changes per second on each watch. All bytes are prepared, so that the
+ * server keeps up. Prints its URL.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -31,7 +31,7 @@ function watch(response: ServerResponse, from: number): void {
   let version = from
   const start = performance.now()
   const timer = setInterval(() => {
-    // By elapsed time, not by ticks: a late timer sends more at once.
+    // The number follows the elapsed time, not the ticks: after a late timer, more changes are sent at once.
     const due = from + Math.floor(((performance.now() - start) / 1000) * rate)
     let lines = ''
     for (; version < due; version++) {

@@ -5,7 +5,7 @@ const folder = '/var/lib/dpkg/info'
 /** Names with a version should become patterns. */
 const versioned = /\d+\.\d+\.\d+/
 
-/** Files of this machine's packages: fixed names. None without dpkg. */
+/** Fixed file names from this machine's packages; empty without dpkg. */
 export function debianNames(limit: number): string[] {
   const names = listFiles().flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'))
   const fixed = [...new Set(names)]

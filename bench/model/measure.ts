@@ -3,11 +3,11 @@ import { matchesPath, type PathPattern, parsePathPattern } from '../../src/profi
 import { fill, randomFrom, type Service } from './corpus/service.ts'
 import { upstreamPattern } from './upstream-patterns.ts'
 
-/** Runs of a workload that give a model, and number of later paths. */
+/** Number of a workload's runs that form a model, and number of later runs. */
 const RECORDED = 6
 const LATER = 20
 
-/** Names that no service of the corpus has: a pattern that matches these is too wide. */
+/** Names that no service of the corpus uses; a pattern that matches them is too wide. */
 const strangers = [
   'backup.sql',
   'secret.key',
@@ -63,11 +63,11 @@ function startsAlike({ tokens: [token] }: PathPattern, path: string): boolean {
 export interface Score {
   /** Paths of later runs. */
   later: number
-  /** Those that the model allows. */
+  /** Paths of later runs that the model allows. */
   allowed: number
   /** Strangers' paths. */
   strange: number
-  /** Those that the model allows. */
+  /** Strangers' paths that the model allows. */
   tooWide: number
 }
 
@@ -104,7 +104,7 @@ export function measureService({ varies, stable }: Service, make: Maker): Score 
   }
 }
 
-/** The directory of the first varying name. */
+/** The directory that contains the first varying name. */
 function directoryOf(template: string): string {
   return template.slice(0, template.slice(0, template.indexOf('{')).lastIndexOf('/'))
 }
@@ -113,7 +113,10 @@ export function measureAll(services: readonly Service[], make: Maker): Score {
   return services.map((service) => measureService(service, make)).reduce(add, none)
 }
 
-/** A model sees every second one of these fixed names: how many of the others does it allow? */
+/**
+ * Records every second one of these fixed names.
+ * @returns the number of the other names that the model allows
+ */
 export function measureStable(paths: readonly string[], make: Maker): { unseen: number; tooWide: number } {
   const model = make(paths.filter((_, i) => i % 2 === 0))
   const unseen = paths.filter((_, i) => i % 2 === 1)

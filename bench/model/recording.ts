@@ -1,4 +1,7 @@
-/** The cost of recording for a workload: operations per second in a guest, with and without, by enforcer. */
+/**
+ * Measures the cost of recording for a workload: operations per second in a guest, with and without recording, by
+ * enforcer.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -57,7 +60,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** In brackets: the share of the rate without recording. */
+/** The brackets contain the share of the rate without recording. */
 function print(runs: readonly Run[]): void {
   const of = (way: string): Run[] => runs.filter((run) => run.way === way)
   const often = (way: string, what: string): number => median(of(way).map(({ done }) => done[what]!))

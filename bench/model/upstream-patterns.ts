@@ -8,7 +8,7 @@ const snapshots = /\/snapshots\/\d+\/fs\//g
 const libraries = ['/lib/x86_64-linux-gnu/', '/usr/lib/x86_64-linux-gnu/', '/usr/lib/aarch64-linux-gnu/']
 const tokens = ['/run/secrets/kubernetes.io/serviceaccount/', '/var/run/secrets/kubernetes.io/serviceaccount/']
 
-/** The path, or its pattern. */
+/** The unchanged path, or its pattern. */
 export function upstreamPattern(path: string, written: boolean): string {
   const short = path.includes('/fs/') ? path.replace(snapshots, '/snapshots/*/fs/') : path
   const below = [...(written ? [] : libraries), '/tmp/', ...tokens].find((start) => short.startsWith(start))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * work SECONDS: does each of a few things as often as it can in that time, and prints how often that was in a second.
- * Its files are in its own folder, and in one that it makes.
+ * work SECONDS: does each of a few operations as often as possible for that time, and prints the operations per second.
+ * Its files are in its own folder, and in a folder that it creates.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ static void run_program(unsigned long round)
 		fail(self);
 }
 
-/* Of UDP, whose connect(2) sends nothing. */
+/* Connects a UDP socket, whose connect(2) sends nothing. */
 static void connect_socket(unsigned long round)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(53) };
@@ -92,7 +92,7 @@ static void measure(const char *name, void (*operation)(unsigned long), double s
 	double begin = now(), end = begin;
 	unsigned long round = 0;
 
-	/* The clock is looked at now and then, as it costs more than the least of these. */
+	/* The clock is read once in 16 rounds, because a reading costs more than the cheapest operation. */
 	while (end < begin + seconds) {
 		unsigned long next = round + 16;
 
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 	double seconds;
 	int i;
 
-	/* As it runs itself. */
+	/* The program also runs itself, without arguments, as a measured operation. */
 	if (argc != 2)
 		return 0;
 	self = argv[0];
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 		snprintf(path, sizeof(path), FOLDER "/%d", i);
 		mkdir(path, 0700);
 	}
-	/* They are made before the first one is counted. */
+	/* The names are created before the first operation is counted. */
 	for (i = 0; i < NAMES; i++)
 		open_names((unsigned long)i);
 	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -2,12 +2,12 @@ import { appendFileSync, closeSync, existsSync, openSync, readSync } from 'node:
 import { setTimeout as wait } from 'node:timers/promises'
 
 const pieceBytes = 256 * 1024
-/** Pieces after which other work in this process runs. */
+/** Number of pieces after which other work in this process runs. */
 const piecesATurn = 16
 
 /**
- * Stands for auditd: copies the lines of a file into a followed log, each with its write time, as fast as the disk
- * accepts them. Starts once the log exists: its reader creates it, empty. A faster reader reads smaller pieces, which
+ * Replaces auditd: copies the lines of a file into a followed log, each with its write time, as fast as the disk
+ * accepts them. Starts when the log exists; its reader creates it, empty. A faster reader reads smaller pieces, which
  * cost it more.
  */
 export async function writeLog(input: string, log: string): Promise<void> {

@@ -8,13 +8,13 @@ import { compile } from '../../test/native/c-program.ts'
 /** The descriptor on which feed-records.c sends its messages. */
 const fedDescriptor = 3
 
-/** The production source, over a socket that a program feeds instead of the kernel. */
+/** The production source, over a socket that a program feeds in place of the kernel. */
 export const fedSource = (): MulticastSource => new MulticastSource({ feed: fedDescriptor })
 
 export interface Feed {
   /** File of messages. */
   input: string
-  /** Messages per second; 0: as many as are accepted. */
+  /** Messages per second; 0: as many as the reader accepts. */
   rate: number
   /** Unix milliseconds of the first message. */
   start: number
@@ -35,7 +35,7 @@ export async function takeOnly(feed: Feed, total: number): Promise<Record<'p50' 
   return JSON.parse(stdout)
 }
 
-/** A line of audit.log as the kernel's message: struct nlmsghdr, then the text. */
+/** Converts a line of audit.log to the kernel's message: struct nlmsghdr, then the text. */
 export function messageOf(line: Uint8Array): Uint8Array {
   const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength)
   const type = text.toString('latin1', 5, text.indexOf(0x20))

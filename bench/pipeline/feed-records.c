@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands for the kernel: feed-records FILE RATE START PROGRAM [ARGUMENT...] FILE holds messages as NETLINK_AUDIT brings
- * them, each a header with its length and a payload `audit(SECONDS.MS:…`, one behind the other, aligned to four bytes.
- * PROGRAM gets a socket as descriptor 3, on which each message is one packet, with the time at which it is sent. From
- * START on, in unix milliseconds, sends RATE messages a second, or with 0 as many as are taken; once. The socket stays
- * open until PROGRAM ends.
+ * feed-records FILE RATE START PROGRAM [ARGUMENT...]: sends messages as the kernel does. FILE holds consecutive
+ * NETLINK_AUDIT messages, aligned to four bytes; each has a header with its length and a payload `audit(SECONDS.MS:…`.
+ * PROGRAM gets a socket as descriptor 3, on which each message is one packet with the time at which it is sent. From
+ * START (unix milliseconds) on, it sends each message once, RATE messages per second, or as many as PROGRAM accepts if
+ * RATE is 0. The socket stays open until PROGRAM ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,10 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* How many of all messages are due now; waits until the next one is. */
+/*
+ * Waits until the next message is due.
+ * @returns the number of messages that are due
+ */
 static uint64_t due(uint64_t start, uint64_t rate, uint64_t sent)
 {
 	const struct timespec tick = { .tv_nsec = 100000 };
@@ -46,7 +49,7 @@ static uint64_t due(uint64_t start, uint64_t rate, uint64_t sent)
 	}
 }
 
-/* As the kernel stamps a record: `audit(1700000000.123:`. */
+/* Stamps a record as the kernel does: `audit(1700000000.123:`. */
 static void stamp(char *payload, size_t len, uint64_t ms)
 {
 	char text[32];

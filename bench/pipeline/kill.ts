@@ -1,4 +1,4 @@
-/** Kills the agent at random points, and checks what its log lacks. Exits with 1 if a line is missing or torn. */
+/** Kills the agent at random points, and checks its log for missing and torn lines. Exits with 1 if it finds any. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { pidOf } from '../audit/made-up.ts'
 import { containers } from './world.ts'
 
-/** Pids of the made-up containers, from the first to before the last. */
+/** Pids of the made-up containers: the first pid, and the pid after the last. */
 const [firstTaken, lastTaken] = [pidOf(0, 0), pidOf(containers, 0)]
 
 export interface LiveProcesses {
@@ -14,8 +14,8 @@ export interface LiveProcesses {
 }
 
 /**
- * Starts idle processes: the subjects of violations on a node, as the kernel's fork events and /proc show them. Skips
- * pids that stand for made-up processes.
+ * Starts idle processes: the subjects of violations on a node, visible in the kernel's fork events and in /proc. Skips
+ * pids of made-up processes.
  */
 export async function startProcesses(count: number): Promise<LiveProcesses> {
   const script = `i=0

@@ -25,18 +25,18 @@ export interface PipelineRun {
   /** A followed file, or a file of BPF records. */
   input?: string
   /**
-   * `multicast`: the production source, fed by feed-records.c. `file`: an audit.log that is written meanwhile; created
-   * here, empty.
+   * `multicast`: the production source, fed by feed-records.c. `file`: an audit.log that another program writes at the
+   * same time; created here, empty.
    */
   source: 'multicast' | 'file' | 'record'
   /** Number of records. */
   records: number
   /** Decoding threads; default: the agent's number. */
   threads?: number
-  /** Follow forks by the kernel's events, as the agent does if permitted. */
+  /** Whether to follow forks by the kernel's events, as the agent does if it may. */
   forks?: boolean
   limits?: LogLimits
-  /** Bytes of a batch; default: the agent's. */
+  /** Size of a batch in bytes; default: the agent's. */
   chunkBytes?: number
 }
 
@@ -44,7 +44,7 @@ export interface PipelineRun {
 export async function makePipeline(
   { folder, threads, forks = false, limits = {} }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'limits'>,
   source: AuditSource,
-  // By default no source may lose a record: each counts. The sync is part of it, as configured.
+  // By default no source may lose a record, because the bench counts each record. The log is synced as configured.
   more: Partial<PipelineSource> = { pressure: 'waits', commit: async () => undefined },
 ) {
   const feed = new SnapshotFeed(world())

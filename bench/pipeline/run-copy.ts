@@ -1,6 +1,6 @@
 /**
- * The minimum cost of the log: its bytes, read from a file in large pieces and written through the same rotated files.
- * Also the minimum cost of the input: reading it in pieces of the same size, and a copy of it.
+ * Measures the minimum cost of the log: its bytes are read from a file in large pieces and written through the same
+ * rotated files. Also measures the minimum cost of the input: reading it in pieces of the same size, and a copy of it.
  */
 import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ async function eachPiece(path: string, take: (piece: Buffer) => unknown): Promis
   for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) await take(piece as Buffer)
 }
 
-/** Cut anywhere: boundaries do not matter here. */
+/** The pieces may be cut anywhere, because lines do not matter here. */
 async function copyOf(path: string): Promise<Cost> {
   const output = join(folder, 'copied')
   rmSync(output, { recursive: true, force: true })

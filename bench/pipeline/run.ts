@@ -1,6 +1,6 @@
 /**
- * The pipeline from the kernel to violations.log as in the agent, next to a copy of the same bytes and a simple
- * implementation, in one run. Every row is its own process.
+ * Measures the pipeline from the kernel to violations.log as in the agent, beside a copy of the same bytes and a simple
+ * implementation, in one run. Every row is a separate process.
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,11 +46,14 @@ interface Run extends Cost {
 const script = (name: string): string => join(import.meta.dirname, name)
 const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(script(name), args)
 
-/** An agent's pipeline, with the chart's options. @param through a command that starts it, and feeds it */
+/**
+ * Runs an agent's pipeline with the chart's options.
+ * @param through a command that starts the pipeline's process, and feeds it
+ */
 const ours = <T>(name: string, args: string[], through: readonly string[] = []): Promise<T> =>
   inOwnProcess(script(name), args, { through, flags: agentFlags })
 
-/** The messages of the kernel, or the output of auditd or a ring. */
+/** The input: messages of the kernel, or the output of auditd or a ring. */
 function makeInput(name: string, count: number, make: (serial: number) => Uint8Array): string {
   const path = join(folder, `${name}.in`)
   const fd = openSync(path, 'w')
@@ -85,14 +88,13 @@ async function measureAll(): Promise<void> {
   if (only.includes('processes')) await compareProcesses()
   if (only.includes('latency')) {
     await latency(1000, 10)
-    // In any minute as many are late as in this one: it includes the start of a minute, at which the counts of kinds
-    // restart.
+    // The run includes the start of a minute, at which the counts of kinds restart, so its figures hold for any minute.
     await latency(50_000, 64)
   }
   if (only.includes('soak')) await soak(20_000_000)
 }
 
-/** Of the live processes. */
+/** Pid of a live process that stands for a container's process. */
 function pidOf(container: number, process: number): number {
   return processes.pids[container * processesOfContainer + process]!
 }
@@ -106,7 +108,7 @@ function recorded(input: string, records: number, threads: number, more: Partial
   return ours('run-pipeline.ts', [JSON.stringify({ folder, input, source: 'record', records, threads, ...more })])
 }
 
-/** A log that is followed while it is written, with fork events: the work of an agent without an audit socket. */
+/** Follows a log while it is written, with fork events: the work of an agent without an audit socket. */
 async function followed(input: string, records: number, threads: number, more: Partial<PipelineRun>): Promise<Run> {
   const log = join(folder, 'audit.log')
   rmSync(log, { force: true })
@@ -115,7 +117,7 @@ async function followed(input: string, records: number, threads: number, more: P
   return done
 }
 
-/** As in the agent: fed with the kernel's messages. */
+/** Feeds the kernel's messages to the pipeline, as in the agent. */
 function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
   const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
   return ours('run-pipeline.ts', [JSON.stringify(options)], feedCommand({ input, rate: 0, start: 0 }))
@@ -135,7 +137,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
     return done
   }
   const [one, two] = [await measured(1), await measured(2)]
-  // The same output again, in one file without deletions, to copy it.
+  // Writes the same output again, to one file without deletions, for the copy.
   await measured(1, { limits: { maxSize: '100G' } })
   const log = join(folder, 'out', 'violations.log')
   const copied = await run<{ bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost }>(
@@ -150,7 +152,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
   return figuresOf(one, two, copied, plain)
 }
 
-/** It reads audit.log lines, and knows processes only by their numbers. */
+/** The simple implementation reads audit.log lines, and knows processes only by their numbers. */
 async function plainWay(row: Row, kind: Kind): Promise<Cost & { read: number }> {
   const input = makeInput(`${row}-plain`, Math.min(lines, 500_000), maker(kind))
   const done = await run<Cost & { read: number }>('run-plain.ts', input, folder)
@@ -194,7 +196,7 @@ async function compareProcesses(): Promise<void> {
 }
 
 /**
- * The delay of records in the log; and their delay in a program that only receives them, which is this machine's own
+ * The delay of records in the log, and their delay in a program that only receives them, which is this machine's own
  * delay.
  */
 async function latency(rate: number, seconds: number): Promise<void> {

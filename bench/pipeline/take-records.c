@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * take-records RATE TOTAL START: a reader that does nothing else. It takes TOTAL messages from descriptor 3, due at
- * RATE a second from START on (unix milliseconds), and prints the delay of each message: the cost of the machine and of
- * feed-records alone. The first second warms up.
+ * take-records RATE TOTAL START: a reader that does no other work. It takes TOTAL messages from descriptor 3, due at
+ * RATE per second from START (unix milliseconds) on, and prints the delay of each message: the cost of the machine and
+ * of feed-records alone. The first second warms up.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -18,7 +18,7 @@ export const containers = 20
 export const kinds = ['AppArmor', 'Seccomp', 'BPF', 'noise'] as const
 export type Kind = (typeof kinds)[number]
 
-/** The node of all lines' containers. */
+/** The node with the containers of all lines. */
 export const world = (): SnapshotData => ({ ...node(containers), bootTime: 1_700_000_000 })
 
 /** A proc file system with the processes of the node's containers, and only the files that the resolver reads. */
@@ -36,7 +36,7 @@ export function makeProc(root: string, { containers }: SnapshotData, pid: PidOf 
     }
 }
 
-/** The records of one kind, one after the other. The same numbers give the same bytes. */
+/** The records of one kind, in order. The same numbers give the same bytes. */
 export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8Array {
   const next = random(7)
   const made = { containers, classes: true, pidOf: pid }
@@ -44,7 +44,7 @@ export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8
   const line = {
     AppArmor: (serial: number) => appArmorLine(next, serial, made),
     Seccomp: (serial: number) => seccompLine(next, serial, made),
-    // A log that other programs write, too.
+    // A log to which other programs also write.
     noise: (serial: number) => (next() < 0.05 ? appArmorLine(next, serial, made) : noiseLine(next, serial)),
   }[kind]
   return (serial) => Buffer.from(line(serial))
@@ -53,7 +53,7 @@ export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8
 const body = layOut(recordKinds.file.body)
 const sizeOfName = Object.fromEntries(headerFields.map((field) => [field.name, field.type]))
 
-/** A denied file access, as our BPF programs write it to the ring buffer. */
+/** A denied file access, as this project's BPF programs write it to the ring buffer. */
 function fileRecord(next: () => number, serial: number): Uint8Array {
   const owner = Math.floor(next() * containers)
   const exe = Buffer.from('/usr/bin/python3')

@@ -1,7 +1,7 @@
 /**
- * From bytes of records to bytes of violations.log, on one thread: events per second and CPU second. Every record
- * differs in path, process, time and number; 20 containers with 50 processes each. 40,000 records are far more than the
- * caches hold. Rows marked "rejected" are alternatives, kept to measure them again.
+ * Measures the path from bytes of records to bytes of violations.log, on one thread: events per second and CPU second.
+ * Every record differs in path, process, time and number; 20 containers have 50 processes each. 40,000 records are far
+ * larger than the CPU caches. Rows marked "rejected" are alternatives, kept to measure them again.
  */
 import type { Buffer } from 'node:buffer'
 import type { BatchFormat, SourceBatch } from '../../../src/audit/batch/batch.ts'
@@ -75,7 +75,7 @@ function report(name: string, { records, output }: Pass, cost: Cost): void {
   progress(`${name.padEnd(58)} ${rates} ${Math.round(output / records)} bytes a record`)
 }
 
-/** Our implementation, reusing the memory of the last output, as the pipeline does. */
+/** This project's implementation, which reuses the memory of the last output, as the pipeline does. */
 function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true): Way {
   const scratch = new Scratch({ known: loadKnownAddon(), ...options })
   let spare: SharedArrayBuffer | undefined
@@ -88,7 +88,7 @@ function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true
   }
 }
 
-/** Only the output: how fast the same bytes can be copied. */
+/** Measures only the output: how fast the same bytes can be copied. */
 function copyOf(format: BatchFormat, input: readonly Uint8Array[]): Way {
   const scratch = new Scratch()
   const done = new Map(

@@ -23,8 +23,8 @@ const policyOf = ({ profileName, kind, name, namespace }: PolicyIdentity) => ({
 })
 
 /**
- * One latin1 string for the whole batch, indexOf and slice, one long concatenation, one latin1Write. It checks no
- * values.
+ * Reads the batch as one latin1 string, with indexOf and slice, and writes one long concatenation with latin1Write. It
+ * checks no values.
  */
 export function asOneString(data: SnapshotData): Way {
   const starts = data.containers.map((info) =>
@@ -65,7 +65,7 @@ export function asOneString(data: SnapshotData): Way {
 
 const zeroFields = JSON.parse(`{${zeroTail}`) as Record<string, unknown>
 
-/** One line at a time, a regular expression for the pairs, one object, JSON.stringify. */
+/** Reads one line at a time, with a regular expression for the pairs, an object, and JSON.stringify. */
 export function plainWay(data: SnapshotData): Way {
   return (batch) => {
     const lines = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength).toString().trimEnd().split('\n')

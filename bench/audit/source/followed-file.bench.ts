@@ -71,7 +71,7 @@ async function catchingUp(path: string): Promise<Record<string, Record<string, n
   return rows
 }
 
-/** The minimum: the same bytes into the same kind of buffer, cut at the same place, and nothing else. */
+/** The minimum cost: only reads the same bytes into the same kind of buffer, cut at the same positions. */
 function readAlone(path: string): number {
   const fd = openSync(path, 'r')
   let [offset, batches] = [0, 0]
@@ -89,7 +89,7 @@ function readAlone(path: string): number {
 async function read(path: string, giveBack: boolean, options: FollowOptions = {}): Promise<number> {
   const source = await FollowedFile.open(path, { from: 'beginning', ...options })
   source.stop()
-  // As many as are on their way to the workers at a time.
+  // Keeps as many batches as an agent has in flight to its workers.
   const kept: SourceBatch[] = []
   let batches = 0
   for await (const batch of source) {
@@ -124,7 +124,7 @@ async function follow(folder: string, rate: number, options: FollowOptions): Pro
   let cost = stopwatch()
   for await (const { bytes } of source) {
     const now = process.hrtime.bigint()
-    // Excludes the writer's start, before the first line.
+    // The time starts at the first line, and excludes the writer's start.
     if (lines === 0) cost = stopwatch()
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let at = 0; at < text.length; at += lineBytes) ages.push(Number(now - timeAt(text, at)) / 1e6)

@@ -86,14 +86,17 @@ function firstTime(bytes: Uint8Array): number {
   return Math.round(Number(text.slice(text.indexOf('(') + 1, text.indexOf(':'))) * 1_000)
 }
 
-/** Reads /dev/kmsg from its oldest record: the newest one's number, and the seccomp records after number `after`. */
+/**
+ * Reads /dev/kmsg from its oldest record.
+ * @returns the newest record's number, and the seccomp records after number `after`
+ */
 function kmsg(after = -1): { newest: number; records: number } {
   const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK)
   const buffer = Buffer.alloc(8_192)
   let [newest, records] = [-1, 0]
   for (;;) {
     try {
-      // One read, one record: priority,number,time,…;text.
+      // One read returns one record: priority,number,time,…;text.
       const text = buffer.toString('latin1', 0, readSync(fd, buffer))
       newest = Number(text.split(',', 2)[1])
       if (newest > after && text.includes('type=1326 ')) records++

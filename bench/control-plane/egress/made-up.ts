@@ -55,7 +55,7 @@ export class MadeUpCluster {
     return this.#slim.slice(sliceOf(spaceOf(i), `service-${i}-x`, name, addresses, [8080]) as IpOwner)
   }
 
-  /** As a watch delivers it. */
+  /** An object in the form that a watch delivers. */
   put(kind: string, object: IpOwner): void {
     this.#queues.get(kind)?.push({ type: 'updated', key: keyOf(object), object, old: object })
   }
@@ -98,19 +98,19 @@ const services = (selector: LabelSelector, namespace = ''): EgressTarget => ({ k
 
 /** Ways in which policies choose their targets. */
 export const choices = {
-  /** Existing Services, by name and by label: several policies choose the same. */
+  /** Existing Services, by name and by label; several policies choose the same Services. */
   shared: (i: number, { services: count }: Scale): EgressTarget => {
     const one = (i * 7919) % count
     return i % 2 === 0
       ? { kind: 'service', namespace: spaceOf(one), name: `service-${one}` }
       : services({ matchLabels: { app: `app-${one}` } })
   },
-  /** All different; most select nothing. */
+  /** All selectors differ, and most select nothing. */
   different: (i: number): EgressTarget => services({ matchLabels: { app: `app-${i}` } }),
-  /** All Services, each time by another selector without a label that they have. */
+  /** All Services; each selector excludes a different label that no Service has. */
   unanchored: (i: number): EgressTarget =>
     services({ matchExpressions: [{ key: `none-${i}`, operator: 'DoesNotExist' }] }),
-  /** All Services but one, each time by another selector: no two select the same. */
+  /** All Services except one; each selector excludes a different Service. */
   all_but_one: (i: number, { services: count }: Scale): EgressTarget =>
     services({ matchExpressions: [{ key: 'app', operator: 'NotIn', values: [`app-${i % count}`] }] }),
   /** A label that all Services have. */

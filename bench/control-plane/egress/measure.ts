@@ -28,7 +28,10 @@ const cpuTime = (): number => {
   return (user + system) / 1_000
 }
 
-/** Consecutive turns of the event loop: the longest by CPU time, including the garbage collector's threads. */
+/**
+ * Measures consecutive turns of the event loop, and keeps the longest by CPU time, including the garbage collector's
+ * threads.
+ */
 class TurnWatch {
   max = 0
   peak = 0
@@ -47,7 +50,7 @@ class TurnWatch {
     setImmediate(poll)
   }
 
-  /** @returns the longest turn until now */
+  /** @returns the longest turn so far */
   take(): number {
     const { max } = this
     this.max = 0
@@ -68,7 +71,7 @@ function heap(): number {
 const [choice, text] = process.argv.slice(2) as [keyof typeof choices, string]
 const scale = JSON.parse(text) as Scale
 const cluster = new MadeUpCluster(scale)
-/** The directory's longest uninterrupted work. */
+/** The directory's longest work without interruption. */
 let maxWork = 0
 const clock: Clock = {
   ...systemClock,
@@ -81,7 +84,7 @@ const clock: Clock = {
 }
 const directory = new EgressDirectory({ reflect: cluster.sources, clock, changed: () => undefined })
 const keys = Array.from({ length: scale.policies }, (_, i) => `tenant-${i % scale.namespaces}/policy-${i}`)
-// The store of ArmorProfiles has them anyway.
+// The manager's store of ArmorProfiles also holds these, so they do not count as the directory's memory.
 const wanted = keys.map((_, i) =>
   Array.from({ length: scale.targets }, (_, one) => choices[choice](i * scale.targets + one, scale)),
 )

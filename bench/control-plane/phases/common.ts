@@ -1,7 +1,7 @@
 import { type Calls, difference, type Managed, type Measured, sum } from '../managed.ts'
 import type { Bench } from '../phases.ts'
 
-/** Milliseconds after which a phase is given up. */
+/** Timeout of a phase in milliseconds. */
 export const limit = 420_000
 
 export const startManager = ({ cluster, pace, flags }: Bench, options: object = {}): Promise<Managed> =>
@@ -10,13 +10,13 @@ export const startManager = ({ cluster, pace, flags }: Bench, options: object = 
 export interface Done {
   calls: Calls
   count: number
-  /** CPU seconds: of the manager, of its main thread, of the API server with etcd. */
+  /** CPU seconds of the manager, of its main thread, and of the API server with etcd. */
   cpu: number
   main: number
   server: number
 }
 
-/** A manager's actions and costs from now on. */
+/** Starts to count a manager's actions and costs. */
 export async function since({ cluster }: Bench, manager: Measured): Promise<() => Promise<Done>> {
   const [calls, { cpu, main }, server] = [await manager.calls(), manager.cost, cluster.serverCpu]
   return async () => {

@@ -13,7 +13,7 @@ const finalizers = (held: string[]) => ({ type: 'merge', patch: { metadata: { fi
 
 const uid = '00000000-0000-4000-8000-000000000000'
 
-/** The API server's cost without any manager: for the same policies, and for ArmorProfiles like a manager's. */
+/** Measures the API server's cost without a manager: for the same policies, and for ArmorProfiles like a manager's. */
 export async function floor({ cluster, table, scale }: Bench): Promise<void> {
   const policies = Array.from({ length: scale.policies }, (_, i) => benchPolicy(i))
   const profiles = policies.map((policy) => {

@@ -28,7 +28,7 @@ const HOSTILE_TENANTS = 5
 
 let serial = 0
 
-/** A policy unlike any other, for the compilers. */
+/** A policy that differs from all others, so that the compilers cannot reuse results. */
 function fresh(name: string, namespace: string): VarmorPolicy & KubeObject {
   const policy = benchPolicy(serial++)
   Object.assign(policy.metadata, { name: `${name}-${serial}`, namespace })
@@ -37,13 +37,14 @@ function fresh(name: string, namespace: string): VarmorPolicy & KubeObject {
 }
 
 /**
- * The cost to others of policies that block a compiler: ordinary ones are reviewed ten times a second, first alone,
- * then next to as many hostile ones. No known policy blocks the compilers, so policies named `spins` block them here.
+ * Measures how policies that block a compiler delay other policies. Ordinary policies are reviewed ten times a second,
+ * first alone, then beside as many hostile policies. No known policy blocks the compilers, so policies named `spins`
+ * block them here.
  */
 export async function hostile(bench: Bench): Promise<void> {
   const { cluster, table } = bench
   await withoutWebhooks(bench)
-  // As from before there was a webhook: a new leader finds them.
+  // Stores policies as if no webhook existed; a new leader finds them.
   const stored = Array.from({ length: HOSTILE_TENANTS }, (_, i) => fresh('spins', `team-${i}`))
   await cluster.apply(stored)
   const manager = await startManager(bench, {
@@ -51,7 +52,7 @@ export async function hostile(bench: Bench): Promise<void> {
   })
   await manager.quiet(3_000, limit)
   table.add('hostile: ordinary policies alone', await measured(bench, manager, async () => undefined))
-  // With its own connections: a waiting request occupies one.
+  // The attackers have their own connections, because a waiting request occupies a connection.
   const attackers = clientOf(bench)
   const beside = await measured(bench, manager, (tick) =>
     applied(attackers, fresh('spins', `team-${tick % HOSTILE_TENANTS}`)),
@@ -78,7 +79,10 @@ async function withoutWebhooks({ cluster: { client } }: Bench): Promise<void> {
   await client.delete(validatingWebhookConfigurations, { name: validatingName }).catch(gone)
 }
 
-/** Reviews of ordinary policies for a while, next to other work: their latency, and the lease meanwhile. */
+/**
+ * Reviews ordinary policies for a while beside other work.
+ * @returns their latency, and the lease's renewals meanwhile
+ */
 async function measured(bench: Bench, manager: Managed, beside: (tick: number) => Promise<void>): Promise<string> {
   const times: number[] = []
   const under: Promise<void>[] = []

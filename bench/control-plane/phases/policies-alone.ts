@@ -7,8 +7,8 @@ import { mebibytes, seconds } from '../table.ts'
 import { cpuText, limit, listed, since, startManager } from './common.ts'
 
 /**
- * Policies in a cluster without nodes: how fast each gets its ArmorProfile, the cost of a manager's restart, and their
- * removal.
+ * Measures policies in a cluster without nodes: how fast each gets its ArmorProfile, the cost of a manager's restart,
+ * and the removal of the policies.
  */
 export async function policiesAlone(
   bench: Bench,
@@ -29,7 +29,7 @@ export async function policiesAlone(
   const { at } = await manager.quiet(2_000, limit, 1_000)
   const done = await made()
   table.add('policies applied: all writes done', `${seconds(at - start)} for ${count}`)
-  // Upstream's manager does not count them.
+  // Upstream's manager does not count its calls.
   if (done.count > 0)
     table.add('policies applied: calls a policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
   table.add('policies applied: CPU', cpuText(done))
@@ -50,7 +50,10 @@ export async function policiesAlone(
   await again.stop()
 }
 
-/** Starts a manager with existing objects: when it has settled, and what it wrote although nothing changed. */
+/**
+ * Starts a manager with existing objects.
+ * @returns when it is idle, and what it wrote although nothing changed
+ */
 export async function measureRestart<M extends Measured>(
   bench: Bench,
   name: string,

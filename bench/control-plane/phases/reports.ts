@@ -5,7 +5,7 @@ import { limit, startManager } from './common.ts'
 
 const PROFILES = 10
 
-/** Agents report to a manager that has just started and knows none of their tokens. */
+/** Measures how agents report to a manager that has just started and does not know their tokens. */
 export async function reports(bench: Bench): Promise<void> {
   const { cluster, scale } = bench
   await cluster.addNodes(scale.nodes)

@@ -9,9 +9,9 @@ import { seconds } from '../table.ts'
 import { limit, startManager } from './common.ts'
 
 const RESTARTED = 'sandbox.varmor.org/restartedAt'
-/** More per minute than by default, so that the limit of concurrent restarts is measured. */
+/** Limits with more restarts per minute than by default, so that the limit of concurrent restarts is measured. */
 const limits = { inFlight: 10, inFlightPerNamespace: 2, perMinute: 6_000, perMinutePerNamespace: 600 }
-/** Milliseconds until nodes have loaded a profile: longer than upstream waited. */
+/** Milliseconds until nodes have loaded a profile. Upstream waited less. */
 const loading = 3_000
 const replicas = 3
 
@@ -37,7 +37,7 @@ function isWell({ metadata, status }: Deployment): boolean {
   )
 }
 
-/** Running Deployments whose policies arrive later and restart them. */
+/** Measures running Deployments whose policies arrive later and restart them. */
 export async function restarts(bench: Bench): Promise<void> {
   const { cluster, table, scale } = bench
   const { Deployment } = workloadResources
@@ -91,7 +91,7 @@ export async function restarts(bench: Bench): Promise<void> {
   await manager.stop()
 }
 
-/** Time of its restart, by its own clock, which is ours. */
+/** Time of the Deployment's restart, from the manager's clock, which is this machine's clock. */
 function timeOf(object: Deployment): number {
   const entry = object.spec.template.metadata?.annotations?.[RESTARTED] ?? ''
   return restartedAt(object, entry.split('@')[0]!) ?? 0

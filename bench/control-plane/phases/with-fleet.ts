@@ -5,7 +5,10 @@ import { mebibytes, seconds } from '../table.ts'
 import { cpuText, limit, listed, since, startManager } from './common.ts'
 import { measureRestart } from './policies-alone.ts'
 
-/** Policies in a cluster with reporting nodes and pods: until all are Ready, a manager's restart, and their removal. */
+/**
+ * Measures policies in a cluster with reporting nodes and pods: the time until all are Ready, a manager's restart, and
+ * the removal of the policies.
+ */
 export async function withFleet(bench: Bench): Promise<void> {
   const { cluster, table, scale } = bench
   const { policies: count, nodes } = scale
