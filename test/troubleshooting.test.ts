@@ -8,7 +8,7 @@ import { logMessages } from './log-messages.ts'
 
 const document = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8')
 const [actions = '', messages = ''] = document.split('\n## Log messages\n')
-/** Rows of the tables of messages, each with what it means and what to do. */
+/** Rows of the message tables: the message, its meaning, and the remedy. */
 const rows = Array.from(messages.matchAll(/^\| `(.+?)` \| (.*) \| (.*) \|$/gm), ([, message = '', ...rest]) => ({
   message,
   rest,
@@ -27,7 +27,7 @@ function nodesOf<Found extends ts.Node>(path: string, is: (node: ts.Node) => nod
   return found
 }
 
-/** Types and reasons of conditions: the words of the files that write statuses. */
+/** Types and reasons of conditions: string literals in the files that write statuses. */
 const wordsOf = (path: string): string[] =>
   nodesOf(path, ts.isStringLiteral)
     .map(({ text }) => text)
@@ -41,7 +41,7 @@ function membersOf(path: string, name: string): string[] {
   return (found?.members ?? []).flatMap((member) => member.name?.getText() ?? [])
 }
 
-/** By kind, all that may be seen, which has to have a row of its own. */
+/** By kind, all values that users may see; each must have its own row. */
 const kinds: Record<string, string[]> = {
   'type and reason of a condition of a policy': wordsOf('actors/policy/policy-status.ts'),
   'reason of a condition of an ArmorProfile': wordsOf('actors/policy/profile-status.ts'),

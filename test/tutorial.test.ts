@@ -11,11 +11,11 @@ const ownFolder = '/tmp/varmor-tutorial'
 
 type Step =
   | { kind: 'run'; script: string }
-  /** Lines of what the commands before it print. */
+  /** Lines that the previous commands print. */
   | { kind: 'prints'; lines: string[] }
   | { kind: 'save'; file: string; text: string }
 
-/** The page as a reader follows it: commands in their order, their output, and files to save. */
+/** The steps of the page in order: commands, their output, and files to save. */
 function steps(folder: string): Step[] {
   return Array.from(page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm), ({ 1: language, 2: text = '', index }): Step => {
     const inFolder = text.replaceAll(ownFolder, folder)
@@ -49,7 +49,7 @@ describe(`docs/tutorial.md${isThere ? '' : ' (skipped: needs kubectl)'}`, () => 
     await ended
   }
 
-  /** The sandbox of the page, up to where it says how to use it. */
+  /** Starts the page's sandbox, and waits until it prints how to use it. */
   async function startSandbox(command: string): Promise<void> {
     const words = command.trim().split(' ').slice(1)
     sandbox = spawn(process.execPath, [...VARMOR, ...words], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -65,7 +65,7 @@ describe(`docs/tutorial.md${isThere ? '' : ' (skipped: needs kubectl)'}`, () => 
 
   it('leads from nothing to a model, by its commands as they stand', async function () {
     this.timeout(600_000)
-    // What the page builds is what this process runs.
+    // The page builds the program that this process runs, so a shell function replaces it.
     const program = [process.execPath, ...VARMOR].map(quoted).join(' ')
     const shell = `set -e\nvarmor() { ${program} "$@"; }\nexport KUBECONFIG=${join(folder, 'cluster', 'kubeconfig')}\n`
     let printed = ''

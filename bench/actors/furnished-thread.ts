@@ -1,7 +1,7 @@
 import type { ActorSystem } from '../../actors/runtime/system.ts'
 import { counter } from './messages.ts'
 
-/** The family of the measured thread. */
+/** The actor family whose messages are measured. */
 export default function install(system: ActorSystem): void {
   system.family('counter', { behaviour: counter, mailbox: { capacity: 100_000 } })
 }

@@ -8,7 +8,7 @@ export interface CounterState {
   readonly total: number
 }
 
-/** An actor that sums, with a new state for each message, as the style guide requires. */
+/** An actor that sums numbers, with a new state for each message, as the style guide requires. */
 export const counter: Behaviour<CounterState, CounterMessage> = {
   start: () => ({ total: 0 }),
   receive(state, message, context) {

@@ -21,7 +21,7 @@ __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 #define WORDS 7
 
 struct linear_rule {
-	__u32 length; /* of the text, in bytes */
+	__u32 length; /* length of the text in bytes */
 	__u32 whole;  /* 1 if the path must end here */
 	__u64 text[WORDS];
 };

@@ -9,7 +9,7 @@ export interface Shared {
   standings: Standings
   manager: string
   ca: string
-  /** One profile per report. */
+  /** Tells whether each report contains only one profile. */
   single: boolean
   answers: Record<number, number>
   profiles: number

@@ -38,7 +38,10 @@ export function startChild(script: string, settings: object, log: string, flags:
   return child
 }
 
-/** The next message of a child. @throws if it ends instead */
+/**
+ * Waits for the next message of a child.
+ * @throws if the child ends instead
+ */
 export async function answerOf<T>(child: ChildProcess, log: string): Promise<T> {
   const done = new AbortController()
   const { signal } = done
@@ -88,7 +91,7 @@ export class Managed implements Measured {
     return `https://127.0.0.1:${this.started.ports.status}`
   }
 
-  /** The samples of one metric, by their labels as written. */
+  /** The samples of one metric, by the text of their labels. */
   async metric(name: string): Promise<Map<string, number>> {
     const text = await (await fetch(`http://127.0.0.1:${this.started.ports.metrics}/metrics`)).text()
     const samples = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? ([0-9.e+]+)$`, 'gm'))

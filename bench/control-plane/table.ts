@@ -7,7 +7,7 @@ export interface Column {
   add(what: string, measured: string): void
 }
 
-/** Width of a column: the CPU of manager and API server fits. */
+/** Width of a column, large enough for the CPU times of manager and API server. */
 const oursWidth = 46
 
 interface Row {

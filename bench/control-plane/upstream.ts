@@ -1,6 +1,6 @@
 /**
  * Earlier figures of upstream's manager on another machine (commit 82baa15, Kubernetes 1.37.2 with kwok nodes, 2
- * cores), for rows that `--upstream` does not measure, and our targets with 1,000 policies.
+ * cores), for rows that `--upstream` does not measure, and this project's targets with 1,000 policies.
  */
 export const upstream: Record<string, { theirs: string; aim: string }> = {
   'policies applied: all ArmorProfiles': { theirs: '24.8 s', aim: '<= 6 s' },

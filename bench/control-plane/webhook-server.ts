@@ -1,6 +1,6 @@
 /**
- * A webhook with argv[2] policies, called argv[3] times. Prints its rows as JSON. All policies are in the workload's
- * namespace and share a label with it. The client is its own process, whose CPU is not counted.
+ * Measures a webhook with argv[2] policies, called argv[3] times. Prints its rows as JSON. All policies are in the
+ * workload's namespace and share a label with it. The client is a separate process, whose CPU does not count.
  */
 
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 import { stopwatch } from '../bench.ts'
 
-/** The cost of one client. */
+/** The figures of one client. */
 export interface Cost {
-  /** Until all objects were present. */
+  /** Seconds until all objects were present. */
   listSeconds: number
   listCpuSeconds: number
   /** MiB after the list. */

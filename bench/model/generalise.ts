@@ -1,7 +1,7 @@
-// How well a model's patterns fit the names of later runs. `recall`: the share of later runs' names that the model
-// allows. `precision`: the intended share of what it allows beyond the recorded names; the rest are strangers' names in
-// the same directories. Of the names of Debian's packages every second one is recorded, and none of the others should
-// be allowed.
+// Measures how well a model's patterns fit the names of later runs. `recall`: the share of later runs' names that the
+// model allows. `precision`: the intended share of the names that the model allows beyond the recorded names; the other
+// names belong to strangers in the same directories. The model records every second name of Debian's packages, and
+// should allow none of the others.
 import { readOptions } from '../bench.ts'
 import { development } from './corpus/development.ts'
 import { heldOut } from './corpus/held-out.ts'

@@ -20,7 +20,7 @@ const strangers = [
   'authorized_keys',
 ]
 
-/** Literal paths and patterns. */
+/** The literal paths and the patterns of a model. */
 export type Model = { literal: ReadonlySet<string>; patterns: readonly PathPattern[] }
 export type Maker = (paths: readonly string[]) => Model
 
@@ -61,7 +61,7 @@ function startsAlike({ tokens: [token] }: PathPattern, path: string): boolean {
 
 /** A model's result. */
 export interface Score {
-  /** Paths of later runs. */
+  /** Number of paths of later runs. */
   later: number
   /** Paths of later runs that the model allows. */
   allowed: number
@@ -84,7 +84,7 @@ export function add(a: Score, b: Score): Score {
 
 /** The intended share of the paths that the model allows beyond the recorded ones, 0 to 1. */
 export const precision = ({ allowed, tooWide }: Score): number => (allowed === 0 ? 1 : allowed / (allowed + tooWide))
-/** The share of later runs' paths that are allowed, 0 to 1. */
+/** The share of later runs' paths that the model allows, 0 to 1. */
 export const recall = ({ allowed, later }: Score): number => (later === 0 ? 1 : allowed / later)
 
 /** Records the service, makes a model, and tests it with later runs and with strangers in the same directories. */

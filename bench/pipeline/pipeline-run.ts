@@ -33,7 +33,7 @@ export interface PipelineRun {
   records: number
   /** Decoding threads; default: the agent's number. */
   threads?: number
-  /** Whether to follow forks by the kernel's events, as the agent does if it may. */
+  /** Follow forks by the kernel's events, as the agent does if it may. */
   forks?: boolean
   limits?: LogLimits
   /** Size of a batch in bytes; default: the agent's. */

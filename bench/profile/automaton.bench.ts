@@ -1,5 +1,5 @@
-// `ms` is CPU time, which other programs hardly change; `dense` is the table of states x classes x 4 bytes that was
-// rejected for the packed rows of table.ts.
+// `ms` is CPU time, which other programs hardly change. `dense` is a table of states x classes x 4 bytes, which was
+// rejected in favour of the packed rows of table.ts.
 import { compileAutomaton } from '../../src/profile/bpf/automaton.ts'
 import { bitMarks } from '../../src/profile/bpf/marks.ts'
 import type { TriePattern } from '../../src/profile/bpf/pattern-trie.ts'
@@ -7,7 +7,7 @@ import { parsePathPattern } from '../../src/profile/path-pattern.ts'
 import { countOption, progress, readOptions, stopwatch } from '../bench.ts'
 
 let seed = 1
-/** A number below `n`; the same sequence in every run (Lehmer, modulus 2^31 - 1). */
+/** Returns a number below `n`; the sequence is the same in every run (Lehmer, modulus 2^31 - 1). */
 function random(n: number): number {
   seed = (seed * 48271) % 0x7fffffff
   return seed % n
@@ -40,7 +40,7 @@ interface Shape {
   kind: string
   title: string
   make: () => string
-  /** Typical of most policies. */
+  /** Tells whether most policies have this shape. */
   usual?: true
 }
 

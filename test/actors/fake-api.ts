@@ -96,7 +96,9 @@ export class FakeApi {
     return this.#store(object)
   }
 
-  /** Changes an object whatever its version: what users and controllers do. The spec counts generations. */
+  /**
+   * Changes an object whatever its version, as users and controllers do. A change of the spec raises the generation.
+   */
   update(key: string, change: (object: Stored) => void): Stored | undefined {
     const before = this.objects.get(key)
     if (before === undefined) return undefined

@@ -130,7 +130,7 @@ export interface Mark {
   id: string
 }
 
-/** The mark of a record that has an audit id. */
+/** The parsed mark of a record: its audit id. */
 export function auditMark({ format, line }: Pick<Fixture, 'format' | 'line'>): Mark {
   const [, seconds, fraction, serial, rest = ''] = /audit\((\d+)(\.\d+):(\d+)\):? ?(.*)/.exec(line)!
   const plain =

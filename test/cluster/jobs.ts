@@ -60,7 +60,7 @@ function givenUntil(text = process.env[untilVariable]): number {
 const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
- * Does jobs in so many places: first the jobs with the fewest places side by side, the longest of these first. The
+ * Runs jobs in `places` places: first the jobs with the fewest places side by side, the longest of these first. The
  * output of a job is printed as a whole when it ends, or at once if the job takes all places. The durations of all jobs
  * follow at the end, the longest first. A job that would not end in time at this machine's speed is skipped by name.
  * @param until milliseconds since 1970

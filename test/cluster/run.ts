@@ -1,7 +1,4 @@
-/**
- * The cluster tier: tests on a real Kubernetes, in processes side by side, two at a time, each with one cluster for all
- * of its tests.
- */
+/** The cluster tier: tests on a real Kubernetes. Two processes run at a time, each with one cluster for its tests. */
 import { Command } from 'commander'
 import { type Job, runMocha, sideBySide } from './jobs.ts'
 

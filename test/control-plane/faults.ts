@@ -183,7 +183,7 @@ export function faults(world: () => World, target: Target): void {
     const lives = await Promise.all([Life.begin(world()), Life.begin(world())])
     const ends = [
       faults.add({ user, verb: 'watch', probability: 0.7, fault: { type: 'watch-cut', events: 2 } }),
-      // No server answers a read with a conflict.
+      // Only writes get a conflict; no server answers a read with it.
       ...(['create', 'update', 'patch', 'delete'] as const).map((verb) =>
         faults.add({ user, verb, probability: 0.02, fault: { type: 'status', code: 409 } }),
       ),

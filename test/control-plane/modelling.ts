@@ -11,7 +11,7 @@ import type { World } from './world.ts'
 
 const timeout = 120_000
 
-/** From a policy that records to a policy that allows only the recorded operations. */
+/** Tests the way from a policy that records to a policy that allows only the recorded operations. */
 export function modelling(world: () => World): void {
   it('is recorded on all nodes, becomes a model, and is what a policy allows from then on', async () => {
     const namespace = await world().namespace('model')

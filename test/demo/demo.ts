@@ -1,8 +1,8 @@
 /**
- * From `kubectl apply` to a real kernel that refuses an operation, and the log line about it: a sandbox on this
- * machine, a node in a virtual machine, and the policy of the user's document. The demonstration changes nothing on the
- * host. Exits with 0 only if every step kept its promise. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or a
- * combination; default AppArmorBPF. With KEEP=1 everything runs until Ctrl-C.
+ * Demonstrates the way from `kubectl apply` to a real kernel that refuses an operation, and to the log line about it,
+ * with a sandbox on this machine, a node in a virtual machine, and the policy of the user's document. The demonstration
+ * changes nothing on the host. Exits with 0 only if every step kept its promise. ENFORCER is as in a policy: AppArmor,
+ * BPF, Seccomp, or a combination; default AppArmorBPF. With KEEP=1 everything runs until Ctrl-C.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

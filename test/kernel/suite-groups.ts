@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { GuestOptions } from './guest/guest.ts'
 
-/** What a test folder needs from its guest, from its `guest.json`. */
+/** Requirements of a test folder for its guest, from its `guest.json`. */
 export type GuestWishes = Pick<GuestOptions, 'memoryMiB' | 'processors' | 'commandLine' | 'images'>
 
 /** The content of a `guest.json`. */

@@ -137,7 +137,7 @@ describe('uninstall, without a manager and without agents', () => {
       const end = requests.indexOf('delete daemonsets')
       marked.push(requests.slice(0, end).filter((request) => /^(create|delete) configmaps$/.test(request)))
     }
-    // The second run does not replace it, because ending agents would miss it meanwhile.
+    // The second run keeps the ConfigMap, because ending agents would not find it during a replacement.
     expect(marked).to.deep.equal([['delete configmaps', 'create configmaps'], ['create configmaps']])
     await client.delete(pods, { name: 'agent-1', namespace }, { gracePeriodSeconds: 0 })
     expect(await run(false)).to.deep.equal([])

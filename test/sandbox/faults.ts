@@ -17,15 +17,15 @@ import type { WatchRecord } from '../../src/sandbox/api-server/watch/watcher.ts'
 /** A fault for the requests that a rule matches. */
 export type Fault =
   | { readonly type: 'latency'; readonly milliseconds: number }
-  /** 409, 429, 500 or 503 instead of the answer; the request has no effect. */
+  /** Answers 409, 429, 500 or 503; the request has no effect. */
   | { readonly type: 'status'; readonly code: 409 | 429 | 500 | 503; readonly retryAfterSeconds?: number }
-  /** The connection breaks; `after` says whether the request has taken effect. */
+  /** The connection breaks; `after` states whether the request has taken effect. */
   | { readonly type: 'reset'; readonly after?: boolean }
-  /** A watch ends after some events, at once for 0. */
+  /** A watch ends after some events; for 0 it ends at once. */
   | { readonly type: 'watch-cut'; readonly events: number; readonly reset?: boolean }
-  /** A watch stays open and says nothing more after some events: not even bookmarks or its end. */
+  /** A watch stays open but sends nothing after some events, neither bookmarks nor its end. */
   | { readonly type: 'half-open'; readonly events: number }
-  /** 410: the version of a list or watch is called too old. */
+  /** 410: the server calls the version of a list or watch too old. */
   | { readonly type: 'expired' }
 
 export interface FaultRule {
@@ -35,27 +35,30 @@ export interface FaultRule {
   readonly subresource?: string
   readonly namespace?: string
   readonly user?: string
-  /** How often it strikes, 0 to 1; always when left out. */
+  /** Probability of the fault, 0 to 1; default 1. */
   readonly probability?: number
-  /** How often it strikes at most. */
+  /** Maximum number of times that the fault occurs. */
   readonly times?: number
   readonly fault: Fault
 }
 
 const filters = ['verb', 'resource', 'subresource', 'namespace', 'user'] as const
 
-/** Makes requests go wrong on purpose, repeatably: which ones is drawn from a seeded source. */
+/** Makes requests fail on purpose. A seeded random source selects the requests, so a run can be repeated. */
 export class Faults {
   private rules: { readonly rule: FaultRule; left: number }[] = []
   private readonly random: Random
-  /** How often each type has struck. */
+  /** Number of faults so far, by type. */
   readonly struck = new Map<Fault['type'], number>()
 
   constructor(random: Random) {
     this.random = random
   }
 
-  /** Adds a rule, and gives what takes it back. */
+  /**
+   * Adds a rule.
+   * @returns a function that removes the rule
+   */
   add(rule: FaultRule): () => void {
     const active = { rule, left: rule.times ?? Number.POSITIVE_INFINITY }
     this.rules.push(active)
@@ -68,7 +71,7 @@ export class Faults {
     this.rules = []
   }
 
-  /** The faults that strike a request, in the order of their rules. */
+  /** The faults that apply to a request, in the order of their rules. */
   strike(target: Readonly<Record<(typeof filters)[number], string>>): Fault[] {
     if (this.rules.length === 0) return []
     const found: Fault[] = []
@@ -86,7 +89,7 @@ export class Faults {
 
 const known = new WeakMap<ApiServer, Faults>()
 
-/** The faults of a server, which strike its requests from now on. */
+/** Adds the faults to a server; they apply to its requests from now on. */
 export function faultsOf(server: ApiServer): Faults {
   const { clock, random } = server.context
   const faults = known.get(server) ?? new Faults(random)
@@ -95,7 +98,7 @@ export function faultsOf(server: ApiServer): Faults {
   return faults
 }
 
-/** The connection of a request breaks: what a client in process sees instead of a broken socket. */
+/** The connection of a request broke. An in-process client gets this error in place of a broken socket. */
 export class ConnectionResetError extends Error {
   override readonly name = 'ConnectionResetError'
   readonly code = 'ECONNRESET'
@@ -105,7 +108,10 @@ export class ConnectionResetError extends Error {
   }
 }
 
-/** Lets the faults that strike a request have their way with it. @throws {ConnectionResetError} */
+/**
+ * Applies the faults to a request.
+ * @throws {ConnectionResetError} if a fault breaks its connection
+ */
 async function withFaults(
   faults: Faults,
   clock: Clock,
@@ -130,7 +136,7 @@ async function withFaults(
   return response.type === 'watch' ? struck.reduce(withWatchFault, response) : response
 }
 
-/** Ends the work behind an answer that no client will read. */
+/** Ends the pending work of an answer that no client will read. */
 function discard(response: ApiResponse): void {
   if (response.type === 'upgrade') response.backend.destroy()
   else if (response.type === 'watch' || response.type === 'stream') response.close?.()
@@ -178,7 +184,7 @@ async function* cut(response: WatchResponse, events: number, reset: boolean): As
   if (reset) throw new ConnectionResetError()
 }
 
-/** After this number of events no more events come until the reader disconnects. */
+/** After this number of events the watch sends no more until the reader disconnects. */
 function halfOpen(response: WatchResponse, events: number): WatchResponse {
   let release: () => void = () => undefined
   const closed = new Promise<void>((resolve) => {

@@ -119,7 +119,7 @@ describe('a connection to the embedded server without sockets', () => {
   it('asks the fence last thing before the server sees the request', async () => {
     const fence = {
       signal: new AbortController().signal,
-      // The caller asks first, the exchange last.
+      // The caller checks the fence first, and the exchange checks it last.
       left: 1,
       check() {
         if (this.left-- === 0) throw new FencedError('the term is over')

@@ -10,9 +10,9 @@ import type { InProcessClient } from '../../src/sandbox/api-server/server.ts'
 import { ConnectionResetError } from './faults.ts'
 
 /**
- * A connection to the embedded API server in the same process, without sockets, and so without the time that they take:
- * under a simulated clock a run is the same each time. All else is as over HTTP. Bodies go as bytes both ways, so
- * nothing is shared.
+ * A connection to the embedded API server in the same process. It uses no sockets and therefore no real time, so under
+ * a simulated clock every run is the same. Otherwise it works as over HTTP. Bodies pass as bytes in both directions, so
+ * client and server share no objects.
  */
 export class InProcessConnection implements Connection {
   readonly origin = 'http://embedded.invalid'
@@ -21,7 +21,7 @@ export class InProcessConnection implements Connection {
   readonly #dispatcher: InProcessDispatcher
   readonly #headers: Readonly<Record<string, string>>
 
-  /** @param client the server's for one user: who asks is settled, so there are no credentials to send */
+  /** @param client the server's client for one user; the user is fixed, so the connection sends no credentials */
   constructor(client: InProcessClient, { namespace = 'default', userAgent = 'varmor' } = {}) {
     this.namespace = namespace
     this.#dispatcher = new InProcessDispatcher(client)
@@ -33,19 +33,19 @@ export class InProcessConnection implements Connection {
   }
 
   renew(): void {
-    // The identity is fixed: there are no credentials to reload.
+    // The user is fixed, so there are no credentials to reload.
   }
 
   /**
-   * As when the process dies: requests under way fail, though the server may carry them out, and later ones are not
-   * sent.
+   * Acts as if the process died: running requests fail, although the server may complete them, and later requests are
+   * not sent.
    */
   close(): Promise<void> {
     return this.#dispatcher.destroy()
   }
 }
 
-/** A client of the embedded API server, as the user that the server's is for. */
+/** A client of the embedded API server, for the user of `client`. */
 export const inProcessClient = (client: InProcessClient, time: { clock: Clock; random: Random }): ApiClient =>
   new ApiClient({ connection: new InProcessConnection(client), limiter: unlimited, ...time })
 
@@ -82,7 +82,7 @@ class InProcessDispatcher extends Dispatcher {
   }
 
   async #run(request: ApiRequest, running: RunningRequest): Promise<void> {
-    // Never inside the call of dispatch, as with a socket.
+    // The answer never arrives inside the call of dispatch, as with a socket.
     await null
     try {
       if (this.#closed !== undefined) throw this.#closed
@@ -111,7 +111,7 @@ function cutAt(text: string, mark: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Bytes that the handler gets at once, about what a socket gives. */
+/** Bytes that the handler receives at once, about as many as a socket delivers. */
 const CHUNK = 64 * 1024
 
 /** One request and its answer. */
@@ -153,7 +153,7 @@ class RunningRequest implements Dispatcher.DispatchController {
     this.#resume()
   }
 
-  /** Passes the answer on until it ends or the reader is gone. */
+  /** Passes the answer on until it ends or the reader disconnects. */
   async answer(response: ApiResponse): Promise<void> {
     if (response.type === 'upgrade') {
       response.backend.destroy()

@@ -12,7 +12,9 @@ import type { StepResult } from '../cluster/kubectl/scenario.ts'
 import { scenarios as all } from '../cluster/kubectl/scenarios.ts'
 import { transcriptOf } from '../cluster/kubectl/transcripts.ts'
 
-/** One of the release that the transcripts are of: it words half of what is compared. */
+/**
+ * Path of a kubectl of the release that recorded the transcripts, because kubectl composes half of the compared text.
+ */
 function kubectlOf(version: string): string | undefined {
   const folders = existsSync(cacheRoot()) ? readdirSync(cacheRoot()) : []
   const built = folders
@@ -28,10 +30,10 @@ const version = kubernetesVersion()
 const kubectl = kubectlOf(version)
 const needs = kubectl === undefined ? ` (skipped: needs kubectl ${version} in PATH, or one run of test:cluster)` : ''
 
-/** Scenarios of our kinds. test/cluster/kubectl compares the other scenarios, with the real server. */
+/** Scenarios about vArmor's kinds. test/cluster/kubectl compares the other scenarios with the real server. */
 const scenarios = all.filter(({ title }) => ['policies of vArmor', 'server-side apply'].includes(title))
 
-/** Most of a scenario is waiting: for processes to start, and for what it waits for itself. */
+/** A scenario mostly waits: for processes to start, and for changes in the cluster. */
 const concurrency = 4
 
 describe(`what kubectl says of the embedded server is what it says of the real one${needs}`, () => {
@@ -44,7 +46,7 @@ describe(`what kubectl says of the embedded server is what it says of the real o
     const queue = new PQueue({ concurrency })
     for (const scenario of scenarios) {
       const run = queue.add(() => runScenario(embedded!, scenario))
-      // The test that awaits the run gets its error.
+      // The test that awaits the run receives its error.
       run.catch(() => undefined)
       runs.set(scenario.title, run)
     }

@@ -31,7 +31,7 @@ describe('a sandbox whose nodes are elsewhere', () => {
     await sandbox?.stop()
   })
 
-  /** As from here, where that address leads nowhere. */
+  /** A client on this machine, where the guest's address for the host does not work. */
   const clientOf = (kubeconfig: string): ApiClient => {
     const config = new KubeConfig()
     config.loadFromString(kubeconfig.replace('10.0.2.2', '127.0.0.1'))

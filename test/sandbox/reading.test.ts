@@ -72,7 +72,7 @@ describe('bodies', () => {
   })
 
   it('in protobuf keep what a zero means, and what is inline in JSON', () => {
-    // As client-go 0.37 encodes a Deployment without replicas, and what helm writes of a release.
+    // A Deployment without replicas as client-go 0.37 encodes it, and a release that helm stores.
     const deployment =
       '6b3873000a150a07617070732f7631120a4465706c6f796d656e7412f4010a1f0a0377656212001a0022002a003200380042' +
       '005a0a0a03617070120377656212c2010800120c0a0a0a0361707012037765621aa7010a1c0a0012001a0022002a00320038' +

@@ -20,7 +20,7 @@ describe('a reflector of the embedded server', () => {
       const namespace = `converging-${seed}`
       const made = await admin({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: namespace } } })
       expect(made.code).to.equal(201)
-      // Only the reflector reads; the rules leave those alone who write.
+      // Only the reflector reads, so faults of reads do not affect the writers.
       const strike = (rule: Omit<FaultRule, 'namespace'>) => () => void faults.add({ namespace, times: 1, ...rule })
       const watches = { verb: 'watch' }
       const lists = { verb: 'list' }

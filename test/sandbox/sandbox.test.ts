@@ -112,7 +112,7 @@ describe('a sandbox', () => {
       metadata: { name: 'bare', namespace: 'default', labels: { ...enabled, app: 'web' } },
       spec: podParts(),
     })
-    // The policy is for Deployments; one that matches has its template mutated.
+    // The policy selects Deployments; the webhook changes the template of a matching Deployment.
     expect(JSON.stringify(made)).not.to.include(profile)
     const web = await running.client.apply(deployments, workload('default', 'web'), { fieldManager, force: true })
     expect(JSON.stringify(web.spec.template)).to.include(`localhost/${profile}`.slice('localhost/'.length))

@@ -44,7 +44,7 @@ describe('the embedded API server on a port', () => {
     const snapshot = JSON.parse(JSON.stringify(first.snapshot())) as ReturnType<typeof first.snapshot>
     await first.close()
     const second = await startApiServer({ restore: snapshot })
-    // A client that knows the first one's authority, with the certificate that the first one gave.
+    // A client of the first server, with its authority and its certificate, still works.
     const reply = await get({ ...second, caPem: first.caPem }, first.adminCertificate, `${maps}/kept`)
     await second.close()
     expect(reply.status).to.equal(200)

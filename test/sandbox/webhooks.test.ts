@@ -5,7 +5,7 @@ import { type Harness, startInProcess } from './in-process.ts'
 
 type Sent = Parameters<WebhookTransport>[0]
 
-/** Answers every review with a JSON patch, and keeps what it was asked. */
+/** A webhook that answers every review with a JSON patch, and keeps the reviews. */
 function webhookServer(patch: JsonObject[]): { transport: WebhookTransport; asked: Sent[] } {
   const asked: Sent[] = []
   return {

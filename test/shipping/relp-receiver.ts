@@ -1,19 +1,17 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 
-/**
- * Takes messages by RELP (https://github.com/rsyslog/librelp/blob/master/doc/relp.html), as a receiver of logs does.
- */
+/** Receives messages over RELP (https://github.com/rsyslog/librelp/blob/master/doc/relp.html), like a log server. */
 export class RelpReceiver {
   readonly messages: string[] = []
-  /** Off: messages come, and are neither kept nor confirmed, as by a receiver that dies of them. */
+  /** If false, the receiver neither keeps nor confirms messages, as if each message crashed it. */
   takes = true
-  /** Messages that came meanwhile. */
+  /** Number of messages that arrived while `takes` was false. */
   refused = 0
   #server: Server | undefined
   #sockets = new Set<Socket>()
 
-  /** @param port 0 for any */
+  /** @param port 0 for any free port */
   async listen(port: number): Promise<number> {
     const server = createServer((socket) => this.#serve(socket))
     this.#server = server
@@ -22,7 +20,7 @@ export class RelpReceiver {
     return (server.address() as { port: number }).port
   }
 
-  /** As a receiver that dies: connections break in the middle of whatever is under way. */
+  /** Stops as if the receiver died: connections break at any point. */
   async away(): Promise<void> {
     const closed = this.#server === undefined ? undefined : once(this.#server, 'close')
     this.#server?.close()
@@ -63,7 +61,7 @@ interface Frame {
   number: string
   command: string
   data: string
-  /** Bytes of all of it. */
+  /** Bytes of the whole frame. */
   length: number
 }
 

@@ -21,7 +21,7 @@ const modules = existsSync('/usr/lib')
   : []
 const isThere = probe(rsyslogd, '-v') !== undefined && modules.some(existsSync)
 
-/** The folder of a node's log with the log, a shipper and a receiver. */
+/** The log folder of a node, with a writer, a shipper and a receiver. */
 class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-shipping-'))
   readonly receiver = new RelpReceiver()
@@ -35,7 +35,7 @@ class World {
 
   constructor({ size = '200K', oldFiles = 3 }: { size?: FileSize; oldFiles?: number } = {}) {
     mkdirSync(join(this.folder, 'state'))
-    // As an agent's, but small.
+    // A log like an agent's, but small.
     const writer = { nodeName: 'n1', metadata: {} }
     const path = join(this.log, 'violations.log')
     this.#sink = new Sink({ path, size, rotate: oldFiles, clock: systemClock, random: () => 0, writer })
@@ -50,7 +50,7 @@ class World {
       ...{ VARMOR_LOG_FOLDER: this.log, VARMOR_SHIPPER_STATE: join(this.folder, 'state') },
       ...{ VARMOR_RECEIVER_HOST: '127.0.0.1', VARMOR_RECEIVER_PORT: String(this.#port) },
     }
-    // A process group of its own, as a container is: a kill is meant for all of it.
+    // A separate process group, as in a container, so that a kill hits all its processes.
     const shipper = spawn('sh', [start, configuration], {
       env: { ...process.env, ...env, PATH: `${process.env['PATH']}:/usr/sbin` },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -73,7 +73,7 @@ class World {
     await ended
   }
 
-  /** Lines with some text of all kinds, in the log when this resolves. */
+  /** Writes lines with texts of all kinds. Resolves when the log contains them. */
   async write(count: number): Promise<void> {
     const lines = Array.from({ length: count }, () => {
       const n = this.#written++
@@ -84,12 +84,12 @@ class World {
     })
   }
 
-  /** Waits until a shipper reports that no receiver listens. */
+  /** Waits until the shipper reports that no receiver listens. */
   async findsNobody(): Promise<void> {
     await eventually('the shipper to find nobody', async () => this.#said.includes('error opening connection'))
   }
 
-  /** Lines that are written and have not come. */
+  /** Number of written lines that have not arrived. */
   get lag(): number {
     return this.#written - new Set(this.ids).size
   }
@@ -102,7 +102,7 @@ class World {
     return this.receiver.messages.map((message) => (JSON.parse(message) as { id: string }).id)
   }
 
-  /** Every line, whole, once or with one id. */
+  /** Checks that every line arrived complete, and only once or with one id. */
   async allArrive(): Promise<void> {
     const expected = Array.from({ length: this.#written }, (_, n) => `b-${n}`)
     const missing = (): string[] => {
@@ -140,7 +140,7 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
   it('brings every line, over rotations', async () => {
     await world.write(10)
     await world.ship()
-    // A dozen rotations. Any shipper loses a file that is removed before the shipper has read it.
+    // The log rotates a dozen times. Any shipper loses a file that is removed before the shipper has read it.
     for (let i = 0; i < 20; i++) {
       await world.write(500)
       await eventually('the shipper to follow', async () => world.lag < 1_000)
@@ -230,7 +230,7 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
       await world.receive()
       await world.ship()
       await world.allArrive()
-      // And of what had come no more than can have been under way.
+      // At most the lines in flight may arrive twice.
       expect(world.receiver.messages.length).to.be.at.most(600 + 129)
     })
   }

@@ -1,6 +1,6 @@
 /**
- * A leader's memory and longest turn for rules about Services. Each row is its own process; objects come as from
- * reflectors, and policies as from the watch of ArmorProfiles.
+ * Measures a leader's memory and longest turn for rules about Services. Each row is a separate process; objects arrive
+ * as from reflectors, and policies as from the watch of ArmorProfiles.
  */
 import { fileURLToPath } from 'node:url'
 import { countOption, inOwnProcess, progress, readOptions } from '../../bench.ts'

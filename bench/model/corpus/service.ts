@@ -7,7 +7,7 @@ export interface Service {
   stable: readonly string[]
 }
 
-/** Random numbers, the same in each run of the bench (mulberry32). */
+/** Random numbers that are the same in each run of the bench (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -74,7 +74,7 @@ function clock(random: Random): string[] {
   return [two(between(random, 0, 23)), two(between(random, 0, 59)), two(between(random, 0, 59))]
 }
 
-/** A run's path for the template. */
+/** A path of one run, made from the template. */
 export function fill(template: string, random: Random): string {
   return template.replace(/\{(\w+?)(?::?(\d+))?\}/g, (whole, name: string, length: string | undefined) => {
     const form = forms[name]

@@ -10,13 +10,13 @@ const namespaced = (namespace: string, name: string): PolicyId => ({ kind: 'Varm
 const rivals = [namespaced('team', 'prod-web'), namespaced('team-prod', 'web')] as const
 const plain = 'varmor-team-prod-web'
 const hashed = /^varmor-team-prod-web-[0-9a-f]{8}$/
-/** The names that a policy may have, from the second on. */
+/** The names that a policy may have, without the first. */
 const hashes = ({ kind, namespace, name }: PolicyId, count: number): string[] => {
   const names = profileNames({ kind, metadata: { name, namespace } } as AnyPolicy)
   return Array.from({ length: count + 1 }, () => names.next().value).slice(1)
 }
 
-/** Policies and ArmorProfiles as a server holds them, and the names that managers derive from them. */
+/** Policies and ArmorProfiles as a server stores them, and the names that managers derive from them. */
 class Cluster {
   readonly policies = new Map<string, AnyPolicy>()
   readonly profiles = new Map<string, ArmorProfile>()

@@ -10,7 +10,7 @@ import type { ArmorProfile } from '../../../src/api/types.ts'
 import { NOW, observationOf, settings } from './observations.ts'
 import { START } from './world.ts'
 
-/** Decides and carries out until nothing is left to do, on a server that does all it is asked. */
+/** Decides and acts until nothing remains to do, on a server that accepts every request. */
 export async function converge(
   first: Observation,
   check: (seen: Observation, decision: Decision) => void = () => undefined,

@@ -112,7 +112,7 @@ describe('a limit that is none is refused at once', () => {
       expect(errors).to.have.length(1)
       expect(errors[0]).to.be.instanceOf(RangeError)
     }
-    // The dead letters of the restarts.
+    // The remaining timers belong to the dead letters of the restarts.
     expect(simulation.clock.timers).to.equal(wrong.length)
   })
 

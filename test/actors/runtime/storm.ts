@@ -83,7 +83,7 @@ export class Storm {
       this.simulation.system.lookup<{ type: 'begin' }>(`sender/${i}`).tell({ type: 'begin' })
   }
 
-  /** No more crashes, and senders stop at their next tick. */
+  /** Ends the crashes; senders stop at their next tick. */
   calmDown(): void {
     this.calm = true
   }

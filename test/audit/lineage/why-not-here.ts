@@ -2,7 +2,7 @@ import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { hasCompiler } from '../../native/c-program.ts'
 
-/** Why forks cannot be followed in a test here, or undefined. */
+/** The reason why a test cannot follow forks here; undefined if it can. */
 export function whyNoForks(): string | undefined {
   if (!hasCompiler) return 'no gcc'
   try {

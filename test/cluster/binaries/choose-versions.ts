@@ -1,8 +1,8 @@
 // Writes go.mod and go.sum for the versions below. Run it by hand when the versions change, and commit both files.
 //
-// It does not use `go mod tidy`, which would fetch the modules that every dependency's tests import. Kubernetes' own
-// go.mod requires its staging modules in version v0.0.0, which only exists inside its repository, so the published
-// version replaces each.
+// The script does not use `go mod tidy`, which would fetch the modules that every dependency's tests import.
+// Kubernetes' own go.mod requires its staging modules in version v0.0.0, which only exists inside its repository, so
+// the published version replaces each.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 

@@ -17,7 +17,7 @@ const definitions = join(chart, '..', '..', 'crds')
 const policy = podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }) as { spec: object }
 Object.assign(policy.spec, { updateExistingWorkloads: true, target: { kind: 'Deployment', name: 'web' } })
 
-/** What a test kills during a step. */
+/** The component that a test kills during a step. */
 type Victim = 'the leader' | 'an agent' | 'the API server' | 'the uninstalling pod'
 
 interface Row {

@@ -300,7 +300,7 @@ describe('containers of the BPF enforcer', () => {
       const enforcer = await open({ strictStart })
       await enforcer.add({ id: idOf('b'), profile: web })
       await enforcer.load(web, 'one')
-      // Adds the container, as the caller does that waited for it.
+      // The caller that waited for the container adds it.
       await enforcer.add({ id: idOf('b'), profile: web })
       stateOf(enforcer).tasks.push({ pid: 6, cgroup: idOf('b'), bound: enforcer.numberOf(idOf('b'))! })
       expect(await enforcer.find()).to.deep.equal(new Map())

@@ -16,7 +16,7 @@ export interface StartingNode {
   startAgent(): Promise<void>
   /** Path of the agent's log, in JSON. */
   log: string
-  /** Whether the guest has the disk with containerd 2. */
+  /** Tells whether the guest has the disk with containerd 2. */
   hasContainerd2(): boolean
   /** Timeout of each step, in milliseconds. */
   timeout: number

@@ -22,14 +22,14 @@
 enum { window = 256 * 1024, chunk = 32 * 1024, header = 9, largest = 1024 * 1024 };
 
 struct stream {
-    int fd;          /* -1 when it has ended */
+    int fd;          /* -1 after the stream has ended */
     uint32_t credit; /* bytes that may still be sent to the host */
 };
 
 struct command {
     struct command *next;
     uint32_t id;
-    pid_t pid;   /* 0 when it has been reaped */
+    pid_t pid;   /* 0 after the process was reaped */
     int input;   /* -1 when closed */
     int closing; /* the host has sent the end of the input */
     uint8_t *queue;

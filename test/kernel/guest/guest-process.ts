@@ -94,7 +94,7 @@ export class GuestProcess {
    * run
    */
   readonly exited: Promise<GuestExit>
-  /** As `exited`, but also waits until both streams are read to their end. */
+  /** Like `exited`, but also waits until both streams are read to their end. */
   readonly closed: Promise<GuestExit>
   readonly id: number
   #send: (frame: Buffer) => void

@@ -67,7 +67,7 @@ const pingInterval = 5_000
 /** A virtual machine with a kernel of Debian: AppArmor, BPF LSM, containerd, Node.js, this project at /varmor. */
 export class Guest {
   readonly kernel: KernelName
-  /** As `uname -r` prints it. */
+  /** Version of the kernel, as `uname -r` prints it. */
   readonly release: string
   /**
    * Resolves when the guest has ended: with undefined after `stop`, otherwise with the reason (panic, out of memory, no

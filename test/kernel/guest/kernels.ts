@@ -42,7 +42,7 @@ const layout = '1'
 /** A Debian kernel, unpacked but not installed. */
 export interface Kernel {
   name: KernelName
-  /** As `uname -r` prints it. */
+  /** Version of the kernel, as `uname -r` prints it. */
   release: string
   vmlinuz: string
   /** Folder that holds `modules.dep` and, below it, each module, not compressed. */

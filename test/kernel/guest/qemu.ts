@@ -76,8 +76,8 @@ const disk = ({ serial, image }: Disk): string[] => [
 ]
 
 /**
- * Whether KVM works. An emulated machine may have the device without support by its CPU, and then a boot fails midway.
- * `VARMOR_KVM=off` disables KVM.
+ * Tells whether KVM works. An emulated machine may have the device without support by its CPU, and then a boot fails
+ * midway. `VARMOR_KVM=off` disables KVM.
  */
 export function kvmIsUsable(): boolean {
   if (process.env['VARMOR_KVM'] === 'off') return false
@@ -119,12 +119,14 @@ export function reasonOnConsole(kernel: KernelName, console: string): string | u
 }
 
 /**
- * Whether a panic is a fault of QEMU's multi-threaded emulation: while one CPU patches kernel code, another may keep
- * the temporary breakpoint and hit it. Seen once in some sixty boots with QEMU 7.2, and sometimes later, when the
+ * Tells whether a panic is a fault of QEMU's multi-threaded emulation: while one CPU patches kernel code, another may
+ * keep the temporary breakpoint and hit it. Seen once in some sixty boots with QEMU 7.2, and sometimes later, when the
  * kernel patches itself.
  */
 export const isEmulationFault = (reason: string): boolean => /panicked: Fatal exception\b/.test(reason)
 
-/** Whether a guest's end is no fault of its kernel, so that a retry makes sense. A real fault happens again. */
+/**
+ * Tells whether a cause other than the kernel ended a guest, so that a retry makes sense. A real fault happens again.
+ */
 export const isWorthRepeating = (end: unknown): end is Error =>
   end instanceof Error && !kvmIsUsable() && isEmulationFault(end.message)

@@ -111,7 +111,7 @@ async function ensureBase({ kind, suite, packages, without, hooks = [] }: Debian
 /** A disk with an archive of the Debian image: its packages, and each probe of probes/ as /probes/NAME. */
 export const ensureDebianArchive = (log: StepLog): Promise<string> => ensureArchive(debian, log)
 
-/** The same disk, with servers. */
+/** A disk with an archive of the Debian image that also contains servers. */
 export const ensureServicesArchive = (log: StepLog): Promise<string> => ensureArchive(services, log)
 
 /**

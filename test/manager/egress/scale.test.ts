@@ -66,7 +66,7 @@ describe(`${PODS} pods that come and go under ${POLICIES} policies about them`, 
         .map((pod) => (pod as unknown as { status: { podIPs: { ip: string }[] } }).status.podIPs[0]!.ip)
       expect(status!.egress![0]!.groups[0]!.addresses).to.deep.equal(expected.sort())
     }
-    // Only addresses were written.
+    // The manager wrote only the addresses, in the status of profiles.
     expect({ ...world.api.writes, 'profile-status': 0 }).to.deep.equal({ ...before, 'profile-status': 0 })
     const quiet = count()
     await world.runFor(60_000)

@@ -10,24 +10,24 @@ import { RecordingRuntime } from '../../../src/sandbox/nodes/recording-runtime.t
 /** The behaviour of a fake process. Times are milliseconds after its start. */
 export interface Behaviour {
   readonly readyAfter?: number
-  /** Runs until it is stopped when left out. */
+  /** Milliseconds until the process exits; default: it runs until it is stopped. */
   readonly exitAfter?: number
   readonly exitCode?: number
-  /** Does not start, for this reason. */
+  /** The start fails with this error. */
   readonly startError?: { readonly reason: string; readonly message: string }
-  /** How long it takes to end when it is asked to. */
+  /** Milliseconds that the process takes to end after a request to stop. */
   readonly stopAfter?: number
 }
 
 export interface BehavingRuntimeOptions {
   readonly clock: Clock
-  /** Behaviour of the process of a container at its nth start (from 0); by default it is ready at once and runs on. */
+  /** Behaviour of a container's process at its nth start (from 0); by default it is ready at once and keeps running. */
   readonly behaviour?: (pod: Pod, container: Container, start: number) => Behaviour | undefined
 }
 
 const keyOf = ({ metadata: { uid } }: Pod, { name }: Container): string => `${uid}/${name}`
 
-/** Runs nothing either, and its processes take their time, fail and end. */
+/** A runtime without real processes. Its simulated processes take time, fail and end. */
 export class BehavingRuntime extends RecordingRuntime {
   readonly #options: BehavingRuntimeOptions
   readonly #starts = new Map<string, number>()
@@ -42,7 +42,7 @@ export class BehavingRuntime extends RecordingRuntime {
     return this.confinement(pod, container) !== undefined
   }
 
-  /** Ends the process of a container by itself. */
+  /** Ends a container's process as if it exited by itself. */
   crash(pod: Pod, container: string, exitCode = 1): void {
     this.end(pod, container, { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' })
   }

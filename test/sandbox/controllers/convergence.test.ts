@@ -88,7 +88,8 @@ function change(cluster: SmallCluster, step: Step): void {
   const { store } = cluster.server.context
   if (step.type === 'delete-pod') {
     const pod = cluster.all(pods)[step.index]
-    // Not waited for: a latency ends only when the clock moves. A delete that a fault breaks deletes nothing.
+    // The test does not await the delete, because a latency ends only when the clock moves. A delete that a fault
+    // breaks deletes nothing.
     if (pod) void cluster.delete(pods, pod.metadata.name).catch(() => undefined)
   } else if (step.type === 'image' || step.type === 'scale') {
     const [resource, name] = kinds[step.kind]!
@@ -144,7 +145,7 @@ describe('the controllers of the sandbox', () => {
             await cluster.runFor(pause)
           }
           faultsOf(cluster.server).clear()
-          // Long enough for a watch that has fallen silent to be noticed, and for the longest pause before a restart.
+          // Long enough to notice a watch that sends nothing any longer, and for the longest pause before a restart.
           await cluster.runFor(1_200_000)
           expectConverged(cluster)
         } finally {
@@ -162,7 +163,7 @@ describe('the controllers of the sandbox', () => {
     const before = cluster.server.context.store.revision
     cluster.startControllers()
     await cluster.startNodes()
-    // Shorter than the hour after which Events are removed.
+    // The time is below one hour, after which Events are removed.
     await cluster.runFor(3_000_000)
     // Each kubelet reports its node once when it starts.
     expect(cluster.server.context.store.revision - before).to.be.at.most(3)

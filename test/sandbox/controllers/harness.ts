@@ -89,7 +89,7 @@ export class SmallCluster {
     }
     const turn = ++this.starts
     const started = await FakeNodes.start(options)
-    // Two kubelets of one node would undo each other's work for ever: another start came meanwhile.
+    // Another start began meanwhile, and two kubelets of one node would undo each other's work for ever.
     if (turn === this.starts) this.nodes = started
     else started.stop()
   }
@@ -98,12 +98,12 @@ export class SmallCluster {
     this.problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 
-  /** Is called after each change of any object. */
+  /** Called after each change of any object. */
   onChange(listener: () => void): void {
     this.listeners.push(listener)
   }
 
-  /** Lets everything happen that can happen at this instant. */
+  /** Does all work that can happen without a change of the time. */
   async settle(): Promise<void> {
     const { store } = this.server.context
     let { revision } = store
@@ -121,7 +121,7 @@ export class SmallCluster {
     while (this.clock.step(limit)) await this.settle()
   }
 
-  /** @returns whether it came true within so many milliseconds */
+  /** @returns whether the condition became true within this many milliseconds */
   async runUntil(condition: () => boolean, within = 600_000): Promise<boolean> {
     await this.settle()
     const limit = this.clock.now() + within
@@ -150,7 +150,7 @@ export class SmallCluster {
     return { name, ...(namespaced && { namespace: 'default' }) }
   }
 
-  /** The stored objects, without a request. */
+  /** The stored objects, read directly from the store. */
   all<T extends KubeObject>({ group, plural }: ResourceRef<T>): T[] {
     return [...this.server.context.store.walk(`${group}/${plural}`)] as unknown as T[]
   }

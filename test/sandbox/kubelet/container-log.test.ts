@@ -33,7 +33,7 @@ describe('the log of a container', () => {
   })
 
   it('has the last lines of any log', async () => {
-    // Longer than a chunk, so that a line lies across two.
+    // Long texts exceed a chunk, so that a line spans two chunks.
     const lines = fc.array(fc.string({ unit: fc.constantFrom('a', 'ü', ' '), maxLength: 30 }), { maxLength: 20 })
     const property = fc.asyncProperty(lines, fc.nat(25), fc.boolean(), async (texts, tail, isLong) => {
       const written = texts.map((text) => (isLong ? text + 'x'.repeat(20_000) : text))

@@ -43,7 +43,7 @@ describe('the runtime of a kubelet', () => {
   const start = async (pod: Pod, container: Container = pod.spec.containers[0]!) => {
     await runtime.startPod(pod, place)
     const started = await runtime.start(pod, container, observer)
-    // The observer is in place with the next turn.
+    // The observer is active from the next turn of the event loop on.
     await turn()
     return started
   }

@@ -30,16 +30,16 @@ interface FakeSandbox {
 const failure = (message: string): RuntimeError =>
   new RuntimeError('UNKNOWN', 'call', { cause: Object.assign(new Error(message), { details: message }) })
 
-/** A container runtime that runs nothing: containers end when a test says so. */
+/** A container runtime without processes: containers end when a test ends them. */
 export class FakeCri implements CriPort {
   readonly containersById = new Map<string, FakeContainer>()
   readonly sandboxesById = new Map<string, FakeSandbox>()
   readonly images = new Map<string, CriImage>([['busybox', { id: 'sha256:b', uid: { value: '0' }, username: '' }]])
-  /** Errors for the next calls of these names. */
+  /** Errors for the next calls with these names. */
   readonly faults = new Map<string, string>()
   #next = 1
 
-  /** Ends a container by itself. */
+  /** Ends a container as if its process exited. */
   end(id: string, exitCode = 0): void {
     const container = this.containersById.get(id)!
     container.state = 'CONTAINER_EXITED'
@@ -47,7 +47,7 @@ export class FakeCri implements CriPort {
     container.finished = this.#next++
   }
 
-  /** Ends a sandbox and all that runs in it. */
+  /** Ends a sandbox and all its containers. */
   endSandbox(id: string): void {
     this.sandboxesById.get(id)!.state = 'SANDBOX_NOTREADY'
     for (const container of this.containersById.values())

@@ -41,7 +41,7 @@ describe('kubectl and a node of the sandbox with a real containerd', () => {
       })
       child.once('error', reject)
       child.once('close', (status) => resolve({ ...run, status }))
-      // One that ends before it has read all.
+      // The process may end before it has read its whole input.
       child.stdin.on('error', () => undefined)
       if (input !== undefined) child.stdin.end(input)
     })

@@ -125,7 +125,7 @@ describe('logs and commands by way of the API server', () => {
     server = await serverOf(api.authority, 'a')
     const port = await server.listen()
     await addNode('a', at(port))
-    // The kubelet that answers at this port is not b.
+    // The kubelet at this port is a, not b.
     await addNode('b', at(port))
     await addNode('c', at(1))
     await addNode('d', {})

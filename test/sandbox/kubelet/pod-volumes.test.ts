@@ -34,7 +34,7 @@ describe('the volumes of a pod', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  /** The path on the node of the only mount. */
+  /** The node's path of the container's only mount. */
   const mount = async (volume: object, more: object = {}): Promise<string> => {
     const container = containerOf({ volumeMounts: [{ name: 'v', mountPath: '/v', ...more }] })
     const pod = podOf({ containers: [container], volumes: [{ name: 'v', ...volume }] })

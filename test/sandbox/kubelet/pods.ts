@@ -1,6 +1,6 @@
 import type { Container, Pod } from '../../../src/sandbox/controllers/objects.ts'
 
-/** A pod as the API server has it; `spec` may name any field. */
+/** A pod as the API server stores it; `spec` may contain any field. */
 export function podOf(spec: object = {}, metadata: object = {}, status: object = {}): Pod {
   const usual = { containers: [containerOf()] }
   return {

@@ -21,7 +21,7 @@ const missing = (): string | undefined => {
   return undefined
 }
 
-/** Skips by name where no containers can be run. */
+/** Skips the tests, with the reason, if this machine cannot run containers. */
 export function needsContainers(test: Mocha.Context): void {
   const why = missing()
   if (why === undefined) return
@@ -30,13 +30,13 @@ export function needsContainers(test: Mocha.Context): void {
 }
 
 export interface RealNodeOptions {
-  /** Folder of another containerd and its shim than the machine's. */
+  /** Folder of a containerd and its shim that replace the machine's. */
   programs?: string
-  /** Lines of containerd's configuration, given the node's folder; asked at each start. */
+  /** Returns additional lines of containerd's configuration for the node's folder, at each start. */
   more?: (folder: string) => string
 }
 
-/** A containerd of its own with CRI and an image of busybox, all below a folder that is removed with it. */
+/** A separate containerd with CRI and a busybox image, all in a folder that is removed with it. */
 export class RealNode {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-kubelet-'))
   readonly socket = join(this.folder, 'c.sock')
@@ -78,7 +78,7 @@ export class RealNode {
     return execFileSync('ctr', ['-a', this.socket, '-n', 'k8s.io', ...args], { encoding: 'utf8' })
   }
 
-  /** Ids of what runs, sandboxes included. */
+  /** Ids of all running tasks, including sandboxes. */
   tasks(): string[] {
     return this.ctr('task', 'list', '--quiet')
       .split('\n')
@@ -94,7 +94,10 @@ export class RealNode {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  /** Format: version 2 of containerd's configuration, which 1.6 to 2.x read. A string of JSON is one of TOML. */
+  /**
+   * Format: version 2 of containerd's configuration, which containerd 1.6 to 2.x read. A JSON string is a valid TOML
+   * string.
+   */
   #config(): string {
     const text = (name: string): string => JSON.stringify(join(this.folder, name))
     return `version = 2

@@ -40,7 +40,7 @@ describe('the registration of a node', () => {
       })
     const lease = () => client.get(leases, { namespace: 'kube-node-lease', name: 'kernel' })
     const ready = async () => (await node())?.status?.conditions?.find(({ type }) => type === 'Ready')?.status
-    /** Real requests of a server in this process take turns of the loop, not time of the clock. */
+    /** Real requests to a server in this process take turns of the event loop, but no time of the clock. */
     const pass = async (milliseconds: number): Promise<void> => {
       for (let passed = 0; passed < milliseconds; passed += 1_000) {
         clock.advance(1_000)

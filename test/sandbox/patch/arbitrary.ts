@@ -15,5 +15,5 @@ const tree = (leaf: fc.Arbitrary<JsonValue>) =>
 
 const scalar = fc.oneof(fc.integer(), fc.boolean(), fc.string({ maxLength: 3 }))
 
-/** Objects as JSON.parse makes them, with names that are awkward in pointers and in JavaScript. */
+/** Objects like those of JSON.parse, with names that are awkward in JSON pointers and in JavaScript. */
 export const objects: fc.Arbitrary<JsonObject> = tree(fc.oneof(scalar, fc.constant(null))).object

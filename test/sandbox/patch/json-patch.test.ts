@@ -69,7 +69,7 @@ describe('sandbox/patch/json-patch', () => {
   })
 
   it('makes any object of any other with the patch that rfc6902 finds', () => {
-    // rfc6902 itself does not look into fields that are named like parts of a prototype.
+    // rfc6902 itself ignores fields whose names belong to prototypes.
     const plain = objects.filter((object) => !/__proto__|constructor/.test(JSON.stringify(object)))
     fc.assert(
       fc.property(plain, plain, (from, to) => {

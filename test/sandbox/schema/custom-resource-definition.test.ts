@@ -33,7 +33,7 @@ const definition = (schema: JsonValue, more: JsonObject = {}, version: JsonObjec
 const issues = (crd: JsonObject, old?: JsonObject): string[] =>
   validateCustomResourceDefinition(crd, old).map(issueText)
 
-// For one version, or several that agree, the server reports errors at the top of the spec.
+// If the CRD has one version, or all versions agree, the server reports errors at the top of the spec.
 const root = 'spec.validation.openAPIV3Schema'
 const withSpec = (spec: JsonObject): JsonObject => ({ type: 'object', properties: { spec } })
 const inSpec = `${root}.properties[spec]`

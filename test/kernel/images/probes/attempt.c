@@ -120,7 +120,7 @@ static int load_program(int type, long command)
 }
 
 static int try_bpf_program(void) { return load_program(BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_LOAD); }
-/* The command is an int to the kernel: bits above do not count. */
+/* The kernel reads the command as an int, so it ignores higher bits. */
 static int try_bpf_program_high_bits(void) { return load_program(BPF_PROG_TYPE_SOCKET_FILTER, 0x100000000 | BPF_PROG_LOAD); }
 
 static int try_bpf_map(void)

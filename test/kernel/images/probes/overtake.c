@@ -25,7 +25,7 @@
 static pid_t victim;
 static int memory;
 static struct user_regs_struct before;
-static unsigned long instruction; /* of a system call, in the vDSO */
+static unsigned long instruction; /* address of a system call instruction in the vDSO */
 static unsigned long room;        /* the lowest page of the stack, which the program has not used */
 static char kept[1024];
 static size_t used;

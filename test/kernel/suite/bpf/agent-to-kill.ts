@@ -6,7 +6,7 @@ import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { noLogger } from '../../../../src/base/logger.ts'
 import { type Opening, openEnforcer } from './enforcer.ts'
 
-/** The program's task, from its one argument as JSON. */
+/** The program's task, from its only argument, which is JSON. */
 export interface Orders {
   log: string
   container: ContainerInfo

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { result } from '../../../cluster/command.ts'
 import { openEnforcer } from './enforcer.ts'
 
-/** The program's task, from its one argument. */
+/** The program's task, from its only argument, which is JSON. */
 export interface NodeOrders {
   id: string
   profileName: string

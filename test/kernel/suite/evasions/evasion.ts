@@ -92,7 +92,7 @@ function outcomeOn(
 
 export interface Run {
   enforcers: Enforcers
-  /** Also runs each attack unconfined, to show that it gets through and only the enforcer refuses it. */
+  /** Also run each attack unconfined, to show that it gets through and that only the enforcer refuses it. */
   free: boolean
 }
 

@@ -27,7 +27,9 @@ const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 const shellWords = (command: Command): string =>
   (typeof command === 'string' ? ['sh', '-c', command] : command).map(quote).join(' ')
 
-/** As long as a Kubernetes id, because the agent finds containers by such ids in the paths of cgroups. */
+/**
+ * The ids have the length of Kubernetes ids, because the agent finds containers by such ids in the paths of cgroups.
+ */
 export const containerIdOf = (name: string): string => createHash('sha256').update(name).digest('hex')
 
 /**

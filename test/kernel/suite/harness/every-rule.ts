@@ -7,7 +7,7 @@ import { rulesShown, shownNow } from './rules-shown.ts'
 
 const keys = { AppArmor: 'appArmor', BPF: 'bpf', Seccomp: 'seccomp' } as const
 
-/** Whether every test has passed or was skipped with a reason; false if only some tests were selected. */
+/** Tells whether every test has passed or was skipped with a reason; false if only some tests were selected. */
 function isWhole(suite: Mocha.Suite): boolean {
   let whole = true
   suite.eachTest((test: Mocha.Test) => {
@@ -17,7 +17,7 @@ function isWhole(suite: Mocha.Suite): boolean {
 }
 
 /**
- * Tests that the cases cover all rules that an enforcer carries, prints the results of each rule's tests, and compares
+ * Tests that the cases cover all rules that an enforcer supports, prints the results of each rule's tests, and compares
  * them with the documents. Cases count when their file is loaded, even if mocha runs only some of the tests.
  */
 export function describeEveryRule(...enforcers: readonly KernelEnforcer[]): void {

@@ -41,7 +41,7 @@ export interface RuleCase extends Attempt {
 export interface RuleFamily extends Pick<ContainerOptions, 'flags'> {
   name: string
   cases: readonly RuleCase[]
-  /** Cases of rules, or of parts of rules, that AppArmor does not carry. */
+  /** Cases of rules, or of parts of rules, that AppArmor does not enforce. */
   onlyBpf?: readonly BpfCase[]
   /** Runs unconfined, before all attacks of the family. */
   prepare?: Command

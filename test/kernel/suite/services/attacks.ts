@@ -19,7 +19,7 @@ export interface Attack {
   calls: readonly string[]
   appArmor(service: Service): Reports
   bpf(service: Service): Reports
-  /** Why an enforcer cannot tell it from what this model allows. */
+  /** The reason why an enforcer cannot distinguish the attack from operations that this model allows. */
   unseen?: Partial<Record<KernelEnforcer, (model: DynamicResult) => string | undefined>>
 }
 

@@ -72,7 +72,7 @@ describe('services, of which all is forbidden but what was recorded', function (
   let bpf: BpfEnforcer
   let clients: Clients
   let violations: Violations
-  /** As in an agent, so that the records of a child that ends at once are attributed to its container. */
+  /** Attributes the records of a child that ends at once to its container, as in an agent. */
   let lineage: Lineage
   let facts: ReadProcessFacts
   let confiner: Confiner
