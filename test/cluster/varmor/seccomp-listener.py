@@ -1,7 +1,7 @@
-"""A listener for SCMP_ACT_NOTIFY: seccomp-listener.py SOCKET. Refuses each call that it is asked about, with "No space left on device".
+"""A listener for SCMP_ACT_NOTIFY: seccomp-listener.py SOCKET. Refuses each notified call with "No space left on device".
 
-A runtime connects for each process that gets the profile, and sends the descriptor of its filter (OCI runtime specification,
-listenerPath). The questions and answers: seccomp_unotify(2).
+A runtime connects for each process with the profile, and sends the descriptor of the process's filter (OCI runtime
+specification, listenerPath). seccomp_unotify(2) describes the notifications and answers.
 """
 import array
 import errno
@@ -16,7 +16,7 @@ RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCT
 
 
 def answer(descriptor):
-    """Answers until the last process with the filter is gone."""
+    """Answers notifications until the last process with the filter has ended."""
     while True:
         question = bytearray(80)
         try:
@@ -24,7 +24,7 @@ def answer(descriptor):
             (identity,) = struct.unpack_from("=Q", question)
             fcntl.ioctl(descriptor, SEND, struct.pack("=QqiI", identity, 0, -errno.ENOSPC, 0))
         except OSError as error:
-            # ENOENT: the process that asked was killed in the meantime.
+            # ENOENT: the process that made the call was killed in the meantime.
             if error.errno in (errno.ENOENT, errno.EINTR):
                 continue
             break

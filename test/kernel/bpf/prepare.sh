@@ -1,4 +1,4 @@
-# Files for attack.c.
+# Creates the files for attack.c.
 set -e
 mkdir -p /deny/a/b /deny/empty /deny/long /deny/deep /secret /free/m /free/p /free/own /deny/volume /gone/folder
 mount -t tmpfs none /free/own

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The guest's /init, in its initramfs: loads modules, puts the root together from read-only disks and memory, and hands
-# over to exec-server. Each program that is started costs 20 ms under emulation, so mounts are collected in tables.
+# The guest's /init, in its initramfs: loads modules, builds the root from read-only disks and memory, and starts
+# exec-server. Under emulation each program costs 20 ms, so tables collect the mounts.
 B=/bin/busybox
 mount_all() { $B mount -a -T "$1"; }
 $B mount -t proc proc /proc
@@ -13,7 +13,7 @@ TABLE
 mount_all /first
 for module in $($B cat /modules/order); do $B insmod "/modules/$module"; done
 
-# Disks are known by their serial, whatever order the kernel finds them in.
+# A disk's serial identifies the disk, because the kernel may find disks in any order.
 images=
 for block in /sys/block/vd*; do
   read -r serial <"$block/serial"
@@ -36,7 +36,7 @@ if [ -n "$layer" ]; then
 fi
 $B mkdir /upper/upper /upper/work
 $B mount -t overlay -o lowerdir=$lower,upperdir=/upper/upper,workdir=/upper/work root /new || exec $B poweroff -f
-# Volumes that a kubelet mounts have to reach containers.
+# Shared mounts, so that volumes that a kubelet mounts reach containers.
 $B mount --make-rshared /new
 cat_lines >/second <<TABLE
 proc /new/proc proc defaults 0 0
@@ -54,7 +54,7 @@ $modules /new/lib/modules squashfs ro 0 0
 $project /new/varmor squashfs ro 0 0
 $dependencies /new/varmor/node_modules squashfs ro 0 0
 TABLE
-# Above: what containerd and kubelet keep there cannot be on an overlay.
+# Mounted above the overlay, because files of containerd and the kubelet cannot lie on an overlay.
 for image in $images; do
   echo "${image#*:} /new/images/${image%%:*} squashfs ro 0 0" >>/second
   folders="$folders /new/images/${image%%:*}"
@@ -62,7 +62,7 @@ done
 $B mkdir $folders
 mount_all /second
 $B cp -a /links/. /new/dev/
-# What containerd-pack has written: containerd has these images from the start, if it is the one that has packed them.
+# The images that containerd-pack wrote. containerd has them from the start, if its version packed them.
 [ -n "$layer" ] || [ ! -d /new/images/store ] || $B cp -a /new/images/store/io.* /new/var/lib/containerd/
 cat_lines >/third <<'TABLE'
 devpts /new/dev/pts devpts ptmxmode=0666 0 0
@@ -71,10 +71,9 @@ mqueue /new/dev/mqueue mqueue defaults 0 0
 TABLE
 mount_all /third
 
-# With the first cgroup that has a controller, or a quota, the kernel patches itself in places where it is all the time
-# (kmem_cache_free, __alloc_pages, the scheduler's tick). Under emulation another processor may run into a patch that is
-# half done, and dies of it ("Oops: int3"): so there is one only meanwhile. The cgroup stays, because the last takes it
-# all back.
+# The first cgroup with a controller or a quota makes the kernel patch code that runs very often (kmem_cache_free,
+# __alloc_pages, the scheduler's tick). Under emulation another CPU may hit an incomplete patch and die ("Oops: int3"),
+# so only one CPU is online meanwhile. The cgroup stays, because the removal of the last one reverts the patches.
 each_other_cpu() {
   for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
     [ ! -e "$cpu" ] || echo "$1" >"$cpu"
@@ -91,7 +90,7 @@ $B ifconfig lo 127.0.0.1 up
 $B ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 $B route add default gw 10.0.2.2
 echo 1 >/proc/sys/net/ipv4/ip_forward
-# A guest without memory is to end, not to read the pages of its programs again and again (since Linux 6.1).
+# A guest without free memory must end, and not read the pages of its programs repeatedly (since Linux 6.1).
 lru=/sys/kernel/mm/lru_gen
 [ ! -e $lru/min_ttl_ms ] || { echo y >$lru/enabled; echo 1000 >$lru/min_ttl_ms; }
 echo guest >/proc/sys/kernel/hostname
@@ -102,7 +101,7 @@ for port in /sys/class/virtio-ports/*; do
 done
 $B cp /exec-server /new/run/exec-server
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-# A layer has an init of its own.
+# A layer has its own init.
 if [ -n "$layer" ]; then
   $B chroot /new /run/exec-server "$commands" &
   exec $B switch_root /new /usr/lib/systemd/systemd

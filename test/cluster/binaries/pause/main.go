@@ -1,4 +1,4 @@
-// The container that holds a pod's namespaces: it waits, reaps what becomes its child, and ends at SIGTERM.
+// The program of the container that holds a pod's namespaces. It reaps adopted processes, and ends at SIGTERM.
 package main
 
 import (
@@ -15,7 +15,7 @@ func main() {
 			return
 		}
 		for {
-			// One signal may stand for many children.
+			// One signal may announce several ended children.
 			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
 				break
 			}

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Imports the image archives below /images, ends containerd, and writes its folder to standard output as a tar archive
-# for the disk image-store of later guests. Layers and files of images go to store/, and links lead there from where
-# containerd looks for them, so that a guest has to copy only the links.
+# Imports the image archives below /images, stops containerd, and writes its folder to standard output as a tar archive
+# for the disk image-store of later guests. Layers and files of images go to store/; links at containerd's paths lead
+# there, so that a guest copies only the links.
 set -eu
 containerd-up
 for archive in /images/*/*.tar; do ctr --namespace k8s.io images import "$archive" >&2; done

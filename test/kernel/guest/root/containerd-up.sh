@@ -1,11 +1,11 @@
 #!/bin/sh
-# Starts containerd if it does not run, and waits until it serves. Its log is /var/log/containerd.log. Doing it twice
-# does no harm.
+# Starts containerd if it does not run, and waits until it accepts requests. Its log is /var/log/containerd.log. A
+# second call does no harm.
 set -eu
 if [ ! -S /run/containerd/containerd.sock ]; then
-  # Before Linux 5.11 maps and programs of BPF count as locked memory: what is refused is to be refused by a rule.
+  # Before Linux 5.11, BPF maps and programs count as locked memory; in tests only a rule must refuse them.
   ulimit -l unlimited
-  # Less garbage collection: an emulated processor is slower than memory is scarce.
+  # Less garbage collection, because an emulated CPU is slow and memory suffices.
   GOGC=400 setsid containerd >/var/log/containerd.log 2>&1 </dev/null &
   echo $! >/run/containerd.pid
 fi

@@ -1,4 +1,4 @@
-// A small application: files, uploads, work in threads, compression, requests of its own.
+// A small application that uses files, uploads, threads and compression, and sends requests itself.
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const http = require('node:http')
