@@ -1,28 +1,16 @@
-import { type EgressLeftOut, MAX_TARGET_TEXT } from '../../api/egress-left-out.ts'
 import { targetText } from '../../api/egress-target.ts'
-import { type Labels, plainSelector } from '../../api/label-selector.ts'
 import type { EgressAddresses, EgressTarget } from '../../api/types.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
-import { hasRoom } from './conditions.ts'
+import { Filling, needs, targetKinds } from './filling.ts'
 import { countOf } from './found-addresses.ts'
+import { HeldTargets } from './held-targets.ts'
 import { InTurns } from './in-turns.ts'
-import { type IpOwner, serviceOf } from './ip-owner.ts'
-import {
-  type DirectoryTenant,
-  type Entry,
-  isRefused,
-  isTarget,
-  type Profile,
-  type ProfileTarget,
-  Tenants,
-} from './profiles.ts'
-import { PUBLISHED_ADDRESSES, Quota, type Shared, TARGET_MEMORY } from './room.ts'
+import { Moves } from './moves.ts'
+import { type DirectoryTenant, isRefused, isTarget, type Profile, type ProfileTarget, Tenants } from './profiles.ts'
+import { PUBLISHED_ADDRESSES, Quota, TARGET_MEMORY } from './room.ts'
 import { SharedFound } from './shared-found.ts'
-import { Target, USE_BYTES } from './target.ts'
-import { TargetIndex } from './target-index.ts'
-import { spendFor, Unfilled } from './unfilled.ts'
-import { type EgressSources, type Kind, type Moved, WatchedKinds } from './watched-kinds.ts'
+import { type EgressSources, WatchedKinds } from './watched-kinds.ts'
 import { withinRoom } from './within-room.ts'
 
 export type { AddressedReflector, EgressSources } from './watched-kinds.ts'
@@ -52,31 +40,11 @@ export interface WantedBy {
   version?: string
 }
 
-/** Kinds that a target needs. */
-const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
-  pods: ['pods'],
-  service: ['services', 'slices'],
-  services: ['services', 'slices'],
-}
-const targetKinds = Object.keys(needs) as EgressTarget['kind'][]
-
 /**
  * Units of work for one tenant before other tenants' turn, and steps of one kind of work before another kind's turn.
  */
 const PARTS_AT_ONCE = 32
 const STEPS_OF_KIND = 16_384
-/** Maximum lost targets of a tenant with a known size. */
-const MAX_LOST = 1_024
-/** Steps between two yields. */
-const STEPS = 512
-
-/** An object, and its Service. */
-interface Placed {
-  object: IpOwner
-  owner?: IpOwner | undefined
-  /** Name of the Service that it is, or belongs to. */
-  service?: string | undefined
-}
 
 /**
  * Finds the addresses of the Pods and Services that policies' rules select. It watches a kind only while an
@@ -88,20 +56,11 @@ export class EgressDirectory {
   readonly #options: EgressDirectoryOptions
   readonly #profiles = new Map<string, Profile>()
   readonly #tenants = new Tenants()
-  readonly #targets = new Map<string, ProfileTarget>()
-  readonly #index = {
-    pods: new TargetIndex<Profile>(),
-    service: new TargetIndex<Profile>(),
-    services: new TargetIndex<Profile>(),
-  }
-  readonly #count = { pods: 0, service: 0, services: 0 }
-  readonly #byName = new Map<string, ProfileTarget>()
+  readonly #held: HeldTargets
   readonly #watched: WatchedKinds
-  /** EndpointSlices by the key of their Service. */
-  readonly #slices = new Map<string, Map<string, IpOwner>>()
-  /** Targets whose objects were not searched yet. */
-  readonly #unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
-  /** Targets with changed objects, until changes have settled. */
+  readonly #moves: Moves
+  readonly #filling: Filling
+  /** Targets with changed objects, until `settle` has passed. */
   readonly #dirty = new Set<ProfileTarget>()
   /** Tenants with profiles to admit, and tenants with addresses to find. */
   readonly #arriving = new Set<DirectoryTenant>()
@@ -129,6 +88,21 @@ export class EgressDirectory {
       came: () => this.#work.wake(),
       complete: () => this.#work.wake(),
     })
+    this.#held = new HeldTargets({
+      memory: this.#memory,
+      released: () => {
+        this.#isReleased = true
+      },
+      lost: (target, profiles) => this.#lost(target, profiles),
+      orphaned: (target) => this.#findSoon(target),
+      ended: (target) => {
+        this.#dirty.delete(target)
+        this.#found.drop(target)
+      },
+    })
+    const parts = { watched: this.#watched, held: this.#held, clock, steps: () => this.#work.steps }
+    this.#moves = new Moves({ ...parts, changed: (target) => this.#changed(target) })
+    this.#filling = new Filling({ ...parts, moves: this.#moves, filled: (target) => this.#filled(target) })
   }
 
   /** Number of ArmorProfiles with targets. */
@@ -141,10 +115,10 @@ export class EgressDirectory {
     return this.#watched.kinds
   }
 
-  /** What is held for all ArmorProfiles together. */
+  /** Amounts held for all ArmorProfiles together. */
   get held(): Readonly<Record<'targets' | 'bytes' | 'published' | 'lists' | 'tenants', number>> {
     return {
-      targets: this.#targets.size,
+      targets: this.#held.size,
       bytes: this.#memory.taken,
       published: this.#published.taken,
       lists: this.#found.size,
@@ -219,27 +193,26 @@ export class EgressDirectory {
     this.#profiles.delete(key)
     profile.isAdmitted = false
     profile.entries = []
-    for (const entry of entries) if (isTarget(entry)) this.#leave(entry, profile)
-    this.#giveBack(this.#published, tenant, published)
+    for (const entry of entries) if (isTarget(entry)) this.#held.leave(entry, profile)
+    this.#giveBack(tenant, published)
     profile.published = 0
     this.#tenants.leave(tenant, this.#options.clock.now())
     this.#watchWhatIsNeeded()
   }
 
-  /** All current work. @returns the time of the next work, in milliseconds since the epoch */
+  /** Does all current work. @returns the time of the next work, in milliseconds since the epoch */
   *#jobs(): Generator<number, number | undefined> {
     const { clock } = this.#options
     for (;;) {
       let start = this.#work.steps
       const isOver = (): boolean => this.#work.steps - start > STEPS_OF_KIND
-      const changed = yield* this.#watched.handle((moved) => this.#moved(moved), isOver)
+      const changed = yield* this.#watched.handle((moved) => this.#moves.handle(moved), isOver)
       start = this.#work.steps
       const admitted = yield* this.#forTenants(this.#arriving, isOver, (tenant) => this.#admitNext(tenant))
-      yield* this.#fillSome()
+      yield* this.#filling.some()
       start = this.#work.steps
       const found = yield* this.#forTenants(this.#busy, isOver, (tenant) => this.#findNext(tenant))
-      const filled = this.#fillable().map((kind) => this.#unfilled[kind].readyAt)
-      const next = Math.min(changed, admitted, found, ...filled)
+      const next = Math.min(changed, admitted, found, this.#filling.readyAt)
       if (next > clock.now()) return Number.isFinite(next) ? next : undefined
     }
   }
@@ -292,9 +265,9 @@ export class EgressDirectory {
     }
     profile.entries = profile.wanted.map((wanted) => {
       steps += 8
-      return this.#enter(profile, wanted, looked)
+      return this.#held.enter(profile, wanted, looked)
     })
-    for (const entry of before) if (isTarget(entry)) this.#leave(entry, profile)
+    for (const entry of before) if (isTarget(entry)) this.#held.leave(entry, profile)
     profile.isAdmitted = true
     profile.found = undefined
     this.#noteRefused(profile)
@@ -303,109 +276,20 @@ export class EgressDirectory {
     return steps
   }
 
-  #enter(profile: Profile, wanted: EgressTarget, looked: (others: number) => void): Entry {
-    const { tenant } = profile
-    const selector = plainSelector(wanted.kind === 'service' ? {} : (wanted.selector ?? {}))
-    const key = targetText({ ...wanted, selector })
-    if (key.length > MAX_TARGET_TEXT) return 'selector'
-    const known = this.#targets.get(key)
-    const target = known ?? new Target<Profile>(wanted, key, selector)
-    if (!this.#memory.take(tenant, USE_BYTES)) return 'room'
-    const why = target.tenants.includes(tenant) ? undefined : this.#whyNot(target, tenant, looked)
-    if (why !== undefined) {
-      this.#memory.give(tenant, USE_BYTES)
-      return why
+  #lost(target: ProfileTarget, profiles: ReadonlySet<Profile>): void {
+    for (const profile of profiles) {
+      profile.entries = profile.entries.map((entry) => (entry === target ? 'room' : entry))
+      if (!profile.isAdmitted) continue
+      profile.found = undefined
+      this.#noteRefused(profile)
+      if (isFilled(profile)) this.#resolveSoon(profile)
     }
-    target.users.push(profile)
-    if (known === undefined) this.#begin(target)
-    return target
+    this.#watchWhatIsNeeded()
   }
 
-  /** Why the tenant cannot have the target; undefined if it has it now. */
-  #whyNot(target: ProfileTarget, tenant: DirectoryTenant, looked: (others: number) => void): EgressLeftOut | undefined {
-    if (!hasRoom(target, tenant, this.#index[target.kind], looked)) return 'conditions'
-    const shared = sharedBy(target.tenants)
-    const needed = Math.max(target.bytes, tenant.lost.get(target.key) ?? 0)
-    if (!this.#memory.take(tenant, needed, shared)) return 'room'
-    this.#memory.give(tenant, needed - target.bytes, shared)
-    tenant.lost.delete(target.key)
-    target.tenants.push(tenant)
-    return undefined
-  }
-
-  #begin(target: ProfileTarget): void {
-    const { kind, namespace, name, key } = target
-    this.#targets.set(key, target)
-    this.#count[kind]++
-    this.#index[kind].add(target)
-    if (kind === 'service') this.#byName.set(`${namespace}/${name}`, target)
-    this.#unfilled[kind].add(target)
-  }
-
-  #leave(target: ProfileTarget, profile: Profile): void {
-    const { users } = target
-    const { tenant } = profile
-    const at = users.indexOf(profile)
-    // Its tenant lost the target, and so did all its profiles.
-    if (at < 0) return
-    users.splice(at, 1)
-    this.#memory.give(tenant, USE_BYTES)
-    if (!users.some((one) => one.tenant === tenant)) this.#endUse(target, tenant)
-  }
-
-  /** @param bytes charged to the tenant for it */
-  #endUse(target: ProfileTarget, tenant: DirectoryTenant, bytes = target.bytes): void {
-    const { kind, namespace, name, key, tenants } = target
-    tenants.splice(tenants.indexOf(tenant), 1)
-    this.#giveBack(this.#memory, tenant, bytes, sharedBy(tenants))
-    // Other profiles still wait for its addresses.
-    const isUnfilled = this.#unfilled[kind].delete(target, tenant)
-    if (target.isUsed) {
-      if (isUnfilled) this.#unfilled[kind].add(target)
-      if (tenant.due.delete(target)) this.#findSoon(target)
-      return
-    }
-    tenant.due.delete(target)
-    this.#targets.delete(key)
-    this.#count[kind]--
-    this.#index[kind].delete(target)
-    if (kind === 'service') this.#byName.delete(`${namespace}/${name}`)
-    this.#dirty.delete(target)
-    this.#found.drop(target)
-  }
-
-  /** The target's size changed. A tenant without room for more loses the target; other tenants keep it. */
-  #resized(target: ProfileTarget, bytes: number): void {
-    const kept: DirectoryTenant[] = []
-    const lost: DirectoryTenant[] = []
-    for (const tenant of target.tenants) {
-      const hasRoom = bytes <= 0 || this.#memory.take(tenant, bytes, sharedBy(kept))
-      if (bytes < 0) this.#giveBack(this.#memory, tenant, -bytes, sharedBy(kept))
-      ;(hasRoom ? kept : lost).push(tenant)
-    }
-    for (const tenant of lost) {
-      const users = target.users.filter((one) => one.tenant === tenant)
-      const others = target.users.filter((one) => one.tenant !== tenant)
-      target.users.splice(0, target.users.length, ...others)
-      this.#memory.give(tenant, USE_BYTES * users.length)
-      noteLost(tenant, target)
-      this.#endUse(target, tenant, target.bytes - bytes)
-      for (const profile of new Set(users)) this.#loses(profile, target)
-    }
-    if (lost.length > 0) this.#watchWhatIsNeeded()
-  }
-
-  #loses(profile: Profile, target: ProfileTarget): void {
-    profile.entries = profile.entries.map((entry) => (entry === target ? 'room' : entry))
-    if (!profile.isAdmitted) return
-    profile.found = undefined
-    this.#noteRefused(profile)
-    if (isFilled(profile)) this.#resolveSoon(profile)
-  }
-
-  #giveBack(room: Quota, tenant: DirectoryTenant, amount: number, shared?: Shared): void {
-    if (amount === 0) return
-    room.give(tenant, amount, shared)
+  #giveBack(tenant: DirectoryTenant, addresses: number): void {
+    if (addresses === 0) return
+    this.#published.give(tenant, addresses)
     this.#isReleased = true
   }
 
@@ -415,7 +299,7 @@ export class EgressDirectory {
     if (this.#refused.size > 0) this.#retryLater()
   }
 
-  /** After room was freed, left-out targets may fit. */
+  /** Tries left-out targets again if room was freed. */
   #retryLater(): void {
     const { clock, retry = 30_000 } = this.#options
     if (this.#stopped || this.#retry !== undefined) return
@@ -430,82 +314,12 @@ export class EgressDirectory {
 
   #watchWhatIsNeeded(): void {
     if (this.#stopped) return
-    const needed = targetKinds.filter((kind) => this.#count[kind] > 0).flatMap((kind) => needs[kind])
+    const needed = targetKinds.filter((kind) => this.#held.countOf(kind) > 0).flatMap((kind) => needs[kind])
     const ended = this.#watched.need(new Set(needed))
-    if (ended.includes('slices')) this.#slices.clear()
+    if (ended.includes('slices')) this.#moves.forgetSlices()
   }
 
-  // What targets mean
-
-  /** @returns steps charged to other tenants, whose targets select such objects */
-  *#moved({ kind, namespace, key, before, now }: Moved): Generator<number, number> {
-    const steps = this.#work.steps
-    if (kind === 'pods') yield* this.#move('pods', namespace, placed(before), placed(now))
-    else if (kind === 'services') yield* this.#moveService(namespace, key, before, now)
-    else yield* this.#moveSlice(namespace, key, before, now)
-    return this.#work.steps - steps
-  }
-
-  *#moveService(namespace: string, key: string, before: IpOwner | undefined, now: IpOwner | undefined) {
-    const service = nameIn(key)
-    yield* this.#move('services', namespace, placed(before, service), placed(now, service))
-    if (before !== undefined && now !== undefined && sameLabels(before, now)) return
-    // A target that selects a Service selects the objects behind it.
-    for (const object of this.#slices.get(key)?.values() ?? [])
-      yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
-  }
-
-  *#moveSlice(namespace: string, key: string, before: IpOwner | undefined, now: IpOwner | undefined) {
-    const [from, to] = [before && serviceOf(before), now && serviceOf(now)]
-    if (before !== undefined && from !== undefined && from !== to) this.#keepSlice(from, key, undefined)
-    if (now !== undefined && to !== undefined) this.#keepSlice(to, key, now)
-    const of = (object: IpOwner | undefined, service: string | undefined): Placed | undefined =>
-      service === undefined
-        ? undefined
-        : placed(object, nameIn(service), this.#watched.get('services', namespace, service))
-    yield* this.#move('services', namespace, of(before, from), of(now, to))
-  }
-
-  #keepSlice(service: string, key: string, now: IpOwner | undefined): void {
-    const known = this.#slices.get(service) ?? new Map<string, IpOwner>()
-    if (now === undefined) known.delete(key)
-    else known.set(key, now)
-    if (known.size > 0) this.#slices.set(service, known)
-    else this.#slices.delete(service)
-  }
-
-  *#move(kind: 'pods' | 'services', namespace: string, before: Placed | undefined, now: Placed | undefined) {
-    const found = new Set<ProfileTarget>()
-    let steps = 1
-    for (const service of new Set([before?.service, now?.service])) {
-      const named = service === undefined ? undefined : this.#byName.get(`${namespace}/${service}`)
-      if (named !== undefined) found.add(named)
-    }
-    for (const object of new Set([before?.object, before?.owner, now?.object, now?.owner]))
-      if (object !== undefined) steps += this.#index[kind].collect(namespace, labelsOf(object), found)
-    for (const target of found) {
-      steps += 2 * target.conditions
-      if (steps > STEPS) {
-        yield steps
-        steps = 0
-      }
-      if (!target.isFilled || !target.isUsed) continue
-      const removed = before !== undefined && means(target, namespace, before) ? before.object : undefined
-      const added = now !== undefined && means(target, namespace, now) ? now.object : undefined
-      if (removed !== added) steps += this.#change(target, namespace, removed, added)
-    }
-    yield steps
-  }
-
-  #change(target: ProfileTarget, namespace: string, removed: IpOwner | undefined, added: IpOwner | undefined): number {
-    const steps = removed === undefined ? 1 : target.membersOf(namespace) / 64
-    const bytes =
-      (removed === undefined ? 0 : target.remove(namespace, removed)) +
-      (added === undefined ? 0 : target.add(namespace, added))
-    if (removed?.mark !== added?.mark) this.#changed(target)
-    if (bytes !== 0) this.#resized(target, bytes)
-    return 4 + steps
-  }
+  // Addresses of targets
 
   #changed(target: ProfileTarget): void {
     this.#dirty.add(target)
@@ -526,85 +340,13 @@ export class EgressDirectory {
     this.#busy.add(tenant)
   }
 
+  #filled(target: ProfileTarget): void {
+    for (const profile of target.users) if (profile.isAdmitted && isFilled(profile)) this.#resolveSoon(profile)
+  }
+
   #resolveSoon(profile: Profile): void {
     profile.tenant.stale.add(profile)
     this.#busy.add(profile.tenant)
-  }
-
-  #fillable(): EgressTarget['kind'][] {
-    return targetKinds.filter((kind) => needs[kind].every((one) => this.#watched.isComplete(one)))
-  }
-
-  /** One pass over all objects, for as many targets as allowed. */
-  *#fillSome(): Generator<number, void> {
-    const { clock } = this.#options
-    for (const kind of this.#fillable()) {
-      const batch = this.#unfilled[kind].take(clock.now())
-      if (batch.length === 0) continue
-      const before = this.#work.steps
-      if (kind === 'service') for (const target of batch) yield this.#fillNamed(target)
-      else yield* this.#fillAll(kind, batch)
-      spendFor(batch, this.#work.steps - before, clock.now())
-      for (const target of batch) {
-        target.isFilled = true
-        for (const profile of target.users) if (profile.isAdmitted && isFilled(profile)) this.#resolveSoon(profile)
-        yield target.users.length
-      }
-    }
-  }
-
-  #fillNamed(target: ProfileTarget): number {
-    const { namespace, name } = target
-    const key = `${namespace}/${name}`
-    const slices = this.#slices.get(key)
-    const service = this.#watched.get('services', namespace, key)
-    for (const object of [...(service === undefined ? [] : [service]), ...(slices?.values() ?? [])])
-      this.#fill(target, namespace, { object, service: name })
-    return 2 + (slices?.size ?? 0)
-  }
-
-  *#fillAll(of: 'pods' | 'services', batch: readonly ProfileTarget[]) {
-    const index = new TargetIndex<Profile>()
-    for (const target of batch) index.add(target)
-    yield batch.length
-    const found = new Set<ProfileTarget>()
-    const isEverywhere = batch.some(({ namespace }) => namespace === '')
-    const wanted = new Set(batch.map(({ namespace }) => namespace))
-    let steps = 0
-    for (const kind of needs[of])
-      for (const [namespace, objects] of this.#watched.objects(kind)) {
-        if (!isEverywhere && !wanted.has(namespace)) continue
-        for (const [key, object] of objects) {
-          found.clear()
-          const now = this.#placedNow(kind, namespace, key, object)
-          steps += 1 + index.collect(namespace, labelsOf(object), found)
-          if (now.owner !== undefined) steps += index.collect(namespace, labelsOf(now.owner), found)
-          for (const target of found) {
-            steps += target.conditions
-            this.#fill(target, namespace, now)
-            if (steps < STEPS) continue
-            yield steps
-            steps = 0
-          }
-          if (steps < STEPS) continue
-          yield steps
-          steps = 0
-        }
-      }
-    yield steps
-  }
-
-  #placedNow(kind: Kind, namespace: string, key: string, object: IpOwner): Placed {
-    if (kind === 'pods') return { object }
-    if (kind === 'services') return { object, service: nameIn(key) }
-    const service = serviceOf(object)
-    // An object without a Service has addresses that no target selects.
-    if (service === undefined) return { object: { ...object, groups: [] } }
-    return { object, service: nameIn(service), owner: this.#watched.get('services', namespace, service) }
-  }
-
-  #fill(target: ProfileTarget, namespace: string, now: Placed): void {
-    if (target.isUsed && means(target, namespace, now)) this.#resized(target, target.add(namespace, now.object))
   }
 
   // Addresses of profiles
@@ -646,7 +388,7 @@ export class EgressDirectory {
     const count = lists.reduce((sum, { groups }) => sum + countOf(groups), 0)
     const hasRoom = this.#published.take(tenant, Math.max(0, count - profile.published))
     const published = hasRoom ? count : 0
-    this.#giveBack(this.#published, tenant, Math.max(0, profile.published - published))
+    this.#giveBack(tenant, Math.max(0, profile.published - published))
     profile.published = published
     profile.found = hasRoom ? fitted : 'no room'
     this.#noteRefused(profile)
@@ -654,34 +396,7 @@ export class EgressDirectory {
   }
 }
 
-const labelsOf = ({ metadata }: IpOwner): Labels => metadata?.labels ?? {}
-
-const nameIn = (key: string): string => key.slice(key.indexOf('/') + 1)
-
 const sameTexts = (some: readonly EgressTarget[], others: readonly EgressTarget[]): boolean =>
   some.length === others.length && some.every((one, i) => targetText(one) === targetText(others[i]!))
 
-const sameLabels = (one: IpOwner, other: IpOwner): boolean =>
-  labelsOf(one) === labelsOf(other) || JSON.stringify(labelsOf(one)) === JSON.stringify(labelsOf(other))
-
 const isFilled = ({ entries }: Profile): boolean => entries.every((entry) => !isTarget(entry) || entry.isFilled)
-
-/** A target without room for its size would be lost again: do not fill it until there is room. */
-function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
-  if (lost.size >= MAX_LOST) lost.delete([...lost.keys()][0]!)
-  lost.set(key, bytes)
-}
-
-const sharedBy = (tenants: readonly DirectoryTenant[]): Shared => ({
-  byNamespace: tenants.some(({ namespace }) => namespace !== ''),
-  byAny: tenants.length > 0,
-})
-
-const placed = (object: IpOwner | undefined, service?: string, owner?: IpOwner): Placed | undefined =>
-  object && { object, service, owner }
-
-function means(target: ProfileTarget, namespace: string, { object, owner, service }: Placed): boolean {
-  if (object.groups.length === 0 && object.beyond === undefined) return false
-  if (target.matches(namespace, labelsOf(object), service)) return true
-  return owner !== undefined && target.matches(namespace, labelsOf(owner), service)
-}

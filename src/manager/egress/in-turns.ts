@@ -2,6 +2,8 @@ import type { Clock, Timer } from '../../base/clock.ts'
 
 /** Steps of a turn: a millisecond or two. The last step may take longer. */
 export const STEPS_A_TURN = 2_048
+/** Steps of long work between two yields. */
+export const STEPS = 512
 
 export interface InTurnsOptions {
   clock: Clock
