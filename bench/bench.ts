@@ -57,7 +57,7 @@ export function stopwatch(): () => Cost {
 }
 
 export interface ProcessOptions {
-  /** For Node.js. */
+  /** Additional flags of Node.js. */
   flags?: readonly string[]
   /** A command that starts the script's process. */
   through?: readonly string[]

@@ -41,7 +41,7 @@ describe(`docs/tutorial.md${isThere ? '' : ' (skipped: needs kubectl)'}`, () => 
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   })
 
-  /** As Ctrl-C does. */
+  /** Stops the sandbox as Ctrl-C does. */
   async function stopSandbox(): Promise<void> {
     if (sandbox === undefined || sandbox.exitCode !== null) return
     const ended = new Promise((resolve) => sandbox!.once('close', resolve))

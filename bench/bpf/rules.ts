@@ -13,7 +13,7 @@ const folder = '/bench/a/b/c'
  */
 const paths = (count: number): string[] => Array.from({ length: count }, (_, i) => `${folder}/other${i}`)
 
-/** Rules about files, and as many about packets' destinations. */
+/** Rules about files, and the same number of rules about packets' destinations. */
 export function policyOf(count: number): EnhanceProtect {
   if (count === 0) return {}
   const permissions = ['read', 'write', 'exec']
@@ -26,7 +26,7 @@ export function policyOf(count: number): EnhanceProtect {
   }
 }
 
-/** As in linear.bpf.c. */
+/** Sizes in linear.bpf.c. */
 const linear = { rules: 10_000, words: 7 }
 
 /** The same file rules for linear.bpf.c, in the form of put-profile.h. */

@@ -2,7 +2,7 @@ import type { ApiClient } from '../../src/kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
 import { clientSource, Reflector } from '../../src/kube/reflector.ts'
 
-/** The objects of a kind, as a watch shows them. */
+/** The current objects of a kind, kept up to date by a watch. */
 export class Followed<T extends KubeObject> {
   readonly #reflector: Reflector<T>
   #poll: (() => void) | undefined

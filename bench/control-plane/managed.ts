@@ -67,7 +67,7 @@ export interface Measured {
   stop(): Promise<void>
 }
 
-/** Our manager. */
+/** This project's manager. */
 export class Managed implements Measured {
   readonly #child: ChildProcess
   readonly started: ManagerReady

@@ -29,7 +29,7 @@ export async function writeLog(input: string, log: string): Promise<void> {
   closeSync(to)
 }
 
-/** The kernel's time stamp of a record: `audit(1700000000.123:`. */
+/** Writes the current time as a record's time stamp, in the kernel's form: `audit(1700000000.123:`. */
 function stamp(lines: Buffer, end: number): void {
   const now = Date.now()
   const text = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}`

@@ -21,7 +21,9 @@ export type Kind = (typeof kinds)[number]
 /** The node with the containers of all lines. */
 export const world = (): SnapshotData => ({ ...node(containers), bootTime: 1_700_000_000 })
 
-/** A proc file system with the processes of the node's containers, and only the files that the resolver reads. */
+/**
+ * Creates a proc file system with the processes of the node's containers, and only the files that the resolver reads.
+ */
 export function makeProc(root: string, { containers }: SnapshotData, pid: PidOf = pidOf): void {
   for (const [i, { containerID, mntNsID }] of containers.entries())
     for (let process = 0; process < processesOfContainer; process++) {

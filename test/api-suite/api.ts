@@ -77,7 +77,7 @@ export class Api {
     return this.call('DELETE', path, body, options)
   }
 
-  /** Server-side apply. */
+  /** Sends a server-side apply. */
   apply(path: string, manager: string, body: Json, query = ''): Promise<Reply> {
     return this.patch('apply', `${path}?fieldManager=${manager}${query}`, body)
   }

@@ -118,7 +118,7 @@ export interface Fixture {
 export const fixtures = (name: string): Fixture[] =>
   JSON.parse(readFileSync(new URL(`../fixtures/audit/${name}.json`, import.meta.url), 'utf8')) as Fixture[]
 
-/** Eight digits. */
+/** The hash of a record, as eight digits. */
 export const hashOf = (record: Uint8Array, seed = 0): string =>
   (recordHash(record, new DataView(record.buffer, record.byteOffset, record.length), 0, record.length, seed) >>> 0)
     .toString(16)

@@ -43,7 +43,7 @@ export class Cluster {
   readonly server: string
   /** Path of an administrator's kubeconfig. */
   readonly kubeconfig: string
-  /** As an administrator. */
+  /** A client of an administrator. */
   readonly client: HttpsClient
   readonly components = new Map<ComponentName, ManagedProcess>()
   readonly network: PodNetwork | undefined

@@ -27,7 +27,7 @@ export const rightsOf = ({ kind, metadata, rules = [] }: Manifest): Right[] =>
     ),
   )
 
-/** To read. */
+/** A right as readable text. */
 export const rightText = ({ verb, group, resource, namespace, name }: Partial<Right>): string =>
   [verb, group === '' ? resource : `${resource}.${group}`, name, namespace && `in ${namespace}`]
     .filter((part) => part)

@@ -26,7 +26,7 @@ function confinementOf({ securityContext: { appArmorProfile, seccompProfile } = 
 
 const none = '- -'
 
-/** Admission of pods. */
+/** Tests the admission of pods. */
 export function admission(it: Define, world: () => World): void {
   const create = async (namespace: string, name: string, parts: Partial<PodParts>, more = {}): Promise<PodObject> =>
     world().client.create(pods, {

@@ -23,7 +23,7 @@ export class KillSwitch implements Connection {
   readonly origin: string
   readonly basePath: string
   readonly namespace: string
-  /** Writes until now. */
+  /** Number of writes so far. */
   writes = 0
   readonly died: Promise<void>
   readonly #inner: Connection

@@ -263,7 +263,7 @@ export class World {
     await Promise.all([...this.nodes.values()].map((node) => node.stop()))
     await this.stopManager()
     await Promise.all(this.#ending)
-    // The next test file in this process may get such a port.
+    // The system may give one of these ports to the next test file in this process.
     openAgain(this.#deadPorts)
     await Promise.all(this.#connections.map((connection) => connection.close()))
     this.#limiter.close()

@@ -223,7 +223,7 @@ async function demonstrate(): Promise<void> {
   })
 }
 
-/** A seccomp filter stays with a process until it ends; changes apply to new processes. */
+/** Replaces the pods, because a seccomp filter stays with a process until it ends. */
 async function renewPods(): Promise<void> {
   const before = await podNames()
   await kubectl('rollout', 'restart', 'deployment/nginx')

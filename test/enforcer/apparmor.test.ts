@@ -395,8 +395,8 @@ describe('AppArmor profiles', () => {
       const outcomes = await Promise.all(names.map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))
       expect(outcomes.filter((word) => word === 'TOO_COSTLY')).to.have.length(32)
       expect(outcomes.filter((word) => word === 'PARSER_FAILED, tried again')).to.have.length(32)
-      // Two runs with all profiles, then one run for each delayed profile; profiles that were only delayed do not run
-      // again.
+      // Two runs with all profiles, then a separate run for each of 32 profiles. The other 32 are delayed without a
+      // separate run.
       expect(node.runs).to.have.length(2 + 32)
       node.runs.length = 0
       await Promise.all(names.slice(32).map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))

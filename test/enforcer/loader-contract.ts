@@ -7,9 +7,9 @@ export interface LoaderUnderTest {
   loader: ProfileLoader
   /** A valid content for the profile, a different one for each number. */
   content(name: string, number: number): string
-  /** The node loses the profile. */
+  /** Makes the node lose the profile. */
   lose(name: string): void
-  /** Another program changes the loaded profile. */
+  /** Changes the loaded profile, as another program would. */
   damage(name: string): void
   /** The profile's content in force. */
   inForce(name: string): string | undefined

@@ -24,7 +24,7 @@ export class AppArmorNode {
   beforeRun: (() => void) | undefined
   /** Error text with which the kernel refuses all input; undefined: the kernel accepts input. */
   refusal: string | undefined
-  /** Kernels without CONFIG_SECURITY_APPARMOR_HASH. */
+  /** False for kernels without CONFIG_SECURITY_APPARMOR_HASH. */
   hashes = true
   /**
    * Tells whether a load of an identical profile counts as a change; with CONFIG_SECURITY_APPARMOR_EXPORT_BINARY it
@@ -69,13 +69,13 @@ export class AppArmorNode {
     return { status: errors.length === 0 ? 0 : 1, stderr: errors.join('\n') }
   }
 
-  /** The kernel loses a profile. */
+  /** Makes the kernel lose a profile. */
   lose(name: string): void {
     if (this.#profiles.delete(name)) this.#revision++
     this.#show()
   }
 
-  /** Another program loads other rules under the profile's name. */
+  /** Loads other rules under the profile's name, as another program would. */
   replace(name: string, text: string): void {
     this.#set({ name, mode: 'enforce', text })
     this.#show()

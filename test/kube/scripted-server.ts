@@ -79,14 +79,14 @@ export class ScriptedServer {
   }
 }
 
-/** A whole answer. */
+/** An answer with a complete JSON body. */
 export const json =
   (body: unknown, code = 200, headers: Record<string, string> = {}): Answer =>
   (response) => {
     response.writeHead(code, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
   }
 
-/** A refusal. */
+/** An answer with a Status that refuses the request. */
 export const status = (code: number, reason: string, message = reason, headers: Record<string, string> = {}): Answer =>
   json({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message }, code, headers)
 
@@ -95,7 +95,7 @@ export const reset: Answer = (response) => {
   ;(response.socket as Socket).resetAndDestroy()
 }
 
-/** No answer, ever. */
+/** Never answers. */
 export const silence: Answer = () => undefined
 
 /**

@@ -4,7 +4,7 @@ import { BottleneckRestartLimiter } from '../../src/manager/restart-limiter.ts'
 
 const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 100, perMinutePerNamespace: 100 }
 
-/** Asks for a turn for each workload, and returns each turn a moment later. */
+/** Asks for a turn for each caller, and returns each turn a moment later. */
 async function run(limiter: BottleneckRestartLimiter, callers: readonly [caller: string, namespace: string][]) {
   const held = new Map<string, string>()
   const seen = { max: 0, maxInOne: 0, granted: [] as string[] }

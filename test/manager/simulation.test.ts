@@ -22,7 +22,7 @@ const nextSpec = policySpec({ rules: ['disallow-mount', 'disallow-umount'] })
 interface Run {
   end: object
   digests: string[]
-  /** Milliseconds of simulated time that it took. */
+  /** Milliseconds of simulated time that the run took. */
   time: number
   unfounded: string[]
   ready: number

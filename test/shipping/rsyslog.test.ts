@@ -26,7 +26,7 @@ class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-shipping-'))
   readonly receiver = new RelpReceiver()
   readonly log = join(this.folder, 'log')
-  /** By shippers. */
+  /** Output of the shippers. */
   #said = ''
   readonly #sink: Sink
   #shipper: ChildProcess | undefined
@@ -153,7 +153,7 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
     await world.write(1_000)
     await world.allArrive()
     await world.endShipper()
-    // Some rotations.
+    // These lines cause some rotations.
     await world.write(2_000)
     await world.ship()
     await world.write(100)

@@ -101,7 +101,8 @@ function kmsg(after = -1): { newest: number; records: number } {
       newest = Number(text.split(',', 2)[1])
       if (newest > after && text.includes('type=1326 ')) records++
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') continue // Overwritten meanwhile.
+      // the kernel overwrote the record
+      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') continue
       if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') break
       throw error
     }

@@ -8,7 +8,7 @@ import { serviceObject, sliceOf } from '../../../test/manager/egress/fake-source
 
 export interface Scale {
   policies: number
-  /** Of the policies. */
+  /** Number of the policies' namespaces. */
   namespaces: number
   targets: number
   services: number
@@ -55,7 +55,7 @@ export class MadeUpCluster {
     return this.#slim.slice(sliceOf(spaceOf(i), `service-${i}-x`, name, addresses, [8080]) as IpOwner)
   }
 
-  /** An object in the form that a watch delivers. */
+  /** Puts an object into the cluster, in the form that a watch delivers. */
   put(kind: string, object: IpOwner): void {
     this.#queues.get(kind)?.push({ type: 'updated', key: keyOf(object), object, old: object })
   }

@@ -1,4 +1,4 @@
-/** Names that a service writes. */
+/** Paths and names that a service uses. */
 export interface Service {
   name: string
   /** Paths with parts in braces, which differ between runs: `fill` lists their possible values. */

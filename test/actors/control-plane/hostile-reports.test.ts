@@ -107,7 +107,7 @@ describe('reports of a node that lies', () => {
         say(of(i))
         await world.runFor(500)
       }
-      // One write per second would be 600.
+      // One write per second would give 600 writes.
       for (const kind of ['profile-status', 'policy-status']) expect(since(kind), kind).to.be.at.most(30)
       say({ state: 'loaded' })
       await world.runFor(120_000)

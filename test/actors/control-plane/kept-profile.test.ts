@@ -40,7 +40,7 @@ describe('what a manager keeps of an ArmorProfile', () => {
     const { document, stored } = made()
     const kept = new ProfileSlimmer().slim(structuredClone(stored))
     expect(isInForce(document, kept)).to.equal(true)
-    // An answer to a write is composed like this.
+    // A client composes the answer to a write in this way.
     expect(isInForce(document, { ...kept, metadata: { ...kept.metadata } })).to.equal(true)
     const changes: ((spec: ArmorProfile['spec']) => void)[] = [
       (spec) => {

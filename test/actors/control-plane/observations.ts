@@ -12,7 +12,7 @@ import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
 import { asWall } from '../../../src/base/clock.ts'
 import { INSTALL_NAMESPACE, policySpec, START } from './world.ts'
 
-// Observations to decide on: single ones for tables, and random ones for properties.
+// Observations to decide on: single observations for tables, and random observations for properties.
 
 export const settings = { ...defaultPolicySettings, behaviorModeling: true, installNamespace: INSTALL_NAMESPACE }
 export const NOW = START + 3_600_000

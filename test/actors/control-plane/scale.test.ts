@@ -34,7 +34,7 @@ class Fleet {
     }
   }
 
-  /** Each node reports that it has the current version of every profile. */
+  /** Makes each node report that it has the current version of every profile. */
   acknowledge(complete: boolean): void {
     const { clock } = this.#world
     const profiles = [...this.#world.api.of('ArmorProfile')].map(

@@ -200,7 +200,7 @@ export class World {
   readonly facts = new Map<string, { schedulable: boolean }>()
   manager: Manager | undefined
   readonly managers: Manager[] = []
-  /** Each change of a pod template: its workload, and the time in vArmor's restart annotation. */
+  /** Each change of a pod template: its workload, and the time of the change. */
   readonly restarts: { workload: string; at: number }[] = []
   /** Workloads whose pods do not become available. */
   readonly broken = new Set<string>()
@@ -319,7 +319,7 @@ export class World {
 
   #seenTemplates = new Map<string, string>()
 
-  /** The controllers of apps/v1: a new template creates new pods, which become available after a while. */
+  /** Acts as the controllers of apps/v1: a new template creates new pods, which become available after a while. */
   #controlWorkload(key: string, object: Stored): void {
     const workload = object as unknown as Workload
     const template = JSON.stringify(workload.spec.template)

@@ -414,7 +414,7 @@ describe('a modelling of behaviour', () => {
       for (let i = 0; i < files; i++) world.found('n1', file(`/srv/${i >>> 6}/${i}${'x'.repeat(200)}`, 'r'))
       for (let second = 0; second < 60; second++) {
         world.found('n1', call(`call-${second}`))
-        // The agent repeats which recordings it needs, because modellers may have failed.
+        // The agent requests its recordings again, because modellers may have failed.
         if (second % 10 === 0) world.tellAgent('n1')
         await world.runFor(1_000)
       }

@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 const recordingIn = (node: NodeQuota, key: string): OwnRecording =>
   new OwnRecording('uid 1', asWall(0), false, new Collector(node.begin(key)))
 
-/** A workload that accesses 18,400 files with names of 245 bytes. No directory reaches its limit. */
+/** Records a workload that accesses 18,400 files with names of 245 bytes. No directory reaches its limit. */
 function fill(recording: OwnRecording, of: number): void {
   for (let d = 0; d < 4_600; d++) {
     const directory = `/srv/${of}/${[...d.toString(4).padStart(6, '0')].join('/')}`

@@ -68,7 +68,7 @@ export class ModelWorld {
     return this.clock.now()
   }
 
-  /** Times at which the manager's clock ended the modelling. */
+  /** Ends the modelling, as the manager's clock does. */
   end(): void {
     this.profile!.spec.behaviorModeling.enable = false
     this.tellAll()
@@ -204,7 +204,7 @@ export class ModelWorld {
     if (this.profile?.spec.behaviorModeling.enable === false) family.of(KEY).tell({ type: 'changed' })
   }
 
-  /** The manager's folder is lost with it. */
+  /** Kills the manager. Its folder is lost with it. */
   killManager(): void {
     const manager = this.#manager
     this.#manager = undefined

@@ -21,7 +21,7 @@ interface Parcel {
   readonly type: 'parcel'
   readonly id: number
   readonly from: string
-  /** Level-triggered, if given. */
+  /** Key of the level, if the message is level-triggered. */
   readonly level: string | undefined
 }
 

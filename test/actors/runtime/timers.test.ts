@@ -9,7 +9,7 @@ type Message = Do | { type: 'due'; text: string }
 
 const due = (text: string): Message => ({ type: 'due', text })
 
-/** An actor that calls its context as a message tells it, and logs its timers. */
+/** An actor that makes the calls on its context that a message requests, and logs its timers. */
 function actorWithTimers() {
   const simulation = new Simulation()
   const log: string[] = []

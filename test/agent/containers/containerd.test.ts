@@ -25,7 +25,7 @@ describe('containers of a real containerd', () => {
   let begun: number
   let lists: number
   let execs: ExecStarted[]
-  /** Lists wait for this promise. */
+  /** Answers to list requests wait for this promise. */
   let hold: Promise<unknown>
   const until = async (what: () => boolean): Promise<void> => {
     for (const end = performance.now() + 600_000; performance.now() < end && !what(); ) await pause(20)

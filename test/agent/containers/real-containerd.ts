@@ -66,12 +66,12 @@ export class RealContainerd {
     await once(child, 'exit')
   }
 
-  /** A container of a pod, as CRI makes it. */
+  /** Runs a container of a pod, as CRI does. */
   run(id: string, labels: Record<string, string>): void {
     this.runAlone(id, { 'io.cri-containerd.kind': 'container', ...labels }, { 'io.kubernetes.cri.sandbox-id': 'pause' })
   }
 
-  /** A container that belongs to no pod. */
+  /** Runs a container that belongs to no pod. */
   runAlone(id: string, labels: Record<string, string>, annotations: Record<string, string> = {}): void {
     const flags = Object.entries({ '--label': labels, '--annotation': annotations }).flatMap(([flag, values]) =>
       Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]),

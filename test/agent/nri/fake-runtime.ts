@@ -30,7 +30,7 @@ export const container = (id: string, more: object = {}) => ({
 export class PluginSeen {
   registered: { pluginName: string; pluginIdx: string } | undefined
   events = 0
-  /** Answers to Synchronize. */
+  /** The plugin's answers to Synchronize. */
   more: boolean[] = []
   closed = false
   readonly socket: Socket

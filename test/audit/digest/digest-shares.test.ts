@@ -49,7 +49,7 @@ describe('shares of the digest', () => {
       const kept = 30 * mebibyte
       const shares = new DigestShares(clock, digestBytes(kept))
       let written = 0
-      // As docs/reference/logs.md promises.
+      // docs/reference/logs.md promises these hours.
       const hours = Math.floor(16 - harmonic(floods))
       expect(hours).to.be.at.least({ 1: 15, 10: 13, 100: 10, 1000: 8 }[floods]!)
       for (let at = 0; at < hours * 60; at += 5) {

@@ -168,7 +168,7 @@ export class Agent {
     }
   }
 
-  /** Real files need real time. */
+  /** Waits, because real files need real time. */
   async #settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await turn()
     while (this.#busy > 0 && !this.dead) await turn()

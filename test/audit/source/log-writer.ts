@@ -39,7 +39,7 @@ export class LogWriter {
     this.#put(text)
   }
 
-  /** logrotate's usual method: the daemon writes to the old file until it opens the new file. */
+  /** Rotates by logrotate's usual method: the daemon writes to the old file until it opens the new file. */
   rename(lateLines: number): void {
     this.#shift()
     renameSync(this.path, `${this.path}.1`)

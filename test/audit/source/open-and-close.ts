@@ -32,7 +32,8 @@ function megabytesNow(): number {
 }
 
 async function held() {
-  // Other threads free the garbage, late on a busy machine. So this waits until memory has not shrunk for a second.
+  // Other threads free the garbage, late on a busy machine. So the program waits until memory has not shrunk for a
+  // second.
   let megabytes = Number.POSITIVE_INFINITY
   for (let same = 0; same < 10; same++) {
     collectGarbage()

@@ -113,7 +113,7 @@ describe('what was said while no agent listened', () => {
       },
     )
     const again = (await opening).source!
-    // After the gap.
+    // Record 9 comes after the gap.
     await clock.advance(500)
     said(9)
     writeFileSync(join(folder, 'audit.log'), logs === 'auditd' ? `${auditd.join('\n')}\n` : '')

@@ -12,7 +12,7 @@ export async function locked<T>(file: string, work: () => Promise<T>): Promise<T
   const refused = ended.then(([status]) => {
     throw new Error(`flock ${file}: ended with status ${status}; is util-linux installed?`)
   })
-  // After flock has the lock, its exit is expected.
+  // Once flock has the lock, its later exit is not an error.
   refused.catch(() => undefined)
   holder.stdin?.write('?')
   await Promise.race([once(holder.stdout!, 'data'), refused])

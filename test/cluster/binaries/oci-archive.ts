@@ -16,7 +16,7 @@ export interface OciImage {
 const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 const architecture = { x64: 'amd64', arm64: 'arm64' }[arch()] ?? arch()
 
-/** An archive of `folder` that depends only on its content. */
+/** Packs `folder` into an archive that depends only on the folder's content. */
 export async function pack(folder: string, archive: string): Promise<void> {
   const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner']
   await output('tar', [...same, '-cf', archive, '-C', folder, '.'])

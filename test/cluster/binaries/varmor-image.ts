@@ -39,7 +39,7 @@ export const missingForImages = (): string[] =>
 export interface BuiltImage {
   /** Path of the archive for `ctr images import`. */
   archive: string
-  /** Digest of the image's manifest, which a registry would use as the image's identity. */
+  /** Digest of the image's manifest, by which a registry identifies the image. */
   digest: string
 }
 

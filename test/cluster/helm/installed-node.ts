@@ -6,7 +6,7 @@ import { nodeRoot } from '../../../src/enforcer/node-root.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Node } from '../node.ts'
 
-/** Namespace of vArmor. */
+/** vArmor's namespace. */
 const namespace = 'varmor'
 
 /** Enforcers that this machine lacks. */

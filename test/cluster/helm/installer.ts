@@ -95,7 +95,7 @@ export function skipWithoutImages(test: Mocha.Context): void {
 
 export const saidBy = ({ stdout, stderr }: CommandResult): string => `${stderr}${stdout}`.trim()
 
-/** The state of vArmor's objects, printed when a test fails. */
+/** Prints the state of vArmor's objects, for a failed test. */
 export async function showInstalled(cluster: Cluster): Promise<void> {
   console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
   for (const component of ['manager', 'agent', 'uninstall']) {

@@ -18,7 +18,7 @@ export async function installDefinitions({ kubectl, kubeconfig }: KubectlTarget)
   await output(kubectl, [...login, 'wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
 }
 
-/** The embedded server with its controllers, as a target for kubectl. */
+/** Starts the embedded server with its controllers, as a target for kubectl. */
 export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { stop(): Promise<void> }> {
   const running = await startApiServer()
   const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })

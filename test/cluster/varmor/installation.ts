@@ -12,7 +12,7 @@ import { agentTokens, envOf, installManager, varmor } from './manager-installati
 export interface NodeAgentProcess {
   process: ManagedProcess
   node: Node
-  /** Its violations.log. */
+  /** Path of the agent's violations.log. */
   violations: string
   /** Folder in which the node's kubelet looks for Seccomp profiles. */
   seccompFolder: string

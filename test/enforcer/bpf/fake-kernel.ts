@@ -16,7 +16,7 @@ export interface FakeTask {
 interface Folder {
   maps: Map<string, Map<string, Uint8Array>>
   links: number
-  /** Maximum of the container numbers. */
+  /** Number of slots for containers; a valid container number is lower. */
   containers: number
   tasks: FakeTask[]
 }

@@ -104,7 +104,7 @@ describe('maps that a new agent takes over, whatever is in them,', () => {
 
   const wanted = ['a', 'b', 'c'].map((name) => ({ id: idOf(name), profile: web, mntNsID: 7, addresses: ['10.0.0.2'] }))
 
-  /** One run of an agent: its containers have the profile, and each has its own valid number. */
+  /** Runs an agent, and checks that its containers have the profile, each with its own valid number. */
   const live = async (enforcer: BpfEnforcer): Promise<void> => {
     const tasks: FakeTask[] = wanted.map(({ id }, i) => ({ pid: 10 + i, cgroup: id, bound: 0 }))
     stateOf(enforcer).tasks.push(...tasks)

@@ -42,7 +42,7 @@ static void tell(const char *what, int passed)
 		tell(what, (call) >= 0); \
 	} while (0)
 
-/* Tells whether a program started. A child process does nothing else than to start it. */
+/* Tells whether a program started. A child process starts it. */
 #define START(what, ...)                                                    \
 	do {                                                                \
 		pid_t pid = fork();                                         \

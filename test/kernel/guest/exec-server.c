@@ -23,7 +23,7 @@ enum { window = 256 * 1024, chunk = 32 * 1024, header = 9, largest = 1024 * 1024
 
 struct stream {
     int fd;          /* -1 after the stream has ended */
-    uint32_t credit; /* bytes that may still be sent to the host */
+    uint32_t credit; /* number of bytes that may still be sent to the host */
 };
 
 struct command {

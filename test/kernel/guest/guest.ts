@@ -193,7 +193,7 @@ export class Guest {
     void this.#watch(timeout)
   }
 
-  /** The guest's first process answers each ping, unless the kernel no longer schedules it. */
+  /** Pings the guest's first process, which answers unless the kernel no longer schedules it. */
   async #watch(timeout: number): Promise<void> {
     while (!this.#stopped && this.#qemu.exitCode === null && this.#qemu.signalCode === null) {
       const late = new AbortController()

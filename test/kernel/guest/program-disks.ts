@@ -14,7 +14,10 @@ import { makeSquashfs } from './squashfs.ts'
 interface Built {
   name: 'containerd' | 'runc'
   programs: readonly string[]
-  /** Returns their folder. */
+  /**
+   * Builds the programs.
+   * @returns their folder
+   */
   ensure(log: StepLog): Promise<string>
 }
 

@@ -23,7 +23,7 @@ export const guestPrograms = [
 
 const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.env['PATH'] ?? '').split(':')]
 
-/** The path of a program of this machine. */
+/** The path of one of this machine's programs. */
 export const findProgram = (name: string): string | undefined =>
   folders
     .map((folder) => join(folder, name))

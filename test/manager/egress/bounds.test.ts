@@ -36,7 +36,7 @@ const labelled = (value: string, namespace = ''): EgressTarget => services({ mat
 const addressOf = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
 
-/** Services of fifty namespaces, each with an app of its own. */
+/** Adds Services in fifty namespaces, each with its own app. */
 function fill(cluster: FakeSources, count: number): void {
   for (let i = 0; i < count; i++) {
     const labels = { app: `app-${i}`, managed: 'helm' }

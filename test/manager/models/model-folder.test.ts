@@ -163,7 +163,7 @@ describe('the folder of models', () => {
   for (const { title, writes, kept } of rows)
     it(`has so much room, and no more: ${title}`, async () => {
       const folder = new ModelFolder(path, 1_000)
-      // All at once.
+      // All writes run concurrently.
       const done = await Promise.allSettled(writes.map(([uid, bytes]) => folder.write(model(uid), recorded(bytes))))
       expect(await names()).to.deep.equal(kept)
       for (const one of done) if (one.status === 'rejected') expect(one.reason).to.be.instanceOf(NoRoom)

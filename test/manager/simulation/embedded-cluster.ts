@@ -61,7 +61,7 @@ export class EmbeddedCluster {
     await this.admin.create(varmorPolicies, { metadata: { namespace, name }, spec } as never)
   }
 
-  /** The heartbeat that a kubelet sends every five minutes if nothing changes. */
+  /** Sends the heartbeat that a kubelet sends every five minutes if nothing changes. */
   async heartbeat(name: string): Promise<void> {
     const conditions = conditionsAt(this.#clock.now())
     await this.admin.patch(nodes, { name }, { type: 'merge', patch: { status: { conditions } } }, statusOf)

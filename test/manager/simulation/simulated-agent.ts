@@ -59,7 +59,7 @@ export class SimulatedAgent {
     return this.#reporter.stop()
   }
 
-  /** Called when an ArmorProfile is to be loaded or removed. */
+  /** Tells the agent that an ArmorProfile must be loaded or removed. */
   see(standing: ProfileStatus): void {
     if (this.#seen.push(standing) > 1) return
     const { clock, random } = this.#place

@@ -31,7 +31,7 @@ export class World {
   readonly clock = new SimulatedClock(START)
   readonly cluster: EmbeddedCluster
   readonly agents = new Map<string, SimulatedAgent>()
-  /** Managers that run. */
+  /** Managers that run now. */
   readonly managers: SimulatedManager[] = []
   readonly random: Random
   readonly #options: WorldOptions
@@ -60,7 +60,7 @@ export class World {
     await this.until(this.#profiles.synced)
   }
 
-  /** The agents start within this many milliseconds. */
+  /** Adds nodes, whose agents start within this many milliseconds. */
   async addNodes(names: readonly string[], within = 15_000): Promise<void> {
     const portion = 100
     for (let from = 0; from < names.length; from += portion)

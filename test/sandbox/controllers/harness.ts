@@ -98,7 +98,7 @@ export class SmallCluster {
     this.problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 
-  /** Called after each change of any object. */
+  /** Registers a listener that is called after each change of any object. */
   onChange(listener: () => void): void {
     this.listeners.push(listener)
   }
@@ -114,7 +114,7 @@ export class SmallCluster {
     }
   }
 
-  /** Milliseconds. */
+  /** @param duration milliseconds */
   async runFor(duration: number): Promise<void> {
     await this.settle()
     const limit = this.clock.now() + duration
@@ -137,7 +137,7 @@ export class SmallCluster {
     return this.client.create(resource, whole as T)
   }
 
-  /** A merge patch. */
+  /** Changes an object with a merge patch. */
   patch<T extends KubeObject>(resource: ResourceRef<T>, name: string, patch: object): Promise<T> {
     return this.client.patch(resource, this.#target(resource, name), { type: 'merge', patch })
   }

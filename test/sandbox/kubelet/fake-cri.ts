@@ -59,7 +59,7 @@ export class FakeCri implements CriPort {
   }
 
   close(): void {
-    // It holds nothing.
+    // The fake client holds no resources.
   }
 
   async version() {

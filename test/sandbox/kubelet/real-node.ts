@@ -133,7 +133,7 @@ ${this.#options.more?.(this.folder) ?? ''}`
   }
 }
 
-/** The deepest first. */
+/** Mount points below a folder, the deepest first. */
 const mountsBelow = (folder: string): string[] =>
   readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')

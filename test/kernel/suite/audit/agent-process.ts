@@ -94,7 +94,7 @@ export class AgentProcess {
     this.#process.kill(signal)
   }
 
-  /** Its counters now. */
+  /** The agent's current counters. */
   async status(): Promise<Status> {
     const before = this.said.length
     this.#process.kill('SIGUSR1')

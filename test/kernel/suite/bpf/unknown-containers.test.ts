@@ -39,7 +39,7 @@ async function stopped(container = id): Promise<number> {
         try {
           return readFileSync(`/proc/${pid}/${file}`, 'utf8')
         } catch {
-          // It has ended.
+          // The process has ended.
           return ''
         }
       }

@@ -22,7 +22,7 @@ const socket = (rule: string, attack: Socket, neighbour: Socket): RuleCase => ({
 })
 
 const metadata = '169.254.169.254'
-/** Beside it. */
+/** An address beside the metadata service's. */
 const otherAddress = '169.254.169.253'
 
 /** Addresses for the container, so that its packets have a route. */

@@ -45,7 +45,7 @@ export interface Evasion extends Outcome {
   attack: Command
   /** The output of a successful attack, if it differs from the table's `gain`. */
   gain?: string
-  /** Unconfined, afterwards. */
+  /** Runs unconfined, after the attack. */
   undo?: Command
   /** The outcome with BPF; default: refused, even if the attack is a limit of AppArmor. */
   onBpf?: Outcome

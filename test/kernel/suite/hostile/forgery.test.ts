@@ -108,7 +108,7 @@ describe('a container that wants its violations to be those of another', functio
     return { reader, verdict, status: status as Read['status'] }
   }
 
-  /** The forged records reached the agent, which recognised them. */
+  /** Checks that the forged records reached the agent, and that it recognised them. */
   function expectSeen(reads: readonly Read[]): void {
     for (const { reader, verdict, status } of reads) {
       expect(status.untrusted, reader.name).to.be.above(0)

@@ -90,7 +90,7 @@ export class Actor {
   }
 }
 
-/** Profiles, images and folders of all containers. */
+/** Prepares the profiles, images and folders of all containers. */
 export async function prepare(): Promise<void> {
   await output('containerd-up', [])
   for (const folder of [debianRoot, share, '/mark']) mkdirSync(folder, { recursive: true })

@@ -15,7 +15,7 @@ import { powers, type Service, type Step, srvFolder, tokenPath } from './service
 
 const ctr = (...words: readonly string[]): Promise<string> => output('ctr', ['-n', 'k8s.io', ...words])
 
-/** On the node. */
+/** Folder of the service account's token on the node. */
 export const tokenFolder = '/tmp/services-token'
 
 /** Runs clients in another container of the pod, which no policy confines. */

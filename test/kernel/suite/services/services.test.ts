@@ -206,7 +206,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           console.log(
             `      ${rounds} rounds: ${executions.length} programs, ${files.length} files, ${syscalls.length} system calls`,
           )
-          // Includes lines about losses.
+          // The check also covers lines about losses.
           expect(news().map(({ event, message }) => ({ message, ...event }))).to.deep.equal([])
           expect(bpf.counters().ringFull).to.equal(0)
         })

@@ -12,7 +12,7 @@ import { services } from './services.ts'
 export type Ending = 'R' | 'r' | '-'
 /** A letter for each attack, in the order of attacks, by service and enforcer. */
 export type OfKernel = Record<string, Partial<Record<KernelEnforcer, string>>>
-/** By kernel, `6.12`. */
+/** Results by kernel, such as `6.12`. */
 export type Shown = Record<string, OfKernel>
 
 const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
@@ -42,7 +42,7 @@ export function tableOfServices(shown: Shown): string {
   return markdownTable(['workload', 'kernel', ...enforcers], lines)
 }
 
-/** A table by attack, with the number of services where the result does not hold for all. */
+/** A table by attack. If the result does not hold for all services, the table states for how many it holds. */
 export function tableOfAttacks(shown: Shown): string {
   const all = Object.values(shown).flatMap((of) => Object.values(of))
   const lines = attacks.map(({ what }, i) => [
