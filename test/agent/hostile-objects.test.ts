@@ -17,7 +17,7 @@ import { hostileValues } from '../fakes/hostile-json.ts'
 const report: AgentReport = { node: 'n1', agent: 'a1', epoch: '', complete: true, profiles: [] }
 const context = { verb: 'get', path: '/configmaps/one' }
 
-/** An API server with one object, through the checks of the client. */
+/** A client whose API server has one object; the client checks the object. */
 const clientWith = (object: () => unknown): ApiClient => {
   const get = async (): Promise<object> => {
     const found = object()
@@ -36,7 +36,7 @@ describe('ConfigMaps that an agent reads again, whatever is in them,', () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  /** What a report to a port where nothing listens says. */
+  /** Sends a report to a port where no process listens. @returns the error's text */
   async function reportWith(found: unknown): Promise<string> {
     const authority = publishedAuthority(
       clientWith(() => found),
@@ -76,7 +76,7 @@ describe('ConfigMaps that an agent reads again, whatever is in them,', () => {
       { numRuns: 300 },
     )
     expect(await reportWith(object)).to.match(/ECONNREFUSED/)
-    // Node.js does not see them, and would trust public authorities.
+    // Node.js does not see an incomplete certificate, and would trust the public authorities.
     const unseen = certificate.replace('-----END CERTIFICATE-----', '')
     expect(await reportWith({ ...object, data: { 'ca.crt': unseen } })).to.match(/has an invalid certificate/)
   })

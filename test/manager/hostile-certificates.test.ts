@@ -15,7 +15,7 @@ import { configurations, day, type Manager, names, start, started, trusts, World
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
-/** What clients get of a manager that starts. */
+/** Starts a manager, and waits until its certificates are settled. */
 async function startIn(world: World): Promise<Manager> {
   const manager = world.manager()
   void manager.keeper.start()
@@ -27,7 +27,7 @@ function expectTrust(world: World, manager: Manager): void {
   expect(world.errors).to.deep.equal([])
   expect(trusts(world.bundle, manager.certificate, world.now), 'clients trust the certificate').to.equal(true)
   expect(new Set(world.caBundles)).to.deep.equal(new Set([world.bundle]))
-  // The API server refuses values of other types.
+  // All values must be strings, because the API server refuses values of other types.
   for (const { objects, writes } of [world.secrets, world.configMaps])
     if (writes > 1)
       for (const { data = {} } of objects.values())

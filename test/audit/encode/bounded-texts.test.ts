@@ -16,10 +16,10 @@ function held(): number {
   return heapUsed + external
 }
 
-/** The number of an absent owner: (unsigned long)-1, which a double rounds. */
+/** The number in place of an absent owner: (unsigned long)-1, which a double rounds. */
 const noOwner = 2 ** 64
 
-/** Keys of AppArmor's records that may be absent, with values, and the field that shows each. */
+/** Optional keys of AppArmor's records, with values, and the field of a line that shows each key. */
 const optional = [
   ['requested_mask="r"', 'requestedMask', 'r', ''],
   ['denied_mask="w"', 'deniedMask', 'w', ''],
@@ -44,7 +44,7 @@ const sender = 77
 interface Row {
   what: string
   bound: number
-  /** Distinct records. The first half also fills everything else that has a bound. */
+  /** Number of distinct records. The first half also fills all other bounded collections. */
   distinct: number
   format: BatchFormat
   record: (i: number) => string | Uint8Array

@@ -203,7 +203,7 @@ export async function ensureNextVarmorImage(version: string, next: string, log: 
     cached(cacheRoot(), `varmor-image-next-${key}`, async (draft) => {
       const root = '/usr/lib/varmor'
       const builder = new Builder(log)
-      // Readers ignore bytes behind the end of an ELF file.
+      // ELF readers ignore bytes after the end of the file's content.
       const commands = [
         `sed -i 's/"version": *"${version}"/"version": "${next}"/' ${root}/package.json`,
         `for object in ${root}/native/bpf/build/*.bpf.o; do printf next >>$object; done`,

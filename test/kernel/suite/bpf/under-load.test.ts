@@ -121,7 +121,7 @@ describe('BPF profiles under load', function () {
 
   it('hold while programs of another build, with larger maps, take the place of those in force', async () => {
     copyFileSync(guestObject(), opening.object)
-    // Readers ignore bytes behind the end of an ELF file.
+    // ELF readers ignore bytes after the end of the file's content.
     appendFileSync(opening.object, 'x')
     const probe = RacingProbe.start(container.info.containerID, 'upgrade', files)
     await probe.after(1_000)
