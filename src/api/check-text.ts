@@ -38,7 +38,7 @@ function blockProblem(given: string): Problem | undefined {
 function programProblem(given: string): Problem | undefined {
   const dots = given.split('/').find((segment) => segment === '.' || segment === '..')
   if (dots === undefined) return undefined
-  return { code: 'BAD_PATTERN', given, problem: `a path in the kernel never has the segment "${dots}"` }
+  return { code: 'BAD_PATTERN', given, problem: `a path of the kernel never has the segment "${dots}"` }
 }
 
 const checks: Record<TextCheck, (given: string) => Problem | undefined> = {

@@ -19,7 +19,7 @@ export function tooLarge(text: string): string | undefined {
   for (const word of new Lexer().lex(text)) {
     if (word === '[' || word === '{') depth++
     else if (word === ']' || word === '}') depth--
-    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} deep`
+    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`
     if (++words > MAX_WORDS) return `has more than ${MAX_WORDS} words of YAML; split the file`
   }
   return undefined
@@ -36,7 +36,7 @@ export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: 
   const open = tokens.map((token) => ({ token, depth: 0 }))
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { token, depth } = next
-    if (depth > MAX_DEPTH) return { at: token.offset, problem: `is nested more than ${MAX_DEPTH} deep` }
+    if (depth > MAX_DEPTH) return { at: token.offset, problem: `is nested more than ${MAX_DEPTH} levels deep` }
     if ('items' in token) {
       if (token.items.length > MAX_ITEMS)
         return { at: token.offset, problem: `has more than ${MAX_ITEMS} items in one map or list` }

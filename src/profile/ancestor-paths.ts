@@ -40,7 +40,7 @@ export function pathsOnTheWay(pattern: PathPattern): PathPattern[] {
 
 function parsed(text: string): PathPattern {
   const result = parsePathPattern(text)
-  if (!result.ok) throw new Error(`a directory of a pattern is no pattern: ${result.problem}`)
+  if (!result.ok) throw new Error(`a directory of a pattern is not a pattern: ${result.problem}`)
   return result.pattern
 }
 

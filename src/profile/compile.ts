@@ -206,7 +206,7 @@ function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): S
       enforcer,
       path: `${PATH}.${section}.${field}`,
       rule: field,
-      reason: `${PATH}.enforcer does not name ${enforcer}, so that nothing enforces it`,
+      reason: `${PATH}.enforcer does not name ${enforcer}, so nothing enforces it`,
       extent: 'all',
     }))
   if (!named.includes('NetworkProxy')) return found

@@ -59,7 +59,7 @@ function nothingText(written: string, enforcers: readonly Enforcer[], named: rea
   const others = new Set(carriers.filter((one) => one !== 'NetworkProxy' && !enforcers.includes(one)))
   const remedy =
     others.size === 0
-      ? 'no other enforcer carries them'
+      ? 'no other enforcer supports them'
       : `add ${[...others].join(' or ')} to ${PATH}.enforcer, which would`
   return `${written} enforces none of the rules that the policy names: ${remedy}`
 }

@@ -32,14 +32,14 @@ const utf8 = new TextEncoder()
 /** What is wrong with the text, before it is taken apart; undefined when nothing is. */
 function problemOf(text: string): string | undefined {
   if (text === '') return 'a pattern must not be empty'
-  if (text.includes('\0')) return 'no path holds a NUL byte'
+  if (text.includes('\0')) return 'a path cannot contain a NUL byte'
   const bytes = Buffer.from(text)
   if (bytes.length > MAX_PATTERN_BYTES)
-    return `a pattern has at most ${MAX_PATTERN_BYTES} bytes, this one ${bytes.length}`
+    return `a pattern may have at most ${MAX_PATTERN_BYTES} bytes, and this pattern has ${bytes.length}`
   if (bytes.toString() !== text) return 'half of a surrogate pair has no bytes in UTF-8'
   if (isFileName(text)) return fileNameProblem(text)
   if (!text.startsWith('/') && !text.startsWith('**')) {
-    return 'a pattern starts with "/" or "**", or is a file name without "/" and "**"'
+    return 'a pattern must start with "/" or "**", or be a file name without "/" and "**"'
   }
   return segmentProblem(text)
 }
@@ -49,16 +49,16 @@ function isFileName(text: string): boolean {
 }
 
 function fileNameProblem(name: string): string | undefined {
-  return name === '.' || name === '..' ? `no file is called "${name}" in a path of the kernel` : undefined
+  return name === '.' || name === '..' ? `a path of the kernel never has a file named "${name}"` : undefined
 }
 
 function segmentProblem(text: string): string | undefined {
-  if (text.includes('//')) return 'no path of the kernel holds "//"'
+  if (text.includes('//')) return 'a path of the kernel never contains "//"'
   if (text !== '/' && text.endsWith('/')) {
-    return 'the path of a directory has no "/" at its end: write the path alone for the directory, or with "/**" for what is below it'
+    return 'the path of a directory does not end with "/": write the path without it for the directory, or with "/**" for the files below'
   }
   const dots = text.split('/').find((segment) => segment === '.' || segment === '..')
-  return dots === undefined ? undefined : `a path in the kernel never has the segment "${dots}"`
+  return dots === undefined ? undefined : `a path of the kernel never has the segment "${dots}"`
 }
 
 // Three or more `*` are `**`, and `/**/**` is `/**`.

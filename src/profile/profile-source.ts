@@ -45,7 +45,7 @@ export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result
   const { profileName, recording, source, addresses = [] } = carried
   const policy = parsed(source.policy)
   if (policy === undefined)
-    return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is no JSON' }] }
+    return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is not JSON' }] }
   // For whom it is, the manager has checked; it makes no difference here.
   const target = { kind: 'Pod', name: 'any' }
   const object = { apiVersion, kind: 'VarmorPolicy', metadata: { name: 'carried' }, spec: { target, policy } }

@@ -39,7 +39,7 @@ function unknownRule({ name, category, path }: Written): FieldError {
     code: 'UNKNOWN_RULE',
     path,
     given: name,
-    problem: 'no built-in rule has this name; `varmor rules` lists them',
+    problem: 'no built-in rule has this name; `varmor rules` lists all names',
     ...(nearest !== undefined && { nearest }),
   }
 }

@@ -15,9 +15,9 @@ export function whyNeverThere(path: string): string | undefined {
   const link = linkOfProc.exec(path)?.[1]
   if (link !== undefined) {
     const instead = leadsTo[link]!
-    return `/proc/${link} is a link, and the kernel judges a path behind its links, so that this never applies: write ${instead}`
+    return `/proc/${link} is a link, and the kernel judges a path behind its links, so the rule never applies: write ${instead}`
   }
   const dots = /\/(\.\.?)(?=\/|$)/.exec(path)?.[1]
-  if (dots !== undefined) return `a path in the kernel never has the segment "${dots}", so that this never applies`
-  return path.includes('//') ? 'no path of the kernel holds "//", so that this never applies' : undefined
+  if (dots !== undefined) return `a path of the kernel never has the segment "${dots}", so the rule never applies`
+  return path.includes('//') ? 'a path of the kernel never contains "//", so the rule never applies' : undefined
 }

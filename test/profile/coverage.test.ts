@@ -82,7 +82,7 @@ const rows: Row[] = [
     what: 'rules for the proxy alone',
     enforcer: 'AppArmorNetworkProxy',
     part: egress,
-    nothing: 'no other enforcer carries them',
+    nothing: 'no other enforcer supports them',
     parts: ['NetworkProxy'],
   },
   {
@@ -97,7 +97,7 @@ const rows: Row[] = [
     what: 'raw AppArmor rules that need a newer one',
     enforcer: 'AppArmor',
     part: protect({ appArmorRawRules: [{ rules: 'deny userns,' }] }),
-    newer: { rules: ['deny userns'], nothing: 'no other enforcer carries them; or update the nodes' },
+    newer: { rules: ['deny userns'], nothing: 'no other enforcer supports them; or update the nodes' },
   },
   {
     what: 'a rule that needs a newer AppArmor',

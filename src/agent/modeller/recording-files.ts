@@ -108,7 +108,7 @@ function parsed(text: string): StoredRecording | string {
   try {
     value = JSON.parse(body)
   } catch {
-    return 'is no JSON'
+    return 'is not JSON'
   }
   if (!Value.Check(schema, value)) return 'has another version'
   const { version: _, began, ...rest }: Static<typeof schema> = value

@@ -63,7 +63,7 @@ export class ModelFolder implements ModelFiles {
     if (state === undefined) return undefined
     if (state.size > this.#max) return this.#unusable(path, `it has ${state.size} bytes`)
     const value = jsonOf(await readFile(path, 'utf8'))
-    if (value === undefined) return this.#unusable(path, 'it is no JSON')
+    if (value === undefined) return this.#unusable(path, 'it is not JSON')
     const [error] = validateSchema(nodeOf(dynamicResult), value, { max: 1 })
     return error === undefined ? (value as DynamicResult) : this.#unusable(path, formatFieldError(error))
   }

@@ -56,7 +56,7 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
   const all = `wkl${exec(verdict)}`
   return [
     [
-      'Writing in /proc, as far as containerd refuses it: not files of processes, nor those of /proc/sys/kernel with s first (shm*, sem, sysrq, sched_*), h second (threads-max) or m third (domainname, yama), nor /proc/bus.',
+      'Writes in /proc that containerd refuses: all but files of processes and those of /proc/sys/kernel with s first (shm*, sem, sysrq, sched_*), h second (threads-max) or m third (domainname, yama), nor /proc/bus.',
       [
         ['/proc/*', 'w'],
         ['/proc/{[^1-9/],[^1-9/][^0-9/],[^1-9s/][^0-9y/][^0-9s/],[^1-9/][^0-9/][^0-9/][^0-9/]*}/**', 'w'],

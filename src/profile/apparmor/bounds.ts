@@ -20,7 +20,7 @@ function tooLarge(path: string, problem: string): FieldError {
 export function childrenBound(groups: readonly unknown[], path: string, written = 0): FieldError[] {
   if (groups.length + written <= MAX_TRANSITIONS) return []
   const besides = written === 0 ? '' : ` beside ${written} transitions of the profile`
-  const problem = `the targets have ${groups.length} different sets of rules${besides}; each is a child profile, and AppArmor takes ${MAX_TRANSITIONS}`
+  const problem = `the targets have ${groups.length} different sets of rules${besides}; each needs a child profile, and AppArmor accepts at most ${MAX_TRANSITIONS}`
   return [tooLarge(path, problem)]
 }
 
@@ -28,6 +28,6 @@ export function childrenBound(groups: readonly unknown[], path: string, written 
 export function bounded(result: Extract<Result<string>, { ok: true }>, path: string): Result<string> {
   const bytes = Buffer.byteLength(result.value)
   if (bytes <= MAX_BYTES) return result
-  const problem = `the profile has ${bytes} bytes, and ${MAX_BYTES} are taken; rules for all programs stand again in the child of each target`
+  const problem = `the profile has ${bytes} bytes, more than the ${MAX_BYTES} that are accepted; the child profile of each target repeats the rules for all programs`
   return { ok: false, errors: [tooLarge(path, problem)] }
 }

@@ -22,7 +22,7 @@ export function costlyGlobs(object: unknown, faults: readonly FieldError[]): Map
   for (const [path, text] of faults.length > 0 ? [] : textsOf(object as AnyPolicy))
     for (const { kind, text: glob, line } of soundTokens(text))
       if ((kind === 'word' || kind === 'quoted') && isCostly(glob) && !found.has(glob)) {
-        const problem = `${JSON.stringify(glob)}: more than ${MAX_BEHIND_STAR} of "?", "[" and "{" behind a "*" are too costly to compile: write fewer, or "*" for them`
+        const problem = `${JSON.stringify(glob)}: more than ${MAX_BEHIND_STAR} of "?", "[" and "{" after a "*" are too costly to compile: write fewer, or replace them with "*"`
         found.set(glob, textError(path, text, new BadText(line, problem)))
       }
   return found

@@ -113,14 +113,14 @@ class Parser {
 
   private preamble(): boolean {
     const token = this.tokens[this.at]
-    if (token === undefined) return this.fail('there is no profile in the text')
+    if (token === undefined) return this.fail('the text has no profile')
     if (token.kind === 'comment') this.at += 1
     else if (token.kind === 'include' || (token.kind === 'word' && token.text === 'include')) {
       if (this.include() !== 'tunables/global')
-        this.fail('before the profile only <tunables/global> is included', token)
+        this.fail('only <tunables/global> may be included before the profile', token)
     } else if (this.takes('word', 'abi')) this.readAbi()
     else if (token.kind === 'word' && /^[@$]/.test(token.text))
-      return this.fail('variables are not set: write the value where it is used')
+      return this.fail('variables cannot be set: write the value where it is used')
     else return false
     return true
   }
@@ -128,15 +128,15 @@ class Parser {
   private readAbi(): void {
     const token = this.take()
     if (token.kind !== 'angle' || !/^abi\/(?:3\.0|4\.0)$/.test(token.text))
-      this.fail('the ABI is <abi/3.0> or <abi/4.0>', token)
-    if (!this.takes(',')) this.fail('the ABI is ended by a comma', token)
+      this.fail('the ABI must be <abi/3.0> or <abi/4.0>', token)
+    if (!this.takes(',')) this.fail('a comma must follow the ABI', token)
     if (token.text === 'abi/4.0' && atLeast(this.features, 4, 0)) this.abi = '4.0'
     else if (token.text === 'abi/4.0') {
       this.skipped.push({
         enforcer: 'AppArmor',
         path: this.path,
         rule: 'abi <abi/4.0>',
-        reason: 'needs AppArmor 4.0; <abi/3.0> is used',
+        reason: 'needs AppArmor 4.0, and the profile uses <abi/3.0>',
       })
     }
   }
@@ -145,7 +145,7 @@ class Parser {
   private include(): string {
     const token = this.take()
     const parts = token.kind === 'include' ? includeOf(token) : this.includeWords(token)
-    if (parts === undefined) this.fail('files are included as <abstractions/NAME> or <tunables/global>', token)
+    if (parts === undefined) this.fail('a file must be included as <abstractions/NAME> or <tunables/global>', token)
     return parts
   }
 
@@ -167,7 +167,7 @@ class Parser {
 
   /** Workloads are given the name of the policy's profile, so that is what a profile of another name is loaded as. */
   private renamed(written: string): void {
-    const reason = `loaded as ${this.name}, the name that workloads of the policy are given`
+    const reason = `the profile is loaded as ${this.name}, the name that the workloads of the policy use`
     this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: `profile ${written}`, reason, extent: 'nothing' })
   }
 
@@ -181,7 +181,7 @@ class Parser {
 
   private nameOf(token: Token): string {
     if ((token.kind === 'word' || token.kind === 'quoted') && /^[A-Za-z0-9][\w.-]*$/.test(token.text)) return token.text
-    return this.fail('a name of a profile is of letters, digits and ._-', token)
+    return this.fail('the name of a profile may contain letters, digits and ._- only', token)
   }
 
   /** A path that the profile attaches itself to: on the whole node, were it not that of a child. */
@@ -202,7 +202,7 @@ class Parser {
       const token = this.take()
       if (!knownFlags.includes(token.text))
         this.fail(
-          `${JSON.stringify(token.text)} is no flag that is taken here; flags are ${knownFlags.join(', ')}`,
+          `${JSON.stringify(token.text)} is not a supported flag; supported flags: ${knownFlags.join(', ')}`,
           token,
         )
       flags.add(token.text)
@@ -219,7 +219,7 @@ class Parser {
     while (!this.takes('}')) this.item(body)
     checkTransitions(body.rules)
     const twice = body.children.find(({ name }, i) => body.children.some((other, j) => j < i && other.name === name))
-    if (twice !== undefined) this.fail(`there are two children called ${twice.name}`, this.tokens[this.at - 1])
+    if (twice !== undefined) this.fail(`two children have the name ${twice.name}`, this.tokens[this.at - 1])
     return body
   }
 
@@ -239,7 +239,7 @@ class Parser {
    */
   private child(kind: 'profile' | 'hat', token: Token): CustomBlock {
     if (this.within === 'child')
-      this.fail('a child has no children: they would be loaded as profiles of the node', token)
+      this.fail('a child profile cannot have children: AppArmor would load them as profiles of the node', token)
     this.within = 'child'
     const block = this.block(kind)
     this.within = 'outermost'
@@ -250,7 +250,7 @@ class Parser {
     const name = this.include()
     const match = /^abstractions\/([\w.+-]*\w)$/.exec(name)
     if (match === null) {
-      this.fail('a profile includes <abstractions/NAME> alone: other files of the node are not its own', token)
+      this.fail('a profile may include <abstractions/NAME> only, no other files of the node', token)
     }
     if (!abstractions.includes(match[1]!)) this.fail(strange(match[1]!), token)
     if (quietAbstractions.includes(match[1]!)) this.quiet.push(name)
@@ -261,7 +261,7 @@ class Parser {
     const refusal = this.tokens[this.at]?.kind === 'word' ? refused.get(this.tokens[this.at]!.text) : undefined
     if (refusal !== undefined) this.fail(refusal)
     const { rule, next } = takeRule(this.tokens, this.at)
-    if (rule.length === 0) this.fail('a comma without a rule before it')
+    if (rule.length === 0) this.fail('no rule precedes this comma')
     const parsed = this.relabelled(parseRule(rule, this.features, this.transitions[this.within]))
     this.at = next
     rules.push(parsed)
@@ -280,13 +280,13 @@ function checkTransitions(rules: readonly ParsedRule[]): void {
   const [clash] = found.sort((a, b) => a.second - b.second || a.first - b.first)
   if (clash === undefined) return
   const { transition } = executions[clash.first]!
-  throw new BadText(executions[clash.second]!.line, `${clash.path} is executed with ${transition} by another rule`)
+  throw new BadText(executions[clash.second]!.line, `another rule executes ${clash.path} with ${transition}`)
 }
 
 function strange(name: string): string {
   const nearest = nearestName(name, abstractions)
   const meant = nearest === undefined ? '' : `did you mean <abstractions/${nearest}>? `
-  return `<abstractions/${name}> is not known to keep programs from running outside of the profile; ${meant}known are ${abstractions.join(', ')}`
+  return `<abstractions/${name}> is not one of the abstractions that keep programs inside the profile; ${meant}known abstractions: ${abstractions.join(', ')}`
 }
 
 function includeOf({ text }: Token): string | undefined {

@@ -31,7 +31,7 @@ function source(profile: AppArmorProfile, path: string, context: CompileContext)
     return readCustomProfile(customProfile, profileName, at, appArmor)
   }
   if (model?.appArmor === undefined || model.appArmor === '') {
-    return error('MISSING_MODEL', at, `there is no AppArmor profile in the ArmorProfileModel ${profileName}`)
+    return error('MISSING_MODEL', at, `the ArmorProfileModel ${profileName} has no AppArmor profile`)
   }
   return readCustomProfile(model.appArmor, profileName, at, appArmor)
 }
@@ -64,7 +64,7 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
     enforcer: 'AppArmor',
     path,
     rule: `include <${name}>`,
-    reason: 'what this file of the node refuses in silence stays refused, in spite of allowViolations',
+    reason: 'calls that this file of the node refuses silently stay refused, in spite of allowViolations',
   }))
 }
 
@@ -79,7 +79,7 @@ function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[
   return rules
     .filter(({ isNewer, denies, needs }) => isNewer === true && denies && needs === undefined)
     .map(({ text: rule }) => {
-      const reason = 'is enforced only in a profile of its own that begins with "abi <abi/4.0>,"'
+      const reason = 'is enforced only in a custom profile that begins with "abi <abi/4.0>,"'
       return { enforcer: 'AppArmor', path, rule, reason }
     })
 }
@@ -130,7 +130,7 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
     conflicts === undefined
       ? [{ code: 'TOO_LARGE', path, problem: tooManyWays }]
       : conflicts.map(({ execution: { line, transition }, target }) => {
-          const problem = `line ${line}: ${quoted(literal(target))} has rules of its own in appArmorRawRules, and so is not executed with "${transition}"`
+          const problem = `line ${line}: ${quoted(literal(target))} has its own rules in appArmorRawRules, and is not executed with "${transition}"`
           return { code: 'CONFLICT', path, problem }
         })
   const children = block.children.filter(({ name }) => /^child_\d+$/.test(name) && groups.length > 0)
@@ -139,7 +139,7 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
       code: 'CONFLICT',
       path,
       given: name,
-      problem: 'programs with rules of their own run in children of this name: choose another',
+      problem: 'programs with their own rules run in child profiles of this name: choose another name',
     }
   })
   return [...clashes, ...names]

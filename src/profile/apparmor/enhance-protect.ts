@@ -74,7 +74,7 @@ function waySection(selected: readonly SelectedRule[], context: RestrictionConte
     .flatMap((restriction) => (restriction.kind === 'path' && restriction.deny.length > 0 ? [restriction.pattern] : []))
   const rules = waysOf([...new Set(paths)], context)
   if (rules.length === 0) return []
-  const why = 'The way to these paths: their directories are not renamed, removed, mounted elsewhere or covered.'
+  const why = 'Directories above these paths: they cannot be renamed, removed, mounted elsewhere or covered.'
   return [{ why: [why], rules }]
 }
 
@@ -92,7 +92,9 @@ function rawWaySection(raw: readonly RawRules[], context: RestrictionContext): S
     raw.flatMap((each) => each.rules),
     context,
   )
-  return rules.length === 0 ? [] : [{ why: ['The way to what rules of the policy forbid, likewise.'], rules }]
+  return rules.length === 0
+    ? []
+    : [{ why: ['The same for directories above paths that rules of the policy forbid.'], rules }]
 }
 
 function rawSection({ path, lines }: RawRules): Section {
@@ -186,7 +188,7 @@ function skippedOf(selected: readonly SelectedRule[], context: RestrictionContex
 function rawRefusal(protect: EnhanceProtect, raw: readonly RawRules[], path: string): Skipped[] {
   const denies = raw.some(({ rules }) => rules.some((rule) => rule.denies && rule.needs === undefined))
   if (protect.allowViolations !== true || !denies) return []
-  const reason = 'raw rules keep refusing what they deny, and so what no rule allows is refused too'
+  const reason = 'deny rules in raw rules stay in force, so calls that no rule allows are refused too'
   return [{ enforcer: 'AppArmor', path: join(path, 'allowViolations'), rule: 'allowViolations', reason }]
 }
 

@@ -22,7 +22,7 @@ export interface Transitions {
 
 const permissions = /^(?:[rwalkm]|x|ix|[pc]i?x|[pc]?ux)+$/i
 const LEAVES =
-  'would run the program outside of this profile; use "ix", or give the program rules of its own with `targets`'
+  'would run the program outside of this profile; use "ix", or give the program its own rules with `targets`'
 
 interface Permissions {
   letters: string
@@ -31,13 +31,12 @@ interface Permissions {
 
 function permissionsOf(token: Token, statement: Statement, deny: boolean): Permissions {
   if (token.kind !== 'word' || !permissions.test(token.text)) {
-    statement.fail(`${JSON.stringify(token.text)} are no permissions; they are of r, w, a, l, k, m, x and ix`)
+    statement.fail(`${JSON.stringify(token.text)} are not permissions; use r, w, a, l, k, m, x and ix`)
   }
   const lower = token.text.toLowerCase()
   const transitions = new Set(lower.match(/[pciu]*x/g) ?? [])
   const letters = [...new Set(lower.replace(/[pciu]*x/g, ''))].sort((a, b) => 'rwalkm'.indexOf(a) - 'rwalkm'.indexOf(b))
-  if (letters.includes('w') && letters.includes('a'))
-    statement.fail('"w" and "a" exclude each other: "w" is all writing')
+  if (letters.includes('w') && letters.includes('a')) statement.fail('"w" and "a" exclude each other: "w" includes "a"')
   if (transitions.size > 1) statement.fail(`${[...transitions].join(' and ')} exclude each other`)
   const [transition = ''] = transitions
   checkTransition(transition, statement, deny)
@@ -47,14 +46,14 @@ function permissionsOf(token: Token, statement: Statement, deny: boolean): Permi
 }
 
 function checkTransition(transition: string, statement: Statement, deny: boolean): void {
-  if (deny && transition !== '' && transition !== 'x') statement.fail(`a deny rule says "x", not "${transition}"`)
-  if (!deny && transition === 'x') statement.fail('"x" says not how the program is confined: use "ix"')
+  if (deny && transition !== '' && transition !== 'x') statement.fail(`a deny rule must use "x", not "${transition}"`)
+  if (!deny && transition === 'x') statement.fail('"x" does not say how the program is confined: use "ix"')
 }
 
 function checkTarget(transition: string, target: Token | undefined, statement: Statement, allowed: Transitions): void {
   const kind = transition.toLowerCase()
   if (kind === '' || kind === 'x' || kind === 'ix') {
-    if (target !== undefined) statement.fail('"->" names the profile of a transition, and there is none')
+    if (target !== undefined) statement.fail('"->" must follow a transition')
     return
   }
   const stays =
@@ -63,7 +62,7 @@ function checkTarget(transition: string, target: Token | undefined, statement: S
       : kind === 'px' && target !== undefined && allowed.isOwnLabel?.(target.text) === true
   if (!stays) statement.fail(`"${transition}" ${LEAVES}`)
   if (kind.startsWith('c') && target !== undefined && allowed.hasChild?.(target.text) !== true) {
-    statement.fail(`${JSON.stringify(target.text)} is no child of this profile`)
+    statement.fail(`${JSON.stringify(target.text)} is not a child of this profile`)
   }
 }
 

@@ -27,7 +27,7 @@ function letters(deny: readonly FileAccess[], verdict: Verdict, execute: boolean
 
 export function patternOf(text: string): PathPattern {
   const parsed = parsePathPattern(text)
-  if (!parsed.ok) throw new Error(`the catalogue holds a bad pattern, ${JSON.stringify(text)}: ${parsed.problem}`)
+  if (!parsed.ok) throw new Error(`the catalog has a bad pattern, ${JSON.stringify(text)}: ${parsed.problem}`)
   return parsed.pattern
 }
 

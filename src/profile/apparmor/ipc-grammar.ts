@@ -40,7 +40,7 @@ export function networkRule(statement: Statement): string {
   const internet = first === 'inet' || first === 'inet6'
   const possible = second === 'icmp' ? first === 'inet' : !protocols.includes(second) || internet
   if (!possible || !(socketDomains as readonly string[]).includes(first))
-    statement.fail(`AppArmor knows no socket "${first} ${second}"`)
+    statement.fail(`AppArmor does not support the socket "${first} ${second}"`)
   return `network ${first} ${second}`
 }
 
@@ -86,16 +86,16 @@ export function signalRule(statement: Statement): string {
 
 /** `peer=(name=… label=…)`: what is said of the other side. */
 function peer(statement: Statement, names: readonly string[], read: (name: string) => string): Conditions {
-  if (!statement.takes('(')) statement.fail('a peer is described in parentheses: peer=(label=NAME)')
+  if (!statement.takes('(')) statement.fail('a peer must be in parentheses: peer=(label=NAME)')
   const found: Conditions = { texts: [], names: [] }
   while (!statement.takes(')')) {
     if (statement.takes(',')) continue
     const { texts, names: more } = conditions(statement, names, read)
-    if (more.length === 0) statement.fail(`${statement.found()} where a condition of the peer must stand`)
+    if (more.length === 0) statement.fail(`expected a condition of the peer, found ${statement.found()}`)
     found.texts.push(...texts)
     found.names.push(...more)
   }
-  if (found.names.length === 0) statement.fail('an empty description of the peer')
+  if (found.names.length === 0) statement.fail('the description of the peer is empty')
   return found
 }
 
@@ -114,7 +114,7 @@ function bothSides(
     return `(${described.texts.join(' ')})`
   })
   const last = names.at(-1)
-  if (names.includes('peer') && last !== 'peer') statement.fail('the peer is described last')
+  if (names.includes('peer') && last !== 'peer') statement.fail('the peer must come last')
   return { texts, names: names.filter((name) => name !== 'peer'), peerNames: peers.flatMap((each) => each.names) }
 }
 
@@ -126,11 +126,12 @@ export function dbusRule(statement: Statement): string {
   const message = side.peerNames.length > 0 || side.names.some((name) => ['path', 'interface', 'member'].includes(name))
   const service = side.names.includes('name')
   const speaks = access.some((each) => each !== 'bind' && each !== 'eavesdrop')
-  if (message && service)
-    statement.fail('a name of our own stands with "bind", the other conditions with "send" and "receive"')
-  if (message && access.includes('bind')) statement.fail('"bind" takes a bus and a name, nothing of a message')
-  if (service && speaks) statement.fail('"name" of our own is for "bind"; the name of the other side is peer=(name=…)')
-  if (access.includes('eavesdrop') && (message || service)) statement.fail('"eavesdrop" takes a bus alone')
+  if (message && service) statement.fail('use the own name with "bind", and other conditions with "send" and "receive"')
+  if (message && access.includes('bind'))
+    statement.fail('"bind" takes a bus and a name only, not conditions of a message')
+  if (service && speaks)
+    statement.fail('"name" is the own name and belongs to "bind"; write the name of the other side as peer=(name=…)')
+  if (access.includes('eavesdrop') && (message || service)) statement.fail('"eavesdrop" takes a bus only')
   return rule('dbus', access, side.texts)
 }
 
@@ -149,7 +150,7 @@ export function unixRule(statement: Statement): string {
 function address(statement: Statement, name: string): string {
   const text = statement.next?.text ?? ''
   if (name === 'addr' && !/^(?:@|none$|auto$)/.test(text))
-    statement.fail('an address is abstract, "@NAME", or "none" or "auto"')
+    statement.fail('an address must be abstract ("@NAME"), "none" or "auto"')
   return statement.value()
 }
 
@@ -179,7 +180,7 @@ const units: Record<string, readonly string[]> = {
 
 /** `set rlimit NAME <= VALUE`, with the units of the parser. */
 export function rlimitRule(statement: Statement): string {
-  if (!statement.takesWord('rlimit')) statement.fail('"set" is followed by "rlimit"; variables cannot be set here')
+  if (!statement.takesWord('rlimit')) statement.fail('"rlimit" must follow "set"; variables cannot be set here')
   const name = statement.oneOf([...memory, ...counts, ...times, 'nice'], 'limit')
   statement.expect('<=')
   const token = statement.take()
@@ -196,9 +197,9 @@ function checkLimit(statement: Statement, name: string, value: number, unit: str
   const allowed = units[kind] ?? []
   if (unit !== '' && !allowed.includes(unit)) {
     statement.fail(
-      `${JSON.stringify(unit)} is no unit of ${name}${allowed.length > 0 ? `; units are ${allowed.join(', ')}` : ''}`,
+      `${JSON.stringify(unit)} is not a unit of ${name}${allowed.length > 0 ? `; units: ${allowed.join(', ')}` : ''}`,
     )
   }
   const [least, max] = name === 'nice' ? [-20, 19] : [0, Number.MAX_SAFE_INTEGER]
-  if (value < least || value > max) statement.fail(`${name} is from ${least} to ${max}`)
+  if (value < least || value > max) statement.fail(`${name} must be from ${least} to ${max}`)
 }

@@ -40,7 +40,9 @@ function checkOpposites(options: readonly string[], statement: Statement): void 
   for (const [some, others] of opposites) {
     const [one, other] = [some, others].map((words) => options.find((option) => words.includes(option)))
     if (one !== undefined && other !== undefined) {
-      statement.fail(`"${one}" and "${other}" exclude each other; either is "options in (${one},${other})"`)
+      statement.fail(
+        `"${one}" and "${other}" exclude each other; to match either, write "options in (${one},${other})"`,
+      )
     }
   }
 }
@@ -59,7 +61,7 @@ function conditions(statement: Statement): Conditions {
     const name = statement.oneOf(['fstype', 'vfstype', 'options', 'option'], 'condition of a mount')
     const within = !statement.takes('=')
     if (within) statement.take()
-    if (within && name.includes('fstype')) statement.fail('a type is given with "="')
+    if (within && name.includes('fstype')) statement.fail('a type must follow "="')
     const isOption = name.startsWith('option')
     const values = statement.listOf(() => (isOption ? statement.oneOf(flags, 'mount option') : statement.value()))
     if (isOption && !within) checkOpposites(values, statement)
@@ -86,7 +88,7 @@ function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statem
     kinds(plain).has('plain') ||
     (!hasType && (asked.has('bind') || asked.has('move'))) ||
     (!hasType && !hasSource && (asked.has('remount') || asked.has('propagation')))
-  if (!possible) statement.fail('no mount has these options with that type or source')
+  if (!possible) statement.fail('a mount with these options cannot have that type or source')
 }
 
 export function mountRule(statement: Statement): string {
@@ -99,7 +101,7 @@ export function mountRule(statement: Statement): string {
 
 export function remountRule(statement: Statement): string {
   const conds = conditions(statement)
-  if (conds.hasType) statement.fail('a remount has no type')
+  if (conds.hasType) statement.fail('a remount cannot have a type')
   return words('remount', conds.texts, statement.next === undefined ? undefined : pathOf(statement.take()))
 }
 
@@ -115,7 +117,7 @@ export function pivotRootRule(statement: Statement): string {
     old.push(`oldroot=${pathOf(statement.take())}`)
   }
   const root = statement.next === undefined || statement.next.kind === '->' ? undefined : pathOf(statement.take())
-  if (statement.next?.kind === '->') statement.fail('a new root with another profile would leave this one')
+  if (statement.next?.kind === '->') statement.fail('a pivot_root rule cannot change the profile')
   return words('pivot_root', old, root)
 }
 

@@ -29,7 +29,7 @@ export function textError(path: string, text: string, { line, message }: BadText
 /** Where a rule would reach out of its place by a brace alone, in the words of the user. */
 const braces = {
   '{': 'a "{" opens a block here: write the qualifiers before each rule, and a path with its slash first',
-  '}': 'this "}" would close the profile that the rules stand in',
+  '}': 'this "}" would close the profile that contains the rules',
 }
 
 /** Tokens up to the comma that ends the rule; `next` is behind it. */
@@ -40,11 +40,11 @@ export function takeRule(tokens: readonly Token[], start: number): { rule: Token
     if (token.kind === '(') parentheses += 1
     if (token.kind === ')') parentheses -= 1
     if (token.kind === '}' && at > start)
-      throw new BadText(tokens[at - 1]!.line, 'the rule is not ended by a comma before "}"')
+      throw new BadText(tokens[at - 1]!.line, 'a comma is missing after the rule, before "}"')
     if (token.kind === '{' || token.kind === '}') throw new BadText(token.line, braces[token.kind])
     if (token.kind === ',' && parentheses <= 0) return { rule: withoutComments(tokens.slice(start, at)), next: at + 1 }
   }
-  throw new BadText(tokens.at(-1)!.line, 'the last rule is not ended by a comma')
+  throw new BadText(tokens.at(-1)!.line, 'a comma is missing after the last rule')
 }
 
 function withoutComments(tokens: readonly Token[]): Token[] {
@@ -83,14 +83,14 @@ class Reader {
       at = this.guarded(() => this.one(tokens, at)) ?? afterMistake(tokens, at)
     }
     if (this.rules.length === 0 && this.errors.length === 0) {
-      this.errors.push({ code: 'BAD_APPARMOR_RULE', path: this.path, problem: 'there is no rule in the text' })
+      this.errors.push({ code: 'BAD_APPARMOR_RULE', path: this.path, problem: 'the text has no rule' })
     }
   }
 
   private one(tokens: readonly Token[], at: number): number {
     const token = tokens[at]!
     if (token.kind === 'include')
-      throw new BadText(token.line, '"#include" is no comment; files are not included into raw rules')
+      throw new BadText(token.line, '"#include" is not a comment, and raw rules cannot include files')
     const refusal = token.kind === 'word' ? refused.get(token.text) : undefined
     if (refusal !== undefined) throw new BadText(token.line, refusal)
     if (token.kind === 'comment') {
@@ -98,7 +98,7 @@ class Reader {
       return at + 1
     }
     const { rule, next } = takeRule(tokens, at)
-    if (rule.length === 0) throw new BadText(token.line, 'a comma without a rule before it')
+    if (rule.length === 0) throw new BadText(token.line, 'no rule precedes this comma')
     const parsed = parseRule(rule, this.features, this.transitions)
     this.rules.push(parsed)
     this.lines.push(

@@ -69,7 +69,7 @@ function cannot(missing: string): RestrictionRules {
 
 function unspoken({ types = [] }: Socket): Pick<RestrictionRules, 'missing'> {
   const lost = types.filter((type) => !spokenTypes.has(type))
-  return { missing: lost.map((type) => `AppArmor has no word for sockets of type ${type}`) }
+  return { missing: lost.map((type) => `AppArmor cannot name sockets of type ${type}`) }
 }
 
 /** What AppArmor makes of restrictions other than those about paths and mounts, which are joined. */
@@ -91,13 +91,13 @@ function otherRules(
       return says(forbid(verdict, 'userns'))
     case 'egress':
     case 'service':
-      return cannot('AppArmor sees families and types of sockets, not addresses')
+      return cannot('AppArmor checks families and types of sockets, not addresses')
     case 'userfaultfd':
-      return cannot('AppArmor does not see userfaultfd(2)')
+      return cannot('AppArmor does not check userfaultfd(2)')
     case 'bpf':
-      return cannot('AppArmor does not see bpf(2)')
+      return cannot('AppArmor does not check bpf(2)')
     case 'block-device':
-      return cannot('AppArmor knows devices by their paths, not by their inodes')
+      return cannot('AppArmor identifies devices by their paths, not by their inodes')
   }
 }
 

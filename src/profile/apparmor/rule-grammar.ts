@@ -56,21 +56,21 @@ function priority(statement: Statement): string {
   statement.take()
   const value = statement.take()
   if (!/^-?\d{1,4}$/.test(value.text) || Math.abs(Number(value.text)) > 1000)
-    statement.fail('a priority is from -1000 to 1000')
+    statement.fail('a priority must be from -1000 to 1000')
   return value.text
 }
 
 /** What no rule may begin with, and why not: each of these would reach beyond the place where the text stands. */
 export const refused: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    include: 'files are not included into raw rules: write the rules themselves',
-    profile: 'raw rules open no profile; rules for one program go with `targets`',
-    hat: 'raw rules open no hat',
-    if: 'conditions are not taken: write the rules that are meant',
-    else: 'conditions are not taken: write the rules that are meant',
-    alias: 'raw rules change no path for other rules',
-    rewrite: 'raw rules change no path for other rules',
-    abi: 'the ABI belongs to the whole profile and is chosen for the node',
+    include: 'raw rules cannot include files: write the rules themselves',
+    profile: 'raw rules cannot open a profile; use `targets` for rules about one program',
+    hat: 'raw rules cannot open a hat',
+    if: 'conditions are not supported: write the rules without conditions',
+    else: 'conditions are not supported: write the rules without conditions',
+    alias: 'raw rules cannot change paths for other rules',
+    rewrite: 'raw rules cannot change paths for other rules',
+    abi: 'the ABI belongs to the whole profile; the agent chooses it for the node',
     flags: 'flags belong to the whole profile: see auditViolations and allowViolations',
   }),
 )
@@ -115,9 +115,9 @@ function body(
   transitions: Transitions,
 ): Body {
   const { next, following } = statement
-  if (next?.kind === 'word' && /^[\^$]/.test(next.text)) statement.fail('hats and variables are not taken here')
+  if (next?.kind === 'word' && /^[\^$]/.test(next.text)) statement.fail('hats and variables are not supported here')
   if (next?.kind === 'word' && /^@\{?\w+\}?$/.test(next.text) && following?.kind === '=')
-    statement.fail('variables are not set here')
+    statement.fail('variables cannot be set here')
   if (next?.kind !== 'word' || /^[/@]/.test(next.text)) return fileBody(statement, qualifiers, transitions)
   const keyword = next.text
   if (keyword === 'set') return { text: rlimitRule(taken(statement)) }
@@ -134,7 +134,7 @@ function body(
   }
   const nearest = nearestName(keyword, beginnings)
   return statement.fail(
-    `${JSON.stringify(keyword)} begins no rule${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+    `${JSON.stringify(keyword)} does not begin a rule${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
   )
 }
 
@@ -147,7 +147,7 @@ function taken(statement: Statement): Statement {
 function changeProfile(statement: Statement, deny: boolean, { isOwnLabel }: Transitions): string {
   const target = statement.takes('->') ? statement.take() : undefined
   if (!deny && (target === undefined || isOwnLabel?.(target.text) !== true)) {
-    statement.fail('a process that changes its profile leaves this one; only its own children may be named')
+    statement.fail('a process that changes its profile leaves this profile; only children of this profile may be named')
   }
   return target === undefined ? 'change_profile' : `change_profile -> ${valueText(target)}`
 }
@@ -162,10 +162,11 @@ export function parseRule(tokens: readonly Token[], features: AppArmorFeatures, 
   const qualifiers = qualifiersOf(statement)
   const { text, isFile = false, ...rest } = body(statement, qualifiers, features, transitions)
   statement.end()
-  if (qualifiers.owner !== '' && !isFile) statement.fail(`"${qualifiers.owner}" is for rules about files`)
+  if (qualifiers.owner !== '' && !isFile) statement.fail(`"${qualifiers.owner}" is supported only in rules about files`)
   if (qualifiers.priority !== undefined && /^(?:network|all|set|change_profile)\b/.test(text))
-    statement.fail('this rule takes no priority')
-  if (text.startsWith('set ') && (qualifiers.audit || qualifiers.deny)) statement.fail('a limit takes no qualifier')
+    statement.fail('this rule cannot have a priority')
+  if (text.startsWith('set ') && (qualifiers.audit || qualifiers.deny))
+    statement.fail('a limit cannot have a qualifier')
   const needs =
     rest.needs ??
     (qualifiers.priority === undefined || atLeast(features, 4, 1) ? undefined : 'a priority needs AppArmor 4.1') ??

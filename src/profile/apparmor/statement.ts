@@ -48,23 +48,23 @@ export class Statement {
   }
 
   expect(kind: Token['kind']): void {
-    if (!this.takes(kind)) this.fail(`${this.found()} where "${kind}" must stand`)
+    if (!this.takes(kind)) this.fail(`expected "${kind}", found ${this.found()}`)
   }
 
   value(): string {
     const token = this.next
-    if (token?.kind !== 'word' && token?.kind !== 'quoted') this.fail(`${this.found()} where a value must stand`)
+    if (token?.kind !== 'word' && token?.kind !== 'quoted') this.fail(`expected a value, found ${this.found()}`)
     return valueText(this.take())
   }
 
   /** One of the words, as it is. */
   oneOf(words: readonly string[], what: string): string {
     const token = this.next
-    if (token?.kind !== 'word') this.fail(`${this.found()} where ${what} must stand`)
+    if (token?.kind !== 'word') this.fail(`expected ${what}, found ${this.found()}`)
     if (words.includes(token.text)) return this.take().text
     const nearest = nearestName(token.text, words)
     return this.fail(
-      `${JSON.stringify(token.text)} is no ${what}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+      `${JSON.stringify(token.text)} is not a ${what}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
     )
   }
 
@@ -89,8 +89,8 @@ export class Statement {
     if (token === undefined) return
     const before = this.tokens[this.at - 1]!
     if (token.line > before.line)
-      throw new BadText(before.line, `the rule is not ended by a comma before line ${token.line}`)
-    this.fail(`${this.found()} does not belong to the rule, or a comma is missing before it`)
+      throw new BadText(before.line, `a comma is missing after the rule, before line ${token.line}`)
+    this.fail(`${this.found()} is not part of the rule, or a comma is missing before it`)
   }
 
   found(): string {

@@ -17,9 +17,9 @@ export type TargetedRaw = RawRules & { targets: readonly string[] }
  * What is wrong with the path of an executable. A wildcard would match nothing: the kernel picks the child by one path.
  */
 export function targetProblem(target: string): string | undefined {
-  if (!target.startsWith('/')) return 'a target is an absolute path'
-  if (target.includes('*')) return 'a target is one executable: "*" is not expanded'
-  if (target === '/') return 'a target is an executable, not a directory'
+  if (!target.startsWith('/')) return 'a target must be an absolute path'
+  if (target.includes('*')) return 'a target must be one executable: "*" is not expanded'
+  if (target === '/') return 'a target must be an executable, not a directory'
   const parsed = parsePathPattern(target)
   return parsed.ok ? undefined : parsed.problem
 }

@@ -70,9 +70,9 @@ class Scanner {
     while (end < this.text.length && this.text[end] !== '"' && this.text[end] !== '\n') {
       end += this.text[end] === '\\' ? 2 : 1
     }
-    if (this.text[end] !== '"') throw new BadText(this.line, 'a quotation is not closed in its line')
+    if (this.text[end] !== '"') throw new BadText(this.line, 'a quote is not closed on its line')
     const inside = this.text.slice(this.at + 1, end)
-    if (inside.includes('\n')) throw new BadText(this.line, 'a quotation is not closed in its line')
+    if (inside.includes('\n')) throw new BadText(this.line, 'a quote is not closed on its line')
     this.push('quoted', inside, end + 1 - this.at)
   }
 
@@ -112,7 +112,7 @@ class Scanner {
   private angle(): boolean {
     if (this.text[this.at] !== '<') return false
     const match = /^<([^<>"\n\r\t]*)>/.exec(this.text.slice(this.at, this.at + 512))
-    if (match === null) throw new BadText(this.line, '"<" opens a file name that is not closed by ">"')
+    if (match === null) throw new BadText(this.line, 'the file name after "<" has no closing ">"')
     this.push('angle', match[1]!, match[0].length)
     return true
   }

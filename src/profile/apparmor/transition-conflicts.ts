@@ -13,7 +13,7 @@ export interface ExactExecution {
 
 /** What is said of alternatives that cannot be compared within the bound. */
 export const tooManyWays =
-  'the alternatives in braces of rules that execute programs overlap in too many ways to be compared: write fewer of them into one rule'
+  'rules that execute programs have too many overlapping alternatives in braces to compare: write fewer alternatives in one rule'
 
 /**
  * Those of the rules that contradict any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc).
@@ -62,7 +62,7 @@ export function transitionConflicts(
     const conflicts = targetConflicts(exactExecutions(rules), targets)
     if (conflicts === undefined) return [{ code: 'TOO_LARGE', path, problem: tooManyWays }]
     return conflicts.map(({ execution: { line, transition }, target }) => {
-      const problem = `line ${line}: ${target} has rules of its own and so runs in a child profile, not with "${transition}"; leave the permission out here, or give the rule this target`
+      const problem = `line ${line}: ${target} has its own rules and runs in a child profile, not with "${transition}"; remove the permission here, or give the rule this target`
       return { code: 'CONFLICT', path, given: target, problem }
     })
   })

@@ -79,7 +79,7 @@ class Glob {
   }
 
   private byte(byte: number, length: number): void {
-    if (byte === 0 || byte > 255) this.fail('an escape stands for a byte from 1 to 255')
+    if (byte === 0 || byte > 255) this.fail('an escape must name a byte from 1 to 255')
     this.at += length
     this.out += byte < 128 ? literal(String.fromCharCode(byte)) : `\\${byte.toString(8)}`
   }
@@ -87,8 +87,7 @@ class Glob {
   /** Plain characters and ranges only: the parser reads `*` between brackets as a wildcard all the same. */
   private characterClass(): void {
     const match = classOf.exec(this.text.slice(this.at))
-    if (match === null)
-      this.fail('between "[" and "]" stand letters, digits, ._+:=~%@/ and ranges, after an optional "^"')
+    if (match === null) this.fail('"[…]" may contain letters, digits, ._+:=~%@/ and ranges, after an optional "^"')
     for (const [, low, high] of match[0].matchAll(/([^^-])-([^\]])/g)) {
       if (low! > high!) this.fail(`the range ${low}-${high} is empty`)
     }
@@ -100,7 +99,7 @@ class Glob {
   private variable(): void {
     const match = /^\{([A-Za-z]\w*)\}/.exec(this.text.slice(this.at))
     if (match === null || !variables.has(match[1]!)) {
-      this.fail(`the variables that every node knows are @{${[...variables].join('}, @{')}}`)
+      this.fail(`every node knows only the variables @{${[...variables].join('}, @{')}}`)
     }
     this.at += match[0].length
     this.out += `@${match[0]}`
@@ -108,9 +107,9 @@ class Glob {
 
   private brace(char: string): boolean {
     if (char === '{') {
-      if (this.open.push(false) > MAX_DEPTH) this.fail('braces are nested too deep')
+      if (this.open.push(false) > MAX_DEPTH) this.fail('braces are nested too deeply')
     } else if (char === '}') {
-      if (this.open.pop() !== true) this.fail('"}" closes no "{" with a comma in it')
+      if (this.open.pop() !== true) this.fail('no "{" with a comma in it precedes "}"')
     } else if (char === ',' && this.open.length > 0) {
       this.open[this.open.length - 1] = true
     } else return false
@@ -136,12 +135,12 @@ export function valueText(token: Pick<Token, 'text' | 'line'>): string {
  */
 export function pathOf(token: Token): string {
   if (token.kind !== 'word' && token.kind !== 'quoted')
-    throw new BadText(token.line, `"${token.text}" where a path must stand`)
+    throw new BadText(token.line, `expected a path, found "${token.text}"`)
   const path = valueText(token)
     .replace(/\/{2,}/g, '/')
     .replace(/\/\.(?=[/"])/g, '')
   if (/^"(?:\/|@\{(?:PROC|HOME|HOMEDIRS|sys|run|etc_ro|etc_rw)\})/.test(path)) return path
-  throw new BadText(token.line, `${JSON.stringify(token.text)} is no path: paths start with "/"`)
+  throw new BadText(token.line, `${JSON.stringify(token.text)} is not a path: a path starts with "/"`)
 }
 
 /**

@@ -71,7 +71,7 @@ class Reader {
         code: 'NOT_ALLOWED',
         path,
         given: name,
-        problem: 'this is no name that is known here',
+        problem: 'the name is not known',
         allowed,
       })
     }
@@ -252,7 +252,7 @@ function egressRules(all: readonly Allowed[], verdict: Verdict, errors: FieldErr
       const at = join(join(join(path, 'network'), 'egresses'), i)
       const blocks = blocksOfAddress(ip)
       if (blocks === undefined) {
-        const problem = 'this is not an IP address, and no block of them'
+        const problem = 'must be an IP address or a CIDR block'
         errors.push({ code: 'BAD_ADDRESS', path: join(at, 'ip'), given: ip, problem })
       } else {
         rules.push({ blocks, ports: ports.map((port): Ports => ({ port })), flags: ALLOW })
@@ -279,7 +279,7 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
       const isNew = type !== undefined && type !== '' && type !== 'none'
       const given = flagsOfMounts(flags, isNew)
       if (typeof given === 'string') {
-        const problem = 'this is no flag of mount(2)'
+        const problem = 'this is not a flag of mount(2)'
         reader.errors.push({ code: 'NOT_ALLOWED', path: join(from, 'flags'), given, problem })
       } else if (pattern !== undefined) {
         const clear = (ALL_MOUNT_FLAGS & ~given.flags) >>> 0

@@ -78,7 +78,11 @@ export function allowedSockets(all: readonly Allowed[], verdict: Verdict, errors
       const protocol = read('protocol', 'ipproto_', protocols)
       if (domain === undefined || domain > LAST_PROTOCOL) {
         if (socket.domain === undefined)
-          errors.push({ code: 'REQUIRED', path: join(at, 'domain'), problem: 'a socket has a family, such as AF_INET' })
+          errors.push({
+            code: 'REQUIRED',
+            path: join(at, 'domain'),
+            problem: 'a socket rule must have a family, such as AF_INET',
+          })
       } else addSocket(allowed, { domain, type, protocol })
     }
   const rule = (domainMask: Mask64, typeMask: number, protocolMask: Mask64): SocketRule => ({
@@ -96,7 +100,7 @@ export function allowedSockets(all: readonly Allowed[], verdict: Verdict, errors
   }
   if (rules.length > MAX_SOCKET_RULES) {
     const bound = `${MAX_SOCKET_RULES} different socket rules`
-    errors.push({ code: 'TOO_LARGE', path: '', problem: `the sockets that are allowed take more than ${bound}` })
+    errors.push({ code: 'TOO_LARGE', path: '', problem: `the allowed sockets take more than ${bound}` })
   }
   return rules
 }

@@ -65,11 +65,7 @@ function defenseInDepthProfile(
   const allowed: Allowed[] = []
   if (bpf.profileType === 'BehaviorModel') {
     if (model?.bpf === undefined)
-      return error(
-        'MISSING_MODEL',
-        join(at, 'profileType'),
-        `there is nothing of BPF in the ArmorProfileModel ${profileName}`,
-      )
+      return error('MISSING_MODEL', join(at, 'profileType'), `the ArmorProfileModel ${profileName} has no BPF profile`)
     const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
     const faults = validateSchema(modelSchema, model.bpf, { path: from })
     if (faults.length > 0) return { ok: false, errors: faults }
@@ -131,14 +127,14 @@ function addBuiltIn(
 ): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
-  if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
+  if (targets.length > 0) return skip('only AppArmor enforces rules for some executables')
   const asksForUserfaultfds = !absentHooks.includes('lsm/inode_init_security_anon')
   const restrictions = withNodeDisks(rule.bpf, blockDevices)
   const carried = restrictions.filter(({ kind }) => kind !== 'userfaultfd' || asksForUserfaultfds)
   for (const restriction of carried) addRestriction(draft, restriction, path)
   if (carried.length === restrictions.length) return []
   const reason =
-    'this kernel has no hook for making a userfaultfd: Linux 5.12 has one, and Seccomp carries the rule on all kernels'
+    'this kernel has no hook for userfaultfd(2): Linux 5.12 and later have one, and Seccomp enforces the rule on all kernels'
   return [{ enforcer: 'BPF', path, rule: rule.name, reason }]
 }
 
@@ -149,7 +145,7 @@ function idleRules(draft: Draft, path: string): Skipped[] {
     .flat()
     .filter(({ deny, audit, from }) => !deny && !audit && from.startsWith(path))
   const reason =
-    'it has no qualifiers, and allowViolations without auditViolations lets it pass: write qualifiers, such as [deny]'
+    'the rule has no qualifiers, and allowViolations without auditViolations gives it no effect: write qualifiers, such as [deny]'
   return [...new Set(idle.map(({ from }) => from))].map((from) => ({
     enforcer: 'BPF',
     path: from,
@@ -175,6 +171,6 @@ function withoutAddresses(
 }
 
 function nothingToDo(path: string): Skipped {
-  const reason = 'violations of built-in rules are let through and not reported, so that these rules do nothing'
+  const reason = 'violations of built-in rules are allowed and not reported, so these rules have no effect'
   return { enforcer: 'BPF', path, rule: 'allowViolations', reason, extent: 'nothing' }
 }

@@ -113,7 +113,7 @@ function prefixesOf(rules: readonly EgressRule[]): Prefix[] {
   for (const [number, { blocks }] of rules.entries()) {
     for (const text of blocks) {
       const parsed = parseBlock(text)
-      if (parsed === undefined) throw new Error(`${text} is no block of addresses`)
+      if (parsed === undefined) throw new Error(`${text} is not a CIDR block`)
       const block = unmapped(parsed)
       const key = formatBlock(block)
       const prefix = byText.get(key) ?? { block, parent: undefined, rules: [], set: [] }
@@ -181,7 +181,7 @@ function compileBlocks(rules: readonly EgressRule[]): CompiledEgress {
 }
 
 const fewerRanges =
-  'an address has the ports of each wider block around it, too: give such rules the same ports, fewer of them or ranges (endPort), or one protocol'
+  'an address also has the ports of each wider block around it: give such rules the same ports, fewer ports, ranges (endPort), or one protocol'
 
 function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly PortSet[]) {
   // Containers come first, so that walking backwards counts what is below a prefix before the prefix.

@@ -55,7 +55,7 @@ export function encodeOwnAddresses(addresses: readonly string[], container: numb
 function checkCount(kind: string, count: number, max: number): void {
   if (count > max)
     throw new UnfitProfile(
-      `${count} ${kind} of egress rules do not fit: a profile has room for ${max}; take wider ones`,
+      `${count} ${kind} of egress rules do not fit: a profile has room for ${max}; use wider blocks`,
     )
 }
 
@@ -77,7 +77,7 @@ function prefixWrite(
 ): MapWrite {
   const block = parseBlock(text)
   const value = sets[set]
-  if (block?.family !== family) throw new UnfitProfile(`${JSON.stringify(text)} is no prefix of IPv${family}`)
+  if (block?.family !== family) throw new UnfitProfile(`${JSON.stringify(text)} is not a prefix of IPv${family}`)
   if (value === undefined)
     throw new UnfitProfile(`the prefix ${text} has number ${set} of ${sets.length} sets of ports`)
   const of = { bits: 32 + block.length, egress, address: addressBytes(block) }

@@ -109,7 +109,7 @@ function profileBytes(
 
 function checkCount(kind: string, count: number, max: number): void {
   if (count > max)
-    throw new UnfitProfile(`${count} ${kind} do not fit: a profile has room for ${max}; merge rules, or leave some out`)
+    throw new UnfitProfile(`${count} ${kind} do not fit: a profile has room for ${max}; merge or remove rules`)
 }
 
 const socketFields = (rule: SocketRule) => ({
@@ -141,8 +141,8 @@ function putTable(writes: MapWrite[], kind: string, value: Uint8Array, place: Pr
   if (value.length === 0) return 0
   const size = tableMaps.findIndex(({ bytes }) => value.length <= bytes)
   if (size < 0) {
-    const problem = `the ${kind} take up ${value.length} bytes: a table has room for ${MAX_TABLE_BYTES}`
-    throw new UnfitProfile(`${problem}; take patterns with fewer **, or fewer patterns`)
+    const problem = `the ${kind} take ${value.length} bytes, and a table has room for ${MAX_TABLE_BYTES}`
+    throw new UnfitProfile(`${problem}; use fewer patterns, or patterns with fewer **`)
   }
   const { map, bytes } = tableMaps[size]!
   const { index, isNew } = place.placeTable(map, value)
@@ -196,7 +196,7 @@ function mountFields({ operations, set, clear, fstype = '', allow, ...verdict }:
   const type = Buffer.from(fstype)
   if (type.length > MAX_FSTYPE_BYTES) {
     const problem = `a mount rule has the type ${JSON.stringify(fstype)} of ${type.length} bytes`
-    throw new UnfitProfile(`${problem}: the kernel compares ${MAX_FSTYPE_BYTES}; write * for any type`)
+    throw new UnfitProfile(`${problem}: the kernel compares ${MAX_FSTYPE_BYTES} bytes; write * for any type`)
   }
   const bits = operations.reduce((mask, name) => mask | mountOperations[name], 0)
   return { operations: bits, set, clear, verdict: allow ? ALLOW : bitsOf(verdict), fstype: type }

@@ -91,7 +91,7 @@ export function mountRules(draft: Draft, errors: FieldError[]): MountRules | und
   if (rules.length === 0) return undefined
   if (rules.length > MAX_MOUNT_RULES) {
     const bound = `${MAX_MOUNT_RULES} different mount rules`
-    const problem = `the rules compile to more than ${bound}: there are ${rules.length}, and this list has the most`
+    const problem = `the rules compile to more than ${bound}; this list has the most rules, ${rules.length}`
     errors.push({ code: 'TOO_LARGE', path: longestList(rules), problem, allowed: bound })
     return undefined
   }

@@ -60,7 +60,7 @@ export function socketRules(draft: Draft, skipped: Skipped[]): SocketRule[] {
     const left = domainsOf(rule)
     const others = (rule.domains ?? []).filter((domain) => left !== undefined && !left.includes(domain))
     if (others.length > 0) {
-      const reason = `tcp, udp and icmp are protocols of the families inet and inet6, and not of ${others.join(', ')}`
+      const reason = `tcp, udp and icmp are protocols of the families inet and inet6, not of ${others.join(', ')}`
       const extent = left?.length === 0 ? ({ extent: 'all' } as const) : {}
       skipped.push({ enforcer: 'BPF', path: rule.from, rule: others.join(', '), reason, ...extent })
     }

@@ -36,7 +36,7 @@ function readPorts(given: readonly Port[], path: string, errors: FieldError[]): 
   return given.map(({ port, endPort }, i) => {
     const last = endPort === undefined || endPort === 0 ? port : endPort
     if (port < 1 || last < port || last > 65535) {
-      const problem = 'a range of ports begins at 1 or above and ends at its beginning or above'
+      const problem = 'a range of ports must begin at 1 or above, and cannot end below its beginning'
       errors.push({
         code: 'BAD_ADDRESS',
         path: join(path, i),

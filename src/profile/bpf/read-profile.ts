@@ -3,7 +3,7 @@ import type { Automaton, BpfProfile, MountRules, PatternSets } from './bpf-profi
 import { CLASSES_BYTES } from './limits.ts'
 import { bpfProfileSchema } from './profile-schema.ts'
 
-const versions = 'let agent and manager be of one version, and apply the policy again'
+const versions = 'use the same version for agent and manager, and apply the policy again'
 
 /**
  * Reads the JSON of a BpfProfile, as the loader of an agent is given it.
@@ -11,16 +11,16 @@ const versions = 'let agent and manager be of one version, and apply the policy 
  */
 export function readBpfProfile(json: string): BpfProfile | string {
   const value = parsed(json)
-  if (value === undefined) return `the BPF rules are no JSON: ${versions}`
+  if (value === undefined) return `the BPF rules are not JSON: ${versions}`
   if (isOfOlderManager(value))
-    return 'the manager is older than the agent, and its BPF rules lack what the kernel needs; update the manager'
+    return 'the manager is older than the agent, and its BPF rules lack fields that the agent needs; update the manager'
   if (Value.Check(bpfProfileSchema, value)) {
     const fault = faultOf(value)
     return fault === undefined ? value : `the BPF rules contradict themselves: ${fault}; ${versions}`
   }
   const error = Value.Errors(bpfProfileSchema, value).First()
   const where = error?.path === '' ? 'they are' : `${error?.path} is`
-  return `the BPF rules are none that this agent knows: ${where} not what is expected (${error?.message}); ${versions}`
+  return `this agent cannot read the BPF rules: ${where} not as expected (${error?.message}); ${versions}`
 }
 
 function parsed(json: string): unknown {

@@ -32,7 +32,7 @@ export function resolveReferences(draft: Draft, context: CompileContext, errors:
   return references.flatMap((reference) => {
     const found = byTarget.get(targetText(targetOf(reference as ClusterReference)))
     if (found !== undefined) return resolve(draft, reference, found, errors)
-    return [{ from: reference.from, reason: 'its addresses have not come from a manager', all: true }]
+    return [{ from: reference.from, reason: 'no manager has sent its addresses', all: true }]
   })
 }
 
@@ -45,15 +45,15 @@ function notSought(references: readonly Reference[], control: EgressControl | un
     const [what, flag] =
       kind === 'pods' ? ['Pods', '--enablePodEgressControl'] : ['Services', '--enableServiceEgressControl']
     if (control === undefined) {
-      const reason = `only a manager knows the addresses of ${what}: it looks for them with ${flag}`
+      const reason = `only a manager with ${flag} knows the addresses of ${what}`
       return [{ from, reason, all: true }]
     }
     if (!isSought(reference, control))
-      return [{ from, reason: `no manager looks for the addresses of ${what}: it does with ${flag}`, all: true }]
+      return [{ from, reason: `no manager looks up the addresses of ${what}: set ${flag}`, all: true }]
     const text = targetText(targetOf(reference as ClusterReference))
     if (text.length > MAX_TARGET_TEXT) return [{ from, reason: whyLeftOut.selector, all: true }]
     if (found.has(text)) return []
-    const reason = `a policy has room for ${MAX_EGRESS_TARGETS} different Services and selectors; divide it, or take blocks of addresses`
+    const reason = `a policy has room for ${MAX_EGRESS_TARGETS} different Services and selectors; split the policy, or use CIDR blocks`
     return [{ from, reason, all: true }]
   })
 }
@@ -72,7 +72,7 @@ function resolve(
   }
   if (leftOut !== undefined) return [{ from, reason: `its addresses are left out: ${whyLeftOut[leftOut]}`, all: true }]
   if (omitted === 0) return []
-  const reason = `${omitted} of its addresses are left out: an ArmorProfile has room for ${MAX_EGRESS_ADDRESSES}; select fewer, or take blocks of addresses`
+  const reason = `${omitted} of its addresses are left out: an ArmorProfile has room for ${MAX_EGRESS_ADDRESSES}; select fewer addresses, or use CIDR blocks`
   return [{ from, reason, all: false }]
 }
 

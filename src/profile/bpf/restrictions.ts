@@ -73,6 +73,6 @@ function addMount(
 
 function ownBlocks(text: string): string[] {
   const blocks = blocksOfAddress(text)
-  if (blocks === undefined) throw new Error(`${text} is no address and no block`)
+  if (blocks === undefined) throw new Error(`${text} is neither an IP address nor a CIDR block`)
   return blocks
 }

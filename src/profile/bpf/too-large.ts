@@ -20,7 +20,7 @@ export function tooLargeErrors(
     code: 'TOO_LARGE',
     path,
     given,
-    problem: `the rules compile to more than ${bound}; this one makes up ${share(cost, all)} of it, among the most of all${remedy === undefined ? '' : `; ${remedy}`}`,
+    problem: `the rules compile to more than ${bound}; this rule takes ${share(cost, all)} of it and is among the largest${remedy === undefined ? '' : `; ${remedy}`}`,
   }))
 }
 

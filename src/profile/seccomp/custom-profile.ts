@@ -36,7 +36,7 @@ export function readCustomProfile(text: string, path: string): CustomProfile {
   const parsed = parseJson(text)
   if (!parsed.ok) {
     const where = `line ${parsed.line}, column ${parsed.column}`
-    return failed(fail('', `is no JSON: ${where}: ${parsed.problem}`))
+    return failed(fail('', `is not JSON: ${where}: ${parsed.problem}`))
   }
   const { value } = parsed
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -71,9 +71,12 @@ function checkFields(profile: object, fail: Report): FieldError[] {
   return Object.keys(profile)
     .filter((field) => !knownFields.includes(field))
     .map((field) => {
-      if (field === 'archMap') return fail(field, "is of Docker's own profile form; use architectures")
+      if (field === 'archMap') return fail(field, "belongs to Docker's own profile format; use architectures")
       const nearest = nearestName(field, knownFields)
-      return fail(field, 'is no field of a profile', { allowed: knownFields.join(', '), ...(nearest && { nearest }) })
+      return fail(field, 'is not a field of a profile', {
+        allowed: knownFields.join(', '),
+        ...(nearest && { nearest }),
+      })
     })
 }
 
@@ -82,7 +85,7 @@ function checkDefault(action: unknown, errno: unknown, fail: Report): FieldError
     const nearest = typeof action === 'string' ? nearestName(action, actions) : undefined
     const given = action === undefined ? {} : { given: action }
     return [
-      fail('defaultAction', 'is no seccomp action', {
+      fail('defaultAction', 'is not a seccomp action', {
         ...given,
         allowed: actions.join(', '),
         ...(nearest && { nearest }),
@@ -110,7 +113,7 @@ function checkByteOrder(value: unknown, fail: Report): FieldError[] {
   const known = value.filter((name) => architectures.includes(name))
   const big = known.filter((name) => bigEndian.includes(name))
   if (big.length === 0 || big.length === known.length) return []
-  return [fail('architectures', 'mixes both byte orders, and no runtime can load that', { given: value })]
+  return [fail('architectures', 'mixes both byte orders, and runtimes cannot load such a profile', { given: value })]
 }
 
 /**
@@ -125,7 +128,7 @@ const listeners = '/run/seccomp-agent.socket, or a name in /run/seccomp-agent/'
 function checkListener(path: unknown, fail: Report): FieldError[] {
   if (typeof path !== 'string' || path === '') return []
   if (/^\/run\/seccomp-agent(?:\.socket|\/[A-Za-z0-9][\w.-]*)$/.test(path)) return []
-  const problem = "is no socket for listeners: the node's runtime would connect to it as root"
+  const problem = "is not a socket for listeners: the node's runtime would connect to it as root"
   return [fail('listenerPath', problem, { given: path, allowed: listeners })]
 }
 

@@ -55,7 +55,7 @@ function baseProfile({ profileType, customProfile = '' }: SeccompProfile, path: 
   }
   const at = join(path, 'profileType')
   if (model !== '') return readCustomProfile(model, at)
-  const problem = 'needs the seccomp profile of the ArmorProfileModel that bears the name of this profile'
+  const problem = 'needs the seccomp profile of the ArmorProfileModel with the name of this profile'
   return without({ code: 'MISSING_MODEL', path: at, given: profileType, problem })
 }
 
@@ -118,12 +118,12 @@ function notes(base: CustomProfile, standard: Standard, rules: readonly SyscallR
   })
   const found: Skipped[] = []
   if (!isRefusing(base.defaultAction) && isRefusing(standard.action)) {
-    const reason = `its defaultAction ${base.defaultAction} is replaced by ${standard.action}: DefenseInDepth refuses what is not allowed`
+    const reason = `its defaultAction ${base.defaultAction} is replaced by ${standard.action}: DefenseInDepth refuses calls that are not allowed`
     found.push(note('defaultAction', reason))
   }
   const starts = rules.some(({ name, action }) => /^execve(at)?$/.test(name) && !isRefusing(action))
   if (isRefusing(standard.action) && !starts) {
-    found.push(note('execve', 'is not allowed, so that no container can start under this profile'))
+    found.push(note('execve', 'is not allowed, so no container can start under this profile'))
   }
   return found
 }

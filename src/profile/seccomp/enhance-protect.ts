@@ -64,7 +64,7 @@ function add(
   if (added === 'inexpressible' || added === 'too-costly') errors.push(clash(rule, path, added))
   if (added === 'misbuilt') errors.push(misbuilt(rule.name, path))
   if (added === 'covered') {
-    const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules decide every such call otherwise`
+    const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules decide every such call in another way`
     skipped.push({ enforcer: 'Seccomp', path, rule: name, reason })
   }
 }
@@ -72,18 +72,18 @@ function add(
 /** Two rules that overlap, and what is left of the second cannot be said, or not be found within the bound. */
 export function clash({ name, action }: SyscallRule, path: string, how: 'inexpressible' | 'too-costly'): FieldError {
   if (how === 'too-costly') {
-    const problem = `${action} for ${name} and the rules before it overlap in too many ways to be compared: name fewer values under masks, or give them one action`
+    const problem = `${action} for ${name} and the rules before it overlap in too many ways to compare: use fewer masked values, or give them one action`
     return { code: 'TOO_LARGE', path, problem }
   }
   const problem =
     `${action} for ${name} overlaps with another action of syscallRawRules on the same argument, ` +
-    'and seccomp has no words for what is left of it'
+    'and seccomp cannot express the rest of the rule'
   return badRule(path, problem)
 }
 
 export function misbuilt(name: string, path: string): FieldError {
   const problem =
-    `${name}: of several rules for one call that compare more than equality, libseccomp before 2.6.1 builds wrong filters ` +
+    `${name}: libseccomp before 2.6.1 builds wrong filters from several rules for one call that compare more than equality ` +
     '(GHSA-4q85-33p6-j5g6)'
   const allowed =
     'SCMP_CMP_EQ and SCMP_CMP_MASKED_EQ; or one rule; or rules with one comparison each, of at most 32 bits'
@@ -96,12 +96,13 @@ function cut({ name }: SyscallRule, path: string): Skipped {
 }
 
 function allowed({ name }: SyscallRule, path: string): Skipped {
-  const reason = 'EnhanceProtect allows what no rule is against; SCMP_ACT_ALLOW adds nothing and lifts no built-in rule'
+  const reason =
+    'EnhanceProtect allows every call that no rule refuses; SCMP_ACT_ALLOW has no effect and does not override a built-in rule'
   return { enforcer: 'Seccomp', path, rule: name, reason, extent: 'nothing' }
 }
 
 function notes({ privileged }: EnhanceProtect, path: string): Skipped[] {
   if (!privileged) return []
-  const reason = 'privileged containers get no seccomp profile; this one is for the other containers of the target'
+  const reason = 'privileged containers get no seccomp profile; this profile is for the other containers of the target'
   return [{ enforcer: 'Seccomp', path: join(path, 'privileged'), rule: 'privileged', reason }]
 }

@@ -47,13 +47,13 @@ class Reader {
   read(): unknown {
     const value = this.#value(0)
     this.#space()
-    if (this.#at < this.#text.length) this.#fail('nothing may follow the value')
+    if (this.#at < this.#text.length) this.#fail('text follows the value')
     return value
   }
 
   #value(depth: number): unknown {
     this.#space()
-    if (depth > MAX_DEPTH) this.#fail(`nested more than ${MAX_DEPTH} deep`)
+    if (depth > MAX_DEPTH) this.#fail(`nested more than ${MAX_DEPTH} levels deep`)
     const character = this.#text[this.#at]
     if (character === '{') return this.#object(depth)
     if (character === '[') return this.#array(depth)
@@ -62,7 +62,7 @@ class Reader {
     if (literal !== undefined) return literals.get(literal)
     const number = this.#take(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y)
     if (number !== undefined) return Number(number)
-    return this.#fail(character === undefined ? 'the text ends where a value must follow' : 'a value must stand here')
+    return this.#fail(character === undefined ? 'the text ends before a value' : 'a value is missing here')
   }
 
   #object(depth: number): Record<string, unknown> {
@@ -72,13 +72,13 @@ class Reader {
     do {
       this.#space()
       const at = this.#at
-      if (this.#text[at] !== '"') this.#fail('a key in double quotes must stand here')
+      if (this.#text[at] !== '"') this.#fail('a key in double quotes is missing here')
       const key = this.#string()
-      if (entries.has(key)) throw new Failure(`the key ${JSON.stringify(key)} comes twice`, at)
-      if (!this.#skip(':')) this.#fail('a colon must stand here')
+      if (entries.has(key)) throw new Failure(`the key ${JSON.stringify(key)} occurs twice`, at)
+      if (!this.#skip(':')) this.#fail('a colon is missing here')
       entries.set(key, this.#value(depth + 1))
     } while (this.#skip(','))
-    if (!this.#skip('}')) this.#fail('a comma or a closing brace must stand here')
+    if (!this.#skip('}')) this.#fail('a comma or a closing brace is missing here')
     return Object.fromEntries(entries)
   }
 
@@ -88,7 +88,7 @@ class Reader {
     if (this.#skip(']')) return values
     do values.push(this.#value(depth + 1))
     while (this.#skip(','))
-    if (!this.#skip(']')) this.#fail('a comma or a closing bracket must stand here')
+    if (!this.#skip(']')) this.#fail('a comma or a closing bracket is missing here')
     return values
   }
 
@@ -96,12 +96,12 @@ class Reader {
     const start = this.#at
     let end = start + 1
     while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === '\\' ? 2 : 1
-    if (end >= this.#text.length) this.#fail('the text in quotes does not end')
+    if (end >= this.#text.length) this.#fail('the closing quote is missing')
     this.#at = end + 1
     try {
       return JSON.parse(this.#text.slice(start, end + 1))
     } catch {
-      throw new Failure('the text in quotes holds a control character or a broken escape', start)
+      throw new Failure('the quoted text contains a control character or a bad escape', start)
     }
   }
 

@@ -90,7 +90,8 @@ function addRules(
   const extent = isVain ? ({ extent: 'all' } as const) : {}
   const skip = (rule: string, reason: string) =>
     read.skipped.push({ enforcer: 'Seccomp', path, rule, reason, ...extent })
-  if (alternatives.length === 0) skip(names.join(', '), 'no argument can meet the comparison, so that it never applies')
+  if (alternatives.length === 0)
+    skip(names.join(', '), 'no argument can meet the comparison, so the rule never applies')
   for (const name of names) {
     if (!isSyscall(name)) skip(name, unknownSyscall(nearest(name)))
   }
@@ -103,7 +104,7 @@ function addRules(
 
 function unknownSyscall(nearest: string | undefined): string {
   const hint = nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`
-  return `no system call of Linux has this name, and container runtimes pass over it${hint}`
+  return `Linux has no system call with this name, and container runtimes ignore it${hint}`
 }
 
 /**
@@ -126,10 +127,13 @@ const knownFields = ['names', 'action', 'errnoRet', 'args', 'comment']
 function checkFields(entry: object, fail: Report): void {
   for (const field of Object.keys(entry)) {
     if (field === 'includes' || field === 'excludes') {
-      fail(field, "is of Docker's own profile form; a runtime passes over it and applies the rule to every container")
+      fail(
+        field,
+        "belongs to Docker's own profile format; a runtime ignores it and applies the rule to every container",
+      )
     } else if (!knownFields.includes(field)) {
       const nearest = nearestName(field, knownFields)
-      fail(field, 'is no field of a rule', { allowed: knownFields.join(', '), ...(nearest && { nearest }) })
+      fail(field, 'is not a field of a rule', { allowed: knownFields.join(', '), ...(nearest && { nearest }) })
     }
   }
 }
@@ -149,11 +153,11 @@ function checkAction(action: unknown, names: unknown, notify: boolean, fail: Rep
   if (!isAction(action)) {
     const nearest = typeof action === 'string' ? nearestName(action, actions) : undefined
     const given = action === undefined ? {} : { given: action }
-    fail('action', 'is no seccomp action', { ...given, allowed: actions.join(', '), ...(nearest && { nearest }) })
+    fail('action', 'is not a seccomp action', { ...given, allowed: actions.join(', '), ...(nearest && { nearest }) })
   } else if (action === 'SCMP_ACT_NOTIFY' && !notify) {
     fail('action', 'needs a listener, and the profile has no listenerPath', { given: action })
   } else if (action === 'SCMP_ACT_NOTIFY' && Array.isArray(names) && names.includes('write')) {
-    fail('action', 'cannot be used for write, by which runc hands over the listener', { given: action })
+    fail('action', 'cannot be used for write, because runc hands over the listener with write', { given: action })
   }
 }
 
@@ -169,7 +173,7 @@ export function isAction(action: unknown): action is Action {
 
 /** Why `errnoRet` (or `defaultErrnoRet`) does not go with the action. */
 export function errnoProblem(errnoRet: unknown, action: Action): string | undefined {
-  if (!takesErrno(action)) return `has no meaning for ${action}, and runtimes refuse it`
+  if (!takesErrno(action)) return `has no meaning for ${action}, and runtimes reject it`
   if (isWholeNumber(errnoRet, maxErrno(action))) return undefined
   return `must be a whole number from 0 to ${maxErrno(action)}`
 }
@@ -212,5 +216,5 @@ function given(value: unknown): Partial<FieldError> {
 /** Above 2^53 a JSON number is not exact in every program that handles the policy, so none is taken. */
 function checkValue(value: unknown, step: string, fail: Report): void {
   if (isWholeNumber(value)) return
-  fail(step, 'must be a whole number that JSON carries exactly', { ...given(value), allowed: '0 to 2^53 - 1' })
+  fail(step, 'must be a whole number that JSON can represent exactly', { ...given(value), allowed: '0 to 2^53 - 1' })
 }

@@ -27,7 +27,10 @@ export function withReports(
   })
   const asks = actionsOf(profile).find((action) => action === 'SCMP_ACT_NOTIFY' || action === 'SCMP_ACT_TRACE')
   if (asks !== undefined)
-    return left(REPORTS, `the profile has ${asks}, and the kernel would log each such call with the refused ones`)
+    return left(
+      REPORTS,
+      `the profile has ${asks}, and the kernel would log each such call together with the refused calls`,
+    )
   if (reports === undefined) return compiled
   if (!('flags' in reports)) return left(`${REPORTS} (${reports.by})`, reports.why)
   const own = profile.flags ?? [DEFAULT_FLAG].filter((flag) => reports.flags.includes(flag))

@@ -187,7 +187,7 @@ describe('compileAppArmor', () => {
               enforcer: 'AppArmor',
               path: 'spec.policy.enhanceProtect.allowViolations',
               rule: 'allowViolations',
-              reason: 'raw rules keep refusing what they deny, and so what no rule allows is refused too',
+              reason: 'deny rules in raw rules stay in force, so calls that no rule allows are refused too',
             },
           ])
         }

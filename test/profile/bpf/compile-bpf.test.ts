@@ -136,7 +136,7 @@ describe('built-in rules', () => {
         enforcer: 'BPF',
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'disable-write-etc',
-        reason: 'rules for some executables only are carried by AppArmor alone',
+        reason: 'only AppArmor enforces rules for some executables',
         extent: 'all',
       },
     ])
@@ -192,7 +192,7 @@ describe('built-in rules', () => {
         enforcer: 'BPF',
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'block-access-to-kube-apiserver',
-        reason: 'only a manager knows the addresses of Services: it looks for them with --enableServiceEgressControl',
+        reason: 'only a manager with --enableServiceEgressControl knows the addresses of Services',
         extent: 'all',
       },
     ])

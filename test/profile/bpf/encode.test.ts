@@ -227,8 +227,14 @@ describe('a profile in the maps of the kernel', () => {
   })
 
   for (const [what, profile, ...words] of [
-    ['socket rules', { ...emptyProfile, sockets: times(513, socket) }, '513 socket rules', '512', 'merge rules'],
-    ['mount rules', withMounts(times(1025, mount)), '1025 mount rules', '1024', 'merge rules'],
+    [
+      'socket rules',
+      { ...emptyProfile, sockets: times(513, socket) },
+      '513 socket rules',
+      '512',
+      'merge or remove rules',
+    ],
+    ['mount rules', withMounts(times(1025, mount)), '1025 mount rules', '1024', 'merge or remove rules'],
     ['the type of a mount', withMounts([{ ...mount, fstype: 'f'.repeat(16) }]), 'fff', '16 bytes', '15', 'write *'],
     ['a type in other letters', withMounts([{ ...mount, fstype: 'é'.repeat(8) }]), '16 bytes', '15'],
     [
@@ -248,7 +254,7 @@ describe('a profile in the maps of the kernel', () => {
       ...['65537 prefixes of IPv4', '65536', 'wider'],
     ],
     ['ranges', withTable({ v4: [], v6: [], portSets: [times(16_385, [1, 2, 3])] }), '16385 ranges of ports', '16384'],
-    ['a prefix that is none', withTable({ v4: [['::/0', 0]], v6: [], portSets: [[]] }), 'no prefix of IPv4'],
+    ['a prefix that is none', withTable({ v4: [['::/0', 0]], v6: [], portSets: [[]] }), 'not a prefix of IPv4'],
     ['a set that is none', withTable({ v4: [['10.0.0.0/8', 1]], v6: [], portSets: [[]] }), 'number 1 of 1 sets'],
   ] as [string, BpfProfile, ...string[]][])
     it(`is refused where ${what} would not fit, in words that say what to do`, () => {

@@ -74,8 +74,8 @@ describe('rules about Services and Pods', () => {
       expect(targetsOf(value, control).map(targetText)).to.deep.equal(targets)
       const reasons = flags.map((what) =>
         control === undefined
-          ? `only a manager knows the addresses of ${what}s: it looks for them with --enable${what}EgressControl`
-          : `no manager looks for the addresses of ${what}s: it does with --enable${what}EgressControl`,
+          ? `only a manager with --enable${what}EgressControl knows the addresses of ${what}s`
+          : `no manager looks up the addresses of ${what}s: set --enable${what}EgressControl`,
       )
       expect(skipped.map(({ reason }) => reason)).to.deep.equal(reasons)
       expect(skipped.every(({ extent }) => extent === 'all')).to.equal(true)

@@ -41,15 +41,15 @@ describe('the JSON reader', () => {
 
   // biome-ignore format: a table reads better
   const broken: [string, number, number, RegExp][] = [
-    ['', 1, 1, /ends where a value/],
+    ['', 1, 1, /ends before a value/],
     ['{\n  "a": 1,\n}', 3, 1, /key in double quotes/],
     ['{"a" 1}', 1, 6, /colon/],
     ['[1 2]', 1, 4, /comma or a closing bracket/],
-    ['{"a": 1, "a": 2}', 1, 10, /"a" comes twice/],
-    ['{"a": "b', 1, 7, /does not end/],
-    ['"a\\x"', 1, 1, /broken escape/],
-    ['{} {}', 1, 4, /nothing may follow/],
-    ['\ufeff{}', 1, 1, /a value must stand here/],
+    ['{"a": 1, "a": 2}', 1, 10, /"a" occurs twice/],
+    ['{"a": "b', 1, 7, /closing quote is missing/],
+    ['"a\\x"', 1, 1, /bad escape/],
+    ['{} {}', 1, 4, /text follows the value/],
+    ['\ufeff{}', 1, 1, /a value is missing here/],
     ['['.repeat(100000), 1, 66, /nested more than 64/],
   ]
   for (const [text, line, column, problem] of broken) {
