@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What stands beside the content of a file: times, extended attributes, access control lists, flags. Most of it has no
- * hook with a mount.
+ * Changes of a file's attributes: times, extended attributes, access control lists and flags. Most of these hooks do
+ * not show a mount.
  */
 #include "file.h"
 
@@ -9,13 +9,14 @@ struct mnt_idmap___now {
 };
 
 /*
- * Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap.
+ * Linux 5.12 to 6.1: a mount has a user namespace, which hooks receive before the dentry. Newer kernels pass an idmap
+ * instead.
  */
 struct vfsmount___mapped {
 	void *mnt_userns;
 } __attribute__((preserve_access_index));
 
-/* The compiler would make one load of two: the verifier wants each at a constant place. */
+/* Assembly, because the compiler would merge the two loads, and the verifier wants each load at a constant offset. */
 #define ARGUMENT(into, ctx, number) asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(into) : "r"(ctx), "i"(8 * (number)))
 
 static __always_inline int may_set_attributes(__u64 *ctx)
@@ -41,7 +42,7 @@ int varmor_inode_removexattr(__u64 *ctx)
 	return may_set_attributes(ctx);
 }
 
-/* From Linux 6.2 on. An access control list holds the mode. */
+/* Linux 6.2 and later. An access control list holds the file mode. */
 SEC("lsm/inode_set_acl")
 int BPF_PROG(varmor_inode_set_acl, void *idmap, struct dentry *dentry)
 {
@@ -54,10 +55,10 @@ int BPF_PROG(varmor_inode_remove_acl, void *idmap, struct dentry *dentry)
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
-/* Letter and number of a command, which mean the same for programs of 32 bits. */
+/* Letter and number of an ioctl command; these are the same for 32-bit programs. */
 #define COMMAND(letter, number) ((letter) << 8 | (number))
 
-/* Commands that change the file they are given, which may be open for reading, or for appending alone. */
+/* Commands that change the file on which they are called. The file may be open for reading or for appending only. */
 static __always_inline bool changes_file(__u32 command)
 {
 	switch (command) {
@@ -91,7 +92,7 @@ static __always_inline bool changes_file(__u32 command)
 #define BTRFS_START_SYNC 0x80089418 /* has the number of BTRFS_IOC_SUBVOL_CREATE_V2 */
 
 /*
- * Commands that copy, create, remove or read files which they name by a descriptor, a handle or a text of the task: the
+ * Commands that copy, create, remove or read other files, which the task names by a descriptor, a handle or a text. The
  * hook does not show which files these are.
  */
 static __always_inline bool reaches_any_file(__u32 command)
@@ -138,14 +139,14 @@ int BPF_PROG(varmor_file_ioctl, struct file *file, unsigned int command)
 	return may_command(file, command);
 }
 
-/* Linux 6.8 and later; before, both calls came by the other hook. */
+/* Linux 6.8 and later; older kernels call the other hook for these calls, too. */
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(varmor_file_ioctl_compat, struct file *file, unsigned int command)
 {
 	return may_command(file, command);
 }
 
-/* Linux 6.17 and later, for file_setattr(2) and those calls. */
+/* Linux 6.17 and later: for file_setattr(2) and the ioctl commands that change flags. */
 SEC("lsm/inode_file_setattr")
 int BPF_PROG(varmor_inode_file_setattr, struct dentry *dentry)
 {
@@ -156,9 +157,9 @@ int BPF_PROG(varmor_inode_file_setattr, struct dentry *dentry)
 #define ATTR_UID 0x2
 #define ATTR_GID 0x4
 #define ATTR_SIZE 0x8
-#define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
+#define ATTR_TIMES 0x1b0 /* access time, modification time, and both with given values */
 
-/* An idmap came in front of the arguments with Linux 6.2. */
+/* Since Linux 6.2 the first argument is an idmap. */
 SEC("lsm/inode_setattr")
 int varmor_inode_setattr(__u64 *ctx)
 {
@@ -175,11 +176,14 @@ int varmor_inode_setattr(__u64 *ctx)
 	}
 	valid = BPF_CORE_READ(attributes, ia_valid);
 #ifdef VARMOR_OLD
-	/* No program can be called by the hook for owners, whose arguments are structs. */
+	/*
+	 * These kernels cannot attach a program to path_chown, whose arguments are structs, so this hook checks changes of the
+	 * owner.
+	 */
 	if (valid & (ATTR_UID | ATTR_GID))
 		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);
 #endif
-	/* The others have hooks of their own. */
+	/* Changes of mode, owner and size have hooks of their own. */
 	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
 		return 0;
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Capabilities, in whichever user namespace; and what needs none where a user namespace gives them all. */
+/* Capabilities in any user namespace, and operations that need no capability: user namespaces, userfaultfd, bpf(2). */
 #include "report.h"
 #include "task.h"
 
@@ -9,9 +9,8 @@
 #define OVERLAY_WORDS 32
 
 /*
- * Whether an overlay keeps these credentials. They are those of who mounted it, with which it works on the files below
- * while the task waits. Types of modules are not known where the programs are made: they are among the first members,
- * and looked for.
+ * Whether an overlay file system stores these credentials. They belong to the process that mounted it; the overlay uses
+ * them on the files below. The place in the module's struct is unknown at build time: the first members are searched.
  */
 static __noinline bool is_kept_by(const struct cred *cred, struct super_block *files)
 {
@@ -30,9 +29,9 @@ static __noinline bool is_kept_by(const struct cred *cred, struct super_block *f
 }
 
 /*
- * Copies of them, which an overlay makes with the owner of a file that it is about to make, for as long as that takes.
- * Where one is, there may be others later: so whatever else is made there, for whomever, takes it off the list. One
- * that has no room on it is judged.
+ * Copies of an overlay's credentials, which the overlay makes with the owner of a file while it creates that file. An
+ * address may be reused later, so every new credential at that address leaves the map. If the map has no room for a
+ * copy, the copy is judged.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -41,7 +40,7 @@ struct {
 	__type(value, __u8);
 } varmor_overlay_copies SEC(".maps");
 
-/* Whether they are those of the overlay of the container's root, its program or where it is. */
+/* Whether the credentials belong to the overlay of the container's root, of its program or of its current folder. */
 static __always_inline bool is_of_overlay(struct task_struct *task, const struct cred *cred)
 {
 	if (cred == BPF_CORE_READ(task, real_cred))
@@ -51,8 +50,8 @@ static __always_inline bool is_of_overlay(struct task_struct *task, const struct
 }
 
 /*
- * Whether it is an overlay that asks, and not the task. Others who act with other credentials than the task has now do
- * so for the task (io_uring, access(2)).
+ * Whether an overlay asks with its own credentials. Other code that uses credentials unlike the task's own acts for the
+ * task (io_uring, access(2)).
  */
 static __always_inline bool asks_for_itself(const struct cred *cred)
 {
@@ -99,7 +98,7 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 		return 0;
 	if (profile->capability_deny & bit)
 		verdict |= VARMOR_DENY;
-	/* The kernel only asks what a task may do, and does otherwise without it. */
+	/* The kernel only asks whether the task has the capability, and works without it if not. This is not reported. */
 	if (options & CAP_OPT_NOAUDIT) {
 		REFUSE_IF(!profile->mode && verdict & VARMOR_DENY);
 		return 0;
@@ -128,7 +127,9 @@ int BPF_PROG(varmor_userns_create, const struct cred *cred)
 #else
 #define CLONE_NEWUSER 0x10000000
 
-/* There is no hook for it before Linux 6.1, but one for processes that are made in a new one, */
+/*
+ * Before Linux 6.1 no hook is called for a new user namespace. This one is called for a process forked into a new one.
+ */
 SEC("lsm/task_alloc")
 int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clone_flags, int before)
 {
@@ -136,12 +137,15 @@ int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clon
 	return before;
 }
 
-/* and one for the credentials that unshare(2) needs for it. Where it gets none, it says that there is no memory. */
+/*
+ * This one is called when unshare(2) needs new credentials for a user namespace. If it refuses, unshare(2) returns
+ * ENOMEM.
+ */
 #ifdef __TARGET_ARCH_x86
 #define STACK_BYTES 16384
 #define X32 0x40000000
 #define UNSHARE 272
-#define UNSHARE_32 310 /* of programs of 32 bits; what has that number for others takes no credentials */
+#define UNSHARE_32 310 /* number in 32-bit programs; the 64-bit call with this number takes no credentials */
 
 SEC("lsm/cred_prepare")
 int BPF_PROG(varmor_userns_of_credentials)
@@ -153,8 +157,8 @@ int BPF_PROG(varmor_userns_of_credentials)
 	if (!container_of_task(task))
 		return 0;
 	/*
-	 * Those of the call lie at the end of the kernel's stack. No other processor attaches programs to hooks before Linux
-	 * 6.0.
+	 * The registers of the system call are at the end of the kernel stack. Before Linux 6.0 only x86 attaches programs to
+	 * LSM hooks, so no other architecture needs this.
 	 */
 	registers = BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
 	call = BPF_CORE_READ(registers, orig_ax) & ~X32;
@@ -171,7 +175,7 @@ int BPF_PROG(varmor_userns_of_credentials)
 #define USERFAULTFD_0 0x756166726573755bULL /* "[userfau" */
 #define USERFAULTFD_1 0x0000005d6466746cULL /* "ltfd]" */
 
-/* What a file without a path is made for is the name of its inode. */
+/* For a file without a path, the name of its inode tells what the file is for. */
 SEC("lsm/inode_init_security_anon")
 int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *name)
 {
@@ -181,7 +185,7 @@ int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *nam
 
 	if (!profile || (!profile->userfaultfd && !profile->mode))
 		return 0;
-	/* One that cannot be read is judged. */
+	/* If the name cannot be read, the file is judged as a userfaultfd. */
 	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 && (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))
 		return 0;
 	REFUSE_IF(judge(profile, profile->userfaultfd, VARMOR_EVENT_KIND_USERFAULTFD, 0, &body));

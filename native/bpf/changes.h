@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What becomes of processes, for the agent's fork tree (native/addon/fork-tree.h): in a ring of its own, which records
- * cannot fill.
+ * Changes of processes for the agent's fork tree (native/addon/fork-tree.h). Their ring is separate, so records cannot
+ * fill it.
  */
 #ifndef VARMOR_CHANGES_H
 #define VARMOR_CHANGES_H

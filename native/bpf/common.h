@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What all programs share: the kernel's types, the answers of a hook, and the profile that a task runs in. */
+/* Shared by all programs: types of the kernel, and the return values of hooks. */
 #ifndef VARMOR_COMMON_H
 #define VARMOR_COMMON_H
 
@@ -14,7 +14,7 @@
 #define EPERM 1
 #define ENOMEM 12
 
-/* vmlinux.h has types, no macros. */
+/* vmlinux.h has types but no macros. */
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_EXEC 0x20
@@ -31,8 +31,8 @@
 #define S_IFIFO 0010000
 
 /*
- * Refuses. The compiler would make one expression of `if (refused) return -EPERM; return 0;`, and Linux 6.12
- * does not see that this expression is never positive.
+ * Refuses if the condition holds. From `if (refused) return -EPERM; return 0;` the compiler would make one expression,
+ * and the verifier of Linux 6.12 does not see that its value is never positive.
  */
 #define REFUSE_IF(condition)                         \
 	do {                                         \
@@ -42,7 +42,7 @@
 		}                                    \
 	} while (0)
 
-/* There is no helper for it before Linux 5.17. */
+/* Linux has a helper for this only since 5.17. */
 static __always_inline bool begins_with(const char *text, const char *begin, __u32 length)
 {
 	for (__u32 i = 0; i < length; i++)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What kernels before Linux 6.1 do another way. The object for those is made of the same programs, with VARMOR_OLD: it
- * calls no helper and has no map that Linux 5.10 lacks.
+ * Differences of kernels before Linux 6.1. Their object is built from the same programs with VARMOR_OLD; it uses only
+ * the helpers and map types of Linux 5.10.
  */
 #ifndef VARMOR_COMPAT_H
 #define VARMOR_COMPAT_H
 
 #include "maps.h"
 
-/* What the body of a loop works with. It lasts for a round; what is to last longer lies in the scratch. */
+/* The pointers that the body of a loop uses in one round. Data that lasts for several rounds is in the scratch. */
 struct loop {
 	struct varmor_scratch *scratch;
 	__u8 *text;
@@ -18,11 +18,11 @@ struct loop {
 
 #ifndef VARMOR_OLD
 
-/* A function that is verified once a program, and not once a call. It returns a number. */
+/* A function that the verifier checks once for each program, not once for each call. It must return a number. */
 #define VERIFIED_ONCE
-/* The same, of a function in a header. */
+/* The same for a function in a header. */
 #define SHARED __weak
-/* A function that is called, and not a part of its caller. */
+/* A function that is not inlined. */
 #define CALLED __noinline
 
 static __always_inline struct task_struct *current_task(void)
@@ -32,7 +32,7 @@ static __always_inline struct task_struct *current_task(void)
 
 static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
 {
-	/* Nearly all tasks have no storage of any program, which is seen without a call. */
+	/* Nearly all tasks have no BPF storage at all. This test avoids a call for them. */
 	return task->bpf_storage ? bpf_task_storage_get(&varmor_tasks, task, 0, 0) : NULL;
 }
 
@@ -51,37 +51,40 @@ static __always_inline void leave_busy(struct varmor_scratch *scratch)
 	__sync_lock_test_and_set(&scratch->busy, 0);
 }
 
-/* One of the task's own, where all others are taken. */
+/* A scratch in the task's storage, for when all other scratches are taken. */
 static __always_inline struct varmor_scratch *own_scratch(void)
 {
 	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* Keeps rules in place while a loop runs. */
+/* Returns rules that stay the same while a loop runs. Only the old object needs a copy. */
 static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
 {
 	return rules;
 }
 
-/* Puts a number where none stood. */
+/* Sets the number if it is 0. */
 static __always_inline void put_once(__u32 *place, __u32 number)
 {
 	__sync_val_compare_and_swap(place, 0, number);
 }
 
-/* Puts a number where another one stood. Returns whether it did. */
+/* Replaces the number if it still equals `other`. Returns whether it did. */
 static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 {
 	return __sync_val_compare_and_swap(place, other, number) == other;
 }
 
-/* Calls body(round, context) `count` times, `most` at most, or until it returns 1. For few rounds: see LONG_LOOP. */
+/*
+ * Calls body(round, context) `count` times, at most `most` times, or until it returns 1. For few rounds only: see
+ * LONG_LOOP.
+ */
 #define REPEAT(count, most, body, context) bpf_loop(count, body, context, 0)
 
 /*
- * Makes name(loop, count), which calls body(round, loop) `count` times, `most` at most, or until it returns 1. The
- * caller has put into `loop` what the body works with, as open(loop) does again before Linux 6.1. Rounds are not
- * numbered.
+ * Defines name(loop, count), which calls body(round, loop) `count` times, at most `most` times, or until it returns 1.
+ * The caller fills in `loop` with open(loop); before Linux 6.1 each part of the loop calls open again. `round` has no
+ * meaning.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(0, name, most, open, body)
 
@@ -93,10 +96,13 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 
 #else
 
-/* Those may not be given pointers before Linux 5.13. It is verified once a call. */
+/*
+ * Before Linux 5.13 a global function cannot take pointers, so this function is static: the verifier checks it at each
+ * call.
+ */
 #define VERIFIED_ONCE __hidden
 #define SHARED static
-/* A call within a call within a call: the eighth is one too many. */
+/* Inlined, because the verifier allows only eight nested calls. */
 #define CALLED __always_inline
 
 static __always_inline struct task_struct *current_task(void)
@@ -121,8 +127,8 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 }
 
 /*
- * Linux before 5.12 has no atomic exchange: a program gets the scratch when it counts itself alone in it. Two programs
- * that count at once both fail.
+ * Linux before 5.12 has no atomic exchange. A program counts itself in, and has the scratch if it is the only one. Two
+ * programs that count at the same time both fail.
  */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
@@ -145,21 +151,24 @@ static __always_inline struct varmor_scratch *own_scratch(void)
 	return NULL;
 }
 
-/* Between two calls the profile may have gone to another slot. */
+/* Copies the rules, because the profile may have moved to another slot before the next part of the loop. */
 static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
 {
 	bpf_probe_read_kernel(scratch->record, size, rules);
 	return scratch->record;
 }
 
-/* Two that put theirs at once are not known to happen: a container has one first program. */
+/* Not atomic. Two programs rarely do this at once, because a container has one first program. */
 static __always_inline void put_once(__u32 *place, __u32 number)
 {
 	if (*place == 0)
 		*place = number;
 }
 
-/* Two that do it at once may both have done it: what needs to be exact is not kept so. */
+/*
+ * Not atomic: two programs may both believe that they replaced the number. Use this only for values that may be
+ * inexact.
+ */
 static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 {
 	*place = number;
@@ -175,13 +184,13 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define ROUNDS_AT_ONCE 32
 
 /*
- * Linux before 5.17 has no bpf_loop(), and verifies a plain loop round by round, but a global function once by itself:
- * calls of a global function do some rounds each. It takes numbers only, and finds its data by the number of the
- * scratch. The data of a profile stays in place until no program sees that profile.
+ * Linux before 5.17 has no bpf_loop(). The verifier checks a plain loop round by round, but a global function only
+ * once, so each call of a global function does some rounds. It takes only numbers, and finds its data by the scratch's
+ * number.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
 
-/* The more there is to verify of a round, the fewer are done at once. */
+/* If the verifier has much to check in a round, use fewer rounds in each call. */
 #define LONG_LOOP_BY(at_once, name, most, open, body)                                        \
 	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                   \
 	{                                                                                    \

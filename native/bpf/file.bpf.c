@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Files by their paths: opening, running, mapping, and every way to change what stands there. */
+/* Access to files by path: opening, executing, mapping, and every way to change the file that a path names. */
 #include "file.h"
 #include "names.h"
 #include "report.h"
@@ -64,7 +64,7 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 #define AAFS_MAGIC 0x5a3c69f0
 #define APPARMOR 0x726f6d7261707061ULL /* "apparmor" */
 
-/* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
+/* AppArmor checks this capability without calling the LSM hooks when a task writes to its profile files. */
 static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 {
 	struct body body = {};
@@ -88,7 +88,10 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	profile = current_profile();
 	if (!profile)
 		return false;
-	/* A struct that begins with a constant has a section for that, with which Linux 5.10 takes no types. */
+	/*
+	 * Set separately: a constant initializer would put the struct into a data section, and Linux 5.10 refuses types for
+	 * that.
+	 */
 	body.numbers[0] = CAP_MAC_ADMIN;
 	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
 	verdict |= profile->capability_audit & bit ? VARMOR_AUDIT : 0;
@@ -102,7 +105,7 @@ static CALLED int refuses_to_open(struct file *file)
 
 	if (!container)
 		return 0;
-	/* Before Linux 6.5 an overlay opens the file below by the path of its own, which was judged just now. */
+	/* Before Linux 6.5 an overlay opens the file below under the overlay's own path, which was judged just before. */
 	if (file->f_inode != file->f_path.dentry->d_inode)
 		return 0;
 	mode = file->f_mode;
@@ -113,7 +116,7 @@ static CALLED int refuses_to_open(struct file *file)
 		asked = VARMOR_FILE_READ;
 		permissions = MAY_READ_IT;
 	}
-	/* The kernel has no other hook for it from Linux 6.2 on. */
+	/* Since Linux 6.2 the kernel calls no other hook for O_TRUNC. */
 	if (file->f_flags & O_TRUNC) {
 		asked |= VARMOR_FILE_WRITE;
 		permissions |= MAY_WRITE_IT;
@@ -124,8 +127,8 @@ static CALLED int refuses_to_open(struct file *file)
 		REFUSE_IF(refuses_to_load_profiles(file->f_path.dentry));
 	}
 	/*
-	 * The verifier knows the type of a file, and lets the program read what it leads to itself, which costs far less than
-	 * a call.
+	 * The verifier knows the type of `file`, so the program may follow its pointers directly, which costs far less than a
+	 * helper call.
 	 */
 	request = (struct file_request){
 		.dentry = file->f_path.dentry,
@@ -141,8 +144,8 @@ static CALLED int refuses_to_open(struct file *file)
 }
 
 /*
- * Nearly all that is opened is opened outside of containers that have a profile: what those take is in a function of
- * its own.
+ * Nearly all files are opened outside of containers with a profile. The rest of the work is in another function, to
+ * keep this path short.
  */
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
@@ -150,7 +153,10 @@ int BPF_PROG(varmor_file_open, struct file *file)
 	return is_outside(current_task()) ? 0 : refuses_to_open(file);
 }
 
-/* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */
+/*
+ * A file that another process has opened and passed on: by a socket (SCM_RIGHTS), pidfd_getfd(2) or a seccomp
+ * notification.
+ */
 SEC("lsm/file_receive")
 int BPF_PROG(varmor_file_receive, struct file *file)
 {
@@ -177,7 +183,7 @@ static __always_inline bool is_shared(unsigned long flags)
 	return (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
 }
 
-/* Whether a file was opened for writing behind its end only. */
+/* Whether a file was opened for appending only. */
 static __always_inline bool appends_only(struct file *file)
 {
 	return BPF_CORE_READ(file, f_mode) & FMODE_WRITE && BPF_CORE_READ(file, f_flags) & O_APPEND;
@@ -194,7 +200,7 @@ int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned
 		asked = VARMOR_FILE_EXEC;
 		permissions = MAY_EXECUTE;
 	}
-	/* What is mapped may be written anywhere, at once or after mprotect(2). */
+	/* A shared mapping can be written at any place, at once or after mprotect(2). */
 	if (is_shared(flags) && appends_only(file)) {
 		asked |= VARMOR_FILE_WRITE;
 		permissions |= MAY_WRITE_IT;
@@ -206,7 +212,7 @@ int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned
 
 #define F_SETFL 4
 
-/* Who has opened a file to append to it writes it once the flag is gone. */
+/* A task that opened a file for appending can overwrite it once it clears O_APPEND. */
 SEC("lsm/file_fcntl")
 int BPF_PROG(varmor_file_fcntl, struct file *file, unsigned int command, unsigned long flags)
 {
@@ -215,13 +221,13 @@ int BPF_PROG(varmor_file_fcntl, struct file *file, unsigned int command, unsigne
 	return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
-/* Linux 6.8 and later: what overlayfs maps in place of its own file. */
+/* Linux 6.8 and later: the file that overlayfs maps instead of its own file. */
 struct backing_file___now {
 	struct file file;
 	struct path user_path;
 } __attribute__((preserve_access_index));
 
-/* FMODE_BACKING is bit 25, and 24 since Linux 6.12; the kernel makes such files without an account. */
+/* FMODE_BACKING is bit 25, since Linux 6.12 bit 24. The kernel sets FMODE_NOACCOUNT on such files. */
 #define FMODE_BACKING (1U << 24 | 1U << 25)
 #define FMODE_NOACCOUNT (1U << 29)
 
@@ -247,7 +253,7 @@ int BPF_PROG(varmor_file_mprotect, struct vm_area_struct *area, unsigned long wa
 		return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY, permission); \
 	}
 
-/* mq_unlink(3) takes a name without a path; what has one is judged by the hook for that. */
+/* mq_unlink(3) takes a name without a path. The hook path_unlink judges files that have a path. */
 SEC("lsm/inode_unlink")
 int BPF_PROG(varmor_inode_unlink, struct inode *folder, struct dentry *dentry)
 {
@@ -262,9 +268,8 @@ CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
 
 /*
- * What is asked of a name beside the rest, where that file arrives. A directory or a symbolic link leads elsewhere, so
- * that it must not come where the way to a protected path is to be, whatever stands there. An empty directory leads
- * nowhere: mkdir(2) may make one.
+ * Also asked for a name that a file moves to. A directory or a symbolic link can lead elsewhere, so it must not move to
+ * a place on the way to a protected path. A new empty directory leads nowhere, so mkdir(2) is not asked this.
  */
 static __always_inline __u32 way_by(struct dentry *arriving)
 {
@@ -290,8 +295,8 @@ SEC("lsm/path_rename")
 int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
 {
 	/*
-	 * What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both
-	 * count for both.
+	 * A file at the new name is replaced, or is exchanged with the old one (RENAME_EXCHANGE, which Linux 5.10 does not
+	 * show to the hook). So each name is judged for both files.
 	 */
 	MAY(old, from->mnt, CARRIED | way_by(made), MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
@@ -305,7 +310,7 @@ int BPF_PROG(varmor_path_truncate, const struct path *path)
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
-/* Linux 6.2 and later: what has an open file. Before, that is the one above. */
+/* Linux 6.2 and later: truncation of an open file. Older kernels call path_truncate for it. */
 SEC("lsm/file_truncate")
 int BPF_PROG(varmor_file_truncate, struct file *file)
 {
@@ -326,7 +331,7 @@ int BPF_PROG(varmor_path_chown, const struct path *path)
 }
 #endif
 
-/* A socket that has a name: to connect or to send to it is to write it. */
+/* A Unix socket with a path: connecting or sending to the socket counts as writing the file. */
 static __always_inline int may_reach(struct sock *other)
 {
 	struct unix_sock *named = (void *)other;

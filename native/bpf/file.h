@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The question that hooks ask about files. */
+/* The check of file access that hooks call. */
 #ifndef VARMOR_FILE_H
 #define VARMOR_FILE_H
 
@@ -20,33 +20,33 @@ enum permission {
 	MAY_LINK = 0x40000,
 };
 
-/* Beside VARMOR_FILE_WAY: it counts though there is no directory yet. */
+/* With this bit, VARMOR_FILE_WAY counts even if the file is not a directory. */
 #define ASKED_OF_NEW_WAY (1U << 15)
 
-/* What is asked of a file that gets another name, or is covered. */
+/* Asked for a file that gets another name, or is covered by a mount. */
 #define CARRIED (VARMOR_FILE_CARRY | VARMOR_FILE_WAY)
 
 struct file_request {
-	const struct dentry *dentry;  /* NULL for any file: a hook does not show which one */
-	const struct vfsmount *mount; /* NULL where a hook has none */
+	const struct dentry *dentry;  /* NULL: any file, because the hook does not show which one */
+	const struct vfsmount *mount; /* NULL: the hook shows none */
 	__u16 asked;                  /* VARMOR_FILE_ */
 	__u16 container;              /* of the task */
 	__u32 permissions : 28;       /* for the record */
-	__u32 type : 4;               /* of the file, as S_IFMT has it; 0 where it is to be read */
-	struct super_block *files;    /* of the file, NULL where it is to be read */
+	__u32 type : 4;               /* type of the file, as in S_IFMT; 0: not read yet */
+	struct super_block *files;    /* file system of the file; NULL: not read yet */
 };
 _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
 /*
- * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless
- * ASKED_OF_NEW_WAY says otherwise. It is not static, so that it is verified once a program and not once a call.
+ * Whether the profile refuses what the task asks for. VARMOR_FILE_WAY counts for directories only, except with
+ * ASKED_OF_NEW_WAY. Not static, so the verifier checks it once for each program.
  */
 VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 
-/* Whether the mount namespace has a mount of the file system. file.bpf.c */
+/* Whether the file system is mounted in the mount namespace. Defined in file.bpf.c. */
 bool varmor_is_mounted_in(struct super_block *files, struct mnt_namespace *ns) __hidden;
 
-/* Returns what the hook returns. */
+/* The return value of a hook: 0, or -EPERM if the profile of the current task refuses the access. */
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
 	__u32 container = container_of_task(current_task());

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Usual places of the kernel's file systems. A container may mount them elsewhere, and may mount another proc (in a new
- * pid namespace) or sysfs (in a new network namespace): rules about the usual place hold for all these mounts.
+ * Usual mount points of the kernel's file systems. A container may mount these elsewhere, and may mount another proc
+ * (in a new pid namespace) or sysfs (in a new network namespace): rules about the usual path hold for all these mounts.
  */
 #ifndef VARMOR_FIXED_NAMES_H
 #define VARMOR_FIXED_NAMES_H
@@ -48,15 +48,15 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 #define CGROUP_FOLDER "/sys/fs/cgroup/"
 
 /*
- * The number of one of 16 bits: the top four bits of the product differ for each bit. Without branches, because a
- * verifier would follow each number.
+ * The index of the only set bit among 16 bits: the product's top four bits differ for each bit. No branches, because
+ * the verifier would follow each of them.
  */
 static __always_inline __u32 number_of_bit(__u32 bit)
 {
 	return (0xcd7ea84fb6935210ULL >> (((bit * 0x9af) >> 12 & 15) * 4)) & 15;
 }
 
-/* A hierarchy of version 1 lies in a folder that is called like its first controller, or by its own name. */
+/* A hierarchy of cgroup version 1 is in a folder with the name of its first controller, or with its own name. */
 static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name *fixed)
 {
 	struct kernfs_node *node;
@@ -89,7 +89,7 @@ static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name
 	return true;
 }
 
-/* Writes the path that a file has by custom into a text of the scratch, as path_into() does. */
+/* Writes the usual path of a file into a text of the scratch, as path_into() does for the real path. */
 static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct super_block *files)
 {
 	struct loop loop = { .scratch = scratch };
@@ -103,7 +103,7 @@ static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enu
 		return 0;
 	walk->dentry = dentry;
 	walk->mount = NULL;
-	/* No mount ends this walk: it goes to the root of the file system. */
+	/* This walk does not stop at mounts: it ends at the root of the file system. */
 	walk->place.root = NULL;
 	walk->text = text;
 	walk->start = PATH_BYTES;

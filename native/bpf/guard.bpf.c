@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Keeps what is in force from those whom it confines: with CAP_SYS_ADMIN a task could change our maps by their numbers,
- * put another program in the place of ours, or remove the pins that hold them.
+ * Protects vArmor's programs and maps from confined tasks: with CAP_SYS_ADMIN a task could change maps by their ids,
+ * replace programs, or remove the pins that keep them loaded.
  */
 #include "path.h"
 #include "task.h"
 
 #define BPF_FS_MAGIC 0xcafe4a11
 #define OURS "varmor"
-/* Folders of a state lie in one that is called so, below the root of a BPF file system. */
+/* Pins are in folders below a folder whose name begins with "varmor", in the root of a BPF file system. */
 #define PIN_DEPTH 4
 
 static __always_inline bool is_ours(const char *name)
@@ -69,7 +69,7 @@ int BPF_PROG(varmor_guard_rename, const struct path *from, struct dentry *old, c
 	return 0;
 }
 
-/* Its last mount would take the pins with it. */
+/* Unmounting the last mount of a BPF file system would remove its pins. */
 SEC("lsm/sb_umount")
 int BPF_PROG(varmor_guard_umount, struct vfsmount *mount, int flags)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds them; they are
- * kept until the namespace changes.
+ * A cache of the mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds
+ * them; they are valid until the namespace changes.
  */
 #ifndef VARMOR_KEPT_MOUNTS_H
 #define VARMOR_KEPT_MOUNTS_H
@@ -18,7 +18,7 @@ struct kept_list {
 	struct kept_mounts mounts;
 };
 
-/* By a hash of file system and namespace: what comes takes the place of what was there. */
+/* Indexed by a hash of file system and namespace; a new entry overwrites the old one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << KEPT_LISTS_BITS);
@@ -35,8 +35,8 @@ static __always_inline struct kept_list *list_for(const struct kept_mounts *moun
 }
 
 /*
- * Fills in the mounts that are known, or what to keep those by that will be found. Every new mount of a namespace
- * counts as a change of it: `event` counts them.
+ * Fills in the cached mounts, or the key under which a walk will cache them. `event` counts the changes of a namespace,
+ * and each new mount is such a change.
  */
 static __noinline void find_kept(struct varmor_scratch *scratch)
 {
@@ -71,7 +71,7 @@ static __always_inline void note_mount(struct aliases *aliases, struct mount *mo
 		aliases->mounts.at[at] = mount;
 }
 
-/* Keeps what was found, if that is all. */
+/* Caches the mounts that the walk found, if the walk was complete. */
 static __noinline void keep_found(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
@@ -88,7 +88,7 @@ static __noinline void keep_found(struct varmor_scratch *scratch)
 	bpf_spin_unlock(&list->lock);
 }
 #else
-/* Linux 5.10 has no locks for such programs: it is asked each time. */
+/* Linux 5.10 has no spin locks for such programs, so it has no cache: each access walks. */
 static __always_inline void find_kept(struct varmor_scratch *scratch)
 {
 	scratch->aliases.is_kept = 0;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The maps. Each but the rings, the counters and the buckets is written by the agent alone. */
+/* The maps. Only the agent writes to them, except for the rings, the counters and the buckets. */
 #ifndef VARMOR_MAPS_H
 #define VARMOR_MAPS_H
 
 #include "common.h"
 #include "scratch.h"
 
-/* maps.bpf.c has them, the others refer to them. */
+/* maps.bpf.c defines the maps; other files declare them. */
 #ifndef VARMOR_MAPS
 #define VARMOR_MAPS extern
 #endif
 
-/* Which container a task is of: set for its first task, handed on at fork, kept over exec, setns and unshare. */
+/*
+ * The container that a task belongs to: set for its first task, inherited at fork, kept over exec, setns and unshare.
+ */
 #ifndef VARMOR_OLD
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -20,7 +22,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_task);
 } varmor_tasks SEC(".maps");
 #else
-/* By the address of the task, until its end. No task of a container is made where it is full. */
+/* Key: address of the task. An entry lasts until the task ends. If the map is full, a container cannot create tasks. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -30,10 +32,7 @@ VARMOR_MAPS struct {
 } varmor_tasks SEC(".maps");
 #endif
 
-/*
- * By number; the first has the numbers that were given last. Written by its fields, as programs fill in the mount
- * namespace.
- */
+/* Key: number of the container. The agent writes single fields, because programs fill in the mount namespace. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -42,7 +41,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_container);
 } varmor_containers SEC(".maps");
 
-/* Numbers of containers; 0 for one that has no profile. */
+/* Key: id of a container. Value: its number; 0: the container has no profile. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, VARMOR_CONTAINERS);
@@ -58,7 +57,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_settings);
 } varmor_settings SEC(".maps");
 
-/* No program reads it. */
+/* Programs do not read this map. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, VARMOR_PROFILES);
@@ -67,8 +66,8 @@ VARMOR_MAPS struct {
 } varmor_records SEC(".maps");
 
 /*
- * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until no
- * program sees the old value.
+ * Maps of maps with one value each. To replace a value, the agent replaces the inner map; the kernel then waits until
+ * no program uses the old one.
  */
 #define MAP_OF_VALUES(name, inner, count, size)                \
 	struct inner {                                         \
@@ -132,7 +131,7 @@ VARMOR_MAPS struct {
 	__type(value, __u64);
 } varmor_counts SEC(".maps");
 
-/* No program reads it. */
+/* Programs do not read this map. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -148,7 +147,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_rate);
 } varmor_rate SEC(".maps");
 
-/* Of those that have made records since there was a rate; they stay, so that none of their counts is lost. */
+/* Containers and kinds that have made records since a rate was set. Entries stay, so that no count is lost. */
 #define BUCKETS (1 << 16)
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -158,7 +157,10 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_bucket);
 } varmor_buckets SEC(".maps");
 
-/* Of what the buckets have held back, what was said, for the agent that comes after. No program reads it. */
+/*
+ * Counts of records held back that the agent has reported already, kept for the next agent. Programs do not read this
+ * map.
+ */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -167,13 +169,13 @@ VARMOR_MAPS struct {
 	__type(value, __u64);
 } varmor_held_noted SEC(".maps");
 
-/* Of changes.h: a MiB holds 32,768. It has a quarter of the other ring's size. */
+/* The ring of changes.h. One MiB holds 32,768 changes. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } varmor_changes SEC(".maps");
 
-/* How many of them found it full. */
+/* Number of changes that found the ring full. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -183,7 +185,8 @@ VARMOR_MAPS struct {
 } varmor_changes_lost SEC(".maps");
 
 /*
- * A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it.
+ * A program may be preempted by another program on the same processor, so a scratch belongs to one run, not to a
+ * processor.
  */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -193,7 +196,7 @@ VARMOR_MAPS struct {
 } varmor_scratches SEC(".maps");
 
 #ifndef VARMOR_OLD
-/* Where all of those are taken: one of the task's own. */
+/* Scratches in the tasks' storage, for when all others are taken. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -203,9 +206,9 @@ VARMOR_MAPS struct {
 #endif
 
 /*
- * A zero that the verifier does not know. Before Linux 6.7 it checks the body of bpf_loop() with the values of the
- * first round only, and removes a branch that this round does not take, though a later round needs it. A variable that
- * a body changes and branches on has to start as an unknown value.
+ * A zero whose value the verifier does not know. Before Linux 6.7 it checks the body of bpf_loop() only with the first
+ * round's values and removes branches that this round does not take. So a variable that a body changes and branches on
+ * must start as an unknown value.
  */
 extern volatile __u32 varmor_unknown_zero;
 

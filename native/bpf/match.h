@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The marks that an automaton has for a path: one walk over its bytes, whatever the number of rules
+ * Finds the marks that an automaton gives to a path, in one walk over its bytes. The number of rules does not matter
  * (src/profile/bpf/table.ts).
  */
 #ifndef VARMOR_MATCH_H
@@ -10,10 +10,7 @@
 
 #define CELL(table, size, index) (*(__u32 *)((table) + ((VARMOR_TABLE_CLASSES + 4 * (index)) & ((size)-4))))
 
-/*
- * The fewer rounds, the less there is to carry from one to the next. Before Linux 6.1 all bytes of some rounds are
- * verified one by one.
- */
+/* Several bytes in each round save work between rounds. Before Linux 6.1 the verifier checks each byte separately. */
 #ifndef VARMOR_OLD
 #define BYTES_AT_ONCE 8
 #else
@@ -75,7 +72,7 @@ MATCH(medium, VARMOR_TABLE_MEDIUM)
 MATCH(large, VARMOR_TABLE_LARGE)
 MATCH(huge, VARMOR_TABLE_HUGE)
 
-/* The marks of the path that begins at `start` of a text of the scratch; all where the table is not there. */
+/* The marks of the path that begins at `start` in a text of the scratch; all marks if the table is missing. */
 static __always_inline __u32 marks_of(struct varmor_scratch *scratch, const struct varmor_automaton *automaton, enum text text, __u32 start)
 {
 	if (!automaton->table)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Changes of the mount table: by rules about mounting, and where they cover or carry what rules about files protect. */
+/* Changes of mounts: checks rules about mounting, and file rules about files that a mount would cover or move. */
 #include "file.h"
 #include "match.h"
 #include "mounts.h"
@@ -25,7 +25,7 @@
 #define MNT_RELATIME 0x20
 #define MNT_READONLY 0x40
 #define MNT_NOSYMFOLLOW 0x80
-/* No flag of mount(2): in records it stands for umount(2). */
+/* not a flag of mount(2): in records it means umount(2) */
 #define UMOUNT 0x200
 
 #define SETS(name, size)                                                                                            \
@@ -109,17 +109,17 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 	if (!(rule->operations & given->operations))
 		return 0;
 	if (given->nowhere) {
-		/* A type that may be mounted somewhere may be made. */
+		/* If a rule allows to mount this type somewhere, the file system may be created. */
 		if (rule->verdict & VARMOR_ALLOW) {
 			if (is_same_type(rule->fstype, given->fstype))
 				match->verdict |= rule->verdict;
 			return 0;
 		}
-		/* The flags of its mount are not known yet. */
+		/* The flags of the future mount are not known yet. */
 		if (!(rule->set & rule->clear))
 			return 0;
 	} else if (rule->verdict & VARMOR_ALLOW) {
-		/* What is not known may be anything. */
+		/* An allow rule must match every operation, flag and path that is possible. */
 		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
 			return 0;
 	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & (given->flags | given->found)) && !(rule->clear & ~given->flags)) {
@@ -133,7 +133,7 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 
 LONG_LOOP(match_mount_rules, VARMOR_MOUNT_RULES, open_mount_rules, match_mount_rule)
 
-/* Puts the text behind the start that it returns, up to PATH_BYTES; 0 where it is too long. */
+/* Writes the text up to PATH_BYTES and returns its start; 0 if the text is too long. */
 static __always_inline __u32 put_device(struct varmor_scratch *scratch, const char *device)
 {
 	long length = bpf_probe_read_kernel_str(scratch->exe, PATH_BYTES, device) - 1;
@@ -158,7 +158,7 @@ static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, con
 	return start_of_path(scratch, given->source, given->source_mount);
 }
 
-/* Which rules mean the path of a file: all that could, where it has none. */
+/* Finds the rules that match the path of a file. A file without a path may match any rule. */
 static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, __u32 start)
 {
 	meant->all = 0;
@@ -170,7 +170,7 @@ static __always_inline void find_meant(struct meant *meant, const struct varmor_
 		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
 }
 
-/* What stands behind a dot is no type of the kernel's, but a name that the task chooses (fuse.sshfs). */
+/* Removes a subtype: the task chooses the name behind the dot (fuse.sshfs). */
 static __always_inline void leave_out_subtype(char *fstype)
 {
 	bool behind = false;
@@ -209,7 +209,7 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	return match->verdict & VARMOR_ALLOW ? 0 : match->verdict;
 }
 
-/* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
+/* Whether rules about mounting refuse the operation. Not static, for the reason given at varmor_refuses(). */
 VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *given)
 {
 	struct varmor_profile *profile = current_profile();
@@ -225,7 +225,7 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 		return !profile->mode;
 	verdict = verdict_of_mounting(scratch, given, profile->mounts);
 	refused = !profile->mode && verdict & VARMOR_DENY;
-	/* What is let through to be mounted is reported when it is. */
+	/* A new file system that is allowed is reported when it is mounted, not when it is created. */
 	if ((profile->mode || verdict & VARMOR_AUDIT) && (refused || !given->nowhere)) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
@@ -247,7 +247,9 @@ static __always_inline __u32 operation_of(unsigned long flags)
 	return flags & MS_MOVE ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW;
 }
 
-/* Whether a profile protects the way to anything. A mount that is moved, or becomes the root, may be on it. */
+/*
+ * Whether the profile protects the way to any path. A mount that is moved, or becomes the root, may be on such a way.
+ */
 static __always_inline bool protects_ways(void)
 {
 	struct varmor_profile *profile = current_profile();
@@ -255,12 +257,12 @@ static __always_inline bool protects_ways(void)
 	return profile && !profile->mode && profile->any & VARMOR_FILE_WAY;
 }
 
-/* What is asked of a file that is covered: by a symbolic link, perhaps, which can be bound over any file. */
+/* Asked for a file that a mount covers. The new mount may be a symbolic link, which can be bound over any file. */
 #define COVERED (CARRIED | ASKED_OF_NEW_WAY)
 
 /*
- * A function of its own: else the answer lies on the stack as 32 bits, and Linux 6.12 does not see that these bits are
- * never positive.
+ * A separate function: if inlined, the result is on the stack as 32 bits, and the verifier of Linux 6.12 does not see
+ * that it is never positive.
  */
 static CALLED int may_cover(const struct path *path)
 {
@@ -268,8 +270,8 @@ static CALLED int may_cover(const struct path *path)
 }
 
 /*
- * Whether rules about mounting refuse it, or the way to what is protected. A function of its own, as Linux 6.1 has 512
- * bytes of stack for all that a program calls.
+ * Whether rules about mounting refuse mount(2), or it moves a mount while the profile protects ways. A separate
+ * function, because on Linux 6.1 all functions of a call chain share 512 bytes of stack.
  */
 static CALLED bool refuses_mount(const char *device, const struct path *path, const char *type, __u32 flags)
 {
@@ -293,8 +295,8 @@ static CALLED bool refuses_mount(const char *device, const struct path *path, co
 }
 
 /*
- * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path
- * counts as any. A bind keeps the names that a file has, so that rules about files hold all the same.
+ * The hook shows the source of a bind or move only as the task's text, which can lead anywhere and can change. So the
+ * source counts as any path. A bound file keeps its other names, so file rules still hold.
  */
 SEC("lsm/sb_mount")
 int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
@@ -307,7 +309,9 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	return may_cover(path);
 }
 
-/* What shows the files of another file system under new names, and opens them there by mounts of the kernel's own. */
+/*
+ * File systems that show files of another file system under new names, and open them by private mounts of the kernel.
+ */
 static __always_inline bool is_stacked(const struct super_block *files)
 {
 	char type[TYPE_BYTES] = {};
@@ -316,7 +320,10 @@ static __always_inline bool is_stacked(const struct super_block *files)
 	return begins_with(type, "overlay", sizeof("overlay")) || begins_with(type, "ecryptfs", sizeof("ecryptfs"));
 }
 
-/* By mount(2), after the one above, and by fsconfig(2): its files can be opened without that it is ever attached. */
+/*
+ * Called for fsconfig(2), and for mount(2) after sb_mount. Files of a new file system can be opened before it is
+ * attached.
+ */
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
 {
@@ -332,7 +339,7 @@ int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
 	return 0;
 }
 
-/* Whether a file system has this mount alone, which then is no copy of another. */
+/* Whether this is the file system's only mount. If so, it is not a copy of another mount. */
 static __always_inline bool is_only_mount(struct mount *mount)
 {
 	struct super_block *files = BPF_CORE_READ(mount, mnt.mnt_sb);
@@ -341,8 +348,8 @@ static __always_inline bool is_only_mount(struct mount *mount)
 }
 
 /*
- * What mount(2) would have been given for a mount of the newer calls; relatime, which all have that say nothing, is
- * left out.
+ * The flags that mount(2) would have needed for a mount of the newer calls. MS_RELATIME is left out, because it is the
+ * default.
  */
 static __noinline __u32 flags_of(struct mount *mount)
 {
@@ -378,7 +385,10 @@ static CALLED bool refuses_move(const struct path *from, const struct path *to)
 	return varmor_refuses_mounting(&mounting) || (stands(mount) && protects_ways());
 }
 
-/* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
+/*
+ * The newer system calls. Moving an attached mount is a move; attaching a detached mount completes a new mount or a
+ * copy.
+ */
 SEC("lsm/move_mount")
 int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 {
@@ -408,7 +418,10 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 	return may(mount->mnt_root, mount, CARRIED, MAY_WRITE_IT);
 }
 
-/* In another namespace than the container's own the names of its files stay, as long as that is there. */
+/*
+ * pivot_root(2) in another mount namespace does not change the names in the container's first namespace, as long as
+ * that one exists.
+ */
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)
 {

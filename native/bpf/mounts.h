@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The mounts of a file system in all mount namespaces, and those of a mount namespace. */
+/* Walks the mounts of a file system in all mount namespaces, or all mounts of one mount namespace. */
 #ifndef VARMOR_MOUNTS_H
 #define VARMOR_MOUNTS_H
 
 #include "path.h"
 
-/* Linux 6.18 and later: the mounts of a file system are a chain. Before, they are a list. */
+/* Linux 6.18 and later: a file system's mounts are a singly linked chain. Before, they are a list. */
 struct mount___chain {
 	struct mount___chain *mnt_next_for_sb;
 } __attribute__((preserve_access_index));
@@ -24,7 +24,7 @@ struct super_block___list {
 
 #define HAS_CHAIN (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
 
-/* The mount that a place in the list is in; NULL at its end. */
+/* The mount of a list entry; NULL at the end of the list. */
 static __always_inline struct mount *mount_at(struct list_head *at, struct super_block *files)
 {
 	if ((void *)at == (void *)files + bpf_core_field_offset(struct super_block___list, s_mounts))
@@ -46,7 +46,7 @@ static __always_inline struct mount *mount_after(struct mount *mount, struct sup
 	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
 }
 
-/* A mount namespace: until Linux 6.7 its mounts are a list, since then a tree. */
+/* The mounts of a mount namespace: a list before Linux 6.8, a tree since then. */
 struct mnt_namespace___list {
 	struct list_head list;
 	unsigned int mounts;
@@ -67,7 +67,7 @@ struct mount___in_tree {
 
 #define HAS_LIST (bpf_core_field_exists(((struct mnt_namespace___list *)0)->list))
 
-/* Until Linux 6.17, and from then on. */
+/* The id of a mount namespace: `seq` until Linux 6.17, `ns_id` from 6.18 on. */
 struct mnt_namespace___seq {
 	u64 seq;
 } __attribute__((preserve_access_index));
@@ -81,12 +81,12 @@ struct mnt_namespace___id {
 } __attribute__((preserve_access_index));
 
 /*
- * Keeps what is read through a pointer in its branch: the compiler would work out the offset before it, where a kernel
- * without that member has no such instruction.
+ * Keeps the read of a member inside its branch. Otherwise the compiler computes the offset before the branch, and a
+ * kernel without the member cannot relocate that instruction.
  */
 #define ONLY_HERE(pointer) asm volatile("" : "+r"(pointer))
 
-/* A number that no other mount namespace ever has; 0 where the kernel has none. */
+/* An id that no other mount namespace ever gets; 0 if the kernel has no such id. */
 static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
 {
 	if (bpf_core_field_exists(((struct mnt_namespace___seq *)0)->seq)) {
@@ -100,7 +100,7 @@ static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
 	return 0;
 }
 
-/* References to a mount namespace: Linux 5.10, from 5.11 to 6.17, and from 6.18 on. */
+/* The reference count of a mount namespace: on Linux 5.10, on 5.11 to 6.17, and since 6.18. */
 struct mnt_namespace___old_count {
 	atomic_t count;
 } __attribute__((preserve_access_index));
@@ -122,8 +122,8 @@ struct mnt_namespace___ref {
 } __attribute__((preserve_access_index));
 
 /*
- * Whether a mount namespace has references. In memory that was given back, the allocator keeps these and the number of
- * the namespace, but may write over other members.
+ * Whether a mount namespace has references. In freed memory the allocator leaves the count and the id unchanged, but
+ * may overwrite other members.
  */
 static __always_inline bool is_referenced(struct mnt_namespace *ns)
 {
@@ -139,7 +139,7 @@ static __always_inline bool is_referenced(struct mnt_namespace *ns)
 	return BPF_CORE_READ((struct mnt_namespace___old_count *)ns, count.counter) > 0;
 }
 
-/* The verifier knows the type of the task's own namespace, and lets the program read it itself. */
+/* The verifier knows the type of the task's own namespace, so the program reads it directly. */
 static __always_inline __u64 id_of_own_namespace(struct mnt_namespace *own)
 {
 #ifdef VARMOR_OLD
@@ -166,7 +166,7 @@ static __always_inline __u64 event_of_own_namespace(struct mnt_namespace *own)
 #endif
 }
 
-/* Counts changes of a mount namespace. */
+/* The kernel's counter of changes of a mount namespace. */
 static __always_inline __u64 event_of(struct mnt_namespace *ns)
 {
 	return BPF_CORE_READ(ns, event);
@@ -200,13 +200,10 @@ static __always_inline void start_mounts(struct mounts_walk *walk)
 	walk->event = event_of(walk->ns);
 }
 
-/*
- * Readers of /proc/mounts put cursors into the list, which are no mounts.
- * include/linux/mount.h, until Linux 6.7.
- */
+/* Readers of /proc/mounts put cursors into the list, which are not mounts. include/linux/mount.h, until Linux 6.7. */
 #define MNT_CURSOR 0x10000000
 
-/* Goes to the next mount of the list. Returns the mount that it leaves; NULL for none. */
+/* Moves to the next entry of the list. Returns the mount that it leaves; NULL for a cursor or the end. */
 static __always_inline struct mount *step_in_list(struct mounts_walk *walk)
 {
 	struct list_head *at = walk->at;
@@ -225,8 +222,8 @@ static __always_inline struct mount *step_in_list(struct mounts_walk *walk)
 }
 
 /*
- * Goes over an edge of the tree: to the left, then to the right, then up. Each node is left three times at most; the
- * walk returns the mount when it comes from above.
+ * Moves along one edge of the tree: to the left child, then to the right child, then up. The walk visits each node at
+ * most three times, and returns its mount when it arrives from the parent.
  */
 static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
 {
@@ -246,15 +243,15 @@ static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
 }
 
 /*
- * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount, or NULL. At the
- * end `at` is NULL, and `is_whole` says whether the walk has seen each mount: as many as the kernel counts, or the same
- * number twice.
+ * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount or NULL. At the
+ * end, `at` is NULL, and `is_whole` is set if the walk saw as many mounts as the kernel counts, or twice the same
+ * number.
  */
 static __always_inline struct mount *step_of_mounts(struct mounts_walk *walk)
 {
 	struct mount *mount = HAS_LIST ? step_in_list(walk) : step_in_tree(walk);
 
-	/* The walk stands on a mount that is removed right now, or has left the namespace with it. */
+	/* The mount is being removed, or has left the namespace. */
 	if (mount && BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
 		walk->at = NULL;
 		mount = NULL;
@@ -274,14 +271,14 @@ static __always_inline void note_namespace(struct varmor_container *container, s
 }
 
 /*
- * The mount namespace of the container's first process; NULL where it is gone. Its inode number may be that of another
- * namespace then, and so may its address: `ns_id` comes once. `own` is that of the task.
+ * The mount namespace of the container's first process; NULL if it no longer exists. Another namespace may reuse its
+ * inode number and its address, but never its `ns_id`. `own`: the namespace of the task.
  */
 static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container, struct mnt_namespace *own)
 {
 	struct mnt_namespace *first = (void *)container->ns;
 
-	/* The container ran before any program saw it: the agent has its number from /proc, or will have. */
+	/* The container ran before any program saw it: the agent reads the inode number of its namespace from /proc. */
 	if (!first) {
 		if (container->mnt_ns && container->mnt_ns == BPF_CORE_READ(own, ns.inum))
 			note_namespace(container, own);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What rules about files say of all names that a file has. */
+/* Applies file rules to all names of a file. */
 #ifndef VARMOR_NAMES_H
 #define VARMOR_NAMES_H
 
@@ -25,8 +25,8 @@ static __always_inline bool is_null_device(struct dentry *dentry, __u32 mode)
 }
 
 /*
- * Rounds of a walk along the mounts of a namespace, restarts included: a list takes one for each mount, a tree up to
- * three. A file whose names are not all known after them counts as any (LIMITS.md).
+ * Most rounds of a walk along the mounts of a namespace, with restarts: a list takes one round for each mount, a tree
+ * up to three. If these rounds do not find all names of a file, it counts as any file (LIMITS.md).
  */
 #ifdef VARMOR_OLD
 #define MOUNT_ROUNDS 4096
@@ -48,7 +48,7 @@ static long next_alias(__u32 round, struct loop *loop)
 		if (aliases->index >= aliases->mounts.count)
 			return 1;
 		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
-		/* Unmounting is no event of the namespace if its event is the newest of all namespaces. */
+		/* Unmounting does not change the namespace's counter if its value is already the newest of all namespaces. */
 		if (BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
 			aliases->is_kept = 0;
 			return 0;
@@ -93,8 +93,8 @@ static __always_inline bool open_aliases(struct loop *loop)
 LONG_LOOP_BY(4, look_at_aliases, MOUNT_ROUNDS, open_aliases, next_alias)
 
 /*
- * Adds the marks of the names that a file has in the mount namespace that the walk is to go along; `mounts` has the
- * number and the event of that. Returns 0, as it has to return a number.
+ * Adds the marks of the names that a file has in the chosen mount namespace; `mounts` holds the namespace's id and
+ * event. Returns 0, because a global function must return a number.
  */
 SHARED __noinline int varmor_add_names(struct varmor_scratch *scratch)
 {
@@ -117,7 +117,7 @@ SHARED __noinline int varmor_add_names(struct varmor_scratch *scratch)
 	return 0;
 }
 
-/* Has the next walk go along a mount namespace. */
+/* Chooses the mount namespace for the next walk. */
 static __always_inline void choose_namespace(struct aliases *aliases, struct mnt_namespace *ns, __u64 id, __u64 event)
 {
 	aliases->walk.ns = ns;
@@ -158,9 +158,9 @@ static CALLED void add_fixed_name(struct varmor_scratch *scratch)
 }
 
 /*
- * Puts the marks of the name that a file was reached by into `marks` of the aliases, and where its path begins into
- * `start`; 0 for none. Returns whether other names are to be looked at: in the mount namespace of the task, and in that
- * of the container's first process. No mount, and no new namespace, gives a file a name that hides those.
+ * Stores the marks of the name by which a file was reached, and where its path begins in `start` (0: no path). Returns
+ * true if other names must be checked, in the task's mount namespace and in that of the container's first process: a
+ * new mount or namespace must not hide a name from the rules.
  */
 static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, struct varmor_container *container)
 {
@@ -187,36 +187,42 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 		else if (own != first)
 			known = NULL;
 	}
-	/* The kernel's own mount of message queues, by which mq_open(3) reaches what others see below /dev/mqueue. */
+	/* The kernel's private mount of message queues: mq_open(3) uses it for the queues that are below /dev/mqueue. */
 	if (start == NO_PATH && BPF_CORE_READ(dentry, d_sb, s_magic) == MQUEUE_MAGIC) {
 		known = NULL;
 		start = 0;
 	}
 	aliases->start = start;
 	if (start == NO_PATH) {
-		/* From a memory file no way leads on. No list of what is allowed names one, and none is to run. */
+		/*
+		 * A memory file has no other name. A list of allowed files cannot name it, so executing it counts as executing any
+		 * file.
+		 */
 		if (aliases->lists && aliases->asked & VARMOR_FILE_EXEC && scratch->walk.dentry == dentry) {
 			aliases->start = 0;
 			aliases->marks = profile->any;
 		}
 		return false;
 	}
-	/* Runtimes mount it over files that a container must not see: it is no other name of these. */
+	/* Runtimes mount the null device over files to hide these from a container; it is not another name of such a file. */
 	if (start && is_null_device(dentry, aliases->mode))
 		return false;
 	aliases->start = start < PATH_BYTES ? start : 0;
-	/* What is listed is what it is called there: other names come by mounts, which would have to be listed, too. */
+	/*
+	 * A list of allowed files names files by the path that the container uses. Other names come from mounts, which the
+	 * list would have to allow.
+	 */
 	if (aliases->lists && start && own == first)
 		return false;
 	aliases->dentry = dentry;
 	aliases->known = known;
 	aliases->automaton = profile->files;
-	/* The name that the rules mean is gone with the namespace. */
+	/* The names that the rules know no longer exist, because the first namespace no longer exists. */
 	if (!first)
 		aliases->marks |= profile->any;
 	aliases->files = request->files ? request->files : BPF_CORE_READ(dentry, d_sb);
 	other = first_mount(aliases->files);
-	/* Nearly always a file system has one mount, by which the file was reached. */
+	/* Mostly a file system has only the mount by which the file was reached. */
 	if (other && other == known)
 		other = mount_after(known, aliases->files);
 	aliases->walk.ns = NULL;
@@ -231,7 +237,7 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 	return true;
 }
 
-/* Adds the marks of its other names. The function above has returned to spare its part of the stack. */
+/* Adds the marks of the file's other names. Not part of the function above, so that the stack does not hold both. */
 static __always_inline void look_at_other_names(const struct file_request *request, struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
@@ -242,14 +248,17 @@ static __always_inline void look_at_other_names(const struct file_request *reque
 		choose_namespace(aliases, aliases->first, aliases->first_id, event_of(aliases->first));
 		varmor_add_names(scratch);
 	}
-	/* Where names are listed, these are none. It is no branch, as the stack has no room for one. */
+	/*
+	 * With a list of allowed files, usual paths do not count. Computed without a branch, because the stack has no room for
+	 * one.
+	 */
 	aliases->automaton.table &= aliases->lists - 1;
 	add_fixed_name(scratch);
 	if (aliases->start || aliases->marks)
 		return;
 	/*
-	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and
-	 * sockets come from elsewhere often, and hold nothing.
+	 * Hooks without a mount are also called for files below overlayfs, after the hook for the file that the task sees.
+	 * Pipes and sockets often come from elsewhere and hold no file content.
 	 */
 	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK)
 		aliases->start = NO_PATH;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Sockets by their kind, and where their packets go. */
+/* Creation of sockets, and the destinations of their packets. */
 #include "report.h"
 #include "task.h"
 
@@ -18,7 +18,10 @@
 #define LAST_PROTOCOL 63 /* src/profile/bpf/allowed-sockets.ts */
 #define SOCK_RAW_TYPE 3
 
-/* The number by which rules know a protocol: that of its kind, where it has a number of its own. */
+/*
+ * The protocol number that rules use: protocol 0 becomes the default of the socket's type, MPTCP becomes TCP, UDP-Lite
+ * becomes UDP.
+ */
 static __always_inline __u32 kind_of_protocol(__u32 type, __u32 protocol)
 {
 	if (protocol == 0)
@@ -69,8 +72,8 @@ static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, _
 	loop.scratch->sockets.domain = domain;
 	loop.scratch->sockets.type = type;
 	/*
-	 * A set has 64 bits. The last bit stands for all other protocols: no rule names it, but a list of allowed protocols
-	 * may have it.
+	 * A set has 64 bits. The last bit stands for all larger protocol numbers: rules do not name it, but a list of allowed
+	 * protocols may contain it.
 	 */
 	loop.scratch->sockets.protocol = protocol < LAST_PROTOCOL ? protocol : LAST_PROTOCOL;
 	loop.scratch->sockets.at = 0;
@@ -91,7 +94,7 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 	if (!profile || kernel || (!profile->socket_rules && !profile->egress && !profile->mode))
 		return 0;
 	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
-	/* It sends frames from memory that the task shares with the kernel, and no hook is called for them. */
+	/* An AF_XDP socket sends frames from memory shared with the kernel, and no hook is called for these frames. */
 	if (family == AF_XDP && profile->egress)
 		verdict |= VARMOR_DENY | VARMOR_AUDIT;
 	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
@@ -128,7 +131,7 @@ static long halve(__u32 round, struct bisection *search)
 	return 0;
 }
 
-/* It is given numbers only, so that every kernel verifies it by itself, and once. */
+/* Takes only numbers, so every kernel verifies it separately and only once. */
 __weak __noinline int varmor_verdict_of_ranges(__u32 egress, __u32 first, __u32 count, __u32 key)
 {
 	struct bisection search = { .at = { .egress = egress }, .key = key };
@@ -144,7 +147,7 @@ static __always_inline __u32 verdict_of_ports(__u32 egress, const struct varmor_
 	return ranges ? varmor_verdict_of_ranges(egress, ranges->first, ranges->count, key) : 0;
 }
 
-/* Rules about the own pod hold at its addresses, which stand under the number of the container. */
+/* Rules about the own pod apply to the pod's addresses, which are stored under the container's number. */
 static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
 {
 	struct varmor_v4_key prefix = { .bits = 64 };
@@ -163,7 +166,7 @@ static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u3
 	return verdict;
 }
 
-/* An IPv6 address may stand for an IPv4 one: ::ffff:0:0/96, and 64:ff9b::/96 behind a NAT64 gateway. */
+/* An IPv6 address may contain an IPv4 address: in ::ffff:0:0/96, and in 64:ff9b::/96 behind a NAT64 gateway. */
 static __always_inline bool is_v4_in_v6(const __u8 *address)
 {
 	const __u32 *words = (const void *)address;
@@ -195,7 +198,7 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 	struct sock *sock = BPF_CORE_READ(socket, sk);
 
 	protocol = kind_of_protocol(type, BPF_CORE_READ_BITFIELD_PROBED(sock, sk_protocol));
-	/* SMC begins as a connection of TCP, and RxRPC lies in UDP. */
+	/* SMC begins as a TCP connection, and RxRPC uses UDP. */
 	if (BPF_CORE_READ(socket, ops, family) == AF_SMC || protocol == PROTOCOL_SMC)
 		protocol = IPPROTO_TCP;
 	else if (BPF_CORE_READ(socket, ops, family) == AF_RXRPC)
@@ -204,11 +207,12 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 }
 
 #define RXRPC_TRANSPORT 8
-/* More do not fit into what setsockopt(2) takes. */
+/* setsockopt(2) accepts no more addresses than this. */
 #define MOST_ADDRESSES 65536
 
 /*
- * Whether a socket must not send to the address. The address is the kernel's copy, so the task can no longer change it.
+ * Whether the profile refuses to send from the socket to the address. The address is the kernel's copy, which the task
+ * can no longer change.
  */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
 {
@@ -222,14 +226,16 @@ static __noinline bool refuses_address(struct socket *socket, const void *given,
 
 	if (!profile || !given || length < (int)sizeof(address.sin6_family) || (!profile->egress && !profile->mode))
 		return false;
-	/* The copy has room for any address, and IPv6 takes one without its last field, too. */
+	/*
+	 * The kernel's copy always has room for a whole sockaddr_in6, even if the task gave an address without the last field.
+	 */
 	if (bpf_probe_read_kernel(&address, sizeof(address), given))
 		return false;
 	family = address.sin6_family;
-	/* sendto(2) on a socket of IPv4 takes it for that; connect(2) ends a connection by it. */
+	/* sendto(2) treats AF_UNSPEC as IPv4 on an IPv4 socket; connect(2) with AF_UNSPEC disconnects. */
 	if (family == AF_UNSPEC && call == VARMOR_EVENT_CALL_SENDMSG)
 		family = BPF_CORE_READ(socket, ops, family);
-	/* struct sockaddr_rxrpc: the address of the transport follows. */
+	/* In struct sockaddr_rxrpc, the transport's address follows. */
 	if (family == AF_RXRPC) {
 		if (bpf_probe_read_kernel(&address, sizeof(address), given + RXRPC_TRANSPORT))
 			return false;
@@ -277,8 +283,8 @@ static __always_inline bool has_own_headers(struct sock *sock)
 }
 
 /*
- * A socket that takes packets with their headers. The task may still change the memory with their destinations, so
- * such sockets are refused where rules about addresses hold.
+ * Whether a socket sends packets with headers that the task made, under rules about addresses. Such sockets are
+ * refused: the task may still change the destination in its memory.
  */
 static __always_inline bool hides_address(struct socket *socket)
 {
@@ -319,8 +325,8 @@ static __always_inline bool has_egress(void)
 #define SCTP_DSTADDRV6 8
 
 /*
- * Options that have packets go elsewhere than to the address that a call names: headers that a thread could ask for
- * between the hook and the packet, routes by way of other addresses, and labels of flows, which may bring such a route.
+ * Options that send packets to another address than the call names: own headers, which another thread could switch on
+ * between hook and packet; source routes; and flow labels, which may carry a route.
  */
 static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
 {
@@ -331,7 +337,7 @@ static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
 	return false;
 }
 
-/* Refuses what hides an address where rules about addresses hold. */
+/* Refuses an operation that can hide the destination, if the profile has rules about addresses. */
 static __always_inline bool refuses_to_hide(struct socket *socket)
 {
 	struct varmor_profile *profile = current_profile();
@@ -352,7 +358,7 @@ int BPF_PROG(varmor_socket_setsockopt, struct socket *socket, int level, int opt
 	return 0;
 }
 
-/* Beside the data of a message (struct cmsghdr); the kernel has copied them. */
+/* A control message (struct cmsghdr); the kernel has copied it. */
 struct control_walk {
 	void *at;
 	__u64 left;
@@ -360,7 +366,7 @@ struct control_walk {
 };
 
 struct control {
-	__u64 length; /* of all, the header included */
+	__u64 length; /* with the header */
 	__u32 level;
 	__u32 type;
 };
@@ -387,7 +393,7 @@ static long look_at_control(__u32 round, struct control_walk *walk)
 	return 0;
 }
 
-/* Whether a message may bring its packets elsewhere than to its address: by a route, or by more addresses. */
+/* Whether control messages can send a message elsewhere: by a source route, or to further addresses. */
 static __noinline bool has_hiding_controls(struct msghdr *message)
 {
 	struct control_walk walk = {};
@@ -399,11 +405,11 @@ static __noinline bool has_hiding_controls(struct msghdr *message)
 		return false;
 	walk.at = BPF_CORE_READ(message, msg_control);
 	REPEAT(MAX_CONTROLS, MAX_CONTROLS, look_at_control, &walk);
-	/* A message with more of them has not been read to its end. */
+	/* A message with more control messages was not checked to its end. */
 	return walk.hides || walk.left >= sizeof(struct control);
 }
 
-/* Packets without a connection, and connections that begin with data (MSG_FASTOPEN). */
+/* Packets without a connection, and connections that start with data (MSG_FASTOPEN). */
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *message, int size)
 {
@@ -437,7 +443,7 @@ static long next_address(__u32 round, struct packed_addresses *list)
 	return 0;
 }
 
-/* Options of SCTP with own addresses, and parameters that peers send, handled in the time of any task. */
+/* SCTP options about own addresses, and parameters from peers, which the kernel handles while any task runs. */
 #define SCTP_SET_PEER_PRIMARY_ADDR 5
 #define SCTP_PRIMARY_ADDR 6
 #define SCTP_SOCKOPT_BINDX_ADD 100
@@ -458,7 +464,7 @@ static __always_inline bool sctp_connects(int option)
 	}
 }
 
-/* SCTP connects by an option of the socket, too (sctp_connectx(3)), and to several addresses at once. */
+/* An SCTP socket also connects by a socket option (sctp_connectx(3)), and to several addresses at once. */
 SEC("lsm/sctp_bind_connect")
 int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct sockaddr *addresses, int length)
 {
@@ -467,11 +473,11 @@ int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct soc
 	if (!sctp_connects(option) || !container_of_task(current_task()))
 		return 0;
 	list.socket = BPF_CORE_READ(sock, sk_socket);
-	/* Copied, so that the verifier does not follow how far a pointer of its own goes. */
+	/* Copied, so that the verifier does not track the range of its own pointer. */
 	bpf_probe_read_kernel(&list.at, sizeof(list.at), &addresses);
 	list.left = length + (int)varmor_unknown_zero;
 	REPEAT(MOST_ADDRESSES, 4, next_address, &list);
-	/* What has not been looked at may be refused. */
+	/* Addresses that were not checked count as refused. */
 	REFUSE_IF(list.refused || (list.left >= (int)sizeof(struct sockaddr_in) && has_egress()));
 	return 0;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The path of a file in its mount namespace, rebuilt from dentries and mounts: a user's text is never looked at. */
+/*
+ * The path of a file in its mount namespace, built from dentries and mounts. The path that the task gave is never used.
+ */
 #ifndef VARMOR_PATH_H
 #define VARMOR_PATH_H
 
@@ -7,7 +9,7 @@
 
 enum walk_end { WALKING, AT_ROOT, TOO_LONG, NOWHERE };
 
-/* A read costs far more than the bytes that it takes: what lies side by side comes by one. */
+/* A read costs far more than its bytes, so members that lie side by side are read at once. */
 static __always_inline void read_name(struct name_in_folder *into, struct dentry *dentry)
 {
 	__u32 at = bpf_core_field_offset(struct dentry, d_parent);
@@ -34,7 +36,7 @@ static __always_inline void read_place(struct place_of_mount *into, struct mount
 	}
 }
 
-/* One step towards the root: over a mount point, or to the parent. */
+/* One step towards the root: from the root of a mount to its mount point, or to the parent folder. */
 static long climb(__u32 round, struct loop *loop)
 {
 	struct walk *walk = &loop->scratch->walk;
@@ -87,18 +89,18 @@ static __always_inline bool open_walk(struct loop *loop)
 LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 
 /*
- * The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has
- * been judged.
+ * The kernel's private mounts, which have no path: pipes, memory files, and the lower files that overlayfs opens after
+ * the file itself was judged.
  */
 #define NO_PATH (~0U)
-/* There is a path, but it is longer than any that a rule can name in full. */
+/* The path is longer than any path that a rule can name in full. */
 #define LONG_PATH (~1U)
 #define MNT_NS_INTERNAL ((void *)-22L)
 
 /*
- * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files
- * of the kernel's own mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of
- * the mount namespace `ns` (a detached mount, a descriptor from elsewhere).
+ * Writes the path into a text of the scratch, ending at PATH_BYTES, and returns its start. NO_PATH: the file is on a
+ * private mount of the kernel. LONG_PATH: the path is too long. 0: the file is not below the root of namespace `ns` (a
+ * detached mount, a descriptor from elsewhere).
  */
 static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, struct mnt_namespace *ns)
 {
@@ -117,7 +119,7 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	climb_up(&loop, 2 * PATH_BYTES);
 	mount = walk->mount;
 	found = BPF_CORE_READ(mount, mnt_ns);
-	/* Nothing is mounted on the kernel's own mounts: a walk from one ends on it. */
+	/* Nothing can be mounted on a private mount of the kernel, so a walk that starts on one also ends on it. */
 	if (found == MNT_NS_INTERNAL)
 		return NO_PATH;
 	if (walk->end == TOO_LONG || walk->end == WALKING)
@@ -151,7 +153,7 @@ static __always_inline __u32 mnt_ns_of(struct task_struct *task)
 #ifdef VARMOR_OLD
 	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 #else
-	/* The verifier knows the type of a task, and lets the program read it and what it leads to itself. */
+	/* The verifier knows the type of a task, so the program follows its pointers directly. */
 	return task->nsproxy->mnt_ns->ns.inum;
 #endif
 }

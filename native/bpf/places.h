@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Memory for runs of programs: a run looks through so many places for one that is free, from the first of its processor
- * on. One that is preempted keeps its own, while others begin on its processor. The loader makes as many as the last
- * processor looks through.
+ * Scratch memory for runs of programs. A run tries this many scratches, from the first one of its processor on. A
+ * preempted run keeps its scratch while others start on the processor. The loader creates enough for the last
+ * processor's tries.
  */
 #ifndef VARMOR_PLACES_H
 #define VARMOR_PLACES_H

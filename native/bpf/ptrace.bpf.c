@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Processes that look into others, or are looked into: each side's profile has a say. */
+/* Ptrace access to other processes: both the tracer's and the target's profile must allow it. */
 #include "report.h"
 #include "task.h"
 
 #define PTRACE_MODE_READ 0x01
 #define PTRACE_MODE_NOAUDIT 0x04
 
-/* src/profile/bpf/bpf-profile.ts, ptraceAccess; and the bits that AppArmor has for them, for records. */
+/* The access bits of ptraceAccess in src/profile/bpf/bpf-profile.ts. Records use AppArmor's bits instead. */
 enum { READ = 1, TRACE = 2, READ_BY = 4, TRACED_BY = 8 };
 
 static __always_inline __u32 word_of(__u32 access)
@@ -23,7 +23,7 @@ static __always_inline __u32 word_of(__u32 access)
 	}
 }
 
-/* Whether the profile of container `own` refuses the access to, or by, a process of container `other`. */
+/* Whether the profile of container `own` refuses an access between its process and a process of container `other`. */
 static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool quiet)
 {
 	struct varmor_profile *profile = profile_of(container_numbered(own));
@@ -43,8 +43,8 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 }
 
 /*
- * Whether a task is the runtime's, on its way into the container of the one that looks into it: it is bound when it
- * runs the container's program, and who held it before would have one without rules.
+ * Whether the task is a runtime's process that is about to enter the tracer's container. It is bound only when it
+ * executes the container's program: a tracer that holds it before that would control a process without rules.
  */
 static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 {

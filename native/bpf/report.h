@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Records for the ring: a header, the numbers of their kind, and the bytes that their texts have. */
+/* Writes records to the ring: a header, the numbers of the record's kind, then the bytes of its texts. */
 #ifndef VARMOR_REPORT_H
 #define VARMOR_REPORT_H
 
@@ -22,7 +22,7 @@ static __always_inline void put_task(struct varmor_event_header *header, struct 
 	bpf_get_current_comm(header->comm, sizeof(header->comm));
 }
 
-/* Copies a path that ends at PATH_BYTES. Returns its length. */
+/* Copies a text that ends at PATH_BYTES. Returns its length. */
 static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, __u8 *text, __u32 start)
 {
 	__u32 length = PATH_BYTES - start;
@@ -33,7 +33,9 @@ static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, 
 	return length;
 }
 
-/* The numbers of a record's kind; as many of them as it has. That of a mount is followed by its type, of TYPE_BYTES. */
+/*
+ * The numbers of a record's kind. In the record of a mount, the file system type (TYPE_BYTES) follows the first number.
+ */
 struct body {
 	__u32 numbers[6];
 };
@@ -52,8 +54,9 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
 /*
- * Reports what REPORT() says of the profile with the id `profile`. `start` is where the path in the scratch begins; 0
- * for events without one. A full ring changes no verdict, and is counted. Returns 0, as it has to return a number.
+ * Writes a record; `what` is a value of REPORT(). `start`: where the path begins in the scratch, 0 for a record without
+ * a path. A full ring is counted and does not change the verdict. Returns 0, because a global function must return a
+ * number.
  */
 SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
 {
@@ -97,7 +100,7 @@ SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profil
 	return 0;
 }
 
-/* What the report says of an access that is refused, or let through. */
+/* The action in a record: refused, or allowed and reported. */
 static __always_inline __u32 action_of(const struct varmor_profile *profile, bool refused)
 {
 	if (profile->mode)
@@ -105,7 +108,7 @@ static __always_inline __u32 action_of(const struct varmor_profile *profile, boo
 	return refused ? VARMOR_EVENT_ACTION_DENIED : VARMOR_EVENT_ACTION_AUDIT;
 }
 
-/* Reports an access to no file. */
+/* Writes a record without a file. */
 SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct body *body)
 {
 	struct varmor_scratch *scratch = take_scratch();
@@ -118,8 +121,8 @@ SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct bo
 }
 
 /*
- * Whether an access to no file is refused. `verdict` has VARMOR_DENY and VARMOR_AUDIT. What is reported only may go
- * unreported where there is no memory, which the counts say.
+ * Whether the profile refuses an access that concerns no file; `verdict` has VARMOR_DENY and VARMOR_AUDIT. Without free
+ * memory, the record is lost and counted.
  */
 static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, const struct body *body)
 {

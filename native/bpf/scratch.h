@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Data that one run of a program needs beside its stack. The variables of a long loop lie here, too: on Linux 5.10 the
- * loop continues with them in another function, and no verifier takes them for known.
+ * Data of one run of a program that does not fit on its stack. It includes the variables of long loops: on Linux 5.10 a
+ * loop continues in another function, and the verifier must not know these values.
  */
 #ifndef VARMOR_SCRATCH_H
 #define VARMOR_SCRATCH_H
@@ -15,7 +15,7 @@
 
 enum text { TEXT_PATH, TEXT_EXE };
 
-/* As members of struct mount lie on all kernels so far, and those of struct dentry. */
+/* The order of these members in struct mount and struct dentry; path.h reads them one by one if a kernel differs. */
 struct place_of_mount {
 	struct mount *parent;
 	struct dentry *mountpoint;
@@ -27,19 +27,19 @@ struct name_in_folder {
 	struct qstr name;
 };
 
-/* From a file towards the root (path.h). */
+/* State of a walk from a file to the root (path.h). */
 struct walk {
 	struct dentry *dentry;
 	struct mount *mount;
 	struct place_of_mount place;
 	struct name_in_folder step;
-	__u32 text;  /* enum text: written from its end at PATH_BYTES */
-	__u32 start; /* of what is written */
+	__u32 text;  /* enum text: filled from PATH_BYTES backwards */
+	__u32 start; /* start of the written text */
 	__u32 end;
 	__u32 reserved;
 };
 
-/* Along a path (match.h). */
+/* State of a walk along a path (match.h). */
 struct match {
 	struct varmor_automaton automaton;
 	__u32 text; /* enum text */
@@ -50,59 +50,62 @@ struct match {
 
 #define KEPT_MOUNTS 16
 
-/* The mounts that a file system has in a mount namespace (kept-mounts.h). */
+/* The mounts of a file system in a mount namespace (kept-mounts.h). */
 struct kept_mounts {
 	__u64 files; /* the file system */
-	__u64 mnt_ns; /* a number that no other namespace ever has */
-	__u64 event; /* counts changes of the namespace's mounts */
+	__u64 mnt_ns; /* id of the namespace, never reused */
+	__u64 event; /* counter of the namespace's changes */
 	__u64 count;
 	struct mount *at[KEPT_MOUNTS];
 };
 
-/* Along the mounts of a mount namespace (mounts.h). */
+/* State of a walk along the mounts of a namespace (mounts.h). */
 struct mounts_walk {
 	struct mnt_namespace *ns;
-	void *at;     /* struct list_head or struct rb_node; NULL at the end */
-	void *before; /* the node that the walk comes from */
-	__u64 event;  /* of the namespace, when the walk started */
+	void *at;     /* struct list_head or struct rb_node; NULL: at the end */
+	void *before; /* the previous node */
+	__u64 event;  /* the namespace's counter when the walk started */
 	__u32 seen;   /* mounts */
-	__u32 seen_before; /* by the walk before this one */
-	__u32 is_whole; /* is 1 where the walk has seen each mount */
+	__u32 seen_before; /* mounts in the previous walk */
+	__u32 is_whole; /* 1: the walk has seen every mount */
 	__u32 restarts;
 };
 
-/* The other names that a file has in a mount namespace: one for each mount of its file system there (names.h). */
+/* The other names of a file in a mount namespace: one for each mount of its file system (names.h). */
 struct aliases {
 	struct dentry *dentry;
-	struct mount *known; /* its name is judged already */
+	struct mount *known; /* the mount whose name was judged already */
 	struct super_block *files;
 	struct mounts_walk walk;
-	struct mnt_namespace *first; /* of the container's first process, where that is to be looked at, too */
+	struct mnt_namespace *first; /* namespace of the container's first process, if it must be checked, too */
 	__u64 first_id;
-	struct kept_mounts mounts; /* of the namespace that the walk is in */
+	struct kept_mounts mounts; /* mounts in the current namespace */
 	struct varmor_automaton automaton;
-	__u32 any;   /* marks of what cannot be named */
+	__u32 any;   /* marks for a file without a name */
 	__u32 mode;  /* S_IFMT of the file */
-	__u32 asked; /* with the bits for reports */
+	__u32 asked; /* accesses, with their bits for reports */
 	__u32 marks;
-	__u32 start; /* of the first path, or of the first one that the rules mean */
-	__u32 is_kept; /* is 1 where `mounts` was known already */
+	__u32 start; /* start of the first path, or of the first path that matches a rule */
+	__u32 is_kept; /* 1: `mounts` came from the cache */
 	__u32 index;   /* in `mounts` */
 	__u32 lists;   /* of the profile */
-	__u32 found;   /* mounts of the file system in the namespace */
+	__u32 found;   /* number of the file system's mounts in the namespace */
 	__u32 reserved;
 };
 
 #define FIXED_NAME 64
 
-/* Where a file system of the kernel is by custom (fixed-names.h). */
+/* The usual path of a kernel file system (fixed-names.h). */
 struct fixed_name {
 	char text[FIXED_NAME];
 	__u32 length;
 	__u32 reserved;
 };
 
-/* Along the rules about sockets (network.bpf.c). On Linux 5.10 they are copied into the record's place. */
+/*
+ * State of a loop over rules about sockets (network.bpf.c). On Linux 5.10 the rules are copied to the place of the
+ * record.
+ */
 struct socket_match {
 	__u32 domain;
 	__u32 type;
@@ -112,27 +115,27 @@ struct socket_match {
 	__u32 reserved;
 };
 
-/* A mount that is made, changed or removed. What is not known may be anything. */
+/* A mount that is created, changed or removed. An unknown value may be any value. */
 struct mounting {
-	__u32 operations : 6; /* VARMOR_MOUNT_; more than one where it is not known which */
-	__u32 nowhere : 1; /* is 1 for a new file system before it has a mount: rules about its type alone mean it */
-	__u32 found : 25; /* flags that the mount has: deny rules mean them, too */
-	__u32 flags; /* as mount(2) was given them */
+	__u32 operations : 6; /* VARMOR_MOUNT_ bits; several if the operation is not certain */
+	__u32 nowhere : 1; /* 1: a new file system that is not mounted yet; only rules with its type match */
+	__u32 found : 25; /* flags that the mount has already; deny rules check them, too */
+	__u32 flags; /* flags given to mount(2) */
 	struct dentry *source;
 	struct mount *source_mount;
 	struct dentry *target;
 	struct mount *target_mount;
-	const char *device; /* of a new mount: what it is called by who mounts it */
+	const char *device; /* name of the device that the task gave for a new mount */
 	char fstype[TYPE_BYTES];
 };
 
-/* Which rules mean a path: the set with a number, beside those that mean any. */
+/* The rules that match a path: those for any path, and those in the set with this number. */
 struct meant {
-	__u32 all; /* is 1 where all could */
+	__u32 all; /* 1: any rule may match */
 	__u32 number;
 };
 
-/* Along the rules about mounting (mount.bpf.c). */
+/* State of a loop over rules about mounting (mount.bpf.c). */
 struct mount_match {
 	struct mounting given;
 	__u32 rules; /* index in varmor_mount_rules */
@@ -153,7 +156,7 @@ struct varmor_scratch {
 	struct aliases aliases;
 	struct socket_match sockets;
 	struct mount_match mounts;
-	/* Half of a path's room is there so that a name may begin at its end. */
+	/* The second half of each text leaves room for a name that begins at the end of the first half. */
 	union {
 		struct {
 			__u8 path[2 * PATH_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Which container a task is of. It is that of the task which forked it; the first task of a container, and one that is
- * put into it later, have it from the name of their cgroup, when they run the container's program.
+ * Assigns tasks to containers. A forked task inherits its parent's container. The first task of a container, and a task
+ * that a runtime puts into it later, get it from the name of their cgroup when they execute the container's program.
  */
 #include "changes.h"
 #include "file.h"
@@ -42,7 +42,7 @@ static long look_at_storage(__u32 round, struct storage_walk *walk)
 
 #define STORAGES 64
 
-/* The container of a task, as it stands in its storage. */
+/* Reads the container of a task from its storage without the helper. */
 __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 {
 	struct bpf_map *map = (void *)&varmor_tasks;
@@ -63,14 +63,14 @@ int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_fl
 {
 	__u32 container = container_of_task(current_task());
 
-	/* Better no process than one outside of the rules. */
+	/* A process that cannot be bound is refused, because it would run without rules. */
 	if (!before && container && !bind(task, container))
 		return -ENOMEM;
 	return before;
 }
 
 #ifdef VARMOR_OLD
-/* The address may soon be that of another task. */
+/* Another task may soon have this address. */
 SEC("lsm/task_free")
 int BPF_PROG(varmor_task_free, struct task_struct *task)
 {
@@ -83,12 +83,12 @@ int BPF_PROG(varmor_task_free, struct task_struct *task)
 
 struct cgroup_walk {
 	struct cgroup *at;
-	__u64 number; /* of the highest one that is called by an id: no other cgroup ever has it */
+	__u64 number; /* id of the highest cgroup named after a container; never reused */
 	__u32 root_level;
-	struct varmor_container_id id; /* of the same one */
+	struct varmor_container_id id; /* the container of that cgroup */
 	bool found;
 	bool says;
-	/* The stack is short before Linux 5.13. */
+	/* In a union, because stack space is scarce before Linux 5.13. */
 	union {
 		char name[128];
 		struct varmor_placed placed;
@@ -96,10 +96,10 @@ struct cgroup_walk {
 };
 
 #define EACH_BYTE(byte) ((byte) * 0x0101010101010101ULL)
-/* Has the highest bit of each byte of a word that is not below another one; bytes over 127 count as 128 less. */
+/* Sets the highest bit of each byte of a word that is not below the given byte; bytes over 127 count as 128 less. */
 #define NOT_BELOW(word, byte) (((word) | EACH_BYTE(0x80ULL)) - EACH_BYTE((__u64)(byte)))
 
-/* Eight digits at a time, and without branches: a verifier would follow both ways of a branch. */
+/* Checks eight digits at a time, without branches: the verifier would follow both sides of each branch. */
 static __always_inline bool is_hex(const struct varmor_container_id *id)
 {
 	const __u64 *words = (const void *)id->hex;
@@ -124,7 +124,7 @@ static __always_inline bool is_scope(const char *end)
 }
 
 /*
- * Ids are the last part of a name: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope, and
+ * An id is the last part of a name: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope,
  * slice:cri-containerd:ID.
  */
 static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
@@ -160,7 +160,7 @@ static __always_inline struct cgroup *cgroup_of(struct css_set *set)
 {
 	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
 
-	/* Where version 1 rules, all are in the root of version 2. */
+	/* If the node uses cgroup version 1, all tasks are in the root cgroup of version 2. */
 	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
 		cgroup = BPF_CORE_READ(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
 	return cgroup;
@@ -185,12 +185,11 @@ static __always_inline struct varmor_settings *settings(void)
 }
 
 /*
- * Number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN if the agent does not know
- * the container yet. A task may create cgroups with any name below its own: the highest counts, except those of the
- * node. The function is verified by itself, so it takes an address instead of a pointer.
- *
- * If asked to, it reports the current task when its cgroup differs from its parent's and it has run no program yet, as
- * a task that a runtime puts into a container: the task may end before the agent looks.
+ * The number of the container whose cgroup the task is in; VARMOR_NOT_IN_ONE; or VARMOR_NOT_KNOWN, if the agent does
+ * not know the container yet. A task can create cgroups with any name below its own, so the highest id counts. Verified
+ * separately, so it takes an address, not a pointer. `says`: also report the current task if a runtime has put it into
+ * the container. Such a task has another cgroup than its parent and has executed no program; it may end before the
+ * agent sees it.
  */
 __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
@@ -214,7 +213,7 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 	return found ? *found & VARMOR_NUMBERS : VARMOR_NOT_KNOWN;
 }
 
-/* The number of the container's cgroup that a task is in; 0 where it is in none. */
+/* The id of the container's cgroup that a task is in; 0 if the task is in none. */
 __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 {
 	const struct varmor_settings *set = settings();
@@ -230,8 +229,8 @@ __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 }
 
 /*
- * The mount namespace of a container is that in which its first program runs, whatever later ones are in. A container
- * that is started again under its id has another cgroup; what a runtime puts into a running one has the same.
+ * The mount namespace of a container is the one in which its first program runs. A container that starts again under
+ * the same id has another cgroup; a process that a runtime adds later has the same cgroup.
  */
 static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
@@ -249,9 +248,9 @@ static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 }
 
 /*
- * Has the task stop when it is to return to its program. The agent finds it once it knows the container; it looks
- * behind, so that here is looked for what it has put there before it looked. Returns false where the container is known
- * by now.
+ * Stops the task before it returns to user space; the agent continues it once it knows the container. The agent adds
+ * the container and then looks for stopped tasks, so this code marks the task first and then checks again. Returns
+ * false if the container is known by then.
  */
 static __always_inline bool stop(struct task_struct *task, int *number)
 {
@@ -270,8 +269,8 @@ static __always_inline bool stop(struct task_struct *task, int *number)
 }
 
 /*
- * The runtime's own program gets everything ready in a mount namespace of the container, but it was run in the host's.
- * What it runs then is the container's.
+ * The runtime's program prepares the container in the new mount namespace, but was executed in the host's. The next
+ * program is the container's.
  */
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
@@ -286,7 +285,7 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 	number = place_current(task);
 	if (number == VARMOR_NOT_KNOWN && set->strict_start && stop(task, &number))
 		return 0;
-	/* That of no profile is 0. */
+	/* 0: the container has no profile. */
 	if (number <= 0)
 		return 0;
 	if (!bind(task, number))
@@ -295,12 +294,12 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
 }
 
-/* Of a mount that is attached nowhere, since Linux 6.18. */
+/* Inode number of the namespace of detached mounts, since Linux 6.18. */
 #define MNT_NS_ANON_INO 0xEFFFFFF7U
 
 /*
- * Whether a task is the runtime's, on its way to run a container's program: forked by one of the host, and from a
- * program that is the host's, in memory, or on a mount of its own.
+ * Whether a task is the runtime's and will execute a container's program: it was forked by a process of the host, and
+ * its own program is on the host, in memory or on a detached mount.
  */
 static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 {
@@ -311,7 +310,10 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
-/* Whether a stopped task is still stopped, or will be. If not, another process has continued it. */
+/*
+ * Whether a task that this program stopped is still stopped, or is about to be. If not, another process has continued
+ * it.
+ */
 static __always_inline bool waits(struct task_struct *task, struct varmor_task *own)
 {
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
@@ -323,7 +325,7 @@ static __always_inline bool waits(struct task_struct *task, struct varmor_task *
 	return false;
 }
 
-/* The number of a task in the pid namespace of the reader; 0 where it has none there. */
+/* The pid of a task in the reader's pid namespace; 0 if it has none there. */
 static __always_inline __u32 pid_for_reader(struct task_struct *task)
 {
 	__u32 level = BPF_CORE_READ(current_task(), thread_pid, level), nr = 0;
@@ -338,7 +340,7 @@ static __always_inline __u32 pid_for_reader(struct task_struct *task)
 	return nr;
 }
 
-/* The depth of the cgroup that is the root of what a task sees. */
+/* The depth of the cgroup that a task sees as the root. */
 static __always_inline __u32 level_of_root(struct task_struct *task)
 {
 	struct cgroup *root = cgroup_of(BPF_CORE_READ(task, nsproxy, cgroup_ns, root_cset));
@@ -346,7 +348,7 @@ static __always_inline __u32 level_of_root(struct task_struct *task)
 	return BPF_CORE_READ(root, level);
 }
 
-/* The agent knows the number of the namespace alone, where the container ran before it was known. */
+/* For a container that ran before the agent knew it, the agent knows only the inode number of its mount namespace. */
 static __always_inline void see_first_namespace(__u32 number, struct task_struct *task, __u32 mnt_ns)
 {
 	struct varmor_container *container = container_numbered(number);
@@ -360,8 +362,8 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 }
 
 /*
- * Finds the tasks of containers, and binds those that were there before their container was known. Threads share what
- * their process does, so each is looked at. A task that forks meanwhile is found by the next look.
+ * Lists the tasks of containers, and binds tasks that ran before their container was known. Each thread is visited,
+ * because storage belongs to threads. A task forked meanwhile is found by the next run.
  */
 SEC("iter/task")
 int varmor_find_tasks(struct bpf_iter__task *ctx)
@@ -373,12 +375,12 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	__u32 mnt_ns;
 	int number;
 
-	/* A confined task may have the link for the moment that the agent has it. */
+	/* A confined task may get hold of the iterator's link while the agent uses it. */
 	if (!task || !set || is_confined())
 		return 0;
 	mnt_ns = mnt_ns_of(task);
 	found.pid = pid_for_reader(task);
-	/* The first process that the agent sees is the node's. */
+	/* Process 1 of the reader's pid namespace is the node's first process. */
 	if (mnt_ns == set->host_mnt_ns && found.pid == 1)
 		set->root_level = level_of_root(task);
 	found.container = container_of_task(task);
@@ -402,8 +404,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 }
 
 /*
- * Goes over varmor_records, and says which map is in which slot. A look from outside the kernel waits, before Linux
- * 6.8, until all programs that run have ended, though nothing changes: a good 20 ms for each slot.
+ * Lists which map is in which slot. Before Linux 6.8, each look-up from user space in a map of maps waits until all
+ * running programs have ended, over 20 ms for each slot.
  */
 SEC("iter/bpf_map_elem")
 int varmor_list_profiles(struct bpf_iter__bpf_map_elem *ctx)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Whose rules a task runs under, and memory for one run of a program. */
+/* The profile of a task, and scratch memory for one run of a program. */
 #ifndef VARMOR_TASK_H
 #define VARMOR_TASK_H
 
@@ -9,7 +9,7 @@ static __always_inline void count(__u32 what)
 {
 	__u64 *value = bpf_map_lookup_elem(&varmor_counts, &what);
 
-	/* Another program may run on this processor in between. */
+	/* Atomic, because another program may run on this processor in between. */
 	if (value)
 		__sync_fetch_and_add(value, 1);
 }
@@ -19,8 +19,8 @@ static __always_inline void count(__u32 what)
 __u32 varmor_container_by_hand(struct task_struct *task) __hidden;
 
 /*
- * The container of a task; 0 where it has none. Before Linux 6.2 the kernel also says that there is nothing while
- * another task, which was preempted on this processor, looks into its own.
+ * The container of a task; 0 if it has none. Before Linux 6.2 the helper also returns NULL while another, preempted
+ * task on this processor uses its storage.
  */
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
@@ -32,7 +32,7 @@ static __always_inline __u32 container_of_task(struct task_struct *task)
 	return own ? own->container : varmor_container_by_hand(task);
 }
 
-/* Whether it is seen without a call that a task has no container, as nearly all have none. */
+/* Whether a task surely has no container. This test needs no call, and holds for nearly all tasks. */
 static __always_inline bool is_outside(struct task_struct *task)
 {
 	return !task->bpf_storage;
@@ -51,7 +51,7 @@ static __always_inline bool is_outside(struct task_struct *task)
 }
 #endif
 
-/* Has a task be of a container. Returns whether there was memory for it. */
+/* Binds a task to a container. Returns false if memory ran out. */
 static __always_inline bool bind(struct task_struct *task, __u32 container)
 {
 	struct varmor_task *own = make_own_task(task);
@@ -67,8 +67,8 @@ static __always_inline struct varmor_container *container_numbered(__u32 number)
 }
 
 /*
- * A profile that is replaced is in another slot then, and the old slot is emptied once its containers are in the new
- * one: who finds it empty looks once more. The kernel waits for the programs that run before a slot is used again.
+ * A replaced profile moves to another slot; the old slot is emptied once its containers use the new one. So a reader
+ * that finds the slot empty reads it again. The kernel waits for running programs before the agent reuses a slot.
  */
 static __always_inline struct varmor_profile *profile_of(struct varmor_container *container)
 {
@@ -88,13 +88,13 @@ static __always_inline struct varmor_profile *profile_of(struct varmor_container
 	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
 }
 
-/* The profile of the task that runs; NULL where it has none, which is nearly always the case. */
+/* The profile of the current task; NULL for nearly all tasks, which have none. */
 static __always_inline struct varmor_profile *current_profile(void)
 {
 	return profile_of(container_numbered(container_of_task(current_task())));
 }
 
-/* Whether the rules that a task runs under refuse anything. */
+/* Whether the current task has a profile that enforces. */
 static __always_inline bool is_confined(void)
 {
 	struct varmor_profile *profile = current_profile();
@@ -113,7 +113,7 @@ static __always_inline __u64 address_of(struct task_struct *task)
 {
 	__u64 address;
 
-	/* What the verifier knows of the pointer goes, as it takes no pointer for a number. */
+	/* A copy, because the verifier accepts no pointer as a number. */
 	bpf_probe_read_kernel(&address, sizeof(address), &task);
 	return address;
 }
@@ -123,7 +123,7 @@ static __always_inline int number_by_cgroup(struct task_struct *task)
 	return varmor_number_by_cgroup(address_of(task), 0);
 }
 
-/* The same for the current task; reports its container if the agent cannot know it from the parent. */
+/* The same for the current task; also reports its container if the agent cannot know it from the parent. */
 static __always_inline int place_current(struct task_struct *current)
 {
 	return varmor_number_by_cgroup(address_of(current), 1);
@@ -143,7 +143,10 @@ static __always_inline struct varmor_scratch *take_one_of(__u32 tries)
 	return NULL;
 }
 
-/* Where those of the processor are taken. Apart, as Linux 6.1 has 512 bytes of stack for all that a program calls. */
+/*
+ * For when all scratches of this processor are taken. A separate function, because on Linux 6.1 all functions of a call
+ * chain share 512 bytes of stack.
+ */
 static __noinline struct varmor_scratch *take_another(void)
 {
 	struct varmor_scratch *another = take_one_of(SCRATCHES);

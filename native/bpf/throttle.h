@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/*
- * How many records a container may make: a bucket of tokens for each of its kinds of records, off unless the agent sets
- * a rate.
- */
+/* The rate limit of records: a token bucket for each container and kind of record. Off unless the agent sets a rate. */
 #ifndef VARMOR_THROTTLE_H
 #define VARMOR_THROTTLE_H
 
 #include "task.h"
 
-/* So many others may take a token first before a record is held back: the rate is never more than was asked for. */
+/*
+ * Tries to take a token while other programs take tokens, too. After these tries the record is held back, so the rate
+ * is never exceeded.
+ */
 #define TOKEN_TRIES 8
 
-/* The bucket is known by the time at which it is full again, which one exchange takes further. */
+/*
+ * A bucket is stored as the time at which it is full again; taking a token moves this time on by one atomic exchange.
+ */
 static __always_inline bool take_token(struct varmor_bucket *bucket, __u64 interval, __u64 room)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -28,7 +30,7 @@ static __always_inline bool take_token(struct varmor_bucket *bucket, __u64 inter
 	return false;
 }
 
-/* NULL without room for another bucket: then no event is held back, because no bucket could count it. */
+/* NULL if the map has no room for another bucket: then nothing is held back, because it could not be counted. */
 static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucket_key *key)
 {
 	struct varmor_bucket *bucket = bpf_map_lookup_elem(&varmor_buckets, key);
@@ -41,8 +43,8 @@ static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucke
 }
 
 /*
- * Whether a record is held back, which is counted. It is verified by itself: what it has looked at would else multiply
- * what comes behind it.
+ * Whether to hold back a record; counts it if so. Verified separately: inlined, its branches would multiply the states
+ * of the code after it.
  */
 __weak __noinline int varmor_holds_back(__u32 container, __u32 kind)
 {

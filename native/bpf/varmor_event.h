@@ -50,7 +50,7 @@ struct varmor_event_header {
 	__u8 flags;      /*  7: enum varmor_event_flag */
 	__u64 time;      /*  8: bpf_ktime_get_boot_ns() */
 	__u64 cgroup;    /* 16: bpf_get_current_cgroup_id() */
-	__u32 profile;   /* 24: id of the profile that the task carries */
+	__u32 profile;   /* 24: id of the task's profile */
 	__u32 mnt_ns;    /* 28: inode number of the mount namespace at the time of the event */
 	__u32 tgid;      /* 32: process id, in the initial pid namespace */
 	__u32 tid;       /* 36: thread id, likewise */
@@ -61,7 +61,7 @@ struct varmor_event_header {
 	__u16 path_size; /* 54: bytes of the path of a file, exec or mount event */
 	__u16 type_size; /* 56: bytes of the file system type of a mount event */
 	__u16 reserved;  /* 58: zero */
-	__u32 container; /* 60: number of the container that the task is of */
+	__u32 container; /* 60: number of the task's container */
 	__u8 comm[16];   /* 64: name of the thread, padded with NUL */
 } __attribute__((packed));
 _Static_assert(sizeof(struct varmor_event_header) == 80, "the layout of struct varmor_event_header");
@@ -72,7 +72,7 @@ struct varmor_event_capability {
 _Static_assert(sizeof(struct varmor_event_capability) == 4, "the layout of struct varmor_event_capability");
 
 struct varmor_event_file {
-	__u32 permissions; /*  0: bits of what was asked for, as AppArmor numbers them */
+	__u32 permissions; /*  0: access bits that were asked for, in AppArmor's numbering */
 } __attribute__((packed));
 _Static_assert(sizeof(struct varmor_event_file) == 4, "the layout of struct varmor_event_file");
 
@@ -97,13 +97,13 @@ struct varmor_event_address {
 _Static_assert(sizeof(struct varmor_event_address) == 24, "the layout of struct varmor_event_address");
 
 struct varmor_event_ptrace {
-	__u32 permission; /*  0: bits, as AppArmor numbers them */
-	__u32 external;   /*  4: 1 when the other process is outside of the container */
+	__u32 permission; /*  0: access bits, in AppArmor's numbering */
+	__u32 external;   /*  4: 1: the other process is outside the container */
 } __attribute__((packed));
 _Static_assert(sizeof(struct varmor_event_ptrace) == 8, "the layout of struct varmor_event_ptrace");
 
 struct varmor_event_mount {
-	__u32 flags; /*  0: MS_…, and 0x200 for umount */
+	__u32 flags; /*  0: MS_…; 0x200 for umount(2) */
 } __attribute__((packed));
 _Static_assert(sizeof(struct varmor_event_mount) == 4, "the layout of struct varmor_event_mount");
 

@@ -2,17 +2,17 @@ import { struct } from '../../base/c-struct.ts'
 
 /** The data of the BPF programs' rate limits, as in their maps: a part of native/bpf/varmor_profile.h. */
 
-export const bucketKey = struct('varmor_bucket_key', 'A container and a kind of its records.', [
-  { name: 'container', type: 'u32', what: 'its number' },
+export const bucketKey = struct('varmor_bucket_key', 'Key of a bucket: a container and a kind of its records.', [
+  { name: 'container', type: 'u32', what: 'number of the container' },
   { name: 'kind', type: 'u32', what: 'enum varmor_event_kind' },
 ])
 
 export const bucket = struct(
   'varmor_bucket',
-  'The tokens of these records: each takes one, and those without one are held back.',
+  'Tokens for these records: each record takes a token; a record without a token is held back.',
   [
-    { name: 'full_at', type: 'u64', what: 'bpf_ktime_get_boot_ns() at which all tokens are there again' },
-    { name: 'held', type: 'u64', what: 'records that were held back, since the programs were loaded' },
+    { name: 'full_at', type: 'u64', what: 'time (bpf_ktime_get_boot_ns()) at which the bucket is full again' },
+    { name: 'held', type: 'u64', what: 'records held back since the programs were loaded' },
   ],
 )
 

@@ -28,7 +28,7 @@ export const headerFields = [
   { name: 'flags', type: 'u8', what: 'enum varmor_event_flag' },
   { name: 'time', type: 'u64', what: 'bpf_ktime_get_boot_ns()' },
   { name: 'cgroup', type: 'u64', what: 'bpf_get_current_cgroup_id()' },
-  { name: 'profile', type: 'u32', what: 'id of the profile that the task carries' },
+  { name: 'profile', type: 'u32', what: "id of the task's profile" },
   { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace at the time of the event' },
   { name: 'tgid', type: 'u32', what: 'process id, in the initial pid namespace' },
   { name: 'tid', type: 'u32', what: 'thread id, likewise' },
@@ -39,7 +39,7 @@ export const headerFields = [
   { name: 'path_size', type: 'u16', what: 'bytes of the path of a file, exec or mount event' },
   { name: 'type_size', type: 'u16', what: 'bytes of the file system type of a mount event' },
   { name: 'reserved', type: 'u16', what: 'zero' },
-  { name: 'container', type: 'u32', what: 'number of the container that the task is of' },
+  { name: 'container', type: 'u32', what: "number of the task's container" },
   { name: 'comm', type: 'u8', count: 16, what: 'name of the thread, padded with NUL' },
 ] as const satisfies readonly RecordField[]
 
@@ -55,7 +55,7 @@ export const recordKinds = {
   file: {
     number: 2,
     operation: 'File',
-    body: [{ name: 'permissions', type: 'u32', what: 'bits of what was asked for, as AppArmor numbers them' }],
+    body: [{ name: 'permissions', type: 'u32', what: "access bits that were asked for, in AppArmor's numbering" }],
   },
   exec: {
     number: 3,
@@ -85,14 +85,14 @@ export const recordKinds = {
     number: 6,
     operation: 'Ptrace',
     body: [
-      { name: 'permission', type: 'u32', what: 'bits, as AppArmor numbers them' },
-      { name: 'external', type: 'u32', what: '1 when the other process is outside of the container' },
+      { name: 'permission', type: 'u32', what: "access bits, in AppArmor's numbering" },
+      { name: 'external', type: 'u32', what: '1: the other process is outside the container' },
     ],
   },
   mount: {
     number: 7,
     operation: 'Mount',
-    body: [{ name: 'flags', type: 'u32', what: 'MS_…, and 0x200 for umount' }],
+    body: [{ name: 'flags', type: 'u32', what: 'MS_…; 0x200 for umount(2)' }],
   },
   userns: { number: 8, operation: 'Userns', body: [] },
   bpf: { number: 9, operation: 'Bpf', body: [{ name: 'command', type: 'u32', what: 'BPF_… (enum bpf_cmd)' }] },

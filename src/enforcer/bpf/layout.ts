@@ -1,113 +1,108 @@
 import { numberIn, pack, struct } from '../../base/c-struct.ts'
 
 /**
- * What the agent keeps in the maps for itself and for the programs; the maps' own part of native/bpf/varmor_profile.h.
+ * The maps that hold the state of the node instead of a profile: their part of native/bpf/varmor_profile.h.
  */
 
-export const container = struct('varmor_container', 'A container, by its number.', [
-  { name: 'profile', type: 'u32', what: 'its slot; zero for none' },
-  { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
-  { name: 'ns', type: 'u64', what: 'address of that namespace; zero where no program has seen it' },
-  { name: 'ns_id', type: 'u64', what: 'a number that no other mount namespace ever has' },
-  { name: 'cgroup', type: 'u64', what: 'number of the cgroup of its first process; zero where no program has seen it' },
+export const container = struct('varmor_container', 'A container; the key is its number.', [
+  { name: 'profile', type: 'u32', what: 'slot of its profile; 0: no profile' },
+  { name: 'mnt_ns', type: 'u32', what: "inode number of its first process's mount namespace" },
+  { name: 'ns', type: 'u64', what: 'address of this namespace; 0: no program has seen it' },
+  { name: 'ns_id', type: 'u64', what: 'id of this namespace, never reused' },
+  { name: 'cgroup', type: 'u64', what: "id of its first process's cgroup; 0: no program has seen it" },
 ])
 
-/**
- * Entry 0 of varmor_containers is no container's: it holds the numbers that were given last, for agents that come
- * after.
- */
+/** Entry 0 of varmor_containers is not a container: it holds the last numbers that were assigned, for the next agent. */
 export const lastNumbers = { container: container.at.mnt_ns, profile: container.at.profile } as const
 
-export const task = struct('varmor_task', 'Which container a task is of.', [
-  { name: 'container', type: 'u32', what: 'its number' },
-  { name: 'stopped', type: 'u32', what: 'is 1 where it was stopped as its container was not known' },
+export const task = struct('varmor_task', 'The container that a task belongs to.', [
+  { name: 'container', type: 'u32', what: 'number of the container' },
+  { name: 'stopped', type: 'u32', what: '1: the task was stopped because its container was unknown' },
 ])
 
-export const containerId = struct(
-  'varmor_container_id',
-  'Key of varmor_ids; the value is the number of the container.',
-  [{ name: 'hex', type: 'u8', count: 64, what: 'the id, in lower case' }],
-)
+export const containerId = struct('varmor_container_id', "Key of varmor_ids; the value is the container's number.", [
+  { name: 'hex', type: 'u8', count: 64, what: 'the id in lower case' },
+])
 
-/** Most tables that a profile refers to. */
+/** Most tables of one profile. */
 export const MAX_TABLES = 8
 
-export const profileRecord = struct('varmor_profile_record', "The agent's own memory of a profile, by its slot.", [
-  { name: 'id', type: 'u32', what: 'what events call it' },
-  { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
-  { name: 'serial', type: 'u32', what: 'counts up: of two of a name, the later one holds' },
-  { name: 'digest', type: 'u8', count: 32, what: 'SHA-256 of what it was made of' },
-  { name: 'name', type: 'u8', count: 64, what: 'padded with NUL' },
-  {
-    name: 'tables',
-    type: 'u32',
-    count: MAX_TABLES,
-    what: 'to which it refers: number of the map in the highest two bits, and index',
-  },
-])
+export const profileRecord = struct(
+  'varmor_profile_record',
+  "The agent's record of a loaded profile; the key is its slot.",
+  [
+    { name: 'id', type: 'u32', what: 'id of the profile in events' },
+    { name: 'map', type: 'u32', what: "kernel id of the profile's map in varmor_profiles" },
+    { name: 'serial', type: 'u32', what: 'ascends; of two records with the same name, the higher serial is valid' },
+    { name: 'digest', type: 'u8', count: 32, what: 'SHA-256 of the profile from which the maps were filled' },
+    { name: 'name', type: 'u8', count: 64, what: 'name of the profile, padded with NUL' },
+    {
+      name: 'tables',
+      type: 'u32',
+      count: MAX_TABLES,
+      what: 'references to its tables: number of the map in the highest two bits, then the index',
+    },
+  ],
+)
 
-export const settings = struct('varmor_settings', 'What holds for the whole node.', [
-  { name: 'host_mnt_ns', type: 'u32', what: 'inode number of the mount namespace of the host' },
-  { name: 'strict_start', type: 'u32', what: 'is 1 where what starts in a container that is not known is stopped' },
-  { name: 'links', type: 'u32', what: 'programs that were attached' },
+export const settings = struct('varmor_settings', 'Settings of the whole node.', [
+  { name: 'host_mnt_ns', type: 'u32', what: "inode number of the host's mount namespace" },
+  { name: 'strict_start', type: 'u32', what: '1: stop programs that start in unknown containers' },
+  { name: 'links', type: 'u32', what: 'number of attached programs' },
   {
     name: 'root_level',
     type: 'u32',
-    what: "depth of the node's own cgroup, which is in a container where the node is one",
+    what: "depth of the node's root cgroup; above 0 if the node itself is a container",
   },
 ])
 
 export const found = struct(
   'varmor_found',
-  'What the agent reads of each task that is of a container, or waits to be.',
+  'A task that is in a container, or is stopped until its container is known; the agent reads these.',
   [
-    { name: 'container', type: 'u32', what: 'its number' },
-    { name: 'pid', type: 'u32', what: 'of the task, as the agent sees it' },
-    { name: 'bound', type: 'u32', what: 'is 1 where the task was bound just now' },
-    { name: 'stopped', type: 'u32', what: 'is 1 where it was stopped until its container is known, which it is now' },
+    { name: 'container', type: 'u32', what: 'number of the container' },
+    { name: 'pid', type: 'u32', what: "in the agent's pid namespace" },
+    { name: 'bound', type: 'u32', what: '1: this run bound the task' },
+    { name: 'stopped', type: 'u32', what: '1: the task is still stopped, although its container is known now' },
   ],
 )
 
-export const shownSlot = struct('varmor_slot', 'A slot that has a profile.', [
+export const shownSlot = struct('varmor_slot', 'A slot that holds a profile.', [
   { name: 'slot', type: 'u32' },
-  { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
+  { name: 'map', type: 'u32', what: "kernel id of the profile's map in varmor_profiles" },
 ])
 
 export const noted = struct(
   'varmor_noted',
-  "Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory.",
+  "Losses from the programs' counters that the agent has reported already, for the next agent. Mapped into the agent's memory.",
   [
     { name: 'ring_full', type: 'u64' },
     { name: 'no_scratch', type: 'u64' },
   ],
 )
 
-export const rate = struct(
-  'varmor_rate',
-  'How many records a container may make of each kind; zeros for as many as it likes.',
-  [
-    { name: 'interval', type: 'u64', what: 'nanoseconds until there is another token' },
-    { name: 'room', type: 'u64', what: 'nanoseconds until an empty bucket is full' },
-  ],
-)
+export const rate = struct('varmor_rate', 'Rate limit of the records of each container and kind; zeros: no limit.', [
+  { name: 'interval', type: 'u64', what: 'nanoseconds until the next token' },
+  { name: 'room', type: 'u64', what: 'nanoseconds until an empty bucket is full' },
+])
 
-export const change = struct('varmor_change', 'What became of a process, for the fork tree.', [
+export const change = struct('varmor_change', 'A change of a process, for the fork tree.', [
   { name: 'when', type: 'u64', what: 'bpf_ktime_get_ns()' },
   { name: 'what', type: 'u32', what: 'VARMOR_CHANGE_' },
-  { name: 'pid', type: 'u32', what: 'of the process, in the initial pid namespace' },
-  { name: 'parent', type: 'u32', what: 'who forked it, likewise' },
+  { name: 'pid', type: 'u32', what: 'pid of the process, in the initial pid namespace' },
+  { name: 'parent', type: 'u32', what: 'pid of its parent, likewise' },
   { name: 'reserved', type: 'u32' },
 ])
 
-/** Begins as every change does. */
-export const placed = struct('varmor_placed', 'In which container a process runs that was not forked there.', [
+/** Begins with the fields of every change. */
+export const placed = struct('varmor_placed', 'The container of a process that was not forked in it.', [
   ...change.fields,
-  { name: 'id', type: 'u8', count: 64, what: 'of the container, in hexadecimal' },
+  { name: 'id', type: 'u8', count: 64, what: 'id of the container, in hexadecimal' },
 ])
 
 /** Kinds of changes. */
 export const changes = {
-  what: 'What becomes of processes.',
+  what: 'Kinds of changes of processes.',
   word: 'CHANGE',
   values: { FORKED: 1, ENDED: 2, THREAD_ENDED: 3, PLACED: 4 },
 } as const
@@ -116,22 +111,22 @@ export const stateStructs = [
   ...[container, task, containerId, profileRecord, settings, found, shownSlot, noted, rate, change, placed],
 ] as const
 
-/** How many records a container may make of each kind. */
+/** Rate limit of the records of each container and kind. */
 export interface RecordsRate {
-  /** A second, above 0. */
+  /** Records per second, above 0. */
   rate: number
-  /** At once, from 1 on. */
+  /** Records at once, at least 1. */
   burst: number
 }
 
-/** @param given left out: as many as it likes */
+/** @param given undefined: no limit */
 export function packRate(given: RecordsRate | undefined): Uint8Array {
   const interval = given === undefined ? 0n : BigInt(Math.max(1, Math.round(1e9 / given.rate)))
   const halves = (number: bigint): [number, number] => [Number(number & 0xffff_ffffn), Number(number >> 32n)]
   return pack(rate, { interval: halves(interval), room: halves(interval * BigInt(given?.burst ?? 0)) })
 }
 
-/** Key or value of one number. */
+/** A key or value that is one number. */
 export function word(number: number): Uint8Array {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, number, true)

@@ -15,18 +15,15 @@ import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
 
 /**
  * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and
- * native/bpf/varmor_profile.h is generated (`npm run generate`), so that the two cannot part.
+ * native/bpf/varmor_profile.h is generated (`npm run generate`), so the two always agree.
  *
- * A profile has a slot, its index in varmor_profiles, and from that come the places of all that it refers to
- * (places.ts). What takes its place goes to another slot, so that what stands in force is never written to.
+ * A profile has a slot, its index in varmor_profiles. The slot gives the places of everything that the profile refers
+ * to (places.ts). A new version of a profile gets another slot, so a profile in force is never overwritten.
  */
 
-/**
- * Entries of varmor_v4 and varmor_v6 with this bit are the addresses of a container's pod, and the rest is the
- * container's number.
- */
+/** In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod; the other bits are its number. */
 export const OWN = 1 << 30
-/** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
+/** Tables of a profile: one for files; an automaton and its sets for the sources and for the targets of mounts. */
 export const TABLES_OF_PROFILE = 5
 
 const KIBIBYTE = 1024
@@ -35,9 +32,9 @@ const MOUNT_WORDS = MAX_MOUNT_RULES / WORD_BITS
 /** Bytes of a set of mount rules. */
 export const MOUNT_SET_BYTES = MAX_MOUNT_RULES / 8
 
-/** A reference to a table has the number of its size in its highest bits. */
+/** The highest bits of a reference to a table hold the index of its size in `tableMaps`. */
 export const TABLE_SIZE_SHIFT = 30
-/** By the number of their size: maps of maps whose inner maps have one value of so many bytes. */
+/** Maps of maps, by the index of their size; each inner map has one value of `bytes`. */
 export const tableMaps = [
   { map: 'varmor_small_tables', bytes: 16 * KIBIBYTE },
   { map: 'varmor_medium_tables', bytes: 64 * KIBIBYTE },
@@ -46,8 +43,8 @@ export const tableMaps = [
 ] as const
 
 /**
- * What the kernel allocates for an array with one value of so many bytes, at the most (bpf_map_area_alloc, with pages
- * of 4 KiB): up to 32 KiB a power of two, then whole pages. A KiB is for its own description.
+ * Most bytes that the kernel allocates for an array with one value of `value` bytes (bpf_map_area_alloc, with pages of
+ * 4 KiB): up to 32 KiB a power of two, then whole pages. One KiB is for the map's own description.
  */
 export function bytesOfArray(value: number): number {
   const bytes = value + KIBIBYTE
@@ -59,16 +56,16 @@ const upper = (values: Readonly<Record<string, number>>): Record<string, number>
 
 const { way, ...accesses } = fileFlags
 
-/** What C defines, by group: `VARMOR_` and, where the group has one, its own word come before each name. */
+/** The constants of the C header, by group. Each name gets the prefix `VARMOR_`, then the group's word if it has one. */
 export const constants: readonly { what: string; word?: string; values: Readonly<Record<string, number>> }[] = [
-  { what: 'What is done with a match (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT, ALLOW } },
+  { what: 'Verdict of a rule that matches (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT, ALLOW } },
   {
-    what: 'Accesses to a path; VARMOR_FILE_AUDIT bits above, the same for what is reported (src/profile/bpf/bpf-profile.ts).',
+    what: 'Accesses to a path that are refused; VARMOR_FILE_AUDIT bits higher, those that are reported (src/profile/bpf/bpf-profile.ts).',
     word: 'FILE',
     values: { ...upper({ ...accesses, way }), CARRY, AUDIT: AUDIT_SHIFT },
   },
   {
-    what: "Tables of automata lie in maps of four sizes; a reference has the size's number in its highest bits.",
+    what: "Tables of automata are in maps of four sizes; the highest bits of a reference hold the size's number.",
     word: 'TABLE',
     values: {
       SMALL: tableMaps[0].bytes,
@@ -80,75 +77,75 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     },
   },
   {
-    what: 'Slots of profiles and numbers of containers, by default and at most; the first of each is not used. And the tables of each profile.',
+    what: 'Slots of profiles and numbers of containers, by default and at most (number 0 is unused), and tables of each profile.',
     values: { PROFILES, MAX_PROFILES, CONTAINERS, MAX_CONTAINERS, TABLES_OF_PROFILE },
   },
   {
-    what: 'In place of the number of egress rules, with the number of a container: the addresses of its pod.',
+    what: "Added to a container's number, this gives the `egress` of the entries for the addresses of its pod.",
     values: { OWN },
   },
   {
-    what: 'The most rules of a kind, and the words of a set of mount rules.',
+    what: 'Most rules about sockets and about mounting, and 64-bit words of a set of mount rules.',
     values: { SOCKET_RULES: MAX_SOCKET_RULES, MOUNT_RULES: MAX_MOUNT_RULES, MOUNT_WORDS },
   },
   {
-    what: 'Ways to change the mount table (src/profile/bpf/bpf-profile.ts).',
+    what: 'Operations on mounts (src/profile/bpf/bpf-profile.ts).',
     word: 'MOUNT',
     values: upper(mountOperations),
   },
   {
-    what: 'Protocols of a port (src/profile/bpf/port-set.ts).',
+    what: 'Protocols that have ports (src/profile/bpf/port-set.ts).',
     values: upper(Object.fromEntries(egressProtocols.map((name, number) => [name, number]))),
   },
 ]
 
-export const automaton = struct('varmor_automaton', 'Where an automaton lies, and how it is walked.', [
-  { name: 'table', type: 'u32', what: 'reference to the table; zero for none, as the first of each map is not used' },
-  { name: 'start', type: 'u32', what: 'state in which the walk begins' },
-  { name: 'cells', type: 'u32', what: 'number of cells; what they lead to lies behind them' },
+export const automaton = struct('varmor_automaton', 'The place of an automaton, and its first state.', [
+  { name: 'table', type: 'u32', what: 'reference to the table; 0: none, because index 0 of each map is unused' },
+  { name: 'start', type: 'u32', what: 'first state of a walk' },
+  { name: 'cells', type: 'u32', what: 'number of cells; the marks follow them' },
   { name: 'reserved', type: 'u32' },
 ])
 
 export const socketRule = struct(
   'varmor_socket_rule',
-  'A set that is 0 matches all. A rule with protocols names IPv4 or IPv6, whose numbers they are.',
+  'An empty set matches every value. A rule with protocols also has the domains IPv4 or IPv6.',
   [
-    { name: 'domains', type: 'u64', what: 'by AF_ number' },
-    { name: 'protocols', type: 'u64', what: 'by IPPROTO_ number' },
-    { name: 'types', type: 'u32', what: 'by SOCK_ number' },
+    { name: 'domains', type: 'u64', what: 'bits by AF_ number' },
+    { name: 'protocols', type: 'u64', what: 'bits by IPPROTO_ number' },
+    { name: 'types', type: 'u32', what: 'bits by SOCK_ number' },
     { name: 'verdict', type: 'u32', what: 'VARMOR_DENY, VARMOR_AUDIT' },
   ],
 )
 
 export const v4Key = struct(
   'varmor_v4_key',
-  'Where packets go: the longest prefix names ranges of ports. Entries are of `egress`, the number of one profile.',
+  'Destination of packets: the entry with the longest prefix has ranges of ports. `egress`: number of one profile.',
   [
-    { name: 'bits', type: 'u32', what: 'of what follows: 32 and the length of the prefix' },
+    { name: 'bits', type: 'u32', what: 'bits of the key that count: 32 and the prefix length' },
     { name: 'egress', type: 'u32' },
     { name: 'address', type: 'u8', count: 4, what: 'network byte order' },
   ],
 )
 
-export const v6Key = struct('varmor_v6_key', 'The same for IPv6.', [
+export const v6Key = struct('varmor_v6_key', 'The same key for IPv6.', [
   { name: 'bits', type: 'u32' },
   { name: 'egress', type: 'u32' },
   { name: 'address', type: 'u8', count: 16 },
 ])
 
-export const portRanges = struct('varmor_port_ranges', 'Ranges that lie one behind the other in varmor_ports.', [
-  { name: 'first', type: 'u32', what: 'index of the first' },
+export const portRanges = struct('varmor_port_ranges', 'Consecutive ranges in varmor_ports.', [
+  { name: 'first', type: 'u32', what: 'index of the first range' },
   { name: 'count', type: 'u32' },
 ])
 
-export const portKey = struct('varmor_port_key', 'The place of a range.', [
+export const portKey = struct('varmor_port_key', 'Key of a range in varmor_ports.', [
   { name: 'egress', type: 'u32' },
   { name: 'index', type: 'u32' },
 ])
 
 export const portRange = struct(
   'varmor_port_range',
-  'Ports, with VARMOR_TCP, VARMOR_UDP or VARMOR_OTHER in the upper half. Ranges ascend.',
+  'A range of ports; the upper 16 bits are VARMOR_TCP, VARMOR_UDP or VARMOR_OTHER. Ranges ascend.',
   [
     { name: 'first', type: 'u32' },
     { name: 'last', type: 'u32' },
@@ -159,23 +156,23 @@ export const portRange = struct(
 
 export const mountRule = struct(
   'varmor_mount_rule',
-  'Matches where one flag of `set` is given or one of `clear` is not; one with VARMOR_ALLOW where all of `set` and none of `clear` are.',
+  'A deny rule matches if any flag of `set` is given or any of `clear` is not. A rule with VARMOR_ALLOW matches if all of `set` and none of `clear` are given.',
   [
     { name: 'operations', type: 'u32', what: 'VARMOR_MOUNT_' },
     { name: 'set', type: 'u32' },
     { name: 'clear', type: 'u32' },
     { name: 'verdict', type: 'u32' },
-    { name: 'fstype', type: 'char', count: MAX_FSTYPE_BYTES + 1, what: 'empty for any' },
+    { name: 'fstype', type: 'char', count: MAX_FSTYPE_BYTES + 1, what: 'empty: any type' },
   ],
 )
 
 export const pathSets = struct(
   'varmor_path_sets',
-  'Which rules mean a path: those that mean any, and those of the set whose number the automaton gives.',
+  'The rules that match a path: those for any path, and those in the set whose number the automaton gives.',
   [
     { name: 'always', type: 'u64', count: MOUNT_WORDS },
     { name: 'automaton', type: automaton },
-    { name: 'sets', type: 'u32', what: 'reference to the table of sets, of VARMOR_MOUNT_WORDS words each' },
+    { name: 'sets', type: 'u32', what: 'reference to the table of sets; each set has VARMOR_MOUNT_WORDS words' },
     { name: 'reserved', type: 'u32' },
   ],
 )
@@ -188,31 +185,35 @@ export const mounts = struct('varmor_mounts', 'Rules about mounting.', [
   { name: 'rules', type: mountRule, count: MAX_MOUNT_RULES },
 ])
 
-export const profile = struct('varmor_profile', 'All that a profile says, or where it lies.', [
-  { name: 'id', type: 'u32', what: 'what events call it' },
-  { name: 'mode', type: 'u32', what: 'is 1 where everything is let through and reported' },
-  { name: 'any', type: 'u32', what: 'flags of a path that cannot be rebuilt' },
-  { name: 'block_devices', type: 'u32', what: 'flags of every block device' },
+export const profile = struct('varmor_profile', 'A profile: its rules, or the places of its rules.', [
+  { name: 'id', type: 'u32', what: 'id of the profile in events' },
+  { name: 'mode', type: 'u32', what: '1: every access is allowed and reported' },
+  { name: 'any', type: 'u32', what: 'marks of a file whose path is unknown' },
+  { name: 'block_devices', type: 'u32', what: 'marks of every block device' },
   { name: 'files', type: automaton },
-  { name: 'capability_deny', type: 'u64', what: 'by CAP_ number' },
+  { name: 'capability_deny', type: 'u64', what: 'bits by CAP_ number' },
   { name: 'capability_audit', type: 'u64' },
-  { name: 'ptrace_deny_all', type: 'u32', what: 'accesses as src/profile/bpf/bpf-profile.ts numbers them' },
+  { name: 'ptrace_deny_all', type: 'u32', what: 'access bits of ptraceAccess in src/profile/bpf/bpf-profile.ts' },
   { name: 'ptrace_deny_outside', type: 'u32' },
   { name: 'ptrace_audit_all', type: 'u32' },
   { name: 'ptrace_audit_outside', type: 'u32' },
   { name: 'userns', type: 'u32', what: 'verdict' },
   { name: 'bpf_prog_load', type: 'u32', what: 'verdict' },
   { name: 'bpf_map_create', type: 'u32', what: 'verdict' },
-  { name: 'egress', type: 'u32', what: 'number of its entries; zero where there are none' },
-  { name: 'socket_rules', type: 'u32', what: 'number of them' },
-  { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; zero where there are none' },
-  { name: 'lists', type: 'u32', what: 'is 1 where it lists what is allowed: the tables have all but that' },
+  {
+    name: 'egress',
+    type: 'u32',
+    what: '`egress` of its entries; 0: no rules about addresses',
+  },
+  { name: 'socket_rules', type: 'u32', what: 'number of `sockets`' },
+  { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; 0: no rules' },
+  { name: 'lists', type: 'u32', what: '1: the profile lists allowed files; its table marks all other paths' },
   { name: 'userfaultfd', type: 'u32', what: 'verdict' },
-  { name: 'own', type: portRanges, what: "of rules about the addresses of the container's own pod" },
+  { name: 'own', type: portRanges, what: "ranges of the rules about the own pod's addresses" },
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])
 
-/** In the order in which C needs them. */
+/** All structs, in the order in which C must declare them. */
 export const structs = [
   ...[automaton, socketRule, v4Key, v6Key, portRanges, portKey, portRange, mountRule, pathSets, mounts, profile],
 ] as const
