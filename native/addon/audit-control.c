@@ -32,7 +32,7 @@ struct request {
 
 union answer {
 	struct nlmsghdr header;
-	char bytes[8192]; /* a rule has 1,040 bytes and its texts; longer texts are cut */
+	char bytes[8192]; /* a rule has 1,040 bytes and its texts; texts that do not fit are cut */
 };
 
 /* All listeners of this process, on all its threads, share this claim. */

@@ -20,8 +20,8 @@ struct listener_options {
 	uint32_t batches; /* at least 2: one is filled while others are read */
 	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	/*
-	 * Once the socket is empty, the thread sleeps this long before it looks again, at most 1000. With 0, every
-	 * record costs a wake-up: bench/audit/source/multicast.bench.ts has both figures.
+	 * Once the socket is empty, the thread sleeps this long before it reads again, at most 1000. With 0, every record
+	 * costs a wake-up: bench/audit/source/multicast.bench.ts has both figures.
 	 */
 	uint32_t nap_ms;
 	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */

@@ -130,7 +130,7 @@ static void *read_ring(void *arg)
 		}
 		was_stalled = false;
 		flush(r, false);
-		/* While records are not done, the kernel wakes no reader and poll never blocks: sleep, then look again. */
+		/* While records are not done, the kernel wakes no reader and poll never blocks: sleep, then check again. */
 		if (!all_done(r))
 			wait_for(r, false, (int)r->options.nap_ms);
 		else if (taken == 0)

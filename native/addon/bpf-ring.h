@@ -22,7 +22,7 @@ struct bpf_ring_options {
 	uint32_t batch_bytes; /* at least MIN_RECORD_BATCH */
 	uint32_t batches; /* at least 2 */
 	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
-	uint32_t nap_ms; /* once the ring is empty the thread sleeps this long before it looks again */
+	uint32_t nap_ms; /* once the ring is empty, the thread sleeps this long before it reads again */
 	uint32_t from_id; /* map id of the ring that `from` belongs to */
 	uint64_t from;
 	void (*wake)(void *context);

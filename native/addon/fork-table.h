@@ -28,7 +28,7 @@
 struct fork_entry {
 	uint64_t start;
 	uint64_t end; /* end of the last thread that ended after the first one; 0: alive, as far as is known */
-	uint64_t until; /* before this, it surely has the pid; UINT64_MAX: it still has */
+	uint64_t until; /* before this time it surely has the pid; UINT64_MAX: it still has the pid */
 	pid_t pid;
 	uint32_t serial; /* changes when the entry is used again */
 	uint32_t parent; /* index, valid while that entry has this serial: */
@@ -39,7 +39,7 @@ struct fork_entry {
 	uint16_t label; /* 0: not known */
 	bool headless; /* its first thread has ended */
 	bool barred; /* nothing is inherited from it */
-	bool seen; /* by the current scan */
+	bool seen; /* found by the current scan */
 };
 
 struct fork_label {
@@ -57,8 +57,8 @@ struct fork_table {
 	uint32_t last_dead;
 	uint32_t last_unnamed; /* dead entries up to this one have lost their labels */
 	uint64_t latest; /* time of the last event */
-	uint64_t known_from; /* a process that had a pid after this and has no entry has made no event after this */
-	uint64_t forgotten; /* an unlisted process may have got, by then, the pid of a process that /proc showed earlier */
+	uint64_t known_from; /* a process that had a pid after this time and has no entry has made no event since */
+	uint64_t forgotten; /* until this time, an unlisted process may have got the pid of a process that /proc showed earlier */
 	uint64_t reuses; /* pids that were reused soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
 	uint64_t unlabelled; /* labels that found no room, because living processes use all */

@@ -17,7 +17,7 @@
 #define SCAN_PAUSE_MS 1000
 /* Older times come from an old log, and the wall clock may have been set since. */
 #define LONG_PAST_S 120.0
-/* The wall clock is slewed by less than this between two looks. */
+/* The wall clock is slewed by less than this between two checks. */
 #define STEP_S 0.05
 /* Events from before a step of the clock arrive within this time after it. */
 #define STEP_DISTRUST_NS UINT64_C(10000000000)
@@ -129,8 +129,8 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 }
 
 /*
- * Takes what the ring holds, under the lock. The ring only counts lost changes, so they may have been lost at any time
- * since the last look that found the same count: nothing that was noted since that look is sure.
+ * Takes what the ring holds, under the lock. The ring only counts lost changes, so a change may have been lost at any
+ * time since the last check that found the same count: nothing noted since that check is sure.
  */
 static void drain_ring(struct fork_tree *t)
 {

@@ -15,7 +15,10 @@
 struct fork_tree_options {
 	uint32_t entries; /* processes that are known at a time */
 	uint32_t receive_buffer; /* bytes */
-	/* The thread sleeps this long between two looks. Each query reads what has come, so a long nap delays no answer. */
+	/*
+	 * The thread sleeps this long between two checks. Each query reads waiting events itself, so a long sleep delays no
+	 * answer.
+	 */
 	uint32_t nap_ms;
 	char root[FORK_ROOT_BYTES]; /* a proc file system that shows the node's processes */
 	/* The folder with the pinned maps of the BPF programs that report processes; empty: the process connector does. */
@@ -48,8 +51,8 @@ struct fork_tree {
 	bool losing; /* the socket's buffer was full; its events from before the loss are still to be read */
 	uint64_t losing_since;
 	uint64_t calm; /* the ring lost nothing before this time */
-	uint64_t ring_lost; /* losses that the ring's programs had counted at the last look */
-	uint64_t ring_lost_before; /* losses that they had counted at the first look */
+	uint64_t ring_lost; /* losses that the ring's programs had counted at the last check */
+	uint64_t ring_lost_before; /* losses that they had counted at the first check */
 	double offset; /* seconds from CLOCK_MONOTONIC to the wall clock, at the last look */
 	uint64_t stepped; /* when the offset last changed; 0: never */
 	struct change_ring ring; /* has no descriptor if the connector is used */

@@ -56,8 +56,8 @@ struct known_form {
 	uint8_t kind;	      /* number of the event's kind: encode/event-head.ts */
 	int32_t prefix;	      /* number of the KindPrefix */
 	uint32_t added;	      /* bytes at the end of the line that do not come from the record */
-	uint32_t counted_len; /* events are counted by this many bytes of the form's text, */
-	uint8_t counted;      /* followed by this open value; KNOWN_VALUES: none */
+	uint32_t counted_len; /* events are counted by this many bytes of the form's text */
+	uint8_t counted;      /* and by this open value; KNOWN_VALUES: by the text alone */
 	uint32_t pieces;
 	uint32_t ranges;   /* pieces that are parts of the record, or no longer than such a part */
 	uint32_t values;   /* one bit for each open value that it needs */

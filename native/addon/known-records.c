@@ -83,7 +83,10 @@ static bool locate(const struct known_records *k, const struct known_run *run, s
 	return false;
 }
 
-/* Whether no type name that src/audit/decode/locate-record.ts knows begins so, as in most lines of audit.log. */
+/*
+ * Whether the record's type begins unlike any type that src/audit/decode/locate-record.ts knows, as in most lines of
+ * audit.log.
+ */
 static bool is_other_type(const struct known_run *run)
 {
 	uint8_t first;
@@ -177,7 +180,7 @@ static char *put_piece(const struct known_records *k, const struct known_run *ru
 	}
 }
 
-/* An upper bound of the line's length, as if each part were as long as the whole record. */
+/* An upper bound of the line's length, as if each part of the record were as long as the whole record. */
 static size_t line_room(const struct known_records *k, const struct record *r, const struct known_form *form,
 			const struct known_process *p, const struct known_opening *o)
 {

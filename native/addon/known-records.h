@@ -30,7 +30,7 @@ struct known_run {
 	uint32_t written;
 	uint32_t filtered;
 	enum known_stop stop;
-	/* Of the record at which the run stopped, if only its process is not known. */
+	/* About the record at which the run stopped, if only its process is unknown. */
 	uint8_t kind;
 	size_t audit;
 	size_t end;
@@ -64,10 +64,10 @@ struct known_process_facts {
 
 struct known_opening_facts {
 	struct known_text start;
-	/* The middle's texts before and behind the event's seconds. */
+	/* The texts of the middle before and behind the event's seconds. */
 	struct known_text before;
 	struct known_text behind;
-	struct known_text container; /* its id, with a NUL; empty for none */
+	struct known_text container; /* id of the container, with a NUL; empty: none */
 	int32_t place; /* place of its container in the table of kinds */
 	int32_t head;  /* number of its ProfileHead */
 	int32_t origin; /* equal for all openings with the same container, mount namespace and reason */

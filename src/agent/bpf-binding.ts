@@ -29,16 +29,16 @@ export interface BindingStatus {
    * than it could bind them.
    */
   late: number
-  /** The longest of these times, in milliseconds. */
+  /** The longest time that such a container ran without its profile, in milliseconds. */
   maxLate: number
   /** Containers that could not be bound. */
   failed: number
 }
 
-/** Milliseconds: the next full list forgets a created container that has not started by then. */
+/** Milliseconds after which the next full list forgets a created container that has not started. */
 const startsWithin = 120_000
 
-/** Most ended containers that are remembered while searches overlap without a break. */
+/** Most ended containers that are remembered while searches overlap without a pause. */
 const maxLately = 4096
 
 /**
@@ -52,8 +52,8 @@ export class BpfBinding {
   readonly #created = new Map<string, { container: BpfContainer; since: number }>()
   readonly #running = new Map<string, NodeContainer>()
   /**
-   * Containers whose addresses are known. These stay fixed, so that a container cannot hide one by changing its network
-   * later.
+   * Containers whose addresses are known. The addresses stay fixed, so a container cannot hide one by changing its
+   * network.
    */
   readonly #addressed = new Set<string>()
   /** Number of tasks that ran without their profile, for each container that has not been reported as started. */
@@ -72,8 +72,8 @@ export class BpfBinding {
   }
 
   /**
-   * Called before the container starts. Resolves when its processes will run in its profile, and the profile is loaded
-   * or will not come.
+   * Called before the container starts. Resolves when its processes will run in its profile and the profile is loaded,
+   * or cannot be loaded.
    */
   async created({ containerID: id, containerName, podAnnotations, initPid, runs }: CreatedContainer): Promise<void> {
     const { enforcer } = this.#options
@@ -82,7 +82,7 @@ export class BpfBinding {
     this.#created.set(id, { container, since: this.#options.clock.now() })
     await this.#attempt(id, () => (runs ? enforcer.start(container) : enforcer.add(container)))
     await this.#addOwn(container, initPid)
-    // With strict start, the container becomes known only then, and its first program must find it so.
+    // With strict start, the container becomes known only now, and its first program must find it known.
     if ((await enforcer.loaded(container.profile, id)) && this.#created.has(id))
       await this.#attempt(id, () => enforcer.add(container))
   }
@@ -138,7 +138,7 @@ export class BpfBinding {
     await this.#addOwn(wanted, container.initPid)
   }
 
-  /** New processes of the container run in its profile by then; the addresses of its pod follow. */
+  /** When this is called, new processes of the container run in its profile. Adds the addresses of its pod. */
   async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
     const { addressesOf, enforcer } = this.#options
     if (container.profile === '' || pid === undefined || addressesOf === undefined) return

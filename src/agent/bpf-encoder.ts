@@ -36,12 +36,12 @@ const ownMaps = [
   ['varmor_v6', v6Key],
 ] as const
 
-/** Entries left for prefixes after the addresses of pods: two address families for each container. */
+/** Entries for prefixes. The rest is for the addresses of pods, with two address families for each container. */
 const prefixes = EGRESS_ENTRIES - MAX_PREFIXES - 2 * MAX_CONTAINERS
 
 /**
- * `bytes`: what the kernel allocates for an entry at the most; beside one of addresses it may put another one that only
- * leads on.
+ * `bytes`: most memory that the kernel allocates for an entry. It may add an inner node of the trie to an entry of
+ * addresses.
  */
 const egressMaps = [
   {
@@ -59,7 +59,7 @@ const egressMaps = [
 ] as const
 
 const kibibytes = (bytes: number): number => Math.ceil(bytes / 1024)
-/** We cannot tell whether a profile loaded by an earlier agent has mount rules, so count them. */
+/** Mount rules count for every profile, because we do not know whether a profile loaded by an earlier agent has any. */
 const ownMemory = bytesOfArray(profileStruct.size) + bytesOfArray(mounts.size)
 
 const entryRooms = egressMaps.map(({ what, all }, map): Quota => {

@@ -41,7 +41,7 @@ export class ClusterSource implements ProfileSource {
   readonly #handlers: string[] = []
   #stopped = false
 
-  /** @param whole whether every ArmorProfile has a status */
+  /** @param whole whether every listed ArmorProfile has a status */
   constructor(options: ClusterSourceOptions, whole: () => boolean) {
     const { connection, node, managers, send, logger, timing = {}, reports, apiObserver } = options
     const time = { clock: systemClock, random: Math.random }

@@ -18,8 +18,8 @@ class NotCompiled extends Error implements LoadFailure {
 }
 
 /**
- * Has compilers of another thread compile for this node, as it is then.
- * @param node may wait until it is known what the profile needs
+ * Compiles in another thread, for the node's present facts.
+ * @param node facts of the node; may wait for those that the profile needs
  */
 export const compileBy =
   (compilers: Compilers, node: (carried: CarriedProfile) => NodeFacts | Promise<NodeFacts>): CompileCarried =>

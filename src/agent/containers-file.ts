@@ -13,9 +13,7 @@ const pollInterval = 500
 /** Enough for thousands of containers with some hundred bytes each. */
 const maxBytes = 64 * mebibyte
 
-/**
- * Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way.
- */
+/** Milliseconds for which a removed container or policy is remembered: its last events may still arrive. */
 const rememberedFor = 60_000
 
 /** Container information from a file that another program maintains. */
@@ -69,7 +67,7 @@ export class ContainersFile {
       this.#see(`policy ${name}`, names.has(name), () => feed.update({ withoutPolicies: [name] }))
   }
 
-  /** Forgets a missing item, unless it returns before its time is up. */
+  /** Forgets a missing item, unless the item returns within the time limit. */
   #see(key: string, here: boolean, forget: () => void): void {
     const leaving = this.#leaving.get(key)
     if (here) {

@@ -12,8 +12,8 @@ import type { CarriedProfile, Contents } from '../profile/profile-source.ts'
 import type { Result } from '../profile/result.ts'
 
 /**
- * What the node is to hold of an ArmorProfile, and what that is compiled from; one that an older manager made has only
- * contents.
+ * The profile that the node must load for an ArmorProfile, and its source for compiling. An ArmorProfile from an older
+ * manager has no source.
  */
 export interface DesiredProfile {
   wanted: WantedProfile
@@ -21,13 +21,10 @@ export interface DesiredProfile {
 }
 
 const schema = nodeOf(armorProfileSpec)
-/** So many mistakes are named. */
+/** Most mistakes that a message names. */
 const NAMED = 5
 
-/**
- * @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their
- * digests
- */
+/** @param before the previous result; an unchanged source stays compiled, and equal contents keep their digests */
 export function wantedOf(armorProfile: ArmorProfile, before: DesiredProfile | undefined): DesiredProfile {
   const { metadata, spec, status } = armorProfile
   const { profile, behaviorModeling, source } = spec
@@ -56,7 +53,7 @@ export function wantedOf(armorProfile: ArmorProfile, before: DesiredProfile | un
   return { wanted: { ...about, contents, ...known }, carried: before.carried }
 }
 
-/** The same, with what compiling it has made of it. */
+/** The desired profile with the result of compiling its source. */
 export function compiledOf(
   { wanted, carried }: Required<DesiredProfile>,
   result: Result<Contents>,
@@ -71,7 +68,7 @@ export function compiledOf(
 
 type Compiled = NonNullable<WantedProfile['contents']>
 
-/** No part of the compiled profile was dropped. */
+/** Whether compiling dropped no part of the profile. */
 export const isWhole = (contents: WantedProfile['contents']): boolean =>
   contents !== undefined && [...contents.values()].every((one) => one === undefined || one.content !== undefined)
 
@@ -88,7 +85,7 @@ function conflictOf(spec: ArmorProfileSpec): string | undefined {
   return unknown.length === 0 ? undefined : notKnown(unknown)
 }
 
-/** The manager has checked all of it: what is wrong with it here is new. */
+/** The manager has checked these fields, so an unknown field comes from a newer version. */
 function notKnown(errors: readonly FieldError[]): string {
   const named = errors.slice(0, NAMED).map(formatFieldError).join('; ')
   const rest = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : ''

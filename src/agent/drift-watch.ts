@@ -9,18 +9,19 @@ export interface DriftWatchOptions {
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /** Called for each ArmorProfile that is not completely loaded. */
   onDrift(key: string): void
-  /** An enforcer could not be listed; the next look tries again. */
+  /** The profiles of an enforcer could not be listed; the next check tries again. */
   onError(enforcer: KernelEnforcer, error: unknown): void
-  /** Each periodic look is followed by this. */
+  /** Called after each periodic check. */
   onLook?(): Promise<void>
   clock: Clock
   random: Random
-  /** Milliseconds between two looks, about. Default 60,000. */
+  /** Average milliseconds between two checks. Default 60,000. */
   period?: number
 }
 
 /**
- * Looks, time and again, whether kernel and disk still hold what they should: one listing for all profiles of the node.
+ * Checks periodically whether kernel and disk still hold the wanted profiles. One listing serves all profiles of the
+ * node.
  */
 export class DriftWatch {
   readonly #options: DriftWatchOptions
@@ -33,7 +34,7 @@ export class DriftWatch {
 
   start(): void {
     const { clock, random, period = 60_000 } = this.#options
-    // Not all nodes at once, where all began at once.
+    // Random, so that nodes that started together do not all check together.
     this.#timer = clock.after(period * (0.75 + 0.5 * random()), () => void this.#round())
   }
 

@@ -1,7 +1,10 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Its inode number, by which the programs know what is no container's; or why it cannot be found out. */
+/**
+ * The inode number of the host's mount namespace, by which BPF programs recognise processes outside containers; or the
+ * reason why it cannot be read.
+ */
 export function hostMountNamespace(procRoot = '/proc'): number | string {
   try {
     return statSync(join(procRoot, '1/ns/mnt')).ino

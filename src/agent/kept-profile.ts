@@ -8,13 +8,12 @@ import { withoutManagedFields } from '../kube/store.ts'
 
 type StoredProfile = ArmorProfile & KubeObject
 
-/** What a text of a profile has in it that reports what it lets pass. */
+/** Text in a profile that reports the accesses that it allows. */
 export const reporting = { appArmor: 'complain', seccomp: 'SCMP_ACT_LOG' } as const
 
 /**
- * Makes ArmorProfiles as the server has them small. An agent compiles what `spec.source` carries, so that of the
- * profiles for readers, which may be a thousand times as large, it needs no more than whether they report what they let
- * pass.
+ * Shrinks ArmorProfiles from the API server. An agent compiles `spec.source`. From the profile texts, which may be a
+ * thousand times as large, it only needs to know whether they report allowed accesses.
  */
 export function profileSlimmer(): (profile: StoredProfile) => StoredProfile {
   const texts = new InternedTexts(MAX_ADDRESSES)
@@ -36,14 +35,13 @@ function withoutTexts({ appArmor, bpf, seccomp, ...rest }: ArmorProfile['spec'][
   }
 }
 
-/** Bytes that an agent keeps of ArmorProfiles, within what the chart gives it beside all else (docs/sizing.md). */
+/** Most bytes of ArmorProfiles that an agent keeps, within the memory limit of the chart (docs/sizing.md). */
 const ALL = 48 * mebibyte
-/** Characters of a name in an outline. */
+/** Characters of a name that an outline counts. */
 const NAME = 256
 
 /**
- * How much an agent keeps of what tenants make. A profile that there is no room for is not loaded, and what is loaded
- * of it stays.
+ * Limits how many objects of tenants an agent keeps. A profile over the limit is not loaded; its loaded version stays.
  * @param exempt namespace of the ArmorProfiles of cluster policies, which are always kept
  */
 export const roomForProfiles = (exempt?: string): RoomOptions<StoredProfile> => ({

@@ -14,14 +14,14 @@ export interface LineageOptions {
   logger: Logger
   procRoot?: string
   /**
-   * Called with each tree before its first use, to enter the known processes. When the call rejects, another tree is
+   * Called with each tree before its first use, to add the running processes. If the call rejects, another tree is
    * opened.
    */
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
   /**
-   * Where BPF programs that follow forks have their maps, while they are in force. Without any, the process connector
-   * follows them.
+   * Folder with the maps of the BPF programs that follow forks, while these are attached. Otherwise the process
+   * connector follows forks.
    */
   programs?: () => string | undefined
   clock?: Clock
@@ -33,12 +33,11 @@ const delays = { first: 1_000, max: 60_000 }
 const pollInterval = 1_000
 
 /**
- * Follows the node's forks as long as the agent runs, so that a violation of an ended process is reported with its
- * container. Where the kernel does not allow it, the agent logs the reason once and asks /proc alone. A tree that
- * breaks is opened again.
+ * Follows the forks of the node while the agent runs, so that a violation of an ended process still gets its container.
+ * If the kernel does not allow it, the agent logs the reason once and uses only /proc. A broken tree is opened again.
  */
 export class Lineage {
-  /** The number of the tree, for other threads; 0 while there is none. */
+  /** The number of the tree, for other threads; 0: no tree. */
   readonly number = forkNumber()
   /** How often the tree was opened again. */
   restarts = 0
@@ -46,15 +45,15 @@ export class Lineage {
   readonly #backoff: Backoff
   #forks: Forks | undefined
   #overrunsBefore = 0
-  /** Why there is none. */
+  /** Why the tree is not open. */
   #off = 'NOT_OPENED'
-  /** It has been open, so it can be again, whatever is in the way. */
+  /** A tree was open before, so opening one can succeed again after any error. */
   #wasOpen = false
   #timer: Timer | undefined
   #closed = false
-  /** Of the programs that the tree reads from; undefined for the process connector. */
+  /** Folder of the programs that the tree reads from; undefined: the process connector. */
   #folder: string | undefined
-  /** Of programs that it cannot read from. */
+  /** Folder of programs that the tree cannot read from. */
   #refused: string | undefined
 
   constructor(options: LineageOptions) {
@@ -66,12 +65,12 @@ export class Lineage {
     return this.#forks
   }
 
-  /** Counters of the tree of now; undefined while there is none. */
+  /** Counters of the current tree; undefined: no tree. */
   get stats(): ForkStats | undefined {
     return this.#forks?.stats()
   }
 
-  /** Times that forks were lost because the socket was full, of all trees. */
+  /** How often forks were lost because a socket was full, over all trees. */
   get overruns(): number {
     return this.#overrunsBefore + (this.stats?.overruns ?? 0)
   }
@@ -83,7 +82,7 @@ export class Lineage {
     return { ...(stats === undefined ? { off: this.#off } : { source, ...stats }), restarts: this.restarts }
   }
 
-  /** Follows forks from now on, or as soon as that is possible. Blocks for some milliseconds. */
+  /** Follows forks from now on, or as soon as possible. Blocks for some milliseconds. */
   async start(): Promise<void> {
     const { logger, onOpen, clock } = this.#options
     let forks: Forks | undefined
@@ -114,7 +113,7 @@ export class Lineage {
     this.#off = 'CLOSED'
   }
 
-  /** From the programs, where they can be read. */
+  /** Reads from the programs if possible, else from the connector. */
   #open(): Forks {
     const { open, logger, procRoot = '/proc' } = this.#options
     this.#folder = this.#programs
@@ -139,7 +138,7 @@ export class Lineage {
     return folder === this.#refused ? undefined : folder
   }
 
-  /** A tree whose thread has ended, or whose programs are no longer in force, learns of no new fork. */
+  /** A tree learns of no new forks once its thread has ended or its programs are detached. */
   #poll(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0
@@ -173,7 +172,7 @@ export class Lineage {
     const { logger } = this.#options
     const fields = explain(error)
     const { code } = fields
-    // Said when it changes, not at each try. What this process may not do, it may not do later either.
+    // Logged when the reason changes, not at each try. A permission that this process lacks will not come later.
     const lasting = !this.#wasOpen && code !== 'SYSTEM'
     if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; retrying`)
     this.#off = code

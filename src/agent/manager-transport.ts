@@ -12,8 +12,8 @@ import type { SendModel } from './modeller/courier.ts'
 import type { SendReport } from './reporter.ts'
 
 /**
- * Gives certificates as PEM.
- * @param doubted the last report brought no answer, perhaps because there is a newer CA
+ * Returns certificates as PEM.
+ * @param doubted whether the last report got no answer, perhaps because of a newer CA
  */
 export type ReadAuthority = (doubted: boolean) => Promise<string>
 
@@ -25,17 +25,17 @@ export interface ManagerTransportOptions {
   authority: string | ReadAuthority
   /** File with our service account's token. Read again for each report, because the kubelet replaces the token. */
   tokenFile: string
-  /** The name that the managers' certificates are for, where the URLs have addresses or other names. */
+  /** The name in the managers' certificates, if the URLs have addresses or other names. */
   serverName?: string
   /** Milliseconds for one report. Default 20,000. */
   deadline?: number
 }
 
 const maxAnswer = 64 * 1024
-/** Seconds: managers would no longer miss an agent that waits longer. */
+/** Longest interval, in seconds: after a longer one, managers would notice a missing agent too late. */
 const maxRetryAfter = 3_600
 
-/** A request; without a signal, the deadline alone ends it. */
+/** A request. Without a signal, only the deadline ends it. */
 interface Post {
   url: URL
   body: string
@@ -47,7 +47,7 @@ type ReplyWith<Answer> =
   | { kind: 'refused'; status: number; message: string; retryAfter?: number }
   | { kind: 'unreachable'; message: string }
 
-/** Reports over TLS, verified both ways: the manager by our CA, we by our token. */
+/** Reports over TLS. We verify the manager by our CA; the manager verifies us by our token. */
 export class ManagerTransport {
   readonly #options: ManagerTransportOptions
   #agent: Agent | undefined
@@ -62,7 +62,7 @@ export class ManagerTransport {
   readonly send: SendReport = (url, report, signal) =>
     this.#send({ url: new URL(REPORT_PATH, url), body: JSON.stringify(report), signal }, answerOf)
 
-  /** What was recorded of a profile. */
+  /** Sends the recorded behaviour of a profile. */
   readonly sendModel: SendModel = (url, report): Promise<ModelReply> =>
     this.#send({ url: new URL(MODEL_DATA_PATH, url), body: JSON.stringify(report) }, readModelAnswer)
 
@@ -70,7 +70,7 @@ export class ManagerTransport {
     try {
       const reply = await this.#post(post, read)
       this.#doubted = false
-      // Behind one address there may be several managers: a new connection may come to another one.
+      // An address may lead to several managers, so a new connection may reach another manager.
       if (reply.kind === 'refused' && reply.status >= 500) await this.#disconnect()
       return reply
     } catch (error) {
@@ -88,7 +88,8 @@ export class ManagerTransport {
   async #post<Answer>({ url, body, signal }: Post, read: (body: string) => Answer): Promise<ReplyWith<Answer>> {
     const { tokenFile, deadline = 20_000 } = this.#options
     const token = (await readFile(tokenFile, 'utf8')).trim()
-    if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`${tokenFile} holds no token; it has to be one line of ASCII`)
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new Error(`${tokenFile} does not hold a token; it must be one line of ASCII`)
     const dispatcher = await this.#connected()
     const limit = AbortSignal.timeout(deadline)
     const { controller, release } = linkedController(signal ?? limit, limit)
@@ -110,7 +111,7 @@ export class ManagerTransport {
     const { authority, serverName: servername, deadline: timeout = 20_000 } = this.#options
     const isFile = typeof authority === 'string'
     const ca = isFile ? await readFile(authority, 'utf8') : await authority(this.#doubted)
-    // Without a certificate Node.js would trust the public ones.
+    // Without a certificate of our own, Node.js would trust public CAs.
     if (!ca.includes('-----BEGIN CERTIFICATE-----'))
       throw new Error(`${isFile ? authority : 'the ConfigMap of the managers'} has no CA certificate yet`)
     if (ca !== this.#ca) {
@@ -157,7 +158,7 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** A day at most: managers would no longer miss an agent that waits longer. */
+/** At most a day: after a longer interval, managers would notice a missing agent too late. */
 const interval = Type.Number({ minimum: 0, maximum: 86_400 })
 const answer = Type.Object({
   epoch: Type.String({ maxLength: 256 }),
@@ -173,7 +174,7 @@ function answerOf(text: string): ReportAnswer {
   return { epoch, complete, intervalSeconds, ...(spacingSeconds !== undefined && { spacingSeconds }) }
 }
 
-/** With the errno of the socket, or the words of TLS, which undici has in the cause. */
+/** Adds the errno of the socket or the TLS error, which undici puts into the cause. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code } = error as NodeJS.ErrnoException

@@ -57,57 +57,55 @@ import {
 import { policyOf } from './wanted-profiles.ts'
 
 /**
- * One is enough: profiles come one at a time. Times are in milliseconds of CPU. Managers refuse what takes them two
- * seconds; a node may be many times slower, and for the first policy the code itself is cold: one that is refused here
- * is not enforced.
+ * One thread, because profiles come one at a time. The deadline is CPU time in milliseconds. Managers refuse a source
+ * that takes two seconds; a node may be many times slower, and a profile that is refused here is not enforced.
  */
 const compilers = { threads: 1, deadline: 60_000 }
 
 export interface NodeAgentOptions {
-  /** Where policies come from. It is closed at the end. */
+  /** The source of policies. The agent closes it when it stops. */
   side: PolicyBackend
   /** Name of the Node object. */
   node: string
-  /** The kubelet's folder of seccomp profiles. */
+  /** The kubelet's folder for seccomp profiles. */
   seccompFolder: string
   appArmorFolder: string
-  /** Added to each violation. */
+  /** Fields that every violation gets. */
   metadata: Record<string, unknown>
-  /** Labels of pods that are added to their violations. Default: none. */
+  /** Which labels of a pod are added to its violations. Default: none. */
   podLabels?: LabelChoice
   pipeline: Omit<
     ViolationPipelineOptions,
     'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'silence' | 'onRecorded' | 'onLoss' | 'logger'
   >
-  /** Where what is recorded of workloads is kept. Default: beside the log of violations. */
+  /** Folder for recordings of workloads. Default: next to the log of violations. */
   recordings?: string
-  /** Where the kubelet asks whether the node is ready. */
+  /** Address at which the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
-  /** Where metrics are served; left out: nowhere. */
+  /** Address of the metrics; undefined: not served. */
   metrics?: MetricsListen
-  /** Ready only when no profile is refused, either. */
+  /** Also unready while a profile is refused. */
   strict?: boolean
-  /** Whose profiles go with the agent when it is stopped. */
+  /** Enforcers whose profiles are unloaded when the agent stops. */
   unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean; BPF: boolean }
   bpf?: {
-    /** Bytes of the ring of records: a power of two. */
+    /** Bytes of the ring buffer for records: a power of two. */
     ringBytes?: number
     sizes?: BpfSizes
-    /** Records beyond it, of a container and kind, are held back in the kernel. Default: none are. */
+    /** The kernel holds back a container's records of one kind beyond this rate. Default: no limit. */
     recordsRate?: RecordsRate
-    /** What starts in a container that is not known yet waits until it is. */
+    /** Whether a program in an unknown container waits until the container is known. */
     strictStart?: boolean
     nriSocket?: string
   }
   logger: Logger
-  /** Milliseconds between two looks at what is really loaded. */
+  /** Milliseconds between two checks of the loaded profiles. */
   period?: number
 }
 
 /**
- * All that runs on a node: ArmorProfiles come down to kernel and disk; what the kernel reports goes up to the log, with
- * what containerd and the ArmorProfiles say of it. Neither containerd nor a manager, nor an audit source, has to be
- * there when it starts.
+ * All that runs on a node. It loads the profiles of ArmorProfiles, and logs violations with data from containerd and
+ * the ArmorProfiles. It starts even if containerd, managers or audit sources are not available yet.
  */
 export class NodeAgent {
   readonly #options: NodeAgentOptions
@@ -127,7 +125,7 @@ export class NodeAgent {
   #bpf: NodeBpf | undefined
   #ringsBeside: BpfRingSource[] = []
   #agent: Agent | undefined
-  /** The part whose end is waited for. */
+  /** The component that is being stopped, for the log. */
   #ending: string | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -159,12 +157,12 @@ export class NodeAgent {
     return this.#agent?.healthPort ?? 0
   }
 
-  /** The port of the metrics; 0 where none are served. */
+  /** The port of the metrics; 0: not served. */
   get metricsPort(): number {
     return this.#metrics?.port ?? 0
   }
 
-  /** What the agent knows and did, for a line of the log. */
+  /** State and counters of the agent, for a line of the log. */
   get status(): object {
     const { containers, listed } = this.#watch
     return {
@@ -177,7 +175,10 @@ export class NodeAgent {
     }
   }
 
-  /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of a server is taken */
+  /**
+   * Resolves when the health server answers; the other parts start in the background.
+   * @throws if the port of a server is taken
+   */
   async start(): Promise<void> {
     await this.#serveMetrics()
     const { logger, seccompFolder, appArmorFolder, side, node, health, strict, period } = this.#options
@@ -230,7 +231,7 @@ export class NodeAgent {
     void this.#followContainers(confinement?.known)
   }
 
-  /** Ends all of it; what was read of violations is written, whatever else fails. @throws what failed first */
+  /** Stops all components. Violations that were read are written, whatever else fails. @throws the first error */
   async stop(): Promise<void> {
     const parts = {
       profiles: () => this.#agent?.stop(),
@@ -253,9 +254,7 @@ export class NodeAgent {
     })
   }
 
-  /**
-   * @param known when it is known what confines them: what is said of them before would free those that are confined
-   */
+  /** @param known resolves when policies are known; reporting containers earlier would release confined containers */
   async #followContainers(known?: Promise<void>): Promise<void> {
     await known
     this.#bpf?.start()
@@ -339,7 +338,7 @@ export class NodeAgent {
     })
   }
 
-  /** Has a new fork tree know what belongs to the containers of now; of those that come, it learns with their facts. */
+  /** Adds the running containers to a new fork tree. The tree learns of later containers when their facts are read. */
   async #noteContainers(forks: Forks): Promise<void> {
     this.#facts = notedFacts(processFacts(), forks)
     for (const { initPid, containerID } of this.#watch.containers.values()) await this.#facts(initPid, containerID)
@@ -361,7 +360,7 @@ export class NodeAgent {
         if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
       },
-      // Logged when it changes, not at each try.
+      // Logged when the state changes, not at each try.
       onLost: (err, delay) => {
         if (lost) return
         lost = true
@@ -388,7 +387,7 @@ export class NodeAgent {
     })
   }
 
-  /** @returns why there is no BPF, where the agent may not see the node */
+  /** @returns the options, or the reason why the agent cannot use BPF on this node */
   #bpfOptions(): BpfLoaderOptions | string {
     const { bpf = {}, pipeline, side, logger } = this.#options
     const { ringBytes, sizes, recordsRate, strictStart = false } = bpf
@@ -419,7 +418,7 @@ export class NodeAgent {
     })
   }
 
-  /** What violations say of containers is known before they can be bound; their numbers come behind. */
+  /** Violations can name a container before it is bound; its BPF number follows. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
     this.#options.side.confinement?.check(this.#watch.containers.values())
@@ -428,7 +427,7 @@ export class NodeAgent {
     this.#renumber()
   }
 
-  /** Numbers of containers may have changed, or come after their containers. */
+  /** Sends containers again whose BPF number changed, or became known only after the container. */
   #renumber(): void {
     const bpf = this.#bpf
     if (bpf === undefined) return
@@ -442,7 +441,7 @@ export class NodeAgent {
     if (changes.length > 0) this.#writer.containers(changes)
   }
 
-  /** Who owns a profile, for its violations. */
+  /** Tells the pipeline which policy owns a profile, for its violations. */
   #policies(): Handler<ArmorProfile & KubeObject> {
     return {
       name: 'policies',

@@ -15,17 +15,17 @@ export interface NodeBpfOptions {
   enforcer: BpfEnforcer
   strictStart: boolean
   nriSocket?: string
-  /** Where pods have no annotations that say what confines their containers. */
+  /** Gives the annotations that confine a container, if pods have none of their own. */
   annotationsOf?: Confinement['annotationsOf']
   logger: Logger
 }
 
-/** What the BPF enforcer needs of a node: its containers, and which profiles there are to be. */
+/** Connects the BPF enforcer with the node: tells it the containers and the wanted profiles. */
 export class NodeBpf {
   readonly #options: NodeBpfOptions
   readonly #binding: BpfBinding
   readonly #nri: NriPlugin
-  /** Those that are to be loaded. */
+  /** Names of the wanted profiles. */
   readonly #profiles = new Set<string>()
   #listed = false
 
@@ -35,27 +35,27 @@ export class NodeBpf {
     this.#nri = this.#newNri()
   }
 
-  /** Where the maps of the programs in force are pinned. */
+  /** Folder with the pinned maps of the attached programs. */
   get folder(): string {
     return this.#options.enforcer.folder
   }
 
-  /** Of programs of other builds that are in force beside. */
+  /** Folders of programs of other builds that are attached, too. */
   get beside(): readonly string[] {
     return this.#options.enforcer.beside
   }
 
-  /** The same, while all programs are attached. */
+  /** Folder of the maps, while all programs are attached. */
   get inForce(): string | undefined {
     return this.#options.enforcer.inForce
   }
 
-  /** Of programs, those that the kernel lacks. */
+  /** Names of programs whose hooks the kernel lacks. */
   get absentHooks(): readonly string[] {
     return this.#options.enforcer.absent
   }
 
-  /** `waits`: each container waits with its first instruction until it is bound. */
+  /** `waits`: each new container waits before its first instruction until it is bound. */
   get status(): BindingStatus & { waits: boolean; absentHooks?: readonly string[] } {
     const { absent } = this.#options.enforcer
     const hooks = absent.length === 0 ? {} : { absentHooks: absent }
@@ -70,7 +70,7 @@ export class NodeBpf {
     void this.#nri.start()
   }
 
-  /** Containers do not wait any longer, nor are they stopped. */
+  /** Stops delaying and stopping new containers. */
   async stop(): Promise<void> {
     const { enforcer, logger } = this.#options
     await this.#nri.stop()
@@ -86,7 +86,7 @@ export class NodeBpf {
     }
   }
 
-  /** Removes all programs: BPF enforces no profile after it. */
+  /** Removes all programs. BPF then enforces no profile. */
   end(): Promise<void> {
     return this.#options.enforcer.end()
   }
@@ -103,17 +103,17 @@ export class NodeBpf {
     return this.#binding.changed(changes)
   }
 
-  /** Profiles have come that containers may have waited for, or have run without. */
+  /** Binds containers that waited for profiles, or ran without them, to the profiles that arrived. */
   arrived(): Promise<void> {
     return this.#binding.find()
   }
 
-  /** @param containers all that run */
+  /** @param containers all running containers */
   listed(containers: Iterable<NodeContainer>): Promise<void> {
     return this.#binding.listed(containers)
   }
 
-  /** Of a container that BPF events call by a number, with that number; else the change itself. */
+  /** Adds the number by which BPF events name the container, if it has one. */
   numbered(change: ContainerChange): ContainerChange {
     if (change.type !== 'started') return change
     const { enforcer } = this.#options
@@ -128,7 +128,7 @@ export class NodeBpf {
   /** @param profile created or changed, or deleted if `gone` */
   profile({ metadata, spec: { profile } }: ArmorProfile, gone: boolean): void {
     const parsed = parseEnforcers(profile.enforcer)
-    // One that leaves is not loaded, and may stay for as long as it is waited for.
+    // A profile that is being deleted is not wanted; it may stay while a finalizer waits.
     const isWanted = !gone && metadata.deletionTimestamp === undefined && parsed.ok && parsed.enforcers.includes('BPF')
     if (isWanted === this.#profiles.has(profile.name)) return
     if (isWanted) this.#profiles.add(profile.name)
@@ -136,13 +136,13 @@ export class NodeBpf {
     if (this.#listed) void this.profilesListed()
   }
 
-  /** All profiles are known. */
+  /** Called once all profiles are known. */
   async profilesListed(): Promise<void> {
     this.#listed = true
     await this.#attempt((enforcer) => enforcer.expect(this.#profiles))
   }
 
-  /** @param profile that cannot be loaded as it is wanted, though its enforcer may not have been asked */
+  /** @param profile name of a profile that cannot be loaded as wanted, even if the enforcer was not asked */
   async refused(profile: string): Promise<void> {
     await this.#attempt((enforcer) => enforcer.refuse(profile))
   }
@@ -166,7 +166,7 @@ export class NodeBpf {
         this.created(
           annotationsOf === undefined ? container : { ...container, podAnnotations: annotationsOf(container) },
         ),
-      // The runtime's events say it, too, and what lives on in the container stays in its profile.
+      // The runtime's events report this, too, and processes that live on in the container keep its profile.
       onGone: () => undefined,
       onFailed: (container, err) => {
         const fields = { ...logFieldsOf(container), err }

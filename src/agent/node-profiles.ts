@@ -24,23 +24,23 @@ import { WantedProfiles } from './wanted-profiles.ts'
 export interface NodeProfilesOptions {
   system: ActorSystem
   loaders: Loaders
-  /** Compiles for this node. It ends in time, with a LoadFailure if it must. */
+  /** Compiles for this node. It always ends, at the latest with a LoadFailure. */
   compile: CompileCarried
   /**
-   * A text that changes when the same is to be compiled to something else. It is looked at with each look at what is
-   * loaded.
+   * A text that changes when the same source would compile to another profile. Read at each check of the loaded
+   * profiles.
    */
   basis?(): string
-  /** Takes each standing to the manager. */
+  /** Sends each status to the manager. */
   reporter: Pick<ProfileSource, 'set' | 'forget' | 'becameWhole'>
-  /** Called with the name of each profile that BPF has not loaded as it is wanted. */
+  /** Called with the name of each profile that BPF could not load as wanted. */
   onRefused?: ((profile: string) => void) | undefined
   /** Where vArmor is installed. Default varmor. */
   namespace?: string
   /** See LeftoverOptions. */
   confining(): Promise<ReadonlySet<string>>
   ofContainers(): ReadonlySet<string> | undefined
-  /** Ready only when no profile is refused, either. */
+  /** Also unready while a profile is refused. */
   strict?: boolean
   /** See ReadinessOptions. */
   unreported?: ReadinessOptions['unreported']
@@ -50,15 +50,15 @@ export interface NodeProfilesOptions {
   random: Random
   logger: Logger
   timing?: LoadedProfilePorts['timing']
-  /** Milliseconds between two looks at what is really loaded. Default 60,000. */
+  /** Milliseconds between two checks of the loaded profiles. Default 60,000. */
   period?: number
 }
 
-/** The downward flow's end on a node: one actor for each ArmorProfile, and what they share. */
+/** Loads the profiles of a node: one actor for each ArmorProfile, and what the actors share. */
 export class NodeProfiles {
   readonly wanted: WantedProfiles
   readonly readiness: Readiness
-  /** For the reflector of ArmorProfiles. */
+  /** Handler for the reflector of ArmorProfiles. */
   readonly handler: Handler<ArmorProfile>
   readonly #options: NodeProfilesOptions
   readonly #listings: EnforcerListings
@@ -126,12 +126,12 @@ export class NodeProfiles {
     return drifted
   }
 
-  /** The node is another: what is compiled for it, for the enforcer or for all, is to be compiled again. */
+  /** The node has changed: compiles the profiles of this enforcer, or of all enforcers, again. */
   recompile(enforcer?: KernelEnforcer): void {
     for (const key of this.wanted.recompile(enforcer)) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** The actors end with their system. */
+  /** Stops the checks. The actors stop with their system. */
   stop(): void {
     this.#watch.stop()
   }
@@ -160,14 +160,17 @@ export class NodeProfiles {
     }
   }
 
-  /** What another ArmorProfile wants is not refused for this one. */
+  /** If another ArmorProfile wants the same profile, it is not refused because of this one. */
   #sayRefused({ key, state, enforcers }: ProfileStatus): void {
     const profile = this.wanted.get(key)?.profile
     if (state !== 'failed' || enforcers.includes('BPF') || profile === undefined) return
     if (!this.wanted.wantedByOthers(key, profile)) this.#options.onRefused?.(profile)
   }
 
-  /** What it was stays so where it cannot be read: no file may be left to open for a moment. */
+  /**
+   * If the block devices cannot be read, the previous ones stay in force: otherwise files would be accessible for a
+   * moment.
+   */
   #checkNode(): void {
     const before = this.#basis
     try {
@@ -188,7 +191,7 @@ export class NodeProfiles {
     try {
       const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)
-      // One that came to be wanted while it was being removed is put back.
+      // Restores a profile that became wanted while it was being removed.
       const gone = [...report.removed, ...report.freed]
       if (gone.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
     } catch (error) {

@@ -7,7 +7,7 @@ import { profileOfLabel } from '../audit/enrich/profile-of-label.ts'
 
 export interface LeftoverOptions {
   listings: EnforcerListings
-  /** Whether an ArmorProfile has the profile. Only right once all ArmorProfiles are known. */
+  /** Whether an ArmorProfile has the profile. Reliable only once all ArmorProfiles are known. */
   wanted: { has(profile: string): boolean }
   /** Names of profiles that processes of the node run in; see `confiningProfiles`. */
   confining(): Promise<ReadonlySet<string>>
@@ -22,20 +22,20 @@ interface Leftover {
 
 export interface LeftoverReport {
   removed: Leftover[]
-  /** Still used, and so only freed now. */
+  /** Profiles still in use that now allow everything. */
   freed: Leftover[]
-  /** Still used; to be looked at again later. */
+  /** Profiles still in use; a later call checks them again. */
   kept: (Leftover & { reason: string })[]
   failed: (Leftover & { reason: string })[]
 }
 
-/** Profiles that are removed at a time. */
+/** Most profiles that are removed at a time. */
 const atOnce = 50
 
 /**
- * Removes profiles of ours that have no ArmorProfile, because their policies are gone. A profile in use stays until a
- * later call and allows all: a container that restarts in a pod that names the profile does not start without it. A
- * process that has a seccomp filter keeps the filter.
+ * Removes vArmor profiles without an ArmorProfile, because their policies were deleted. A profile in use stays until a
+ * later call and allows everything: a container that restarts in a pod needs the profile that the pod names. A process
+ * keeps its seccomp filter.
  */
 export async function removeLeftovers(options: LeftoverOptions): Promise<LeftoverReport> {
   const { listings } = options
@@ -54,7 +54,8 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
     if (!listings.isFree(enforcer, profile))
       await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
   }
-  // A loader does some with as much work as one. An ArmorProfile may have come since the first look.
+  // Removing some profiles costs a loader as much as removing one. An ArmorProfile may have arrived since the first
+  // check.
   while (found.length > 0)
     await Promise.all(
       found
@@ -73,7 +74,7 @@ async function unwanted({ listings, wanted }: LeftoverOptions): Promise<Leftover
   return found
 }
 
-/** Why the profile may not go; undefined where nothing refers to it. */
+/** Why the profile must stay; undefined: it is not in use. */
 export function useOf(
   profile: string,
   confining: ReadonlySet<string>,
@@ -103,8 +104,8 @@ async function attempt(
 const noLabel = new Set(['ENOENT', 'ESRCH', 'EINVAL', 'EACCES', 'EPERM'])
 
 /**
- * Profiles of ours that processes run in, by their AppArmor labels. `attr/apparmor/current` (Linux 5.8) is AppArmor's
- * own where several modules share `attr/current`.
+ * vArmor profiles that confine processes, by AppArmor labels. If several security modules share `attr/current`,
+ * `attr/apparmor/current` (Linux 5.8) is AppArmor's own.
  * @param root a proc file system that shows the node's pid namespace
  */
 export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
@@ -119,8 +120,8 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
 }
 
 /**
- * Profiles may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed
- * what is new.
+ * Hundreds of profiles may be removed at once, so callers share one scan of the processes. A scan that already runs may
+ * have missed new processes, so later callers share the next one.
  * @param scan such as `confiningProfiles`
  */
 export function sharedScan(scan: LeftoverOptions['confining']): LeftoverOptions['confining'] {

@@ -4,8 +4,7 @@ import { appArmorFolder } from '../enforcer/apparmor-kernel.ts'
 import { errnoOf, ioError } from '../enforcer/enforcer-error.ts'
 
 /**
- * The AppArmor profile of agents, as the chart calls it. It is no policy's: their names have a dash where this has a
- * dot.
+ * The AppArmor profile of agents, as named by the chart. Profiles of policies have a dash where this name has a dot.
  */
 export const ownProfile = 'varmor.agent'
 
@@ -13,9 +12,10 @@ const step = "remove the agent's own AppArmor profile"
 const noAppArmor = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'])
 
 /**
- * Removes it from the kernel, where it is; who runs in it is unconfined then, so this comes last.
- * @returns whether it was there
- * @throws {EnforcerError} when the kernel refuses that
+ * Removes the profile from the kernel, if it is loaded. Processes in it are unconfined afterwards, so this is the last
+ * step.
+ * @returns whether it was loaded
+ * @throws {EnforcerError} if the kernel refuses
  */
 export async function removeOwnProfile(folder = appArmorFolder): Promise<boolean> {
   if (!(await isLoaded(join(folder, 'profiles')))) return false

@@ -6,19 +6,19 @@ import type { Logger } from '../base/logger.ts'
 export interface ViolationPipeline {
   /** Names of the audit sources. */
   source: string
-  /** Why there is no audit source; undefined where there is one. */
+  /** Why no audit source can be used; undefined: a source is in use. */
   none?: NoSource | undefined
   /** Counters for a status line of the log. */
   status(): object
-  /** Ends the pipeline after everything that was read is written. */
+  /** Ends the pipeline after all read records are written. */
   stop(): void
-  /** Resolves when everything is written and closed; rejects when the source fails. */
+  /** Resolves when all lines are written and files are closed; rejects if the source fails. */
   ended: Promise<void>
 }
 
 /**
- * Restarts a pipeline at its stored position whenever it ends because the disk may have lost lines: some lines then
- * appear twice, and none is missing.
+ * Restarts a pipeline at its stored position when it ended because the disk may have lost lines. Some lines then appear
+ * twice, but none is missing.
  */
 export async function runUntilReplaced(
   start: () => Promise<ViolationPipeline | NoSource>,

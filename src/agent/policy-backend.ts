@@ -6,30 +6,33 @@ import type { Confinement } from './containers/confinement.ts'
 import type { ContainerRuntime } from './containers/runtime.ts'
 import type { SendModel } from './modeller/courier.ts'
 
-/** What a source may use of its agent. */
+/** Services of the agent that a source of policies may use. */
 export interface SourceParts {
   compilers: Compilers
-  /** Of calls to the API server, for metrics. */
+  /** Observes calls to the API server, for metrics. */
   apiObserver?: RequestObserver
 }
 
-/** What stands behind a node: a cluster, or a folder of policies. */
+/** The environment of a node agent: a cluster, or a folder of policies. */
 export interface PolicyBackend {
-  /** Where vArmor is installed. */
+  /** Namespace in which vArmor is installed. */
   readonly namespace: string
-  /** Whether policies of different namespaces are of people who are not to be in each other's way. */
+  /** Whether namespaces belong to different tenants, who must not block each other. */
   readonly hasTenants: boolean
-  /** The containers that are protected, and that violations name. */
+  /** The runtime whose containers are protected and named in violations. */
   readonly runtime: ContainerRuntime & { close(): void }
-  /** Where no pods say what confines containers. */
+  /** Decides what confines containers, if pods do not tell. */
   readonly confinement?: Confinement
-  /** Where ArmorProfiles come from. */
+  /** Creates the source of ArmorProfiles. */
   source(parts: SourceParts): AgentSource
-  /** Where what was recorded of workloads goes; left out: nothing is recorded. */
+  /** The managers that receive recordings; undefined: nothing is recorded. */
   readonly models?: { managers: readonly string[]; send: SendModel }
-  /** The agent has started. Left out: that matters to nothing. */
+  /** Called when the agent has started. */
   begin?(logger: Logger): void
-  /** Whether vArmor leaves for good. @param doubt called with why that is not known; then it does not */
+  /**
+   * Whether vArmor is being uninstalled.
+   * @param doubt called with the reason if this cannot be found out; the result is then false
+   */
   uninstalled(doubt: (reason: string) => void): Promise<boolean>
   close(): Promise<void>
 }

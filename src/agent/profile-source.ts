@@ -3,20 +3,22 @@ import type { ArmorProfile } from '../api/types.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { KubeObject } from '../kube/objects.ts'
 
-/** Where the ArmorProfiles of a node come from, and who is to know what became of them there. */
+/** The source of a node's ArmorProfiles, and the receiver of their status on this node. */
 export interface ProfileSource {
   /** Before the start. */
   subscribe(handler: Handler<ArmorProfile & KubeObject>): void
   start(): void
-  /** Resolves when all ArmorProfiles have gone through the handlers; false where it was stopped before. */
+  /**
+   * Resolves with true when all ArmorProfiles have passed the handlers; with false if the source was stopped before.
+   */
   listed(): Promise<boolean>
-  /** How an ArmorProfile stands on this node. */
+  /** Sets the status of an ArmorProfile on this node. */
   set(standing: ProfileStatus): void
-  /** The ArmorProfile is gone: drops its status. */
+  /** Drops the status of a deleted ArmorProfile. */
   forget(key: string): void
-  /** All ArmorProfiles are known from now on. */
+  /** From now on all ArmorProfiles are known and have a status. */
   becameWhole(): void
-  /** Ends the changes: none comes after it. */
+  /** Stops: the handlers get no further changes. */
   stop(): Promise<void>
   /** Called after `stop`, when the agent no longer sets a status. */
   close(): Promise<void>

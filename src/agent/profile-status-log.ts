@@ -1,10 +1,10 @@
 import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** Logs what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
+/** Logs the status of each ArmorProfile on this node: once for each change, however often it is checked. */
 export class ProfileStatusLog {
   readonly #logger: Logger
-  /** The last message, and whether it said that the profile is loaded. */
+  /** The last message, and whether it reported the profile as loaded. */
   readonly #said = new Map<string, { text: string; loaded: boolean }>()
 
   constructor(logger: Logger) {
@@ -24,7 +24,7 @@ export class ProfileStatusLog {
     else this.#logger.info(about, state === 'loaded' ? 'a profile is loaded' : 'a profile is unloaded')
   }
 
-  /** A loaded profile is missing or was replaced: only the agent should change it. */
+  /** A loaded profile is missing or was replaced, although only the agent should change it. */
   drifted(key: string): void {
     if (!this.#said.get(key)?.loaded) return
     this.#logger.warn({ profile: key }, 'another program changed or removed a profile; restoring it')

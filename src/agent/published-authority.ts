@@ -4,15 +4,16 @@ import type { ApiClient } from '../kube/client.ts'
 import { configMaps, textsOf } from '../kube/core-objects.ts'
 import type { ReadAuthority } from './manager-transport.ts'
 
-/** Where managers publish their CA; this name is theirs. */
+/** The ConfigMap in which managers publish their CA; the managers use this name, too. */
 export const authorityName = 'varmor-manager-tls-ca'
 const authorityKey = 'ca.crt'
 
-/** Milliseconds; a new CA is published long before the first certificate of it is used. */
+/** Milliseconds for which the CA is not read again; a new CA is published long before a certificate of it is used. */
 const freshFor = 600_000
 
 /**
- * The managers' CA as they publish it in a ConfigMap. What was read stays good while the API server cannot be asked.
+ * Reads the managers' CA from the ConfigMap that they publish. The last CA stays valid while the API server does not
+ * answer.
  */
 export function publishedAuthority(client: ApiClient, namespace: string, clock: Clock): ReadAuthority {
   let known: { pem: string; readAt: number } | undefined

@@ -10,48 +10,45 @@ export interface ReadinessReport {
   listed: boolean
   wanted: number
   loaded: number
-  /** Not loaded yet, or being tried again. */
+  /** Profiles that are not loaded yet or are being retried. */
   pending: string[]
   /**
-   * Cannot be loaded here, as was reported to the manager: a profile that is refused, or a feature that this node
-   * lacks.
+   * Profiles that cannot be loaded here, as was reported to the manager: they are refused, or the node lacks a feature.
    */
   failed: { profile: string; message: string }[]
   /**
-   * There where something that is enforced is not reported: why, and what to do about it. It does not make the node
+   * Set if violations of an enforced profile are not reported: the reason and the remedy. It does not make the node
    * unready.
    */
   unreported?: NoSource
-  /**
-   * What else keeps the node from being as the policies want it, each with what to do about it; left out where nothing
-   * does.
-   */
+  /** Other reasons why the node does not match its policies, each with a remedy; undefined: none. */
   problems?: readonly string[]
-  /** How often parts of the agent failed and were restarted, by part; left out where no part was. */
+  /** How often components of the agent failed and were restarted, by component; undefined: none was. */
   restarts?: Record<string, number>
 }
 
 export interface ReadinessOptions {
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /**
-   * Not ready either while a profile is refused. Default false: one bad policy, or a node without AppArmor, would hold
-   * up the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
+   * Whether the node is also unready while a profile is refused. Default false: one bad policy, or a node without
+   * AppArmor, would block the rollout of agents in the whole cluster. The policy's status reports the failed node
+   * anyway.
    */
   strict?: boolean
-  /** Why violations are not reported, all or some; undefined where they are. */
+  /** Why some or all violations are not reported; undefined: all are reported. */
   unreported?: () => NoSource | undefined
-  /** What else keeps the node from being as the policies want it: then it is not ready. */
+  /** Other reasons why the node does not match its policies; each one makes it unready. */
   problems?: () => readonly string[]
-  /** How often each part was restarted. */
+  /** How often each component was restarted. */
   restarts?: () => Readonly<Record<string, number>>
 }
 
-/** The most names of each kind in a report. */
+/** Most names of each kind in a report. */
 const shown = 100
 
 /**
- * Whether this node is as the policies want it. Ready: the ArmorProfiles are known, and each one is loaded in its
- * newest generation or has failed for a reason that does not pass by itself.
+ * Whether this node matches its policies. Ready: the ArmorProfiles are known, and the newest generation of each is
+ * loaded or has failed for a lasting reason.
  */
 export class Readiness {
   readonly #options: ReadinessOptions
@@ -75,7 +72,7 @@ export class Readiness {
     this.#listed = true
   }
 
-  /** Whether each ArmorProfile has a standing, however old: then a report can be complete. */
+  /** Whether each ArmorProfile has a status, however old, so that a report can be complete. */
   get whole(): boolean {
     if (!this.#listed) return false
     for (const [key, { uid }] of this.#options.wanted.entries()) if (this.#standings.get(key)?.uid !== uid) return false
@@ -106,7 +103,8 @@ export class Readiness {
       const state = this.#stateOf(key, wanted)
       if (state === 'loaded') report.loaded++
       else if (state === 'failed') {
-        // A strange ArmorProfile does not count as failed: its writer could keep all nodes from being ready.
+        // An ArmorProfile that vArmor did not write does not count as failed: otherwise its writer could keep all nodes
+        // unready.
         if (wanted.strange !== undefined) strange++
         const message = this.#current(key, wanted)?.message ?? ''
         if (failed++ < shown) report.failed.push({ profile: key, message })
@@ -140,7 +138,7 @@ export const LIVENESS_PATH = '/health/liveness'
 export const READINESS_PORT = 9580
 
 /**
- * Serves both probes. Liveness says only that the process answers. Resolves once it listens.
+ * Serves both probes. Liveness only tells that the process answers. Resolves once the server listens.
  * @throws the error of the socket
  */
 export function serveHealth(
@@ -158,7 +156,7 @@ export function serveHealth(
         [READINESS_PATH]: { GET: { handle: () => readinessReply(readiness.report()) } },
       },
     },
-    // A probe is one short request.
+    // A probe is a single short request.
     limits: { connections: 100, requestTimeout: 10_000 },
     log,
   })

@@ -14,24 +14,24 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 
-/** What became of a report. */
+/** The result of sending a report. */
 export type Reply =
   | { kind: 'answer'; answer: ReportAnswer }
   /** `retryAfter`: seconds. */
   | { kind: 'refused'; status: number; message: string; retryAfter?: number }
   | { kind: 'unreachable'; message: string }
 
-/** Takes a report to a manager. Never rejects; an aborted one is unreachable. */
+/** Sends a report to a manager. Never rejects; an aborted report counts as unreachable. */
 export type SendReport = (url: string, report: AgentReport, signal: AbortSignal) => Promise<Reply>
 
 export interface ReporterOptions {
   node: string
-  /** Of this start of the agent. */
+  /** Id of this start of the agent. */
   agent: string
-  /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`: the first is tried first. */
+  /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`. The first is tried first. */
   managers: readonly [string, ...string[]]
   send: SendReport
-  /** Whether each ArmorProfile has a standing: before that no report is complete. */
+  /** Whether each ArmorProfile has a status; before that, no report is complete. */
   whole(): boolean
   clock: Clock
   random: Random
@@ -41,7 +41,7 @@ export interface ReporterOptions {
 
 /** All in milliseconds. */
 export interface ReportTiming {
-  /** What changes within a time between these goes into one report. Default 100 and 300. */
+  /** Changes within a random time between these are sent in one report. Default 100 and 300. */
   coalesceLeast: number
   coalesceMost: number
   /** First and longest delay after a failure. Default 1,000 and 30,000. */
@@ -51,7 +51,7 @@ export interface ReportTiming {
 
 interface Entry {
   report: ProfileReport
-  /** A manager has it. */
+  /** Whether a manager has received the report. */
   acknowledged: boolean
 }
 
@@ -61,15 +61,15 @@ export const defaultReportTiming: ReportTiming = {
   backoffFirst: 1_000,
   backoffLongest: 30_000,
 }
-/** Milliseconds, as are these. */
+/** All times are milliseconds. */
 export const firstInterval = 15_000
 const intervals = { least: 1_000, max: 300_000 }
 const maxSpacing = 30_000
 
 /**
- * Reports to the manager how each profile stands: changes at once, and a sign of life every now and then.
- * Level-triggered: it keeps the newest state of each profile until a manager has acknowledged it, so that nothing
- * newest is ever lost, whatever becomes of managers and connections.
+ * Reports the status of each profile to the manager: changes at once, and a heartbeat at intervals. Keeps the newest
+ * status of each profile until a manager has acknowledged it, so the newest status is never lost when managers or
+ * connections fail.
  */
 export class Reporter {
   readonly #options: ReporterOptions
@@ -81,11 +81,11 @@ export class Reporter {
   #running: Promise<void> | undefined
   #epoch = ''
   #complete = true
-  /** A manager asks for a complete report, and it could not be one. */
+  /** A manager has asked for a complete report, but the status of some profile was missing. */
   #owesComplete = false
   #manager = 0
   #interval = firstInterval
-  /** Milliseconds from one report to the next at least, and when the last one was answered. */
+  /** Least milliseconds from one report to the next, and the time of the last answer. */
   #spacing = 0
   #answeredAt = Number.NEGATIVE_INFINITY
   #maxBody = MAX_REPORT_BYTES
@@ -99,7 +99,7 @@ export class Reporter {
     this.#backoff = new Backoff({ first, max, random: options.random })
   }
 
-  /** Profiles whose newest state no manager has acknowledged. */
+  /** Number of profiles whose newest status no manager has acknowledged. */
   get unacknowledged(): number {
     let count = 0
     for (const { acknowledged } of this.#entries.values()) if (!acknowledged) count++
@@ -114,16 +114,14 @@ export class Reporter {
     this.#pause.wake()
   }
 
-  /** The ArmorProfile is gone: drops its state. */
+  /** Drops the status of a deleted ArmorProfile. */
   forget(key: string): void {
     this.#entries.delete(key)
-    // What is left may be all that there is, and a complete report be owed.
+    // The remaining profiles may all have a status now, so a complete report that is due can be sent.
     this.#pause.wake()
   }
 
-  /**
-   * All ArmorProfiles are known from now on: a complete report that a manager has asked for does not wait for its time.
-   */
+  /** All ArmorProfiles have a status from now on, so a complete report that is due is sent at once. */
   becameWhole(): void {
     this.#pause.wake()
   }
@@ -132,7 +130,7 @@ export class Reporter {
     this.#running ??= this.#run()
   }
 
-  /** Afterwards nothing is under way. */
+  /** Stops. Afterwards no report is being sent. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The reporter was stopped'))
     this.#pause.wake()
@@ -147,15 +145,15 @@ export class Reporter {
       if (this.#failedInARow > 0) await this.#sleep(delay)
       else {
         await this.#waitForChange(delay)
-        // What changes now goes together.
+        // Changes within the next moment are sent together.
         if (this.unacknowledged > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
       }
     }
   }
 
   /**
-   * A short pause, so that changes go together; longer where the manager has many agents and asks each to report less
-   * often.
+   * A short random pause, so that changes are sent together; a longer one if the manager has many agents and asks for
+   * fewer reports.
    */
   #untilNext(): number {
     if (this.#spacing === 0) return this.#aMoment()
@@ -167,12 +165,12 @@ export class Reporter {
     const { clock } = this.#options
     const end = clock.now() + delay
     const isNews = (): boolean => this.unacknowledged > 0 || (this.#owesComplete && this.#options.whole())
-    // What woke us may have been reported already.
+    // The change that woke us may have been reported already.
     do await this.#pause.wait(Math.max(0, end - clock.now()))
     while (!isNews() && clock.now() < end && !this.#stop.signal.aborted)
   }
 
-  /** @returns milliseconds until the next round, unless something changes before */
+  /** @returns milliseconds until the next round, unless a change comes first */
   async #round(signal: AbortSignal): Promise<number> {
     const { send, managers, logger } = this.#options
     const { report, sent } = this.#next()
@@ -196,7 +194,7 @@ export class Reporter {
       this.#interval = Math.min(intervals.max, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(maxSpacing, spacingSeconds * 1000) : 0
-    // A manager that asks for complete reports again and again gets them by the interval.
+    // A manager that keeps asking for complete reports gets them only at the interval.
     this.#owesComplete = this.#complete && !report.complete
     if (this.unacknowledged > 0) return 0
     if (this.#owesComplete && this.#options.whole()) return this.#aMoment()
@@ -210,7 +208,7 @@ export class Reporter {
     const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
     if (elsewhere) this.#manager++
     const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
-    // Logged once when it begins, not at each try; what a person has to repair, each time.
+    // A failure is logged once, not at each try; an error that needs an operator is logged each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
         {
@@ -221,7 +219,7 @@ export class Reporter {
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#maxBody = Math.max(65_536, this.#maxBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
-    // One of the others may lead: they are asked at once, each one once.
+    // Another manager may be the leader, so each of the others is asked once, without backoff.
     if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#aMoment())
     return Math.max(after, this.#backoff.next())
   }
@@ -271,8 +269,8 @@ function reportOf({ key, uid, generation, state, enforcers, absent, message, lef
 }
 
 /**
- * Lengths of messages that a complete report tries, as it cannot be cut in two; with the last, one rule is named as
- * left out.
+ * Lengths to which a complete report cuts messages, because it cannot be split. With length 0, it also names only one
+ * left-out rule of each profile.
  */
 const messageLengths = [Number.POSITIVE_INFINITY, 200, 0]
 

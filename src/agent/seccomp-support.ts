@@ -9,20 +9,23 @@ import { unreported } from './containers/seccomp-flags.ts'
 
 export interface SeccompSupportOptions {
   runtime: Pick<ContainerRuntime, 'seccompReports'>
-  /** Called when the answer is another one than before, the first one included. */
+  /** Called with the first answer, and when the answer changes. */
   onChange(): void
   clock: Clock
   logger: Logger
 }
 
-/** All in milliseconds. A program may be replaced without its containerd, which says nothing of that. */
+/** All in milliseconds. A program may be replaced without containerd, which does not report this. */
 const period = 60_000
-/** A runtime that does not answer starts no containers, either: its last answer stays for so long. */
+/**
+ * Time for which the last answer stays valid if the runtime does not answer. Such a runtime starts no containers,
+ * either.
+ */
 const keptFor = 300_000
-/** Profiles of Seccomp wait no longer than this for the first answer. */
+/** Longest time that Seccomp profiles wait for the first answer. */
 const firstWithin = 5_000
 
-/** Follows which flags the runtimes of the node take in a seccomp profile. */
+/** Tracks which flags of seccomp profiles the runtimes of the node support. */
 export class SeccompSupport {
   readonly #options: SeccompSupportOptions
   readonly #pause: Pause
@@ -32,7 +35,7 @@ export class SeccompSupport {
   #answered: number | undefined
   #now: SeccompReports
   #known: () => void = () => undefined
-  /** Resolves when the runtime has answered, has failed to, or lets wait. */
+  /** Resolves when the runtime has answered or failed, or has not answered in time. */
   readonly known = new Promise<void>((resolve) => {
     this.#known = resolve
   })
@@ -43,7 +46,7 @@ export class SeccompSupport {
     const { seccompReports } = options.runtime
     this.#now =
       seccompReports === undefined
-        ? unreported('the container runtime', 'it cannot be asked which flags its runtimes take')
+        ? unreported('the container runtime', 'it cannot tell which flags its runtimes support')
         : noAnswer
   }
 
@@ -58,7 +61,7 @@ export class SeccompSupport {
     this.#running = this.#run()
   }
 
-  /** The runtime may be another one now: asks it again. */
+  /** Asks the runtime again, because it may have changed. */
   ask(): void {
     this.#pause.wake()
   }

@@ -97,7 +97,7 @@ describe('what the runtimes of a node take in a seccomp profile', () => {
   it('is nothing of a runtime that cannot be asked', async () => {
     start({})
     await support.known
-    expect(support.now).to.have.property('why').that.contains('it cannot be asked')
+    expect(support.now).to.have.property('why').that.contains('it cannot tell')
     expect(changes).to.deep.equal([])
   })
 

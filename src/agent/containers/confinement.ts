@@ -1,7 +1,7 @@
 import type { Labels } from '../../api/label-selector.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
 
-/** What decides what confines a container. */
+/** The names and labels that decide which policy confines a container. */
 export interface Confinable {
   containerName: string
   podName: string
@@ -20,7 +20,9 @@ export interface Confinement {
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
   /** Calls the listener when the confinement of containers may have changed. */
   subscribe(listener: () => void): void
-  /** Takes the running containers. Whatever keeps policies from confining them is a problem from then on. */
+  /**
+   * Checks the running containers. A cause that keeps policies from confining them is a problem until the next check.
+   */
   check(containers: Iterable<NodeContainer>): void
   /** Why the node does not match its policies, each reason with its remedy. */
   problems(): readonly string[]

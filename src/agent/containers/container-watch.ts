@@ -57,11 +57,11 @@ export class ContainerWatch {
   readonly #options: ContainerWatchOptions
   readonly #known = new Map<string, NodeContainer>()
   readonly #sandboxes = new Map<string, Sandbox>()
-  /** Events since the current list started: the list may be older than they are. */
+  /** Events since the current list started: these are newer than the list. */
   readonly #sinceList = new Map<string, RuntimeEvent>()
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
-  /** Containers that an event named as started, and that are not inspected yet. */
+  /** Started containers that are not inspected yet. */
   readonly #starting = new Map<string, RuntimeEvent>()
   /** Containers that could not be inspected. */
   readonly #skipped = new Set<string>()
@@ -69,7 +69,7 @@ export class ContainerWatch {
   readonly #retry: Backoff
   #poll: Pause
   #listed = false
-  /** How often all were to be described, and how often that was when they last were. */
+  /** How often a new description of all containers was requested, and the value at the last description. */
   #descriptions = 0
   #described = 0
   #restarts = 0
@@ -82,7 +82,7 @@ export class ContainerWatch {
     this.#poll = new Pause(options.clock)
   }
 
-  /** Whether all running containers are known. The known ones stay while the runtime is away. */
+  /** Whether all running containers are known. The known containers stay while the runtime does not answer. */
   get listed(): boolean {
     return this.#listed && this.#skipped.size === 0
   }
@@ -92,8 +92,8 @@ export class ContainerWatch {
   }
 
   /**
-   * Profiles of ours that running containers were made with, or that pods name whose containers may be between two
-   * starts; undefined while these are not known.
+   * vArmor profiles with which running containers were created, or that pods name whose containers may be restarting.
+   * Undefined while the containers are not known.
    */
   get profiles(): ReadonlySet<string> | undefined {
     if (!this.listed) return undefined
@@ -112,7 +112,7 @@ export class ContainerWatch {
     return this.#running
   }
 
-  /** The pods of containers may have changed: lists all containers, and reports each as started. */
+  /** Lists all containers and reports each as started, because the pods of containers may have changed. */
   describeAnew(): void {
     this.#descriptions++
     this.#poll.wake()
@@ -136,7 +136,10 @@ export class ContainerWatch {
     }
   }
 
-  /** From a subscription to its end. @returns why it ended */
+  /**
+   * Runs from a subscription to its end.
+   * @returns why it ended
+   */
   async #session(): Promise<unknown> {
     const { runtime, clock } = this.#options
     const { controller, release } = linkedController(this.#stop.signal)
@@ -200,7 +203,7 @@ export class ContainerWatch {
       const isNews = redescribed || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
       const described =
         container && isNews && !this.#sinceList.has(id) ? await this.#attempt(container, pid) : undefined
-      // An event may have arrived meanwhile.
+      // An event about the container may have arrived meanwhile.
       if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
     }
     for (const id of this.#known.keys())
@@ -258,7 +261,7 @@ export class ContainerWatch {
     }
   }
 
-  /** The next list, which follows at once, finds what cannot be found now. */
+  /** A container that cannot be inspected now is found by the next list, which follows at once. */
   async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
     const { containerID, pid } = event
     let described: NodeContainer | undefined

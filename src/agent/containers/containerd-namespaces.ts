@@ -35,7 +35,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async sandboxes(id?: string): Promise<Sandbox[]> {
-    // CRI answers for its own namespace, whichever namespace asks.
+    // CRI answers for its own namespace, so any of the namespaces may be asked.
     return (await this.#namespaces[0]?.sandboxes(id)) ?? []
   }
 

@@ -51,7 +51,7 @@ interface WireEnvelope {
   event: AnyValue | null
 }
 
-/** Label that CRI sets on its containers; a pod's sandbox has the value `sandbox`. */
+/** Label that CRI sets on its containers; for a pod's sandbox it is `sandbox`. */
 const kindLabel = 'io.cri-containerd.kind'
 
 const topics = [
@@ -65,7 +65,7 @@ const topics = [
 
 const definitions = protoDefinitions(runtimeProtos)
 
-/** containerd over its socket: its own services, and CRI's for what a pod was made from. */
+/** containerd over its socket: its own services, and its CRI service for the data of pods. */
 export class Containerd implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #namespace: string
@@ -92,8 +92,8 @@ export class Containerd implements ContainerRuntime {
   }
 
   /**
-   * From containerd 2 on it has its shims ask their programs; containerd itself runs them, where and as it does for
-   * containers.
+   * Since containerd 2, containerd asks its shims for the features of their programs. The shim runs a program where and
+   * as it runs it for containers.
    */
   async seccompReports(): Promise<SeccompReports> {
     const title = `containerd ${wordOf(await this.version())}`.trim()
@@ -108,7 +108,7 @@ export class Containerd implements ContainerRuntime {
       })
     } catch (error) {
       if (!(error instanceof RuntimeError) || error.code !== 'UNIMPLEMENTED') throw error
-      return unreported(title, 'it does not say what its runtimes can, as containerd 2 does')
+      return unreported(title, 'it does not report the features of its runtimes, as containerd 2 does')
     }
   }
 
@@ -159,13 +159,14 @@ export class Containerd implements ContainerRuntime {
   }
 
   /**
-   * Undefined for the sandbox of a pod, which has no program of its own, and for a container of no pod where pods alone
-   * count.
+   * Undefined for the sandbox of a pod, which runs no program of its own. Also undefined for a container without a pod,
+   * if only pods count.
    */
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
     const whole = spec && parseObject(spec.value.toString('utf8'))
     const { annotations, process, linux } = readSpec(whole)
-    // An image may have the label, too. CRI has set it where CRI's annotation stands beside it, or where the annotation
+    // An image may have this label, too. CRI has set the label if CRI's annotation is present or the annotations cannot
+    // be read.
     // cannot be read.
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
@@ -185,7 +186,7 @@ export class Containerd implements ContainerRuntime {
       const { extra } = await this.#call<{ extra: AnyValue | null }>(introspection, 'PluginInfo', task)
       return extra === null ? undefined : runtimeFeatures(extra)
     } catch (error) {
-      // The shim or its program failed, or its answer is too long.
+      // The shim or its program failed, or the answer is too long.
       if (!(error instanceof RuntimeError) || noAnswer.has(error.code)) throw error
       return undefined
     }
@@ -208,7 +209,7 @@ export class Containerd implements ContainerRuntime {
 const cri = 'runtime.v1.RuntimeService'
 const introspection = 'containerd.services.introspection.v1.Introspection'
 
-/** Codes that concern the call and not the object of the call. */
+/** Codes about the call itself, not about the object of the call. */
 const noAnswer = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNIMPLEMENTED'])
 
 const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<object, object>
@@ -218,22 +219,20 @@ const anyOf = (name: string, value: object): AnyValue => ({
   value: messageOf(name).serialize(value),
 })
 
-/** @returns undefined for any other message */
+/** @returns undefined for a message of another type */
 function runtimeFeatures({ value }: AnyValue): string | undefined {
   try {
     const { features } = messageOf('containerd.types.RuntimeInfo').deserialize(value) as { features: AnyValue | null }
     return features?.value.toString('utf8')
   } catch {
-    // The bytes are not such a message, so the program's features stay unknown.
+    // The bytes are not a valid message, so the program's features stay unknown.
     return undefined
   }
 }
 
 const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
 
-/**
- * The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl).
- */
+/** The type of an event is its full name. A URL of Any usually begins with a host, which containerd's typeurl omits. */
 function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
   if (event === null) return undefined
   const type = event.type_url.slice(event.type_url.lastIndexOf('/') + 1)

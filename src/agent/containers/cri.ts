@@ -158,7 +158,8 @@ export class Cri implements ContainerRuntime {
     if (asked === undefined) return undefined
     const { image, annotations, appArmorProfile, seccomp } = asked
     const name = metadata?.name ?? ''
-    // CRI-O has a pod's annotations in the spec, too: those of CRI's are no tenant's to write.
+    // CRI-O copies a pod's annotations into the spec. A tenant must not write annotations with CRI's prefix, so these
+    // are left out.
     const others = Object.entries(annotations).filter(([key]) => !key.startsWith('io.kubernetes.cri.'))
     const own = { 'io.kubernetes.cri.sandbox-id': podSandboxId, 'io.kubernetes.cri.container-name': name }
     const container = {
@@ -174,7 +175,7 @@ export class Cri implements ContainerRuntime {
   #ask(id: string): Promise<Asked | undefined> {
     const known = this.#asked.get(id)
     if (known !== undefined && known.pid > 0) return Promise.resolve(known)
-    // Lists of containers and lists of tasks run at the same time.
+    // Containers and tasks are listed at the same time.
     const asking = this.#asking.get(id) ?? this.#askNow(id).finally(() => this.#asking.delete(id))
     this.#asking.set(id, asking)
     return asking
@@ -252,7 +253,7 @@ export class Cri implements ContainerRuntime {
   }
 }
 
-/** The changes, in the order in which they happen. */
+/** Reports the changes in the order in which they happened. */
 function changesBetween(
   before: ReadonlyMap<string, string>,
   now: ReadonlyMap<string, string>,

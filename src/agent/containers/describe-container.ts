@@ -11,15 +11,18 @@ const protectionKeys = [
   confinementPrefixes.seccomp,
 ]
 
-/** Annotations of the OCI spec by which containerd's CRI part says what it made a container from. */
+/**
+ * Prefix of the annotations in the OCI spec with which containerd's CRI plugin describes the pod and container of a
+ * spec.
+ */
 const cri = 'io.kubernetes.cri.'
 
 /** containerd's namespace for the containers of its CRI plugin. */
 export const podNamespace = 'k8s.io'
 
 /**
- * Id of the sandbox that a container is in, empty for a container of no pod. The CRI part of the runtime writes it into
- * the OCI spec, where no image can: labels of images are among those of containers, with Docker, nerdctl, ctr and CRI.
+ * The id of a container's sandbox; empty for a container without a pod. CRI writes the id into the OCI spec, which an
+ * image cannot change. Labels would not be safe: the labels of images are among those of containers.
  */
 export const sandboxOf = ({ annotations, namespace = podNamespace }: Identified): string =>
   namespace === podNamespace ? (annotations[`${cri}sandbox-id`] ?? '') : ''
@@ -63,24 +66,21 @@ export function describeContainer(
 export const nameOf = (container: Identified): string =>
   saidOfPod(container, 'container-name', undefined, 'container.name') || (container.name ?? '')
 
-/**
- * The value from CRI's annotation, or else from the pod, or else from the kubelet's label, which counts only for
- * containers of pods.
- */
+/** The value of CRI's annotation, else of the pod. The kubelet's label counts last, and only for containers of pods. */
 function saidOfPod(container: Identified, annotation: string, pod: string | undefined, label: string): string {
   if (sandboxOf(container) === '') return pod ?? ''
   return container.annotations[cri + annotation] || pod || (container.labels[`io.kubernetes.${label}`] ?? '')
 }
 
-/** Profile that BPF enforces on the container, as the pod's annotations say; empty for none. */
+/** The profile that BPF enforces on the container, from the pod's annotations; empty: none. */
 export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Record<string, string>>): string {
   const value = podAnnotations[confinementPrefixes.bpf + containerName] ?? ''
   return value.startsWith(localhostPrefix + ownPrefix) ? value.slice(localhostPrefix.length) : ''
 }
 
 /**
- * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile says it:
- * since Kubernetes 1.30 a field of the pod names it, and no annotation need.
+ * The vArmor profile that the pod's annotations name for the container. Since Kubernetes 1.30 a pod may name it in a
+ * field instead of an annotation; then the AppArmor profile of its process tells the name.
  */
 function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {
   for (const key of protectionKeys) {

@@ -4,9 +4,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { chosenLabels, type LabelChoice, workloadOf } from './pod-facts.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
-/**
- * Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way.
- */
+/** Milliseconds for which a removed container or policy is remembered: its last events may still arrive. */
 const rememberedFor = 60_000
 
 /** Writes the agent's container and policy changes to the pipeline's feed. */

@@ -14,7 +14,7 @@ import { RuntimeError } from './runtime.ts'
 
 /** google.protobuf.Any. */
 export interface AnyValue {
-  // protobuf.js brings this type along, and with its name as in the .proto file.
+  // A message type of protobuf.js, with the field names of the .proto file.
   type_url: string
   value: Buffer
 }
@@ -23,7 +23,7 @@ export interface GrpcClientOptions {
   socket: string
   /** containerd's namespace. */
   namespace: string
-  /** Milliseconds; default deadline of a call. */
+  /** Default deadline of a call, in milliseconds. */
   deadline: number
   definitions: PackageDefinition
 }
@@ -37,7 +37,7 @@ export interface GrpcCallOptions {
 /** Same as the runtime's own message limit. */
 const largestMessage = 16 * mebibyte
 
-/** From a descriptor that `npm run generate` has written. */
+/** Reads a descriptor that `npm run generate` has written. */
 export const protoDefinitions = (descriptor: string): PackageDefinition =>
   fromJSON(JSON.parse(descriptor), { longs: String, enums: String, defaults: true })
 
@@ -102,8 +102,9 @@ export class GrpcClient {
   }
 
   /**
-   * Hands on what a stream brings, one message behind the other. Resolves at its end.
-   * @throws a RuntimeError when it breaks or the signal is aborted; and what `take` throws, which ends it
+   * Passes the messages of a stream to `take`, in order. Resolves when the stream ends.
+   * @throws a RuntimeError when the stream breaks or the signal is aborted; an error of `take`, which also ends the
+   * stream
    */
   follow<Message>(
     service: string,
@@ -148,7 +149,7 @@ export function runtimeError(what: string, error: ServiceError | Error): Runtime
   return new RuntimeError(code === undefined ? 'UNKNOWN' : status[code], `${what}: ${error.message}`, { cause: error })
 }
 
-/** The runtime's own error text, without names of calls and codes. */
+/** The runtime's own error text, without the names of calls and codes. */
 export function runtimeMessage(error: RuntimeError): string {
   const { details, message } = (error.cause ?? {}) as Partial<ServiceError>
   return details || message || error.message

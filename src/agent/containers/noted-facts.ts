@@ -4,26 +4,25 @@ import type { Forks } from '../../audit/lineage/forks.ts'
 import { namespaceNumber, type ReadProcessFacts } from './process-facts.ts'
 
 /**
- * The pid namespace of a process, with 0 where its number may not be read, and whether it is the first one there, to
- * which orphans go. Undefined for the node's own.
+ * The pid namespace of a process: its inode number (0 if it cannot be read), and whether the process is the first one
+ * there, which adopts orphans. Undefined for the node's own namespace.
  */
 export type ReadPidNamespace = (pid: number) => Promise<{ inode: number; first: boolean } | undefined>
 
 interface Shared {
-  /** Of the first process of the namespace. */
+  /** Key of the first process in the namespace. */
   key: number | undefined
-  /** Another container is in it, too. */
+  /** Another container shares the namespace. */
   strangers: boolean
 }
 
-/** Namespaces that are remembered; the longest known go first. */
+/** Most namespaces that are remembered; the oldest are dropped first. */
 const limit = 4096
 
 /**
- * The same facts, noting for the fork tree whose processes they are of: children of a container's first process are in
- * the container, too, with one exception. In a pid namespace that containers share (an ephemeral container with a
- * target, a pod with shareProcessNamespace) strangers' orphans become children of its first process, and so may
- * whatever those make (CLONE_PARENT). From that one nothing is inherited.
+ * Reads the same facts and tells the fork tree the container of the process, so its children inherit it. Exception: in
+ * a pid namespace shared by containers, the first process adopts orphans of other containers, which may create further
+ * children for it (CLONE_PARENT). So nothing is inherited from that first process.
  */
 export function notedFacts(
   facts: ReadProcessFacts,
@@ -38,7 +37,7 @@ export function notedFacts(
     const namespace = await namespaceOf(pid)
     if (!forks.confirm(key, containerID) || namespace === undefined) return found
     if (namespace.inode === 0) {
-      // Strangers may be in there.
+      // Other containers may be in the namespace.
       if (namespace.first) forks.bar(key)
       return found
     }
@@ -51,21 +50,21 @@ export function notedFacts(
   }
 }
 
-/** @param first key of the process that is found in the namespace, where it is the first one */
+/** @param first key of the process, if it is the first one in the namespace */
 function joined(known: Shared | undefined, first: number | undefined): Shared {
   if (first === undefined) return { key: known?.key, strangers: true }
-  // With another first process it is another namespace of the same number.
+  // A different first process means a new namespace with a reused inode number.
   const isSame = known?.key === undefined || known.key === first
   return { key: first, strangers: isSame && (known?.strangers ?? false) }
 }
 
-/** @param root a folder with the node's `proc` */
+/** @param root folder that contains the node's `proc` */
 export function pidNamespace(root = '/'): ReadPidNamespace {
   return async (pid) => {
     const folder = join(root, 'proc', String(pid))
     try {
       const inode = await namespaceNumber(join(folder, 'ns/pid'))
-      // Its first line is the name that the process gave itself, in which `^` and `$` would find line ends.
+      // The first line holds the name that the process gave itself; `^` and `$` could match line ends in that name.
       const status = await readFile(join(folder, 'status'), 'latin1')
       const ids = /\nNSpid:\s+([^\n]*)/.exec(status)?.[1]?.split(/\s+/) ?? []
       return ids.length > 1 ? { inode, first: ids.at(-1) === '1' } : undefined

@@ -4,14 +4,14 @@ import { Value } from '@sinclair/typebox/value'
 const processOf = Type.Object({ apparmorProfile: Type.Optional(Type.Union([Type.String(), Type.Null()])) })
 const linuxOf = Type.Object({ seccomp: Type.Optional(Type.Unknown()) })
 
-/** The parts that we use of an OCI runtime spec (config.md), which runtimes keep as JSON. */
+/** The fields that we use of an OCI runtime spec (config.md), which runtimes store as JSON. */
 export interface OciSpec {
   annotations: Record<string, string>
   process?: Static<typeof processOf>
   linux?: Static<typeof linuxOf>
 }
 
-/** @returns undefined for what is no JSON object */
+/** @returns undefined if the text is not a JSON object */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     return asObject(JSON.parse(text))
@@ -24,7 +24,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
 const asObject = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
 
-/** What fits of a spec. A container without a spec that can be read is of no pod that is known. */
+/** The valid fields of a spec. If the spec cannot be read, the container counts as a container without a pod. */
 export function readSpec(value: unknown): OciSpec {
   const { annotations, process, linux } = asObject(value) ?? {}
   return {
@@ -34,7 +34,7 @@ export function readSpec(value: unknown): OciSpec {
   }
 }
 
-/** The texts of a map by their keys. Values of other types are left out, so a bad value does not cost the texts. */
+/** The texts of a map, by key. Values of other types are left out, so a bad value does not remove the texts. */
 export const textsOf = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(asObject(value) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),

@@ -3,21 +3,22 @@ import { join } from 'node:path'
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
 
-/** A pod has one of each family, and some have networks of their own beside. */
+/** Most addresses. A pod has one of each family, and some pods have further networks. */
 const max = 64
 const maxBytes = 256 * 1024
 
 /**
- * Reads the addresses of a process' network, without those of loopback. Undefined for one in the network of the node,
- * whose addresses are not its own, and for one that is gone.
- * @param root a folder with the node's `proc`
+ * Reads the addresses of a process's network, without loopback addresses. Undefined for a process in the node's
+ * network, whose addresses are not its own, and for a process that no longer exists.
+ * @param root folder that contains the node's `proc`
  */
 export function podAddresses(root = '/'): (pid: number) => Promise<string[] | undefined> {
   const proc = join(root, 'proc')
   return async (pid) => {
     const folder = join(proc, String(pid))
     try {
-      // Each network has a file of its own. Its namespace may be kept from us by the container's AppArmor profile.
+      // The inode of this file differs for each network. The namespace itself may be hidden from us by the container's
+      // AppArmor profile.
       const [own, node] = await Promise.all([pid, 1].map((each) => stat(join(proc, `${each}`, 'net/fib_trie'))))
       if (own!.ino === node!.ino) return undefined
       const v4 = localAddresses(await beginningOf(join(folder, 'net/fib_trie')))
@@ -30,7 +31,7 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
   }
 }
 
-/** As much of a file as the addresses of a pod take: a container may fill its own network with routes. */
+/** Reads only as much of a file as a pod's addresses need, because a container may fill its network with routes. */
 async function beginningOf(path: string): Promise<string> {
   const file = await open(path)
   try {
@@ -46,13 +47,13 @@ async function beginningOf(path: string): Promise<string> {
   }
 }
 
-/** Without IPv6 in the kernel there is no such file. */
+/** A kernel without IPv6 does not have such a file. */
 function absent(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT') return ''
   throw error
 }
 
-/** Addresses that /proc/PID/net/fib_trie calls local to the host: that word follows the line `|-- ADDRESS`. */
+/** Addresses that /proc/PID/net/fib_trie marks as local to the host: the mark follows the line `|-- ADDRESS`. */
 export function localAddresses(trie: string): string[] {
   const found = new Set<string>()
   for (const [, address = ''] of trie.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\n\s+\/32 host LOCAL$/gm))
@@ -60,7 +61,7 @@ export function localAddresses(trie: string): string[] {
   return [...found]
 }
 
-/** Addresses of /proc/PID/net/if_inet6, but that of loopback. */
+/** Addresses of /proc/PID/net/if_inet6, without the loopback address. */
 export function interfaceAddresses(table: string): string[] {
   return table.split('\n').flatMap((line) => {
     const [digits = ''] = /^[0-9a-f]{32}(?= )/.exec(line) ?? []

@@ -2,17 +2,18 @@ import type { Workload } from '../../audit/enrich/snapshot.ts'
 
 type Labels = Readonly<Record<string, string>>
 
-/** Digits of names and hashes that the API server and the controllers make up (apimachinery's util/rand). */
+/** Characters of generated names and hashes (apimachinery's util/rand). */
 const letters = '[bcdfghjklmnpqrstvwxz2456789]'
 /**
- * From this length on the API server cuts the name of a controller to make room for the letters: the full name is lost.
+ * For pod names of this length, the API server may have cut the controller's name to make room for the generated
+ * characters, so the full name is lost.
  */
 const cutFrom = 63
 
 /**
- * The workload that made a pod, where name and labels prove it: controllers build the one from the other. That a pod
- * has made its own labels up, only who may make pods in its namespace can bring about.
- * @returns undefined for a pod without a workload, and for one of another kind
+ * The workload that created a pod, if name and labels agree on it: controllers derive the name from the labels. Only
+ * users who may create pods in the namespace can forge the labels.
+ * @returns undefined for a pod without a workload or with a workload of another kind
  */
 export function workloadOf(podName: string, labels: Labels): Workload | undefined {
   if (podName.length >= cutFrom) return undefined
@@ -31,13 +32,13 @@ export function workloadOf(podName: string, labels: Labels): Workload | undefine
 
 const isHash = (text: string): boolean => new RegExp(`^${letters}{1,10}$`).test(text)
 
-/** Labels of a pod that a line has at most, and their characters. */
+/** Most labels of a pod in a line, and their most characters together. */
 const max = { labels: 32, characters: 2048 }
 
-/** Which labels of a pod a line has: those of these keys, or all. */
+/** Which labels of a pod a line has: those with these keys, or all. */
 export type LabelChoice = readonly string[] | 'all'
 
-/** Those of a pod's labels that are wanted, by their keys, as far as there is room. */
+/** The chosen labels of a pod, in the order of their keys, up to the limits. */
 export function chosenLabels(labels: Labels, choice: LabelChoice): { podLabels?: Labels; podLabelsCut?: true } {
   const wanted = choice === 'all' ? Object.keys(labels) : choice.filter((key) => Object.hasOwn(labels, key))
   const kept: Record<string, string> = {}

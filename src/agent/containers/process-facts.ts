@@ -3,25 +3,25 @@ import { join } from 'node:path'
 import { cgroupPathOf, idOfPath, isTooLong, ownPathOf } from '../../audit/enrich/cgroup-path.ts'
 import { startOfStat } from '../../audit/enrich/proc-pid-resolver.ts'
 
-/** What /proc says of a container's first process. */
+/** Facts from /proc about a container's first process. */
 export interface ProcessFacts {
-  /** 0 where it may not be read. */
+  /** inode number of the mount namespace; 0: it cannot be read */
   mntNsID: number
-  /** When it started, in ticks since the boot. */
+  /** start time, in ticks since the boot */
   initStart?: number
-  /** Inode number of its cgroup (v2), where that can be seen. */
+  /** inode number of the cgroup (version 2), if it can be seen */
   cgroupID?: bigint
-  /** Path of the container's cgroup, which its first process may have left for one below. */
+  /** Path of the container's cgroup. The first process may have moved to a cgroup below it. */
   cgroupPath?: string
 }
 
-/** Undefined when there is no such process, or it is of another container by now. */
+/** Undefined if the process no longer exists, or belongs to another container by now. */
 export type ReadProcessFacts = (pid: number, containerID: string) => Promise<ProcessFacts | undefined>
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES'])
 const refused = new Set(['EACCES', 'EPERM'])
 
-/** @param root a folder with the node's `proc` and `sys/fs/cgroup` */
+/** @param root folder that contains the node's `proc` and `sys/fs/cgroup` */
 export function processFacts(root = '/'): ReadProcessFacts {
   return async (pid, containerID) => {
     const folder = join(root, 'proc', String(pid))
@@ -46,7 +46,10 @@ export function processFacts(root = '/'): ReadProcessFacts {
   }
 }
 
-/** Empty where a path in it is too long to be shown: the container has made it, and has its first process there. */
+/**
+ * Empty if a path in the file is too long for the kernel to show: then the container has created that cgroup and moved
+ * its first process there.
+ */
 async function readCgroup(path: string): Promise<string> {
   try {
     return await readFile(path, 'latin1')
@@ -56,7 +59,10 @@ async function readCgroup(path: string): Promise<string> {
   }
 }
 
-/** 0 where it may not be read: the AppArmor profile of a container may keep who is in one, too, from its namespaces. */
+/**
+ * Inode number of a namespace; 0: it cannot be read. A container's AppArmor profile may deny access to its namespaces
+ * even for root.
+ */
 export async function namespaceNumber(path: string): Promise<number> {
   try {
     return (await stat(path)).ino
@@ -66,7 +72,7 @@ export async function namespaceNumber(path: string): Promise<number> {
   }
 }
 
-/** The line `0::PATH` is cgroup v2's. */
+/** The line `0::PATH` is for cgroup version 2. */
 async function inodeOf(mount: string, cgroup: string, containerID: string): Promise<bigint | undefined> {
   const path = cgroup
     .split('\n')

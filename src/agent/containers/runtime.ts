@@ -1,35 +1,35 @@
 import type { ContainerInfo } from '../../audit/enrich/snapshot.ts'
 import type { SeccompReports } from '../../profile/context.ts'
 
-/** A container as the runtime has it, running or not. */
+/** A container as the runtime describes it, running or not. */
 export interface RuntimeContainer {
   id: string
-  /** What people call it, where the runtime knows that and there may be no pod. */
+  /** user-visible name, if the runtime has one; the container may have no pod */
   name?: string
-  /** The runtime's own, where it has several that are looked at. */
+  /** namespace of the runtime, if several are followed */
   namespace?: string
   image: string
   labels: Readonly<Record<string, string>>
-  /** Of its OCI spec; containerd's CRI part says there what it made the container from. */
+  /** Annotations of the OCI spec. containerd's CRI plugin describes pod and container in them. */
   annotations: Readonly<Record<string, string>>
-  /** The AppArmor profile of its first process, empty for none; undefined where the runtime does not say. */
+  /** AppArmor profile of the first process; empty: none; undefined: the runtime does not tell */
   appArmorProfile: string | undefined
-  /** What its seccomp filter does (see seccompRules), where that is looked at. */
+  /** Rules of the seccomp filter (see seccompRules), if they are needed. */
   seccomp?: string
   /** See ContainerInfo. */
   refusedCalls?: string
-  /** Why the runtime's answer about it does not say what runs in it. */
+  /** Why the runtime's answer does not tell what runs in the container. */
   unreadable?: string
 }
 
 export interface RuntimeTask {
   containerID: string
-  /** Of the first process, in the node's pid namespace. */
+  /** pid of the first process, in the node's pid namespace */
   pid: number
   running: boolean
 }
 
-/** What the pod of containers was made from, as CRI has it. */
+/** The data from which a pod's containers were created, as CRI returns it. */
 export interface Sandbox {
   id: string
   name: string
@@ -40,49 +40,50 @@ export interface Sandbox {
 }
 
 /**
- * A process that the runtime put into a running container, as `kubectl exec` and probes do. It may have ended by now.
+ * A process that the runtime started in a running container, as for `kubectl exec` and probes. The process may have
+ * ended by now.
  */
 export interface ExecStarted {
   type: 'exec-started'
   containerID: string
-  /** In the node's pid namespace. */
+  /** pid in the node's pid namespace */
   pid: number
-  /** Unix seconds at which the runtime said so. */
+  /** Unix seconds at which the runtime reported the process */
   at: number
 }
 
 export type RuntimeEvent =
-  /** It is there, and has not been started yet. */
+  /** The container exists and has not started yet. */
   | { type: 'created'; containerID: string }
-  /** The runtime has removed the container, whether it was started or not. */
+  /** The runtime has removed the container, even one that never started. */
   | { type: 'deleted'; containerID: string }
   | { type: 'started'; containerID: string; pid: number }
-  /** Its first process ended. */
+  /** The container's first process has ended. */
   | { type: 'ended'; containerID: string }
   | ExecStarted
 
-/** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
+/** The container runtime of the node. Every call has its own time limit, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
   /**
-   * Hands on events from now on, or from soon: the runtime does not say when the stream starts. Rejects when the
+   * Passes on events from now on, or from soon: the runtime does not tell when the stream starts. Rejects when the
    * stream breaks or the signal is aborted.
    */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
-  /** Containers of pods, without the sandboxes' own. */
+  /** Containers of pods, without sandboxes. */
   containers(): Promise<RuntimeContainer[]>
-  /** Undefined for one that is gone, or is a sandbox. */
+  /** Undefined if the container no longer exists, or is a sandbox. */
   container(id: string): Promise<RuntimeContainer | undefined>
   tasks(): Promise<RuntimeTask[]>
-  /** All, or that of the id. */
+  /** All sandboxes, or only the one with this id. */
   sandboxes(id?: string): Promise<Sandbox[]>
   /**
-   * Which flags a seccomp profile may have for each runtime that starts containers here. Left out: that cannot be
-   * asked.
+   * The seccomp flags that profiles may have on this node, for every runtime that starts containers. Without this
+   * function, the runtime cannot be asked.
    */
   seccompReports?(): Promise<SeccompReports>
 }
 
-/** The runtime could not be asked. It may be well again later. */
+/** The runtime did not answer the call. A later call may succeed. */
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError'
   /** Name of the gRPC status, such as UNAVAILABLE. */
@@ -94,12 +95,12 @@ export class RuntimeError extends Error {
   }
 }
 
-/** A running container of a pod, with what enforcers want to know beyond what a line says. */
+/** A running container of a pod, with the data that enforcers need in addition to the fields of a line. */
 export interface NodeContainer extends ContainerInfo {
   sandboxID: string
-  /** What its seccomp filter does, where that is looked at. */
+  /** Rules of its seccomp filter, if they are needed. */
   seccomp?: string
-  /** All of them; the pipeline gets those that lines have. */
+  /** All labels of the pod; the pipeline gets only those that lines contain. */
   podLabels: Readonly<Record<string, string>>
   podAnnotations: Readonly<Record<string, string>>
   annotations: Readonly<Record<string, string>>
@@ -107,13 +108,13 @@ export interface NodeContainer extends ContainerInfo {
 
 export type ContainerChange = { type: 'started'; container: NodeContainer } | { type: 'ended'; containerID: string }
 
-/** A container that was made and has not been started, as far as that is known. */
+/** A created container that has not started, as far as is known. */
 export interface CreatedContainer {
   containerID: string
   containerName: string
   podAnnotations: Readonly<Record<string, string>>
-  /** A process in its namespaces, in the node's pid namespace; undefined where there is none yet. */
+  /** A process in the container's namespaces, as a pid of the node's pid namespace; undefined: no process yet. */
   initPid?: number | undefined
-  /** It has been started meanwhile. */
+  /** The container has started meanwhile. */
   runs?: boolean
 }

@@ -4,17 +4,17 @@ import { mebibyte } from '../../base/bytes.ts'
 import { LOG_FLAG, type SeccompReports } from '../../profile/context.ts'
 import { parseObject, textsOf } from './oci-spec.ts'
 
-/** A runtime that pods can ask for by its handler, as containerd's CRI part has it. */
+/** A runtime handler of containerd's CRI plugin, which pods can select. */
 export interface RuntimeHandler {
   name: string
   type: string
-  /** Of its shim, where it is not the one that the type names. */
+  /** path of the shim, if it is not the one that the type implies */
   path: string
-  /** The program that the shim runs; empty for `runc`; undefined where the configuration does not say it clearly. */
+  /** The program that the shim runs; empty: `runc`; undefined: the configuration is not clear. */
   binary: string | undefined
 }
 
-/** Handlers that are asked. A node has a few; each one costs two processes. */
+/** Most handlers that are asked. A node has a few; asking one starts two processes. */
 const MAX_HANDLERS = 16
 const largestConfiguration = mebibyte
 const largestFeatures = mebibyte
@@ -24,8 +24,8 @@ const runtimesOf = Type.Object({
 })
 
 /**
- * The handlers in the configuration that containerd tells by CRI.
- * @returns undefined where it cannot be read, or has none
+ * Reads the handlers from the configuration that containerd reports by CRI.
+ * @returns undefined if the configuration cannot be read or has no handlers
  */
 export function handlersOf(configuration: string): RuntimeHandler[] | undefined {
   const read = configuration.length > largestConfiguration ? undefined : parseObject(configuration)
@@ -42,7 +42,7 @@ export function handlersOf(configuration: string): RuntimeHandler[] | undefined 
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** The keys are those of TOML, in which containerd takes upper case for lower case. */
+/** The keys come from TOML, where containerd ignores upper and lower case. */
 function binaryOf(options: unknown): string | undefined {
   if (options === undefined || options === null) return ''
   if (typeof options !== 'object' || Array.isArray(options)) return undefined
@@ -52,23 +52,23 @@ function binaryOf(options: unknown): string | undefined {
   return named.length === 1 && typeof first[1] === 'string' ? first[1] : undefined
 }
 
-/** `features.md` of the OCI runtime specification; of it, what a seccomp profile may have. */
+/** The seccomp flags in `features.md` of the OCI runtime specification. */
 const featuresOf = Type.Object({
   linux: Type.Object({ seccomp: Type.Object({ supportedFlags: Type.Array(Type.String()) }) }),
 })
 
-/** The names under which runtimes tell their version. */
+/** Annotations in which runtimes report their version. */
 const versions = { runc: 'org.opencontainers.runc.version', crun: 'run.oci.crun.version' }
 
-/** What an OCI runtime says of itself: its name with its version, and the flags that a filter may have. */
+/** The description that an OCI runtime gives of itself: its name with version, and the flags that it supports. */
 export interface Features {
   title: string
   flags: readonly string[]
 }
 
 /**
- * @param text what the program answered to `features`, which may be anything
- * @param handler what it is called where it does not say what it is
+ * @param text the program's answer to `features`, which may be any text
+ * @param handler title for a program that does not name itself
  */
 export function readFeatures(text: string, handler: string): Features {
   const read = text.length > largestFeatures ? undefined : parseObject(text)
@@ -83,49 +83,53 @@ export function readFeatures(text: string, handler: string): Features {
   }
 }
 
-/** How a container runtime is asked. What fails with a RuntimeError, fails the question. */
+/** The questions to a container runtime. If a call fails with a RuntimeError, the whole query fails. */
 export interface AskRuntimes {
-  /** Its name and version. */
+  /** name and version of the runtime */
   title: string
-  /** Undefined where it does not say. */
+  /** Undefined if the runtime does not list its handlers. */
   handlers(): Promise<readonly RuntimeHandler[] | undefined>
-  /** What the handler's program answers to `features`; undefined where it answers nothing. */
+  /** Answer of the handler's program to `features`; undefined: no answer. */
   features(handler: RuntimeHandler): Promise<string | undefined>
 }
 
-/** The type whose shim runs an OCI runtime, and asks it for its features. */
+/** The type of shim that runs an OCI runtime and can ask it for its features. */
 const RUNC_TYPE = 'io.containerd.runc.v2'
 
-/** What profiles may have on the node: the flags that each handler takes. A handler that does not say takes none. */
+/**
+ * The seccomp flags that profiles may have on the node: those that every handler's program supports. A handler without
+ * an answer supports none.
+ */
 export async function askForFlags({ title, handlers, features }: AskRuntimes): Promise<SeccompReports> {
   const all = await handlers()
-  if (all === undefined) return unreported(title, 'it does not say which runtimes it has')
+  if (all === undefined) return unreported(title, 'it does not report its runtime handlers')
   if (all.length > MAX_HANDLERS) return unreported(title, `it has more than ${MAX_HANDLERS} runtime handlers`)
   const answers = new Map<string, Features>()
   for (const handler of all) {
-    const name = `runtime handler ${wordOf(handler.name) || '(its name is no word)'}`
+    const name = `runtime handler ${wordOf(handler.name) || '(with an invalid name)'}`
     const { type, path, binary } = handler
-    if (type !== RUNC_TYPE) return unreported(name, `its type is not ${RUNC_TYPE}, which says what its program can`)
-    if (binary === undefined) return unreported(name, 'its configuration does not say which program it runs')
+    if (type !== RUNC_TYPE)
+      return unreported(name, `its type is not ${RUNC_TYPE}, which can report the features of its program`)
+    if (binary === undefined) return unreported(name, 'its configuration does not name its program clearly')
     const program = JSON.stringify([path, binary])
     if (answers.has(program)) continue
     const text = await features(handler)
-    if (text === undefined) return unreported(name, 'its program does not answer to "features"')
+    if (text === undefined) return unreported(name, 'its program does not answer the command "features"')
     const answer = readFeatures(text, name)
-    if (!answer.flags.includes(LOG_FLAG)) return unreported(answer.title, `it does not take ${LOG_FLAG}; update it`)
+    if (!answer.flags.includes(LOG_FLAG)) return unreported(answer.title, `it does not support ${LOG_FLAG}; update it`)
     answers.set(program, answer)
   }
   const [first, ...rest] = answers.values()
   return { flags: first?.flags.filter((flag) => rest.every(({ flags }) => flags.includes(flag))) ?? [] }
 }
 
-/** @param by what a report blames, in a few words */
+/** @param by name of the program that the report blames */
 export const unreported = (by: string, why: string): SeccompReports => ({
   by,
-  why: `${by}: ${why}. Without that flag the kernel does not report what a filter refuses`,
+  why: `${by}: ${why}. Without ${LOG_FLAG} the kernel does not report the calls that a filter refuses`,
 })
 
-/** A name or version if it is a word of a few characters, else an empty text: a stranger may have written it. */
+/** The value if it is a short word, else an empty text: the name or version may come from an untrusted program. */
 export const wordOf = (value: unknown): string => {
   const text = textOf(value)
   return /^[\w.+~:-]{1,40}$/.test(text) ? text : ''

@@ -11,14 +11,14 @@ export interface AgentSources {
   counts: ViolationCounts
   feed: Pick<SnapshotFeed, 'containers' | 'policies'>
   lineage: {
-    /** undefined while forks are not followed. */
+    /** Undefined while forks are not followed. */
     readonly stats: ForkStats | undefined
     readonly overruns: number
   }
   silence: Pick<SilenceWatch, 'samples' | 'enabled'>
-  /** How often each part was restarted. */
+  /** How often each component was restarted. */
   restarts: () => Readonly<Record<string, number>>
-  /** Of an agent that loads profiles, once it runs. */
+  /** Sources of an agent that loads profiles; defined once it runs. */
   cluster?: () => ClusterSources | undefined
 }
 
@@ -27,13 +27,13 @@ export interface ClusterSources {
   profiles: Readonly<Record<'loaded' | 'pending' | 'failed', number>>
   containersListed: boolean
   actors: Pick<SystemStats, 'families'>
-  /** Of workloads whose policies model behaviour. */
+  /** Recordings of workloads whose policies model behaviour. */
   recordings?: { open: number; records: number; lost: number }
-  /** Where there is a BPF enforcer. */
+  /** Status of BPF bindings, if the agent has a BPF enforcer. */
   bpf?: BindingStatus & { waits: boolean }
 }
 
-/** The values that a label can have: all of them, or what they are and how many there can be. */
+/** The values of a label: all of them, or a description with their largest number. */
 export type LabelValues = readonly string[] | string
 
 /** A metric, for the registry and for METRICS.md. */
@@ -42,15 +42,15 @@ export interface AgentMetric {
   type: 'counter' | 'gauge'
   help: string
   labels?: Readonly<Record<string, LabelValues>>
-  /** Only of an agent that loads profiles. */
+  /** Only agents that load profiles have this metric. */
   ofCluster?: boolean
-  /** Equal labels are added up. */
+  /** Values with equal labels are added. */
   read(sources: AgentSources): readonly Sample[]
 }
 
-/** The one value of a metric without labels. */
+/** One value without labels. */
 export const alone = (value: number): Sample[] => [{ labels: {}, value }]
 
-/** A value for each key, under one label. */
+/** One value for each key, under one label. */
 export const by = (label: string, values: Readonly<Record<string, number | undefined>>): Sample[] =>
   Object.entries(values).map(([of, value = 0]) => ({ labels: { [label]: of }, value }))

@@ -7,7 +7,7 @@ import type { AgentMetric, AgentSources } from './agent-metric.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { decodeMetrics, violationMetrics } from './violation-metrics.ts'
 
-/** In the order of METRICS.md. */
+/** All metrics of an agent, in the order of METRICS.md. */
 export const agentMetricTable: readonly AgentMetric[] = [...violationMetrics, ...decodeMetrics, ...nodeMetrics]
 
 export const lagMetric = {
@@ -17,7 +17,7 @@ export const lagMetric = {
 
 export interface AgentMetrics {
   registry: Registry
-  /** Of calls to the API server, of an agent that makes some. */
+  /** Observes calls to the API server, if the agent makes any. */
   api: RequestObserver | undefined
 }
 

@@ -1,7 +1,7 @@
 import type { Sample } from '../../metrics/gathered.ts'
 import { type AgentMetric, type AgentSources, alone, by, type ClusterSources } from './agent-metric.ts'
 
-/** Of an agent that loads profiles, once it runs. */
+/** Samples only on an agent that loads profiles, once it runs. */
 const ofCluster =
   (read: (cluster: ClusterSources) => Sample[]) =>
   ({ cluster }: AgentSources): Sample[] => {
@@ -9,7 +9,7 @@ const ofCluster =
     return now === undefined ? [] : read(now)
   }
 
-/** What the agent knows of its node, and how it is itself. */
+/** What the agent knows about its node, and the agent's own state. */
 export const nodeMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_ready',
@@ -43,7 +43,7 @@ export const nodeMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_recorded_records_lost_total',
     type: 'counter',
-    help: 'Records of any workload that were lost during a recording; the status of the models says so',
+    help: 'Records of any workload that were lost during a recording; the status of the affected models shows this',
     ofCluster: true,
     read: ofCluster(({ recordings }) => alone(recordings?.lost ?? 0)),
   },

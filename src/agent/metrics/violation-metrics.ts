@@ -10,7 +10,7 @@ const counted =
   ({ counts }: AgentSources): Sample[] =>
     counts.of(name)
 
-/** `lost` lines have the same words; see EVENTS.md. */
+/** `lost` lines use the same words; see EVENTS.md. */
 const lossLabels = {
   where: 'stages of the pipeline, as in `where` of `lost` lines; at most 129 pairs with `why`',
   why: 'words, and codes of system errors, as in `why` of `lost` lines',
@@ -18,10 +18,10 @@ const lossLabels = {
 const policyBound =
   'policies whose profiles this node has; removed policies stay until there are 1,024 entries, or twice as many as current ones'
 
-/** By the kernel's number. */
+/** Words for the kernel's numbers of the audit state. */
 const auditSwitch = ['off', 'on', 'locked', 'unknown'] as const
 
-/** From the kernel's records to the log, in the order in which they go. */
+/** Metrics along the way of a record, from the kernel to the log. */
 export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_violations_total',

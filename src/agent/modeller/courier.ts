@@ -2,7 +2,7 @@ import type { ModelReply } from '../../../actors/modeller/ports.ts'
 import type { Behaviour, FamilyOptions, Request } from '../../../actors/runtime/index.ts'
 import type { ModelReport } from '../../api/model-report.ts'
 
-/** Takes a report about a recording to the manager at this origin. Never rejects. */
+/** Sends a report about a recording to the manager at this origin. Never rejects. */
 export type SendModel = (url: string, report: ModelReport) => Promise<ModelReply>
 
 export type CourierMessage = Request<{ type: 'send'; report: ModelReport }, ModelReply>
@@ -11,8 +11,8 @@ export const courierFamilyName = 'model-courier'
 export const courierAddress = `${courierFamilyName}/1`
 
 /**
- * Takes reports of modellers, which are on another thread, to the manager that leads: to each one once, beginning with
- * the last that took one.
+ * Sends reports of modellers, which run on another thread, to the leading manager. Tries each manager once, first the
+ * one that accepted the last report.
  */
 const courier = (managers: readonly string[], send: SendModel): Behaviour<number, CourierMessage> => ({
   start: () => 0,
@@ -36,13 +36,13 @@ export const courierFamily = (managers: readonly string[], send: SendModel): Fam
   mailbox: { capacity: 1_000 },
 })
 
-/** The modeller of this ArmorProfile has started, with the recording from the disk alone. */
+/** The modeller of this ArmorProfile has started, with only the recording from the disk. */
 export type BeganMessage = { type: 'began'; key: string }
 
 export const beganFamilyName = 'modeller-began'
 export const beganAddress = `${beganFamilyName}/1`
 
-/** Takes that to the agent's thread, beside reports, which wait for managers. */
+/** Passes that message to the agent's thread. Reports go another way, because these wait for managers. */
 export const beganFamily = (began: (key: string) => void): FamilyOptions<undefined, BeganMessage> => ({
   behaviour: {
     start: () => undefined,

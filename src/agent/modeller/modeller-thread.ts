@@ -6,10 +6,10 @@ import { type BeganMessage, beganAddress, type CourierMessage, courierAddress } 
 import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
-/** Milliseconds for a report to each of the managers. */
+/** Most milliseconds for sending a report to all managers, for each manager. */
 const TIMEOUT = 120_000
 
-/** Furnishes the worker thread on which modellers record. */
+/** Sets up the worker thread on which modellers record. */
 export default function install(system: ActorSystem, { node, folder }: ModellerThreadData): void {
   const courier = system.lookup<CourierMessage>(courierAddress)
   const began = system.lookup<BeganMessage>(beganAddress)

@@ -18,22 +18,22 @@ import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 export interface ModellersOptions {
   /** Name of the Node object. */
   node: string
-  /** Where recordings are kept. */
+  /** Folder of the recordings. */
   folder: string
   /** Origins of managers' status servers. */
   managers: readonly string[]
   send: SendModel
-  /** Called when workers are to note something else of a profile: see PolicyIdentity.modelling. */
+  /** Called when workers must record something else for a profile: see PolicyIdentity.modelling. */
   onChange(profileName: string, modelling: string): void
-  /** Seconds for which what was read longest ago has not been written yet. Default: nothing waits. */
+  /** Seconds since the oldest unwritten record was read. Default: no record waits. */
   unwritten?: () => number
   clock: Clock
   logger: Logger
-  /** Where the family lives: a thread of its own unless given. */
+  /** Where the modellers run. Default: a thread of their own. */
   place?: (system: ActorSystem) => Family<ModellerMessage>
 }
 
-/** Those of an agent; none where no managers make models of what is recorded. */
+/** The modellers of an agent; none if no manager makes models from recordings. */
 export function modellersOf(
   { models }: Pick<PolicyBackend, 'models'>,
   options: Omit<ModellersOptions, 'managers' | 'send'>,
@@ -42,31 +42,33 @@ export function modellersOf(
 }
 
 /**
- * Milliseconds between two times that modellers are sent their recordings: a modeller continues after it, or its
- * thread, has failed.
+ * Milliseconds between two reminders to modellers of what to record, so that recording continues after a modeller or
+ * its thread has failed.
  */
 const REPEAT = 10_000
 
 interface Known {
   wanted: Recording
   profileName: string
-  /** Raised when facts may have been lost on their way, so that workers send again what they know. */
+  /** Increased when facts may have been lost on their way, so that workers send what they know again. */
   round: number
-  /** The recording is over, but its last records may be on their way: its modeller continues until this timer ends. */
+  /**
+   * Set when the recording is over but its last records may still arrive: the modeller continues until this timer ends.
+   */
   closing: Timer | undefined
 }
 
-/** Milliseconds in which records that were made before the end of a recording are read. */
+/** Milliseconds for reading the records from before the end of a recording. */
 const CLOSING = 4_000
 /**
- * Time for records that were read before the end; some of these records still wait for their container. Managers wait
- * a minute for the whole recording.
+ * Milliseconds for records that were read before the end but still wait for their container. Managers wait a minute for
+ * the whole recording.
  */
 const CLOSED_AT_LAST = 40_000
 
 /**
- * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their
- * own, which is started with the first of them: what they gather is large, and is written every few seconds.
+ * The modellers of a node: an actor for each ArmorProfile whose policy models behaviour. They have their own thread,
+ * which the first of them starts, because their data is large and is written every few seconds.
  */
 export class Modellers {
   readonly #options: ModellersOptions
@@ -75,7 +77,7 @@ export class Modellers {
   readonly #keys = new Map<string, string>()
   /** All ArmorProfiles, recorded or not. */
   readonly #seen = new Set<string>()
-  /** Those that were recorded since this agent began. */
+  /** ArmorProfiles that were recorded since this agent started. */
   readonly #recorded = new Set<string>()
   #records = 0
   #lost = 0
@@ -94,7 +96,7 @@ export class Modellers {
   }
 
   /**
-   * For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile.
+   * For metrics: ArmorProfiles that are recorded now, records that were received, and records that were lost meanwhile.
    */
   get counts(): { open: number; records: number; lost: number } {
     let open = 0
@@ -103,8 +105,8 @@ export class Modellers {
   }
 
   /**
-   * An ArmorProfile appeared, changed or went.
-   * @returns what workers are to note of it: see PolicyIdentity.modelling
+   * Handles an ArmorProfile that appeared, changed or was deleted.
+   * @returns what workers must record for it: see PolicyIdentity.modelling
    */
   profile(profile: ArmorProfile, isGone: boolean): string | undefined {
     const key = `${profile.metadata.namespace}/${profile.metadata.name}`
@@ -163,7 +165,7 @@ export class Modellers {
     this.#tell(key, { type: 'wanted', wanted: { ...known.wanted, open: goesOn(known) } })
   }
 
-  /** All ArmorProfiles have gone through `profile`: what was recorded for others is of no use. */
+  /** Removes the recordings of deleted ArmorProfiles, once all existing ones have passed `profile`. */
   async listed(): Promise<void> {
     const { folder, logger } = this.#options
     try {
@@ -173,7 +175,7 @@ export class Modellers {
     }
   }
 
-  /** Takes what the workers of the pipeline have found. */
+  /** Handles what the workers of the pipeline have found. */
   found(all: readonly Recorded[]): void {
     for (const { profileName, found, records, ofRuntime, lost } of all) {
       this.#records += records
@@ -185,7 +187,10 @@ export class Modellers {
     }
   }
 
-  /** Records were lost unread, so their containers are unknown. Records that a full log loses were read before. */
+  /**
+   * Handles a loss. Records lost before they were read may be of any container. Records that a full log loses were read
+   * before, so they do not count.
+   */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
     const open = [...this.#known].filter(([, known]) => goesOn(known))
@@ -199,13 +204,13 @@ export class Modellers {
     await this.#system.stop({ within: 10_000 })
   }
 
-  /** What was recorded is kept until the ArmorProfile goes: a manager that takes the lead may ask for it. */
+  /** The recording stays until the ArmorProfile is deleted, because a new leader may ask for it. */
   #forget(key: string, isGone: boolean): void {
     const known = this.#known.get(key)
     known?.closing?.cancel()
     this.#known.delete(key)
     if (known !== undefined) this.#keys.delete(known.profileName)
-    // No thread is started for what was never recorded.
+    // An ArmorProfile that was never recorded does not start the thread.
     if (isGone && (this.#family !== undefined || existsSync(this.#options.folder)))
       this.#tell(key, { type: 'wanted', wanted: undefined })
   }
@@ -244,17 +249,17 @@ export class Modellers {
 }
 
 /**
- * MiB: what all recordings may take (NodeRoom), as it is and as it is sent. Less than the agent's container has: who
- * fills it ends this thread alone.
+ * Heap of the thread in MiB: enough for all recordings (NodeRoom) and their reports. It is less than the memory of the
+ * agent's container, so a thread that fills it ends alone.
  */
 const HEAP = 192
 
-/** The module of the thread: a source file where the sources run, else the compiled file. */
+/** Module of the thread: a source file if the agent runs from sources, else the compiled file. */
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Whether a record of an allowed access cannot come from the present profile. A Seccomp filter stays with its
- * container: a container that started during the recording reports each call until it is restarted.
+ * Whether the present profile reports no allowed access, so that a record of one is from an earlier profile. A
+ * container keeps its Seccomp filter until it restarts, so a filter from the recording still reports each call.
  */
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
   profile.seccomp?.includes(reporting.seccomp) !== true && profile.appArmor?.includes(reporting.appArmor) !== true

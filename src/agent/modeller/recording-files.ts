@@ -12,7 +12,7 @@ const count = Type.Integer({ minimum: 0 })
 const schema = Type.Object({
   version: Type.Literal(1),
   id: Type.String({ minLength: 1, maxLength: 128 }),
-  /** Null of a node that came when all was over. */
+  /** Null: the node joined after the recording had ended. */
   began: Type.Union([Type.Number({ minimum: 0, maximum: 8.64e15 }), Type.Null()]),
   complete: Type.Boolean(),
   records: count,
@@ -22,12 +22,13 @@ const schema = Type.Object({
   behaviour: Type.Unsafe<PieceContent>(pieceContent),
 })
 
-/** A recording is bounded, and with it its file: what is larger is none. */
+/** Most bytes of a recording. A larger file is not a recording. */
 const MAX = 256 * 1024 * 1024
 
 /**
- * Recordings in a folder of the agent, a file each. Root alone reads them, because they name the workload's files. A
- * file has a line with the digest of the rest, and JSON. It is written beside the old file and then replaces it.
+ * The recordings in a folder of the agent, one file each, readable only by root because they name files of the
+ * workload. A file has a line with the digest of the rest, then JSON. A new version is written beside the old file and
+ * then replaces it.
  */
 export class RecordingFolder implements RecordingFiles {
   readonly #folder: string
@@ -80,28 +81,30 @@ export class RecordingFolder implements RecordingFiles {
     for (const one of [path, `${path}.new`, `${path}.broken`]) await rm(one, { force: true })
   }
 
-  /** Removes all but those of these keys: of ArmorProfiles that went while no agent was here. */
+  /**
+   * Removes all recordings except those with these keys: the other ArmorProfiles were deleted while no agent ran here.
+   */
   async keepOnly(keys: ReadonlySet<string>): Promise<void> {
     for (const name of (await readdir(this.#folder).catch(missing)) ?? []) {
-      // A namespace has no `_`.
+      // In a file name, `_` separates namespace and name; a namespace cannot contain it.
       const key = name.replace(/\.recording(\.new|\.broken)?$/, '').replace('_', '/')
       if (!keys.has(key)) await rm(join(this.#folder, name), { force: true })
     }
   }
 
-  /** Names of objects have no `/`, `%` or NUL, and a namespace has no `.`. */
+  /** Names of objects cannot contain `/`, `%` or NUL, and a namespace cannot contain a dot. */
   #path(key: string): string {
-    if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(key)) throw new Error(`no key of an ArmorProfile: ${key}`)
+    if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(key)) throw new Error(`invalid key of an ArmorProfile: ${key}`)
     return join(this.#folder, `${key.replace('/', '_')}.recording`)
   }
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** What the text holds, or why that cannot be used. */
+/** The recording in the text, or the reason why it is invalid. */
 function parsed(text: string): StoredRecording | string {
   const end = text.indexOf('\n')
-  if (end === -1) return 'is no recording'
+  if (end === -1) return 'is not a recording'
   const body = text.slice(end + 1)
   if (digestOf(body) !== text.slice(0, end)) return 'is changed or truncated'
   let value: unknown

@@ -1,8 +1,8 @@
-/** What the thread of the modellers is given. */
+/** Data that the agent gives to the thread of the modellers. */
 export interface ModellerThreadData {
   /** Name of the Node. */
   node: string
-  /** Where recordings are kept. */
+  /** Folder of the recordings. */
   folder: string
 }
 

@@ -2,7 +2,7 @@ import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
 // Several connections over one socket. Format: github.com/containerd/nri, pkg/net/multiplex/mux.go. A frame is the
-// number of a connection and the length of what follows, each four bytes, the highest first.
+// number of a connection and the length of the data that follows, each four bytes in network byte order.
 
 /** The runtime calls the plugin on one connection, and the plugin calls the runtime on the other. */
 export const pluginConnection = 1
@@ -10,23 +10,23 @@ export const runtimeConnection = 2
 
 const headerLength = 8
 
-/** What the other end may send at the most: a message of ttrpc, of 4 MiB and 10 bytes. */
+/** Most bytes that the other end may send in a frame: a message of ttrpc has up to 4 MiB and 10 bytes. */
 export const maxFrame = 10 + 4 * mebibyte
 
-/** The other end reads into a buffer of this size, and breaks off when a frame is longer. */
+/** The other end reads into a buffer of this size and closes the connection if a frame is longer. */
 export const maxWritten = 4096
 
-/** Takes what comes from the socket apart, however it is cut. */
+/** Splits the bytes of the socket into frames, in whatever pieces they arrive. */
 export class Demultiplexer {
   readonly #header = Buffer.alloc(headerLength)
   #have = 0
   #connection = 0
-  /** Bytes of the frame that are still to come. */
+  /** Bytes of the frame that have not arrived yet. */
   #left = 0
 
   /**
-   * Hands on the bytes of each connection; they are part of `chunk`.
-   * @throws {NriError} PROTOCOL; nothing that comes after it can be read
+   * Passes on the bytes of each connection; they are part of `chunk`.
+   * @throws {NriError} PROTOCOL; later bytes cannot be read
    */
   push(chunk: Buffer, sink: (connection: number, bytes: Buffer) => void): void {
     let at = 0
@@ -50,14 +50,14 @@ export class Demultiplexer {
     this.#connection = this.#header.readUInt32BE(0)
     this.#left = this.#header.readUInt32BE(4)
     if (this.#connection !== pluginConnection && this.#connection !== runtimeConnection)
-      throw new NriError('PROTOCOL', `a frame of connection ${this.#connection}; there are 1 and 2`)
+      throw new NriError('PROTOCOL', `a frame of connection ${this.#connection}; only 1 and 2 exist`)
     if (this.#left > maxFrame)
       throw new NriError('PROTOCOL', `a frame of ${this.#left} bytes; the limit is ${maxFrame}`)
     return copied
   }
 }
 
-/** The message as frames of a connection. */
+/** The message in frames of a connection. */
 export function framesOf(connection: number, message: Buffer): Buffer {
   const parts: Buffer[] = []
   for (let at = 0; at < message.length; at += maxWritten) {

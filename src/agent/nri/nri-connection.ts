@@ -4,7 +4,9 @@ import { Demultiplexer, framesOf, pluginConnection, runtimeConnection } from './
 import { NriError } from './nri-error.ts'
 import { type Answer, TtrpcClient, TtrpcServer } from './ttrpc-ends.ts'
 
-/** Bytes of answers. An answer has some 10 bytes, so only a runtime that does not read them lets so many wait. */
+/**
+ * Most bytes of unread answers. An answer has some 10 bytes, so only a runtime that does not read them exceeds this.
+ */
 const maxUnread = mebibyte
 
 /**
@@ -38,10 +40,10 @@ function connectError(path: string, error: NodeJS.ErrnoException): NriError {
     return new NriError('UNREACHABLE', `${path}: ${error.message}; is the runtime running?`, { cause: error })
   const remedy =
     'containerd supports NRI from 1.7 and enables it by default from 2.0; see section io.containerd.nri.v1.nri of its configuration'
-  return new NriError('NO_SOCKET', `there is no ${path}: ${remedy}`, { cause: error })
+  return new NriError('NO_SOCKET', `${path} does not exist: ${remedy}`, { cause: error })
 }
 
-/** A connection to the runtime, until it ends for whatever reason. */
+/** A connection to the runtime, until it ends for any reason. */
 export class NriConnection {
   readonly #socket: Socket
   readonly #demultiplexer = new Demultiplexer()
@@ -49,12 +51,12 @@ export class NriConnection {
   readonly #client = new TtrpcClient((message) => this.#send(runtimeConnection, message))
   #end!: (error: unknown) => void
   #over = false
-  /** Why it ended. Never rejects. */
+  /** Resolves with the reason when the connection has ended. Never rejects. */
   readonly ended: Promise<unknown> = new Promise((resolve) => {
     this.#end = resolve
   })
 
-  /** @param methods what the runtime may call */
+  /** @param methods the methods that the runtime may call */
   constructor(socket: Socket, methods: ReadonlyMap<string, Answer>) {
     this.#socket = socket
     this.#server = new TtrpcServer({
@@ -70,13 +72,13 @@ export class NriConnection {
   /**
    * Calls the runtime.
    * @param timeout milliseconds that the runtime has; the caller enforces the limit
-   * @throws {NriError} REFUSED, or what ended the connection
+   * @throws {NriError} REFUSED, or the error that ended the connection
    */
   call(service: string, method: string, payload: Buffer, timeout: number): Promise<Buffer> {
     return this.#client.call(service, method, payload, timeout)
   }
 
-  /** Ends it for this reason. A second time nothing happens. */
+  /** Ends the connection with this error. A second call does nothing. */
   fail(error: unknown): void {
     if (this.#over) return
     this.#over = true

@@ -1,4 +1,6 @@
-/** Why there is no connection to NRI, or a container was not waited for. The code is API, the message may change. */
+/**
+ * Why NRI is not connected, or why the runtime did not wait for a container. The code is API, the message may change.
+ */
 export const nriErrorCodes = {
   NO_SOCKET: 'no socket: the runtime does not support NRI, or NRI is disabled',
   UNREACHABLE: 'the runtime does not answer at the socket',

@@ -3,7 +3,7 @@ import { protoDefinitions } from '../containers/grpc-client.ts'
 import { NriError } from './nri-error.ts'
 import { nriProtos } from './nri-protos.ts'
 
-// Messages as protobuf.js gives them: 64-bit numbers as text, enums by name, null for a message that is not there.
+// Messages as protobuf.js decodes them: 64-bit numbers as text, enums by name, null for a missing message.
 
 export const nriPackage = 'nri.pkg.api.v1alpha1'
 
@@ -20,29 +20,29 @@ export interface WireContainer {
   id: string
   podSandboxId: string
   name: string
-  /** A number for a state that is newer than this program. */
+  /** A number means a state that this program does not know yet. */
   state: string | number
   labels: Record<string, string>
   annotations: Record<string, string>
-  /** 0 where there is no process, or the runtime does not say. */
+  /** 0: no process, or the runtime does not tell. */
   pid: number
 }
 
 export interface ConfigureRequest {
   runtimeName: string
   runtimeVersion: string
-  /** Milliseconds; 0 from an NRI that does not say, as before 0.7. */
+  /** Milliseconds; 0: the NRI does not tell it (before 0.7). */
   requestTimeout: string
 }
 
 export interface SynchronizeRequest {
   pods?: WirePod[]
   containers?: WireContainer[]
-  /** Another request of the same list follows. */
+  /** Another part of the same list follows. */
   more: boolean
 }
 
-/** Of StartContainer, StopContainer and RemoveContainer. */
+/** Request of StartContainer, StopContainer and RemoveContainer. */
 export interface ContainerRequest {
   pod: WirePod | null
   container: WireContainer | null
@@ -56,7 +56,7 @@ export interface TtrpcRequest {
   service: string
   method: string
   payload: Buffer
-  /** Nanoseconds after which the answer is of no use; 0 for no limit. */
+  /** Nanoseconds after which the caller no longer waits; 0: no limit. */
   timeoutNano: string
 }
 

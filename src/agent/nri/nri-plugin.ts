@@ -11,22 +11,21 @@ export interface NriPluginOptions extends NriSessionOptions {
   /** Path. Default `/var/run/nri/nri.sock`. */
   socket?: string
   /**
-   * There is no connection, so containers start without waiting, and it is tried again after `delay` milliseconds. That
-   * there is no socket is said once (NO_SOCKET), though it is looked for again and again.
+   * The plugin is not connected, so containers start without waiting. It tries again after `delay` milliseconds. A
+   * missing socket (NO_SOCKET) is reported only once, even though the plugin keeps checking for it.
    */
   onLost?(error: unknown, delay: number): void
   random: Random
 }
 
-/** All in milliseconds. A look for a socket that is not there costs a system call. */
+/** All in milliseconds. Checking for a missing socket costs one system call. */
 const backoff = { first: 250, max: 10_000 }
-/** A connection that lasted this long was a good one, so that the next one is tried soon. */
+/** After a connection that lasted this long, the plugin reconnects soon. */
 const goodAfter = 10_000
 
 /**
- * Makes the runtime wait with the first instruction of each container until `onStart` is done, by NRI, the Node
- * Resource Interface of containerd (since 1.7) and CRI-O. Comes back for ever when the connection is lost, or was never
- * there.
+ * Makes the runtime delay the first instruction of each container until `onStart` is done, by NRI, the Node Resource
+ * Interface of containerd (since 1.7) and CRI-O. Keeps trying to connect.
  */
 export class NriPlugin {
   readonly #options: NriPluginOptions
@@ -47,7 +46,7 @@ export class NriPlugin {
     return this.#session?.registered ?? false
   }
 
-  /** How often the plugin restarted. A look for a socket that is still missing does not count. */
+  /** How often the plugin restarted. Checks for a missing socket do not count. */
   get restarts(): number {
     return this.#restarts
   }
@@ -58,7 +57,7 @@ export class NriPlugin {
     return this.#running
   }
 
-  /** Containers do not wait any longer; one that waits now starts. */
+  /** Stops delaying containers; a container that waits now starts. */
   async stop(): Promise<void> {
     this.#stop.abort(new NriError('CLOSED', 'the plugin was stopped'))
     await this.#running
@@ -81,7 +80,10 @@ export class NriPlugin {
     }
   }
 
-  /** From connecting to the end of the connection. @returns why it ended */
+  /**
+   * Runs from connecting to the end of the connection.
+   * @returns why it ended
+   */
   async #connection(): Promise<unknown> {
     const { clock, socket = nriSocket } = this.#options
     const { signal } = this.#stop

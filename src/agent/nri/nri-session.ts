@@ -18,49 +18,52 @@ import { described, isContainerId, type StartingContainer, startingContainer } f
 import type { Answer } from './ttrpc-ends.ts'
 
 /**
- * As the runtime's log calls us. Plugins are asked in the order of their index, so ours comes after those that change
- * containers.
+ * Our name in the runtime's log. The runtime calls plugins in the order of their index, so ours comes after those that
+ * change containers.
  */
 export const pluginName = 'varmor'
 const pluginIndex = '90'
 
-/** Numbers of NRI's enum Event. A subscription has the bit before. */
+/** Numbers of NRI's enum Event. In a subscription, event N is bit N - 1. */
 const events = { START_CONTAINER: 6, STOP_CONTAINER: 10, REMOVE_CONTAINER: 11 } as const
 export const subscription = Object.values(events).reduce((mask, event) => mask | (1 << (event - 1)), 0)
 
-/** Milliseconds. The runtime takes up one plugin after the other. */
+/** Milliseconds. The runtime registers one plugin after the other. */
 const registrationLimit = 30_000
-/** The runtime's default, which an NRI before 0.7 does not say. */
+/** The runtime's default, which an NRI before 0.7 does not tell. */
 const usualRequestTimeout = 2_000
-/** Of the time that the runtime waits. The rest is for the way there and back, and for a machine that is busy. */
+/** Share of the runtime's limit that `onStart` may use. The rest is for messages and for a busy machine. */
 const usedShare = 0.75
-/** Of the list of pods and containers, which comes in pieces of at most 4 MiB. */
+/** Most bytes of the list of pods and containers, which comes in parts of at most 4 MiB. */
 const largestList = 64 * mebibyte
-/** Of these, far above what a node runs. An empty one has two bytes, and much more once it is read. */
+/**
+ * Most entries of the list, far above what a node runs. An empty entry has two bytes, but takes much more memory once
+ * it is decoded.
+ */
 const maxListed = 65_536
 
 export interface NriSessionOptions {
   /**
-   * Called before the first instruction of a container, which waits until this is done: 1.5 s at the most with the
-   * runtime's usual limit of 2 s. Until then the runtime starts no other container either. Called, too, for containers
-   * that are there when the plugin registers, which do not wait. The same container may come several times.
+   * Called before the first instruction of a container, which waits until this is done: at most 1.5 s with the
+   * runtime's usual limit of 2 s. Meanwhile the runtime starts no other container. Also called for containers that run
+   * when the plugin registers; these do not wait. May be called again for the same container.
    */
   onStart(container: StartingContainer): Promise<void> | void
   /**
-   * The first process of the container has ended, or the container is removed. The runtime does not report an end that
-   * comes while there is no connection.
+   * The first process of the container has ended, or the container is removed. The runtime does not report ends from
+   * times without a connection.
    */
   onGone(containerID: string): void
-  /** `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts all the same. */
+  /** `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts anyway. */
   onFailed(container: StartingContainer, error: unknown): void
-  /** From now on each container waits for `onStart`. */
+  /** From now on each new container waits for `onStart`. */
   onRegistered?(runtimeName: string, version: string): void
   clock: Clock
 }
 
 /**
- * What the plugin says and answers on one connection: it registers, is configured, is given what is there, and then is
- * asked at each start.
+ * The plugin's side of one connection: it registers, is configured, gets the list of containers, and is then called at
+ * each start.
  */
 export class NriSession {
   readonly #options: NriSessionOptions
@@ -105,7 +108,7 @@ export class NriSession {
     const request = encodeMessage(`${nriPackage}.RegisterPluginRequest`, { pluginName, pluginIdx: pluginIndex })
     try {
       await this.#connection.call(`${nriPackage}.Runtime`, 'RegisterPlugin', request, registrationLimit)
-      // From here on the runtime may wait for whatever else it has to do first, such as the network of a pod.
+      // From here on the runtime may first wait for other work, such as the network of a pod.
       await Promise.race([this.#configuration, this.#connection.ended])
     } finally {
       timer.cancel()
@@ -134,7 +137,7 @@ export class NriSession {
     return encodeMessage(`${nriPackage}.ConfigureResponse`, { events: subscription })
   }
 
-  /** The pods of containers may be in another piece of the list, so these are handed on with the last one. */
+  /** The pods of containers may be in a later part of the list, so all containers are handled with the last part. */
   #synchronize(payload: Buffer): Buffer {
     const {
       pods = [],
@@ -167,7 +170,7 @@ export class NriSession {
     this.#options.onRegistered?.(runtimeName, runtimeVersion)
     for (const container of found)
       if (isContainerId(container.containerID)) void this.#prepare(container)
-      else this.#options.onFailed(container, new NriError('PROTOCOL', 'a container is listed that has no id of one'))
+      else this.#options.onFailed(container, new NriError('PROTOCOL', 'a listed container has an invalid id'))
   }
 
   async #start({ container, pod }: ContainerRequest, timeout = this.#requestTimeout): Promise<void> {
@@ -180,14 +183,14 @@ export class NriSession {
           starting,
           new NriError('LATE', `not ready after ${Math.round(limit)} ms; the container starts without its BPF profile`),
         ),
-      // It was prepared in time.
+      // The container was prepared in time.
       () => undefined,
     )
     await Promise.race([this.#prepare(starting), late, this.#connection.ended])
     giveUp.abort()
   }
 
-  /** Never rejects: a container starts, whatever we make of it. */
+  /** Never rejects: the container starts, whatever happens here. */
   async #prepare(container: StartingContainer): Promise<void> {
     const { onStart, onFailed } = this.#options
     try {
@@ -204,7 +207,7 @@ export class NriSession {
     return Buffer.alloc(0)
   }
 
-  /** The way of an NRI before 0.12 to say what has a method of its own since. */
+  /** An NRI before 0.12 calls this method for events that have their own methods since. */
   async #changed(payload: Buffer, timeout: number | undefined): Promise<Buffer> {
     const change = decodeMessage<StateChangeEvent>(`${nriPackage}.StateChangeEvent`, payload)
     if (change.event === 'START_CONTAINER') await this.#start(change, timeout)

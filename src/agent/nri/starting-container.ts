@@ -5,14 +5,14 @@ import type { WireContainer, WirePod } from './nri-messages.ts'
 type Described = 'containerName' | 'podName' | 'podNamespace' | 'podUID' | 'sandboxID' | 'podLabels' | 'podAnnotations'
 
 /**
- * A container that starts, or has started before the plugin was there: what NRI says of it, named as ContainerWatch
- * does.
+ * A container that is starting, or that started before the plugin was connected: NRI's data in the terms of
+ * ContainerWatch.
  */
 export interface StartingContainer extends Pick<NodeContainer, 'containerID' | 'annotations' | Described> {
   labels: Readonly<Record<string, string>>
   /**
-   * In the node's pid namespace. At its start this is the runtime's own process, which waits inside of the container's
-   * cgroup and namespaces until it becomes the container's first one. Undefined where the runtime does not say.
+   * A pid in the node's pid namespace. At the start this is the runtime's process, which waits in the container's
+   * cgroup and namespaces and then becomes the container's first process. Undefined: the runtime does not tell.
    */
   initPid: number | undefined
 }
@@ -24,10 +24,10 @@ export function startingContainer(container: WireContainer | null, pod: WirePod 
   return described(container, pod)
 }
 
-/** As runtimes make them; the longest of containerd have 76 characters. */
+/** Ids as runtimes make them; the longest ids of containerd have 76 characters. */
 export const isContainerId = (id: string): boolean => /^[\w.-]{1,255}$/.test(id)
 
-/** The same, whatever its id. */
+/** Describes a container without checking its id. */
 export function described(container: WireContainer, pod: WirePod | null | undefined): StartingContainer {
   const { id, podSandboxId, name, labels, annotations, pid } = container
   return {

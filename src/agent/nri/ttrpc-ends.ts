@@ -4,23 +4,25 @@ import { decodeMessage, encodeMessage, type TtrpcRequest, type TtrpcResponse } f
 import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './ttrpc-message.ts'
 
 /**
- * Answers a method. What it throws ends the connection: an answer that says so would make the runtime refuse what it
- * asked about.
- * @param timeout milliseconds that the caller waits, where it says so
+ * Answers a method. An error that it throws ends the connection; as an answer, the error would make the runtime refuse
+ * its container.
+ * @param timeout milliseconds that the caller waits, if the caller tells it
  */
 export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
 
-/** The runtime asks one thing after the other, and several plugins at once when it has them judge a change. */
+/**
+ * Most calls without an answer. The runtime makes one call at a time, or several at once to let plugins check a change.
+ */
 export const maxUnanswered = 64
 
 export interface TtrpcServerOptions {
-  /** By service and method, with a slash between them. */
+  /** Keys are service and method, separated by a slash. */
   methods: ReadonlyMap<string, Answer>
   send(message: Buffer): void
   fail(error: unknown): void
 }
 
-/** Answers the calls that come on a connection. */
+/** Answers the calls that arrive on a connection. */
 export class TtrpcServer {
   readonly #options: TtrpcServerOptions
   readonly #reader = new MessageReader()
@@ -91,7 +93,7 @@ export class TtrpcClient {
     this.#send = send
   }
 
-  /** Rejects with an NriError REFUSED where the other end answers with an error. */
+  /** Rejects with an NriError REFUSED if the other end answers with an error. */
   call(service: string, method: string, payload: Buffer, timeout: number): Promise<Buffer> {
     const stream = this.#nextStream
     this.#nextStream += 2
@@ -108,7 +110,7 @@ export class TtrpcClient {
     this.#reader.push(bytes, (message) => this.#take(message))
   }
 
-  /** All that waits for an answer gets this one. */
+  /** Rejects all waiting calls with this error. */
   end(error: NriError): void {
     for (const { reject } of this.#calls.values()) reject(error)
     this.#calls.clear()
@@ -117,7 +119,7 @@ export class TtrpcClient {
   #take({ stream, type, body }: TtrpcMessage): void {
     const call = this.#calls.get(stream)
     if (type !== messageType.response || call === undefined)
-      throw new NriError('PROTOCOL', `a message of type ${type} and number ${stream} that answers no request`)
+      throw new NriError('PROTOCOL', `an answer without a request: type ${type}, number ${stream}`)
     this.#calls.delete(stream)
     const { status: result, payload } = decodeMessage<TtrpcResponse>('ttrpc.Response', body)
     if (result === null || result.code === status.OK) call.resolve(payload)

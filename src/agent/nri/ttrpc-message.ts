@@ -2,12 +2,12 @@ import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
 // Format: github.com/containerd/ttrpc, PROTOCOL.md. The length of the body and the number of the stream, each four
-// bytes, the highest first; the type; the flags; the body.
+// bytes in network byte order; the type; the flags; the body.
 
 export const messageType = { request: 1, response: 2, data: 3 } as const
 
 export interface TtrpcMessage {
-  /** A request and its answer have the same number. The client counts up in odd numbers. */
+  /** A request and its answer have the same number. The client uses ascending odd numbers. */
   stream: number
   type: number
   flags: number
@@ -18,7 +18,7 @@ const headerLength = 10
 export const maxBody = 4 * mebibyte
 const none = Buffer.alloc(0)
 
-/** Puts messages together from bytes, however these are cut. Holds at most one message. */
+/** Builds messages from bytes, in whatever pieces they arrive. Holds at most one message. */
 export class MessageReader {
   readonly #header = Buffer.alloc(headerLength)
   #have = 0
@@ -26,8 +26,8 @@ export class MessageReader {
   #filled = 0
 
   /**
-   * Hands on each message that is whole now; its body is not used again.
-   * @throws {NriError} PROTOCOL; nothing that comes after it can be read
+   * Passes on each complete message; its body is not used again.
+   * @throws {NriError} PROTOCOL; later bytes cannot be read
    */
   push(bytes: Buffer, sink: (message: TtrpcMessage) => void): void {
     let at = 0
@@ -64,7 +64,7 @@ export class MessageReader {
   }
 }
 
-/** @throws {NriError} PROTOCOL for a body that the other end would not take */
+/** @throws {NriError} PROTOCOL for a body that the other end would refuse */
 export function messageBytes({ stream, type, flags, body }: TtrpcMessage): Buffer {
   if (body.length > maxBody)
     throw new NriError('PROTOCOL', `a message of ${body.length} bytes; the limit of ttrpc is ${maxBody}`)

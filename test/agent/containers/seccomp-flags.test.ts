@@ -118,7 +118,7 @@ describe('the flags that seccomp profiles may have with containerd', () => {
       'a handler whose name is no word',
       { 'a b': runtime({ options: [] }) },
       { features: newRunc },
-      'runtime handler (its name is no word)',
+      'runtime handler (with an invalid name)',
     ],
     [
       'handlers without end',
@@ -132,7 +132,10 @@ describe('the flags that seccomp profiles may have with containerd', () => {
     it(`are none with ${what}, which is named`, async () => {
       const found = await asked(runtimes, () => answer)
       expect(found).to.have.property('by', by)
-      expect(found).to.have.property('why').that.contains(by).and.contains('does not report what a filter refuses')
+      expect(found)
+        .to.have.property('why')
+        .that.contains(by)
+        .and.contains('does not report the calls that a filter refuses')
     }).timeout(60_000)
 
   it('are none with a containerd before 2, which does not ask its shims, or without CRI', async () => {

@@ -179,7 +179,7 @@ describe('a client of ttrpc', () => {
 
   it('refuses an answer to nothing', () => {
     const client = new TtrpcClient(() => undefined)
-    expect(() => answer(client, 1, {})).to.throw(NriError, 'answers no request')
+    expect(() => answer(client, 1, {})).to.throw(NriError, 'without a request')
   })
 })
 
