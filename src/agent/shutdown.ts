@@ -2,9 +2,9 @@ import { logTrouble } from '../base/bug.ts'
 import type { Logger } from '../base/logger.ts'
 
 /**
- * Ends one part after the other, also those after one that fails.
- * @param onPart called with the name of each when its turn comes
- * @throws the first error, when all have been ended
+ * Stops one component after the other, also those after a component that fails.
+ * @param onPart called with the name of each component before it is stopped
+ * @throws the first error, after all were stopped
  */
 export async function stopAll(
   parts: Readonly<Record<string, () => unknown>>,

@@ -6,7 +6,7 @@ import type { Random } from '../base/random.ts'
 import type { ViolationPipeline } from './violation-pipeline.ts'
 
 export interface KeptPipelineOptions {
-  /** Starts a pipeline, or says why there is no source, which it has logged. */
+  /** Starts a pipeline, or returns why no source can be used, which it has logged. */
   start(): Promise<ViolationPipeline | NoSource>
   clock: Clock
   random: Random
@@ -17,7 +17,7 @@ export interface KeptPipelineOptions {
 const backoff = { first: 1_000, max: 300_000 }
 
 /**
- * Keeps a pipeline running: retries where the source is missing or the pipeline fails. Enforcement continues meanwhile.
+ * Keeps a pipeline running: retries when no source can be used or the pipeline fails. Enforcement continues meanwhile.
  */
 export class SupervisedPipeline {
   readonly #options: KeptPipelineOptions
@@ -33,12 +33,12 @@ export class SupervisedPipeline {
     this.#backoff = new Backoff({ ...backoff, random: options.random })
   }
 
-  /** Counters; undefined while none runs. */
+  /** Counters of the pipeline; undefined while none runs. */
   get status(): object | undefined {
     return this.#pipeline?.status()
   }
 
-  /** Why nothing of what is enforced is reported; undefined where it is, and before that is known. */
+  /** Why violations are not reported; undefined while they are, and before this is known. */
   get none(): NoSource | undefined {
     return this.#none
   }
@@ -52,7 +52,7 @@ export class SupervisedPipeline {
     this.#running ??= this.#run()
   }
 
-  /** Resolves when what was read is written. */
+  /** Resolves when all records that were read are written. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The pipeline was stopped'))
     this.#pipeline?.stop()

@@ -7,22 +7,22 @@ import { type ApiError, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps } from '../kube/core-objects.ts'
 
-/** Milliseconds: the kubelet waits for the agent, and then kills it. With what comes then, it is less than that. */
+/** Milliseconds. With all later steps, this is less than the time that the kubelet gives the agent to stop. */
 const timeout = 10_000
 
 const none = ''
 
 /**
- * Whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is left of an
- * interrupted uninstall and does not count; times are not compared, because clocks of nodes differ. In doubt profiles
- * stay: an administrator can remove them later, but an unnoticed end of enforcement leaves containers unprotected.
+ * Checks whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is from
+ * an interrupted uninstall and does not count (the uid tells, because clocks differ). In doubt profiles stay: an
+ * administrator can remove them.
  */
 export class Uninstalled {
   readonly #client: Pick<ApiClient, 'get'>
   readonly #namespace: string
   readonly #clock: Clock
   readonly #stop = new AbortController()
-  /** The uid of the ConfigMap that was there first; undefined: not known. */
+  /** The uid of the ConfigMap that existed at the start, or `none`; undefined: not known. */
   #first: string | undefined
 
   constructor(client: Pick<ApiClient, 'get'>, namespace: string, clock: Clock) {
@@ -31,7 +31,7 @@ export class Uninstalled {
     this.#clock = clock
   }
 
-  /** Asks what is there, again and again until there is an answer. */
+  /** Reads the ConfigMap at the start, with retries until the API server answers. */
   async begin(logger: Logger): Promise<void> {
     const { signal } = this.#stop
     const backoff = new Backoff()
@@ -51,8 +51,8 @@ export class Uninstalled {
   }
 
   /**
-   * For an agent that is stopped.
-   * @param doubt told why it is not known; then it is not
+   * For an agent that stops: whether vArmor is being uninstalled.
+   * @param doubt called with the reason if this is not known; the result is then false
    */
   async ask(doubt: (reason: string) => void): Promise<boolean> {
     this.#stop.abort(new Error('The agent was stopped'))

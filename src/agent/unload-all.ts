@@ -8,8 +8,8 @@ export interface Unloaded {
 }
 
 /**
- * Unloads every profile of ours that the enforcer holds, also profiles in use. A process in an unloaded AppArmor
- * profile is unconfined.
+ * Unloads every vArmor profile of the enforcer, even profiles in use. A process in an unloaded AppArmor profile is
+ * unconfined.
  */
 export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   const result: Unloaded = { removed: [], failed: [] }
@@ -25,7 +25,7 @@ export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   await attempt('', async () => {
     names = [...(await loader.list()).keys()]
   })
-  // At the same time: the loader does many with as much work as one.
+  // All at the same time, because unloading many costs the loader as much as unloading one.
   const unload = (name: string): Promise<void> =>
     attempt(name, async () => {
       await loader.unload(name)

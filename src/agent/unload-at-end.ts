@@ -11,18 +11,20 @@ import { unloadAll } from './unload-all.ts'
 
 export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 'ofContainers'> {
   loaders: Loaders
-  /** Whose profiles go with the agent in any case. */
+  /** Enforcers whose profiles the agent always unloads when it stops. */
   always: Readonly<Record<KernelEnforcer, boolean>>
-  /** vArmor leaves the cluster: the agent removes all profiles that no pod needs. */
+  /** vArmor is being uninstalled: the agent removes all profiles that no pod needs. */
   uninstalled: boolean
   /** Ends all BPF enforcement. */
   endBpf: () => Promise<void>
-  /** Removes the profile that the agent itself runs in. @returns whether there was one */
+  /**
+   * Removes the profile that the agent itself runs in.
+   * @returns whether it was loaded
+   */
   removeOwn?: () => Promise<boolean>
   clock: Clock
   /**
-   * Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits
-   * for the agent.
+   * Milliseconds to wait for pods that are terminating. Default 12,000: less than the kubelet gives the agent to stop.
    */
   timeout?: number
   logger: Logger
@@ -30,13 +32,16 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
 
 const pause = 500
 
-/** Unloads profiles at the end of the agent where asked to. Else they stay: enforcement continues without it. */
+/**
+ * Unloads profiles when the agent stops, if asked to. Otherwise profiles stay and enforcement continues without the
+ * agent.
+ */
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, timeout = 12_000 } = options
   const end = clock.now() + timeout
-  // What waits for nothing comes first: the kubelet may kill the agent.
+  // Steps that wait for nothing come first, because the kubelet may kill the agent.
   for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
-    // A pod that names a BPF profile does not need it to be there.
+    // A pod that names a BPF profile starts without it, too.
     const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
     if (all) {
       const { removed, failed } = await unloadAll(loaders[enforcer])
@@ -48,7 +53,10 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   }
 }
 
-/** Before anything that waits, like BPF: an agent that takes long is killed. It ends unconfined then. */
+/**
+ * Removes BPF and the agent's own profile before any step that waits, because a slow agent is killed. The agent is then
+ * unconfined.
+ */
 async function removeConfinement({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
   try {
     if (await removeOwn())
@@ -60,8 +68,8 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
 }
 
 /**
- * A container that restarts in a pod that names a profile needs the profile: a profile that allows all stays until the
- * node restarts.
+ * A container that restarts in a pod needs the profile that the pod names: a profile that allows everything stays until
+ * the node restarts.
  */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
   const { loaders, ofContainers, clock, logger } = options
@@ -87,7 +95,7 @@ async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOption
       return logger.warn({ enforcer, reason: error.reason }, 'cannot list the profiles; they stay loaded')
     const { code, message: reason } = error as NodeJS.ErrnoException
     if (code === undefined || isBug(error)) throw error
-    // What the system says when the processes of the node are looked at.
+    // Logs a system error of the search for processes.
     logger.warn({ enforcer, reason }, 'cannot find the processes in the profiles; the profiles stay loaded')
   }
 }

@@ -4,7 +4,7 @@ import type { Pipeline, Queue } from '../audit/pipeline/pipeline.ts'
 import type { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { SourceKind } from '../audit/source/choose-source.ts'
 
-/** What a pipeline counts from its own start on, beside its accounting. */
+/** Counts of a pipeline from its start on, in addition to its accounting. */
 export type CountName =
   | 'restarts'
   | 'lost'
@@ -23,16 +23,16 @@ export type CountName =
   | 'decodeSeconds'
   | 'refusedLooks'
 
-/** One of these numbers, with the labels of its metric: words of this program, or codes of system errors. */
+/** One count, with the labels of its metric: words of this program, or codes of system errors. */
 export interface Count {
   name: CountName
   labels: Record<string, string>
   value: number
 }
 
-/** A pipeline that runs. */
+/** A running pipeline. */
 export interface LivePipeline {
-  /** Of audit records; undefined where those of BPF programs are its only ones. */
+  /** The source of audit records; undefined if only BPF programs make records. */
   source: SourceKind | undefined
   counts(): Count[]
   queues(): Queue[]
@@ -40,7 +40,7 @@ export interface LivePipeline {
   holding(): number
 }
 
-/** What an agent has counted of violations since it began, over all pipelines that it had, one after the other. */
+/** All counts since the agent started, over all pipelines that it has had. */
 export class ViolationCounts {
   readonly accounting: Accounting
   /** Sums of the pipelines that have ended. */
@@ -52,7 +52,7 @@ export class ViolationCounts {
     this.accounting = new Accounting((profileName) => feed.policies.get(profileName))
   }
 
-  /** The source in use; undefined while there is none. */
+  /** The source in use; undefined: none. */
   get source(): SourceKind | undefined {
     return this.#live?.source
   }
@@ -71,7 +71,7 @@ export class ViolationCounts {
     this.#begun++
   }
 
-  /** What the pipeline has counted stays counted. */
+  /** Adds the counts of the pipeline that ends. */
   end(): void {
     for (const count of this.#live?.counts() ?? []) {
       const key = JSON.stringify([count.name, count.labels])
@@ -80,18 +80,18 @@ export class ViolationCounts {
     this.#live = undefined
   }
 
-  /** How often one began in the place of another one. */
+  /** How often a pipeline replaced another one. */
   get restarts(): number {
     return Math.max(0, this.#begun - 1)
   }
 
-  /** Equal labels may come twice; they are to be added. */
+  /** Counts of this name. Equal labels may occur twice; the caller adds them. */
   of(name: CountName): Count[] {
     return [...this.#ended.values(), ...(this.#live?.counts() ?? [])].filter((count) => count.name === name)
   }
 }
 
-/** All that is counted by a pipeline and its workers. */
+/** All counts of a pipeline and its workers. */
 export function countsOf({ stages, losses }: Pipeline, pool: DecodePool): Count[] {
   const { source, deferral, sink } = stages
   const one = (name: CountName, value: number): Count[] => [{ name, labels: {}, value }]

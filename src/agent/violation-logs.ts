@@ -9,42 +9,42 @@ import { systemClock } from '../base/clock.ts'
 import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** Of the log of violations, and of its digest likewise. */
+/** Limits of the log of violations, and of its digest. */
 export interface LogLimits {
-  /** A file of this size is rotated. Default 10M, as upstream. */
+  /** Size at which a file is rotated. Default 10M, as upstream. */
   maxSize?: FileSize
-  /** Old files that are kept. Default 3, as upstream. */
+  /** Number of rotated files to keep. Default 3, as upstream. */
   maxFiles?: number
-  /** Whether old files but the newest are compressed. Default false, as upstream. */
+  /** Whether rotated files except the newest are compressed. Default false, as upstream. */
   compress?: boolean
-  /** Of all files together. Default: no other limit. */
+  /** Most bytes of all files together. Default: no further limit. */
   maxTotalSize?: FileSize
-  /** Events a second and container that go into the log. Default: all. The digest counts all. */
+  /** Most events per second logged for each container. Default: no limit. The digest counts all. */
   rate?: number
 }
 
-/** The log of violations with the digest beside it. */
+/** The log of violations, and its digest. */
 export interface ViolationLogs {
   sink: Sink
   digest: Digest
-  /** Closes the digest's file. After the pipeline, which closes the log. */
+  /** Closes the digest's file. To be called after the pipeline, which closes the log, has ended. */
   close(): Promise<void>
 }
 
 export interface LogsOptions {
   log: string
   limits: LogLimits
-  /** What our own lines begin with. */
+  /** Fields with which the agent's own lines begin. */
   writer: Writer
-  /** Of the log; the digest has its own. */
+  /** Losses of the log; the digest has its own. */
   losses: LossLog
   logger: Logger
 }
 
-/** Milliseconds that the end waits for a disk that does not take the digest. */
+/** Milliseconds to wait at shutdown for a disk that does not accept the digest. */
 const timeout = 5_000
 
-/** Opens both. What cannot be opened yet is tried again, and logged. */
+/** Opens the log and the digest. If a file cannot be opened, logs this and retries. */
 export async function openLogs({ log, limits, writer, losses, logger }: LogsOptions): Promise<ViolationLogs> {
   const sink = sinkOf(log, { limits, writer, losses, logger, stage: 'sink' })
   const ofDigest = new LossLog({ clock: systemClock, logger })
@@ -70,7 +70,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   return { sink, digest, close }
 }
 
-/** Bytes that the old files of a log have at least, once it has been rotated so often. */
+/** Bytes that the old files of a log have at least, once it has been rotated often enough. */
 export function keptBytes({ maxSize = '10M', maxFiles = 3, maxTotalSize }: LogLimits): number {
   const one = bytesOf(maxSize)
   const all = maxTotalSize === undefined ? Number.POSITIVE_INFINITY : bytesOf(maxTotalSize) - one

@@ -33,33 +33,36 @@ export interface ViolationPipelineOptions {
   feed: SnapshotFeed
   /** Processes with containers from other sources than /proc; the parts of the agent that learn of others add them. */
   seenProcesses?: ProcessLog
-  /** Parents of processes. The caller that opened the lineage closes it, after the pipeline. */
+  /** Parents of processes. The caller closes it after the pipeline has ended. */
   lineage?: Lineage
-  /** Knows what the kernel makes no records of. The code that started it closes it. Its news go into the log, too. */
+  /** Watches which records the kernel does not make. The caller closes it. Its changes are also logged. */
   silence?: SilenceWatch
-  /** What pipelines before this one have counted. Default: there was none. */
+  /** Counts of previous pipelines. Default: none. */
   counts?: ViolationCounts
   /** The log of violations. */
   log: string
-  /** Of its files, and of those of its digest. */
+  /** Limits of the log and of its digest. */
   limits?: LogLimits
   request: SourceRequest
-  /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
+  /**
+   * Folder with the pinned ring of the BPF programs, while these are attached. The ring is read in addition to the
+   * other source.
+   */
   ring?: (() => string) | undefined
   /**
    * Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`.
    */
   ringsBeside?: () => BpfRingSource[]
-  /** Records a second that these programs let a container make of each kind. Default: all. */
+  /** Records per second that these programs write for each container and kind. Default: no limit. */
   heldRate?: number | undefined
-  /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
+  /** File that stores how far each source was read. Without it, a restart begins with new records. */
   checkpoint?: string
   /** On the first start, read what the audit log already holds. */
   fromStart: boolean
   workers?: number
-  /** Also write what processes have sent as audit records, as their violations. Default false. */
+  /** Also log records that a process sent in the name of the kernel, as violations of that process. Default false. */
   logUntrusted?: boolean
-  /** Takes what workloads did whose policies model behaviour. */
+  /** Receives the records of workloads whose policies model behaviour. */
   onRecorded?: (recorded: readonly Recorded[]) => void
   /** Called with each loss of records or of lines. */
   onLoss?: (loss: Loss) => void
@@ -69,7 +72,10 @@ export interface ViolationPipelineOptions {
 
 export type { ViolationPipeline }
 
-/** Starts it. @returns why not, when no audit source can be used; that is logged, too */
+/**
+ * Starts the pipeline.
+ * @returns why it could not start, if no audit source can be used; this is also logged
+ */
 export function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   return runUntilReplaced(() => startOnce(options), options.logger)
 }
@@ -122,7 +128,10 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   }
 }
 
-/** No line says a count before the pipeline is there, which stores counts first. @returns what is called then */
+/**
+ * Delays lines about counts until the pipeline runs, because it stores counts before it writes them.
+ * @returns a function to call then
+ */
 function linesAfterBegin(losses: LossLog): () => void {
   let begun: () => void = () => undefined
   const beginning = new Promise<void>((resolve) => {
@@ -138,7 +147,7 @@ function linesAfterBegin(losses: LossLog): () => void {
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
 const chunkBytes = mebibyte
 
-/** Looks whether the kernel makes the records that violations are read from. */
+/** Checks whether the kernel makes the records from which violations are read. */
 export const silenceWatch = (logger: Logger): SilenceWatch =>
   new SilenceWatch({
     ask: readAuditState,
@@ -147,7 +156,7 @@ export const silenceWatch = (logger: Logger): SilenceWatch =>
     notify: notifyBy(logger),
   })
 
-/** Of the multicast alone the kernel tells of changes. */
+/** The kernel reports changes of its rules only to the multicast. */
 function watchedLog({ audit }: Opened, losses: LossLog): WatchedLog {
   const lost = (loss: Loss): void => losses.note(loss)
   if (audit?.kind !== 'multicast') return { lost, seenAgo: audit?.seenAgo }
@@ -160,7 +169,7 @@ function watchedLog({ audit }: Opened, losses: LossLog): WatchedLog {
 
 interface OpenedAudit {
   audit: AuditSource
-  /** Milliseconds since an agent before this one stored its place. */
+  /** Milliseconds since a previous agent stored its position. */
   seenAgo: number | undefined
   kind: SourceKind
   waits: boolean
@@ -173,14 +182,14 @@ interface Opened {
   none?: NoSource
   sources: PipelineSource[]
   checkpoint: Checkpoint | undefined
-  /** What agents before this one counted, and no line says. */
+  /** Counts of previous agents that no line reports yet. */
   owed: readonly Statement[]
 }
 
-/** The audit source, and the ring of the BPF programs. Either goes without the other. */
+/** Opens the audit source and the ring of the BPF programs. Each works without the other. */
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const { checkpoint: path } = options
-  // What is wrong with the folder, the checkpoint says when it is written.
+  // Errors of the folder show when the checkpoint is written.
   if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
   const checkpoint = checkpointOf(options)
   const { counts, places } = (await checkpoint?.left()) ?? nothingLeft
@@ -215,7 +224,7 @@ const notifyBy =
   ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
 
-/** Of counts whose line was given to the log: those that the log has. */
+/** The counts among these whose lines are in the log already. */
 async function writtenLines(
   { log, logger }: ViolationPipelineOptions,
   counts: readonly Statement[],
@@ -231,9 +240,9 @@ async function writtenLines(
 }
 
 /**
- * Opens the rings of programs of other builds, before these are removed: what no agent has read of them is nowhere
- * else. A ring ends when its programs are gone and all of it was read.
- * @param beside folders of those that are in force still
+ * Opens the rings of programs of other builds before these are removed, because their unread records are nowhere else.
+ * A ring ends when its programs are removed and all of it was read.
+ * @param beside folders of the programs that are still attached
  */
 export async function openRingsBeside(
   options: Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'checkpoint' | 'logger'>,
@@ -250,7 +259,7 @@ type RingOf = Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logg
   ring?: (() => string | undefined) | undefined
 }
 
-/** Without it, violations of AppArmor and Seccomp are followed all the same. */
+/** Opens the ring. Without it, violations of AppArmor and Seccomp are still reported. */
 function openRing(options: RingOf, places: Left['places']): BpfRingSource | undefined {
   const { ring, heldRate, logger } = options
   if (ring === undefined) return undefined
@@ -264,7 +273,7 @@ function openRing(options: RingOf, places: Left['places']): BpfRingSource | unde
   }
 }
 
-/** Lines that an agent before this one wrote, and was killed before it could note them. */
+/** Records whose lines a previous agent wrote but, killed, did not mark as written. */
 function writtenOf(options: RingOf): WrittenRecords {
   const key = keyOfBoot(options, 'bpf')
   return new WrittenRecords(key, finderOf(options, key))

@@ -10,35 +10,35 @@ import type { OwnerReference } from '../kube/objects.ts'
 import type { CompileCarried } from '../profile/profile-source.ts'
 import { compiledOf, type DesiredProfile, digestsOf, isWhole, lengthOf, wantedOf } from './desired-profile.ts'
 
-/** Characters of what was compiled and is tried again. What is beyond it is compiled for each try. */
+/** Most characters of compiled profiles kept for retries. Profiles beyond it are compiled for each retry. */
 const KEPT = 16 * 1024 * 1024
 
 interface Entry extends DesiredProfile {
-  /** RFC 3339, which compares as text. */
+  /** RFC 3339 time, which compares as text. */
   since: string
-  /** Which change of the node it was last to be compiled again for. */
+  /** Number of the node's last change for which the profile was to be compiled again. */
   node?: number
-  /** Where it is to be in BPF: of its policy; empty for a cluster policy's. */
+  /** Namespace of its policy, for BPF; empty for a cluster policy. */
   bpfNamespace?: string
 }
 
 /**
- * What the node is to hold, by the key of the ArmorProfile. Where two have one name of a profile, it belongs to the one
- * that was there first, and the other one gets a conflict. One that no manager can have made has no right to a name;
- * what is loaded under it stays as it is.
+ * The profiles that the node must load, by the key of their ArmorProfile. If two ArmorProfiles name the same profile,
+ * it belongs to the older one, and the other gets a conflict. An ArmorProfile that no manager can have made owns no
+ * name; a loaded profile of that name stays.
  */
 export class WantedProfiles {
   readonly #whyStrange: (profile: ArmorProfile) => string | undefined
   readonly #entries = new Map<string, Entry>()
   readonly #byName = new Map<string, Set<string>>()
 
-  /** How long what was compiled is that is tried again. */
+  /** Characters of each compiled profile that is kept for a retry. */
   readonly #kept = new Map<string, number>()
   #bpfClaims: Claims | undefined
   /** How often the node has changed. */
   #nodes = 0
 
-  /** @param whyStrange why no manager can have made an ArmorProfile */
+  /** @param whyStrange returns why no manager can have made an ArmorProfile; undefined if one can */
   constructor(whyStrange: (profile: ArmorProfile) => string | undefined = () => undefined) {
     this.#whyStrange = whyStrange
   }
@@ -56,7 +56,8 @@ export class WantedProfiles {
   }
 
   /**
-   * Whether any ArmorProfile has the profile, be it on its way out: then it is the actor's to remove, not a leftover.
+   * Whether any ArmorProfile has the profile, even one that is being deleted: its actor then removes the profile, so it
+   * is not a leftover.
    */
   has(profile: string): boolean {
     return this.#byName.has(profile)
@@ -66,13 +67,16 @@ export class WantedProfiles {
     for (const key of this.#entries.keys()) yield [key, this.get(key)!]
   }
 
-  /** Who wants profiles of BPF, also one on its way out; of a name that two have, the one whose it is. */
+  /**
+   * The ArmorProfiles with BPF profiles, even those that are being deleted. If two name one profile, only its owner
+   * counts.
+   */
   get bpfClaims(): Claims {
     this.#bpfClaims ??= this.#claimsOfBpf()
     return this.#bpfClaims
   }
 
-  /** @returns keys of the ArmorProfiles for which something may be otherwise now */
+  /** @returns keys of the ArmorProfiles whose result may have changed */
   set(key: string, armorProfile: ArmorProfile): string[] {
     const before = this.#remove(key)
     const why = this.#whyStrange(armorProfile)
@@ -92,9 +96,9 @@ export class WantedProfiles {
   }
 
   /**
-   * Compiles what the ArmorProfile carries, unless it is compiled. What came to be another meanwhile stays to be
-   * compiled.
-   * @returns why it was not done
+   * Compiles the source of the ArmorProfile, unless it is compiled already. A source that changes meanwhile is compiled
+   * later.
+   * @returns why it could not be compiled
    */
   async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {
     const { carried, wanted: before, node } = this.#entries.get(key) ?? {}
@@ -102,7 +106,7 @@ export class WantedProfiles {
     const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
     if (isLoadFailure(result)) return result
     const entry = this.#entries.get(key)
-    // It may be for the node as it was before.
+    // The result may be for a previous state of the node.
     if (entry?.node !== node) return undefined
     if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
       this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
@@ -155,7 +159,10 @@ export class WantedProfiles {
     }
   }
 
-  /** Takes the key from its name. @returns the others that have the name */
+  /**
+   * Removes the key from its profile name.
+   * @returns the other keys with this name
+   */
   #remove(key: string): string[] {
     this.#bpfClaims = undefined
     const name = this.#entries.get(key)?.wanted.profile
@@ -177,7 +184,7 @@ export class WantedProfiles {
     return this.#holders(profile).sort((a, b) => (this.#rankOf(a) < this.#rankOf(b) ? -1 : 1))[0]
   }
 
-  /** Who has the lesser one was there first. */
+  /** The ArmorProfile with the lower rank is older. */
   #rankOf(key: string): string {
     return `${this.#entries.get(key)!.since} ${key}`
   }

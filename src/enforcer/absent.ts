@@ -2,10 +2,10 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { EnforcerError } from './enforcer-error.ts'
 import type { ProfileLoader } from './ports.ts'
 
-/** An enforcer that this node lacks: it holds nothing, and says why it cannot load profiles. */
+/** An enforcer that this node lacks: it has no profiles, and refuses to load any with the reason. */
 export class AbsentLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
-  /** Why it is absent. */
+  /** Why the node lacks the enforcer. */
   readonly reason: string
 
   constructor(enforcer: KernelEnforcer, reason: string) {
@@ -18,7 +18,7 @@ export class AbsentLoader implements ProfileLoader {
   }
 
   async unload(): Promise<void> {
-    // There is never anything to remove.
+    // Nothing to remove: the enforcer has no profiles.
   }
 
   async free(name: string): Promise<string> {

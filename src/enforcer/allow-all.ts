@@ -1,7 +1,7 @@
 import { everythingForAppArmor } from '../api/apparmor-everything.ts'
 
 /**
- * What takes the place of a profile that pods still refer to when its policy is gone. A process stays in its child
+ * Replaces a profile whose policy was removed while pods still refer to the profile. A process stays in its child
  * profile.
  */
 export function allowingAppArmor(name: string, children: readonly string[]): string {

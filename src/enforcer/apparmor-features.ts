@@ -14,9 +14,9 @@ const features = 'sys/kernel/security/apparmor/features'
 const oldest = [3, 0] as const
 
 /**
- * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI of the
- * profile all know the kind; elsewhere the rule is silently ignored. So all three are asked. A parser without a
- * description of the ABI 4.0 counts as an old parser.
+ * Asks the parser and the kernel. A rule of a newer kind is enforced only if the parser, the kernel and the ABI of the
+ * profile all know the kind; otherwise AppArmor ignores the rule silently. A parser without a description of ABI 4.0
+ * counts as old.
  */
 export async function nodeAppArmor(
   root: Pick<NodeRoot, 'read'>,

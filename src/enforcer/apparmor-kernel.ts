@@ -8,24 +8,24 @@ export const appArmorFolder = '/sys/kernel/security/apparmor'
 /** Reads the set of loaded profiles. */
 export interface AppArmorKernel {
   /**
-   * A fingerprint of each profile of ours that is loaded, by name: its and its children's modes, and the kernel's
-   * hashes of them where it has those (CONFIG_SECURITY_APPARMOR_HASH). Profiles that differ have other fingerprints
-   * where there are hashes; without them, only another mode or other children show.
+   * A fingerprint of each loaded vArmor profile, by name: the modes of the profile and its children, and the kernel's
+   * hashes of them (with CONFIG_SECURITY_APPARMOR_HASH). Without hashes, only a changed mode or changed children change
+   * the fingerprint.
    */
   fingerprints(): Promise<Map<string, string>>
   /**
-   * How often any process loaded or removed a profile since the boot (`aa_ns.revision` of Linux). The load of an
-   * unchanged profile may not count. Undefined where the kernel does not show the number, and while it has no profile.
+   * How often any process has loaded or removed a profile since the boot (`aa_ns.revision` of Linux). Loading an
+   * unchanged profile may not count. Undefined if the kernel does not show the number, or has no profile yet.
    */
   revision(): Promise<number | undefined>
 }
 
-/** `NAME (MODE)`, with children as `NAME//CHILD`. */
+/** Format: `NAME (MODE)`; the name of a child is `NAME//CHILD`. */
 const loadedLine = /^(.+) \(([a-z]+)\)$/
 
 const gone = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'])
 
-/** @param folder where securityfs shows AppArmor */
+/** @param folder AppArmor's folder in securityfs */
 export function securityfs(folder = appArmorFolder): AppArmorKernel {
   return {
     async fingerprints() {
@@ -54,8 +54,8 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
 }
 
 /**
- * Children that the kernel itself creates where a profile in complain mode has no rule for an executed program. Each
- * executed program adds a child.
+ * Names of children that the kernel itself creates if a profile in complain mode has no rule for an executed program,
+ * one for each program.
  */
 const learned = 'null-'
 
@@ -75,7 +75,10 @@ function ownParts(text: string): Map<string, string[]> {
   return parts
 }
 
-/** A folder a profile, `NAME.NUMBER`, with its children's in `profiles`; the number goes up with each load. */
+/**
+ * securityfs has a folder `NAME.NUMBER` for each profile, with a folder `profiles` for its children; the number
+ * increases with each load.
+ */
 async function addHashes(folder: string, parts: Map<string, string[]>): Promise<void> {
   for (const entry of await names(folder)) {
     const lines = parts.get(entry.slice(0, entry.lastIndexOf('.')))
@@ -84,7 +87,7 @@ async function addHashes(folder: string, parts: Map<string, string[]>): Promise<
 }
 
 async function addTree(folder: string, path: string, lines: string[]): Promise<void> {
-  // sha256 from Linux 6.8 on, sha1 before.
+  // sha256 since Linux 6.8, sha1 before.
   const hash = (await content(join(folder, 'sha256'))) ?? (await content(join(folder, 'sha1')))
   if (hash !== undefined) lines.push(`hash ${path} ${hash.trim()}`)
   for (const child of await names(join(folder, 'profiles')))

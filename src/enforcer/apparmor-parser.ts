@@ -6,53 +6,53 @@ import { EnforcerError } from './enforcer-error.ts'
 export interface ParserRun {
   /** Exit status; undefined if the parser could not start or was killed at a resource limit. */
   status: number | undefined
-  /** The exceeded limit. `time`: the parser did not get the CPU, or waited for something. */
+  /** The exceeded limit. `time`: the parser waited too long for the CPU or a lock. */
   costly?: 'cpu' | 'memory' | 'time'
   stderr: string
   stdout?: string
 }
 
-/** Runs apparmor_parser. `bytes` are those of the texts that it is to compile. Never rejects. */
+/** Runs apparmor_parser. `bytes`: length of the texts to compile. Never rejects. */
 export type RunParser = (args: readonly string[], stdin?: string, bytes?: number) => Promise<ParserRun>
 
 const leastTime = 10
 const bytesASecond = 5_000
 
 /**
- * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes up
- * to `slowest` times as long.
+ * Least CPU limit in seconds. All built-in rules are 23 kB and take one second, with ten targets 274 kB and ten
+ * seconds; a slow machine takes up to `slowest` times as long.
  */
 const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
 
 /**
- * What is compiled once to see how slow the machine is, and the milliseconds that it takes on one of some age, with the
- * program's start.
+ * A profile that is compiled once to measure how slow the machine is, and the milliseconds that this takes on an older
+ * machine, with the start of the program.
  */
 const yardstick = 'profile yardstick { deny "/**[a-m]????????" w, }\n'
 const usual = 30
 const slowest = 20
 
 /**
- * Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and
- * all others wait behind it.
+ * Seconds that a parser may wait for a busy CPU or a lock, beyond its CPU limit. A longer wait says nothing about the
+ * profile, and all other profiles wait behind it.
  */
 const timeout = 120
 
 /**
- * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as
- * `/**a?????????????? w` takes any amount, as the parser makes a state for each way to read a path, and what it takes
- * is the agent's.
+ * Bytes of address space. All built-in rules with ten targets need a quarter of it. A rule such as `/**a??????????????
+ * w` needs unlimited memory, because the parser makes a state for each way to match a path; the agent's container pays
+ * for it.
  */
 const maxMemory = 128 * mebibyte
 
 const maxOutput = mebibyte
 
-/** Exit codes of prlimit for a program that is missing or cannot be executed. */
+/** Exit statuses of prlimit if the program is missing or cannot be executed. */
 const notStarted = [126, 127]
 
 /**
- * Starts the program for each call, with limits of its memory and CPU time, and kills it when it takes far too long.
- * The limit of CPU time grows with the slowness of the machine, measured at the first texts.
+ * Runs the program with limits of memory and CPU time, and kills it when it takes far too long. The CPU limit grows
+ * with the slowness of the machine, which the first texts measure.
  */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = timeout): RunParser {
   let slowness: Promise<number> | undefined
@@ -67,16 +67,16 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
         timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
         maxBuffer: maxOutput,
-        // The code below parses its messages.
+        // The C locale, because the code below parses the messages.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      // The kernel kills it one second later: the first signal shows the reason.
+      // Hard limit: the kernel kills the parser one second after the first signal, which shows the reason.
       const bounds = [`--as=${maxMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
       })
-      // The parser may end before it has read everything; its exit status says more.
+      // The parser may end before it has read all input; its exit status tells more.
       child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
@@ -96,20 +96,19 @@ function failedRun(program: string, { code, killed, signal, message }: ExecFileE
   return { status: undefined, stderr: stderr.trim() || `${program}: ${message}` }
 }
 
-/** Words of the part that talks to the kernel (parser_interface.c of AppArmor 2.13 to 4). */
+/** Messages of the parser's part that talks to the kernel (parser_interface.c of AppArmor 2.13 to 4). */
 const kernelWords =
   /unable to (?:add|replace|remove) |permission denied|find a suitable fs|access the profile|out of memory/i
 
 /**
- * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the file named last is the one that the
- * line is in.
+ * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the line is in the file that is named
+ * last.
  */
 const located =
   /AppArmor parser error(?: for (?<file>\S+?))?(?:,? in (?:profile |file )?(?<within>\S+?))?,? (?:at )?line (?<line>\d+): *(?<reason>.*)/
 
 /**
- * What a failed run says about its profile. Warnings come before the error in the output, so the lines that say "error"
- * count, and all of it where none does.
+ * The error lines in the output of a failed run, because warnings come first; the whole output if no line says "error".
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {

@@ -2,7 +2,7 @@ import type { AppArmorKernel } from './apparmor-kernel.ts'
 
 export type Fingerprints = ReadonlyMap<string, string>
 
-/** What the kernel showed, and its revision before and after the look. */
+/** The profiles that the kernel showed, with its revision before and after. */
 export interface Sight {
   since: number | undefined
   fingerprints: Fingerprints
@@ -17,27 +17,23 @@ export async function readSight(kernel: AppArmorKernel): Promise<Sight> {
 
 export interface LoadsDone {
   kernel: AppArmorKernel
-  /** The look before them. */
+  /** State before the loads. */
   before: Sight
   /** Of the profiles. */
   names: readonly string[]
-  /**
-   * Whether the kernel may have held the text of one before: a load of what is there already may not count as a change.
-   */
+  /** Whether a text may have been loaded already: loading it again may not count as a change. */
   mayBeThere: boolean
-  /** Loads all of them again. */
+  /** Loads all profiles again. */
   again(): Promise<void>
 }
 
-/**
- * Loads that are done again for certainty, at most. What is not certain then is looked at with all else, a while later.
- */
+/** Most repeated loads for certainty. If the result is still not certain, a later check of all profiles decides. */
 const confirmations = 3
 
 /**
- * The profiles that the kernel shows after loads, and whether they surely come from these loads: another process may
- * replace a profile in between. More changes than loads cannot all be ours, and a load need not count as a change. In
- * doubt all profiles are loaded again, until the kernel shows the same before and after.
+ * The profiles that the kernel shows after loads, and whether these loads surely made them: another process may replace
+ * a profile in between. If more changes than loads were counted, some are not ours; but a load may not count. In doubt
+ * all profiles are loaded again, until nothing changes between two loads.
  */
 export async function sightAfter({ kernel, before, names, mayBeThere, again }: LoadsDone): Promise<{
   fingerprints: Fingerprints

@@ -12,9 +12,9 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 import { ProfileFolder } from './profile-folder.ts'
 
 export interface AppArmorOptions {
-  /** Where profiles are kept, and loaded from at boot. Default /etc/apparmor.d. */
+  /** Folder of profiles, from which the system also loads them at boot. Default /etc/apparmor.d. */
   folder?: string
-  /** What the parser made of them before, so that a start need not compile. Default /var/cache/apparmor. */
+  /** The parser's cache of compiled profiles, so that a restart need not compile. Default /var/cache/apparmor. */
   cache?: string
   kernel?: AppArmorKernel
   runParser?: RunParser
@@ -22,7 +22,7 @@ export interface AppArmorOptions {
   clock?: Clock
 }
 
-/** A caller that waits for the result for a profile. */
+/** A caller that waits for the result of a profile. */
 interface Asked {
   name: string
   resolve(): void
@@ -33,11 +33,11 @@ interface Load extends Asked {
   content: string
   /** Whose it is. */
   tenant: string
-  /** The text is what allows all that the kernel has of this name. */
+  /** The text allows everything that the kernel's profile of this name covers. */
   frees: boolean
   /** The file to compile. */
   path: string
-  /** The file is not in its place yet. */
+  /** The file is not at its final path yet. */
   staged: boolean
 }
 
@@ -49,7 +49,7 @@ interface Loaded {
 /** A text that cost too much, or ran together with such a text: it is compiled alone, after all other texts. */
 interface Suspect {
   run: ParserRun
-  /** Milliseconds until it is tried again. */
+  /** Milliseconds until the text is tried again. */
   wait: number
   until: number
 }
@@ -58,42 +58,44 @@ interface Leave extends Asked {
   needed: (() => Promise<boolean>) | undefined
 }
 
-/** What waits for a turn. A turn is one run of the parser, mostly. */
+/** Work that waits for a turn. A turn is mostly one run of the parser. */
 interface Lane<T> {
   waiting: T[]
-  /** Takes out what a turn is about. */
+  /** Removes the work for one turn. */
   take(waiting: T[]): T[]
   work(batch: readonly T[]): Promise<void>
-  /** Whose turn comes first, for some turns. */
+  /** Lanes that go first while they have work, for up to `maxLeft` turns. */
   behind?: readonly { waiting: readonly unknown[] }[]
-  /** Turns that it left to those in a row. */
+  /** Turns in a row that this lane has left to them. */
   left?: number
 }
 
-/** The most profiles in one run of the parser: its command line has a bound, and all of them wait for its end. */
+/** Most profiles in one run of the parser: its command line is limited, and all of them wait for the end of the run. */
 const largestBatch = 200
 
-/** New texts in one run, and their characters: they share the CPU limit of the run, and a single text may use it up. */
+/**
+ * Most new texts in one run, and their most characters: they share the run's CPU limit, and a single text may use it
+ * up.
+ */
 const maxNew = 32
 const maxCharacters = 100_000
 
 /**
- * The most suspects of a tenant that wait at a time: their callers wait with them, and a node has at most 64 callers at
- * a time.
+ * Most suspects of a tenant that wait at a time. Their callers wait, too, and a node has at most 64 callers at a time.
  */
 const maxSuspects = 32
-/** Turns in a row that a suspect leaves to other texts: more texts may come in each turn. */
+/** Turns in a row that a suspect leaves to other texts, because more texts may arrive in each turn. */
 const maxLeft = 4
 const suspectsKnown = 1_000
 
-/** Milliseconds until a text that costs too much is tried again, at first and at most: it will cost as much again. */
+/** Milliseconds until a costly text is tried again, at first and at most; it will cost as much again. */
 const firstWait = 600_000
 const maxWait = 86_400_000
 
 /**
- * Compiles and loads with apparmor_parser; loads and unloads that come during a run share the next run. A text is
- * compiled beside its place and put there once the kernel has it: a refused text changes neither file nor kernel. A run
- * has costly texts of one tenant only, and tenants take turns: a tenant with costly texts delays only its own texts.
+ * Loads profiles with apparmor_parser; loads and unloads that arrive during a run share the next one. A text is
+ * compiled from a staged file, which gets its final name once the kernel has the text. Tenants take turns, and a run
+ * has the costly texts of only one tenant, so these delay no other tenant.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -101,9 +103,9 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #kernel: AppArmorKernel
   readonly #run: RunParser
   readonly #cache: string
-  /** What the kernel showed right after each load by this process. */
+  /** The kernel's state right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
-  /** Suspects by digest of their text. */
+  /** Suspects, by digest of their text. */
   readonly #suspects = new RecentMap<string, Suspect>(suspectsKnown)
   readonly #clock: Clock
   readonly #leaving: Lane<Leave> = {
@@ -116,7 +118,7 @@ export class AppArmorLoader implements ProfileLoader {
     take: (waiting) => waiting.splice(0, largestBatch),
     work: (batch) => this.#prepare(batch),
   }
-  /** New texts, in files beside their final places. */
+  /** New texts in staged files. */
   readonly #staged: Lane<Load> = {
     waiting: [],
     take: (waiting) => ofOneTenant(waiting, newTexts),
@@ -128,7 +130,7 @@ export class AppArmorLoader implements ProfileLoader {
     work: (batch) => this.#loadTogether(batch),
     behind: [this.#leaving, this.#waiting, this.#staged],
   }
-  /** What was asked for last of each profile, until it is done. */
+  /** The last request for each profile, until it is done. */
   readonly #last = new Map<string, Promise<unknown>>()
   #turn: Promise<void> = Promise.resolve()
 
@@ -186,8 +188,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * The parser locks its cache for itself only, and an unload between stage and commit would leave the file: one thing
-   * at a time.
+   * Only one run at a time: the parser's lock protects only its cache, and an unload between stage and commit would
+   * leave the file.
    */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work)
@@ -195,7 +197,7 @@ export class AppArmorLoader implements ProfileLoader {
     return done
   }
 
-  /** Resolves to what was loaded. */
+  /** Resolves with the text that was loaded. */
   #enqueue(asked: Pick<Load, 'name' | 'content' | 'tenant' | 'frees'>): Promise<string> {
     const wait = () =>
       new Promise<string>((resolve, reject) => {
@@ -205,7 +207,7 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#inOrder(asked.name, wait)
   }
 
-  /** Of what is asked for of one profile, the last holds. */
+  /** Runs the requests for a profile in order, so the last one decides. */
   async #inOrder<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(name)
     const done = before === undefined ? work() : before.then(work, work)
@@ -221,7 +223,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (lane.waiting.push(item) === 1) this.#next(lane)
   }
 
-  /** What waits by then goes in one turn, or in as many as it takes; other lanes have theirs in between. */
+  /** Schedules a turn for the waiting work, or several turns; other lanes have turns in between. */
   #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
       const { left = 0 } = lane
@@ -237,10 +239,7 @@ export class AppArmorLoader implements ProfileLoader {
     })
   }
 
-  /**
-   * What is in its place already comes from the cache, all of it in one run; what is new is compiled in runs of its
-   * own.
-   */
+  /** Loads files that are unchanged from the cache, in one run. New texts are compiled in separate runs. */
   async #prepare(batch: readonly Load[]): Promise<void> {
     const inPlace: Load[] = []
     let loaded: Promise<Fingerprints> | undefined
@@ -249,7 +248,7 @@ export class AppArmorLoader implements ProfileLoader {
         const { name, frees } = load
         if (frees) {
           loaded ??= this.#kernel.fingerprints()
-          // A child that the new text lacks stays unchanged, with the processes that run in it.
+          // A child profile that is missing in the new text stays loaded, with the processes in it.
           load.content = allowingAppArmor(name, childrenOf(name, await loaded))
         }
         load.staged = (await this.#files.read(name)) !== load.content
@@ -265,7 +264,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself and behind others.
+   * Compiles the text in another turn: together with other new texts, or alone and after the others if it may be
+   * costly.
    */
   async #putOff(load: Load): Promise<void> {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
@@ -283,22 +283,22 @@ export class AppArmorLoader implements ProfileLoader {
       const before = await readSight(this.#kernel)
       await this.#finish(await this.#compile(loads, later), before)
     } catch (error) {
-      // Those that were answered already take no notice.
+      // Loads that have their result already ignore this error.
       for (const load of loads) if (!later.has(load)) load.reject(error)
     }
     for (const load of later) await each(load, () => this.#putOff(load))
   }
 
   /**
-   * One run for all loads; where the parser refuses a text, one run for each half, down to the bad texts.
-   * @param later gets the loads that need another turn
+   * One run for all loads. If the parser refuses a text, one run for each half, down to the bad texts.
+   * @param later receives the loads that need another turn
    * @returns loads that the kernel accepted
    */
   async #compile(loads: readonly Load[], later: Set<Load>): Promise<readonly Load[]> {
     if (loads.length === 0) return []
     const run = await this.#parse(loads)
     if (run.costly !== undefined && loads.length > 1) {
-      // The run does not say which text was costly.
+      // The run does not tell which text was costly.
       for (const load of loads) {
         this.#suspect(load, run, 0)
         later.add(load)
@@ -323,7 +323,7 @@ export class AppArmorLoader implements ProfileLoader {
     const { name, content, staged } = load
     if (staged) await this.#files.discard(name)
     const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
-    // A timeout says nothing about the text.
+    // A timeout tells nothing about the text.
     const next = run.costly === 'time' ? 0 : Math.min(maxWait, Math.max(firstWait, wait * 2))
     if (run.costly !== undefined) this.#suspect(load, run, next)
     throw parserError('load the AppArmor profile', name, run)
@@ -334,7 +334,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   #parse(loads: readonly Load[]): Promise<ParserRun> {
-    // A new text may have an older time than what the cache made of the last one, when the clock was set back.
+    // Ignore the cache: if the clock was set back, a new text may have an older time than the cached result of the
+    // previous text.
     const useCache = loads.some(({ staged }) => staged) ? ['--skip-read-cache'] : []
     // Without jobs it does not fork, so that what it takes has one bound and it is ended as a whole.
     const options = ['--jobs=0', '--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]

@@ -60,7 +60,7 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   {
     args: ['agent', '--policies', '/nonexistent'],
     status: 1,
-    says: /\/nonexistent: there is no such folder; create it/,
+    says: /\/nonexistent: the folder does not exist; create it/,
   },
   {
     args: ['agent'],

@@ -77,7 +77,7 @@ describe('varmor agent --policies, a process', () => {
     agent = new Child(['agent', '--policies', at('policies')])
     expect(await agent.exited()).to.equal(1)
     expect(agent.stderr).to.equal(
-      `error: ${at('policies')}: there is no such folder; create it, or name another folder with --policies\n`,
+      `error: ${at('policies')}: the folder does not exist; create it, or name another folder with --policies\n`,
     )
   })
 })

@@ -4,29 +4,29 @@ import { meansContainer } from '../../api/target-containers.ts'
 import { type HeldPolicy, identityOf, titleOf } from './policy-set.ts'
 import { seccompRules } from './seccomp-rules.ts'
 
-/** What a policy's target is compared with. */
+/** The data of a container that a policy's target is compared with. */
 export interface TargetContainer {
   containerName: string
-  /** Of its pod; empty for one without a pod, which is called by its own name. */
+  /** name of the pod; a container without a pod has its own name */
   podName: string
-  /** The pod's namespace, or the runtime's. */
+  /** namespace of the pod, or of the runtime */
   podNamespace: string
   labels: Labels
 }
 
-/** A policy, and what of it is asked for each container. */
+/** A policy, as it is compared with each container. */
 export interface ContainerPolicy {
   title: string
   file: string
   profile: string
   enforcers: readonly string[]
-  /** What its seccomp filter does, where it has one. */
+  /** rules of its seccomp filter, if the policy has one */
   seccomp: string | undefined
   means(container: TargetContainer): boolean
 }
 
 /**
- * Policies in the order in which they are asked: that of a cluster's comes before that of a namespace, as in a cluster.
+ * Policies in the order in which they are compared: cluster policies come before those of a namespace, as in a cluster.
  */
 export function containerPolicies(policies: Iterable<HeldPolicy>): ContainerPolicy[] {
   const rank = ({ title }: ContainerPolicy): string => `${title.startsWith('VarmorClusterPolicy') ? 0 : 1} ${title}`

@@ -4,20 +4,20 @@ import { isObject } from '../../api/validate-schema.ts'
 import { mebibyte } from '../../base/bytes.ts'
 import { parseObject, textsOf } from '../containers/oci-spec.ts'
 
-/** What Docker itself knows of a container, and does not say to containerd. */
+/** Data about a container that Docker does not give to containerd. */
 export interface DockerNames {
   name?: string
   labels: Record<string, string>
 }
 
-/** Docker writes some ten KiB. */
+/** Most bytes of Docker's file, which usually has some ten KiB. */
 const maxBytes = 4 * mebibyte
 
 /**
- * Reads Docker's file about a container, which is there before it starts; Docker's API would have one wait that is
- * being started.
+ * Reads Docker's file about a container. The file exists before the container starts, when Docker's API would still
+ * block.
  * @param root Docker's folder, such as /var/lib/docker
- * @returns undefined where there is none
+ * @returns undefined if Docker has no such container
  */
 export async function dockerNames(root: string, id: string): Promise<DockerNames | undefined> {
   if (!/^[0-9a-f]{64}$/.test(id)) return undefined
@@ -32,7 +32,7 @@ export async function dockerNames(root: string, id: string): Promise<DockerNames
       labels: textsOf(isObject(config) ? config['Labels'] : undefined),
     }
   } catch (error) {
-    // It is of another Docker.
+    // The file is invalid: another version of Docker wrote it.
     if ((error as NodeJS.ErrnoException).code !== undefined) return undefined
     throw error
   }

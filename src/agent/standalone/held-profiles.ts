@@ -15,8 +15,8 @@ interface Held {
 }
 
 /**
- * The ArmorProfiles of the policies in force, as an API server would have them. Each change is another generation. An
- * ArmorProfile whose policy is gone is being deleted until the node has removed its profile.
+ * The ArmorProfiles of the policies in force, as an API server would store them. Each change is a new generation. When
+ * a policy is removed, its ArmorProfile is being deleted until the node has removed the profile.
  */
 export class HeldProfiles {
   readonly #emit: (change: Change<Profile>) => void
@@ -27,7 +27,10 @@ export class HeldProfiles {
     this.#emit = emit
   }
 
-  /** These are in force, and no others. @returns whether others were before */
+  /**
+   * Replaces all policies in force with these.
+   * @returns whether they differ from the previous ones
+   */
   set(policies: Iterable<HeldPolicy>): boolean {
     const before = this.#generation
     const wanted = new Map(Array.from(policies, ({ document }) => [keyOf(document), document]))

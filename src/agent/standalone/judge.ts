@@ -5,20 +5,20 @@ import type { AnyPolicy } from '../../api/types.ts'
 import { fieldOf, isObject } from '../../api/validate-schema.ts'
 
 /**
- * What is thought of a policy: what would be its ArmorProfile, with what enforcers cannot carry; or all that is wrong
- * with it.
+ * The result of checking a policy: its ArmorProfile, with the parts that enforcers cannot enforce; or all its errors.
  */
 export type Judged =
   | { document: ProfileDocument; notes: readonly string[] }
-  /** `passing`: the same may be right later. */
+  /** `passing`: the same policy may be valid later. */
   | { errors: readonly FieldError[]; passing?: boolean }
 
-/** No job is urgent: no client waits for the answer. */
+/** Checks are never urgent, because no client waits for the answer. */
 const job = (tenant: string, subject: unknown) => ({ tenant, urgent: false, subject })
 
 /**
- * Judges a policy as admission does, and by what a node without a cluster has: containers, and no manager.
- * @param value may be anything
+ * Checks a policy as admission does, with additional checks for a node without a cluster: only containers exist, and no
+ * manager.
+ * @param value any parsed value
  */
 export async function judgeStandalone(value: unknown, compilers: Compilers, namespace: string): Promise<Judged> {
   const policy = withNamespace(value)
@@ -37,7 +37,7 @@ export async function judgeStandalone(value: unknown, compilers: Compilers, name
   }
 }
 
-/** As kubectl puts an object without a namespace into `default`. */
+/** Adds the namespace `default` if the object has none, as kubectl does. */
 function withNamespace(value: unknown): unknown {
   if (!isObject(value) || value['kind'] !== 'VarmorPolicy' || !isObject(value['metadata'])) return value
   const { namespace = 'default', ...metadata } = value['metadata']
@@ -49,7 +49,7 @@ const read = (value: unknown, ...path: string[]): unknown =>
 
 const named = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 
-/** What the API server sees to in a cluster, and what needs one. */
+/** Errors that the API server would find in a cluster, and features that need a cluster. */
 function standaloneErrors(policy: unknown): FieldError[] {
   const errors: FieldError[] = []
   for (const field of ['name', ...(read(policy, 'kind') === 'VarmorPolicy' ? ['namespace'] : [])]) {

@@ -4,15 +4,15 @@ import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** A file as it was found. */
+/** The result of reading a file. */
 export type SeenFile =
-  /** `version` changes when the file does. */
+  /** `version` changes when the file changes. */
   | { version: string; bytes: Buffer }
-  /** It is as it was when it had this version. */
+  /** The file is unchanged since this version. */
   | { version: string }
-  /** It may not be read, and what to do about it. */
+  /** The agent refuses the file; the problem includes a remedy. */
   | { version: string; problem: string }
-  /** It was changed while it was read. */
+  /** The file changed while it was read. */
   | 'being written'
 
 /** The folder of policies. */
@@ -23,7 +23,10 @@ export interface PolicyFiles {
    * @throws {FolderError} when the folder cannot be used
    */
   scan(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
-  /** Calls back when something has changed, maybe too often. @returns what ends it; or why it cannot be watched */
+  /**
+   * Calls back when a file may have changed.
+   * @returns a function that stops the watch; or why the folder cannot be watched
+   */
   watch(onChange: () => void): (() => void) | string
 }
 
@@ -36,13 +39,13 @@ export class FolderError extends Error {
 export const maxFiles = 256
 export const largestFile = mebibyte
 
-/** Editors write beside a file, under names that end or begin otherwise. */
+/** Editors write temporary files beside a file, with other beginnings or endings of the name. */
 const isPolicyFile = (name: string): boolean => /\.(ya?ml|json)$/.test(name) && !/^[.#]/.test(name)
 
 const writableByOthers = 0o022
 const sticky = 0o1000
 
-/** @param owner who may own files besides root: whom the agent runs as */
+/** @param owner the user, besides root, who may own files: the user that runs the agent */
 export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): PolicyFiles {
   return {
     async scan(known) {
@@ -68,8 +71,8 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
 }
 
 /**
- * Who may write into a folder above could put another one in its place.
- * @throws {FolderError} when policies may not be taken from the folder
+ * Checks the folder and those above it: a user who can write to any of them could replace the folder.
+ * @throws {FolderError} when policies of the folder must not be used
  */
 export async function checkFolder(folder: string, owner = process.geteuid?.() ?? 0): Promise<void> {
   try {
@@ -97,22 +100,22 @@ async function namesIn(folder: string): Promise<Buffer[]> {
 function folderError(folder: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === undefined || error instanceof FolderError) return error
-  const absent = `${folder}: there is no such folder; create it, or name another folder with --policies`
+  const absent = `${folder}: the folder does not exist; create it, or name another folder with --policies`
   return new FolderError(code === 'ENOENT' ? absent : message)
 }
 
-/** A user who can write a policy controls the containers of the node. */
+/** Why other users could change the file. A user who can write a policy controls the containers of the node. */
 function unsafe(uid: number, mode: number, owner: number): string | undefined {
   if (uid !== 0 && uid !== owner)
     return `it belongs to user ${uid}, who could change policies; change its owner to root with chown`
   return mode & writableByOthers ? 'users other than its owner may write to it; run chmod go-w on it' : undefined
 }
 
-/** @returns undefined for one that is gone by now */
+/** @returns undefined if the file no longer exists */
 async function check(path: string, known: string | undefined, owner: number): Promise<SeenFile | undefined> {
   let file: FileHandle | undefined
   try {
-    // A FIFO would have it wait.
+    // O_NONBLOCK, because opening a FIFO would block.
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const before = await stateOf(file)
     const { version, uid, mode, size, isFile } = before
@@ -157,7 +160,7 @@ function watchFolder(folder: string, onChange: () => void): (() => void) | strin
     if (code === undefined) throw error
     return message
   }
-  // The folder is looked at every now and then, too.
+  // An error of the watch counts as a change; the folder is also polled.
   watcher.on('error', onChange)
   return () => watcher.close()
 }

@@ -18,9 +18,9 @@ import { FolderError, type PolicyFiles, type SeenFile } from './policy-files.ts'
 import type { PolicyMemory } from './policy-memory.ts'
 import { type FileContents, type HeldPolicy, policySet, titleOf } from './policy-set.ts'
 
-/** What the text of a file holds: policies, and what is wrong with the rest. */
+/** The content of a file: its policies, and the problems of the rest. */
 export interface ReadFile {
-  /** `say`: the mistake, with its place in the file. */
+  /** `say`: text of the error, with its place in the file. */
   policies: readonly { value: unknown; say(error: FieldError): string }[]
   problems: readonly string[]
 }
@@ -28,45 +28,45 @@ export interface ReadFile {
 export interface PolicyFolderOptions {
   folder: string
   files: PolicyFiles
-  /** Takes the text of a file apart. */
+  /** Parses the text of a file. */
   read(path: string, bytes: Buffer): ReadFile
   judge(policy: unknown): Promise<Judged>
   memory: PolicyMemory
-  /** Called when it is known which policies are in force, be there none, and when others are. */
+  /** Called when the policies in force are known, even if there are none, and when they change. */
   onChange(policies: Iterable<HeldPolicy>): void
   clock: Clock
   logger: Logger
 }
 
-/** All in milliseconds. Between two looks that nothing has brought about. */
+/** Milliseconds between two polls of the folder. */
 const period = 10_000
-/** Who writes a file may not be done yet: until nothing has changed for so long, */
+/** A program may still be writing: wait until the folder has not changed for this many milliseconds, */
 const settling = 200
-/** but so often at most. */
+/** but at most this many times. */
 const maxSettling = 25
 
-/** More mistakes of a file are only counted. */
+/** Most mistakes of a file that are reported; the others are counted. */
 const maxMistakes = 100
 
 interface KnownFile {
   version: string
   digest: string
   contents: FileContents
-  /** It may be judged otherwise the next time. */
+  /** The file must be checked again at the next poll, because the result may change. */
   again: boolean
 }
 
-/** Policies from the files of a folder, which are looked at when they change, and every now and then. */
+/** Reads policies from the files of a folder when these change, and at intervals. */
 export class PolicyFolder implements ProfileSource {
   readonly #options: PolicyFolderOptions
   readonly #profiles: HeldProfiles
   readonly #queues: HandlerQueue<ArmorProfile & KubeObject>[] = []
   readonly #files = new Map<string, KnownFile>()
   readonly #pause: Pause
-  /** Undefined while that is not known. */
+  /** Undefined until the policies in force are known. */
   #inForce: ReadonlyMap<string, HeldPolicy> | undefined
   #problems: readonly string[] = []
-  /** What is in force is not noted for the next start, which would go back to what was before. */
+  /** The policies in force are not stored yet; a restart would return to the previous ones. */
   #isUnsaved = false
   #unwatch: (() => void) | undefined
   #changed = false
@@ -83,7 +83,7 @@ export class PolicyFolder implements ProfileSource {
     this.#profiles = new HeldProfiles((change) => this.#emit(change))
   }
 
-  /** What keeps files from being in force as they are, each with what to do about it. */
+  /** Why files are not in force as written, each reason with a remedy. */
   get problems(): readonly string[] {
     return this.#problems
   }
@@ -126,24 +126,24 @@ export class PolicyFolder implements ProfileSource {
   }
 
   async close(): Promise<void> {
-    // What was set has been taken.
+    // Does nothing: `set` has already handled each status.
   }
 
   async #run(): Promise<void> {
     const before = await this.#options.memory.load()
-    // Until files are judged, or while they cannot be looked at, that stays so.
+    // The stored policies stay in force until the files are checked, or while these cannot be read.
     if (before !== undefined) this.#enforce(before)
     for (let all = true; !this.#stopped; all = await this.#wait()) {
       if (this.#unwatch === undefined) this.#watch()
       const usable = await this.#poll(all).catch((error: unknown) => this.#cannotLook(error))
       if (!usable || this.#stopped) continue
-      // Else what a file with a mistake has in force would be taken for a leftover.
+      // Otherwise the profiles of a file with a mistake would count as leftovers.
       const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
       if (before !== undefined || !isBroken) this.#list(true)
     }
   }
 
-  /** What is in force stays in force, whatever fails here. */
+  /** The policies in force stay in force, whatever error occurs. */
   #cannotLook(error: unknown): false {
     const { logger, folder } = this.#options
     if (error instanceof FolderError) {
@@ -186,8 +186,8 @@ export class PolicyFolder implements ProfileSource {
   }
 
   /**
-   * @param all whether files are read that seem to be as they were.
-   * @returns whether it was done.
+   * @param all whether to read unchanged files, too
+   * @returns whether the folder was read
    * @throws {FolderError}
    */
   async #poll(all: boolean): Promise<boolean> {
@@ -207,7 +207,7 @@ export class PolicyFolder implements ProfileSource {
     return true
   }
 
-  /** @returns whether others were in force before */
+  /** @returns whether the policies in force have changed */
   #enforce(policies: ReadonlyMap<string, HeldPolicy>): boolean {
     const isFirst = this.#inForce === undefined
     this.#inForce = policies
@@ -219,7 +219,7 @@ export class PolicyFolder implements ProfileSource {
   async #take(name: string, file: SeenFile): Promise<void> {
     const known = this.#files.get(name)
     if (file === 'being written') {
-      // At the first look nothing of it is known, and what it has in force is to stay there.
+      // At the first poll nothing is known about the file, and its profiles must stay loaded.
       const problems = [
         `${join(this.#options.folder, name)}: another program is writing this file; it is read again later`,
       ]
@@ -237,7 +237,7 @@ export class PolicyFolder implements ProfileSource {
     }
   }
 
-  /** Nothing that one file brings about keeps the others from being followed. */
+  /** An error in one file does not stop the check of the others. */
   async #contentsOrTrouble(name: string, bytes: Buffer): Promise<Pick<KnownFile, 'contents' | 'again'>> {
     try {
       return await this.#contentsOf(name, bytes)

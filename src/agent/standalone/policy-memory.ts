@@ -12,19 +12,20 @@ import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
 
 /**
- * What is in force, for the next start: a file may have a mistake by then, and what it said before is to stay in force.
+ * Stores the policies in force for the next start: a file may contain a mistake by then, and its previous policies must
+ * stay in force.
  */
 export interface PolicyMemory {
-  /** Undefined where there is none. */
+  /** Undefined if nothing is stored. */
   load(): Promise<ReadonlyMap<string, HeldPolicy> | undefined>
-  /** @returns whether it is kept now; what keeps it from that may pass */
+  /** @returns whether the policies are stored; a failure may be temporary */
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
-/** The policies of a node are some megabytes at most: the agent has not written a longer file. */
+/** Most bytes of the file. The policies of a node have some megabytes, so the agent never writes a longer file. */
 const maxBytes = 256 * mebibyte
 
-/** @param namespace where vArmor would be installed */
+/** @param namespace the namespace that vArmor would have in a cluster */
 export function policyMemory(path: string, namespace: string, logger: Logger): PolicyMemory {
   let failing = false
   return {
@@ -71,20 +72,20 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
   }
 }
 
-/** For a person to look at; there is one at most. A disk that does not take it keeps nothing from starting. */
+/** Keeps one copy of an invalid file for an administrator. If the disk cannot take it, the start continues. */
 async function putAside(path: string): Promise<void> {
   await copyFile(path, `${path}.bad`).catch((error: NodeJS.ErrnoException) => {
     if (error.code === undefined) throw error
   })
 }
 
-/** @returns those that can be used, and how many cannot */
+/** @returns the valid policies, and the number of the others */
 function read(text: string, namespace: string): { policies: ReadonlyMap<string, HeldPolicy>; others: number } {
   const value: unknown = JSON.parse(text)
   const all = isObject(value) ? value['policies'] : undefined
-  if (!Array.isArray(all)) throw new SyntaxError('it is none of ours')
+  if (!Array.isArray(all)) throw new SyntaxError('it was not written by vArmor')
   const held = all.filter((one) => isHeld(one, namespace))
-  if (held.length === 0 && all.length > 0) throw new SyntaxError('it is none of ours')
+  if (held.length === 0 && all.length > 0) throw new SyntaxError('it was not written by vArmor')
   return { policies: new Map(held.map((policy) => [titleOf(policy), policy])), others: all.length - held.length }
 }
 

@@ -2,42 +2,41 @@ import type { ProfileDocument } from '../../../actors/ports.ts'
 import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
 import { policyOf } from '../wanted-profiles.ts'
 
-/** A policy that may be enforced, from one of the files. */
+/** A valid policy from one of the files. */
 export interface HeldPolicy {
   /** Name of its file. */
   file: string
-  /** What would be its ArmorProfile in a cluster. */
+  /** The ArmorProfile that a cluster would have for it. */
   document: ProfileDocument
 }
 
-/** What a file says, or what is wrong with it, each with what to do about it. */
+/** The policies of a file, or its problems, each with a remedy. */
 export type FileContents = { policies: readonly HeldPolicy[] } | { problems: readonly string[] }
 
 export interface PolicySet {
-  /** Those in force, by what identifies them. */
+  /** Policies in force, by kind, namespace and name. */
   policies: ReadonlyMap<string, HeldPolicy>
   problems: readonly string[]
 }
 
-/** Whose profile it is. */
+/** The policy that owns the profile. */
 export function identityOf({ document }: HeldPolicy): PolicyIdentity {
   const identity = policyOf(document as Parameters<typeof policyOf>[0])
   if (identity === undefined) throw new Error(`no policy is the controller of ${document.metadata.name}`)
   return identity
 }
 
-/** `VarmorPolicy default/web`, which is the key of the policy, too. */
+/** Kind and name, such as `VarmorPolicy default/web`; also the key of the policy. */
 export function titleOf(policy: HeldPolicy): string {
   const { kind, namespace, name } = identityOf(policy)
   return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`
 }
 
 /**
- * What is in force, given the files: of one with a mistake, what it said before. Of several policies that are called
- * the same, or that have profiles of one name, the one that was in force before stays, else that of the first file
- * holds.
- * @param files by their names
- * @param before what was in force until now
+ * Computes the policies in force from the files; for a file with a mistake, its previous ones. If several policies have
+ * the same name or the same profile name, the one already in force wins, else the one from the first file.
+ * @param files by name
+ * @param before the policies in force until now
  */
 export function policySet(
   files: ReadonlyMap<string, FileContents>,
@@ -66,10 +65,10 @@ export function policySet(
   return { policies: new Map(policies.map((policy) => [titleOf(policy), policy])), problems }
 }
 
-/** Of those that are called the same. */
+/** Most policies with the same name that a message names. */
 const maxNamed = 10
 
-/** One policy for each name. */
+/** Chooses one policy for each name. */
 function chosen(
   policies: readonly HeldPolicy[],
   before: ReadonlyMap<string, HeldPolicy>,

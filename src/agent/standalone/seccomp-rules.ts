@@ -1,8 +1,8 @@
 import { isObject } from '../../api/validate-schema.ts'
 
 /**
- * What a seccomp filter does, as a text: equal for filters that runtimes have written otherwise and that do the same.
- * Undefined for what is no filter. Docker adds architectures, and runtimes leave out what is 0.
+ * The rules of a seccomp filter as a text that is equal for equivalent filters. Docker adds architectures, and runtimes
+ * omit values of 0, so filters may look different. Undefined if the value is not a filter.
  * @param filter `linux.seccomp` of an OCI spec, or a profile
  */
 export function seccompRules(filter: unknown): string | undefined {

@@ -19,27 +19,27 @@ import { StandaloneConfinement } from './standalone-confinement.ts'
 export interface StandaloneSideOptions {
   /** Folder of policies. */
   folder: string
-  /** File with what is in force, for the next start. */
+  /** File that stores the policies in force for the next start. */
   memory: string
   read: PolicyFolderOptions['read']
   seccompFolder: string
   containerdSocket: string
-  /** Of another runtime, which is asked by CRI alone instead. */
+  /** Socket of another runtime, which is then used by CRI alone. */
   criSocket?: string | undefined
-  /** containerd's namespaces that are looked at. */
+  /** The containerd namespaces whose containers are followed. */
   namespaces: readonly string[]
   /** Docker's folder. */
   dockerFolder: string
   logger: Logger
 }
 
-/** The package creates this file when it is removed, before it stops the agent. */
+/** The package creates this file on removal, before it stops the agent. */
 const uninstallFile = '/run/varmor/uninstall'
 
-/** Where Docker's containers are in containerd. */
+/** Docker's namespace in containerd. */
 const dockerNamespace = 'moby'
 
-/** A node without a cluster: a folder has its policies. */
+/** A node without a cluster, whose policies come from a folder. */
 export class StandaloneBackend implements PolicyBackend {
   readonly namespace = 'varmor'
   readonly hasTenants = false
@@ -95,7 +95,8 @@ export class StandaloneBackend implements PolicyBackend {
     const seccomp = seccompRules(filter)
     return {
       ...container,
-      // nerdctl says it in the OCI spec, too, where no image can, and ctr's ids are names.
+      // The name from Docker, or from nerdctl, which writes it into the OCI spec, where an image cannot set it. ctr
+      // uses names as ids.
       name: docker?.name ?? annotations['nerdctl/name'] ?? container.name ?? id,
       labels: { ...labels, ...docker?.labels },
       ...(seccomp !== undefined && { seccomp }),

@@ -8,14 +8,14 @@ import { type ContainerPolicy, containerPolicies, type TargetContainer } from '.
 import type { HeldPolicy } from './policy-set.ts'
 
 export interface StandaloneConfinementOptions {
-  /** Where filters of seccomp are. */
+  /** Folder of the seccomp profiles. */
   seccompFolder: string
-  /** What keeps policies from being in force, apart from containers. */
+  /** Reasons, apart from containers, why policies are not in force. */
   problems(): readonly string[]
   logger: Logger
 }
 
-/** By this BPF finds a container. */
+/** BPF identifies containers only by ids of this form. */
 const bpfId = /^[0-9a-f]{64}$/
 
 /**
@@ -36,7 +36,7 @@ export class StandaloneConfinement implements Confinement {
     this.#options = options
   }
 
-  /** These policies are in force from now on. */
+  /** Sets the policies in force. */
   set(policies: Iterable<HeldPolicy>): void {
     this.#policies = containerPolicies(policies)
     for (const { title, file, profile, enforcers } of this.#policies) {
@@ -54,7 +54,7 @@ export class StandaloneConfinement implements Confinement {
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox {
     const { id, labels, namespace = '', seccomp } = container
     const pod = sandbox ?? { id: '', name: '', namespace, uid: '', labels: {}, annotations: {} }
-    // A pod's labels are its own: those of its containers come from their images, too.
+    // A pod has its own labels; a container's labels include those of its image, so these do not count for pods.
     const all = sandboxOf(container) === '' ? labels : pod.labels
     const containerName = nameOf(container)
     const target = { containerName, podName: pod.name, podNamespace: pod.namespace, labels: all }
@@ -106,7 +106,8 @@ export class StandaloneConfinement implements Confinement {
       ...policy.enforcers
         .filter((enforcer) => is[enforcer] !== true)
         .map(
-          (enforcer) => `${who} runs without ${enforcer} of ${policy.title}: ${this.#way(enforcer, policy.profile)}`,
+          (enforcer) =>
+            `${who} runs without the ${enforcer} profile of ${policy.title}: ${this.#way(enforcer, policy.profile)}`,
         ),
       ...others.map(
         ({ title }) =>
@@ -115,7 +116,7 @@ export class StandaloneConfinement implements Confinement {
     ]
   }
 
-  /** How a container comes to be confined. */
+  /** The remedy: how to start a container in its profile. */
   #way(enforcer: string, profile: string): string {
     const { seccompFolder } = this.#options
     switch (enforcer) {
@@ -138,6 +139,6 @@ const annotation = (kind: 'bpf' | 'seccomp', containerName: string, profile: str
 const overCri = (reference: string): string =>
   `with localhost_ref ${reference} in the container's security context (CRI)`
 
-/** @param seccomp what the container's filter does */
+/** @param seccomp rules of the container's filter */
 const isFiltered = ({ seccomp: wanted }: ContainerPolicy, seccomp: string | undefined): boolean =>
   wanted !== undefined && wanted === seccomp

@@ -110,7 +110,7 @@ describe('the files of a folder of policies', () => {
     expect(await refusal()).to.equal(`${folder} has 257 policy files; put the policies into at most 256 files`)
     rmSync(folder, { recursive: true })
     expect(await refusal()).to.equal(
-      `${folder}: there is no such folder; create it, or name another folder with --policies`,
+      `${folder}: the folder does not exist; create it, or name another folder with --policies`,
     )
     writeFileSync(folder, '')
     expect(await refusal()).to.equal(`${folder} is not a folder; name a folder of policies with --policies`)

@@ -164,7 +164,7 @@ describe('containers without a cluster', () => {
     poll(unfiltered)
     expect(warned).to.deep.equal(expected)
     expect(poll({ ...good, id: 'web' })).to.deep.equal([
-      `${who('web')} BPF of VarmorPolicy default/web: BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them`,
+      `${who('web')} the BPF profile of VarmorPolicy default/web: BPF confines only containers whose id has 64 hexadecimal digits, as nerdctl, Docker and CRI create them`,
     ])
     // The container's violations are attributed to the policy.
     expect(described(container('web', good)).profileName).to.equal('varmor-default-web')
