@@ -155,8 +155,8 @@ describe('containers without a cluster', () => {
     expect(poll(good)).to.deep.equal([])
     const { seccomp, ...unfiltered } = good
     const expected = [
-      `${who(idOf('web'))} AppArmor of VarmorPolicy default/web: start it with --security-opt apparmor=varmor-default-web (nerdctl, docker), --apparmor-profile varmor-default-web (ctr), or with localhost_ref varmor-default-web in the container's security context (CRI)`,
-      `${who(idOf('web'))} Seccomp of VarmorPolicy default/web: start it with --security-opt seccomp=/s/varmor-default-web (nerdctl, docker), or as ctr run --seccomp --seccomp-profile /s/varmor-default-web, or with localhost_ref /s/varmor-default-web in the container's security context (CRI)`,
+      `${who(idOf('web'))} the AppArmor profile of VarmorPolicy default/web: start it with --security-opt apparmor=varmor-default-web (nerdctl, docker), --apparmor-profile varmor-default-web (ctr), or with localhost_ref varmor-default-web in the container's security context (CRI)`,
+      `${who(idOf('web'))} the Seccomp profile of VarmorPolicy default/web: start it with --security-opt seccomp=/s/varmor-default-web (nerdctl, docker), or as ctr run --seccomp --seccomp-profile /s/varmor-default-web, or with localhost_ref /s/varmor-default-web in the container's security context (CRI)`,
     ]
     expect(poll({ appArmorProfile: 'docker-default', seccomp: seccompRules({ defaultAction: 'x' })! })).to.deep.equal(
       expected,
