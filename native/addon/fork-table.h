@@ -58,7 +58,7 @@ struct fork_table {
 	uint32_t last_unnamed; /* dead entries up to this one have lost their labels */
 	uint64_t latest; /* time of the last event */
 	uint64_t known_from; /* a process that had a pid after this time and has no entry has made no event since */
-	uint64_t forgotten; /* until this time, an unlisted process may have got the pid of a process that /proc showed earlier */
+	uint64_t forgotten; /* until then, an unlisted process may have got a pid that /proc showed earlier */
 	uint64_t reuses; /* pids that were reused soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
 	uint64_t unlabelled; /* labels that found no room, because living processes use all */

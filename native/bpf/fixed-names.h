@@ -49,7 +49,7 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 
 /*
  * The index of the only set bit among 16 bits: the product's top four bits differ for each bit. No branches, because
- * the verifier would follow each of them.
+ * the verifier would follow each branch.
  */
 static __always_inline __u32 number_of_bit(__u32 bit)
 {

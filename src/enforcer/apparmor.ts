@@ -337,15 +337,15 @@ export class AppArmorLoader implements ProfileLoader {
     // Ignore the cache: if the clock was set back, a new text may have an older time than the cached result of the
     // previous text.
     const useCache = loads.some(({ staged }) => staged) ? ['--skip-read-cache'] : []
-    // Without jobs it does not fork, so that what it takes has one bound and it is ended as a whole.
+    // Without jobs the parser does not fork, so one limit covers all its resources and one signal ends it.
     const options = ['--jobs=0', '--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
     const bytes = loads.reduce((sum, { content }) => sum + content.length, 0)
     return this.#run([...options, ...loads.map(({ path }) => path)], '', bytes)
   }
 
   /**
-   * Stages our text again where another process has removed or changed the file since we read it: the parser compiled
-   * another text.
+   * Stages our text again if another process has removed or changed the file since we read it, because the parser
+   * compiled another text.
    * @returns whether the file had changed
    */
   async #restage(load: Load): Promise<boolean> {
@@ -375,7 +375,7 @@ export class AppArmorLoader implements ProfileLoader {
         const digest = contentDigest(content)
         this.#suspects.delete(digest)
         if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest, fingerprint })
-        // It is listed as not what it should be, and loaded once more.
+        // The next check of the loaded profiles then finds a difference and loads the profile again.
         else this.#loaded.delete(name)
         load.resolve()
       })
@@ -389,7 +389,7 @@ export class AppArmorLoader implements ProfileLoader {
     return known?.fingerprint !== there || known.digest === contentDigest(content)
   }
 
-  /** The file last: after a crash in between it shows that something is left to remove. */
+  /** Removes the file last: after a crash in between, the file shows that something is left to remove. */
   async #unloadBatch(batch: readonly Leave[]): Promise<void> {
     try {
       const going: Leave[] = []
@@ -418,13 +418,13 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * One run for all. The parser ends at the first that fails: where that had gone already, those after it get another
-   * run.
-   * @returns how it failed of those that are still there
+   * Unloads all profiles in one run. The parser stops at the first failure; if it failed because a profile was gone
+   * already, another run unloads the rest.
+   * @returns how the run failed, for profiles that are still loaded
    */
   async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {
     if (names.length === 0) return new Map()
-    // By texts of ours: what the files say now need not be what they said when they were loaded.
+    // Unloads by name with empty profiles, because the files may have changed since they were loaded.
     const run = await this.#run(['--remove'], names.map((name) => `profile ${name} {\n}\n`).join(''))
     if (run.status === 0) return new Map()
     const loaded = await this.#kernel.fingerprints()
@@ -433,7 +433,7 @@ export class AppArmorLoader implements ProfileLoader {
     return new Map(left.map((name) => [name, run]))
   }
 
-  /** The cache has a folder for each set of kernel features, with a file called as the profile's. */
+  /** The cache has a folder for each set of kernel features, with one file for each profile, named like the profile. */
   async #uncache(name: string): Promise<void> {
     try {
       for (const entry of await readdir(this.#cache, { withFileTypes: true }))
@@ -454,7 +454,7 @@ function ofOneTenant(waiting: Load[], max: (own: readonly Load[]) => number): Lo
   return batch
 }
 
-/** How many of the new texts go together. */
+/** How many of the new texts fit into one run. */
 function newTexts(loads: readonly Load[]): number {
   let characters = 0
   for (const [i, { content }] of loads.entries()) {
@@ -464,7 +464,7 @@ function newTexts(loads: readonly Load[]): number {
   return loads.length
 }
 
-/** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. */
+/** Names of the loaded children, in the format of `AppArmorKernel.fingerprints`. */
 function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): string[] {
   const lines = (fingerprints.get(name) ?? '').split('\n').filter((line) => line.startsWith(`${name}//`))
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])

@@ -13,11 +13,14 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'> {
   addon: BpfAddon
   encoder: ProfileEncoder
-  /** Records beyond it are held back in the kernel, and counted. Default: none are. */
+  /** The kernel holds back and counts records beyond this rate. Default: no limit. */
   recordsRate?: RecordsRate
-  /** Who wants profiles, so that no namespace takes what others need; left out: all are one's, who may have all. */
+  /**
+   * The profiles that policies want, so that no namespace takes the share of others. Default: one tenant may use
+   * everything.
+   */
   claims?: () => Claims
-  /** Called when changed programs were loaded again: containers have other numbers now. */
+  /** Called when changed programs were loaded again, because containers have other numbers then. */
   onReopened?: () => void
   /**
    * Called when another process changed the maps of the programs in force. New programs are loaded; the old programs
@@ -25,29 +28,30 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
    */
   onDamaged?: (error: EnforcerError) => void
   /**
-   * Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer.
+   * Called when containers that started before their profile can be bound: the profile is loaded, or no longer
+   * expected.
    */
   onArrived?: () => void
-  /** Seconds since the boot, suspended ones too; a test gives its own. */
+  /** Seconds since the boot, including suspended time. A test gives its own. */
   uptime?: () => number
   /** Continues a stopped process; a test gives its own. */
   goOn?: (pid: number) => void
 }
 
-/** A container with the profile that it is to run in. */
+/** A container and the profile that it must run in. */
 export interface BpfContainer {
   id: string
   /** Empty for no profile. */
   profile: string
-  /** Inode number of the mount namespace of its first process, once that runs. */
+  /** Inode number of the mount namespace of the first process, once that process runs. */
   mntNsID?: number
   /** Addresses of its pod, once they are known. */
   addresses?: readonly string[]
 }
 
 /**
- * Records: of violations that were put into the ring, that found it full, for which there was no memory, and beyond the
- * rate.
+ * Numbers of records: written to the ring; lost because the ring was full; lost because memory was missing; held back
+ * because of the rate.
  */
 export interface BpfCounters {
   reported: number
@@ -56,21 +60,21 @@ export interface BpfCounters {
   heldBack: number
 }
 
-/** Programs and maps of one build, with what is in them. */
+/** Programs and maps of one build, with their contents. */
 interface Opened {
   state: BpfState
   profiles: BpfProfiles
   containers: BpfContainers
 }
 
-/** What is still in force beside. */
+/** Other programs that are still attached: of other builds, or damaged. */
 interface Others {
   folders: readonly string[]
-  /** Profiles that only they may hold; undefined while it is not known which there are to be. */
+  /** Wanted profiles that only the other programs may hold; undefined until the wanted profiles are known. */
   names: Set<string> | undefined
-  /** Those that could not be loaded: they hold there. */
+  /** Profiles that these programs could not load; the other programs keep enforcing them. */
   refused: Set<string>
-  /** All containers are bound here, too. */
+  /** Whether all containers are bound by these programs, too. */
   containers: boolean
 }
 
@@ -88,13 +92,13 @@ export class BpfEnforcer implements ProfileLoader {
   #last: Promise<unknown> = Promise.resolve()
   /** Known containers, for programs that are loaded again. */
   readonly #known = new Map<string, BpfContainer>()
-  /** Of these, those that came when their profile was not loaded. */
+  /** Known containers whose profile was not loaded when they arrived. */
   readonly #early = new Set<string>()
-  /** How many tasks of containers ran in no profile, until `find` says so. */
+  /** Number of tasks that ran without their profile, by container, until `find` reports them. */
   readonly #late = new Map<string, number>()
-  /** Of those that run, all that were ever among these. */
+  /** Containers that were ever in `#late` and have not ended. */
   readonly #saidLate = new Set<string>()
-  /** Called at the end of each turn. */
+  /** Called at the end of each call. */
   readonly #waiters: (() => void)[] = []
   #ends = false
 
@@ -115,17 +119,17 @@ export class BpfEnforcer implements ProfileLoader {
     }
   }
 
-  /** Where maps are pinned: the ring of records, too. */
+  /** Folder with the pinned maps, including the ring of records. */
   get folder(): string {
     return this.#now.state.folder
   }
 
-  /** Folders of programs that are in force beside, with rings of their own. */
+  /** Folders of the other attached programs, which have their own rings. */
   get beside(): readonly string[] {
     return this.#others.folders
   }
 
-  /** The same, while all programs are attached. */
+  /** The folder, while all its programs are attached. */
   get inForce(): string | undefined {
     const { state } = this.#now
     return state.damaged ? undefined : state.folder
@@ -188,25 +192,25 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** What events call the profile; undefined where it is not loaded. */
+  /** The id of the profile in events; undefined if it is not loaded. */
   idOf(name: string): number | undefined {
     return this.#now.profiles.idOf(name)
   }
 
-  /** By which number events name the container; undefined where it is not known. */
+  /** The number of the container in events; undefined if it is not known. */
   numberOf(id: string): number | undefined {
     return this.#now.containers.numberOf(id) || undefined
   }
 
-  /** Seconds since the boot at which the container got its number; undefined where an earlier agent gave it. */
+  /** Seconds since the boot at which the container got its number; undefined if an earlier agent assigned it. */
   numberedAt(id: string): number | undefined {
     return this.#now.containers.numberedAt(id)
   }
 
   /**
-   * From now on what the container runs is in its profile, loaded or not; where starts are strict, once that is loaded,
-   * if it comes. It does not wait for profiles that are being loaded: the runtime may hold up all starts until it is
-   * done.
+   * Adds a container. From now on its new processes run in its profile, even if that is not loaded yet; with strict
+   * start, only once the profile is loaded or no longer expected. Does not wait for loads, because the runtime may
+   * delay all starts until this resolves.
    * @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
@@ -222,12 +226,13 @@ export class BpfEnforcer implements ProfileLoader {
     const isNew = !this.#known.has(id) && this.#isUnknown(id) && !this.#now.containers.isWaiting(id)
     await this.#add(container)
     if (!isNew || profile === '' || this.#options.strictStart === 1) return
-    // At once: it may end while others have their turn.
+    // At once, because the container may end while this call waits.
     if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
   }
 
   /**
-   * The container has ended. One that is added under its id while this waits for its turn is another one, and stays.
+   * Removes a container that has ended. A container that is added with the same id while this waits is a new one, and
+   * stays.
    */
   async remove(id: string): Promise<void> {
     this.#end(id)
@@ -235,15 +240,15 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Binds the tasks of known containers that run already.
-   * @returns how many there were that ran in no profile until now, by the id of their container; without those that
-   * another build holds
+   * Binds running tasks of known containers.
+   * @returns how many tasks have run without a profile until now, by container id; without containers that programs of
+   * another build confine
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
       await this.#admit()
       const bound = new Map<number, number>()
-      // Also where it fails: what it has bound by then is not found again.
+      // Also after an error: tasks that were bound before it are not found again.
       await this.#now.containers.find(bound).finally(() => this.#noteLate(bound))
       const late = new Map(this.#late)
       this.#late.clear()
@@ -251,13 +256,10 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /**
-   * These are all containers of the node: others are forgotten, and tasks of these that run already are bound. As
-   * `find`.
-   */
+  /** Sets the list of all containers of the node: forgets the others, and binds running tasks as `find` does. */
   async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
     const all = new Set(containers.map(({ id }) => id))
-    // What is added while this waits for its turn is newer than the list.
+    // Containers that are added while this waits are newer than the list.
     const gone = [...new Set([...this.#now.containers.ids, ...this.#known.keys()])].filter((id) => !all.has(id))
     for (const id of gone) this.#end(id)
     await this.#inTurn(async () => {
@@ -274,13 +276,10 @@ export class BpfEnforcer implements ProfileLoader {
     return bound
   }
 
-  /**
-   * These are the profiles that are to be loaded from now on: whatever else programs of another build hold is not
-   * waited for.
-   */
+  /** Sets the wanted profiles. Other profiles that programs of another build hold are no longer waited for. */
   expect(names: ReadonlySet<string>): Promise<void> {
     const loaded = new Set(this.#now.profiles.names)
-    // At once: a container may start while this waits for its turn.
+    // At once, because a container may start while this call waits.
     this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
     return this.#inTurn(async () => {
       this.#now.profiles.claimed()
@@ -289,8 +288,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * The profile cannot be loaded: programs of another build keep the version that they hold, and no container waits for
-   * it.
+   * Marks a profile that cannot be loaded: programs of another build keep their version, and containers no longer wait
+   * for it.
    */
   refuse(name: string): Promise<void> {
     return this.#inTurn(() => {
@@ -311,9 +310,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * This process ends: programs in unknown containers are no longer stopped. The next agent is such a program, and no
-   * process would continue it. Processes that are stopped until their profile is loaded continue, too: an agent of
-   * another build would not find them.
+   * Prepares for the end of this process: programs in unknown containers are no longer stopped, because the next agent
+   * is such a program and no process would continue it. Processes that wait for their profile continue, too, because an
+   * agent of another build would not find them.
    */
   relax(): Promise<void> {
     this.#ends = true
@@ -329,8 +328,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Removes all pins. The kernel detaches the programs some milliseconds later, Linux 6.1 some seconds later, and then
-   * enforces no profile.
+   * Removes all pins. The kernel then detaches the programs, within milliseconds (Linux 6.1: seconds), and enforces no
+   * profile.
    */
   end(): Promise<void> {
     return this.#inTurn(async () => {
@@ -349,7 +348,7 @@ export class BpfEnforcer implements ProfileLoader {
     if (before?.profile !== profile) this.#early.delete(id)
     if (before?.profile !== profile && profile !== '' && !this.#isLoaded(profile) && !containers.isWaiting(id))
       this.#early.add(id)
-    // What it runs is stopped, as long as it is not known.
+    // With strict start, the container's programs are stopped until its profile arrives, so it stays unknown.
     if (this.#options.strictStart === 1 && this.#early.has(id) && this.#isUnknown(id) && this.#isComing(profile)) return
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
@@ -360,7 +359,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) === undefined
   }
 
-  /** Whether the profile is to be loaded by this process, for all that is known, and was not refused. */
+  /** Whether this process will load the profile, as far as is known. */
   #isComing(profile: string): boolean {
     const { names, refused } = this.#others
     if (this.#ends || profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
@@ -371,7 +370,10 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.profiles.slotOf(profile) !== undefined
   }
 
-  /** Those that came before their profile and are in it now, and that the kernel knows, or is to know now. */
+  /**
+   * Containers that arrived before their profile and can be bound to it now; those that the kernel knows, or those that
+   * it does not know.
+   */
   #arrived(isUnknown: boolean): BpfContainer[] {
     const early = [...this.#early].flatMap((id) => this.#known.get(id) ?? [])
     return early.filter(
@@ -380,9 +382,7 @@ export class BpfEnforcer implements ProfileLoader {
     )
   }
 
-  /**
-   * Continues the containers whose profile is loaded now or will not be. Containers that start later are in time.
-   */
+  /** Releases the containers whose profile is loaded now or no longer expected. */
   async #proceed(): Promise<void> {
     const { containers } = this.#now
     const free = this.#arrived(false)
@@ -395,7 +395,7 @@ export class BpfEnforcer implements ProfileLoader {
     await this.#dropOthers()
   }
 
-  /** Has the kernel know those that waited for their profiles: their tasks are bound when they are found. */
+  /** Adds the containers that waited for their profile to the maps; `find` then binds their tasks. */
   async #admit(): Promise<void> {
     for (const container of this.#arrived(true)) {
       const { id, profile } = container
@@ -406,7 +406,7 @@ export class BpfEnforcer implements ProfileLoader {
     for (const { id } of this.#arrived(false)) this.#early.delete(id)
   }
 
-  /** @param tasks that were bound, or in no profile, until now, by the numbers of their containers */
+  /** @param tasks numbers of tasks that ran without a profile until now, by container number */
   #noteLate(tasks: ReadonlyMap<number, number>): void {
     const { containers } = this.#now
     for (const id of containers.ids) {
@@ -432,7 +432,7 @@ export class BpfEnforcer implements ProfileLoader {
     if (!this.#known.has(id)) await this.#now.containers.remove(id)
   }
 
-  /** Only once all containers are known: this process runs in a container, and starts programs. */
+  /** Called only once all containers are known, because this process runs in a container and starts programs. */
   async #beStrict(): Promise<void> {
     if (this.#options.strictStart === 1 && !this.#ends) await this.#now.state.beStrict(true)
   }
@@ -441,7 +441,7 @@ export class BpfEnforcer implements ProfileLoader {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
     this.#others = { ...othersOf(this.#now), names }
-    // Damaged programs may hold no profile: no removal waits for them.
+    // Damaged programs may hold no profiles, so no removal waits for them.
     this.#now.containers.takeOver((profile) => this.#now.profiles.slotOf(profile))
     for (const container of this.#known.values()) await this.#add(container)
     this.#now.containers.settled()
@@ -452,8 +452,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Once all is in force here that was there. What cannot be loaded here stays in force there, and keeps nothing else
-   * from it.
+   * Removes the other programs once these programs enforce all that those do. A profile that cannot be loaded here
+   * keeps the others attached, but not the containers.
    */
   async #dropOthers(): Promise<void> {
     const { folders, names, refused, containers } = this.#others
@@ -462,7 +462,7 @@ export class BpfEnforcer implements ProfileLoader {
     const { profiles, containers: bound, state } = this.#now
     bound.takeOver((profile) => profiles.slotOf(profile))
     if (names.size > 0) return
-    // They report to a ring of their own, which is read until then.
+    // Called before the removal: the other programs have their own ring, which is read until then.
     for (const folder of folders) await state.drop(folder, true)
     this.#others = { ...this.#others, folders: [] }
   }
@@ -498,11 +498,11 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   return { state, profiles, containers }
 }
 
-/** Those of other builds learn of no container that comes: they would stop each, for good. */
+/** Programs of other builds do not learn about new containers: with strict start they would stop each one forever. */
 async function relax(state: BpfState): Promise<void> {
   for (const folder of state.others)
     await state.beStrict(false, folder).catch((error: unknown) => {
-      // Another process has damaged the state.
+      // Ignore: another process has damaged that state.
       if (!(error instanceof EnforcerError)) throw error
     })
   await state.beStrict(false)

@@ -1,6 +1,6 @@
 /**
- * Why an enforcer could not do what it was asked for, once each; the code is API, the message may change. `retryable`:
- * the same call may succeed later, because what is wrong is the node's state and not the profile.
+ * Why an enforcer could not do a step. The code is API; the message may change. `retryable`: the same call may succeed
+ * later, because the node's state is the cause, not the profile.
  */
 export const enforcerErrorCodes = {
   FEATURE_ABSENT: {
@@ -44,7 +44,7 @@ export class EnforcerError extends Error {
     return enforcerErrorCodes[this.code].retryable
   }
 
-  /** The node lacks the enforcer, whatever the profile. */
+  /** The node lacks the enforcer, for any profile. */
   get absent(): boolean {
     return this.code === 'FEATURE_ABSENT'
   }

@@ -1,18 +1,18 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { NodeRoot } from './node-root.ts'
 
-/** Why the node lacks an enforcer, with what to do about it; undefined for one that it has. */
+/** Why the node lacks an enforcer, with a remedy; undefined if the node has it. */
 export type NodeFeatures = Readonly<Record<KernelEnforcer, string | undefined>>
 
 /**
- * Actions of the filters that we write (seccomp(2)); kernels before 4.14 have no file that lists them, and no
+ * Actions of the filters that we write (seccomp(2)). Kernels before 4.14 have neither a file that lists actions nor
  * SCMP_ACT_LOG.
  */
 const neededActions = ['allow', 'errno', 'log', 'kill_process']
 
 /**
- * What this node can enforce, as the kernel says: /sys/module/apparmor/parameters/enabled and securityfs,
- * /sys/kernel/security/lsm and lockdown, /sys/kernel/btf/vmlinux, /proc/sys/kernel/seccomp/actions_avail.
+ * Detects which enforcers the node supports, from /sys/module/apparmor/parameters/enabled and securityfs,
+ * /sys/kernel/security/lsm and lockdown, /sys/kernel/btf/vmlinux and /proc/sys/kernel/seccomp/actions_avail.
  */
 export function nodeFeatures(root: NodeRoot): NodeFeatures {
   return { AppArmor: appArmorAbsent(root), BPF: bpfAbsent(root), Seccomp: seccompAbsent(root) }

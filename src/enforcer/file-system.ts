@@ -2,28 +2,28 @@ import { constants } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { mebibyte } from '../base/bytes.ts'
 
-/** The system calls that profile files need, each one step at which a node can crash. Errors carry errno names. */
+/** The system calls for profile files. The node can crash after each call. Errors carry errno names. */
 export interface FileSystem {
-  /** Creates the folder, and those above it, unless it is there. */
+  /** Creates the folder and its parents, if they do not exist. */
   makeFolder(path: string): Promise<void>
   names(folder: string): Promise<string[]>
   kind(path: string): Promise<'file' | 'other' | undefined>
   /** Text of a regular file that only its owner can write; undefined for all other files. Follows no link. */
   read(path: string): Promise<string | undefined>
-  /** Writes a file that must not be there yet, and waits until it is on the disk. */
+  /** Creates a file that must not exist yet, and waits until it is on the disk. */
   create(path: string, content: string, mode: number): Promise<void>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
-  /** Waits until the names in the folder are on the disk. */
+  /** Waits until changed names in the folder are on the disk. */
   syncFolder(path: string): Promise<void>
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_DIRECTORY } = constants
 
-/** What others may do to a file of ours: read it, at the most. */
+/** File mode: other users may only read our files. */
 const foreignWrite = 0o022
 
-/** Files of ours are far smaller; a larger one is not ours. */
+/** Most bytes of our files, which are far smaller; a larger file is not ours. */
 const largest = 16 * mebibyte
 
 export const nodeFileSystem: FileSystem = {

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The files of a node that say what its kernel can do; a folder in tests. */
+/** Files of the node that show what its kernel supports; in tests, a folder. */
 export interface NodeRoot {
-  /** Text of the file, without the line end; undefined if there is none, or it may not be read. */
+  /** Text of the file without the line end; undefined if the file does not exist or cannot be read. */
   read(path: string): string | undefined
   exists(path: string): boolean
 }

@@ -11,7 +11,7 @@ import { SeccompLoader, type SeccompOptions } from './seccomp.ts'
 export interface LoaderOptions {
   appArmor?: AppArmorOptions
   seccomp?: SeccompOptions
-  /** Left out: there is no BPF enforcer, and the reason given. */
+  /** Undefined: BPF cannot be used, for the given reason. */
   bpf?: BpfLoaderOptions | string
 }
 
@@ -31,9 +31,10 @@ export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
     >
   >
 
-/** The enforcers of this node, ready to load; those that it lacks say why with each profile. */
+/** Opens the enforcers of this node. An enforcer that the node lacks refuses each profile with the reason. */
 export async function openLoaders(features: NodeFeatures, options: LoaderOptions = {}): Promise<Loaders> {
-  // First: after a crash programs may still stop each program that this process starts, such as the parser of AppArmor.
+  // BPF first: after a crash, strict start may still stop every program that this process starts, such as
+  // apparmor_parser.
   const BPF = await openBpf(features, options.bpf)
   return {
     AppArmor: await openAppArmor(features, options.appArmor),
@@ -61,7 +62,7 @@ async function openSeccomp({ Seccomp: absent }: NodeFeatures, options?: SeccompO
 /** 1 MiB holds some 5,000 records. */
 export const defaultRing = 8 * mebibyte
 
-/** What the kernel refuses today it refuses tomorrow: an agent that is to try again is to be started again. */
+/** A kernel that refuses BPF refuses it at each try, so the agent must be restarted to try again. */
 async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions | string): Promise<ProfileLoader> {
   if (absent !== undefined) return new AbsentLoader('BPF', absent)
   if (options === undefined || typeof options === 'string')

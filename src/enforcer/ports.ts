@@ -4,27 +4,27 @@ import { MAX_PROFILE_NAME } from '../api/profile-name.ts'
 import { EnforcerError } from './enforcer-error.ts'
 
 /**
- * What one enforcer of this node holds. Everything fails with an EnforcerError; after a failed `load` what was in force
- * before is still in force.
+ * Loads the profiles of one enforcer on this node. Every error is an EnforcerError. After a failed `load` the previous
+ * version is still in force.
  */
 export interface ProfileLoader {
   readonly enforcer: KernelEnforcer
   /**
-   * Loads or replaces. Loading the same content again changes nothing and succeeds; it also puts back what was lost.
-   * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfProfile, or of a BpfContent from
-   * a manager older than ArmorProfiles with a source. `tenant`: whose it is, for a loader whose loads wait for each
-   * other.
+   * Loads or replaces a profile. Loading the same content again succeeds, and restores what was lost. `content`:
+   * AppArmor's text, the filter as OCI JSON, or BPF rules as JSON of a BpfProfile (from an old manager: of a
+   * BpfContent). `tenant`: owner of the profile, for a loader whose loads wait for each other.
    */
   load(name: string, content: string, tenant?: string): Promise<void>
   /**
-   * Unloading what is not there changes nothing and succeeds.
-   * @param needed whether it must stay after all; asked by a loader whose unloads wait for others, directly before. It
-   * fails with IN_USE then
+   * Unloads a profile; succeeds if the profile is not loaded.
+   * @param needed asked directly before the unload, if that had to wait: if it returns true, the unload fails with
+   * IN_USE
    */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
   /**
-   * Puts what allows all in the place of the profile: who runs in it is free, and what names it still starts.
-   * @returns the `contentDigest` of what is in its place
+   * Replaces the profile by one that allows everything: its processes are free, and containers that name it still
+   * start.
+   * @returns the `contentDigest` of the new content
    */
   free(name: string): Promise<string>
   /**
@@ -39,13 +39,14 @@ export type Loaders = Readonly<Record<KernelEnforcer, ProfileLoader>>
 /** Equal for equal content only. */
 export const contentDigest = (content: string): string => createHash('sha256').update(content).digest('hex')
 
-/** How all profiles of ours begin. */
+/** Prefix of all names of vArmor profiles. */
 export const ownPrefix = 'varmor-'
 
 const ownName = /^varmor-[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 
 /**
- * Whether it can be the name of a profile of ours: a single step of a path, and nothing that a text could break out of.
+ * Whether the text can be the name of a vArmor profile: one part of a path, without characters that have a meaning in
+ * profile texts.
  */
 export const isOwnName = (name: string): boolean => name.length <= MAX_PROFILE_NAME && ownName.test(name)
 

@@ -7,16 +7,15 @@ import { checkName, contentDigest, isOwnName } from './ports.ts'
 const mode = 0o600
 
 /**
- * Files with profiles of ours in a folder that is not ours alone. A file is whole at every moment, also after a crash:
- * it is written beside its place first, and renamed into it. What others put there, links and folders above all, is
- * neither followed nor replaced.
+ * Our profile files in a folder that has other files, too. A file is always complete, even after a crash, because it is
+ * written under another name and then renamed. Links, folders and files of others are neither followed nor replaced.
  */
 export class ProfileFolder {
   readonly folder: string
   readonly #staging: string
   readonly #fs: FileSystem
 
-  /** @param staging where files are written first: a folder inside `folder`, on the same file system */
+  /** @param staging folder inside `folder`, on the same file system, where files are written first */
   constructor(
     folder: string,
     { staging = '.varmor', fs = nodeFileSystem }: { staging?: string; fs?: FileSystem } = {},
@@ -30,7 +29,7 @@ export class ProfileFolder {
     return join(this.folder, name)
   }
 
-  /** Content of the profile; undefined if there is none, or none that only its owner can write. */
+  /** Content of the profile; undefined if the file does not exist, or users other than its owner can write to it. */
   async read(name: string): Promise<string | undefined> {
     checkName('read the profile', name)
     const path = this.pathOf(name)
@@ -38,13 +37,16 @@ export class ProfileFolder {
       if ((await this.#fs.kind(path)) !== 'file') return undefined
       return await this.#fs.read(path)
     } catch (error) {
-      // ELOOP: it became a link since.
+      // ELOOP: the file was replaced by a link meanwhile.
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') return undefined
       throw ioError('read the profile', path, error)
     }
   }
 
-  /** Writes the content beside its place. @returns the path */
+  /**
+   * Writes the content to the staging folder.
+   * @returns the path
+   */
   async stage(name: string, content: string): Promise<string> {
     checkName('write the profile', name)
     const path = join(this.#staging, name)
@@ -59,7 +61,7 @@ export class ProfileFolder {
     }
   }
 
-  /** Puts what was staged into its place. When this has returned, it is there after a crash, too. */
+  /** Renames the staged file to its final path. Afterwards the file survives a crash. */
   async commit(name: string): Promise<void> {
     const path = this.pathOf(name)
     try {
@@ -71,7 +73,7 @@ export class ProfileFolder {
     }
   }
 
-  /** Forgets what was staged. */
+  /** Removes the staged file. */
   async discard(name: string): Promise<void> {
     const path = join(this.#staging, name)
     try {
@@ -93,8 +95,8 @@ export class ProfileFolder {
   }
 
   /**
-   * Regular files that are called as profiles of ours, with the digest of their content; empty where others can write
-   * to it.
+   * Regular files with names of vArmor profiles, with the digest of their content; the digest is empty if other users
+   * can write to the file.
    */
   async list(): Promise<Map<string, string>> {
     const names = await this.#names(this.folder)
@@ -107,7 +109,7 @@ export class ProfileFolder {
     return found
   }
 
-  /** Removes what a crash left half written. Only before anything is staged. */
+  /** Removes staged files from before a crash. Call it before anything is staged. */
   async removeStaged(): Promise<void> {
     for (const name of await this.#names(this.#staging)) await this.discard(name)
   }
@@ -135,7 +137,7 @@ export class ProfileFolder {
     throw new EnforcerError('IN_THE_WAY', 'write the profile', { path, reason })
   }
 
-  /** @returns whether there was something */
+  /** @returns whether the file existed */
   async #remove(path: string): Promise<boolean> {
     try {
       await this.#fs.unlink(path)

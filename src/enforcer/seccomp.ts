@@ -4,7 +4,7 @@ import type { FileSystem } from './file-system.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 import { ProfileFolder } from './profile-folder.ts'
 
-/** Where the kubelet looks for `localhostProfile`: `seccomp` in its root folder. */
+/** Folder in which the kubelet looks up `localhostProfile`: `seccomp` in its root folder. */
 export const kubeletSeccompFolder = '/var/lib/kubelet/seccomp'
 
 export interface SeccompOptions {
@@ -13,8 +13,8 @@ export interface SeccompOptions {
 }
 
 /**
- * Seccomp filters are files: the runtime reads one whenever it creates a container that names it. So the file is all
- * that is loaded, and changes reach only containers that are created later.
+ * Seccomp filters are files: the runtime reads the file when it creates a container that names it. So loading means
+ * writing the file, and changes reach only new containers.
  */
 export class SeccompLoader implements ProfileLoader {
   readonly enforcer = 'Seccomp'
@@ -24,7 +24,7 @@ export class SeccompLoader implements ProfileLoader {
     this.#files = new ProfileFolder(folder, { ...(fs !== undefined && { fs }) })
   }
 
-  /** Removes what a crash left behind. Call it once, before all else. */
+  /** Removes staged files from before a crash. Call it once, before any other method. */
   start(): Promise<void> {
     return this.#files.removeStaged()
   }
@@ -51,7 +51,7 @@ export class SeccompLoader implements ProfileLoader {
   }
 }
 
-/** The runtime would refuse every container of the profile, so a text that is no filter is refused here. */
+/** Refuses a text that is not a filter, because the runtime would refuse every container that names the file. */
 function checkFilter(name: string, content: string): void {
   const refuse = (reason: string): EnforcerError =>
     new EnforcerError('BAD_CONTENT', 'load the seccomp profile', { profile: name, reason })

@@ -167,7 +167,6 @@ export class Containerd implements ContainerRuntime {
     const { annotations, process, linux } = readSpec(whole)
     // An image may have this label, too. CRI has set the label if CRI's annotation is present or the annotations cannot
     // be read.
-    // cannot be read.
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
     if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined

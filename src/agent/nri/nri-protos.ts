@@ -1,4 +1,4 @@
-// Written by deploy/generate-runtime-protos.ts from these files:
+// Written by deploy/generate-runtime-protos.ts, from:
 // github.com/containerd/containerd/api v1.12.0
 // k8s.io/cri-api v0.37.2
 // github.com/containerd/nri v0.12.3

@@ -71,7 +71,7 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
 }
 
 /**
- * Checks the folder and those above it: a user who can write to any of them could replace the folder.
+ * Checks the folder and those above it: a user who can write to any of these folders could replace the folder.
  * @throws {FolderError} when policies of the folder must not be used
  */
 export async function checkFolder(folder: string, owner = process.geteuid?.() ?? 0): Promise<void> {

@@ -8,33 +8,35 @@ import { type BpfState, DamagedState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
-/** Scans of all tasks, at most. Each further scan finds only forks of tasks that the last scan missed. */
+/** Most scans of all tasks. Each further scan finds only forks of tasks that the previous scan missed. */
 const maxScans = 8
 
 interface Known {
   number: number
-  /** The profile that it is to run in. */
+  /** The profile that the container must run in. */
   profile: string
-  /** Seconds since the boot at which it got its number, where this agent gave it. */
+  /** Seconds since the boot at which the container got its number, if this agent assigned it. */
   since?: number
-  /** It has ended, and is still to be removed. */
+  /** The container has ended, but is not removed yet. */
   hasEnded?: true
 }
 
-/** Containers of tasks, and profiles of containers: the maps of one state. */
+/** The containers of tasks and the profiles of containers, in the maps of one state. */
 export class BpfContainers {
   readonly #state: BpfState
   /** By id. */
   readonly #known = new Map<string, Known>()
-  /** Of containers that have ended; some of their tasks may live on. */
+  /** Numbers of ended containers, some of whose tasks may live on. */
   readonly #ended = new Set<number>()
-  /** Numbers of containers that programs of another build know, and that were not added here yet. */
+  /** Numbers of containers from programs of another build; the container is not added here yet. */
   readonly #kept: Map<string, number>
-  /** Containers that are in their profiles by those programs, and so in none here, until `takeOver`. */
+  /** Containers that those programs confine. They have no profile here until `takeOver`. */
   readonly #waiting: Set<string>
-  /** Numbers that are not to be given: of containers here and there, and of tasks that may have outlived theirs. */
+  /**
+   * Numbers that must not be assigned: those of containers in both builds, and of tasks that outlived their container.
+   */
   readonly #taken = new Set<number>()
-  /** No taken number is higher. */
+  /** The highest taken number, or more. */
   #top = 0
   readonly #before: Pick<Numbering, 'containers' | 'last'>
   readonly #size: number
@@ -43,8 +45,8 @@ export class BpfContainers {
   readonly #own: OwnAddresses
 
   /**
-   * @param goOn continues a process that was stopped because its container was not known
-   * @param before the numbers that programs of other builds gave
+   * @param goOn continues a process that was stopped because its container was unknown
+   * @param before numbers that programs of other builds assigned
    * @param uptime seconds since the boot
    * @throws {DamagedState}
    */
@@ -68,13 +70,13 @@ export class BpfContainers {
       const number = wordIn(entries, at + containerId.size)
       const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
       if (!hexId.test(id)) throw new DamagedState('varmor_ids', 'a key is not the id of a container')
-      // In these cases the container would not be in its profile.
+      // A container with such an entry would not run in its profile.
       if (number >= this.#size)
         throw new DamagedState('varmor_ids', `container ${id} has number ${number}, and there are ${this.#size}`)
       if (number > 0 && taken.has(number))
         throw new DamagedState('varmor_ids', `container ${id} has number ${number}, as another one has`)
       taken.add(number)
-      // The agent names the profile again when it adds its known containers.
+      // The agent sets the profile again when it adds its known containers.
       this.#known.set(id, { number, profile: '' })
     }
     const kept = [...before.containers].filter(
@@ -84,7 +86,7 @@ export class BpfContainers {
     this.#waiting = new Set([...before.containers.keys()].filter((id) => !this.#known.has(id)))
   }
 
-  /** Finds which numbers are in use: those of containers, and of tasks that have outlived theirs. */
+  /** Finds the numbers in use: those of containers, and of tasks that outlived their container. */
   async recover(): Promise<void> {
     const living = new Set([...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()])
     const used = numbersIn(await this.#state.findTasks())
@@ -104,25 +106,27 @@ export class BpfContainers {
     return this.#known.keys()
   }
 
-  /** The number by which records name the container. */
+  /** The number of the container in records. */
   numberOf(id: string): number | undefined {
     return this.#known.get(id)?.number
   }
 
-  /** Seconds since the boot from which on the number is the container's; undefined where an earlier agent gave it. */
+  /**
+   * Seconds since the boot from which the number belongs to the container; undefined if an earlier agent assigned it.
+   */
   numberedAt(id: string): number | undefined {
     return this.#known.get(id)?.since
   }
 
   /**
-   * From now on what the container runs is bound to it.
-   * @param profile that it is to run in; empty for none, so that it is known as one that needs none
-   * @param slot of the profile, if that is loaded
+   * Adds a container: its new processes are bound to it from now on.
+   * @param profile name of its profile; empty if it needs none, so that it counts as known
+   * @param slot slot of the profile, if it is loaded
    * @throws {EnforcerError} KERNEL_REFUSED
    */
   async add(id: string, profile: string, slot: number | undefined): Promise<void> {
     const known = this.#known.get(id)
-    // One that was known to need none gets its number when it needs one.
+    // A container that needed no profile gets its number when it needs one.
     if (known !== undefined && !known.hasEnded && (known.number > 0 || profile === '')) {
       known.profile = profile
       if (known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot ?? 0)
@@ -140,7 +144,7 @@ export class BpfContainers {
     }
     this.#known.set(id, { number, profile, ...(number > 0 && !isKept && { since: this.#uptime() }) })
     try {
-      // Those of a container that had the number before the last agent was killed.
+      // Removes addresses of a container that had the number before the last agent was killed.
       if (number > 0) await this.#own.set(number, [])
       await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id), value: word(number) }], 'bind the container')
     } catch (error) {
@@ -152,27 +156,27 @@ export class BpfContainers {
     if (known?.hasEnded && known.number > 0) this.#ended.add(known.number)
   }
 
-  /** The mount namespace of the container's first process, for a container whose first program started unseen. */
+  /** Sets the mount namespace of the container's first process, if programs did not see that process start. */
   noteMountNamespace(id: string, inode: number): void {
     const number = this.numberOf(id)
     if (number === undefined || number === 0 || inode === 0) return
     this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, 0, inode)
   }
 
-  /** The addresses of the container's pod are these. @throws {EnforcerError} */
+  /** Sets the addresses of the container's pod. @throws {EnforcerError} */
   async setAddresses(id: string, addresses: readonly string[]): Promise<void> {
     const number = this.numberOf(id)
     if (number !== undefined && number > 0) await this.#own.set(number, addresses)
   }
 
-  /** The container has ended: what is added under its id before it is removed is another one. */
+  /** Marks the container as ended: a container that is added with the same id before the removal is a new one. */
   end(id: string): void {
     this.#waiting.delete(id)
     const known = this.#known.get(id)
     if (known !== undefined) known.hasEnded = true
   }
 
-  /** Those tasks of a container that ended which live on stay in its profile. */
+  /** Removes an ended container. Tasks of it that live on stay in its profile. */
   async remove(id: string): Promise<void> {
     const known = this.#known.get(id)
     if (known === undefined) return
@@ -181,26 +185,26 @@ export class BpfContainers {
     await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id) }], 'forget the container')
   }
 
-  /** Has all containers that are to run in the profile run in that of the slot. */
+  /** Moves all containers with this profile to the slot. */
   point(profile: string, slot: number): void {
     for (const [id, known] of this.#known)
       if (known.profile === profile && known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot)
   }
 
-  /** Whether it is still in its profile by programs of another build. */
+  /** Whether programs of another build still confine the container. */
   isWaiting(id: string): boolean {
     return this.#waiting.has(id)
   }
 
-  /** All containers are known: what others were called may be used again. */
+  /** All containers are known, so the numbers of the others may be reused. */
   settled(): void {
     for (const number of this.#kept.values()) this.#ended.add(number)
     this.#kept.clear()
   }
 
   /**
-   * From now on those containers are in their profiles here, that programs of another build held: those go now. In both
-   * at once, what is reported and not refused would have two records.
+   * Confines here the containers that programs of another build have confined, just before those are removed. If both
+   * confined them at once, an access that is reported but not refused would have two records.
    */
   takeOver(slotOf: (profile: string) => number | undefined): void {
     for (const id of this.#waiting) {
@@ -210,16 +214,15 @@ export class BpfContainers {
     this.#waiting.clear()
   }
 
-  /** Has all that are in one slot go to another, whatever profile they are to run in: ended ones, too. */
+  /** Moves every container in one slot to another slot, whatever its profile, including ended containers. */
   move(from: number, to: number): void {
     for (let number = 1; number <= this.#top; number++)
       this.#state.swap('varmor_containers', number * container.size + container.at.profile, from, to)
   }
 
   /**
-   * Binds the unbound tasks of known containers, and continues the tasks that were stopped until their container is
-   * known.
-   * @param bound gets the count of tasks that ran unbound until now, by the number of their container
+   * Binds unbound tasks of known containers, and continues tasks whose container is known now.
+   * @param bound gets the number of tasks that ran unbound until now, by container number
    */
   async find(bound = new Map<number, number>()): Promise<void> {
     for (let done = 0; done < maxScans; done++) {
@@ -236,10 +239,9 @@ export class BpfContainers {
   }
 
   /**
-   * One scan of `find`.
-   * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound
-   * to one
-   * @returns the same
+   * A single scan, as in `find`.
+   * @param free numbers of containers that had no profile until now, so all their tasks count
+   * @returns number of tasks that ran unbound, by container number
    */
   async scan(free: ReadonlySet<number>): Promise<Map<number, number>> {
     return count(boundIn(await this.#state.findTasks(), free), new Map())
@@ -264,7 +266,8 @@ export class BpfContainers {
   }
 
   /**
-   * All other numbers are given first: records of a container that has ended may still be unread, also after a restart.
+   * Assigns all other numbers before it reuses one, even after a restart, because records of an ended container may
+   * still be unread.
    */
   #next(): number {
     const max = this.#size - 1
@@ -273,14 +276,14 @@ export class BpfContainers {
       let number = last
       do number = (number % max) + 1
       while (this.#taken.has(number))
-      // During an update two agents may give numbers at the same time.
+      // During an update two agents may assign numbers at the same time.
       if (this.#state.noteNumber('container', last, number)) return number
     }
     const reason = `all ${max} places for containers are in use; raise --bpfContainers of the agent`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 
-  /** The number may have been another container's. */
+  /** Removes facts of another container that had the number. */
   #clearNamespace(number: number): void {
     const { ns, mnt_ns, cgroup } = container.at
     for (const at of [ns, ns + 4, mnt_ns, cgroup, cgroup + 4])
@@ -292,14 +295,14 @@ export class BpfContainers {
   }
 }
 
-/** Numbers of the containers of tasks. */
+/** Numbers of the containers that have tasks. */
 function numbersIn(tasks: Uint8Array): Set<number> {
   const numbers = new Set<number>()
   for (let at = 0; at < tasks.length; at += found.size) numbers.add(numberIn(found, tasks, 'container', at))
   return numbers
 }
 
-/** Processes that have been stopped for long enough. */
+/** Pids of stopped processes whose container is known now. */
 function stoppedIn(tasks: Uint8Array): number[] {
   const pids: number[] = []
   for (let at = 0; at < tasks.length; at += found.size)
@@ -308,8 +311,8 @@ function stoppedIn(tasks: Uint8Array): number[] {
 }
 
 /**
- * Of each task that was bound just now, or to one of the numbers, the number of its container; 0 for one that was
- * stopped until then.
+ * The container number of each task that was bound just now or has a number in `before`; 0 for a task that was stopped
+ * until then.
  */
 function boundIn(tasks: Uint8Array, before: ReadonlySet<number>): number[] {
   const numbers: number[] = []

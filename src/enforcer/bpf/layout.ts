@@ -12,7 +12,9 @@ export const container = struct('varmor_container', 'A container; the key is its
   { name: 'cgroup', type: 'u64', what: "id of its first process's cgroup; 0: no program has seen it" },
 ])
 
-/** Entry 0 of varmor_containers is not a container: it holds the last numbers that were assigned, for the next agent. */
+/**
+ * Entry 0 of varmor_containers is not a container: it holds the last numbers that were assigned, for the next agent.
+ */
 export const lastNumbers = { container: container.at.mnt_ns, profile: container.at.profile } as const
 
 export const task = struct('varmor_task', 'The container that a task belongs to.', [
@@ -136,7 +138,7 @@ export function word(number: number): Uint8Array {
 export const wordIn = (bytes: Uint8Array, at = 0): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true)
 
-/** What stands in a slot. */
+/** The agent's record of the profile in a slot. */
 export interface ProfileRecord {
   id: number
   map: number
@@ -159,7 +161,7 @@ export function packRecord({ digest, name, tables, ...numbers }: ProfileRecord):
   })
 }
 
-/** Undefined for an empty one. */
+/** Undefined for an empty record. */
 export function unpackRecord(bytes: Uint8Array): ProfileRecord | undefined {
   const text = (name: 'digest' | 'name', encoding: 'hex' | 'utf8', size: number): string =>
     Buffer.from(bytes.subarray(profileRecord.at[name], profileRecord.at[name] + size)).toString(encoding)

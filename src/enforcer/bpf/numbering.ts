@@ -3,18 +3,18 @@ import type { BpfAddon } from './addon.ts'
 import { containerId, lastNumbers, profileRecord, unpackRecord, word, wordIn } from './layout.ts'
 import { kernelError } from './state.ts'
 
-/** What records call containers, by their ids, and profiles, by their names. */
+/** The numbers that records use: of containers by id, and of profiles by name. */
 export interface Numbering {
   containers: ReadonlyMap<string, number>
   profiles: ReadonlyMap<string, number>
-  /** The numbers that they gave last: records of what has ended since may be unread. */
+  /** The last numbers assigned; records of containers and profiles that have ended since may be unread. */
   last: Record<keyof typeof lastNumbers, number>
 }
 
 /**
- * What programs of other builds call containers and profiles. Those that take their place call them the same: records
- * of both are read side by side.
- * @param slots so many of profiles are looked at
+ * Reads the numbers of containers and profiles from programs of other builds. The new programs use the same numbers,
+ * because records of both are read together.
+ * @param slots number of profile slots to read
  */
 export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: number): Numbering {
   const containers = new Numbers()
@@ -26,7 +26,7 @@ export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: 
       readContainers(addon, folder, containers)
       readProfiles(addon, folder, slots, profiles)
     } catch (error) {
-      // The state is damaged, or its build kept numbers otherwise: then the names get new numbers.
+      // The state is damaged, or its build stored numbers in another form. Then new numbers are assigned.
       if (!(kernelError('read the numbers of another build', error) instanceof EnforcerError)) throw error
     }
   return { containers: containers.all, profiles: profiles.all, last }
@@ -59,7 +59,7 @@ function readContainers(addon: BpfAddon, folder: string, numbers: Numbers): void
   for (let at = 0; at < entries.length; at += each) {
     const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
     const number = wordIn(entries, at + containerId.size)
-    // Programs find no profile for a number without a place: they do not hold the container.
+    // A number that is too high counts as none: programs find no profile for it, so they do not confine the container.
     if (addon.get(state, 'varmor_containers', word(number)) !== null) numbers.add(id, number)
   }
 }

@@ -7,8 +7,8 @@ type Key = Pick<MapWrite, 'map' | 'key'>
 const textOf = ({ map, key }: Key): string => `${map} ${Buffer.from(key).toString('hex')}`
 
 /**
- * The addresses of containers' pods, which rules about the own pod mean: entries of one state, by the numbers of the
- * containers.
+ * The addresses of containers' pods, for rules about the own pod: entries in the maps of one state, by container
+ * number.
  */
 export class OwnAddresses {
   readonly #state: BpfState
@@ -22,7 +22,7 @@ export class OwnAddresses {
       this.#there.set(number, new Map(keys.map((one) => [textOf(one), one])))
   }
 
-  /** One that stays is there all the time. @throws {EnforcerError} */
+  /** An address that stays is never missing in between. @throws {EnforcerError} */
   async set(number: number, addresses: readonly string[]): Promise<void> {
     const before = this.#there.get(number) ?? new Map<string, Key>()
     const writes = this.#encoder.ownAddresses(number, addresses)
@@ -30,7 +30,7 @@ export class OwnAddresses {
     const fresh = writes.filter((one) => !before.has(textOf(one)))
     const gone = [...before].filter(([text]) => !now.has(text)).map(([, { map, key }]) => ({ map, key }))
     if (fresh.length === 0 && gone.length === 0) return
-    // What may be there is known before it is: after a failure it is taken away with the next.
+    // Noted before the write: if the write fails, the next one removes the entries.
     this.#there.set(number, new Map([...before, ...now]))
     await this.#state.write([...fresh, ...gone], 'write the addresses of a pod')
     if (now.size > 0) this.#there.set(number, now)

@@ -1,50 +1,53 @@
 import type { MapWrite } from './addon.ts'
 
-/** Reads all entries of a map. @param size of a key with its value */
+/**
+ * Reads all entries of a map.
+ * @param size bytes of a key with its value
+ */
 export type ReadEntries = (map: string, size: number) => Uint8Array
 
-/** How profiles become values of maps (src/profile/bpf/encode.ts). */
+/** Converts profiles into values of maps (src/profile/bpf/encode.ts). */
 export interface ProfileEncoder {
   /** Number of slots. The first slot is not used. */
   readonly slots: number
   /** Count of container numbers. The first number is not used. */
   readonly containers: number
-  /** Maps of tables, which the rules of profiles become. */
+  /** Names of the maps that hold tables, into which rules are converted. */
   readonly tableMaps: readonly string[]
-  /** Number of indices in each map, enough for the tables of all profiles. The first index is not used. */
+  /** Number of indices in each of these maps, enough for the tables of all profiles. Index 0 is unused. */
   readonly tables: number
-  /** What all profiles share. */
+  /** Limits that all profiles share. */
   readonly rooms: readonly Quota[]
-  /** A content that allows all. */
+  /** The content of a profile that allows everything. */
   readonly allowing: string
-  /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
+  /** @throws {EnforcerError} BAD_CONTENT or PROFILE_REJECTED; making the writes may also throw */
   read(content: string): ReadProfile
   /** The entries of the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
-  /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
+  /** Reads which pod addresses are in the maps: maps and keys, by container number. */
   ownKeys(entries: ReadEntries): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
-  /** How many entries of each map of addresses and ports stand there of profiles, by their slots. */
+  /** Number of entries of each profile in each map of addresses and ports, by slot. */
   held(entries: ReadEntries): ReadonlyMap<number, readonly number[]>
-  /** All entries that a profile may have written, itself first, except its tables. */
+  /** All entries that a profile may have written, the profile first, without its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
-  /** The addresses of a profile alone, under one of the two numbers. */
+  /** Only the entries for addresses of a profile, under one of its two numbers. */
   egressRemoval(slot: number, half: EgressSlot): readonly Where[]
 }
 
 export interface Quota {
   /** What is counted. */
   what: string
-  /** Amount that profiles may have, beside the amount that a profile needs while another profile replaces it. */
+  /** Amount for all profiles. A profile that replaces another briefly needs more, which is not counted. */
   all: number
-  /** Amount that a profile takes, except its tables, by its entries in maps of addresses and ports. */
+  /** Amount for a profile without its tables, from its numbers of entries in the maps of addresses and ports. */
   ofProfile(entries: readonly number[]): number
-  /** How much a table of the map of this number takes, which profiles may share. Left out: none. */
+  /** Amount for a table in the map with this number; profiles may share a table. Default: none. */
   ofTable?(map: number): number
-  /** What needs less of it, or makes more. */
+  /** How to use less or to raise the limit. */
   remedy: string
 }
 
-/** A slot has two numbers for addresses, so that others take their place at once. */
+/** A slot has two numbers for addresses, so that new addresses can replace the old ones atomically. */
 export type EgressSlot = 0 | 1
 
 export interface ProfileAt {
@@ -54,7 +57,7 @@ export interface ProfileAt {
   placeTable: PlaceTable
 }
 
-/** Says at which index of the map a table is to be, and whether it has to be written there. */
+/** Chooses the index of a table in the map, and tells whether the table must be written. */
 export type PlaceTable = (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
 
 export interface Where {
@@ -63,14 +66,14 @@ export interface Where {
   number: number
 }
 
-/** A content of a profile that was read. */
+/** The parsed content of a profile. */
 export interface ReadProfile {
-  /** All but the addresses of its egress rules: equal for contents that differ in nothing else. */
+  /** The content without the addresses of egress rules: equal if only these differ. */
   rest: string
-  /** How many entries it takes in each map of addresses and ports. */
+  /** Number of entries in each map of addresses and ports. */
   entries: readonly number[]
   /** The writes for the profile; the last write makes it complete. No write changes another slot. */
   writes(at: ProfileAt): readonly MapWrite[]
-  /** Those of its addresses alone, where the rest is in the slot; the last shows them. */
+  /** The writes for new addresses only, for a slot that has the rest; the last write puts them into force. */
   egress(at: ProfileAt): readonly MapWrite[]
 }

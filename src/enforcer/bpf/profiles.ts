@@ -11,14 +11,14 @@ import { BpfTables, mapOfTable } from './tables.ts'
 
 interface Loaded extends ProfileRecord {
   slot: number
-  /** Of its policy, which may be gone; empty for a cluster policy's; undefined where that is not known. */
+  /** Namespace of its policy, which may have been deleted; empty: a cluster policy; undefined: unknown. */
   namespace?: string
-  /** Which number its addresses have, and a digest of its rest; undefined for one that another agent has loaded. */
+  /** The number of its addresses in use, and the digest of the rest; undefined if another agent loaded the profile. */
   half?: EgressSlot
   rest?: string
 }
 
-/** A slot that is to be emptied, and the tables that it still holds. */
+/** A slot to empty, with the tables that it still refers to. */
 interface Left {
   slot: number
   tables: readonly number[]
@@ -26,35 +26,35 @@ interface Left {
 
 const step = 'load the BPF profile'
 
-/** More loads than any agent makes; what they count up to still fits its field. */
+/** More loads than any agent makes; higher serials would not fit their field. */
 const maxSerial = 2 ** 31
 
-/** In the place of the kernel's id of a map: the addresses are being replaced, and the digest is of none. */
+/** Instead of a kernel id of a map: the addresses are being replaced, and the record has no digest. */
 const CHANGING = 0xffff_ffff
 
-/** The profiles of one state. One thing at a time: the caller sees to that. */
+/** The profiles of one state. The caller makes one call at a time. */
 export class BpfProfiles {
   readonly #state: BpfState
   readonly #encoder: ProfileEncoder
   readonly #containers: BpfContainers
   readonly #byName = new Map<string, Loaded>()
   readonly #free: number[] = []
-  /** Slots that no container is in, still to be emptied. */
+  /** Unused slots that must be emptied. */
   readonly #left: Left[] = []
   readonly #tables: BpfTables
   readonly #before: ReadonlyMap<string, number>
-  /** By slot, how many entries it has in each map of addresses and ports. */
+  /** Number of entries in each map of addresses and ports, by slot. */
   readonly #entries = new Map<number, readonly number[]>()
   readonly #claims: (() => Claims) | undefined
   readonly #places: Shares
   #serial = 0
   #id: number
-  /** What has no namespace now is of a policy that is gone. */
+  /** All policies are known, so a profile without namespace belongs to a deleted policy. */
   #allClaimed = false
 
   /**
-   * @param before the numbers that programs of other builds gave
-   * @param claims who wants profiles; left out: all are one's, who may have all
+   * @param before numbers that programs of other builds assigned
+   * @param claims the profiles that policies want; undefined: one tenant may use everything
    */
   constructor(
     state: BpfState,
@@ -73,10 +73,7 @@ export class BpfProfiles {
     this.#tables = new BpfTables(encoder)
   }
 
-  /**
-   * Finds what is there; what a load that did not come to its end has left is removed.
-   * @throws {EnforcerError}
-   */
+  /** Reads the loaded profiles, and removes the remains of an interrupted load. @throws {EnforcerError} */
   async recover(): Promise<void> {
     const unfinished: number[] = []
     const maps = await this.#state.profileMaps()
@@ -99,7 +96,7 @@ export class BpfProfiles {
     }
     for (const slot of unfinished) {
       const record = this.#recordOf(slot)
-      // A load that got so far as to have containers in both is brought to its end.
+      // Completes a load that had started to move containers to the new slot.
       if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
       await this.#clear({ slot, tables: record?.tables ?? [] })
     }
@@ -109,7 +106,7 @@ export class BpfProfiles {
     return this.#byName.get(name)?.slot
   }
 
-  /** What events call the profile. */
+  /** The id of the profile in events. */
   idOf(name: string): number | undefined {
     return this.#byName.get(name)?.id
   }
@@ -118,7 +115,7 @@ export class BpfProfiles {
     return this.#byName.keys()
   }
 
-  /** All claims are known. */
+  /** Called when all claims are known. */
   claimed(): void {
     const claims = this.#claims?.()
     if (claims !== undefined) for (const name of this.#byName.keys()) this.#namespaceOf(name, claims)
@@ -131,7 +128,7 @@ export class BpfProfiles {
     return new Map(Array.from(this.#byName, ([name, loaded]) => [name, digestWith(maps.get(loaded.slot), loaded)]))
   }
 
-  /** @throws {EnforcerError} what was in force is in force still */
+  /** @throws {EnforcerError} the previous version stays in force */
   async load(name: string, content: string): Promise<void> {
     const digest = contentDigest(content)
     const before = this.#byName.get(name)
@@ -162,7 +159,7 @@ export class BpfProfiles {
     this.#entries.set(slot, read.entries)
     try {
       const begun = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
-      // An agent that ends in between leaves to the next one what it has to remove.
+      // If this agent ends now, the record tells the next agent what to remove.
       await this.#record(slot, begun, step)
       await this.#state.write(writes, step)
       const record = { ...begun, map: await this.#mapIn(slot), digest }
@@ -179,17 +176,17 @@ export class BpfProfiles {
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
     this.#left.push(before)
-    // The profile is in force: what fails here is tried again, and said, before the next one.
+    // The profile is in force. An error here is reported by the next load, which tries again first.
     await this.#clearLeft().catch(throwBugs)
   }
 
-  /** @throws {EnforcerError} where a profile that is not there yet gets no place; it may the next time */
+  /** Checks that a new profile may use a slot. @throws {EnforcerError} if not; a later call may succeed */
   #checkPlace(name: string, claims: Claims | undefined): void {
-    // One is kept for what replaces another.
+    // One slot stays free for replacing profiles.
     if (this.#free.length < 2) throw noPlace(name, 'all', this.#places)
     if (claims === undefined) return
     const loaded = new Map(Array.from(this.#byName.keys(), (one) => [one, this.#namespaceOf(one, claims)]))
-    // With so few profiles no namespace can exceed its share.
+    // With so few profiles, no namespace can exceed its share.
     if (loaded.size + claims.size <= this.#places.one) return
     const held = Array.from(loaded.values(), (namespace): Holding => ({ namespace, amount: 1 }))
     const namespace = claims.get(name)?.namespace
@@ -198,7 +195,10 @@ export class BpfProfiles {
     if (share !== undefined) throw noPlace(name, share, this.#places, namespace)
   }
 
-  /** @throws {EnforcerError} where it takes more than before, and that is others'; it may the next time */
+  /**
+   * Checks the shared limits.
+   * @throws {EnforcerError} if the profile needs more than before and exceeds a share; a later call may succeed
+   */
   #checkRooms(wanted: Pick<Loaded, 'name' | 'tables'>, entries: readonly number[], claims: Claims | undefined): void {
     const before = this.#byName.get(wanted.name)
     const beside = [...this.#byName.values()].filter((one) => one !== before)
@@ -221,7 +221,7 @@ export class BpfProfiles {
     }
   }
 
-  /** It stays known when the claim goes. */
+  /** The namespace stays known when the claim is removed. */
   #namespaceOf(name: string, claims: Claims): string | undefined {
     const loaded = this.#byName.get(name)
     const namespace = claims.get(name)?.namespace
@@ -230,16 +230,15 @@ export class BpfProfiles {
   }
 
   /**
-   * Other addresses in the same slot: they are written beside those in force, and shown by the one pointer to what the
-   * slot has. The kernel waits then until no program sees the old ones, which go only after that. An agent that ends in
-   * between leaves the one or the other in force, and a record that says no digest, so that the next one loads the
-   * profile.
+   * Replaces the addresses in the same slot: new ones are written beside the old ones, then put into force by one
+   * pointer. The kernel waits until no program uses the old addresses before these are removed. If the agent ends in
+   * between, either version is in force, and the record without digest makes the next agent load the profile again.
    */
   async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before
     const half = before.half === 0 ? 1 : 0
     const step = 'write the addresses of the BPF profile'
-    // They are the same ones, which stay.
+    // The tables do not change, so the profile keeps its references.
     const tables: number[] = []
     const writes = read.egress({ slot, id, half, placeTable: this.#tables.placing(tables) })
     this.#tables.release(tables)
@@ -252,7 +251,7 @@ export class BpfProfiles {
     try {
       await this.#state.write(writes, step)
     } catch (error) {
-      // The last write is the one that counts, and was not done.
+      // The last write, which puts the new addresses into force, was not done.
       await this.#removeAll(this.#encoder.egressRemoval(slot, half), step)
       this.#entries.set(slot, entries)
       await this.#record(slot, before, step)
@@ -292,8 +291,8 @@ export class BpfProfiles {
   }
 
   /**
-   * Empties a slot that no container uses. When the profile is removed, the kernel waits until no program sees it; its
-   * tables are removed only then.
+   * Empties a slot that no container uses. The kernel waits until no program uses the profile; only then are its tables
+   * removed.
    */
   async #clear(left: Left): Promise<void> {
     const { slot } = left
@@ -309,9 +308,9 @@ export class BpfProfiles {
     this.#free.push(slot)
   }
 
-  /** A number that no profile had since the boot: records that are not read yet may name a profile that is gone. */
+  /** An id that no profile has had since the boot, because unread records may name a removed profile. */
   #nextId(): number {
-    // The stored number may be foreign: after the highest number comes the first.
+    // Another build may have stored any number, so after the highest id comes 1.
     do this.#id = (this.#id % 0xffff_ffff) + 1
     while ([...this.#byName.values()].some(({ id }) => id === this.#id))
     this.#state.noteNumber('profile', undefined, this.#id)
@@ -334,13 +333,13 @@ export class BpfProfiles {
     return record
   }
 
-  /** The kernel's id of the map in the slot; 0 for none. */
+  /** The kernel id of the map in the slot; 0: none. */
   async #mapIn(slot: number): Promise<number> {
     return (await this.#state.profileMaps()).get(slot) ?? 0
   }
 }
 
-/** The digest of what is loaded; empty where another map is in its slot. */
+/** The digest of the loaded profile; empty if its slot holds another map. */
 const digestWith = (mapIn: number | undefined, { map, digest }: Loaded): string => (mapIn === map ? digest : '')
 
 const ofNamespace = (name = ''): string => (name === '' ? 'an unknown namespace' : `namespace ${name}`)

@@ -1,11 +1,11 @@
 // The profiles of a node share places, entries of maps, and memory. Cluster policies have a quarter for themselves, and
 // may take more. One namespace takes at most half of the rest, so that it leaves room for other tenants.
 
-/** Who wants a profile on the node. */
+/** A profile that a policy wants on the node. */
 export interface Claim {
-  /** Of its policy; empty for a cluster policy's. */
+  /** Namespace of its policy; empty for a cluster policy. */
   namespace: string
-  /** Who has the lesser text was there first. */
+  /** Creation time; the earlier text is older. */
   since: string
 }
 
@@ -15,9 +15,9 @@ export type Claims = ReadonlyMap<string, Claim>
 export interface Shares {
   /** Of all policies. */
   all: number
-  /** Of those of all namespaces. */
+  /** Limit for policies of all namespaces together. */
   namespaces: number
-  /** Of those of one namespace. */
+  /** Limit for policies of one namespace. */
   one: number
 }
 
@@ -26,15 +26,15 @@ export function sharesOf(all: number): Shares {
   return { all, namespaces, one: Math.ceil(namespaces / 2) }
 }
 
-/** Amount that a namespace already has. `namespace`: undefined where the owner is not known. */
+/** Amount that a profile uses. `namespace` is undefined if the owner is unknown. */
 export interface Holding {
   namespace: string | undefined
   amount: number
-  /** Numbers of what others may hold, too, and then counts once. */
+  /** Numbers of shared tables; each table counts once. */
   shared?: readonly number[]
 }
 
-/** @param ofShared how much it is that is shared, by its number */
+/** @param ofShared amount of a shared table, by its number */
 export function sumOf(holdings: readonly Holding[], ofShared: (number: number) => number = () => 0): number {
   const counted = new Set<number>()
   let sum = 0
@@ -50,15 +50,15 @@ export function sumOf(holdings: readonly Holding[], ofShared: (number: number) =
 }
 
 export interface Counting {
-  /** Whether holdings without owner count for every namespace, because their owner is not known yet. */
+  /** Whether a holding without owner counts for every namespace, because owners are not all known yet. */
   anyones: boolean
-  /** In whose place it is taken: what does not add to that has room. */
+  /** The holding that is replaced: a new holding that needs no more is always allowed. */
   before?: Holding
-  /** As `sumOf` has it. */
+  /** Same as for `sumOf`. */
   ofShared?: (number: number) => number
 }
 
-/** The share that is exceeded when a profile takes `more` beside what others hold; undefined where there is room. */
+/** The share that would be exceeded if a profile used `more` in addition to the others; undefined if none is. */
 export function exceeded(
   shares: Shares,
   more: Holding,
@@ -66,7 +66,7 @@ export function exceeded(
   { anyones, before, ofShared }: Counting,
 ): keyof Shares | undefined {
   const { namespace } = more
-  // The least of the shares.
+  // The smallest share, so no other share is exceeded either.
   if (sumOf([more, ...others], ofShared) <= shares.one) return undefined
   const isExceeded = (share: keyof Shares, counts: (holder: string | undefined) => boolean): boolean => {
     const beside = others.filter((one) => counts(one.namespace))
@@ -81,8 +81,8 @@ export function exceeded(
 }
 
 /**
- * Places for older profiles of namespaces that are not loaded yet, within their shares: in any order of loads the
- * newest profile finds no place. A profile of a cluster policy waits for no other profile.
+ * Reserves slots for older profiles of namespaces that are not loaded yet, within their shares. So the newest profile
+ * is refused, in whatever order profiles are loaded. A profile of a cluster policy waits for no other profile.
  * @param loaded namespaces of the loaded profiles
  */
 export function waitingBefore(

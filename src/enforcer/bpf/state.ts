@@ -8,7 +8,7 @@ import { EnforcerError, errnoOf, ioError } from '../enforcer-error.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
 import { container, found, lastNumbers, settings, shownSlot, word, wordIn } from './layout.ts'
 
-/** Two levels below the root of the BPF file system. */
+/** A folder two levels below the root of the BPF file system. */
 export const stateRoot = '/sys/fs/bpf/varmor'
 
 export interface StateOptions extends Omit<LoadOptions, 'folder'> {
@@ -17,10 +17,10 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
   root?: string
 }
 
-/** How much of what the verifier said is kept: its last lines say why. */
+/** Most characters of the verifier's output that are kept: its last lines give the reason. */
 const keptLines = 6
 
-/** A map holds a value that no agent of this build writes: another process changed it. */
+/** A map has a value that no agent of this build writes, so another process changed it. */
 export class DamagedState extends EnforcerError {
   constructor(map: string, reason: string) {
     super('KERNEL_REFUSED', `read ${map}`, { map, reason: `the map was changed by another program: ${reason}` })
@@ -32,19 +32,19 @@ function checkSize(map: string, bytes: Uint8Array, fits: (length: number) => boo
   if (!fits(bytes.length)) throw new DamagedState(map, `it holds ${bytes.length} bytes in place of ${size}`)
 }
 
-/** @throws {DamagedState} where records of the size do not fill the bytes */
+/** @throws {DamagedState} if the bytes are not a whole number of records of this size */
 function whole(map: string, bytes: Uint8Array, size: number): Uint8Array {
   checkSize(map, bytes, (length) => length % size === 0, `a multiple of ${size}`)
   return bytes
 }
 
-/** Before Linux 5.11 what BPF keeps counts as locked memory. libbpf raises the limit of that, if it may. */
+/** Before Linux 5.11 memory for BPF counts as locked memory. libbpf raises that limit if it is allowed to. */
 const countsAsLocked = (kernel: string): boolean => {
   const [major = 0, minor = 0] = kernel.split('.').map(Number)
   return major < 5 || (major === 5 && minor < 11)
 }
 
-/** What the agent may lack where the kernel says EPERM. */
+/** Which privilege the agent may lack when the kernel returns EPERM. */
 function permissionRemedy(kernel: string): string {
   const locked = countsAsLocked(kernel)
     ? `, on this Linux ${kernel} also the capability SYS_RESOURCE or unlimited locked memory (LimitMEMLOCK=infinity, ulimit -l unlimited)`
@@ -53,8 +53,8 @@ function permissionRemedy(kernel: string): string {
 }
 
 /**
- * A failure of the native module as an EnforcerError.
- * @param kernel as `uname -r` prints it
+ * Converts an error of the native module to an EnforcerError.
+ * @param kernel version, as in `uname -r`
  */
 export function kernelError(step: string, error: unknown, kernel = release()): EnforcerError {
   if (error instanceof EnforcerError) return error
@@ -72,12 +72,12 @@ export function kernelError(step: string, error: unknown, kernel = release()): E
 
 /**
  * The programs and maps of one build, in a folder of the BPF file system whose name is a digest of the build. An
- * existing folder is in force, also when another process created it; folders of other builds are in force beside it
- * until they are dropped.
+ * existing folder is used, even if another process created it. Folders of other builds stay attached, too, until they
+ * are dropped.
  */
 export class BpfState {
   readonly folder: string
-  /** It was in force before this process. */
+  /** Whether the folder existed before this process. */
   readonly reused: boolean
   /** Folders of other builds, and damaged folders of this build. */
   readonly others: readonly string[]
@@ -99,8 +99,8 @@ export class BpfState {
   }
 
   /**
-   * Finds what is in force of this build, or loads it.
-   * @param again load it although it exists, because another process has changed it
+   * Opens the folder of this build, or loads its programs.
+   * @param again load them although the folder exists, because another process has changed it
    * @throws {EnforcerError} KERNEL_REFUSED, IO
    */
   static async open({ addon, root = stateRoot, ...options }: StateOptions, again = false): Promise<BpfState> {
@@ -133,7 +133,7 @@ export class BpfState {
     return whole('varmor_find_tasks', tasks, found.size)
   }
 
-  /** The kernel's ids of the maps of profiles, by slot. */
+  /** Kernel ids of the profiles' maps, by slot. */
   async profileMaps(): Promise<Map<number, number>> {
     const bytes = await this.#try('list the BPF profiles', () => this.#addon.listProfiles(this.#native))
     whole('varmor_list_profiles', bytes, shownSlot.size)
@@ -143,26 +143,20 @@ export class BpfState {
     return maps
   }
 
-  /**
-   * @param size of the value
-   * @throws {EnforcerError} also where the value has another size
-   */
+  /** @param size bytes of the value @throws {EnforcerError} also if the value has another size */
   get(map: string, key: Uint8Array, size: number): Uint8Array | undefined {
     const bytes = this.#get(map, key)
     if (bytes !== undefined) checkSize(map, bytes, (length) => length === size, `${size}`)
     return bytes
   }
 
-  /** The values of all processors. Each value has the size. @throws {EnforcerError} */
+  /** The values of all processors, each of this size. @throws {EnforcerError} */
   getAll(map: string, key: Uint8Array, size: number): Uint8Array | undefined {
     const bytes = this.#get(map, key)
     return bytes && whole(map, bytes, size)
   }
 
-  /**
-   * @param size of a key with its value
-   * @throws {EnforcerError} also where entries have another size
-   */
+  /** @param size bytes of a key with its value @throws {EnforcerError} also if entries have another size */
   entries(map: string, size: number): Uint8Array {
     return whole(
       map,
@@ -179,27 +173,30 @@ export class BpfState {
     return this.#now(`write ${map}`, () => this.#addon.swap(this.#native, map, offset, expected ?? -1, number))
   }
 
-  /** The number that was given last; 0 for none. */
+  /** The last assigned number; 0: none. */
   lastNumber(what: keyof typeof lastNumbers): number {
     const bytes = this.get('varmor_containers', word(0), container.size)
     return bytes === undefined ? 0 : wordIn(bytes, lastNumbers[what])
   }
 
-  /** @returns whether `before`, if it is given, was the last number until now */
+  /**
+   * Stores the last assigned number.
+   * @returns false if another agent has changed it, so that it is not `before`
+   */
   noteNumber(what: keyof typeof lastNumbers, before: number | undefined, number: number): boolean {
     return this.swap('varmor_containers', lastNumbers[what], before, number)
   }
 
   /**
-   * Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is
-   * left alone.
-   * @throws {EnforcerError} also where the settings of this build have another size
+   * Sets whether programs that start in unknown containers are stopped. Leaves settings of another build alone if their
+   * size differs.
+   * @throws {EnforcerError} also if the settings of this build have another size
    */
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
     const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
-      // An iterator writes another field. An earlier build's map may be one that cannot be mapped, and has no iterator
-      // that runs now.
+      // Sets one field, because an iterator writes another one. The map of an older build may not be mapped into
+      // memory, but its iterator does not run now, so the whole value is written.
       if (folder === this.folder) {
         this.get('varmor_settings', word(0), settings.size)
         this.swap('varmor_settings', settings.at.strict_start, undefined, Number(strict))
@@ -226,18 +223,18 @@ export class BpfState {
     }
   }
 
-  /** @param wait until no program of the folder is in force */
+  /** @param wait until no program of the folder is attached */
   drop(folder: string, wait: boolean): Promise<void> {
     return this.#try('remove the programs of another build', () => this.#addon.drop(folder, wait))
   }
 
-  /** Removes the folder that those of all builds are in, once they are gone. */
+  /** Removes the folder that contains the folders of all builds, once these are removed. */
   removeRoot(): void {
     const root = dirname(this.folder)
     try {
       rmdirSync(root)
     } catch (error) {
-      // The folder has a file of another process.
+      // Ignore: another process has a file in the folder.
       if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? ''))
         throw ioError('remove the folder of pins', root, error)
     }
@@ -276,7 +273,7 @@ function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): 
   }
 }
 
-/** A name that is not one of ours, or a draft, is left alone. */
+/** Leaves alone folders whose names are neither those of a build nor of a draft. */
 function foldersIn(root: string): { name: string; number: number }[] {
   let names: string[] = []
   try {

@@ -3,27 +3,27 @@ import { word } from './layout.ts'
 import type { PlaceTable, ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
-/** The number of a map is in the highest bits of a reference. */
+/** The highest bits of a reference hold the number of the map. */
 const MAP_SHIFT = 30
 
-/** In which map the table lies: its place in `tableMaps`. */
+/** The map of a table: its index in `tableMaps`. */
 export const mapOfTable = (reference: number): number => Math.floor(reference / 2 ** MAP_SHIFT)
 
 interface Table {
   reference: number
-  /** Undefined for one that another agent has written: it is not read, and shared no further. */
+  /** Digest of the content; undefined for a table of another agent, which is not read and not shared. */
   digest?: string
-  /** How many profiles refer to it. */
+  /** Number of profiles that refer to the table. */
   holders: number
 }
 
-/** The tables of all profiles: those with equal rules refer to the same one. */
+/** The tables of all profiles. Profiles with equal rules share a table. */
 export class BpfTables {
   readonly #maps: readonly string[]
   readonly #byReference = new Map<number, Table>()
   readonly #byDigest = new Map<string, Table>()
   readonly #size: number
-  /** Indices that no table has, in whatever map; the first is not used. */
+  /** Indices that no table uses, in any map. Index 0 is unused. */
   readonly #free: number[]
 
   constructor({ tableMaps, tables }: Pick<ProfileEncoder, 'tableMaps' | 'tables'>) {
@@ -32,15 +32,15 @@ export class BpfTables {
     this.#free = Array.from({ length: tables - 1 }, (_, i) => tables - 1 - i)
   }
 
-  /** Whether a table can be where the reference says. */
+  /** Whether the reference is in range. */
   has(reference: number): boolean {
     const index = reference % 2 ** MAP_SHIFT
     return index > 0 && index < this.#size && mapOfTable(reference) < this.#maps.length
   }
 
   /**
-   * Where a profile's tables go.
-   * @param held gets a reference for each, to be released in the end
+   * Returns a function that chooses places for a profile's tables.
+   * @param held receives a reference for each table; the caller releases them later
    */
   placing(held: number[]): PlaceTable {
     return (map, bytes) => {
@@ -53,7 +53,7 @@ export class BpfTables {
     }
   }
 
-  /** A profile that another agent has loaded refers to these. */
+  /** Adds the references of a profile that another agent has loaded. */
   hold(references: readonly number[]): void {
     for (const reference of references) {
       const table = this.#byReference.get(reference) ?? { reference, holders: 0 }
@@ -69,12 +69,12 @@ export class BpfTables {
       const table = this.#byReference.get(reference)
       if (table === undefined) continue
       table.holders--
-      // What may have been written in part is not shared.
+      // A table may have been written only in part, so it is not shared.
       if (table.holders === 0 && table.digest !== undefined) this.#byDigest.delete(table.digest)
     }
   }
 
-  /** Of a profile that is not to be: what is its alone was never written. */
+  /** Releases the tables of a load that was given up. Tables that only this load used were never written. */
   forget(references: readonly number[]): void {
     this.release(references)
     for (const reference of references) {
@@ -84,10 +84,7 @@ export class BpfTables {
     }
   }
 
-  /**
-   * Removes the tables without a profile that refers to them.
-   * @throws {EnforcerError} KERNEL_REFUSED; they are removed the next time
-   */
+  /** Removes tables that no profile refers to. @throws {EnforcerError} KERNEL_REFUSED; the next call retries */
   async removeUnheld(state: Pick<BpfState, 'write'>, step: string): Promise<void> {
     for (const { reference, holders } of this.#byReference.values()) {
       if (holders > 0) continue
@@ -99,7 +96,7 @@ export class BpfTables {
   }
 
   #add(map: number, digest: string): Table {
-    // Profiles have room for all tables of theirs.
+    // The maps have room for the tables of all profiles, so an index is always free.
     const index = this.#free.pop()!
     const table = { reference: map * 2 ** MAP_SHIFT + index, digest, holders: 0 }
     this.#byReference.set(table.reference, table)

@@ -21,7 +21,9 @@ import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
  * to (places.ts). A new version of a profile gets another slot, so a profile in force is never overwritten.
  */
 
-/** In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod; the other bits are its number. */
+/**
+ * In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod; the other bits are its number.
+ */
 export const OWN = 1 << 30
 /** Tables of a profile: one for files; an automaton and its sets for the sources and for the targets of mounts. */
 export const TABLES_OF_PROFILE = 5
@@ -56,7 +58,9 @@ const upper = (values: Readonly<Record<string, number>>): Record<string, number>
 
 const { way, ...accesses } = fileFlags
 
-/** The constants of the C header, by group. Each name gets the prefix `VARMOR_`, then the group's word if it has one. */
+/**
+ * The constants of the C header, by group. Each name gets the prefix `VARMOR_`, then the group's word if it has one.
+ */
 export const constants: readonly { what: string; word?: string; values: Readonly<Record<string, number>> }[] = [
   { what: 'Verdict of a rule that matches (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT, ALLOW } },
   {
