@@ -13,8 +13,8 @@ export type CompilerMessage =
   | Request<{ type: 'run'; job: string; input: readonly unknown[] }, unknown>
 
 /**
- * Runs jobs one after the other on the worker thread that hosts it. It keeps no state, because its thread may be ended
- * at any time.
+ * Runs jobs one after the other on the worker thread that hosts this actor. The actor keeps no state, because its
+ * thread may be ended at any time.
  */
 const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
   start: () => undefined,
@@ -25,7 +25,10 @@ const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
   },
 })
 
-/** The family of one thread, which yields to the main thread. After a failure it restarts without a delay. */
+/**
+ * The actor family of one thread, which has a lower priority than the main thread. It restarts without a delay after a
+ * failure.
+ */
 export function compilerFamily(jobs: Jobs): FamilyOptions<undefined, CompilerMessage> {
   giveWay()
   return { behaviour: compiler(jobs), supervision: { firstBackoff: 0, maxBackoff: 0 } }

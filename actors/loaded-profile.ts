@@ -21,7 +21,7 @@ import {
 } from './loaded-profile/ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
-/** Both types only say that something may have changed. The actor reads the state itself. */
+/** `changed` and `lost` only say that something may have changed. The actor reads the state itself. */
 export type LoadedProfileMessage =
   /** The ArmorProfile appeared, changed, or was deleted. */
   | { type: 'changed' }
@@ -31,22 +31,25 @@ type RetryDue = { type: 'retry-due' }
 type Message = LoadedProfileMessage | RetryDue
 
 export interface LoadedProfilePorts {
-  /** The profile that the node must hold; undefined if there is no such ArmorProfile. */
+  /** The profile that the node must hold; undefined if the ArmorProfile does not exist. */
   wanted(key: string): WantedProfile | undefined
   /**
    * Compiles the contents of the ArmorProfile if they are missing. Resolves to the failure, if any; it has a timeout.
    */
   compile(key: string): Promise<LoadFailure | undefined>
-  /** The actor converged, so the compiled contents may be dropped. `again`: a retry follows, so rather keep them. */
+  /**
+   * The actor has reached its goals, so the compiled contents may be dropped. `again`: a retry follows, so keep them if
+   * possible.
+   */
   letGo(key: string, again: boolean): void
   /** Whether another ArmorProfile wants a profile of this name. */
   wantedByOthers(key: string, profile: string): boolean
   /** Whether a process, or a pod that may start a container, still refers to the profile. */
   used(profile: string): Promise<boolean>
   listings: EnforcerListings
-  /** Reports the status to the manager. Level-triggered: a later status of the key replaces an earlier one. */
+  /** Reports the status to the manager. Only the latest status of a key counts. */
   report(standing: ProfileStatus): void
-  /** Withdraws the report of the ArmorProfile. */
+  /** Withdraws the report about the ArmorProfile. */
   forget(key: string): void
   /** Milliseconds. */
   timing?: Partial<LoadedProfileTiming>
@@ -55,8 +58,9 @@ export interface LoadedProfilePorts {
 const defaultTiming: LoadedProfileTiming = { backoffFirst: 1_000, backoffLongest: 60_000, lasting: 600_000 }
 
 /**
- * One ArmorProfile on this node; its key is `namespace/name`. After a failure or passivation it remembers nothing, and
- * converges from the kernel, the disk and the API server. `goalsOf`, `stepOf` and `conclude` decide; this actor acts.
+ * One ArmorProfile on this node; its key is `namespace/name`. After a failure or passivation the actor remembers
+ * nothing, and reads the state from the kernel, the disk and the API server. `goalsOf`, `stepOf` and `conclude` decide;
+ * this actor acts.
  */
 export const loadedProfile = (ports: LoadedProfilePorts): Behaviour<Memory, Message> => ({
   start(context) {
@@ -84,11 +88,11 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
   supervision: { report: ({ key, error, retryIn = 0 }) => reportFailure(ports, key, error, retryIn) },
 })
 
-/** Failures to keep even though something has changed. */
+/** Failures to remember even if something has changed. */
 const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
   new Map([...hopeless].filter(([, { passing }]) => !passing))
 
-/** Report a bug's failure, so that the manager does not wait for a report. */
+/** Report the failure of a bug, too, so that the manager does not wait for a report. */
 function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, retryIn: number): void {
   const wanted = ports.wanted(key)
   if (wanted === undefined) return
@@ -101,11 +105,11 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   const { key } = context
   const uncompiled = await compiled(ports, key)
   const seen = { ...(await observe(ports, memory, key)), ...(uncompiled !== undefined && { uncompiled }) }
-  // It changed meanwhile; another message will say so.
+  // The ArmorProfile changed during the compilation; another message follows.
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
   const goalsNow = async (): Promise<Goal[]> => goalsOf(await observe(ports, memory, key))
-  // Do AppArmor last: its loads queue behind each other; other enforcers' loads do not.
+  // Load AppArmor profiles last: AppArmor loads queue behind each other, loads of other enforcers do not.
   for (const goal of goalsOf(seen).reverse()) outcomes.unshift(await reach(ports, key, profileOf(seen), goal, goalsNow))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
@@ -159,7 +163,7 @@ async function reach(
       const content = await contentOf(ports, key, enforcer, goal.content)
       await listings.load(enforcer, profile, content, key.slice(0, key.indexOf('/')))
     } else if (step === 'unload') {
-      // A container that started in the profile during the wait would run unconfined without it.
+      // The profile may be needed again after the wait: a container that started in it would run unconfined without it.
       const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')
       await listings.unload(enforcer, profile, needed)
     } else if (step === 'free') await listings.free(enforcer, profile)
@@ -181,7 +185,7 @@ async function contentOf(
   const failure = await ports.compile(key)
   if (failure !== undefined) throw failure
   const again = ports.wanted(key)?.contents?.get(enforcer)
-  // It changed meanwhile; another message will say so.
+  // The ArmorProfile changed during the compilation; another message follows.
   if (again?.content === undefined) throw Object.assign(new Error(), { retryable: true, reason: 'it has changed' })
   return { content: again.content, digest: again.digest }
 }

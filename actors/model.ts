@@ -13,21 +13,22 @@ import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
 
 export type ModelMessage =
-  /** A node's report on its recording. */
+  /** A node's report about its recording. */
   | Request<{ type: 'report'; report: ModelReport }, ModelAnswer>
   /** The ArmorProfile or the nodes may have changed. */
   | { type: 'changed' }
   /** The resource version of the model in the API server; undefined when the model was deleted. */
   | { type: 'model-changed'; version: string | undefined }
 type WriteDue = { type: 'write-due' }
-/** The end of the build that started at `began`. */
+/** The result of the build that started at `began`. */
 type Built = { type: 'built'; began: number; outcome: PromiseSettledResult<BuiltProfile> }
 type Message = ModelMessage | WriteDue | Built
 
 /**
  * The model of the workloads of one ArmorProfile; its key is `namespace/name`. When the modelling is over, nodes offer
- * their recordings, and the actor asks for each missing piece and merges it. A piece is complete by itself and may come
- * twice. State is a cache: a new manager reads the stored model, and nodes keep what they sent.
+ * their recordings, and the actor asks for each missing piece and merges it. Each piece is complete by itself and may
+ * arrive twice. The state is a cache: a new manager reads the stored model, and nodes keep the recordings that they
+ * sent.
  */
 export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<ModelState, Message> => ({
   start: (context) => {
@@ -46,13 +47,13 @@ export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<Mod
       case 'changed':
         return planWrite(ports, state, context)
       case 'model-changed':
-        // Our own writes cause most of these messages.
+        // Most of these messages follow this actor's own writes.
         if (state.recording === '' || (message.version !== undefined && message.version === state.seen)) return state
         return due({ ...state, poll: true }, ports.settings.writeInterval, context)
       case 'write-due':
         return write(ports, { ...state, due: undefined }, context)
       case 'built':
-        // It may belong to an earlier recording.
+        // The build may belong to an earlier recording.
         if (message.began !== state.building) return state
         return write(ports, { ...state, building: undefined }, context, message.outcome)
       default:
@@ -64,7 +65,8 @@ export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<Mod
 
 export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Message> => ({
   behaviour: model(ports),
-  // A report may have a mebibyte, so the manager limits reports for all models together; `built` always has a place.
+  // A report may have a mebibyte, so the manager limits the number of reports for all models together. The mailbox
+  // always has space for `built`.
   mailbox: { capacity: 256, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
   // Agents offer stored recordings every five minutes; while the actor stays active, it need not ask again for pieces
   // that it has merged.
@@ -96,14 +98,14 @@ const nothing = (): ModelState => ({
   failures: 0,
 })
 
-/** The ArmorProfile, if its modelling is over and the actor's model is about it. */
+/** The ArmorProfile if its modelling is over and the actor's model belongs to it; otherwise undefined. */
 function overProfile({ profile: of }: ModelPorts, key: string): ArmorProfile | undefined {
   const profile = of(key)
   if (profile === undefined || profile.metadata.deletionTimestamp !== undefined) return undefined
   return recordingOf(profile)?.open === false ? profile : undefined
 }
 
-/** Starts again for another ArmorProfile, with the model that the API server has. */
+/** Starts again for another ArmorProfile, with the stored model. */
 async function following(
   ports: ModelPorts,
   rooms: NodeQuota,
@@ -135,8 +137,8 @@ async function following(
 }
 
 /**
- * Restores the model of an earlier manager for the same ArmorProfile. An earlier recording or an imported model is
- * replaced.
+ * Restores the model that an earlier manager wrote for the same ArmorProfile. The actor later replaces a model of
+ * another recording, and keeps a model that a user changed or imported.
  */
 async function known(
   ports: ModelPorts,
@@ -151,7 +153,7 @@ async function known(
   const stored = storedDigests(found.status)
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(found) : found.data.dynamicResult
-  // The file is on another manager. Nodes have all its content, so ask them again.
+  // The file is on another manager's disk. Nodes still have its content, so ask them again.
   const seen = found.metadata.resourceVersion
   if (local && data === undefined) return { lost: stored, written: true, seen }
   add(data ?? {})
@@ -159,11 +161,12 @@ async function known(
 }
 
 /**
- * Seconds until a node asks again: after its part is stored, while it waits for that, and when it has nothing to send.
+ * Seconds until a node asks again: after the manager stored its part, while the node waits for that, and when the node
+ * has nothing to send.
  */
 const retry = { stored: 300, waiting: 10, unknown: 60 }
 const waiting: ModelAnswer = { state: 'waiting', retrySeconds: retry.waiting }
-/** The answer to an unknown recording. */
+/** The answer to a node about an unknown recording. */
 export const unknownRecording: ModelAnswer = { state: 'unknown', retrySeconds: retry.unknown }
 
 interface Taken {
@@ -177,7 +180,7 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
     const isOpen = profile !== undefined && recordingOf(profile)?.id === report.recording
     return { state, answer: isOpen ? waiting : unknownRecording }
   }
-  // A build must include all parts that have arrived when it is written.
+  // A build must include all parts that have arrived before the model is written.
   if (state.building !== undefined) return { state, answer: waiting }
   const part = partOf(state, report)
   const { piece } = report
@@ -204,7 +207,9 @@ function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
   return part.stored || stays ? { state: 'stored', retrySeconds: retry.stored } : waiting
 }
 
-/** Writes at once if no node is missing; otherwise when the wait for nodes is over, and then at intervals. */
+/**
+ * Writes at once if all nodes have sent their parts; otherwise when the wait for nodes is over, and then at intervals.
+ */
 function planWrite(ports: ModelPorts, state: ModelState, context: Context): ModelState {
   const { timeout, writeInterval } = ports.settings
   if (state.over === undefined) return state
@@ -214,7 +219,7 @@ function planWrite(ports: ModelPorts, state: ModelState, context: Context): Mode
   return state.dirty || !state.written ? due(state, writeInterval, context) : state
 }
 
-/** Latest time of the write: reports that keep coming do not postpone it. */
+/** Schedules a write after `delay` at the latest: further reports do not postpone a scheduled write. */
 function due(state: ModelState, delay: number, context: Context): ModelState {
   const at = context.now() + delay
   if (state.due !== undefined && state.due <= at) return state
@@ -230,7 +235,7 @@ const missing = ({ lost, parts }: ModelState): string[] =>
     return isThere ? [] : [node]
   })
 
-/** Nodes whose part is missing in a model that stays as it is. */
+/** Nodes whose part arrived too late for a model that the manager no longer changes. */
 function lateFor(found: ArmorProfileModel, of: Whose, { parts, lost }: ModelState): string[] {
   const inModel = storedDigests(found.status)
   const isIn = (node: string, { digest, stored }: Part): boolean =>
@@ -277,7 +282,7 @@ async function write(
   }
 }
 
-/** Writes the parts that the API server lacks, unless others have taken over the model. @throws {PortError} */
+/** Writes the parts that the stored model lacks, unless another client has taken over the model. @throws {PortError} */
 async function bringUp(
   ports: ModelPorts,
   state: ModelState,
@@ -291,10 +296,10 @@ async function bringUp(
   const version = found?.metadata.resourceVersion
   if (version !== undefined && version === seen && !dirty) return { ...state, poll: false }
   const of = found && whose(found, recording)
-  // The first write replaces a model of another recording.
+  // The first write replaces the model of an earlier recording.
   const isOurs = of === 'ours' || of === 'unmarked' || (of === 'other' && !written)
   if (found !== undefined && of !== undefined && !isOurs) {
-    // The mark tells the next leader, too.
+    // The annotation tells the next leader that a user has changed the model.
     const marked = of === 'other' ? await ports.api.markModel(found, byOthers(recording)) : found
     return staying(ports, state, marked, { late: lateFor(marked, of, state), gone: [] }, context)
   }
@@ -313,8 +318,8 @@ async function bringUp(
 }
 
 /**
- * Starts a build. Compilers may be busy for minutes, and the actor must answer nodes meanwhile, so the result comes as
- * a message.
+ * Starts a build. The actor must answer nodes while compilers may be busy for minutes, so the result arrives as a
+ * message.
  */
 function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorProfile, context: Context): ModelState {
   const { self } = context
@@ -324,7 +329,7 @@ function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorPr
   return { ...state, building: began }
 }
 
-/** Milliseconds in which a running node would have come again: see `retry`. */
+/** Milliseconds after which every running node has reported again: see `retry`. */
 const RETURN = 1_300 * retry.stored
 
 async function staying(

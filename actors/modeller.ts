@@ -11,12 +11,16 @@ import { OwnRecording } from './modeller/recording.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
 export type ModellerMessage =
-  /** The current ArmorProfile; undefined when it is deleted, or its policy does not model and never did. */
+  /**
+   * The current ArmorProfile; undefined if it was deleted, or if its policy has never been in mode BehaviorModeling.
+   */
   | { type: 'wanted'; wanted: Recording | undefined }
   | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
-  /** Records lost on the way: of any profile, or of this profile and of unknown origin. */
+  /** Records lost before they reached this actor: of this profile, or of an unknown profile. */
   | { type: 'lost'; records: number }
-  /** Data read this many milliseconds before the end is not decoded yet, and the modeller stops waiting for it. */
+  /**
+   * Data that was read this many milliseconds before the end is not decoded yet, and the modeller does not wait for it.
+   */
   | { type: 'behind'; milliseconds: number }
 type Due = { type: 'save-due' } | { type: 'settled' } | { type: 'send-due' }
 type Message = ModellerMessage | Due
@@ -28,7 +32,7 @@ interface Offered {
 
 export interface ModellerState {
   recording: OwnRecording | undefined
-  /** The manager says that the modelling is over; the last records may still arrive. */
+  /** The manager says that the modelling is over, but the last records may still arrive. */
   settling: boolean
   offered: Offered | undefined
   failures: number
@@ -39,9 +43,10 @@ export interface ModellerState {
 }
 
 /**
- * Records the behaviour of one ArmorProfile's workloads on this node; its key is `namespace/name`. It saves every few
- * seconds (minutes if large), so it continues after a kill and reports the gap. The ArmorProfile, by the manager's
- * clock, ends it. Then it sends its part, and offers it repeatedly for later leaders.
+ * Records the behaviour of one ArmorProfile's workloads on this node; its key is `namespace/name`. The actor saves
+ * every few seconds (minutes if the recording is large), so it continues after a kill and reports the gap. The
+ * recording ends at the time that the ArmorProfile gives, by the manager's clock. Then the actor sends its part, and
+ * offers it again at intervals to later leaders.
  */
 export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message> => {
   const ports: Shared = { ...given, room: given.room ?? new NodeQuota(), disk: new Mutex() }
@@ -49,7 +54,7 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
   return {
     async start(context) {
       const { recording, unread } = await restored(ports, context)
-      // Messages to the failed actor that were not on disk yet are lost: their senders do not repeat them.
+      // A failed actor loses messages whose data were not on disk yet: their senders do not repeat them.
       ports.began?.(context.key)
       // A failed actor is sent its ArmorProfile again; until then it continues with the file on disk.
       if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
@@ -94,7 +99,7 @@ export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerStat
     capacity: 10_000,
     coalesce: ({ type }) => (type === 'found' || type === 'lost' ? undefined : type),
   },
-  // It keeps its state between two batches of a quiet workload.
+  // The actor keeps its state during a quiet time of its workload.
   idleAfter: Number.POSITIVE_INFINITY,
 })
 
@@ -103,7 +108,7 @@ type Context = ActorContext<Message>
 /** State that the modellers of a node share. */
 interface Shared extends ModellerPorts {
   room: NodeQuota
-  /** A recording being read or written is in memory several times: as objects, as JSON, and as text. */
+  /** A recording that is read or written is in memory several times: as objects, as JSON, and as text. */
   disk: Mutex
 }
 
@@ -152,10 +157,10 @@ async function follow(
   const recording = isSame ? state.recording! : begun(ports, state, wanted, context)
   const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
   const next = isSame ? state : { ...state, ...fresh }
-  // The first offer comes at once; later the manager says when to offer again.
+  // Send the first offer at once; afterwards the manager says when to offer the recording again.
   if (recording.complete) {
     if (isSame || state.offered !== undefined) return next
-    // The note about an unreadable file must outlast this agent.
+    // Save the note about an unreadable file: it must still be known after a restart of the agent.
     return send(ports, timing, state.unread ? await save(ports, next, context) : next, context)
   }
   if (wanted.open) {
@@ -168,7 +173,7 @@ async function follow(
   return { ...next, settling: true }
 }
 
-/** If the modelling is already over, record nothing; the manager learns that. */
+/** If the modelling is already over, record nothing and tell the manager so. */
 function begun(
   { room }: Shared,
   { unread }: ModellerState,
@@ -181,7 +186,7 @@ function begun(
   return recording
 }
 
-/** Saves the recording, or only the time until which nothing came, and schedules the next save. */
+/** Saves the recording, or, without new facts, only the time of the last check; then schedules the next save. */
 async function keep(
   ports: Shared,
   timing: ModellerTiming,
@@ -224,7 +229,7 @@ async function written(
   }
 }
 
-/** The last records have arrived: the recording no longer changes. */
+/** The last records have arrived, so the recording no longer changes. */
 async function complete(
   ports: Shared,
   timing: ModellerTiming,
@@ -238,7 +243,7 @@ async function complete(
   return send(ports, timing, next, context)
 }
 
-/** Sends one report at a time, as the manager asks for them; then offers the recording at intervals. */
+/** Sends one report at a time, as the manager asks for pieces; then offers the recording at intervals. */
 async function send(
   ports: Shared,
   timing: ModellerTiming,

@@ -1,11 +1,14 @@
 import type { Acknowledgement } from './policy/aggregate.ts'
 import { assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
-/** What a node reports of one ArmorProfile: its result, its absence, or that the node is gone. All level-triggered. */
+/**
+ * The node's report about one ArmorProfile, its absence from the report, or the deletion of the node. Only the latest
+ * message counts.
+ */
 export type NodeProfileMessage =
   | ({ type: 'reported' } & Acknowledgement)
   | { type: 'absent' }
-  /** The node or the policy is gone: drop what is not passed on yet. */
+  /** The node or the policy is gone: drop the reports that are not handled yet. */
   | { type: 'node-gone' }
 
 export interface NodeProfilePorts {
@@ -18,8 +21,9 @@ export interface NodeProfilePorts {
 export const nodeProfileKey = (node: string, profile: string): string => `${node}/${profile}`
 
 /**
- * One ArmorProfile on one node, as the manager sees it: passes on the last report, and ends. There may be a million, so
- * reports are stored and compared in one place with 11 bytes each: see `Aggregate`. Agents do the retrying.
+ * One ArmorProfile on one node, from the manager's view. The actor passes on the last report, and ends. There may be a
+ * million such pairs, so `Aggregate` stores and compares the reports with 11 bytes each. Agents repeat reports that
+ * were lost.
  */
 export const nodeProfile = (ports: NodeProfilePorts): Behaviour<undefined, NodeProfileMessage> => ({
   start: () => undefined,
@@ -47,7 +51,7 @@ function passOn(ports: NodeProfilePorts, message: NodeProfileMessage, key: strin
   }
 }
 
-/** The family `node-profile`. A newer message replaces a waiting one. */
+/** The actor family `node-profile`. A newer message replaces a waiting one. */
 export const nodeProfileFamily = (ports: NodeProfilePorts): FamilyOptions<undefined, NodeProfileMessage> => ({
   behaviour: nodeProfile(ports),
   mailbox: { capacity: 4, coalesce: () => 'state' },

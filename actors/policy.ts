@@ -15,22 +15,22 @@ import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } fr
 export { defaultPolicySettings, type PolicyMessage, type PolicyPorts, type PolicySettings } from './policy/ports.ts'
 export { POLICY_FINALIZER } from './policy/situation.ts'
 
-/** Only its own timers send it. */
+/** Sent only by the actor's own timers. */
 type PolicyDue = { type: 'due' }
 type Message = PolicyMessage | PolicyDue
 type Context = ActorContext<Message>
 
-/** More than any case needs: a compilation, six writes, and a last check. */
+/** Upper bound of rounds in one pass. The longest case has a compilation, six writes, and a last check. */
 const MAX_ROUNDS = 12
 
 /**
- * Maximum number of concurrent status writes, twice the burst of the rate limiter. Policies that wait hold no data: a
- * thousand policies that change together would otherwise hold their observations for seconds, and write outdated
- * statuses.
+ * Maximum number of concurrent status writes: twice the burst of the rate limiter. A waiting policy holds no data.
+ * Without this limit, a thousand policies that change together would hold their observations for seconds, and write
+ * outdated statuses.
  */
 const STATUSES_AT_ONCE = 32
 
-/** What all actors of the family share. */
+/** State that all actors of the family share. */
 interface Means {
   ports: PolicyPorts
   statuses: StatusWriteSemaphore
@@ -61,7 +61,7 @@ export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
         case 'rollout':
           return converge(means, withProgress(memory, message.progress), context)
         case 'rollout-failed':
-          // The rollout actor has forgotten what it must do.
+          // The restarted rollout actor has lost its request: send it again.
           return converge(means, withRolloutFailure(memory, failureText(message.failure.error)), context)
         case 'nodes':
           return isDue(ports, memory, context) ? converge(means, memory, context) : memory
@@ -84,7 +84,7 @@ function isDue({ settings }: PolicyPorts, { convergedAt }: Memory, context: Cont
   return wait <= 0
 }
 
-/** The memory after a watch that brings only known state; undefined when there is something new. */
+/** The memory after a watch event that shows only known state; undefined if the state is new. */
 function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memory | undefined {
   const now = context.now()
   const objects = objectsNow(ports, context.key, memory, now)
@@ -95,7 +95,7 @@ function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memo
   return objects.memory
 }
 
-/** Observes, decides and acts until nothing is left to do, or a status write must wait for its turn. */
+/** Observes, decides and acts until nothing is left to do, or until a status write must wait for its turn. */
 async function converge(means: Means, before: Memory, context: Context): Promise<Memory> {
   const { ports, statuses } = means
   const { key } = context
@@ -120,11 +120,11 @@ async function converge(means: Means, before: Memory, context: Context): Promise
           waits = true
           setTimers(decision, context)
           pollAgain(context, 'turn', TIMEOUT)
-          // Keep the failure until the status that shows it is written.
+          // Keep the failure until the status that names it is written.
           return { ...memory, failure: seen.memory.failure, looked: seenOf(seen) }
         }
       } else {
-        // A compilation may wait long for its turn; do not make other policies' status writes wait for it.
+        // A compilation may wait long for a thread; other policies' status writes must not wait for it.
         if (isWriter) statuses.end()
         else statuses.leave(key)
         isWriter = false

@@ -30,41 +30,47 @@ export interface PoolOptions {
 export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'busy'
 
 /**
- * Milliseconds that a job that is not urgent waits: on a busy, slow node a thread takes minutes to start, and a thread
- * that is given up restarts.
+ * Milliseconds that a job that is not urgent waits for a thread. On a busy, slow node a thread takes minutes to start,
+ * and a thread that the pool ended takes minutes to restart.
  */
 const LONG_WAIT = 300_000
 /**
- * Maximum lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may hold a policy of a megabyte. A
- * full queue drops the youngest job of the peer with the most urgent jobs, or of the tenant with the most other jobs.
+ * Maximum queue lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may hold a policy of a
+ * megabyte. A full queue drops the youngest job of the peer with the most urgent jobs, or of the tenant with the most
+ * other jobs.
  */
 const MAX_OF_TENANT = 128
 const MAX_URGENT = 512
 const MAX = 5_000
 /**
  * Milliseconds that a job waits before another thread starts: behind one long job, or behind many short jobs. A thread
- * costs 18 MiB, and its start as much CPU as hundreds of policies.
+ * costs 18 MiB, and starting it costs as much CPU as hundreds of policies.
  */
 const WAIT_FOR_LONG = 100
 const WAIT_FOR_MANY = { urgent: 500, other: 1_000 }
-/** Milliseconds that a thread stays without a job. Idle, it takes 13 MiB; a restart takes a few tenths of a second. */
+/**
+ * Milliseconds after which a thread without a job ends. An idle thread takes 13 MiB; its restart takes a few tenths of
+ * a second.
+ */
 export const IDLE = 60_000
 /**
- * CPU milliseconds that a thread takes to start on an older machine. A machine that takes n times as long may take n
- * times as long for a job, too, whose code is as cold.
+ * CPU milliseconds that a thread takes to start on an older machine. If a start takes n times as long, a job may also
+ * take n times as long, because its code is not compiled yet either.
  */
 const USUAL_START = 1_000
-/** Upper bound of that factor. */
+/** Upper bound of the factor n: see `USUAL_START`. */
 const SLOWEST = 20
-/** From this factor on, a started thread is worth 13 MiB, so that the first caller does not wait. */
+/**
+ * From this factor on, the pool keeps a started thread in spite of its 13 MiB, so that the first caller does not wait
+ * for a start.
+ */
 const SLOW_START = 3
 
 /**
- * Milliseconds until the pool checks the CPU time of a thread. Most jobs end before: a check costs as much as some
- * jobs.
+ * Milliseconds until the pool checks a job's CPU time. Most jobs end earlier, and a check costs as much as some jobs.
  */
 const FIRST_LOOK = 100
-/** Milliseconds in which the main thread reads an answer that arrived in time. */
+/** Milliseconds in which the main thread reads an answer that the thread sent in time. */
 const LAST_LOOK = 20
 
 interface Job extends JobOptions {
@@ -78,7 +84,7 @@ interface Job extends JobOptions {
   input: readonly unknown[]
   resolve(output: unknown): void
   reject(error: unknown): void
-  /** The timer of its wait, then of its deadline. */
+  /** The timer of the job's wait, then of its deadline. */
   timer: Timer
 }
 
@@ -86,11 +92,13 @@ interface Hand {
   job: Job
   tenant: string
   since: number
-  /** Minimum CPU milliseconds that the thread had used then. Known from the first check on. */
+  /**
+   * Lowest CPU time, in milliseconds, that the thread can have had when the job started. Known from the first check on.
+   */
   worked?: number
 }
 
-/** A peer chooses its tenants' names, so the same name from another peer is another tenant. */
+/** A peer chooses its tenants' names, so the same tenant name from another peer means another tenant. */
 const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' | 'namespace'> => ({
   tenant: peer === '' ? tenant : `${tenant} from ${peer}`,
   peer,
@@ -98,8 +106,8 @@ const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' |
 })
 
 /**
- * A job is too costly for its own tenant only: `subject` is not always all that makes a job costly, so another tenant's
- * job may be cheap.
+ * A job counts as too costly for its own tenant only. Cost may depend on more than `subject`, so another tenant's job
+ * with the same subject may be cheap.
  */
 const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
 
@@ -110,29 +118,32 @@ export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()
   readonly #running = new Map<CompilerThread, Hand>()
-  /** Threads without a job, and since when. The last of the list had the most recent job and gets the next one. */
+  /**
+   * Threads without a job, and since when each has none. The last thread in the list had the most recent job and gets
+   * the next one.
+   */
   readonly #idle: { thread: CompilerThread; since: number }[] = []
-  /** Fires when the first idle thread ends. */
+  /** Fires when the first idle thread must end. */
   #idleEnd: Timer | undefined
   readonly #tenants = new Tenants()
   readonly #costly = new Costly()
-  /** Until then, tenants with too costly jobs get no thread. */
+  /** Until this time, tenants with too costly jobs get no thread. */
   #restUntil = 0
   #rest: Timer | undefined
-  /** Fires when another thread starts. */
+  /** Fires when another thread must start. */
   #more: Timer | undefined
   #started = 0
   /** Number of threads ever started. */
   #number = 0
   #stopped = false
-  /** How many times as long as usual a thread took to start. */
+  /** Start time of a thread divided by the usual start time. */
   #slowness = 1
 
   constructor(options: PoolOptions) {
     this.#options = options
   }
 
-  /** Number of jobs that wait. */
+  /** Number of jobs that wait for a thread. */
   get waiting(): number {
     return this.#waiting.size
   }
@@ -178,7 +189,7 @@ export class CompilerPool implements Compilers {
     })
   }
 
-  /** Takes no more jobs and drops those that wait. The owner ends the threads. */
+  /** Accepts no more jobs and drops the waiting jobs. The owner of the pool ends the threads. */
   stop(): void {
     this.#stopped = true
     for (const job of [...this.#waiting, ...[...this.#running.values()].map(({ job }) => job)]) {
@@ -192,7 +203,7 @@ export class CompilerPool implements Compilers {
     this.#running.clear()
   }
 
-  /** Why the pool does not take a job. */
+  /** Why the pool does not accept a job. */
   #refusal(asked: JobOptions & { peer: string }): CompilerErrorCode | undefined {
     const { tenant, peer, urgent, signal } = asked
     if (this.#stopped) return 'STOPPED'
@@ -252,7 +263,7 @@ export class CompilerPool implements Compilers {
     }
   }
 
-  /** Starts another thread if a job has waited that it could serve, unless the jobs before it are few and short. */
+  /** Starts another thread if a waiting job could use it, unless the jobs before that job are few and short. */
   #lack(): void {
     this.#more = undefined
     const { clock } = this.#options
@@ -277,7 +288,8 @@ export class CompilerPool implements Compilers {
   }
 
   /**
-   * How many threads slow tenants may use: one less than there are. While a thread restarts, slow tenants wait for it.
+   * Number of threads that slow tenants may use: all threads except one. While a thread restarts, slow tenants wait for
+   * it.
    */
   get #left(): number {
     const { threads } = this.#options
@@ -297,7 +309,8 @@ export class CompilerPool implements Compilers {
       job.resolve(await thread.run(job.name, job.input))
       this.#ended(thread, job, 'done')
     } catch (error) {
-      // It ran out of memory, for example. A job whose thread the pool ended has its answer already.
+      // The thread died during the job, for example because it ran out of memory. If the pool ended the thread, the
+      // caller already has an answer.
       if (error instanceof AskError && error.code === 'THREAD_DIED') this.#giveUp(thread, job, 'TOO_COSTLY')
       else {
         job.reject(error)
@@ -314,7 +327,7 @@ export class CompilerPool implements Compilers {
     this.#takeBack(thread)
   }
 
-  /** Checks a job that takes longer than most. Counts unmeasured first moments as CPU time. */
+  /** Checks a job that takes longer than most. Counts the time before this first measurement as CPU time. */
   #poll(thread: CompilerThread, hand: Hand): void {
     const passed = this.#options.clock.now() - hand.since
     hand.worked = thread.worked() - passed
@@ -322,7 +335,7 @@ export class CompilerPool implements Compilers {
   }
 
   /**
-   * Gives up the job when its CPU time is used up, or when its total time is over although the thread got too little
+   * Gives up the job when its CPU time is used up, or when its total time is over because the thread got too little
    * CPU.
    */
   #isDue(thread: CompilerThread): void {
@@ -337,7 +350,7 @@ export class CompilerPool implements Compilers {
         : clock.after(LAST_LOOK, () => this.#giveUp(thread, job, left > 0 ? 'BUSY' : 'TOO_COSTLY'))
   }
 
-  /** Gives up the running job: its thread ends, and another thread serves the jobs that wait. */
+  /** Gives up the running job: ends its thread and starts another thread for the waiting jobs. */
   #giveUp(thread: CompilerThread, job: Job, code: 'BUSY' | 'TOO_COSTLY'): void {
     if (this.#running.get(thread)?.job !== job) return
     const { clock, logger } = this.#options
@@ -374,7 +387,7 @@ export class CompilerPool implements Compilers {
     return took
   }
 
-  /** CPU milliseconds of the running job; elapsed milliseconds where it is too early to measure. */
+  /** CPU milliseconds of the running job; before the first measurement, elapsed milliseconds. */
   #workedOf(thread: CompilerThread): number {
     const { since, worked } = this.#running.get(thread)!
     return worked === undefined ? this.#options.clock.now() - since : thread.worked() - worked
@@ -396,7 +409,7 @@ export class CompilerPool implements Compilers {
     this.#takeBack(thread)
   }
 
-  /** Takes back a thread without a job. */
+  /** Returns a thread without a job to the idle threads. */
   #takeBack(thread: CompilerThread): void {
     if (this.#stopped) return
     const { clock } = this.#options

@@ -12,7 +12,7 @@ export class Costly {
 
   add(subject: unknown, now: number): void {
     const digest = digestOf(subject)
-    // The newest comes last, and only a different subject evicts the oldest.
+    // The newest subject comes last. Adding a known subject again evicts no other subject.
     this.#until.delete(digest)
     if (this.#until.size >= MAX) this.#until.delete(this.#until.keys().next().value!)
     this.#until.set(digest, now + COSTLY_FOR)
@@ -23,7 +23,7 @@ export class Costly {
       if (until > now) break
       this.#until.delete(digest)
     }
-    // Without costly subjects, do not compute digests.
+    // Skip the digest if no costly subject is known.
     return this.#until.size > 0 && this.#until.has(digestOf(subject))
   }
 }

@@ -1,2 +1,2 @@
-/** Defaults; times are in milliseconds. See `PoolOptions`. */
+/** Default options of the compiler pool, described at `PoolOptions`; times are in milliseconds. */
 export const compilerDefaults = { threads: 2, deadline: 2_000, maxWait: 7_000 }

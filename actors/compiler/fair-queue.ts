@@ -1,48 +1,48 @@
-/** A job that waits. */
+/** A job that waits for a thread. */
 export interface Waiting {
   tenant: string
-  /** The address of its caller. */
+  /** The address of the job's caller. */
   peer: string
   urgent: boolean
 }
 
-/** A job that a thread runs, and since when. */
+/** A running job: its tenant, and when it started. */
 export interface Running {
   tenant: string
   since: number
 }
 
-/** What the pool remembers of a tenant. Times are in milliseconds since the epoch. */
+/** Facts that the pool remembers about a tenant. Times are in milliseconds since the epoch. */
 export interface Tenant {
-  /** The global number of its last turn. */
+  /** The number of the tenant's last turn, from a counter of all tenants' turns. */
   turn: number
-  /** Until then the tenant counts as slow. For ever until its first job has ended. */
+  /** Until this time the tenant counts as slow: forever until the tenant's first job has ended. */
   slowUntil: number
-  /** Until then the tenant counts as costly. */
+  /** Until this time the tenant counts as costly. */
   costlyUntil: number
 }
 
 export const stranger: Tenant = { turn: 0, slowUntil: Number.POSITIVE_INFINITY, costlyUntil: 0 }
 
-/** Milliseconds from which a job counts as slow. */
+/** A job of at least this many milliseconds counts as slow. */
 export const SLOW = 250
-/** Milliseconds for which a slow job marks its tenant. */
+/** Milliseconds for which a tenant counts as slow after a slow job. */
 export const SLOW_FOR = 600_000
-/** Milliseconds for which a too costly job marks its tenant. */
+/** Milliseconds for which a tenant counts as costly after a too costly job. */
 export const COSTLY_TENANT_FOR = 60_000
 /**
- * After a too costly job, all tenants so marked pause for this many times its duration: together they use a fifth of a
- * thread.
+ * After a too costly job, all costly tenants pause for this many times the job's duration: together they use a fifth of
+ * a thread.
  */
 export const REST = 4
 
 /**
  * Picks the next of the waiting jobs (oldest first); undefined if none may run.
- * - A tenant has one running job at a time.
- * - Slow and unknown tenants share `left` threads; the rest of the threads stay free for other tenants. Costly tenants
- *   wait until `restUntil`.
- * - Urgent jobs come first, then the peer, then the tenant with the oldest last turn (`peers` has the peers' turns). So
- *   many tenants of one peer count once.
+ * - A tenant has at most one running job.
+ * - Slow and unknown tenants share `left` threads; the other threads stay free for other tenants. Costly tenants wait
+ *   until `restUntil`.
+ * - Urgent jobs come first, then jobs of the peer with the oldest last turn (in `peers`), then jobs of the tenant with
+ *   the oldest last turn. So many tenants of one peer get no more turns than one tenant.
  */
 export function nextTurn<T extends Waiting>(
   waiting: Iterable<T>,

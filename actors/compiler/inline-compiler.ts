@@ -6,7 +6,10 @@ import type { CompilerJobs } from './jobs.ts'
 import { plainJobs } from './plain.ts'
 import type { Compilers, JobOptions } from './ports.ts'
 
-/** Maximum milliseconds of work in a burst, and the time that refills one millisecond: a quarter of the thread. */
+/**
+ * Maximum milliseconds of work in a burst, and milliseconds until one millisecond is available again: a quarter of the
+ * thread.
+ */
 const BURST = 250
 const REFILL = 4
 
@@ -15,9 +18,9 @@ type Jobs = {
 }
 
 export interface PlainAtOnceOptions {
-  /** Runs all other jobs. */
+  /** Runs all jobs that do not run on the calling thread. */
   others: Compilers
-  /** Loads the jobs. Called once, for the first job. */
+  /** Loads the job functions. Called once, for the first job. */
   jobs(): Promise<Jobs>
   clock: Clock
   logger: Pick<Logger, 'error'>
@@ -25,9 +28,9 @@ export interface PlainAtOnceOptions {
 }
 
 /**
- * Runs the jobs of plain policies on the calling thread: cloning them for another thread takes longer, and they need
- * not wait behind other tenants' policies. It uses at most a quarter of the thread, on any machine; other compilers run
- * the rest.
+ * Runs the jobs of plain policies on the calling thread: cloning a policy for another thread takes longer, and the job
+ * need not wait behind other tenants' policies. Uses at most a quarter of the thread; compilers on worker threads run
+ * the other jobs.
  */
 export class InlineCompiler implements Compilers {
   readonly #options: PlainAtOnceOptions

@@ -4,7 +4,10 @@ import { buildProfile } from '../model/build-profile.ts'
 import { desiredProfile } from '../policy/desired-profile.ts'
 import { judgePolicy } from './judge.ts'
 
-/** The jobs of compilers. Modules of the main thread import only the type: see `test/manager/main-thread.test.ts`. */
+/**
+ * The job functions of compilers. Modules of the main thread import only their type: see
+ * `test/manager/main-thread.test.ts`.
+ */
 export const compilerJobs = { buildProfile, compileCarried, compilePolicy, desiredProfile, judgePolicy }
 
 export type CompilerJobs = typeof compilerJobs

@@ -9,24 +9,24 @@ import { documentOf } from '../policy/desired-profile.ts'
 import { sizeErrors } from '../policy/document-size.ts'
 
 export interface Judgement {
-  /** The first errors only: readers need no more, and ten thousand would burden the calling thread. */
+  /** The first errors only: readers need no more, and ten thousand errors would burden the calling thread. */
   errors: FieldError[]
   /** Number of all errors. */
   count: number
-  /** Rules that enforcers cannot carry, one line each. */
+  /** Rules that enforcers cannot enforce, one line each. */
   skipped: string[]
 }
 
 export interface JudgeOptions {
   installNamespace: string
-  /** Tells whose addresses the manager looks up. */
+  /** Selects the targets whose addresses the manager looks up. */
   egressControl: EgressControl
 }
 
 /**
- * Finds every fault of a policy, and of changing `before` to it: by its schema, the compilers of its enforcers, the
- * size of its ArmorProfile, and globs that cost too much. Globs that `before` already has are accepted. Both inputs may
- * be anything.
+ * Finds every error of a policy, and of the change from `before` to it. Checks its schema, the results of its
+ * compilers, the size of its ArmorProfile, and the cost of its globs. Accepts globs that `before` already has. Both
+ * inputs may have any shape.
  */
 export function judgePolicy(object: unknown, before: unknown, options: JudgeOptions): Judgement {
   const faults = validatePolicy(object)

@@ -11,7 +11,7 @@ import type { Compilers } from './ports.ts'
 
 export interface CompilersOptions extends Partial<Pick<PoolOptions, 'threads' | 'deadline' | 'maxWait' | 'observe'>> {
   logger: Logger
-  /** The module that the thread runs. Default: `thread.ts`. */
+  /** The module that worker threads run. Default: `thread.ts`. */
   module?: URL
   /** Whether the calling thread compiles plain policies. A different `module` turns this off. */
   plainAtOnce?: boolean
@@ -19,19 +19,19 @@ export interface CompilersOptions extends Partial<Pick<PoolOptions, 'threads' | 
 
 /** Compilers on worker threads of this process. */
 export interface PlacedCompilers extends Compilers {
-  /** Number of jobs that wait. */
+  /** Number of jobs that wait for a thread. */
   readonly waiting: number
   /** Starts a thread before the first job. Resolves when the thread runs. */
   start(): Promise<void>
-  /** Resolves when all threads have ended. Gives up running jobs. */
+  /** Gives up running jobs. Resolves when all threads have ended. */
   stop(): Promise<void>
 }
 
-/** The source file when the sources run, otherwise its compiled file. */
+/** The URL of the source file if this process runs from sources, otherwise of the compiled file. */
 const moduleOf = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 const ownModule = moduleOf('thread')
 
-/** Loads the compilers on demand: they are most of what a process loads. */
+/** Imports the compilers on demand, because they are most of the code of a process. */
 async function loadJobs(): Promise<typeof compilerJobs> {
   const module: { compilerJobs: typeof compilerJobs } = await import(moduleOf('jobs').href)
   return module.compilerJobs

@@ -5,24 +5,24 @@ import { type ActorSystem, AskError, type Reference, type Thread } from '../runt
 
 /** A thread that runs one job at a time. */
 export interface CompilerThread {
-  /** Resolves when the thread takes jobs, with the CPU milliseconds of its start; 0 where they are unknown. */
+  /** Resolves when the thread accepts jobs, with the CPU milliseconds of its start; 0 if the CPU time is unknown. */
   ready(): Promise<number>
-  /** CPU milliseconds that the thread has used. Elapsed time would make jobs costly on a busy machine. */
+  /** CPU milliseconds that the thread has used. With elapsed time, jobs would count as costly on a busy machine. */
   worked(): number
   /** @throws the job's error; an `AskError` THREAD_DIED when the thread dies during the job */
   run(job: string, input: readonly unknown[]): Promise<unknown>
-  /** Ends the thread, even during a job; it restarts. */
+  /** Ends the thread, even during a job. The thread restarts. */
   kill(): Promise<void>
-  /** Ends the thread for good. It must have no job. */
+  /** Ends the thread for good. The thread must not run a job. */
   end(): Promise<void>
 }
 
-/** Milliseconds. It never matters: the caller has a shorter limit. */
+/** Timeout in milliseconds. It never expires, because the caller has a shorter limit. */
 const TIMEOUT = 3_600_000
-/** MiB. A policy has 1.5 at most, and no compilation took 100 in tests. */
+/** Heap of a thread in MiB. A policy has at most 1.5 MiB, and no compilation took 100 MiB in tests. */
 const HEAP = 256
 /**
- * MiB for V8's young generation, which is three semi-spaces: a compilation's objects die with it, and there are two
+ * MiB for V8's young generation, which is three semi-spaces: a compilation's objects are short-lived, and there are two
  * threads. A Node.js option for semi-spaces, which the chart sets, takes precedence.
  */
 const NEW_OBJECTS = 6
@@ -33,7 +33,7 @@ export class PlacedCompiler implements CompilerThread {
   readonly #thread: Thread
   readonly #actor: Reference<CompilerMessage>
   #id: number | undefined
-  /** Last measurement: a dead thread cannot be measured. */
+  /** The last measured CPU time, because a dead thread cannot be measured. */
   #worked = 0
 
   constructor(system: ActorSystem, family: string, module: URL) {
@@ -59,7 +59,7 @@ export class PlacedCompiler implements CompilerThread {
         this.#worked = 0
         return start ?? 0
       } catch (error) {
-        // It died during its start; it restarts, with a growing delay.
+        // The thread died during its start; it restarts, with a growing delay.
         if (!(error instanceof AskError && error.code === 'THREAD_DIED')) throw error
       }
   }

@@ -1,18 +1,18 @@
 import type { CompilerJobs } from './jobs.ts'
 
 /**
- * Characters that each part of a policy counts in addition to its text: ten short names take as much work as ten long
- * names.
+ * Weight of each part of a policy, in characters, in addition to its text: ten short names take as much work as ten
+ * long names.
  */
 const PART = 32
-/** Limit for a spec: about sixty rule names. Unknown names cost most, because each gets a suggestion. */
+/** Maximum weight of a spec: about sixty rule names. Unknown names cost most, because each gets a suggestion. */
 const MAX_OF_SPEC = 3_072
-/** Limit for a whole policy, with its labels and managed fields. */
+/** Maximum weight of a whole policy, with its labels and managed fields. */
 const MAX = 32_768
 
 const modes = new Set<unknown>(['AlwaysAllow', 'RuntimeDefault', 'EnhanceProtect'])
 const policyFields = new Set(['enforcer', 'mode', 'enhanceProtect'])
-/** All fields except custom rules. */
+/** All fields of a policy except custom rules. */
 const ruleFields = new Set([
   'hardeningRules',
   'attackProtectionRules',
@@ -24,7 +24,7 @@ const ruleFields = new Set([
 ])
 
 /**
- * Whether a policy, which may be anything, is small and has only built-in rules. These bound the cost to compile it.
+ * Whether a policy, which may have any shape, is small and has only built-in rules, which bound the cost of compiling.
  */
 export function isPlain(policy: unknown): boolean {
   if (weigh(policy, MAX) > MAX) return false
@@ -36,7 +36,7 @@ export function isPlain(policy: unknown): boolean {
   return modes.has(rules.mode) && has(policyFields, rules) && has(ruleFields, fieldsOf(rules.enhanceProtect))
 }
 
-/** Jobs that a plain policy allows on the calling thread; their output is small, too. */
+/** Jobs that may run on the calling thread for a plain policy; their output is also small. */
 export const plainJobs: { [Name in keyof CompilerJobs]?: (...input: Parameters<CompilerJobs[Name]>) => boolean } = {
   judgePolicy: (object, before) => isPlain(object) && (before === undefined || isPlain(before)),
   desiredProfile: (policy, { model }) => model === undefined && isPlain(policy),
@@ -45,11 +45,11 @@ export const plainJobs: { [Name in keyof CompilerJobs]?: (...input: Parameters<C
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
-/** The weight of a JSON value: its text and its parts. Stops once the weight exceeds `most`. */
+/** The weight of a JSON value: its text and its parts. Stops counting once the weight exceeds `most`. */
 function weigh(value: unknown, max: number): number {
   if (typeof value === 'string') return PART + value.length
   let weight = PART
-  // Iterating over a list first creates all its index keys.
+  // Check the length first: `for … in` creates all keys of a list before its first iteration.
   if (weight > max || (Array.isArray(value) && value.length * PART > max)) return max + 1
   const fields = fieldsOf(value)
   for (const name in fields) {

@@ -3,9 +3,9 @@ import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './fair
 /** Maximum number of tenants. Beyond it, the peer with the most tenants loses some: first those that were not slow. */
 const MAX = 1_000
 
-/** Costs of tenants whose jobs ran. */
+/** Remembers how costly the jobs of each tenant were. */
 export class Tenants extends Map<string, Tenant & { peer: string }> {
-  /** The last turn of each peer. */
+  /** The number of each peer's last turn. */
   readonly peers = new Map<string, number>()
   #turns = 0
 
@@ -21,10 +21,10 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     if (this.peers.size > MAX) this.peers.delete(this.peers.keys().next().value!)
   }
 
-  /** Records how many milliseconds its job took. */
+  /** Records how many milliseconds a job of the tenant took. */
   ended(name: string, took: number, isTooCostly: boolean, now: number): void {
     const known = this.get(name)
-    // The tenant was dropped meanwhile, as the map was full.
+    // The tenant was dropped while its job ran, because the map was full.
     if (known === undefined) return
     const { slowUntil, costlyUntil } = known
     this.set(name, {

@@ -8,43 +8,43 @@ export interface LoadedProfileTiming {
   backoffFirst: number
   backoffLongest: number
   /**
-   * Delay in milliseconds before a retry after a lasting failure: an administrator may install a program or remove a
-   * file. Default 600,000.
+   * Delay in milliseconds before a retry after a lasting failure: an administrator may have installed a program or
+   * removed a file. Default 600,000.
    */
   lasting: number
 }
 
-/** Content that an enforcer will refuse again, and the reason. */
+/** Content that an enforcer refuses at each try, and the reason. */
 export interface Hopeless {
   digest: string
   reason: string
-  /** Temporary: skip it until the timer fires, because each try compiles it again. */
+  /** The failure is temporary: skip the content until the timer fires, because each try compiles it again. */
   passing?: boolean
   /** The node lacks the enforcer. */
   absent?: boolean
 }
 
-/** The actor's memory. Kernel and disk hold the truth. */
+/** The actor's memory. The kernel and the disk have the real state. */
 export interface Memory {
   /** Consecutive temporary failures. */
   failures: number
   hopeless: ReadonlyMap<KernelEnforcer, Hopeless>
-  /** The current timer retries lasting failures. More frequent checks must not postpone it. */
+  /** The current timer retries lasting failures. More frequent checks must not postpone this retry. */
   untilLasting: boolean
 }
 
 export interface Observation {
   /** `namespace/name` of the ArmorProfile. */
   key: string
-  /** Undefined if there is no such ArmorProfile. */
+  /** Undefined if the ArmorProfile does not exist. */
   wanted: WantedProfile | undefined
   /** Whether another ArmorProfile wants a profile of this name. */
   wantedByOthers: boolean
-  /** Whether something on the node still refers to the profile; asked only when it is to be removed. */
+  /** Whether a process or a pod on the node still refers to the profile; determined only for a removal. */
   used: boolean
   enforcers: readonly KernelEnforcer[]
   memory: Memory
-  /** Why its contents did not compile. */
+  /** Why the contents of the ArmorProfile did not compile. */
   uncompiled?: LoadFailure
 }
 
@@ -54,22 +54,25 @@ export type Goal =
   | { enforcer: KernelEnforcer; is: 'absent' }
   /** The profile is removed while pods refer to it: replace it by a profile that allows all, until the next cleanup. */
   | { enforcer: KernelEnforcer; is: 'free' }
-  /** Not worth a try. */
+  /** The enforcer would refuse the content again, so do not load it. */
   | { enforcer: KernelEnforcer; is: 'refused'; hopeless: Hopeless }
   | { enforcer: KernelEnforcer; is: 'without-content' }
 
-/** Name of the profile in the kernel and on disk. After its ArmorProfile is deleted, the key gives the name. */
+/** Name of the profile in the kernel and on disk. After the ArmorProfile is deleted, the name follows from the key. */
 export const profileOf = ({ key, wanted }: Pick<Observation, 'key' | 'wanted'>): string =>
   wanted?.profile ?? key.slice(key.indexOf('/') + 1)
 
 export const isLeaving = ({ wanted }: Pick<Observation, 'wanted'>): boolean => wanted === undefined || wanted.leaving
 
-/** Lists the goals: load missing profiles, and unload from enforcers that the policy no longer names, or from all. */
+/**
+ * Lists the goals: load missing profiles, and unload profiles from enforcers that the policy no longer names, or from
+ * all enforcers.
+ */
 export function goalsOf(seen: Observation): Goal[] {
   const { wanted, wantedByOthers, enforcers, memory } = seen
   if (wanted?.strange !== undefined) return []
   if (wanted === undefined || isLeaving(seen))
-    // Another ArmorProfile of the same name owns it, so do not remove it.
+    // Another ArmorProfile owns the profile of this name, so do not remove it.
     return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: seen.used ? 'free' : 'absent' }))
   const { contents } = wanted
   if (wanted.conflict !== undefined || contents === undefined) return []
@@ -83,7 +86,10 @@ export function goalsOf(seen: Observation): Goal[] {
   })
 }
 
-/** The step of an enforcer toward its goal, given the digest of the loaded profile and whether that allows all. */
+/**
+ * The next step of an enforcer toward its goal, given the digest of the loaded profile and whether that profile allows
+ * all.
+ */
 export function stepOf(
   goal: Goal,
   listed: string | undefined,
@@ -94,25 +100,25 @@ export function stepOf(
   return goal.is === 'absent' && listed !== undefined ? 'unload' : 'nothing'
 }
 
-/** A goal, and why the actor did not reach it; undefined if it did. */
+/** A goal, and the failure if the actor did not reach it. */
 export interface Outcome {
   goal: Goal
   failure?: LoadFailure
-  /** This try compiled the content again, which is costly, so the next retry must not come soon. */
+  /** This try compiled the content again, which is costly, so do not retry soon. */
   compiledAgain?: boolean
 }
 
 export interface Conclusion {
   memory: Memory
-  /** The status to report; undefined if there is no ArmorProfile. */
+  /** The status to report; undefined if the ArmorProfile does not exist. */
   standing: ProfileStatus | undefined
-  /** Nothing remains to report. */
+  /** The ArmorProfile is gone and unloaded, so its report can be withdrawn. */
   forgotten: boolean
   /** Milliseconds until the next try. `none`: do not retry. `as-set`: keep the current timer. */
   retry: number | 'none' | 'as-set'
 }
 
-/** Derives the report, the memory and the next retry from the outcomes. */
+/** Derives the report, the memory and the next retry from the outcomes of the goals. */
 export function conclude(
   seen: Observation,
   outcomes: readonly Outcome[],

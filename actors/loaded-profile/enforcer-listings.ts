@@ -1,12 +1,12 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import type { Loader, WantedContent } from './ports.ts'
 
-/** Digests by name. Empty: a profile of the name exists, but is not, or not certainly, the loaded one. */
+/** Digests by profile name. An empty digest: a profile of this name exists, but it is not certainly the loaded one. */
 export type Listing = ReadonlyMap<string, string>
 
 /**
- * The profiles that the enforcers of a node hold: listed once for all actors, and updated by their loads and unloads.
- * Only `refresh` shows changes by others.
+ * The profiles that the enforcers of a node hold. One listing serves all actors; their loads and unloads update it.
+ * Only `refresh` shows changes by other programs.
  */
 export class EnforcerListings {
   readonly #listings: ReadonlyMap<KernelEnforcer, EnforcerListing>
@@ -20,7 +20,7 @@ export class EnforcerListings {
     return [...this.#listings.keys()]
   }
 
-  /** @throws {LoadFailure} as a rejection, when the enforcer could not be listed yet */
+  /** @throws {LoadFailure} as a rejection, if the enforcer has not been listed yet */
   listing(enforcer: KernelEnforcer): Promise<Listing> {
     return this.#of(enforcer).listing()
   }
@@ -40,12 +40,12 @@ export class EnforcerListings {
     return this.#of(enforcer).free(name)
   }
 
-  /** Whether this process replaced the profile by one that allows all. */
+  /** Whether this process replaced the profile by a profile that allows all. */
   isFree(enforcer: KernelEnforcer, name: string): boolean {
     return this.#of(enforcer).isFree(name)
   }
 
-  /** Lists all enforcers again. @returns the failures; a failed enforcer keeps its old listing */
+  /** Lists the profiles of all enforcers again. @returns the failures; a failed enforcer keeps its old listing */
   async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
     const results = await Promise.allSettled(Array.from(this.#listings.values(), (listing) => listing.refresh()))
     return results.flatMap((result, i) =>
@@ -61,12 +61,12 @@ export class EnforcerListings {
 class EnforcerListing {
   readonly #loader: Loader
   #names: Map<string, string> | undefined
-  /** Digests of the profiles that replaced freed profiles. */
+  /** Digests of the allow-all profiles that replaced other profiles. */
   readonly #freed = new Map<string, string>()
   #listing: Promise<void> | undefined
-  /** The listing that follows the current one. */
+  /** The listing that starts after the current one. */
   #next: Promise<void> | undefined
-  /** Names that changed since the current listing started: its entries for them may be outdated. */
+  /** Names of profiles that changed since the current listing started: its entries for them may be outdated. */
   #touched = new Set<string>()
 
   constructor(loader: Loader) {
@@ -78,7 +78,7 @@ class EnforcerListing {
     return this.#names
   }
 
-  /** The current listing may miss changes before this call, so another listing follows it. */
+  /** The current listing may miss changes before this call, so start another listing after it. */
   refresh(): Promise<void> {
     if (this.#listing === undefined) return this.#begin()
     const begin = (): Promise<void> => {
@@ -137,22 +137,22 @@ class EnforcerListing {
     this.#names = names
   }
 
-  /** @param work resolves to the digest of the profile afterwards */
+  /** @param work loads or unloads the profile, and resolves to the digest of the profile afterwards */
   async #change(name: string, work: () => Promise<string | undefined>): Promise<void> {
     this.#touched.add(name)
     try {
       this.#set(name, await work())
     } catch (error) {
-      // It may have failed halfway.
+      // The work may have failed halfway.
       this.#set(name, '')
       throw error
     } finally {
-      // A listing that started meanwhile may have seen either state.
+      // A listing that started during the work may show the state before or after it.
       this.#touched.add(name)
     }
   }
 
-  /** An unload may wait in a queue: meanwhile, callers must not take the profile for loaded. */
+  /** An unload may wait in a queue. During the wait, callers must not rely on the profile. */
   #doubt(name: string): void {
     if (this.#names?.has(name)) this.#set(name, '')
   }

@@ -3,9 +3,9 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 
 /** The content that one enforcer must load. */
 export interface WantedContent {
-  /** Undefined: compile it again before a load. Content may be a thousand times as large as its source. */
+  /** Undefined: compile the content again before a load. Content may be a thousand times as large as its source. */
   content?: string
-  /** Equal only for equal content. */
+  /** A digest: equal digests mean equal content. */
   digest: string
 }
 
@@ -18,8 +18,8 @@ export interface WantedProfile {
   /** The ArmorProfile is being deleted: remove all its profiles. */
   leaving: boolean
   /**
-   * Enforcers that the ArmorProfile names, each with its content; undefined content: the ArmorProfile has none for it.
-   * Undefined map: compile the contents for this node first.
+   * Enforcers that the ArmorProfile names, each with its content. Undefined content: the ArmorProfile has none for this
+   * enforcer. Undefined map: compile the contents for this node first.
    */
   contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined> | undefined
   /** Rules of the profile that this node does not enforce. */
@@ -40,25 +40,25 @@ export interface ProfileStatus {
   uid: string
   generation: number
   state: 'loaded' | 'failed' | 'unloaded'
-  /** Enforcers that hold the profile. */
+  /** Enforcers that have loaded the profile. */
   enforcers: readonly KernelEnforcer[]
-  /** Enforcers that should hold it, but that this node lacks. */
+  /** Enforcers that the ArmorProfile names but this node lacks. */
   absent?: readonly KernelEnforcer[]
-  /** The failure, or the obstacle. */
+  /** The failure, or the reason not to load the profile. */
   message?: string
   /** Rules of the loaded profile that this node does not enforce. */
   leftOut?: readonly LeftOut[]
-  /** A temporary failure, with a retry soon; neither the profile nor the node's equipment caused it. */
+  /** The failure is temporary and a retry follows soon; neither the profile nor the node's software caused it. */
   passing?: boolean
 }
 
 /** One enforcer, as the listings use it. Its methods reject with a LoadFailure. */
 export interface Loader {
-  /** @param tenant the owner of the profile: tenants take turns where loads queue */
+  /** @param tenant the owner of the profile: tenants take turns when loads queue */
   load(name: string, content: string, tenant: string): Promise<void>
-  /** @param needed whether the profile must stay after all; asked again when other loads come first */
+  /** @param needed whether the profile must stay after all; called again if other loads run first */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
-  /** @returns the digest of the profile that allows all and replaces it */
+  /** Replaces the profile by a profile that allows all. @returns its digest */
   free(name: string): Promise<string>
   list(): Promise<ReadonlyMap<string, string>>
 }
@@ -68,7 +68,7 @@ export interface LoadFailure extends Error {
   readonly retryable: boolean
   /** The node lacks the enforcer. */
   readonly absent?: boolean
-  /** One line for users. */
+  /** The reason in one line, for users. */
   readonly reason: string
 }
 

@@ -7,7 +7,7 @@ import type { BuiltProfile } from './ports.ts'
 /**
  * Builds the profiles that allow only the recorded behaviour, under the name of the recording profile, and the recorded
  * data with patterns for names that vary. Runs on compilers' threads.
- * @param patterns false: names stay as they are
+ * @param patterns false: keep names as they are
  */
 export function buildProfile(
   recorded: DynamicResult,

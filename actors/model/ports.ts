@@ -8,7 +8,7 @@ import type {
 
 import type { Marks } from './recorded-for.ts'
 
-/** The profiles of a recording with its patterns, or why they cannot be built. */
+/** The profiles and the recorded data with patterns, or why they cannot be built. */
 export type BuiltProfile = { ok: true; profile: Profile; result: DynamicResult } | { ok: false; problem: string }
 
 /** The fields of an ArmorProfileModel that the manager applies. */
@@ -30,14 +30,14 @@ export interface ModelApi {
   readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined>
   /** Server-side apply, with force. @throws {PortError} */
   applyModel(document: ModelDocument): Promise<ArmorProfileModel>
-  /** Sets labels and annotations only, unless the model has changed. @throws {PortError} */
+  /** Sets only labels and annotations, unless the model has changed since it was read. @throws {PortError} */
   markModel(model: ArmorProfileModel, marks: Marks): Promise<ArmorProfileModel>
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel>
 }
 
 /**
- * Data that is too large for the API server, in a folder of the leader. One file for each object, because another
- * object of the same name may follow.
+ * Stores data that is too large for the API server in a folder of the leader. Each object has its own file, because
+ * another object of the same name may follow.
  */
 export interface ModelFiles {
   read(model: Stored): Promise<DynamicResult | undefined>
@@ -46,15 +46,15 @@ export interface ModelFiles {
   remove(model: Stored): Promise<void>
 }
 
-/** The fields of a model that name its file. */
+/** The fields of a model that name the file of its data. */
 export interface Stored {
   metadata: Pick<ArmorProfileModel['metadata'], 'namespace' | 'name' | 'uid'>
 }
 
 export interface ModelSettings {
-  /** All in milliseconds. Time to wait for nodes after the end of a modelling, before the model is written. */
+  /** All times are in milliseconds. Time to wait for nodes after a modelling has ended, before the model is written. */
   timeout: number
-  /** Between two writes of a model that still receives parts. */
+  /** Minimum time between two writes of a model that still receives parts. */
   writeInterval: number
   firstBackoff: number
   maxBackoff: number

@@ -2,24 +2,24 @@ import { createHash } from 'node:crypto'
 import type { ArmorProfileModel } from '../../src/api/types.ts'
 import { canonicalJson } from '../../src/base/canonical-json.ts'
 
-/** Label of a model: the recording that it is made of (`recordingOf`). */
+/** Label of a model: the recording from which it was built (`recordingOf`). */
 export const RECORDED_FOR = 'varmor.org/recording'
 
 /**
- * Annotation of a model: the digest of the data that a manager wrote. A different digest shows that someone has changed
- * the data.
+ * Annotation of a model: the digest of the data that a manager wrote. Data with another digest has been changed by
+ * another client.
  */
 export const RECORDED_DATA = 'varmor.org/recorded-data'
 
 const IMPORTED = 'imported'
 
-/** Labels and annotations by which a manager knows its own models. */
+/** Labels and annotations by which a manager recognizes the models that it wrote. */
 export interface Marks {
   labels: Record<string, string>
   annotations: Record<string, string>
 }
 
-/** Marks of a model that a user imported in place of the recording: the manager adds nothing to it. */
+/** Labels and annotations of a model that a user imported in place of the recording: the manager adds nothing to it. */
 export const byOthers = (recording: string): Marks => ({
   labels: { [RECORDED_FOR]: recording },
   annotations: { [RECORDED_DATA]: IMPORTED },
@@ -30,7 +30,7 @@ interface Content {
   data: ArmorProfileModel['data']
 }
 
-/** Marks of a model that a manager wrote. */
+/** Labels and annotations of a model that a manager wrote. */
 export const ofManager = (recording: string, { storageType, data }: Content): Marks => ({
   labels: { [RECORDED_FOR]: recording },
   annotations: { [RECORDED_DATA]: digestOf({ storageType, data }) },
@@ -39,8 +39,8 @@ export const ofManager = (recording: string, { storageType, data }: Content): Ma
 const digestOf = (content: Content): string => createHash('sha256').update(canonicalJson(content)).digest('hex')
 
 /**
- * Whose a model is: written by a manager for this recording; written by a manager before models had marks; changed by a
- * user since; imported by a user in its place; or of another recording or an unknown source.
+ * Origin of a model: written by a manager for this recording; written by a manager before models had marks; changed by
+ * a user since; imported by a user in place of the recording; or from another recording or an unknown source.
  */
 export type Whose = 'ours' | 'unmarked' | 'changed' | 'imported' | 'other'
 

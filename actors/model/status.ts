@@ -8,11 +8,11 @@ import { cut } from '../policy/listing.ts'
 /** One node's part. */
 export interface Part {
   digest: string
-  /** The number of the next piece. */
+  /** The number of the next piece that the manager needs. */
   next: number
   pieces: number
   summary: RecordingSummary
-  /** The stored model includes the part. */
+  /** The stored model includes this part. */
   stored: boolean
 }
 
@@ -30,9 +30,9 @@ export interface ModelProgress {
   /** Digests of the parts that an earlier manager put into the model, by node. */
   stored: ReadonlyMap<string, string>
   expected: Iterable<string>
-  /** Why there are no profiles; empty if there are. */
+  /** Why the model has no profiles; empty if it has profiles. */
   problem: string
-  /** Data of all nodes together that did not fit, and the earlier manager's text about that. */
+  /** How much data of all nodes together did not fit, and the earlier manager's text about such data. */
   leftOut: readonly { kind: string; count: number }[]
   leftOutBefore: string
 }
@@ -73,14 +73,14 @@ const wholeView = (type: string, status: 'True' | 'False', reason: string, messa
   message: cut(message, MAX),
 })
 
-/** The stored text about left-out data; empty if there is none. */
+/** The stored text about data that did not fit; empty if there is none. */
 export const leftOutOf = (status: ArmorProfileModelStatus | undefined): string =>
   status?.conditions?.find(({ type }) => type === 'LeftOut')?.message ?? ''
 
 /**
- * The status of a model that stays as it is.
- * @param late nodes whose part arrived later, and is not in the model
- * @param gone nodes whose part is only in the profiles: a new build would not allow their behaviour. None: a user has
+ * The status of a model that the manager no longer changes.
+ * @param late nodes whose part arrived too late for the model
+ * @param gone nodes whose part is only in the profiles: a new build would not allow their behaviour. Empty: a user has
  * changed the model.
  */
 export function unchangedStatus(
@@ -97,7 +97,7 @@ export function unchangedStatus(
   const others = conditions.filter(
     ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
   )
-  // Put the conditions with a digest first: the next leader learns from them which parts are in the model.
+  // Put conditions with a digest first: from them, the next leader learns which parts are in the model.
   const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MAX_CONDITIONS)
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
@@ -160,7 +160,7 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
     : condition('True', 'PartlyRecorded', `${counts}; ${missing}`)
 }
 
-/** What a node's recording may lack; empty if nothing. */
+/** Data that a node's recording may lack; empty if it is complete. */
 export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
   const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
   if (lost > 0) texts.push(`${lost} records were lost before the agent found their container`)

@@ -10,11 +10,11 @@ import type { ModelState } from './state.ts'
 import { modelStatus, unchangedStatus } from './status.ts'
 
 /**
- * Writes the model of all parts until now, then its status: a client that reads "ready" finds the profiles.
- * @param found the stored model; later changes by others are not overwritten
+ * Writes the model of all parts that have arrived, then its status: a client that reads "ready" finds the profiles.
+ * @param found the stored model; changes by other clients after it was read are not overwritten
  * @param built the build of the parts
  * @returns the model after the write
- * @throws {PortError} when the API server refuses it
+ * @throws {PortError} if the API server refuses the write
  */
 export async function writeModel(
   ports: ModelPorts,
@@ -53,8 +53,8 @@ export async function writeModel(
 }
 
 /**
- * Writes into the status that the model stays as it is, why, and which nodes' parts it lacks. Skips a write that
- * changes nothing.
+ * Writes into the status that the manager no longer changes the model, why, and which nodes' parts the model lacks.
+ * Skips a write that changes nothing.
  * @returns the model after the write
  */
 export async function writeThatItStays(
@@ -67,7 +67,7 @@ export async function writeThatItStays(
   return canonicalJson(status) === canonicalJson(found.status ?? {}) ? found : api.writeModelStatus(found, status)
 }
 
-/** Writes data that does not fit into the object to a file. @returns why that failed; empty if it did not */
+/** Writes data that is too large for the object to a file. @returns the reason if that failed; otherwise empty */
 async function fileOf(
   { files }: ModelPorts,
   model: ArmorProfileModel,

@@ -3,7 +3,7 @@ import type { DynamicResult } from '../../src/api/types.ts'
 import type { Quota } from '../../src/model/behaviour/room.ts'
 import { Behaviour, defaultLimits, fromDynamicResult, type LeftOut, piecesOf } from '../../src/model/behaviour.ts'
 
-/** Number of facts of one kind that did not fit. */
+/** Number of facts of one kind that exceeded the limits. */
 export interface LeftOutCount {
   kind: string
   count: number
@@ -16,7 +16,7 @@ export interface LeftOutCount {
 export class Collector {
   readonly #behaviour: Behaviour
 
-  /** @param room memory that it shares with other collectors */
+  /** @param room the memory quota, which this collector shares with other collectors */
   constructor(room?: Quota) {
     this.#behaviour = new Behaviour(defaultLimits, room)
   }
@@ -30,17 +30,17 @@ export class Collector {
     this.#behaviour.merge(fromDynamicResult(found))
   }
 
-  /** Adds the content of a `state`, its own or another collector's. */
+  /** Adds the content of a `state` that this or another collector made. */
   addPiece({ result, leftOut }: PieceContent): void {
     this.#behaviour.merge(fromDynamicResult(result, leftOut as LeftOut[]))
   }
 
-  /** All facts, sorted, in the JSON form: equal for equal facts. */
+  /** All facts, sorted, in JSON form: equal facts give equal output. */
   state(): PieceContent {
     return this.#behaviour.toRecorded()
   }
 
-  /** All facts in one or more pieces, each at most `bytes` of JSON and complete by itself. */
+  /** All facts in one or more pieces; each piece has at most `bytes` of JSON and is complete by itself. */
   pieces(bytes: number): PieceContent[] {
     return piecesOf(this.#behaviour.toRecorded(), bytes).map(({ result, leftOut }) => ({ result, leftOut }))
   }

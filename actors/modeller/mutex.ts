@@ -1,4 +1,4 @@
-/** Runs jobs one after the other, in order: each needs memory that exists only once. */
+/** Runs jobs one after the other, in order, because two jobs at once would exceed the memory limit. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve()
 

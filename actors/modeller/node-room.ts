@@ -2,16 +2,17 @@ import { mebibyte } from '../../src/base/bytes.ts'
 import type { Quota } from '../../src/model/behaviour/room.ts'
 
 /**
- * Limit for all recordings of a node, and for all models that a manager merges. An idle agent, this, and the memory for
- * one save fit into the chart's memory limit.
+ * Memory limit for all recordings of a node, and for all models that a manager merges. An idle agent, these recordings,
+ * and the memory for one save fit into the chart's memory limit.
  */
 const ALL = 48 * mebibyte
-/** Bytes that a recording gets even when others are large; a real service takes about 100 KiB. */
+/** Bytes that a recording always gets, even if other recordings are large; a real service takes about 100 KiB. */
 const SMALL = mebibyte / 4
 
 /**
- * The memory for the recordings of a node. A namespace gets at most a quarter. Of three quarters, it gets at most as
- * much as it leaves free, so the next namespace always finds some; the last quarter is for small recordings.
+ * Distributes the memory for the recordings of a node. A namespace gets at most a quarter of the memory, and at most
+ * half of what other namespaces leave of the first three quarters, so the next namespace always finds some. The last
+ * quarter is for small recordings.
  */
 export class NodeQuota {
   readonly #all: number
@@ -30,7 +31,7 @@ export class NodeQuota {
     return this.#taken
   }
 
-  /** Reserves memory for a new recording; frees that of an earlier recording of the key. */
+  /** Reserves memory for a new recording, and frees the memory of an earlier recording with the same key. */
   begin(key: string): Quota {
     this.end(key)
     const namespace = key.slice(0, key.indexOf('/'))
@@ -45,7 +46,10 @@ export class NodeQuota {
     this.#byKey.delete(key)
   }
 
-  /** Reads back recordings that fit before, in any order: only the limits for all and for a namespace apply. */
+  /**
+   * Runs `work`, which reads back stored recordings in any order. All of them fit before, so only the limits for the
+   * node and for a namespace apply.
+   */
   restoring<T>(work: () => T): T {
     this.#restoring = true
     try {
@@ -55,7 +59,7 @@ export class NodeQuota {
     }
   }
 
-  /** @param own bytes that the recording has already; negative `bytes` are freed */
+  /** @param own bytes that the recording already has; negative `bytes` are freed */
   #take(namespace: string, bytes: number, own: number): boolean {
     const ofNamespace = (this.#byNamespace.get(namespace) ?? 0) + bytes
     const taken = this.#taken + bytes

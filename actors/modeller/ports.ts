@@ -19,29 +19,35 @@ export interface StoredRecording {
 /** Stores recordings by the key of their ArmorProfile. */
 export interface RecordingFiles {
   /**
-   * `seen`: last write or touch, in milliseconds since the epoch. `broken`: why the file cannot be used; it has been
-   * moved away.
+   * `seen`: when the file was last written or touched, in milliseconds since the epoch. `broken`: why the file cannot
+   * be used; the store has moved it away.
    */
   read(key: string): Promise<{ stored: StoredRecording; seen: number } | { broken: string } | undefined>
   /** Resolves when the recording is on disk. @throws the disk's error */
   write(key: string, stored: StoredRecording): Promise<void>
-  /** Notes that the recording has not changed until now. */
+  /** Stores that the recording has not changed until now. */
   touch(key: string): Promise<void>
   remove(key: string): Promise<void>
 }
 
-/** The result of a report about a recording. */
+/** The manager's reply to a report about a recording. */
 export type ModelReply =
   | { kind: 'answer'; answer: ModelAnswer }
   | { kind: 'refused'; status: number; message: string; retryAfter?: number }
   | { kind: 'unreachable'; message: string }
 
 export interface ModellerTiming {
-  /** All in milliseconds. Latest time until new facts are on disk; longer for large recordings: see `bytesASecond`. */
+  /**
+   * All times are in milliseconds. Longest time until new facts are on disk; longer for large recordings: see
+   * `bytesASecond`.
+   */
   saveEvery: number
-  /** For each this many bytes of a recording the next save waits a second longer, because a save writes all of it. */
+  /**
+   * The next save waits a second longer for each `bytesASecond` bytes of the recording, because a save writes all of
+   * it.
+   */
   bytesASecond: number
-  /** Records still arrive when a modelling ends; wait this long for them. */
+  /** Time to wait for the last records after a modelling has ended. */
   settle: number
   firstBackoff: number
   maxBackoff: number
@@ -55,10 +61,10 @@ export interface ModellerPorts {
   send(report: ModelReport): Promise<ModelReply>
   /** SHA-256 in hexadecimal. */
   digest(text: string): string
-  /** Called when a modeller starts, at first or after a failure: worker threads must send again what they know. */
+  /** Called when a modeller starts, initially or after a failure: worker threads must send their known data again. */
   began?: (key: string) => void
   timing?: Partial<ModellerTiming>
-  /** Memory for recordings; the node's by default. */
+  /** Memory quota for recordings. Default: the node's quota. */
   room?: NodeQuota
 }
 

@@ -8,12 +8,12 @@ import type { StoredRecording } from './ports.ts'
 export class OwnRecording {
   /** See `recordingOf`. */
   readonly id: string
-  /** NaN on a node that joined after the end. */
+  /** NaN on a node that joined after the recording had ended. */
   readonly began: WallMs
   complete: boolean
-  /** It has changes that are not on disk. */
+  /** The recording has changes that are not on disk. */
   dirty = true
-  /** Number of its pieces beyond the manager's limit. */
+  /** Number of pieces of the recording beyond the manager's limit. */
   notSent = 0
   readonly #behaviour: Collector
   #records = 0
@@ -56,7 +56,7 @@ export class OwnRecording {
     this.dirty = true
   }
 
-  /** Notes a gap: behaviour in that time may be missing. If there are too many gaps, merges the first ones. */
+  /** Notes a gap: behaviour in this time may be missing. If there are too many gaps, merges the earliest gaps. */
   miss(from: WallMs, to: WallMs, why: string): void {
     this.#gaps.push({ from: isoTime(from), to: isoTime(to), why })
     const [first, second, ...rest] = this.#gaps

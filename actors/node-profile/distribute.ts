@@ -10,7 +10,7 @@ export interface Reporting {
   nodeProfiles: Family<NodeProfileMessage>
   /** Whether the Node object exists. */
   nodeExists(node: string): boolean
-  /** Whether the ArmorProfile exists, by `<namespace>/<name>` and uid, and belongs to a policy. */
+  /** Whether an ArmorProfile of this `<namespace>/<name>` and uid exists and belongs to a policy. */
   profileExists(profile: string, uid: string): boolean
   /** Milliseconds since the epoch. */
   now(): number
@@ -18,16 +18,16 @@ export interface Reporting {
 
 /** The result of a report. */
 export interface Distributed {
-  /** Its entries about existing ArmorProfiles. Other entries are dropped. */
+  /** The entries about existing ArmorProfiles. Other entries are dropped. */
   taken: ProfileReport[]
-  /** Whether the manager lacks the node's complete state: the answer then asks for a complete report. */
+  /** Whether the manager lacks the node's complete state. If so, the answer asks for a complete report. */
   needsComplete: boolean
 }
 
 /**
- * Sends each actor of the node its entry of a checked report; a complete report also tells which profiles are absent. A
- * node may send anything, so nothing is kept for unknown nodes or ArmorProfiles. Agents repeat earlier reports when
- * asked for a complete one.
+ * Passes each entry of a checked report to the actor for it; a complete report also shows which profiles are absent. A
+ * node may send any report, so unknown nodes and ArmorProfiles leave no data. Agents repeat earlier reports when the
+ * manager asks for a complete report.
  */
 export function distribute(report: AgentReport, reporting: Reporting): Distributed {
   const { acknowledgements, nodeProfiles, nodeExists, profileExists, now } = reporting
@@ -72,7 +72,7 @@ export function forgetReports(node: string, reporting: Reporting): void {
   reporting.acknowledgements.nodes.startedAnew(node)
 }
 
-/** Drops reports that are not passed on yet. */
+/** Drops the node's reports that no actor has handled yet. */
 function dropReports(node: string, { acknowledgements, nodeProfiles }: Reporting): void {
   for (const profile of acknowledgements.othersOn(node, new Set()))
     nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' })

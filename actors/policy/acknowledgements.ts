@@ -2,14 +2,14 @@ import { type Acknowledgement, Aggregate } from './aggregate.ts'
 import { type NodeFacts, type NodeListener, NodeTable } from './node-table.ts'
 
 /**
- * What the nodes reported of all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that use it. Each
- * manager starts with an empty one: agents report everything again to a new manager.
+ * The nodes' reports about all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that use it. A new
+ * manager starts without reports, and agents report everything to it again.
  */
 export class Acknowledgements implements NodeListener {
   readonly nodes: NodeTable
   #aggregates = new Map<string, Aggregate>()
   #readers = new Map<string, () => void>()
-  /** Profiles whose reader was notified of a change and has not read it yet. */
+  /** Profiles whose reader was notified of a change and has not read the reports yet. */
   #notified = new Set<string>()
 
   /** @param now milliseconds since the epoch */
@@ -32,7 +32,7 @@ export class Acknowledgements implements NodeListener {
     return this.#aggregates.size
   }
 
-  /** Whether a policy expects an ArmorProfile of this uid; a watch may not have shown it yet. */
+  /** Whether a policy expects an ArmorProfile of this uid, which a watch may not have shown yet. */
   isWanted(profile: string, uid: string): boolean {
     return this.#aggregates.get(profile)?.wants(uid) === true
   }

@@ -21,7 +21,7 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
   const { now } = seen
   switch (effect.type) {
     case 'compile':
-      // Claim it before any wait, so that no other policy takes the name meanwhile.
+      // Claim the name before any `await`, so that no other policy takes it meanwhile.
       ports.names.claim(seen.id)
       return { memory: { compiled: { of: effect.of, desired: await ports.compile(effect.policy, effect.options) } } }
     case 'set-policy-finalizers':
@@ -51,7 +51,8 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
       forgetNodes(ports, seen)
       const released = effect.profile.metadata.uid
-      // If the same policy later loses an ArmorProfile of the same name, we did not delete that one.
+      // Remember the policy and the name: if another ArmorProfile of this policy with this name disappears later,
+      // another client deleted it.
       const lost = belonging(ownerOf(effect.profile)?.uid, effect.profile)
       return { memory: { released, lost, profile: undefined, settled: undefined, removalSince: undefined } }
     }
@@ -61,8 +62,8 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
 }
 
 /**
- * Notes that the policy is gone. The API's answer to the removal of the last finalizer has the old version, and nothing
- * else shows the end before the watch does.
+ * Notes that the policy is gone. After the removal of the last finalizer, the API server's answer still shows the old
+ * version, so only the watch or this note shows that the policy is gone.
  */
 function letGo(policy: AnyPolicy): Part {
   const { uid, deletionTimestamp, finalizers = [] } = policy.metadata
@@ -99,7 +100,7 @@ function applied(seen: Observation, { policy, ...effect }: Apply, profile: Armor
       profile,
       profileWrittenAt: now,
       profilePace: { ...memory.profilePace, at: now },
-      // Nodes answer within a second: write their first reports at once, without an empty status before them.
+      // Nodes report within a second: write the status with their first reports, not an empty status before it.
       ...(before === undefined && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
       lost: undefined,
@@ -124,7 +125,7 @@ function eventsOf(
   return [{ policy, type: 'Warning', reason: 'ProfileRestored', note }]
 }
 
-/** Retries after a long interval: the API server will refuse the same object again. */
+/** Retry after a long interval, because the API server would refuse the same object again. */
 function notTaken({ now, profile, settings }: Observation, { policy, ...effect }: Apply, error: PortError): Part {
   const message = cut(`the API server rejects the profile: ${error.message}`)
   const until = now + settings.refusedInterval

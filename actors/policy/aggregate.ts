@@ -8,16 +8,16 @@ export interface Acknowledgement {
   generation: number
   state: ReportState
   message: string
-  /** Rules of it that the node does not enforce: see `leftOutKey`. */
+  /** Rules of the profile that the node does not enforce: see `leftOutKey`. */
   leftOut: string
-  /** The failure is that the node lacks an enforcer. */
+  /** The profile failed because the node lacks an enforcer. */
   lacks?: boolean
 }
 
 /** Nodes that leave out the same rules. */
 export interface NodesLeavingOut {
   leftOut: string
-  /** Some of the nodes by name, and how many there are. */
+  /** Some of the nodes by name, and how many nodes there are. */
   nodes: readonly string[]
   count: number
 }
@@ -34,7 +34,7 @@ export interface Summary {
   desired: number
   loaded: number
   failed: number
-  /** Nodes that accept pods and have not loaded the profile. */
+  /** Number of nodes that accept pods and have not loaded the profile. */
   blocking: number
 }
 
@@ -44,17 +44,17 @@ const FAILED = 2
 const UNLOADED = 3
 const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAILED, unloaded: UNLOADED }
 
-/** Maximum number of failures with a message; beyond it, only the nodes are kept. */
+/** Maximum number of failures with a stored message; for further failures, only the node is stored. */
 const MAX_MESSAGES = 200
 /** Maximum number of different lists of left-out rules. */
 const MAX_LEFT_OUT = 200
 const OTHERS_LEFT_OUT = 'more rules, which the log of the agent names'
-/** Maximum number of different uids: a recreated ArmorProfile has a new uid. 0 stands for any other uid. */
+/** Maximum number of different uids: a recreated ArmorProfile has a new uid. Index 0 means any other uid. */
 const MAX_UIDS = 16
 
 /**
- * All nodes' reports about one ArmorProfile, in eleven bytes for each node. A report costs the same for any number of
- * nodes; only a change of the wanted generation visits each node.
+ * All nodes' reports about one ArmorProfile, in eleven bytes for each node. Handling a report takes the same time for
+ * any number of nodes; only a change of the wanted generation visits each node.
  */
 export class Aggregate {
   #nodes: NodeTable
@@ -88,7 +88,7 @@ export class Aggregate {
     return { desired: this.#nodes.desired, loaded: this.#loaded, failed: this.#failed, blocking: this.#blocking }
   }
 
-  /** Sets the generation that counts. It does not call `onChange`: the caller reads the summary next. */
+  /** Sets the wanted generation. Does not call `onChange`, because the caller reads the summary next. */
   want(uid: string, generation: number): void {
     const number = this.#uidNumber(uid)
     if (number === this.#wantedUid && generation === this.#wantedGeneration) return
@@ -141,7 +141,7 @@ export class Aggregate {
     if (this.#states[index] !== NONE) this.#replace(index, () => this.#clear(index))
   }
 
-  /** Nodes that reported the profile and not its removal. */
+  /** Nodes that reported the profile and did not report its removal. */
   *reporters(): Iterable<string> {
     for (let index = 0; index < this.#states.length; index++)
       if (this.#states[index] !== NONE) yield this.#nodes.name(index)

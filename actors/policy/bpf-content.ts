@@ -1,10 +1,10 @@
 import type { BpfContent, FileContent, NetworkAddress, NetworkContent } from '../../src/api/types.ts'
 import type { BpfProfile, FileRule, Mask64, ptraceAccess, Verdict } from '../../src/profile/bpf/bpf-profile.ts'
 
-// Bits of upstream's ArmorProfile (pkg/lsm/bpfenforcer/const.go, commit 82baa15), which our ArmorProfiles use, too.
+// Bits of upstream's ArmorProfile (pkg/lsm/bpfenforcer/const.go, commit 82baa15). Our ArmorProfiles use the same bits.
 const DENY = 1
 const AUDIT = 2
-// Write access includes append.
+// Write access includes append access.
 const permissionBits = { exec: 1, write: 2 | 8, read: 4, append: 8 } as const
 const MAY_UMOUNT = 0x200
 const ptraceBits: Record<keyof typeof ptraceAccess, number> = { trace: 2, read: 4, traceby: 8, readby: 16 }
@@ -25,9 +25,9 @@ const bits = ([low, high]: Mask64): number => high * 2 ** 32 + low
 const modes = [DENY | AUDIT, DENY, AUDIT]
 
 /**
- * The rules of a compiled BPF profile, for clients that read upstream's ArmorProfiles. Agents load the result of the
- * ArmorProfile's `source` instead: this form cannot express exceptions of default rules, mount targets, port protocols,
- * user namespaces, bpf(2) commands, block devices, addresses that only the cluster knows, or allowlists.
+ * The rules of a compiled BPF profile, for clients that read upstream's ArmorProfiles. Agents load the compiled
+ * `source` of the ArmorProfile instead. This form cannot express exceptions of default rules, mount targets, port
+ * protocols, user namespaces, bpf(2) commands, block devices, addresses that only the cluster knows, or allowlists.
  */
 export function bpfContent(profile: BpfProfile): BpfContent {
   if (profile.unlisted !== undefined) return {}
@@ -103,7 +103,7 @@ function address(verdict: Verdict, flags: number, at: NetworkAddress, { port, en
   }
 }
 
-/** The form has only one ptrace rule, so use the widest. */
+/** Upstream's form has only one ptrace rule, so use the widest. */
 function ptrace({ ptrace: rules }: BpfProfile): Pick<BpfContent, 'ptrace'> {
   if (rules === undefined || rules.rules.length === 0) return {}
   const permissions = rules.rules.flatMap(({ access }) => access).reduce((all, access) => all | ptraceBits[access], 0)

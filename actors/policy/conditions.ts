@@ -8,7 +8,7 @@ interface Condition {
   lastTransitionTime?: string
 }
 
-/** The condition to write: keeps the time of the last transition unless the status changes. */
+/** The condition to write: keeps the time of the last transition if the status has not changed. */
 export function withTransition<T extends Condition>(
   condition: T,
   before: Condition | undefined,

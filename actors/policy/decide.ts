@@ -18,8 +18,8 @@ import { POLICY_FINALIZER, type Situation, type Standing, situationOf } from './
 const FOREVER = Number.POSITIVE_INFINITY
 
 /**
- * Decides what to do about a policy. A pure function of the observation, which it does not change. It looks only at the
- * current state, not at how it arose: the actor may crash anywhere and continues from the state it finds.
+ * Decides what to do about a policy. A pure function of the observation, which it does not change. It uses only the
+ * current state, not the history: the actor may crash at any point, and continues from the state that it finds.
  */
 export function decide(seen: Observation): Decision {
   const announced = announceRollout(seen)
@@ -27,25 +27,27 @@ export function decide(seen: Observation): Decision {
   return decisionOf(seen, announced, ...does(known, situationOf(known)))
 }
 
-/** The decision table. Each case is one situation, and may contribute several parts to the decision. */
+/** The decision table. Each case is one situation; its parts together are the decision. */
 function does(seen: Observation, found: Situation): Part[] {
   switch (found.is) {
     // Write the failure into the status once, then continue.
     case 'actor failed':
       return [sayFailed(seen, found)]
-    // Nothing remains of the policy, or nothing that waits for us: forget it.
+    // The policy is gone, and no profile of it remains: forget it.
     case 'gone':
       return [stopRollout(seen), { ended: true }]
-    // Only the watch is late. Keep the memory until then: without it, the finalizer would be removed a second time.
+    // Only the watch is late. Keep the memory until the watch shows the end: otherwise the finalizer would be removed
+    // twice.
     case 'gone, still shown':
       return []
-    // The namespace may have too many policies to keep this one: its profile stays. A later list may show the policy.
+    // The namespace may have too many policies for this manager to keep this one: its profile stays. A later list may
+    // include the policy.
     case 'not kept':
       return [{ timers: { removal: seen.settings.maxInterval } }]
-    // Remove the profile: take workloads out of it, unload it from nodes, release the object.
+    // Remove the profile: remove it from the workloads, unload it from the nodes, then release the object.
     case 'gone, profile left':
       return removal(seen, found.profile, 'restarted').parts
-    // The same, and the status says what delays it.
+    // Remove the profile as above; the status names the cause of a delay.
     case 'deleted, profile left':
       return removed(seen, found.policy, found.profile, 'restarted', '')
     // Remove our finalizer, so that the policy can be deleted.
@@ -54,13 +56,14 @@ function does(seen: Observation, found: Situation): Part[] {
     // Add our finalizer before creating anything for the policy.
     case 'not held':
       return [finalizers(found.policy, (all) => [...all, POLICY_FINALIZER])]
-    // The profile belongs to an earlier policy, or is being deleted: remove it. Workloads stay, because a new profile
+    // The profile belongs to an earlier policy, or is being deleted: remove it. Leave workloads as they are, because a
+    // new profile follows.
     // follows.
     case 'profile unusable':
       return removed(seen, found.policy, found.profile, 'left', `${found.why}: `)
     case 'not compiled':
       return [{ effect: compile(seen, found) }]
-    // Keep the profile in force. Status and Event say what is wrong.
+    // Keep the profile in force. The status and an Event say what is wrong.
     case 'change forbidden':
       return refused(seen, found, { kind: 'forbidden', message: errorListing(found.errors) }, found.until)
     case 'invalid':
@@ -71,7 +74,7 @@ function does(seen: Observation, found: Situation): Part[] {
     }
     case 'in force':
       return established(seen, found, settledAs(seen, found, { kind: 'accepted' }, found.leftOut))
-    // Statuses and restarts follow the nodes' reports.
+    // The policy has its result: the statuses and restarts follow the nodes' reports.
     case 'settled':
       return established(seen, found, found.settled)
     default:
@@ -89,7 +92,7 @@ function finalizers(policy: AnyPolicy, change: (all: string[]) => string[]): Par
   }
 }
 
-/** Removes the profile; the status says what delays it. */
+/** Removes the profile; the status names the cause of a delay. */
 function removed(
   seen: Observation,
   policy: AnyPolicy,
@@ -114,7 +117,7 @@ function compile({ settings, model, profileName }: Observation, { policy, modeli
   return { type: 'compile', of, policy, options }
 }
 
-/** An invalid policy stays invalid, except one that was too costly: a compiler may have time for it later. */
+/** An invalid policy stays invalid. A policy that was too costly may compile later. */
 function invalid(seen: Observation, standing: Standing, errors: readonly FieldError[]): Part[] {
   const verdict = { kind: 'error', message: errorListing(errors) } as const
   const isTooCostly = errors.some(({ code }) => code === 'TOO_COSTLY')
@@ -146,12 +149,12 @@ export const settledAs = (
   until = FOREVER,
 ): Settled => ({ of, profile: versionOf(profile), verdict, leftOut, until })
 
-/** The policy has its result: its statuses and restarts follow the nodes' reports. */
+/** The parts for a policy that has its result: its statuses and restarts follow the nodes' reports. */
 function established(seen: Observation, { policy, modeling }: Standing, settled: Settled): Part[] {
   const { verdict, until } = settled
   const { profile } = seen
   const leftOut = withOmitted(settled.leftOut, profile)
-  // An earlier manager made it, or the label was removed: agents would no longer load it.
+  // An earlier manager made the ArmorProfile, or another client removed its label: agents would no longer load it.
   if (profile !== undefined && profile.metadata.labels?.[madeBy.key] !== madeBy.value)
     return [{ memory: { settled, compiled: undefined }, effect: { type: 'mark-profile', profile } }]
   const egress = profile === undefined ? {} : egressPart(seen, profile)
@@ -164,7 +167,7 @@ function established(seen: Observation, { policy, modeling }: Standing, settled:
   const restart =
     verdict.kind === 'accepted' ? restartFor(seen, policy) : ({ view: { state: 'none' }, part: {} } as const)
   const published = publish(seen, policy, viewOf(seen, policy, { verdict, leftOut, modeling, restart: restart.view }))
-  // Do not start before the status says so: a crash would lose it.
+  // Write the status before the restarts start: otherwise a crash would lose them.
   const rollout = published.effect === undefined ? rolloutFor(seen, policy, restart.view) : {}
   return [{ timers, memory: { settled, compiled: undefined } }, restart.part, published, rollout]
 }

@@ -7,21 +7,23 @@ import type { Memory } from './memory.ts'
 import type { Observation } from './observation.ts'
 import type { Pace } from './pace.ts'
 
-/** The next effect. Its answer changes the memory, so there is one effect at a time, and a new decision follows. */
+/** The next effect. Its answer changes the memory, so the actor carries out one effect, and then decides again. */
 export type Effect =
   | { type: 'compile'; of: string; policy: AnyPolicy; options: DesiredOptions }
   | { type: 'set-policy-finalizers'; policy: AnyPolicy; finalizers: string[] }
   | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus; pace: Pace }
   | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
   | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus; pace: Pace }
-  /** The status with changed addresses. */
+  /** Writes the status of the ArmorProfile with changed addresses. */
   | { type: 'write-egress'; profile: ArmorProfile; status: ArmorProfileStatus }
   | { type: 'mark-profile'; profile: ArmorProfile }
   | { type: 'delete-profile'; profile: ArmorProfile }
-  /** `finalizers` are the remaining ones; undefined when ours is gone. */
+  /** `finalizers` are the remaining finalizers; undefined if ours is already gone. */
   | { type: 'release-profile'; profile: ArmorProfile; finalizers: string[] | undefined }
 
-/** Milliseconds until the next check, one timer for each reason. A missing reason cancels its timer. */
+/**
+ * Milliseconds until the next check, with one timer for each reason. The actor cancels the timer of a missing reason.
+ */
 export type Timers = Partial<Record<TimerReason, number>>
 export const timerReasons = [
   'watch',
@@ -48,10 +50,10 @@ export interface Decision {
   memory: Memory
 }
 
-/** A contribution to a decision: fields that it omits keep their value. */
+/** A contribution to a decision: it does not change the fields that it omits. */
 export type Part = Partial<Omit<Decision, 'memory'>> & { memory?: Partial<Memory> }
 
-/** Combines parts to a decision. Where there can be only one value, the last part wins. */
+/** Combines parts into a decision. If only one value is possible, the last part wins. */
 export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...parts: Part[]): Decision {
   const watch: Timers = profileUnseenUntil === undefined ? {} : { watch: profileUnseenUntil - now }
   const last = <Key extends 'effect' | 'rollout' | 'ended'>(key: Key): Part[Key] | undefined =>
@@ -63,7 +65,7 @@ export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...
     timers: Object.assign(watch, ...parts.map(({ timers }) => timers)),
     events: parts.flatMap(({ events = [] }) => events),
     counts: parts.flatMap(({ counts = [] }) => counts),
-    // A failure is shown once; without a policy to show it, never.
+    // A failure is shown once. Without a policy, no status can show it.
     memory: Object.assign({ ...memory, failure: '' }, ...parts.map((part) => part.memory)),
   }
 }

@@ -39,7 +39,7 @@ export const documentOf = (policy: AnyPolicy, compiled: CompiledPolicy, options:
   spec: spec(policy, compiled, options),
 })
 
-/** The policy without its status: a fault of our status is not the user's error. */
+/** The policy without its status: an error in the status that we wrote is not the user's error. */
 function plain({ apiVersion, kind, metadata: { name, namespace }, spec }: AnyPolicy): unknown {
   return { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) }, spec }
 }
@@ -83,7 +83,7 @@ function spec(
   }
 }
 
-/** As in upstream, only DefenseInDepth has the field in `mode`; EnhanceProtect has it in its rules. */
+/** As in upstream, only DefenseInDepth has the field beside `mode`; EnhanceProtect has it in its rules. */
 function letsViolationsPass({ spec: { policy } }: AnyPolicy): boolean {
   return policy.mode === 'DefenseInDepth' && policy.defenseInDepth?.allowViolations === true
 }

@@ -15,9 +15,9 @@ export interface DesiredOptions {
   /** Name of the profile (see `ProfileNames`). Default: the policy's first name. */
   profileName?: string
   modeling: Modeling
-  /** Selects the addresses that the manager looks up. */
+  /** Selects the targets whose addresses the manager looks up. */
   egressControl?: EgressControl
-  /** The model for policies that use one. */
+  /** The model for policies that are built from a model. */
   model?: BehaviorModel
 }
 
@@ -25,7 +25,7 @@ export type Desired =
   | { ok: true; document: ProfileDocument; leftOut: LeftOutText }
   | { ok: false; errors: readonly FieldError[] }
 
-/** Whether applying the document would leave the profile unchanged. Labels by others do not count. */
+/** Whether applying the document would leave the profile unchanged. Labels by other clients do not count. */
 export function isInForce({ metadata, spec }: ProfileDocument, profile: ArmorProfile): boolean {
   const { labels = {}, finalizers = [], ownerReferences } = profile.metadata
   const owners = Array.isArray(ownerReferences) ? (ownerReferences as unknown[]) : []
@@ -42,7 +42,7 @@ const isSubset = (part: object, whole: unknown): boolean =>
   whole !== null &&
   Object.entries(part).every(([name, value]) => isDeepStrictEqual((whole as Record<string, unknown>)[name], value))
 
-/** The policy that controls the ArmorProfile; undefined if none does. */
+/** The policy that controls the ArmorProfile; undefined if no policy does. */
 export function ownerOf(profile: ArmorProfile): { kind: string; name: string; uid: string } | undefined {
   const owners = profile.metadata.ownerReferences
   if (!Array.isArray(owners)) return undefined

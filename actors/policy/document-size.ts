@@ -3,16 +3,16 @@ import type { ProfileDocument } from '../ports.ts'
 
 /**
  * Maximum bytes of JSON of a new ArmorProfile. etcd limits an object to 1.5 MiB; the rest is for the status (up to
- * fifty nodes with their failures), managedFields, and metadata by others.
+ * fifty nodes with their failures), managedFields, and metadata of other clients.
  */
 export const LARGEST_DOCUMENT = 1_310_720
-/** Number of parts that a message names. */
+/** Number of parts that an error message names. */
 const NAMED = 3
 
 /** Maximum bytes of one UTF-16 code unit. */
 const MAX_OF_UNIT = 6
 
-/** Bytes as the API server writes them: six for a character that could end an HTML script or a line. */
+/** Bytes of the text as the API server writes it: six bytes for a character that could end an HTML script or a line. */
 function bytesOf(value: unknown): number {
   const text = JSON.stringify(value) ?? ''
   const escaped = text.match(/[<>&\u2028\u2029]/g) ?? []
@@ -29,7 +29,7 @@ const grouped = (count: number): string => count.toLocaleString('en-US')
  */
 export function sizeErrors(document: ProfileDocument): FieldError[] {
   const { metadata, spec } = document
-  // Nearly all profiles are much smaller.
+  // Nearly all profiles are far below the limit, so a fast estimate is enough.
   if (MAX_OF_UNIT * JSON.stringify({ metadata, spec }).length <= LARGEST_DOCUMENT) return []
   const bytes = documentBytes(document)
   if (bytes <= LARGEST_DOCUMENT) return []

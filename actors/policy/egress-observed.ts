@@ -2,8 +2,8 @@ import type { EgressAddresses } from '../../src/api/types.ts'
 
 /** Addresses that the rules of an ArmorProfile refer to. */
 export interface EgressObserved {
-  /** Undefined while they are unknown. */
+  /** Undefined if the addresses are not known yet. */
   addresses: readonly EgressAddresses[] | undefined
-  /** Number of ArmorProfiles with such rules; they share the limit for the watches of all nodes. */
+  /** Number of ArmorProfiles with such rules; they share the limit for the watch traffic of all nodes. */
   sharing: number
 }

@@ -8,8 +8,9 @@ import { spacing } from './pace.ts'
 import { profileStatus } from './profile-status.ts'
 
 /**
- * Writes changed addresses into the ArmorProfile: at once after a quiet time, otherwise as often as all nodes can
- * receive the object. The generation stays, so nodes do not reload it, and workloads do not restart.
+ * Writes changed addresses into the ArmorProfile: at once if the last write is long ago, otherwise as often as all
+ * nodes can receive the object. The generation stays the same, so nodes do not reload the profile, and workloads do not
+ * restart.
  */
 export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   const { now, memory, nodes, settings, egress } = seen

@@ -1,5 +1,5 @@
 import { cut } from './listing.ts'
 
-/** An actor's error for a status. Only the log has the stack. */
+/** An actor's error as a text for a status, without the stack, which is in the log. */
 export const failureText = (error: unknown): string =>
   `${cut(String(error).replace(/\s+/g, ' '), 500)} (the manager's log has the stack)`

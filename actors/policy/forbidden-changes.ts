@@ -4,8 +4,9 @@ import { validatePolicyUpdate } from '../../src/api/validate.ts'
 import type { AnyPolicy } from '../ports.ts'
 
 /**
- * Changes that a policy may not make to the profile in force. Admission refuses them, unless the webhook was not called
- * (failure policy Ignore). `isRecording`: behaviour modelling has not ended, so the mode must stay.
+ * Changes that a policy may not make to the profile in force. Admission refuses them, but with failure policy Ignore
+ * the API server may have skipped the webhook. `isRecording`: the behaviour modelling has not ended, so the mode must
+ * stay.
  */
 export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRecording: boolean): FieldError[] {
   const { target = policy.spec.target, profile: inForce } = profile.spec
@@ -19,7 +20,7 @@ export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRec
   return validatePolicyUpdate(before, now).filter(({ code }) => code === 'IMMUTABLE')
 }
 
-/** Rules may always change, and checking all of them is the compilers' work. */
+/** Compare only these fields: rules may always change, and compilers check them. */
 function withoutRules(policy: AnyPolicy): AnyPolicy {
   const { enforcer, mode, networkProxyConfig } = policy.spec.policy
   const rest = { enforcer, mode, ...(networkProxyConfig !== undefined && { networkProxyConfig }) }

@@ -5,8 +5,8 @@ import { canonicalJson } from '../../src/base/canonical-json.ts'
 import { InternedTexts } from '../../src/base/interned-texts.ts'
 
 /**
- * Key under which a spec without its profiles keeps the digest of the full spec. The API server's objects do not have
- * it.
+ * Key under which a spec without its profiles keeps the digest of the full spec. Objects of the API server do not have
+ * this key.
  */
 const whole = Symbol('digest of the whole spec')
 
@@ -14,18 +14,18 @@ type KeptSpec = ArmorProfileSpec & { [whole]?: string }
 
 const digestOf = (spec: ArmorProfileSpec): string => createHash('sha256').update(canonicalJson(spec)).digest('base64')
 
-/** Whether the profile was made with this spec. */
+/** Whether the stored profile was made from this spec. */
 export function hasSpec({ spec: stored }: Pick<ArmorProfile, 'spec'>, spec: ArmorProfileSpec): boolean {
   const digest = (stored as KeptSpec)[whole]
   return digest === undefined ? isDeepStrictEqual(spec, stored) : digest === digestOf(spec)
 }
 
-/** Maximum number of addresses whose text is shared between profiles. */
+/** Maximum number of addresses with a text that profiles share. */
 export const MAX_ADDRESSES = 100_000
 
 /**
- * Shrinks ArmorProfiles of the API server. A manager only compares their profiles with those it would make, so a digest
- * is enough. A policy of one kilobyte may have profiles of a megabyte, and 4,096 addresses.
+ * Shrinks ArmorProfiles that a watch brings. A manager only compares their profiles with the profiles that it would
+ * make, so a digest is enough. A policy of one kilobyte may have profiles of a megabyte, and 4,096 addresses.
  */
 export class ProfileSlimmer {
   readonly #addresses = new InternedTexts(MAX_ADDRESSES)
@@ -41,7 +41,7 @@ export class ProfileSlimmer {
   }
 }
 
-/** The same addresses, with one shared text for each. */
+/** The same addresses, with a shared text for each address. */
 export const withInterned = (all: readonly EgressAddresses[], texts: InternedTexts): EgressAddresses[] =>
   all.map(({ groups, ...rest }) => ({
     ...rest,

@@ -5,7 +5,7 @@ import type { AnyPolicy } from '../ports.ts'
 import { type LeftOutText, MAX_PARTS, pairOf } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 
-/** Maximum characters of a part in a message and in a column. */
+/** Maximum characters of a rule in a message and in a column. */
 const max = { part: 80, short: 32 }
 const MAX_SHORT = 2
 
@@ -33,7 +33,7 @@ export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): Lef
   }
 }
 
-/** Names rules within the limit for all enforcers together. */
+/** Names rules until the limit for all enforcers together is reached. */
 const namesOf = (rules: readonly string[]): string =>
   listing(
     rules.map((rule) => cut(rule, max.part)),

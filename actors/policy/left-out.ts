@@ -2,19 +2,22 @@ import { cutMessage, MAX_LEFT_OUT } from '../../src/api/agent-report.ts'
 import type { NodesLeavingOut } from './aggregate.ts'
 import { listing } from './listing.ts'
 
-/** Describes what a policy's enforcers leave out, for its status. */
+/** Describes the rules that a policy's enforcers leave out, for its status. */
 export interface LeftOutText {
-  /** Why no named rule is enforced; empty if one is. */
+  /** Why no named rule is enforced; empty if any rule is enforced. */
   nothing: string
-  /** The left-out parts, by enforcer; empty if there are none. */
+  /** The left-out rules, by enforcer; empty if there are none. */
   parts: string
-  /** The same in a few words, for a column. */
+  /** The same text shortened for a column. */
   short: string
   /** Enforcers and rules that all nodes leave out: see `leftOutKey`. */
   pairs: readonly string[]
-  /** The left-out rules of a node that enforces no rule, where its AppArmor decides that; and the reason in words. */
+  /**
+   * Set if a node may enforce none of the rules because of its AppArmor: the rules that such a node leaves out, and the
+   * reason in words.
+   */
   newer: { pairs: readonly string[]; nothing: string } | undefined
-  /** All messages of the compilation, with reasons. */
+  /** All messages of the compilation, with their reasons. */
   reasons: string
 }
 
@@ -30,18 +33,18 @@ export const noneLeftOut: LeftOutText = {
 /** Maximum length in a message. */
 export const MAX_PARTS = 1_024
 
-/** Agents cut the rule names in the same way. */
+/** The limit to which agents shorten rule names, too. */
 export const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
   `${enforcer}: ${cutMessage(rule, MAX_LEFT_OUT.rule)}`
 
 /**
- * A node's left-out rules as one text, one line for each pair of enforcer and rule. Equal for equal lists; empty for
- * none.
+ * A node's left-out rules as one text, one line for each pair of enforcer and rule. Equal lists give equal texts; an
+ * empty list gives an empty text.
  */
 export const leftOutKey = (leftOut: readonly { enforcer: string; rule: string }[]): string =>
   [...new Set(leftOut.map(pairOf))].sort().join('\n')
 
-/** Why no node enforces any of the rules; empty if one does, or no node has the profile. */
+/** Why no node enforces any of the rules; empty if a node does, or if no node has loaded the profile. */
 export function nothingOnNodes(
   { nothing, newer }: LeftOutText,
   groups: readonly NodesLeavingOut[],
