@@ -64,7 +64,7 @@ const defaultTiming: LoadedProfileTiming = { backoffFirst: 1_000, backoffLongest
  */
 export const loadedProfile = (ports: LoadedProfilePorts): Behaviour<Memory, Message> => ({
   start(context) {
-    // The message that caused the failure is not handled again.
+    // The actor does not handle the message that caused the failure again.
     if (context.lastFailure !== undefined) context.after('retry', 0, { type: 'retry-due' })
     return { failures: 0, hopeless: new Map(), untilLasting: false }
   },

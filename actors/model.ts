@@ -227,7 +227,7 @@ function due(state: ModelState, delay: number, context: Context): ModelState {
   return { ...state, due: at }
 }
 
-/** Nodes whose part is only in the stored profiles: they have not sent it again, or came back without it. */
+/** Nodes whose part is only in the stored profiles: they have not sent the part again, or came back without it. */
 const missing = ({ lost, parts }: ModelState): string[] =>
   [...lost].flatMap(([node, digest]) => {
     const part = parts.get(node)

@@ -56,7 +56,7 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
       const { recording, unread } = await restored(ports, context)
       // A failed actor loses messages whose data were not on disk yet: their senders do not repeat them.
       ports.began?.(context.key)
-      // A failed actor is sent its ArmorProfile again; until then it continues with the file on disk.
+      // A failed actor receives its ArmorProfile again; until then it continues with the file on disk.
       if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
       if (recording?.complete === true) context.after('send', 0, { type: 'send-due' })
       return { recording, settling: false, offered: undefined, failures: 0, trouble: '', unread }
@@ -164,7 +164,7 @@ async function follow(
     return send(ports, timing, state.unread ? await save(ports, next, context) : next, context)
   }
   if (wanted.open) {
-    // Keep the time of the next save.
+    // Keep the scheduled time of the next save.
     if (isSame && !next.settling) return next
     context.cancel('settle')
     return keep(ports, timing, { ...next, settling: false }, context)

@@ -38,9 +38,9 @@ interface Means {
 }
 
 /**
- * One policy: its ArmorProfile, statuses, restarts and removal. On any message it observes the API server's and the
- * nodes' state, decides what is missing, and does that, so it may crash anywhere. It knows its own writes before the
- * watches show them, and skips the work then.
+ * One policy: its ArmorProfile, statuses, restarts and removal. On any message the actor reads the state from the API
+ * server and the nodes, decides what is missing, and does that, so a crash at any point does no harm. The actor
+ * remembers its own writes until the watches show them, so it does not repeat them.
  */
 export function policy(ports: PolicyPorts): Behaviour<Memory, Message> {
   const means: Means = {
@@ -89,7 +89,7 @@ function withoutNews(ports: PolicyPorts, memory: Memory, context: Context): Memo
   const now = context.now()
   const objects = objectsNow(ports, context.key, memory, now)
   if (seenOf(objects) !== memory.looked) return undefined
-  // If the watch has not shown the profile yet, our own write counts for a while.
+  // Our own write counts for a while, until the watch shows the profile.
   if (objects.profileUnseenUntil === undefined) context.cancel('watch')
   else pollAgain(context, 'watch', objects.profileUnseenUntil - now)
   return objects.memory
@@ -145,7 +145,7 @@ async function converge(means: Means, before: Memory, context: Context): Promise
     else if (!waits) statuses.leave(key)
     if (!waits) context.cancel('turn')
   }
-  // Another client changes it as often as this actor: let other actors run.
+  // Another client changes the object as often as this actor does: let other actors run.
   pollAgain(context, 'round', ports.settings.statusInterval)
   return memory
 }

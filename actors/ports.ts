@@ -9,8 +9,8 @@ import type {
 } from '../src/api/types.ts'
 import type { PatchOperation } from '../src/base/json-patch.ts'
 
-// The manager's actors' view of the world. src/manager implements it with reflectors and the API client; tests
-// implement it in memory. Each call that returns a promise has a timeout.
+// The interfaces between the manager's actors and the world. src/manager implements them with reflectors and the API
+// client; tests implement them in memory. Each call that returns a promise has a timeout.
 
 export type { AnyPolicy }
 
@@ -25,7 +25,7 @@ export type WorkloadKind = Exclude<TargetKind, 'Pod'>
 
 export interface ContainerSpec {
   name: string
-  /** For an init container, Always makes it a sidecar. */
+  /** For an init container, Always makes it a sidecar container. */
   restartPolicy?: string
   securityContext?: ProfileFields & { privileged?: boolean }
 }
@@ -35,7 +35,7 @@ interface ProfileFields {
   seccompProfile?: { type?: string; localhostProfile?: string }
 }
 
-/** The common part of a workload's template and its pods that decides the confinement of containers. */
+/** The fields that a workload's template and its pods have in common, and that decide the confinement of containers. */
 export interface PodTemplate {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[]; securityContext?: ProfileFields }
@@ -43,7 +43,7 @@ export interface PodTemplate {
 
 export type Pod = PodTemplate & { metadata: { name: string } }
 
-/** The fields of apps/v1 workloads that are used; a full object fits, too. */
+/** The fields of apps/v1 workloads that vArmor uses; a full object has this type, too. */
 export interface Workload {
   kind: WorkloadKind
   metadata: {
@@ -74,13 +74,15 @@ export interface Workload {
   }
 }
 
-/** Reads the last known state, which may lag behind writes. Objects are shared and never changed. */
+/** Reads the last known state, which may lag behind writes. Callers share the objects and must not change them. */
 export interface ControlPlaneStores {
   policy(id: PolicyId): AnyPolicy | undefined
-  /** Whether the namespace may have VarmorPolicies that this manager does not keep, because there are too many. */
+  /**
+   * Whether the namespace may have VarmorPolicies that this manager does not keep, because the namespace has too many.
+   */
   lacksPolicies(namespace: string): boolean
   profile(namespace: string, name: string): ArmorProfile | undefined
-  /** All workloads of a kind, in one namespace or (undefined) in all. */
+  /** All workloads of a kind in one namespace; undefined: in all namespaces. */
   workloads(kind: WorkloadKind, namespace: string | undefined): Iterable<Workload>
 }
 
@@ -105,8 +107,8 @@ export interface OwnerReference {
 }
 
 /**
- * Writes, and one read. Except for apply, each write holds only for the version that was read: it sends the
- * resourceVersion, and the server answers CONFLICT if it has a newer one. Each resolves to the server's object.
+ * Writes, and one read. Except for apply, a write sends the resourceVersion that was read, and the server answers
+ * CONFLICT if it has a newer version. Each promise resolves to the server's object.
  * @throws {PortError}
  */
 export interface ControlPlaneApi {
@@ -115,7 +117,7 @@ export interface ControlPlaneApi {
   /** Server-side apply as `varmor-manager`, with force. */
   applyProfile(document: ProfileDocument): Promise<ArmorProfile>
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
-  /** Writes the status with changed addresses, which nodes wait for. */
+  /** Writes the status with changed addresses, for which nodes wait. */
   writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
   setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void>
   /** Marks a profile of an earlier manager as made by a manager: agents do not load unmarked profiles. */
@@ -127,8 +129,8 @@ export interface ControlPlaneApi {
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */
   patchWorkload(workload: Workload, operations: PatchOperation[]): Promise<Workload>
   /**
-   * Calls `take` with each of the workload's pods on the server, except ended pods and pods being deleted. It keeps no
-   * pods: tenants decide their number and size.
+   * Calls `take` with each pod of the workload on the server, except ended pods and pods being deleted. Keeps no pods
+   * in memory, because tenants decide their number and size.
    */
   eachPod(workload: Workload, take: (pod: Pod) => void): Promise<void>
 }
@@ -151,7 +153,7 @@ export class PortError extends Error {
 
 /** Kubernetes Events about a policy. */
 export type EventReason =
-  /** Its ArmorProfile had been deleted. */
+  /** The policy's ArmorProfile had been deleted and was created again. */
   | 'ProfileRestored'
   | 'ProfileUpdated'
   | 'ProfileRefused'
@@ -159,7 +161,7 @@ export type EventReason =
   | 'RestartBegun'
   | 'RestartPaused'
   | 'RestartDone'
-  /** About an ArmorProfile that agents do not load. */
+  /** An Event about an ArmorProfile that agents do not load. */
   | 'NotFromManager'
 
 export interface PolicyEvent {
@@ -170,7 +172,7 @@ export interface PolicyEvent {
   note: string
 }
 
-/** Never throws, never waits. */
+/** Sends the Event without waiting; never throws. */
 export type RecordEvent = (event: PolicyEvent) => void
 
 export type CounterName =
@@ -189,15 +191,15 @@ export type Count = (name: CounterName) => void
 /** Limits restarts: a maximum in progress, and a maximum per minute, for each namespace and in all. */
 export interface RestartLimiter {
   /**
-   * Calls back once, after this returns, when the caller may restart one workload. A caller has one request: another
-   * request replaces it.
+   * Calls `granted` once, after this function returns, when the caller may restart one workload. A caller has at most
+   * one request: a new request replaces it.
    */
   ask(caller: string, namespace: string, granted: () => void): void
   /**
-   * The caller has a restart in progress from before a crash of this manager: it counts once there is a free turn, and
-   * continues meanwhile.
+   * Reports a restart of the caller from before a crash of this manager. The restart continues at once, and takes the
+   * next free turn.
    */
   resume(caller: string, namespace: string): void
-  /** Returns the turn, or withdraws the request. Without either, does nothing. */
+  /** Returns the caller's turn, or withdraws its request. Does nothing if the caller has neither. */
   done(caller: string): void
 }

@@ -23,7 +23,9 @@ import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } fr
 export { defaultRolloutSettings, type RolloutSettings } from './rollout/settings.ts'
 export type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 
-/** All level-triggered. `workloads`: some changed, so check now instead of at the timer. */
+/**
+ * All messages ask the actor to check the state again. `workloads`: some changed, so check now instead of at the timer.
+ */
 export type RolloutMessage = { type: 'wanted'; wanted: WantedRollout } | { type: 'unwanted' } | { type: 'workloads' }
 
 type Own = { type: 'granted'; turn: number } | { type: 'look' }
@@ -32,18 +34,21 @@ export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
   api: Pick<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   /**
-   * Patches a workload so that its containers get the profile of its policy, as admission does: a restart must not be
-   * useless because the webhook was not called. Empty if nothing is to change.
+   * The patch that gives a workload's containers the profile of its policy, as admission does: the API server may not
+   * call the webhook, and then the restart would be useless. Empty if nothing must change.
    */
   confine(workload: Workload): PatchOperation[]
   /** Key of the policy that confines the workload; undefined if none does. */
   winner(workload: Workload): string | undefined
-  /** The profile that a pod-level policy gives to this pod: admission sets it whatever the template says. */
+  /** The profile that a policy for pods gives to this pod: admission sets it in spite of the template. */
   podProfile(pod: Pod, namespace: string): { profile: string; kind: AnyPolicy['kind'] } | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
-  /** This actor failed: the policy's actor writes it into its status and sends its request again. */
+  /**
+   * Called after a failure of this actor: the policy's actor writes the failure into the status and sends its request
+   * again.
+   */
   failed(policyKey: string, failure: ActorFailure): void
   settings: RolloutSettings
 }
@@ -51,9 +56,9 @@ export interface RolloutPorts {
 type Context = ActorContext<RolloutMessage | Own>
 
 /**
- * Restarts the workloads of one policy for one change, one at a time: the next one when the previous is healthy and the
- * limiter agrees. A patch holds only for the version that was read. An unhealthy workload, or one whose pods lack the
- * profile, pauses it. `decide` decides; this actor acts.
+ * Restarts the workloads of one policy for one change, one at a time: the next one when the previous one is healthy and
+ * the limiter grants a turn. A patch fails if the workload has changed since it was read. An unhealthy workload, or a
+ * workload whose pods lack the profile, pauses the rollout. `decide` decides; this actor acts.
  */
 export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage | Own> {
   return {
@@ -81,7 +86,7 @@ export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage |
   }
 }
 
-/** Workloads change all the time, and a survey reads all of them: handle changes together. */
+/** Workloads change all the time, and a survey reads all of them: handle several changes together. */
 function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Context): boolean {
   const wait = surveyedAt + settings.surveyInterval - context.now()
   if (wait > 0) context.after('gathered', wait, { type: 'look' })
@@ -89,8 +94,8 @@ function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Cont
 }
 
 /**
- * Switches to another change, or to a new request for the same one. The same request continues, and the policy's actor
- * gets the progress.
+ * Switches to another change, or to a new request for the same change. If the request is the same, continues and sends
+ * the progress to the policy's actor.
  */
 function changeTo(ports: RolloutPorts, memory: Memory, wanted: WantedRollout, context: Context): Memory {
   if (memory.wanted?.change === wanted.change && memory.wanted.since === wanted.since)
@@ -100,20 +105,20 @@ function changeTo(ports: RolloutPorts, memory: Memory, wanted: WantedRollout, co
   return { ...idle(memory.turns), wanted, lastMade: lastMadeFor(ports, wanted) }
 }
 
-/** A policy update has no time stamp of the API server, so no existing workload has picked it up. */
+/** A policy update has no time stamp of the API server, so assume that no existing workload has the change. */
 function lastMadeFor({ stores }: RolloutPorts, { target: { kind }, namespace, stamp }: WantedRollout): number {
   let last = stamp
   if (kind !== 'Pod') for (const workload of stores.workloads(kind, namespace)) last = Math.max(last, madeAt(workload))
   return last
 }
 
-/** Ignores a turn whose request was withdrawn. */
+/** Ignores a turn that was granted for a withdrawn request. */
 const withTurn = (memory: Memory, turn: number): Memory =>
   memory.turn.state === 'asked' && turn === memory.turns
     ? { ...memory, turn: { ...memory.turn, state: 'granted' } }
     : memory
 
-/** Observes, decides and acts; repeats after an answer, which changes the memory. */
+/** Observes, decides and acts; repeats this after each answer, which changes the memory. */
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
   const times = { now: context.now(), wall: context.wall() }
@@ -157,7 +162,7 @@ function carryOut({ limiter, notifyPolicy }: RolloutPorts, decision: Decision, c
   if (decision.progress !== undefined) notifyPolicy(key, decision.progress)
 }
 
-/** Does the one write, and updates the memory. */
+/** Sends the patch of the decision, and updates the memory. */
 async function restart(
   ports: RolloutPorts,
   memory: Memory,
@@ -176,10 +181,10 @@ async function restart(
   }
 }
 
-/** Number of named pods that run without the profile. */
+/** Maximum number of pods that a message names as running without the profile. */
 const NAMED_PODS = 3
 
-/** Does the one read, and updates the memory. */
+/** Reads the pods of the workload, and updates the memory. */
 async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
   const { api, confine, podProfile, settings } = ports
   const { wanted } = memory
@@ -188,13 +193,13 @@ async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload
   try {
     const { template } = workload.spec
     const { confineInitContainers: initToo } = settings
-    // Another policy may take precedence, or the user may have chosen a profile: then the template is already right.
+    // Another policy may have priority, or the user may have chosen a profile: then the template is already right.
     const isAsMeant = confine(workload).length === 0
     const names: string[] = []
     let outside = 0
     await api.eachPod(workload, (pod) => {
       const other = podProfile(pod, namespace)
-      // A namespaced policy does not take pods from a cluster policy.
+      // Pods of a cluster policy stay with it: a namespaced policy has no priority over it.
       const isOther = wanted.namespace !== undefined || other?.kind === 'VarmorClusterPolicy'
       if (isInProfile(pod, wanted, initToo, isOther ? other?.profile : undefined)) return
       if (isAsMeant && isAsTemplate(pod, template, wanted, initToo)) return
@@ -207,7 +212,7 @@ async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload
   }
 }
 
-/** Returns the turn, and asks for another one later. */
+/** Handles an API error: returns the turn, and asks for another turn later. */
 function failed(ports: RolloutPorts, memory: Memory, what: string, error: unknown, context: Context): Memory {
   if (!(error instanceof PortError)) throw error
   ports.count('api-error')
@@ -218,7 +223,7 @@ function failed(ports: RolloutPorts, memory: Memory, what: string, error: unknow
   return { ...memory, turn: { state: 'none' }, refused, retryAt: context.now() + delay }
 }
 
-/** The family `rollout`; its key is the policy's. */
+/** The actor family `rollout`; the key of its actors is the policy's key. */
 export const rolloutFamily = (ports: RolloutPorts): FamilyOptions<Memory, RolloutMessage | Own> => ({
   behaviour: rollout(ports),
   mailbox: {

@@ -25,8 +25,8 @@ export interface WantedProfile {
   /** Rules of the profile that this node does not enforce. */
   leftOut?: readonly LeftOut[]
   /**
-   * Permanent reason not to load it: its profile name is taken, or its spec has fields that this agent does not know.
-   * Loaded profiles stay.
+   * Permanent reason not to load the ArmorProfile: its profile name is taken, or its spec has fields that this agent
+   * does not know. Loaded profiles stay.
    */
   conflict?: string
   /** Why the ArmorProfile cannot come from a manager: do not load or unload anything for it. */

@@ -41,7 +41,7 @@ export interface ModelApi {
  */
 export interface ModelFiles {
   read(model: Stored): Promise<DynamicResult | undefined>
-  /** @throws the disk's error, or an error that the folder is full */
+  /** @throws the disk's error, or an error that says that the folder is full */
   write(model: Stored, data: DynamicResult): Promise<void>
   remove(model: Stored): Promise<void>
 }

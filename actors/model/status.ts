@@ -102,7 +102,7 @@ export function unchangedStatus(
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
 
-/** Condition types that say why a model stays as it is. */
+/** Condition types that say why the manager no longer changes a model. */
 const stays = ['Changed', 'Kept']
 
 const madeAnew = (of: string): string =>
@@ -133,7 +133,7 @@ const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
 
 type View = Omit<ArmorProfileModelCondition, 'lastTransitionTime'>
 
-/** From missing parts to complete parts. */
+/** Order of the conditions: missing parts first, complete parts last. */
 const reasons = ['NotSent', 'Incomplete', 'PartlyRecorded', 'Recorded', 'NothingRecorded'] as const
 const rank = ({ reason }: View): number => reasons.indexOf(reason as (typeof reasons)[number])
 

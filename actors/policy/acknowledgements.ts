@@ -51,7 +51,7 @@ export class Acknowledgements implements NodeListener {
     this.#dropEmpty(profile)
   }
 
-  /** Profiles that the node reported, except the listed ones. */
+  /** Profiles that the node has reported, except the profiles in `listed`. */
   *othersOn(node: string, listed: ReadonlySet<string>): Iterable<string> {
     if (!this.nodes.has(node)) return
     const index = this.nodes.indexOf(node, 0)

@@ -203,8 +203,8 @@ export class Aggregate {
   }
 
   /**
-   * Nodes that may still have a profile being removed. A node is free of it if it said so, if its complete report after
-   * `since` does not list it, or if it has been silent since `silentSince`.
+   * Nodes that may still have a profile that is being removed. The other nodes said that they unloaded it, did not list
+   * it in a complete report after `since`, or have been silent since `silentSince`.
    */
   holders(since: number, silentSince: number, max: number): { nodes: string[]; count: number } {
     return this.#listed((index) => {

@@ -13,8 +13,8 @@ export interface LeftOutText {
   /** Enforcers and rules that all nodes leave out: see `leftOutKey`. */
   pairs: readonly string[]
   /**
-   * Set if a node may enforce none of the rules because of its AppArmor: the rules that such a node leaves out, and the
-   * reason in words.
+   * Set if only a newer AppArmor enforces the named rules: these rules, and why a node that leaves all of them out
+   * enforces nothing.
    */
   newer: { pairs: readonly string[]; nothing: string } | undefined
   /** All messages of the compilation, with their reasons. */

@@ -8,33 +8,36 @@ import type { Began } from './modeling.ts'
 import { type Pace, unwritten } from './pace.ts'
 import type { Verdict } from './policy-status.ts'
 
-/** The compiled form of a policy in one state. */
+/** The compilation result of a policy in one state. */
 export interface Compiled {
   /** The state of the policy, its modelling and its model: see `stateOf`. */
   of: string
   desired: Desired
 }
 
-/** The result of a compilation, for one state of the policy and of the ArmorProfile. */
+/** The verdict on one state of the policy and of the ArmorProfile. */
 export interface Settled {
   of: string
-  /** The ArmorProfile in force at that time: see `versionOf`. */
+  /** Version of the ArmorProfile in force at that time: see `versionOf`. */
   profile: string
   verdict: Verdict
   leftOut: LeftOutText
-  /** Compute it again after this time. */
+  /** Compile the policy again after this time. */
   until: number
 }
 
 /**
- * What a policy's actor remembers between decisions. A cache: the API server and the nodes have all of it. It is
- * immutable: a decision or an answer makes a new one. Times are by the monotonic clock.
+ * State that a policy's actor remembers between decisions. It is a cache: all of it can be read again from the API
+ * server and the nodes. It is immutable: a decision or an answer makes a new memory. Times are by the monotonic clock.
  */
 export interface Memory {
   /** Consecutive API failures. */
   failures: number
   convergedAt: number
-  /** The observed state when the last pass had nothing left to do: see `seenOf`. Empty: there was no such pass. */
+  /**
+   * Identifies the observed state when the last pass had nothing left to do: see `seenOf`. Empty if there was no such
+   * pass.
+   */
   looked: string
   /** Answers to our last writes, which the stores may lack. */
   policy: AnyPolicy | undefined
@@ -43,30 +46,30 @@ export interface Memory {
   /** Uids of the ArmorProfile that we deleted, and of the one whose finalizer we removed. */
   deleted: string | undefined
   released: string | undefined
-  /** Owner and name of the released ArmorProfile, until there is another one. */
+  /** Owner and name of the ArmorProfile that we released, until another one exists. */
   lost: string | undefined
   /** Uid of the policy whose last finalizer we removed. */
   gone: string | undefined
   /** When the removal of the profile started. */
   removalSince: number | undefined
-  /** Kept until its result is settled. */
+  /** Kept until the verdict is settled. */
   compiled: Compiled | undefined
   settled: Settled | undefined
-  /** The profile version whose status comes from this manager, not from an earlier one. */
+  /** Version of the profile whose status is from this manager, not from an earlier one. */
   confirmed: string
   policyPace: Pace
   profilePace: Pace
   /** When addresses were last written. */
   egressAt: number
-  /** Nodes whose failure has an Event, and the generation it was for. */
+  /** Nodes whose failure has an Event, and the generation that failed. */
   failed: { generation: number; nodes: readonly string[] }
-  /** When the ArmorProfile's recording started: its time stamp, and the monotonic time. */
+  /** When the ArmorProfile's recording started: the time stamp, and the monotonic time. */
   recording: Began | undefined
-  /** The change whose restart starts with the next status, and its wall-clock time. */
+  /** The change whose restarts start with the next status, and the wall-clock time of their start. */
   beginning: { change: string; since: number } | undefined
-  /** The last message to the rollout actor: a change, or that none is wanted. */
+  /** The last message to the rollout actor: the wanted change, or undefined if it wants none. */
   sentRollout: { change: string | undefined; mode?: PolicyMode | undefined } | undefined
-  /** The last report of the rollout actor, and the part of it that has an Event. */
+  /** The last report of the rollout actor, and the part of it that an Event has announced. */
   progress: RolloutProgress | undefined
   announced: Pick<RolloutProgress, 'change' | 'since' | 'state'> | undefined
   /** Why this actor failed; kept until its status shows it. */
@@ -103,7 +106,7 @@ export const freshMemory = (failure = ''): Memory => ({
   rolloutFailure: '',
 })
 
-/** Identifies a state of an ArmorProfile; empty for none. */
+/** Identifies a version of an ArmorProfile; empty if there is none. */
 export const versionOf = (profile: ArmorProfile | undefined): string =>
   profile === undefined ? '' : `${profile.metadata.uid}/${profile.metadata.generation}`
 

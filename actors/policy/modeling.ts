@@ -3,7 +3,7 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import { asWall, type WallMs } from '../../src/base/clock.ts'
 import type { AnyPolicy } from '../ports.ts'
 
-/** The start of a recording: the time stamp in objects, and the monotonic time of it. */
+/** The start of a recording: as a time stamp in objects, and by the monotonic clock. */
 export interface Began {
   stamp: number
   at: number
@@ -21,8 +21,8 @@ interface Times {
 }
 
 /**
- * Compares the time stamp with the wall clock only when it is new: the recording keeps its length even if the wall
- * clock is set. A new leader has only the wall clock.
+ * Converts a new time stamp to the monotonic clock once: the recording keeps its length even if the wall clock is set
+ * later. A new leader has only the wall clock.
  */
 const begun = (stamp: number, known: Began | undefined, { now, wall }: Times): Began =>
   known?.stamp === stamp ? known : { stamp, at: now - Math.max(0, wall - stamp) }
@@ -39,8 +39,9 @@ export function recordingNow(
 }
 
 /**
- * Modelling starts when the ArmorProfile is first set to record; the ArmorProfile stores the time for later leaders. A
- * changed duration counts from that time, so a shorter one may end it at once. An ended modelling stays ended.
+ * Modelling starts when the ArmorProfile is first set to record; the ArmorProfile stores this time for later leaders. A
+ * changed duration counts from this time, so a shorter duration may end the modelling at once. An ended modelling stays
+ * ended.
  */
 export function modelingOf(
   policy: AnyPolicy,
@@ -51,7 +52,7 @@ export function modelingOf(
   const { mode, modelingOptions } = policy.spec.policy
   if (mode !== 'BehaviorModeling' || modelingOptions === undefined) return { state: 'none' }
   const inForce = recordingNow(profile, known, times)
-  // Whole seconds, as objects store them.
+  // Rounds to whole seconds, as objects store times.
   const { stamp, at } = inForce ?? begun(Math.floor(times.wall / 1_000) * 1_000, undefined, times)
   const [began, ends] = [asWall(stamp), at + modelingOptions.duration * 60_000]
   const isOver = (inForce !== undefined && profile?.spec.behaviorModeling.enable === false) || times.now >= ends

@@ -1,8 +1,8 @@
-/** Notified when a node starts or stops to count. */
+/** Called when a node starts or stops to count. */
 export interface NodeListener {
-  /** The node counts, or its facts have changed. */
+  /** The node starts to count, or its facts have changed. */
   nodeChanged(index: number, before: NodeFacts): void
-  /** The node is forgotten; another node may get its index. */
+  /** The node is removed; another node may get its index. */
   nodeRemoved(index: number, before: NodeFacts): void
 }
 
@@ -17,22 +17,22 @@ export interface NodeFacts {
 export interface NodeState {
   schedulable: boolean
   /**
-   * Whether the node should have an agent. `unsaid`: it counts for a while, and afterwards only if an agent has
-   * reported. Default `yes`.
+   * Whether the node should run an agent. `unsaid`: unknown, so the node counts for a while, and afterwards only if an
+   * agent has reported. Default `yes`.
    */
   agent?: 'yes' | 'no' | 'unsaid'
 }
 
 const DESIRED = 1
 const SCHEDULABLE = 2
-/** A complete report has arrived: a profile that it does not list is not on the node. */
+/** The node's agent has sent a complete report: a profile that the report does not list is not on the node. */
 const KNOWN = 4
-/** Any report has arrived. */
+/** The node's agent has sent any report. */
 const REPORTED = 8
-/** It is unknown whether the node should have an agent; the time to report is over. */
+/** The node may have no agent, and did not report in time. */
 const UNSAID = 16
 const EXPIRED = 32
-/** Flags that survive a change of the Node object. */
+/** Flags that stay when the Node object changes. */
 const LASTING = KNOWN | REPORTED | EXPIRED
 const FIRST_SIZE = 64
 
@@ -47,8 +47,8 @@ function stateFlags(before: number, { schedulable, agent = 'yes' }: NodeState): 
 }
 
 /**
- * All nodes, each with a small number, so that a node's state of a profile takes a few bytes. A node is listed from its
- * join or first report until its removal; then another node may get its number.
+ * All nodes, each with a small number, so that a node's state of a profile takes a few bytes. A node keeps its number
+ * from its join or first report until its removal; then another node may get the number.
  */
 export class NodeTable {
   readonly startedAt: number
@@ -63,7 +63,7 @@ export class NodeTable {
   #uncovered = 0
   #knownAt: number
 
-  /** @param now milliseconds since the epoch: when this manager started to receive reports */
+  /** @param now when this manager started to receive reports, in milliseconds since the epoch */
   constructor(now: number) {
     this.startedAt = now
     this.#knownAt = now
@@ -73,7 +73,7 @@ export class NodeTable {
     this.#listeners.push(listener)
   }
 
-  /** Upper bound of the indexes (exclusive). */
+  /** Upper bound of the nodes' indexes (exclusive). */
   get size(): number {
     return this.#names.length
   }
@@ -83,7 +83,7 @@ export class NodeTable {
     return this.#desired
   }
 
-  /** Number of desired nodes without a complete report. */
+  /** Number of nodes that must load profiles and have not sent a complete report. */
   get unknown(): number {
     return this.#unknown
   }
@@ -103,7 +103,7 @@ export class NodeTable {
       if ((this.#flags[index]! & DESIRED) !== 0) yield this.#names[index]!
   }
 
-  /** When the last desired node sent its first complete report, in milliseconds since the epoch. */
+  /** When the last node that must load profiles sent its first complete report, in milliseconds since the epoch. */
   get knownAt(): number {
     return this.#knownAt
   }
@@ -121,7 +121,7 @@ export class NodeTable {
     return (this.#flags[index]! & KNOWN) !== 0
   }
 
-  /** Last report of the node, in milliseconds since the epoch; its join time if it never reported. */
+  /** Time of the node's last report, in milliseconds since the epoch; its join time if it never reported. */
   reportedAt(index: number): number {
     return this.#reportedAt[index]!
   }
@@ -130,7 +130,7 @@ export class NodeTable {
     return this.#indexes.has(name)
   }
 
-  /** The node's number; assigned on first use, because a report may come before the Node object. */
+  /** The node's number, assigned at the first use: a report may arrive before the Node object. */
   indexOf(name: string, now: number): number {
     const known = this.#indexes.get(name)
     if (known !== undefined) return known
@@ -143,7 +143,7 @@ export class NodeTable {
     return index
   }
 
-  /** Adds or changes a Node object; `undefined` if an agent can never run there. */
+  /** Adds or changes a Node object; `undefined`: an agent can never run on this node. */
   set(name: string, state: NodeState | undefined, now: number): void {
     if (state === undefined && !this.has(name)) return
     const index = this.indexOf(name, now)
@@ -151,7 +151,8 @@ export class NodeTable {
     const after = (before & LASTING) | (state === undefined ? 0 : stateFlags(before, state))
     if ((before & DESIRED) === 0 && (after & DESIRED) !== 0) this.#reportedAt[index] = now
     if (after !== before) this.#replace(index, after)
-    // Notify anyway: labels and taints, which decide on pods, may have changed.
+    // Notify the listener even if the flags are equal: labels and taints, which decide where pods run, may have
+    // changed.
     else if ((after & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) this.#notify(index, before)
   }
 
@@ -180,7 +181,7 @@ export class NodeTable {
     this.#free.push(index)
   }
 
-  /** Forgets the reports of a restarted node. Whether it counts, and since when it is silent, stay. */
+  /** Forgets the reports of a restarted node. The node keeps its flags and the start of its silence. */
   startedAnew(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return

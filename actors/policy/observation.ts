@@ -11,11 +11,14 @@ import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 export interface NodesObserved extends PolicyNodesView {
   /** Some of the nodes that accept pods and have not loaded the profile. */
   blockers: readonly string[]
-  /** Nodes that may still have a profile being removed; otherwise undefined, because it costs a visit of each node. */
+  /**
+   * Nodes that may still have a profile that is being removed. Undefined without a removal, because finding them visits
+   * each node.
+   */
   holders: NodeListing | undefined
   /** When this manager started to receive reports, by the monotonic clock. */
   startedAt: number
-  /** Number of nodes without a complete report, and when the last one sent its report. */
+  /** Number of nodes without a complete report, and when the last of the other nodes sent its first complete report. */
   unknown: number
   knownAt: number
 }
@@ -28,16 +31,19 @@ export interface Observation {
   wall: WallMs
   settings: PolicySettings
   id: PolicyId
-  /** Name of the policy's profile, in its status and in pods. */
+  /** Name of the policy's profile, in the policy's status and in pods. */
   profileName: string
-  /** The existing ArmorProfile, which may have an outdated name; without one, the future ArmorProfile. */
+  /** The existing ArmorProfile, even if its name is outdated; if there is none, the future ArmorProfile. */
   profileId: ProfileId
   /** The newer of the stored object and the answer to our last write. */
   policy: AnyPolicy | undefined
-  /** Without a policy: it may exist, but not be kept, because its namespace has too many. */
+  /**
+   * Set if this manager does not know the policy: it may exist and be left out, because its namespace has too many
+   * policies.
+   */
   isUnkept: boolean
   profile: ArmorProfile | undefined
-  /** No watch has shown the profile yet; it counts until this time. */
+  /** No watch has shown the profile yet; our write counts until this time. */
   profileUnseenUntil: number | undefined
   nodes: NodesObserved
   egress: EgressObserved

@@ -57,7 +57,7 @@ export function objectsNow(
     policy,
     profile,
     profileUnseenUntil: unseenUntil,
-    // Drop what the store has by now.
+    // Drop own writes that the store has by now.
     memory: {
       ...memory,
       policy: policy === stored ? undefined : memory.policy,
@@ -98,7 +98,7 @@ function nodesNow(
   const { startedAt, unknown, knownAt } = acknowledgements.nodes
   const { summary } = aggregate
   const isSettled = summary.loaded + summary.failed === summary.desired
-  // Before that, a node had no time to become silent.
+  // A node cannot be silent for that long before this time.
   const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
   const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {

@@ -5,13 +5,13 @@ import type { PolicySettings } from './ports.ts'
 export interface Pace {
   /** Last write, in milliseconds since the epoch. */
   at: number
-  /** Number of writes caused by nodes' reports of one generation, since the nodes were last quiet. */
+  /** Number of writes that nodes' reports about one generation caused, since the nodes were last quiet. */
   changes: number
 }
 
 /**
- * `better`: normal progress as nodes load the profile. `other`: a failure, or a changed text. `none`: a long process
- * that is rarely written anyway.
+ * Kind of a status change. `better`: normal progress while nodes load the profile. `other`: a failure, or a changed
+ * text. `none`: progress of a long process, which is rarely written anyway.
  */
 export type News = 'other' | 'better' | 'none'
 
@@ -20,7 +20,7 @@ export const unwritten: Pace = { at: Number.NEGATIVE_INFINITY, changes: 0 }
 type Status = ArmorProfileStatus | VarmorPolicyStatus
 
 /**
- * The pace after a write. Nodes are quiet after twice the longest interval without a write.
+ * The pace after a write. Nodes count as quiet if no write was needed for twice the longest interval.
  * @param now milliseconds since the epoch
  */
 export function paceAfter(
@@ -33,27 +33,27 @@ export function paceAfter(
 ): Pace {
   const goesOn = before?.observedGeneration === after.observedGeneration && now - at < 2 * maxInterval
   const known = goesOn ? changes : 0
-  // Progress alone adds no delay; `spacing` already limits what watches carry.
+  // Normal progress adds no delay; `spacing` already limits the watch traffic.
   const counts = news === 'other' || (news === 'better' && known <= FIRST)
   return { at: now, changes: counts ? known + 1 : known }
 }
 
-/** Number of changes without a delay: a first Ready, and a first failure. */
+/** Number of changes without a delay: the first Ready, and a first failure. */
 const FIRST = 2
 
 export const isFirst = ({ changes }: Pace): boolean => changes <= FIRST
 
 /**
- * Milliseconds between a status write and the next. It doubles with each change: a node that lies or fails repeatedly
- * would otherwise cause constant writes.
+ * Minimum milliseconds between two status writes. They double with each change: otherwise a node that lies or fails
+ * repeatedly would cause constant writes.
  */
 export const slowed = (interval: number, { changes }: Pace, { maxInterval }: PolicySettings): number =>
   Math.min(maxInterval, interval * 2 ** Math.max(0, changes - FIRST - 1))
 
 /**
- * Milliseconds between two writes of an ArmorProfile: API servers send each write to all nodes.
- * @param least milliseconds
- * @param sharing number of ArmorProfiles that share the limit for the watches of all nodes
+ * Minimum milliseconds between two writes of an ArmorProfile, because API servers send each write to all nodes.
+ * @param least lower bound in milliseconds
+ * @param sharing number of ArmorProfiles that share the limit for the watch traffic of all nodes
  */
 export function spacing(
   profile: ArmorProfile,

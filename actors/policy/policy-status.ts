@@ -8,18 +8,21 @@ import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
 import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 
-/** The result of the current policy: its profile is in force, or why not. */
+/** The verdict on the current policy: its profile is in force, or why not. */
 export type Verdict =
   | { kind: 'accepted' }
-  /** A forbidden change; the profile in force stays. */
+  /** The policy has a forbidden change; the profile in force stays. */
   | { kind: 'forbidden'; message: string }
-  /** The policy does not compile, or the API server refuses the result. `reason` is more specific than an error. */
+  /**
+   * The policy does not compile, or the API server refuses the result. `reason`: a more specific condition reason, if
+   * known.
+   */
   | { kind: 'error'; message: string; reason?: string }
 
-/** The restart of workloads that are older than the policy. */
+/** The restart of workloads that existed before the policy. */
 export type RestartView =
   | { state: 'none' }
-  /** Waits for nodes that accept pods; `message` names them. */
+  /** The restart waits until nodes that accept pods have loaded the profile; `message` names these nodes. */
   | { state: 'waiting'; message: string }
   | {
       state: 'begun'
@@ -38,7 +41,7 @@ export interface PolicyView {
   profileGeneration: number | undefined
   verdict: Verdict
   modeling: Modeling
-  /** State of the model: its parts come from the nodes; it is unusable; it exists; or managers make none. */
+  /** State of the model: `awaited`: nodes still send recordings; `off`: managers make no models. */
   recorded: 'awaited' | 'unusable' | 'ready' | 'off'
   nodes: PolicyNodesView
   leftOut: LeftOutText
@@ -47,7 +50,7 @@ export interface PolicyView {
   removing: string
 }
 
-/** The status of a policy. Equal views give an equal status, so only changes are written. */
+/** The status of a policy. Equal views give equal statuses, so only changes are written. */
 export function policyStatus(
   before: VarmorPolicyStatus | undefined,
   view: PolicyView,
@@ -87,9 +90,7 @@ export const readyOf = (status: VarmorPolicyStatus | undefined): VarmorPolicyCon
 /** A bug: the policy's actor or its rollout actor threw an error and restarted. */
 const ACTOR_FAILED = 'ActorFailed'
 
-/**
- * The status of a policy whose actor failed: it adds the failure and keeps the profile's state. Ready becomes unknown.
- */
+/** The status of a policy whose actor failed: the old status with the failure. Ready becomes Unknown. */
 export function failedStatus(
   { status: before, metadata }: AnyPolicy,
   profileName: string,
@@ -126,13 +127,13 @@ function isReady(view: PolicyView): boolean {
 const nothingEnforced = ({ leftOut, nodes }: PolicyView): string =>
   nothingOnNodes(leftOut, nodes.leavingOut, nodes.summary.loaded)
 
-/** The recording time is over, but there is no model yet: the clock alone does not complete modelling. */
+/** The recording time is over, but there is no model yet: behaviour modelling is complete only with a model. */
 const lacksModel = ({ modeling, recorded }: PolicyView): boolean =>
   modeling.state === 'complete' && recorded !== 'ready'
 
 const isCollecting = (view: PolicyView): boolean => lacksModel(view) && view.recorded === 'awaited'
 
-/** Modelling is off, or gave no usable model. */
+/** Modelling is off, or the model is unusable. */
 const hasNoModel = (view: PolicyView): boolean =>
   (lacksModel(view) && !isCollecting(view)) || (view.modeling.state === 'recording' && view.recorded === 'off')
 
@@ -141,7 +142,7 @@ function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
   if (nothingEnforced(view) !== '' || hasNoModel(view)) return 'Error'
-  // From then on the policy may be changed, even if a node is down or fails: Ready says so.
+  // After this the policy may be changed, even if a node is down or fails: the condition Ready names such a node.
   const isLate = nodes.summary.failed > 0 || nodes.silent.count > 0
   if (modeling.state === 'complete' && !isCollecting(view) && (ready || isLate)) return 'Completed'
   if (nodes.summary.failed > 0) return 'Error'
@@ -164,7 +165,7 @@ function madeCondition({ verdict, profileGeneration }: PolicyView): Condition | 
   return verdict.kind === 'accepted' ? undefined : refusal('Created', verdict)
 }
 
-/** The condition exists once the profile has changed, or should have. */
+/** The condition exists once the profile has changed, or has a change that was refused. */
 function updatedCondition({ verdict, profileGeneration }: PolicyView): Condition | undefined {
   if (profileGeneration === undefined) return undefined
   if (verdict.kind !== 'accepted') return refusal('Updated', verdict)
@@ -176,7 +177,7 @@ function readyCondition(view: PolicyView, ready: boolean): Condition {
   return { type: 'Ready', status: 'False', ...whyNotReady(view) }
 }
 
-/** None of its rules is enforced; some are, or not on all nodes. */
+/** Whether all of the policy's rules are left out, or some rules, or rules on some nodes. */
 const NOTHING_ENFORCED = 'NothingEnforced'
 export const PARTLY_ENFORCED = 'PartlyEnforced'
 
@@ -189,7 +190,7 @@ function howReady({ leftOut, nodes }: PolicyView): { reason: string; message: st
 const nodesLeftOut = (leftOut: LeftOutText, nodes: PolicyNodesView): string[] =>
   nodesLeftOutTexts(nodes.leavingOut, leftOut.pairs)
 
-/** Pods on these nodes are not confined. */
+/** The policy does not confine pods on these nodes. */
 function uncoveredTexts({ uncovered }: PolicyNodesView): string[] {
   if (uncovered.count === 0) return []
   return [`no agent runs on ${namesOf(uncovered)}, where pods of the target can be scheduled`]
@@ -203,10 +204,10 @@ function namesOf({ nodes, count }: NodeListing): string {
 
 const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
 
-/** Maximum length of the column. */
+/** Maximum length of the status column. */
 const MAX_SUMMARY = 160
 
-/** The phase, with the most important fact in a few words. */
+/** The phase of the policy, with the most important fact in a few words. */
 function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
   const { leftOut, verdict, removing, nodes } = view
   if (verdict.kind !== 'accepted' || removing !== '') return phase
@@ -242,7 +243,7 @@ function whyNotReady(view: PolicyView): {
   }
   if (summary.desired === 0)
     return { reason: 'NoAgents', message: ['no agent runs on any node', ...uncoveredTexts(nodes)].join('; ') }
-  // Do not name nodes: they change by the second, and each change is a write.
+  // Do not name the nodes: the list changes every second, and each change is a write.
   if (silent.count === 0)
     return {
       reason: 'Processing',
@@ -301,7 +302,7 @@ function progressCondition(
 ): Condition | undefined {
   const count = progress && `${progress.restarted} of ${progress.total} workloads were restarted`
   if (failure !== '') return condition('True', ACTOR_FAILED, count === undefined ? failure : `${count}; ${failure}`)
-  // The first report shows whether anything must restart.
+  // Only the first report shows whether a workload must restart.
   if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
   if (progress.total === 0 && progress.message === '') return undefined
   const message = progress.message === '' ? count : `${count}; ${progress.message}`
@@ -313,7 +314,7 @@ function restartStatus(
   before: VarmorPolicyStatus | undefined,
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
-  // Another change waits; the earlier one would start again after it.
+  // Another change waits for its restarts. Without this status, the earlier change would restart its workloads again.
   if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
   return { change, since: timeText(asWall(since)), done: progress?.state === 'done' }

@@ -16,7 +16,7 @@ export interface PolicySettings {
   installNamespace: string
   /** Upstream's restartExistWorkloads.enabled: if false, vArmor never restarts workloads. */
   restartExistingWorkloads: boolean
-  /** Selects the addresses to look up for rules about outgoing connections. */
+  /** Selects the addresses that the manager looks up for rules about outgoing connections. */
   egressControl: EgressControl
   /** Upstream's behaviorModeling.enabled: if false, nothing is recorded. */
   behaviorModeling: boolean
@@ -28,19 +28,22 @@ export interface PolicySettings {
   egressInterval: number
   /** Longest interval between two writes of a status. */
   maxInterval: number
-  /** Maximum bytes per second in the watches of all nodes; it spaces out writes of an ArmorProfile. */
+  /**
+   * Maximum bytes per second in the watches of all nodes together: a manager delays writes of ArmorProfiles
+   * accordingly.
+   */
   watchBytesPerSecond: number
   /** Interval between two checks of the nodes' reports. */
   nodesInterval: number
-  /** Interval after a workload change until policies check whether its pods can land on nodes without an agent. */
+  /** Delay after a workload change before policies check whether its pods can land on nodes without an agent. */
   uncoveredInterval: number
   /** A node without a report for this time counts as silent. */
   silentAfter: number
   /** A node without a report for this time does not delay a removal. */
   goneAfter: number
-  /** For this time after its start, a manager keeps statuses that nodes have not confirmed yet. */
+  /** For this time after its start, a manager keeps stored statuses that nodes have not confirmed yet. */
   grace: number
-  /** The same, after the last node's first complete report. */
+  /** A manager also keeps stored statuses for this time after the last node's first complete report. */
   settleTime: number
   firstBackoff: number
   maxBackoff: number
@@ -48,9 +51,9 @@ export interface PolicySettings {
   refusedInterval: number
   /** Interval until a too costly policy is compiled again. */
   tooCostlyInterval: number
-  /** For this time a new node counts if only a report can show whether it has an agent. */
+  /** Time for which a new node counts if only a report can show whether it has an agent. */
   joinGrace: number
-  /** For this time our own write counts although no watch has shown it. */
+  /** Time for which our own write counts if no watch has shown it. */
   watchDelay: number
 }
 
@@ -77,13 +80,13 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   watchDelay: 10_000,
 }
 
-/** The result of behaviour modelling, and a text that changes with it. */
+/** The result of behaviour modelling, and a text that identifies its version. */
 export interface FoundModel {
   version: string
   /** Its profiles exist. */
   ready: boolean
   model: BehaviorModel
-  /** Why this manager keeps only an outline of the model. */
+  /** Why this manager keeps only an outline of the model, without its data. */
   outline?: string
 }
 
@@ -95,7 +98,7 @@ export interface PolicyPorts {
   count: Count
   acknowledgements: Acknowledgements
   /**
-   * Runs `desiredProfile` here or elsewhere. It must have a timeout, because the actor waits for it.
+   * Runs `desiredProfile` on this or another thread. It must have a timeout, because the actor waits for it.
    * @throws {PortError} UNAVAILABLE: retry later
    */
   compile(policy: AnyPolicy, options: DesiredOptions): Desired | Promise<Desired>
@@ -104,21 +107,21 @@ export interface PolicyPorts {
   /** Notifies the policy's actor that it may write a status. */
   turnCame(policyKey: string): void
   sendToRollout(policyKey: string, message: RolloutMessage): void
-  /** A node-profile actor no longer has anything to remember. */
+  /** Drops the report that waits in the mailbox of the node-profile actor. */
   dropNodeProfile(node: string, profile: string): void
   /** Addresses that the ArmorProfile's rules refer to. */
   egress(profile: ArmorProfile): EgressObserved
   /** The model for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
-  /** Nodes without an agent where pods of the policy's target can land; at most `most` by name. */
+  /** Nodes without an agent where pods of the policy's target can be scheduled; at most `most` by name. */
   uncovered(policy: AnyPolicy, max: number): NodeListing
   settings: PolicySettings
 }
 
 /**
- * All level-triggered: check again. `watched`: the policy or its ArmorProfile may have changed; if both are as at the
- * last check, for example after our own write, skip the check. `rollout`: progress of the restarts. `rollout-failed`:
- * their actor restarts.
+ * All messages ask the actor to check the state again; only the latest of a type counts. `watched`: a watch event about
+ * the policy or its ArmorProfile; the actor skips the check if both are unchanged, as after its own write. `rollout`:
+ * progress of the restarts. `rollout-failed`: the rollout actor failed and restarts.
  */
 export type PolicyMessage =
   | { type: 'changed' }

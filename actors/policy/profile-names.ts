@@ -6,27 +6,30 @@ import { identityOf, keyOfPolicy, keyOfProfile, type ProfileId, profileIdOf } fr
 
 /** The name of a policy's profile. */
 export interface Naming {
-  /** The name in force, in status, ArmorProfile and pods. */
+  /** The name in force, as in the status, the ArmorProfile and pods. */
   name: string
-  /** The name is stored, or this leader has decided it. If false, it is the name that a leader will probably decide. */
+  /**
+   * True if the name is stored, or if this leader has decided it. If false, it is the name that a leader will probably
+   * decide.
+   */
   isSettled: boolean
-  /** The policy's ArmorProfile, of this name or of an outdated one; without one, the future ArmorProfile. */
+  /** The policy's ArmorProfile, whose name may be outdated; without one, the future ArmorProfile. */
   profileId: ProfileId
 }
 
 interface Known {
   id: PolicyId
   identity: PolicyIdentity
-  /** The older policy has the lesser rank. */
+  /** Orders policies by age: the older policy has the smaller rank. */
   rank: string
   plain: string
-  /** The name in its status, if it is a valid one. */
+  /** The name in the policy's status, if it is valid. */
   stated: string | undefined
 }
 
 interface Resolved {
   naming: Naming
-  /** Names that were considered: a name of another policy may become free. */
+  /** Names that were tried first: the policy gets a better name when another policy frees it. */
   looked: readonly string[]
 }
 
@@ -37,10 +40,10 @@ interface Held {
 }
 
 /**
- * Assigns names to policies' profiles. Two policies can map to one name (`team/prod-web`, `team-prod/web`), but a name
- * in the nodes' kernels must belong to one policy. A policy with an ArmorProfile keeps its name; of two, the older one.
- * Otherwise the leader decides (`claim`), then the statuses, then age. All of it is stored, so a restarted manager
- * decides the same.
+ * Assigns names to policies' profiles. Two policies can lead to one name (`team/prod-web`, `team-prod/web`), but a name
+ * in the nodes' kernels must belong to one policy. A policy with an ArmorProfile keeps its name; if two policies have
+ * one of this name, the older policy keeps it. Otherwise the leader's `claim` decides, then the statuses, then age. All
+ * of this is stored, so a restarted manager decides the same.
  */
 export class ProfileNames {
   readonly #stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
@@ -50,10 +53,13 @@ export class ProfileNames {
   readonly #profilesOf = new Lists()
   readonly #profilesCalled = new Lists()
   readonly #claims = new Map<string, string>()
-  /** Policies by the names they would have without competition: claimed, in their status, or first. */
+  /**
+   * Policies by the names that they would have without other policies: claimed, in their status, or the first possible
+   * name.
+   */
   readonly #wishing = new Lists()
   readonly #namings = new Map<string, Resolved>()
-  /** Policies by the names that their own name depends on. */
+  /** Policies by the names that were considered for them. */
   readonly #concerned = new Lists()
   readonly #listeners = new Set<(policyKey: string) => void>()
 
@@ -62,7 +68,7 @@ export class ProfileNames {
     this.#installNamespace = installNamespace
   }
 
-  /** Calls back with each policy whose name changes. @returns a function that ends it */
+  /** Calls the listener with each policy whose name changes. @returns a function that removes the listener */
   subscribe(listener: (policyKey: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -79,14 +85,14 @@ export class ProfileNames {
     return naming !== undefined && keyOfProfile(naming.profileId) === key
   }
 
-  /** The leader assigns the name to the policy for good. */
+  /** The leader assigns the name to the policy permanently. */
   claim(id: PolicyId): void {
     const key = keyOfPolicy(id)
     const { name } = this.of(id)
     if (this.#claims.get(key) !== name) this.#change([key], () => void this.#claims.set(key, name))
   }
 
-  /** The leader's term has ended: only stored names count now. */
+  /** The leader's term has ended: from now on only stored names count. */
   dropClaims(): void {
     this.#change([...this.#claims.keys()], () => this.#claims.clear())
   }
@@ -141,7 +147,7 @@ export class ProfileNames {
     }
   }
 
-  /** Undefined if there is none, or its policy cannot own it. */
+  /** Undefined if the ArmorProfile does not exist, or if its policy cannot own it. */
   #held(id: ProfileId): Held | undefined {
     const profile = this.#stores.profile(id.namespace, id.name)
     const owner = profile && ownerOf(profile)
@@ -153,7 +159,7 @@ export class ProfileNames {
     return { id, owner: keyOfPolicy(policy), rank: rankOf(profile.metadata.creationTimestamp, keyOfProfile(id)) }
   }
 
-  /** Changes the facts about policies, then the names that depend on them. */
+  /** Changes the facts about policies, then updates the names that depend on them. */
   #change(keys: readonly string[], change: () => void, ...more: string[]): void {
     const before = keys.map((key) => this.#wishes(key))
     change()
@@ -217,14 +223,17 @@ export class ProfileNames {
     return true
   }
 
-  /** Whether the other policy has more right to a name that no ArmorProfile has. */
+  /** Whether the other policy has a stronger claim to a name that no ArmorProfile has. */
   #goesBefore(other: string, key: string, name: string): boolean {
     const [theirs, ours] = [this.#strength(other, name), this.#strength(key, name)]
     if (theirs !== ours) return theirs > ours
     return theirs > 0 && (this.#policies.get(other)?.rank ?? '') < (this.#policies.get(key)?.rank ?? '~')
   }
 
-  /** How strong a policy's right to the name is: decided, in its status, or by age; 0 if it has another name. */
+  /**
+   * How strong a policy's claim to the name is: 3 if the leader decided it, 2 if it is in the status, 1 by age, 0 if
+   * the policy has another name.
+   */
   #strength(key: string, name: string): number {
     if ([...this.#profilesOf.of(key)].some((one) => this.#holder(this.#profiles.get(one)!.id.name) === key)) return 0
     const claimed = this.#claims.get(key)
@@ -235,12 +244,12 @@ export class ProfileNames {
   }
 }
 
-/** A policy without a time is not stored yet, so it is the youngest. */
+/** A policy without a creation time is not stored yet, so it is the youngest. */
 const rankOf = (time: unknown, key: string): string => `${typeof time === 'string' ? time : '~'} ${key}`
 
 const byRank = (one: { rank: string }, other: { rank: string }): number => (one.rank < other.rank ? -1 : 1)
 
-/** Several keys for each name, each once. */
+/** A set of keys for each name. */
 class Lists {
   readonly #sets = new Map<string, Set<string>>()
 

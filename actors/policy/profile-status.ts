@@ -3,10 +3,10 @@ import type { WallMs } from '../../src/base/clock.ts'
 import type { NodeFailure, NodesLeavingOut, Summary } from './aggregate.ts'
 import { withTransition } from './conditions.ts'
 
-/** Maximum number of named nodes; beyond it, only their number is given. */
+/** Maximum number of nodes that a status names; beyond it, only their number is given. */
 export const MAX_NODES = 50
 
-/** Some nodes by name, and the number of all. */
+/** Some nodes by name, and the total number of nodes. */
 export interface NodeListing {
   nodes: readonly string[]
   count: number
@@ -16,14 +16,14 @@ export interface NodesView {
   summary: Summary
   /** At most MOST_NODES, by name. */
   failures: readonly NodeFailure[]
-  /** Nodes without any agent's report: at most MOST_NODES, by name. */
+  /** Nodes whose agent never reported: at most MOST_NODES, by name. */
   silent: NodeListing
 }
 
 export interface PolicyNodesView extends NodesView {
-  /** Nodes without an agent where pods of the target can land. */
+  /** Nodes without an agent where pods of the target can be scheduled. */
   uncovered: NodeListing
-  /** What nodes that loaded the profile leave out. */
+  /** Rules that nodes leave out although they loaded the profile. */
   leavingOut: readonly NodesLeavingOut[]
 }
 
@@ -49,7 +49,7 @@ export function profileStatus(
     currentNumberLoaded: view.summary.loaded,
     ...(conditions.length > 0 && { conditions }),
     observedGeneration: generation,
-    // Another write sets these.
+    // Other functions set these fields.
     ...(before?.egress !== undefined && { egress: before.egress }),
   }
 }

@@ -15,7 +15,7 @@ import { isFirst, type News, paceAfter, slowed, spacing } from './pace.ts'
 import { type PolicyView, policyStatus, readyOf } from './policy-status.ts'
 import { profileStatus } from './profile-status.ts'
 
-/** The view for a status; `rest` overrides the view of an accepted policy without special state. */
+/** The view from which a status is made; `rest` overrides fields of the view of an accepted policy. */
 export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial<PolicyView>): PolicyView => ({
   profileName: seen.profileName,
   generation: metadata.generation ?? 0,
@@ -51,7 +51,8 @@ export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView):
   }
   if (ofProfile.part.effect !== undefined) return { ...part, effect: ofProfile.part.effect }
   const status = policyStatus(policy.status, view, seen.wall)
-  // A client that reads "ready" must find matching numbers in the ArmorProfile.
+  // Write the ArmorProfile's status first: a client that reads "ready" in the policy must find matching numbers in the
+  // ArmorProfile.
   const isEarly = status.ready === true && !ofProfile.isShown
   if (isEarly || isDeepStrictEqual(status, policy.status)) return part
   const news = newsOfPolicy(seen, policy, view, status)
@@ -69,7 +70,7 @@ function newsOfPolicy(
   after: VarmorPolicyStatus,
 ): News {
   const [was, ready] = [readyOf(before), readyOf(after)]
-  // Restarts in progress change only a few times a minute.
+  // Progress of restarts changes only a few times a minute.
   if (isDeepStrictEqual(was, ready)) return restart.state === 'begun' ? 'none' : 'other'
   const isAwaited = ready?.reason === 'Processing' || ready?.reason === 'NotReported'
   const isLess = loadedLess(profile?.status, profileGeneration, nodes.summary.loaded)
@@ -85,8 +86,8 @@ function confirmedBy({ nodes, memory, profile }: Observation, { verdict, removin
 }
 
 /**
- * Whether to keep the stored status. A manager that has just started knows nothing, and the status was true a moment
- * ago: it stays until the nodes have reported or had the time to.
+ * Whether to keep the stored status. A manager that has just started knows no reports, and the stored status was true a
+ * moment ago: it stays until the nodes have reported or had enough time to report.
  */
 function isHeld(
   { settings, now, profile, nodes }: Observation,
@@ -121,7 +122,7 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   return { isShown: false, part }
 }
 
-/** Numbers that will change again soon are no news. */
+/** A number that will change again soon is no reason for a write. */
 function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): News {
   const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
   const isComplete = loaded === desired
@@ -134,11 +135,11 @@ function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfi
 const loadedLess = (status: ArmorProfileStatus | undefined, generation: number | undefined, loaded: number): boolean =>
   status !== undefined && status.observedGeneration === generation && loaded < status.currentNumberLoaded
 
-/** Conditions from reports: a node that did not report has not changed its state. */
+/** Conditions that come from reports: a node that did not report has not changed its state. */
 const saidBy = (status: ArmorProfileStatus | undefined): ArmorProfileCondition[] =>
   (status?.conditions ?? []).filter(({ reason }) => reason !== 'NotReported')
 
-/** A silent node sends nothing, so poll while a node is missing. */
+/** A silent node causes no message, so check at intervals while a node has not reported. */
 function silenceTimer({ nodes: { summary }, settings }: Observation): Partial<Record<TimerReason, number>> {
   return summary.loaded + summary.failed < summary.desired ? { silence: settings.silentAfter / 3 } : {}
 }

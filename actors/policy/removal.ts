@@ -4,10 +4,10 @@ import { PROFILE_FINALIZER } from './desired.ts'
 import type { Observation } from './observation.ts'
 import { removalRestart } from './restart.ts'
 
-/** Interval of the check for silent nodes, in milliseconds. */
+/** Interval between two checks for silent nodes, in milliseconds. */
 const REMOVAL_POLL = 5_000
 
-/** The next step of a removal, and what delays it; empty if there is a step. */
+/** The next step of a removal, and the cause of a delay; empty if there is a step. */
 export interface Removal {
   parts: Part[]
   waiting: string
@@ -15,10 +15,10 @@ export interface Removal {
 
 /**
  * Removes an ArmorProfile: first from the workloads (unless another profile of the same name follows), then from the
- * nodes; then the object.
+ * nodes. Then removes the object.
  */
 export function removal(seen: Observation, profile: ArmorProfile, workloads: 'restarted' | 'left'): Removal {
-  // Nodes unload a profile once its deletion has started, whatever we do.
+  // Delete the object in any case: nodes unload a profile once its deletion has started.
   if (profile.metadata.deletionTimestamp !== undefined) return unloading(seen, profile)
   const restart = workloads === 'left' ? { waiting: '', part: {} } : removalRestart(seen, profile)
   if (restart.waiting !== '') return { parts: [restart.part], waiting: restart.waiting }
@@ -28,7 +28,7 @@ export function removal(seen: Observation, profile: ArmorProfile, workloads: 're
   return { parts: [restart.part, ...parts], waiting }
 }
 
-/** Waits until no node has the profile, then releases the object. */
+/** Waits until no node has the profile, then removes the finalizer. */
 function unloading({ nodes: { holders }, memory, now }: Observation, profile: ArmorProfile): Removal {
   if (holders?.count !== 0) {
     const { nodes, count } = holders ?? { nodes: [], count: 0 }

@@ -16,12 +16,13 @@ function kernelEnforcers(text: string): KernelEnforcer[] {
 }
 
 /**
- * Identifies the reason to restart pods: this policy, with these enforcers and this name. New rules and modes reach
- * running pods without a restart, except for Seccomp, where a container keeps its first filter.
+ * Identifies the reason to restart pods: this policy, with these enforcers and this profile name. Running pods get new
+ * rules and modes without a restart, except for Seccomp: a container keeps its first Seccomp filter.
  */
 const changeOf = (policy: AnyPolicy, { profileName, settings }: Observation): string => {
   const { uid } = policy.metadata
-  // An own name differs from the plain name, which may belong to another policy's profile.
+  // Include a name that differs from the policy's first name, because the first name may belong to another policy's
+  // profile.
   const isFirst = profileName === profileIdOf(idOf(policy), settings.installNamespace).name
   return `create-${short([uid, kernelEnforcers(policy.spec.policy.enforcer), ...(isFirst ? [] : [profileName])])}`
 }
@@ -31,7 +32,7 @@ const wantsRestarts = (
   { target, updateExistingWorkloads }: { target: Target; updateExistingWorkloads?: boolean | undefined },
 ): boolean => settings.restartExistingWorkloads && updateExistingWorkloads === true && target.kind !== 'Pod'
 
-/** State of the restart for the current policy, and the state to show. It starts when nodes have the profile. */
+/** The restart for the current policy, and its state to show. The restart starts when nodes have loaded the profile. */
 export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
   const { memory, wall, nodes } = seen
   if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: {} }
@@ -57,7 +58,7 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
 
 type Begun = Pick<RolloutProgress, 'change' | 'since'>
 
-/** Whether it is this restart, not an earlier restart for the same change. */
+/** Whether the report is about this restart, not about an earlier restart for the same change. */
 const isOf = (known: Begun | undefined, { change, since }: Begun): boolean =>
   known?.change === change && known.since === since
 
@@ -71,14 +72,17 @@ export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartVi
   } = policy.spec
   const isSent = memory.sentRollout?.change === view.change && memory.sentRollout.mode === mode
   if (isSent || policy.status?.restart?.change !== view.change || nodes.summary.blocking > 0) return {}
-  // A finished restart needs no message.
+  // A finished restart needs no message to the rollout actor.
   if (view.progress?.state === 'done') return {}
   const { change, since } = view
   const stamp = Date.parse(String(policy.metadata.creationTimestamp)) || 0
   return wanted(seen, { target, enforcers: kernelEnforcers(enforcer), mode, change, since, stamp })
 }
 
-/** The restart that takes workloads out of a profile before its removal; `waiting` is empty when none is needed. */
+/**
+ * The restart that removes a profile from workloads before the profile is deleted; `waiting` is empty if no restart is
+ * needed.
+ */
 export function removalRestart(seen: Observation, profile: ArmorProfile): { waiting: string; part: Part } {
   const { policy, memory, wall } = seen
   const { updateExistingWorkloads } = policy?.spec ?? profile.spec
@@ -122,8 +126,8 @@ function wanted(
 }
 
 /**
- * Turns the rollout actor's reports into Events, once each, unless there was nothing to restart. A new leader repeats
- * the start Event: the previous leader may have ended before it sent one.
+ * Turns the rollout actor's reports into Events, one for each report, unless there was nothing to restart. A new leader
+ * repeats the start Event, because the previous leader may have ended before it sent one.
  */
 export function announceRollout({ policy, memory: { progress, announced } }: Observation): Part {
   if (policy === undefined || progress === undefined) return {}

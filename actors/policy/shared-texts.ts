@@ -2,8 +2,8 @@
 const OTHERS = 255
 
 /**
- * Numbers for texts, so that many holders of equal texts take a byte each: 0 is the empty text, 255 any text beyond the
- * limit. A text without a holder is forgotten.
+ * Numbers for texts, so that many holders of equal texts take a byte each: 0 means the empty text, 255 means any text
+ * beyond the limit. A text without a holder is forgotten.
  */
 export class SharedTexts {
   readonly #max: number
@@ -30,13 +30,13 @@ export class SharedTexts {
     return number === OTHERS ? this.#others : this.#texts[number]!
   }
 
-  /** Whether `take` would return this number. */
+  /** Whether `take` would return this number for the text. */
   is(number: number, text: string): boolean {
     const known = this.#texts.indexOf(text)
     return known === -1 ? number === OTHERS && this.#free === OTHERS : known === number
   }
 
-  /** @returns the number of a text, with one more holder */
+  /** Counts one more holder of the text. @returns the text's number */
   take(text: string): number {
     const known = this.#texts.indexOf(text)
     const number = known === -1 ? this.#free : known

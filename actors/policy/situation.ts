@@ -11,7 +11,7 @@ import { type Modeling, modelingOf, recordingEnds } from './modeling.ts'
 import type { Observation } from './observation.ts'
 import { failedStatus } from './policy-status.ts'
 
-/** Keeps a policy until no node has its profile. */
+/** The finalizer that keeps a policy until no node has its profile. */
 export const POLICY_FINALIZER = 'varmor.org/vp-protection'
 
 /** A policy that is not being deleted. */
@@ -22,7 +22,7 @@ export interface Standing {
   of: string
 }
 
-/** The situation of a policy. Exactly one holds for each observation; `decide` has the action for each. */
+/** The situation of a policy. Exactly one situation holds for each observation; `decide` has the action for each. */
 export type Situation =
   | { is: 'actor failed'; policy: AnyPolicy; status: VarmorPolicyStatus }
   | { is: 'gone' }
@@ -40,7 +40,7 @@ export type Situation =
   | ({ is: 'in force'; leftOut: LeftOutText } & Standing)
   | ({ is: 'profile differs'; document: ProfileDocument; leftOut: LeftOutText } & Standing)
 
-/** The first situation that holds, from the end of a policy to its normal life. */
+/** The first situation that holds, ordered from the end of a policy to its normal life. */
 export function situationOf(seen: Observation): Situation {
   const { policy, profile, id, memory } = seen
   const owner = profile === undefined ? undefined : ownerOf(profile)
@@ -83,7 +83,10 @@ export const isToGo = (seen: Seen): boolean =>
   seen.profile !== undefined &&
   (seen.policy === undefined || isDeleted(seen.policy) || whyUnusable(seen, seen.policy) !== '')
 
-/** Compiles a policy only once, until the policy, its model or its profile changes. */
+/**
+ * Whether the policy must be compiled: only if the policy, its model or its profile has changed since the last
+ * compilation.
+ */
 function standing(seen: Observation, policy: AnyPolicy): Situation {
   const { profile, memory, now, model } = seen
   const modeling = modelingOf(policy, profile, seen, memory.recording)
@@ -109,7 +112,7 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
   const forbidden =
     profile === undefined ? [] : forbiddenChanges(policy, profile, isRecording && modeling.state !== 'complete')
   if (forbidden.length > 0) {
-    // A change forbidden now may be allowed after the modelling.
+    // A change that is forbidden now may be allowed after the modelling.
     const until = isRecording ? ends : Number.POSITIVE_INFINITY
     return { is: 'change forbidden', errors: [...forbidden, ...(desired.ok ? [] : desired.errors)], until, ...here }
   }
@@ -123,5 +126,5 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
     : { is: 'profile differs', document, leftOut, ...here }
 }
 
-/** This manager keeps only an outline, from which it cannot build a profile. */
+/** This manager keeps only an outline of the model, from which it cannot build a profile. */
 const noRoom = (path: string, problem: string): FieldError => ({ code: 'TOO_LARGE', path, problem })

@@ -1,18 +1,18 @@
 /**
- * Milliseconds after which a waiting actor takes any free turn, because a turn may be reserved for an actor that is
- * busy with other work.
+ * Milliseconds after which a waiting actor takes any free turn. A free turn may be reserved for an actor that is busy
+ * with other work.
  */
 export const TIMEOUT = 10_000
 
 /**
- * Limits concurrent work; further actors are called in order of arrival. An actor does not block while it waits: when
- * called, it takes its turn, or leaves.
+ * Limits concurrent work; waiting actors are called in order of arrival. An actor does not block while it waits: when
+ * called, it takes its turn or leaves.
  */
 export class StatusWriteSemaphore {
   readonly #call: (who: string) => void
   /** Actors that wait, and since when, in milliseconds. */
   readonly #waiting = new Map<string, number>()
-  /** Called actors; a turn is reserved for each. */
+  /** Called actors, each with a reserved turn. */
   readonly #called = new Set<string>()
   #free: number
 
@@ -23,8 +23,8 @@ export class StatusWriteSemaphore {
 
   /**
    * @param now milliseconds
-   * @returns whether the actor has a turn, which it must `end`; if not, it is called, and asks again after `TIMEOUT`
-   * at the latest
+   * @returns true if the actor has a turn, which it must `end`; if false, the actor is called later, and must ask again
+   * after `TIMEOUT` at the latest
    */
   take(who: string, now: number): boolean {
     const since = this.#waiting.get(who)

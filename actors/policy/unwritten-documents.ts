@@ -2,19 +2,22 @@ import { mebibyte } from '../../src/base/bytes.ts'
 import { heapBytes } from '../../src/base/heap-bytes.ts'
 import type { ProfileDocument } from '../ports.ts'
 
-/** Maximum bytes of compiled documents in memory until the API server has them: in all, and for one namespace. */
+/**
+ * Maximum bytes of compiled documents that wait in memory until the API server has stored them: in all, and for one
+ * namespace.
+ */
 export const MAX_UNWRITTEN = 32 * mebibyte
 export const MAX_UNWRITTEN_OF_NAMESPACE = 8 * mebibyte
 
 /**
  * Compiled documents that policies hold until they are written. A policy of a kilobyte may have a document of a
  * megabyte, and each policy would hold one while the API server does not answer. A policy whose document does not fit
- * compiles again later.
+ * drops it and compiles again later.
  */
 export class UnwrittenDocuments {
   readonly #held = new Map<string, { namespace: string; bytes: number }>()
   readonly #ofNamespace = new Map<string, number>()
-  /** Bytes of each document that did not fit. */
+  /** Size in bytes of each refused document. */
   readonly #refused = new Map<string, number>()
   #bytes = 0
 
@@ -22,12 +25,12 @@ export class UnwrittenDocuments {
     return this.#bytes
   }
 
-  /** Whether the refused document still does not fit, so that compiling it is useless. */
+  /** Whether a document that was refused still does not fit, so that compiling it would be useless. */
   isRefused(policy: string, namespace: string): boolean {
     return !this.#fits(namespace, this.#refused.get(policy) ?? 0)
   }
 
-  /** @returns whether the document fits, in place of the policy's earlier document */
+  /** @returns whether the document fits; it replaces the policy's earlier document */
   take(policy: string, namespace: string, document: ProfileDocument): boolean {
     this.drop(policy)
     const bytes = heapBytes(document)

@@ -31,10 +31,10 @@ function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boo
   ]
 }
 
-/** Whether the enforcer must confine the container, unless the user opted out. */
+/** Whether the enforcer must confine the container: false if the user opted out. */
 function isConfined(pod: PodTemplate, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
   const annotations = annotationsOf(pod)
-  // We turn AppArmor off for a BPF profile; that is not the user's choice.
+  // A manager turns AppArmor off when it sets a BPF profile; the user did not choose this.
   const isOffByUs =
     enforcer === 'AppArmor' && annotations[keys.AppArmor[0] + name]?.startsWith(bpfExclusivePrefix) === true
   if (!isOffByUs && keys[enforcer].some((key) => annotations[key + name] === optOut)) return false
@@ -53,13 +53,13 @@ const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
       .map((enforcer) => ({ container, enforcer })),
   )
 
-/** Whether the policy confines no container of these pods: all are opted out or not targeted. */
+/** Whether the policy confines no container of these pods: each container is opted out or not targeted. */
 export const isOptedOut = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
   each(pod, wanted, initToo).length === 0
 
 /**
- * Whether a template or a pod names the profile wherever the policy wants it.
- * @param other a profile that is accepted, too
+ * Whether a template or a pod names the profile for each container and enforcer that the policy confines.
+ * @param other another profile that is accepted
  */
 export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: boolean, other?: string): boolean {
   return each(pod, wanted, initToo).every(({ container, enforcer }) => {
@@ -70,13 +70,14 @@ export function isInProfile(pod: PodTemplate, wanted: WantedRollout, initToo: bo
     const { mode, profileName } = wanted
     if (mode === undefined || mode === 'RuntimeDefault')
       return names(profileName) || said.includes(chosenDefaultPrefix + profileName)
-    // The mode may have been RuntimeDefault before.
+    // The container may still have the confinement from a former mode RuntimeDefault.
     return names(profileName) && container.securityContext?.seccompProfile?.type !== 'RuntimeDefault'
   })
 }
 
 /**
- * Whether a pod has the confinement of its template, with any profile, for the containers and enforcers of the policy.
+ * Whether a pod has the same confinement as its template, with any profile, for the containers and enforcers of the
+ * policy.
  */
 export const isAsTemplate = (
   pod: PodTemplate,
@@ -92,8 +93,8 @@ export const isAsTemplate = (
   })
 
 /**
- * Removes a profile from a template, in case the webhook does not, because it may not be called. Settings of users and
- * other policies stay.
+ * Removes a profile from a template, because the API server may not call the webhook that would do this. Settings of
+ * users and of other policies stay.
  */
 export function takeOut(template: PodTemplate, profileName: string): PatchOperation[] {
   const annotations = annotationsOf(template)

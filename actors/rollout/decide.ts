@@ -10,19 +10,22 @@ import type { RolloutSettings } from './settings.ts'
 import { type Astray, nameOf, type Rolling, type Shadowed, type Survey } from './survey.ts'
 import type { RolloutProgress, WantedRollout } from './wanted.ts'
 
-/** Everything that a decision depends on. */
+/** All facts that a decision depends on. */
 export interface Observation {
   /** Milliseconds, by the monotonic clock. */
   now: number
   /** The wall-clock time. */
   wall: WallMs
   memory: Memory
-  /** The survey for the request; empty without a request. */
+  /** The survey of the workloads for the request; empty without a request. */
   survey: Survey
   settings: RolloutSettings
 }
 
-/** `done` returns the turn or withdraws the request; `resume` reports a restart in progress from before. */
+/**
+ * Calls of the limiter. `done` returns the turn or withdraws the request; `resume` reports a restart from before a
+ * crash.
+ */
 export type LimiterCall = { do: 'done' } | { do: 'resume'; namespace: string } | { do: 'ask'; namespace: string }
 
 export interface Decision {
@@ -30,11 +33,11 @@ export interface Decision {
   limiter: readonly LimiterCall[]
   /** Milliseconds until the next check; undefined: no timer. */
   lookIn: number | undefined
-  /** Progress for the policy's actor, if it differs from the last one sent. */
+  /** Progress for the policy's actor, if it differs from the last progress that was sent. */
   progress: RolloutProgress | undefined
-  /** The one write. Its answer changes the memory, so another decision follows. */
+  /** The patch to send. Its answer changes the memory, so another decision follows. */
   patch: Restart | undefined
-  /** The one read: the pods of this workload. Another decision follows. */
+  /** The workload whose pods the actor must read. Another decision follows. */
   poll: Workload | undefined
 }
 
@@ -51,9 +54,12 @@ type Situation =
   | { is: 'rolling'; rolling: Rolling }
   /** A restarted workload is healthy; whether its pods have the profile is unknown. */
   | { is: 'pods-unseen'; workload: Workload }
-  /** Everything is done except pods that a user must delete. */
+  /** All workloads are done, except that a user must delete some pods. */
   | { is: 'held'; first: Astray }
-  /** Paused workloads would not replace their pods; `kubectl rollout restart` refuses them, too. */
+  /**
+   * All waiting workloads are paused. A paused workload would not replace its pods; `kubectl rollout restart` refuses
+   * it, too.
+   */
   | { is: 'all-paused'; first: Workload }
   | { is: 'our-turn'; next: Workload }
   | { is: 'waiting-for-a-turn' }
@@ -62,7 +68,8 @@ type Situation =
   | { is: 'in-need-of-a-turn'; next: Workload }
 
 /**
- * Number of namespaces with a stuck workload at which all restarts stop: one tenant alone cannot stop those of others.
+ * Maximum number of namespaces with a stuck workload; beyond it, all restarts stop. So one tenant alone cannot stop the
+ * restarts of others.
  */
 const MAX_STUCK = 2
 
@@ -85,14 +92,15 @@ export function situationOf(seen: Observation): Situation {
   if (wanted === undefined) return { is: 'nothing-wanted' }
   const late = rolling.filter(isLate(seen))
   const stuck = stuckIn([...late, ...astray])
-  // Do not wait for a stuck namespace, either: its owner could claim again and again that a workload was just
+  // Do not wait for workloads in a stuck namespace either: its owner could claim repeatedly that a workload was just
+  // restarted.
   // restarted.
   const onTime = rolling.find(({ workload }) => !stuck.has(workload.metadata.namespace))
   const wrong = wrongOf(seen)
   if (wrong !== undefined && stuck.size > MAX_STUCK) return wrong
   if (onTime !== undefined) return { is: 'rolling', rolling: onTime }
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
-  // Start no further restart in a stuck namespace.
+  // Do not start restarts in a stuck namespace.
   const ready = waiting.filter(({ spec, metadata }) => spec.paused !== true && !stuck.has(metadata.namespace))
   const next = first(ready, memory.failedIn)
   if (wrong !== undefined && next === undefined) return wrong
@@ -106,7 +114,9 @@ export function situationOf(seen: Observation): Situation {
   return now < retryAt ? { is: 'retrying-later' } : { is: 'in-need-of-a-turn', next }
 }
 
-/** A workload that keeps changing, or whose namespace refuses changes, comes last. */
+/**
+ * The next workload to restart. Workloads in namespaces whose last patch failed, by a conflict or a refusal, come last.
+ */
 function first(ready: readonly Workload[], failedIn: Memory['failedIn']): Workload | undefined {
   const failedAt = ({ metadata }: Workload): number => failedIn.get(metadata.namespace ?? '') ?? 0
   let found: Workload | undefined
@@ -121,8 +131,8 @@ const giveBack: LimiterCall[] = [{ do: 'done' }]
 const noTurn: Partial<Memory> = { turn: { state: 'none' } }
 
 /**
- * Decides the next step of the restarts of one policy. The workloads themselves record what was done, so none restarts
- * twice.
+ * Decides the next step of the restarts of one policy. The workloads themselves record their restarts, so no workload
+ * restarts twice.
  */
 export function decide(seen: Observation): Decision {
   const { memory } = seen
@@ -138,7 +148,7 @@ export function decide(seen: Observation): Decision {
     }
     case 'late':
     case 'astray':
-      // It returns its turn, but starts no other restart of this policy.
+      // The rollout returns its turn, but starts no other restart of this policy.
       return { ...going(seen, wanted, 'paused', textOf(seen, wanted, situation), noTurn), limiter: giveBack }
     case 'rolling':
       return rollingOn(seen, wanted, situation.rolling)
@@ -167,7 +177,7 @@ export function decide(seen: Observation): Decision {
   }
 }
 
-/** A granted turn is held, whatever it is used for. */
+/** Marks a granted turn as held, because each use of a turn holds it. */
 const kept = (turn: Turn): Turn => (turn.state === 'granted' ? { ...turn, state: 'held' } : turn)
 
 const nothing = (memory: Memory): Decision => ({
@@ -179,14 +189,14 @@ const nothing = (memory: Memory): Decision => ({
   poll: undefined,
 })
 
-/** No change is wanted. */
+/** The decision when no change is wanted. */
 const stopped = ({ turns }: Memory): Decision => ({ ...nothing(idle(turns)), limiter: giveBack })
 
 function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolling): Decision {
   const { turn } = seen.memory
   const { namespace } = workload.metadata
   if (turn.state === 'held' || turn.state === 'granted') return running(seen, wanted, { turn: kept(turn) })
-  // A restart from before a crash, or a call that failed: it counts once there is a free turn.
+  // The restart is from before a crash, or its turn was returned after an API error: it takes the next free turn.
   const held = running(seen, wanted, { turn: { state: 'held', namespace } })
   return { ...held, limiter: [{ do: 'resume', namespace }] }
 }
@@ -196,14 +206,14 @@ function waiting(seen: Observation, wanted: WantedRollout, change: Partial<Memor
   return refused === undefined ? running(seen, wanted, change) : going(seen, wanted, 'paused', refused, change)
 }
 
-/** Reports a stuck namespace while others continue. */
+/** Continues the rollout, and reports a stuck namespace in its progress. */
 function running(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
   const wrong = wrongOf(seen)
   const message = wrong === undefined ? '' : `${textOf(seen, wanted, wrong)}; restarts in other namespaces continue`
   return going(seen, wanted, 'running', message, change)
 }
 
-/** Sends the progress if it is new to the policy, and checks again soon. */
+/** Sends the progress if the policy's actor does not have it, and checks again soon. */
 function going(
   { memory, survey, settings }: Observation,
   { change: name, since }: WantedRollout,
@@ -231,7 +241,7 @@ const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings)
 const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
   `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
 
-/** The restart put the profile into the template, but pods lack it. */
+/** Describes a restarted workload whose template names the profile but whose pods lack it. */
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
   const why = isInProfile(spec.template, wanted, settings.confineInitContainers)
@@ -241,7 +251,7 @@ function astrayText({ settings }: Observation, wanted: WantedRollout, first: Ast
   return `${outsideText(first)}, ${why}; then: ${again}`
 }
 
-/** Number of named workloads of other policies. */
+/** Maximum number of workloads of other policies that a message names. */
 const NAMED = 5
 
 function shadowedText(those: readonly Shadowed[]): string {

@@ -15,8 +15,8 @@ export function replacedByHand({ kind, spec: { updateStrategy } }: Workload): st
 }
 
 /**
- * Undefined when all pods have the newest template and are available; otherwise what is missing, as `kubectl rollout
- * status` says it.
+ * Undefined if all pods have the newest template and are available; otherwise the missing part, in the words of
+ * `kubectl rollout status`.
  */
 export function unhealthy(workload: Workload): string | undefined {
   const { metadata, status = {}, kind, spec } = workload
@@ -34,7 +34,7 @@ function unhealthyDaemonSet({ status = {} }: Workload): string | undefined {
 function unhealthyReplicas({ kind, spec, status = {} }: Workload): string | undefined {
   const replicas = spec.replicas ?? 1
   const { updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
-  // A StatefulSet with a partition updates only the pods from that ordinal on.
+  // A StatefulSet with a partition updates only the pods from that ordinal upward.
   const partition = kind === 'StatefulSet' ? (spec.updateStrategy?.rollingUpdate?.partition ?? 0) : 0
   const wanted = Math.max(0, replicas - partition)
   if (updated < wanted) return `${updated} of ${wanted} pods are updated`

@@ -1,49 +1,49 @@
 import type { Workload } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
-/** State of the limiter's turn: requested, just granted, or held by a workload in progress. */
+/** State of the turn from the limiter: requested, just granted, or held by a restart in progress. */
 export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; namespace: string }
 
-/** Pods without the profile that the last check of a restarted workload found. */
+/** Pods without the profile, found by the last check of a restarted workload. */
 export interface PodsSeen {
-  /** Version of the workload at the check: its pods are the same while it stays. */
+  /** Version of the workload at the check: the result holds while the version stays. */
   resourceVersion: string
   /** Earliest time of the next check, by the monotonic clock. */
   again: number
   outside: number
-  /** Names of the first pods. */
+  /** Names of the first pods without the profile. */
   names: readonly string[]
 }
 
 /**
- * What the actor of a rollout knows in addition to the workloads. A cache: after a crash the policy sends its request
- * again.
+ * Facts that the rollout actor remembers in addition to the workloads. They are a cache: after a crash the policy's
+ * actor sends its request again.
  */
 export interface Memory {
   wanted: WantedRollout | undefined
-  /** By the API server's clock: later workloads have picked up the change already. */
+  /** By the API server's clock: workloads that were created later already have the change. */
   lastMade: number
   turn: Turn
-  /** Number of requested turns: it tells a withdrawn turn from the current one. */
+  /** Number of turns requested so far: it distinguishes a withdrawn turn from the current one. */
   turns: number
   /** The last progress sent to the policy, as JSON. */
   lastSent: string
   /** Earliest time of the next patch, by the monotonic clock. */
   retryAt: number
-  /** The answer to the last patch. */
+  /** The workload in the answer to the last patch. */
   patched: Workload | undefined
   /** Time of the last survey of all workloads, by the monotonic clock. */
   surveyedAt: number
   /**
-   * By namespace: the last time that the API refused a patch there, by the monotonic clock. Such a namespace comes
-   * last.
+   * For each namespace: the last time that the API server refused a patch, by the monotonic clock. Workloads of such a
+   * namespace come last.
    */
   failedIn: ReadonlyMap<string, number>
-  /** Why the API refused the last patch, or why the read of the pods failed. */
+  /** Why the API server refused the last patch, or the read of the pods. */
   refused: string | undefined
-  /** By the workload's uid. */
+  /** Pods without the profile, by the workload's uid. */
   pods: ReadonlyMap<string, PodsSeen>
-  /** By the workload's uid: when it was restarted for the change, if known, by the monotonic clock. */
+  /** When a workload was restarted for the change, by the workload's uid and by the monotonic clock. */
   begun: ReadonlyMap<string, number>
 }
 

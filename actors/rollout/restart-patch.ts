@@ -8,7 +8,7 @@ import type { WantedRollout } from './wanted.ts'
 export interface Restart {
   workload: Workload
   operations: PatchOperation[]
-  /** The workload after these operations. */
+  /** The workload after the patch operations. */
   after: Workload
 }
 
@@ -16,7 +16,7 @@ export interface Restart {
 export function restartOf(workload: Workload, wanted: WantedRollout, wall: WallMs): Restart {
   const { template } = workload.spec
   const { metadata } = template
-  // The clock of the manager that started it may have been ahead of ours.
+  // The clock of the manager that wrote `since` may have been ahead of ours.
   const value = withRestart(workload, wanted.change, asWall(Math.max(wall, wanted.since)))
   const restartedAnnotation = (): PatchOperation => {
     const at = '/spec/template/metadata'

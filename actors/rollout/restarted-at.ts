@@ -2,14 +2,14 @@ import { isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Workload } from '../ports.ts'
 
 /**
- * The annotation that changes a pod template, as `kubectl rollout restart` does, and names the reasons: `<change>@<RFC
- * 3339>`, one entry for each change, newest last, so that several policies keep each other's entries.
+ * The annotation that changes a pod template, like the one of `kubectl rollout restart`, and names the reasons:
+ * `<change>@<RFC 3339>`, one entry for each change, newest last. Policies keep the entries of other policies.
  */
 export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
 
 /**
- * Maximum number of entries. Dropped entries are safe: a workload whose template names a profile, or that another
- * policy confines, is not restarted for it.
+ * Maximum number of entries. Dropping an old entry is safe: a workload whose template names the profile, or that
+ * another policy confines, is not restarted.
  */
 const MAX_ENTRIES = 16
 
@@ -24,7 +24,7 @@ export function restartedAt(workload: Workload, change: string): number | undefi
   return Number.isNaN(time) ? 0 : time
 }
 
-/** The annotation after a restart for the change at `time`. */
+/** The annotation after a restart at `time` for the change. */
 export function withRestart(workload: Workload, change: string, time: WallMs): string {
   const others = entriesOf(workload).filter((one) => !one.startsWith(`${change}@`))
   return [...others, `${change}@${isoTime(time)}`].slice(-MAX_ENTRIES).join(',')

@@ -1,13 +1,15 @@
 import type { SurveyOptions } from './survey.ts'
 
 export interface RolloutSettings extends SurveyOptions {
-  /** Milliseconds that a workload has to become healthy before the rollout pauses. */
+  /** Milliseconds for a restarted workload to become healthy; afterwards the rollout pauses. */
   deadline: number
-  /** Interval between health checks meanwhile, in milliseconds. */
+  /** Interval between two health checks of a restarted workload, in milliseconds. */
   pollInterval: number
-  /** Minimum interval between surveys that workload changes cause, in milliseconds. */
+  /** Minimum interval between two surveys because of workload changes, in milliseconds. */
   surveyInterval: number
-  /** Delay before a retry after the API refused, in milliseconds; randomized between half and all of it. */
+  /**
+   * Delay before a retry after an API error, in milliseconds; the actor picks a random time between half and all of it.
+   */
   retryInterval: number
 }
 

@@ -11,12 +11,12 @@ import type { WantedRollout } from './wanted.ts'
 /** A workload that was restarted for the change and is not healthy yet. */
 export interface Rolling {
   workload: Workload
-  /** By the monotonic clock. */
+  /** When the workload was restarted, by the monotonic clock. */
   since: number
   missing: string
 }
 
-/** A healthy restarted workload with pods that run without the profile. */
+/** A restarted, healthy workload with pods that run without the profile. */
 export interface Astray {
   workload: Workload
   pods: PodsSeen
@@ -25,27 +25,29 @@ export interface Astray {
 /** A workload that another policy confines. */
 export interface Shadowed {
   workload: Workload
-  /** Key of that policy. */
+  /** Key of the other policy. */
   by: string
 }
 
-/** State of the workloads of a rollout. The objects hold all of it, so a manager continues after a crash. */
+/**
+ * State of the workloads of a rollout. All of it can be read from the objects, so a manager continues after a crash.
+ */
 export interface Survey {
-  /** To be restarted, ordered by namespace and name. */
+  /** Workloads to restart, ordered by namespace and name. */
   waiting: Workload[]
   rolling: Rolling[]
-  /** Restarted and healthy; their pods' profile must be checked. */
+  /** Restarted, healthy workloads; the manager must still check whether their pods have the profile. */
   unseen: Workload[]
-  /** New pods lack the profile. */
+  /** Workloads whose new pods lack the profile. */
   astray: Astray[]
-  /** Old pods stay until a user deletes them. */
+  /** Workloads whose old pods stay until a user deletes them. */
   held: Astray[]
-  /** Confined by another policy. */
+  /** Workloads that another policy confines. */
   shadowed: Shadowed[]
-  /** Only an outline is known, which does not show whether the policy targets them. */
+  /** Workloads that the manager keeps as an outline, which does not show whether the policy targets them. */
   outlined: Workload[]
   finished: number
-  /** Known and found restart times. */
+  /** When workloads were restarted: known and newly found times. */
   begun: Map<string, number>
 }
 
@@ -64,9 +66,9 @@ export interface SurveyOptions {
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
-/** Facts in addition to the workloads. */
+/** Facts that the survey needs in addition to the workloads. */
 export interface Known extends Pick<Memory, 'pods' | 'begun' | 'lastMade'> {
-  /** Milliseconds, by the monotonic clock. */
+  /** The current time in milliseconds, by the monotonic clock. */
   now: number
   /** The wall-clock time. */
   wall: WallMs
@@ -116,13 +118,13 @@ export const madeAt = ({ metadata }: Pick<Workload, 'metadata'>): number =>
 const isLater = (workload: Workload, { lastMade }: Pick<Known, 'lastMade'>): boolean => madeAt(workload) > lastMade
 
 function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, known: Known, found: Survey): void {
-  // A later workload has picked up the change at its start and needs no restart, whatever its annotation says.
+  // A workload created later got the change at its creation and needs no restart, whatever its annotation says.
   if (isLater(workload, known)) return
   const { pods, now, rival } = known
   const at = begunAt(workload, wanted, known, found.begun)
   if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
-    // A restart would change nothing.
+    // Another policy confines the workload, so a restart would change nothing.
     const by = wanted.removing ? undefined : rival(workload)
     if (by === undefined) found.waiting.push(workload)
     else found.shadowed.push({ workload, by })
@@ -130,15 +132,15 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
   }
   const missing = unhealthy(workload)
   if (missing !== undefined) found.rolling.push({ workload, since: at, missing })
-  // A profile being removed allows all until no pod uses it.
+  // A profile that is being removed allows all until no pod uses it, so the pods need no check.
   else if (wanted.removing) found.finished++
   else placeByPods(workload, pods.get(workload.metadata.uid), now, found)
 }
 
 /**
- * When the workload was restarted for the change; undefined if it was not. Its owner can change the annotation at any
- * time, to delay or repeat restarts for ever: it counts only if no time is known yet, as after a crash, and within the
- * possible range.
+ * When the workload was restarted for the change; undefined if it was not. The owner of the workload can change the
+ * annotation at any time, to delay or repeat restarts. So the annotation counts only if the manager has no own time, as
+ * after a crash, and only within the possible range.
  */
 function begunAt(
   workload: Workload,
@@ -150,14 +152,15 @@ function begunAt(
   const before = begun.get(uid)
   if (before !== undefined) return before
   const said = restartedAt(workload, change)
-  // A policy may return to earlier enforcers: earlier restarts for them do not count. A removal happens once.
+  // A policy may return to earlier enforcers: restarts from before this return do not count. A removal happens only
+  // once.
   if (said === undefined || (said < since && !removing)) return undefined
   const at = now - Math.max(0, wall - Math.max(said, since))
   begun.set(uid, at)
   return at
 }
 
-/** A workload whose pods all have the profile is done, whatever happens to it later. */
+/** Files a restarted, healthy workload by its pods. Once all its pods have the profile, later changes do not matter. */
 function placeByPods(workload: Workload, seen: PodsSeen | undefined, now: number, found: Survey): void {
   const isNew = seen?.resourceVersion !== workload.metadata.resourceVersion
   if (seen?.outside === 0) found.finished++

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
 
-/** Why an ask got no reply. */
+/** Why a request got no reply. */
 export type AskErrorCode =
-  /** No reply in time. The actor may still handle the message. */
+  /** The actor did not reply in time. It may still handle the message. */
   | 'TIMEOUT'
   /** The mailbox was full, or a newer message replaced this one. */
   | 'MAILBOX_FULL'
@@ -35,7 +35,7 @@ export class AskError extends Error {
   }
 }
 
-/** A pending ask of this thread. It is a link in the list of the asks with the same timeout. */
+/** A pending request of this thread. It is an element of the linked list of requests with the same timeout. */
 export class PendingAsk {
   readonly kind = 'ask'
   settled = false
@@ -72,8 +72,8 @@ export class PendingAsk {
 }
 
 /**
- * Asks with one timeout, oldest first: the first always expires next, so one timer serves all. The timer stays set when
- * the list becomes empty, because a timer for each ask would cost more than the ask.
+ * Requests with one timeout, oldest first: the first request always expires next, so one timer serves all. The timer
+ * stays set when the list becomes empty: setting a timer for each request would cost more than the request.
  */
 class DeadlineList {
   private readonly clock: Clock
@@ -135,7 +135,7 @@ export class Deadlines {
   add(ask: PendingAsk, limit: number): void {
     let list = this.lists.get(limit)
     if (list === undefined) {
-      // Remove a list that expires empty, so that computed timeouts do not accumulate.
+      // Remove a list that is empty when its timer fires, so that lists of computed timeouts do not accumulate.
       list = new DeadlineList(this.clock, limit, () => this.lists.delete(limit))
       this.lists.set(limit, list)
     }

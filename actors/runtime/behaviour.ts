@@ -5,46 +5,45 @@ import type { ReplyOf, RequestsOf } from './request.ts'
 
 /**
  * The behaviour of an actor. `receive` gets the state and one message, and returns the next state. A thrown error is a
- * failure: supervision reports it, waits, and lets `start` build a new state; the message is not handled again.
- *
- * A behaviour that returns a promise takes one of the dispatcher's places until it resolves, so whatever it awaits must
- * have a timeout.
+ * failure: supervision reports it, waits, and lets `start` build a new state; the failed message is not handled again.
+ * A behaviour that returns a promise takes one of the dispatcher's places until the promise resolves, so each awaited
+ * call needs a timeout.
  */
 export interface Behaviour<State, Message> {
-  /** Builds the state from the source of truth, at first and after each failure. */
+  /** Builds the state from the source of truth, initially and after each failure. */
   start(context: ActorContext<Message>): State | Promise<State>
   receive(state: State, message: Message, context: ActorContext<Message>): State | Promise<State>
   /** Called with the last state when the actor ends normally. Not called after a failure. */
   stop?(state: State, context: ActorContext<Message>): void | Promise<void>
 }
 
-/** The interface of an actor to its system. It stays the same object for the life of the instance. */
+/** The interface of an actor to the actor system. It is the same object during the life of the instance. */
 export interface ActorContext<Message> {
   readonly self: Reference<Message>
   readonly address: string
   /** The actor's key within its family. */
   readonly key: string
-  /** The last failure of this actor, for `start`; undefined after it was healthy. */
+  /** The error of the last failure, for `start`; undefined once the actor has been healthy. */
   readonly lastFailure: unknown
   readonly log: Logger
   /** Milliseconds by the system's monotonic clock, for durations. */
   now(): number
-  /** The wall-clock time, for output and for time stamps of the API server. */
+  /** The wall-clock time, for output and for comparison with time stamps of the API server. */
   wall(): WallMs
   /** A number in [0, 1) from the system's source of randomness. */
   random(): number
 
   /**
    * Replies to the current request.
-   * @returns false if no caller waits: it came with `tell`, or its timeout is over
+   * @returns false if no caller waits: the message came with `tell`, or the caller's timeout is over
    */
   reply<Sent extends RequestsOf<Message>>(message: Sent, value: ReplyOf<Sent>): boolean
 
-  /** Sends the message to this actor after `delay` milliseconds, from 0. It replaces the timer of the same key. */
+  /** Sends the message to this actor after `delay` milliseconds (0 or more). Replaces the timer of the same key. */
   after(key: string, delay: number, message: Message): void
   /**
-   * Cancels a timer. Its message is skipped even if it is in the mailbox already. A failure or the end cancels all
-   * timers.
+   * Cancels a timer. The actor skips the timer's message even if it is already in the mailbox. A failure or the end of
+   * the actor cancels all timers.
    */
   cancel(key: string): void
 
@@ -52,7 +51,7 @@ export interface ActorContext<Message> {
   stop(): void
 }
 
-/** For the `default` of a switch over message types: a new message type does not compile until it has a case. */
+/** For the `default` case of a switch over message types: TypeScript refuses a new message type that has no case. */
 export function assertNever(message: never): never {
   throw new TypeError(`A message of an unknown type: ${JSON.stringify(message)}`)
 }

@@ -9,18 +9,18 @@ import { type Failure, failuresInARow, restartDelay } from './supervision.ts'
 import { Timers } from './timers.ts'
 
 type Phase =
-  /** Must start, or restart. */
+  /** The actor must start, or restart. */
   | 'new'
-  /** Must be activated: the state is the compact form. */
+  /** The actor is passivated: `state` is the compact form. */
   | 'asleep'
   | 'running'
-  /** Failed; waits for its next start. */
+  /** The actor failed, and waits for its next start. */
   | 'backing-off'
-  /** Waits for the behaviour's `stop`. */
+  /** The actor waits for the behaviour's `stop`. */
   | 'ending'
   | 'ended'
 
-/** Fields that few actors need, kept apart to save memory. */
+/** Fields that few actors need, in a separate object to save memory. */
 class Extras {
   timers: Timers | undefined
   failures = 0
@@ -33,14 +33,14 @@ class Extras {
 /**
  * The instance of an actor: its state, its mailbox and its phase.
  *
- * `scheduled` keeps it to one message at a time: it is set while the dispatcher has the actor, while a promise of its
- * behaviour is pending, and while it backs off. The code that ends such a state schedules the actor.
+ * `scheduled` ensures that the actor handles one message at a time. It is set while the dispatcher has the actor, while
+ * a promise of its behaviour is pending, and during a backoff. The code that ends such a condition schedules the actor.
  */
 export class Cell extends Inbox implements Runnable {
   phase: Phase = 'new'
-  /** The last sweep of its family in which it was busy. */
+  /** The last sweep of the family during which the actor was busy. */
   epoch = 0
-  /** Its index in the family's list of instances. */
+  /** The index of the instance in the family's list. */
   index = 0
   private state: unknown
   private scheduled = false
@@ -136,7 +136,7 @@ export class Cell extends Inbox implements Runnable {
     this.message = message
     this.origin = origin
     try {
-      // A running actor has a context.
+      // A running actor always has a context.
       const next = this.kind.behaviour.receive(this.state, message, this.context!)
       if (next instanceof Promise) return this.handleLater(next)
       this.done(next)
@@ -162,7 +162,7 @@ export class Cell extends Inbox implements Runnable {
     const { kind, origin } = this
     this.message = undefined
     this.origin = undefined
-    // Set it only here: a behaviour that gets this far has handled a message without a promise.
+    // Set this flag only here: when a message reaches this line, the behaviour has handled it without a promise.
     if (kind.awaits === undefined) kind.awaits = false
     kind.counters.processed++
     kind.counters.queued--
@@ -220,7 +220,7 @@ export class Cell extends Inbox implements Runnable {
 
   // ---- the end
 
-  /** Ends the actor after its queued messages; resolves when it has ended. */
+  /** Ends the actor after its queued messages; resolves when the actor has ended. */
   stop(): Promise<void> {
     if (this.phase === 'ended') return Promise.resolve()
     return new Promise((resolve) => this.requestStop(true).wait(resolve))
@@ -291,12 +291,12 @@ export class Cell extends Inbox implements Runnable {
 
   // ---- passivation
 
-  /** Whether the end of the instance would lose only its state. */
+  /** Whether ending the instance would lose only its state. */
   get idle(): boolean {
     return this.phase === 'running' && !this.scheduled && !this.closed && !this.extras?.timers?.size
   }
 
-  /** Ends an idle instance silently: the actor continues to exist. */
+  /** Ends an idle instance without a message; the actor continues to exist. */
   passivate<Compact>(compact: (state: unknown) => Compact): Compact {
     const kept = compact(this.state)
     this.phase = 'ended'
@@ -306,13 +306,13 @@ export class Cell extends Inbox implements Runnable {
     return kept
   }
 
-  /** Gives a new instance its compact form. */
+  /** Sets the compact form as the state of a new instance. */
   wakeFrom(compact: unknown): void {
     this.phase = 'asleep'
     this.state = compact
   }
 
-  // ---- what its context does
+  // ---- methods for the actor's context
 
   get lastFailure(): unknown {
     const { extras } = this

@@ -4,7 +4,7 @@ import type { ActorContext } from './behaviour.ts'
 import type { Cell } from './cell.ts'
 import type { AnyReference } from './reference.ts'
 
-/** A behaviour's view of its actor and of the system. */
+/** The view that a behaviour has of its actor and of the system. */
 export class Context implements ActorContext<unknown> {
   private readonly cell: Cell
 

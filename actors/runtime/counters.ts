@@ -1,29 +1,35 @@
 import { type DeadLetterReason, noDeadLetters } from './dead-letters.ts'
 
-/** Counts of the actors of one family. Plain numbers, so that they can be sent to another thread and exported. */
+/**
+ * Counts for the actors of one family. All fields are plain numbers, so they can be sent to another thread and
+ * exported.
+ */
 export interface Stats {
   /** Messages sent to the actors by tell, ask and timers. */
   readonly sent: number
   /** Messages handled, with or without a failure. */
   readonly processed: number
-  /** Processed messages that made their actor fail. */
+  /** Handled messages that made their actor fail. */
   readonly failed: number
-  /** Messages replaced by a newer one of their key, and messages of timers that were reset or cancelled in time. */
+  /**
+   * Messages that a newer message of the same key replaced, and messages of timers that were reset or cancelled before
+   * they were handled.
+   */
   readonly coalesced: number
-  /** Messages in mailboxes or being handled: `sent` minus all other counts. */
+  /** Messages that wait in mailboxes or are being handled: `sent` minus all other counts. */
   readonly queued: number
-  /** Maximum length of one mailbox. */
+  /** Maximum length that a mailbox has reached. */
   readonly deepest: number
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>
   /** Restarts of actors after failures. */
   readonly restarts: number
   /** Actors with an instance in memory. */
   readonly live: number
-  /** Actors kept only in compact form. */
+  /** Passivated actors: only their compact form is in memory. */
   readonly passivated: number
 }
 
-/** The writable counters behind `Stats`. */
+/** The writable counters that `Stats` shows. */
 export class Counters implements Stats {
   sent = 0
   processed = 0
@@ -37,7 +43,7 @@ export class Counters implements Stats {
   passivated = 0
 }
 
-/** A copy that does not change. */
+/** A copy of the counters that does not change. */
 export const copyStats = (stats: Stats): Stats => ({ ...stats, deadLetters: { ...stats.deadLetters } })
 
 /** Sums all counts; `deepest` is the maximum. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts'
 import type { Logger } from '../../src/base/logger.ts'
 
-/** All reasons why a message is not handled. */
+/** All reasons for a dead letter, that is, a message that is not handled. */
 export const deadLetterReasons = [
   /** The mailbox was full. */
   'mailbox-full',
@@ -9,11 +9,11 @@ export const deadLetterReasons = [
   'stopped',
   /** No actor has the address. */
   'unknown-address',
-  /** The time to stop was over while the actor still worked on the message. */
+  /** The time to stop was over while the actor still handled the message. */
   'abandoned',
-  /** Too many messages are on the way to the thread. */
+  /** Too many messages are on the way to the actor's thread. */
   'link-full',
-  /** The thread died while the message was on the way or in a mailbox. */
+  /** The actor's thread died while the message was on the way or in a mailbox. */
   'thread-died',
   /** The message holds a value that cannot be cloned for another thread. */
   'not-clonable',
@@ -21,12 +21,12 @@ export const deadLetterReasons = [
 
 export type DeadLetterReason = (typeof deadLetterReasons)[number]
 
-/** Where dead letters are counted. */
+/** Counts dead letters. */
 interface Tally {
   readonly deadLetters: Record<DeadLetterReason, number>
 }
 
-/** A count for each reason, all zero. */
+/** A count of zero for each reason. */
 export const noDeadLetters = (): Record<DeadLetterReason, number> => ({
   'mailbox-full': 0,
   stopped: 0,
@@ -49,7 +49,7 @@ interface Window {
 
 /**
  * Counts each dead letter, and logs it unless its reason was logged often recently. The first line after a pause gives
- * the number of omitted lines. Logs only the message's `type`, not its content.
+ * the number of omitted lines. A line has only the message's `type`, not its content.
  */
 export class DeadLetters {
   private readonly clock: Clock

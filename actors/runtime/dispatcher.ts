@@ -3,7 +3,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { checkCount } from './limits.ts'
 import { Ring } from './ring.ts'
 
-/** Facts about a behaviour that the dispatcher uses. */
+/** Facts about a behaviour that the dispatcher needs. */
 export interface Habits {
   /** Whether `start` or `receive` has ever returned a promise; undefined until the first message is handled. */
   awaits: boolean | undefined
@@ -12,9 +12,11 @@ export interface Habits {
 /** The dispatcher's view of an actor. */
 export interface Runnable {
   readonly kind: Habits
-  /** Handles up to `limit` messages. A returned promise resolves when the current message is done. */
+  /**
+   * Handles up to `limit` messages. If it returns a promise, the promise resolves when the current message is handled.
+   */
   turn(limit: number): Promise<void> | undefined
-  /** Whether it wants another turn. If not, it calls `schedule` itself later. */
+  /** Whether the actor wants another turn. If not, the actor calls `schedule` later. */
   again(): boolean
 }
 
@@ -27,19 +29,19 @@ export interface DispatcherOptions {
 
 const resolved = Promise.resolve()
 
-/** After this many milliseconds or turns, timers and I/O of the process run. */
+/** After this many milliseconds or turns, the dispatcher lets timers and I/O of the process run. */
 const SLICE = 5
 const SLICE_TURNS = 4_096
-/** Turns between two reads of the clock: a read costs as much as two messages. */
+/** Turns between two reads of the clock, because a read costs as much as two messages. */
 const LOOK = 8
 
 /**
- * Runs ready actors in order of arrival. Turns always run from a microtask of the dispatcher, never inside `tell`.
+ * Runs ready actors in order of arrival. Turns always run in a microtask of the dispatcher, never inside `tell`.
  *
  * Actors whose behaviour never returned a promise run one after another in `pump`, without a promise or a closure for
  * each message. Other actors share runners: a runner takes one ready actor after another and waits for each. Runners
- * are jobs of a p-queue, whose concurrency limits the behaviours that await; even if all of them hang, actors that
- * never wait continue.
+ * are jobs of a p-queue, whose concurrency limits the number of awaiting behaviours. Even if all awaiting behaviours
+ * hang, actors that never await continue.
  */
 export class Dispatcher {
   private readonly clock: Clock
@@ -48,7 +50,7 @@ export class Dispatcher {
   private readonly ready = new Ring<Runnable>()
   private readonly awaiting = new Ring<Runnable>()
   private pumpRequested = false
-  /** Runners that run or yield, except those that wait for a behaviour. */
+  /** Number of runners, except runners that wait for a behaviour. */
   private activeRunners = 0
 
   constructor(clock: Clock, { concurrency = 64, batch = 64 }: DispatcherOptions = {}) {
@@ -72,7 +74,7 @@ export class Dispatcher {
 
   private request(): void {
     this.pumpRequested = true
-    // Not queueMicrotask: it creates an asynchronous resource each time and costs three times as much.
+    // Do not use queueMicrotask: it creates an asynchronous resource each time and costs three times as much.
     void resolved.then(this.pump)
   }
 
@@ -91,7 +93,7 @@ export class Dispatcher {
       else this.becameAwaiting(actor, pending)
     }
     this.startRunners()
-    // Reset it only here: a request during the run would start a second pump, which no slice ends.
+    // Reset the flag only here: a request during the run would start a second pump that no slice limits.
     this.pumpRequested = false
     if (this.ready.size > 0) this.request()
   }
@@ -105,7 +107,8 @@ export class Dispatcher {
   }
 
   /**
-   * The behaviour's first promise is running already; it counts toward the limit, and later ones wait for their turn.
+   * The first promise of a behaviour is already running, so it counts toward the limit at once. Later promises wait for
+   * a runner.
    */
   private becameAwaiting(actor: Runnable, pending: Promise<void>): void {
     actor.kind.awaits = true
@@ -114,7 +117,7 @@ export class Dispatcher {
   }
 
   private startRunners(): void {
-    // A runner that p-queue holds back shows that the limit is reached.
+    // If p-queue holds a runner back, the limit is reached.
     while (this.awaiting.size > 0 && this.queue.size === 0) void this.queue.add(this.runner)
   }
 

@@ -1,8 +1,8 @@
-/** An actor that is about to end: how it ends, and who waits for it. */
+/** How an actor ends, and the callers that wait for its end. */
 export class Ending {
-  /** Handle queued messages first; if false, they become dead letters. */
+  /** Whether the actor handles queued messages first; if false, they become dead letters. */
   drain: boolean
-  /** The behaviour's `stop` must still be called. */
+  /** Whether the behaviour's `stop` must still be called. */
   stopDue = false
   private waiters: (() => void)[] = []
 

@@ -10,7 +10,7 @@ import type { MailboxPolicy, MailboxPool } from './mailbox.ts'
 import type { AnyReference } from './reference.ts'
 import type { Failure, Supervision } from './supervision.ts'
 
-/** What the parts of one actor system share. */
+/** Objects that the parts of one actor system share. */
 export interface Environment {
   readonly clock: Clock
   readonly random: Random
@@ -21,11 +21,11 @@ export interface Environment {
   readonly mailboxes: MailboxPool
   /** Called with every failure of every actor. */
   failed(failure: Failure): void
-  /** The actor of an address; without one, a reference that refuses all messages. */
+  /** Finds the actor of an address. For an unknown address, returns a reference that refuses all messages. */
   lookup(address: string): AnyReference
 }
 
-/** What the actors of one family share. */
+/** Objects that the actors of one family share. */
 export interface Kind {
   readonly environment: Environment
   readonly family: string
@@ -36,14 +36,14 @@ export interface Kind {
   readonly supervision: Supervision
   readonly counters: Counters
   awaits: boolean | undefined
-  /** Number of the family's sweeps for idle actors. */
+  /** Number of the family's current sweep for idle actors. */
   epoch: number
   contextOf(actor: unknown): ActorContext<unknown>
   /** Builds the state of a passivated actor from its compact form. */
   activate?(compact: unknown, key: string): unknown
 }
 
-/** The rejection code of an ask whose message became a dead letter. */
+/** The error code of a request whose message became a dead letter. */
 export const askErrorCodes: Readonly<Record<DeadLetterReason, AskErrorCode>> = {
   'mailbox-full': 'MAILBOX_FULL',
   stopped: 'STOPPED',

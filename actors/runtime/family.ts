@@ -10,42 +10,47 @@ import { AnyReference, type Reference } from './reference.ts'
 import type { Supervision } from './supervision.ts'
 
 export interface FamilyOptions<State, Message, Compact = never> {
-  /** One behaviour for all actors; `context.key` identifies the actor. */
+  /** One behaviour for all actors of the family; `context.key` identifies the actor. */
   readonly behaviour: Behaviour<State, Message>
   readonly mailbox?: MailboxOptions<Message>
   readonly supervision?: Supervision
   /**
-   * Passivates an instance after this many milliseconds without a message, at the latest after twice as many. An actor
-   * with timers is not idle. Above 0; Infinity disables it. Default 60,000.
+   * Milliseconds without a message after which an instance is passivated; the longest time is twice as long. An actor
+   * with timers is not idle. Must be above 0; Infinity disables passivation. Default 60,000.
    */
   readonly idleAfter?: number
   /**
-   * The part of the state to keep without an instance: the smaller the better; a number is best. Undefined keeps
-   * nothing. Default: keep nothing, and let `start` build the state for the next message.
+   * The part of the state that stays in memory without an instance: keep it small; a number is best. Undefined keeps
+   * nothing. By default nothing is kept, and `start` builds the state for the next message.
    */
   passivate?(state: State): Compact | undefined
-  /** The state of a passivated actor. If nothing was kept, or after a failure, `start` builds it. */
+  /**
+   * Builds the state of a passivated actor from the kept part. If nothing was kept, or after a failure, `start` builds
+   * it.
+   */
   activate?(compact: Compact, key: string): State
 }
 
-/** Actors that have an address before they have an instance. */
+/** A set of actors that have addresses before they have instances. */
 export interface Family<Message> {
   readonly name: string
-  /** The actor of the key. A key is any text; keep it short if there are a million. */
+  /** The actor of the key. A key is any text; keep it short if there are a million actors. */
   of(key: string): Reference<Message>
 }
 
-/** Number of instances checked before other work gets the thread. */
+/** Number of instances that a sweep checks before it lets other work run. */
 const SWEEP = 5_000
 
-/** The actors of a family on this thread: an instance for each active actor, a compact form for each passivated one. */
+/**
+ * The actors of a family on this thread: an instance of each active actor, and a compact form of each passivated actor.
+ */
 export class LocalFamily<Message = unknown> implements Family<Message> {
   readonly name: string
   readonly environment: Environment
   private readonly kind: Kind
   private readonly idleAfter: number
   private readonly passivate: ((state: unknown) => unknown) | undefined
-  /** One map for both, so that an actor's return costs one entry and no second key. */
+  /** One map holds both, so that activation of an actor costs one entry and no second key. */
   private readonly actors = new Map<string, unknown>()
   private readonly instances: Cell[] = []
   private sweep: Timer | undefined
@@ -73,7 +78,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     return copyStats(this.kind.counters)
   }
 
-  /** The instance of an actor, created if missing; undefined once the system stops. */
+  /** The actor's instance, which is created if it is missing; undefined once the system stops. */
   instance(key: string): Cell | undefined {
     const known = this.actors.get(key)
     if (known instanceof Cell) return known
@@ -98,7 +103,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     return false
   }
 
-  /** Stops creating instances; the caller must stop the existing ones. Compact forms stay. */
+  /** Stops creating instances; the caller must stop the existing instances. Compact forms stay. */
   close(): readonly Cell[] {
     this.closed = true
     this.sweep?.cancel()
@@ -125,7 +130,8 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 
   private sweepFrom(from: number): void {
     const to = Math.max(0, from - SWEEP)
-    // Go backward, so that the instance that replaces a removed one was already checked.
+    // Go backward: removing an instance moves the last one into its place, and a backward sweep has already checked
+    // that one.
     for (let i = Math.min(from, this.instances.length - 1); i >= to; i--) this.passivateIfIdle(this.instances[i]!)
     const { clock } = this.environment
     if (to > 0) this.sweep = clock.after(0, () => this.sweepFrom(to - 1))
@@ -162,7 +168,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 class FamilyReference<Message> extends AnyReference<Message> {
   private readonly family: LocalFamily<Message>
   private readonly key: string
-  /** The instance that took the last message; it saves a lookup. */
+  /** The instance that received the last message, kept to save a lookup. */
   private cell: Cell | undefined
 
   constructor(family: LocalFamily<Message>, key: string) {

@@ -4,14 +4,14 @@ import type { Mailbox } from './mailbox.ts'
 import type { Origin } from './origin.ts'
 
 /**
- * The receiving part of an actor: takes messages or makes them dead letters, and counts them. Each message counts as
- * sent on arrival, as queued until it is done, and then as processed, coalesced or a dead letter.
+ * The receiving part of an actor: accepts messages or makes them dead letters, and counts them. Each message counts as
+ * sent on arrival, as queued until it is handled, and then as processed, coalesced or a dead letter.
  */
 export abstract class Inbox {
   readonly kind: Kind
   readonly key: string
   protected mailbox: Mailbox | undefined
-  /** It takes no messages: it is ending or has ended. */
+  /** The actor accepts no messages, because it is ending or has ended. */
   protected closed = false
 
   constructor(kind: Kind, key: string) {
@@ -26,7 +26,7 @@ export abstract class Inbox {
   /** Makes sure that the actor gets a turn. */
   abstract wake(): void
 
-  /** Takes a message, or makes it a dead letter. */
+  /** Accepts a message, or makes it a dead letter. */
   deliver(message: unknown, origin: Origin | undefined): boolean {
     const { counters, mailbox: policy } = this.kind
     const key = origin === undefined ? policy.coalesce?.(message) : undefined
@@ -47,7 +47,7 @@ export abstract class Inbox {
     return true
   }
 
-  /** Takes the message of a timer. It always fits, because each key has one timer. */
+  /** Accepts the message of a timer. The message always fits, because each key has one timer. */
   protected timerFired(message: unknown, origin: Origin): void {
     const mailbox = this.mailbox ?? this.openMailbox()
     this.kind.counters.sent++

@@ -2,11 +2,12 @@ import { checkCount } from './limits.ts'
 import type { Origin } from './origin.ts'
 
 export interface MailboxOptions<Message = unknown> {
-  /** Maximum number of waiting messages: a whole number from 1. A full mailbox refuses messages. Default 1,000. */
+  /** Maximum number of waiting messages, at least 1. A full mailbox refuses messages. Default 1,000. */
   readonly capacity?: number
   /**
-   * The key of a level-triggered message; undefined for other messages. A newer message replaces a waiting one of the
-   * same key in its position, even in a full mailbox. An ask's message needs a reply, so it is never replaced.
+   * The key of a message that only repeats the latest state; undefined for other messages. A newer message replaces a
+   * waiting message of the same key in its position, even in a full mailbox. A request needs a reply, so it is never
+   * replaced.
    */
   coalesce?(message: Message): string | number | undefined
 }
@@ -30,14 +31,14 @@ export function mailboxPolicy<Message>(options: MailboxOptions<Message> = {}): M
 }
 
 const SMALLEST = 8
-/** A larger mailbox is not kept for the next actor. */
+/** Maximum size of a mailbox that is kept for the next actor. */
 const LARGEST_KEPT = 1_024
 /** Maximum number of kept mailboxes: in most systems, enough for all busy actors. */
 const KEPT = 1_024
 
 /**
- * An actor's waiting messages, in order: a circular array with two slots for each message, one for its origin.
- * Positions grow for ever; the slot is the position modulo the size.
+ * An actor's waiting messages, in order: a circular array with two slots for each message, the second slot for its
+ * origin. Positions grow without bound; the slot is the position modulo the size.
  */
 export class Mailbox {
   private slots: unknown[] = new Array(SMALLEST * 2).fill(undefined)
@@ -88,7 +89,7 @@ export class Mailbox {
     this.keys.set(key, this.tail - 1)
   }
 
-  /** The oldest message; `origin` then has its origin. There must be one. */
+  /** Removes and returns the oldest message, and sets `origin` to its origin. The mailbox must not be empty. */
   take(): unknown {
     const position = this.head++
     const slot = (position & this.mask) << 1
@@ -121,7 +122,7 @@ export class Mailbox {
   }
 }
 
-/** Empty mailboxes, kept for the next actor that gets a message: an idle actor needs none. */
+/** Empty mailboxes, kept for the next actor that gets a message: an idle actor has no mailbox. */
 export class MailboxPool {
   private readonly free: Mailbox[] = []
 

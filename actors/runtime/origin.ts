@@ -4,7 +4,7 @@ import type { AskErrorCode } from './ask.ts'
 export interface Asker {
   readonly kind: 'ask'
   settled: boolean
-  /** Settles the ask; a second call, or a call after the timeout, does nothing. */
+  /** Settles the request. A second call, or a call after the timeout, does nothing. */
   answer(value: unknown): void
   fail(code: AskErrorCode, cause?: unknown): void
 }
@@ -13,7 +13,7 @@ export interface Asker {
 export interface DueTimer {
   readonly kind: 'timer'
   readonly key: string
-  /** False after it was cancelled or reset: its queued message is skipped. */
+  /** False after the timer was cancelled or reset: its queued message is skipped. */
   live: boolean
 }
 

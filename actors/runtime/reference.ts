@@ -9,17 +9,17 @@ export interface AskOptions {
 }
 
 export interface StopOptions {
-  /** After this many milliseconds actors end even during a message; Infinity waits for ever. Default 30,000. */
+  /** Milliseconds after which an actor ends even during a message; Infinity waits forever. Default 30,000. */
   readonly within?: number
 }
 
-/** The interface to an actor for others. It works the same on any thread, and before the actor exists. */
+/** The interface through which callers use an actor. It is the same on any thread, and before the actor exists. */
 export interface Reference<Message> {
   /** `family/key`. */
   readonly address: string
   /**
    * Sends a message. Messages from one sender to one receiver keep their order.
-   * @returns false if it became a dead letter; for an actor on another thread: if it was not sent
+   * @returns false if the message became a dead letter; for an actor on another thread: if the message was not sent
    */
   tell(message: Message): boolean
   /**
@@ -31,7 +31,7 @@ export interface Reference<Message> {
   ask<Sent extends RequestsOf<Message>>(message: Sent, options?: AskOptions): Promise<ReplyTo<Message, Sent>>
 }
 
-/** The common part of all references; each kind defines its delivery. */
+/** The common part of all references; each kind of reference defines its delivery. */
 export abstract class AnyReference<Message = unknown> implements Reference<Message> {
   private readonly deadlines: Deadlines
 
@@ -42,7 +42,7 @@ export abstract class AnyReference<Message = unknown> implements Reference<Messa
   abstract readonly address: string
   /** Whether another actor may have the address by now. */
   abstract readonly stale: boolean
-  /** Takes a message, or makes it a dead letter and returns false; an ask is settled then. */
+  /** Delivers a message, or makes it a dead letter and returns false; a request is then settled. */
   abstract deliver(message: unknown, origin: Origin | undefined): boolean
 
   tell(message: Message): boolean {

@@ -16,7 +16,7 @@ export type RequestsOf<Message> = Message extends unknown
 /** The type of the reply to a request. */
 export type ReplyOf<Message> = Message extends { readonly [reply]?: infer Reply } ? Reply : never
 
-/** The reply type of an actor with these messages to the message sent. */
+/** The reply type for the message that is sent, given all messages of the actor. */
 export type ReplyTo<Message, Sent> =
   RequestsOf<Message> extends infer Member
     ? Member extends unknown

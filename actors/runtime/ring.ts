@@ -1,6 +1,6 @@
 const SMALLEST = 16
 
-/** A queue in a circular array: push and shift move no elements; a full array doubles. */
+/** A queue in a circular array: push and shift move no elements, and a full array doubles its size. */
 export class Ring<Item> {
   private items: (Item | undefined)[] = new Array(SMALLEST).fill(undefined)
   private head = 0

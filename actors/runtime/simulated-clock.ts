@@ -18,7 +18,7 @@ class SimulatedTimer implements Timer {
   cancel(): void {
     if (!this.live) return
     this.live = false
-    // It may stay in the heap for long, so it must not keep its callback alive.
+    // A timer may stay in the heap for long, so it must not keep its callback alive.
     this.callback = nothing
     this.onCancel()
   }
@@ -30,16 +30,16 @@ const before = (a: SimulatedTimer, b: SimulatedTimer): boolean =>
   a.due < b.due || (a.due === b.due && a.order < b.order)
 
 /**
- * A clock that moves only on request. Timers fire in order of time, and in order of creation within one instant, so
- * each run is the same. `Simulation` moves it together with an actor system.
+ * A clock that moves only on request. Timers fire in order of time; timers of the same time fire in order of creation,
+ * so each run is the same. `Simulation` moves the clock together with an actor system.
  */
 export class SimulatedClock implements Clock {
   private time: number
-  /** Offset of the wall clock. */
+  /** Difference between the wall clock and the simulated time. */
   private wallOffset = 0
   private set = 0
   private cancelled = 0
-  /** A binary heap. Cancelled timers stay until they reach the top or outnumber the others. */
+  /** A binary heap. Cancelled timers stay until they reach the top or outnumber the other timers. */
   private heap: SimulatedTimer[] = []
 
   /** @param start milliseconds since the Unix epoch */
@@ -57,7 +57,7 @@ export class SimulatedClock implements Clock {
     return asWall(this.time + this.wallOffset)
   }
 
-  /** Moves the wall clock by this many milliseconds, back if negative. Timers do not move. */
+  /** Moves the wall clock by this many milliseconds; back if negative. Timers do not move. */
   setWall(by: number): void {
     this.wallOffset += by
   }
@@ -85,7 +85,7 @@ export class SimulatedClock implements Clock {
   }
 
   /**
-   * Moves to the next timer at or before `limit` and fires only that timer; otherwise moves to `limit`.
+   * Moves to the next timer at or before `limit`, and fires it. If there is none, moves to `limit`.
    * @returns whether a timer fired
    */
   step(limit: number): boolean {
@@ -102,7 +102,8 @@ export class SimulatedClock implements Clock {
   }
 
   /**
-   * Moves time by `duration` milliseconds and fires the due timers. Promises do not run in between: see `Simulation`.
+   * Moves time by `duration` milliseconds and fires the due timers. Promises do not run between timers: see
+   * `Simulation`.
    */
   advance(duration: number): void {
     checkFromZero('The time to advance', duration)

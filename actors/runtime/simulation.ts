@@ -5,9 +5,9 @@ import { SimulatedClock } from './simulated-clock.ts'
 import { ActorSystem, type SystemOptions } from './system.ts'
 
 export interface SimulationOptions extends Omit<SystemOptions, 'clock' | 'random'> {
-  /** The same seed gives the same run. 1 unless given. */
+  /** Seed of the random numbers: the same seed gives the same run. Default 1. */
   readonly seed?: number
-  /** Milliseconds since the epoch. 0 unless given. */
+  /** Start of the clock, in milliseconds since the epoch. Default 0. */
   readonly start?: number
 }
 
@@ -33,7 +33,10 @@ export class Simulation {
     while (!this.system.environment.dispatcher.quiet)
   }
 
-  /** Runs for this many milliseconds; timers fire one by one, and the effects of each happen before the next. */
+  /**
+   * Runs for this many milliseconds. Timers fire one by one; the effects of each timer happen before the next timer
+   * fires.
+   */
   async runFor(duration: number): Promise<void> {
     checkFromZero('The time to run', duration)
     await this.runUntilTime(this.clock.now() + duration)
@@ -46,10 +49,7 @@ export class Simulation {
     while (this.clock.step(time)) await this.settle()
   }
 
-  /**
-   * Runs until the condition holds.
-   * @returns whether it held within the time
-   */
+  /** Runs until the condition is true. @returns whether the condition became true in time */
   async runUntil(condition: () => boolean, within = 3_600_000): Promise<boolean> {
     checkFromZero('The time to run', within)
     const limit = this.clock.now() + within
@@ -61,7 +61,7 @@ export class Simulation {
     return true
   }
 
-  /** Runs until no timer is left or the time is over: then only an external message causes work. */
+  /** Runs until no timer is left or the time is over. If no timer is left, only an external message causes work. */
   async runUntilQuiet(within = 3_600_000): Promise<boolean> {
     return this.runUntil(() => this.clock.timers === 0, within)
   }

@@ -19,18 +19,18 @@ import { UnknownReference } from './unknown-reference.ts'
 export interface SystemOptions extends DispatcherOptions {
   /** Default: the machine's clock. */
   readonly clock?: Clock
-  /** For backoff and for behaviours. Default `Math.random`. */
+  /** Random numbers for the backoff and for behaviours. Default `Math.random`. */
   readonly random?: Random
-  /** Default: no log. Counters work without it. */
+  /** Default: no log. Counters work without a log. */
   readonly logger?: Logger
   /** Called with every failure of every actor, which is also logged. */
   onFailure?(failure: Failure): void
-  /** Finds actors of unknown addresses. For the systems of threads. */
+  /** Finds actors of unknown addresses. Used by the actor systems of threads. */
   elsewhere?(address: string): AnyReference
 }
 
 export interface SystemStats {
-  /** All actors of this thread, and messages to unknown addresses. */
+  /** Counts for all actors of this thread, and for messages to unknown addresses. */
   readonly total: Stats
   /** The families of this thread, by name. */
   readonly families: Readonly<Record<string, Stats>>
@@ -43,7 +43,7 @@ export class ActorSystem {
   private readonly options: SystemOptions
   private readonly families = new Map<string, LocalFamily>()
   private readonly threads = new Map<string, Thread>()
-  /** The thread of each placed family. */
+  /** The thread of each family that runs on another thread. */
   private readonly placed = new Map<string, Thread>()
   /** Counts messages to unknown addresses. */
   private readonly unknown = new Counters()
@@ -76,7 +76,7 @@ export class ActorSystem {
   ): Family<Message> {
     this.assertOpen()
     this.assertFree(name)
-    // The family passes to each function only values that another function of the same options made.
+    // The cast is safe: each function of the options only gets values that another function of the same options made.
     const untyped = options as unknown as FamilyOptions<unknown, unknown, unknown>
     const family = new LocalFamily<Message>(this.kind(untyped, name), name, untyped)
     this.families.set(name, family as LocalFamily)
@@ -97,14 +97,17 @@ export class ActorSystem {
     return thread
   }
 
-  /** Stops a thread and forgets it with its counters; its name is free once it has ended. See `stop` for `within`. */
+  /**
+   * Stops a thread and forgets it and its counters. Its name is free once the thread has ended. See `stop` for
+   * `within`.
+   */
   async endThread(thread: Thread, options: StopOptions = {}): Promise<void> {
     await thread.stop(options)
     this.threads.delete(thread.name)
     for (const [family, on] of this.placed) if (on === thread) this.placed.delete(family)
   }
 
-  /** The actor of an address, on any thread. The caller vouches for the type of its messages. */
+  /** The actor of an address, on any thread. The caller must know the type of its messages. */
   lookup<Message>(address: string): Reference<Message> {
     return this.find(address)
   }
@@ -132,11 +135,11 @@ export class ActorSystem {
   }
 
   /**
-   * Ends all actors and threads. No message is accepted from now on, not even between ending actors. Resolves when all
-   * have ended. Actors of this thread come first and end within `within`; other threads' actors get the rest of that
-   * time. A thread that hangs is killed a tenth of the time later, at least 250 ms and at most 2 s: after 550 ms for
+   * Ends all actors and threads. From now on messages are refused, even between ending actors. Resolves when all have
+   * ended. Actors of this thread end first, within `within`; actors of other threads get the rest of this time. A
+   * thread that hangs is killed after a further tenth of the time, at least 250 ms and at most 2 s: after 550 ms for
    * 300, after 32 s for 30,000.
-   * @throws {RangeError} (as rejection) if `within` is invalid; nothing is stopped then
+   * @throws {RangeError} (as a rejection) if `within` is invalid; nothing is stopped then
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const { within = 30_000 } = options
@@ -202,7 +205,7 @@ export class ActorSystem {
   private failed(failure: Failure): void {
     const { log } = this.environment
     const { address: actor, error: err, during, failures, retryIn: retryMs } = failure
-    // Behaviours handle external failures as values, so this error is a bug; its stack shows where.
+    // Behaviours handle external failures as values, so this error is a bug. Its stack shows where.
     log.error({ actor, err, during, failures, retryMs }, 'an actor failed')
     try {
       this.options.onFailure?.(failure)

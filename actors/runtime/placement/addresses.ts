@@ -4,7 +4,7 @@ import type { SentAddress } from './protocol.ts'
 /** Maximum number of addresses with a number. */
 const LIMIT = 32_768
 
-/** A reference that remembers its address's number, and the numbering that it belongs to. */
+/** A reference that stores the number of its address, and the numbering in which the number is valid. */
 export interface Numbered {
   readonly address: string
   number: number
@@ -17,14 +17,14 @@ interface Known {
 }
 
 /**
- * Numbers for addresses on a link, given by this side and by the other side. A number that is given again means the new
- * address from then on. The owner clears them when no waiting item uses one.
+ * Numbers for the addresses on a link: numbers from this side and from the other side. A side may use a number again
+ * for another address. The owner clears the numbers when no waiting item uses a number.
  */
 export class Addresses {
   private readonly find: (address: string) => AnyReference
   private readonly numbers = new Map<string, number>()
   private readonly names: string[] = []
-  /** Starts at 1, so that no new reference has a number. */
+  /** Starts at 1: a new reference has numbering 0, so its number is invalid. */
   private numbering = 1
   private known: Known[] = []
 
@@ -36,7 +36,7 @@ export class Addresses {
     return this.names.length >= LIMIT
   }
 
-  /** Forgets the numbers that this side gave. */
+  /** Forgets the numbers that this side assigned. */
   clear(): void {
     this.numbers.clear()
     this.names.length = 0
@@ -44,8 +44,8 @@ export class Addresses {
   }
 
   /**
-   * Gives the reference a number if it has none.
-   * @returns whether the other side must be sent it
+   * Assigns a number to the reference's address if it has none.
+   * @returns whether the other side must be told the number
    */
   number(to: Numbered): boolean {
     if (to.numbering === this.numbering) return false
@@ -58,12 +58,12 @@ export class Addresses {
     return true
   }
 
-  /** The address of a number of this side. */
+  /** The address for a number that this side assigned. */
   nameOf(address: SentAddress): string {
     return typeof address === 'string' ? address : this.names[address]!
   }
 
-  /** Stores a number of the other side. */
+  /** Stores a number that the other side assigned. */
   learn(number: number, address: string): void {
     this.known[number] = { address, reference: this.find(address) }
   }

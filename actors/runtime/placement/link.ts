@@ -22,14 +22,14 @@ import {
 import { RemoteAsk } from './remote-ask.ts'
 
 export interface LinkOptions {
-  /** The thread at the other end, for the log. */
+  /** Name of the thread at the other end, for the log. */
   readonly name: string
   readonly environment: Environment
-  /** Maximum number of messages that wait here or are on the way. */
+  /** Maximum number of messages that wait on this side or are on the way. */
   readonly limit: number
-  /** The actor of an address that the other side names. */
+  /** Finds the actor of an address that the other side names. */
   resolve(address: string): AnyReference
-  /** The stats to report with deliveries. Set only on the thread's side. */
+  /** The stats to report together with deliveries. Set only on the thread's side. */
   stats?(): Stats
   ready?(): void
   close?(options: StopOptions): void
@@ -40,9 +40,9 @@ const REPORT_MESSAGES = 1_024
 const REPORT_INTERVAL = 50
 
 /**
- * One end of the connection between two threads. It sends messages in order, and keeps the pending asks of both
- * directions. Sent messages count as delivered once the other side's stats include them, so if that side dies, all
- * messages that may be lost count as lost.
+ * One end of the connection between two threads. It sends messages in order, and keeps the pending requests of both
+ * directions. A sent message counts as delivered once the stats of the other side include it. So if the other side
+ * dies, all messages that may be lost count as lost.
  */
 export class Link implements Receiver {
   readonly counters = new Counters()
@@ -51,18 +51,18 @@ export class Link implements Receiver {
   /** Messages sent, and messages known to have arrived. */
   private posted = 0
   private arrived = 0
-  /** Sent messages that the other side's last stats include. */
+  /** Number of sent messages that the last stats of the other side include. */
   private confirmed = 0
   private lastStats: Stats | undefined
   private readonly addresses: Addresses
   private readonly packer = new Packer()
-  /** Number of the packer's shapes that the other side knows, and that side's shapes. */
+  /** Number of the packer's shapes that the other side knows, and the shapes that the other side sent. */
   private shapesSent = 0
   private readonly shapes: Shape[] = []
   private asks = new Map<number, Asker>()
   private askIds = 0
   private purgeAt = 1_024
-  /** Incremented when the other side dies, so that a reply does not go to its successor's ask. */
+  /** Incremented when the other side dies, so that a late reply does not go to a request of the new thread. */
   private generation = 0
   private ended = false
   private received = 0
@@ -86,7 +86,7 @@ export class Link implements Receiver {
     return this.lastStats
   }
 
-  /** Messages that wait here or are on the way. */
+  /** Number of messages that wait on this side or are on the way. */
   get queued(): number {
     return this.outbox.messages + this.posted - this.arrived
   }
@@ -95,7 +95,7 @@ export class Link implements Receiver {
     this.outbox.attach(port)
   }
 
-  /** The other side is gone. Unsent messages stay for its successor. */
+  /** The other side is gone. Unsent messages stay for the next thread. */
   detach(): void {
     this.generation++
     const { environment, name } = this.options
@@ -116,7 +116,7 @@ export class Link implements Receiver {
       }
   }
 
-  /** The other side is gone for good: waiting and later messages become dead letters. */
+  /** The other side is gone permanently: waiting and later messages become dead letters. */
   end(): void {
     this.ended = true
     for (const item of this.outbox.clear()) this.dropItem(item, 'stopped')
@@ -124,7 +124,7 @@ export class Link implements Receiver {
     this.asks.clear()
   }
 
-  /** Sends all waiting items and the last stats, before this end closes. */
+  /** Sends all waiting items and the last stats, before this side closes. */
   finish(): void {
     this.reportStats()
     this.outbox.flush()
@@ -167,7 +167,7 @@ export class Link implements Receiver {
     return [op.tell, name, operation === op.packed ? unpack(this.packer.shape(Number(content)), item, 4) : content]
   }
 
-  /** The number of an address, assigned if necessary; without a thread at the other end, the address itself. */
+  /** The number of an address, assigned if necessary; the address itself if no thread is at the other end. */
   private short(to: Numbered): SentAddress {
     if (!this.outbox.attached) return to.address
     if (this.addresses.full && this.outbox.empty) this.addresses.clear()
@@ -277,7 +277,7 @@ export class Link implements Receiver {
 
   delivered(count: number, stats: Stats | undefined): void {
     this.arrived += count
-    // The thread's side gets no stats: the main process does not die before it.
+    // The thread's side needs no stats, because the main process does not die before it.
     if (stats === undefined && this.options.stats === undefined) return
     this.lastStats = stats
     this.counters.queued -= this.arrived - this.confirmed
@@ -285,7 +285,9 @@ export class Link implements Receiver {
     this.confirmed = this.arrived
   }
 
-  /** Reports deliveries to the other side, so that it may send more; a thread adds its stats, but not every time. */
+  /**
+   * Reports deliveries to the other side, so that it may send more. A thread adds its stats, but not to each report.
+   */
   private reportDelivered(): void {
     const { stats, environment } = this.options
     this.unreported += this.received
@@ -306,7 +308,7 @@ export class Link implements Receiver {
     this.received = 0
     this.unreported = 0
     this.lastReport = environment.clock.now()
-    // Messages queued now would count as lost if the thread died after it handled them.
+    // Report again soon: messages in the queue would count as lost if the thread handled them and then died.
     if (reported !== undefined && reported.queued > 0) this.reportSoon()
   }
 
@@ -333,7 +335,7 @@ export class Link implements Receiver {
 }
 
 /**
- * Log fields in a form that can be cloned, whatever they hold: a failure to clone would cause another log line, and so
+ * Log fields in a form that can always be cloned: a field that cannot be cloned would cause another log line, and so
  * on.
  */
 function plainFields(fields: object): object {
@@ -344,7 +346,7 @@ function plainFields(fields: object): object {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]))
 }
 
-/** Log fields before `plainFields`: a remaining object is an error, which loggers format specially. */
+/** Undoes `plainFields`: a remaining object is an error, which loggers format specially. */
 function withErrors(fields: object): object {
   const whole = (value: unknown): unknown => (typeof value === 'object' ? receiveError(value as SentError) : value)
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, whole(value)]))

@@ -1,7 +1,7 @@
 import type { Shape } from './packing.ts'
 import { type Batch, itemsOf, op, type SentAddress } from './protocol.ts'
 
-/** Where batches go: a worker or, inside a worker, its parent port. */
+/** The receiver of batches: a worker or, inside a worker, its parent port. */
 export interface Port {
   postMessage(batch: Batch): void
 }
@@ -14,11 +14,11 @@ export const isMessage = (operation: unknown): boolean =>
   operation === op.tell || operation === op.ask || operation === op.packed
 
 /**
- * Collects items for another thread, and sends them once in each turn of the event loop or when a batch is full.
- * Without a port it keeps them.
+ * Collects items for another thread, and sends them once in each turn of the event loop or when a batch is full. Keeps
+ * them while there is no port.
  */
 export class Outbox {
-  /** Waiting messages of tell and ask. */
+  /** Number of waiting messages of `tell` and `ask`. */
   messages = 0
   private batch: Batch = []
   private port: Port | undefined
@@ -49,9 +49,9 @@ export class Outbox {
   }
 
   /**
-   * Keeps messages for the next port; replies belonged to the old one.
-   * @param plain returns a message without anything that only the old port knows
-   * @returns the ids of the asks that were kept
+   * Keeps waiting messages for the next port. Drops replies, because they were for the old port.
+   * @param plain returns a message without the numbers and shapes that only the old port knows
+   * @returns the ids of the kept requests
    */
   detach(plain: (item: unknown[]) => unknown[]): ReadonlySet<number> {
     this.port = undefined
@@ -65,7 +65,7 @@ export class Outbox {
     this.messageAdded()
   }
 
-  /** Adds a `tell` as its values only. */
+  /** Adds a packed `tell`: only its values. */
   pack(address: SentAddress, { number, fields }: Shape, message: object): void {
     this.batch.push(op.packed, address, number, fields.length)
     for (let i = 0; i < fields.length; i++) this.batch.push(message[fields[i] as never])
@@ -93,7 +93,7 @@ export class Outbox {
       port.postMessage(batch)
       this.posted(messages)
     } catch {
-      // One value cannot be cloned; send the other items alone.
+      // One item cannot be cloned; send each item alone.
       for (const item of itemsOf(batch)) this.post(port, item)
     }
   }

@@ -1,11 +1,11 @@
-/** The fields of one kind of message, in order; the shape includes `type`, which is always present. */
+/** A shape: the names of the fields of one kind of message, in order. It includes `type`, which is always present. */
 export interface Shape {
   readonly number: number
   readonly type: string
   readonly fields: readonly string[]
 }
 
-/** Maximum number of shapes of a link, and of one type: messages of further shapes are sent whole. */
+/** Maximum number of shapes of a link, and of one type. Messages with further shapes are sent whole. */
 const SHAPES = 1_024
 const SHAPES_OF_TYPE = 8
 
@@ -13,15 +13,15 @@ const isPrimitive = (value: unknown): boolean =>
   (typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'symbol'
 
 /**
- * Finds the shape of messages that are plain objects of primitive values, as most are, so that only the values are
- * sent. At either end, cloning a small object costs four times as much as its values in a long array, and more than
- * everything else in a message's life (`bench/actors`).
+ * Finds the shape of messages that are plain objects of primitive values, as most are, so that only their values are
+ * sent. On each side, cloning a small object costs four times as much as cloning its values in a long array, and more
+ * than all other work for a message (`bench/actors`).
  */
 export class Packer {
   private readonly shapes = new Map<string, Shape[]>()
   private readonly known: Shape[] = []
 
-  /** The shape of a message, created on first use; undefined if the message must be cloned whole. */
+  /** The shape of a message, created at the first use; undefined if the message must be cloned whole. */
   shapeOf(message: unknown): Shape | undefined {
     if (typeof message !== 'object' || message === null) return undefined
     if (Object.getPrototypeOf(message) !== Object.prototype) return undefined
@@ -34,7 +34,7 @@ export class Packer {
     return this.add(message, type, shapes ?? [])
   }
 
-  /** The shape of a number. */
+  /** The shape with a number. */
   shape(number: number): Shape {
     return this.known[number]!
   }
@@ -47,7 +47,7 @@ export class Packer {
   private add(message: object, type: string, shapes: Shape[]): Shape | undefined {
     if (this.known.length === SHAPES || shapes.length === SHAPES_OF_TYPE) return undefined
     const [first, ...fields] = Object.keys(message)
-    // As a field, this name would set the prototype of the rebuilt message.
+    // Refuse a field with this name: it would set the prototype of the rebuilt message.
     if (first !== 'type' || fields.includes('__proto__')) return undefined
     const shape = { number: this.known.length, type, fields }
     if (!fits(message, shape)) return undefined

@@ -4,15 +4,15 @@ import type { StopOptions } from '../reference.ts'
 import type { Shape } from './packing.ts'
 
 /**
- * Threads exchange batches: a batch is a flat array of items, each item its operation and then its operands. Flat,
- * because each object costs.
+ * Threads exchange batches. A batch is a flat array of items; each item is its operation followed by its operands. It
+ * is flat because each nested object costs time.
  */
 export type Batch = unknown[]
 
-/** An actor's address, or the number that an `address` item gave it: strings are costly to send and look up. */
+/** An actor's address, or the number that an `address` item assigned to it: texts are costly to send and look up. */
 export type SentAddress = string | number
 
-/** The operations and their operands. A number may replace an address. */
+/** The operations and their operands. Wherever an operand is an address, its number may be used. */
 export const op = {
   /** address, message */
   tell: 0,
@@ -26,13 +26,13 @@ export const op = {
   delivered: 4,
   /** level, fields, text */
   log: 5,
-  /** no operands: the thread's module is loaded */
+  /** no operands: the thread has loaded its module */
   ready: 6,
   /** options: the thread must end */
   close: 7,
-  /** number, address: the number stands for the address from now on */
+  /** number, address: from now on, the number means this address */
   address: 8,
-  /** shape: its number stands for it from now on */
+  /** shape: from now on, its number means this shape */
   shape: 9,
   /** address, number of the shape, number of values, values: a packed `tell` */
   packed: 10,
@@ -40,7 +40,7 @@ export const op = {
 
 export type Op = (typeof op)[keyof typeof op]
 
-/** Array length of an item of each operation, without the values of a packed item. */
+/** Number of array elements of an item of each operation; for a packed item, without its values. */
 const itemLengths: readonly number[] = [3, 4, 3, 4, 3, 4, 1, 2, 3, 2, 4]
 
 function endOfItem(batch: Batch, at: number): number {
@@ -57,7 +57,7 @@ export interface SentError {
   readonly stack: string | undefined
 }
 
-/** A link's handler for each operation. */
+/** A handler for each operation, implemented by a link. */
 export interface Receiver {
   tell(address: SentAddress, message: unknown): void
   ask(address: SentAddress, message: unknown, id: number): void
@@ -84,7 +84,7 @@ export function receiveError(sent: SentError): Error {
   return error
 }
 
-/** The items of a batch, each with its operation in front. */
+/** The items of a batch, each with its operation first. */
 export function* itemsOf(batch: Batch): Generator<unknown[]> {
   for (let at = 0; at < batch.length; ) {
     const end = endOfItem(batch, at)
@@ -107,7 +107,7 @@ export function receiveBatch(batch: Batch, receiver: Receiver, failed: (error: u
 }
 
 function receiveItem(batch: Batch, at: number, to: Receiver): void {
-  // The other side runs this module, so the operands have the types in the table.
+  // The other side runs this module, too, so the operands have the types of the table.
   const a = batch[at + 1] as never
   const b = batch[at + 2] as never
   const c = batch[at + 3] as never

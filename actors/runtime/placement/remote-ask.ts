@@ -7,7 +7,7 @@ interface WayBack {
   sendFailure(generation: number, id: number, code: AskErrorCode, cause: unknown): void
 }
 
-/** An ask from another thread, which has its promise and its timeout. */
+/** A request from another thread, which has the promise and the timeout. */
 export class RemoteAsk implements Asker {
   readonly kind = 'ask'
   settled = false

@@ -7,7 +7,7 @@ import type { Link } from './link.ts'
 export class RemoteReference<Message> extends AnyReference<Message> {
   override readonly address: string
   override readonly stale = false
-  /** The address's number on the link, valid while the link's numbering is this one. */
+  /** The number of the address on the link. It is valid while the numbering of the link equals `numbering`. */
   number = 0
   numbering = 0
   private readonly link: Link

@@ -7,10 +7,10 @@ import type { Batch } from './protocol.ts'
 import { RemoteReference } from './remote-reference.ts'
 import type { ThreadData } from './thread.ts'
 
-/** The default export of a thread's module: it defines the thread's families, and may spawn actors. */
+/** The default export of a thread's module: it defines the thread's families, and may create actors. */
 export type Install<Data = unknown> = (system: ActorSystem, data: Data) => void | Promise<void>
 
-/** Runs in the worker: an actor system that forwards unknown addresses to the main thread. */
+/** Runs in the worker: an actor system that forwards messages for unknown addresses to the main thread. */
 async function run(port: NonNullable<typeof parentPort>, { name, module, data, limit }: ThreadData): Promise<void> {
   const logger: Logger = {
     debug: (fields, text) => link.sendLog('debug', fields, text),

@@ -12,25 +12,28 @@ import { startWorker } from './start-worker.ts'
 
 export interface ThreadOptions {
   /**
-   * The module of the thread. Its default export, an `Install`, is called there with the thread's own actor system:
-   * `new URL('./x.ts', import.meta.url)`, or the compiled `.js`.
+   * URL of the module that the thread runs: `new URL('./x.ts', import.meta.url)`, or the compiled `.js`. The thread
+   * calls its default export, an `Install`, with the thread's own actor system.
    */
   readonly module: URL
-  /** Families that the module defines. `family` gives their references here, `lookup` everywhere. */
+  /**
+   * Families that the module defines. `family` gives a reference to such a family in this thread, `lookup` in any
+   * thread.
+   */
   readonly families: readonly string[]
-  /** The second argument of `install`; it is cloned. */
+  /** The second argument of `install`. It is cloned. */
   readonly data?: unknown
   /** Maximum number of messages on the way in each direction. Default 100,000. */
   readonly limit?: number
-  /** When to restart it after it died: the backoff of `Supervision`. */
+  /** The backoff before the restart of a dead thread, as in `Supervision`. */
   readonly restart?: Pick<Supervision, 'firstBackoff' | 'maxBackoff' | 'healthyAfter'>
-  /** Its heap in MiB; a thread that needs more dies and restarts. */
+  /** Maximum heap of the thread in MiB. A thread that needs more dies and restarts. */
   readonly heap?: number
-  /** Maximum MiB for new objects, in addition; default: Node.js's own. */
+  /** Maximum MiB for new objects, in addition to `heap`. Default: Node.js's own. */
   readonly newObjects?: number
 }
 
-/** The initial data of a thread. */
+/** Data that the worker gets at its start. */
 export interface ThreadData {
   readonly name: string
   readonly module: string
@@ -42,14 +45,14 @@ export interface ThreadStats {
   /** Messages between the threads: `processed` have arrived, `queued` are on the way. */
   readonly link: Stats
   /**
-   * The last stats of the thread's own actors and of its predecessors; messages that died with a predecessor are dead
-   * letters.
+   * The last stats of the thread's own actors plus those of earlier threads; messages that died with an earlier thread
+   * are dead letters.
    */
   readonly inside: Stats
   readonly restarts: number
 }
 
-/** Milliseconds that a thread may take to end in addition to its actors' time: a tenth of that, within bounds. */
+/** Milliseconds that a thread may take to end in addition to its actors' time: a tenth of their time, within bounds. */
 const grace = (within: number): number => Math.min(2_000, Math.max(250, within / 10))
 
 /** A worker thread with its own actor system; it restarts when it dies. */
@@ -101,7 +104,7 @@ export class Thread {
     return new RemoteReference<Message>(this.link, address, this.environment.deadlines)
   }
 
-  /** Stops its actors and ends it; resolves when it has ended, as `ActorSystem.stop` does. */
+  /** Stops the thread's actors and ends the thread; resolves when it has ended, as `ActorSystem.stop` does. */
   async stop(options: StopOptions = {}): Promise<void> {
     const { within = 30_000 } = options
     checkFromZeroOrForever('The time to stop', within)
@@ -121,7 +124,7 @@ export class Thread {
     limit?.cancel()
   }
 
-  /** Kills it, as a crash would. It restarts. */
+  /** Kills the thread, as a crash would. The thread restarts. */
   async kill(): Promise<void> {
     await this.worker.terminate()
   }
@@ -165,7 +168,7 @@ export class Thread {
     })
   }
 
-  /** Keeps the dead thread's stats; messages queued in it are lost. */
+  /** Keeps the dead thread's stats; messages that were queued in the thread are lost. */
   private bury(): void {
     const last = this.link.reported
     this.link.detach()
