@@ -122,21 +122,21 @@ struct mnt_namespace___ref {
 } __attribute__((preserve_access_index));
 
 /*
- * Whether a mount namespace has references. In freed memory the allocator leaves the count and the id unchanged, but
- * may overwrite other members.
+ * The number of references to a mount namespace. In freed memory the allocator leaves the number and the id unchanged,
+ * but may overwrite other members.
  */
-static __always_inline bool is_referenced(struct mnt_namespace *ns)
+static __always_inline int references_of(struct mnt_namespace *ns)
 {
 	if (bpf_core_field_exists(((struct ns_common___ref *)0)->__ns_ref)) {
 		ONLY_HERE(ns);
-		return BPF_CORE_READ((struct mnt_namespace___ref *)ns, ns.__ns_ref.refs.counter) > 0;
+		return BPF_CORE_READ((struct mnt_namespace___ref *)ns, ns.__ns_ref.refs.counter);
 	}
 	if (bpf_core_field_exists(((struct ns_common___count *)0)->count)) {
 		ONLY_HERE(ns);
-		return BPF_CORE_READ((struct mnt_namespace___count *)ns, ns.count.refs.counter) > 0;
+		return BPF_CORE_READ((struct mnt_namespace___count *)ns, ns.count.refs.counter);
 	}
 	ONLY_HERE(ns);
-	return BPF_CORE_READ((struct mnt_namespace___old_count *)ns, count.counter) > 0;
+	return BPF_CORE_READ((struct mnt_namespace___old_count *)ns, count.counter);
 }
 
 /* The verifier knows the type of the task's own namespace, so the program reads it directly. */
@@ -286,7 +286,7 @@ static __always_inline struct mnt_namespace *first_namespace(struct varmor_conta
 	}
 	if (first == own)
 		return container->ns_id == id_of_own_namespace(own) ? own : NULL;
-	return container->ns_id == id_of_namespace(first) && is_referenced(first) ? first : NULL;
+	return container->ns_id == id_of_namespace(first) && references_of(first) > 0 ? first : NULL;
 }
 
 #endif

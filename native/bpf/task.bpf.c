@@ -230,19 +230,22 @@ __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 
 /*
  * The mount namespace of a container is the one in which its first program runs. A container that starts again under
- * the same id has another cgroup; a process that a runtime adds later has the same cgroup.
+ * the same id has another cgroup, and a new mount namespace that no other task has. A process that a runtime adds later
+ * shares both, even if the container has moved to a cgroup of its own making.
  */
 static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
 	struct varmor_container *container = container_numbered(number);
+	struct mnt_namespace *ns = namespace_of(task);
 	__u64 cgroup;
 
 	if (!container)
 		return;
 	cgroup = varmor_number_of_cgroup(address_of(task));
-	if (container->mnt_ns && (!container->cgroup || !cgroup || container->cgroup == cgroup))
+	if (container->mnt_ns &&
+	    (!container->cgroup || !cgroup || container->cgroup == cgroup || references_of(ns) != 1))
 		return;
-	note_namespace(container, namespace_of(task));
+	note_namespace(container, ns);
 	container->cgroup = cgroup;
 	container->mnt_ns = mnt_ns_of(task);
 }
