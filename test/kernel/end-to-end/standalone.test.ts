@@ -159,7 +159,7 @@ function describeNode(kernel: KernelName): void {
     await put('web.json', noWriting.replace('disable-write-etc', 'disable-write-ect'))
     await until('the problem', async () => (await readiness()).problems)
     expect((await readiness()).problems?.[0]).to.match(
-      /web\.json:1:\d+: document 1, VarmorPolicy web: .*rules\[0\]: "disable-write-ect".*did you mean "disable-write-etc".*stays in force/,
+      /web\.json:1:\d+: document 1, VarmorPolicy web: .*rules\[0\]: "disable-write-ect".*did you mean "disable-write-etc".*stay in force/,
     )
     expect((await inContainer('touch /etc/new')).code).not.to.equal(0)
   })
