@@ -1,7 +1,8 @@
 import { isBug } from '../base/bug.ts'
 import type { Clock } from '../base/clock.ts'
 import type { ApiClient } from '../kube/client.ts'
-import { configMaps, textsOf } from '../kube/core-objects.ts'
+import { configMaps } from '../kube/core-objects.ts'
+import { textsOf } from '../kube/read-object.ts'
 import type { ReadAuthority } from './manager-transport.ts'
 
 /** The ConfigMap in which managers publish their CA; the managers use this name, too. */
@@ -21,7 +22,7 @@ export function publishedAuthority(client: ApiClient, namespace: string, clock: 
     if (known !== undefined && !doubted && clock.now() - known.readAt < freshFor) return known.pem
     try {
       const found = await client.get(configMaps, { name: authorityName, namespace })
-      known = { pem: textsOf(found)[authorityKey] ?? '', readAt: clock.now() }
+      known = { pem: textsOf(found.data)[authorityKey] ?? '', readAt: clock.now() }
     } catch (error) {
       if (known === undefined || isBug(error)) throw error
     }

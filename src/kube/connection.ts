@@ -130,7 +130,7 @@ export class KubeConnection implements Connection {
       if (refused !== undefined) {
         // KubeConfig would not read the file again for a minute.
         this.renew(serial)
-        throw new Error(`${refused} holds no token; it has to be one line of ASCII`)
+        throw new Error(`${refused} does not hold a token; it must be one line of ASCII`)
       }
       const { requests, watches } = await this.#poolsFor(options)
       this.#current = { serial, headers, requests, watches }

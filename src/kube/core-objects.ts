@@ -1,5 +1,4 @@
 import type { KubeObject } from './objects.ts'
-import { isRecord } from './read-object.ts'
 import { defineResource } from './resources.ts'
 
 /** core/v1 Secret; `data` is base64. */
@@ -12,14 +11,6 @@ export interface Secret extends KubeObject {
 export interface ConfigMap extends KubeObject {
   data?: Record<string, string>
 }
-
-/** The texts of a Secret or ConfigMap, without values of other types. */
-export const textsOf = ({ data }: { data?: unknown }): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(isRecord(data) ? data : {}).filter(
-      (entry): entry is [string, string] => typeof entry[1] === 'string',
-    ),
-  )
 
 export const secrets = defineResource<Secret>({
   group: '',

@@ -3,6 +3,14 @@ import type { FieldError } from '../api/field-error.ts'
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** The texts of a map, by key. Values of other types are left out, so a bad value does not remove the texts. */
+export const textsOf = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(isRecord(value) ? value : {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
+  )
+
 /** Parses JSON as an object of one kind, or lists its errors. */
 export function readObject(
   text: string,

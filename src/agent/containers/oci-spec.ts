@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { isRecord, textsOf } from '../../kube/read-object.ts'
 
 const processOf = Type.Object({ apparmorProfile: Type.Optional(Type.Union([Type.String(), Type.Null()])) })
 const linuxOf = Type.Object({ seccomp: Type.Optional(Type.Unknown()) })
@@ -22,7 +23,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
 }
 
 const asObject = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  isRecord(value) ? value : undefined
 
 /** The valid fields of a spec. If the spec cannot be read, the container counts as a container without a pod. */
 export function readSpec(value: unknown): OciSpec {
@@ -33,9 +34,3 @@ export function readSpec(value: unknown): OciSpec {
     ...(Value.Check(linuxOf, linux) && { linux }),
   }
 }
-
-/** The texts of a map, by key. Values of other types are left out, so a bad value does not remove the texts. */
-export const textsOf = (value: unknown): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(asObject(value) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  )

@@ -1,8 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { mebibyte } from '../../base/bytes.ts'
+import { textsOf } from '../../kube/read-object.ts'
 import { LOG_FLAG, type SeccompReports } from '../../profile/context.ts'
-import { parseObject, textsOf } from './oci-spec.ts'
+import { parseObject } from './oci-spec.ts'
 
 /** A runtime handler of containerd's CRI plugin, which pods can select. */
 export interface RuntimeHandler {

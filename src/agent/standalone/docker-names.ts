@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject } from '../../api/validate-schema.ts'
 import { mebibyte } from '../../base/bytes.ts'
-import { parseObject, textsOf } from '../containers/oci-spec.ts'
+import { textsOf } from '../../kube/read-object.ts'
+import { parseObject } from '../containers/oci-spec.ts'
 
 /** Data about a container that Docker does not give to containerd. */
 export interface DockerNames {

@@ -4,7 +4,8 @@ import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { ServingCredentials } from '../../http/server.ts'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
-import { type ConfigMap, type Secret, textsOf } from '../../kube/core-objects.ts'
+import type { ConfigMap, Secret } from '../../kube/core-objects.ts'
+import { textsOf } from '../../kube/read-object.ts'
 import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { bundleOf, type CertificateState, fromData, toData } from './certificate-state.ts'
 import type { ObjectPort } from './object-port.ts'
@@ -179,7 +180,7 @@ export class CertificateKeeper {
       try {
         const data = encoded(toData(next))
         if (found === undefined) await secrets.create({ metadata: { name }, type: 'Opaque', data })
-        else await secrets.update({ ...found, data: { ...textsOf(found), ...data } })
+        else await secrets.update({ ...found, data: { ...textsOf(found.data), ...data } })
         log.info(
           {
             ...{ secret: name, authorities: next.authorities.length },
@@ -233,5 +234,5 @@ const encoded = (data: Record<string, string>): Record<string, string> =>
 
 const decoded = (secret: Secret): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(textsOf(secret)).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]),
+    Object.entries(textsOf(secret.data)).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]),
   )

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
-import { type ConfigMap, textsOf } from '../../kube/core-objects.ts'
+import type { ConfigMap } from '../../kube/core-objects.ts'
 import type { KubeObject } from '../../kube/objects.ts'
-import { isRecord } from '../../kube/read-object.ts'
+import { isRecord, textsOf } from '../../kube/read-object.ts'
 import type { Webhook, WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { dataKeys } from './certificate-state.ts'
 import type { ObjectPort } from './object-port.ts'
@@ -34,7 +34,7 @@ export async function settle<T extends KubeObject>(
 /** The ConfigMap with the authorities that agents trust. */
 export function withBundle(name: string, bundle: string): (found: ConfigMap | undefined) => ConfigMap | undefined {
   return (found) => {
-    const data = textsOf(found ?? {})
+    const data = textsOf(found?.data)
     if (data[dataKeys.bundle] === bundle) return undefined
     return { ...found, metadata: { name, ...found?.metadata }, data: { ...data, [dataKeys.bundle]: bundle } }
   }
