@@ -346,8 +346,8 @@ describe('a pool of compilers', () => {
     expect(waits.length).to.equal(600)
     // The good tenant waits only while the second thread starts.
     expect(waits.slice(ANOTHER / 100 + 1).filter((wait) => wait > 10)).to.deep.equal([])
-    // Each hostile subject gets one turn before the pool knows it. Then all hostile subjects share two seconds in ten
-    // of one thread.
+    // Each hostile subject gets one turn before the pool knows it. Then all of them share one thread for two seconds in
+    // ten.
     expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(8, 12)
     expect(ends.filter((end) => /BUSY/.test(end)).length).to.be.above(400)
   })

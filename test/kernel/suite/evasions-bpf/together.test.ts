@@ -33,6 +33,6 @@ describeEvasions(
   { enforcers: 'AppArmorBPF', free: false },
 )
 
-// Whether AppArmor or BPF refuses is the same for all attacks of a kind, so a run tries some attacks of each kind;
-// VARMOR_EVASIONS=all tries all.
+// The same enforcer refuses all attacks of a kind, so a run tries a few attacks of each kind. VARMOR_EVASIONS=all tries
+// every attack.
 if (process.env['VARMOR_EVASIONS'] === 'all') describeCatalogue({ enforcers: 'AppArmorBPF', free: false })
