@@ -63,12 +63,6 @@ static __always_inline const void *keep(struct varmor_scratch *scratch, const vo
 	return rules;
 }
 
-/* Sets the number if it is 0. */
-static __always_inline void put_once(__u32 *place, __u32 number)
-{
-	__sync_val_compare_and_swap(place, 0, number);
-}
-
 /* Replaces the number if it still equals `other`. Returns whether it did. */
 static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 {
@@ -156,13 +150,6 @@ static __always_inline const void *keep(struct varmor_scratch *scratch, const vo
 {
 	bpf_probe_read_kernel(scratch->record, size, rules);
 	return scratch->record;
-}
-
-/* Not atomic. Two programs rarely do this at once, because a container has one first program. */
-static __always_inline void put_once(__u32 *place, __u32 number)
-{
-	if (*place == 0)
-		*place = number;
 }
 
 /*

@@ -184,6 +184,15 @@ static __always_inline struct varmor_settings *settings(void)
 	return bpf_map_lookup_elem(&varmor_settings, &zero);
 }
 
+/* Looks for the highest cgroup of a task, below the node's own, that is named after a container. */
+static __always_inline bool find_cgroup(struct task_struct *task, const struct varmor_settings *set, struct cgroup_walk *walk)
+{
+	walk->at = cgroup_of(BPF_CORE_READ(task, cgroups));
+	walk->root_level = set->root_level;
+	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, walk);
+	return walk->found;
+}
+
 /*
  * The number of the container whose cgroup the task is in; VARMOR_NOT_IN_ONE; or VARMOR_NOT_KNOWN, if the agent does
  * not know the container yet. A task can create cgroups with any name below its own, so the highest id counts. Verified
@@ -200,12 +209,9 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 
 	if (!set)
 		return VARMOR_NOT_IN_ONE;
-	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
-	walk.root_level = set->root_level;
 	walk.says = says && BPF_CORE_READ(task, flags) & PF_FORKNOEXEC &&
 		    BPF_CORE_READ(task, cgroups) != BPF_CORE_READ(task, real_parent, cgroups);
-	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
-	if (!walk.found)
+	if (!find_cgroup(task, set, &walk))
 		return VARMOR_NOT_IN_ONE;
 	if (walk.says)
 		say_place(&walk);
@@ -222,10 +228,7 @@ __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 
 	if (!set)
 		return 0;
-	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
-	walk.root_level = set->root_level;
-	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
-	return walk.found ? walk.number : 0;
+	return find_cgroup(task, set, &walk) ? walk.number : 0;
 }
 
 /*
