@@ -20,6 +20,8 @@ export interface Job {
 
 const root = join(import.meta.dirname, '..', '..')
 const betweenLines = 30_000
+/** Milliseconds after the run's time until running jobs are killed, so that the run can still print its summary. */
+const longGrace = 300_000
 
 /**
  * Variable with the time at which the whole run should end, in milliseconds since 1970. Without it the run has no time
@@ -63,26 +65,41 @@ const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
  * Runs jobs in `places` places: first the jobs with the fewest places side by side, the longest of these first. The
  * output of a job is printed as a whole when it ends, or at once if the job takes all places. The durations of all jobs
  * follow at the end, the longest first. A job that would not end in time at this machine's speed is skipped by name.
+ * Jobs that still run after `until` and `grace` fail, and the process ends.
  * @param until milliseconds since 1970
+ * @param grace milliseconds after `until`
  * @returns whether all jobs passed
  */
-export async function sideBySide(jobs: readonly Job[], places: number, until = givenUntil()): Promise<boolean> {
+export async function sideBySide(
+  jobs: readonly Job[],
+  places: number,
+  until = givenUntil(),
+  grace = longGrace,
+): Promise<boolean> {
   const limiter = new Bottleneck({ maxConcurrent: places })
   const placesOf = (job: Job): number => Math.min(job.places ?? 1, places)
-  const running = new Set<string>()
+  const running = new Map<string, Output>()
   const pace = new Pace()
   const times: [name: string, milliseconds: number][] = []
   const timer = setInterval(() => {
-    console.log(`  ${elapsed()}: ${times.length} of ${jobs.length} have ended; at work: ${[...running].join(', ')}`)
+    console.log(
+      `  ${elapsed()}: ${times.length} of ${jobs.length} have ended; at work: ${[...running.keys()].join(', ')}`,
+    )
   }, betweenLines)
+  const end = (): void => {
+    for (const [name, output] of running) fail(name, output)
+    process.exit(1)
+  }
+  const killer = Number.isFinite(until) ? setTimeout(end, until + grace - Date.now()) : undefined
   const timed = async (job: Job): Promise<boolean> => {
     const late = Math.ceil((Date.now() + pace.expects(job) - until) / 1000)
     if (late > 0)
       return skip(`${job.name} skipped: it would end ${late} s after the time that this run has`, console.log)
-    running.add(job.name)
+    const output = new Output(placesOf(job) === places)
+    running.set(job.name, output)
     const start = performance.now()
     try {
-      return await printed(job, placesOf(job) === places)
+      return await output.of(job)
     } finally {
       running.delete(job.name)
       times.push([job.name, performance.now() - start])
@@ -92,25 +109,47 @@ export async function sideBySide(jobs: readonly Job[], places: number, until = g
   const inOrder = [...jobs].sort((one, other) => placesOf(one) - placesOf(other) || other.seconds - one.seconds)
   const passed = await Promise.all(
     inOrder.map((job) => limiter.schedule({ weight: placesOf(job) }, () => timed(job))),
-  ).finally(() => clearInterval(timer))
+  ).finally(() => {
+    clearInterval(timer)
+    clearTimeout(killer)
+  })
   console.log('\n  the slowest:')
   for (const [name, time] of times.sort(([, one], [, other]) => other - one).slice(0, 10)) printSteps(name, time)
   return passed.every(Boolean)
 }
 
-async function printed(job: Job, alone: boolean): Promise<boolean> {
-  if (alone) {
-    process.stdout.write(`\n== ${job.name}\n`)
-    return job.run((text) => process.stdout.write(text))
+/** What a job prints: at once if it runs alone, else when it ends. */
+class Output {
+  readonly #alone: boolean
+  #text = ''
+
+  constructor(alone: boolean) {
+    this.#alone = alone
   }
-  let text = ''
-  try {
-    return await job.run((more) => {
-      text += more
-    })
-  } finally {
-    process.stdout.write(`\n== ${job.name}, ended at ${elapsed()}\n${text}`)
+
+  async of(job: Job): Promise<boolean> {
+    if (this.#alone) process.stdout.write(`\n== ${job.name}\n`)
+    try {
+      return await job.run((text) => {
+        if (this.#alone) process.stdout.write(text)
+        else this.#text += text
+      })
+    } finally {
+      this.end(`${job.name}, ended`)
+    }
   }
+
+  /** @param what the job, and what happened to it */
+  end(what: string): void {
+    if (!this.#alone) process.stdout.write(`\n== ${what} at ${elapsed()}\n${this.#text}`)
+  }
+}
+
+/** Reports a job that was killed, as a failure in mocha's form. */
+function fail(name: string, output: Output): void {
+  output.end(`${name}, killed`)
+  const why = 'it still ran after the time that this run has'
+  process.stdout.write(`\n\n  0 passing\n  1 failing\n\n  1) ${name}:\n     ${why}\n\n`)
 }
 
 /**
@@ -124,7 +163,10 @@ export async function runMocha(args: readonly string[], print: Print, env = proc
     stdio: ['inherit', 'pipe', 'pipe'],
     env,
   })
+  const kill = (): boolean => child.kill('SIGKILL')
+  process.once('exit', kill)
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print)
   const [status] = await once(child, 'close')
+  process.off('exit', kill)
   return status === 0
 }

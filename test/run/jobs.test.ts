@@ -1,5 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Job, Pace, sideBySide, untilVariable } from '../cluster/jobs.ts'
+
+const root = join(import.meta.dirname, '..', '..')
 
 /**
  * Runs jobs one after another.
@@ -91,6 +95,20 @@ describe('jobs of a tier', () => {
     expect(pace.expects({ seconds: 60 })).to.equal(60_000)
     pace.note({ seconds: 100 }, 450_000)
     expect(pace.expects({ seconds: 60 })).to.equal(150_000)
+  })
+
+  it('are killed, and fail, when they still run after the time of the run', () => {
+    const program = `
+      import { sideBySide } from './test/cluster/jobs.ts'
+      const hangs = (print) => { print('it began'); return new Promise(() => setInterval(() => undefined, 1_000)) }
+      await sideBySide([{ name: 'short', seconds: 0, run: async () => true }, { name: 'hung', seconds: 0, run: hangs }], 2, Date.now() + 1_000, 500)`
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    expect(status).to.equal(1)
+    expect(stdout).to.match(
+      /== hung, killed at \d+ s\nit began\n\n {2}0 passing\n {2}1 failing\n\n {2}1\) hung:\n {5}it still ran/,
+    )
+    expect(stdout).to.not.include('short, killed')
   })
 
   it('are not begun by a time that is none', async () => {
