@@ -41,7 +41,7 @@ export class HeldLines {
   readonly #options: HeldLinesOptions
   /** By key. */
   readonly #closed = new Map<string, Closed>()
-  /** Reported counts, by key. */
+  /** Reported counts that the source has not noted yet, by key. */
   readonly #said = new Map<string, number>()
   readonly #noting = new Set<Promise<void>>()
   #lastLook: WallMs
@@ -54,6 +54,11 @@ export class HeldLines {
   /** Containers with records held back now. */
   get holding(): Iterable<string> {
     return Array.from(this.#closed.values(), ({ records: { container } }) => `kernel ${container}`)
+  }
+
+  /** Number of keys with a reported count that the source has not noted yet. */
+  get unnoted(): number {
+    return this.#said.size
   }
 
   /** @param all this is the last check: report everything unreported, too */
@@ -128,8 +133,11 @@ export class HeldLines {
 
   #note(records: HeldRecords): Promise<void> {
     const { source, onError = () => undefined } = this.#options
+    const { key, held } = records
     const noting = (source.noteHeld?.(records) ?? Promise.resolve())
-      .catch(onError)
+      .then(() => {
+        if (this.#said.get(key) === held) this.#said.delete(key)
+      }, onError)
       .finally(() => this.#noting.delete(noting))
     this.#noting.add(noting)
     return noting

@@ -23,8 +23,8 @@ export interface HeldRecords {
   /** As in events of this kind. */
   operation: string
   held: number
-  /** Part of these that an earlier agent reported. */
-  noted: number
+  /** Part of these that is noted as reported by now, by this agent or an earlier one. */
+  readonly noted: number
 }
 
 /**
@@ -50,7 +50,7 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
   place?(position: unknown, lossMark: unknown): { name: string; place: unknown } | undefined
   /** Records that the source's rate limit held back. Absent without a rate limit. */
   held?(): readonly HeldRecords[]
-  /** Notes a reported count for the next agent. */
+  /** Notes a reported count, for the next agent and for `noted`. */
   noteHeld?(held: Pick<HeldRecords, 'key' | 'held'>): Promise<void>
   /** Records per second of a container and kind beyond which they are held back. */
   readonly heldRate?: number | undefined

@@ -19,6 +19,7 @@ export class HeldByPrograms {
   /** The total held back when `#rows` were read. */
   #total = 0
   #rows: readonly HeldRecords[] = []
+  /** Reported counts. Its keys are those of the kernel's map, which has a bound. */
   readonly #noted = new Map<string, number>()
 
   constructor(addon: Pick<RingAddon, 'open' | 'entries' | 'write'>, folder: string) {
@@ -43,6 +44,7 @@ export class HeldByPrograms {
     this.#total = total
     const entries = this.#addon.entries(this.#maps, maps.held)
     const rows: HeldRecords[] = []
+    const noted: ReadonlyMap<string, number> = this.#noted
     for (let at = 0; at < entries.length; at += bucketKey.size + bucket.size) {
       const held = u64At(entries, at + bucketKey.size + bucket.at.held)
       if (held === 0) continue
@@ -50,7 +52,12 @@ export class HeldByPrograms {
       const kind = kindNames.get(numberIn(bucketKey, entries, 'kind', at))
       const container = numberIn(bucketKey, entries, 'container', at)
       const operation = kind === undefined ? '' : recordKinds[kind].operation
-      rows.push({ key, container, operation, held, noted: this.#noted.get(key) ?? 0 })
+      rows.push({
+        ...{ key, container, operation, held },
+        get noted() {
+          return noted.get(key) ?? 0
+        },
+      })
     }
     this.#rows = rows
     return rows
@@ -61,21 +68,25 @@ export class HeldByPrograms {
     return key.startsWith(`${this.#folder} `)
   }
 
-  /** Notes a reported count. */
+  /** Notes a reported count; the rows have it once it is stored. */
   async note({ key, held }: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(held), true)
     const bytes = Buffer.from(key.slice(this.#folder.length + 1), 'hex')
     await this.#addon.write(this.#maps, [{ map: maps.noted, key: bytes, value }])
+    this.#raise(key, held)
   }
 
   /** Notes a count that an earlier agent reported. */
   async noteBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const { key, held } = records
     if (held <= (this.#noted.get(key) ?? 0)) return
-    this.#noted.set(key, held)
-    this.#rows = this.#rows.map((row) => (row.key === key ? { ...row, noted: held } : row))
+    this.#raise(key, held)
     await this.note(records)
+  }
+
+  #raise(key: string, held: number): void {
+    this.#noted.set(key, Math.max(held, this.#noted.get(key) ?? 0))
   }
 
   #keyAt(bytes: Uint8Array, at: number): string {

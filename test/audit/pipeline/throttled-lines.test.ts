@@ -31,6 +31,9 @@ class World {
   readonly feed = new SnapshotFeed({ ...demo, containers: [{ ...container!, bpfNumber: number }] })
   readonly said: Said[] = []
   readonly noted: [string, number][] = []
+  readonly notedOf = new Map<string, number>()
+  /** Whether nothing can be noted. */
+  isBroken = false
   readonly held = new Map<string, HeldRecords>()
   /** Lines that the log has not accepted yet. */
   readonly waiting: Offer[] = []
@@ -46,7 +49,11 @@ class World {
       source: {
         heldRate: 10,
         held: () => [...this.held.values()],
-        noteHeld: async ({ key, held }) => void this.noted.push([key, held]),
+        noteHeld: async ({ key, held }) => {
+          if (this.isBroken) throw new Error('cannot be noted')
+          this.noted.push([key, held])
+          this.notedOf.set(key, held)
+        },
       },
       clock: this.clock,
       feed: this.feed,
@@ -62,8 +69,13 @@ class World {
 
   hold(count: number, operation = 'File', of = number): void {
     const key = `${of} ${operation}`
-    const before = this.held.get(key) ?? { key, container: of, operation, held: 0, noted: 0 }
-    this.held.set(key, { ...before, held: before.held + count })
+    const { notedOf } = this
+    this.held.set(key, {
+      ...{ key, container: of, operation, held: (this.held.get(key)?.held ?? 0) + count },
+      get noted() {
+        return notedOf.get(key) ?? 0
+      },
+    })
   }
 
   /** Lets seconds pass, and checks once each second. */
@@ -141,7 +153,6 @@ describe('what the kernel holds back', () => {
     world.write()
     expect(world.noted).to.deep.equal([['7 File', 4]])
     world.hold(6)
-    world.held.set('7 File', { ...world.held.get('7 File')!, noted: 4 })
     world.said.length = 0
     world.begin()
     world.lines.poll()
@@ -159,6 +170,25 @@ describe('what the kernel holds back', () => {
     await world.pass(3)
     const all = world.said.filter(({ heldBack }) => heldBack.events !== undefined)
     expect(all.reduce((sum, { heldBack }) => sum + heldBack.events, 0)).to.equal(300)
+  })
+
+  it('is remembered no longer than until it is noted, and no count is said twice or lost, of however many containers', async () => {
+    let sum = 0
+    const number = 2_000
+    for (let round = 1; round <= 3; round++) {
+      for (let of = 0; of < number; of++) world.hold(round, 'File', of)
+      sum += round * number
+      world.isBroken = round === 2
+      await world.pass(2)
+      expect(world.lines.unnoted, 'not in the log yet').to.equal(number)
+      world.write()
+      await world.lines.close()
+      expect(world.lines.unnoted).to.equal(world.isBroken ? number : 0)
+      await world.pass(2)
+    }
+    world.lines.poll(true)
+    const said = world.said.reduce((all, { heldBack }) => all + (heldBack.events ?? 0), 0)
+    expect(said).to.equal(sum)
   })
 
   it('of a container that nobody knows is said, too', async () => {
