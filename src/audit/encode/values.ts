@@ -100,13 +100,15 @@ export function putProtocol(values: Values, slot: number): void {
   else putFragment(output, protocolJson(number))
 }
 
+/** Maximum known protocols: a container may ask for a socket of any. */
+const maxProtocols = 1024
 const protocols = new Map<number, ReturnType<typeof fragment>>()
 
 function protocolJson(number: number): ReturnType<typeof fragment> {
   const known = protocols.get(number)
   if (known !== undefined) return known
   const made = fragment(`"${protocolName(number)}"`)
-  if (protocols.size < 1024) protocols.set(number, made)
+  if (protocols.size < maxProtocols) protocols.set(number, made)
   return made
 }
 

@@ -150,6 +150,24 @@ describe('a digest that is flooded', () => {
     }
   }).timeout(60_000)
 
+  it('has counts of a bounded number of containers wait for room, and writes those of further ones', async () => {
+    const digestLog = new MemoryLog()
+    const digest = new Digest({ clock, writer: demo, sink: digestLog, log, kept: 1 })
+    const eventsOf = (): number[] =>
+      digestLog.text.split('\n').flatMap((line) => {
+        const [, events] = /"digest":\{"events":(\d+)/.exec(line) ?? []
+        return events === undefined ? [] : [Number(events)]
+      })
+    for (let number = 0; number < 5 * 1_024; number++) {
+      // The line with its counts is longer than its share.
+      digest.add(kindsOf(`c${number} `.padEnd(2_000, 'x'), 2, 30))
+      if (number % 1_024 === 1_023) await clock.advance(minute)
+    }
+    expect(eventsOf()).to.deep.equal(Array(5 * 1_024 - 4_096).fill(2))
+    digest.close()
+    expect(eventsOf()).to.deep.equal(Array(5 * 1_024).fill(2))
+  }).timeout(60_000)
+
   it('counts to the unit all that it has no room to name, in a later minute where there is none at all', async () => {
     const digestLog = new MemoryLog()
     const digest = new Digest({ clock, writer: demo, sink: digestLog, log, kept: 256 * 1024 })

@@ -67,6 +67,13 @@ const rows: Row[] = [
       Object.fromEntries(optional.map(([, field, value, none], bit) => [field, (i & (1 << bit)) === 0 ? none : value])),
   },
   {
+    what: 'a container that makes sockets of any protocol',
+    ...{ bound: 1_024, distinct: 100_000, format: 'netlink' },
+    record: (i) =>
+      `type=1400 audit(1740366282.121:9): apparmor="DENIED" operation="create" class="net" profile="varmor-demo-demo-1" pid=${demoPid} comm="sh" family="packet" sock_type="raw" protocol=${1_000 + i} requested_mask="create" denied_mask="create"\n`,
+    event: (i) => ({ netFamily: 'packet', netProtocol: `unknown(${1_000 + i})` }),
+  },
+  {
     what: 'a container that mounts with any flags',
     ...{ bound: 4_096, distinct: 40_000, format: 'record' },
     record: (i) => {

@@ -31,7 +31,7 @@ describe('the resolver over forks', () => {
     }
     const otherwise: PidResolver = { beginBatch: () => undefined, resolve: () => home('otherwise') }
     const snapshot = new Snapshot(demo)
-    const time = { now: 0, random: 1 }
+    const time = { now: 0, random: 1, budget: 0 }
     const resolver = new LineageResolver({
       ...{ forks, otherwise },
       now: () => time.now,
@@ -41,7 +41,7 @@ describe('the resolver over forks', () => {
         if (anew) askedAnew.push(pid)
         return proc
       },
-      budget: new LookupBudget(looks, () => 0),
+      budget: new LookupBudget(looks, () => time.budget),
       isKnown: (id) => snapshot.container(id) !== undefined,
     })
     const attribution = () => new Attributions().find(500, 101, snapshot, resolver)
@@ -100,6 +100,24 @@ describe('the resolver over forks', () => {
     }
     expect(asked).to.deep.equal([500, 500, 500])
     expect(askedAnew, 'nothing that was read before').to.deep.equal(asked)
+  })
+
+  it('keeps what a bounded number of processes are, and asks again of the oldest one beyond that', () => {
+    const known = answer({ containerID: web.containerID, ask: 500, itself: true })
+    const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
+    const { asked, resolver, time } = setup(known, { ...home(web.containerID, 5), process })
+    const asksOf = (key: number): boolean => {
+      const before = asked.length
+      known.key = key
+      time.budget += 1_000
+      expect(resolver.resolve(500, 101, '')).to.deep.include({ process })
+      return asked.length > before
+    }
+    for (let key = 1; key <= 8_192; key++) asksOf(key)
+    expect(asked).to.have.length(8_192)
+    expect([asksOf(1), asksOf(8_192)], 'there is room').to.deep.equal([false, false])
+    expect(asksOf(8_193)).to.equal(true)
+    expect([asksOf(2), asksOf(1)]).to.deep.equal([false, true])
   })
 
   it('says for one second more what it was, where nothing may be asked when it is due', () => {
