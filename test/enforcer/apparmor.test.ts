@@ -389,6 +389,19 @@ describe('AppArmor profiles', () => {
       expect(await outcome(one.load(name, text(name, 1)))).to.equal('loaded')
     })
 
+    it('are remembered in a bounded number, and the oldest is tried once more', async () => {
+      const one = loader()
+      const triesOf = async (number: number): Promise<boolean> => {
+        const before = node.runs.length
+        expect(await outcome(one.load(name, costly(`COSTLY ${number}`)))).to.equal('TOO_COSTLY')
+        return node.runs.length > before
+      }
+      for (let number = 0; number < 1_000; number++) await triesOf(number)
+      expect([await triesOf(0), await triesOf(999)], 'there is room').to.deep.equal([false, false])
+      expect(await triesOf(1_000)).to.equal(true)
+      expect([await triesOf(2), await triesOf(0), await triesOf(1)]).to.deep.equal([false, false, true])
+    }).timeout(60_000)
+
     it('hold no more of those who wait than half of them', async () => {
       const one = loader()
       const names = Array.from({ length: 64 }, (_, i) => `varmor-evil-${i}`)

@@ -7,6 +7,7 @@ import { parseAuditLine, readKernelLog } from '../../../src/audit/source/audit-l
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type Gap, type MissedPorts, readMissed } from '../../../src/audit/source/missed-records.ts'
 import { findWritten } from '../../../src/audit/source/written-records.ts'
+import { mebibyte } from '../../../src/base/bytes.ts'
 import { bytesOf, demo, run } from '../harness.ts'
 import { notices } from './notices.ts'
 
@@ -165,6 +166,15 @@ describe('records that were made while no agent listened', () => {
         whole: true,
       })
     })
+
+    it('are looked for in a bounded part of its log, from its end', async () => {
+      const line = 'x'.repeat(200_000)
+      const fill = (bytes: number): string[] => Array<string>(Math.floor(bytes / line.length)).fill(line)
+      const found = async (bytes: number) =>
+        (await find({ auditd: [...lines(...range(1, 10)), ...fill(bytes)] }, { auditd: 77 })).serials
+      expect(await found(32 * mebibyte - 10_000)).to.deep.equal(range(3, 10))
+      expect(await found(33 * mebibyte)).to.deep.equal([])
+    }).timeout(60_000)
 
     it('have nothing of a line that is being written', async () => {
       const auditd = lines(...range(1, 10))

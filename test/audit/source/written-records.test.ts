@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { makeRecord } from '../../../bench/audit/made-up-record.ts'
-import { findWritten, WrittenRecords } from '../../../src/audit/source/written-records.ts'
+import { findLines, findWritten, WrittenRecords } from '../../../src/audit/source/written-records.ts'
+import { mebibyte } from '../../../src/base/bytes.ts'
 import { demo, demoPid, run } from '../harness.ts'
 
 const key = `${demo.bootID}-bpf-`
@@ -97,6 +98,20 @@ describe('records that an agent before this one has written', () => {
     writeFileSync(log, linesOf([record(50n * second), record(99n * second + 1n), record(100n * second)]))
     expect((await findWritten(log, key, 99)).size).to.equal(2)
   })
+
+  it('are looked for in a bounded part of a log, from its end', async () => {
+    const [id, size] = [`${key}100.000000001-00000000`, 128 * mebibyte]
+    for (const [bytes, found] of [
+      [size, [id]],
+      [size + mebibyte, []],
+    ] as const) {
+      writeFileSync(log, `{"id":"${id}"}\n`)
+      truncateSync(log, bytes - 1)
+      appendFileSync(log, '\n')
+      expect([...(await findWritten(log, key, 100))]).to.deep.equal(found)
+      expect([...(await findLines(log, new Set([id])))]).to.deep.equal(found)
+    }
+  }).timeout(60_000)
 
   it('are of this boot, and have a whole line', async () => {
     const [whole, torn] = [record(100n * second), record(101n * second)]
