@@ -21,6 +21,11 @@ export class ProcessLog {
     return this.#version
   }
 
+  /** Number of kept findings. */
+  get size(): number {
+    return this.#seenProcesses.length
+  }
+
   add(seenProcesses: readonly SeenProcess[]): void {
     for (const seenProcess of seenProcesses) this.#seenProcesses.push(seenProcess)
     this.#version += seenProcesses.length

@@ -55,6 +55,18 @@ describe('facts of containers, noted for the fork tree', () => {
     expect([...barred]).to.deep.equal([])
   })
 
+  it('remember a bounded number of pid namespaces, without the oldest', async () => {
+    const barredAfter = async (count: number): Promise<number[]> => {
+      const pids = Array.from({ length: count }, (_, i) => 1_000 + i)
+      const first = Object.fromEntries(pids.map((pid) => [pid, { inode: pid, first: true }]))
+      const { read, barred } = setup({ ...first, 1: { inode: 1_000, first: false } })
+      for (const pid of [...pids, 1]) await read(pid, `c${pid}`)
+      return [...barred]
+    }
+    expect(await barredAfter(4_096), 'there is room').to.deep.equal([10_000])
+    expect(await barredAfter(4_097)).to.deep.equal([])
+  })
+
   it('take the number of a namespace for another one when its first process is another', async () => {
     const { read, barred } = setup({ ...shared, 4: { inode: 7, first: true } })
     for (const pid of [1, 2, 4]) await read(pid, `c${pid}`)

@@ -54,6 +54,27 @@ describe('KindTable', () => {
     expect({ kinds: new Set(keys).size, others }).to.deep.equal({ kinds: 256, others: [0] })
   })
 
+  it('has a bounded number of rows, and counts the events of further containers together', () => {
+    const made = node(1_200)
+    const snapshot = new Snapshot(made)
+    const table = new KindTable(false, 0.3)
+    const [head, prefix] = [new ProfileHead('varmor-a', undefined), new KindPrefix('open')]
+    table.begin(1, true)
+    let all = 0
+    for (const [number, { containerID }] of made.containers.entries()) {
+      const container = snapshot.container(containerID)!
+      for (let i = 0; i < (number < 32 ? 256 : 8); i++, all++) {
+        const bytes = Buffer.from(`/tmp/${number}-${i}`)
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        table.count(container, container, head, 1, prefix, bytes, view, 0, bytes.length, 0)
+      }
+    }
+    const { keys, events, others } = table.take()
+    const sum = (counts: Iterable<number>): number => [...counts].reduce((before, count) => before + count, 0)
+    expect(keys.length).to.equal(16_384)
+    expect(sum(events) + sum(others)).to.equal(all)
+  })
+
   it('has room for new kinds in each minute, of containers that keep their places', () => {
     const made = node(1)
     const container = new Snapshot(made).container(made.containers[0]!.containerID)!
