@@ -389,6 +389,19 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
     expect(quick.written() - written).to.be.above(400)
   })
 
+  it('are right beyond the bound of openings, which profiles of many containers fill', () => {
+    const { snapshots, resolver, ids } = crowd(6)
+    const [quick, slow] = [counting({ kinds: 'counts' }), new Scratch({ kinds: 'counts' })]
+    for (let round = 0; round < 3; round++) {
+      const line = (serial: number): string =>
+        `type=AVC msg=audit(1740381264.123:${serial}): apparmor="DENIED" operation="open" class="file" profile="varmor-${Math.floor(serial / ids.length)}" name="/a" pid=${(serial % ids.length) + 1} comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0\n`
+      const lines = Array.from({ length: ids.length * 1_000 }, (_, serial) => line(serial)).join('')
+      const batch = new World().batch(bytesOf(lines), { final: true, minute: 1 })
+      const result = processBatch(batch, snapshots[0]!, resolver, quick.scratch)
+      expect(comparable(result)).to.deep.equal(comparable(processBatch(batch, snapshots[1]!, resolver, slow)))
+    }
+  }).timeout(60_000)
+
   it('stay known whatever calls and users somebody makes up, or values that need care', () => {
     const [world, quick, next] = [new World(), counting({ kinds: 'counts' }), random(4)]
     const made = { containers: 3, classes: true, pidOf: (container: number) => pidOf(container, 0) }
