@@ -19,11 +19,11 @@ export const MAX_REPORT_PROFILES = 10_000
 export const MAX_LEFT_OUT = { rules: 32, rule: 128, reason: 256 }
 /** Answer of a manager that is not the leader. */
 export interface NotLeading {
-  /** Identity of the leader; null if it is not known. */
+  /** Identity of the leader; null if the answering manager does not know the leader. */
   leader: string | null
 }
 
-/** What a node did with a profile: it is in force, could not be loaded, or is gone from the node. */
+/** The result of a profile on a node: the node enforces it, could not load it, or no longer has it. */
 export const reportStates = ['loaded', 'failed', 'unloaded'] as const
 
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
@@ -53,10 +53,12 @@ const profileReport = object('What the node did with one ArmorProfile.', {
   absent: optional(
     list('Enforcers of the policy that the node lacks.', choice('An enforcer.', enforcers), { maxItems: 16 }),
   ),
-  message: optional(text('Why it failed, for people to read.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
+  message: optional(
+    text('Why the profile was not loaded or not removed, for people to read.', { maxBytes: MAX_REPORT_MESSAGE_BYTES }),
+  ),
   changed: optional(
     flag(
-      'No manager has acknowledged this state yet. Only complete reports set it, because they repeat acknowledged states.',
+      'No manager has acknowledged this state yet. Only complete reports set this field, because they also repeat acknowledged states.',
     ),
   ),
   leftOut: optional(
@@ -72,8 +74,8 @@ const profileReport = object('What the node did with one ArmorProfile.', {
 
 const agentReport = object('What an agent reports to the manager.', {
   node: name('Name of the Node.'),
-  agent: text('Identity of this start of the agent.', { minLength: 1, maxLength: 128 }),
-  epoch: instance('The epoch of the last answer; empty before the first.'),
+  agent: text('Id of this run of the agent; each start of an agent gets another id.', { minLength: 1, maxLength: 128 }),
+  epoch: instance('`epoch` of the last answer; empty before the first answer.'),
   complete: flag('The report lists all profiles of the node. The node has no other profiles.'),
   profiles: list('Profiles that changed, or all profiles in a complete report.', profileReport, {
     maxItems: MAX_REPORT_PROFILES,
@@ -81,7 +83,7 @@ const agentReport = object('What an agent reports to the manager.', {
 })
 
 const reportAnswer = object('Answer of the manager to a report.', {
-  epoch: instance('Identity of the leader. Each new leader has another one.'),
+  epoch: instance('Identity of the leader. Each new leader has another identity.'),
   complete: flag('The next report must be complete.'),
   intervalSeconds: Type.Number({ description: 'How often to report when nothing changes.' }),
   spacingSeconds: optional(
@@ -102,8 +104,8 @@ export type ReportResult = { ok: true; report: AgentReport } | { ok: false; erro
 const MAX_ERRORS = 100
 
 /**
- * Reads a report from the body of a request, or returns its mistakes (at most the first 100). Unknown fields are
- * ignored: during an update of a cluster, agents may be newer than their manager.
+ * Reads a report from the body of a request, or returns its mistakes (at most 100). Unknown fields are ignored, because
+ * agents may be newer than their manager while a cluster is updated.
  */
 export function checkReport(body: unknown): ReportResult {
   const errors = validateSchema(nodeOf(agentReport), body, { newer: true, max: MAX_ERRORS })
@@ -111,7 +113,7 @@ export function checkReport(body: unknown): ReportResult {
   return { ok: false, errors }
 }
 
-/** Cuts a text between two characters, to at most `most` bytes. A text that was cut ends with `…`. */
+/** Cuts a text to at most `max` bytes, never within a character. A text that was cut ends with `…`. */
 export function cutMessage(message: string, max = MAX_REPORT_MESSAGE_BYTES): string {
   const bytes = Buffer.from(message)
   if (bytes.length <= max) return message
@@ -121,7 +123,9 @@ export function cutMessage(message: string, max = MAX_REPORT_MESSAGE_BYTES): str
   return bytes.toString('utf8', 0, end) + mark
 }
 
-/** Keeps the entries that fit into a report. If some do not fit, the last entry says that more exist. */
+/**
+ * Keeps the entries that fit into a report. If some entries do not fit, the last kept entry says that there are more.
+ */
 export function cutLeftOut(all: readonly LeftOut[], max = MAX_LEFT_OUT.rules): LeftOut[] {
   const named = all.length <= max ? all : all.slice(0, max - 1)
   const cut = named.map(({ enforcer, rule, reason }) => ({

@@ -1,14 +1,14 @@
 /**
- * Prefixes of the annotations that say which profile confines a container; the container's name follows. The names are
- * upstream's. The manager writes the annotations; rollouts and agents read them.
+ * Prefixes of the annotations that name the profile of a container; the container's name follows the prefix. The names
+ * are upstream's. The manager writes the annotations; rollouts and agents read them.
  */
 export const confinementPrefixes = {
   bpf: 'container.bpf.security.beta.varmor.org/',
   appArmor: 'container.apparmor.security.beta.varmor.org/',
   seccomp: 'container.seccomp.security.beta.varmor.org/',
   /**
-   * Kubernetes' own annotation. Before 1.30 only it sets a profile; since 1.30 the API server keeps it equal to the
-   * field.
+   * Prefix of Kubernetes' own AppArmor annotation. Before Kubernetes 1.30 only the annotation sets a profile; since
+   * 1.30 the API server keeps the annotation equal to the field.
    */
   kubernetesAppArmor: 'container.apparmor.security.beta.kubernetes.io/',
 } as const
@@ -17,20 +17,21 @@ export const confinementPrefixes = {
 export const localhostPrefix = 'localhost/'
 
 /**
- * Prefix before the name of a BPF profile that excludes AppArmor. It says that vArmor, not the user, switched AppArmor
- * off.
+ * Prefix before the name of a BPF profile that replaces AppArmor. The prefix says that vArmor, not the user, switched
+ * AppArmor off.
  */
 export const bpfExclusivePrefix = 'bpf-exclusive/'
 
 /**
- * Prefix that says that the user had already chosen the runtime's default profile, so vArmor does not change the field.
+ * Prefix before the name of a profile. It says that the user had already chosen the runtime's default profile, so
+ * vArmor does not change the field.
  */
 export const chosenDefaultPrefix = 'runtime-default/'
 
-/** The value with which a user exempts a container. */
+/** The value of the annotation with which a user exempts a container. */
 export const optOut = 'unconfined'
 
-/** Policies consider only workloads with this label, unless a flag sets another label. */
+/** The default label of workloads that policies consider; a flag can set another label. */
 export const defaultOptIn = { key: 'sandbox.varmor.org/enable', value: 'true' } as const
 
 /**

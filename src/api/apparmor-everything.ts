@@ -1,5 +1,6 @@
 /**
- * Rules that together allow all that AppArmor judges, except leaving the profile. ABI 4.0 needs more rules (`newer`).
+ * Rules that together allow every operation that AppArmor mediates, except a change of the profile. ABI 4.0 needs the
+ * additional rules in `newer`.
  */
 export const everythingForAppArmor: readonly string[] = [
   'file,',

@@ -4,9 +4,9 @@ import type { SchemaNode } from './schema/node.ts'
 import { fieldOf, isObject, validateSchema } from './validate-schema.ts'
 
 /**
- * Returns every rule about several fields that `value` breaks and, given `before`, every rule about changes. Neither
- * value needs to be valid: `errors` are the schema's errors of `value`, and a rule that reads a field with an error is
- * skipped.
+ * Returns an error for each multi-field rule that `value` breaks and, given `before`, for each rule about changes.
+ * `value` and `before` may be invalid: `errors` are the schema errors of `value`, and a rule that reads a field with an
+ * error is skipped.
  */
 export function checkRules(
   node: SchemaNode,
@@ -19,8 +19,8 @@ export function checkRules(
   return found
 }
 
-// Rules about changes hold for a stored value that has become invalid, too. Only a wrong type prevents a rule from
-// reading it.
+// A rule about changes also applies if the stored value has become invalid. Only a field of a wrong type, or a missing
+// field, prevents the rule from reading the stored value.
 function unreadable(node: SchemaNode, before: unknown): FieldError[] {
   if (before === undefined) return []
   return validateSchema(node, before).filter(({ code }) => code === 'WRONG_TYPE' || code === 'REQUIRED')
@@ -36,7 +36,7 @@ class Places {
     for (const path of this.#errors) this.#addAbove(path)
   }
 
-  // Stops at the first known path, because all paths above it are known then.
+  // Stops at the first known path: all paths above a known path were added with it.
   #addAbove(path: string): void {
     let outer = outerOf(path)
     while (outer !== undefined && !this.#above.has(outer)) {
@@ -56,7 +56,8 @@ class Places {
   }
 
   /**
-   * Whether an error is about `field` of the object at `path`, about a value in the field, or about a step of its path.
+   * Whether an error is about `field` of the object at `path`, about a value inside the field, or about a part of the
+   * field's path.
    */
   touch(path: string, field: string): boolean {
     if (this.#errors.size === 0) return false
@@ -70,12 +71,12 @@ class Places {
   }
 }
 
-/** `spec.a[1]` → `spec.a` → `spec` → `` → nothing. */
+/** Returns the path of the enclosing object or list: `spec.a[1]` → `spec.a` → `spec` → `` → undefined. */
 function outerOf(path: string): string | undefined {
   return path === '' ? undefined : path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0))
 }
 
-// The places of a value without errors.
+// Errors of an object that has none.
 const nowhere = new Places([])
 
 interface Run {

@@ -5,7 +5,7 @@ import { ipEntities } from './schema/bpf-rules.ts'
 import type { SchemaNode, TextCheck } from './schema/node.ts'
 import { findWord, listWords } from './vocabulary.ts'
 
-/** What is wrong with a text. The caller adds the path. */
+/** An error in a text, without the path, which the caller adds. */
 export type Problem = Omit<FieldError, 'path'>
 
 const withNearest = (given: string, names: readonly string[]): Pick<FieldError, 'nearest'> => {
@@ -17,7 +17,7 @@ function enforcersProblem(given: string): Problem | undefined {
   const parsed = parseEnforcers(given)
   if (parsed.ok) return undefined
   const { rest, nearest } = parsed
-  const which = rest === given ? 'there is no enforcer with this name' : `there is no enforcer ${JSON.stringify(rest)}`
+  const which = rest === given ? 'the enforcer is unknown' : `the enforcer ${JSON.stringify(rest)} is unknown`
   const allowed = `${enforcers.join(', ')}, one name, or several without a separator`
   return { code: 'NOT_ALLOWED', given, problem: which, allowed, ...(nearest !== undefined && { nearest }) }
 }
@@ -73,8 +73,8 @@ function lengthProblem(
   given: string,
 ): Problem | undefined {
   if (given.length < minLength) return { code: 'NOT_ALLOWED', given, problem: 'this must not be empty' }
-  // A text has at least as many UTF-16 units as characters, and at most three bytes a unit, so most texts need no
-  // counting.
+  // A text has at least as many UTF-16 units as characters, and at most three bytes per unit, so the length in units is
+  // enough for most texts.
   const bytes = given.length * 3 > maxBytes ? Buffer.byteLength(given) : 0
   if (bytes > maxBytes) {
     return { code: 'TOO_LONG', given, problem: `this is ${bytes} bytes long`, allowed: `at most ${maxBytes} bytes` }
@@ -92,8 +92,8 @@ function lengthProblem(
 const patterns = new Map<string, RegExp>()
 
 /**
- * Whether `given` matches `pattern`. CRDs contain the same pattern, so it is compiled to match code points as the API
- * server does.
+ * Whether `given` matches `pattern`. The CRDs contain the same pattern, so it is compiled to match code points, as in
+ * the API server.
  */
 export function matches(pattern: string, given: string): boolean {
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, 'u')
@@ -114,7 +114,7 @@ function instantProblem({ format }: SchemaNode, given: string): Problem | undefi
   return { code: 'NOT_ALLOWED', given, problem: 'this is not a time', allowed: 'a time such as 2026-01-31T12:00:00Z' }
 }
 
-/** The first thing that is wrong with a text according to its schema. */
+/** The first error in a text according to its schema. */
 export function textProblem(node: SchemaNode, given: string): Problem | undefined {
   if (/\p{Surrogate}/u.test(given)) {
     return {

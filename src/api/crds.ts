@@ -12,7 +12,7 @@ interface PrinterColumn {
   name: string
   type: 'string' | 'integer' | 'boolean' | 'date'
   jsonPath: string
-  /** 1: only with `kubectl get -o wide`. */
+  /** 1: only `kubectl get -o wide` shows the column. */
   priority?: 1
 }
 
@@ -98,7 +98,8 @@ export const kinds: readonly Kind[] = [
 ]
 
 /**
- * The schema of a whole object, without names and metadata: Kubernetes checks these itself and refuses schemas of them.
+ * The schema of a whole object without `metadata`, `apiVersion` and `kind`: Kubernetes checks these fields itself, and
+ * refuses a CRD with schemas for them.
  */
 function objectSchema(node: SchemaNode): OpenApiSchema {
   const { properties, required, ...schema } = toOpenApi(node)

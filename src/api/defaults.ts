@@ -9,8 +9,8 @@ const schemas: Record<VarmorPolicy['kind'] | VarmorClusterPolicy['kind'], TSchem
 }
 
 /**
- * Returns a copy of a valid policy with defaults filled in. As in the API server, only objects that are present get
- * defaults. A VarmorPolicy without a namespace gets `default`.
+ * Returns a copy of a valid policy with defaults filled in. As in the API server, a missing object stays missing: only
+ * fields of existing objects get defaults. A VarmorPolicy without a namespace gets the namespace `default`.
  */
 export function withDefaults<T extends VarmorPolicy | VarmorClusterPolicy>(policy: T): T {
   const copy = Value.Default(schemas[policy.kind], Value.Clone(policy)) as T

@@ -1,17 +1,17 @@
 /**
- * Longest text of a target whose addresses are looked for. The ArmorProfile's status contains the text, and the API
- * server bounds it.
+ * Longest text of a target whose addresses the manager looks up. The ArmorProfile's status contains the text, and the
+ * API server limits the status.
  */
 export const MAX_TARGET_TEXT = 4_096
 
 /**
- * Why a target's addresses are not looked for: no room for its addresses or for its conditions, or its text is too
- * long.
+ * Why the manager does not look up a target's addresses: the quota for its addresses or its conditions is used up, or
+ * the target's text is too long.
  */
 export const egressLeftOut = ['room', 'conditions', 'selector'] as const
 export type EgressLeftOut = (typeof egressLeftOut)[number]
 
-/** The reasons in words, each with its remedy. */
+/** The reasons as sentences for users, each with its remedy. */
 export const whyLeftOut: Readonly<Record<EgressLeftOut, string>> = {
   room: 'the selectors of the policies in its namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
   conditions:

@@ -1,17 +1,17 @@
 import { nearestName } from './field-error.ts'
 
-/** The enforcers: three parts of the kernel, and a proxy beside the container; in canonical order. */
+/** The enforcers in canonical order: three parts of the kernel, and a proxy container in the pod. */
 export const enforcers = ['AppArmor', 'BPF', 'Seccomp', 'NetworkProxy'] as const
 
 export type Enforcer = (typeof enforcers)[number]
 
-/** The enforcers that load a profile into the kernel. `varmor compile` compiles for these. */
+/** The enforcers that load a profile into the kernel. `varmor compile` compiles for these enforcers. */
 export type KernelEnforcer = Exclude<Enforcer, 'NetworkProxy'>
 
 /**
  * Reads `spec.policy.enforcer`: any concatenation of enforcer names, in any order and case (`AppArmorBPF`,
- * `bpfseccomp`). Returns the names in canonical order, each once; or the part of the text that is not a name, with the
- * nearest name.
+ * `bpfseccomp`). Returns each name once, in canonical order. For an invalid text, returns the part that is not a name,
+ * and the nearest name.
  */
 export function parseEnforcers(
   text: string,

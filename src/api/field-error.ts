@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein'
 
 /**
- * The codes of field errors, with their meanings. Messages may change; codes are API.
- * docs/reference/errors.md documents each code, and a test keeps that page complete.
+ * The codes of field errors, with their meanings. Codes are part of the API and do not change; messages may change.
+ * docs/reference/errors.md documents each code, and a test checks that the page is complete.
  */
 export const fieldErrorCodes = {
   REQUIRED: 'a required field is missing',
@@ -25,17 +25,17 @@ export const fieldErrorCodes = {
 
 export type FieldErrorCode = keyof typeof fieldErrorCodes
 
-/** One thing wrong with an object that a user wrote. */
+/** One mistake in an object that a user wrote. */
 export interface FieldError {
   code: FieldErrorCode
   /**
-   * The field, as `kubectl explain` writes it: `spec.policy.enhanceProtect.hardeningRules[2]`; empty for the whole
-   * object.
+   * Path of the field, as `kubectl explain` writes it: `spec.policy.enhanceProtect.hardeningRules[2]`; empty for the
+   * whole object.
    */
   path: string
-  /** What is wrong, and what to do about it, in one sentence without the path. */
+  /** What is wrong and how to correct it, in one sentence without the path. */
   problem: string
-  /** The value of the field, where showing it helps. */
+  /** The value of the field, if it helps the user. */
   given?: unknown
   /** The values that are allowed: a list, a range or a form. */
   allowed?: string
@@ -50,7 +50,7 @@ function shown(given: unknown): string {
   return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`
 }
 
-/** One line for a person: path, what was given, what is wrong, what is allowed, and the nearest valid name. */
+/** One line for users: the path, the given value, the problem, the allowed values, and the nearest valid name. */
 export function formatFieldError(error: FieldError): string {
   const parts = [error.path === '' ? '' : `${error.path}: `]
   if (error.given !== undefined) parts.push(`${shown(error.given)}: `)
@@ -60,12 +60,12 @@ export function formatFieldError(error: FieldError): string {
   return parts.join('')
 }
 
-// A longer text cannot be near any of the names, and computing the distance takes time by the product of both lengths.
+// A longer text is not near any name. The time for the comparison grows with the product of both lengths.
 const MAX_NAME = 200
 
 /**
  * Returns the name in `names` that is nearest to the mistyped `given`. Case does not matter, and `_` equals `-`.
- * Returns undefined when more than a third of the letters differ from every name.
+ * Returns undefined if every name differs from `given` in more than a third of its letters.
  */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   if (names.length === 0 || given.length > MAX_NAME) return undefined

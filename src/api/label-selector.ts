@@ -2,7 +2,7 @@ import type { LabelSelector, LabelSelectorRequirement } from './types.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** One condition on one label. An entry of `matchLabels` becomes an `In` with one value. */
+/** One condition on one label. An entry of `matchLabels` becomes an `In` condition with one value. */
 type Requirement =
   | { key: string; operator: 'In' | 'NotIn'; values: ReadonlySet<string> }
   | { key: string; operator: 'Exists' | 'DoesNotExist' }
@@ -10,15 +10,15 @@ type Requirement =
 const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined
 
-/** What a matching object must have on one label: one of these values, or any value when `values` is undefined. */
+/** A label that a matching object must have, with one of these values, or with any value if `values` is undefined. */
 export interface Anchor {
   key: string
   values?: ReadonlySet<string>
 }
 
 /**
- * The selector in the syntax of API queries and `kubectl get -l`, sorted by key. A selector that selects everything
- * gives ''.
+ * The selector as text for API queries and `kubectl get -l`, sorted by key. A selector that selects everything becomes
+ * ''.
  */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
   const equal = Object.entries(matchLabels).map(([key, value]) => ({ key, text: `${key}=${value}` }))
@@ -36,7 +36,7 @@ function requirementText({ key, operator, values = [] }: LabelSelectorRequiremen
 }
 
 /**
- * The selector in canonical form: requirements and values sorted, without duplicates, and labels as `In` with one
+ * The selector in canonical form: requirements and values sorted, no duplicates, and `matchLabels` as `In` with one
  * value.
  */
 export function plainSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): LabelSelector {
@@ -53,8 +53,8 @@ export function plainSelector({ matchLabels = {}, matchExpressions = [] }: Label
 }
 
 /**
- * A Kubernetes label selector (meta/v1 LabelSelector), compiled for many matches. Without requirements it matches
- * everything.
+ * A Kubernetes label selector (meta/v1 LabelSelector), compiled for repeated use. A selector without requirements
+ * matches every object.
  */
 export class CompiledSelector {
   readonly #requirements: readonly Requirement[]
@@ -66,7 +66,7 @@ export class CompiledSelector {
     this.#requirements = [...equal, ...matchExpressions.map(requirementOf)]
   }
 
-  /** The most conditions that one match compares an object with. */
+  /** Maximum number of conditions that one match evaluates. */
   get conditions(): number {
     return this.#requirements.length
   }
@@ -75,9 +75,7 @@ export class CompiledSelector {
     return this.#requirements.every((requirement) => holds(requirement, labelOf(labels, requirement.key)))
   }
 
-  /**
-   * The requirements that only an object with a certain label meets. If the list is empty, every object must be tried.
-   */
+  /** Requirements that only an object with a certain label can meet. If there are none, every object must be tried. */
   anchors(): Anchor[] {
     return this.#requirements.flatMap((requirement): Anchor[] => {
       if (requirement.operator === 'In') return [{ key: requirement.key, values: requirement.values }]
@@ -86,7 +84,7 @@ export class CompiledSelector {
   }
 
   /**
-   * Whether `other` matches every object that this selector matches. True is certain. False may be wrong where the
+   * Whether `other` matches every object that this selector matches. `true` is certain. `false` may be wrong if the
    * implication follows only from several requirements together.
    */
   implies(other: CompiledSelector): boolean {
@@ -103,7 +101,7 @@ function holds(requirement: Requirement, value: string | undefined): boolean {
     case 'In':
       return value !== undefined && requirement.values.has(value)
     case 'NotIn':
-      // NotIn also matches an object without the label (labels.Requirement of apimachinery).
+      // NotIn also matches an object that lacks the label (labels.Requirement of apimachinery).
       return value === undefined || !requirement.values.has(value)
     case 'Exists':
       return value !== undefined

@@ -1,4 +1,4 @@
-/** Flags of mount(2) (include/uapi/linux/mount.h), by their names in mount(8). */
+/** Mount flags with their bits (include/uapi/linux/mount.h), by the names of mount(8). */
 export const mountFlagBits = {
   ro: 1 << 0,
   nosuid: 1 << 1,
@@ -14,8 +14,8 @@ export const mountFlagBits = {
   bind: 1 << 12,
   move: 1 << 13,
   /**
-   * mount(8) has no name for this flag: with `bind` it is `rbind`, and with a propagation type the type's recursive
-   * form.
+   * mount(8) does not name this flag itself: `bind` with this flag is `rbind`, and a propagation type such as
+   * `make-slave` with it is `make-rslave`.
    */
   rec: 1 << 14,
   silent: 1 << 15,

@@ -1,5 +1,5 @@
 /**
- * Address families by their names in socket(2), in lower case without AF_. The index of a name is the family's number
+ * Address families by the names of socket(2), in lower case without AF_. The index of a name is the family's number
  * (include/linux/socket.h).
  */
 // biome-ignore format: a table reads better

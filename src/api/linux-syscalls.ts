@@ -1,15 +1,15 @@
 /**
- * Architectures of the system call tables below, as `uname -m` names them (`i386` and `arm` for the 32-bit
- * architectures).
+ * Architectures of the system call tables below. Their names are those of `uname -m`, with `i386` and `arm` for the
+ * 32-bit architectures.
  */
 export const syscallArchitectures = ['x86_64', 'aarch64', 'i386', 'arm', 'riscv64'] as const
 
 export type SyscallArchitecture = (typeof syscallArchitectures)[number]
 
 /**
- * System calls of Linux 7.1: name, then its number on each of `syscallArchitectures`; `-` where it does not exist.
- * The numbers are those of the kernel's own tables (arch/x86/entry/syscalls/, arch/arm/tools/syscall.tbl,
- * include/uapi/asm-generic/unistd.h), taken from libseccomp 2.6 `src/syscalls.csv`, which collects them.
+ * System calls of Linux 7.1: the name, then its number on each of `syscallArchitectures`; `-` if the architecture lacks
+ * the call. The numbers are the kernel's (arch/x86/entry/syscalls/, arch/arm/tools/syscall.tbl,
+ * include/uapi/asm-generic/unistd.h), from libseccomp 2.6 `src/syscalls.csv`.
  */
 const table = `
 _llseek - - 140 140 -
@@ -502,7 +502,8 @@ writev 20 66 146 146 66
 `
 
 /**
- * System calls of other architectures. A profile may name them; the names have no effect on the architectures above.
+ * System calls that only other architectures have. A profile may contain these names; they have no effect on the
+ * architectures above.
  */
 const elsewhere = `
 atomic_barrier atomic_cmpxchg_32 cachectl getpagesize multiplexer rtas s390_guarded_storage s390_pci_mmio_read
@@ -515,7 +516,7 @@ type Tables = {
   names: readonly ReadonlyMap<number, string>[]
 }
 
-/** Parsed on first use, so that commands that need no system call do not pay for it. */
+/** The tables are parsed on first use, so that commands without system calls do not spend time on them. */
 let tables: Tables | undefined
 
 function readTables(): Tables {
@@ -536,22 +537,22 @@ function known(): Tables {
   return tables
 }
 
-/** The number of a system call on an architecture; undefined where it does not exist. */
+/** The number of a system call on an architecture; undefined if the architecture lacks the call. */
 export function syscallNumber(name: string, architecture: SyscallArchitecture): number | undefined {
   return known().numbers.get(name)?.[syscallArchitectures.indexOf(architecture)]
 }
 
-/** The name of a system call by its number on an architecture; undefined for a number that Linux 7.1 does not use. */
+/** The name of the system call with a number on an architecture; undefined for a number that Linux 7.1 does not use. */
 export function syscallName(number: number, architecture: SyscallArchitecture): string | undefined {
   return known().names[syscallArchitectures.indexOf(architecture)]?.get(number)
 }
 
-/** Whether any architecture of Linux 7.1 has a system call of this name. */
+/** Whether Linux 7.1 has a system call of this name on any architecture. */
 export function isSyscall(name: string): boolean {
   return known().numbers.has(name)
 }
 
-/** Every name that the tables know, in alphabetical order. */
+/** All system call names in the tables, in alphabetical order. */
 export function syscallNames(): string[] {
   return [...known().numbers.keys()].sort()
 }

@@ -11,9 +11,9 @@ interface Owner {
 }
 
 /**
- * Returns why a manager cannot have created this ArmorProfile for a policy; undefined where it can. Without the check,
- * a client that may write ArmorProfiles could name any profile on all nodes. Admission checks who writes; this checks
- * the object itself.
+ * Returns why a manager cannot have created this ArmorProfile for a policy; undefined if a manager can have created it.
+ * Without this check, a client with write access to ArmorProfiles could choose any profile name on all nodes. Admission
+ * checks the client that writes; this function checks the object itself.
  */
 export function whyNotMade(profile: ArmorProfile, installNamespace: string): string | undefined {
   const { labels = {}, name, namespace = '', ownerReferences } = profile.metadata

@@ -7,15 +7,13 @@ import { validateSchema } from './validate-schema.ts'
 
 /** HTTP path to which agents send recorded behaviour; the same as upstream's. */
 export const MODEL_DATA_PATH = '/apis/v1/data'
-/** The largest body of a piece, in bytes. */
+/** Maximum size of a request with a piece, in bytes. */
 export const MAX_PIECE_BYTES = 1024 * 1024
 /** Target size of a piece's content, in bytes of JSON. */
 export const PIECE_BYTES = 512 * 1024
-/**
- * The most pieces that a node may send for one profile. The agent bounds a recording, and the manager bounds it again.
- */
+/** Maximum number of pieces that a node may send for one profile. Both the agent and the manager enforce this limit. */
 export const MAX_PIECES = 64
-/** The most gaps in the recording that a report may list. */
+/** Maximum number of gaps in the recording that a report lists. */
 export const MAX_GAPS = 16
 
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
@@ -81,8 +79,8 @@ const modelReport = object('The recording of one profile on a node: an offer of 
 })
 
 /**
- * `wanted`: send piece `next`. `stored`: the model contains the recording. `waiting`: send nothing now. `unknown`: no
- * such recording.
+ * What the agent must do. `wanted`: send piece `next`. `stored`: nothing; the model contains the recording. `waiting`:
+ * send nothing now. `unknown`: nothing; the manager does not know the recording.
  */
 export const modelAnswerStates = ['wanted', 'stored', 'waiting', 'unknown'] as const
 
@@ -103,10 +101,7 @@ export type ModelReportResult = { ok: true; report: ModelReport } | { ok: false;
 
 const MAX_ERRORS = 100
 
-/**
- * Reads recorded behaviour from the body of a request, or returns its mistakes. Unknown fields are ignored, as in
- * reports.
- */
+/** Reads a recording from the body of a request, or returns its mistakes. Unknown fields are ignored, as in reports. */
 export function checkModelReport(body: unknown): ModelReportResult {
   const errors = validateSchema(nodeOf(modelReport), body, { newer: true, max: MAX_ERRORS })
   if (errors.length > 0) return { ok: false, errors }
@@ -116,7 +111,10 @@ export function checkModelReport(body: unknown): ModelReportResult {
   return { ok: false, errors: [{ code: 'NOT_ALLOWED', path: 'piece.index', given: report.piece.index, problem }] }
 }
 
-/** Reads an answer from the body of a reply. @throws {Error} when the body is not an answer */
+/**
+ * Reads the manager's answer from the body of a reply.
+ * @throws {Error} if the body is not such an answer
+ */
 export function readModelAnswer(body: string): ModelAnswer {
   const answer: unknown = JSON.parse(body)
   const errors = validateSchema(nodeOf(modelAnswer), answer, { newer: true })

@@ -3,7 +3,7 @@ import { type Rule, rules } from './rules.ts'
 import type { SchemaNode, Vocabulary } from './schema/node.ts'
 import { asciiLower, listWords } from './vocabulary.ts'
 
-/** A schema of a CustomResourceDefinition: Kubernetes' structural subset of OpenAPI 3.0. */
+/** A schema in a CustomResourceDefinition, in Kubernetes' structural subset of OpenAPI 3.0. */
 export type OpenApiSchema = { [keyword: string]: unknown }
 
 interface Validation {
@@ -31,8 +31,8 @@ const sharedKeywords = [
 ] as const
 
 /**
- * Translates a schema to OpenAPI. The API server prunes unknown fields and does not refuse them. OpenAPI cannot express
- * checks of byte lengths, addresses and map keys, so the admission webhook makes these.
+ * Translates a schema to OpenAPI. The API server does not refuse unknown fields, but removes them. OpenAPI cannot
+ * express checks of byte lengths, addresses and map keys; the admission webhook makes these checks.
  */
 export function toOpenApi(node: SchemaNode): OpenApiSchema {
   const schema: OpenApiSchema = {}
@@ -77,7 +77,7 @@ function ruleValidation({ cel, message, field, code }: Rule): Validation[] {
   return [{ rule: cel, message, ...(field && { fieldPath: `.${field}` }), ...(reason && { reason }) }]
 }
 
-/** The rule of `findWord` in CEL. A list of texts has the same syntax in CEL and JSON. */
+/** The check of `findWord` in CEL. A list of texts has the same syntax in CEL and JSON. */
 export function wordsCel(words: Vocabulary): string {
   const forms = Object.entries(words).flatMap(([word, shorts]) => [word, ...shorts])
   const isLower = (form: string) => asciiLower(form) === form

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import type { VarmorClusterPolicy, VarmorPolicy } from './types.ts'
 
-/** Longest profile name in bytes: the name is used as a label value and in paths and annotations. */
+/** Longest profile name in bytes: the name is also a label value, and a part of paths and annotations. */
 export const MAX_PROFILE_NAME = 63
 
-/** The fields that identify a policy; a whole policy has them, too. */
+/** The fields that identify a policy. A whole policy also has this type. */
 export type PolicyIdentity =
   | (Pick<VarmorPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
   | (Pick<VarmorClusterPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
@@ -12,16 +12,16 @@ export type PolicyIdentity =
 const DIGITS = 8
 
 /**
- * Returns the first-choice name, in lower case, of a policy's profiles, its ArmorProfile and its ArmorProfileModel.
- * Another policy may have the name already (see `profileNames`). A VarmorPolicy without a namespace is in `default`.
- * The name of a cluster policy contains `installNamespace`, where vArmor itself runs.
+ * Returns the preferred name, in lower case, for a policy's profiles, its ArmorProfile and its ArmorProfileModel.
+ * Another policy may already have the name (see `profileNames`). A VarmorPolicy without a namespace is in `default`.
+ * The name for a cluster policy contains `installNamespace`, the namespace of vArmor.
  */
 export function profileName(policy: PolicyIdentity, installNamespace = 'varmor'): string {
   const plain = plainName(policy, installNamespace)
   return Buffer.byteLength(plain) <= MAX_PROFILE_NAME ? plain : hashedName(policy, installNamespace, 1)
 }
 
-/** Yields candidates for a policy's name, without end. The policy gets the first name that no other policy has. */
+/** Yields an endless series of names for a policy. The policy gets the first name that no other policy has. */
 export function* profileNames(policy: PolicyIdentity, installNamespace = 'varmor'): Generator<string, never> {
   const first = profileName(policy, installNamespace)
   yield first
@@ -31,14 +31,16 @@ export function* profileNames(policy: PolicyIdentity, installNamespace = 'varmor
   }
 }
 
-/** Whether the policy may have a profile of this name. */
+/** Whether a profile of the policy can have this name. */
 export function mayBeCalled(name: string, policy: PolicyIdentity, installNamespace = 'varmor'): boolean {
   if (name === profileName(policy, installNamespace)) return true
   const beginning = `${shortened(plainName(policy, installNamespace))}-`
   return name.startsWith(beginning) && /^[0-9a-f]{8}$/.test(name.slice(beginning.length))
 }
 
-/** The name without digits. It is not unique: `team/prod-web` and `team-prod/web` get the same name. */
+/**
+ * The name without appended digits. Two policies can share it: `team/prod-web` and `team-prod/web` get the same name.
+ */
 function plainName({ kind, metadata }: PolicyIdentity, installNamespace: string): string {
   const { name, namespace = 'default' } = metadata
   const prefix = kind === 'VarmorClusterPolicy' ? `varmor-cluster-${installNamespace}` : `varmor-${namespace}`
@@ -52,5 +54,5 @@ function hashedName(policy: PolicyIdentity, installNamespace: string, nth: numbe
   return `${shortened(plainName(policy, installNamespace))}-${digest.slice(0, DIGITS)}`
 }
 
-/** The name cut to leave room for a dash and digits. The dash must not follow a dot or another dash. */
+/** The name, cut to leave space for a dash and digits. The cut name does not end with a dot or dash. */
 const shortened = (plain: string): string => plain.slice(0, MAX_PROFILE_NAME - DIGITS - 1).replace(/[.-]+$/, '')

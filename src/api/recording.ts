@@ -2,15 +2,18 @@ import type { ArmorProfile, BehaviorModeling } from './types.ts'
 
 /** The recording of an ArmorProfile whose policy models behaviour. */
 export interface Recording {
-  /** Unique: a later recording, or a later ArmorProfile of the same name, has another id. Valid as a label value. */
+  /**
+   * Unique id: a later recording, or a later ArmorProfile of the same name, has another id. The id is a valid label
+   * value.
+   */
   id: string
-  /** Whether the recording continues; the manager decides this by its clock. */
+  /** Whether the recording still runs. The manager decides this by its own clock. */
   open: boolean
   /** Start of the recording, in milliseconds since the epoch. */
   since: number
 }
 
-/** The recording of an ArmorProfile; undefined where its policy does not model behaviour. */
+/** The recording of an ArmorProfile; undefined if its policy does not model behaviour. */
 export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undefined {
   const { enable, duration } = spec.behaviorModeling
   if (!enable && duration === 0) return undefined
@@ -19,8 +22,8 @@ export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undef
 }
 
 /**
- * Start of the modelling, in milliseconds since the epoch. Older managers do not record it, so the ArmorProfile's
- * creation counts.
+ * Start of the modelling, in milliseconds since the epoch. Older managers do not store the start, so the creation time
+ * of the ArmorProfile is used.
  */
 export function beganAt({ since }: BehaviorModeling, creationTimestamp: unknown): number {
   const text = since ?? (typeof creationTimestamp === 'string' ? creationTimestamp : '')

@@ -8,28 +8,28 @@ import type * as api from './types.ts'
 import { asciiLower } from './vocabulary.ts'
 
 /**
- * A rule about several fields of one object, or about a change of the object: in CEL for the API server, and in
- * TypeScript for vArmor. `test/api/rules.test.ts` checks that both agree.
+ * A rule about several fields of one object, or about a change of the object. Each rule exists twice: in CEL for the
+ * API server, and in TypeScript for vArmor. `test/api/rules.test.ts` checks that both agree.
  */
 export interface Rule<T = unknown> {
   /**
-   * The rule in CEL; `self` is the new object, `oldSelf` the old. `none` says why the CEL of Kubernetes 1.25 cannot
-   * express the rule.
+   * The rule in CEL: `self` is the new object, `oldSelf` the old object. `none` says why the CEL of Kubernetes 1.25
+   * cannot express the rule.
    */
   cel: string | { none: string }
   code: FieldErrorCode
-  /** What is wrong, and what to do about it. */
+  /** What is wrong and how to correct it. */
   message: string
-  /** The field that the error names; left out: the whole object. */
+  /** The field that the error names; undefined: the whole object. */
   field?: string
   /**
-   * Paths of the fields that `check` reads, within the object ('' for the whole object). `check` does not run if one
-   * has an error.
+   * Paths of the fields that `check` reads, relative to the object ('' for the whole object). If a field has an error,
+   * `check` does not run.
    */
   reads: readonly string[]
-  /** Set where the rule is about a change. */
+  /** Set if the rule is about a change of the object. */
   change?: true
-  /** Whether the rule holds. */
+  /** Whether the object obeys the rule. */
   check(self: T, oldSelf: T): boolean
 }
 
@@ -83,7 +83,7 @@ const target = on<api.Target>(
     cel: 'self == oldSelf',
     code: 'IMMUTABLE',
     message: 'the target cannot be changed; create a new policy for the new target',
-    reads: [], // any two values can be compared
+    reads: [], // Compares any two JSON values.
     change: true,
     check: isDeepStrictEqual,
   },
@@ -135,7 +135,7 @@ const needsProfile = (name: KernelEnforcer, section: 'appArmor' | 'seccomp' | 'b
     defenseInDepth[section] !== undefined,
 })
 
-/** The proxy's ports and user cannot change, because the packet filter of every running pod contains them. */
+/** The proxy's ports and user cannot change, because every running pod contains them in its packet filter. */
 function keepsProxy(field: keyof typeof proxyDefaults): Rule<api.Policy> {
   const config = (self: string) => `has(${self}.networkProxyConfig) && has(${self}.networkProxyConfig.${field})`
   const cel = (self: string) => `(${config(self)} ? ${self}.networkProxyConfig.${field} : ${proxyDefaults[field]})`
@@ -165,7 +165,7 @@ const policy = on<api.Policy>(
   keepsProxy('proxyAdminPort'),
 )
 
-/** The rule about a custom profile, for AppArmor and Seccomp. */
+/** The rule that a custom profile must be given, for AppArmor and Seccomp. */
 const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
   cel: "self.profileType != 'Custom' || (has(self.customProfile) && self.customProfile != '')",
   code: 'REQUIRED',
@@ -346,7 +346,7 @@ const networkSocketRule = on<api.NetworkSocketRule>(
   },
 )
 
-/** All rules, by the schema of the objects that they are about. */
+/** All rules, grouped by the schema to which they apply. */
 export const rules: Readonly<Record<RulePlace, readonly Rule[]>> = {
   policyObject,
   target,

@@ -1,10 +1,13 @@
-/** The pod's list that a container is in; `sidecar` is an init container that keeps running (restartPolicy Always). */
+/**
+ * The list of the pod that contains the container. `sidecar` is an init container that keeps running (restartPolicy
+ * Always).
+ */
 export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
 
 /**
- * Whether a policy applies to the container. A policy applies to the containers that `spec.target.containers` names, in
- * any role. If it names no containers, the policy applies to all except init containers, or to all with `initToo`. It
- * also applies to every ephemeral container of a pod that it confines.
+ * Whether a policy applies to the container. A policy applies to the containers that `spec.target.containers` names, of
+ * any role. If it names no containers, the policy applies to all except init containers, or to all with `initToo`. A
+ * policy also applies to every ephemeral container of a pod that the policy confines.
  */
 export function meansContainer(
   named: readonly string[],

@@ -10,7 +10,7 @@ import type * as policy from './schema/policy.ts'
 import type * as seccomp from './schema/seccomp.ts'
 
 /**
- * The types of the API group crd.varmor.org/v1beta1. The schemas in `schema/` define them, as well as the
+ * The types of the API group crd.varmor.org/v1beta1. The schemas in `schema/` define the types, the
  * CustomResourceDefinitions, the validator and the defaults. Each schema describes its fields.
  */
 
@@ -21,7 +21,7 @@ export type Port = Static<typeof common.port>
 
 export type VarmorPolicy = Static<typeof policy.varmorPolicy>
 export type VarmorClusterPolicy = Static<typeof policy.varmorClusterPolicy>
-/** A policy of either scope. */
+/** A policy of either kind. */
 export type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
 export type VarmorPolicySpec = Static<typeof policy.varmorPolicySpec>
 export type Target = Static<typeof policy.target>

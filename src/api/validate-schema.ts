@@ -10,15 +10,15 @@ type Fields = Readonly<Record<string, unknown>>
 export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** An object's own field, never an inherited field (`constructor`, or a field from a `__proto__` key). */
+/** An object's own field, never an inherited field such as `constructor`. */
 export const fieldOf = (value: Fields, name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
 
 export interface SchemaOptions {
-  /** The path of `value`. */
+  /** The path of the value. */
   path?: string
   /** Ignore unknown fields, because the sender may be newer. */
   newer?: boolean
-  /** The most errors that are returned. Default: all. */
+  /** Maximum number of returned errors. Default: unlimited. */
   max?: number
 }
 
@@ -43,8 +43,8 @@ class Errors {
 }
 
 /**
- * Returns all errors of `value` according to its schema, in the order of the document. `value` may be anything, because
- * only the schema decides the depth of the search. `checkRules` checks the rules about several fields.
+ * Returns all errors of `value` according to its schema, in the order of the document. `value` may be anything: only
+ * the schema determines how deep the search goes. `checkRules` checks the rules about several fields.
  */
 export function validateSchema(node: SchemaNode, value: unknown, options: SchemaOptions = {}): FieldError[] {
   const errors = new Errors(options)
@@ -103,7 +103,7 @@ function checkQuantity(given: unknown, fail: Fail): void {
   if (typeof given !== 'string' && typeof given !== 'number') {
     fail({ code: 'WRONG_TYPE', problem: `this is ${typeNames[typeOf(given)] ?? 'no value'}`, allowed })
   } else if (typeof given === 'number' && !Number.isSafeInteger(given)) {
-    // Here the API server accepts only whole numbers and texts.
+    // For this field the API server accepts only whole numbers and texts.
     fail({
       code: 'WRONG_TYPE',
       given,
@@ -137,7 +137,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
   }
 }
 
-// An object with more unknown fields does not get an error for each: the list would be too long to read.
+// An object with more unknown fields gets one error for all of them, because the list would be too long to read.
 const MAX_FIELDS = 1000
 
 function visitObject(node: SchemaNode, value: Fields, path: string, errors: Errors): void {
@@ -171,7 +171,7 @@ function missingField(name: string, path: string, node: SchemaNode): FieldError 
   return { code: 'REQUIRED', path: join(path, name), problem: 'this field is required', allowed: expected(node) }
 }
 
-/** The values that a field accepts, in a few words. */
+/** The values that a field accepts, described in a few words. */
 function expected({ type, enum: values, words, items }: SchemaNode): string {
   if (values !== undefined) return values.join(', ')
   if (words !== undefined) return listWords(words)
@@ -219,8 +219,8 @@ function unknownField(name: string, path: string, known: readonly string[]): Fie
 const MAX_KEY = 80
 
 /**
- * The path of a key that the user chose. A key that looks like several steps, or could garble a terminal, is put in
- * brackets.
+ * The path of a key that the user chose. Brackets enclose a key that looks like several path steps, or that could
+ * garble a terminal.
  */
 export function keyPath(path: string, key: string): string {
   if (/^[\w/-]{1,80}$/.test(key)) return join(path, key)

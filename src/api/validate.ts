@@ -11,7 +11,7 @@ const schemas: Record<string, SchemaNode> = {
   VarmorClusterPolicy: nodeOf(varmorClusterPolicy),
 }
 
-/** The schema of the object's kind, or an error with the nearest kind. */
+/** Returns the schema for the object's kind, or an error with the nearest kind. */
 function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError } {
   if (!isObject(object)) {
     const problem = 'this is not an object'
@@ -26,16 +26,16 @@ function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError
 }
 
 /**
- * Returns all errors of a VarmorPolicy or VarmorClusterPolicy. `object` may be anything. The compilers check that
- * built-in rules exist and that raw rules can be compiled.
+ * Returns all errors of a VarmorPolicy or VarmorClusterPolicy. `object` may be any value. The compilers check later
+ * that built-in rules exist and that raw rules can be compiled.
  */
 export function validatePolicy(object: unknown): FieldError[] {
   return validate(undefined, object)
 }
 
 /**
- * Returns all errors of `after`, and of the change from `before`. `before` is the stored policy; its own errors are not
- * reported.
+ * Returns all errors of `after`, and of the change from `before` to `after`. `before` is the stored policy; its own
+ * errors are not returned.
  */
 export function validatePolicyUpdate(before: unknown, after: unknown): FieldError[] {
   return validate(before, after)

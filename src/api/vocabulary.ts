@@ -1,6 +1,9 @@
 import type { Vocabulary } from './schema/node.ts'
 
-/** Lowers ASCII letters only, as the CRD's CEL does. JavaScript's own function turns the Kelvin sign into `k`. */
+/**
+ * Converts only ASCII letters to lower case, as the CEL rules of the CRDs do. JavaScript's toLowerCase also converts
+ * the Kelvin sign to `k`.
+ */
 export const asciiLower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 const indexes = new WeakMap<Vocabulary, ReadonlyMap<string, string>>()
@@ -17,8 +20,9 @@ function indexOf(words: Vocabulary): ReadonlyMap<string, string> {
 }
 
 /**
- * Returns the word that `text` is or abbreviates, in any case: `READ` and `r` are `read`. A short form in upper case in
- * the vocabulary must be in upper case (`R` is rbind, `r` is ro). Returns undefined for any other text.
+ * Returns the word of the vocabulary that `text` is or abbreviates, in any case: `READ` and `r` are `read`. If the
+ * vocabulary has a short form in upper case, the text must have it in upper case (`R` is rbind, `r` is ro). Returns
+ * undefined for any other text.
  */
 export function findWord(words: Vocabulary, text: string): string | undefined {
   const index = indexOf(words)

@@ -2,15 +2,15 @@ import type { Random } from './random.ts'
 
 /** Milliseconds. */
 export interface BackoffRange {
-  /** First delay before jitter. */
+  /** First delay, before randomization. */
   first: number
   /** Maximum delay. */
   max: number
 }
 
 /**
- * The delay after this many earlier failures: doubled each time, then random in the upper half of its step. The fixed
- * half prevents a tight loop; the random half keeps clients that failed together from returning together.
+ * The delay after this many earlier failures. The step doubles with each failure, and the delay is random in the upper
+ * half of the step: the fixed half prevents a tight loop; the random half spreads clients that failed together.
  */
 export function backoff(failuresBefore: number, { first, max }: BackoffRange, random: Random): number {
   const step = Math.min(max, first * 2 ** Math.min(failuresBefore, 64))
@@ -21,7 +21,10 @@ export interface BackoffOptions extends Partial<BackoffRange> {
   random?: Random
 }
 
-/** Counts the failures for `backoff`. Default 800 ms at first, as client-go's reflector, and at most 30 s. */
+/**
+ * Counts failures, and gives the delay after each. By default the first delay is 800 ms, as in client-go's reflector,
+ * and the maximum is 30 s.
+ */
 export class Backoff {
   readonly #range: BackoffRange
   readonly #random: Random
@@ -32,12 +35,12 @@ export class Backoff {
     this.#random = random
   }
 
-  /** Milliseconds to wait now; the next call gives about twice as much. */
+  /** Milliseconds to wait now; the next call returns about twice as much. */
   next(): number {
     return backoff(this.#failures++, this.#range, this.#random)
   }
 
-  /** Restarts with the first delay: the other side was seen to be healthy. */
+  /** Resets the delay to its first value, after the other side worked again. */
   reset(): void {
     this.#failures = 0
   }

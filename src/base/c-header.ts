@@ -1,6 +1,6 @@
 import { type Struct, type StructField, sizeOf } from './c-struct.ts'
 
-/** A comment in C, wrapped at 120 columns. */
+/** A comment for C source, wrapped at 120 columns. */
 export function comment(text: string): string {
   const short = `/* ${text} */`
   if (short.length <= 120) return short
@@ -15,7 +15,7 @@ const typeName = ({ type }: StructField): string => {
 const declaration = (field: StructField): string =>
   `${typeName(field)} ${field.name}${field.count === undefined ? '' : `[${field.count}]`};`
 
-/** The text of a struct, with the offset of each field. `packed`: without the compiler's padding. */
+/** C source of a struct, with the offset of each field. `packed`: the compiler adds no padding. */
 function structText(
   name: string,
   fields: readonly StructField[],
@@ -33,7 +33,7 @@ function structText(
 const assertSize = (name: string, size: number): string =>
   `_Static_assert(sizeof(struct ${name}) == ${size}, "the layout of struct ${name}");`
 
-/** A packed struct of these fields, in C. */
+/** C source of a packed struct with these fields. */
 export function packedStruct(
   name: string,
   fields: readonly StructField[],
@@ -43,7 +43,7 @@ export function packedStruct(
   return `${structText(name, fields, at, true)}\n${assertSize(name, size)}`
 }
 
-/** A struct, in C. */
+/** C source of a struct. */
 export const plainStruct = ({ name, what, fields, at, size }: Struct): string =>
   `${comment(what)}\n${structText(name, fields, at, false)}\n${assertSize(name, size)}`
 
@@ -52,7 +52,7 @@ export function enumeration(name: string, prefix: string, values: Readonly<Recor
   return [`enum ${name} {`, ...members, '};'].join('\n')
 }
 
-/** `name` as in `VARMOR_DENY`, without the common prefix. */
+/** C source of constants such as `VARMOR_DENY`; the keys of `values` lack the prefix. */
 export const definitions = (prefix: string, values: Readonly<Record<string, number>>): string =>
   Object.entries(values)
     .map(([word, number]) => `#define ${prefix}_${word} ${number}`)

@@ -1,9 +1,9 @@
 /**
- * Structs that C and TypeScript share: a table of fields that gives both the C header and the TypeScript offsets, so
- * they always agree. All numbers are little-endian. Fields are adjacent, without padding.
+ * Structs that C and TypeScript share. One table of fields gives the C header and the TypeScript offsets, so both
+ * always agree. All numbers are little-endian. Fields follow each other without padding.
  */
 
-/** C types by size in bytes. `char` is for texts, padded with NUL. */
+/** C types with their sizes in bytes. A `char` array contains text, padded with NUL. */
 const sizes = { char: 1, u8: 1, u16: 2, u32: 4, u64: 8 } as const
 
 export interface StructField {
@@ -14,15 +14,15 @@ export interface StructField {
   what?: string
 }
 
-/** A struct that the compiler lays out the same way without packing. */
+/** A struct without gaps: a compiler gives it the same layout as a packed struct. */
 export interface Struct<Name extends string = string> {
   name: string
   what: string
   fields: readonly StructField[]
-  /** Offset of each field. */
+  /** Offset of each field, in bytes. */
   at: Readonly<Record<Name, number>>
   size: number
-  /** The largest number in it, in bytes. */
+  /** Size of the largest number in the struct, in bytes. */
   alignment: number
 }
 
@@ -31,7 +31,7 @@ const alignmentOf = ({ type }: StructField): number => (typeof type === 'string'
 
 export const sizeOf = (field: StructField): number => elementSize(field) * (field.count ?? 1)
 
-/** Offset of each field from the first one, and the total size. */
+/** Offset of each field from the start of the first field, and the total size. */
 export function layOut<const Fields extends readonly StructField[]>(
   fields: Fields,
 ): { at: Record<Fields[number]['name'], number>; size: number } {
@@ -44,7 +44,7 @@ export function layOut<const Fields extends readonly StructField[]>(
   return { at: at as Record<Fields[number]['name'], number>, size }
 }
 
-/** @throws {Error} where a compiler would pad: the table must name that space `reserved` */
+/** @throws {Error} if a compiler would add padding: the table must name that space `reserved` */
 export function struct<const Fields extends readonly StructField[]>(
   name: string,
   what: string,
@@ -59,13 +59,14 @@ export function struct<const Fields extends readonly StructField[]>(
 }
 
 /**
- * A number; a 64-bit number as two of 32 bits, the lower first; or the bytes of an array or struct, at most its size.
+ * Value of a field: a number; a 64-bit number as two 32-bit numbers, the lower one first; or the bytes of an array or
+ * struct.
  */
 export type FieldValue = number | readonly [low: number, high: number] | Uint8Array
 
 /**
- * The bytes of a struct. Short values and reserved fields are filled with zeros.
- * @throws {RangeError} for a value that does not fit its field
+ * The bytes of a struct. Zeros fill short values and reserved fields.
+ * @throws {RangeError} for a value that does not fit into its field
  */
 export function pack<Name extends string>(
   of: Struct<Name>,
@@ -77,7 +78,7 @@ export function pack<Name extends string>(
     if (field.name === 'reserved') continue
     const value = values[field.name as Exclude<Name, 'reserved'>]
     if (!put(view, of.at[field.name as Name], field, value))
-      throw new RangeError(`struct ${of.name}: ${field.name} does not hold ${describe(value)}`)
+      throw new RangeError(`struct ${of.name}: ${field.name} cannot hold ${describe(value)}`)
   }
   return bytes
 }
@@ -110,21 +111,21 @@ function putWord(view: DataView, at: number, size: number, word: number): void {
 
 function fieldOf(of: Struct, name: string): StructField {
   const field = of.fields.find((one) => one.name === name)
-  if (field === undefined) throw new TypeError(`struct ${of.name} has no ${name}`)
+  if (field === undefined) throw new TypeError(`struct ${of.name} does not have a field ${name}`)
   return field
 }
 
-/** The bytes of a field of the struct at `start`, not copied. */
+/** The bytes of a field of the struct at `start`, as a view without a copy. */
 export function bytesIn<Name extends string>(of: Struct<Name>, bytes: Uint8Array, name: Name, start = 0): Uint8Array {
   const at = start + of.at[name]
   const size = sizeOf(fieldOf(of, name))
-  if (at + size > bytes.length) throw new RangeError(`struct ${of.name}: ${bytes.length} bytes have no ${name}`)
+  if (at + size > bytes.length) throw new RangeError(`struct ${of.name}: ${bytes.length} bytes end before ${name}`)
   return bytes.subarray(at, at + size)
 }
 
 /** The number in a field of at most 32 bits. */
 export function numberIn<Name extends string>(of: Struct<Name>, bytes: Uint8Array, name: Name, start = 0): number {
   const own = bytesIn(of, bytes, name, start)
-  if (own.length > 4) throw new TypeError(`struct ${of.name}: ${name} is no number of at most 32 bits`)
+  if (own.length > 4) throw new TypeError(`struct ${of.name}: ${name} is not a number of at most 32 bits`)
   return own.reduceRight((number, byte) => number * 256 + byte, 0)
 }

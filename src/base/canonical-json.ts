@@ -1,7 +1,10 @@
-/** JSON that is the same for equal values, whatever the order of their fields. Null and undefined are omitted. */
+/**
+ * JSON that is the same for equal values, whatever the order of their fields. Fields with null or undefined are
+ * omitted.
+ */
 export const canonicalJson = (value: object): string => JSON.stringify(sorted(value))
 
-/** A copy with sorted field names. */
+/** A copy of the value with sorted field names. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value ?? undefined

@@ -2,40 +2,47 @@ import { uptime } from 'node:os'
 
 /** A timer that can be cancelled. */
 export interface Timer {
-  /** Cancels the timer. Does nothing after it fired, or a second time. */
+  /** Cancels the timer. It is safe to call after the timer fired, and more than once. */
   cancel(): void
 }
 
 declare const wallTime: unique symbol
 /**
- * Milliseconds since the Unix epoch, by the machine's wall clock. The type separates times for output from durations.
+ * Milliseconds since the Unix epoch, by the machine's wall clock. The type distinguishes points in time for output from
+ * durations.
  */
 export type WallMs = number & { readonly [wallTime]: true }
 
-/** @param milliseconds since the Unix epoch, from a parsed time stamp */
+/** @param milliseconds since the Unix epoch, from a parsed timestamp */
 export const asWall = (milliseconds: number): WallMs => milliseconds as WallMs
 
 /** The last millisecond that ISO 8601 writes with a four-digit year. */
 const lastWritten = 253_402_300_799_999
 
 /**
- * A wall time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 becomes the nearest
- * of these.
+ * A wall-clock time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 becomes the
+ * nearest time in this range.
  */
 export const isoTime = (time: WallMs): string =>
   new Date(Number.isNaN(time) ? 0 : Math.min(Math.max(time, 0), lastWritten)).toISOString()
 
-/** The source of time. All code that waits uses a clock, so that a test can move time. */
+/** The source of time. All waiting code uses a clock, so that a test can advance time. */
 export interface Clock {
-  /** Milliseconds since some moment. Never decreases, even if the wall clock is set: for durations, deadlines, ages. */
+  /**
+   * Milliseconds since a fixed moment, for durations, deadlines and ages. Never decreases, even if the wall clock is
+   * set.
+   */
   now(): number
-  /** The wall-clock time, which can be set: only for output, and for times that other programs wrote. */
+  /**
+   * The wall-clock time, which users can set. Use it only for output, and for comparison with times from other
+   * programs.
+   */
   wall(): WallMs
-  /** Calls back once after `delay` milliseconds, never before this call returns. */
+  /** Calls `callback` once after `delay` milliseconds, never before `after` returns. */
   after(delay: number, callback: () => void): Timer
 }
 
-/** The longest delay of Node.js's setTimeout; a longer one would fire at once. */
+/** The longest delay of Node.js's setTimeout; a timer with a longer delay would fire at once. */
 const MAX = 2 ** 31 - 1
 
 class SystemTimer implements Timer {
@@ -57,11 +64,13 @@ class SystemTimer implements Timer {
   }
 }
 
-/** performance.now() starts with each thread; the addon's CLOCK_MONOTONIC has one origin. */
+/**
+ * performance.now() starts at 0 in each thread; CLOCK_MONOTONIC, which the addon uses, has one origin for all threads.
+ */
 const [seconds, nanoseconds] = process.hrtime()
 const origin = seconds * 1_000 + nanoseconds / 1e6 - performance.now()
 
-/** The machine's clocks. `now` is CLOCK_MONOTONIC, the same in all threads; it stops while the machine sleeps. */
+/** The machine's clocks. `now` is CLOCK_MONOTONIC: the same in all threads, and paused while the machine sleeps. */
 export const systemClock: Clock = {
   now: () => origin + performance.now(),
   wall: () => asWall(Date.now()),
@@ -72,14 +81,14 @@ export const systemClock: Clock = {
 }
 
 /**
- * Milliseconds since the machine booted, including its sleep (CLOCK_BOOTTIME), in steps of 10. Successive agents share
- * it within one boot id.
+ * Milliseconds since the machine booted, including its sleep (CLOCK_BOOTTIME), in steps of 10. The value is comparable
+ * between successive agents while the boot id stays the same.
  */
 export const sinceBoot = (): number => uptime() * 1_000
 
 /**
- * Waits `delay` milliseconds of the clock. Leaves neither timer nor listener.
- * @throws the signal's reason, as soon as it is aborted
+ * Waits `delay` milliseconds of the clock, and then leaves no timer or listener behind.
+ * @throws the signal's reason, as soon as the signal is aborted
  */
 export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

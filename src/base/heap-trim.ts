@@ -8,13 +8,13 @@ import type { Logger } from './logger.ts'
 export interface Heap {
   /** Bytes of objects, and bytes that V8 has allocated from the system. */
   sizes(): { used: number; size: number }
-  /** Collects all garbage and frees memory. Blocks for about 2 ms for each mebibyte in use. */
+  /** Collects all garbage and frees memory. It blocks the thread for about 2 ms for each mebibyte in use. */
   collect(): void
 }
 
 /**
- * What V8 does shortly before it runs out of memory; Node.js has no API for it. Node.js 20 otherwise collects only new
- * objects, and frees nothing.
+ * The heap of this thread. `collect` does what V8 does shortly before it runs out of memory, because Node.js has no API
+ * for a full collection: Node.js 20 otherwise collects only new objects, and frees no memory.
  */
 export const ownHeap: Heap = {
   sizes: () => {
@@ -33,26 +33,26 @@ export interface HeapTrimOptions {
   heap?: Heap
   clock: Clock
   logger: Logger
-  /** Increases with any work: while it stays the same, no caller waits. */
+  /** A counter that increases with any work: while it stays the same, no caller waits. */
   work(): number
 }
 
 /**
- * Milliseconds without work that count as calm, and between two collections, so that these take at most a few
- * thousandths of the time.
+ * Milliseconds without work after which the thread counts as idle, and minimum milliseconds between two collections, so
+ * that collections take at most a few thousandths of the time.
  */
 const CALM = 1_000
 const SELDOM = 60_000
 /**
- * Minimum growth of the heap since the last collection, and maximum bytes of objects including garbage: with more,
- * callers would wait too long.
+ * Minimum growth of the heap since the last collection, and maximum bytes of objects including garbage. Callers would
+ * wait too long for the collection of a larger heap.
  */
 const GROWN = 16 * mebibyte
 const MAX_USED = 128 * mebibyte
 
 /**
- * Frees memory after a burst of work. V8 keeps a burst's memory: if live objects are scattered among dead ones, no page
- * is free, and V8 does not collect while little happens.
+ * Frees memory after a burst of work. V8 keeps the memory of a burst: if live objects are scattered among dead objects,
+ * no page is free, and V8 does not collect garbage while the program is idle.
  */
 export class HeapTrim {
   readonly #options: Required<HeapTrimOptions>

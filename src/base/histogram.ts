@@ -1,15 +1,15 @@
-/** Counts values by size. For metrics: values are added in groups, so that no work is needed for each event. */
+/** Counts values by size, for metrics. Values are added in groups, so that single events cost nothing. */
 export class Histogram {
-  /** Upper bounds of the buckets, ascending and inclusive. Larger values count, but are in no bucket. */
+  /** Upper bounds of the buckets, ascending and inclusive. `count` includes larger values, but no bucket does. */
   readonly bounds: readonly number[]
-  /** Of each bucket alone. */
+  /** Number of values in each single bucket. */
   readonly #counts: Float64Array
   count = 0
   sum = 0
 
   constructor(bounds: readonly number[]) {
     if (bounds.some((bound, i) => Number.isNaN(bound) || bound <= (bounds[i - 1] ?? Number.NEGATIVE_INFINITY)))
-      throw new RangeError('The bounds of a histogram have to ascend')
+      throw new RangeError('the bounds of a histogram must ascend')
     this.bounds = bounds
     this.#counts = new Float64Array(bounds.length)
   }
@@ -22,7 +22,7 @@ export class Histogram {
     if (bucket !== -1) this.#counts[bucket]! += times
   }
 
-  /** For each bound, the number of values up to it. */
+  /** For each bound, the number of values up to this bound. */
   cumulative(): number[] {
     let below = 0
     return Array.from(this.#counts, (count) => {

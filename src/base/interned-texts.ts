@@ -1,9 +1,9 @@
-/** Keeps one copy of each text that many objects have. */
+/** Stores one copy of each text that many objects contain. */
 export class InternedTexts {
   readonly #max: number
   readonly #texts = new Map<string, string>()
 
-  /** @param max maximum known texts; beyond it all are forgotten, and objects keep theirs */
+  /** @param max maximum number of stored texts; at this number all texts are dropped, and objects keep theirs */
   constructor(max: number) {
     this.#max = max
   }

@@ -5,5 +5,5 @@ export type PatchOperation =
 
 const escaped = (step: string): string => (/[~/]/.test(step) ? step.replaceAll('~', '~0').replaceAll('/', '~1') : step)
 
-/** The JSON pointer extended by one step (RFC 6901). */
+/** The JSON pointer (RFC 6901), extended by one step. */
 export const pointer = (base: string, step: string): string => `${base}/${escaped(step)}`

@@ -1,8 +1,8 @@
-/** Key for the reason that only an object's outline is kept. The API server's objects do not have it. */
+/** Key of the reason why only an object's outline is kept. Objects of the API server cannot contain this symbol. */
 const reason = Symbol('why only its outline is kept')
 
-/** Marks an object's outline with the reason that only it is kept. */
+/** Adds to an object's outline the reason why only the outline is kept. */
 export const outlined = <T extends object>(outline: T, why: string): T => ({ ...outline, [reason]: why })
 
-/** Why only the object's outline is kept; undefined for a whole object. */
+/** Why only the outline of the object is kept; undefined for a complete object. */
 export const whyOutlined = (object: object): string | undefined => (object as { [reason]?: string })[reason]

@@ -1,4 +1,4 @@
-/** The keys of a component log line with their meaning: one word for a thing, in all roles. */
+/** The keys in a line of a component's log, with their meanings. All roles use the same word for the same thing. */
 export const logFields = {
   err: 'the error that was thrown: `type`, `message`, `stack` and its other properties',
   reason: 'why: a text for people, or one word for programs',
@@ -55,15 +55,15 @@ export const logFields = {
   signal: 'the signal that the program received',
   status: 'state and counters of the program',
 
-  epoch: 'the id of one term of leadership, unique to it',
+  epoch: 'the id of a leadership term; no other term has it',
   holder: 'the manager that holds the lease',
   transitions: 'number of times that the lease changed its holder',
   secret: 'the name of a Secret',
   authorities: 'number of trusted CAs',
   notAfter: 'end of the validity of a certificate',
   job: 'the work of a thread or a controller',
-  handler: 'the receiver of changes of objects',
-  index: 'the index of a store',
+  handler: 'the handler that receives changes of objects',
+  index: 'the name of an index by which the program finds objects',
   actor: 'the address of an actor: `family/key`',
   during: 'the step of the actor that failed',
   type: 'the type of a message to an actor',
@@ -74,9 +74,9 @@ export type LogField = keyof typeof logFields
 
 export type LogFields = Partial<Record<LogField, unknown>>
 
-/** For each alternative, the keys outside the vocabulary. */
+/** For each member of a union of field types, the keys that `logFields` lacks. */
 type UnknownKey<Fields> = Fields extends unknown ? Exclude<keyof Fields, LogField> : never
 
-/** Fields without other keys, even where TypeScript would accept some: from a spread or a variable. */
+/** Rejects keys that `logFields` lacks, even in a spread or a variable, where TypeScript accepts additional keys. */
 export type OnlyLogFields<Fields> = Fields &
   ([UnknownKey<Fields>] extends [never] ? unknown : { unknownLogField: UnknownKey<Fields> })

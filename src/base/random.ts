@@ -2,8 +2,8 @@
 export type Random = () => number
 
 /**
- * A repeatable source: the same seed gives the same numbers on every machine. For tests and jitter, not for secrets.
- * The generator is sfc32 of PractRand, 32 bits a draw.
+ * A repeatable source: the same seed gives the same numbers on every machine. It is for tests and jitter, not for
+ * secrets. The generator is sfc32 of PractRand, with 32 bits per number.
  */
 export function seededRandom(seed: number): Random {
   let a = seed | 0
@@ -18,7 +18,7 @@ export function seededRandom(seed: number): Random {
     c = (((c << 21) | (c >>> 11)) + sum) | 0
     return (sum >>> 0) / 2 ** 32
   }
-  // At first, seeds that differ in one bit give similar numbers.
+  // The first numbers are dropped, because seeds that differ in one bit give similar first numbers.
   for (let i = 0; i < 15; i++) draw()
   return draw
 }

@@ -1,4 +1,4 @@
-/** A map with a maximum number of entries; the least recently used one is dropped first. */
+/** A map with a maximum number of entries. A full map drops its least recently used entry first. */
 export class RecentMap<K, V> {
   #bound: number
   #entries = new Map<K, V>()

@@ -1,6 +1,6 @@
 import { RecentMap } from './recent-map.ts'
 
-/** Allows a burst, and then one token for each `refill` milliseconds. */
+/** A token bucket: allows a burst, and then one token every `refill` milliseconds. */
 export class TokenBucket {
   #burst: number
   #refill: number
@@ -14,12 +14,18 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Takes a token, if there is one. */
+  /**
+   * Takes a token, if one is available.
+   * @returns whether a token was taken
+   */
   take(now: number): boolean {
     return this.takeSome(1, now) === 1
   }
 
-  /** Takes `most` tokens, or as many as there are. @returns their number */
+  /**
+   * Takes `max` tokens, or as many as are available.
+   * @returns the number of taken tokens
+   */
   takeSome(max: number, now: number): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill)
     this.#at = now
@@ -28,7 +34,7 @@ export class TokenBucket {
     return taken
   }
 
-  /** Adds costs to earlier tokens: no token is available until this many more have been refilled. */
+  /** Takes `more` tokens even if the bucket has fewer: no token is available until the missing tokens are refilled. */
   owe(more: number): void {
     this.#tokens -= more
   }
@@ -39,14 +45,14 @@ export class TokenBucket {
   }
 }
 
-/** A bucket for each of the most recent keys. */
+/** A token bucket for each of the most recently used keys. */
 export class TokenBuckets {
   readonly #rate: { burst: number; refill: number }
   readonly #buckets: RecentMap<string, TokenBucket>
 
   /**
-   * @param bound maximum kept buckets
-   * @param rate of each: see TokenBucket
+   * @param bound maximum number of buckets
+   * @param rate burst and refill time of each bucket, as in TokenBucket
    */
   constructor(bound: number, rate: { burst: number; refill: number }) {
     this.#buckets = new RecentMap(bound)

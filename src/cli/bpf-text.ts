@@ -18,8 +18,8 @@ export function bpfText(profile: BpfProfile): string {
   const parts = [
     [
       profile.mode === 'complain'
-        ? 'all is allowed, and violations of these rules are reported'
-        : 'all is allowed except the following',
+        ? 'everything is allowed, and violations of these rules are reported'
+        : 'everything is allowed except the following',
     ],
     files(profile),
     mounts(profile),

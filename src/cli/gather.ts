@@ -56,7 +56,7 @@ export function gatherText(file: string, bytes: Buffer): Gathered {
 
 function withPolicies(gathered: Gathered, file: string): Gathered {
   if (gathered.policies.length > 0 || gathered.findings.length > 0) return gathered
-  const problem = 'holds no VarmorPolicy or VarmorClusterPolicy'
+  const problem = 'does not contain a VarmorPolicy or VarmorClusterPolicy'
   return { ...gathered, findings: [{ file, error: unparsable(problem) }] }
 }
 

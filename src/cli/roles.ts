@@ -221,7 +221,7 @@ export function addManager(varmor: Command): void {
     )
     .option(
       '--shutdown-delay <seconds>',
-      'seconds that a manager still answers after SIGTERM, although not ready; 0 = none',
+      'seconds after SIGTERM in which a manager reports not ready, but still answers requests; 0 = none',
       readNumber(0, 600),
       10,
     )
@@ -373,8 +373,8 @@ export function addUninstall(varmor: Command): void {
       'remove everything vArmor created in the cluster, whether or not its managers still run. `helm uninstall` runs this',
     )
   clusterOptions(command)
-    .option('--manager-deployment <name>', 'Deployment of the managers', readDnsName, 'varmor-manager')
-    .option('--agent-daemonset <name>', 'DaemonSet of the agents', readDnsName, 'varmor-agent')
+    .option('--manager-deployment <name>', 'name of the Deployment of the managers', readDnsName, 'varmor-manager')
+    .option('--agent-daemonset <name>', 'name of the DaemonSet of the agents', readDnsName, 'varmor-agent')
     .option(
       '--of-helm',
       "do nothing unless Helm installed the release. The chart's uninstall Job sets this, because kubectl and Argo CD run that Job as soon as they apply it",

@@ -66,7 +66,7 @@ class SandboxNodeRole implements Role {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort(new Error('The node is to end'))
+    this.#stop.abort(new Error('The sandbox node is stopping'))
     const node = await this.#starting?.catch(() => undefined)
     await node?.stop()
   }

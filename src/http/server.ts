@@ -397,7 +397,7 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
   const { options } = scope
   const path = (request.url ?? '/').split('?', 1)[0]!
   const route = routeFor(options.routes, path)
-  if (route === undefined) return text(404, `There is nothing at ${path}`)
+  if (route === undefined) return text(404, `This server does not have the path ${path}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const handler = route[method as keyof Route]
   if (handler === undefined) {

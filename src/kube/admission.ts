@@ -69,7 +69,7 @@ export function parseAdmissionReview(body: string): { request: AdmissionRequest 
   const read = readObject(body, 'admission.k8s.io/v1', 'AdmissionReview')
   if ('errors' in read) return read
   const { request } = read.object
-  if (!isRecord(request)) return { errors: [wrong('request', 'an object is needed here', request)] }
+  if (!isRecord(request)) return { errors: [wrong('request', 'this must be an object', request)] }
   const errors = requestErrors(request)
   if (errors.length > 0) return { errors }
   const { object = null, oldObject = null } = request
@@ -80,20 +80,20 @@ function requestErrors(request: Record<string, unknown>): FieldError[] {
   const errors: FieldError[] = []
   const { uid, operation } = request
   if (typeof uid !== 'string' || uid === '')
-    errors.push(wrong('request.uid', 'a text that is not empty is needed here', uid))
+    errors.push(wrong('request.uid', 'this must be a text that is not empty', uid))
   if (typeof operation !== 'string' || !operations.includes(operation))
     errors.push({
       code: 'NOT_ALLOWED',
       path: 'request.operation',
-      problem: 'there is no such operation',
+      problem: 'this operation is unknown',
       given: operation,
       allowed: operations.join(', '),
     })
   for (const field of ['kind', 'resource', 'userInfo'] as const)
-    if (!isRecord(request[field])) errors.push(wrong(`request.${field}`, 'an object is needed here', request[field]))
+    if (!isRecord(request[field])) errors.push(wrong(`request.${field}`, 'this must be an object', request[field]))
   for (const field of ['object', 'oldObject'] as const)
     if (request[field] != null && !isRecord(request[field]))
-      errors.push(wrong(`request.${field}`, 'an object or null is needed here', request[field]))
+      errors.push(wrong(`request.${field}`, 'this must be an object or null', request[field]))
   return errors
 }
 

@@ -71,7 +71,7 @@ export const checkObject = (value: unknown, context: RequestContext): void =>
 
 /** @throws {ConnectionError} NOT_JSON */
 export const checkVersion = (value: unknown, context: RequestContext): Static<typeof version> =>
-  checked(version, 'no version of a server', value, context)
+  checked(version, 'this is not the version of a server', value, context)
 
 /** An unusable object of a list: its known state stays, and other objects are applied. */
 export interface Unfit {
@@ -108,7 +108,7 @@ export type WatchEvent<T> =
 /** @throws {ConnectionError} NOT_JSON */
 export function readEvent<T extends KubeObject>(event: unknown, context: RequestContext): WatchEvent<T> {
   const { type, object } = isRecord(event) ? event : {}
-  const what = `no event of a watch, of type ${typeof type === 'string' ? type.slice(0, 80) : typeof type}`
+  const what = `this is not an event of a watch; its type is ${typeof type === 'string' ? type.slice(0, 80) : typeof type}`
   switch (type) {
     case 'ADDED':
     case 'MODIFIED':

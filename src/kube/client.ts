@@ -67,7 +67,11 @@ export class ApiClient {
     const [first] = unfit
     if (first === undefined) return list
     const context = { verb: 'list', path: listRequest(ref, options).path }
-    throw new ConnectionError('NOT_JSON', context, `${unfit.length} objects are none: ${first.why}`)
+    throw new ConnectionError(
+      'NOT_JSON',
+      context,
+      `${unfit.length} entries of the list are not objects of this kind, such as ${first.why}`,
+    )
   }
 
   /** The same, for callers that tolerate missing objects. */

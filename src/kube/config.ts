@@ -128,7 +128,7 @@ function checkCurrent(config: KubeConfig): void {
   if (config.getCurrentUser() === null)
     throw new ConfigError(`context ${name} names a user that is not in the configuration`)
   if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server))
-    throw new ConfigError(`cluster ${cluster.name}: its server ${JSON.stringify(cluster.server)} is no URL of https`)
+    throw new ConfigError(`cluster ${cluster.name}: its server ${JSON.stringify(cluster.server)} is not an https URL`)
   if (cluster.server.startsWith('http:')) checkPlain(config)
 }
 

@@ -23,8 +23,8 @@ export function pluginError(user: User | null, cause: unknown): PluginError | un
 
 function whyOf(cause: Error, code: string | undefined): string {
   if (code !== undefined) return `it cannot be started (${code})`
-  if (cause instanceof SyntaxError) return `it printed no JSON (${cause.message})`
+  if (cause instanceof SyntaxError) return `its output is not JSON (${cause.message})`
   // client-node accesses a missing status.
-  if (cause instanceof TypeError) return 'it printed no ExecCredential with a status'
+  if (cause instanceof TypeError) return 'its output is not an ExecCredential with a status'
   return cause.message.trim() || 'it failed, and did not say why'
 }

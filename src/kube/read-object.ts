@@ -33,7 +33,7 @@ export function readObject(
       errors.push({
         code: 'NOT_ALLOWED',
         path,
-        problem: 'only one value can be read here',
+        problem: 'this server accepts only one value',
         given: object[path],
         allowed,
       })

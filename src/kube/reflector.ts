@@ -201,7 +201,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   start(): void {
-    if (this.#state !== 'idle') throw new Error(`The reflector is ${this.#state}; it can be started once`)
+    if (this.#state !== 'idle') throw new Error(`The reflector is ${this.#state}; it can be started only once`)
     this.#running = this.#run()
   }
 
@@ -265,7 +265,7 @@ export class Reflector<T extends KubeObject> {
       else if (version) {
         if (unfit[0] !== undefined) this.#keepKnown(unfit, objects, room)
         return { objects, version, room }
-      } else throw new BadEvent('a list has no version to watch from')
+      } else throw new BadEvent('a list does not have the resourceVersion from which a watch must start')
     }
   }
 
@@ -340,7 +340,9 @@ export class Reflector<T extends KubeObject> {
       },
       bookmark: (version) => {
         if (this.#replica.bookmark(version)) return
-        throw new OtherHistory(`a bookmark of version ${version}, while ${this.#replica.version} is known`)
+        throw new OtherHistory(
+          `the server sent a bookmark of version ${version}, but version ${this.#replica.version} is known already`,
+        )
       },
     }
   }

@@ -91,7 +91,7 @@ const segment = (what: string, text: string): string => {
   // A name `..` or with a slash would address another resource: API clients refuse it (path segment validation).
   if (text === '' || text === '.' || text === '..' || /[/%]/.test(text))
     throw new TypeError(
-      `${what} ${JSON.stringify(text)} is no part of a path: it is empty, a dot or two, or has a / or % in it`,
+      `${what} ${JSON.stringify(text)} cannot be a part of a path: it is empty, "." or "..", or contains / or %`,
     )
   return encodeURIComponent(text)
 }
@@ -103,10 +103,11 @@ function pathOf(
   const { group, version, plural, namespaced, kind } = resource
   const segments = group === '' ? ['api', version] : ['apis', group, version]
   if (parts.namespace !== undefined) {
-    if (!namespaced) throw new TypeError(`${kind} has no namespace, and ${parts.namespace} was given`)
+    if (!namespaced)
+      throw new TypeError(`${kind} does not have namespaces, but the namespace ${parts.namespace} was given`)
     segments.push('namespaces', segment('The namespace', parts.namespace))
   } else if (namespaced && parts.name !== undefined) {
-    throw new TypeError(`${kind} ${parts.name} needs a namespace, and none was given`)
+    throw new TypeError(`${kind} ${parts.name} needs a namespace`)
   }
   segments.push(plural)
   if (parts.name !== undefined) segments.push(segment('The name', parts.name))

@@ -121,7 +121,7 @@ export class Quota<T extends KubeObject> {
     if (isMine || bytes + this.#all > all) {
       const [whose, max] = isMine ? [`the namespace ${namespace}`, ofNamespace] : ['all namespaces', all]
       const room = Math.round((max / mebibyte) * 10) / 10
-      return `there is no room for it: ${keeper} have ${room} MiB of memory for the ${what} of ${whose}; delete some, or make them smaller`
+      return `it exceeds a memory limit: ${keeper} keep at most ${room} MiB of ${what} of ${whose}; delete some ${what}, or make them smaller`
     }
     this.#sizes.set(keyOf(object), { namespace, bytes })
     this.#add(namespace, bytes)

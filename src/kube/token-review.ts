@@ -91,7 +91,7 @@ const answered = Type.Object({
 
 export function verdictOf(status: TokenReviewStatus | undefined, audiences: readonly string[]): TokenVerdict {
   if (status !== undefined && !Value.Check(answered, status))
-    return { refused: 'the answer of the server is none to a TokenReview' }
+    return { refused: 'the API server did not answer with a TokenReview' }
   if (status?.authenticated !== true) return { refused: status?.error || 'the token is not valid' }
   const { user } = status
   if (!user?.username) return { refused: 'the server says that the token is valid, but does not name its user' }
@@ -106,16 +106,16 @@ export function parseTokenReview(body: string): { review: TokenReview } | { erro
   const read = readObject(body, 'authentication.k8s.io/v1', 'TokenReview')
   if ('errors' in read) return read
   const { spec } = read.object
-  if (!isRecord(spec)) return { errors: [{ code: 'REQUIRED', path: 'spec', problem: 'an object is needed here' }] }
+  if (!isRecord(spec)) return { errors: [{ code: 'REQUIRED', path: 'spec', problem: 'this must be an object' }] }
   const errors: FieldError[] = []
   const { token, audiences } = spec
   if (typeof token !== 'string' || token === '')
-    errors.push({ code: 'REQUIRED', path: 'spec.token', problem: 'a text that is not empty is needed here' })
+    errors.push({ code: 'REQUIRED', path: 'spec.token', problem: 'this must be a text that is not empty' })
   if (audiences !== undefined && !(Array.isArray(audiences) && audiences.every((each) => typeof each === 'string')))
     errors.push({
       code: 'WRONG_TYPE',
       path: 'spec.audiences',
-      problem: 'a list of texts is needed here',
+      problem: 'this must be a list of texts',
       given: audiences,
     })
   return errors.length > 0 ? { errors } : { review: read.object as unknown as TokenReview }

@@ -462,7 +462,7 @@ const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
   unfit: (count, reason) =>
     logger.error(
       { resource: plural, count, reason },
-      'objects that the API server listed are none: they stay as they were known, and all others are taken',
+      'some entries of a list from the API server are unusable; keeping their last known state, and applying all other entries',
     ),
   indexFailed: (index, key, err) =>
     logger.error({ err, resource: plural, index, object: key }, 'cannot index an object'),

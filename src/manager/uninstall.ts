@@ -231,10 +231,7 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
   for (const kind of policyKinds) for (const one of await all(client, kind)) await gone(client, kind, targetOf(one))
   if (await within(options, async () => (await left()).length === 0)) return
   const policies = (await left()).map(keyOf)
-  logger.warn(
-    { policies },
-    'no manager runs that could restart the workloads of these policies; they are not restarted',
-  )
+  logger.warn({ policies }, 'the workloads of these policies are not restarted, because no manager runs')
 }
 
 /**
@@ -253,7 +250,7 @@ async function removeWorkload(
   const find = () => client.get(ref, { name, namespace }).catch(unless(isNotFound))
   const found = await find()
   if (found === undefined) {
-    logger.warn({ object }, `there is no ${kind} of this name; nothing to stop`)
+    logger.warn({ object }, `a ${kind} of this name does not exist; nothing to stop`)
     return []
   }
   await gone(client, ref, { name, namespace }, 'Foreground')

@@ -171,8 +171,8 @@ describe('varmor model', () => {
       'Seccomp syscalls: mount',
     ])
     expect(offered.stderr)
-      .to.include('1 line is of profiles other than')
-      .and.to.include('1 line is of operations that a model does not hold')
+      .to.include('1 line is about profiles other than')
+      .and.to.include('1 line is about operations that a model cannot contain')
     const ids = [1, 7].map((index) => lines[index]!.slice(0, 32)).join(',')
     // Denials of another container do not extend the model.
     appendFileSync(at('violations.log'), readFileSync(at('violations.log'), 'utf8').replaceAll('/srv/x', '/srv/a'))
@@ -195,7 +195,7 @@ describe('varmor model', () => {
       args: ['show', '-'],
       stdin: 'kind: ConfigMap\napiVersion: v1',
       status: 1,
-      says: /holds no ArmorProfileModel: print one with kubectl get/,
+      says: /does not contain an ArmorProfileModel: print one with kubectl get/,
     },
     {
       args: ['show', '-'],

@@ -189,7 +189,7 @@ describe('varmor policy', () => {
         ['-f', loose, '--model', 'nowhere.json'],
         /nowhere.json: there is no such file/,
       ],
-      ['with something else as a model', ['-f', loose, '--model', loose], /holds no ArmorProfileModel/],
+      ['with something else as a model', ['-f', loose, '--model', loose], /does not contain an ArmorProfileModel/],
       [
         'with a model that is none',
         ['-f', loose, '--model', file('odd.json', JSON.stringify({ ...model, data: { dynamicResult: { bpf: 7 } } }))],

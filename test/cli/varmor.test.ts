@@ -152,8 +152,8 @@ describe('varmor compile', () => {
 describe('varmor refuses input that is no manifest', () => {
   // biome-ignore format: a table reads better
   const inputs: [string, string | Buffer, RegExp][] = [
-    ['nothing', '', /holds no VarmorPolicy/],
-    ['other kinds only', 'apiVersion: v1\nkind: Service\n', /holds no VarmorPolicy/],
+    ['nothing', '', /does not contain a VarmorPolicy/],
+    ['other kinds only', 'apiVersion: v1\nkind: Service\n', /does not contain a VarmorPolicy/],
     ['a NUL byte', 'kind: VarmorPolicy\n\0', /line 2 holds a NUL byte/],
     ['bytes that are no UTF-8', Buffer.from([0x61, 0x0a, 0xff, 0x0a]), /line 2 is not UTF-8/],
     ['UTF-16', Buffer.from('\ufeffkind: x', 'utf16le'), /UTF-16/],

@@ -145,10 +145,10 @@ describe('kube client', () => {
   it('names what cannot be asked, before anything is sent', async () => {
     expect(await failure((async () => world.client.get(things, { name: 'one' }))())).to.match(/needs a namespace/)
     expect(await failure((async () => world.client.get(things, { namespace: 'a', name: '../pods' }))())).to.match(
-      /no part of a path/,
+      /cannot be a part of a path/,
     )
     expect(await failure((async () => world.client.get({ ...things, namespaced: false }, target))())).to.match(
-      /has no namespace/,
+      /does not have namespaces/,
     )
     expect(await failure((async () => world.client.patch(things, target, { type: 'apply', patch: {} }))())).to.match(
       /fieldManager/,

@@ -69,7 +69,11 @@ describe('kube config', () => {
     ['a list of users that is none', { users: 5 }, /kubeconfig .*main: users: /],
     ['a user that is null', { users: [null] }, /kubeconfig .*main: users.0: /],
     ['a cluster without a server', { clusters: [{ name: 'main', cluster: {} }] }, /main: clusters.0.cluster.server: /],
-    ['a server that is no URL', { clusters: [{ name: 'main', cluster: { server: 'kube' } }] }, /"kube" is no URL/],
+    [
+      'a server that is no URL',
+      { clusters: [{ name: 'main', cluster: { server: 'kube' } }] },
+      /"kube" is not an https URL/,
+    ],
   ]
   for (const [what, more, said] of wrong)
     it(`says where it has ${what}`, () => {
@@ -280,7 +284,7 @@ describe('kube config', () => {
       {
         title: 'says something else',
         user: () => script(`echo '{"kind":"Other"}'`),
-        says: /broken-plugin .*no ExecCredential/,
+        says: /broken-plugin .*not an ExecCredential/,
       },
       {
         title: 'is named as long ago',

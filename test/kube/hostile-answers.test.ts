@@ -94,7 +94,7 @@ describe('answers of an API server, whatever is in them,', () => {
     expect(fit.map(({ metadata }) => metadata.name)).to.deep.equal(['one', 'two'])
     expect(unfit.map(({ key }) => key)).to.deep.equal(['', '', 'x'])
     const error = await failure(world.client.list(things))
-    expect(String(error)).to.contain('3 objects are none: items.1')
+    expect(String(error)).to.contain('3 entries of the list are not objects of this kind, such as items.1')
   })
 
   it('are events of a watch, or end it with an error', async () => {

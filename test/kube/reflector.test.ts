@@ -115,7 +115,7 @@ describe('kube reflector', () => {
       const { reflector } = world()
       await reflector.stop()
       expect(await reflector.synced).to.equal(false)
-      expect(() => reflector.start()).to.throw('can be started once')
+      expect(() => reflector.start()).to.throw('can be started only once')
     })
   })
 

@@ -36,7 +36,7 @@ describe('room for objects', () => {
     const outline = room.fit(large('f', 'one'))!
     expect(outline).to.deep.include({ metadata: large('f', 'one').metadata })
     expect(outline.spec).to.equal(undefined)
-    expect(whyOutlined(outline)).to.match(/managers have 0 MiB of memory for the Things of the namespace one/)
+    expect(whyOutlined(outline)).to.match(/managers keep at most 0 MiB of Things of the namespace one/)
   })
 
   it('is full for all when all have theirs, but for whom it is always there', () => {

@@ -244,7 +244,7 @@ describe('validation', () => {
       const reviewer = reviewerWith({}, [{ cluster: true, name: 'all', target }])
       const { warnings = [] } = await answered(reviewer.validate(body(policy({ target: own }))))
       const says = new RegExp(
-        `VarmorClusterPolicy all has priority, for its enforcers, in pods that a ${target.kind} with these labels creates`,
+        `VarmorClusterPolicy all has priority in pods that a ${target.kind} with these labels creates, for the enforcers of that cluster policy`,
       )
       expect(warnings.some((warning) => says.test(warning))).to.equal(warns)
     })
@@ -336,7 +336,7 @@ describe('reviews', () => {
     const reviewer = reviewerWith({ validate: options })
     const refused = await answered(reviewer.validate(body(policy())))
     expect(refused.allowed).to.equal(false)
-    expect(refused.status?.message).to.match(/metadata\.namespace.*managers keep no more VarmorPolicies.*delete some/)
+    expect(refused.status?.message).to.match(/metadata\.namespace.*reach the memory limit of the managers.*delete some/)
     const before = policy()
     const now = policy({ mode: 'RuntimeDefault' })
     const update = { operation: 'UPDATE', oldObject: before }

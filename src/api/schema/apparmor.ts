@@ -6,7 +6,7 @@ export const profileType = (
   description = 'Source of the profile: the model (BehaviorModel), or `customProfile` (Custom).',
 ) => choice(description, profileTypes)
 
-/** Executables by absolute path. The same field stands in attackProtectionRules and appArmorRawRules. */
+/** Executables by absolute path. attackProtectionRules and appArmorRawRules both have this field. */
 export const targets = () =>
   list(
     'Absolute paths of the programs that the rules apply to; empty: all programs. AppArmor only.',

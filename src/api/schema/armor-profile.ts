@@ -97,7 +97,7 @@ export const profileSource = object(
   },
 )
 
-/** One Service; Services, or Pods, by label. */
+/** The object that a target names: one Service by name, or Services or Pods by label. */
 export const egressTargetKinds = ['service', 'services', 'pods'] as const
 
 export const egressTarget = object('A target of egress rules whose addresses the manager looks up.', {

@@ -11,7 +11,7 @@ export const filePermissions = {
   all: ['*'],
   read: ['r'],
   write: ['w'],
-  // Upstream's enforcer takes x, its documentation says e.
+  // Upstream's enforcer accepts `x`, but upstream's documentation says `e`.
   exec: ['x', 'e'],
   append: ['a'],
 } as const satisfies Vocabulary
@@ -24,10 +24,10 @@ export const ptracePermissions = {
   readby: [],
 } as const satisfies Vocabulary
 
-/** AF_UNSPEC is no family that a socket has, and AF_DECnet is gone since Linux 6.1. */
+/** Families to leave out: a socket cannot have AF_UNSPEC, and Linux 6.1 removed AF_DECnet. */
 const unnamed: readonly string[] = ['unspec', 'decnet']
 
-/** Socket families by the names of socket(2), without AF_. */
+/** Socket families by the names of socket(2), in lower case without AF_. */
 export const socketDomains: Vocabulary = {
   all: ['*'],
   ...Object.fromEntries(socketFamilies.filter((name) => !unnamed.includes(name)).map((name) => [name, []])),
@@ -37,7 +37,9 @@ export const socketTypes: Vocabulary = { all: ['*'], ...namesWithout(Object.keys
 
 export const socketProtocols: Vocabulary = { all: ['*'], ...namesWithout('icmp tcp udp') }
 
-/** Mount flags by the names of apparmor.d(5), and `umount` for umount(2). `R` is rbind and `r` is ro. */
+/**
+ * Mount flags by the names of apparmor.d(5), and `umount` for umount(2). The short form `R` is rbind, and `r` is ro.
+ */
 export const mountFlags: Vocabulary = {
   all: ['*'],
   ro: ['r', 'read-only'],
@@ -95,7 +97,7 @@ export const pod = object('Pods.', {
   ports: optional(ports('Ports that the rule applies to; empty: all ports.')),
 })
 
-/** Words that `ip` takes besides an address. */
+/** Words that the field `ip` accepts instead of an address. */
 export const ipEntities = ['pod-self', 'unspecified', 'localhost'] as const
 
 export const destination = object(

@@ -1,12 +1,12 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 import type { OwnKeywords, Vocabulary } from './node.ts'
 
-// The words that schemas are written with. They make TypeBox schemas, so that a TypeScript type is `Static<typeof
-// schema>`; `SchemaNode` in node.ts lists every keyword that they may carry.
+// Functions that build TypeBox schemas, so that `Static<typeof schema>` gives the TypeScript type. `SchemaNode` in
+// node.ts lists every keyword that these schemas can have.
 
 export const optional = Type.Optional
 
-/** An object with just these fields. Others are errors of the validator; an API server prunes them. */
+/** An object with exactly these fields. The validator reports other fields; the API server removes them. */
 export function object<P extends Record<string, TSchema>>(description: string, fields: P, options: OwnKeywords = {}) {
   return Type.Object(fields, { description, additionalProperties: false, ...options })
 }
@@ -20,12 +20,12 @@ interface TextOptions extends OwnKeywords {
 
 export const text = (description: string, options: TextOptions = {}) => Type.String({ description, ...options })
 
-/** One of these values, as written. */
+/** One of these values, in exactly this spelling. */
 export function choice<const T extends readonly string[]>(description: string, values: T): TUnsafe<T[number]> {
   return Type.Unsafe<T[number]>({ type: 'string', enum: values, description })
 }
 
-/** One of a vocabulary's words or short forms, in any case. */
+/** A word or short form of a vocabulary, in any case. */
 export const word = (description: string, words: Vocabulary) => Type.String({ description, words, maxLength: 32 })
 
 export const flag = (description: string, options: { default?: boolean } = {}) =>
@@ -69,5 +69,5 @@ export function map<T extends TSchema>(
 /** A Kubernetes quantity. */
 export const quantity = (description: string) => Type.Unsafe<string | number>({ quantity: true, description })
 
-/** A field of Kubernetes' own that we neither read nor check. */
+/** A field of Kubernetes that vArmor neither reads nor checks. */
 export const anything = (description: string) => Type.Unknown({ anything: true, description })

@@ -14,7 +14,7 @@ export const subdomain = {
   form: 'lower-case letters, digits, - and ., with a letter or digit at both ends',
 }
 
-/** As a namespace or a container is called; empty where `emptyToo`. */
+/** A name such as that of a namespace or a container. With `emptyToo`, the empty text is also valid. */
 export const dnsLabel = (emptyToo: '' | 'emptyToo' = '') => ({
   maxLength: 63,
   pattern: emptyToo === '' ? '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' : '^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$',
@@ -42,7 +42,7 @@ const labelSelectorRequirement = object(
   { rulesAt: 'labelSelectorRequirement' },
 )
 
-/** Kubernetes' label selector. All requirements must hold; an empty selector selects everything. */
+/** A label selector of Kubernetes. An object must meet all requirements; an empty selector selects every object. */
 export const labelSelector = (description: string) =>
   object(
     description,
@@ -64,8 +64,8 @@ export const labelSelector = (description: string) =>
   )
 
 /**
- * Kubernetes' object metadata: what we read or write with its type, the rest by name only. An API server checks all of
- * it.
+ * Kubernetes' object metadata. Fields that vArmor reads or writes have a type; other fields have only a name. The API
+ * server checks all fields.
  */
 export const objectMeta = object('Standard metadata of a Kubernetes object.', {
   name: text('Name of the object.', subdomain),
@@ -98,7 +98,7 @@ export const ports = (description: string) => list(description, port, { maxItems
 
 export const ruleQualifiers = { deny: [], audit: [] } as const
 
-/** `deny`, `audit` or both: what a raw rule of the BPF enforcer does with what it matches. */
+/** `deny`, `audit` or both: what a raw rule of the BPF enforcer does on a match. */
 export const qualifiers = () =>
   list(
     'What happens on a match: `deny` refuses it, `audit` reports it. Without this field, the same as for the built-in rules of the policy.',
@@ -118,7 +118,7 @@ export const conditionFields = {
 
 export const apiVersion = 'crd.varmor.org/v1beta1'
 
-/** `apiVersion` and `kind`, as every object has them. */
+/** The fields `apiVersion` and `kind` of every object. */
 export const typeMeta = <K extends string>(kind: K) => ({
   apiVersion: choice('Group and version of this kind.', [apiVersion] as const),
   kind: choice('Name of this kind.', [kind] as const),

@@ -1,9 +1,8 @@
 import type { TSchema } from '@sinclair/typebox'
 
 /**
- * A schema as its readers see it: the validator, the defaults and the CustomResourceDefinition. It is the part of JSON
- * Schema that `build.ts` writes, with keywords of our own; a reader that meets anything else would pass over it, so
- * there is nothing else.
+ * A schema as the validator, the defaults and the CustomResourceDefinition read it: the keywords of JSON Schema that
+ * `build.ts` writes, and vArmor's own keywords. There are no other keywords, because these readers would ignore them.
  */
 export interface SchemaNode extends OwnKeywords {
   type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
@@ -21,35 +20,35 @@ export interface SchemaNode extends OwnKeywords {
   maxItems?: number
   properties?: Readonly<Record<string, SchemaNode>>
   required?: readonly string[]
-  /** `false` for an object with named fields, a schema for a map. */
+  /** `false` for an object with named fields; a schema of the values for a map. */
   additionalProperties?: false | SchemaNode
   maxProperties?: number
 }
 
-/** A TypeBox schema, seen so. */
+/** The same TypeBox schema as a SchemaNode. */
 export const nodeOf = (schema: TSchema): SchemaNode => schema
 
-/** Keywords of our own. Each is known to the validator and to the CRD converter. */
+/** vArmor's own keywords. The validator and the CRD converter support every keyword. */
 export interface OwnKeywords {
   /** The text is one of these words (or short forms), in any case. */
   words?: Vocabulary
-  /** At most this many bytes of UTF-8, where `maxLength` counts characters. */
+  /** Maximum length in bytes of UTF-8; `maxLength` counts characters. */
   maxBytes?: number
-  /** What `pattern` takes, in words. */
+  /** The texts that match `pattern`, described in words. */
   form?: string
-  /** What the validator alone can check of a text. */
+  /** A check of a text that only the validator can make. */
   check?: TextCheck
-  /** Of a map: what its keys must be. */
+  /** For a map: the allowed keys. */
   keys?: { pattern: string; form: string; names?: readonly string[] }
-  /** A number or text such as 500m or 128Mi; has no `type`. */
+  /** The value is a number or a text such as 500m or 128Mi; the node has no `type`. */
   quantity?: true
-  /** Anything; has no `type`. */
+  /** Any value is allowed; the node has no `type`. */
   anything?: true
-  /** Error code for a value outside the set, range or pattern; NOT_ALLOWED when left out. */
+  /** Error code for a value outside the set, range or pattern; default: NOT_ALLOWED. */
   code?: 'NOT_ALLOWED' | 'BAD_ADDRESS' | 'BAD_PATTERN'
-  /** The entry of `src/api/rules.ts` that holds the rules about this value. */
+  /** The entry of `src/api/rules.ts` that contains the rules about this value. */
   rulesAt?: RulePlace
-  /** `x-kubernetes-list-type`; the elements of a set differ. */
+  /** `x-kubernetes-list-type`; `set` forbids equal elements. */
   listType?: 'atomic' | 'set'
   /** `x-kubernetes-map-type`. */
   mapType?: 'atomic'
@@ -58,12 +57,12 @@ export interface OwnKeywords {
 export type TextCheck = 'enforcers' | 'ip' | 'ip-or-entity' | 'cidr' | 'program'
 
 /**
- * Words that a field takes, in any case, and short forms of each: `{ read: ['r'] }`. An upper-case short form is taken
- * only so.
+ * Words that a field accepts, in any case, each with its short forms: `{ read: ['r'] }`. A short form in upper case is
+ * accepted only in upper case.
  */
 export type Vocabulary = Readonly<Record<string, readonly string[]>>
 
-/** Places in the schema that have rules about several fields, or about a change. */
+/** Parts of the schema that have rules about several fields, or about a change. */
 export type RulePlace =
   | 'policyObject'
   | 'target'

@@ -87,7 +87,7 @@ export const defenseInDepth = object(
   },
 )
 
-// Not (?i): JavaScript has no such flag within a pattern.
+// JavaScript does not support the flag (?i) within a pattern, so each letter becomes a set of both cases.
 const anyCase = (name: string) =>
   name.replace(/[A-Za-z]/g, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`)
 
@@ -123,7 +123,10 @@ export const varmorPolicySpec = object('The desired state.', {
   ),
 })
 
-/** The last two are not of upstream's: rules that an enforcer cannot carry, and how far restarts of workloads are. */
+/**
+ * Upstream does not have the last two types: `RulesSkipped` lists rules that an enforcer cannot enforce, and
+ * `Restarting` shows the progress of workload restarts.
+ */
 export const policyConditionTypes = ['Created', 'Updated', 'Ready', 'RulesSkipped', 'Restarting'] as const
 export const policyPhases = [
   'Pending',

@@ -1,7 +1,7 @@
 import { profileType } from './apparmor.ts'
 import { choice, integer, list, object, optional, text } from './build.ts'
 
-/** Actions of the OCI runtime specification (config-linux.md, "seccomp"). */
+/** Actions in the OCI runtime specification (config-linux.md, "seccomp"). */
 export const seccompActions = [
   'SCMP_ACT_KILL',
   'SCMP_ACT_KILL_PROCESS',
@@ -14,7 +14,7 @@ export const seccompActions = [
   'SCMP_ACT_NOTIFY',
 ] as const
 
-/** Comparisons of the OCI runtime specification. */
+/** Comparison operators in the OCI runtime specification. */
 export const seccompOperators = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
@@ -25,7 +25,7 @@ export const seccompOperators = [
   'SCMP_CMP_MASKED_EQ',
 ] as const
 
-// Above 2^53 a JSON number is not read exactly in JavaScript, and a rule must not change silently.
+// JavaScript does not read JSON numbers above 2^53 exactly, and a rule must not change silently.
 const argumentValue = { format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
 
 export const linuxSeccompArg = object('A condition on one argument of the syscall.', {
@@ -68,7 +68,7 @@ export const seccompProfile = object(
   { rulesAt: 'ownProfile' },
 )
 
-/** A whole OCI seccomp profile; not part of a CRD, where profiles are text. */
+/** A complete seccomp profile as OCI JSON. It is not part of a CRD, because the CRDs contain profiles as text. */
 export const linuxSeccomp = object('A seccomp profile, as in the OCI runtime specification.', {
   defaultAction: choice('What happens to a syscall that no rule matches.', seccompActions),
   defaultErrnoRet: optional(integer('The error number of the default action.', { minimum: 0, maximum: 65_535 })),

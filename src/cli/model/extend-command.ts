@@ -95,8 +95,8 @@ async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[]
     if (offers.size <= MAX_OFFERS) return
     throw new Trouble(`${file}: has more than ${MAX_OFFERS} different violations of ${name}: record the workload again`)
   })
-  say(file, others.profiles, `of profiles other than ${name}`)
-  say(file, others.noFact, 'of operations that a model does not hold: see varmor logs')
+  say(file, others.profiles, `about profiles other than ${name}`)
+  say(file, others.noFact, 'about operations that a model cannot contain; varmor logs shows them')
   say(file, broken.count, `not a violation; the first: ${broken.first}`)
   for (const problem of missing) process.stderr.write(`${printable(`lines may be missing: ${problem}`)}\n`)
   return [...offers.values()].sort((a, b) => (a.what < b.what ? -1 : 1))

@@ -48,7 +48,7 @@ export async function modelFrom(source: string, given: ModelArguments): Promise<
   const [model, ...more] = await modelsFrom(source, given)
   if (model !== undefined && more.length === 0) return model
   const count = more.length + 1
-  throw new Trouble(`${shownAs(source)}: holds ${count} ArmorProfileModels; give a file with one`)
+  throw new Trouble(`${shownAs(source)}: contains ${count} ArmorProfileModels; give a file with exactly one`)
 }
 
 const shownAs = (file: string): string => (file === '-' ? 'standard input' : file)
@@ -64,7 +64,7 @@ async function fromFile(file: string): Promise<ArmorProfileModel[]> {
   const found = objects.filter((one) => (one as { kind?: unknown } | null)?.kind === 'ArmorProfileModel')
   if (found.length > 0) return found.map((one) => checked(one, shown))
   const remedy = 'print one with kubectl get armorprofilemodel -n NAMESPACE NAME -o json'
-  throw new Trouble(`${shown}: holds no ArmorProfileModel: ${remedy}`)
+  throw new Trouble(`${shown}: does not contain an ArmorProfileModel: ${remedy}`)
 }
 
 /** Maximum bytes of a model as `kubectl get -o json` prints it; larger than for a policy. */

@@ -75,7 +75,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
 function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: ValidateOptions): FieldError[] {
   if (kind.kind !== 'VarmorPolicy' || takesMore?.(namespace) !== false) return []
   const problem =
-    'managers keep no more VarmorPolicies of this namespace, or of all; delete some, or give managers more memory'
+    'the VarmorPolicies of this namespace, or of all namespaces, reach the memory limit of the managers; delete some VarmorPolicies, or give the managers more memory'
   return [{ code: 'TOO_LARGE', path: 'metadata.namespace', given: namespace, problem }]
 }
 
@@ -106,7 +106,7 @@ function shadows(policy: AnyPolicy, index: PolicyIndex): string[] {
     .slice(0, 1)
     .map(
       ({ name, targetKind }) =>
-        `VarmorClusterPolicy ${name} has priority, for its enforcers, in pods that a ${targetKind} with these labels creates`,
+        `VarmorClusterPolicy ${name} has priority in pods that a ${targetKind} with these labels creates, for the enforcers of that cluster policy`,
     )
 }
 

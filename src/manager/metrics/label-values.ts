@@ -15,7 +15,7 @@ export const managerLabelValues: Readonly<Record<string, string>> = {
   queue: 'watched resources with their receivers, compilers, and reports of agents; about twenty',
   ready: 'true, false',
   reason: 'reasons that the program defines, fewer than ten for each metric',
-  request_kind: 'the four kinds that the webhooks review, other',
+  request_kind: 'the four kinds of workloads that the webhooks review, and other',
   request_mutated: 'true, false',
   request_operation: 'CREATE, UPDATE, DELETE, CONNECT',
   resource: 'resources that a manager reads and writes, about twenty',

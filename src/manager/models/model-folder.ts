@@ -70,10 +70,7 @@ export class ModelFolder implements ModelFiles {
 
   /** A truncated or changed file counts as missing. */
   #unusable(file: string, reason: string): undefined {
-    this.#log.warn(
-      { file, reason },
-      'the file of a model cannot be used, and is ignored; the model comes again from the nodes, and takes its place',
-    )
+    this.#log.warn({ file, reason }, 'cannot use the file of a model; ignoring it until the nodes send the model again')
   }
 
   /** @throws {NoRoom} and the disk's error */
@@ -112,7 +109,7 @@ export class ModelFolder implements ModelFiles {
     await this.#sweep(SHOWN_AFTER)
     if (await this.#hasRoom(model, bytes)) return
     throw new NoRoom(
-      `there is no room for ${bytes} bytes: for models that are too large for an object, a manager stores at most ${this.#max} bytes, and a quarter of that per namespace; delete models that you do not need`,
+      `the folder cannot take ${bytes} bytes more: of models that are too large for an object of the API server, a manager stores at most ${this.#max} bytes, and a quarter of that per namespace; delete models that you do not need`,
     )
   }
 

@@ -38,7 +38,9 @@ export const defaultCertificatePolicy: CertificatePolicy = {
 export function checkCertificatePolicy(policy: CertificatePolicy): CertificatePolicy {
   const { authorityValidity, authorityRenewBefore, publishDelay, servingValidity, servingRenewBefore } = policy
   if (!(authorityRenewBefore < authorityValidity && servingRenewBefore < servingValidity))
-    throw new RangeError('A certificate must be valid for longer than the time before its end at which it is renewed')
+    throw new RangeError(
+      'The validity of a certificate must be longer than the time before its end at which it is renewed',
+    )
   if (publishDelay + servingRenewBefore >= authorityRenewBefore)
     throw new RangeError(
       'authorityRenewBefore must be more than publishDelay and servingRenewBefore together, so that the old authority lasts until the new one signs',

@@ -175,6 +175,6 @@ describe('the folder of models', () => {
     await folder.write(model('u-1'), recorded(100))
     const refusal = await folder.checkRoom(model('o-1'), recorded(50)).catch((error: unknown) => error)
     expect(refusal).to.be.instanceOf(NoRoom)
-    expect(String(refusal)).to.match(/no room for 50 bytes: .* stores at most 1000 bytes, and a quarter/)
+    expect(String(refusal)).to.match(/cannot take 50 bytes more: .* stores at most 1000 bytes, and a quarter/)
   })
 })
