@@ -377,16 +377,17 @@ export class Pipeline {
    * one.
    */
   #keep(): Promise<void> {
-    this.#keeping ??= this.#keepOnce().finally(() => {
+    const { keep } = this.#options
+    if (keep === undefined) return Promise.resolve()
+    this.#keeping ??= this.#keepOnce(keep).finally(() => {
       this.#keeping = undefined
       if (this.#inputs.some(({ written, counted }) => written !== undefined && counted > 0)) void this.#keep()
     })
     return this.#keeping
   }
 
-  async #keepOnce(): Promise<void> {
-    const { keep, sink } = this.#options
-    if (keep === undefined) return
+  async #keepOnce(keep: NonNullable<PipelineOptions['keep']>): Promise<void> {
+    const { sink } = this.#options
     const parts: Record<string, Part> = { '': { counts: sink.losses.unsaidOf('') } }
     const stored = this.#inputs.flatMap((input) => {
       const { source, key, queue, losses, written, commit } = input
