@@ -578,7 +578,7 @@ static napi_value swap(napi_env env, napi_callback_info info)
 	TRY(napi_get_value_double(env, args[2], &offset));
 	TRY(napi_get_value_double(env, args[3], &expected));
 	TRY(napi_get_value_double(env, args[4], &number));
-	if (!(offset >= 0 && offset < 1e9) || !(number >= 0 && number <= UINT32_MAX) || !(expected <= UINT32_MAX)) {
+	if (!is_whole(offset, 0, 1e9) || !is_whole(number, 0, UINT32_MAX) || !(expected < 0 || is_whole(expected, 0, UINT32_MAX))) {
 		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "swap");
 		return NULL;
 	}

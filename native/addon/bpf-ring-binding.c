@@ -9,6 +9,7 @@
 #define MAX_MS 60000
 #define MAX_BATCH_BYTES (64 * 1024 * 1024)
 #define MAX_BATCHES 1024
+#define MAX_POSITION 0x1p53
 
 static const struct batch_producer producer = {
 	.oldest = bpf_ring_oldest,
@@ -23,7 +24,7 @@ static bool get_double(napi_env env, napi_value object, const char *name, double
 {
 	napi_value property;
 
-	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
+	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && is_whole(*value, 0, MAX_POSITION))
 		return true;
 	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
 	return false;

@@ -150,7 +150,7 @@ static bool get_numbers(napi_env env, const napi_value *args, size_t count, doub
 		if (napi_get_value_double(env, args[i], &numbers[i]) != napi_ok)
 			return false;
 	/* The first two numbers are a tree's number and a pid. */
-	return numbers[0] >= 0 && numbers[0] <= UINT32_MAX && (count < 2 || (numbers[1] >= 0 && numbers[1] <= INT32_MAX));
+	return is_whole(numbers[0], 0, UINT32_MAX) && (count < 2 || is_whole(numbers[1], 0, INT32_MAX));
 }
 
 static napi_value answer_of(napi_env env, const struct fork_answer *answer, double start)
@@ -233,7 +233,7 @@ static bool get_id(napi_env env, napi_value value, char *id)
 
 static bool get_key(double number, uint64_t *key)
 {
-	if (!(number >= 0 && number < (double)((uint64_t)FORK_ENTRIES << 32)))
+	if (!is_whole(number, 0, (double)(((uint64_t)FORK_ENTRIES << 32) - 1)))
 		return false;
 	*key = (uint64_t)number;
 	return true;

@@ -57,8 +57,13 @@ static bool get_array(napi_env env, napi_value value, napi_typedarray_type wante
 
 static bool get_int(napi_env env, napi_value value, int64_t least, int64_t most, int64_t *number)
 {
-	if (napi_get_value_int64(env, value, number) == napi_ok && *number >= least && *number <= most)
+	double given;
+
+	/* Read as a double, because napi_get_value_int64 turns NaN and infinity into 0, and cuts fractions. */
+	if (napi_get_value_double(env, value, &given) == napi_ok && is_whole(given, (double)least, (double)most)) {
+		*number = (int64_t)given;
 		return true;
+	}
 	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "number");
 	return false;
 }
@@ -406,7 +411,7 @@ static napi_value add_opening(napi_env env, napi_callback_info info)
 	if (!get_number_and_texts(env, info, 4, &b, numbers, 3, texts))
 		return NULL;
 	for (i = 0; i < 3; i++)
-		if (!(numbers[i] >= INT32_MIN && numbers[i] <= INT32_MAX))
+		if (!is_whole(numbers[i], INT32_MIN, INT32_MAX))
 			return give_up(env, "addOpening");
 	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], texts[3], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
 	return number_result(env, known_records_add_opening(b->records, &facts));
@@ -425,8 +430,9 @@ static napi_value teach_process(napi_env env, napi_callback_info info)
 
 	if (!get_number_and_texts(env, info, 1, &b, n, 10, &about))
 		return NULL;
-	if (!(n[0] >= 0 && n[0] <= INT32_MAX && n[3] >= 0 && n[3] <= INT32_MAX && n[4] >= 0 && n[4] <= UINT8_MAX && n[5] >= 0 &&
-	      n[5] <= INT32_MAX && n[7] >= 0 && n[7] <= UINT32_MAX && n[8] >= 0 && n[8] < MAX_FORK_KEY && n[9] >= 0 && n[9] < MAX_SECONDS))
+	if (!is_whole(n[0], 0, INT32_MAX) || !is_whole(n[3], 0, INT32_MAX) || !is_whole(n[4], 0, UINT8_MAX) ||
+	    !is_whole(n[5], 0, INT32_MAX) || !is_whole(n[7], 0, UINT32_MAX) || !is_whole(n[8], 0, MAX_FORK_KEY - 1) ||
+	    !(n[9] >= 0 && n[9] < MAX_SECONDS))
 		return give_up(env, "teachProcess");
 	facts = (struct known_process_facts){
 		.pid = (uint32_t)n[0],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "napi-help.h"
 
+#include <math.h>
 #include <string.h>
 
 napi_value give_up(napi_env env, const char *what)
@@ -53,6 +54,11 @@ napi_value throw_failure(napi_env env, const struct failure *failure)
 	return NULL;
 }
 
+bool is_whole(double number, double least, double most)
+{
+	return number >= least && number <= most && trunc(number) == number;
+}
+
 /* Read as a double, because napi_get_value_uint32 wraps a number that does not fit. */
 bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value)
 {
@@ -61,10 +67,11 @@ bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, 
 
 	if (napi_get_named_property(env, object, name, &property) != napi_ok ||
 	    napi_get_value_double(env, property, &number) != napi_ok ||
-	    !(number >= least && number <= most) || number != (double)(*value = (uint32_t)number)) {
+	    !is_whole(number, least, most)) {
 		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
 		return false;
 	}
+	*value = (uint32_t)number;
 	return true;
 }
 

@@ -23,6 +23,9 @@ napi_value step_error(napi_env env, const struct failure *failure);
 /* Throws the failure as such an error. */
 napi_value throw_failure(napi_env env, const struct failure *failure);
 
+/* Whether a number of JavaScript is a whole one within bounds; a conversion would change any other one. */
+bool is_whole(double number, double least, double most);
+
 /* Gets a whole number within bounds; false with a RangeError that names it. */
 bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value);
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { expect } from 'chai'
 import { Lineage } from '../../../src/agent/lineage.ts'
-import { explainForkError } from '../../../src/audit/lineage/fork-addon.ts'
+import { explainForkError, loadForkAddon } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { noLogger } from '../../../src/base/logger.ts'
@@ -52,5 +52,22 @@ describe('forks that cannot be followed', () => {
       },
     }
     expect(() => Forks.open({}, addon as never)).to.throw(bug)
+  })
+})
+
+describe('numbers for the fork tree', () => {
+  it('are refused where they are not whole, and not cut', function () {
+    let addon: ReturnType<typeof loadForkAddon>
+    try {
+      addon = loadForkAddon()
+    } catch {
+      this.skip()
+    }
+    for (const number of [1.5, Number.NaN, Number.POSITIVE_INFINITY, -1, 2 ** 53]) {
+      const whole = number as never
+      expect(() => addon.livingFork(whole, 1), `tree ${number}`).to.throw()
+      expect(() => addon.livingFork(1 as never, number), `pid ${number}`).to.throw()
+      expect(() => addon.barFork(1 as never, number), `key ${number}`).to.throw()
+    }
   })
 })
