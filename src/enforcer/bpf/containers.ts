@@ -302,12 +302,12 @@ function numbersIn(tasks: Uint8Array): Set<number> {
   return numbers
 }
 
-/** Pids of stopped processes whose container is known now. */
+/** Pids of stopped processes whose container is known now, without pid 0 of tasks outside of this pid namespace. */
 function stoppedIn(tasks: Uint8Array): number[] {
   const pids: number[] = []
   for (let at = 0; at < tasks.length; at += found.size)
     if (numberIn(found, tasks, 'stopped', at) !== 0) pids.push(numberIn(found, tasks, 'pid', at))
-  return pids
+  return pids.filter((pid) => pid > 0)
 }
 
 /**

@@ -148,11 +148,13 @@ describe('containers of the BPF enforcer', () => {
       { pid: 6, cgroup: idOf('b'), bound: 0, stopped: true },
     )
     tasks.push({ pid: 7, cgroup: idOf('c'), bound: 0 }, { pid: 8, cgroup: idOf('unknown'), bound: 0, stopped: true })
+    // A signal to pid 0 would reach the agent's own process group.
+    tasks.push({ pid: 0, cgroup: idOf('a'), bound: 0, stopped: true })
     for (const name of ['a', 'c']) await enforcer.add({ id: idOf(name), profile: web })
     await enforcer.add({ id: idOf('b'), profile: '' })
     expect(await enforcer.find()).to.deep.equal(new Map([[idOf('c'), 1]]))
     expect([...new Set(gone)]).to.deep.equal([5, 6])
-    expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false])
+    expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false, true])
   })
 
   const arrivals: {
