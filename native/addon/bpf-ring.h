@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "batch-ring.h"
-#include "napi-help.h"
+#include "audit-socket.h"
 #include "../bpf/varmor_profile.h"
 
 /* A batch must hold the longest record. */
