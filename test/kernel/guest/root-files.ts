@@ -17,6 +17,7 @@ export const guestPrograms = [
   { name: 'xtables-legacy-multi', from: 'iptables' },
   { name: 'mount', from: 'mount' },
   { name: 'umount', from: 'mount' },
+  { name: 'mke2fs', from: 'e2fsprogs' },
   { name: 'setpriv', from: 'util-linux' },
   { name: 'prlimit', from: 'util-linux' },
 ]

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describeEvasions, type Evasion, type EvasionTable, table } from '../evasions/evasion.ts'
-import { listed, ofRules, ordinary, privileged } from '../evasions/world.ts'
+import { changeable, listed, ofRules, ofShell, ordinary, privileged, readable } from '../evasions/world.ts'
 import { linuxFrom, needs } from '../harness/kernel-release.ts'
 import { bpfMap, bpfProgram, findBpfObject, python } from './python.ts'
 
@@ -292,12 +292,6 @@ const attributes = table(
   ],
 )
 
-const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
-const changeable = (...paths: string[]): { path: string; permissions: string[] }[] =>
-  paths.map((path) => ({ path, permissions: ['all'] }))
-/** The paths that the shell of the commands needs. */
-const ofShell = changeable('/dev/**', '/tmp/**')
-
 const naming = table(
   'evasions: names where those that are allowed are listed',
   {
@@ -316,47 +310,6 @@ const naming = table(
       onBpf: { limit: 'renamed where names are listed' },
     },
   ],
-)
-
-const appending = (...lines: string[]): readonly string[] =>
-  python('import mmap', 'fd = os.open("/data/else/log", os.O_RDWR | os.O_APPEND)', ...lines, 'print("changed")')
-
-const log = table(
-  'evasions: a file that may be appended to and not be written',
-  {
-    policy: listed('log', {
-      executions: ['/usr/**'],
-      files: [...readable, ...ofShell, { path: '/data/else/log', permissions: ['read', 'append'] }],
-    }),
-    gain: 'changed',
-  },
-  [
-    { way: 'none', attack: python('open("/data/else/log", "r+")', 'print("changed")') },
-    {
-      way: 'without the flag by which it appends',
-      attack: appending('fcntl.fcntl(fd, fcntl.F_SETFL, 0)', 'os.pwrite(fd, b"x", 0)'),
-    },
-    { way: 'a shared mapping', attack: appending('mmap.mmap(fd, 4)[0:1] = b"x"') },
-    {
-      way: 'a shared mapping for reading, which is made writable',
-      attack: appending('mmap.mmap(fd, 4, mmap.MAP_SHARED, mmap.PROT_READ)'),
-    },
-    {
-      way: 'a command that makes a hole',
-      attack: appending('fcntl.ioctl(fd, 0x4030582b, struct.pack("=hh4xqq24x", 0, 0, 0, 1))'),
-    },
-    {
-      way: 'a hole',
-      attack: appending('done(libc.fallocate(fd, 3, ctypes.c_long(0), ctypes.c_long(1)))'),
-      onBpf: { limit: 'append only' },
-    },
-    {
-      way: 'a write that does not append',
-      attack: appending('os.pwritev(fd, [b"x"], 0, 0x20)'),
-      onBpf: { limit: 'append only' },
-      skip: linuxFrom(6, 9) ? undefined : 'RWF_NOAPPEND came with Linux 6.9',
-    },
-  ].map((evasion): Evasion => ({ ...(evasion as Evasion), prepare: 'echo old line > /data/else/log' })),
 )
 
 const socket = (...calls: string[]): readonly string[] => python('s = socket.socket()', ...calls, 'print("it did")')
@@ -385,7 +338,7 @@ const incoming = table(
   ],
 )
 
-const given: readonly EvasionTable[] = [naming, log, incoming, attributes, writing, reading, mounting, ownRules, moving]
+const given: readonly EvasionTable[] = [naming, incoming, attributes, writing, reading, mounting, ownRules, moving]
 for (const one of given) describeEvasions(one, { enforcers: 'BPF', free: true })
 // Runs only confined: unconfined, these attacks would end the enforcement for all later tests.
 describeEvasions(pins, { enforcers: 'BPF', free: false })

@@ -21,6 +21,8 @@ const refusals = {
   EACCES: denied[0],
   EPERM: denied[1],
   'EACCES or EPERM': new RegExp(`${denied[0].source}|${denied[1].source}`, 'i'),
+  EBADF: /bad file descriptor/i,
+  EINVAL: /invalid argument/i,
   ENAMETOOLONG: /file name too long/i,
   ENOSYS: /function not implemented/i,
 }

@@ -96,9 +96,9 @@ export const limits = {
     enforcers: 'BPF',
   },
   'append only': {
-    what: 'In DefenseInDepth, in a file with `append` but without `write`: a hole (fallocate(2)), and a write that does not append (pwritev2(2) with RWF_NOAPPEND, from Linux 6.9 on).',
-    why: 'The kernel has only one hook for both, the hook for every read and write. That hook does not show which system call the process made.',
-    remedy: 'Add Seccomp with raw rules about fallocate and pwritev2.',
+    what: 'In DefenseInDepth, in a file with `append` but without `write`: everything that fallocate(2) does (holes, zeros, removed and inserted parts), and writes that do not append (RWF_NOAPPEND of pwritev2(2), io_submit(2) and io_uring, from Linux 6.9 on).',
+    why: 'The kernel has only one hook for all of them, the hook for every read and write. That hook does not show which system call the process made.',
+    remedy: 'Add Seccomp with raw rules about fallocate, pwritev2, io_submit and io_uring_setup.',
     kernels: 'all',
     enforcers: 'BPF',
   },

@@ -68,6 +68,13 @@ export const ofRules =
   (enforcers) =>
     policyOf(name, 'enforced', rules, enforcers)
 
+/** What programs read, in a list of what a container may do. */
+export const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
+export const changeable = (...paths: string[]): { path: string; permissions: string[] }[] =>
+  paths.map((path) => ({ path, permissions: ['all'] }))
+/** The paths that the shell of the commands needs. */
+export const ofShell = changeable('/dev/**', '/tmp/**')
+
 /** A BPF policy in DefenseInDepth, with everything that the container may do. */
 export const listed =
   (name: string, allow: ModelBpf): PolicyFor =>
