@@ -299,8 +299,10 @@ describeHelm(4, 'rights for each switch of the chart', (helm) => {
     ]
     const found = switchesIn(parse(readFileSync(join(chart, 'values.yaml'), 'utf8')))
     expect(found.map(({ name }) => name).sort()).to.have.members(known.sort())
-    for (const { name, path, value } of found) {
-      const before = await render(helm(), valuesAt(path, value, needs[name]))
+    const defaults = await render(helm(), {})
+    for (const { name, path, value, isDefault } of found) {
+      const before =
+        isDefault && needs[name] === undefined ? defaults : await render(helm(), valuesAt(path, value, needs[name]))
       const after = await render(helm(), valuesAt(path, !value, needs[name]))
       const differ = (component: RegExp): string[] => {
         const [one, other] = [before, after].map((manifests) => texts(rightsIn(manifests, component)))
@@ -325,6 +327,8 @@ interface Switch {
   name: string
   path: string[]
   value: boolean
+  /** False: values.yaml has null. */
+  isDefault: boolean
 }
 
 /** All values that are on or off. */
@@ -335,7 +339,9 @@ function switchesIn(values: object, path: string[] = []): Switch[] {
     if (typeof value === 'boolean' || (key === 'enabled' && value === null)) {
       const name = (key === 'enabled' ? path : here).join('.')
       // Kubernetes interprets a securityContext, so its switches do not count.
-      return /securityContext/i.test(name) ? [] : [{ name, path: here, value: value === true }]
+      return /securityContext/i.test(name)
+        ? []
+        : [{ name, path: here, value: value === true, isDefault: value !== null }]
     }
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? switchesIn(value, here) : []
   })

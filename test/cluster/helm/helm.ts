@@ -39,6 +39,21 @@ export const registry = 'registry.test'
 /** Commands that take values. */
 const withValues = ['install', 'lint', 'template', 'upgrade']
 
+/** The objects of texts that Helm rendered: most are the same whatever the values are, and large. */
+const parsed = new Map<string, Manifest[]>()
+
+/** @param text one document of Helm's output, which begins with `---` */
+function manifestsOf(text: string): Manifest[] {
+  let found = parsed.get(text)
+  if (found === undefined) {
+    // YAML 1.1, the version that Kubernetes reads.
+    const documents = parseAllDocuments(text, { version: '1.1', merge: true })
+    found = documents.map((document) => document.toJS() as Manifest | null).filter((one) => one !== null)
+    parsed.set(text, found)
+  }
+  return structuredClone(found)
+}
+
 /** Runs Helm with a separate home folder. It sets the tests' image, unless the values set an image. */
 export class Helm {
   readonly major: HelmMajor
@@ -78,9 +93,7 @@ export class Helm {
   /** The objects that the chart renders with these values, including hooks. */
   async template(values: object, ...flags: string[]): Promise<Manifest[]> {
     const text = await this.output(['template', 'varmor', chart, '--namespace', 'varmor', ...flags], values)
-    // YAML 1.1, the version that Kubernetes reads.
-    const documents = parseAllDocuments(text, { version: '1.1', merge: true })
-    return documents.map((document) => document.toJS() as Manifest | null).filter((one) => one !== null)
+    return text.split(/^(?=---$)/m).flatMap(manifestsOf)
   }
 
   end(): void {
