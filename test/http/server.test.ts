@@ -136,8 +136,8 @@ describe('an HTTPS server of a role', () => {
       },
       { title: 'passes over a query', options: { path: '/hello?timeout=10s' }, status: 200, says: /hello/ },
       { title: 'answers HEAD without a body', options: { path: '/hello', method: 'HEAD' }, status: 200, says: /^$/ },
-      { title: 'knows no other path', options: { path: '/none' }, status: 404, says: /nothing at \/none/ },
-      { title: 'knows no path of objects', options: { path: '/__proto__' }, status: 404, says: /nothing/ },
+      { title: 'knows no other path', options: { path: '/none' }, status: 404, says: /not have the path \/none/ },
+      { title: 'knows no path of objects', options: { path: '/__proto__' }, status: 404, says: /not have the path/ },
       {
         title: 'knows the methods of a path',
         options: { path: '/hello', body: 'x' },
