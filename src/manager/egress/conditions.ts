@@ -6,9 +6,9 @@ import type { TargetIndex } from './target-index.ts'
 const shares = sharesOf(CONDITIONS)
 
 /**
- * Whether a tenant may have the target: each object is compared with all conditions for its labels, and with those
- * without a label. The limit applies to each label.
- * @param looked called with the number of other targets checked
+ * Whether a tenant may have the target. An object is compared with the conditions of all targets under its labels, and
+ * of all targets without a label. So the conditions under each label are limited.
+ * @param looked called with the number of other targets that were compared
  */
 export function hasRoom<P extends User>(
   target: Target<P>,

@@ -16,41 +16,44 @@ import { withinRoom } from './within-room.ts'
 export type { AddressedReflector, EgressSources } from './watched-kinds.ts'
 
 export interface EgressDirectoryOptions {
-  /** Creates a reflector, which is started here on first use. */
+  /** Create reflectors. The directory starts a reflector when it needs the kind. */
   reflect: EgressSources
   /** Called with the key of an ArmorProfile whose addresses may have changed. */
   changed(profile: string): void
   clock: Clock
   /** Milliseconds to gather changes before reporting them together. Default 250. */
   settle?: number
-  /** Milliseconds until left-out targets are tried again. Default 30,000. */
+  /** Milliseconds between two attempts to admit left-out targets. Default 30,000. */
   retry?: number
-  /** Bytes for all targets, and addresses for all ArmorProfiles. Defaults: `TARGET_MEMORY`, `PUBLISHED_ADDRESSES`. */
+  /**
+   * Maximum bytes of all targets, and maximum addresses of all ArmorProfiles. Defaults: `TARGET_MEMORY` and
+   * `PUBLISHED_ADDRESSES`.
+   */
   memory?: number
   published?: number
   /** Called after each turn with its number of steps. */
   turned?: (steps: number) => void
 }
 
-/** The owner of targets. */
+/** The owner and the version of wanted targets. */
 export interface WantedBy {
   /** Namespace of the policy; empty for a cluster policy. Default: the namespace of the ArmorProfile. */
   namespace?: string
-  /** Equal versions mean equal targets, which are then not compared. */
+  /** Targets with equal versions count as equal, without a comparison. */
   version?: string
 }
 
 /**
- * Units of work for one tenant before other tenants' turn, and steps of one kind of work before another kind's turn.
+ * Maximum units of work for one tenant before the next tenant's turn, and maximum steps of one kind of work before the
+ * next kind's turn.
  */
 const PARTS_AT_ONCE = 32
 const STEPS_OF_KIND = 16_384
 
 /**
- * Finds the addresses of the Pods and Services that policies' rules select. It watches a kind only while an
- * ArmorProfile has a target of it. Its state is a cache: a new directory reaches the same state. Jobs run one after the
- * other, in turns. Only jobs change what targets select, so each job sees the result of the one before; profiles may
- * come and go at any time.
+ * Finds the addresses of the Pods and Services that the rules of policies select. It watches a kind only while an
+ * ArmorProfile needs it. Its state is a cache. Jobs run one after the other, in short turns. Only jobs change the
+ * objects of targets; profiles may be added or removed at any time, even between two turns.
  */
 export class EgressDirectory {
   readonly #options: EgressDirectoryOptions
@@ -60,9 +63,9 @@ export class EgressDirectory {
   readonly #watched: WatchedKinds
   readonly #moves: Moves
   readonly #filling: Filling
-  /** Targets with changed objects, until `settle` has passed. */
+  /** Targets whose objects have changed. They wait until `settle` has passed. */
   readonly #dirty = new Set<ProfileTarget>()
-  /** Tenants with profiles to admit, and tenants with addresses to find. */
+  /** Tenants that have profiles to admit, and tenants that have addresses to find. */
   readonly #arriving = new Set<DirectoryTenant>()
   readonly #busy = new Set<DirectoryTenant>()
   /** Profiles with left-out targets. */
@@ -73,7 +76,7 @@ export class EgressDirectory {
   readonly #work: InTurns
   #settling: Timer | undefined
   #retry: Timer | undefined
-  /** Room was freed since left-out targets were last tried. */
+  /** Whether room was freed since the last attempt to admit left-out targets. */
   #isReleased = false
   #stopped = false
 
@@ -115,7 +118,7 @@ export class EgressDirectory {
     return this.#watched.kinds
   }
 
-  /** Amounts held for all ArmorProfiles together. */
+  /** What the directory holds for all ArmorProfiles together. */
   get held(): Readonly<Record<'targets' | 'bytes' | 'published' | 'lists' | 'tenants', number>> {
     return {
       targets: this.#held.size,
@@ -126,7 +129,7 @@ export class EgressDirectory {
     }
   }
 
-  /** Sets the targets of an ArmorProfile; none if it is gone or has none. */
+  /** Sets the targets of an ArmorProfile. Pass no targets for a deleted ArmorProfile. */
   want(key: string, targets: readonly EgressTarget[] = [], by: WantedBy = {}): void {
     const { namespace = key.slice(0, Math.max(0, key.indexOf('/'))), version } = by
     const known = this.#profiles.get(key)
@@ -135,13 +138,13 @@ export class EgressDirectory {
     const profile = this.#profiles.get(key) ?? this.#profileOf(key, namespace)
     const isKnown = version !== undefined && version === profile.version
     const isSame = isKnown || sameTexts(profile.wanted, targets)
-    // Do not keep the old object next to the new one.
+    // Keep the new array even if it is equal, so that the old object can be freed.
     profile.wanted = targets
     profile.version = version
     if (!isSame) this.#arrive(profile)
   }
 
-  /** The addresses of its targets; undefined while unknown. None for an ArmorProfile without targets. */
+  /** The addresses of the ArmorProfile's targets. Undefined while they are unknown; empty without targets. */
   addressesOf(key: string): readonly EgressAddresses[] | undefined {
     const profile = this.#profiles.get(key)
     if (profile === undefined) return []
@@ -149,7 +152,7 @@ export class EgressDirectory {
     if (!isAdmitted || found === undefined) return undefined
     const targets = entries.filter(isTarget)
     const cost = targets.reduce((sum, { value }) => sum + value!.cost, 0)
-    // They have grown: its part of them is computed soon.
+    // The targets have grown; the addresses that this ArmorProfile gets are computed soon.
     if (found === 'whole' && cost > MAX_EGRESS_ADDRESSES) return undefined
     const fitted = found === 'whole' ? targets.map(({ value }) => value!) : found
     let at = 0
@@ -200,7 +203,7 @@ export class EgressDirectory {
     this.#watchWhatIsNeeded()
   }
 
-  /** Does all current work. @returns the time of the next work, in milliseconds since the epoch */
+  /** Does all work that is due. @returns when the next work is due, in milliseconds since the epoch */
   *#jobs(): Generator<number, number | undefined> {
     const { clock } = this.#options
     for (;;) {
@@ -219,7 +222,7 @@ export class EgressDirectory {
 
   /**
    * Does some work for each tenant that is not resting.
-   * @param work does a part, and returns whether there is more
+   * @param work does one unit, and returns whether there is more
    * @returns the time of the next work, in milliseconds since the epoch
    */
   *#forTenants(
@@ -238,7 +241,7 @@ export class EgressDirectory {
         hasMore = yield* work(tenant)
         pace.spend(this.#work.steps - before, clock.now())
       }
-      // A tenant without a turn comes first in the next round.
+      // A tenant that got no turn keeps its place in the queue, so it is first in the next round.
       if (left < PARTS_AT_ONCE) tenants.delete(tenant)
       if (!hasMore) continue
       tenants.add(tenant)
@@ -299,7 +302,7 @@ export class EgressDirectory {
     if (this.#refused.size > 0) this.#retryLater()
   }
 
-  /** Tries left-out targets again if room was freed. */
+  /** Schedules another attempt to admit left-out targets. It does nothing unless room was freed by then. */
   #retryLater(): void {
     const { clock, retry = 30_000 } = this.#options
     if (this.#stopped || this.#retry !== undefined) return
@@ -331,7 +334,7 @@ export class EgressDirectory {
     })
   }
 
-  /** Charges the tenant whose rest ends first. */
+  /** Lets the tenant whose rest ends first find the addresses, and pay for it. */
   #findSoon(target: ProfileTarget): void {
     const [first, ...others] = target.tenants
     if (first === undefined) return
@@ -367,7 +370,10 @@ export class EgressDirectory {
     return due.size + stale.size > 0
   }
 
-  /** @param payer is charged for all work of its turn; other tenants with the target are charged here */
+  /**
+   * @param payer is charged for all work of its turn by the caller; the other tenants that use the target are charged
+   * here
+   */
   *#find(target: ProfileTarget, payer: DirectoryTenant): Generator<number, void> {
     const before = this.#work.steps
     yield* this.#found.find(target)
@@ -379,7 +385,7 @@ export class EgressDirectory {
     const { entries, tenant } = profile
     const targets = entries.filter(isTarget)
     for (const target of targets) if (target.value === undefined) yield* this.#find(target, tenant)
-    // It was changed or deleted, or lost a target meanwhile.
+    // False if the profile was changed or deleted, or has lost a target meanwhile.
     const isSame = (): boolean => profile.isAdmitted && profile.entries === entries
     if (!isSame()) return
     const fitted = yield* withinRoom(targets)

@@ -9,13 +9,13 @@ import { alivePods, endpointSlices, type IpOwner, pods, Slimmer, services } from
 import type { Kind } from './watched-kinds.ts'
 
 export interface EgressSourcesOptions {
-  /** Its clock is also the reflectors' clock. */
+  /** The reflectors use the clock of this client. */
   client: ApiClient
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
-  /** Default: those of a manager without a limit. */
+  /** Default: the limits of a manager without a memory limit. */
   rooms?: Record<Kind, RoomOptions<IpOwner>>
-  /** Receives the running reflectors, by the plural of their kind. */
+  /** Filled with the running reflectors, by the plural of their kind. */
   running?: Map<string, { outlines: number }>
 }
 

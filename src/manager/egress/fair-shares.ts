@@ -1,6 +1,6 @@
 /**
- * Divides the room: each gets all it wants up to an even share, and unused shares go evenly to the rest. So no one's
- * share shrinks because another wants much.
+ * Divides the room evenly. A name that wants less than its share gets all that it wants, and the rest of its share is
+ * divided among the other names. So no share shrinks because another name wants much.
  */
 export function fairShares(wanted: ReadonlyMap<string, number>, room: number): Map<string, number> {
   const ascending = [...wanted].sort(([a, some], [b, others]) => some - others || (a < b ? -1 : 1))

@@ -10,7 +10,7 @@ import { TargetIndex } from './target-index.ts'
 import { spendFor } from './unfilled.ts'
 import type { Kind, WatchedKinds } from './watched-kinds.ts'
 
-/** Kinds that a target needs. */
+/** The kinds of objects that each kind of target must read. */
 export const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
   pods: ['pods'],
   service: ['services', 'slices'],
@@ -23,13 +23,13 @@ export interface FillingOptions {
   held: HeldTargets
   moves: Moves
   clock: Clock
-  /** Steps of all work up to now. */
+  /** All steps that this directory has done so far. */
   steps(): number
-  /** The objects of a target are known. */
+  /** Called when all existing objects were searched for the target. */
   filled(target: ProfileTarget): void
 }
 
-/** Searches all objects for the members of new targets. */
+/** Finds the existing objects that new targets select. */
 export class Filling {
   readonly #options: FillingOptions
 
@@ -37,18 +37,18 @@ export class Filling {
     this.#options = options
   }
 
-  /** When the next target can be filled, in milliseconds since the epoch; infinity for none. */
+  /** The time of the next fill, in milliseconds since the epoch. Infinity if no target waits. */
   get readyAt(): number {
     return Math.min(...this.#fillable().map((kind) => this.#options.held.unfilled[kind].readyAt))
   }
 
-  /** Kinds of targets all of whose objects are known. */
+  /** The kinds of targets for which the first lists of all needed objects are complete. */
   #fillable(): EgressTarget['kind'][] {
     const { watched } = this.#options
     return targetKinds.filter((kind) => needs[kind].every((one) => watched.isComplete(one)))
   }
 
-  /** One pass over all objects, for as many targets as allowed. */
+  /** Passes over all objects once, and fills as many targets as one pass allows. */
   *some(): Generator<number, void> {
     const { clock, held, steps, filled } = this.#options
     for (const kind of this.#fillable()) {
@@ -113,7 +113,7 @@ export class Filling {
     if (kind === 'pods') return { object }
     if (kind === 'services') return { object, service: nameIn(key) }
     const service = serviceOf(object)
-    // An object without a Service has addresses that no target selects.
+    // No target selects an EndpointSlice without a Service, so its addresses do not count.
     if (service === undefined) return { object: { ...object, groups: [] } }
     return { object, service: nameIn(service), owner: this.#options.watched.get('services', namespace, service) }
   }

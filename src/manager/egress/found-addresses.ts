@@ -1,10 +1,13 @@
 import type { EgressGroup } from '../../api/types.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
-/** Addresses by port, each once, in a fixed order: equal members give equal values, whatever order they came in. */
+/**
+ * Addresses grouped by ports. Each address appears once in its group. The order is fixed, so equal members always give
+ * equal values.
+ */
 export interface Found {
   readonly groups: readonly EgressGroup[]
-  /** Room that they take in an ArmorProfile. */
+  /** Room that the groups take in an ArmorProfile, in addresses. */
   readonly cost: number
   /** Number of addresses that do not fit into any ArmorProfile. */
   readonly omitted: number
@@ -13,12 +16,13 @@ export interface Found {
 export const nothing: Found = { groups: [], cost: 0, omitted: 0 }
 
 /**
- * Ports of a group that count as no extra room. With them, an ArmorProfile never has more ports than a node accepts.
+ * Ports of a group that are free; each further port takes the room of an address. This keeps the ports of an
+ * ArmorProfile below the number that a node accepts.
  */
 export const FREE_PORTS = 3
-/** Between two yields. */
+/** Steps between two yields. */
 const STEPS = 512
-/** Sorted in one step: a millisecond or two. */
+/** Addresses sorted in one step, which takes one or two milliseconds. */
 const CHUNK = 2 * MAX_EGRESS_ADDRESSES
 
 const costOfPorts = (ports: readonly number[] | undefined): number => Math.max(0, (ports?.length ?? 0) - FREE_PORTS)
@@ -28,7 +32,7 @@ export const countOf = (groups: readonly EgressGroup[]): number =>
 
 const keys = new WeakMap<readonly number[], string>()
 
-/** Joined once: a group may have twenty thousand ports. */
+/** Caches the joined text, because a group may have twenty thousand ports. */
 function keyOfPorts(ports: readonly number[] | undefined): string {
   if (ports === undefined) return ''
   const known = keys.get(ports) ?? ports.join()
@@ -36,7 +40,10 @@ function keyOfPorts(ports: readonly number[] | undefined): string {
   return known
 }
 
-/** Gathers groups. Addresses that do not fit into an ArmorProfile are only counted: the last by ports and address. */
+/**
+ * Merges groups with equal ports. If the addresses do not fit into an ArmorProfile, the last in order of ports and
+ * address are only counted.
+ */
 export function* gathered(groups: Iterable<EgressGroup>): Generator<number, Found> {
   const byPorts = new Map<string, { ports: number[] | undefined; addresses: Set<string> }>()
   let steps = 0
@@ -70,7 +77,7 @@ export function* gathered(groups: Iterable<EgressGroup>): Generator<number, Foun
   return { groups: found, cost: MAX_EGRESS_ADDRESSES - left, omitted }
 }
 
-/** The first texts in order. */
+/** The first `count` texts in alphabetical order. */
 function* firstOf(texts: ReadonlySet<string>, count: number): Generator<number, string[]> {
   let kept: string[] = []
   for (const text of texts) {
@@ -81,7 +88,7 @@ function* firstOf(texts: ReadonlySet<string>, count: number): Generator<number, 
   }
   kept.sort()
   yield kept.length
-  // Copy it: V8 keeps spare room in an array that grew.
+  // Copy the array: V8 keeps spare room in an array that grew.
   return kept.slice(0, count)
 }
 
@@ -92,7 +99,10 @@ export interface OfNamespace {
   readonly cost: number
 }
 
-/** Assigns an address of several namespaces to the one with the fewest, whose share is cut least. */
+/**
+ * Assigns an address that several namespaces have to the namespace with the lowest cost, because its share is cut
+ * least.
+ */
 export function* eachOnce(all: readonly OfNamespace[]): Generator<number, OfNamespace[]> {
   if (all.length < 2) return [...all]
   const minFirst = [...all].sort((a, b) => a.cost - b.cost || (a.namespace < b.namespace ? -1 : 1))
@@ -118,8 +128,8 @@ const costOf = (groups: readonly EgressGroup[]): number =>
   groups.reduce((sum, { addresses, ports }) => sum + addresses.length + costOfPorts(ports), 0)
 
 /**
- * Takes from each namespace as much as its room allows.
- * @returns the groups, and the number of other addresses
+ * Takes as many addresses of each namespace as its room allows, and subtracts them from the room.
+ * @returns the groups, and the number of addresses without room
  */
 export function* shareOf(
   all: readonly OfNamespace[],

@@ -9,22 +9,25 @@ import { Target, USE_BYTES } from './target.ts'
 import { TargetIndex } from './target-index.ts'
 import { Unfilled } from './unfilled.ts'
 
-/** Maximum lost targets of a tenant with a known size. */
+/** Maximum lost targets for which the size is remembered, for each tenant. */
 const MAX_LOST = 1_024
 
 export interface HeldTargetsOptions {
   memory: Quota
-  /** Room was freed: left-out targets may fit. */
+  /** Called when room was freed: left-out targets may fit now. */
   released(): void
-  /** The tenant of these profiles no longer has room for the target. */
+  /** Called when the tenant of these profiles no longer has room for the target. */
   lost(target: ProfileTarget, profiles: ReadonlySet<Profile>): void
-  /** The tenant that was to find the target's addresses no longer has it; other tenants do. */
+  /** Called when the tenant that was to find the target's addresses no longer uses the target, but other tenants do. */
   orphaned(target: ProfileTarget): void
-  /** The last user of the target left. */
+  /** Called when the last profile that used the target has left. */
   ended(target: ProfileTarget): void
 }
 
-/** The targets of all profiles, each held once, and the room that they take of their tenants. */
+/**
+ * The targets of all profiles. Profiles with equal targets share one. Each target takes room of all tenants that use
+ * it.
+ */
 export class HeldTargets {
   readonly #options: HeldTargetsOptions
   readonly #memory: Quota
@@ -36,7 +39,7 @@ export class HeldTargets {
     service: new TargetIndex<Profile>(),
     services: new TargetIndex<Profile>(),
   }
-  /** Targets whose objects were not searched yet. */
+  /** Targets for which the existing objects were not searched yet. */
   readonly unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
 
   constructor(options: HeldTargetsOptions) {
@@ -58,8 +61,8 @@ export class HeldTargets {
   }
 
   /**
-   * Takes room for a wanted target.
-   * @param looked called with the number of other targets that it was compared with
+   * Adds a wanted target to a profile if there is room for it.
+   * @param looked called with the number of other targets that were compared
    */
   enter(profile: Profile, wanted: EgressTarget, looked: (others: number) => void): Entry {
     const { tenant } = profile
@@ -79,7 +82,7 @@ export class HeldTargets {
     return target
   }
 
-  /** Why the tenant cannot have the target; undefined if it has it now. */
+  /** Takes room for the target. @returns why the tenant cannot have it; undefined if it can */
   #whyNot(target: ProfileTarget, tenant: DirectoryTenant, looked: (others: number) => void): EgressLeftOut | undefined {
     if (!hasRoom(target, tenant, this.index[target.kind], looked)) return 'conditions'
     const shared = sharedBy(target.tenants)
@@ -104,19 +107,19 @@ export class HeldTargets {
     const { users } = target
     const { tenant } = profile
     const at = users.indexOf(profile)
-    // Its tenant lost the target, and so did all its profiles.
+    // The profile has lost the target already, together with all profiles of its tenant.
     if (at < 0) return
     users.splice(at, 1)
     this.#memory.give(tenant, USE_BYTES)
     if (!users.some((one) => one.tenant === tenant)) this.#endUse(target, tenant)
   }
 
-  /** @param bytes charged to the tenant for it */
+  /** @param bytes charged to the tenant for the target */
   #endUse(target: ProfileTarget, tenant: DirectoryTenant, bytes = target.bytes): void {
     const { kind, namespace, name, key, tenants } = target
     tenants.splice(tenants.indexOf(tenant), 1)
     this.#giveBack(tenant, bytes, sharedBy(tenants))
-    // Other profiles still wait for its addresses.
+    // Profiles of other tenants still wait for the target's addresses, so another tenant must pay for the search.
     const isUnfilled = this.unfilled[kind].delete(target, tenant)
     if (target.isUsed) {
       if (isUnfilled) this.unfilled[kind].add(target)
@@ -131,7 +134,10 @@ export class HeldTargets {
     this.#options.ended(target)
   }
 
-  /** The target's size changed. A tenant without room for more loses the target; other tenants keep it. */
+  /**
+   * Call this when the target's size has changed. A tenant without room for the increase loses the target; other
+   * tenants keep it.
+   */
   resized(target: ProfileTarget, bytes: number): void {
     const kept: DirectoryTenant[] = []
     const lost: DirectoryTenant[] = []
@@ -158,7 +164,7 @@ export class HeldTargets {
   }
 }
 
-/** A target without room for its size would be lost again: do not fill it until there is room. */
+/** Remembers the size of a lost target. Until that much room is free, another attempt would lose it again. */
 function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
   if (lost.size >= MAX_LOST) lost.delete([...lost.keys()][0]!)
   lost.set(key, bytes)

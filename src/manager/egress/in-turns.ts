@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 
-/** Steps of a turn: a millisecond or two. The last step may take longer. */
+/** Steps of a turn, which take one or two milliseconds. The last step of a turn may take longer. */
 export const STEPS_A_TURN = 2_048
 /** Steps of long work between two yields. */
 export const STEPS = 512
@@ -11,7 +11,10 @@ export interface InTurnsOptions {
   turned?: ((steps: number) => void) | undefined
 }
 
-/** Long work on the main thread: a generator yields its number of steps, and other work runs in between. */
+/**
+ * Runs long work on the main thread in short turns. The work is a generator that yields the number of its steps;
+ * between two turns, other work runs.
+ */
 export class InTurns {
   readonly #options: InTurnsOptions
   readonly #jobs: () => Generator<number, number | undefined>
@@ -23,15 +26,15 @@ export class InTurns {
   /** Steps of all turns. */
   steps = 0
 
-  /** @param jobs does all current work, and returns the time of the next work, in milliseconds since the epoch */
+  /** @param jobs does all work that is due, and returns when the next work is due, in milliseconds since the epoch */
   constructor(jobs: () => Generator<number, number | undefined>, options: InTurnsOptions) {
     this.#jobs = jobs
     this.#options = options
   }
 
-  /** Announces work, for now or later. */
+  /** Schedules a turn for work that is due at this time. Default: now. */
   wake(at = this.#options.clock.now()): void {
-    // Running jobs may have checked before it came.
+    // The running jobs may have looked for this work before it existed.
     if (this.#running !== undefined) this.#again = true
     if (this.#stopped || at >= this.#at) return
     this.#timer?.cancel()

@@ -6,19 +6,19 @@ import { parseAddress } from '../../profile/bpf/ip-address.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
 /**
- * A Pod, a Service or an EndpointSlice: of a cluster's hundred thousands, only the addresses, the place and the labels
- * are kept.
+ * A Pod, a Service or an EndpointSlice. Only its addresses, its name and its labels are kept, because a cluster may
+ * have hundreds of thousands of them.
  */
 export interface IpOwner extends KubeObject {
   groups: readonly AddressedGroup[]
-  /** Mark of this state of its addresses: sums of marks show whether targets select the same objects. */
+  /** Random number for this state of the addresses. Targets with equal sums of marks select the same objects. */
   mark: number
   /** Number of addresses that do not fit into any ArmorProfile. */
   beyond?: number
 }
 
 export interface AddressedGroup extends EgressGroup {
-  /** The object's author claims these addresses; their ownership is not checked. */
+  /** The author of the object chose these addresses, and Kubernetes does not check that they belong to the object. */
   claimed?: true
 }
 
@@ -29,7 +29,9 @@ export const pods = addressed('', 'pods', 'Pod')
 export const services = addressed('', 'services', 'Service')
 export const endpointSlices = addressed('discovery.k8s.io', 'endpointslices', 'EndpointSlice')
 
-/** Ended pods give their addresses to others. The server leaves them out, and reports an ending pod as deleted. */
+/**
+ * Excludes finished pods, whose addresses other pods may get. When a pod finishes, the server reports it as deleted.
+ */
 export const alivePods = 'status.phase!=Succeeded,status.phase!=Failed'
 
 const serviceLabel = 'kubernetes.io/service-name'
@@ -60,7 +62,10 @@ interface SliceFields {
   ports?: readonly { port?: number | null }[] | null
 }
 
-/** Shrinks the server's objects. Pods of one workload share their labels. */
+/**
+ * Reduces objects to the parts that are kept. Objects with equal labels, such as the pods of a workload, share one
+ * copy.
+ */
 export class Slimmer {
   readonly #random: Random
   #labels = new Map<string, Readonly<Record<string, string>>>()
@@ -75,15 +80,15 @@ export class Slimmer {
   }
 
   /**
-   * Rules judge a packet before it is redirected from a Service: the Service's own addresses count like those behind
-   * it.
+   * Rules check a packet before the Service redirects it. So the Service's own addresses count like the addresses of
+   * its endpoints.
    */
   readonly service = (object: IpOwner): IpOwner => {
     const { spec = {}, status = {} } = object as unknown as ServiceFields
     const { clusterIPs = [], externalIPs = [], ports = [] } = spec
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
-    // External addresses may lead to other Services on other ports. Only controllers may write load balancers'
-    // addresses.
+    // External and load balancer addresses may lead to other Services on other ports, so they count only with their
+    // ports. Only controllers may write load balancer addresses, so these are not claims.
     const numbers = numbersOf(ports)
     const outer = group(externalIPs, numbers)
     const claimed = { ...outer, group: { ...outer.group, claimed: true } } as const
@@ -108,21 +113,24 @@ export class Slimmer {
 
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const key = JSON.stringify(labels)
-    // Other objects do not have so many labels, and the map would keep their text.
+    // Do not share long labels: other objects rarely have the same, and the map would keep their text.
     if (key.length > MAX_SHARED) return labels
     const known = this.#labels.get(key)
     if (known !== undefined) return known
-    // Forget known labels: objects that use them keep them.
+    // Start with an empty map: objects keep the labels that they share.
     if (this.#labels.size >= maxKnownLabels) this.#labels = new Map()
     this.#labels.set(key, labels)
     return labels
   }
 }
 
-/** Maximum characters of JSON of the labels in an outline. */
+/** Maximum length of the labels in an outline, in characters of JSON. */
 const SHORT_LABELS = 1_024
 
-/** The addresses of an outline count as left out. Its labels, if short, show which targets this concerns. */
+/**
+ * Reduces an object that does not fit. All its addresses count as left out, and its labels, if short, show for which
+ * targets.
+ */
 export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: IpOwner): IpOwner {
   const { name, namespace, uid, resourceVersion, labels = {} } = metadata ?? {}
   const service = labels[serviceLabel]
@@ -141,7 +149,7 @@ const maxKnownLabels = 20_000
 const MAX_SHARED = 2_048
 const MARKS = 2 ** 52
 
-/** Part of an object: addresses that do not fit into an ArmorProfile are only counted. */
+/** A group of addresses. Those that do not fit into an ArmorProfile are only counted. */
 interface SlimGroup {
   group: AddressedGroup
   beyond: number
@@ -161,7 +169,7 @@ function bounded(all: readonly SlimGroup[]): Pick<IpOwner, 'groups' | 'beyond'> 
   return { groups, ...(omitted > 0 && { beyond: omitted }) }
 }
 
-/** Skips texts that are not addresses: host names, `None` of a headless Service. */
+/** Makes a group of the valid addresses. It skips host names, and `None` of a headless Service. */
 function group(addresses: readonly (string | undefined)[], ports?: readonly number[]): SlimGroup {
   const known: string[] = []
   let at = 0
@@ -173,7 +181,7 @@ function group(addresses: readonly (string | undefined)[], ports?: readonly numb
   return { group, beyond: addresses.length - at }
 }
 
-/** Empty, which means all ports, if any port is not a number. */
+/** The ports, sorted. Empty, which means all ports, if any port is not a number. */
 function numbersOf(ports: readonly { port?: number | null }[]): number[] {
   const numbers = ports.map(({ port }) => port)
   if (numbers.some((port) => port === undefined || port === null)) return []

@@ -8,33 +8,33 @@ import type { Moved, WatchedKinds } from './watched-kinds.ts'
 export interface MovesOptions {
   watched: WatchedKinds
   held: HeldTargets
-  /** Steps of all work up to now. */
+  /** All steps that this directory has done so far. */
   steps(): number
-  /** Addresses of a target's objects have changed. */
+  /** Called when the addresses of a target's objects have changed. */
   changed(target: ProfileTarget): void
 }
 
-/** Takes changed objects into the targets that select them, and knows the EndpointSlices of each Service. */
+/** Applies changed objects to the targets that select them. To do so, it keeps the EndpointSlices of each Service. */
 export class Moves {
   readonly #options: MovesOptions
-  /** By the key of the Service. */
+  /** EndpointSlices by their own key, by the key of their Service. */
   readonly #slices = new Map<string, Map<string, IpOwner>>()
 
   constructor(options: MovesOptions) {
     this.#options = options
   }
 
-  /** EndpointSlices of a Service, by key. */
+  /** The EndpointSlices of a Service, by key. */
   slicesOf(service: string): ReadonlyMap<string, IpOwner> | undefined {
     return this.#slices.get(service)
   }
 
-  /** EndpointSlices are no longer watched. */
+  /** Call this when EndpointSlices are no longer watched. */
   forgetSlices(): void {
     this.#slices.clear()
   }
 
-  /** @returns steps charged to other tenants, whose targets select such objects */
+  /** @returns the steps done, which are charged to the object's namespace */
   *handle({ kind, namespace, key, before, now }: Moved): Generator<number, number> {
     const steps = this.#options.steps()
     if (kind === 'pods') yield* this.#move('pods', namespace, placed(before), placed(now))
@@ -47,7 +47,7 @@ export class Moves {
     const service = nameIn(key)
     yield* this.#move('services', namespace, placed(before, service), placed(now, service))
     if (before !== undefined && now !== undefined && sameLabels(before, now)) return
-    // A target that selects a Service selects the objects behind it.
+    // A target that selects a Service also selects its EndpointSlices.
     for (const object of this.#slices.get(key)?.values() ?? [])
       yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
   }

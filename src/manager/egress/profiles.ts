@@ -7,19 +7,16 @@ import type { Fitted } from './within-room.ts'
 
 export interface DirectoryTenant extends Tenant {
   profiles: number
-  /**
-   * Targets with changed objects, and profiles whose addresses may have changed: processed when the tenant is not
-   * resting.
-   */
+  /** Targets whose objects have changed. They wait until the tenant is not resting. */
   readonly due: Set<ProfileTarget>
-  /** Bytes of targets that no longer fit, by key. */
+  /** Bytes of lost targets, by key: targets that no longer fit. */
   readonly lost: Map<string, number>
   /** Profiles to admit. */
   readonly arrivals: Set<Profile>
   readonly stale: Set<Profile>
 }
 
-/** A profile's entry for a wanted target: the target, or why it was left out. */
+/** The result for a wanted target: the target, or why it was left out. */
 export type Entry = ProfileTarget | EgressLeftOut
 export type ProfileTarget = Target<Profile>
 
@@ -34,9 +31,9 @@ export interface Profile {
   /** One entry for each wanted target; the old entries until the profile is admitted. */
   entries: readonly Entry[]
   isAdmitted: boolean
-  /** Undefined while its targets' addresses are unknown. */
+  /** Undefined while the addresses of the targets are unknown. */
   found: 'whole' | 'no room' | readonly Fitted[] | undefined
-  /** Its number of addresses, of the limit for all ArmorProfiles. */
+  /** Number of addresses that it takes of the limit for all ArmorProfiles. */
   published: number
 }
 
@@ -46,7 +43,7 @@ export const isRefused = ({ entries, found }: Profile): boolean =>
 /** Owners of ArmorProfiles with targets. */
 export class Tenants {
   readonly #byNamespace = new Map<string, DirectoryTenant>()
-  /** Paces of former tenants: a tenant cannot avoid a rest by starting over. */
+  /** Paces of former tenants. A tenant cannot skip its rest by deleting all policies and creating them again. */
   readonly #resting = new Map<string, Pace>()
 
   get size(): number {

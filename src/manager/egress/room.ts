@@ -3,22 +3,27 @@ import { type Shares, sharesOf } from '../../enforcer/bpf/shares.ts'
 
 import type { Pace } from './pace.ts'
 
-/** Bytes for the targets of all policies and their objects: they fit into the chart's memory limit of a manager. */
+/**
+ * Bytes for the targets of all policies and for their objects. The chart's memory limit of a manager allows for them.
+ */
 export const TARGET_MEMORY = 96 * mebibyte
 /** Addresses in the statuses of all ArmorProfiles, which every manager keeps. */
 export const PUBLISHED_ADDRESSES = 4 * mebibyte
-/** Maximum selector conditions that one object is compared with for one label, or for selectors without a label. */
+/**
+ * Maximum selector conditions that one object is compared with, for each of its labels and for selectors without a
+ * label.
+ */
 export const CONDITIONS = 1_024
 
-/** The owner of policies: one namespace; empty for cluster policies. */
+/** An owner of policies. `namespace` is empty for cluster policies. */
 export interface Tenant {
   readonly namespace: string
-  /** Amounts by quota. */
+  /** Amounts that the tenant has taken, by quota. */
   readonly taken: Map<Quota, number>
   readonly pace: Pace
 }
 
-/** Who has the target already: a shared target counts once. */
+/** Which tenants use the target already. A shared target counts only once in the sums. */
 export interface Shared {
   byNamespace: boolean
   byAny: boolean
@@ -27,8 +32,8 @@ export interface Shared {
 const alone: Shared = { byNamespace: false, byAny: false }
 
 /**
- * One limit, shared like the nodes' BPF memory: a quarter is reserved for cluster policies, and one namespace gets half
- * of the rest.
+ * A limit that is shared like the BPF memory of nodes: a quarter is reserved for cluster policies, and one namespace
+ * may take half of the rest.
  */
 export class Quota {
   readonly shares: Shares

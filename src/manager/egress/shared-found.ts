@@ -6,17 +6,20 @@ import type { Part, Target, Value } from './target.ts'
 
 const none: Value = { ...nothing, namespaces: [] }
 
-/** The addresses of targets: targets with the same objects, in one namespace or in all, share their lists. */
+/**
+ * Finds the addresses of targets. Targets with the same objects share one list, for each namespace and for all
+ * namespaces.
+ */
 export class SharedFound {
   readonly #parts = new SharedValues<Found>()
   readonly #wholes = new SharedValues<Value>()
 
-  /** Number of held lists. */
+  /** Number of lists. */
   get size(): number {
     return this.#parts.size + this.#wholes.size
   }
 
-  /** Finds the addresses of a target whose objects changed; only in the changed namespaces. */
+  /** Finds the addresses of a target again after its objects changed, but only in namespaces with changes. */
   *find(target: Target): Generator<number, void> {
     yield target.parts.length
     for (const part of target.parts) yield* this.#findPart(target, part)
@@ -28,7 +31,7 @@ export class SharedFound {
     target.value = key === undefined ? value : this.#wholes.hold(key, value)
     target.valueKey = key
     if (before !== undefined) this.#wholes.drop(before)
-    // Its last profile may be gone meanwhile.
+    // The last profile may have stopped using the target meanwhile.
     if (!target.isUsed) this.drop(target)
   }
 
@@ -70,7 +73,7 @@ function* foundOf(members: readonly IpOwner[], countsClaimed: boolean): Generato
   return beyond === 0 ? found : { ...found, omitted: found.omitted + beyond }
 }
 
-/** @param countsClaimed whether addresses that Services claim count (`Target.countsClaimed` says why they may not) */
+/** @param countsClaimed whether to include addresses that Services claim; `Target.countsClaimed` gives the reason */
 function* groupsOf(members: readonly IpOwner[], countsClaimed: boolean): Iterable<AddressedGroup> {
   for (const { groups } of members) for (const group of groups) if (countsClaimed || group.claimed !== true) yield group
 }
@@ -94,7 +97,7 @@ function namespacesOf({ parts }: Target): OfNamespace[] {
   return parts.map(({ namespace, found }) => ({ namespace, groups: found!.groups, cost: found!.cost }))
 }
 
-/** The addresses of each namespace, for a target with too many for an ArmorProfile. */
+/** The addresses of each namespace. Used when a target has more addresses than fit into an ArmorProfile. */
 export function* eachNamespaceOf(target: Target): Generator<number, readonly OfNamespace[]> {
   const value = target.value!
   value.namespaces ??= yield* eachOnce(namespacesOf(target))

@@ -1,4 +1,4 @@
-/** Values of equal causes, each kept once while it has a holder. */
+/** Keeps one value for each key as long as the value has holders. */
 export class SharedValues<T> {
   readonly #byKey = new Map<string, { value: T; holders: number }>()
 
@@ -10,7 +10,7 @@ export class SharedValues<T> {
     return this.#byKey.get(key)?.value
   }
 
-  /** @returns the value held: an existing one, if there is one */
+  /** @returns the existing value of the key, or else `value` */
   hold(key: string, value: T): T {
     const known = this.#byKey.get(key)
     if (known === undefined) this.#byKey.set(key, { value, holders: 1 })

@@ -4,8 +4,8 @@ import type { Target, User } from './target.ts'
 type Place<P extends User> = Target<P> | Set<Target<P>>
 
 /**
- * Targets of a kind, found by their namespace and the labels that their objects must have: an object's cost does not
- * grow with the number of targets.
+ * Finds the targets of a kind by namespace and by the labels that their objects must have. The cost of a lookup does
+ * not grow with the number of all targets.
  */
 export class TargetIndex<P extends User> {
   readonly #byNamespace = new Map<string, Map<string, Place<P>>>()
@@ -38,12 +38,15 @@ export class TargetIndex<P extends User> {
     if (places.size === 0) this.#byNamespace.delete(target.namespace)
   }
 
-  /** The targets at a place of a namespace. */
+  /** The targets of a namespace under one label. */
   at(namespace: string, place: string): Iterable<Target<P>> {
     return all(this.#byNamespace.get(namespace)?.get(place))
   }
 
-  /** Adds to `found` all targets that may select an object of the namespace and labels. @returns its steps */
+  /**
+   * Adds to `found` all targets that may select an object with this namespace and these labels.
+   * @returns the steps done
+   */
   collect(namespace: string, labels: Labels, found: Set<Target<P>>): number {
     if (this.#size === 0) return 0
     let steps = 0

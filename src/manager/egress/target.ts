@@ -4,7 +4,7 @@ import type { Found, OfNamespace } from './found-addresses.ts'
 import type { IpOwner } from './ip-owner.ts'
 import type { Tenant } from './room.ts'
 
-/** A user of a target: an ArmorProfile. */
+/** An ArmorProfile that uses a target. */
 export interface User {
   readonly tenant: Tenant
 }
@@ -13,32 +13,32 @@ export interface User {
 export interface Part {
   readonly namespace: string
   members: IpOwner[]
-  /** Sum of the members' marks: it identifies equal parts of other targets. */
+  /** Sum of the members' marks: parts of two targets with the same members have the same sum. */
   sum: number
-  /** Key under which its addresses are shared. */
+  /** Key under which targets share the addresses of this part. */
   key: string | undefined
   found: Found | undefined
 }
 
 /** All addresses of a target. */
 export interface Value extends Found {
-  /** Those of each namespace; only if they are too many for an ArmorProfile. */
+  /** The addresses of each namespace. Set only if there are too many for an ArmorProfile. */
   namespaces: readonly OfNamespace[] | undefined
 }
 
-/** Bytes of a target's memory that an object takes: references to the object, and two to each of its addresses. */
+/** Bytes that an object adds to a target: references to the object, and two references to each of its addresses. */
 const bytesOf = ({ groups }: IpOwner): number =>
   32 + groups.reduce((sum, { addresses }) => sum + 24 * addresses.length, 0)
 
-/** Bytes of a target without objects, and of each profile that has it. */
+/** Bytes of a target without objects, and of each profile that uses the target. */
 const BYTES = 1_536
 export const USE_BYTES = 32
 
-/** A label with more values is searched only by its key. */
+/** Maximum values of a label in the index. For more values, the target is indexed by the key of the label. */
 const MAX_PLACES = 32
 const MARKS = 2 ** 52
 
-/** One Service, or all Services or Pods that a selector selects. Profiles of all policies share it and its state. */
+/** One named Service, or all Services or Pods that a selector selects. Profiles with equal targets share it. */
 export class Target<U extends User = User> {
   readonly kind: EgressTarget['kind']
   readonly namespace: string
@@ -46,16 +46,19 @@ export class Target<U extends User = User> {
   readonly key: string
   readonly selector: CompiledSelector
   readonly users: U[] = []
-  /** The users' tenants, each once: they have room for it. */
+  /** The tenants of the users, each once. Each tenant has room for the target. */
   readonly tenants: U['tenant'][] = []
-  /** The labels under which an object must be searched: `key` or `key=value`; empty if no label is needed. */
+  /**
+   * The labels under which the index lists the target: `key` or `key=value`. The empty text if the selector requires no
+   * label.
+   */
   readonly places: readonly string[]
   readonly parts: Part[] = []
   bytes: number
-  /** All existing objects were searched. */
+  /** Whether all existing objects were searched. */
   isFilled = false
   value: Value | undefined
-  /** Key under which its value is shared. */
+  /** Key under which targets share the value. */
   valueKey: string | undefined
 
   constructor({ kind, namespace, name }: EgressTarget, key: string, selector: LabelSelector) {
@@ -72,12 +75,12 @@ export class Target<U extends User = User> {
     return this.users.length > 0
   }
 
-  /** Conditions of one check of an object. */
+  /** Number of conditions that one check of an object takes. */
   get conditions(): number {
     return Math.max(1, this.selector.conditions)
   }
 
-  /** Whether it selects the object of the namespace. @param name of the Service that the object is or belongs to */
+  /** Whether the target selects an object. @param name of the Service: the object, or the Service that it belongs to */
   matches(namespace: string, labels: Labels, name: string | undefined): boolean {
     if (this.namespace !== '' && this.namespace !== namespace) return false
     return this.kind === 'service' ? this.name === name : this.selector.matches(labels)
@@ -87,10 +90,10 @@ export class Target<U extends User = User> {
     return this.#part(namespace).members.length
   }
 
-  /** @returns the additional bytes that it takes */
+  /** @returns the bytes by which the target grows */
   add(namespace: string, object: IpOwner): number {
     const part = this.#part(namespace)
-    // An array literal with one element takes one slot: most have no more.
+    // Most parts have one member, and an array literal with one element takes only one slot.
     if (part.members.length === 0) part.members = [object]
     else part.members.push(object)
     part.sum = (part.sum + object.mark) % MARKS
@@ -99,7 +102,7 @@ export class Target<U extends User = User> {
     return bytes
   }
 
-  /** @returns the change of its bytes: zero or negative */
+  /** @returns the change of the target's bytes: zero or negative */
   remove(namespace: string, object: IpOwner): number {
     const part = this.#part(namespace)
     const at = part.members.indexOf(object)
@@ -112,7 +115,7 @@ export class Target<U extends User = User> {
     return -bytes
   }
 
-  /** Key of a namespace's current members, whose addresses may not be found yet. */
+  /** Key of a namespace's current members. Their addresses may not be known yet. */
   keyOf(part: Part): string {
     return `${part.namespace} ${this.#suffix(part.members.length, part.sum)}`
   }
@@ -127,8 +130,8 @@ export class Target<U extends User = User> {
   }
 
   /**
-   * Claims of Services in any namespace do not count: otherwise a user who may create a Service would decide what other
-   * tenants' pods cannot reach.
+   * Whether addresses that Services claim count. They do not for targets in all namespaces: otherwise a user who may
+   * create a Service could decide what other tenants' pods cannot reach.
    */
   get countsClaimed(): boolean {
     return this.namespace !== ''

@@ -1,11 +1,13 @@
 import type { DirectoryTenant, ProfileTarget } from './profiles.ts'
 
-/** Maximum targets that one pass over everything fills, and conditions of those that every object is compared with. */
+/**
+ * Limits of one pass over all objects: its targets, and the conditions of targets that are compared with every object.
+ */
 const AT_ONCE = { targets: 4_096, conditions: 16 }
-/** Cost of a target that is not compared with every object, relative to a condition that is. */
+/** Cost of a target that the index finds by a label, relative to a condition that is compared with every object. */
 const ANCHORED = 1 / 64
 
-/** Targets whose objects were not searched yet, by the tenant that pays for it. */
+/** Targets for which the existing objects were not searched yet, by the tenant that pays for the search. */
 export class Unfilled {
   readonly #byTenant = new Map<DirectoryTenant, Set<ProfileTarget>>()
 
@@ -16,7 +18,7 @@ export class Unfilled {
     this.#byTenant.set(tenant, known.add(target))
   }
 
-  /** @returns whether the tenant was to pay for it */
+  /** @returns whether the tenant was to pay for the search */
   delete(target: ProfileTarget, tenant: DirectoryTenant): boolean {
     const known = this.#byTenant.get(tenant)
     if (known?.delete(target) !== true) return false
@@ -24,14 +26,14 @@ export class Unfilled {
     return true
   }
 
-  /** When a waiting tenant's rest ends, in milliseconds since the epoch; infinity for none. */
+  /** When the first waiting tenant's rest ends, in milliseconds since the epoch. Infinity if no tenant waits. */
   get readyAt(): number {
     let first = Number.POSITIVE_INFINITY
     for (const { pace } of this.#byTenant.keys()) first = Math.min(first, pace.readyAt)
     return first
   }
 
-  /** @returns the targets of one pass: tenants that are not resting take turns */
+  /** @returns the targets of one pass, from tenants that are not resting, in turn */
   take(now: number): ProfileTarget[] {
     const batch: ProfileTarget[] = []
     let left = AT_ONCE.conditions

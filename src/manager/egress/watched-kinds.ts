@@ -4,13 +4,13 @@ import type { Reflector } from '../../kube/reflector.ts'
 import { type IpOwner, namespaceOf } from './ip-owner.ts'
 import { Pace } from './pace.ts'
 
-/** The used part of a reflector. */
+/** The part of a reflector that this module uses. */
 export type AddressedReflector = Pick<Reflector<IpOwner>, 'synced' | 'waiting' | 'subscribe' | 'start' | 'stop'>
 
 export type EgressSources = Record<'pods' | 'services' | 'slices', () => AddressedReflector>
 export type Kind = keyof EgressSources
 
-/** By namespace and key. */
+/** Objects by key, by namespace. */
 export type Objects = Map<string, Map<string, IpOwner>>
 
 /** One watched kind. */
@@ -19,7 +19,10 @@ interface Watch {
   /** The whole first list was handled. */
   isComplete: boolean
   waiting: number
-  /** Handled objects. The reflector's store is ahead of it, and reports no changes of objects that came and went. */
+  /**
+   * The objects as of the last handled change. The reflector's store is newer, and omits objects that were created and
+   * deleted in between.
+   */
   objects: Objects
 }
 
@@ -39,27 +42,30 @@ interface Waiting {
   now: IpOwner | undefined
 }
 
-/** Changes of one namespace; other namespaces do not wait for them. */
+/** Waiting changes of one namespace. Other namespaces do not wait for them. */
 interface Lane {
   waiting: Map<string, Waiting>
   pace: Pace
 }
 
-/** Milliseconds between two checks whether the whole first list was handled. */
+/** Milliseconds between two checks whether the first list was handled completely. */
 const LOOK = 20
-/** Changes of one namespace handled before other namespaces' turn. */
+/** Maximum changes of one namespace that are handled before the next namespace gets its turn. */
 const AT_ONCE = 32
 
 export interface WatchedKindsOptions {
   reflect: EgressSources
   clock: Clock
-  /** Changes wait. */
+  /** Called when changes wait. */
   came(): void
   /** The whole first list was handled. */
   complete(kind: Kind): void
 }
 
-/** The watched kinds, and their changes: those of one object are merged, and namespaces do not wait for each other. */
+/**
+ * Watches the needed kinds and hands out their changes. Changes of one object are merged, and namespaces do not wait
+ * for each other.
+ */
 export class WatchedKinds {
   readonly #options: WatchedKindsOptions
   readonly #watched = new Map<Kind, Watch>()
@@ -76,7 +82,7 @@ export class WatchedKinds {
     return [...this.#watched.keys()]
   }
 
-  /** Namespaces with waiting changes or a rest. */
+  /** Number of namespaces that have waiting changes or must rest. */
   get lanes(): number {
     return this.#lanes.size
   }
@@ -109,10 +115,10 @@ export class WatchedKinds {
   }
 
   /**
-   * Handles changes, some of each namespace that is not resting.
-   * @param handle yields steps, and returns the additional steps that the change caused
-   * @param isOver other work must run
-   * @returns the time of the next changes, in milliseconds since the epoch; infinity if none wait
+   * Handles some waiting changes of each namespace that is not resting.
+   * @param handle yields its steps, and returns the steps to charge to the namespace of the object
+   * @param isOver whether other work must run first
+   * @returns when the next changes may be handled, in milliseconds since the epoch; infinity if no change waits
    */
   *handle(
     handle: (moved: Moved) => Generator<number, number>,
@@ -132,7 +138,7 @@ export class WatchedKinds {
         if (moved !== undefined) pace.spend(yield* handle(moved), clock.now())
       }
       if (waiting.size > 0) next = Math.min(next, pace.readyAt)
-      // A namespace without a turn comes first in the next round.
+      // A namespace that got no turn keeps its place in the queue, so it is first in the next round.
       if (left < AT_ONCE) this.#lanes.delete(namespace)
       if (waiting.size > 0 || pace.readyAt > clock.now()) this.#lanes.set(namespace, lane)
       else this.#lanes.delete(namespace)
@@ -184,8 +190,8 @@ export class WatchedKinds {
     const known = lane.waiting.get(id)
     if (known !== undefined) known.watch.waiting--
     const now = type === 'deleted' ? undefined : object
-    // Drop an object that came and went before it was handled: names used only once would otherwise accumulate without
-    // limit.
+    // Drop the change of an object that was created and deleted before it was handled. Otherwise a client that uses
+    // each name only once would fill the queue.
     if (now === undefined && watch.objects.get(namespace)?.has(key) !== true) lane.waiting.delete(id)
     else {
       lane.waiting.set(id, { kind, watch, key, now })
@@ -194,7 +200,10 @@ export class WatchedKinds {
     this.#options.came()
   }
 
-  /** Merges changes: the handled state is older than the last change's old object. */
+  /**
+   * Takes the merged change of an object. Its old state is the last handled state, not the old object of the last
+   * change.
+   */
   #taken(namespace: string, { kind, watch, key, now }: Waiting): Moved | undefined {
     if (this.#watched.get(kind) !== watch) return undefined
     const objects = watch.objects.get(namespace) ?? new Map<string, IpOwner>()

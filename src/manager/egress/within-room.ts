@@ -7,8 +7,8 @@ import type { Target, Value } from './target.ts'
 export type Fitted = Pick<Value, 'groups' | 'omitted'>
 
 /**
- * An ArmorProfile's part of the targets' addresses: `whole` for all. If there are too many, each namespace gets a fair
- * share, so that no tenant's objects displace those of others.
+ * Decides which of the targets' addresses an ArmorProfile gets: `whole` means all of them. If there are too many, each
+ * namespace gets a fair share, so that one tenant's objects do not displace another tenant's.
  */
 export function* withinRoom(targets: readonly Target[]): Generator<number, 'whole' | Fitted[]> {
   yield targets.length
