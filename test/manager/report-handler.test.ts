@@ -232,6 +232,20 @@ describe('reports of agents', () => {
     expect(await statuses(3, 'n1')).to.deep.equal([200, 200, 429])
   })
 
+  it('are limited for each of the 20,000 nodes that reported last', async () => {
+    const set = setUp({ rate: { burst: 1, refill: 500 } })
+    const status = async (node: string): Promise<number> =>
+      (await post(set, report({ node }), { authorization: `Bearer ${node}` })).status
+    const othersReport = async (from: number, count: number): Promise<void> => {
+      for (let i = from; i < from + count; i++) expect(await status(`other-${i}`)).to.equal(200)
+    }
+    await status('n1')
+    await othersReport(0, 19_999)
+    expect(await status('n1')).to.equal(429)
+    await othersReport(20_000, 20_000)
+    expect(await status('n1')).to.equal(200)
+  }).timeout(20_000)
+
   it('of 1,000 profiles are handed on in one piece', async () => {
     const set = setUp()
     const [one] = report().profiles
@@ -369,6 +383,21 @@ describe('the verifier of tokens', () => {
     await flood(6_000, '10.0.0.9')
     expect(await tokens.verify('good-0', '10.0.0.9')).to.deep.equal(user('good-0'))
     expect(await tokens.verify('good-x', '10.0.0.2')).to.deep.equal(user('good-x'))
+  })
+
+  it('limits the bad tokens of the 4,096 addresses that sent unknown tokens last', async () => {
+    const { tokens } = verifier(async () => ({ refused: 'no' }))
+    let sent = 0
+    const send = (address: string) => tokens.verify(`bad-${sent++}`, address)
+    const othersSend = async (from: number, count: number): Promise<void> => {
+      for (let i = from; i < from + count; i++)
+        expect(await send(`10.1.${i >> 8}.${i & 255}`)).to.deep.equal({ refused: 'no' })
+    }
+    for (let i = 0; i < 100; i++) await send('10.0.0.1')
+    await othersSend(0, 4_095)
+    expect(await send('10.0.0.1')).to.deep.equal({ busy: true })
+    await othersSend(4_096, 4_096)
+    expect(await send('10.0.0.1')).to.deep.equal({ refused: 'no' })
   })
 
   it('asks about so many strangers at once, wherever they come from, and about those that it knows besides', async () => {

@@ -148,6 +148,20 @@ describe('models at the status port', () => {
       expect(await asked(50, 'Bearer jane')).to.deep.equal({ 200: 2, '429 after 1': 48 })
     })
 
+  it('cost no more than the rate of each of the 20,000 users who asked last', async () => {
+    const set = setUp(model())
+    const status = async (user: string): Promise<number> =>
+      (await ask(set, 'GET', undefined, { headers: { authorization: `Bearer ${user}` } })).status
+    const othersAsk = async (from: number, count: number): Promise<void> => {
+      for (let i = from; i < from + count; i++) expect(await status(`user-${i}`)).to.equal(200)
+    }
+    for (let i = 0; i < 20; i++) await status('jane')
+    await othersAsk(0, 19_999)
+    expect(await status('jane')).to.equal(429)
+    await othersAsk(20_000, 20_000)
+    expect(await status('jane')).to.equal(200)
+  }).timeout(20_000)
+
   it('are taken in four at a time, one of each user, and none of those who may not bring it: they would keep reports of agents out', async () => {
     const set = setUp(undefined)
     const admitted = (username: string, { route } = set): { exchange: Exchange; reply: Promise<Reply | undefined> } => {
