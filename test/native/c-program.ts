@@ -25,9 +25,10 @@ export function compile(
 ): string {
   const sources = [join(folderOfProgram, `${name}.c`), ...addonSources.map((source) => join(addon, source))]
   const common = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', `-I${addon}`]
-  const headers = readdirSync(addon).filter((file) => file.endsWith('.h'))
+  const folders = [addon, join(addon, '..', 'bpf')]
+  const headers = folders.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
   const hash = createHash('sha256').update(JSON.stringify([version.stdout, common.slice(0, -1), flags]))
-  for (const file of [...sources, ...headers.map((header) => join(addon, header))]) hash.update(readFileSync(file))
+  for (const file of [...sources, ...headers.filter((file) => file.endsWith('.h'))]) hash.update(readFileSync(file))
   const folder = join(built, hash.digest('hex').slice(0, 20))
   const program = join(folder, name)
   if (existsSync(program)) return program
