@@ -541,16 +541,17 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 	if (!entries)
 		return give_up(env, "memory");
 	while (count < map->max_entries) {
-		unsigned char *entry = entries + count * size;
+		unsigned char *entry = entries + count * size, *value = entry + map->key_size;
 
 		if (bpf_map_get_next_key(map->fd, last, entry))
 			break;
-		last = entry;
-		if (!bpf_map_lookup_elem(map->fd, entry, entry + map->key_size)) {
+		/* The last key is looked up again, because the kernel returns the first key after a key that is removed. */
+		if ((!last || !bpf_map_lookup_elem(map->fd, last, value)) && !bpf_map_lookup_elem(map->fd, entry, value)) {
+			last = entry;
 			count++;
 			continue;
 		}
-		/* Another agent has removed this key, so the walk restarts: the kernel finds no key after it. */
+		/* Another agent has removed one of the two keys, so the walk restarts. */
 		if (restarts++ >= MAX_RESTARTS) {
 			free(entries);
 			return give_up(env, "entries of a map that changes all the time");
