@@ -3,23 +3,26 @@ import type { Workload } from '../../actors/ports.ts'
 import { daemonTolerations, mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
-/** The service account of the agents' pods, which identifies their DaemonSets under any name. */
+/** The service account of the agents' pods. It identifies the agents' DaemonSets, whatever their names are. */
 export interface AgentAccount {
   namespace: string
   name: string
 }
 
-/** @param user of the agents' tokens; a user that is not a service account has no pods */
+/** @param user user of the agents' tokens; a user that is not a service account has no pods */
 export function agentAccount(user: string): AgentAccount | undefined {
   const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? []
   return namespace === undefined || name === undefined ? undefined : { namespace, name }
 }
 
-/** Everything in a DaemonSet that decides where its pods run. */
+/** The parts of a DaemonSet that decide where its pods run. */
 const placementOf = ({ nodeName, nodeSelector, tolerations, affinity }: PodSpec) =>
   JSON.stringify([nodeName, nodeSelector, tolerations, affinity?.nodeAffinity])
 
-/** The nodes that should have an agent: where the agents' DaemonSets would run a pod. Unknown without a DaemonSet. */
+/**
+ * Decides which nodes should have an agent: the nodes where the agents' DaemonSets run a pod. Unknown without a
+ * DaemonSet.
+ */
 export class AgentNodes {
   readonly #account: AgentAccount | undefined
   #wanted: readonly PodSpec[] = []
@@ -35,8 +38,8 @@ export class AgentNodes {
   }
 
   /**
-   * @param daemonSets at least all of the agents' namespace
-   * @returns whether the nodes may have changed
+   * @param daemonSets at least all DaemonSets of the agents' namespace
+   * @returns whether other nodes may now need an agent
    */
   follow(daemonSets: Iterable<Workload>): boolean {
     const wanted: PodSpec[] = []

@@ -17,8 +17,8 @@ import { objectPort } from './tls/object-port.ts'
 import { watchObjects } from './tls/watched-objects.ts'
 
 /**
- * Name of the Secret with the manager's authority and certificate; the ConfigMap with the authority has the suffix
- * `-ca`.
+ * Name of the Secret with the managers' authority and certificate. The ConfigMap with the authority has the same name
+ * with the suffix `-ca`.
  */
 export const certificateName = 'varmor-manager-tls'
 
@@ -35,7 +35,7 @@ export interface CertificatesOptions
   serve(credentials: ServingCredentials): void
 }
 
-/** The manager's certificates, and the webhook configurations that trust them: maintains, renews and repairs them. */
+/** Maintains, renews and repairs the manager's certificates, and the webhook configurations that trust them. */
 export class Certificates {
   readonly #options: CertificatesOptions
   readonly #keeper: CertificateKeeper
@@ -74,7 +74,9 @@ export class Certificates {
     return this.#keeper.expiries
   }
 
-  /** Resolves when a certificate is served and all clients were seen to trust it, or after one failure. */
+  /**
+   * Resolves when a certificate is served, and its authority was published to all clients or one attempt has failed.
+   */
   async start(): Promise<void> {
     await this.#keeper.start()
     await this.#keeper.settled()
@@ -86,7 +88,10 @@ export class Certificates {
     await this.#keeper.stop(within)
   }
 
-  /** Repairs deleted or damaged objects at once, and serves another manager's renewal at once. */
+  /**
+   * Watches the objects: repairs deleted or damaged objects at once, and serves a certificate that another manager
+   * renewed.
+   */
   #watch(): () => Promise<void> {
     const { client, namespace, logger, timing, certificates } = this.#options
     const watches = timing?.watches

@@ -5,15 +5,15 @@ import type { KubeObject, ObjectMeta, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import type { Placement, Taint } from '../kube/scheduling.ts'
 
-/** core/v1 Node, the part that decides whether to load profiles there and whether pods can land. */
+/** The part of a core/v1 Node that shows whether agents load profiles there, and whether pods can run there. */
 export interface Node extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: Taint[] }
   status?: { conditions?: { type: string; status: string }[]; nodeInfo?: { bootID?: string } }
 }
 
 /**
- * A transform for reflectors: keeps of a Node what the type `Node` names, and its labels. A complete Node lists 50
- * images and takes about 15 KB; ten thousand would be most of a manager's memory.
+ * A transform for reflectors: keeps only the fields of the type `Node` and the labels. A complete Node lists 50 images
+ * and takes about 15 KB, so ten thousand Nodes would fill most of a manager's memory.
  */
 export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Node): Node {
   const { annotations: _, managedFields: __, ...kept } = metadata ?? {}
@@ -39,30 +39,30 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
 }
 
 /**
- * A UUID has 36 characters. The node itself reports it: a longer text is ignored, because a stolen node could fill the
- * manager's memory.
+ * Maximum characters of a boot ID, which is a UUID of 36 characters. The node itself reports it, so a stolen node could
+ * use a long text to fill the manager's memory.
  */
 const maxBoot = 64
 
-/** Id of the node's boot; empty if it reports none. */
+/** ID of the node's boot; empty if the node does not report it. */
 function bootOf({ status }: { status?: Node['status'] | undefined }): string {
   const { bootID = '' } = status?.nodeInfo ?? {}
   return bootID.length > maxBoot ? '' : bootID
 }
 
-/** Whether it is another node of the same name. */
+/** Whether the node was replaced by another node of the same name. */
 export const isAnotherNode = (before: Node, now: Node): boolean => before.metadata?.uid !== now.metadata?.uid
 
-/** Whether the node rebooted in between, so that its kernel lost all profiles. */
+/** Whether the node has rebooted in between. A reboot removes all profiles from its kernel. */
 export function isAnotherBoot(before: Node, now: Node): boolean {
   const [old, bootID] = [bootOf(before), bootOf(now)]
   return old !== '' && bootID !== '' && old !== bootID
 }
 
 /**
- * A transform for reflectors: keeps of a workload what actors and admission read, and where it is. Tenants choose the
- * size of the rest, such as arguments, environments and annotations: 300 Deployments of 1.4 MiB would exhaust a
- * manager's memory.
+ * A transform for reflectors: keeps only the parts of a workload that actors and admission read. Tenants choose the
+ * size of the other parts, such as arguments and environments: 300 Deployments of 1.4 MiB would exhaust a manager's
+ * memory.
  */
 export function withoutPodDetails<T extends Workload>(workload: T): T {
   const { apiVersion, kind, metadata, spec, status } = workload as T & { apiVersion?: string }
@@ -90,7 +90,10 @@ export function withoutPodDetails<T extends Workload>(workload: T): T {
 
 type KeptMeta = ObjectMeta & Record<string, unknown>
 
-/** Prefixes of annotations that are read. Whether there are others decides how a patch is built. */
+/**
+ * Prefixes of the annotations that are read. If a workload has only other annotations, an empty map is kept, because a
+ * patch depends on it.
+ */
 const ours = [...Object.values(confinementPrefixes), RESTARTED_AT]
 
 function withoutOthers(metadata: KeptMeta, beginnings: readonly string[]): KeptMeta {
@@ -131,7 +134,7 @@ const confinementFields = (context: NonNullable<ContainerSpec['securityContext']
 const defined = (fields: object): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
-/** The spec of a pod template, with fields beyond those that actors read. */
+/** The spec of a pod template. It has more fields than actors read. */
 export type PodSpec = Placement & { serviceAccountName?: string }
 
 export const podSpecOf = ({ spec }: Workload): PodSpec => (spec.template.spec ?? {}) as PodSpec
@@ -159,7 +162,7 @@ export const workloadResources: Readonly<Record<WorkloadKind, ResourceRef<Worklo
   DaemonSet: apps('DaemonSet'),
 }
 
-/** core/v1 Pod, the part that shows its owner and its confinement. */
+/** The part of a core/v1 Pod that shows its owner and its confinement. */
 export interface Pod extends KubeObject {
   spec?: NonNullable<ConfinedPod['spec']> & { nodeName?: string }
   status?: { phase?: string }
@@ -168,8 +171,8 @@ export interface Pod extends KubeObject {
 export const pods = defineResource<Pod>({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true })
 
 /**
- * Whether the pod belongs to the workload: other workloads' selectors may match it, too. A Deployment's pods belong to
- * its ReplicaSets.
+ * Whether the pod belongs to the workload: the selectors of other workloads may match the pod, too. The pods of a
+ * Deployment belong to its ReplicaSets.
  */
 export function isOf({ metadata }: Pod, kind: WorkloadKind, uid: string): boolean {
   const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true)

@@ -12,12 +12,12 @@ import { type Node, nodes, withoutDetails, withoutPodDetails, workloadResources 
 import { type Rooms, roomsFor } from './rooms.ts'
 
 export interface ClusterViewOptions {
-  /** Its clock is also the reflectors' clock. */
+  /** The reflectors use the clock of this client. */
   client: ApiClient
-  /** Called with failures of one kind's watches. */
+  /** The observer of the reflector of a kind, by the kind's plural. */
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
-  /** Default: as for a manager without a memory limit. */
+  /** Default: the limits of a manager without a memory limit. */
   rooms?: Rooms
 }
 
@@ -25,9 +25,9 @@ export interface ClusterViewOptions {
 export class ClusterView implements ControlPlaneStores {
   readonly policies: Reflector<AnyPolicy & KubeObject>
   readonly clusterPolicies: Reflector<AnyPolicy & KubeObject>
-  /** With a digest instead of the profiles. */
+  /** ArmorProfiles, with a digest in place of the profile's content. */
   readonly profiles: Reflector<ArmorProfile & KubeObject>
-  /** Without the recorded data, which is large; merging reads it from the server. */
+  /** Models without the recorded data, which is large. Merging reads the data from the API server. */
   readonly models: Reflector<ArmorProfileModel & KubeObject>
   readonly nodes: Reflector<Node>
   readonly workloadsOf: Readonly<Record<WorkloadKind, Reflector<Workload & KubeObject>>>
@@ -102,7 +102,7 @@ export class ClusterView implements ControlPlaneStores {
     for (const reflector of this.#all) reflector.start()
   }
 
-  /** Resolves when all kinds have been listed once; false if it was stopped before. */
+  /** Resolves to true when all kinds have been listed once, or to false if the view was stopped before. */
   async synced(): Promise<boolean> {
     return (await Promise.all(this.#all.map(({ synced }) => synced))).every((each) => each)
   }

@@ -39,24 +39,25 @@ import { isAlive, isOf, type Pod as KubePod, pods, withoutPodDetails, workloadRe
 /** The writer's name in managedFields. */
 export const fieldManager = 'varmor-manager'
 
-/** Milliseconds for one write with all its attempts: an actor waits for it. */
+/** Milliseconds for one write with all its attempts. An actor waits for the write. */
 const DEADLINE = 30_000
 /**
- * For a status: on an overloaded server it waits behind more important requests, and giving up would only add requests.
+ * Milliseconds for a status write. On an overloaded API server it waits behind more important requests, and a retry
+ * would only add requests.
  */
 const STATUS_DEADLINE = 60_000
 
-/** Pods have about 10 KB each, and are parsed on the thread that answers admission. */
+/** Pods on a page. A pod has about 10 KB, and is parsed on the thread that answers admission reviews. */
 const PODS_PAGE = 50
 
 /**
- * The writes of the manager's actors, and their reads of pods, through a client that is closed when the leader's term
- * ends.
+ * The writes of the manager's actors, and their reads of pods. When the leader's term ends, the client refuses further
+ * writes.
  */
 export class ClusterWrites implements ControlPlaneApi, ModelApi {
   readonly #client: ApiClient
   readonly #known: Pick<ControlPlaneStores, 'profile'>
-  /** An actor keeps an answer until a watch shows it. */
+  /** Shrinks answers, because an actor keeps an answer until a watch shows the new state. */
   readonly #slimmer = new ProfileSlimmer()
 
   constructor(client: ApiClient, known: Pick<ControlPlaneStores, 'profile'>) {
@@ -85,7 +86,7 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
   }
 
   async applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
-    // With the known version, a late write of ours cannot overwrite a successor's.
+    // The known version ensures that a late write of ours does not overwrite the next leader's write.
     const resourceVersion = this.#known.profile(metadata.namespace, metadata.name)?.metadata.resourceVersion
     const document = {
       kind: 'ArmorProfile',
@@ -156,8 +157,9 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
   }
 
   /**
-   * Sends no spec, which a status write leaves unchanged; for other omitted fields the server removes us as owner, and
-   * a later apply could not remove them. Reads only the metadata of the answer, because the rest is known.
+   * Omits the spec, which a status write leaves unchanged. It sends all other fields: if a field is missing, the server
+   * no longer counts us as its manager, so a later apply could not remove it. Of the answer, it reads only the
+   * metadata.
    */
   async #writeStatus<T extends Known>(
     ref: ResourceRef<T & KubeObject>,
@@ -187,13 +189,16 @@ const metadataAlone = { answer: 'metadata' } as const
 const write = { fieldManager, deadline: DEADLINE }
 const writeStatus = { fieldManager, deadline: STATUS_DEADLINE, class: 'status' } as const
 
-/** Our types describe metadata more precisely than the client's, so the compiler takes them for different types. */
+/** Our types describe metadata more precisely than the client's types, so the compiler needs a cast. */
 const object = <T>(value: T): T & KubeObject => value as T & KubeObject
 
 const refOf = ({ kind }: AnyPolicy): ResourceRef<AnyPolicy & KubeObject> =>
   (kind === 'VarmorPolicy' ? varmorPolicies : varmorClusterPolicies) as ResourceRef<AnyPolicy & KubeObject>
 
-/** Returns the answer, or throws a PortError that says whether to retry. A bug is rethrown: a retry does not help. */
+/**
+ * Returns the answer, or throws a PortError that shows whether to retry. A bug is thrown unchanged, because a retry
+ * does not help.
+ */
 async function answered<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
@@ -206,7 +211,7 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
 function codeOf(error: unknown): PortErrorCode {
   if (isConflict(error) || isAlreadyExists(error)) return 'CONFLICT'
   if (isNotFound(error)) return 'NOT_FOUND'
-  // It will be as large the next time.
+  // A retry would get an answer of the same size.
   if (error instanceof ConnectionError && error.code === 'TOO_LARGE') return 'REFUSED'
   const refused = error instanceof ApiError && error.code >= 400 && error.code < 500 && !isTooManyRequests(error)
   return refused && error.code !== 401 ? 'REFUSED' : 'UNAVAILABLE'

@@ -47,12 +47,14 @@ import { UncoveredNodes } from './nodes-without-agent.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
-  /** The view's names: all policies and ArmorProfiles are known when the control plane starts. */
+  /**
+   * Profile names of the view's policies. The control plane registers all policies and ArmorProfiles when it starts.
+   */
   names: ProfileNames
   api: ControlPlaneApi
   limiter: RestartLimiter
   compile: PolicyPorts['compile']
-  /** As in admission of a changed workload. */
+  /** The patch that admission of a changed workload gives. */
   confine: RolloutPorts['confine']
   winner: RolloutPorts['winner']
   podProfile: RolloutPorts['podProfile']
@@ -63,20 +65,20 @@ export interface ControlPlaneOptions {
   logger: Logger
   policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
   rollout?: Partial<RolloutSettings>
-  /** The sources of Pods and Services, for rules about them; without them no addresses are looked up. */
+  /** Sources of Pods and Services for egress rules that select them. Absent: no addresses are looked up. */
   egress?: EgressSources
-  /** For agents' recordings. */
+  /** Options for the models that agents record. */
   models: Pick<ModelsOptions, 'api' | 'files' | 'build' | 'settings'>
-  /** Seconds between two reports of an agent without news, in a small cluster. */
+  /** Seconds between two reports of an agent without changes, in a small cluster. */
   reportSeconds?: number | undefined
-  /** The account whose DaemonSets show which nodes should have an agent; without it, nodes that report count. */
+  /** The service account whose DaemonSets show which nodes should have an agent. Absent: the nodes that report. */
   agents?: AgentAccount | undefined
-  /** The clock of the actors and of the facts about nodes, because their times are compared. */
+  /** One clock for the actors and for the facts about nodes, because their times are compared. */
   clock?: Clock
   random?: Random
 }
 
-/** Whether an agent can run there: Linux nodes with a kubelet. */
+/** Whether an agent can run on the node: it needs Linux and a kubelet. */
 export const runsAgents = ({ metadata }: Node): boolean => {
   const labels = metadata?.labels ?? {}
   return (labels['kubernetes.io/os'] ?? 'linux') === 'linux' && labels['type'] !== 'virtual-kubelet'
@@ -88,17 +90,17 @@ export const takesPods = ({ spec, status }: Node): boolean =>
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 
 /**
- * Maximum actors that wait for the API at the same time. The limiter orders them by urgency: with fewer places, actors
- * that write a status would delay others' ArmorProfiles.
+ * Maximum actors that wait for the API at the same time. The limiter orders their requests by urgency. With fewer
+ * places, actors that write a status would delay actors that write ArmorProfiles.
  */
 const MAX_WAITING = 4_096
 
 /**
- * The actors of a leading manager, for one term. Their state is a cache: a new term starts from the API server's state
- * only.
+ * The actors of a leading manager, for one term. Their state is a cache: a new term starts only from the state of the
+ * API server.
  */
 export class ControlPlane {
-  /** Shows agents that another manager leads now, which knows nothing about them. */
+  /** Identifies this term. A changed epoch tells agents that the new leader knows nothing about them. */
   readonly epoch = randomUUID()
   readonly #options: ControlPlaneOptions
   readonly #system: ActorSystem
@@ -115,7 +117,7 @@ export class ControlPlane {
   readonly #models: Models
   #expiry: Timer | undefined
   #checkAll: Timer | undefined
-  /** Running rollouts: they get notice of changed workloads. */
+  /** Running rollouts, which are told about changed workloads. */
   readonly #rolling = new Set<string>()
 
   constructor(options: ControlPlaneOptions) {
@@ -160,7 +162,7 @@ export class ControlPlane {
     return this.#system.stats()
   }
 
-  /** Whether no actor has work until time moves, an answer arrives, or something changes. */
+  /** Whether all actors are idle until a timer fires, an answer arrives, or an object changes. */
   get quiet(): boolean {
     return this.#system.environment.dispatcher.quiet
   }
@@ -170,7 +172,8 @@ export class ControlPlane {
     const { view, names } = this.#options
     knowAll(names, view)
     this.#agentNodes.follow(view.workloads('DaemonSet', this.#options.agents?.namespace))
-    // All nodes before the first policy: changes come in portions, and a profile on part of the nodes is not on all.
+    // Add all nodes before the first policy. Otherwise a profile on the nodes that are known so far would count as
+    // loaded on all nodes.
     for (const node of view.nodes.store.values()) this.#nodeIs(node)
     this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
     const policyChanged = ({ object }: Change<AnyPolicy>): void => {
@@ -206,7 +209,7 @@ export class ControlPlane {
   report(report: AgentReport): ReportAnswer {
     const { taken, needsComplete } = distribute(report, this.#reporting)
     this.#options.reported?.({ ...report, profiles: taken }, report.profiles.length - taken.length)
-    // A report with another epoch is accepted; if it left something out, ask for a complete one.
+    // Accept a report with another epoch, but ask for a complete report if this one is incomplete.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete
     const spacingSeconds = Math.min(reportPace.maxSpacing, this.nodes / reportPace.perSecond)
@@ -214,7 +217,7 @@ export class ControlPlane {
     return { epoch: this.epoch, complete, intervalSeconds, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
 
-  /** Takes an agent's recording. @throws {AskError} when it is not accepted in time */
+  /** Takes a piece of an agent's recording. @throws {AskError} if the actor does not accept it in time */
   recorded(report: ModelReport): Promise<ModelAnswer> {
     return this.#models.report(report)
   }
@@ -245,7 +248,7 @@ export class ControlPlane {
     this.#uncovered.nodeChanged(change)
     if (type === 'deleted' || (type === 'updated' && isAnotherNode(change.old, object)))
       forgetNode(key, this.#reporting)
-    // Asks an agent that has reported already for another complete report.
+    // If the agent reported before this event arrived, it must send another complete report.
     else if (type === 'updated' && isAnotherBoot(change.old, object)) forgetReports(key, this.#reporting)
     if (type !== 'deleted') this.#nodeIs(object)
   }
@@ -257,7 +260,7 @@ export class ControlPlane {
     if (agent === 'unsaid') this.#expireLater()
   }
 
-  /** Nodes that are not known to have an agent count for a while after their join. */
+  /** If it is unknown whether a node has an agent, the node counts for some time after it joined. */
   #expireLater(): void {
     if (this.#expiry !== undefined) return
     const { joinGrace } = this.#settings
@@ -278,8 +281,7 @@ export class ControlPlane {
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
-    // An object without a policy needs no addresses. Changed targets count as a change of addresses, and notify the
-    // policy.
+    // An ArmorProfile without a policy needs no addresses. Changed targets notify the policy like changed addresses.
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets, {
       namespace: owner?.kind === 'VarmorPolicy' ? home : '',
       version: `${profile.metadata.uid} ${profile.metadata.generation}`,
@@ -290,8 +292,8 @@ export class ControlPlane {
   }
 
   /**
-   * Notifies the policy whose profile has the model's name; a policy that did not compile without the model has no
-   * ArmorProfile yet.
+   * Notifies the policy whose profile has the model's name. It searches policies, because a policy that needs the model
+   * to compile has no ArmorProfile yet.
    */
   #modelChanged({ key }: Change<ArmorProfileModel>): void {
     if (this.#settings.behaviorModeling) this.#models.modelChanged(key)
@@ -314,7 +316,10 @@ export class ControlPlane {
     if (owner !== undefined) this.#poll(keyOfOwner(owner, profile?.metadata.namespace ?? ''))
   }
 
-  /** Agents do not load it; this Event says why. The actor of an existing policy repairs its ArmorProfile. */
+  /**
+   * Records an Event if agents do not load the ArmorProfile because no manager created it. The actor of an existing
+   * policy repairs its own ArmorProfile.
+   */
   #announceStranger(profile: ArmorProfile): void {
     const { names, policy, event } = this.#options
     const why = whyNotMade(profile, policy.installNamespace)
@@ -333,7 +338,10 @@ export class ControlPlane {
     for (const key of this.#rolling) this.#rollouts.of(key).tell({ type: 'workloads' })
   }
 
-  /** Pods of new workloads may land on nodes without an agent, which their policies' statuses name. */
+  /**
+   * Schedules a check of all policies: pods of new workloads may run on nodes without an agent, which the policies'
+   * statuses name.
+   */
   #checkAllLater(): void {
     const { policies, clusterPolicies } = this.#options.view
     this.#checkAll ??= this.#clock.after(this.#settings.uncoveredInterval, () => {
@@ -420,7 +428,7 @@ function keyOfOwner({ kind: name, name: policy }: NonNullable<ReturnType<typeof 
   return keyOfPolicy({ kind, namespace: kind === 'VarmorPolicy' ? home : '', name: policy })
 }
 
-/** Before the first policy is processed: a policy with an ArmorProfile keeps its name. */
+/** Registers all names before the first policy is processed, so that a policy with an ArmorProfile keeps its name. */
 function knowAll(names: ProfileNames, view: ClusterView): void {
   for (const { metadata } of view.profiles.store.values())
     names.profileChanged({ namespace: metadata.namespace ?? '', name: metadata.name })

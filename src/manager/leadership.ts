@@ -16,21 +16,21 @@ export interface LeadershipOptions {
   identity: string
   logger: Logger
   timing?: ElectionTiming
-  /** The manager's work in a term as leader. `start` starts it. */
+  /** Creates the control plane of a term. Leadership starts and stops it. */
   controlPlane(term: Term): ControlPlane
-  /** Milliseconds that the actors of a term have to end. */
+  /** Milliseconds for the actors of a term to stop. */
   timeout: number
 }
 
 const idle = new ActorSystem().stats()
 
-/** Takes part in the election, with one control plane for each term. */
+/** Takes part in the election, and runs one control plane for each term of this manager. */
 export class Leadership {
   readonly #options: LeadershipOptions
   readonly #elector: LeaderElector
   #leader: string | null = null
   #term: { controlPlane: ControlPlane; end: () => Promise<void> } | undefined
-  /** The end of the previous term; the next one waits for it. */
+  /** Resolves when the previous term's actors have stopped. The next term waits for it. */
   #ending: Promise<void> = Promise.resolve()
 
   constructor(options: LeadershipOptions) {
@@ -91,7 +91,7 @@ export class Leadership {
     }
     this.#term = { controlPlane, end }
     logger.info({ epoch: controlPlane.epoch, ...term.token }, 'this manager is now the leader')
-    // The previous term's actors may still be ending; they no longer write, but all terms share one restart limiter.
+    // Wait for the previous term's actors. They no longer write, but all terms share one restart limiter.
     void this.#ending.then(() => {
       if (this.controlPlane === controlPlane) controlPlane.start()
     })

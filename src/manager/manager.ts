@@ -67,8 +67,8 @@ import { forgetUninstall } from './uninstall.ts'
 const TIMEOUT = 5_000
 
 /**
- * A manager: it answers admission reviews and agents while it runs, and handles policies while it leads. Any number of
- * managers may run against one API server.
+ * A manager. It answers admission reviews and agents while it runs, and handles policies while it leads. Several
+ * managers may run in one cluster.
  */
 export class Manager {
   readonly metrics: ManagerMetrics
@@ -77,7 +77,7 @@ export class Manager {
   readonly #limiter: PriorityLimiter
   readonly #view: ClusterView
   readonly #rooms: Rooms
-  /** Addressed kinds that a leader watches, by plural. */
+  /** The reflectors of Pods, Services and EndpointSlices that a leader runs, by the plural of their kind. */
   readonly #addressed = new Map<string, { outlines: number }>()
   readonly #names: ProfileNames
   readonly #index: PolicyIndex
@@ -90,7 +90,7 @@ export class Manager {
     clock: systemClock,
     isBehind: () => (this.#leadership.controlPlane?.waitingReports ?? 0) >= paces.waitingReports,
   })
-  /** Separate, so that slow models do not block nodes' reports. */
+  /** A separate gate, so that slow models do not block the reports of nodes. */
   readonly #recordingGate = new ReportGate({
     clock: systemClock,
     isBehind: () => (this.#leadership.controlPlane?.waitingRecordings ?? 0) >= paces.waitingRecordings,
@@ -153,12 +153,12 @@ export class Manager {
     return this.#leadership.isLeader()
   }
 
-  /** Reviews can be answered, and API servers trust the certificate. */
+  /** Whether this manager can answer reviews, and the API server trusts its certificate. */
   isReady(): boolean {
     return this.#synced && !this.#stopping && this.#certificates?.isPublished === true
   }
 
-  /** Resolves when it serves; then it takes part in the election. */
+  /** Resolves when the manager serves and takes part in the election. */
   async start(): Promise<void> {
     const { logger, namespace } = this.#options
     this.#indexPolicies()
@@ -168,7 +168,7 @@ export class Manager {
     const profileWriters = await this.#profileWriters()
     this.#mutating = this.#mutateOptions(server)
     await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#statusHandlers())
-    // Webhook configurations name the port of webhooks outside the cluster, so they come after it.
+    // Start the servers first: for a manager outside the cluster, the webhook configurations name its port.
     this.#certificates = new Certificates({
       ...this.#options,
       client: this.#client,
@@ -187,14 +187,14 @@ export class Manager {
   }
 
   /**
-   * Becomes unready and stops leading at once, so that another manager takes over. During the delay it answers reviews
-   * and agents with current data: API servers and proxies send requests until they notice.
+   * Stops being ready and leading at once, so that another manager takes over. During the delay it still answers with
+   * current data, because API servers and proxies send requests until they notice.
    */
   async stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
     this.#heapTrim.stop()
-    // Without the stores it was never ready, so no request comes that it could answer.
+    // A manager that never had its stores was never ready, so clients send it no requests.
     const delay = this.#synced ? (this.#options.listen?.shutdownDelay ?? 0) : 0
     if (delay > 0)
       this.#options.logger.info(
@@ -202,12 +202,12 @@ export class Manager {
         'the manager is shutting down: it is no longer ready, and still answers requests for this time',
       )
     const retired = this.#servers.retire(delay)
-    // It writes no webhook configuration from now on: an uninstall, or the next version's manager, may have changed it.
+    // Stop writing webhook configurations: an uninstall, or a manager of the next version, may change them now.
     const ended = Promise.all([this.#leadership.stop(), this.#certificates?.stop(TIMEOUT)])
     await ended.finally(() => retired)
     await this.#servers.drain(TIMEOUT)
     for (const end of this.#endIndexing.splice(0)) end()
-    // Together: while the API server is away, each takes its whole timeout.
+    // Stop all at the same time: if the API server does not answer, each stop takes its whole timeout.
     await Promise.all([this.#view.stop(), this.#events.stop(TIMEOUT), this.#restarts.close(), this.#compilers.stop()])
     this.#limiter.close()
   }
@@ -239,13 +239,13 @@ export class Manager {
   #placedCompilers(): PlacedCompilers {
     const { logger, compilers = {}, admission: { timeout = 10 } = {} } = this.#options
     const { deadline = compilerDefaults.deadline } = compilers
-    // A second to spare, so that the API server gets its answer before it gives up.
+    // Leave a second, so that the API server gets the answer before it gives up.
     const maxWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
     const observe = (outcome: Outcome): void => this.metrics.compiled(outcome)
     return placeCompilers({ logger, maxWait, observe, plainAtOnce: true, ...compilers })
   }
 
-  /** The leader's part, for one term; its writes are valid during the term. */
+  /** Creates the control plane of one term. Its writes fail when the term ends. */
   #controlPlane(term: Term): ControlPlane {
     const { logger, namespace, policy, rollout, model, admission = {}, timing: { watches } = {} } = this.#options
     const { pods, services } = this.#egressControl
@@ -280,7 +280,7 @@ export class Manager {
           ...{ rooms: this.#rooms.addressed, running: this.#addressed },
         }),
       }),
-      // A workload that gets no profile needs no restart for it.
+      // Do not restart workloads that would get no profile.
       rollout: {
         optIn: parseOptIn(admission.optIn ?? defaultOptIn),
         confineInitContainers: admission.confineInitContainers ?? false,
@@ -289,7 +289,7 @@ export class Manager {
     })
   }
 
-  /** Users that may write ArmorProfiles; undefined if our own user is unknown. */
+  /** The users that may write ArmorProfiles; undefined if our own user is unknown. */
   async #profileWriters(): Promise<readonly string[] | undefined> {
     const { admission = {}, logger } = this.#options
     if (admission.profileWriters !== undefined) return admission.profileWriters
@@ -337,7 +337,7 @@ export class Manager {
     return this.#options.policy?.egressControl ?? defaultPolicySettings.egressControl
   }
 
-  /** Of all kept kinds, by plural. */
+  /** Outlines of all kinds that this manager keeps, by the plural of the kind. */
   get #outlines(): Record<string, number> {
     const addressed = Array.from(this.#addressed, ([plural, { outlines }]): [string, number] => [plural, outlines])
     return { ...this.#view.outlines, ...Object.fromEntries(addressed) }
@@ -349,8 +349,8 @@ export class Manager {
   }
 
   /**
-   * According to the ArmorProfile, which any manager knows: all nodes that must load it have loaded it, including its
-   * BPF part.
+   * Whether all nodes that must load the profile have loaded it, including its BPF part. It reads the status of the
+   * ArmorProfile, which every manager has.
    */
   #hasBpfEverywhere({ namespace, profile: name }: IndexedPolicy): boolean {
     return hasBpfOnEveryNode(this.#view.profile(namespace || this.#options.namespace, name))
@@ -378,7 +378,8 @@ export class Manager {
     const client = this.#client
     const { audiences = [] } = this.#options.agents ?? {}
     const verifier = new TokenVerifier({
-      // Any user of the cluster; the API server decides on the rights of each request. Everything else has priority.
+      // Any user of the cluster can cause this request, so all other requests have priority. The API server decides on
+      // the user's rights later.
       review: (token) => reviewToken(client, token, audiences, { class: 'stranger' }),
       isExpected: () => true,
       clock,
@@ -410,7 +411,7 @@ export class Manager {
       review: async (token, known) => {
         const options = { class: known ? 'read' : 'stranger' } as const
         const verdict = await reviewToken(this.#client, token, audiences, options)
-        // Do not look up pods for the many users who can create valid tokens.
+        // Do not look up pods for other users: each user of the cluster can create valid tokens.
         if (!('user' in verdict && isExpected(verdict.user.username))) return verdict
         return withNode(verdict, findNode(this.#client, namespace, options))
       },

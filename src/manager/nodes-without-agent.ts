@@ -8,10 +8,10 @@ import type { Change } from '../kube/change.ts'
 import { mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
-/** Maximum nodes and kinds of pods that are checked; more would show the same problem. */
+/** Maximum nodes and pod templates that are checked for a policy. More would only show the same problem. */
 const MAX_LOOKED_AT = 1_000
 const MAX_TEMPLATES = 50
-/** Maximum policies with a cached answer, and namespaces with recorded changes. */
+/** Maximum policies with a cached answer, and maximum kinds and namespaces with a recorded change. */
 const MAX_KEPT = 10_000
 
 export interface UncoveredSources {
@@ -21,14 +21,17 @@ export interface UncoveredSources {
 }
 
 /**
- * Nodes without an agent where pods of a policy's target can land. Actors ask at each check, mostly for other reasons,
- * so an answer is cached until a node, a workload of its kind and namespace, or the policy changes in a relevant way.
+ * Finds nodes without an agent where pods of a policy's target can run. Actors ask often, so an answer is cached until
+ * a node, a workload of the target's kind and namespace, or the policy changes.
  */
 export class UncoveredNodes {
   readonly #sources: UncoveredSources
   readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MAX_KEPT)
   #nodes = 0
-  /** The last change of each kind, and of each kind and namespace. Dropping an entry invalidates all answers. */
+  /**
+   * Number of the last change of each kind, and of each kind in a namespace. If an entry is dropped, all answers become
+   * invalid.
+   */
   readonly #workloads = new RecentMap<string, number>(MAX_KEPT, () => this.#nodes++)
   #workloadChanges = 0
 
@@ -44,7 +47,7 @@ export class UncoveredNodes {
     })
   }
 
-  /** `most` nodes by name, and the number of all. */
+  /** The names of at most `max` nodes, and the number of all. */
   of(policy: AnyPolicy, max: number): NodeListing {
     const { nodes } = this.#sources
     if (nodes.uncovered === 0) return { nodes: [], count: 0 }
@@ -59,12 +62,12 @@ export class UncoveredNodes {
     return found
   }
 
-  /** Changes that the node table does not see. */
+  /** Tells about changes of nodes that the node table does not show. */
   nodeChanged(change: Change<Node>): void {
     if (change.type === 'updated' && placementOf(change.old) !== placementOf(change.object)) this.#nodes++
   }
 
-  /** @returns whether policies may get another answer */
+  /** @returns whether answers for policies may have changed */
   workloadChanged(change: Change<Workload>): boolean {
     const { object } = change
     if (change.type === 'updated' && isForTheSamePods(change.old, object)) return false
@@ -76,7 +79,7 @@ export class UncoveredNodes {
 
 const placementOf = ({ metadata, spec }: Node): string => JSON.stringify([metadata?.labels, spec?.taints])
 
-/** The generation counts changes of the spec. */
+/** Whether the workload selects and creates the same pods. The generation counts changes of the spec. */
 const isForTheSamePods = ({ metadata: a }: Workload, { metadata: b }: Workload): boolean =>
   a.uid === b.uid && a.generation === b.generation && JSON.stringify(a.labels) === JSON.stringify(b.labels)
 
@@ -92,7 +95,10 @@ function poll({ nodes, stores, node }: UncoveredSources, policy: AnyPolicy, max:
   return { nodes: found.sort().slice(0, max), count: found.length }
 }
 
-/** Of the policy's workloads. Pods created one by one may land on any node without taints. */
+/**
+ * The pod templates of the policy's workloads. A policy for pods has no template: such pods may run on any node without
+ * taints.
+ */
 function podSpecs(stores: Pick<ControlPlaneStores, 'workloads'>, { kind, metadata, spec }: AnyPolicy): PodSpec[] {
   const { target } = spec
   if (target.kind === 'Pod') return [{}]

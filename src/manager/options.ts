@@ -14,7 +14,10 @@ import type { CertificateKeeperOptions } from './tls/certificate-keeper.ts'
 
 export interface ManagerOptions {
   connection: Connection
-  /** The namespace of vArmor: of its Lease, Secret and ConfigMap, and part of cluster policies' profile names. */
+  /**
+   * vArmor's namespace. It has the Lease, the Secret and the ConfigMap, and is part of the profile names of cluster
+   * policies.
+   */
   namespace: string
   /** This manager's name for users: the name of its pod. */
   identity: string
@@ -29,9 +32,11 @@ export interface ManagerOptions {
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'maxWait' | 'module'>
   timing?: TimingOptions
-  /** Folder for models that are too large for an object, and for nothing else. Default: a temporary folder. */
+  /**
+   * Folder for models that are too large for an object. It must contain no other files. Default: a temporary folder.
+   */
   modelsFolder?: string
-  /** Whether models have patterns in place of varying names. Default true. */
+  /** Whether models get patterns in place of varying names. Default true. */
   generalise?: boolean
   /**
    * Folder of a certificate that another program maintains; see givenCertificates. Default: managers use their own
@@ -42,9 +47,9 @@ export interface ManagerOptions {
 
 /** How clients reach this manager. */
 export interface ReachOptions {
-  /** DNS names and addresses for the API server and the agents. */
+  /** DNS names and addresses by which the API server and the agents reach this manager. */
   names: readonly string[]
-  /** The webhooks' address for the API server. A function gets the port, for a manager outside the cluster. */
+  /** How the API server reaches the webhooks. For a manager outside the cluster, a function of the port. */
   webhooks: WebhookOptions['reach'] | ((port: number) => WebhookOptions['reach'])
 }
 
@@ -52,25 +57,28 @@ export interface ReachOptions {
 export interface ListenOptions {
   /** Default: all addresses. */
   host?: string
-  /** Default: upstream's; 0: any free port. */
+  /** Default: upstream's ports. 0: any free port. */
   ports?: { webhook?: number; status?: number }
-  /** How metrics are served; false: not at all. Default: as upstream. */
+  /** How metrics are served. False: not at all. Default: as upstream. */
   metrics?: Omit<MetricsListen, 'host'> | false
-  /** Bytes that this process may use: they limit the agents' open connections. Default: the limit of its cgroup. */
+  /**
+   * Bytes that this process may use. They limit the agents' open connections and the objects that are kept. Default:
+   * the limit of the process's cgroup.
+   */
   memory?: number
-  /** Accepts reviews only from clients with a certificate of the authorities in this file. Default: from any client. */
+  /** If set, only clients with a certificate from these authorities may send reviews. Default: any client may. */
   webhookClients?: WebhookClients
   /**
-   * Milliseconds for which a stopping manager continues to answer, because clients notice its unreadiness late. Default
+   * Milliseconds for which a stopping manager still answers, because clients notice late that it is not ready. Default
    * 0.
    */
   shutdownDelay?: number
-  /** Clock of that delay. Default: the system's. */
+  /** Clock for `shutdownDelay`. Default: the system's clock. */
   clock?: Clock
 }
 
 export interface WebhookClients {
-  /** PEM; read again when it changes. */
+  /** A PEM file with the authorities. It is read again when it changes. */
   file: string
   /** Common or DNS names; the certificate must have one of these. Default: any certificate. */
   names?: readonly string[]
@@ -84,25 +92,25 @@ export interface AdmissionOptions {
   exemptNamespaces?: readonly string[]
   /** Seconds that the API server waits for a webhook. Default 10. */
   timeout?: number
-  /** Containers that BPF confines on every node get no AppArmor profile. Default false. */
+  /** Whether containers that BPF confines on every node run without an AppArmor profile. Default false. */
   bpfExclusive?: boolean
-  /** Policies without container names also confine init containers. Default false. */
+  /** Whether policies without container names also confine init containers. Default false. */
   confineInitContainers?: boolean
   /**
-   * Users of managers, which alone may write ArmorProfiles. Default: this manager's user, if the server shows it (from
-   * Kubernetes 1.28).
+   * Users of managers. Only these users may write ArmorProfiles. Default: this manager's user, if the API server
+   * reports it (since Kubernetes 1.28).
    */
   profileWriters?: readonly string[]
 }
 
 export interface AgentsOptions {
-  /** Seconds between two reports of an agent without news. */
+  /** Seconds between two reports of an agent without changes. */
   reportSeconds?: number
-  /** The user of their tokens. Default: the service account `varmor-agent` of the namespace. */
+  /** User of the agents' tokens. Default: the service account `varmor-agent` in vArmor's namespace. */
   user?: string
-  /** Audiences of their tokens; none: the API server's. */
+  /** Audiences of the agents' tokens. Empty: the API server's audience. */
   audiences?: readonly string[]
-  /** Their tokens need not be bound to a node or a pod; such a token speaks for every node. */
+  /** Whether the agents' tokens need not be bound to a node or a pod. Such a token is valid for every node. */
   allowUnboundTokens?: boolean
 }
 

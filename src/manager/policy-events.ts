@@ -2,7 +2,7 @@ import type { PolicyEvent, RecordEvent } from '../../actors/ports.ts'
 import type { Logger } from '../base/logger.ts'
 import type { EventLoss, EventRecorder } from '../kube/event-recorder.ts'
 
-/** Turns actors' reports about a policy into Events on it. */
+/** Records an Event on a policy for each event that an actor reports. */
 export function eventsTo(recorder: EventRecorder): RecordEvent {
   return ({ policy, type, reason, note }) => {
     const { apiVersion, kind, metadata } = policy

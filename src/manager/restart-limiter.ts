@@ -4,14 +4,15 @@ import { type RestartLimits, restartLimits } from './default-limits.ts'
 
 const MINUTE = 60_000
 /**
- * Milliseconds: a namespace without restarts for this time has its full allowance again, and its limiter is removed.
+ * Milliseconds without restarts until the limiter of a namespace is removed. By then, the namespace has its full
+ * allowance again.
  */
 const FORGET_AFTER = 5 * MINUTE
 
 interface Turn {
   cancelled: boolean
   granted: () => void
-  /** Ends the job that holds the turn. */
+  /** Ends the bottleneck job of this turn. */
   end: () => void
 }
 
@@ -23,17 +24,17 @@ const settings = (inFlight: number, perMinute: number): Bottleneck.ConstructorOp
 })
 
 /**
- * A real manager's restart limits: one bottleneck for all, after one for each namespace. Its timers are real; tests
- * under simulated time use another limiter.
+ * Limits restarts: a turn needs room in the limiter of its namespace, and then in the limiter of all namespaces. It
+ * uses real timers, so tests under simulated time use another limiter.
  */
 export class BottleneckRestartLimiter implements RestartLimiter {
   readonly #overall: Bottleneck
   readonly #limits: RestartLimits
   readonly #forgetAfter: number
-  /** Not bottleneck's own group, which drops limiters in use. */
+  /** Limiters by namespace. Bottleneck's own group would drop limiters in use. */
   readonly #namespaces = new Map<string, { limiter: Bottleneck; forget: NodeJS.Timeout }>()
   readonly #turns = new Map<string, Turn>()
-  /** Waiting turns, including withdrawn ones, by caller and namespace. */
+  /** Waiting turns, including withdrawn turns, by caller and namespace. */
   readonly #waiting = new Map<string, Turn>()
 
   /**
@@ -49,12 +50,12 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     this.#overall = new Bottleneck(settings(limits.inFlight, limits.perMinute))
   }
 
-  /** Number of namespaces with state. */
+  /** Number of namespaces that have a limiter. */
   get namespaces(): number {
     return this.#namespaces.size
   }
 
-  /** Number of waiting turns, including withdrawn ones. */
+  /** Number of waiting turns, including withdrawn turns. */
   get waiting(): number {
     return this.#waiting.size
   }
@@ -63,7 +64,10 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     this.#schedule(caller, namespace, granted)
   }
 
-  /** Waits for its place like others: restarts in progress are recorded on workloads, which their owners can change. */
+  /**
+   * A resumed restart waits for a turn like a new restart: the record of a restart in progress is on the workload,
+   * where its owner can change it.
+   */
   resume(caller: string, namespace: string): void {
     this.#schedule(caller, namespace, () => undefined)
   }
@@ -76,7 +80,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     turn.end()
   }
 
-  /** Cancels all timers. Waiting callers wait for ever. */
+  /** Cancels all timers. Callers that still wait get no turn. */
   async close(): Promise<void> {
     for (const caller of [...this.#turns.keys()]) this.done(caller)
     const namespaces = [...this.#namespaces.values()]
@@ -108,7 +112,8 @@ export class BottleneckRestartLimiter implements RestartLimiter {
     const key = `${caller} ${namespace}`
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
-      // A queued job cannot be removed: a caller that repeatedly asks and withdraws would fill the queue.
+      // Reuse the waiting job, because a queued job cannot be removed: a caller that asks and withdraws repeatedly
+      // would fill the queue.
       Object.assign(waiting, { cancelled: false, granted })
       this.#turns.set(caller, waiting)
       return
@@ -123,7 +128,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
         turn.end = resolve
         turn.granted()
       })
-    // A job does not fail; only close() drops it, and then no caller waits.
+    // A job never fails. Only close() drops jobs, and then no caller waits.
     this.#limiterOf(namespace)
       .schedule(job)
       .catch(() => undefined)

@@ -10,7 +10,10 @@ import type { Kind } from './egress/watched-kinds.ts'
 /** The chart's memory limit of a manager. A manager without a limit counts as having at least twice as much. */
 const USUAL = 512 * mebibyte
 
-/** Bytes of a kind's objects at USUAL memory, number of namespaces that fill them, and maximum number of objects. */
+/**
+ * For each kind, with USUAL memory: maximum bytes and number of its objects. One namespace may use the bytes divided by
+ * `namespaces`.
+ */
 const SHARES = {
   policies: { all: 48 * mebibyte, namespaces: 8, objects: 12_000 },
   models: { all: 32 * mebibyte, namespaces: 4, objects: 8_000 },
@@ -21,25 +24,28 @@ const SHARES = {
   services: { all: 32 * mebibyte, namespaces: 2, objects: 32_000 },
   slices: { all: 64 * mebibyte, namespaces: 2, objects: 64_000 },
 }
-/** A namespace may have a fourth of the objects: the data stored beside each object does not count in bytes. */
+/**
+ * One namespace may have a quarter of the objects. The number has its own limit, because some memory of each object is
+ * not counted in bytes.
+ */
 const OBJECTS_NAMESPACES = 4
 
 export interface Rooms {
   policies: RoomOptions<AnyPolicy & KubeObject>
   models: RoomOptions<ArmorProfileModel & KubeObject>
   workloads(kind: WorkloadKind): RoomOptions<Workload & KubeObject>
-  /** For the leader's watches for egress rules. */
+  /** For the Pods, Services and EndpointSlices that a leader watches for egress rules. */
   addressed: Record<Kind, RoomOptions<IpOwner>>
 }
 
 /**
- * How much a manager keeps of tenants' objects. Other objects, such as cluster policies, have only the API server's
- * limit.
+ * The limits of the tenants' objects that a manager keeps. The number of other objects, such as cluster policies, is
+ * limited only by the API server.
  * @param memory bytes that the process may use; 0 if unknown
  * @param exempt namespace of the agents' DaemonSet, which is always kept
  */
 export function roomsFor(memory: number, exempt?: string): Rooms {
-  // An unlimited process shows an impossibly large number.
+  // Without a limit, the system reports an impossibly large number.
   const isBounded = memory > 0 && memory < 2 ** 50
   const times = Math.max(1, isBounded ? memory / USUAL : 2)
   const room = (of: keyof typeof SHARES, what: string) => {
@@ -59,10 +65,10 @@ export function roomsFor(memory: number, exempt?: string): Rooms {
   }
 }
 
-/** Maximum characters of JSON of a part in an outline, and of a status. */
+/** Maximum characters of JSON in an outline: of a part, and of a status. */
 const SHORT = 4_096
 const LONG = 65_536
-/** Maximum finalizers of an outline, and characters of a name that may be any text. */
+/** Maximum finalizers in an outline, and maximum characters of the enforcer field, which may be any text. */
 const FINALIZERS = 16
 const NAME = 256
 
@@ -75,7 +81,7 @@ function metadataOf({ metadata }: KubeObject): NonNullable<KubeObject['metadata'
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined))
 }
 
-/** Includes the target: new pods get the profile in force. */
+/** Keeps the target, so that new pods still get the profile that is in force. */
 function outlineOfPolicy(policy: AnyPolicy & KubeObject): AnyPolicy & KubeObject {
   const { apiVersion, kind, metadata, spec, status } = policy
   const { enforcer = '', mode, modelingOptions } = spec?.policy ?? {}

@@ -16,14 +16,14 @@ import { type Callers, webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
 import type { ListenOptions, WebhookClients } from './options.ts'
 
-/** Bytes of a busy manager without agents' connections, and of one such connection. */
+/** Bytes of a busy manager without the agents' connections, and bytes of one connection. */
 const beside = 460 * mebibyte
 const eachConnection = 100 * 1024
-/** Connections with a request in progress, in addition to kept ones. */
+/** Maximum connections with a request in progress, in addition to idle connections that are kept. */
 const atWork = 2_000
 
 /**
- * The number of agents' connections kept open between two reports, and of all connections.
+ * Maximum connections of agents that are kept open between two reports, and maximum connections in all.
  * @param memory bytes that the process may use; 0 if unknown
  */
 export function connectionLimits(memory: number): Pick<ServerLimits, 'kept' | 'connections'> {
@@ -50,13 +50,13 @@ export class Servers {
     this.#options = options
   }
 
-  /** 0 for a server that does not listen. */
+  /** The ports; 0 for a server that does not listen. */
   get ports(): { webhook: number; status: number; metrics: number } {
     const { webhook, status, metrics } = this.#servers
     return { webhook: webhook?.port ?? 0, status: status?.port ?? 0, metrics: metrics?.port ?? 0 }
   }
 
-  /** Servers accept connections once they have credentials; the metrics server needs none. */
+  /** Starts the servers. Until `setCredentials`, the webhook and status servers accept no connections. */
   async start(reviewer: Reviewer, status: Pick<StatusRoutesOptions, 'report' | 'data' | 'models'>): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
     const { ports = {}, host, metrics: listenForMetrics = {}, memory = process.constrainedMemory(), clock } = listen
@@ -79,7 +79,8 @@ export class Servers {
       name: 'status',
       port: ports.status ?? 8080,
       tls: {},
-      // Senders of bodies are authenticated and limited: of many concurrent large bodies, started ones finish.
+      // Senders of bodies are authenticated and limited here, so each body gets some seconds before another body may
+      // take its place.
       limits: { ...connectionLimits(memory), bodyTime: 5_000 },
       routes: statusRoutes({ ...status, ...probes }),
     })
@@ -93,7 +94,7 @@ export class Servers {
   }
 
   /**
-   * Keeps answering webhooks and agents for `within` milliseconds, and makes them connect to another manager next.
+   * Answers for `within` milliseconds more, and closes connections, so that clients connect to another manager next.
    * Never rejects.
    */
   async retire(within: number): Promise<void> {
@@ -101,7 +102,7 @@ export class Servers {
     await Promise.all([webhook?.retire(within), status?.retire(within)])
   }
 
-  /** Stops accepting requests; resolves when current ones are answered, or the time is over. */
+  /** Stops accepting requests. Resolves when the current requests are answered, or the time is over. */
   async drain(within: number): Promise<void> {
     await this.#clientCa?.close()
     await Promise.all(Object.values(this.#servers).map((server) => server.drain(within)))
@@ -109,7 +110,7 @@ export class Servers {
 }
 
 /**
- * If an API server shows no certificate, pods run unconfined or cannot be created: the log says so, at a decreasing
+ * If the API server presents no certificate, pods run unconfined or cannot be created. So log refusals, at a decreasing
  * rate.
  */
 function callersOf({ names }: WebhookClients, logger: Logger): Callers {

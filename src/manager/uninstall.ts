@@ -27,13 +27,15 @@ export interface UninstallOptions {
   /** Names of the Deployment and the DaemonSet. */
   manager: string
   agent: string
-  /** The installer gave all three names: a missing object was removed before. */
+  /**
+   * The user gave the namespace and both names. So a missing object was removed before, and is not searched elsewhere.
+   */
   areCertain: boolean
-  /** This is the chart's Job: it removes nothing unless Helm installed manager and agent. */
+  /** The chart's Job sets this: it removes nothing unless Helm installed the manager and the agent. */
   ofHelm: boolean
-  /** Keeps the policies, but removes whatever blocks the deletion of them and their namespaces. */
+  /** Keeps the policies, but removes the finalizers that block the deletion of the policies and their namespaces. */
   keepPolicies: boolean
-  /** Milliseconds for each step of managers or agents. */
+  /** Milliseconds to wait for each step of managers or agents. */
   timeout: number
   clock: Clock
   logger: Logger
@@ -43,12 +45,12 @@ const policyKinds = [varmorPolicies, varmorClusterPolicies] as unknown as Resour
 const pause = 500
 
 /**
- * Removes what managers and agents created: policies first, so that managers free all workloads; then managers,
- * webhooks, finalizers, ArmorProfiles; then agents, which unload their profiles. Managers and agents need not exist.
- * Each step may find its work done, so an interrupted uninstall can be repeated.
- * @returns names of pods that did not end in time
+ * Removes the objects that managers and agents created. Policies come first, so that managers free all workloads; then
+ * managers, webhooks, finalizers and ArmorProfiles; then agents, which unload their profiles. Managers and agents need
+ * not run. An interrupted uninstall can be repeated.
+ * @returns names of pods that did not stop in time
  * @throws {ElsewhereError} before anything is removed
- * @throws {ApiError} where the server refuses
+ * @throws {ApiError} if the server refuses a request
  */
 export async function uninstall(options: UninstallOptions): Promise<string[]> {
   const { client, namespace, keepPolicies } = options
@@ -81,19 +83,19 @@ export async function uninstall(options: UninstallOptions): Promise<string[]> {
 }
 
 /**
- * vArmor is installed in another namespace, under other names, or by another program. Its policies would be deleted
- * while it still runs.
+ * vArmor is installed in another namespace, under other names, or not by Helm. The uninstall would delete the policies
+ * while vArmor still runs.
  */
 export class ElsewhereError extends Error {
   override readonly name = 'ElsewhereError'
 }
 
-/** Helm adds it to everything that it installs or upgrades, but not to rendered text. */
+/** Helm adds this annotation to all objects that it installs or upgrades, but not to rendered text. */
 const releaseAnnotation = 'meta.helm.sh/release-name'
 
 /**
- * The object may have been installed by Helm before, but is applied from rendered text now: kubectl leaves an
- * annotation, or, like Argo CD, an entry in managedFields.
+ * Whether kubectl or Argo CD applied the object, possibly after Helm installed it. kubectl leaves an annotation; with
+ * server-side apply, kubectl and Argo CD leave an entry in managedFields.
  */
 function isApplied({ annotations, managedFields = [] }: ObjectMeta): boolean {
   if (annotations?.['kubectl.kubernetes.io/last-applied-configuration'] !== undefined) return true
@@ -103,8 +105,8 @@ function isApplied({ annotations, managedFields = [] }: ObjectMeta): boolean {
 }
 
 /**
- * A program that applies rendered Helm text treats hooks as normal objects: this Job then runs at the installation of
- * vArmor.
+ * Programs that apply rendered Helm text treat hooks as normal objects, so this Job runs when vArmor is installed. It
+ * must not remove vArmor then.
  */
 async function refuseWithoutHelm(
   { client, namespace }: UninstallOptions,
@@ -124,13 +126,13 @@ async function refuseWithoutHelm(
 }
 
 /**
- * Labels of objects that the chart, or upstream's, installs: the first does not match with another `nameOverride`, the
- * second not with another `manager.name` or `agent.name`.
+ * Labels of objects that our chart or upstream's chart installs. The first label does not match if `nameOverride` is
+ * set, the second does not match if `manager.name` or `agent.name` is set.
  */
 const installed = ['app.kubernetes.io/name=varmor', 'app.kubernetes.io/component in (varmor-manager, varmor-agent)']
 const flagOf = { Deployment: '--manager-deployment', DaemonSet: '--agent-daemonset' }
 
-/** Missing objects may have been removed before: a repeated uninstall is allowed. */
+/** Refuses if the object exists elsewhere. If it exists nowhere, an earlier uninstall may have removed it. */
 async function refuseElsewhere(
   { client, namespace, logger }: UninstallOptions,
   kind: keyof typeof flagOf,
@@ -157,8 +159,8 @@ async function refuseElsewhere(
 }
 
 /**
- * A ConfigMap tells stopping agents to leave nothing behind. They ignore one from before their start, as from an
- * interrupted uninstall: so it is recreated, unless agents are stopping already, which would miss it.
+ * Creates the ConfigMap that tells stopping agents to unload all profiles. Agents ignore a ConfigMap that is older than
+ * they are, so an old one is recreated, unless agents are stopping already and could miss it.
  */
 async function mark({ client, namespace, agent }: UninstallOptions): Promise<void> {
   const metadata = { name: uninstallName, namespace }
@@ -167,7 +169,7 @@ async function mark({ client, namespace, agent }: UninstallOptions): Promise<voi
   await client.create(configMaps, { metadata }).catch(unless(isAlreadyExists))
 }
 
-/** For a starting manager: vArmor stays, so remove the rest of an interrupted uninstall. */
+/** Removes the ConfigMap of an interrupted uninstall. A starting manager calls this, because vArmor stays. */
 export async function forgetUninstall(client: ApiClient, namespace: string, logger: Logger): Promise<void> {
   const object = `${namespace}/${uninstallName}`
   try {
@@ -206,7 +208,7 @@ const gone = <T extends KubeObject>(
   propagationPolicy: 'Background' | 'Foreground' = 'Background',
 ): Promise<unknown> => client.delete(ref, target, { propagationPolicy }).catch(unless(isNotFound))
 
-/** Empty if the kind does not exist, either. */
+/** All objects of a kind; empty if the cluster does not have the kind. */
 async function all(client: ApiClient, ref: ResourceRef): Promise<KubeObject[]> {
   const found: KubeObject[] = []
   try {
@@ -235,9 +237,9 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
 }
 
 /**
- * Deletes the workload after its pods have ended. It exists until then, so that a repeated uninstall waits for them,
- * too.
- * @returns names of pods that have not ended in time
+ * Deletes the workload and waits for its pods. The workload exists until its pods have stopped, so that a repeated
+ * uninstall waits for them, too.
+ * @returns names of pods that did not stop in time
  */
 async function removeWorkload(
   options: UninstallOptions,
@@ -266,13 +268,13 @@ async function removeWorkload(
   return pending
 }
 
-/** No answer does not mean yes. */
+/** If the server does not answer, assume that the work is not done. */
 function noAnswer(error: unknown): false {
   if (!(error instanceof ConnectionError)) throw error
   return false
 }
 
-/** Asks repeatedly until it is true or the time is over. @returns whether it is true */
+/** Asks repeatedly until the answer is true or the time is over. @returns whether the answer was true */
 async function within({ clock, timeout }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
   const end = clock.now() + timeout
   for (;;) {

@@ -17,8 +17,8 @@ export const makesPolicy = ({ kind, operation, subResource = '', object }: HoldR
   object !== null
 
 /**
- * The patch that gives a new policy our finalizer at its creation, so that no deletion comes before it and no extra
- * write is needed. If the webhook was not called, the policy's actor adds it.
+ * The patch that adds our finalizer to a new policy. At creation it needs no extra write, and no deletion can come
+ * first. If the API server did not call the webhook, the actor of the policy adds the finalizer.
  */
 export function addFinalizer({ object }: HoldRequest): PatchOperation[] {
   const finalizers = object?.metadata?.finalizers

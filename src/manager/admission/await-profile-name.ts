@@ -2,13 +2,14 @@ import type { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import type { PolicyId } from '../../../actors/ports.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 
-/** Milliseconds. A leader takes a small part of it, and the API server waits longer. */
+/** Milliseconds. A leader decides in a small part of this time, and the API server waits longer for an answer. */
 const timeout = 2_000
 const pollInterval = 20
 
 /**
- * Resolves when the name of the policy's profile is decided; undefined if it is. The leader may be another manager that
- * knows of an earlier policy, whose profile the pod must not get. Without a leader, the expected name is used.
+ * Resolves when the name of the policy's profile is decided; undefined if it is decided already. Another manager may
+ * lead and give the expected name to an earlier policy: the pod must not get that policy's profile. Without a leader,
+ * the expected name is used.
  */
 export function awaitProfileName(
   names: Pick<ProfileNames, 'of'>,

@@ -14,16 +14,16 @@ import {
 } from './profile-annotations.ts'
 
 export interface ConfinementOptions {
-  /** The API server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
+  /** Whether the API server supports `securityContext.appArmorProfile` (Kubernetes 1.30). */
   appArmorField: boolean
   /**
-   * Whether the policy uses BPF without AppArmor: its containers get no AppArmor profile, unless the policy names
-   * AppArmor, too. Only if every node has loaded the BPF profile; otherwise a container would run without either.
+   * Whether containers that the policy confines with BPF run without an AppArmor profile, unless the policy also names
+   * AppArmor. True only if every node has loaded the BPF profile; otherwise a container could run unconfined.
    */
   bpfExclusive: (policy: IndexedPolicy) => boolean
 }
 
-/** Changes of a container's settings; the value `undefined` removes a setting. Empty: nothing to change. */
+/** Changes of a container's settings. The value `undefined` removes a setting. */
 export interface ContainerChanges {
   annotations: Map<string, string | undefined>
   securityContext: Map<string, ProfileField | undefined>
@@ -35,15 +35,17 @@ export interface ContainerSituation {
   annotations: Readonly<Record<string, string>>
   /** The policy that must confine this container, if any. */
   policy: IndexedPolicy | undefined
-  /** Whether our profile that the pod names does not belong here, unless `policy` wants it. */
+  /** Whether this webhook may remove a vArmor profile that the pod names, if `policy` does not want the profile. */
   ownsAnnotation: (profile: string) => boolean
-  /** The policy of a profile that the container names, if it has priority over `policy`: for its own enforcers. */
+  /**
+   * The policy of a profile that the container names, if that policy has priority over `policy` for its own enforcers.
+   */
   wins: (profile: string) => IndexedPolicy | undefined
 }
 
 /**
  * The changes that give one container its policy's profile, and remove the settings of an earlier policy. A container
- * marked `unconfined`, by annotation or field, stays out. A second application changes nothing.
+ * that an annotation or a field marks as `unconfined` gets no profile. Applying the result again changes nothing.
  */
 export function confine(situation: ContainerSituation, options: ConfinementOptions): ContainerChanges {
   const changes: ContainerChanges = { annotations: new Map(), securityContext: new Map() }
@@ -60,7 +62,8 @@ export function confine(situation: ContainerSituation, options: ConfinementOptio
 }
 
 /**
- * The policy by which this enforcer must confine the container: a named policy with priority, or else the found one.
+ * The policy that applies to the container for this enforcer: the policy of a named profile if it has priority, or else
+ * the policy that selects the container.
  */
 function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: Run): IndexedPolicy | undefined {
   const { name, appArmorProfile, seccompProfile } = container
@@ -77,7 +80,7 @@ function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: 
   for (const profile of named[enforcer] ?? []) {
     const winner = profile === undefined ? undefined : wins(profile)
     if (winner?.enforcers.includes(enforcer)) return winner
-    // Then the winner's BPF profile turned AppArmor off.
+    // The BPF profile of the winning policy has turned AppArmor off.
     const switchesOff = isSwitchedOff(appArmor) && profile === profileOf(appArmor)
     if (enforcer === 'AppArmor' && switchesOff && winner?.enforcers.includes('BPF')) return winner
   }
@@ -90,7 +93,7 @@ interface Run extends Omit<ContainerSituation, 'annotations'> {
   annotation(key: string): string | undefined
 }
 
-/** Sets an annotation, or with undefined removes it; does nothing if it is already so. */
+/** Sets an annotation; undefined removes it. Does nothing if the annotation has this value already. */
 function annotate({ annotation, changes }: Run, key: string, value: string | undefined): void {
   if (annotation(key) !== value) changes.annotations.set(key, value)
 }
@@ -111,7 +114,7 @@ const isLeftover = (run: Run, annotation: string | undefined): boolean => {
   return profile !== undefined && run.ownsAnnotation(profile)
 }
 
-/** The policy whose BPF profile the container has now. */
+/** Sets the BPF annotation. @returns the policy whose BPF profile the container gets */
 function confineBpf(run: Run): IndexedPolicy | undefined {
   const key = keys.bpf(run.container.name)
   const annotation = run.annotation(key)
@@ -131,7 +134,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   const switchedOffByUs = isSwitchedOff(annotation)
   const field = container.appArmorProfile
   const isUnconfined = field?.type === 'Unconfined'
-  // Our own setting is not the user's choice.
+  // The field is not the user's choice if we have set it.
   const setByUser = !switchedOffByUs && (isUnconfined || run.annotation(oldKey) === optOut)
   const optedOut = annotation === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
 
@@ -147,7 +150,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
     agreeWithField(run, oldKey, optOut)
     return
   }
-  // From before the server had the field.
+  // We set this annotation before the API server supported the field.
   if (isLeftover(run, run.annotation(oldKey))) annotate(run, oldKey, undefined)
   dropOptedOut(run, 'appArmorProfile', annotation)
   if (isLeftover(run, annotation)) {
@@ -159,13 +162,16 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   }
 }
 
-/** A user who opts a confined container out writes only the annotation: the field next to it was ours. */
+/** To opt a confined container out, the user writes only the annotation. We had set the field, so we remove it. */
 function dropOptedOut(run: Run, name: FieldName, annotation: string | undefined): void {
   const profile = profileOfField(run.container[name])
   if (annotation === optOut && profile !== undefined && run.ownsAnnotation(profile)) setField(run, name, undefined)
 }
 
-/** The API server refuses a pod whose annotation and field name two profiles; it creates a missing annotation. */
+/**
+ * The API server refuses a pod if its annotation and its field name different profiles. It adds a missing annotation
+ * itself.
+ */
 function agreeWithField(run: Run, key: string, value: string): void {
   if (run.annotation(key) !== undefined) annotate(run, key, value)
 }
@@ -212,7 +218,7 @@ function confineSeccomp(run: Run): void {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))
     } else {
-      // A default that the user chose stays the user's, and is not removed later.
+      // Mark a RuntimeDefault that the user chose, so that it is not removed later.
       const isChosen = field?.type === 'RuntimeDefault' && (annotation === undefined || isChosenDefault(annotation))
       annotate(run, key, isChosen ? chosenDefault(policy.profile) : localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })

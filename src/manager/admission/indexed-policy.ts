@@ -8,7 +8,7 @@ import type { AnyPolicy, PolicyMode, TargetKind } from '../../api/types.ts'
 /** The name of a policy's profile. */
 export type NameOf = (id: PolicyId) => string
 
-/** What admission knows about a policy. */
+/** The parts of a policy that admission uses. */
 export interface IndexedPolicy {
   /** `VarmorPolicy/<namespace>/<name>` or `VarmorClusterPolicy//<name>`. */
   readonly key: string
@@ -23,7 +23,7 @@ export interface IndexedPolicy {
   readonly targetKind: TargetKind
   readonly targetName: string | undefined
   readonly selector: CompiledSelector | undefined
-  /** Names of the containers; empty as in `spec.target.containers`. */
+  /** `spec.target.containers`; empty means all containers. */
   readonly containers: readonly string[]
 }
 
@@ -41,8 +41,8 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
   kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default')
 
 /**
- * Undefined if the policy cannot confine anything: it is being deleted, or its target or enforcers are invalid (it was
- * stored without a validating webhook; its status says so). `nameOf`: the name of its profile.
+ * Undefined if the policy cannot confine workloads: it is being deleted, or its target or enforcers are invalid. An
+ * invalid policy was stored while the validating webhook was not called; its status reports the errors.
  */
 export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy
@@ -67,7 +67,7 @@ export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy 
   }
 }
 
-/** A policy without a time is not stored yet, so it is the youngest. */
+/** A policy without a time is not stored yet, so it counts as the newest. */
 function timeOf(timestamp: unknown): number {
   const time = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN
   return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time

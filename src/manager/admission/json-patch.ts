@@ -1,8 +1,8 @@
 import { type PatchOperation, pointer } from '../../base/json-patch.ts'
 
 /**
- * The operations that set and remove fields of the object at `path`; `present`: the object exists. A field to remove
- * must exist.
+ * The operations that set and remove fields of the object at `path`. A field to remove must exist.
+ * @param present whether the object exists
  */
 export function patchFields(path: string, present: boolean, changes: ReadonlyMap<string, unknown>): PatchOperation[] {
   if (changes.size === 0) return []

@@ -2,7 +2,9 @@ import type { JudgeOptions } from '../../../actors/compiler/judge.ts'
 import { CompilerError, type Compilers, tooCostly } from '../../../actors/compiler/ports.ts'
 import type { ValidateOptions } from './validate.ts'
 
-/** Runs `judgePolicy` in a compiler thread. A too costly policy is the policy's error. */
+/**
+ * Runs `judgePolicy` in a compiler thread. If the policy takes too much CPU or memory, this is an error of the policy.
+ */
 export const judgeBy =
   (compilers: Compilers, options: JudgeOptions): ValidateOptions['judge'] =>
   async (object, before, caller) => {

@@ -2,7 +2,8 @@ import { parseEnforcers } from '../../api/enforcer.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 
 /**
- * Whether BPF enforces the profile on each node that should have an agent, according to the status of this generation.
+ * Whether the profile's status reports for the current generation that BPF enforces the profile on each node that
+ * should have an agent.
  */
 export function hasBpfOnEveryNode(profile: ArmorProfile | undefined): boolean {
   if (profile?.status === undefined) return false
@@ -10,7 +11,7 @@ export function hasBpfOnEveryNode(profile: ArmorProfile | undefined): boolean {
   const { desiredNumberLoaded: desired, currentNumberLoaded: current, observedGeneration, conditions = [] } = status
   const parsed = parseEnforcers(spec.profile.enforcer)
   const isCurrent = observedGeneration === metadata.generation
-  // A node counts as loaded only with all enforcers of the profile; a condition names a node that lacks BPF.
+  // A node counts as loaded only if all enforcers have loaded the profile. A condition names each node without BPF.
   return (
     parsed.ok &&
     parsed.enforcers.includes('BPF') &&

@@ -14,7 +14,7 @@ import type { PolicyIndex, Workload } from './policy-index.ts'
 import { keys, orphanedKeys, profileOf, profileOfField } from './profile-annotations.ts'
 
 export interface MutateOptions extends ConfinementOptions {
-  /** The label that opts a workload in; undefined: every workload is considered. */
+  /** The label that opts a workload in. Undefined: all workloads are opted in. */
   optIn?: { key: string; value: string } | undefined
   /** Whether a policy without container names also targets init containers. */
   confineInitContainers: boolean
@@ -25,7 +25,8 @@ export interface MutateOptions extends ConfinementOptions {
 export interface Mutation {
   patch: PatchOperation[]
   /**
-   * Key of the policy found for the workload. A cluster policy that a container names confines that container instead.
+   * Key of the policy that selects the workload. If a container names a cluster policy's profile, that policy confines
+   * the container instead.
    */
   policy?: string
   warnings: string[]
@@ -54,8 +55,8 @@ const groupOf: Record<Workload['kind'], string> = {
 export function mutate(request: MutateRequest, index: PolicyIndex, options: MutateOptions): Mutation {
   const { kind, object, oldObject, operation, subResource = '' } = request
   if (object === null || !isWorkload(kind) || (operation !== 'CREATE' && operation !== 'UPDATE')) return nothing
-  // The stored object counts: the server removes the field from a client's object only after admission (server-side
-  // apply, subresources).
+  // Check the stored object: with server-side apply and subresources, the client's object may have any
+  // deletionTimestamp, which the server resets only after admission.
   if (operation === 'UPDATE' && oldObject?.metadata?.deletionTimestamp !== undefined) return nothing
   const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
   if (parts === undefined || parts.windows) return nothing
@@ -66,7 +67,9 @@ export function mutate(request: MutateRequest, index: PolicyIndex, options: Muta
   return subResource === '' ? mutateWhole(request, workload, parts, index, options) : nothing
 }
 
-/** The webhook's answer to a change of the workload, for a change that must not depend on the webhook. */
+/**
+ * The patch that the webhook would give for this workload. Restarts use it, because they must work without the webhook.
+ */
 export function confinementPatch(
   workload: ControlledWorkload,
   index: PolicyIndex,
@@ -107,10 +110,11 @@ function mutateWhole(
   const policy = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
   const ownsAnnotation = (profile: string): boolean => {
     const owner = index.byProfile(profile, workload.namespace)
-    // A policy of another kind set this, such as that of the Deployment that created the pod: leave it.
+    // A policy for another kind set this, such as the policy of the Deployment that created the pod: do not remove it.
     return owner === undefined || owner.targetKind === workload.kind
   }
-  // A pod names the cluster policy of its creator; a namespaced policy for pods does not change the priority.
+  // The pod names the profile of a cluster policy that confines its creator. This policy keeps its priority over a
+  // namespaced policy for pods.
   const wins = (profile: string): IndexedPolicy | undefined => {
     if (workload.kind !== 'Pod' || policy?.kind !== 'VarmorPolicy') return undefined
     const owner = index.byProfile(profile, workload.namespace)
@@ -157,8 +161,8 @@ function annotationPatch(parts: PodParts, changes: ReadonlyMap<string, string | 
 }
 
 /**
- * In a running pod only new ephemeral containers can be set, and no annotation: the API server drops all other changes
- * of this subresource.
+ * In a running pod, only new ephemeral containers can be changed. The API server drops all other changes of this
+ * subresource, so annotations cannot be added.
  */
 function mutateEphemeral(
   { oldObject }: MutateRequest,
@@ -172,7 +176,7 @@ function mutateEphemeral(
   const before = new Set(
     podParts(oldObject, '')?.containers.flatMap(({ role, name }) => (role === 'ephemeral' ? [name] : [])),
   )
-  // A container that joins a confined pod gets its profile, because it sees what the other containers have.
+  // An ephemeral container in a confined pod gets the pod's profile, because it can access the other containers.
   const confinesPod = parts.containers.some((each) => each.role !== 'ephemeral' && isSelected(policy, each, options))
   const patch: PatchOperation[] = []
   const warnings: string[] = []
@@ -181,7 +185,7 @@ function mutateEphemeral(
     if (!confinesPod && !isSelected(policy, container, options)) continue
     const { pod, annotations = {} } = parts
     const situation = { container, pod, annotations, policy, ownsAnnotation: () => false, wins: none }
-    // It gets no BPF profile that could replace AppArmor.
+    // Do not replace AppArmor by BPF: the container cannot get a BPF profile.
     const changes = confine(situation, { ...options, bpfExclusive: () => false })
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
     warnings.push(...outOfReach(container.name, policy, changes.annotations, options))
@@ -201,8 +205,8 @@ function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, op
 }
 
 /**
- * Our profiles that containers of a running pod name. Immutable settings first, because a tenant can change our
- * annotations.
+ * Our profiles that containers of a running pod name. Fields come first, because they are immutable, while a tenant can
+ * change annotations.
  */
 function profilesOf({ containers, annotations = {} }: PodParts): string[] {
   const started = containers.filter(({ role }) => role !== 'ephemeral')
@@ -213,7 +217,7 @@ function profilesOf({ containers, annotations = {} }: PodParts): string[] {
   return [...fields.map((field) => profileOfField(field)), ...annotated].filter((profile) => profile !== undefined)
 }
 
-/** Enforcers that identify a container by an annotation, which a running pod cannot get. */
+/** Warnings for enforcers that identify a container by an annotation: a running pod cannot get annotations. */
 function outOfReach(
   name: string,
   policy: IndexedPolicy,

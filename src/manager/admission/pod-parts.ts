@@ -17,7 +17,7 @@ export interface SecurityContext {
 export interface ContainerPart extends SecurityContext {
   name: string
   role: ContainerRole
-  /** Path of its securityContext, existing or not. */
+  /** Path of the container's securityContext, which need not exist. */
   path: string
   hasSecurityContext: boolean
   privileged: boolean
@@ -30,12 +30,15 @@ export interface PodParts {
   hasMetadata: boolean
   annotations: Readonly<Record<string, string>> | undefined
   containers: ContainerPart[]
-  /** The settings of all containers without their own. */
+  /** The pod's settings, for containers without their own settings. */
   pod: SecurityContext
   windows: boolean
 }
 
-/** `prefix` is the pod's path in `object`: empty, or `/spec/template`. Undefined if there is no pod. */
+/**
+ * The parts of a pod; undefined if `object` has no pod.
+ * @param prefix path of the pod in `object`: empty, or `/spec/template`
+ */
 export function podParts(object: unknown, prefix: '' | '/spec/template'): PodParts | undefined {
   const template = prefix === '' ? object : field(field(object, 'spec'), 'template')
   const spec = field(template, 'spec')

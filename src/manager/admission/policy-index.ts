@@ -14,8 +14,8 @@ export interface Workload {
 }
 
 /**
- * The targets of all policies, found by workload at a cost independent of their number. If several match, a cluster
- * policy has priority over a namespaced one, then the oldest, then the first by name.
+ * Finds the policy of a workload, at a cost that does not depend on the number of policies. If several policies match,
+ * a cluster policy has priority over a namespaced policy, then the oldest policy, then the first by name.
  */
 export class PolicyIndex {
   #policies = new Map<string, IndexedPolicy>()
@@ -23,7 +23,7 @@ export class PolicyIndex {
   #byProfile = new Map<string, Set<IndexedPolicy>>()
   #nameOf: NameOf
 
-  /** Without `nameOf` each policy has its first name, as without competition. */
+  /** @param nameOf Default: the first choice of name, which a policy gets if no other policy has it */
   constructor(nameOf: NameOf = (id) => profileIdOf(id, 'varmor').name) {
     this.#nameOf = nameOf
   }
@@ -32,7 +32,10 @@ export class PolicyIndex {
     return this.#policies.size
   }
 
-  /** Adds a policy, or replaces the one of the same key. A policy being deleted confines no new workloads. */
+  /**
+   * Adds a policy, or replaces the policy with the same key. A policy that is being deleted does not confine new
+   * workloads.
+   */
   set(policy: AnyPolicy): void {
     this.delete(policyKey(policy))
     const entry = indexedPolicy(policy, this.#nameOf)
@@ -68,7 +71,7 @@ export class PolicyIndex {
     )
   }
 
-  /** The policy of a profile that a workload of this namespace names. */
+  /** The policy of a profile that a workload in this namespace names. */
   byProfile(profile: string, namespace: string): IndexedPolicy | undefined {
     for (const entry of this.#byProfile.get(profile) ?? [])
       if (entry.namespace === '' || entry.namespace === namespace) return entry
@@ -76,7 +79,8 @@ export class PolicyIndex {
   }
 
   /**
-   * Cluster policies that certainly confine all workloads of the target of `policy`. Checks all policies of one kind.
+   * Cluster policies that certainly confine all workloads that `policy` selects. Checks all cluster policies for one
+   * kind of workload.
    */
   shadowing(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)
@@ -85,8 +89,8 @@ export class PolicyIndex {
   }
 
   /**
-   * Cluster policies for creators of pods, if their pods have the labels that `policy` selects: the pods keep these
-   * policies' profiles.
+   * Cluster policies for creators of pods, such as Deployments, whose pods `policy` selects if they have the same
+   * labels. These pods keep the cluster policies' profiles.
    */
   shadowingByMakers(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)

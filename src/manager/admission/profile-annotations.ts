@@ -2,8 +2,8 @@ import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhost
 import type { ProfileField } from './pod-parts.ts'
 
 /**
- * The annotation of a container. The webhook writes `localhost/<profile>`, which makes the field next to it ours to
- * change and remove; the user writes `unconfined`, which opts the container out.
+ * The keys of a container's annotations. `localhost/<profile>` is from the webhook: it shows that we may change and
+ * remove the field of the container. `unconfined` is from the user: it opts the container out.
  */
 export const keys = {
   bpf: (container: string) => confinementPrefixes.bpf + container,
@@ -42,8 +42,8 @@ export const isChosenDefault = (annotation: string | undefined): boolean =>
 const prefixes = Object.values(confinementPrefixes)
 
 /**
- * Our annotations for containers that the pod no longer has. The API server refuses a pod with such an annotation in
- * Kubernetes' own form.
+ * Our annotations for containers that the pod no longer has. If such an annotation is Kubernetes' own AppArmor
+ * annotation, the API server refuses the pod.
  */
 export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
   return Object.keys(annotations).filter((key) => {

@@ -12,7 +12,7 @@ function cut(text: string, max: number): string {
   return characters.length <= max ? text : `${characters.slice(0, max - 1).join('')}…`
 }
 
-/** The message of a refusal: one line for each error, and the number of further errors. */
+/** The message of a refusal: one line for each error, and the number of omitted errors. */
 export function refusalMessage(subject: string, errors: readonly FieldError[], all: number): string {
   const count = all === 1 ? 'one error' : `${all} errors`
   const lines = errors.slice(0, MAX_ERRORS).map((error) => `- ${formatFieldError(error)}`)
@@ -28,7 +28,7 @@ export function boundedWarnings(warnings: readonly string[]): string[] {
     const line = cut(warning.replaceAll(/\s{2,}|[^\S ]/g, ' '), MAX_WARNING)
     if (line.length > left) {
       kept.push(
-        `${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all warnings warnings warnings warnings warnings warnings`,
+        `${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all warnings`,
       )
       break
     }

@@ -20,25 +20,25 @@ export interface ReviewOutcome {
 
 export interface ReviewerOptions {
   index: PolicyIndex
-  /** Whether the index has all policies. Before, it is unknown whether a policy matches. */
+  /** Whether the index has all policies. Until then, reviews cannot be answered. */
   isSynced: () => boolean
   mutate: MutateOptions
-  /** Resolves when the name of the policy's profile is decided; undefined if it is. */
+  /** Resolves when the name of the policy's profile is decided; undefined if it is decided already. */
   settled?: (policyKey: string) => Promise<void> | undefined
   validate: Omit<ValidateOptions, 'index' | 'caller'>
-  /** Not called for dry runs, which leave no trace. `seconds`: from the body to the answer. Must not throw. */
+  /** Called with each result, except of dry runs. `seconds`: from the body to the answer. Must not throw. */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
   clock?: Clock
 }
 
 export type ReviewAnswer =
   | { status: 200; review: AdmissionReview }
-  /** 400: the body is not a review. 503: retry, or let the webhook's failurePolicy decide. */
+  /** 400: the body is not a review. 503: the API server may retry, or apply the webhook's failurePolicy. */
   | { status: 400 | 503; message: string }
 
 /**
- * Answers the API server's admission reviews (admission.k8s.io/v1). It changes nothing, so a dry run is like any other
- * request.
+ * Answers the API server's admission reviews (admission.k8s.io/v1). It writes no objects, so a dry run needs no special
+ * treatment.
  */
 export class Reviewer {
   #options: ReviewerOptions

@@ -1,17 +1,17 @@
 import type { Anchor, Labels } from '../../api/label-selector.ts'
 import { byPrecedence, type IndexedPolicy } from './indexed-policy.ts'
 
-/** In order of priority. */
+/** Policies in order of priority. */
 type Bucket = IndexedPolicy[]
 
 /**
- * The policies of one scope (a namespace, or the cluster) for one kind of workload. Each is in a bucket that a matching
- * workload leads to: by name, by one `key=value` label, or by one label key. Policies that no label leads to, such as
- * an empty selector or only `NotIn`, are in a list that is always searched.
+ * The policies of one scope (a namespace, or the cluster) for one kind of workload, in buckets by name, by `key=value`
+ * label and by label key. Policies whose selector requires no label, such as an empty selector or only `NotIn`, are in
+ * a bucket that is always searched.
  */
 export class TargetBuckets {
   #buckets = new Map<string, Bucket>()
-  /** The buckets of each policy: they depend on the policies at the time of its insertion. */
+  /** The buckets of each policy. They are stored, because their choice depends on the other policies at that time. */
   #places = new Map<string, readonly string[]>()
 
   get size(): number {
@@ -56,7 +56,10 @@ export class TargetBuckets {
       }
   }
 
-  /** Uses the requirement with the fewest other policies: a label that all share leads to all. */
+  /**
+   * Chooses the required label whose buckets have the fewest policies: a label that all policies share would not narrow
+   * the search.
+   */
   #placesFor(policy: IndexedPolicy): readonly string[] {
     if (policy.targetName !== undefined) return [namePlace(policy.targetName)]
     let best: readonly string[] = [unanchored]
@@ -80,7 +83,7 @@ export class TargetBuckets {
   }
 }
 
-// A label key has no `=`, and a name has a prefix with `:`, so different places have different texts.
+// A label key has no `=`, and each kind of place has its own prefix, so different places have different texts.
 const unanchored = 'any:'
 const namePlace = (name: string): string => `name:${name}`
 const keyPlace = (key: string): string => `key:${key}`
@@ -97,7 +100,7 @@ function first(one: IndexedPolicy | undefined, other: IndexedPolicy): IndexedPol
 function firstMatch(bucket: Bucket | undefined, labels: Labels, best: IndexedPolicy | undefined) {
   if (bucket === undefined) return best
   for (const policy of bucket) {
-    // The bucket is in order: no later policy in it has priority over the best one found.
+    // The bucket is in order of priority, so no later policy in it has priority over `best`.
     if (best !== undefined && byPrecedence(policy, best) >= 0) return best
     if (policy.selector!.matches(labels)) return policy
   }

@@ -7,10 +7,10 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'oldObject' | 'userInfo'>
 
 /**
- * Errors of a write to an ArmorProfile or to a model's status. Every node loads an ArmorProfile, and enforces the
- * addresses in its status, so only managers write these. Other users with the right to may change what agents do not
- * read, delete the object, and remove finalizers of one being deleted, as namespaces and the garbage collector do; but
- * not its spec, which says what to unload.
+ * Errors of a write to an ArmorProfile or to a model's status. Every node loads an ArmorProfile and enforces the
+ * addresses in its status, so only managers may write these. Other users with RBAC rights may change the parts that
+ * agents do not read, delete the object, and remove its finalizers while it is being deleted. They may never change the
+ * spec, which tells agents what to unload.
  */
 export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,
@@ -40,7 +40,7 @@ export function profileErrors(
   ]
 }
 
-/** The garbage collector changes `blockOwnerDeletion`. */
+/** The owners, without `blockOwnerDeletion`, which the garbage collector changes. */
 function ownersOf({ metadata: { ownerReferences } }: ArmorProfile): string[] {
   if (!Array.isArray(ownerReferences)) return []
   return ownerReferences.map(({ kind, name, uid, controller }) =>

@@ -11,27 +11,27 @@ import { isRecord } from '../../kube/read-object.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
-/** `peer` is the caller's address: the API server, or a client that pretends to be it. */
+/** `peer` is the caller's address: the API server's, or that of a client that pretends to be the API server. */
 export type Caller = Pick<JobOptions, 'peer' | 'signal'>
 
 export interface ValidateOptions {
-  /** Runs `judgePolicy` here or elsewhere: it may take long. @throws {CompilerError} (as rejection) */
+  /** Runs `judgePolicy`, which may take long. Rejects with a CompilerError. */
   judge(object: KubeObject, before: KubeObject | undefined, caller: Caller): Promise<Judgement>
-  /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
+  /** Whether this installation can record models. If not, new policies in mode BehaviorModeling are refused. */
   behaviorModeling: boolean
-  /** Users of managers: other users may not write ArmorProfiles or a model's status. Absent: not checked. */
+  /** Users of managers. Only these users may write ArmorProfiles and the status of models. Absent: not checked. */
   profileWriters?: readonly string[] | undefined
   caller: Caller
-  /** Whether managers keep one more VarmorPolicy of the namespace. Default: always. */
+  /** Whether managers have room for one more VarmorPolicy of the namespace. Default: always. */
   takesMore?(namespace: string): boolean
-  /** For the warning that a cluster policy has priority. */
+  /** Used for the warning that a cluster policy has priority. */
   index: PolicyIndex
 }
 
 export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'namespace' | 'subResource'> & ProfileRequest
 
 export interface Verdict {
-  /** The first errors; none: the request is allowed. */
+  /** The first errors. The request is allowed if there are none. */
   errors: FieldError[]
   /** Number of all errors. */
   count: number
@@ -42,8 +42,8 @@ const allowed: Verdict = { errors: [], count: 0, warnings: [] }
 const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
- * Validates a policy and its change: by its schema, the compilers of its enforcers, and the fields that must not
- * change. Also validates writes to an ArmorProfile or a model's status. Objects of other kinds pass.
+ * Validates a new or changed policy: its schema, its rules (by compiling them), and the fields that must not change.
+ * Also validates writes to an ArmorProfile or to a model's status. Allows objects of other kinds.
  */
 export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
@@ -54,8 +54,8 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   }
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
-  // An object being deleted must be able to lose its finalizers, and metadata may change, even if the stored spec is
-  // invalid.
+  // Finalizers must be removable from an object that is being deleted, and metadata may change, even if the stored spec
+  // is invalid.
   if (object.metadata?.deletionTimestamp !== undefined) return allowed
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
@@ -71,7 +71,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
 
-/** Managers ignore a policy that they do not keep, and no status of it would say so. */
+/** Managers ignore a policy without room, and write no status that tells the user. So refuse it. */
 function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: ValidateOptions): FieldError[] {
   if (kind.kind !== 'VarmorPolicy' || takesMore?.(namespace) !== false) return []
   const problem =
@@ -79,7 +79,7 @@ function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: Va
   return [{ code: 'TOO_LARGE', path: 'metadata.namespace', given: namespace, problem }]
 }
 
-/** Whether only managers write it. */
+/** Whether only managers may write this object. */
 const isManagers = (kind: string, subResource: string): boolean =>
   kind === 'ArmorProfile' || (kind === 'ArmorProfileModel' && subResource === 'status')
 

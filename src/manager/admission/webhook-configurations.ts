@@ -2,7 +2,7 @@ import { apiVersion } from '../../api/schema/common.ts'
 import type { KubeObject } from '../../kube/objects.ts'
 import { defineResource } from '../../kube/resources.ts'
 
-/** admissionregistration.k8s.io/v1, the part that a manager sets. */
+/** The fields of an admissionregistration.k8s.io/v1 webhook that a manager sets. */
 export interface Webhook {
   name: string
   clientConfig: {
@@ -36,24 +36,24 @@ export const mutatingName = 'varmor-resource-mutating-webhook-cfg'
 export const validatingName = 'varmor-policy-validating-webhook-cfg'
 
 export interface WebhookOptions {
-  /** The webhooks' address for the API server: the Service in the cluster, or a base URL for a manager outside it. */
+  /** How the API server reaches the webhooks: by a Service, or by a base URL for a manager outside the cluster. */
   reach: { namespace: string; service: string; port?: number } | { url: string }
   optIn?: { key: string; value: string } | undefined
   failurePolicy?: 'Ignore' | 'Fail'
-  /** Namespaces whose pods and workloads are not reviewed, and so get no profile. */
+  /** Namespaces whose pods and workloads are not reviewed, so they get no profile. */
   exemptNamespaces?: readonly string[]
   timeoutSeconds?: number
   labels?: Record<string, string>
   /**
-   * Users of managers: writes of other users to ArmorProfiles or a model's status are reviewed. Absent: no such
-   * reviews.
+   * Users of managers. Writes of other users to ArmorProfiles and to a model's status are reviewed. Absent: these
+   * writes are not reviewed.
    */
   profileWriters?: readonly string[] | undefined
 }
 
 /**
- * The two configurations, without the CA. With the policy `Fail`, vArmor's own namespace and kube-system are exempt
- * from mutation: otherwise managers that are down could not start again.
+ * The two configurations, without the CA. With failurePolicy `Fail`, vArmor's own namespace and kube-system are exempt
+ * from mutation: otherwise managers could not start again when all of them are down.
  */
 export function webhookConfigurations(options: WebhookOptions): {
   mutating: WebhookConfiguration
@@ -110,8 +110,8 @@ const profileResources = ['armorprofiles', 'armorprofiles/status', 'armorprofile
 const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE', 'UPDATE'])]
 
 /**
- * Changes of finalizers and labels need no review: so the manager's own metadata changes cost no call. Servers before
- * 1.27 drop this condition, and call.
+ * Changes of finalizers and labels need no review, so the manager's own changes of metadata cost no call. API servers
+ * before 1.27 drop this condition and send all changes.
  */
 const specChanged = {
   name: 'spec-changed',
@@ -119,8 +119,9 @@ const specChanged = {
 }
 
 /**
- * Managers' own writes are not reviewed, nor removals of finalizers from an object being deleted, so that no namespace
- * is delayed. Its spec still says which profile a node must unload. A model has no spec: users may write its data.
+ * Two kinds of writes are not reviewed: those of managers, and removals of finalizers from an object that is being
+ * deleted, so that no namespace is delayed. The spec of such an object is still protected: it tells agents which
+ * profile to unload. A model has no spec; users may write its data.
  */
 function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
   return {

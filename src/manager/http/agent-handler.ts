@@ -10,48 +10,48 @@ export interface AgentHandlerOptions {
   verify: (token: string, address: string) => Promise<Verdict>
   /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
   agentUser: string
-  /** Accepts agents whose token is bound to neither a node nor a pod; such a token speaks for every node. */
+  /** Accepts agents whose token is bound to neither a node nor a pod. Such a token is valid for every node. */
   allowUnboundTokens: boolean
-  /** Whether this manager leads, and which one does, if known. */
+  /** Whether this manager leads, and which manager leads, if known. */
   leadership: () => { leads: boolean; leader: string | null }
   clock: Clock
-  /** Burst of a node's requests, and milliseconds for each further one. Default 20 and 500. */
+  /** Burst of a node's requests, and milliseconds until each further request. Default 20 and 500. */
   rate?: { burst: number; refill: number }
   /** Limits concurrent requests. Default: no limit. */
   gate?: ReportGate
 }
 
-/** What agents send to one path, and its handling. */
+/** The bodies that agents send to one path, and their handling. */
 export interface AgentBody<Value extends { node: string }> {
-  /** The name of a body: `report`. */
+  /** The name of a body for messages, such as `report`. */
   what: string
   /** Maximum bytes. Default: the server's limit. */
   max?: number
   check(body: unknown): { ok: true; value: Value } | { ok: false; errors: FieldError[] }
-  /** @returns the answer; a Reply if it is not a plain 200 */
+  /** @returns the answer, which is sent as JSON with status 200 */
   take(value: Value): unknown
   /** Called with the status of a reply other than 200. */
   refused?(status: number): void
 }
 
-/** Maximum nodes with a remembered rate. */
+/** Maximum nodes whose request rate is remembered. */
 const NODES = 20_000
 /**
- * Each this many bytes of a body count as another request, because reading them holds the thread. Half of them are a
- * report of 500 profiles.
+ * A body counts as one more request for each multiple of this size, because parsing it blocks the thread. A report of
+ * 500 profiles has half this size.
  */
 const BYTES_OF_REQUEST = 256 * 1024
 
-/** Takes what agents send, each for its own node only, while this manager leads. */
+/** Accepts bodies from agents while this manager leads. Each agent may send only for its own node. */
 export function agentHandler<Value extends { node: string }>(
   options: AgentHandlerOptions,
   body: AgentBody<Value>,
 ): Handler {
   const { clock, rate = { burst: 20, refill: 500 }, gate } = options
   const buckets = new TokenBuckets(NODES, rate)
-  // From `admit` to `handle` of one request.
+  // The node of each admitted request, from `admit` to `handle`.
   const callers = new WeakMap<Exchange, string | undefined>()
-  // Requests with a place.
+  // Requests that have a place in the gate.
   const inside = new WeakMap<Exchange, string>()
 
   const bucketOf = (caller: string): TokenBucket => buckets.of(caller, clock.now())
@@ -71,7 +71,7 @@ export function agentHandler<Value extends { node: string }>(
 
   const enter = async (gate: ReportGate, exchange: Exchange, node: string | undefined): Promise<Reply | undefined> => {
     const { socket, headers } = exchange
-    // A token without a node belongs to at least one pod; an address may belong to many nodes.
+    // A token without a node identifies the caller better than an address, which many nodes may share.
     const caller = node ?? bearerToken(headers.authorization) ?? ''
     if (!(await gate.enter(caller, () => socket.destroyed))) return tooMany(2_000, FULL)
     inside.set(exchange, caller)
@@ -87,7 +87,7 @@ export function agentHandler<Value extends { node: string }>(
     if (node !== undefined && value.node !== node)
       return failure(403, `The token is for node ${node}, but the ${body.what} is for node ${value.node}`)
     if (node === undefined && !isWithinRate(value.node)) return tooMany(rate.refill)
-    // While the token was checked and the body came, another manager may have become the leader.
+    // Another manager may have become the leader while the token was checked and the body arrived.
     const { leads, leader } = options.leadership()
     if (!leads) return json(503, { leader })
     return json(200, await body.take(value))
@@ -122,7 +122,7 @@ const FULL = 'Too many reports are waiting, or too many of this node; try again'
 export const BUSY =
   'Too many new tokens are being checked, or too many tokens from this address were invalid; try again'
 
-/** The token's node; undefined if the token names none. */
+/** Finds the node of the request's token. The node is undefined if the token names no node. */
 async function identify(
   { headers, socket }: Exchange,
   { verify, agentUser, allowUnboundTokens }: AgentHandlerOptions,

@@ -4,16 +4,18 @@ import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ModelDataHandlerOptions extends AgentHandlerOptions {
-  /** @throws {AskError} when it is not accepted in time */
+  /** @throws {AskError} if the actor does not accept the report in time */
   take: (report: ModelReport) => Promise<ModelAnswer>
 }
 
-/** Seconds until an agent retries a report that no actor had time for. */
+/** Seconds until an agent retries a report that the actor did not accept in time. */
 const LATER = 10
 
-/** `POST /apis/v1/data`: takes agents' recordings, each for its own node only, one piece at a time. */
+/**
+ * `POST /apis/v1/data`: takes the recordings of agents, one piece at a time. Each agent may send only for its own node.
+ */
 export function modelDataHandler({ take, ...options }: ModelDataHandlerOptions): Handler {
-  // A node sends its pieces one after the other, on request.
+  // A higher rate than for reports: a node sends the pieces of a recording one after the other.
   return agentHandler<ModelReport>(
     { rate: { burst: 200, refill: 20 }, ...options },
     {

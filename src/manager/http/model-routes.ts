@@ -24,37 +24,38 @@ type User = Extract<Verdict, { user: unknown }>['user']
 
 export interface ModelRoutesOptions {
   verify: (token: string, address: string) => Promise<Verdict>
-  /** Whether the API server lets the user access the model itself. */
+  /** Whether RBAC of the API server allows the user to access the ArmorProfileModel. */
   mayAccess: (user: User, verb: Verb, target: ModelTarget) => Promise<boolean>
   /**
-   * The whole model. `elsewhere`: the recorded data is on another manager, the leader.
+   * Reads the whole model. `elsewhere`: the recorded data is on another manager, the leader.
    * @throws the API server's error
    */
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
-  /** Replaces the existing model. @throws the API server's error, and {NoRoom} */
+  /** Creates the model, or replaces it. @throws the API server's error, and {NoRoom} */
   write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
   clock: Pick<Clock, 'now' | 'after'>
 }
 
-/** Maximum users with a remembered rate. */
+/** Maximum users whose request rate is remembered. */
 const USERS = 20_000
 /**
- * Burst of a user's requests, and milliseconds for each further one: each asks the API server for the user's rights.
+ * Burst of a user's requests, and milliseconds until each further request. The rate is limited, because for each
+ * request the API server is asked for the user's rights.
  */
 const RATE = { burst: 20, refill: 500 }
 
 const MAX_ERRORS = 50
 
 /**
- * Maximum concurrent uploads, of some megabytes each, because agents' reports use the same port; and milliseconds for
- * one upload, after which another gets its place.
+ * Maximum concurrent uploads, and milliseconds for each upload. An upload has some megabytes, and agents' reports use
+ * the same port.
  */
 const AT_ONCE = 4
 const WITHIN = 10_000
 
 /**
- * Models for users, `…/namespaces/{namespace}/armorprofilemodels/{name}`: complete, wherever the recorded data is kept.
- * Users need the API server's right to read or write the ArmorProfileModel.
+ * Serves models to users at `…/namespaces/{namespace}/armorprofilemodels/{name}`, including the recorded data, wherever
+ * it is stored. A user needs the RBAC right to read or write the ArmorProfileModel.
  */
 export function modelRoutes(options: ModelRoutesOptions): Route {
   const targets = new WeakMap<Exchange, { target: ModelTarget; username: string }>()
@@ -102,7 +103,7 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
   }
   const put: Handler = {
     bodyWithin: WITHIN,
-    // An existing model is updated, a missing one created: the user need not know which.
+    // PUT updates an existing model and creates a missing model, so the user needs both rights.
     admit: async (exchange) =>
       refuseOtherThanJson(exchange) ?? (await admit(exchange, ['update', 'create'])) ?? (await enter(exchange)),
     handle: (body, exchange) => {

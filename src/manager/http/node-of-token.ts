@@ -3,17 +3,17 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 import { pods } from '../cluster-resources.ts'
 
-/** Extra fields of a bound token's user. The node's field exists from Kubernetes 1.30 on. */
+/** Extra fields of the user of a bound token. Kubernetes has the node's field since 1.30. */
 export const nodeNameKey = 'authentication.kubernetes.io/node-name'
 const podNameKey = 'authentication.kubernetes.io/pod-name'
 const podUidKey = 'authentication.kubernetes.io/pod-uid'
 
-/** The node that a pod is bound to, which never changes; undefined if it has none, or the pod does not exist. */
+/** Finds the node of a pod, which never changes. Undefined if the pod does not exist or has no node. */
 export type FindNode = (pod: { name: string; uid: string }) => Promise<string | undefined>
 
 /**
- * The verdict about an agent's token, with the node it speaks for: its pod's node, if the token itself names none.
- * @throws the error of `find`; then the node is unknown
+ * Adds the node to the verdict about an agent's token. If the token names no node, it is the node of the token's pod.
+ * @throws the error of `find`
  */
 export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<TokenVerdict> {
   if ('refused' in verdict) return verdict
@@ -28,7 +28,7 @@ export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<T
   return { user: { ...user, extra: { ...extra, [nodeNameKey]: [node] } } }
 }
 
-/** Asks the API server for a list of at most one pod: managers may list pods. */
+/** Asks the API server for a list of at most one pod: managers have the right to list pods. */
 export const findNode =
   (client: ApiClient, namespace: string, options: CallOptions): FindNode =>
   async ({ name, uid }) => {

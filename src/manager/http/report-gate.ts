@@ -1,14 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 
 export interface ReportGateOptions {
-  /** Whether accepted requests still wait for processing. */
+  /** Whether too much work of accepted requests still waits. */
   isBehind: () => boolean
   clock: Pick<Clock, 'after'>
   /** Maximum bodies that are read and processed at the same time. Default 64. */
   atOnce?: number
   /** Maximum waiting requests. Default 2,000. */
   waiting?: number
-  /** Maximum requests of one caller, inside or waiting: one token cannot take all places. Default 2. */
+  /** Maximum requests of one caller, inside or waiting, so that one token cannot take all places. Default 2. */
   perCaller?: number
 }
 
@@ -18,13 +18,13 @@ interface Waiter {
   resolve: (entered: boolean) => void
 }
 
-/** Milliseconds between two checks whether the work is done. */
+/** Milliseconds between two calls of `isBehind`. */
 const pollInterval = 1
 
 /**
- * Limits concurrent requests, and admits none while earlier ones' work is not done: a thousand nodes that each report a
- * thousand profiles are a million messages, and as many mailboxes while they wait. A waiting request has not sent its
- * body yet: the network holds it back.
+ * Limits concurrent requests, and admits none while the manager is behind: a thousand nodes that each report a thousand
+ * profiles cause a million messages, which all take memory while they wait. The body of a waiting request is not read,
+ * so it takes no memory here.
  */
 export class ReportGate {
   readonly #options: Required<ReportGateOptions>
@@ -43,9 +43,9 @@ export class ReportGate {
   }
 
   /**
-   * Waits for a place. Return it with `leave`.
-   * @param isGone whether the caller has left meanwhile
-   * @returns false if too many wait, in all or of this caller
+   * Waits for a place. The caller must give it back with `leave`.
+   * @param isGone whether the caller has disconnected meanwhile
+   * @returns false if too many requests wait, in all or of this caller, or if the caller has disconnected
    */
   enter(caller: string, isGone: () => boolean): Promise<boolean> {
     const { waiting, perCaller } = this.#options

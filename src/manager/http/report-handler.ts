@@ -3,12 +3,12 @@ import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ReportHandlerOptions extends AgentHandlerOptions {
-  /** Takes a report in one pass, and returns the epoch and whether a complete report is wanted next. */
+  /** Takes a report. Returns the epoch, and whether the next report must be complete. */
   take: (report: AgentReport) => ReportAnswer
   observe?: (outcome: { status: number; profiles: number }) => void
 }
 
-/** `POST /apis/v1/status`: takes agents' reports, each for its own node only. */
+/** `POST /apis/v1/status`: takes the reports of agents. Each agent may report only for its own node. */
 export function reportHandler({ take, observe, ...options }: ReportHandlerOptions): Handler {
   return agentHandler<AgentReport>(options, {
     what: 'report',

@@ -6,18 +6,18 @@ import { probe } from './webhook-routes.ts'
 
 export interface StatusRoutesOptions {
   report: Handler
-  /** Agents' recordings; absent: this installation does not record. */
+  /** Handles recordings of agents. Absent: behaviour modelling is disabled. */
   data?: Handler | undefined
-  /** Models for users; absent: none. */
+  /** Serves models to users. Absent: behaviour modelling is disabled. */
   models?: Route | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
 
-/** Path of models. */
+/** The path of models starts with this. */
 export const MODELS_PREFIX = `/apis/${apiVersion}/namespaces/`
 
-/** Paths for agents' reports, users' models, and the kubelet's probes; as upstream. */
+/** Upstream's paths for agents' reports, users' models, and the kubelet's probes. */
 export function statusRoutes({ report, data, models, isAlive, isReady }: StatusRoutesOptions): Routes {
   return {
     exact: {
@@ -31,7 +31,7 @@ export function statusRoutes({ report, data, models, isAlive, isReady }: StatusR
 }
 
 const refuse: Handler = {
-  // In `admit`, so that a recording's data is not received only to be dropped.
+  // Refuse in `admit`, before the body of a recording is read.
   admit: () =>
     json(404, {
       error:

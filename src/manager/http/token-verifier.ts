@@ -5,14 +5,17 @@ import { TokenBuckets } from '../../base/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
-  /** Asks the API server. Throws when it gives no verdict. `known`: the token was valid before. */
+  /** Asks the API server. Rejects if it gives no verdict. `known`: the token was valid before. */
   review: (token: string, known: boolean) => Promise<TokenVerdict>
-  /** Whether this user may call. Anyone in the cluster can create valid tokens. */
+  /** Whether this user may call. Each user of the cluster can create valid tokens. */
   isExpected: (username: string) => boolean
   clock: Clock
-  /** Milliseconds for which an answer is valid: a revoked token works at most this long. Default 60,000, at most. */
+  /**
+   * Milliseconds for which an accepted token is cached. A revoked token still works for this time. Default and maximum:
+   * 60,000.
+   */
   keepFor?: number
-  /** Milliseconds for which a refusal is valid. Default 10,000. */
+  /** Milliseconds for which a refusal is cached. Default 10,000. */
   keepRefusalFor?: number
   /** Maximum cached answers for accepted callers. Default 20,000. */
   entries?: number
@@ -20,11 +23,11 @@ export interface TokenVerifierOptions {
   refusals?: number
   /** Maximum concurrent checks of unknown tokens. Default 256. */
   strangers?: number
-  /** For one address: burst of bad tokens, and milliseconds for each further one. Default 100 and 100. */
+  /** For one address: burst of bad tokens, and milliseconds until each further bad token. Default 100 and 100. */
   rate?: { burst: number; refill: number }
 }
 
-/** `busy`: not checked, because too many checks run, or this address sent too many bad tokens. */
+/** `busy`: the token was not checked, because too many checks run, or this address sent too many bad tokens. */
 export type Verdict = TokenVerdict | { busy: true }
 
 interface Kept {
@@ -36,8 +39,9 @@ interface Kept {
 const ADDRESSES = 4_096
 
 /**
- * Identifies a token's user, with one check per token at a time, and one per minute. It stores hashes, never tokens.
- * Anyone can send any number of tokens: bad ones use up their address's rate, and do not evict good ones.
+ * Identifies the user of a token. It checks an accepted token once per minute, and stores hashes, never tokens. A
+ * client can send any number of tokens: bad tokens use up the rate of the client's address, and do not evict good
+ * tokens from the cache.
  */
 export class TokenVerifier {
   #options: Required<TokenVerifierOptions>
@@ -82,7 +86,7 @@ export class TokenVerifier {
     this.#strangers++
     try {
       const verdict = await this.#ask(hash, token, false)
-      // Many nodes may share an address, and each first sends a good token once.
+      // Do not count good tokens: many nodes may share an address, and the first token of each node is unknown.
       if ('user' in verdict && isExpected(verdict.user.username)) bucket.giveBack()
       return verdict
     } finally {

@@ -12,7 +12,7 @@ import {
 import type { ReviewAnswer, Reviewer } from '../admission/reviewer.ts'
 import type { Caller } from '../admission/validate.ts'
 
-/** Callers with a client certificate of the server's `clientCa`. */
+/** The callers that may send reviews. They need a client certificate from the server's `clientCa`. */
 export interface Callers {
   /** Common or DNS names; the certificate must have one of these. Default: any certificate. */
   names?: readonly string[]
@@ -23,15 +23,15 @@ export interface Callers {
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>
   /**
-   * Only these callers may send reviews. For API servers that have a webhook certificate from an
-   * AdmissionConfiguration.
+   * Only these callers may send reviews. Absent: any client may. An API server presents a certificate if its
+   * AdmissionConfiguration has one for webhooks.
    */
   callers?: Callers | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
 
-/** The API server's reviews, and the kubelet's probes. Upstream's paths. */
+/** Upstream's paths for the API server's reviews and the kubelet's probes. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
   const handler = (
     review: (body: string, caller: Caller) => ReviewAnswer | Promise<ReviewAnswer>,
@@ -56,7 +56,7 @@ export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRo
   }
 }
 
-/** 200 if true, 503 otherwise. */
+/** A route that answers 200 if `holds` returns true, and 503 otherwise. */
 export const probe = (holds: () => boolean): { GET: Handler } => ({
   GET: { handle: () => (holds() ? text(200, 'ok') : text(503, 'not ok')) },
 })
@@ -74,7 +74,7 @@ function refuseCaller({ socket }: Exchange, { names, refused }: Callers): Reply 
   return reply
 }
 
-/** By its single common name, or by a DNS name. A wildcard does not match another name. */
+/** Whether the certificate has this name as its only common name or as a DNS name. Wildcards do not match. */
 function isFor(certificate: X509Certificate, name: string): boolean {
   const { CN } = certificate.toLegacyObject().subject as { CN?: string | string[] }
   if (CN === name) return true

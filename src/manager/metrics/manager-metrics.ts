@@ -12,7 +12,7 @@ import type { PolicyState } from './policy-states.ts'
 import { ReportMetrics } from './report-metrics.ts'
 import { WebhookMetrics } from './webhook-metrics.ts'
 
-/** Sources of values that are read at a scrape. Each may be set later than the registry. */
+/** Functions that read values at each scrape. */
 export interface MetricSources {
   actors?: () => SystemStats
   /** Milliseconds since the Unix epoch. */
@@ -35,7 +35,7 @@ export interface MetricSources {
   failures?: () => Readonly<Record<string, number>>
 }
 
-/** All metrics of a manager, in its own registry: two managers in one process do not mix. */
+/** All metrics of a manager, in its own registry, so that two managers in one process have separate metrics. */
 export class ManagerMetrics {
   readonly registry = new Registry()
   readonly webhook = new WebhookMetrics(this.registry)

@@ -6,7 +6,7 @@ export const policyStates = ['enforced', 'partly-enforced', 'not-ready', 'unknow
 
 export type PolicyState = (typeof policyStates)[number]
 
-/** The state of a stored policy: its status can contain any text, so no label is taken from it. */
+/** The state of a stored policy. A status can contain any text, so its texts are never used as label values. */
 export function policyState({ status }: AnyPolicy): PolicyState {
   const condition = status?.conditions?.find(({ type }) => type === 'Ready')
   if (condition === undefined) return 'unknown'

@@ -1,9 +1,7 @@
 import { Counter, type Registry } from 'prom-client'
 import type { AgentReport } from '../../api/agent-report.ts'
 
-/**
- * Upstream's metrics of agents' reports, by node (see WebhookMetrics about their names), and the answers to reports.
- */
+/** Upstream's metrics of agents' reports by node, and metrics of the answers. WebhookMetrics explains the names. */
 export class ReportMetrics {
   #success: Counter<'node_name'>
   #failure: Counter<'node_name'>
@@ -34,8 +32,8 @@ export class ReportMetrics {
   }
 
   /**
-   * Counts the accepted part of a report. Repeated entries of a complete report are no change. A report without
-   * accepted entries creates no node label.
+   * Counts the accepted part of a report. Repeated entries of a complete report do not count as changes. A report
+   * without accepted entries creates no series for its node.
    */
   taken({ node, profiles, complete }: AgentReport, ignored: number): void {
     this.#ignored.inc(ignored)

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { ReviewOutcome } from '../admission/reviewer.ts'
 
-/** Any client that reaches the webhooks can send a review of any kind: unrequested kinds share one label. */
+/** A client that reaches the webhooks can send reviews of any kind, so all other kinds share one label value. */
 const workloadKinds = new Set([
   '/v1, Kind=Pod',
   ...['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => `apps/v1, Kind=${kind}`),
@@ -13,8 +13,8 @@ const other = 'other'
 const ownGroup = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
- * Upstream's admission metrics. Their names are those on the wire, where OpenTelemetry's exporter adds `_total` to
- * counters; upstream's documents omit it. As in upstream, policies are not counted.
+ * Upstream's admission metrics. The names are as Prometheus sees them: OpenTelemetry's exporter adds `_total` to
+ * counters, which upstream's documents omit. As in upstream, reviews of policies are not counted.
  */
 export class WebhookMetrics {
   #requests: Counter
@@ -33,7 +33,7 @@ export class WebhookMetrics {
       name: 'varmor_webhook_latency',
       help: 'Seconds to answer an admission review',
       labelNames: ['request_kind', 'request_operation', 'request_mutated'],
-      // Upstream's start at 0.1 s, above all our values; the smaller ones are additions.
+      // Upstream's buckets start at 0.1 s, which is above all our values, so we add smaller buckets.
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2, 4, 8, 10],
       registers,
     })

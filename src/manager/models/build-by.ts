@@ -2,15 +2,18 @@ import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts
 import type { ModelPorts } from '../../../actors/model/ports.ts'
 import { PortError } from '../../../actors/ports.ts'
 
-/** A recording is built once, has up to 32,768 names per list, and no caller waits: 20 s of CPU by default. */
+/**
+ * Multiple of the usual CPU limit; 20 s by default. A recording has up to 32,768 names per list, is built only once,
+ * and no caller waits.
+ */
 const TIMES = 10
-/** A recording has no rules that a user could simplify, and is not compiled again automatically. */
+/** Unlike the text for policies, it cannot tell the user to simplify rules. */
 const TOO_COSTLY =
   'TOO_COSTLY: building its profiles takes too much CPU or memory, and is not retried automatically. Record a workload that does less. While the policy is in mode BehaviorModeling, you can also delete the model after ten minutes; the manager then tries once more'
 
 /**
- * Runs `buildProfile` in a compiler thread. A too costly recording is reported on the model; any other failure is
- * temporary.
+ * Runs `buildProfile` in a compiler thread. If the recording takes too much CPU or memory, the model reports it; all
+ * other failures are temporary.
  * @param generalise see ManagerOptions
  */
 export const buildBy =

@@ -15,32 +15,38 @@ import { sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ClusterView } from '../cluster-view.ts'
 
 /**
- * Maximum bytes of all files. The chart's volume has twice as much, because the kubelet evicts a manager that fills it.
+ * Maximum bytes of all files. The chart's volume is twice as large, because the kubelet evicts a manager that fills its
+ * volume.
  */
 const FOLDER_BYTES = 512 * mebibyte
 
-/** Milliseconds after which the view certainly has the object of a written file, however often its watch broke. */
+/**
+ * Milliseconds after which the view certainly has the object of a written file, even if its watch broke several times.
+ */
 const SHOWN_AFTER = 600_000
 
-/** The folder has too many bytes, in all or of one namespace. */
+/** The files of all namespaces, or of one namespace, have too many bytes. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
 /**
- * Recorded data too large for an object (`storageType: LocalDisk`), one file each, in this manager's folder. It is a
- * copy: if it is missing, as on a new leader, nodes are asked again; they keep theirs while the ArmorProfile exists.
+ * Stores recorded data that is too large for an object (`storageType: LocalDisk`), in one file per model. The files are
+ * copies: if a file is missing, as on a new leader, nodes are asked again. Nodes keep their data while the ArmorProfile
+ * exists.
  */
 export class ModelFolder implements ModelFiles {
   readonly #folder: string
   readonly #max: number
-  /** One at a time: each sees the room left by earlier ones, and a file is removed only after its write. */
+  /**
+   * Runs changes one at a time, so that each change sees the room that is left, and a removal comes after the write.
+   */
   readonly #changes = new Mutex()
-  /** Models with a file; unknown before `follow`. */
+  /** The models in the cluster; unknown before `follow`. */
   #models: ClusterView['models']['store'] | undefined
 
   readonly #clock: Pick<Clock, 'now'>
-  /** When this manager wrote the files, by path. */
+  /** Times at which this manager wrote the files, by path. */
   readonly #writtenAt = new Map<string, number>()
   readonly #log: Pick<Logger, 'warn'>
 
@@ -68,7 +74,7 @@ export class ModelFolder implements ModelFiles {
     return error === undefined ? (value as DynamicResult) : this.#unusable(path, formatFieldError(error))
   }
 
-  /** A truncated or changed file counts as missing. */
+  /** Logs why a file is unusable. A truncated or changed file counts as missing. */
   #unusable(file: string, reason: string): undefined {
     this.#log.warn({ file, reason }, 'cannot use the file of a model; ignoring it until the nodes send the model again')
   }
@@ -91,7 +97,7 @@ export class ModelFolder implements ModelFiles {
     })
   }
 
-  /** Also removes the rest of a failed write. */
+  /** Removes the file, and a partial file of a failed write. */
   remove(model: Stored): Promise<void> {
     return this.#changes.run(async () => {
       this.#writtenAt.delete(this.#path(model))
@@ -100,7 +106,7 @@ export class ModelFolder implements ModelFiles {
   }
 
   /**
-   * Checks whether it could be written now. A model without a uid is new.
+   * Checks whether the data fits now. A model without a uid is new.
    * @throws {NoRoom}
    */
   async checkRoom(model: Stored, data: DynamicResult): Promise<void> {
@@ -114,7 +120,7 @@ export class ModelFolder implements ModelFiles {
   }
 
   /**
-   * Removes files without an object, and from now on each file with its object. Call it when the view is synced.
+   * Removes files without an object, and later each file when its object is deleted. Call it when the view is synced.
    * @returns a function that ends it
    */
   async follow(models: Pick<ClusterView['models'], 'store' | 'subscribe'>): Promise<() => void> {
@@ -125,7 +131,7 @@ export class ModelFolder implements ModelFiles {
       if (type === 'deleted') await this.remove(object)
       else if (type === 'updated' && change.old.metadata.uid !== object.metadata.uid) await this.remove(change.old)
     }
-    // An object that came and went during a write may have a file, too.
+    // Needs each change: an object that was created and deleted during a write may have a file, too.
     return models.subscribe({ name: 'files', mode: 'edge', handle })
   }
 
@@ -170,7 +176,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The caller reports it: undefined is not JSON.
+    // JSON never yields undefined, so the caller recognizes and reports it.
     return undefined
   }
 }

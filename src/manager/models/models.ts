@@ -13,12 +13,12 @@ export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build
   settings?: Partial<ModelSettings>
 }
 
-/** Milliseconds: an agent gives up a little later. */
+/** Milliseconds. An agent gives up a little later. */
 const TIMEOUT = 15_000
 
 export const modelFamilyName = 'model'
 
-/** The models of a leading manager: an actor for each ArmorProfile with recorded workloads. */
+/** The models of a leading manager. Each ArmorProfile whose workloads are recorded has an actor. */
 export class Models {
   readonly #family: Family<ModelMessage>
   readonly #view: ModelsOptions['view']
@@ -36,23 +36,23 @@ export class Models {
     )
   }
 
-  /** Takes a node's report on its recording. @throws {AskError} when its actor is overloaded */
+  /** Takes a node's report on its recording. @throws {AskError} if the actor does not answer in time */
   async report(report: ModelReport): Promise<ModelAnswer> {
     const key = `${report.namespace}/${report.name}`
     const profile = this.#view.profiles.store.get(key)
     const isKnown = profile !== undefined && recordingOf(profile)?.id === report.recording
-    // Check before an actor is created: a client with a node's token can make up any number of names.
+    // Check before an actor is created: a client with a node's token can send any number of invented names.
     if (!isKnown || this.#view.nodes.store.get(report.node) === undefined) return unknownRecording
     return this.#family.of(key).ask({ type: 'report', report }, { timeout: TIMEOUT })
   }
 
-  /** The ArmorProfile may have changed its state. */
+  /** Call this when an ArmorProfile may have changed. */
   profileChanged(key: string): void {
     const profile = this.#view.profiles.store.get(key)
     if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** The model of this key was written or deleted. */
+  /** Call this when the model was written or deleted. */
   modelChanged(key: string): void {
     const version = this.#view.models.store.get(key)?.metadata.resourceVersion
     const profile = this.#view.profiles.store.get(key)

@@ -13,7 +13,7 @@ export interface StoredModelsOptions {
   client: ApiClient
   api: Pick<ModelApi, 'applyModel' | 'writeModelStatus'>
   files: ModelFiles & Pick<ModelFolder, 'checkRoom'>
-  /** Whether this manager leads, and which one does, if known. */
+  /** Whether this manager leads, and which manager leads, if known. */
   leadership: () => { leads: boolean; leader: string | null }
   /** The ArmorProfile of this key, if known. */
   profile: (key: string) => ArmorProfile | undefined
@@ -21,7 +21,7 @@ export interface StoredModelsOptions {
   largest?: number
 }
 
-/** Models as users read and import them: with the recorded data, wherever it is kept. */
+/** Reads and writes whole models for users: with the recorded data, wherever it is stored. */
 export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOptions, 'read' | 'write'> {
   const { client, api, files, leadership, profile, largest = defaultModelSettings.largest } = options
   const read = async (target: ModelTarget): ReturnType<ModelRoutesOptions['read']> => {
@@ -35,7 +35,7 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const { namespace = '', name } = model.metadata
     const ofProfile = profile(keyOf({ namespace, name }))
     const recording = ofProfile && recordingOf(ofProfile)
-    // It replaces the recording: a late part must not overwrite it.
+    // The written model replaces the recording: a late part of the recording must not overwrite the model.
     const marks = recording?.open === false ? byOthers(recording.id) : { labels: {} }
     const document = {
       metadata: { namespace, name, ...marks, labels: { [madeBy.key]: madeBy.value, ...marks.labels } },
@@ -49,18 +49,18 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const isLarge = storageType === 'LocalDisk'
     const { leads, leader } = leadership()
     if (isLarge && !leads) return { elsewhere: leader }
-    // The file comes after the object, which may be refused; but a model whose file does not fit must not replace
-    // another.
+    // Write the object first, because the server may refuse it. But check the room before: a model whose file does not
+    // fit must not replace another model.
     if (isLarge && dynamicResult !== undefined) await files.checkRoom(document, dynamicResult)
     const applied = await api.applyModel({ ...document, storageType, data })
     if (isLarge && dynamicResult !== undefined)
       await files.write(applied, dynamicResult).catch(async (error: unknown) => {
-        // A replaced object keeps its uid, so the old file would be taken for its content.
+        // A replaced object keeps its uid, so the old file would count as the content of the new object.
         await files.remove(applied)
         throw error
       })
     else await files.remove(applied)
-    // For an imported model, only the import itself says that it is ready.
+    // No recording reports that an imported model is ready, so the import does.
     return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })
   }
   return { read, write }

@@ -21,7 +21,7 @@ export interface CertificateKeeperOptions {
   /** Reads a certificate that another program maintains, instead of the Secret. */
   given?: () => Promise<CertificateState>
   configMaps: ObjectPort<ConfigMap>
-  /** Webhook configurations that must trust us. A missing one is created if it has `fresh`. */
+  /** Webhook configurations that must trust the authority. If a configuration is missing, `fresh` is created. */
   webhooks?: readonly { port: ObjectPort<WebhookConfiguration>; name: string; fresh?: WebhookConfiguration }[]
   /** Called with each new certificate, for the first time before `start` resolves. */
   serve: (credentials: ServingCredentials) => void
@@ -29,7 +29,7 @@ export interface CertificateKeeperOptions {
   policy?: CertificatePolicy
   /** Milliseconds between two checks. Default: an hour. */
   every?: number
-  /** Delays after a failure, in milliseconds. Default from 1,000 to 60,000. */
+  /** Delays after failures, in milliseconds. Default: from 1,000 to 60,000. */
   backoff?: Omit<BackoffOptions, 'random'>
   clock?: Clock
   /** Milliseconds since the Unix epoch. */
@@ -37,23 +37,26 @@ export interface CertificateKeeperOptions {
   random?: Random
 }
 
-/** Milliseconds from a change to its check: changes come in groups. */
+/** Milliseconds between a change and its check, because changes often come in groups. */
 const SETTLING = 200
 const ATTEMPTS = 10
-/** Maximum authorities of the Secret; ours has one or two. Each webhook has all of them, and objects have 1.5 MB. */
+/**
+ * Maximum authorities that are read from the Secret; it normally has one or two. Each webhook contains all authorities,
+ * and an object has at most 1.5 MB.
+ */
 export const MAX_AUTHORITIES = 16
 
 /**
- * Keeps the manager's authority and serving certificate in a Secret, renews both in time, and publishes the authority
- * for clients. Managers may do so concurrently: a write succeeds only on the version that was read, and a later manager
- * uses the first one's result.
+ * Keeps the managers' authority and serving certificate in a Secret, renews both in time, and publishes the authority
+ * for clients. Several managers may do this at the same time: a write succeeds only on the version that was read, and
+ * the other managers use the result.
  */
 export class CertificateKeeper {
   #options: Required<Omit<CertificateKeeperOptions, 'webhooks' | 'given'>> &
     Pick<CertificateKeeperOptions, 'webhooks' | 'given'>
   #state: CertificateState | undefined
   #served: string | undefined
-  /** The bundle that all clients are known to have. */
+  /** The last bundle that was published to all clients. */
   #published: string | undefined
   #timer: Timer | undefined
   #running: Promise<void> | undefined
@@ -80,13 +83,13 @@ export class CertificateKeeper {
     this.#backoff = new Backoff({ ...this.#options.backoff, random: this.#options.random })
   }
 
-  /** Resolves when there is a certificate to serve. Retries until then. */
+  /** Resolves when there is a certificate to serve. Retries after failures. */
   start(): Promise<void> {
     this.#run()
     return this.#started
   }
 
-  /** The Secret, the ConfigMap or a webhook configuration has changed: check soon. */
+  /** Call this when the Secret, the ConfigMap or a webhook configuration has changed: it checks soon. */
   changed(): void {
     if (this.#stopped) return
     if (this.#running === undefined) this.#arm(SETTLING)
@@ -94,8 +97,8 @@ export class CertificateKeeper {
   }
 
   /**
-   * Resolves when no work is left, or after `timeout` milliseconds: an unresponsive API server does not delay the
-   * shutdown.
+   * Resolves when the current check has ended, or after `timeout` milliseconds, so that an API server that does not
+   * answer does not delay the shutdown.
    */
   async stop(timeout = 5_000): Promise<void> {
     this.#stopped = true
@@ -111,19 +114,19 @@ export class CertificateKeeper {
     })
   }
 
-  /** When the certificates expire, in milliseconds since the Unix epoch; undefined before there are any. */
+  /** When the certificates expire, in milliseconds since the Unix epoch. Undefined before the certificates exist. */
   get expiries(): { authority: number; serving: number } | undefined {
     const { authorities = [], serving } = this.#state ?? {}
     if (authorities[0] === undefined || serving === undefined) return undefined
     return { authority: authorities[0].notAfter, serving: serving.notAfter }
   }
 
-  /** Failed checks; each is retried. */
+  /** Number of failed checks. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Whether every client is known to trust us, and the served certificate has not expired. */
+  /** Whether the authority is published to all clients, and the served certificate has not expired. */
   get isPublished(): boolean {
     if (this.#state === undefined || this.#published !== bundleOf(this.#state)) return false
     return (this.#state.serving?.notAfter ?? 0) > this.#options.wallClock()
@@ -166,7 +169,7 @@ export class CertificateKeeper {
     }
   }
 
-  /** The state that all managers share: the Secret's, after renewals that were due. */
+  /** Reads the state that all managers share from the Secret, and renews the parts that are due. */
   async #agree(): Promise<CertificateState> {
     const { name, names, secrets, given, policy, wallClock, log } = this.#options
     if (given !== undefined) return given()
@@ -190,7 +193,7 @@ export class CertificateKeeper {
         )
         return next
       } catch (error) {
-        // Another manager was first: its result is as good.
+        // Another manager wrote first: read its result.
         if (attempt >= ATTEMPTS || !(isConflict(error) || isAlreadyExists(error))) throw error
       }
     }
@@ -207,12 +210,12 @@ export class CertificateKeeper {
     this.#ready()
   }
 
-  /** Tries each place, even after one failed. */
+  /** Publishes to all places, even if one place fails. */
   async #publish(state: CertificateState): Promise<void> {
     const { name, configMaps, webhooks = [] } = this.#options
     const bundle = bundleOf(state)
-    // Apply this manager's flags for webhooks only once: otherwise two managers with different flags would overwrite
-    // each other for ever.
+    // Apply this manager's webhook flags only once. Otherwise two managers with different flags would overwrite each
+    // other forever.
     const isFirst = this.#published === undefined
     const results = await Promise.allSettled([
       settle(configMaps, `${name}-ca`, withBundle(`${name}-ca`, bundle)),

@@ -5,7 +5,7 @@ import { pemBlocks, readCertificate, readKey } from './pem.ts'
 /** A certificate authority that clients trust. Times are milliseconds since the Unix epoch. */
 export interface Authority {
   certificate: string
-  /** Removed once a newer authority signs: a thief of the Secret then cannot forge more than with the newer key. */
+  /** Removed when a newer authority signs, so that a stolen Secret has only the key of the authority in use. */
   key: string | undefined
   notBefore: number
   notAfter: number
@@ -26,7 +26,7 @@ export interface CertificateState {
   serving: Serving | undefined
 }
 
-/** Keys of the Secret's data; the ConfigMap has `ca.crt`, too. */
+/** Keys in the Secret's data. The ConfigMap has only `ca.crt`. */
 export const dataKeys = { bundle: 'ca.crt', caKeys: 'ca.key', certificate: 'tls.crt', key: 'tls.key' } as const
 
 /** The certificates of all authorities, the newest first, for clients. */
@@ -44,8 +44,8 @@ export function toData(state: CertificateState): Record<string, string> {
 }
 
 /**
- * Parses all valid parts. Broken or mismatched parts are left out, so that the planner replaces them.
- * @param most maximum authorities and keys that are read, from the start of each text
+ * Parses all valid parts. Invalid or mismatched parts are left out, so that `nextState` replaces them.
+ * @param most maximum authorities and keys to read, from the start of each text
  */
 export function fromData(
   data: Readonly<Record<string, string | undefined>>,

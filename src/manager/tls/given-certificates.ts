@@ -4,10 +4,10 @@ import { type CertificateState, dataKeys, fromData, isTrusted, serves } from './
 import { pemBlocks } from './pem.ts'
 
 /**
- * A certificate that another program creates and renews, in a folder like a mounted Secret of type kubernetes.io/tls:
- * tls.crt, tls.key, and ca.crt for clients.
- * @param names by which clients reach this manager
- * @returns a function that reads it again, and throws an Error that describes any fault
+ * Reads a certificate that another program creates and renews, from a folder such as a mounted Secret of type
+ * kubernetes.io/tls: tls.crt, tls.key, and ca.crt for clients.
+ * @param names names and addresses by which clients reach this manager
+ * @returns a function that reads the files, and throws an Error that describes the fault
  */
 export function givenCertificates(folder: string, names: readonly string[]): () => Promise<CertificateState> {
   return async () => {
@@ -19,7 +19,7 @@ export function givenCertificates(folder: string, names: readonly string[]): () 
     if (serving === undefined)
       throw new Error(`${folder}: tls.crt and tls.key must be a certificate and its key, both in PEM`)
     if (authorities.length === 0) throw new Error(`${folder}: ca.crt does not contain a CA certificate`)
-    // Clients must judge a chain with intermediate certificates.
+    // A chain with intermediate certificates is not checked here; clients check it.
     if (pemBlocks(serving.certificate, 'CERTIFICATE').length === 1 && !isTrusted(serving, authorities))
       throw new Error(`${folder}: tls.crt was not issued by the authority in ca.crt`)
     const missing = names.filter((name) => !serves(serving, name))

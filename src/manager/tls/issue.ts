@@ -34,8 +34,8 @@ async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
 }
 
 /**
- * A new certificate authority, ECDSA P-256. Each has its own subject, so that clients that trust two of them see which
- * one signed.
+ * Creates a certificate authority with ECDSA P-256. Each authority has its own subject, so that a client that trusts
+ * two authorities sees which authority signed a certificate.
  */
 export async function newAuthority(validity: Validity): Promise<KeyPair> {
   const keys = await newKeys()
@@ -56,7 +56,7 @@ export async function newAuthority(validity: Validity): Promise<KeyPair> {
   return { certificate: `${certificate.toString('pem')}\n`, key: await keyPem(keys.privateKey) }
 }
 
-/** A certificate for a server with these DNS names and addresses. */
+/** Issues a certificate for a server with these DNS names and addresses. */
 export async function issueServing(authority: KeyPair, names: readonly string[], validity: Validity): Promise<KeyPair> {
   const keys = await newKeys()
   const issuer = new x509.X509Certificate(authority.certificate)
@@ -64,7 +64,7 @@ export async function issueServing(authority: KeyPair, names: readonly string[],
   const signingKey = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerial(),
-    // Not a host name: those are alternative names, and a common name has at most 64 characters.
+    // Host names are alternative names. The common name is a fixed text, because it has at most 64 characters.
     subject: 'CN=varmor-manager, O=vArmor',
     issuer: issuer.subject,
     ...dates(validity),

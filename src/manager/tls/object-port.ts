@@ -3,17 +3,17 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../kube/objects.ts'
 
 /**
- * Some objects of one kind, one at a time. A refusal is an ApiError: isAlreadyExists for `create`, isConflict for
- * `update` if the object has changed since it was read.
+ * Reads and writes single objects of one kind. If the object exists, `create` fails with isAlreadyExists. If the object
+ * has changed since it was read, `update` fails with isConflict.
  */
 export interface ObjectPort<T extends KubeObject> {
   get(name: string): Promise<T | undefined>
   create(object: T): Promise<T>
-  /** `object` has the resourceVersion of its read. */
+  /** `object` must have the resourceVersion that was read. */
   update(object: T): Promise<T>
 }
 
-/** The objects of one namespace, or of none, through a client. */
+/** Objects of one namespace, or cluster-scoped objects, through a client. */
 export function objectPort<T extends KubeObject>(
   client: ApiClient,
   ref: ResourceRef<T>,

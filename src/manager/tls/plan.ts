@@ -9,16 +9,16 @@ import {
 } from './certificate-state.ts'
 import { issueServing, newAuthority } from './issue.ts'
 
-/** All in milliseconds. */
+/** All times are in milliseconds. */
 export interface CertificatePolicy {
   authorityValidity: number
   /** A new authority is created when the newest one has this time left. Must be well above `publishDelay`. */
   authorityRenewBefore: number
-  /** For this time a new authority is only published, so that all clients trust it before it signs. */
+  /** A new authority is published for this time before it signs, so that all clients trust it by then. */
   publishDelay: number
   servingValidity: number
   servingRenewBefore: number
-  /** Certificates are valid from this long before their creation, for slow clocks. */
+  /** Certificates are valid from this time before their creation, because some clocks are slow. */
   backdate: number
 }
 
@@ -34,7 +34,7 @@ export const defaultCertificatePolicy: CertificatePolicy = {
   backdate: hour,
 }
 
-/** @throws {RangeError} when the times contradict each other */
+/** @throws {RangeError} if the times contradict each other */
 export function checkCertificatePolicy(policy: CertificatePolicy): CertificatePolicy {
   const { authorityValidity, authorityRenewBefore, publishDelay, servingValidity, servingRenewBefore } = policy
   if (!(authorityRenewBefore < authorityValidity && servingRenewBefore < servingValidity))
@@ -52,13 +52,13 @@ export interface Circumstances {
   now: number
   /** Names and addresses by which clients reach the server. */
   names: readonly string[]
-  /** All clients are known to have the bundle of `state`, including the newest authority. */
+  /** Whether the bundle of `state`, including the newest authority, is published to all clients. */
   isPublished: boolean
 }
 
 /**
- * The state needed now: unchanged, unless something is due. A new authority is published well before it signs, and an
- * old one stays published until it expires, so that clients always trust the served certificate.
+ * The state that is needed now: the same state, unless a renewal is due. A new authority is published well before it
+ * signs, and an old authority stays published until it expires, so that clients always trust the served certificate.
  */
 export async function nextState(
   state: CertificateState,
@@ -66,7 +66,7 @@ export async function nextState(
   policy: CertificatePolicy,
 ): Promise<CertificateState> {
   const living = state.authorities.filter(({ notAfter }) => notAfter > now)
-  // A manager with a fast clock may have created one that is not valid yet.
+  // Skip authorities that are not valid yet: a manager with a fast clock may have created them.
   const newest = living.find(({ notBefore }) => notBefore <= now)
   const isDue = newest === undefined || newest.notAfter - now <= policy.authorityRenewBefore
   let authorities = isDue ? [await makeAuthority(now, policy), ...living] : living
@@ -79,11 +79,12 @@ export async function nextState(
   if (needs !== undefined) {
     let signer = signerOf(authorities, now, isPublished, policy)
     if (signer === undefined) {
-      // Another issuer's authorities, without their keys: they stay published, ours signs.
+      // The Secret has only authorities without keys, from another issuer: they stay published, and a new authority
+      // signs.
       signer = await makeAuthority(now, policy)
       authorities = [signer, ...authorities]
     }
-    // Other managers may have names that we do not know; the next renewal drops these.
+    // Keep the certificate's names, which other managers may need. The next regular renewal drops unneeded names.
     const kept = needs === 'names' ? namesOf(serving!) : []
     next = await makeServing(signer, [...new Set([...names, ...kept])], now, policy)
   }
@@ -103,7 +104,10 @@ function fault(
   return names.every((name) => serves(serving, name)) ? undefined : 'names'
 }
 
-/** The newest that has been published long enough, otherwise the previous one while it is valid. */
+/**
+ * The authority that signs: the newest if it was published long enough, otherwise the previous authority while it is
+ * valid.
+ */
 function signerOf(
   authorities: readonly Authority[],
   now: number,
@@ -114,7 +118,7 @@ function signerOf(
   const [newest, before] = able
   if (newest === undefined || before === undefined) return newest
   const isKnown = isPublished && now - (newest.notBefore + backdate) >= publishDelay
-  // Do not sign with one that would be due at once.
+  // A certificate from an authority that expires soon would have to be renewed at once.
   return isKnown || before.notAfter - now <= servingRenewBefore ? newest : before
 }
 

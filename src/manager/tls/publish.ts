@@ -10,8 +10,8 @@ import type { ObjectPort } from './object-port.ts'
 const ATTEMPTS = 5
 
 /**
- * Changes an object until `wanted` finds nothing to change: reads, changes, writes, and starts over after a conflict.
- * `wanted` gets undefined for a missing object, and returns undefined if there is nothing to do.
+ * Reads an object, changes it with `wanted`, and writes it; after a conflict it starts over. `wanted` gets undefined
+ * for a missing object, and returns undefined if no write is needed.
  */
 export async function settle<T extends KubeObject>(
   port: ObjectPort<T>,
@@ -31,7 +31,7 @@ export async function settle<T extends KubeObject>(
   }
 }
 
-/** The ConfigMap with the authorities that agents trust. */
+/** Puts the authorities that agents trust into the ConfigMap. */
 export function withBundle(name: string, bundle: string): (found: ConfigMap | undefined) => ConfigMap | undefined {
   return (found) => {
     const data = textsOf(found?.data)
@@ -41,9 +41,9 @@ export function withBundle(name: string, bundle: string): (found: ConfigMap | un
 }
 
 /**
- * A webhook configuration whose every webhook trusts the bundle. With `fresh` it also equals that, and is created if
- * missing: this manager's flags count, not another one's. Without `fresh` it must exist, because nothing would be
- * confined otherwise.
+ * Makes all webhooks of a configuration trust the bundle. With `fresh`, it also resets the webhooks to this manager's
+ * flags, and creates a missing configuration. Without `fresh`, the configuration must exist: without webhooks, no
+ * workload would be confined.
  */
 export function withCaBundle(
   fresh: WebhookConfiguration | undefined,
@@ -71,7 +71,7 @@ export function withCaBundle(
 const areWebhooks = (value: unknown): value is readonly Webhook[] =>
   Array.isArray(value) && value.every((one) => isRecord(one) && isRecord(one['clientConfig']))
 
-/** Whether the server has the wanted webhooks, ignoring its own additions. */
+/** Whether the server has the wanted webhooks. Fields that only the server sets are ignored. */
 function sameWebhooks(found: unknown, wanted: readonly Webhook[]): boolean {
   return (
     areWebhooks(found) &&
@@ -84,8 +84,8 @@ function sameWebhooks(found: unknown, wanted: readonly Webhook[]): boolean {
 }
 
 /**
- * The server's defaults for fields that a manager omits and another one may have set (admissionregistration/v1
- * defaults.go).
+ * Adds the server's defaults (admissionregistration/v1 defaults.go) for fields that this manager may omit and another
+ * manager may have set.
  */
 function withDefaults(webhook: Webhook): Webhook {
   const { service, ...rest } = webhook.clientConfig

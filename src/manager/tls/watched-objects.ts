@@ -9,8 +9,8 @@ export interface WatchedObject {
 }
 
 /**
- * Calls `changed` when one of a few objects changes, appears or is deleted. A watch of one object costs the server
- * almost nothing.
+ * Calls `changed` when one of the objects is created, changed or deleted. A watch of one object costs the server very
+ * little.
  * @returns a function that ends the watches
  */
 export function watchObjects(
@@ -23,7 +23,7 @@ export function watchObjects(
     const fieldSelector = `metadata.name=${name}`
     const reflector = new Reflector<KubeObject>({
       source: clientSource(client, ref, { fieldSelector, ...(namespace !== undefined && { namespace }) }),
-      // Only the fact of a change matters.
+      // Only the fact that an object changed matters, not its content.
       transform: ({ apiVersion, kind, metadata }) => {
         const { name, namespace, uid, resourceVersion } = metadata ?? {}
         return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } } as KubeObject
