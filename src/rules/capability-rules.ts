@@ -11,7 +11,7 @@ export const disableCapAll = defineRule({
   name: 'disable-cap-all',
   category: 'hardening',
   stops: 'The use of every capability.',
-  why: 'Without capabilities root in the container is an ordinary user to the kernel, which is all that most services need.',
+  why: 'Without capabilities, the kernel treats root in the container as an ordinary user. That is enough for most services.',
   ...appArmorAndBpf(capability(...capabilities)),
   seccomp: filterSeesNoCapabilities,
   sources: [manual, 'Linux include/uapi/linux/capability.h'],
@@ -20,8 +20,8 @@ export const disableCapAll = defineRule({
 export const disableCapAllExceptNetBindService = defineRule({
   name: 'disable-cap-all-except-net-bind-service',
   category: 'hardening',
-  stops: 'The use of every capability but NET_BIND_SERVICE.',
-  why: 'It is what the Restricted level of the Pod Security Standards allows: a service may listen on port 80 and nothing more.',
+  stops: 'The use of every capability except NET_BIND_SERVICE.',
+  why: 'The Restricted level of the Pod Security Standards allows this capability only. With it, a service can listen on port 80.',
   ...appArmorAndBpf(capability(...capabilities.filter((name) => name !== 'net_bind_service'))),
   seccomp: filterSeesNoCapabilities,
   sources: [manual, 'Kubernetes Pod Security Standards, Restricted: Capabilities'],
@@ -38,10 +38,10 @@ export const disableCapPrivileged = defineRule({
   name: 'disable-cap-privileged',
   category: 'hardening',
   stops: 'The use of every capability that a container does not have by default.',
-  why: 'These are the ones that lead out of a container or harm the node: loading modules, mounting, tracing, raw I/O, changing the clock or the network.',
+  why: 'With these capabilities, a process can leave the container or harm the node: load modules, mount, trace, use raw I/O, change the clock or the network.',
   ...appArmorAndBpf(capability(...capabilities.filter((name) => !runtimeDefault.includes(name)))),
   seccomp: filterSeesNoCapabilities,
-  notes: [`It leaves containerd's default set: ${runtimeDefault.join(', ')}.`],
+  notes: [`The rule allows containerd's default set: ${runtimeDefault.join(', ')}.`],
   sources: [
     manual,
     'Kubernetes Pod Security Standards, Baseline: Capabilities',
@@ -51,54 +51,63 @@ export const disableCapPrivileged = defineRule({
 
 /** What each capability permits, in one sentence. The type requires an entry for every capability. */
 const gives: Record<Capability, string> = {
-  chown: 'It gives any file to any user or group.',
-  dac_override: 'It reads, writes and executes any file whatever its permissions say.',
+  chown: 'It lets a process give any file to any user or group.',
+  dac_override: 'It lets a process read, write and execute any file, whatever the permissions of the file are.',
   dac_read_search:
-    'It reads any file and directory, and opens files by handle (open_by_handle_at), which reaches outside the container (the "shocker" escape).',
-  fowner: 'It changes mode, times, ACLs and flags of files as if it owned them, and ignores sticky directories.',
+    'It lets a process read any file and directory, and open files by handle (open_by_handle_at), also outside the container (the "shocker" escape).',
+  fowner:
+    'It lets a process change mode, times, ACLs and flags of files that it does not own, and ignore sticky directories.',
   fsetid:
-    'It keeps set-user-ID and set-group-ID bits on files that it changes, and sets them for groups that it is not in.',
-  kill: 'It sends signals to any process that it can see.',
-  setgid: 'It takes any group ID, and forges the group that a unix socket vouches for.',
-  setuid: 'It becomes any user, root included, and forges the user that a unix socket vouches for.',
+    'It lets a process keep set-user-ID and set-group-ID bits on files that it changes, and set them for groups that it is not in.',
+  kill: 'It lets a process send signals to any process that it can see.',
+  setgid: 'It lets a process take any group ID, and forge the group ID that it sends over a unix socket.',
+  setuid: 'It lets a process become any user, including root, and forge the user ID that it sends over a unix socket.',
   setpcap:
-    'It moves capabilities into its inheritable set, drops them from the bounding set, and changes the securebits.',
-  linux_immutable: 'It sets and clears the append-only and immutable flags of files.',
-  net_bind_service: 'It listens on ports below 1024.',
-  net_broadcast: 'It is not used by the kernel; it was meant for broadcasts and multicasts.',
+    'It lets a process add capabilities to its inheritable set, drop them from the bounding set, and change the securebits.',
+  linux_immutable: 'It lets a process set and clear the append-only and immutable flags of files.',
+  net_bind_service: 'It lets a process listen on ports below 1024.',
+  net_broadcast: 'The kernel does not use it; it was meant for broadcasts and multicasts.',
   net_admin:
-    'It configures interfaces, routes, firewalls, tunnels and traffic control, and opens large parts of the kernel to an attacker.',
-  net_raw: 'It opens raw and packet sockets: sniffing, and forging ARP, DNS or any other packet.',
-  ipc_lock: 'It locks memory without bound, which starves the node.',
-  ipc_owner: 'It uses any System V shared memory, semaphore or queue whatever its permissions say.',
-  sys_module: 'It loads and unloads kernel modules, which is power over the whole node.',
-  sys_rawio: 'It reaches I/O ports, /dev/mem, /proc/kcore, and sends raw commands to disks.',
-  sys_chroot: 'It calls chroot, and enters mount namespaces with setns.',
+    'It lets a process configure interfaces, routes, firewalls, tunnels and traffic control, and opens large parts of the kernel to an attacker.',
+  net_raw:
+    'It lets a process open raw and packet sockets, to sniff packets and to forge ARP, DNS or any other packets.',
+  ipc_lock: 'It lets a process lock an unlimited amount of memory, which starves the node.',
+  ipc_owner: 'It lets a process use any System V shared memory, semaphore or queue, whatever its permissions are.',
+  sys_module: 'It lets a process load and unload kernel modules, and so control the whole node.',
+  sys_rawio: 'It lets a process access I/O ports, /dev/mem and /proc/kcore, and send raw commands to disks.',
+  sys_chroot: 'It lets a process call chroot, and enter mount namespaces with setns.',
   sys_ptrace:
-    'It traces any process that it can see and reads and writes its memory, outside the container too where PIDs are shared.',
-  sys_pacct: 'It turns process accounting on and off.',
-  sys_admin: 'It mounts, makes namespaces, sets host names and quotas and much more: nearly what root has.',
-  sys_boot: 'It reboots the node and loads another kernel with kexec.',
-  sys_nice: 'It raises priorities, takes real-time scheduling and CPUs, and moves the memory of other processes.',
-  sys_resource: 'It passes resource limits, disk quotas and reserved space, and lowers its own OOM score.',
-  sys_time: 'It sets the clock of the node, which breaks certificates and logs everywhere on it.',
-  sys_tty_config: 'It hangs up and configures virtual terminals.',
+    'It lets a process trace any process that it can see, and read and write the memory of that process; also outside the container if PIDs are shared.',
+  sys_pacct: 'It lets a process turn process accounting on and off.',
+  sys_admin:
+    'It lets a process mount, create namespaces, set host names and quotas and much more: nearly everything that root can do.',
+  sys_boot: 'It lets a process reboot the node and load another kernel with kexec.',
+  sys_nice:
+    'It lets a process raise priorities, choose real-time scheduling and CPUs, and move the memory of other processes.',
+  sys_resource:
+    'It lets a process exceed resource limits, disk quotas and reserved space, and lower its own OOM score.',
+  sys_time: 'It lets a process set the clock of the node, which breaks certificates and logs everywhere on the node.',
+  sys_tty_config: 'It lets a process hang up and configure virtual terminals.',
   mknod:
-    'It makes device nodes, the first step to the disks of the node wherever the device cgroup lets one open them.',
-  lease: 'It takes leases on files that it does not own, and so delays others who open them.',
-  audit_write: "It writes records of its own into the kernel's audit log.",
-  audit_control: 'It turns auditing off and changes its rules.',
+    'It lets a process create device nodes. If the device cgroup allows opening them, this is the first step to the disks of the node.',
+  lease:
+    'It lets a process take leases on files that it does not own, and so delay other processes that open these files.',
+  audit_write: "It lets a process write its own records into the kernel's audit log.",
+  audit_control: 'It lets a process turn auditing off and change the audit rules.',
   setfcap:
-    'It gives capabilities to files, which every process that runs them gets, and maps root into user namespaces.',
-  mac_override: 'It ignores mandatory access control where the security module asks for it (Smack).',
-  mac_admin: 'It changes the policy of mandatory access control: it loads and removes AppArmor profiles.',
-  syslog: "It reads and clears the kernel's log, and sees kernel addresses in /proc.",
-  wake_alarm: 'It sets timers that wake the node from suspend.',
-  block_suspend: 'It keeps the node from suspending.',
-  audit_read: 'It reads the audit log of the whole node over netlink.',
-  perfmon: 'It watches the node with perf events and tracing programs, which tells what other containers do.',
-  bpf: 'It loads eBPF programs and uses BPF objects that belong to others.',
-  checkpoint_restore: 'It chooses process IDs, and reads which files other processes have mapped.',
+    'It lets a process give capabilities to files, which every process that runs such a file gets, and map root into user namespaces.',
+  mac_override:
+    'It lets a process ignore mandatory access control, if the security module checks this capability (Smack).',
+  mac_admin:
+    'It lets a process change the policy of mandatory access control, such as load and remove AppArmor profiles.',
+  syslog: "It lets a process read and clear the kernel's log, and see kernel addresses in /proc.",
+  wake_alarm: 'It lets a process set timers that wake the node from suspend.',
+  block_suspend: 'It lets a process keep the node from suspending.',
+  audit_read: 'It lets a process read the audit log of the whole node over netlink.',
+  perfmon:
+    'It lets a process watch the node with perf events and tracing programs, and so see what other containers do.',
+  bpf: 'It lets a process load eBPF programs and use BPF objects of other processes.',
+  checkpoint_restore: 'It lets a process choose process IDs, and read which files other processes have mapped.',
 }
 
 function disableCap(name: Capability, number: number): Rule {

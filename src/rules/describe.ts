@@ -11,7 +11,7 @@ const enforcers = [
 
 type EnforcerKey = keyof Gaps
 
-/** `partly` where the enforcer leaves a gap that the rule's description names. */
+/** How far an enforcer enforces a rule; `partly` if it leaves a gap, which the rule's description names. */
 function carries(rule: Rule, enforcer: EnforcerKey): 'yes' | 'partly' | 'no' {
   if (isImpossible(rule[enforcer])) return 'no'
   return rule.gaps?.[enforcer] === undefined ? 'yes' : 'partly'
@@ -30,8 +30,8 @@ function columns(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * A table with a heading and a line for each rule: name, category, and whether each enforcer carries it (yes, partly or
- * no).
+ * A table with a heading and a line for each rule: name, category, and whether each enforcer enforces it (yes, partly
+ * or no).
  */
 export function ruleTable(rules: readonly Rule[]): string {
   const heading = ['NAME', 'CATEGORY', ...enforcers.map(({ title }) => title.toUpperCase())]
@@ -74,7 +74,7 @@ function enforcerSections(rule: Rule): string[] {
           ...meaningSection('BPF', rule.bpf, restrictionPhrases),
         ]),
     ...meaningSection('Seccomp', rule.seccomp, (restrictions) => restrictions.map(syscallPhrase)),
-    ...section('Left open', gapLines(rule.gaps)),
+    ...section('Gaps', gapLines(rule.gaps)),
   ]
 }
 
@@ -83,17 +83,17 @@ function meaningSection<T>(
   meaning: readonly T[] | Impossible,
   phrases: (restrictions: readonly T[]) => string[],
 ): string[] {
-  if (isImpossible(meaning)) return ['', `${title} does not carry it`, wrapped(meaning.impossible, '  ')]
+  if (isImpossible(meaning)) return ['', `${title} does not enforce it`, wrapped(meaning.impossible, '  ')]
   return section(`${title} refuse${title.includes(' ') ? '' : 's'}`, phrases(meaning))
 }
 
 function gapLines(gaps: Gaps = {}): string[] {
-  return enforcers.flatMap(({ key, title }) => (gaps[key] === undefined ? [] : [`by ${title}: ${gaps[key]}`]))
+  return enforcers.flatMap(({ key, title }) => (gaps[key] === undefined ? [] : [`${title}: ${gaps[key]}`]))
 }
 
 /**
- * Describes one rule for a reader: what it stops and why, how each enforcer carries it, its limits and its sources.
- * `way` are the parent directories that the compilers also protect.
+ * Describes one rule for a reader: what it stops and why, how each enforcer enforces it, its limits and its sources.
+ * `way`: the parent directories that the compilers also protect.
  */
 export function describeRule(rule: Rule, way: readonly string[] = []): string {
   const aliases = rule.aliases === undefined ? [] : [`Also called ${rule.aliases.join(', ')}`]
@@ -113,11 +113,11 @@ export function describeRule(rule: Rule, way: readonly string[] = []): string {
 function wayNote(way: readonly string[]): string[] {
   if (way.length === 0) return []
   return [
-    `The way to these paths is protected too: ${way.join(', ')} cannot be renamed, removed, bound elsewhere or mounted over. To AppArmor changing the mode or owner of such a directory is the same. protectAncestors: false in the policy leaves them alone.`,
+    `The parent directories of these paths are protected too: ${way.join(', ')} cannot be renamed, removed, bound elsewhere or mounted over. AppArmor also refuses changes of their mode and owner. To turn this off, set protectAncestors: false in the policy.`,
   ]
 }
 
-/** The rule as data for JSON or YAML: all its fields, and whether each enforcer carries it. */
+/** The rule as data for JSON or YAML: all its fields, and whether each enforcer enforces it. */
 export function ruleAsData(rule: Rule): Required<Rule> & { enforcers: Record<EnforcerKey, 'yes' | 'partly' | 'no'> } {
   return {
     name: rule.name,

@@ -29,17 +29,17 @@ const newMountApi: SyscallRestriction = {
 
 const mountGaps: Gaps = {
   appArmor:
-    'Before Linux 6.7 AppArmor does not see move_mount(2), and on no kernel mount_setattr(2): add Seccomp, which makes programs fall back to mount(2).',
-  bpf: 'mount_setattr(2), which can make a read-only mount writable, has no LSM hook: add Seccomp, or disable-cap-sys-admin.',
+    'AppArmor does not see mount_setattr(2), and before Linux 6.7 it does not see move_mount(2): add Seccomp, which makes programs fall back to mount(2).',
+  bpf: 'mount_setattr(2), which can make a read-only mount writable, has no LSM hook: add Seccomp or disable-cap-sys-admin.',
   seccomp:
-    'Refuses the new mount API only; mount(2), whose arguments are strings in memory, is left to AppArmor and BPF.',
+    'Seccomp refuses the new mount API only. The arguments of mount(2) are strings in memory, which a filter cannot read: AppArmor and BPF check them.',
 }
 
 const privilegedHasNoFilter =
-  'A privileged container has no seccomp profile, so the part of Seccomp holds for the others.'
+  'Privileged containers do not have a seccomp profile, so the Seccomp part of the rule applies to other containers only.'
 
 const bpfSeesNoSource =
-  'BPF refuses all binding and moving of mounts with it: when the kernel asks, the source is a text, and where that leads is not known yet.'
+  'With this rule, BPF refuses every bind and every move of a mount: when the kernel calls the BPF program, the source is a path that the kernel has not resolved yet.'
 
 const mountApiSources = [
   'man 2 mount, man 2 move_mount, man 2 mount_setattr',
@@ -50,12 +50,12 @@ export const disallowWriteCorePattern = defineRule({
   name: 'disallow-write-core-pattern',
   category: 'hardening',
   stops: 'Changing /proc/sys/kernel/core_pattern, and mounting procfs again.',
-  why: 'A core_pattern that begins with "|" names a program that the kernel starts as root, outside of all containers, whenever a process dumps core. A process that writes it owns the node.',
+  why: 'A core_pattern that begins with "|" names a program that the kernel starts as root, outside of all containers, whenever a process dumps core. A process that changes core_pattern controls the node.',
   ...appArmorAndBpf(path('/proc/sys/kernel/core_pattern', 'write'), freshMount('proc')),
   seccomp: filterSeesNoPaths,
   notes: [
-    'Stricter than upstream: a second procfs, mounted elsewhere, shows the same file under another path, so mounting one is refused too.',
-    'Other files in /proc/sys that name a program (kernel/modprobe, kernel/hotplug) are not meant; name them in raw rules.',
+    'Stricter than upstream: the rule also refuses to mount procfs again, which would show the same file under another path.',
+    'The rule does not cover other files in /proc/sys that name a program (kernel/modprobe, kernel/hotplug); use raw rules for them.',
   ],
   sources: ['man 5 core, "Piping core dumps to a program"', 'Linux fs/coredump.c'],
 })
@@ -63,13 +63,14 @@ export const disallowWriteCorePattern = defineRule({
 export const disallowMountSecurityfs = defineRule({
   name: 'disallow-mount-securityfs',
   category: 'hardening',
-  stops: 'Mounting securityfs, and carrying away, covering, remounting or unmounting an existing one.',
-  why: "securityfs holds the controls of AppArmor and other security modules. Mounted writable in a container with CAP_MAC_ADMIN, it is where the node's own profiles are replaced or removed.",
+  stops:
+    'Mounting securityfs, and binding, moving, covering, remounting or unmounting /sys/kernel/security and anything in it.',
+  why: "securityfs contains the control files of AppArmor and other security modules. A container with CAP_MAC_ADMIN that mounts it writable can replace or remove the node's profiles.",
   ...appArmorAndBpf(freshMount('securityfs'), ...mountsOf('/sys/kernel/security')),
   seccomp: [newMountApi],
   gaps: mountGaps,
   notes: [
-    'Stricter than upstream, which refuses new mounts only: a read-only securityfs that is already there can be bound elsewhere or remounted writable.',
+    'Stricter than upstream, which refuses new mounts only: a container could bind an existing read-only securityfs elsewhere, or remount it writable.',
     bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
@@ -79,13 +80,13 @@ export const disallowMountSecurityfs = defineRule({
 export const disallowMountProcfs = defineRule({
   name: 'disallow-mount-procfs',
   category: 'hardening',
-  stops: 'Mounting procfs, and binding, moving, covering, remounting or unmounting /proc and what is in it.',
-  why: 'Runtimes keep parts of /proc read-only or masked by mounts over them. With CAP_SYS_ADMIN a fresh procfs, or the mask taken off, gives core_pattern, sysrq-trigger and kcore back.',
+  stops: 'Mounting procfs, and binding, moving, covering, remounting or unmounting /proc and anything in it.',
+  why: 'Runtimes mount over parts of /proc to hide them or to make them read-only. A container with CAP_SYS_ADMIN that mounts procfs again, or unmounts these covers, can access core_pattern, sysrq-trigger and kcore.',
   ...appArmorAndBpf(freshMount('proc'), ...mountsOf('/proc')),
   seccomp: [newMountApi],
   gaps: mountGaps,
   notes: [
-    'Both enforcers refuse what either of upstream does: AppArmor also unmounting, BPF also binding over /proc.',
+    'Both enforcers refuse everything that either enforcer of upstream refuses: AppArmor also refuses unmounting, and BPF also refuses binding over /proc.',
     bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
@@ -96,7 +97,7 @@ export const disallowWriteReleaseAgent = defineRule({
   name: 'disallow-write-release-agent',
   category: 'hardening',
   stops: 'Changing release_agent in /sys/fs/cgroup, by writing the file or with a mount option.',
-  why: 'In cgroup v1 release_agent names a program that the kernel starts as root on the node when a cgroup becomes empty: two writes are an escape.',
+  why: 'In cgroup v1 release_agent names a program that the kernel starts as root on the node when a cgroup becomes empty: two writes are enough to escape.',
   ...appArmorAndBpf(
     path('/sys/fs/cgroup/**/release_agent', 'write'),
     freshMount('cgroup'),
@@ -106,8 +107,8 @@ export const disallowWriteReleaseAgent = defineRule({
   ),
   seccomp: filterSeesNoPaths,
   notes: [
-    'Stricter than upstream: release_agent is a mount option as well, taken by a new mount and by a remount (cgroup1_reconfigure), and a hierarchy mounted elsewhere has the file under another path.',
-    'A host hierarchy that was mounted into the container outside /sys/fs/cgroup is covered by cgroups-lxcfs-escape-mitigation.',
+    'Stricter than upstream: new mounts and remounts also accept release_agent as an option (cgroup1_reconfigure), and a hierarchy mounted elsewhere has the file under another path.',
+    'cgroups-lxcfs-escape-mitigation covers hierarchies of the node that are mounted in the container outside /sys/fs/cgroup.',
   ],
   sources: ['man 7 cgroups, "release_agent"', 'Linux kernel/cgroup/cgroup-v1.c', 'CVE-2022-0492'],
 })
@@ -115,14 +116,14 @@ export const disallowWriteReleaseAgent = defineRule({
 export const disallowMountCgroupfs = defineRule({
   name: 'disallow-mount-cgroupfs',
   category: 'hardening',
-  stops: 'Mounting cgroup v1 or v2, and binding, moving, covering, remounting or unmounting /sys and what is in it.',
-  why: 'The cgroup tree of a container is read-only. With CAP_SYS_ADMIN a writable mount of it gives release_agent, the device list and the limits of other containers.',
+  stops: 'Mounting cgroup v1 or v2, and binding, moving, covering, remounting or unmounting /sys and anything in it.',
+  why: 'The cgroup tree of a container is read-only. A container with CAP_SYS_ADMIN that mounts it writable can change release_agent, the device list and the limits of other containers.',
   ...appArmorAndBpf(freshMount('cgroup'), freshMount('cgroup2'), ...mountsOf('/sys')),
   seccomp: [newMountApi],
   gaps: mountGaps,
   notes: [
-    'Stricter than upstream: cgroup2 counts as well, the only hierarchy on present distributions.',
-    'Both enforcers refuse what either of upstream does. A recursive bind of /sys takes /sys/fs/cgroup along, so all of /sys is meant.',
+    'Stricter than upstream: the rule also covers cgroup2, the only hierarchy on current distributions.',
+    'Both enforcers refuse everything that either enforcer of upstream refuses. A recursive bind of /sys includes /sys/fs/cgroup, so the rule covers all of /sys.',
     bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
@@ -132,8 +133,8 @@ export const disallowMountCgroupfs = defineRule({
 export const disallowDebugDiskDevice = defineRule({
   name: 'disallow-debug-disk-device',
   category: 'hardening',
-  stops: 'Reading or writing disks as devices, and making device nodes.',
-  why: "A privileged container can open the node's disk and read or change any file with debugfs(8) or dd(1), past every permission of the mounted file system.",
+  stops: 'Reading or writing disks through their devices, and creating device nodes.',
+  why: "A privileged container can open the node's disk and read or change any file with debugfs(8) or dd(1), whatever the permissions of the mounted file system are.",
   appArmor: [
     ...paths([...blockDevices, ...diskControlDevices], 'read', 'write'),
     { kind: 'node-disks', deny: ['read', 'write'], mount: [] },
@@ -147,11 +148,11 @@ export const disallowDebugDiskDevice = defineRule({
   seccomp: filterSeesNoPaths,
   gaps: {
     appArmor:
-      'AppArmor knows a device by its path: one below a host directory that was mounted into the container (/host/dev/sda) is not found. BPF knows it by its inode.',
+      'AppArmor identifies a device by its path, so it misses devices in a directory of the node that is mounted in the container (/host/dev/sda). BPF identifies devices by their inodes.',
   },
   notes: [
-    "Stricter than upstream, which lists the node's own disks when the profile is loaded: disks that are plugged in later, and controllers that pass raw commands to a disk, count too. Disks of names that are not known here are taken from /proc/partitions where the profile is compiled on the node.",
-    'CAP_MKNOD is refused with it, because a node under another name is the same device.',
+    "Stricter than upstream, which lists the node's disks when it loads the profile: the rule also covers disks that are plugged in later, and controllers that pass raw commands to a disk. When a node compiles the profile, it adds the disks of /proc/partitions that have unusual names.",
+    'The rule also refuses CAP_MKNOD, because a device node of another name leads to the same device.',
   ],
   sources: ['man 2 mknod, man 8 debugfs', 'Linux Documentation/admin-guide/devices.txt'],
 })
@@ -159,9 +160,8 @@ export const disallowDebugDiskDevice = defineRule({
 export const disallowMountDiskDevice = defineRule({
   name: 'disallow-mount-disk-device',
   category: 'hardening',
-  stops:
-    'Mounting disks: by the names of their devices, by the file systems that live on them, and through nodes made for it.',
-  why: "A privileged container that mounts the node's disk reads and writes the node's files: its keys, its kubelet's credentials, its crontab.",
+  stops: 'Mounting disks, by device name or by type of file system, and creating device nodes.',
+  why: "A privileged container that mounts the node's disk can read and write the node's files, such as keys, the credentials of the kubelet and the crontab.",
   ...appArmorAndBpf(
     ...blockDevices.map((source) => mount(['new', 'bind', 'move'], { source })),
     { kind: 'node-disks', deny: [], mount: ['new', 'bind', 'move'] },
@@ -171,7 +171,7 @@ export const disallowMountDiskDevice = defineRule({
   seccomp: [newMountApi],
   gaps: mountGaps,
   notes: [
-    "Stricter than upstream, which lists the node's own disks when the profile is loaded: a link to the device or a node of another name is caught by the type of file system.",
+    "Stricter than upstream, which lists the node's disks when it loads the profile: by the type of file system, the rule also finds links to a disk and device nodes of other names.",
     'An image file mounted through a loop device counts as a disk.',
     bpfSeesNoSource,
     privilegedHasNoFilter,
@@ -182,12 +182,12 @@ export const disallowMountDiskDevice = defineRule({
 export const disallowMount = defineRule({
   name: 'disallow-mount',
   category: 'hardening',
-  stops: 'Every change of the mount table except unmounting: new mounts, binds, moves, remounts.',
-  why: 'Mounting is a step of most escapes from containers that have CAP_SYS_ADMIN, and few services ever need it.',
+  stops: 'Every change of the mount table except unmounting: new mounts, binds, moves and remounts.',
+  why: 'Most escapes from containers with CAP_SYS_ADMIN mount something, and few services need to mount.',
   ...appArmorAndBpf(mount(['new', 'bind', 'move', 'remount'])),
   seccomp: [newMountApi],
   gaps: mountGaps,
-  notes: ['A policy that is not privileged refuses mounting without this rule.', privilegedHasNoFilter],
+  notes: ['Without this rule, only policies with privileged: true allow mounting.', privilegedHasNoFilter],
   sources: [...mountApiSources, 'Linux fs/namespace.c'],
 })
 
@@ -195,7 +195,7 @@ export const disallowUmount = defineRule({
   name: 'disallow-umount',
   category: 'hardening',
   stops: 'Unmounting anything.',
-  why: 'Runtimes hide files such as /proc/kcore by mounting something over them. Unmounting the cover uncovers the file.',
+  why: 'Runtimes hide files such as /proc/kcore by mounting something over them. Unmounting the cover shows the file again.',
   ...appArmorAndBpf(mount(['umount'])),
   seccomp: leftToAppArmorAndBpf,
   sources: ['man 2 umount', 'OCI runtime specification, config-linux.md: maskedPaths'],
@@ -205,10 +205,10 @@ export const disallowInsmod = defineRule({
   name: 'disallow-insmod',
   category: 'hardening',
   stops: 'Loading and unloading kernel modules (CAP_SYS_MODULE).',
-  why: 'A module is code in the kernel: it is the node, and every container on it.',
+  why: 'A module runs in the kernel, so it controls the node and every container on it.',
   ...appArmorAndBpf(capability('sys_module')),
   seccomp: leftToAppArmorAndBpf,
-  notes: ['Modules that the kernel loads by itself, for a file system or a protocol, are not meant.'],
+  notes: ['The rule does not stop modules that the kernel loads by itself, for a file system or a protocol.'],
   sources: ['man 2 init_module, man 7 capabilities', 'Linux kernel/module/main.c'],
 })
 
@@ -217,12 +217,12 @@ export const disallowLoadBpfProg = defineRule({
   aliases: ['disallow-load-ebpf'],
   category: 'hardening',
   stops: 'Loading eBPF programs that need a privilege (CAP_BPF, or CAP_SYS_ADMIN before Linux 5.8).',
-  why: 'eBPF programs watch and change what the whole node does: they steal data, hide processes, and make a durable rootkit.',
+  why: 'eBPF programs can watch and change the whole node: they can steal data, hide processes, and act as a lasting rootkit.',
   ...appArmorAndBpf(capability('sys_admin', 'bpf')),
   seccomp: filterSeesNoCapabilities,
   notes: [
-    'Everything else that needs CAP_SYS_ADMIN is refused with it, as upstream does.',
-    'Socket filters and cgroup/skb programs load without a privilege where kernel.unprivileged_bpf_disabled is 0; disallow-load-all-bpf-prog stops those too.',
+    'Like upstream, the rule also refuses everything else that needs CAP_SYS_ADMIN.',
+    'If kernel.unprivileged_bpf_disabled is 0, socket filters and cgroup/skb programs load without a privilege; disallow-load-all-bpf-prog stops them too.',
   ],
   sources: ['man 2 bpf, man 7 capabilities', 'Linux kernel/bpf/syscall.c: bpf_prog_load'],
 })
@@ -231,12 +231,12 @@ export const disallowAccessProcfsRoot = defineRule({
   name: 'disallow-access-procfs-root',
   category: 'hardening',
   stops: 'Reaching into other processes through /proc/PID (root, cwd, exe, fd, environ, maps): ptrace read access.',
-  why: "Where a container shares a PID namespace, /proc/PID/root is the file system of a process outside it; on the node's own namespace it is the node's.",
+  why: 'If a container shares a PID namespace, /proc/PID/root is the file system of a process outside the container. In the PID namespace of the node, it is the file system of the node.',
   appArmor: [{ kind: 'ptrace', access: ['read'], scope: 'all' }],
   bpf: [{ kind: 'ptrace', access: ['read'], scope: 'outside' }],
   seccomp: filterSeesNoPaths,
   notes: [
-    'As upstream: AppArmor refuses it between the processes of the container too, BPF only towards processes outside. A process always reaches itself.',
+    'As in upstream, AppArmor also refuses this access between processes of the container, and BPF refuses it only to processes outside. A process can always access itself.',
     'Programs such as ps(1) show less of other processes.',
   ],
   sources: [
@@ -250,11 +250,11 @@ export const disallowAccessKallsyms = defineRule({
   name: 'disallow-access-kallsyms',
   category: 'hardening',
   stops: 'Reading /proc/kallsyms, and mounting procfs again.',
-  why: 'With CAP_SYSLOG the file gives the address of every kernel symbol, and so undoes the randomisation (KASLR) that makes kernel bugs hard to use.',
+  why: 'With CAP_SYSLOG, the file shows the address of every kernel symbol. This defeats the randomisation (KASLR) that makes kernel bugs hard to exploit.',
   ...appArmorAndBpf(path('/proc/kallsyms', 'read'), freshMount('proc')),
   seccomp: filterSeesNoPaths,
   notes: [
-    'Stricter than upstream: a second procfs, mounted elsewhere, has the file under another path.',
+    'Stricter than upstream: the rule also refuses to mount procfs again, which would show the file under another path.',
     '/proc/modules and /sys/module/*/sections show addresses of modules under the same condition; disable-cap-syslog hides all of them.',
   ],
   sources: ['man 5 proc, "/proc/kallsyms", "kptr_restrict"', 'Linux kernel/kallsyms.c'],

@@ -8,12 +8,12 @@ const CLONE_NEWUSER = 0x10000000 // include/uapi/linux/sched.h
 export const disallowAbuseUserNs = defineRule({
   name: 'disallow-abuse-user-ns',
   category: 'hardening',
-  stops: 'Using CAP_SYS_ADMIN, within a user namespace too.',
-  why: 'Who makes a user namespace is root in it and reaches kernel code that was written for administrators. Without CAP_SYS_ADMIN there such a namespace is of little use.',
+  stops: 'Using CAP_SYS_ADMIN, also in a user namespace.',
+  why: 'A process that creates a user namespace is root in it, and reaches kernel code that was written for administrators. Without CAP_SYS_ADMIN, such a namespace is of little use.',
   ...appArmorAndBpf(capability('sys_admin')),
   seccomp: filterSeesNoCapabilities,
   notes: [
-    'Other capabilities within the namespace stay, CAP_NET_ADMIN among them; disallow-create-user-ns refuses the namespace itself.',
+    'The process keeps other capabilities in the namespace, such as CAP_NET_ADMIN; disallow-create-user-ns refuses the namespace itself.',
   ],
   sources: ['man 7 user_namespaces', 'CVE-2022-0185, CVE-2022-0492 (both need CAP_SYS_ADMIN in a user namespace)'],
 })
@@ -21,7 +21,7 @@ export const disallowAbuseUserNs = defineRule({
 export const disallowCreateUserNs = defineRule({
   name: 'disallow-create-user-ns',
   category: 'hardening',
-  stops: 'Making user namespaces.',
+  stops: 'Creating user namespaces.',
   why: 'In a new user namespace an ordinary user has every capability, and so reaches netfilter, mounts and other code where most kernel exploits of recent years begin.',
   ...appArmorAndBpf({ kind: 'userns' }),
   seccomp: [
@@ -30,13 +30,13 @@ export const disallowCreateUserNs = defineRule({
   ],
   gaps: {
     appArmor:
-      'Needs AppArmor 4.0 and Linux 6.7; on older nodes the rule is left out and named, and BPF and Seccomp carry it.',
+      'The rule needs AppArmor 4.0 and Linux 6.7. On older nodes the policy status reports that AppArmor leaves it out; BPF and Seccomp enforce it there.',
   },
   notes: [
-    'Stricter than upstream, which refuses unshare only: clone makes namespaces as well.',
-    'The flags of clone3 are behind a pointer, so it is refused as if the kernel had none; C libraries then use clone. In observe mode clone3 is not logged: every thread would be an entry.',
-    'BPF refuses the namespace whichever call makes it. Before Linux 6.1, unshare then fails with ENOMEM instead of EPERM.',
-    'AppArmor and BPF are an addition: upstream has this rule for Seccomp alone.',
+    'Stricter than upstream, which refuses unshare only: clone creates namespaces as well.',
+    'A filter cannot read the flags of clone3, which are behind a pointer. So clone3 always fails with ENOSYS, and C libraries use clone instead. Observe mode does not log clone3, because each new thread would be an entry.',
+    'BPF refuses the namespace, whichever call creates it. Before Linux 6.1, unshare then fails with ENOMEM instead of EPERM.',
+    'In upstream, only Seccomp enforces this rule.',
   ],
   sources: [
     'man 2 clone, man 2 unshare, man 7 user_namespaces',
@@ -51,15 +51,15 @@ export const disallowLoadAllBpfProg = defineRule({
   name: 'disallow-load-all-bpf-prog',
   category: 'hardening',
   stops: 'Loading eBPF programs of any type.',
-  why: "Some types load without a privilege where kernel.unprivileged_bpf_disabled is 0. They are the way to the many bugs of the kernel's BPF verifier and compiler.",
+  why: "If kernel.unprivileged_bpf_disabled is 0, some types load without a privilege. Exploits use them to reach the many bugs of the kernel's BPF verifier and compiler.",
   appArmor: impossible(
-    'AppArmor has no rule for bpf(2), and some program types need no capability that it could refuse.',
+    'AppArmor does not have rules for bpf(2), and some program types do not need a capability that it could refuse.',
   ),
   bpf: [{ kind: 'bpf', commands: ['prog_load'] }],
   seccomp: [{ names: ['bpf'], args: [int(0, BPF_PROG_LOAD)] }],
   notes: [
-    'Stricter than upstream: the command is an int to the kernel, so only its lower 32 bits are compared; with all 64 the rule is walked round by setting one above.',
-    'BPF is an addition: upstream has this rule for Seccomp alone.',
+    'Stricter than upstream: the kernel reads the command as an int, so the rule compares only the lower 32 bits. A process could evade a comparison of all 64 bits by setting an upper bit.',
+    'In upstream, only Seccomp enforces this rule.',
   ],
   sources: [
     'man 2 bpf',
@@ -84,9 +84,9 @@ export const disallowLoadBpfViaSetsockopt = defineRule({
   name: 'disallow-load-bpf-via-setsockopt',
   category: 'hardening',
   stops: 'Loading classic BPF programs with setsockopt(2).',
-  why: 'A socket filter needs no privilege and no sysctl forbids it. Exploits use it to place chosen bytes in executable kernel memory (BPF JIT spraying).',
+  why: 'A socket filter does not need a privilege, and a sysctl cannot forbid it. Exploits use it to place chosen bytes in executable kernel memory (BPF JIT spraying).',
   appArmor: impossible('AppArmor does not see the options of a socket.'),
-  bpf: impossible('No program of ours is on the setsockopt hook: Seccomp sees the same two numbers.'),
+  bpf: impossible('vArmor does not attach a BPF program to the setsockopt hook: Seccomp sees the same two numbers.'),
   seccomp: [
     socketOption(SOL_SOCKET, SO_ATTACH_FILTER),
     socketOption(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF),
@@ -95,10 +95,10 @@ export const disallowLoadBpfViaSetsockopt = defineRule({
     { names: ['io_uring_setup'], errno: ENOSYS },
   ],
   notes: [
-    'Stricter than upstream: level and option are ints to the kernel, so only their lower 32 bits are compared, and PACKET_FANOUT_DATA loads a program too.',
-    'On i386 socketcall(2) has the option behind a pointer, so every setsockopt through it is refused: 32-bit programs of glibc lose setsockopt. In observe mode it is not logged.',
-    'From Linux 6.7 io_uring sets socket options past every filter, so io_uring is refused as if the kernel had none.',
-    'seccomp(2) takes classic BPF as well and stays allowed: it is a defence.',
+    'Stricter than upstream: the kernel reads level and option as ints, so the rule compares only their lower 32 bits. The rule also covers PACKET_FANOUT_DATA, which loads a program too.',
+    'On i386, socketcall(2) has the option behind a pointer, so the rule refuses every setsockopt through socketcall: 32-bit programs with glibc cannot use setsockopt. Observe mode does not log socketcall.',
+    'From Linux 6.7 on, io_uring can set socket options, and filters do not see that. So io_uring_setup fails with ENOSYS.',
+    'seccomp(2) also loads classic BPF. It stays allowed, because it is a defence.',
   ],
   sources: [
     'man 7 socket, man 7 packet',
@@ -110,17 +110,18 @@ export const disallowUserfaultfdCreation = defineRule({
   name: 'disallow-userfaultfd-creation',
   category: 'hardening',
   stops: 'Creating userfaultfd objects, by system call and through /dev/userfaultfd.',
-  why: 'userfaultfd lets a program hold the kernel in the middle of a memory access for as long as it likes, which turns narrow races in the kernel into reliable exploits.',
+  why: 'With userfaultfd, a program can stop the kernel in the middle of a memory access for as long as it likes. This turns narrow races in the kernel into reliable exploits.',
   appArmor: [path('/dev/userfaultfd', 'read', 'write')],
   bpf: [path('/dev/userfaultfd', 'read', 'write'), { kind: 'userfaultfd' }],
   seccomp: [{ names: ['userfaultfd'] }],
   gaps: {
-    appArmor: 'Closes the device only; the system call, the usual way, needs BPF or Seccomp.',
-    seccomp: 'Does not see /dev/userfaultfd (Linux 6.1), which a container has only where its runtime gives it.',
+    appArmor: 'AppArmor refuses the device only. Most programs use the system call: add BPF or Seccomp.',
+    seccomp:
+      'Seccomp does not see /dev/userfaultfd (Linux 6.1). A container has this device only if its runtime adds it.',
   },
   notes: [
-    'Stricter than upstream, which has Seccomp alone: the device makes the same object.',
-    'Linux before 5.12 asks no BPF program when one is made.',
+    'Stricter than upstream, where only Seccomp enforces this rule: the device creates the same object.',
+    'Before Linux 5.12, the kernel does not ask BPF programs when a process creates a userfaultfd object.',
   ],
   sources: [
     'man 2 userfaultfd',

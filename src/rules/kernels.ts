@@ -2,7 +2,7 @@ import { capabilityRules } from './capability-rules.ts'
 import { catalogue } from './catalogue.ts'
 import { isImpossible, type RestrictionKind, type Rule, type RuleCategory } from './meaning.ts'
 
-// The tables of docs/reference/rules.md: what each rule stops, and which enforcer carries it on which kernel.
+// The tables of docs/reference/rules.md: what each rule stops, and which enforcer enforces it on which kernel.
 
 /** The oldest Linux on which each enforcer is tested, as `major.minor`. */
 export const oldestKernels = { appArmor: '5.10', bpf: '5.10', seccomp: '5.10' } as const
@@ -26,10 +26,10 @@ const needs: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, Need>>>
   bpf: { service: { also: '--enableServiceEgressControl' }, userfaultfd: { kernel: '5.12' } },
 }
 
-/** How an enforcer carries a rule: not at all, completely, partly, or only where a need is met. */
+/** How an enforcer enforces a rule: not at all, completely, partly, or only if the node has what the rule needs. */
 export type Claim = 'no' | 'yes' | 'partly' | Need
 
-/** How an enforcer carries the rule. If only a part of the rule needs more, the enforcer still carries the rest. */
+/** How an enforcer enforces the rule. If only a part of the rule needs more, the enforcer still enforces the rest. */
 export function claimOf(rule: Rule, key: EnforcerKey): Claim {
   const meaning = rule[key]
   if (isImpossible(meaning)) return 'no'
@@ -66,7 +66,7 @@ export const namesOf = (rules: readonly Rule[]): string =>
 const stopsOf = (rules: readonly Rule[]): string =>
   rules.length === 1
     ? rules[0]!.stops
-    : 'The use of capabilities: of all, of all but one, of those that no container has by default, or of the one that is named.'
+    : 'The use of capabilities: all, all except NET_BIND_SERVICE, all that containers do not have by default, or the capability in the name of the rule.'
 
 /** The table of a category's rules: its head, and rows with the oldest kernel for each enforcer. */
 export function ruleTableOf(category: RuleCategory): { head: string[]; rows: string[][] } {

@@ -16,16 +16,16 @@ import {
 
 const socketManual = 'man 2 socket, man 7 address_families'
 const packetNote =
-  'Packet sockets send and receive any frame, this kind too, where CAP_NET_RAW is left: add disable-cap-net-raw.'
+  'With CAP_NET_RAW, a process can still send and receive any packet through a packet socket: add disable-cap-net-raw.'
 
 export const disableNetwork = defineRule({
   name: 'disable-network',
   category: 'attack-protection',
-  stops: 'Making sockets of any kind, unix and netlink sockets included.',
-  why: 'A program that needs no network cannot be made to use one: nothing is fetched, nothing leaves.',
+  stops: 'Creating sockets of any kind, including unix and netlink sockets.',
+  why: 'If a program does not need the network, an attacker cannot use the program to download tools or to send data out.',
   ...appArmorAndBpf(socket()),
   seccomp: filterSeesNotEverySocket,
-  notes: ['Sockets that are already open, or are passed in, still work.'],
+  notes: ['Sockets that are already open, or that another process passes in, still work.'],
   sources: [socketManual],
 })
 
@@ -36,24 +36,24 @@ export const disableNetwork = defineRule({
 const overTcp = ['smc', 'rds'] as const
 const overIp = [...overTcp, 'rxrpc'] as const
 const overIpNote =
-  'Stricter than upstream: SMC, RDS and RxRPC sockets are refused with it, because they speak IP inside the kernel; an SMC socket falls back to plain TCP.'
+  'Stricter than upstream: the rule also refuses SMC, RDS and RxRPC sockets, because they use IP inside the kernel; an SMC socket falls back to plain TCP.'
 
 export const disableInet = defineRule({
   name: 'disable-inet',
   aliases: ['disable-ipv4'],
   category: 'attack-protection',
-  stops: 'Making IPv4 sockets.',
-  why: 'A service that lives on IPv6 or on unix sockets leaves an attacker no IPv4 for the next step.',
+  stops: 'Creating IPv4 sockets.',
+  why: 'If a service uses only IPv6 or unix sockets, an attacker cannot use IPv4 for the next step.',
   appArmor: [socket({ domains: ['inet', ...overIp] })],
   bpf: [socket({ domains: ['inet', ...overIp] }), ...egress('0.0.0.0/0')],
   seccomp: filterSeesNotEverySocket,
   gaps: {
     appArmor:
-      'An IPv6 socket reaches IPv4 through v4-mapped addresses (::ffff:1.2.3.4), which AppArmor does not see: add disable-inet6, or BPF.',
+      'An IPv6 socket reaches IPv4 through v4-mapped addresses (::ffff:1.2.3.4), which AppArmor does not see: add disable-inet6 or BPF.',
   },
   notes: [
     overIpNote,
-    'BPF also refuses connections of IPv6 sockets to v4-mapped addresses, which upstream lets pass.',
+    'BPF also refuses connections of IPv6 sockets to v4-mapped addresses, which upstream allows.',
     packetNote,
   ],
   sources: [socketManual, 'man 7 ip, man 7 ipv6', 'Linux net/smc/af_smc.c: smc_create'],
@@ -63,8 +63,8 @@ export const disableInet6 = defineRule({
   name: 'disable-inet6',
   aliases: ['disable-ipv6'],
   category: 'attack-protection',
-  stops: 'Making IPv6 sockets.',
-  why: 'Where IPv6 is not used it is a way round rules and firewalls that were written for IPv4.',
+  stops: 'Creating IPv6 sockets.',
+  why: 'If IPv6 is not used, attackers can use it to evade rules and firewalls that were written for IPv4.',
   ...appArmorAndBpf(socket({ domains: ['inet6', ...overIp] })),
   seccomp: filterSeesNotEverySocket,
   notes: [overIpNote, packetNote],
@@ -74,11 +74,13 @@ export const disableInet6 = defineRule({
 export const disableUnixDomainSocket = defineRule({
   name: 'disable-unix-domain-socket',
   category: 'attack-protection',
-  stops: 'Making unix sockets, socketpair(2) included.',
+  stops: 'Creating unix sockets, also with socketpair(2).',
   why: 'Unix sockets lead to daemons of the node that are mounted into containers: runtimes, agents, storage drivers.',
   ...appArmorAndBpf(socket({ domains: ['unix'] })),
   seccomp: filterSeesNotEverySocket,
-  notes: ['C libraries use them for syslog(3) and nscd; Node.js and others use them between parent and child.'],
+  notes: [
+    'C libraries use unix sockets for syslog(3) and nscd; Node.js and other programs use them between parent and child processes.',
+  ],
   sources: [socketManual, 'man 7 unix'],
 })
 
@@ -87,16 +89,16 @@ const inet = ['inet', 'inet6'] as const
 export const disableIcmp = defineRule({
   name: 'disable-icmp',
   category: 'attack-protection',
-  stops: 'Making sockets for ICMP and ICMPv6, and raw IP sockets.',
-  why: 'Ping maps a network, and data can be smuggled out in its packets.',
+  stops: 'Creating sockets for ICMP and ICMPv6, and raw IP sockets.',
+  why: 'Attackers map networks with ping, and hide data in its packets to send the data out.',
   ...appArmorAndBpf(socket({ protocols: ['icmp'] }), socket({ domains: inet, types: ['raw'] })),
   seccomp: filterSeesNotEverySocket,
   gaps: {
     appArmor:
-      'AppArmor knows family and type only, and cannot tell a ping socket (datagram, ICMP) from UDP: add BPF, or narrow net.ipv4.ping_group_range.',
+      'AppArmor checks only family and type, and cannot tell a ping socket (datagram, ICMP) from a UDP socket: add BPF, or narrow net.ipv4.ping_group_range.',
   },
   notes: [
-    'Stricter than upstream on BPF: a raw socket of any protocol, IPPROTO_RAW above all, sends ICMP as well. AppArmor has always meant all raw sockets.',
+    'Stricter than the BPF rule of upstream: the rule covers raw sockets of every protocol, above all IPPROTO_RAW, because they can send ICMP too. An AppArmor rule for ICMP always covers all raw sockets.',
     packetNote,
   ],
   sources: [socketManual, 'man 7 icmp, man 7 raw', 'MITRE ATT&CK T1095'],
@@ -105,8 +107,8 @@ export const disableIcmp = defineRule({
 export const disableTcp = defineRule({
   name: 'disable-tcp',
   category: 'attack-protection',
-  stops: 'Making TCP sockets, and all other stream sockets of IPv4 and IPv6.',
-  why: 'Almost every reverse shell, download and scan is TCP; a service that speaks UDP alone needs none.',
+  stops: 'Creating TCP sockets, and all other stream sockets of IPv4 and IPv6.',
+  why: 'Almost every reverse shell, download and scan uses TCP. A service that uses only UDP does not need TCP.',
   ...appArmorAndBpf(
     socket({ protocols: ['tcp'] }),
     socket({ domains: inet, types: ['stream'] }),
@@ -114,8 +116,8 @@ export const disableTcp = defineRule({
   ),
   seccomp: filterSeesNotEverySocket,
   notes: [
-    'Stricter than upstream on BPF, which compares the protocol argument: 0, the usual value, passes there, and so does Multipath TCP (262).',
-    'SMC and RDS sockets speak TCP inside the kernel and are refused with it; so are SCTP stream sockets.',
+    'Stricter than the BPF rule of upstream, which compares the protocol argument and so allows 0, the usual value, and Multipath TCP (262).',
+    'The rule also refuses SMC and RDS sockets, which use TCP inside the kernel, and SCTP stream sockets.',
     packetNote,
   ],
   sources: [socketManual, 'man 7 tcp', 'Linux net/mptcp/protocol.c, net/smc/af_smc.c: smc_create'],
@@ -124,8 +126,8 @@ export const disableTcp = defineRule({
 export const disableUdp = defineRule({
   name: 'disable-udp',
   category: 'attack-protection',
-  stops: 'Making UDP sockets, and all other datagram sockets of IPv4 and IPv6.',
-  why: 'DNS tunnels, amplification attacks and QUIC are UDP.',
+  stops: 'Creating UDP sockets, and all other datagram sockets of IPv4 and IPv6.',
+  why: 'DNS tunnels, amplification attacks and QUIC use UDP.',
   ...appArmorAndBpf(
     socket({ protocols: ['udp'] }),
     socket({ domains: inet, types: ['dgram'] }),
@@ -133,8 +135,8 @@ export const disableUdp = defineRule({
   ),
   seccomp: filterSeesNotEverySocket,
   notes: [
-    'Names are resolved over UDP by most C libraries: programs must connect by address.',
-    'Stricter than upstream on BPF, which compares the protocol argument: 0, the usual value, passes there, and so does UDP-Lite. Ping sockets, which are datagram sockets, are refused with it, as by AppArmor.',
+    'Most C libraries resolve names over UDP, so programs must connect by address.',
+    'Stricter than the BPF rule of upstream, which compares the protocol argument and so allows 0, the usual value, and UDP-Lite. BPF and AppArmor also refuse ping sockets, which are datagram sockets.',
     packetNote,
   ],
   sources: [socketManual, 'man 7 udp', 'MITRE ATT&CK T1071.004'],
@@ -153,7 +155,7 @@ const ociIpv6 = 'fd00:c1::a9fe:a9fe'
 const metadataWhy =
   "The metadata service of the cloud answers every process on the node, often with the credentials of the node's own role."
 const metadataNote =
-  'A proxy, or a pod on another node, can still ask for the container; require IMDSv2 with a hop limit of 1 where there is one.'
+  'The container can still reach the service through a proxy or through a pod on another node. If the provider has IMDSv2, require it with a hop limit of 1.'
 
 function metadataRule(rule: {
   name: string
@@ -184,10 +186,10 @@ const alibabaSource = 'Alibaba Cloud ECS documentation, "Instance metadata"'
 export const blockAccessToMetadataService = metadataRule({
   name: 'block-access-to-metadata-service',
   aliases: ['disallow-metadata-service'],
-  providers: 'every provider that is known here',
+  providers: 'all known providers',
   addresses: [linkLocal, awsIpv6, gcpIpv6, openStackIpv6, volc, alibaba, oci, ociIpv6],
   notes: [
-    "Stricter than upstream, which leaves out Alibaba's, Oracle's and the newer IPv6 addresses: all of its rules for one provider are contained in this one.",
+    'Stricter than upstream, which leaves out the addresses of Alibaba and Oracle and the newer IPv6 addresses: this rule includes the rules for single providers.',
   ],
   sources: [amazonSource, oracleSource, volcSource, alibabaSource, 'MITRE ATT&CK T1552.005'],
 })
@@ -196,7 +198,7 @@ export const blockAccessToAwsMetadataService = metadataRule({
   name: 'block-access-to-aws-metadata-service',
   providers: 'AWS, GCP, Azure and OpenStack',
   addresses: [linkLocal, awsIpv6, gcpIpv6, openStackIpv6],
-  notes: ['Stricter than upstream, which has the IPv6 address of AWS alone.'],
+  notes: ['Stricter than upstream, whose only IPv6 address is the address of AWS.'],
   sources: [
     amazonSource,
     'Google Compute Engine documentation, "About VM metadata"',
@@ -222,20 +224,20 @@ export const blockAccessToOciMetadataService = metadataRule({
   name: 'block-access-to-oci-metadata-service',
   providers: 'Oracle Cloud Infrastructure',
   addresses: [oci, linkLocal, ociIpv6],
-  notes: ['Stricter than upstream, which has 192.0.0.192 alone: the service answers at 169.254.169.254.'],
+  notes: ['Stricter than upstream, which has only 192.0.0.192: the service answers at 169.254.169.254.'],
   sources: [oracleSource],
 })
 
 export const blockAccessToKubeApiserver = defineRule({
   name: 'block-access-to-kube-apiserver',
   category: 'attack-protection',
-  stops: 'Connections to the Kubernetes API server: the service default/kubernetes and what is behind it.',
-  why: 'With a stolen token, or anonymously where that is allowed, the API server is the way from one pod to the whole cluster.',
+  stops: 'Connections to the Kubernetes API server: the Service default/kubernetes and its endpoints.',
+  why: 'With a stolen token, or anonymously if the cluster allows that, an attacker gets from one pod to the whole cluster through the API server.',
   appArmor: appArmorSeesNoAddresses,
   bpf: [service('default', 'kubernetes')],
   seccomp: filterSeesNoAddresses,
   notes: [
-    'The addresses come from the cluster and follow its changes. An address of the API server that no endpoint names (an external load balancer) needs a raw rule.',
+    'vArmor reads the addresses from the cluster and follows their changes. An address of the API server that is not an endpoint of this Service (an external load balancer) needs a raw rule.',
   ],
   sources: ['Kubernetes documentation, "Accessing the Kubernetes API from a Pod"', 'MITRE ATT&CK T1613'],
 })
@@ -244,7 +246,7 @@ export const blockAccessToContainerRuntime = defineRule({
   name: 'block-access-to-container-runtime',
   category: 'attack-protection',
   stops: 'Opening, connecting to and replacing the control sockets of container runtimes, wherever they are.',
-  why: "A process that speaks to a runtime can start a privileged container and own the node. The socket comes in by a mount of the pod, or by an escape that brings the node's root with it.",
+  why: "A process that can talk to a runtime can start a privileged container and control the node. The container gets the socket from a mount of the pod, or from an escape that shows it the node's root directory.",
   ...appArmorAndBpf(
     ...paths(
       [
@@ -264,11 +266,11 @@ export const blockAccessToContainerRuntime = defineRule({
   seccomp: filterSeesNoPaths,
   gaps: {
     appArmor:
-      "Connecting to a socket that was there before is seen by AppArmor of Ubuntu's kernels alone. From Linux 6.17 on others could see it, but only for profiles of a newer ABI than 3.0 and 4.0: add BPF, or disable-unix-domain-socket.",
+      "AppArmor sees connections to an existing socket only on Ubuntu's kernels. From Linux 6.17 on, other kernels see them too, but only for profiles of a newer ABI than 3.0 and 4.0: add BPF or disable-unix-domain-socket.",
   },
   notes: [
-    'Stricter than upstream, which names containerd.sock, docker.sock and crio.sock: the others control a runtime as well, nri.sock by changing every container that starts.',
-    'Runtimes that listen on TCP are not met.',
+    'Stricter than upstream, which names only containerd.sock, docker.sock and crio.sock: the other sockets control a runtime too. Through nri.sock, a process can change every container that starts.',
+    'The rule does not cover runtimes that listen on TCP.',
   ],
   sources: [
     'CVE-2024-0132, CVE-2025-23359',

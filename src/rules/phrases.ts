@@ -65,24 +65,24 @@ function phraseOf(restriction: Restriction): Phrase {
     case 'mount':
       return mountPhrase(restriction)
     case 'socket':
-      return { verb: 'making sockets of', object: socketPhrase(restriction) }
+      return { verb: 'creating sockets of', object: socketPhrase(restriction) }
     case 'egress':
       return { verb: 'connecting and sending to', object: restriction.to }
     case 'service':
       return { verb: 'connecting to the Service', object: `${restriction.namespace}/${restriction.name}` }
     case 'ptrace':
       return {
-        verb: `ptrace ${list(restriction.access)} access between it and`,
+        verb: `ptrace ${list(restriction.access)} access between a process and`,
         object: restriction.scope === 'outside' ? 'processes outside the container' : 'other processes',
       }
     case 'userns':
-      return { verb: 'making', object: 'user namespaces' }
+      return { verb: 'creating', object: 'user namespaces' }
     case 'userfaultfd':
-      return { verb: 'making', object: 'userfaultfds' }
+      return { verb: 'creating', object: 'userfaultfd objects' }
     case 'bpf':
       return { verb: 'bpf(2) commands', object: list(restriction.commands) }
     case 'block-device':
-      return { verb: access(restriction.deny), object: 'block devices, whatever they are called' }
+      return { verb: access(restriction.deny), object: 'block devices of any name' }
     case 'node-disks': {
       const { deny, mount } = restriction
       const object = 'other disks of the node'
@@ -99,7 +99,7 @@ export function restrictionPhrases(restrictions: readonly Restriction[]): string
     const { verb, object } = phraseOf(restriction)
     objects.set(verb, [...(objects.get(verb) ?? []), object])
   }
-  return [...objects].map(([verb, all]) => `${verb} ${all.join(verb === 'making sockets of' ? '; of ' : ', ')}`)
+  return [...objects].map(([verb, all]) => `${verb} ${all.join(verb === 'creating sockets of' ? '; of ' : ', ')}`)
 }
 
 const comparisons: Record<Exclude<SyscallArgument['op'], 'SCMP_CMP_MASKED_EQ'>, string> = {

@@ -8,11 +8,11 @@ export const disableWriteEtc = defineRule({
   name: 'disable-write-etc',
   category: 'attack-protection',
   stops: 'Every change below /etc.',
-  why: 'Accounts, start-up files of shells, ld.so.preload and configurations of servers are there: the usual places to stay, or to become root.',
+  why: '/etc contains accounts, start-up files of shells, ld.so.preload and the configuration of servers. Attackers change these files to stay in the container, or to become root.',
   ...appArmorAndBpf(path('/etc/**', 'write')),
   seccomp: filterSeesNoPaths,
   notes: [
-    'Start scripts that write their configuration (the templates of the nginx image, update-ca-certificates, ldconfig, useradd, package managers) fail: do it when the image is built, or limit the rule to some executables with targets.',
+    'Start scripts that write their configuration (the templates of the nginx image, update-ca-certificates, ldconfig, useradd, package managers) fail: write the configuration when you build the image, or use targets to limit the rule to some executables.',
   ],
   sources: ['man 5 passwd, man 8 ld.so', 'MITRE ATT&CK T1546.004, T1574.006'],
 })
@@ -21,12 +21,12 @@ export const disableAccessPasswd = defineRule({
   name: 'disable-access-passwd',
   category: 'attack-protection',
   stops: 'Reading and changing /etc/passwd and its backup /etc/passwd-.',
-  why: 'It lists the accounts of the image, and a line added to it is a new root.',
+  why: 'The file lists the accounts of the image, and an attacker can become root by adding a line to it.',
   ...appArmorAndBpf(...paths(['/etc/passwd', '/etc/passwd-'], 'read', 'write')),
   seccomp: filterSeesNoPaths,
   notes: [
     'Stricter than upstream: the tools of shadow keep the previous file as /etc/passwd-, with the same accounts.',
-    'Programs that turn user IDs into names (ls -l, whoami, sshd, sudo) do without or fail.',
+    'Programs that turn user IDs into names (ls -l, whoami, sshd, sudo) work without names or fail.',
   ],
   sources: ['man 5 passwd', 'MITRE ATT&CK T1087.001'],
 })
@@ -35,7 +35,7 @@ export const disableAccessShadow = defineRule({
   name: 'disable-access-shadow',
   category: 'attack-protection',
   stops: 'Reading and changing /etc/shadow and its backup /etc/shadow-.',
-  why: 'Hashes of passwords can be guessed at leisure elsewhere, or replaced by a known one.',
+  why: 'An attacker can copy the password hashes to crack them elsewhere, or replace a hash.',
   ...appArmorAndBpf(...paths(['/etc/shadow', '/etc/shadow-'], 'read', 'write')),
   seccomp: filterSeesNoPaths,
   notes: ['Stricter than upstream: the tools of shadow keep the previous file as /etc/shadow-, with the same hashes.'],
@@ -45,24 +45,26 @@ export const disableAccessShadow = defineRule({
 export const disableAccessSshDir = defineRule({
   name: 'disable-access-ssh-dir',
   category: 'attack-protection',
-  stops: 'Reading and changing .ssh directories, wherever they are, and all that is in them.',
+  stops: 'Reading and changing any .ssh directory and anything in it.',
   why: 'Private keys lead to other machines, and a line in authorized_keys leads back in.',
   ...appArmorAndBpf(path('/**/.ssh', 'read', 'write'), path('/**/.ssh/**', 'read', 'write')),
   seccomp: filterSeesNoPaths,
-  notes: ['BPF covers the files of every .ssh directory; upstream covers those of /root/.ssh alone.'],
+  notes: [
+    'BPF covers the files of every .ssh directory; the BPF rule of upstream covers only the files of /root/.ssh.',
+  ],
   sources: ['man 8 sshd, "FILES"', 'MITRE ATT&CK T1552.004, T1098.004'],
 })
 
 export const disableWriteSkills = defineRule({
   name: 'disable-write-skills',
   category: 'attack-protection',
-  stops: 'Every change of a directory called skills and of all that is below it, wherever it is.',
-  why: 'Agents load skills and plug-ins from there and do what they say, so a process that writes one steers the agent.',
+  stops: 'Every change of any directory called skills and of anything below it.',
+  why: 'AI agents load skills and plug-ins from there and follow them, so a process that can write a skill controls the agent.',
   ...appArmorAndBpf(path('/**/skills', 'write'), path('/**/skills/**', 'write')),
   seccomp: filterSeesNoPaths,
   notes: [
-    'BPF is an addition: upstream has this rule for AppArmor alone.',
-    'Stricter than upstream: a directory (or file) called skills cannot be made, renamed or removed either, or what is in it would be changed under another name.',
+    'In upstream, only AppArmor enforces this rule.',
+    'Stricter than upstream: the rule also refuses creating, renaming and removing a directory or file called skills. Otherwise a process could rename the directory and change its files under the new name.',
   ],
   sources: ['bytedance/vArmor docs/guides/policies_and_rules/built_in_rules.md'],
 })
@@ -91,11 +93,11 @@ function programs(...names: readonly string[]): { appArmor: readonly Restriction
 
 const programNotes = {
   stricter:
-    'Stricter than upstream: copying, renaming, linking and replacing the program in the bin and sbin directories of /, /usr and /usr/local are refused as well, since each would run it under another name.',
+    'Stricter than upstream: the rule also refuses copying, renaming, linking and replacing the program in the bin and sbin directories of /, /usr and /usr/local, because the program would run under another name.',
   busybox:
-    'Where the tool is a link to busybox (Alpine and others) the file that runs is busybox, so this rule does not stop it: add disable-busybox, which stops all of its tools.',
+    'If the tool is a link to busybox (as in Alpine), the file that runs is busybox, so this rule does not stop it: add disable-busybox, which stops all tools of busybox.',
   ownCopy:
-    'A program that an attacker brings along under another name is another file; a read-only root file system and noexec mounts stop that.',
+    'The rule does not stop a copy that an attacker brings along under another name; a read-only root file system and noexec mounts stop it.',
 }
 
 const shellNames = [
@@ -113,13 +115,13 @@ const busyboxNames = ['busybox', 'busybox.static', 'busybox-static', 'busybox-ex
 export const disableBusybox = defineRule({
   name: 'disable-busybox',
   category: 'attack-protection',
-  stops: 'Running busybox or toybox, whichever of its tools is asked for.',
+  stops: 'Running busybox or toybox, and so each of their tools.',
   why: 'It is a shell, wget, nc, vi and three hundred other tools in one file: all that an attacker needs.',
   ...programs(...busyboxNames),
   seccomp: filterSeesNoPaths,
   notes: [
-    'In images built on it (Alpine, busybox) no shell runs: start scripts and exec probes fail.',
-    `Stricter than upstream, which names busybox: ${busyboxNames.join(', ')}.`,
+    'In images that use busybox (Alpine, busybox), shells do not run: start scripts and exec probes fail.',
+    `Stricter than upstream, which names only busybox. This rule names ${busyboxNames.join(', ')}.`,
     programNotes.stricter,
     programNotes.ownCopy,
   ],
@@ -130,11 +132,11 @@ export const disableShell = defineRule({
   name: 'disable-shell',
   category: 'attack-protection',
   stops: 'Running a Unix shell.',
-  why: 'A flaw that runs one command is turned into full control by starting a shell, mostly one that connects back to the attacker.',
+  why: 'An attacker who can run one command starts a shell to get full control, mostly a shell that connects back to the attacker.',
   ...programs(...shellNames),
   seccomp: filterSeesNoPaths,
   notes: [
-    `Stricter than upstream, which names sh, bash and dash: ${shellNames.join(', ')}.`,
+    `Stricter than upstream, which names only sh, bash and dash. This rule names ${shellNames.join(', ')}.`,
     programNotes.stricter,
     programNotes.busybox,
     programNotes.ownCopy,
@@ -146,7 +148,7 @@ export const disableWget = defineRule({
   name: 'disable-wget',
   category: 'attack-protection',
   stops: 'Running wget.',
-  why: 'It fetches the next stage of an attack: a miner, a scanner, a rootkit.',
+  why: 'Attackers use it to download the next stage of an attack: a miner, a scanner, a rootkit.',
   ...programs('wget', 'wget2'),
   seccomp: filterSeesNoPaths,
   notes: [programNotes.stricter, programNotes.busybox, programNotes.ownCopy],
@@ -157,7 +159,7 @@ export const disableCurl = defineRule({
   name: 'disable-curl',
   category: 'attack-protection',
   stops: 'Running curl.',
-  why: 'It fetches the next stage of an attack and sends out what was found.',
+  why: 'Attackers use it to download the next stage of an attack, and to send out the data that they found.',
   ...programs('curl'),
   seccomp: filterSeesNoPaths,
   notes: [programNotes.stricter, programNotes.ownCopy],
@@ -172,7 +174,7 @@ export const disableChmod = defineRule({
   ...programs('chmod'),
   seccomp: filterSeesNoPaths,
   notes: [
-    'It stops the program, not the system call; disable-chmod-x-bit and disable-chmod-s-bit stop that.',
+    'The rule stops the program, not the system call; disable-chmod-x-bit and disable-chmod-s-bit stop the system call.',
     programNotes.stricter,
     programNotes.busybox,
   ],
@@ -180,10 +182,10 @@ export const disableChmod = defineRule({
 })
 
 const modeIsNoPath: Impossible = impossible(
-  'AppArmor knows that the mode of a file changes (a write), not to what; Seccomp sees the bits.',
+  'AppArmor sees that the mode of a file changes (a write), but not the new mode; Seccomp sees the bits.',
 )
 const modeNeedsNoHook: Impossible = impossible(
-  'Left to Seccomp, which sees the bits of the mode in the call itself; path rules see only that a file changes.',
+  'Seccomp enforces this rule, because it sees the bits of the mode in the system call; path rules see only that a file changes.',
 )
 
 // Bits of a mode, include/uapi/linux/stat.h.
@@ -217,18 +219,18 @@ function creatingWithMode(mask: number): SyscallRestriction[] {
 }
 
 const fchmodat2Note =
-  'fchmodat2 (Linux 6.6) is known to runtimes built with libseccomp 2.5.5 or newer; older ones pass over it.'
+  'Runtimes built with libseccomp 2.5.5 or newer know fchmodat2 (Linux 6.6); older runtimes ignore this part of the rule.'
 
 export const disableChmodXBit = defineRule({
   name: 'disable-chmod-x-bit',
   category: 'attack-protection',
-  stops: 'Setting an execute bit with chmod, fchmod, fchmodat or fchmodat2; on directories too.',
+  stops: 'Setting an execute bit with chmod, fchmod, fchmodat or fchmodat2, also on directories.',
   why: 'A tool that was downloaded cannot run before it is made executable, whichever program calls chmod.',
   appArmor: modeIsNoPath,
   bpf: modeNeedsNoHook,
   seccomp: [S_IXUSR, S_IXGRP, S_IXOTH].flatMap(changingMode),
   notes: [
-    'A file can be born executable: open with such a mode, or cp of a program over nothing. Compilers and archivers do that all day, so it stays allowed; noexec mounts stop the file from running.',
+    'The rule allows creating a file that is executable from the start, with open and such a mode or with cp: compilers and archivers do that all the time. noexec mounts stop such files from running.',
     fchmodat2Note,
   ],
   sources: ['man 2 chmod', 'Linux fs/open.c', 'MITRE ATT&CK T1222.002'],
@@ -237,14 +239,14 @@ export const disableChmodXBit = defineRule({
 export const disableChmodSBit = defineRule({
   name: 'disable-chmod-s-bit',
   category: 'attack-protection',
-  stops: 'Setting the set-user-ID or set-group-ID bit of a file, and making files that have it.',
-  why: 'A set-user-ID program of root is a back door for everyone else in the container, and on a shared volume for users of the node.',
+  stops: 'Setting the set-user-ID or set-group-ID bit of a file, and creating files that have it.',
+  why: 'A set-user-ID program of root is a back door for all other users in the container, and on a shared volume also for users of the node.',
   appArmor: modeIsNoPath,
   bpf: modeNeedsNoHook,
   seccomp: [S_ISUID, S_ISGID].flatMap((mask) => [...changingMode(mask), ...creatingWithMode(mask)]),
   notes: [
-    'Stricter than upstream, which names the chmod calls: open and openat with O_CREAT or O_TMPFILE, creat and mknod make such a file in one step.',
-    'openat2(2) and io_uring have the mode behind a pointer, which a filter cannot follow; a file made that way passes. allowPrivilegeEscalation: false makes the bit useless within the container.',
+    'Stricter than upstream, which names only the chmod calls: open and openat with O_CREAT or O_TMPFILE, creat and mknod create such a file in one step.',
+    'openat2(2) and io_uring have the mode behind a pointer, which a filter cannot follow, so they can still create such files. allowPrivilegeEscalation: false makes the bit useless in the container.',
     fchmodat2Note,
   ],
   sources: ['man 2 chmod, man 2 open, man 7 inode', 'Linux fs/open.c, fs/namei.c', 'MITRE ATT&CK T1548.001'],
@@ -254,11 +256,11 @@ export const disableSuSudo = defineRule({
   name: 'disable-su-sudo',
   category: 'attack-protection',
   stops: 'Running su, sudo and doas.',
-  why: 'They turn a user with a password, or a flaw in their own code, into root.',
+  why: 'With a password, or through a flaw in these programs, a user becomes root.',
   ...programs('su', 'sudo', 'sudoedit', 'sudo-rs', 'su-rs', 'sudo.ws', 'doas'),
   seccomp: filterSeesNoPaths,
   notes: [
-    'Stricter than upstream, which names su and sudo: sudo-rs and sudo.ws are sudo on Ubuntu 25.10, doas is sudo on Alpine.',
+    'Stricter than upstream, which names only su and sudo: sudo-rs and sudo.ws are sudo on Ubuntu 25.10, doas is sudo on Alpine.',
     programNotes.stricter,
     programNotes.busybox,
   ],

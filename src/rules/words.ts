@@ -93,24 +93,24 @@ export const EINVAL = 22
 
 // Reasons, shown to the user, why a filter cannot carry a rule.
 export const filterSeesNoPaths: Impossible = impossible(
-  'A seccomp filter sees the pointer to a path, not the path, and no file behind a descriptor.',
+  'A seccomp filter sees the pointer to a path, but not the path; it sees a descriptor, but not its file.',
 )
 export const filterSeesNoCapabilities: Impossible = impossible(
-  'Capabilities are checked deep inside many system calls; a seccomp filter sees only that a call begins.',
+  'The kernel checks capabilities deep inside many system calls; a seccomp filter sees only the start of a call.',
 )
 export const filterSeesNoAddresses: Impossible = impossible(
   'The address of a connection is behind a pointer, which a seccomp filter cannot follow.',
 )
 export const appArmorSeesNoAddresses: Impossible = impossible(
-  'AppArmor of the mainline kernel judges the family and type of a socket, not the address it talks to.',
+  'In mainline kernels, AppArmor checks the family and type of a socket, not the address that it connects to.',
 )
 /**
  * A filter could carry these rules, but it cannot change while the container runs, and it refuses before other
  * enforcers can report.
  */
 export const leftToAppArmorAndBpf: Impossible = impossible(
-  'Left to AppArmor and BPF, which carry it whole: a seccomp filter cannot be changed in a running container, and it refuses before they could report the attempt.',
+  'AppArmor and BPF enforce the whole rule. A seccomp filter cannot change while the container runs, and it refuses a call before AppArmor and BPF can report it.',
 )
 export const filterSeesNotEverySocket: Impossible = impossible(
-  'A seccomp filter misses sockets made through io_uring (IORING_OP_SOCKET) and i386 socketcall(2), whose arguments lie in memory; AppArmor and BPF see every socket.',
+  'A seccomp filter misses sockets that are created through io_uring (IORING_OP_SOCKET) and i386 socketcall(2), whose arguments lie in memory; AppArmor and BPF see every socket.',
 )

@@ -47,17 +47,17 @@ describe('the description of a rule', () => {
 
   const said: [rule: string, phrases: readonly string[]][] = [
     ['disallow-load-ebpf', ['disallow-load-bpf-prog', 'Also called disallow-load-ebpf', 'hardeningRules']],
-    ['disable_cap_net_raw', ['using CAP_NET_RAW', 'Seccomp does not carry it']],
+    ['disable_cap_net_raw', ['using CAP_NET_RAW', 'Seccomp does not enforce it']],
     ['disable-access-passwd', ['AppArmor and BPF refuse', 'reading and changing /etc/passwd, /etc/passwd-']],
     ['disallow-load-all-bpf-prog', ['the lower 32 bits of argument 0 are 5: EPERM', 'bpf(2) commands prog_load']],
     ['disable-chmod-s-bit', ['chmod, fchmod where argument 1 has 0o4000 set: EPERM']],
-    ['disallow-create-user-ns', ['clone3: ENOSYS (not logged in observe mode)', 'making user namespaces']],
-    ['disable-network', ['making sockets of any kind']],
+    ['disallow-create-user-ns', ['clone3: ENOSYS (not logged in observe mode)', 'creating user namespaces']],
+    ['disable-network', ['creating sockets of any kind']],
     ['disable-tcp', ['protocol tcp; of family inet and inet6, type stream; of family smc and rds']],
     ['disallow-umount', ['unmounting anything']],
     ['disallow-access-procfs-root', ['other processes', 'processes outside the container']],
     ['block-access-to-kube-apiserver', ['connecting to the Service default/kubernetes']],
-    ['disallow-debug-disk-device', ['block devices, whatever they are called', 'BPF refuses', 'AppArmor refuses']],
+    ['disallow-debug-disk-device', ['block devices of any name', 'BPF refuses', 'AppArmor refuses']],
     ['disallow-write-release-agent', ['mounting file systems of type cgroup, cgroup2', 'remounting at /sys/fs/cgroup']],
   ]
   for (const [rule, phrases] of said)
