@@ -160,7 +160,7 @@ describe('models at the status port', () => {
     expect(await status('jane')).to.equal(429)
     await othersAsk(20_000, 20_000)
     expect(await status('jane')).to.equal(200)
-  }).timeout(20_000)
+  }).timeout(300_000)
 
   it('are taken in four at a time, one of each user, and none of those who may not bring it: they would keep reports of agents out', async () => {
     const set = setUp(undefined)
