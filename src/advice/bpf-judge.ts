@@ -182,7 +182,7 @@ function socketVerdict(
 
 function egressDecision({ egress }: BpfProfile, { address, port, protocol }: Of<'egress'>): Decision {
   if (egress === undefined) return allowed
-  if (parseAddress(address) === undefined) return unknown('its address is no IP address')
+  if (parseAddress(address) === undefined) return unknown('its address is not an IP address')
   const protocols: readonly EgressProtocol[] = protocol === undefined ? ['tcp', 'udp'] : [protocol]
   const decisions = protocols.map((one) => ofFlags(lookupEgress(egress.table, address, port, one)))
   const decision = eitherOf(decisions, 'its protocol is not known')
