@@ -44,17 +44,16 @@ export function metricsText(): string {
   const lag: Row = { ...lagMetric, type: 'histogram', labels: [] }
   return `# Metrics
 
-Made by \`npm run generate\` from the tables that the metrics are served from.
+\`npm run generate\` writes this page from the tables that define the metrics.
+[Monitoring](../../docs/monitoring.md) says how to serve and scrape them. There are also
+[a dashboard for Grafana](../../deploy/grafana/varmor.json) and
+[alerts for Prometheus](../../deploy/prometheus/varmor.rules.yaml).
 
-Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), over plain HTTP as
-upstream does, or over TLS with \`--metrics-cert\` and \`--metrics-key\`. Each process also serves its \`process_…\` and
-\`nodejs_…\` metrics. A scrape reads the values; concurrent scrapes get the same answer. Counters of
-an agent continue when a component restarts.
-[deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a Grafana dashboard of these metrics,
-[deploy/prometheus/varmor.rules.yaml](../../deploy/prometheus/varmor.rules.yaml) has alerts.
-
-No record, report or review can create a label value on its own. For each label, this page says how many values it can
-have.
+- Each process also serves its \`process_…\` and \`nodejs_…\` metrics.
+- Each scrape reads the current values. Concurrent scrapes get the same answer.
+- Counters of an agent continue when a component restarts.
+- A record, report or review alone cannot create a label value. For each label, this page says how many values it can
+  have.
 
 ## Agent
 

@@ -12,7 +12,7 @@ export const managerLabelValues: Readonly<Record<string, string>> = {
   node_name: 'nodes that report; the series of a node are removed with the node',
   outcome: 'results of a compilation, five words',
   part: 'components of the manager, fewer than ten',
-  queue: 'watched resources with their receivers, compilers, and reports of agents; about twenty',
+  queue: 'watched resources with their handlers, compilers, and reports of agents; about twenty',
   ready: 'true, false',
   reason: 'reasons that the program defines, fewer than ten for each metric',
   request_kind: 'the four kinds of workloads that the webhooks review, and other',
