@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ServingCredentials } from './server.ts'
 
-/** Paths of a certificate (followed by its intermediate certificates) and of its key. Both in PEM. */
+/** Paths of two PEM files: a certificate, followed by its intermediate certificates, and its key. */
 export interface CredentialFiles {
   cert: string
   key: string
@@ -15,8 +15,8 @@ interface Common {
   clock: Clock
   log: Pick<Logger, 'info' | 'error'>
   /**
-   * Milliseconds between two checks of the files. Default: a minute, because certificates are renewed days before they
-   * expire.
+   * Milliseconds between two checks of the files. Default: a minute, which is enough, because certificates are renewed
+   * days before they expire.
    */
   every?: number
 }
@@ -25,7 +25,7 @@ export interface FileCredentialsOptions extends Common {
   files: CredentialFiles
 }
 
-/** The files' content, and the log text for a change. */
+/** How to read the files, and the log messages about a change. */
 interface Source<Found> {
   file: string
   read(): Promise<Found>
@@ -34,14 +34,15 @@ interface Source<Found> {
 }
 
 /**
- * Certificates in files that another program renews, of a server or of its clients' authorities: read again at runtime.
+ * Reads certificates from files that another program renews, and reads them again while the process runs. The files
+ * have a server's certificate, or the authorities of its clients.
  */
 export class FileCredentials<Found extends object = ServingCredentials> {
   readonly #options: Common
   readonly #source: Source<Found>
   readonly #every: number
   #current: Found
-  /** The current fault of the files; reported once. */
+  /** The current error of the files, so that it is logged only once. */
   #trouble: string | undefined
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
@@ -54,7 +55,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     this.#current = current
   }
 
-  /** The certificate of a server. @throws an Error that names the file and its fault */
+  /** Opens the certificate of a server. @throws an Error that names the file and the fault */
   static async open({ files, ...options }: FileCredentialsOptions): Promise<FileCredentials> {
     const source = {
       ...{ file: files.cert, read: () => read(files) },
@@ -66,7 +67,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return new FileCredentials(options, source, await source.read())
   }
 
-  /** The authorities of clients. @throws an Error that names the file and its fault */
+  /** Opens the authorities of clients. @throws an Error that names the file and the fault */
   static async openClientCa({
     file,
     ...options
@@ -83,7 +84,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return this.#current
   }
 
-  /** From now on `serve` gets each new pair. An unusable pair leaves the old one in use. */
+  /** Calls `serve` with each new content from now on. If the new content is unusable, the old content stays in use. */
   follow(serve: (found: Found) => void): void {
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#every, () => {
@@ -135,12 +136,14 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 }
 
 /**
- * The certificates of a PEM. Without any, Node.js would accept public authorities; it ignores invalid certificates.
- * @param where the source of the PEM
+ * The certificates in a PEM text. It checks them, because Node.js ignores invalid certificates, and would accept public
+ * authorities if none were left.
+ * @param where the source of the text, for messages
  * @throws an Error that names `where`
  */
 export function authoritiesIn(pem: string, where: string): string {
-  // No regular expression: it would search for the end of each certificate through the whole text.
+  // Split the text instead of using a regular expression, which would search the whole text for the end of each
+  // certificate.
   const [, ...texts] = pem.split(begin)
   const certificates = texts.map((text) => (text.includes(end) ? `${begin}${text.split(end, 1)[0]}${end}` : begin))
   if (certificates.length === 0) throw new Error(`${where} has no CA certificate; it must be PEM`)

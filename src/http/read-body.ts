@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/** The body cannot be accepted. */
+/** The server does not accept the body. */
 export class BodyError extends Error {
   override readonly name = 'BodyError'
   readonly status: 400 | 413 | 429
@@ -12,8 +12,8 @@ export class BodyError extends Error {
 }
 
 /**
- * The whole body, at most `longest` bytes; a longer one is not read to its end.
- * @param onBytes called before each piece is kept; if it throws, reading stops
+ * Reads the whole body. A body of more than `max` bytes is refused, and not read to its end.
+ * @param onBytes called before each piece is stored; an error that it throws ends the read
  * @throws {BodyError}
  */
 export function readBody(
@@ -24,7 +24,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${max} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > max) return reject(tooLong())
-    // It may have ended during its admission; its `close` is not emitted again.
+    // The request may have ended during its admission. Then it does not emit `close` again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
     let length = 0
@@ -51,7 +51,7 @@ export function readBody(
     })
     request.on('error', reject)
     request.on('close', () => {
-      // It follows every body, and creating an error is costly.
+      // Every request emits `close`, and creating an error is costly.
       if (!hasEnded) reject(new BodyError(400, 'The connection ended before the body'))
     })
   })

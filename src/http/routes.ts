@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** What a handler may know about a request besides its body. */
+/** A request without its body, for handlers. */
 export interface Exchange {
-  /** Without the query. */
+  /** The path without the query. */
   path: string
   headers: IncomingHttpHeaders
   socket: Socket | TLSSocket
-  /** Aborted when the request is dropped in favour of others, if its handler gives way. */
+  /** Aborted when the server drops this request in favour of other requests. Only for handlers that give way. */
   signal?: AbortSignal
 }
 
@@ -18,25 +18,28 @@ export interface Reply {
   /** Default: plain text. */
   type?: string
   headers?: Record<string, string>
-  /** The connection ends with the reply. */
+  /** Whether the connection is closed after the reply. */
   close?: boolean
 }
 
 export interface Handler {
   /** Maximum bytes; a longer body gets 413. Default: the server's limit. */
   maxBody?: number
-  /** Milliseconds for a body to arrive; a slower one is closed. Default: the server's time for a whole request. */
+  /** Milliseconds for a body to arrive; then the request is closed. Default: the server's limit for a whole request. */
   bodyWithin?: number
-  /** Its work on a body may be dropped in favour of others: it must release the body when `signal` is aborted. */
+  /**
+   * Whether the server may drop a request in favour of other requests while it is handled. The handler must release the
+   * body when `signal` is aborted.
+   */
   givesWay?: boolean
   /** Called before the body is read. A reply ends the request. */
   admit?(exchange: Exchange): Promise<Reply | undefined> | Reply | undefined
   handle(body: Buffer, exchange: Exchange): Promise<Reply> | Reply
-  /** Called when an admitted request ends, handled or not. */
+  /** Called when an admitted request ends, whether or not it was handled. */
   done?(exchange: Exchange): void
 }
 
-/** By method. HEAD is GET without the body. */
+/** Handlers by method. HEAD is answered like GET, without the body. */
 export type Route = Partial<Record<'GET' | 'POST' | 'PUT', Handler>>
 
 export interface Routes {
@@ -54,7 +57,7 @@ export const json = (status: number, value: unknown, headers: Record<string, str
   headers,
 })
 
-/** A reply for a body that is not JSON, by its Content-Type or Content-Encoding. */
+/** Refuses a body that is not uncompressed JSON, by its Content-Type and Content-Encoding. */
 export function refuseOtherThanJson({ headers }: Exchange): Reply | undefined {
   const type = /^[^;]*/
     .exec(headers['content-type'] ?? 'missing')![0]

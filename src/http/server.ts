@@ -7,42 +7,48 @@ import type { Logger } from '../base/logger.ts'
 import { BodyError, readBody } from './read-body.ts'
 import { type Exchange, type Handler, type Reply, type Route, type Routes, text } from './routes.ts'
 
-/** What a server needs to accept connections. Both in PEM. */
+/** The certificate and the key of a server, in PEM. */
 export interface ServingCredentials {
   cert: string
   key: string
 }
 
 export interface ServerLimits {
-  /** Maximum bytes of a body; a longer one gets 413. Default 4 MiB. */
+  /** Maximum bytes of a body. A longer body gets 413. Default 4 MiB. */
   maxBody: number
   /**
-   * Maximum bytes of all bodies at a time, from their first byte to the answer. Beyond it, one request of the address
-   * with most bytes is closed: the longest-running body, if older than `bodyTime`; otherwise the last one whose handler
-   * gives way, if that is another address. If there is none, one of any address that has run for a second; otherwise
-   * the new one gets 429. Default 32 MiB.
+   * Maximum bytes of all bodies at a time, from their first byte to the answer. Default 32 MiB. To make room for a new
+   * body, the server closes a request of the address with most bytes: the one whose body has been arriving longest, if
+   * it is older than `bodyTime`; or else, if it is another address, the last one whose handler gives way. Otherwise it
+   * closes a request of any address whose body has been arriving for a second, or refuses the new body with 429.
    */
   bodies: number
-  /** Minimum milliseconds for a body. Default 0: without authentication, the first client has no right to stay. */
+  /**
+   * Milliseconds during which a body is not closed in favour of others. Default 0, because a client without
+   * authentication has no right to its place.
+   */
   bodyTime: number
   /**
-   * Maximum connections; a new one closes the one that has waited longest without a request, or for the rest of one.
-   * Each takes 70 KiB with TLS. Default 2,500.
+   * Maximum connections. Beyond it, a new connection closes the connection that has been idle longest, or else the
+   * request whose body has taken longest. With TLS, each connection takes 70 KiB. Default 2,500.
    */
   connections: number
-  /** Maximum connections kept open between two requests; further ones end with their answers. Default 500. */
+  /**
+   * Maximum connections that are kept open between two requests. Beyond it, a connection is closed after its answer.
+   * Default 500.
+   */
   kept: number
-  /** Milliseconds for the head of a request, for all of it, and for a handler's answer. */
+  /** Milliseconds for the head of a request, and for the whole request. */
   headTimeout: number
   requestTimeout: number
   /**
-   * Milliseconds without a request until a connection is closed. Longer than the 90 s of Go's clients, so that they
-   * close it, and no request meets a closing connection.
+   * Milliseconds without a request until a connection is closed. It is longer than the 90 s of Go's clients, so that
+   * the clients close first, and do not send a request on a connection that the server is closing.
    */
   keepAlive: number
   /**
-   * Milliseconds without progress on a connection with a request until it is closed: a client that does not read its
-   * answer blocks it.
+   * Milliseconds without progress until a connection with a request is closed, for clients that do not read their
+   * answers.
    */
   inactivity: number
 }
@@ -67,13 +73,13 @@ export interface ServerOptions {
   /** 0: any free port. */
   port: number
   /**
-   * Absent: plain HTTP. Without a certificate, no connection is accepted until `setCredentials`. `clientCa`: clients
-   * with a certificate of it are `authorized`; others may connect, too.
+   * Absent: plain HTTP. Without a certificate, no connection is accepted until `setCredentials` is called. With
+   * `clientCa`, clients with a certificate from these authorities are `authorized`; other clients may still connect.
    */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
   log: Pick<Logger, 'warn' | 'error'>
-  /** For `retire`. Default: the system's. */
+  /** Clock for `retire`. Default: the system's clock. */
   clock?: Clock
 }
 
@@ -101,15 +107,12 @@ export class HttpServer {
     return this.#traffic.sockets.size
   }
 
-  /** New connections get this certificate; existing ones continue. */
+  /** Uses this certificate for new connections. Existing connections continue. */
   setCredentials({ cert, key }: ServingCredentials): void {
     this.#setTls({ cert, key })
   }
 
-  /**
-   * New clients are `authorized` by certificates of these authorities. Only for a server that requests client
-   * certificates.
-   */
+  /** Uses these authorities for new connections. Call this only for a server that was started with `clientCa`. */
   setClientCa(clientCa: string): void {
     this.#setTls({ clientCa })
   }
@@ -120,8 +123,9 @@ export class HttpServer {
   }
 
   /**
-   * Keeps answering for `within` milliseconds, while clients learn to connect elsewhere: each answer ends its
-   * connection. Idle connections are closed one by one, longest-waiting first: clients use these last.
+   * Answers for `within` milliseconds more, while clients learn to connect elsewhere. Each answer closes its
+   * connection. Idle connections are closed one by one, the longest idle first, because clients are least likely to use
+   * them.
    */
   async retire(within: number): Promise<void> {
     const { waiting } = this.#traffic
@@ -140,8 +144,8 @@ export class HttpServer {
   }
 
   /**
-   * Stops accepting, lets running requests end, and closes the rest after `within` milliseconds. A handler continues
-   * after its client has left, so it waits for more than connections.
+   * Stops accepting connections, waits for running requests, and closes the remaining connections after `within`
+   * milliseconds. It also waits for handlers, which continue when their client disconnects.
    */
   async drain(within: number): Promise<void> {
     this.#traffic.draining = true
@@ -151,7 +155,7 @@ export class HttpServer {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         this.#server.closeAllConnections()
-        // The HTTP server does not know connections with an unfinished handshake.
+        // The HTTP server does not list connections with an unfinished handshake.
         for (const socket of this.#traffic.sockets.values()) socket.destroy()
         resolve()
       }, within)
@@ -162,46 +166,46 @@ export class HttpServer {
   }
 }
 
-/** The part of a request's body in memory. */
+/** A request whose body takes memory. */
 interface Held {
   socket: Socket
-  /** A closed socket no longer has an address. */
+  /** Stored, because a closed socket no longer has an address. */
   address: string
   /** By performance.now(). */
   since: number
   bytes: number
-  /** Set for a handler that gives way. */
+  /** Set if the handler gives way. */
   abort?: AbortController
 }
 
 /**
- * Resolves when all data that has arrived was read. After a pause of the thread a timer fires first, and a connection
- * may seem idle although its request is here already.
+ * Resolves when all data that has arrived was read. After a pause of the thread, timers fire before sockets are read,
+ * so a connection may seem idle although its request has arrived.
  */
 const afterReading = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 interface Traffic {
-  /** Each answer ends its connection. */
+  /** Whether each answer closes its connection. */
   draining: boolean
-  /** By remote address. */
+  /** All connections, by remote address and port. */
   sockets: Map<string, Socket>
-  /** Idle connections, longest-waiting first. For an unfinished handshake, the underlying socket. */
+  /** Idle connections, the longest idle first. During a TLS handshake, this is the underlying socket. */
   waiting: Map<string, Socket>
-  /** Requests whose body is arriving, the oldest first. */
+  /** Requests whose bodies are arriving, the oldest first. */
   reading: Set<Held>
-  /** Requests in handlers that give way, the oldest first. */
+  /** Requests whose handlers run and give way, the oldest first. */
   yielding: Set<Held>
-  /** Bytes of the bodies of each address. */
+  /** Bytes of all bodies, by remote address. */
   ofAddress: Map<string, number>
   /** Bytes of all bodies. */
   held: number
-  /** Requests closed to make room. */
+  /** Number of requests that were closed to make room. */
   closed: number
-  /** Requests in handlers. These promises never reject. */
+  /** Requests that are being answered. These promises never reject. */
   handling: Set<Promise<void>>
 }
 
-/** Only what a certificate and its check need: Node.js's default ciphers are good. */
+/** Sets only the certificates and the minimum version, because Node.js's default ciphers are good. */
 const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clientCa?: string }) => ({
   ...(cert !== undefined && { cert }),
   ...(key !== undefined && { key }),
@@ -232,7 +236,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: 16 * 1024,
     connectionsCheckingInterval: 5_000,
-    // Bytes held here of a request that waits for admission; the rest stays with its sender.
+    // Maximum bytes that are read of a request before its admission.
     highWaterMark: 16 * 1024,
   }
   const { tls, log, name } = options
@@ -243,7 +247,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
           ...common,
           ...contextOf(tls),
           handshakeTimeout: limits.headTimeout,
-          // Requested, not required: the kubelet's probes have no certificate. Handlers check `authorized`.
+          // Certificates are optional, because the kubelet's probes have none. Handlers check `authorized`.
           ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
         })
   server.timeout = limits.inactivity
@@ -277,7 +281,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
 
 const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string => `${remoteAddress} ${remotePort}`
 
-/** Notes that the connection is idle, unless it has ended already. */
+/** Marks the connection as idle, unless it is closed already. */
 function waits(socket: Socket, { sockets, waiting }: Traffic): void {
   const peer = peerOf(socket)
   if (sockets.has(peer)) waiting.set(peer, socket)
@@ -288,7 +292,7 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
   sockets.set(peer, socket)
   waiting.set(peer, socket)
   socket.once('close', () => {
-    // It may have been closed in favour of another one, which has its port by now.
+    // The server may have closed this connection already, and another connection may use its port by now.
     if (sockets.get(peer) !== socket) return
     sockets.delete(peer)
     waiting.delete(peer)
@@ -296,9 +300,9 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
 }
 
 /**
- * Closes the longest-waiting connection, so that silent or incomplete requests cannot keep others out: an honest client
- * sends at once.
- * @returns whether there was one
+ * Closes the longest idle connection, so that clients that send nothing cannot keep other clients out. An honest client
+ * sends its request at once.
+ * @returns whether a connection was closed
  */
 function closeOldest(traffic: Traffic): boolean {
   const { sockets, waiting } = traffic
@@ -311,7 +315,7 @@ function closeOldest(traffic: Traffic): boolean {
   return closeReading({ traffic })
 }
 
-/** Adds to the bytes held for a request; negative: subtracts. */
+/** Adds to the bytes of a request's body; negative bytes are subtracted. */
 function hold({ traffic, held, bytes }: { traffic: Traffic; held: Held; bytes: number }): void {
   const all = (traffic.ofAddress.get(held.address) ?? 0) + bytes
   if (all === 0) traffic.ofAddress.delete(held.address)
@@ -320,7 +324,7 @@ function hold({ traffic, held, bytes }: { traffic: Traffic; held: Held; bytes: n
   traffic.held += bytes
 }
 
-/** Closes a request early. */
+/** Closes a request before its answer. */
 function giveUp(traffic: Traffic, held: Held): true {
   traffic.reading.delete(held)
   traffic.yielding.delete(held)
@@ -333,8 +337,8 @@ function giveUp(traffic: Traffic, held: Held): true {
 }
 
 /**
- * Closes the request with the longest-running body, if at least `least` milliseconds old.
- * @returns whether there was one
+ * Closes the request whose body has been arriving longest, if it started at least `least` milliseconds ago.
+ * @returns whether a request was closed
  */
 function closeReading({ traffic, least = 0, which = () => true }: ToClose): boolean {
   const latest = performance.now() - least
@@ -348,13 +352,13 @@ interface ToClose {
   which?: (held: Held) => boolean
 }
 
-/** Milliseconds after which a body counts as slow, for any sender. */
+/** Milliseconds after which a body counts as slow, from any address. */
 const SLOW_BODY = 1_000
 
 /**
- * Closes a request of the address with most bytes to make room for a new body: so an address cannot keep others out,
- * and loses only its own requests.
- * @returns whether there was one
+ * Makes room for a new body: closes a request of the address with most bytes, or else a slow body. So an address cannot
+ * keep other addresses out.
+ * @returns whether a request was closed
  */
 function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
   let max = newer.address
@@ -375,7 +379,7 @@ interface Scope {
 
 async function respond(request: IncomingMessage, response: ServerResponse, scope: Scope): Promise<void> {
   const { log, name } = scope.options
-  // A client that disconnects is not an error here; without a listener it would end the process.
+  // A client may disconnect at any time. Without a listener, the error would end the process.
   request.on('error', () => response.destroy())
   response.on('error', () => request.socket.destroy())
   let reply: Reply
@@ -405,7 +409,7 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
     return { ...text(405, `${path} accepts ${allowed}`), headers: { allow: allowed } }
   }
   const exchange: Exchange = { path, headers: request.headers, socket: request.socket }
-  // Before the body: an unauthorized client must not make us hold megabytes.
+  // Check before the body is read: the body of an unauthorized client must not take memory.
   const refusal = await handler.admit?.(exchange)
   if (refusal !== undefined) return { ...refusal, close: true }
   const { traffic } = scope
@@ -458,7 +462,7 @@ function routeFor(routes: Routes, path: string): Route | undefined {
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply, isLast: boolean): void {
   const { body } = reply
-  // An unread body would be parsed as the next request.
+  // Close the connection after an unread body, which would be parsed as the next request.
   const close = isLast || reply.close === true || !request.complete
   response.writeHead(reply.status, {
     'content-type': reply.type ?? 'text/plain; charset=utf-8',
@@ -468,17 +472,17 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
     ...(close && { connection: 'close' }),
   })
   if (request.method === 'HEAD') response.end()
-  // A string is sent in one write with the head; a buffer takes a second write, which costs more than the review.
+  // A string is sent together with the head. A buffer takes a second write, which costs more than the review itself.
   else if (request.complete) response.end(body)
   else linger(request, response, body)
 }
 
-/** Milliseconds for which the rest of an unwanted body is read and discarded. */
+/** Milliseconds for which the rest of a refused body is read and discarded. */
 const LINGER = 1000
 
 /**
- * Ends an answer that comes before the end of the request. An immediate close, with bytes still arriving, would reset
- * the connection, and the client would not see the reason of the refusal.
+ * Sends an answer before the whole request has arrived. Closing at once, while bytes still arrive, would reset the
+ * connection, and the client would not see why it was refused.
  */
 function linger(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
   response.write(body)
