@@ -1,6 +1,6 @@
 /**
- * Settles as the promise does, or rejects with the signal's reason as soon as it is aborted. Later results of the
- * promise, including a rejection, are ignored.
+ * Settles like the promise, or rejects with the signal's reason as soon as the signal is aborted. Then the result of
+ * the promise is ignored, even if it rejects.
  */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -12,8 +12,8 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * A controller that is aborted with any of the signals. Call `release` when the work is over: AbortSignal.any of
- * Node.js 20 keeps an entry in its sources for their whole life, and a process has few sources and many requests.
+ * A controller that is aborted when one of the signals is. Call `release` when the work is over. AbortSignal.any of
+ * Node.js 20 cannot be released: each request would leave an entry in signals that live as long as the process.
  */
 export function linkedController(...signals: (AbortSignal | undefined)[]): {
   controller: AbortController
@@ -42,8 +42,8 @@ export function linkedController(...signals: (AbortSignal | undefined)[]): {
 const links = new WeakMap<AbortSignal, Set<AbortController>>()
 
 /**
- * Controllers that are aborted with a signal. One listener serves all: adding a listener visits every existing one, and
- * thousands of requests share a signal.
+ * The controllers that are aborted with a signal. They share one listener, because thousands of requests share a
+ * signal, and the cost of adding a listener grows with their number.
  */
 function linkedTo(signal: AbortSignal): Set<AbortController> {
   let linked = links.get(signal)

@@ -4,7 +4,7 @@ import type { ApiClient } from './client.ts'
 import type { KubeObject } from './objects.ts'
 import { defineResource } from './resources.ts'
 
-/** The access that a user wants. */
+/** The access that is checked. */
 export interface Access {
   verb: 'get' | 'create' | 'update'
   group: string
@@ -35,9 +35,9 @@ const subjectAccessReviews = defineResource<SubjectAccessReview>({
 })
 
 /**
- * Whether the API server permits it for the user. Any user of the cluster can cause this request, so all others have
- * priority.
- * @throws {ApiError} and {ConnectionError} of the client: the answer is unknown
+ * Whether the API server gives the user this access. Any user of the cluster can cause this request, so all other
+ * requests have priority.
+ * @throws {ApiError} and {ConnectionError} of the client: it is unknown whether the user has access
  */
 export async function mayAccess(
   client: ApiClient,

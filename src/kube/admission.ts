@@ -11,7 +11,7 @@ export interface AdmissionRequest {
   requestKind?: GroupVersionKind
   requestResource?: GroupVersionResource
   requestSubResource?: string
-  /** Empty until the server has made a name from generateName. */
+  /** Empty until the server has generated a name from generateName. */
   name?: string
   namespace?: string
   operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
@@ -52,7 +52,7 @@ export interface AdmissionResponse {
   patch?: string
   patchType?: 'JSONPatch'
   auditAnnotations?: Record<string, string>
-  /** kubectl shows them to the user; the server keeps 120 characters of each. */
+  /** kubectl shows the warnings to the user. The server keeps 120 characters of each. */
   warnings?: string[]
 }
 
@@ -64,7 +64,7 @@ export interface AdmissionReview {
 
 const operations = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT']
 
-/** Parses the request in the body of a webhook call, or lists all its errors. */
+/** Parses the request in the body of a webhook call. If it is invalid, lists all errors. */
 export function parseAdmissionReview(body: string): { request: AdmissionRequest } | { errors: FieldError[] } {
   const read = readObject(body, 'admission.k8s.io/v1', 'AdmissionReview')
   if ('errors' in read) return read

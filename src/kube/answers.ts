@@ -16,10 +16,10 @@ const metadata = {
   ownerReferences: Type.Optional(Type.Array(fields)),
 }
 
-/** A stored object: it has a name, and a version that distinguishes its states. */
+/** A stored object. It has a name, and a version that changes with its state. */
 const stored = Type.Object({ metadata: Type.Object({ ...metadata, name: some, resourceVersion: some }) })
 
-/** Any other answer about one object: reviews have no name, and a Status has neither name nor version. */
+/** Any other answer with one object. A review has no name, and a Status has neither name nor version. */
 const answered = Type.Object({
   metadata: Type.Optional(
     Type.Object({ ...metadata, name: Type.Optional(text), resourceVersion: Type.Optional(text) }),
@@ -49,7 +49,7 @@ const failure = Type.Object({
 
 const version = Type.Object({ major: text, minor: text, gitVersion: text })
 
-/** The first difference from the schema, for users. */
+/** A message about the first difference from the schema. */
 function whyNot(schema: TSchema, value: unknown): string {
   const { path = '', message = '' } = Value.Errors(schema, value).First() ?? {}
   return `${path === '' ? 'it' : path.slice(1).replaceAll('/', '.')}: ${message}`
@@ -73,14 +73,14 @@ export const checkObject = (value: unknown, context: RequestContext): void =>
 export const checkVersion = (value: unknown, context: RequestContext): Static<typeof version> =>
   checked(version, 'this is not the version of a server', value, context)
 
-/** An unusable object of a list: its known state stays, and other objects are applied. */
+/** An unusable object of a list. Its last known state stays, and the other objects are applied. */
 export interface Unfit {
-  /** As from keyOf; empty if the object has no name. */
+  /** The key that keyOf gives; empty if the object has no name. */
   key: string
   why: string
 }
 
-/** @throws {ConnectionError} NOT_JSON when the whole list is unusable */
+/** @throws {ConnectionError} NOT_JSON if the whole list is unusable */
 export function readList<T extends KubeObject>(
   value: unknown,
   context: RequestContext,
@@ -123,7 +123,7 @@ export function readEvent<T extends KubeObject>(event: unknown, context: Request
   }
 }
 
-/** The valid parts of a refusal: its code alone is enough to continue. */
+/** The valid parts of a refusal. Invalid parts are dropped, because the HTTP code is enough to continue. */
 export function statusOf(value: object): Status {
   if (Value.Check(failure, value)) return value
   const { message } = value as { message?: unknown }

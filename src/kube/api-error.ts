@@ -6,7 +6,7 @@ export interface RequestContext {
   path: string
 }
 
-/** Maximum seconds. A client that waits longer would not notice that the server, or a proxy before it, was wrong. */
+/** Maximum seconds that a Retry-After may ask for, because a faulty server or proxy may ask for too many. */
 const MAX_RETRY_AFTER = 600
 
 /** The server answered with a refusal. */
@@ -18,7 +18,7 @@ export class ApiError extends Error {
   readonly reason: string
   readonly status: Status
   readonly context: Readonly<RequestContext>
-  /** Seconds after which the server accepts a retry. */
+  /** Seconds to wait before a retry, if the server gave them. */
   readonly retryAfter: number | undefined
 
   constructor(code: number, status: Status, context: RequestContext, retryAfter?: number) {
@@ -33,7 +33,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Why there is no usable answer. */
+/** Reasons why there is no usable answer. */
 export const connectionErrorCodes = {
   NOT_SENT: 'the connection failed, so the server did not receive the request',
   NO_CREDENTIALS: 'there are no credentials, so nothing was sent',
@@ -59,7 +59,7 @@ export class ConnectionError extends Error {
 }
 
 /**
- * apimachinery's reasons for answers of proxies and handlers that send no Status (api/errors,
+ * The reasons that apimachinery gives to answers without a Status, such as answers of proxies (api/errors,
  * NewGenericServerResponse).
  */
 const reasons: Record<number, string> = {
@@ -80,7 +80,7 @@ const reasons: Record<number, string> = {
   504: 'Timeout',
 }
 
-// Not type guards: a negative result would then exclude the type ApiError.
+// These are not type guards, because a negative result would then exclude the type ApiError.
 const hasReason =
   (...wanted: string[]) =>
   (error: unknown): boolean =>
@@ -88,19 +88,21 @@ const hasReason =
 
 export const isNotFound = hasReason('NotFound')
 export const isAlreadyExists = hasReason('AlreadyExists')
-/** Another writer was first: read again and retry. Not for a taken name, which is 409, too. */
+/**
+ * Another client has changed the object: read it again and retry. A name that exists already is also 409, but not this.
+ */
 export const isConflict = hasReason('Conflict')
 export const isInvalid = hasReason('Invalid')
 export const isForbidden = hasReason('Forbidden')
 export const isUnauthorized = hasReason('Unauthorized')
 export const isTooManyRequests = hasReason('TooManyRequests')
 export const isServiceUnavailable = hasReason('ServiceUnavailable')
-/** The requested version was compacted: list again. */
+/** The server no longer has the requested version: list again. */
 export const isExpired = hasReason('Expired', 'Gone')
 
 /**
- * A server that lags behind has not seen the requested version yet (a Timeout with this cause, or its text before
- * 1.17).
+ * The server lags behind and has not seen the requested version yet. It sends a Timeout with this cause, and before
+ * Kubernetes 1.17 only with this text.
  */
 export function isTooLargeVersion(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false

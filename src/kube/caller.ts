@@ -19,7 +19,7 @@ import { parseRetryAfter, retryDelay } from './retry.ts'
 /** Options of a single call. */
 export interface CallOptions {
   signal?: AbortSignal | undefined
-  /** Milliseconds for the whole call: waiting for a turn, all attempts, and the time in between. Default 30,000. */
+  /** Milliseconds for the whole call, including the wait for a turn, all attempts and their delays. Default 30,000. */
   deadline?: number | undefined
   /** Maximum attempts. Default: the caller's. */
   attempts?: number | undefined
@@ -29,7 +29,7 @@ export interface CallOptions {
   fence?: Fence | undefined
 }
 
-/** Facts about one attempt. */
+/** One attempt of a call. */
 export interface Attempt {
   verb: Verb
   group: string
@@ -40,10 +40,12 @@ export interface Attempt {
   attempt: number
 }
 
-/** For metrics. It must not throw: the error would reach the code that made the request. */
+/** Observes attempts for metrics. It must not throw, because the error would reach the code that made the request. */
 export interface RequestObserver {
   started?(attempt: Attempt): void
-  /** `code`: the HTTP status, or a ConnectionErrorCode. `seconds` excludes `waited`, the time in the limiter. */
+  /**
+   * `code`: the HTTP status, or a ConnectionErrorCode. `seconds` does not include `waited`, the seconds in the limiter.
+   */
   ended?(attempt: Attempt, outcome: { code: number | string; seconds: number; waited: number }): void
 }
 
@@ -54,13 +56,13 @@ export interface CallerOptions {
   random?: Random
   observer?: RequestObserver
   /**
-   * Maximum bytes of an answer, except of a watch; a longer answer is an error. Default LONGEST_ANSWER. The server
-   * limits requests to 3 MiB.
+   * Maximum bytes of an answer, except for watches. A longer answer is an error. Default MAX_ANSWER. The server limits
+   * requests to 3 MiB.
    */
   maxAnswer?: number
   /** Maximum attempts of a call. Default 8; the deadline usually ends it earlier. */
   attempts?: number
-  /** Milliseconds for a call with its retries, unless the call sets them. Default 30,000. */
+  /** Milliseconds for a call with its retries, unless the call sets its own deadline. Default 30,000. */
   deadline?: number
 }
 
@@ -74,16 +76,17 @@ interface Ways {
 }
 
 /**
- * Maximum bytes of an answer. Parsing a list takes several times its size, and tenants decide how long lists are. A
- * longer list is read in pages.
+ * Maximum bytes of an answer. To parse a list takes several times its size in memory, and tenants decide how long lists
+ * are. A longer list is read in pages.
  */
 export const MAX_ANSWER = 16 * mebibyte
 /**
- * Maximum lists read at the same time. A client reads a dozen of them at its start, and each may have the maximum size.
+ * Maximum lists that are read at the same time. At its start a client reads a dozen lists, and each may have the
+ * maximum size.
  */
 export const LISTS_AT_ONCE = 2
 
-/** Sends API requests, and retries where their rules allow it. */
+/** Sends API requests, and retries them where this is safe. */
 export class Caller {
   readonly clock: Clock
   readonly random: Random
@@ -106,9 +109,10 @@ export class Caller {
   }
 
   /**
-   * The parsed answer.
+   * Sends a request, with retries.
+   * @returns the parsed answer
    * @throws {ApiError} the server refused
-   * @throws {ConnectionError} no answer came
+   * @throws {ConnectionError} there is no usable answer
    * @throws {FencedError} the fence stopped the request
    */
   async call(request: ApiRequest, options: CallOptions = {}): Promise<unknown> {
@@ -127,7 +131,7 @@ export class Caller {
         try {
           const { signal } = controller
           const once = (): Promise<unknown> => this.#once(request, options, { fence, signal, attempt })
-          // Lists that strangers cause are short, and wait behind all others for the limiter.
+          // Lists of the class `stranger` are short, and have the lowest priority in the limiter.
           const isLong = request.verb === 'list' && (options.class ?? classOf(request)) === 'read'
           return await (isLong ? this.#lists.add(once, { signal }) : once())
         } catch (error) {
@@ -183,8 +187,8 @@ export class Caller {
   }
 
   /**
-   * A request whose answer is passed on as it comes, without limiter, deadline or retries. Resolves when the server
-   * ends it.
+   * Sends a request and passes on its answer as it arrives, without limiter, deadline or retries. Resolves when the
+   * answer ends.
    */
   async stream(request: ApiRequest, sink: ExchangeSink, signal: AbortSignal): Promise<void> {
     const ways: Ways = {
@@ -198,13 +202,16 @@ export class Caller {
     await this.#authenticated(request, ways, () => sink)
   }
 
-  /** Ends all requests, the limiter and the connections. */
+  /** Stops the limiter, all requests and all connections. */
   async close(): Promise<void> {
     this.#options.limiter.close()
     await this.#options.connection.close()
   }
 
-  /** If the server no longer accepts the credentials, loads them again, once; it has not acted on the request. */
+  /**
+   * Sends the request. If the server refuses the credentials, it has not acted on the request: loads the credentials
+   * again, and retries once.
+   */
   async #authenticated(request: ApiRequest, ways: Ways, sink: () => ExchangeSink): Promise<void> {
     const credentials = await this.#credentials(request, ways.signal)
     try {
@@ -216,7 +223,7 @@ export class Caller {
     return this.#send(request, ways, await this.#credentials(request, ways.signal), sink())
   }
 
-  /** An exec plugin may wait for a user, or for ever. */
+  /** Loads the credentials. It observes the signal, because an exec plugin may wait for a user, or hang. */
   async #credentials({ verb, path }: ApiRequest, signal: AbortSignal): Promise<Credentials> {
     try {
       return await untilAborted(this.#options.connection.credentials(), signal)
@@ -264,10 +271,10 @@ export class Caller {
   }
 }
 
-/** Maximum bytes kept of a refusal: a Status is short, and a proxy's HTML page need not be read to its end. */
+/** Maximum bytes that are kept of a refusal. A Status is short, and the end of a proxy's HTML page is not needed. */
 const MAX_REFUSAL = 64 * 1024
 
-/** Passes on a good answer, and keeps a bad one for the error. */
+/** Passes on a successful answer, and keeps a refusal for the error. */
 class Answer implements ExchangeSink {
   code = 0
   readonly context: RequestContext
@@ -324,7 +331,8 @@ function headersOf(request: ApiRequest, credentials: Credentials): Record<string
 }
 
 /**
- * Our own errors that ended an exchange stay as they are; all others say whether the server may have seen the request.
+ * Errors of our own code are thrown unchanged. All other errors become a ConnectionError, which shows whether the
+ * server may have received the request.
  */
 function toError(failure: ExchangeFailure, context: RequestContext, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
@@ -351,7 +359,7 @@ function parseStatus(text: string): Status {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null && (parsed as Status).kind === 'Status') return statusOf(parsed)
   } catch {
-    // From a proxy, or a handler that answers in plain text: its text is the message.
+    // The answer is from a proxy, or from a handler that answers in plain text. Its text is the message.
   }
   return { message: text.trim().slice(0, 500) }
 }

@@ -1,13 +1,13 @@
-/** The change of one object. `old`, and the `object` of a deletion, are the last known state. */
+/** The change of one object. `old`, and `object` of a deletion, are the last known state. */
 export type Change<T> =
   | { type: 'added'; key: string; object: T }
   | { type: 'updated'; key: string; object: T; old: T }
-  /** `missed`: no event showed the deletion; a list no longer had the object. `object` may then be outdated. */
+  /** `missed`: the object was missing in a list, without an event about its deletion. Then `object` may be outdated. */
   | { type: 'deleted'; key: string; object: T; missed: boolean }
 
 /**
- * Merges two unseen changes of one key: undefined if nothing remains. A deletion followed by an addition is an update
- * whose objects have different uids.
+ * Merges two changes of one key that were not handled yet; undefined if they cancel each other. A deletion and a later
+ * addition become an update whose objects have different uids.
  */
 export function mergeChanges<T>(older: Change<T>, newer: Change<T>): Change<T> | undefined {
   const { key } = newer

@@ -1,8 +1,8 @@
 /**
- * A queue with classes: the highest class first, in order of arrival within a class. A class that was passed over
- * `maxPassed` times while something waited in it gets the next turn, so it is slowed, but never blocked. Of two such
- * classes the lower one goes first: it has waited longer for the same count. Two consecutive turns never go out of
- * order while a higher class waits: it waits for at most one turn of a lower class before each of its own.
+ * A queue with classes. It takes the highest class first, and items of a class in order of arrival. If higher classes
+ * were taken `maxPassed` times while an item of a class waited, that class gets the next turn, so that no class is
+ * blocked. If this holds for two classes, the lower class comes first. Out of two consecutive turns, at most one goes
+ * to such a class: the highest class waits for at most one lower item before each of its own.
  */
 export class ClassQueue<Class extends string, T> {
   #queues: { waiting: Set<T>; passedOver: number }[]
@@ -27,7 +27,7 @@ export class ClassQueue<Class extends string, T> {
     this.#size++
   }
 
-  /** Removes an added item that has not been taken. */
+  /** Removes an item, unless it was taken already. */
   delete(of: Class, item: T): void {
     const queue = this.#queueOf(of)
     if (!queue.waiting.delete(item)) return
@@ -35,7 +35,7 @@ export class ClassQueue<Class extends string, T> {
     if (queue.waiting.size === 0) queue.passedOver = 0
   }
 
-  /** Takes the next item; undefined if none waits. */
+  /** Takes the next item; undefined if the queue is empty. */
   take(): T | undefined {
     const highest = this.#queues.findIndex(({ waiting }) => waiting.size > 0)
     if (highest < 0) return undefined
@@ -47,7 +47,7 @@ export class ClassQueue<Class extends string, T> {
     return this.#takeFrom(this.#queues[chosen]!)
   }
 
-  /** Takes the first item of one class, whatever else waits; undefined if none waits in it. */
+  /** Takes the first item of one class, even if higher classes wait; undefined if the class has no item. */
   takeOf(of: Class): T | undefined {
     return this.#takeFrom(this.#queueOf(of))
   }

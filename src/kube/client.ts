@@ -22,8 +22,8 @@ import {
 import { runWatch, type WatchSink } from './watch-stream.ts'
 
 /**
- * All API operations on objects of a kind. Every method throws ApiError when the server refuses, ConnectionError when
- * no answer comes, and FencedError when a write's fence stops it.
+ * All API operations on objects of a kind. Every method throws ApiError if the server refuses, ConnectionError if there
+ * is no usable answer, and FencedError if the fence stops a write.
  */
 export class ApiClient {
   readonly caller: Caller
@@ -34,17 +34,17 @@ export class ApiClient {
     this.#fence = fence
   }
 
-  /** Ends all requests, the limiter and the connections. Stop reflectors first, otherwise they see failures. */
+  /** Stops the limiter, all requests and all connections. Stop reflectors before, otherwise they report failures. */
   close(): Promise<void> {
     return this.caller.close()
   }
 
-  /** The same client; all its writes go through the fence. */
+  /** A client with the same connections whose writes all go through the fence. */
   fenced(fence: Fence): ApiClient {
     return new ApiClient(this.caller, fence)
   }
 
-  /** The server's `/version`; providers write values such as `29+` for `minor`. */
+  /** The server's `/version`. Some providers have values such as `29+` for `minor`. */
   async version(options: CallOptions = {}): Promise<{ major: string; minor: string; gitVersion: string }> {
     const request = { verb: 'get', resource: versionPath, method: 'GET', path: '/version', repeatable: true } as const
     return checkVersion(await this.caller.call(request, { class: 'read', ...callOptions(options) }), request)
@@ -58,7 +58,10 @@ export class ApiClient {
     return this.#call(getRequest(ref, target, options), options)
   }
 
-  /** One page; `metadata.continue` is the token of the next. Objects get the apiVersion and kind that a list omits. */
+  /**
+   * Reads one page; `metadata.continue` is the token of the next page. Objects get the apiVersion and kind, which lists
+   * omit.
+   */
   async list<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},
@@ -74,7 +77,7 @@ export class ApiClient {
     )
   }
 
-  /** The same, for callers that tolerate missing objects. */
+  /** Like `list`, but returns unusable objects in `unfit` instead of throwing. */
   async listFit<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions = {},
@@ -91,9 +94,9 @@ export class ApiClient {
   }
 
   /**
-   * All pages, one after the other, of the same moment. `limit` defaults to 500; pages with very large objects have
-   * fewer.
-   * @throws {ApiError} isExpired if the moment was compacted between two pages: start over
+   * Reads all pages of a list, which all show the same moment. `limit` is at most 500 by default; pages of very large
+   * objects have fewer objects.
+   * @throws {ApiError} isExpired if the server no longer has this moment before the last page: start over
    */
   async *listPages<T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -106,12 +109,12 @@ export class ApiClient {
       yield page
       const next = page.metadata.continue
       if (next === undefined || next === '') return
-      // The token implies the list's version; the server refuses a request that also names it.
+      // The token includes the version of the list. The server refuses a request with both.
       asked = { ...options, continue: next, resourceVersion: undefined, resourceVersionMatch: undefined }
     }
   }
 
-  /** A page with as many objects as fit into an answer. */
+  /** Reads a page with as many objects as fit into an answer. */
   async #page<T extends KubeObject>(
     ref: ResourceRef<T>,
     options: ListOptions & CallOptions,
@@ -144,7 +147,7 @@ export class ApiClient {
     return this.#call(createRequest(ref, place, body, { ...options, subresource }), options)
   }
 
-  /** Replaces an object; with a `metadata.resourceVersion` only that version. */
+  /** Replaces an object. With a `metadata.resourceVersion`, only if the stored object has this version. */
   update<T extends KubeObject>(ref: ResourceRef<T>, object: T, options: WriteOptions & CallOptions = {}): Promise<T> {
     return this.#call(updateRequest(ref, targetOf(ref, object), typed(ref, object), options), options)
   }
@@ -166,7 +169,10 @@ export class ApiClient {
     return this.#call(patchRequest(ref, target, patch, options), options)
   }
 
-  /** Server-side apply of the fields in `object`. With `force` they become ours even if others manage them. */
+  /**
+   * Server-side apply of the fields in `object`. With `force`, we become the manager of fields that other clients
+   * manage.
+   */
   apply<T extends KubeObject>(
     ref: ResourceRef<T>,
     object: T,
@@ -175,7 +181,10 @@ export class ApiClient {
     return this.patch(ref, targetOf(ref, object), { type: 'apply', patch: typed(ref, object) }, options)
   }
 
-  /** Returns the last state if the server sends it (finalizers keep the object), otherwise a Status. */
+  /**
+   * Deletes an object.
+   * @returns the object if the server sends it, for example because finalizers keep it; otherwise a Status
+   */
   delete<T extends KubeObject>(
     ref: ResourceRef<T>,
     target: Target,
@@ -193,8 +202,9 @@ export class ApiClient {
   }
 
   /**
-   * Watches until the server ends it, and passes each event to the sink. No limiter, no retries: Reflector does these.
-   * @throws {ApiError} the server refused, also with an ERROR event
+   * Watches until the server ends the watch, and passes each event to the sink. It has no limiter and no retries;
+   * Reflector retries.
+   * @throws {ApiError} the server refused, possibly with an ERROR event
    * @throws {ConnectionError} the connection broke, or the answer was not a watch
    */
   watch<T extends KubeObject>(
@@ -207,8 +217,9 @@ export class ApiClient {
   }
 
   /**
-   * Reads, changes, writes; after a conflict again, with the new state. `mutate` may change its object or return
-   * another one; if it returns undefined, nothing is written, and the object is returned as read.
+   * Reads an object, changes it with `mutate`, and writes it; after a conflict, again with the new state. `mutate` may
+   * change its object or return another one. If it returns undefined, nothing is written, and the object is returned
+   * unchanged.
    */
   async updateWithRetry<T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -238,7 +249,7 @@ export class ApiClient {
   }
 }
 
-/** Not an API object; the name is for metrics. */
+/** This is not an API object. The name is for metrics. */
 const versionPath: ResourceRef = { group: '', version: '', plural: 'version', kind: 'Version', namespaced: false }
 
 function callOptions({ signal, deadline, attempts, class: of, fence }: CallOptions): CallOptions {

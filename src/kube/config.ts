@@ -7,16 +7,16 @@ import { Value } from '@sinclair/typebox/value'
 import { parse } from 'yaml'
 
 export interface ConfigOptions {
-  /** A kubeconfig file that precedes all others. */
+  /** A kubeconfig file that has priority over all other sources. */
   kubeconfig?: string
-  /** A context of it, instead of its current one. */
+  /** A context to use instead of the current context. */
   context?: string
   env?: NodeJS.ProcessEnv
   /** For tests: the parent of a pod's folder `/var/run/secrets`. */
   root?: string
 }
 
-/** There is no usable configuration. The message says where it was searched, and what to do. */
+/** There is no usable configuration. The message tells where it was searched, and what to do. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -59,7 +59,7 @@ function loadFiles(config: KubeConfig, files: string[]): void {
       const document = checkedDocument(readFileSync(file, 'utf8'))
       one.loadFromFile(file)
       takeWhatIsLeftOut(one, file, document)
-      // As in kubectl, the first of two equal names counts.
+      // As in kubectl, if two files define the same name, the first file has priority.
       for (const cluster of one.clusters) if (!config.getCluster(cluster.name)) config.addCluster(cluster)
       for (const user of one.users) if (!config.getUser(user.name)) config.addUser(user)
       for (const each of one.contexts) if (!config.getContextObject(each.name)) config.addContext(each)
@@ -87,7 +87,7 @@ const kubeconfig = Type.Object({
   'current-context': Type.Optional(text),
 })
 
-/** Parts of a kubeconfig that would make client-node fail, named by their path. */
+/** Checks the parts of a kubeconfig that would make client-node fail. Errors name the path of the part. */
 function checkedDocument(contents: string): Static<typeof kubeconfig> {
   // kubectl writes null for empty values.
   const withoutNull = (_: unknown, value: unknown): unknown => value ?? undefined
@@ -98,8 +98,8 @@ function checkedDocument(contents: string): Static<typeof kubeconfig> {
 }
 
 /**
- * Fields that client-node ignores: it expects `token-file`, while the field is `tokenFile`, and it drops all
- * impersonation beyond the user. Acting with other rights than configured would be worse than failing.
+ * Handles fields that client-node ignores. It reads `token-file` instead of the correct `tokenFile`. Of impersonation,
+ * it supports only the user, so other fields are refused: it is worse to act with wrong rights than to fail.
  */
 function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<typeof kubeconfig>): void {
   for (const { name, user: raw } of document.users ?? []) {
@@ -110,7 +110,7 @@ function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<ty
       )
     const user = config.getUser(name)
     if (user === null || raw.tokenFile === undefined) continue
-    // KubeConfig rereads this provider's file every minute, but a user's token file never.
+    // KubeConfig reads a user's token file only once, but this provider's file every minute.
     const tokenFile = resolve(dirname(file), raw.tokenFile)
     Object.assign(user, { authProvider: { name: 'tokenFile', config: { tokenFile } }, token: undefined })
   }
@@ -134,7 +134,10 @@ function checkCurrent(config: KubeConfig): void {
 
 const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
-/** client-node refuses plain HTTP unless the cluster allows it; on this machine's own address nothing can listen in. */
+/**
+ * client-node refuses plain HTTP unless skipTLSVerify is set. Allow it for loopback addresses, where the traffic stays
+ * on this machine.
+ */
 function checkPlain(config: KubeConfig): void {
   const cluster = config.getCurrentCluster()!
   if (cluster.skipTLSVerify) return

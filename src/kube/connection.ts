@@ -6,20 +6,21 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { pluginError } from './exec-plugin.ts'
 import { proxyConnector } from './proxy-connector.ts'
 
-/** What a request needs besides its content. */
+/** Headers and connections for requests. */
 export interface Credentials {
-  /** Increases by one each time the credentials are loaded from their sources again. */
+  /** Increases by one each time the credentials are renewed. */
   readonly serial: number
   readonly headers: Readonly<Record<string, string>>
   /**
-   * For requests with a short answer: a limited number of connections, so that many requests cannot flood the server.
+   * Connections for requests other than watches. Their number is limited, so that many requests do not overload the
+   * server.
    */
   readonly requests: Dispatcher
-  /** For watches: each keeps a connection for minutes. */
+  /** Connections for watches. Each watch keeps a connection for minutes. */
   readonly watches: Dispatcher
 }
 
-/** An API server, and our credentials for it. */
+/** A connection to an API server, with our credentials. */
 export interface Connection {
   /** Scheme, host and port. */
   readonly origin: string
@@ -27,19 +28,20 @@ export interface Connection {
   readonly basePath: string
   /** The namespace of the kubeconfig's context, or of our pod. */
   readonly namespace: string
-  /** The current credentials: due files are read again, and due exec plugins run again. */
+  /** The current credentials. Files and exec plugins are read or run again when they are due. */
   credentials(): Promise<Credentials>
   /**
-   * The server refused the credentials of this serial: the next ones are loaded from their sources, without any cache.
+   * Call this when the server has refused the credentials of this serial. The next credentials are loaded from their
+   * sources, without caches.
    */
   renew(serial: number): void
-  /** Ends all connections at once. */
+  /** Closes all connections at once. */
   close(): Promise<void>
 }
 
 export interface ConnectionOptions {
   clock?: Clock
-  /** Milliseconds for which headers are reused before KubeConfig reads its files again. Default 10,000. */
+  /** Milliseconds for which headers are reused before KubeConfig is asked again. Default 10,000. */
   reload?: number
   /** Maximum connections for requests other than watches. Default 32. */
   connections?: number
@@ -48,17 +50,17 @@ export interface ConnectionOptions {
 interface Pools {
   requests: Dispatcher
   watches: Dispatcher
-  /** Their source text, to detect a replaced certificate. */
+  /** The TLS options as text, to detect a replaced certificate. */
   material: string
 }
 
 /**
- * Connects with a KubeConfig: its authenticators provide headers and TLS material (exec plugins, token files, client
- * certificates, OIDC); undici sends the requests.
+ * Connects with a KubeConfig. Its authenticators (exec plugins, token files, client certificates, OIDC) provide headers
+ * and TLS options; undici sends the requests.
  *
- * A token file is reread after a minute (KubeConfig's FileAuth), long before a projected token expires: the kubelet
- * replaces it at 80 % of its life, which is at least 10 minutes. New certificates get new pools; running requests end
- * on the old ones.
+ * KubeConfig reads a token file again after a minute. This is early enough for projected tokens, which live at least 10
+ * minutes, and which the kubelet replaces at 80 % of their life. New certificates get new pools; running requests
+ * finish in the old pools.
  */
 export class KubeConnection implements Connection {
   readonly origin: string
@@ -93,7 +95,7 @@ export class KubeConnection implements Connection {
 
   renew(serial: number): void {
     if (serial !== this.#serial) return
-    // A KubeConfig caches results of plugins and files; a new one has an empty cache.
+    // A KubeConfig caches the results of plugins and files. A new KubeConfig has an empty cache.
     const { clusters, users, contexts, currentContext } = this.#config
     const config = new KubeConfig()
     config.loadFromOptions({ clusters, users, contexts, currentContext })
@@ -123,12 +125,12 @@ export class KubeConnection implements Connection {
       await this.#config.applyToHTTPSOptions(options).catch((error: unknown) => {
         throw pluginError(this.#config.getCurrentUser(), error) ?? error
       })
-      // They were renewed meanwhile: these are the refused ones.
+      // If `renew` was called meanwhile, these may be the refused credentials.
       if (serial !== this.#serial) continue
       const headers = headersOf(options)
       const refused = badTokenOf(this.#config.getCurrentUser(), headers['authorization'])
       if (refused !== undefined) {
-        // KubeConfig would not read the file again for a minute.
+        // Without this, KubeConfig would read the file again only after a minute.
         this.renew(serial)
         throw new Error(`${refused} does not hold a token; it must be one line of ASCII`)
       }
@@ -161,7 +163,10 @@ export class KubeConnection implements Connection {
   }
 }
 
-/** The source of a token that is no token, if any; the server would take an empty one for an anonymous request. */
+/**
+ * The source of an invalid token; undefined if the token is valid. With an empty token, the server would treat the
+ * request as anonymous.
+ */
 function badTokenOf(user: User | null, authorization: string | undefined): string | undefined {
   const file: unknown = user?.authProvider?.config?.['tokenFile']
   const isExpected = typeof file === 'string' || authorization?.startsWith('Bearer')
@@ -169,7 +174,7 @@ function badTokenOf(user: User | null, authorization: string | undefined): strin
   return typeof file === 'string' ? file : `user ${user?.name}`
 }
 
-/** KubeConfig's headers, without white space around a token: most tools end a token file with a newline. */
+/** KubeConfig's headers, without white space around a token: token files often end with a newline. */
 function headersOf(options: RequestOptions & { auth?: string | null }): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': 'varmor' }
   if (options.auth) headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
@@ -182,11 +187,13 @@ function headersOf(options: RequestOptions & { auth?: string | null }): Record<s
 
 type BuildOptions = buildConnector.BuildOptions
 
-// undici's own timeouts are off: every request has a deadline, and every watch an inactivity timer.
+// undici's own timeouts are off, because every request has a deadline, and every watch has an inactivity timer.
 const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
 const connect = { keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 }
 
-/** One for all connections: otherwise each would parse the certificates again, and keep them. */
+/**
+ * A context for all connections. Otherwise, each connection would parse the certificates again and keep its own copy.
+ */
 function contextOf(tls: SecureContextOptions): SecureContext {
   try {
     return createSecureContext(tls)
@@ -222,7 +229,7 @@ async function makePool(config: KubeConfig, { tls, context }: Tls, connections: 
   }
 }
 
-/** Only KubeConfig supports SOCKS, and it exposes only the pool. */
+/** Gets a pool from KubeConfig, which alone supports SOCKS. */
 async function socksPool(config: KubeConfig): Promise<Dispatcher> {
   let pool: Dispatcher | undefined
   const context = {

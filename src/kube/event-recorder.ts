@@ -14,36 +14,36 @@ export interface EventNote {
   type: 'Normal' | 'Warning'
   /** The reason: one CamelCase word of at most 128 characters. */
   reason: string
-  /** Our action: one CamelCase word of at most 128 characters. */
+  /** What we did: one CamelCase word of at most 128 characters. */
   action: string
-  /** A sentence for users. At most 1,024 bytes; a longer one is cut. */
+  /** A sentence for users. A sentence of more than 1,024 bytes is cut. */
   note: string
 }
 
-/** Why events did not reach the server. */
+/** Number of events that did not reach the server, by reason. */
 export interface EventLoss {
-  /** Too many about one object. */
+  /** There were too many events about one object. */
   rateLimited: number
-  /** Too many at once. */
+  /** Too many events were waiting. */
   queueFull: number
-  /** The server refused, or could not be reached, several times. */
+  /** The server refused the event, or could not be reached several times. */
   failed: number
-  /** Invalid events, with a missing field or after the end. A bug of the caller. */
+  /** The event lacked a field, or was recorded after `stop`. This is a bug of the caller. */
   invalid: number
 }
 
 export interface EventRecorderOptions {
   client: ApiClient
-  /** Such as `varmor.org/manager`. */
+  /** The name of the program, such as `varmor.org/manager`. */
   reportingController: string
-  /** The instance: the name of the pod. */
+  /** The name of the pod. */
   reportingInstance: string
   clock?: Clock
   observer?: { lost?(why: keyof EventLoss, error?: unknown): void }
-  /** Maximum waiting events, in addition to one count of a series for each key. Default 1,000. */
+  /** Maximum waiting new events. In addition, one update of a series may wait for each key. Default 1,000. */
   bound?: number
   /**
-   * Burst of new events about one object, and the milliseconds until one more is allowed. Defaults 25 and 300,000, as
+   * Burst of new events about one object, and milliseconds until each further event. Defaults 25 and 300,000, as in
    * client-go.
    */
   burst?: number
@@ -52,7 +52,7 @@ export interface EventRecorderOptions {
   seriesInterval?: number
 }
 
-/** An event of the same key within this time continues the series, as in client-go. */
+/** Milliseconds. An event with the same key within this time continues the series, as in client-go. */
 const SERIES_ENDS = 6 * 60_000
 const KEYS = 4096
 const ATTEMPTS = 3
@@ -61,15 +61,15 @@ interface Series {
   event: KubeEvent
   count: number
   lastAt: number
-  /** Wall-clock times, as written. */
+  /** Wall-clock time of the last event, as text. */
   lastObservedTime: string
   written: number
   queued: boolean
 }
 
 /**
- * Sends events in the background. A repeated event is not a new object: its count increases, and is written at
- * intervals. It never throws, never makes the caller wait, and counts losses by reason.
+ * Sends events in the background. A repeated event does not create an object: its count increases, and is written at
+ * intervals. It never throws, does not make the caller wait, and counts lost events by reason.
  */
 export class EventRecorder {
   readonly lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
@@ -88,7 +88,7 @@ export class EventRecorder {
     this.#series = new RecentMap(KEYS, (_, series) => this.#enqueueCount(series))
   }
 
-  /** Events, and counts of series, that wait to be sent. */
+  /** Number of events and of updates of series that wait to be sent. */
   get depth(): number {
     return this.#queue.length
   }
@@ -101,7 +101,7 @@ export class EventRecorder {
     }
   }
 
-  /** Sends what waits, for at most `within` milliseconds, and ends. The rest counts as lost. */
+  /** Sends waiting events for at most `within` milliseconds, and stops. The remaining events count as lost. */
   async stop(within = 5_000): Promise<void> {
     this.#timer?.cancel()
     for (const series of this.#series.values()) this.#enqueueCount(series)
@@ -142,7 +142,7 @@ export class EventRecorder {
   #event({ regarding, related, type, reason, action, note }: EventNote): KubeEvent {
     const { reportingController, reportingInstance, clock } = this.#options
     return {
-      // 8 random bytes distinguish events about objects of the same name; a name has at most 253 characters.
+      // 8 random bytes distinguish events about objects with the same name. A name has at most 253 characters.
       metadata: {
         name: `${(regarding.name ?? 'unnamed').slice(0, 230)}.${randomBytes(8).toString('hex')}`,
         namespace: regarding.namespace || 'default',
@@ -173,7 +173,7 @@ export class EventRecorder {
   #startWork(): void {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
-      // Events since the last check of the queue.
+      // More events may have arrived since the last check of the queue.
       if (this.#queue.length > 0) this.#startWork()
     })
   }
@@ -206,7 +206,7 @@ export class EventRecorder {
       try {
         return await this.#write(series)
       } catch (error) {
-        // Each event has its own name, so the answer to a second request shows whether the first arrived.
+        // Each event has its own name, so AlreadyExists in a retry shows that an earlier attempt arrived.
         if (attempt > 1 && isAlreadyExists(error)) return
         if (attempt >= ATTEMPTS || !isUnclear(error)) throw error
         await sleep(clock, (seriesInterval / 10) * attempt, this.#stop.signal)
@@ -220,7 +220,7 @@ export class EventRecorder {
     const options = { class: 'event', signal: this.#stop.signal, deadline: 60_000 } as const
     const { name = '', namespace } = event.metadata
     const whole = count > 1 ? { ...event, series: { count, lastObservedTime } } : event
-    // Set before the answer: counts from meanwhile must be written, too.
+    // Set before the request, because the count may increase meanwhile and must be written later.
     const before = series.written
     series.written = count
     try {
@@ -232,7 +232,7 @@ export class EventRecorder {
     }
   }
 
-  /** The server deletes events after an hour by default; a longer series is created again. */
+  /** Updates the count. By default the server deletes events after an hour; then the event is created again. */
   async #patchCount(
     event: KubeEvent,
     target: { name: string; namespace: string | undefined },
@@ -265,7 +265,7 @@ function checkNote({ regarding, reason, action, type }: EventNote): void {
   if (type !== 'Normal' && type !== 'Warning') throw new TypeError(`An event is Normal or Warning, not ${type}`)
 }
 
-/** Cuts at a character boundary. */
+/** Cuts a text to at most `max` bytes, at a character boundary. */
 function cutBytes(text: string, max: number): string {
   const bytes = Buffer.from(text)
   if (bytes.length <= max) return text

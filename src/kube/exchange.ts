@@ -10,11 +10,11 @@ export interface Exchange {
   path: string
   headers: Record<string, string>
   body?: string | undefined
-  /** Aborts at once, even while the request waits for a connection. */
+  /** Aborts the exchange at once, even while the request waits for a connection. */
   signal: AbortSignal
   /**
-   * Called before the bytes are written to the socket, in the same turn of the event loop. If it throws, they are not
-   * written.
+   * Called just before the request is written to the socket, in the same turn of the event loop. If it throws, the
+   * request is not written.
    */
   beforeSend?: (() => void) | undefined
 }
@@ -25,12 +25,12 @@ export interface ExchangeSink {
   data(chunk: Uint8Array): void
 }
 
-/** There was no complete answer. */
+/** The exchange ended without a complete answer. */
 export class ExchangeFailure extends Error {
   override readonly name = 'ExchangeFailure'
-  /** Bytes of the request may have reached the server. */
+  /** Whether bytes of the request may have reached the server. */
   readonly sent: boolean
-  /** `beforeSend` or the sink threw the cause. */
+  /** Whether `beforeSend` or the sink threw the cause. */
   readonly own: boolean
 
   constructor(cause: unknown, { sent, own }: { sent: boolean; own: boolean }) {
@@ -41,8 +41,8 @@ export class ExchangeFailure extends Error {
 }
 
 /**
- * Sends the request, and passes on the answer as it comes. Built on `dispatch`, which shows what `request` hides:
- * whether anything was written before a failure.
+ * Sends the request, and passes on the answer as it arrives. It uses undici's `dispatch`, which, unlike `request`,
+ * shows whether the request was written before a failure.
  * @throws {ExchangeFailure}
  */
 export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
@@ -88,8 +88,8 @@ export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
     }
     attempt(() => {
       dispatcher.dispatch(
-        // Otherwise undici does not reuse a connection after a DELETE with a body, and each request would need its own
-        // handshake.
+        // `reset: false` lets undici reuse a connection after a DELETE with a body. Otherwise the next request would
+        // need a new handshake.
         { origin, method, path, headers, body: body ?? null, reset: false, headersTimeout: 0, bodyTimeout: 0 },
         handler,
       )

@@ -1,6 +1,6 @@
 import type { User } from '@kubernetes/client-node'
 
-/** The kubeconfig's program for credentials cannot be started, or fails. Waiting does not help. */
+/** The kubeconfig's plugin for credentials cannot be started, or fails. A retry does not help. */
 export class PluginError extends Error {
   override readonly name = 'PluginError'
 }
@@ -14,7 +14,7 @@ export function pluginError(user: User | null, cause: unknown): PluginError | un
   const command = user?.exec?.command ?? user?.authProvider?.config?.exec?.command
   if (command === undefined || !(cause instanceof Error)) return undefined
   const { code, syscall = '' } = cause as NodeJS.ErrnoException
-  // The missing file is a certificate's.
+  // The error is about another file, such as a certificate.
   if (code !== undefined && !syscall.startsWith('spawn')) return undefined
   return new PluginError(`the exec plugin ${command} of the user ${user?.name}: ${whyOf(cause, code)}; ${remedy}`, {
     cause,
@@ -24,7 +24,7 @@ export function pluginError(user: User | null, cause: unknown): PluginError | un
 function whyOf(cause: Error, code: string | undefined): string {
   if (code !== undefined) return `it cannot be started (${code})`
   if (cause instanceof SyntaxError) return `its output is not JSON (${cause.message})`
-  // client-node accesses a missing status.
+  // client-node throws this when the output has no status.
   if (cause instanceof TypeError) return 'its output is not an ExecCredential with a status'
   return cause.message.trim() || 'it failed, and did not say why'
 }

@@ -1,33 +1,33 @@
 import { type Change, mergeChanges } from './change.ts'
 
-/** A subscriber to changes. Called for one change at a time; a returned promise is awaited. */
+/** A subscriber to changes. It is called for one change at a time; the next call waits for a returned promise. */
 export interface Handler<T> {
   /** For metrics and logs. */
   name: string
   /**
-   * `level`: acts on the state, so waiting changes of one object are merged. `edge`: needs every single change; merged
-   * only when more than `bound` wait, which is counted. Default `level`.
+   * `level`: the handler acts on the current state, so waiting changes of one object are merged. `edge`: the handler
+   * needs every change; changes are merged only when more than `bound` wait, and merges are counted. Default `level`.
    */
   mode?: 'level' | 'edge'
   /**
-   * Changes that may wait for an `edge` handler before they are merged. Default 10,000. At most this many plus one for
-   * each object wait.
+   * Maximum changes that wait for an `edge` handler before changes are merged. In addition, one change for each object
+   * may wait. Default 10,000.
    */
   bound?: number
   handle(change: Change<T>): void | Promise<void>
 }
 
 export interface HandlerObserver {
-  /** A handler threw. It does not get the change again. */
+  /** A handler threw. It is not called again for this change. */
   handlerFailed?(handler: string, change: Change<unknown>, error: unknown): void
   /** A change for an `edge` handler was merged with the previous one of the same object. */
   changeMerged?(handler: string, key: string): void
 }
 
-/** Maximum calls in one turn of the event loop: a fast handler with a long queue must not block everything else. */
+/** Maximum calls in one turn of the event loop, so that a long queue does not block other work. */
 const CALLS_A_TURN = 256
 
-/** Changes that wait for one handler. The handler's errors and delays do not affect the producer. */
+/** The changes that wait for one handler. Errors and delays of the handler do not affect the producer of changes. */
 export class HandlerQueue<T> {
   readonly handler: Handler<T>
   #observer: HandlerObserver

@@ -6,8 +6,8 @@ export class LineTooLong extends Error {
 }
 
 /**
- * Cuts a stream of bytes into lines, wherever its chunks end. A line is decoded only when complete, so a character may
- * come in pieces. Holds at most `longest` bytes.
+ * Cuts a stream of bytes into lines. A line and its characters may be spread over several chunks: a line is decoded
+ * when it is complete. Stores at most `max` bytes.
  */
 export class LineCutter {
   #max: number
@@ -20,14 +20,14 @@ export class LineCutter {
     this.#onLine = onLine
   }
 
-  /** Bytes of an unfinished line. */
+  /** Bytes of the incomplete line. */
   get held(): number {
     return this.#held
   }
 
   /** @throws {LineTooLong} and any error of the line handler */
   push(chunk: Uint8Array): void {
-    // Views of one kind, so that one class of text decoding serves all.
+    // Make all chunks Buffers, which have the methods that are used here.
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {

@@ -10,23 +10,23 @@ import { Term } from './term.ts'
 export interface LeaderElectionOptions {
   client: ApiClient
   lease: { namespace: string; name: string }
-  /** Our name for users: the name of the pod. A uuid is added, so that a restarted process has another identity. */
+  /** Our name for users: the name of the pod. A UUID is appended, so that a restarted process has another identity. */
   identity: string
   /**
-   * Milliseconds for which others leave a lease alone after they saw a renewal. Default 15,000, as client-go. Whole
-   * seconds.
+   * Milliseconds for which other managers do not take the lease after they saw a renewal. Must be whole seconds.
+   * Default 15,000, as in client-go.
    */
   leaseDuration?: number
-  /** Milliseconds after which a leader that cannot renew gives up. Default 10,000. */
+  /** Milliseconds after which a leader that cannot renew the lease stops leading. Default 10,000. */
   renewDeadline?: number
-  /** Milliseconds between two tries. Default 2,000. */
+  /** Milliseconds between two attempts. Default 2,000. */
   retryPeriod?: number
   /**
-   * We lead: write through this term's fence, with `client.fenced(term)`, until its signal is aborted. If this throws,
-   * the term ends.
+   * Called when we become the leader. Write through the term's fence, with `client.fenced(term)`, until the term's
+   * signal is aborted. If this function throws, the term ends.
    */
   leading: (term: Term) => void
-  /** We no longer lead. Called once for each `leading`. */
+  /** Called when we no longer lead, once for each call of `leading`. */
   ended?: (term: Term, reason: unknown) => void
   observer?: LeaderElectionObserver
   clock?: Clock
@@ -36,22 +36,22 @@ export interface LeaderElectionOptions {
 }
 
 export interface LeaderElectionObserver {
-  /** The current holder of the lease; an empty string: none. */
+  /** Called with the new holder of the lease; an empty text means that the lease has no holder. */
   leader?(holder: string): void
-  /** The lease could not be read or written, and will be retried; or `leading` or `ended` threw. */
+  /** Called when the lease could not be read or written, which is retried, or when `leading` or `ended` threw. */
   failed?(error: unknown): void
 }
 
 interface Seen {
   lease: Lease
-  /** Our own time when the lease was first seen in this state. */
+  /** Time of our clock when the lease was first seen in this state. */
   at: number
   record: string
 }
 
 /**
- * Takes part in a leader election by a Lease, compatible with client-go's. The lease's times are for users: we judge by
- * our own clock how long the lease has not changed, so clocks need not agree.
+ * Takes part in a leader election by a Lease, compatible with client-go. The times in the lease are only for users. We
+ * measure with our own clock how long the lease has not changed, so the clocks of managers need not agree.
  */
 export class LeaderElector {
   readonly identity: string
@@ -74,14 +74,14 @@ export class LeaderElector {
     this.identity = `${identity}_${randomUUID()}`
   }
 
-  /** The term in which we lead, if we do. */
+  /** Our current term; undefined if we do not lead. */
   get term(): Term | undefined {
     return this.#term?.holds ? this.#term : undefined
   }
 
   /**
-   * Milliseconds for a request, as in client-go: a slow server keeps its leader, and a hanging one leaves time for
-   * another try.
+   * Milliseconds for a request, as in client-go: long enough for a slow server, and short enough to leave time for a
+   * second attempt.
    */
   get #deadline(): number {
     return this.#options.renewDeadline / 2
@@ -91,15 +91,15 @@ export class LeaderElector {
     return this.term !== undefined
   }
 
-  /** Takes part until `stop`, even after a lost term. */
+  /** Takes part in the election until `stop`, also after a lost term. */
   start(): void {
     if (this.#running !== undefined) throw new Error('The election was started already')
     this.#running = this.#run()
   }
 
   /**
-   * Ends our term, if any, and releases the lease, so that another manager takes over at once instead of after its
-   * duration. Stop all writers first: running requests are aborted, and may have been carried out.
+   * Ends our term, if any, and releases the lease, so that another manager takes over at once. Stop all writers first:
+   * this aborts running requests, which the server may carry out nevertheless.
    */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The election was stopped'))
@@ -119,7 +119,8 @@ export class LeaderElector {
       this.#term = term
       this.#began(term)
       while (!signal.aborted && term.holds) {
-        // A slow server's time counts: asking at once gains more of the term than waiting.
+        // The pause starts at the beginning of the last attempt, so that a slow server does not use up more of the
+        // term.
         await this.#pause(Math.max(0, tried + retryPeriod - clock.now()), term.signal)
         tried = clock.now()
         if (!signal.aborted && term.holds) await this.#renew(term)
@@ -201,7 +202,10 @@ export class LeaderElector {
     }
   }
 
-  /** `leaseTransitions` increases with every term, even between two of our own, to distinguish them. */
+  /**
+   * Takes the lease unless another manager holds it. `leaseTransitions` increases with every term, so that two terms of
+   * our own also differ.
+   */
   async #takeOver(lease: Lease): Promise<Lease | undefined> {
     const holder = lease.spec?.holderIdentity ?? ''
     if (holder !== '' && holder !== this.identity && this.#isFresh()) return undefined
@@ -209,7 +213,7 @@ export class LeaderElector {
     return this.#write(lease, { ...this.#record(), acquireTime: this.#time(), leaseTransitions })
   }
 
-  /** Whether the lease must be left alone, by our own clock. */
+  /** Whether the lease is still valid by our own clock. */
   #isFresh(): boolean {
     const { lease, at } = this.#seen!
     const duration = (lease.spec?.leaseDurationSeconds ?? this.#options.leaseDuration / 1000) * 1000
@@ -225,7 +229,7 @@ export class LeaderElector {
       const holder = read?.spec?.holderIdentity ?? ''
       if (read === undefined || holder !== this.identity)
         return term.end(`the lease is held by ${holder || 'no manager'}`)
-      // Another client, such as a user with kubectl, changed the lease and kept us as holder.
+      // Another client, such as a user with kubectl, has changed the lease, but we are still its holder.
       if (await this.#writeRenewal(read, term)) term.renewed(at, up)
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
@@ -238,7 +242,7 @@ export class LeaderElector {
     return this.#write(lease, { ...this.#record(), ...kept }, term)
   }
 
-  /** Undefined if another client wrote meanwhile. */
+  /** Writes the lease. @returns undefined if another client has written it meanwhile */
   async #write(lease: Lease, spec: Lease['spec'], fence?: Term): Promise<Lease | undefined> {
     const { client } = this.#options
     try {
@@ -256,8 +260,8 @@ export class LeaderElector {
   }
 
   /**
-   * Writes the lease without a holder, with a duration so short that others need not wait. Without fence or stop: it is
-   * our last write.
+   * Writes the lease without a holder, and with a short duration, so that other managers need not wait. It uses neither
+   * the fence nor the stop signal, because it is our last write.
    */
   async #release({ token }: Term): Promise<void> {
     const { client, lease: target, retryPeriod: deadline } = this.#options

@@ -3,32 +3,31 @@ import { TokenBucket } from '../base/token-bucket.ts'
 import { ClassQueue } from './class-queue.ts'
 
 /**
- * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; users
- * wait for policies, so nothing may delay them. `stranger`: requests that any client of ours can cause, such as a
- * review of an unknown token.
+ * Purposes of requests, the most urgent first. Without a renewed lease, all other work stops; users wait for policies.
+ * `stranger`: requests that any of our clients can cause, such as a review of an unknown token.
  */
 export const requestClasses = ['lease', 'policy', 'read', 'status', 'restart', 'event', 'stranger'] as const
 
 export type RequestClass = (typeof requestClasses)[number]
 
-/** Where requests other than watches wait for their turn. */
+/** Decides when requests other than watches may be sent. */
 export interface Limiter {
   /**
-   * Resolves when the request may be sent, with the seconds waited.
+   * Resolves to the seconds waited, when the request may be sent.
    * @throws the signal's reason, as soon as it is aborted
    */
   turn(of: RequestClass, signal: AbortSignal): Promise<number>
-  /** A request that had its turn has ended, with or without success. */
+  /** Call this when a request that had its turn has ended. */
   ended?(): void
   /** Number of waiting requests. */
   readonly waiting: number
-  /** Cancels the limiter's timers. Waiting requests are refused. */
+  /** Stops the limiter. Waiting requests fail. */
   close(): void
 }
 
-/** A source of turns at some rate. It is asked again only after it has called back. */
+/** A source of turns at some rate. The next call of `next` comes only after the callback. */
 export interface Pace {
-  /** Calls back when the next turns are available, with their number, at most `most`. */
+  /** Calls back when turns are available, with their number, at most `max`. */
   next(max: number, callback: (turns: number) => void): void
   close(): void
 }
@@ -38,11 +37,15 @@ export interface LimiterOptions {
   qps?: number
   /** Maximum burst of requests. Default 200. */
   burst?: number
-  /** Turns of higher classes while a lower one waits, before the lower one gets a turn. Default 20. */
+  /**
+   * Number of turns that higher classes may take while a lower class waits. Then the lower class gets a turn. Default
+   * 20.
+   */
   maxPassed?: number
   /**
-   * Maximum concurrent requests, except for the lease. Default 16, fewer than there are connections: so requests to a
-   * slow server wait here, where urgent ones go first, and the lease finds a free connection.
+   * Maximum concurrent requests, except for the lease. Default 16, which is below the number of connections. So
+   * requests to a slow server wait here, where urgent requests come first, and the lease always finds a free
+   * connection.
    */
   inFlight?: number
   clock?: Clock
@@ -50,12 +53,12 @@ export interface LimiterOptions {
   pace?: Pace
 }
 
-/** Minimum milliseconds until the next check: turns are handed out together, which saves a timer for each. */
+/** Minimum milliseconds until the next check, so that one timer serves several turns. */
 const LEAST = 10
 
 /**
- * Turns from a token bucket. The bottleneck library would cost each request two timers and many promises, more than the
- * request itself.
+ * Turns from a token bucket. The library bottleneck needs two timers and many promises for each request, which cost
+ * more than the request itself.
  */
 function bucketPace(qps: number, burst: number, clock: Clock): Pace {
   const refill = 1_000 / qps
@@ -76,16 +79,16 @@ interface Waiter {
 }
 
 /**
- * Turns come at some rate; each goes to the request that is most urgent at that moment, so an aborted request takes no
- * turn, and an urgent one waits only for requests already sent.
+ * Gives each turn to the request that is the most urgent when the turn comes. So an aborted request uses no turn, and
+ * an urgent request waits only for requests that are sent already.
  */
 export class PriorityLimiter implements Limiter {
   #queue: ClassQueue<RequestClass, Waiter>
   #pace: Pace
   #clock: Clock
-  /** Turns are requested, and have not come yet. */
+  /** Whether the pace was asked for turns and has not called back yet. */
   #asked = false
-  /** Turns that have come, and wait for a running request to end. */
+  /** Turns that wait until a running request ends. */
   #turns = 0
   #running = 0
   #begun = 0
@@ -113,7 +116,7 @@ export class PriorityLimiter implements Limiter {
     return this.#queue.size
   }
 
-  /** Number of requests that had their turn, except for the lease, which are endless. */
+  /** Number of requests that had their turn. Requests for the lease, which never stop, are not counted. */
   get begun(): number {
     return this.#begun
   }
@@ -158,7 +161,7 @@ export class PriorityLimiter implements Limiter {
     this.#pace.close()
   }
 
-  /** Requests missing turns, unless some are on their way, or unused ones are left from aborted requests. */
+  /** Asks the pace for missing turns. Turns that aborted requests did not use are given first. */
   #ask(): void {
     const missing = this.#queue.size - this.#turns
     if (missing <= 0) this.#give()
@@ -179,12 +182,12 @@ export class PriorityLimiter implements Limiter {
       this.#turns--
       waiter.grant()
     }
-    // The request that the turn was for was aborted.
+    // Drop turns whose requests were aborted.
     if (this.#queue.size === 0) this.#turns = 0
   }
 }
 
-/** No limit, for tests and for tools that users run. */
+/** A limiter without limits, for tests and for command-line tools. */
 export const unlimited: Limiter = {
   turn: async (_, signal) => {
     signal.throwIfAborted()

@@ -2,16 +2,16 @@ import { ConnectionError, isExpired, isTooLargeVersion } from './api-error.ts'
 import type { ListOptions } from './requests.ts'
 
 /**
- * The list to request. The reasons are those of client-go's reflector:
+ * How to request a list. The reasons are those of client-go's reflector:
  *
- * - `cache`, the first time: `resourceVersion=0` lets the server answer from memory, however many clients start at
- *   once. Its data may be slightly old; the following watch brings the rest. Its cache ignores `limit`, which is sent
- *   for servers without a cache.
- * - `known`, after a watch lost its place: at least as new as our data, so that nothing goes back in time, and again
- *   from memory. On older servers any `limit` would bypass the cache to etcd, so none is sent.
- * - `paged`, if the server cannot do that (the version was compacted, the server lags, the answer is too large): the
- *   most recent data, page by page. From etcd, or from a snapshot of the cache since 1.34.
- * - `whole`, if pages expire before the last one: the most recent data, in one piece.
+ * - `cache`, the first time: `resourceVersion=0` lets the server answer from its cache, even if many clients start at
+ * once. The data may be slightly old; the watch that follows brings the newer changes. The cache ignores `limit`, which
+ * is for servers without a cache.
+ * - `known`, when a watch cannot continue: data at least as new as ours, again from the server's cache. On older
+ * servers a `limit` would bypass the cache, so none is sent.
+ * - `paged`, if that fails (the version was compacted, the server lags, or the answer is too large): the most recent
+ * data, page by page, from etcd, or since Kubernetes 1.34 from a snapshot of the cache.
+ * - `whole`, if the list expires before its last page: the most recent data, in one answer.
  */
 export type ListWay = 'cache' | 'known' | 'paged' | 'whole'
 
@@ -30,12 +30,12 @@ export function listOptions(way: ListWay, known: string | undefined): ListOption
   }
 }
 
-/** Whether the answer exceeds its limit: the same request will give the same. */
+/** Whether the answer was too large. A retry of the same request would fail again. */
 export const isTooLong = (error: unknown): boolean => error instanceof ConnectionError && error.code === 'TOO_LARGE'
 
 /**
- * Number of objects on a page. Tenants decide how large objects are: 500 may exceed any answer that is read, and
- * repeating the same page request would never end.
+ * Number of objects on a page. Tenants decide how large objects are, so 500 objects may exceed the maximum answer. A
+ * retry with the same number would fail again.
  */
 export class PageSize {
   readonly #max: number
@@ -50,20 +50,20 @@ export class PageSize {
     return this.#size
   }
 
-  /** After a page that was too large. @returns false if it had only one object */
+  /** Call this after a page that was too large. @returns false if the page had only one object */
   shrink(): boolean {
     if (this.#size === 1) return false
     this.#size = Math.max(1, Math.floor(this.#size / 4))
     return true
   }
 
-  /** After a page that was read: the next one may have more objects. */
+  /** Call this after a page was read: the next page may have more objects. */
   grow(): void {
     this.#size = Math.min(this.#max, this.#size * 2)
   }
 }
 
-/** The way to try after this one failed. */
+/** The way to try next, after this way failed. */
 export function nextWay(way: ListWay, error: unknown): ListWay {
   if (way === 'whole') return 'paged'
   if (way === 'paged') return isExpired(error) ? 'whole' : 'paged'

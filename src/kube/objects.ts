@@ -40,7 +40,7 @@ export interface ObjectList<T> {
   items: T[]
 }
 
-/** The server's answer if a request does not return an object (meta/v1 Status). */
+/** The server's answer if it does not return an object (meta/v1 Status). */
 export interface Status {
   kind?: string
   apiVersion?: string
@@ -58,7 +58,7 @@ export interface Status {
   }
 }
 
-/** Names a kind of object for the API, and carries its type. The field `of` is never set. */
+/** Names a kind of object for the API, and has its type. The field `of` is never set. */
 export interface ResourceRef<T extends KubeObject = KubeObject> {
   /** Empty for the core group. */
   readonly group: string
@@ -73,7 +73,7 @@ export interface ResourceRef<T extends KubeObject = KubeObject> {
 export const apiVersionOf = ({ group, version }: ResourceRef): string =>
   group === '' ? version : `${group}/${version}`
 
-/** `namespace/name`, or only the name without a namespace: the key of stores and queues. */
+/** The key of an object in stores and queues: `namespace/name`, or only the name for cluster-scoped objects. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name = '' } = object.metadata ?? {}
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
@@ -83,8 +83,8 @@ const decimal = /^(0|[1-9][0-9]*)$/
 
 /**
  * Negative if version `one` is older than `other`, 0 if equal, positive if newer. Versions are decimal numbers of any
- * length, comparable within one resource (Kubernetes 1.35, KEP-5504; always true of etcd). Any other text, from a
- * server that is not Kubernetes, counts as newer unless equal.
+ * length that are comparable within one resource (KEP-5504 of Kubernetes 1.35; always true with etcd). Any other text,
+ * from a server other than Kubernetes, counts as newer unless it is equal.
  */
 export function compareVersions(one: string, other: string): number {
   if (one === other) return 0

@@ -3,12 +3,13 @@ import { request as secureRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 
-/** Milliseconds for the proxy to open a tunnel. */
+/** Milliseconds for the proxy to open a tunnel, and for the TLS handshake through it. */
 const TIMEOUT = 10_000
 
 /**
- * Connects through the tunnel of an HTTP proxy. Not undici's ProxyAgent: if a proxy drops the connection instead of
- * answering, it retries at once and for ever, and the request never notices (7.30.2, about a thousand times a second).
+ * Connects through the tunnel of an HTTP proxy. undici's ProxyAgent is not used: if a proxy closes the connection
+ * without an answer, ProxyAgent (7.30.2) retries for ever, about a thousand times a second, and the request does not
+ * fail.
  */
 export function proxyConnector(proxyUrl: string, tls: buildConnector.BuildOptions): buildConnector.connector {
   const proxy = new URL(proxyUrl)
@@ -50,7 +51,7 @@ function openTunnel(proxy: URL, target: string, done: (error?: Error, socket?: S
     socket.setKeepAlive(true, 30_000)
     done(undefined, socket)
   })
-  // A proxy that does not treat this as CONNECT.
+  // The proxy does not support CONNECT.
   request.once('response', ({ statusCode }) => refuse(statusCode))
   request.once('error', (error) => done(error))
   request.end()

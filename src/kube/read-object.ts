@@ -3,7 +3,7 @@ import type { FieldError } from '../api/field-error.ts'
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The texts of a map, by key. Values of other types are left out, so a bad value does not remove the texts. */
+/** The texts of a map, by key. Values of other types are dropped. */
 export const textsOf = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(isRecord(value) ? value : {}).filter(
@@ -11,7 +11,7 @@ export const textsOf = (value: unknown): Record<string, string> =>
     ),
   )
 
-/** Parses JSON as an object of one kind, or lists its errors. */
+/** Parses JSON as an object of one kind. If it is invalid, lists the errors. */
 export function readObject(
   text: string,
   apiVersion: string,

@@ -2,23 +2,23 @@ import type { HandlerObserver } from './handler-queue.ts'
 import type { ListWay } from './list-plan.ts'
 import type { ReflectorState } from './reflector-state.ts'
 
-/** For metrics and logs. Errors that it throws become process warnings. */
+/** Observes a reflector for metrics and logs. Errors that it throws become process warnings. */
 export interface ReflectorObserver extends HandlerObserver {
   state?(state: ReflectorState, before: ReflectorState): void
   /** A list or watch failed; the next step waits for `delay` milliseconds. */
   failed?(error: unknown, delay: number): void
-  /** A list was applied: its number of objects, and how many were new or changed. */
+  /** A list was applied. `changes`: the number of added, updated and deleted objects. */
   listed?(list: { way: ListWay; objects: number; changes: number }): void
-  /** An event brought nothing new. */
+  /** An event was ignored, because it was not new. */
   ignored?(key: string): void
-  /** Objects of a list are unusable: their known state stays, and all other objects are applied. */
+  /** Objects of a list are unusable. Their last known state stays, and the other objects are applied. */
   unfit?(count: number, why: string): void
   indexFailed?(index: string, key: string, error: unknown): void
-  /** The object was kept untransformed. */
+  /** The transform failed: the object was stored without it. */
   transformFailed?(key: string, error: unknown): void
 }
 
-/** Metrics must not break what they measure. */
+/** Protects a reflector from errors of its observer. */
 export function guarded(observer: ReflectorObserver): ReflectorObserver {
   return new Proxy(observer, {
     get(target, name) {

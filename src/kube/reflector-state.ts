@@ -20,7 +20,7 @@ const next: Record<ReflectorState, readonly ReflectorState[]> = {
   stopped: [],
 }
 
-/** @throws {Error} if the diagram above has no such arrow: a bug */
+/** @throws {Error} if the diagram above has no such arrow, which is a bug */
 export function checkTransition(from: ReflectorState, to: ReflectorState): void {
   if (!next[from].includes(to)) throw new Error(`A reflector that is ${from} cannot become ${to}`)
 }

@@ -18,22 +18,22 @@ import { Quota, type RoomOptions } from './room.ts'
 import { type IndexFunction, Store, type StoreView } from './store.ts'
 import type { WatchSink } from './watch-stream.ts'
 
-/** Where a reflector gets its objects from. */
+/** The source of a reflector's objects. */
 export interface ReflectorSource<T> {
-  /** `unfit`: unusable objects of the page. */
+  /** Reads a page. `unfit`: its unusable objects. */
   list(options: ListOptions, signal: AbortSignal): Promise<ObjectList<T> & { unfit?: readonly Unfit[] }>
   watch(options: WatchOptions, sink: WatchSink<T>, signal: AbortSignal): Promise<void>
 }
 
-/** The objects of a kind, in one namespace or all, that match the selectors. */
+/** The source of the objects of a kind that match the selectors, in one namespace or in all. */
 export function clientSource<T extends KubeObject>(
   client: ApiClient,
   ref: ResourceRef<T>,
   which: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> = {},
 ): ReflectorSource<T> {
   return {
-    // The first page gets one attempt, because the reflector has its own retries; later pages are retried, because
-    // starting over costs more.
+    // The first page gets one attempt, because the reflector retries. Later pages are retried here, because starting
+    // over costs more.
     list: (options, signal) => {
       const attempts = options.continue === undefined ? 1 : undefined
       return client.listFit(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
@@ -48,29 +48,39 @@ export interface ReflectorOptions<T> {
   random?: Random
   observer?: ReflectorObserver
   indexes?: Readonly<Record<string, IndexFunction<T>>>
-  /** Shrinks objects before they are stored, such as withoutManagedFields. Keep name, namespace, uid and version. */
+  /**
+   * Shrinks objects before they are stored, such as withoutManagedFields. It must not change name, namespace, uid and
+   * version.
+   */
   transform?: (object: T) => T
-  /** Limits the store. While it has outlines, a list follows each watch, because there may be room by then. */
+  /**
+   * Limits the store. While the store has outlines, each watch is followed by a list, because there may be room by
+   * then.
+   */
   room?: RoomOptions<T> | undefined
   timing?: Partial<ReflectorTiming>
 }
 
-/** All in milliseconds. */
+/** All times are in milliseconds. */
 export interface ReflectorTiming {
-  /** First and longest delay after a failure: 800 and 30,000, as client-go. */
+  /** First and longest delay after a failure. Defaults 800 and 30,000, as in client-go. */
   backoffFirst: number
   backoffLongest: number
-  /** A watch of this length shows a healthy server: delays restart from the first. Default 5,000. */
+  /**
+   * After a watch of at least this time, the server counts as healthy, and delays start from the first again. Default
+   * 5,000.
+   */
   healthyAfter: number
-  /** Timeout for the start of a watch's answer. Default 30,000. */
+  /** Maximum time until the answer to a watch starts. Default 30,000. */
   opensWithin: number
   /**
-   * A watch without a byte for this time is half open. A server sends a bookmark each minute; this is two and a half of
-   * them. If a server sends none, because nothing has changed, it costs a request, but no list. Default 150,000.
+   * A watch without a byte for this time counts as broken. A server sends a bookmark each minute. If a server sends no
+   * bookmarks because no object changes, a new watch costs a request, but no list. Default 150,000.
    */
   inactivity: number
   /**
-   * The server is asked to end a watch after a random time of 1 to 2 times this, as client-go does. Default 300,000.
+   * The server is asked to end a watch after a random time between this and twice this, as in client-go. Default
+   * 300,000.
    */
   watchTime: number
 }
@@ -84,24 +94,24 @@ const defaultTiming: ReflectorTiming = {
   watchTime: 300_000,
 }
 
-/** Nothing arrived for too long. The other side may be gone. */
+/** A watch received no bytes for too long. The server may be gone. */
 export class InactiveWatch extends Error {
   override readonly name = 'InactiveWatch'
 }
 
-/** The server's history differs from the known one. */
+/** The server's history differs from the history that we know. */
 class OtherHistory extends Error {
   override readonly name = 'OtherHistory'
 }
 
 /**
- * Keeps a store equal to the server's state, and calls handlers with every change. It never gives up: after each
- * failure it waits (increasingly, at most 30 s) and continues where it was. It lists only at the start, and when the
- * server no longer knows its version or sends unreadable data.
+ * Keeps a store equal to the server's state, and calls handlers with every change. After each failure it waits (with
+ * increasing delays up to 30 s) and continues from its last version. It lists objects only at the start, when the
+ * server no longer has that version or sends unreadable data, and while the store has outlines.
  */
 export class Reflector<T extends KubeObject> {
   readonly store: StoreView<T>
-  /** Settles once: true when the store has the first list, false if the reflector was stopped before. */
+  /** Resolves to true when the store has the first list, or to false if the reflector was stopped before. */
   readonly synced: Promise<boolean>
   #source: ReflectorSource<T>
   #clock: Clock
@@ -153,32 +163,32 @@ export class Reflector<T extends KubeObject> {
     return this.#state
   }
 
-  /** The version up to which everything is known. */
+  /** The version up to which all changes are known. */
   get resourceVersion(): string | undefined {
     return this.#replica.version
   }
 
-  /** Objects kept only as an outline, or not at all, for lack of room. */
+  /** Number of objects that are kept only as an outline, or not at all, because they do not fit. */
   get outlines(): number {
     return this.#room?.outlines ?? 0
   }
 
-  /** Whether one more object of the namespace fits, at least as an outline. */
+  /** Whether another object of the namespace fits, at least as an outline. */
   takesMore(namespace: string): boolean {
     return this.#room?.takesMore(namespace) ?? true
   }
 
-  /** Whether the namespace may have objects that the store lacks, because there are too many. */
+  /** Whether the namespace has too many objects, so that the store may be incomplete. */
   isIncomplete(namespace: string): boolean {
     return this.#room?.isIncomplete(namespace) ?? false
   }
 
-  /** Waiting changes, by handler. */
+  /** Number of waiting changes, by handler. */
   get depths(): Record<string, number> {
     return Object.fromEntries(Array.from(this.#queues, ({ handler, depth }) => [handler.name, depth]))
   }
 
-  /** Waiting changes of all handlers. */
+  /** Number of waiting changes of all handlers. */
   get waiting(): number {
     let waiting = 0
     for (const { depth } of this.#queues) waiting += depth
@@ -186,8 +196,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * Calls the handler with all existing objects, as added, and with every later change.
-   * @returns a function that ends it
+   * Calls the handler with all existing objects, as `added`, and with every later change.
+   * @returns a function that ends the subscription
    */
   subscribe(handler: Handler<T>): () => void {
     if (this.#state === 'stopped') throw new Error(`The reflector is stopped; ${handler.name} would wait for ever`)
@@ -205,7 +215,10 @@ export class Reflector<T extends KubeObject> {
     this.#running = this.#run()
   }
 
-  /** Afterwards no timer, listener or connection remains, and no handler is called. The store stays. */
+  /**
+   * Stops everything: afterwards no timer, listener or connection remains, and no handler is called. The store stays
+   * readable.
+   */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The reflector was stopped'))
     for (const queue of this.#queues) queue.stop()
@@ -225,7 +238,7 @@ export class Reflector<T extends KubeObject> {
     this.#become('stopped')
   }
 
-  /** Returns the milliseconds to wait, or undefined to continue at once. */
+  /** Reads a list. @returns the milliseconds to wait, or undefined to continue at once */
   async #list(): Promise<number | undefined> {
     this.#become('listing')
     const way = this.#way
@@ -269,7 +282,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  /** Keeps the known state of unreadable objects, which still exist. */
+  /** Keeps the last known state of unreadable objects, because they still exist. */
   #keepKnown(unfit: readonly Unfit[], objects: Map<string, T>, room: Quota<T> | undefined): void {
     for (const { key } of unfit) {
       const known = this.#store.get(key)
@@ -278,7 +291,7 @@ export class Reflector<T extends KubeObject> {
     this.#observer.unfit?.(unfit.length, unfit[0]?.why ?? '')
   }
 
-  /** Reuses the known object, so that a list is not a second store. @param room of this list */
+  /** Reuses the known object, so that a list does not take as much memory as the store. @param room of this list */
   #listed(key: string, item: T, room: Quota<T> | undefined): T | undefined {
     const known = this.#store.get(key)
     const { uid, resourceVersion } = item.metadata ?? {}
@@ -287,7 +300,7 @@ export class Reflector<T extends KubeObject> {
     return room === undefined ? made : room.fit(made, known !== undefined)
   }
 
-  /** A page with as many objects as fit into an answer, if the server supports pages. */
+  /** Reads a page. If the list is paged, the page has as many objects as fit into an answer. */
   async #readPage(options: ListOptions, way: ListWay, pages: PageSize): ReturnType<ReflectorSource<T>['list']> {
     const isPaged = way === 'paged' || options.continue !== undefined
     for (;;) {
@@ -302,7 +315,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  /** Returns the milliseconds to wait before the next step. */
+  /** Watches. @returns the milliseconds to wait before the next step */
   async #watch(): Promise<number> {
     this.#become('connecting')
     const { controller, release } = linkedController(this.#stop.signal)
@@ -350,7 +363,7 @@ export class Reflector<T extends KubeObject> {
   #delayAfterWatch(lasted: number, error?: unknown): number {
     if (lasted < this.#timing.healthyAfter) return this.#delayAfter(error)
     this.#backoff.reset()
-    // All watches end at the same moment when a server restarts.
+    // Spread the new watches, because all watches end at the same moment when a server restarts.
     const delay = Math.max(this.#timing.backoffFirst * this.#random(), retryAfter(error))
     if (error !== undefined && !this.#stop.signal.aborted) this.#observer.failed?.(error, delay)
     return delay
@@ -388,7 +401,10 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** Aborts a watch that does not open, or that goes silent. One timer for any number of bytes. */
+/**
+ * Aborts a watch that does not open in time, or that receives no bytes for too long. Bytes only set a time, and do not
+ * restart the timer.
+ */
 class InactivityGuard {
   #clock: Clock
   #timing: ReflectorTiming
@@ -406,7 +422,7 @@ class InactivityGuard {
     )
   }
 
-  /** Milliseconds since the watch opened; 0 before. */
+  /** Milliseconds since the watch opened; 0 if it has not opened. */
   get lasted(): number {
     return this.#openedAt === undefined ? 0 : this.#clock.now() - this.#openedAt
   }
@@ -435,7 +451,7 @@ class InactivityGuard {
   }
 }
 
-/** Continuing from the last version would bring nothing, or the same again. */
+/** Whether a new list is needed, because a watch from the last version would fail again. */
 function losesPlace(error: unknown): boolean {
   if (isExpired(error) || error instanceof BadEvent || error instanceof OtherHistory) return true
   return error instanceof ConnectionError && (error.code === 'NOT_JSON' || error.code === 'TOO_LARGE')

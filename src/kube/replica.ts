@@ -4,22 +4,22 @@ import { compareVersions, type KubeObject, keyOf } from './objects.ts'
 import type { Quota } from './room.ts'
 import type { Store } from './store.ts'
 
-/** Maximum deleted objects whose version is remembered, so that late events do not restore them. */
+/** Maximum deleted objects whose version is remembered, so that late events do not add them again. */
 const TOMBSTONES = 10_000
 
-/** An unusable event: it names no object, or no version. */
+/** An unusable event, without the name or the version of its object. */
 export class BadEvent extends Error {
   override readonly name = 'BadEvent'
 }
 
 /**
- * The known objects of a kind, maintained by lists and events, and the changes that these cause. Pure except for the
- * store. An object's version only increases, and nothing is reported twice, whatever the order of events.
+ * Applies lists and events to the store of a kind, and returns the changes. In whatever order events arrive, the
+ * version of an object only increases, and no change is returned twice.
  */
 export class Replica<T extends KubeObject> {
-  /** The version up to which everything is known; undefined before the first list. */
+  /** The version up to which all changes are known; undefined before the first list. */
   version: string | undefined
-  /** Events ignored because they brought nothing new. */
+  /** Number of events that were ignored because they were not new. */
   ignored = 0
   #store: Store<T>
   #room: Quota<T> | undefined
@@ -54,11 +54,11 @@ export class Replica<T extends KubeObject> {
     const last = known?.metadata?.resourceVersion ?? this.#tombstones.get(key)
     if (last === undefined) return false
     const order = compareVersions(version, last)
-    // etcd gives a deletion its own version; a server that does not repeats the last one.
+    // With etcd, a deletion has its own version. Other servers may send the last version of the object.
     return deletion && known !== undefined ? order < 0 : order <= 0
   }
 
-  /** @returns undefined if it is new and exceeds the limit */
+  /** @returns undefined if the object is new and exceeds the limit */
   #put(key: string, whole: T, known: T | undefined): Change<T> | undefined {
     this.#tombstones.delete(key)
     const object = this.#room === undefined ? whole : this.#room.fit(whole, known !== undefined)
@@ -80,7 +80,10 @@ export class Replica<T extends KubeObject> {
     return { type: 'deleted', key, object, missed: false }
   }
 
-  /** The server has sent everything up to this version. False: it has less than we know, so its history differs. */
+  /**
+   * The server has sent all changes up to this version.
+   * @returns false if we know a newer version, so the server's history differs
+   */
   bookmark(version: string): boolean {
     if (version === '' || this.version === undefined) return true
     if (compareVersions(version, this.version) < 0) return false
@@ -89,12 +92,12 @@ export class Replica<T extends KubeObject> {
   }
 
   /**
-   * A complete list replaces all known objects. Deletions come first, so that an index by a unique value never shows
+   * Replaces all known objects by a complete list. Deletions come first, so that an index by a unique value never has
    * two objects.
    *
-   * A list older than our state comes from a server whose data was restored from a backup: it is the truth now, and
-   * only then may an object's version decrease.
-   * @param room used by the list
+   * A list that is older than our state comes from a server that was restored from a backup. It is correct now, and
+   * only then may the version of an object decrease.
+   * @param room the room that the list has used
    */
   replace(objects: ReadonlyMap<string, T>, version: string, room?: Quota<T>): Change<T>[] {
     const setBack = this.version !== undefined && compareVersions(version, this.version) < 0
@@ -121,7 +124,7 @@ export class Replica<T extends KubeObject> {
 }
 
 function isNews(known: KubeObject, listed: KubeObject, setBack: boolean): boolean {
-  // The whole object may fit by now.
+  // The whole object may fit now.
   if (whyOutlined(known) !== undefined && whyOutlined(listed) === undefined) return true
   const order = compareVersions(listed.metadata?.resourceVersion ?? '', known.metadata?.resourceVersion ?? '')
   return setBack ? order !== 0 : order > 0

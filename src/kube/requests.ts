@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici'
 import type { ResourceRef } from './objects.ts'
 
-/** The verbs of the API, as in RBAC and audit logs. */
+/** The verbs of API requests, as in RBAC and audit logs. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection'
 
-/** The object. `namespace` is required for namespaced kinds. */
+/** Names an object. `namespace` is required for namespaced kinds. */
 export interface Target {
   name: string
   namespace?: string | undefined
@@ -19,7 +19,7 @@ export interface ListOptions {
   limit?: number | undefined
   /** The token of the previous page. */
   continue?: string | undefined
-  /** `0`: anything in the server's cache. Absent: the most recent. */
+  /** `0`: any data from the server's cache. Absent: the most recent data. */
   resourceVersion?: string | undefined
   resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined
 }
@@ -38,7 +38,7 @@ export interface WriteOptions {
 
 export interface DeleteOptions {
   dryRun?: boolean | undefined
-  /** Deletes only this exact object, in this exact version. */
+  /** Deletes the object only if it has this uid and this version. */
   preconditions?: { uid?: string; resourceVersion?: string } | undefined
   propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined
   gracePeriodSeconds?: number | undefined
@@ -55,24 +55,27 @@ export interface ApiRequest {
   resource: ResourceRef
   subresource?: string | undefined
   method: Dispatcher.HttpMethod
-  /** From `/api` or `/apis` on, with the query. */
+  /** The path from `/api` or `/apis` on, with the query. */
   path: string
   contentType?: string
   /** Default: `application/json`. */
   accept?: string
   /**
-   * Serialized when the request is sent: thousands may wait for their turn, and the text is larger than the new parts
-   * of the object.
+   * The body as an object. It is serialized only when the request is sent, because thousands of requests may wait, and
+   * their texts would take more memory.
    */
   body?: object
   /**
-   * Sending it twice has the same effect as once, or the second is refused; so it is retried when it is unknown whether
-   * the server acted. A refusal of the retry may then hide that the first request succeeded.
+   * Whether the request may be retried when it is unknown whether the server acted: a second request has no further
+   * effect, or is refused. A refused retry may hide that the first request succeeded.
    */
   repeatable: boolean
 }
 
-/** Like `kubectl`, accepts the whole object if the server supports nothing else (meta/v1 PartialObjectMetadata). */
+/**
+ * Asks for a meta/v1 PartialObjectMetadata. Like `kubectl`, it accepts the whole object from servers that do not
+ * support this.
+ */
 const metadataAlone = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
 
 const accepted = ({ answer }: WriteOptions) => (answer === 'metadata' ? { accept: metadataAlone } : {})
@@ -81,14 +84,15 @@ const contentTypes: Record<Patch['type'], string> = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
-  // JSON is YAML; before 1.33 the server has no other name for it.
+  // JSON is also YAML. Before Kubernetes 1.33 the server has no other media type for apply.
   apply: 'application/apply-patch+yaml',
 }
 
 type Query = Record<string, string | number | boolean | undefined>
 
 const segment = (what: string, text: string): string => {
-  // A name `..` or with a slash would address another resource: API clients refuse it (path segment validation).
+  // A name such as `..`, or with a slash, would address another resource. Refuse it, as in Kubernetes' path segment
+  // validation.
   if (text === '' || text === '.' || text === '..' || /[/%]/.test(text))
     throw new TypeError(
       `${what} ${JSON.stringify(text)} cannot be a part of a path: it is empty, "." or "..", or contains / or %`,
@@ -165,7 +169,7 @@ export function watchRequest(resource: ResourceRef, options: WatchOptions): ApiR
   return { verb: 'watch', resource, method: 'GET', path, repeatable: true }
 }
 
-/** `name` only for a subresource that is created on an object, such as `eviction` or `token`. */
+/** Set `name` only for a subresource that is created on an object, such as `eviction` or `token`. */
 export function createRequest(
   resource: ResourceRef,
   place: { namespace?: string | undefined; name?: string },
@@ -244,7 +248,7 @@ export function deleteRequest(resource: ResourceRef, target: Target, options: De
 
 export function deleteCollectionRequest(resource: ResourceRef, which: ListOptions, options: DeleteOptions): ApiRequest {
   const path = withQuery(pathOf(resource, { namespace: which.namespace }), listQuery(which))
-  // A retry would also delete objects created after the first request.
+  // Not repeatable: a retry would also delete objects that were created after the first request.
   return {
     verb: 'deletecollection',
     resource,

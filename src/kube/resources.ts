@@ -1,12 +1,12 @@
 import { isoTime, type WallMs } from '../base/clock.ts'
 import type { KubeObject, ObjectMeta, ResourceRef } from './objects.ts'
 
-/** A reference that carries the type of its objects: `defineResource<Lease>({ … })`. */
+/** A reference to a kind, with the type of its objects: `defineResource<Lease>({ … })`. */
 export function defineResource<T extends KubeObject>(ref: Omit<ResourceRef, 'of'>): ResourceRef<T> {
   return ref
 }
 
-/** coordination.k8s.io/v1 Lease: the fields of leader election. */
+/** coordination.k8s.io/v1 Lease, with the fields of leader election. */
 export interface Lease extends KubeObject {
   spec?: {
     holderIdentity?: string
@@ -32,9 +32,9 @@ export interface ObjectReference {
 /** events.k8s.io/v1 Event, without the fields of the older core/v1 Event. */
 export interface KubeEvent extends KubeObject {
   metadata: ObjectMeta
-  /** RFC 3339 with microseconds: the first occurrence. */
+  /** Time of the first occurrence, as RFC 3339 with microseconds. */
   eventTime: string
-  /** For repeated occurrences: their number, and the time of the last one. */
+  /** For repeated events: the number of occurrences, and the time of the last occurrence. */
   series?: { count: number; lastObservedTime: string }
   reportingController: string
   reportingInstance: string
@@ -62,5 +62,5 @@ export const events = defineResource<KubeEvent>({
   namespaced: true,
 })
 
-/** meta/v1 MicroTime of milliseconds since the Unix epoch. */
+/** Milliseconds since the Unix epoch as meta/v1 MicroTime. */
 export const microTime = (time: WallMs): string => isoTime(time).replace('Z', '000Z')

@@ -5,23 +5,23 @@ import { ApiError, ConnectionError } from './api-error.ts'
 const unclear = new Set([500, 502, 503, 504])
 
 /**
- * Whether the server's action is unknown: no answer came, or one that reports a failure or timeout, perhaps after the
- * action.
+ * Whether it is unknown if the server acted: there was no answer, or the answer reports a failure or timeout that may
+ * have come after the action.
  */
 export const isUnclear = (error: unknown): boolean =>
   error instanceof ConnectionError || (error instanceof ApiError && unclear.has(error.code))
 
 /**
- * Milliseconds until a retry, or undefined for none.
+ * Milliseconds until a retry; undefined if the request must not be retried.
  *
- * - Nothing was sent: any request. But not if a plugin has no credentials: that takes a user, or longer than the
- *   deadline.
+ * - Nothing was sent: any request. But if a plugin gives no credentials, no request is retried, because a user must
+ * act.
  * - 429: any request. The server rejects it before acting (API priority and fairness, eviction budgets).
- * - 503 with Retry-After, and 500 with Retry-After from the server's own timeouts: only repeatable requests. client-go
- *   repeats everything on Retry-After; but a proxy in between may send 503 for a request that it forwarded.
+ * - 503 or 500 with Retry-After: only repeatable requests. client-go retries all requests with Retry-After, but a proxy
+ * may send 503 for a request that it has forwarded.
  * - 500, 502, 503, 504, and a broken connection: only repeatable requests.
  *
- * A Retry-After is waited for in full, plus up to a quarter, so that rejected clients do not all return at once.
+ * The delay is the full Retry-After plus up to a quarter, so that rejected clients do not all return at once.
  */
 export function retryDelay(
   error: unknown,

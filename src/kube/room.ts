@@ -6,26 +6,27 @@ import { type KubeObject, keyOf } from './objects.ts'
 export interface RoomOptions<T> {
   /** For messages: `VarmorPolicies`. */
   what: string
-  /** For messages: whose memory it is. Default managers. */
+  /** For messages: the programs whose memory is limited. Default: managers. */
   keeper?: string
   /** Maximum bytes of all objects. */
   all: number
-  /** Maximum bytes of one namespace's objects: the rest stays for others. */
+  /** Maximum bytes of the objects of one namespace. */
   ofNamespace: number
   /** Maximum number of objects, whole or as outlines. Default: no limit. */
   objects?: { all: number; ofNamespace: number }
   /** Namespace whose objects are always kept. */
   exempt?: string | undefined
   /**
-   * The part of an object to keep when the object does not fit; it is bounded, and has name, namespace, uid and
-   * version.
+   * The part of an object that is kept if the object does not fit. Its size must be limited, and it must have name,
+   * namespace, uid and version.
    */
   outline(object: T): T
 }
 
 /**
- * Limits the bytes of a store's objects. Tenants decide their number and size, and a process that keeps them all ends
- * when its memory does. An object that does not fit is kept as an outline; beyond the maximum number, not at all.
+ * Limits the memory of a store. Tenants decide the number and the size of objects, so a process that keeps all objects
+ * could run out of memory. An object that does not fit is kept as an outline; beyond the maximum number, it is not kept
+ * at all.
  */
 export class Quota<T extends KubeObject> {
   readonly #options: RoomOptions<T>
@@ -42,7 +43,10 @@ export class Quota<T extends KubeObject> {
     this.#options = options
   }
 
-  /** Objects kept as an outline or not at all; the latter are those of the last list and later ones. */
+  /**
+   * Number of objects that are kept as an outline or not at all. Objects that are not kept are counted since the last
+   * list.
+   */
   get outlines(): number {
     return this.#outlines.size + this.#dropped
   }
@@ -62,7 +66,7 @@ export class Quota<T extends KubeObject> {
     return new Quota(this.#options)
   }
 
-  /** Whether one more object of the namespace fits, at least as an outline. */
+  /** Whether another object of the namespace fits, at least as an outline. */
   takesMore(namespace: string): boolean {
     const { objects, exempt } = this.#options
     if (objects === undefined || namespace === exempt) return true
@@ -75,7 +79,7 @@ export class Quota<T extends KubeObject> {
     return this.#incomplete.has(namespace)
   }
 
-  /** A list replaces all objects. @param list its room */
+  /** Call this when a list replaces all objects. @param list the room that the list has used */
   replaced(list: Quota<T>): void {
     this.#dropped = list.#dropped
     this.#incomplete.clear()
@@ -83,7 +87,8 @@ export class Quota<T extends KubeObject> {
   }
 
   /**
-   * @param isKept an earlier version is kept already: then it stays
+   * @param isKept whether an earlier version of the object is kept already; then the object always stays, at least as
+   * an outline
    * @returns the object, or its outline; undefined if it exceeds the maximum number
    */
   fit(object: T, isKept = false): T | undefined {
@@ -111,7 +116,7 @@ export class Quota<T extends KubeObject> {
     this.#add(known.namespace, -known.bytes)
   }
 
-  /** Why the object does not fit; undefined if it does: then its bytes are taken. */
+  /** Takes the bytes of the object. @returns why the object does not fit; undefined if it fits */
   #whyNot(object: T): string | undefined {
     const { what, keeper = 'managers', all, ofNamespace, exempt } = this.#options
     const namespace = object.metadata?.namespace ?? ''

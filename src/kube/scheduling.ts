@@ -1,5 +1,5 @@
-// Decides on which nodes a pod may run, by the parts of specs that Kubernetes' scheduler and DaemonSet controller
-// check.
+// Decides whether a pod may run on a node. It checks the parts of specs that Kubernetes' scheduler and DaemonSet
+// controller check.
 
 export interface Taint {
   key: string
@@ -25,7 +25,7 @@ interface NodeTerm {
   matchFields?: readonly NodeRequirement[]
 }
 
-/** The relevant part of a pod's spec; a full spec fits, too. */
+/** The relevant part of a pod's spec. */
 export interface Placement {
   nodeName?: string
   nodeSelector?: Readonly<Record<string, string>>
@@ -37,13 +37,13 @@ export interface Placement {
   }
 }
 
-/** A full Node fits, too. */
+/** The relevant part of a Node. */
 export interface PlaceableNode {
   metadata?: { name?: string; labels?: Record<string, string> }
   spec?: { taints?: readonly Taint[] }
 }
 
-/** A node's own conditions, and a cordon, do not keep a daemon away. */
+/** Tolerations that the DaemonSet controller adds: conditions of a node, and a cordon, do not keep its pods away. */
 export const daemonTolerations: readonly Toleration[] = [
   'not-ready',
   'unreachable',
@@ -54,7 +54,7 @@ export const daemonTolerations: readonly Toleration[] = [
   'network-unavailable',
 ].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: 'Exists' }))
 
-/** @param further tolerations in addition to the pod's */
+/** @param further tolerations in addition to the pod's own */
 export function mayRun(
   { nodeName, nodeSelector, tolerations = [], affinity }: Placement,
   node: PlaceableNode,
@@ -74,7 +74,7 @@ export const matchesLabels = (
   { metadata }: Pick<PlaceableNode, 'metadata'>,
 ): boolean => Object.entries(wanted).every(([key, value]) => metadata?.labels?.[key] === value)
 
-/** The first taint that keeps pods away and is not tolerated. */
+/** The first taint that keeps the pod away, because it has no toleration for it. */
 export const untolerated = <T extends Taint>(
   taints: readonly T[] = [],
   tolerations: readonly Toleration[] = [],
@@ -89,7 +89,7 @@ function tolerates({ key = '', operator = 'Equal', value = '', effect = '' }: To
   return key === taint.key && value === (taint.value ?? '')
 }
 
-/** An empty term matches nothing. */
+/** Whether the node meets all requirements of the term. An empty term matches no node. */
 function meets({ matchExpressions = [], matchFields = [] }: NodeTerm, { metadata = {} }: PlaceableNode): boolean {
   const { labels = {}, name } = metadata
   if (matchExpressions.length + matchFields.length === 0) return false

@@ -1,16 +1,16 @@
 import { type KubeObject, keyOf } from './objects.ts'
 
-/** The values under which an index finds an object: none, one or several. */
+/** Gives the values under which an index lists an object: none, one or several. */
 export type IndexFunction<T> = (object: T) => readonly string[]
 
-/** Read access to a store. Objects are shared, so never change one. */
+/** Read access to a store. Objects are shared, so they must not be changed. */
 export interface StoreView<T> {
   readonly size: number
   /** `key`: `namespace/name`, or the name without a namespace. */
   get(key: string): T | undefined
   keys(): Iterable<string>
   values(): Iterable<T>
-  /** @throws {RangeError} there is no such index */
+  /** @throws {RangeError} the store does not have this index */
   byIndex(index: string, value: string): readonly T[]
   /** All values of an index, each with at least one object. */
   indexValues(index: string): Iterable<string>
@@ -18,9 +18,12 @@ export interface StoreView<T> {
 
 interface Index<T> {
   of: IndexFunction<T>
-  /** A single key is stored directly: most values have one object, and a set takes 250 bytes. */
+  /**
+   * Keys of objects, by value. A single key is stored without a set, because most values have one object, and a set
+   * takes 250 bytes.
+   */
   keys: Map<string, string | Set<string>>
-  /** The values of each object, stored because the function may return others once the object has changed. */
+  /** Values by key of the object. They are stored, because the function may give other values for a changed object. */
   values: Map<string, readonly string[]>
 }
 
@@ -70,7 +73,7 @@ export class Store<T extends KubeObject> implements StoreView<T> {
     return this.#index(index).keys.keys()
   }
 
-  /** Adds an object, or replaces the one with the same key. */
+  /** Adds an object, or replaces the object with the same key. */
   set(object: T): void {
     const key = keyOf(object)
     this.#objects.set(key, object)
@@ -121,7 +124,10 @@ function reindex<T>(index: Index<T>, key: string, values: readonly string[]): vo
   else index.values.set(key, values)
 }
 
-/** A transform for reflectors: managedFields are often half of an object, and only the server needs them. */
+/**
+ * A transform for reflectors that removes managedFields. They are often half of an object, and only the server needs
+ * them.
+ */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (object.metadata?.managedFields === undefined) return object
   // `delete` turns a V8 object into a hash table, six times as large.

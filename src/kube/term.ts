@@ -3,36 +3,36 @@ import { type Fence, FencedError } from './fence.ts'
 
 export interface TermOptions {
   clock: Clock
-  /** Milliseconds since boot, including the machine's sleep. */
+  /** Milliseconds since boot, including time in which the machine slept. */
   sinceBoot: () => number
-  /** Milliseconds after the last renewal for which we may write. */
+  /** Milliseconds after the last renewal during which we may write. */
   renewDeadline: number
   transitions: number
   holder: string
 }
 
 /**
- * One period of leadership, from one acquisition to its end; an end is final. Every write of the leader goes through
- * this fence.
+ * One period of leadership, from one acquisition to its end. All writes of the leader go through this fence.
  *
- * Guaranteed: a renewal counts from the moment before it was sent; others count from when they saw it, which is later.
- * We write until `renewDeadline` after our moment; others take over no earlier than the lease's duration after theirs.
- * So with a duration of 15 s and a deadline of 10 s there are 5 s between our last byte and a successor's first byte,
- * however the machines' clocks are set; only their speeds must agree within that margin. `check` runs in the turn of
- * the event loop in which the bytes go to the socket, so no other code runs in between, and it compares times itself:
- * after SIGSTOP, a long garbage collection or the machine's sleep the first check reports the end of the term,
- * whichever timer fires first. It reads both clocks and uses the larger result, because Linux's monotonic clock stops
- * while a machine sleeps. At the deadline `signal` ends running requests.
+ * Guaranteed: with a lease duration of 15 s and a deadline of 10 s, at least 5 s pass between our last write to a
+ * socket and the first write of the next leader.
  *
- * Not guaranteed: in a paused virtual machine no clock advances. A process that is stopped between the check and the
- * write to the socket (microseconds), or whose bytes wait in the kernel, in a proxy or at the server, writes late; an
- * aborted request may have been carried out. No clock helps, and the API server does not check tokens. The writes
- * themselves cover this by naming the state they saw: the server refuses an update with a resourceVersion, a delete
- * with uid and resourceVersion, and a create of a fixed name if a successor has written meanwhile. So the leader sends
- * only these writes, and server-side apply only with a resourceVersion in the object.
+ * - We may write until `renewDeadline` after the moment before we sent the last renewal. Other managers count from the
+ *   later moment when they saw this renewal, and wait for the lease duration. So the clocks of the machines need not
+ *   agree; only their speeds must agree within the 5 s.
+ * - `check` runs in the same turn of the event loop as the write to the socket. It compares times itself, so the first
+ *   check after SIGSTOP, a long garbage collection or a sleep of the machine reports the end of the term, even before
+ *   the timer fires. It uses the later of two clocks, because Linux's monotonic clock stops while a machine sleeps.
+ * - At the deadline, `signal` aborts running requests.
+ *
+ * Not guaranteed: a write may arrive late. In a paused virtual machine no clock advances. The process may be stopped in
+ * the microseconds between the check and the write. Bytes may wait in the kernel, in a proxy or at the server, and an
+ * aborted request may be carried out. The API server does not check tokens of leaders, so each write names the state
+ * that it expects: an update or a server-side apply has a resourceVersion, a delete has a uid, and a create has a fixed
+ * name. The server then refuses the write if the next leader has written meanwhile.
  */
 export class Term implements Fence {
-  /** Distinguishes this term from every other one of this lease. For logs, and for annotations of written objects. */
+  /** Distinguishes this term from all other terms of the lease, for logs and for annotations of written objects. */
   readonly token: { readonly transitions: number; readonly holder: string }
   #options: TermOptions
   #controller = new AbortController()
@@ -50,14 +50,14 @@ export class Term implements Fence {
     return this.#controller.signal
   }
 
-  /** Milliseconds for which we may write without another renewal; 0 or less: none. */
+  /** Milliseconds for which we may still write without another renewal. If it is 0 or less, we may not write. */
   get remaining(): number {
     const { clock, sinceBoot, renewDeadline } = this.#options
     const elapsed = Math.max(clock.now() - this.#renewed.at, sinceBoot() - this.#renewed.up)
     return renewDeadline - elapsed
   }
 
-  /** Whether we may write now. Writes check it themselves. */
+  /** Whether we may write now. Callers need not check this before a write, because `check` does. */
   get holds(): boolean {
     if (this.signal.aborted) return false
     if (this.remaining > 0) return true
@@ -69,7 +69,7 @@ export class Term implements Fence {
     if (!this.holds) throw this.signal.reason
   }
 
-  /** The lease was renewed by a request that started at these times. An ended term stays ended. */
+  /** Call this when a request that started at these times has renewed the lease. An ended term stays ended. */
   renewed(at: number, up: number): void {
     if (!this.holds) return
     this.#renewed = { at, up }
@@ -86,7 +86,7 @@ export class Term implements Fence {
   #arm(): void {
     this.#timer?.cancel()
     this.#timer = this.#options.clock.after(Math.max(0, this.remaining), () => {
-      // A timer may fire slightly early, and the wall clock may have been set back.
+      // The term may still hold, because a timer may fire slightly early.
       if (this.holds) this.#arm()
     })
   }

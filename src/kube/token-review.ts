@@ -44,7 +44,7 @@ const selfSubjectReviews = defineResource<SelfSubjectReview>({
 })
 
 /**
- * Our user at the server; undefined if the server does not tell: before Kubernetes 1.28, or without the right to ask.
+ * Our own user name; undefined if the server does not report it: before Kubernetes 1.28, or without the right to ask.
  */
 export async function ownUser(client: ApiClient): Promise<string | undefined> {
   try {
@@ -55,12 +55,12 @@ export async function ownUser(client: ApiClient): Promise<string | undefined> {
   }
 }
 
-/** The user of a token, or why it has none. */
+/** The user of a token, or why the token is refused. */
 export type TokenVerdict = { user: UserInfo & { username: string } } | { refused: string }
 
 /**
- * Asks the server. A token for no requested audience is refused here, too: a server whose authenticator ignores
- * audiences reports `authenticated` without `status.audiences`.
+ * Asks the server for the user of a token. The audiences are also checked here, because a server whose authenticator
+ * ignores audiences reports `authenticated` without `status.audiences`.
  * @throws {ApiError} and {ConnectionError} of the client: the user is unknown
  */
 export async function reviewToken(
@@ -101,7 +101,9 @@ export function verdictOf(status: TokenReviewStatus | undefined, audiences: read
   return { user: { ...user, username: user.username } }
 }
 
-/** Parses a review in a request's body, for code that plays the server, or lists all its errors. */
+/**
+ * Parses a review in the body of a request, for tests that act as the API server. If it is invalid, lists all errors.
+ */
 export function parseTokenReview(body: string): { review: TokenReview } | { errors: FieldError[] } {
   const read = readObject(body, 'authentication.k8s.io/v1', 'TokenReview')
   if ('errors' in read) return read

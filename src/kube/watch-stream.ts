@@ -7,23 +7,23 @@ import { apiVersionOf, type KubeObject, type ResourceRef } from './objects.ts'
 import { type WatchOptions, watchRequest } from './requests.ts'
 
 export interface WatchSink<T> {
-  /** The server accepted the watch. */
+  /** Called when the server has accepted the watch. */
   opened?(): void
-  /** Bytes of any kind arrived. */
+  /** Called when bytes arrive. */
   alive?(): void
-  /** An error that it throws ends the watch, which rethrows it. */
+  /** Called for each changed object. If it throws, the watch ends with this error. */
   changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void
-  /** The server has sent everything up to this version. */
+  /** Called when the server has sent all changes up to this version. */
   bookmark?(resourceVersion: string): void
 }
 
 /**
- * Maximum bytes of a line. An object in etcd has at most 1.5 MiB by default, and JSON escapes make it at most six times
- * as long.
+ * Maximum bytes of a line. By default, an object in etcd has at most 1.5 MiB, and JSON escapes make it at most six
+ * times as long.
  */
 export const MAX_LINE = 16 * mebibyte
 
-/** See ApiClient.watch. An ERROR event is thrown as its ApiError. */
+/** Implements ApiClient.watch. Throws an ERROR event as an ApiError. */
 export async function runWatch<T extends KubeObject>(
   caller: Caller,
   ref: ResourceRef<T>,
