@@ -65,16 +65,12 @@ const range = (least: number | undefined, max: number | undefined, unit: string)
   return least === undefined ? [] : [`at least ${number(least)}${unit}`]
 }
 
-/** Maximum words in a row; `kubectl explain` has the full text. */
-const shownWords = 12
-
 function boundsOf(node: SchemaNode): string {
   const { enum: values, words, form, pattern, check, keys, format } = node
   const listed =
     words === undefined ? values?.map((value) => `\`${value}\``).join(', ') : `${listWords(words)}, in any case`
-  const isLong = words !== undefined && Object.keys(words).length > shownWords
   return [
-    ...(listed === undefined ? [] : [isLong ? 'the names that the meaning says, in any case' : listed]),
+    ...(listed === undefined ? [] : [listed]),
     ...range(node.minimum, node.maximum, ''),
     ...range(node.minLength || undefined, node.maxLength, ' characters'),
     ...range(undefined, node.maxBytes, ' bytes'),
@@ -82,7 +78,7 @@ function boundsOf(node: SchemaNode): string {
     ...range(undefined, node.maxProperties, ' entries'),
     ...(form === undefined ? [] : [form]),
     ...(pattern !== undefined && form === undefined && check === undefined ? [`matches \`${pattern}\``] : []),
-    ...(check === undefined ? [] : [checks[check]]),
+    ...(check === undefined || form !== undefined ? [] : [checks[check]]),
     ...(keys === undefined ? [] : [`keys: ${keys.form}`]),
     ...(format === 'date-time' ? ['RFC 3339'] : []),
     ...(node.listType === 'set' ? ['no element twice'] : []),
@@ -90,9 +86,9 @@ function boundsOf(node: SchemaNode): string {
 }
 
 const checks: Record<NonNullable<SchemaNode['check']>, string> = {
-  enforcers: 'AppArmor, BPF, Seccomp, NetworkProxy, one or several, in any case',
+  enforcers: 'one or more of AppArmor, BPF, Seccomp and NetworkProxy, in any case',
   ip: 'an IPv4 or IPv6 address',
-  'ip-or-entity': 'an IPv4 or IPv6 address, or a word that the meaning names',
+  'ip-or-entity': 'an IPv4 or IPv6 address, or a word in the meaning',
   cidr: 'a CIDR block',
   program: 'an absolute path without patterns',
 }
