@@ -331,19 +331,22 @@ static __always_inline bool waits(struct task_struct *task, struct varmor_task *
 	return false;
 }
 
+/* A pid's number in the namespace at this level; the pid has no numbers above its own level. */
+static __always_inline struct upid *number_at(struct pid *pid, __u32 level)
+{
+	return (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+}
+
 /* The pid of a task in the reader's pid namespace; 0 if it has none there. */
 static __always_inline __u32 pid_for_reader(struct task_struct *task)
 {
-	__u32 level = BPF_CORE_READ(current_task(), thread_pid, level), nr = 0;
-	struct pid *of_task = BPF_CORE_READ(task, thread_pid);
-	void *pid = of_task;
+	struct pid *of_reader = BPF_CORE_READ(current_task(), thread_pid), *of_task = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(of_reader, level);
+	struct upid *number = number_at(of_task, level);
 
-	if (level > BPF_CORE_READ(of_task, level))
+	if (level > BPF_CORE_READ(of_task, level) || BPF_CORE_READ(number, ns) != BPF_CORE_READ(number_at(of_reader, level), ns))
 		return 0;
-	bpf_probe_read_kernel(&nr, sizeof(nr),
-			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-				      bpf_core_field_offset(struct upid, nr));
-	return nr;
+	return BPF_CORE_READ(number, nr);
 }
 
 /* The depth of the cgroup that a task sees as the root. */
