@@ -47,7 +47,7 @@ const maxRows = 16_384
  * a thousand others.
  */
 const commonRows = maxRows / 2
-const fewKinds = 8
+export const fewKinds = 8
 const places = 2 * maxRows
 /**
  * Distance between two places: kinds with equal hashes, which a container can make up for any seed, do not fill a run

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BatchResult, KindCounts } from '../batch/batch.ts'
-import { maxKinds, partsOfKey } from '../batch/kind-table.ts'
+import { fewKinds, maxKinds, partsOfKey } from '../batch/kind-table.ts'
 import { type ContainerFields, noContainer } from '../sink/agent-events.ts'
 import { bounded } from './cut-text.ts'
 import { identityOf, kindOfKey, readLine, type ViolationKind } from './violation-kind.ts'
@@ -47,13 +47,21 @@ export interface MergedPart {
 export const maxContainers = 1024
 /** Maximum profiles with own counts, for events without a known container. */
 export const maxProfiles = 64
+/**
+ * From this number of keys in a minute on, a container gets only a few: 1,000 containers that restart could make a
+ * million, 500 MiB.
+ */
+const commonKeys = 16_384
 /** Maximum keys of a minute that are kept for the next, about 20 MiB; each further key would be parsed again. */
 const maxKept = 16_384
 
 /** Prefix of the keys of containers that are counted by profile. */
 const profileKey = 'profile '
 
-/** Counts by container and kind for one minute. A container with many kinds does not use another's room. */
+/**
+ * Counts by container and kind for one minute. However many kinds one container has, each other container has room for
+ * a few.
+ */
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
   /**
@@ -108,7 +116,7 @@ export class MinuteCounts {
   }
 
   /**
-   * The kind of a new key; undefined if the container has too many.
+   * The kind of a new key; undefined if the container, or all containers, have too many.
    * @param given the decoder's key; `key` is a hash of it if it is long
    */
   #newKind(
@@ -119,7 +127,7 @@ export class MinuteCounts {
     lineAt: number,
   ): CountedKind | undefined {
     // Keys are sometimes finer than kinds, so allow more of them.
-    if (owner.byKey.size >= 4 * maxKinds) return undefined
+    if (owner.byKey.size >= (this.#keys < commonKeys ? 4 * maxKinds : fewKinds)) return undefined
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
     // Do not reuse the previous minute's names: a recreated container may have the same id and another image.
