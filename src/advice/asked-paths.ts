@@ -67,6 +67,6 @@ function search<Path, State>(
     if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
     return worst.outcome === 'denied'
   }
-  const { complete } = searchBoth(paths, machine, poll, { max: MAX_PAIRS, directories })
+  const { complete } = searchBoth(paths, machine, poll, { max: MAX_PAIRS, directories, onlyFirst: true })
   return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
 }

@@ -26,12 +26,14 @@ export function run<State>(machine: Machine<State>, bytes: Uint8Array): State | 
 const order = [...Buffer.from('xabcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-')]
 const SLASH = 0x2f
 
+const others = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => !order.includes(byte))
+const tried = [SLASH, ...order, ...others.filter((one) => one > 32 && one < 127), ...others]
+
 /** One byte for each class that both have in common, the slash first. */
 export function lettersOf(...classes: readonly Uint8Array[]): number[] {
   const seen = new Set<string>()
   const letters: number[] = []
-  const others = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => !order.includes(byte))
-  for (const byte of [SLASH, ...order, ...others.filter((one) => one > 32 && one < 127), ...others]) {
+  for (const byte of tried) {
     const key = byte === SLASH ? '/' : classes.map((classOf) => classOf[byte]).join()
     if (seen.has(key)) continue
     seen.add(key)
@@ -54,6 +56,8 @@ export interface SearchBounds {
   max: number
   /** Whether a path may end in a slash, as AppArmor is shown directories. */
   directories: boolean
+  /** Whether `poll` ignores paths that the first automaton does not match, so that they are not followed. */
+  onlyFirst?: boolean
 }
 
 /** What a search found. */
@@ -64,14 +68,14 @@ export interface Searched {
 
 /**
  * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a
- * slash, and has no empty component, `.` or `..`), shortest paths first, and calls `look` with each pair and its path.
- * Ends when `look` says so.
+ * slash, and has no empty component, `.` or `..`), shortest paths first, and calls `poll` with each pair and its path.
+ * Ends when `poll` says so.
  */
 export function searchBoth<A, B>(
   one: Machine<A>,
   other: Machine<B>,
   poll: (a: A | undefined, b: B | undefined, path: () => Buffer) => boolean,
-  { max: most, directories }: SearchBounds,
+  { max: most, directories, onlyFirst = false }: SearchBounds,
 ): Searched {
   const letters = lettersOf(one.classOf, other.classOf)
   const first = root(one, other)
@@ -82,10 +86,15 @@ export function searchBoth<A, B>(
     const node = queue[at]!
     if (isWhole(node, directories) && poll(node.a, node.b, () => pathTo(node))) return { complete: true }
     for (const byte of letters) {
-      const next = follow(node, byte, one, other)
-      if (next === undefined || !seen.add(next.a, next.b, next.dots)) continue
+      if (byte === SLASH && node.dots !== LONGER) continue
+      const a = node.a === undefined ? undefined : one.step(node.a, byte)
+      if (a === undefined && onlyFirst) continue
+      const b = node.b === undefined ? undefined : other.step(node.b, byte)
+      if (a === undefined && b === undefined) continue
+      const dots = dotsAfter(node.dots, byte)
+      if (!seen.add(a, b, dots)) continue
       if (seen.size > most) return { complete: false }
-      queue.push(next)
+      queue.push({ a, b, dots, from: node, byte })
     }
   }
   return { complete: true }
@@ -104,14 +113,6 @@ const LONGER = 3
 /** Not at the slash before a component, except for `/` itself and directories; and no `.` or `..` at the end. */
 const isWhole = ({ dots, from }: Node<unknown, unknown>, directories: boolean): boolean =>
   dots === LONGER || from === undefined || (directories && dots === AFTER_SLASH)
-
-function follow<A, B>(node: Node<A, B>, byte: number, one: Machine<A>, other: Machine<B>): Node<A, B> | undefined {
-  if (byte === SLASH && node.dots !== LONGER) return undefined
-  const a = node.a === undefined ? undefined : one.step(node.a, byte)
-  const b = node.b === undefined ? undefined : other.step(node.b, byte)
-  if (a === undefined && b === undefined) return undefined
-  return { a, b, dots: dotsAfter(node.dots, byte), from: node, byte }
-}
 
 function dotsAfter(dots: Node<unknown, unknown>['dots'], byte: number): Node<unknown, unknown>['dots'] {
   if (byte === SLASH) return AFTER_SLASH

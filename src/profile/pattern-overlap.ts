@@ -13,6 +13,17 @@ function itemsOf(token: Token): Item[] {
   return [{ byte: SLASH }, { skip: 3 }, { many: 'any' }, { byte: SLASH }]
 }
 
+const known = new WeakMap<PathPattern, readonly Item[]>()
+
+/** The items of a pattern. The patterns of the catalogue are compared with many others. */
+function itemsIn(pattern: PathPattern): readonly Item[] {
+  const before = known.get(pattern)
+  if (before !== undefined) return before
+  const items = pattern.tokens.flatMap(itemsOf)
+  known.set(pattern, items)
+  return items
+}
+
 /** The places that are reached from `at` without a byte. */
 function reached(items: readonly Item[], at: number, found = new Set<number>()): Set<number> {
   if (found.has(at)) return found
@@ -41,7 +52,7 @@ const after = (item: Item, at: number): number => ('byte' in item ? at + 1 : at)
  */
 export function overlap(one: PathPattern, other: PathPattern): boolean {
   if (apart(one, other)) return false
-  const [a, b] = [one.tokens.flatMap(itemsOf), other.tokens.flatMap(itemsOf)]
+  const [a, b] = [itemsIn(one), itemsIn(other)]
   const seen = new Uint8Array((a.length + 1) * (b.length + 1))
   const open: [number, number][] = []
   const visit = (at: number, bt: number) => {

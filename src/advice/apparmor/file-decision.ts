@@ -44,6 +44,8 @@ export interface FileMachine {
   always: readonly FileRule[]
   /** Rules with variables that are not known here. */
   strange: readonly FileRule[]
+  /** Whether a rule is for owners of a file alone, or for all others. */
+  byOwner: boolean
 }
 
 export function fileMachine(rules: readonly ProfileRule[], profile: string): FileMachine {
@@ -61,7 +63,8 @@ export function fileMachine(rules: readonly ProfileRule[], profile: string): Fil
     }
   }
   const always = files.filter(({ glob }) => glob === undefined)
-  return { machine: new GlobMachine(globs), rules: byGlob, always, strange }
+  const byOwner = files.some(({ owner }) => owner !== undefined)
+  return { machine: new GlobMachine(globs), rules: byGlob, always, strange, byOwner }
 }
 
 /** The access to a file that a state allows: letters, and the reported letters; for its owner and for others. */
@@ -115,7 +118,7 @@ function decide(machine: FileMachine, operation: FileOperation): Decision {
   const letters = lettersOf[operation.action]
   if (strange.some((rule) => [...letters].some((letter) => rule.letters.includes(letter))))
     return unknown('a rule has a variable whose value is not known here')
-  const owners = operation.isOwn === undefined ? [true, false] : [operation.isOwn]
+  const owners = operation.isOwn === undefined && machine.byOwner ? [true, false] : [operation.isOwn ?? true]
   const decisions = owners.map((isOwn) => ofPaths(machine, operation, letters, isOwn))
   return decisions.length === 1 ? decisions[0]! : eitherOf(decisions, 'whether the process owns the file is not known')
 }

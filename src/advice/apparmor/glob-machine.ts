@@ -17,16 +17,29 @@ export class TooManyCases extends Error {}
 /** Nodes that are looked at, over all walks: a second or two. */
 const MAX_WORK = 30_000_000
 
+/** A hash of the node, of which the sums differ for different sets (the finalizer of MurmurHash3). */
+function scattered(node: number): number {
+  let hash = node + 1
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
+
 /** Globs of AppArmor as one automaton that is made as it is walked. */
 export class GlobMachine implements Machine<GlobState> {
   readonly start: GlobState | undefined
   readonly classOf: Uint8Array
   readonly #globs = new GlobNodes()
-  readonly #known = new Map<string, GlobState>()
+  /** By the hash of the nodes. */
+  readonly #known = new Map<number, GlobState[]>()
+  /** By node: the number of the last state that has it. */
+  readonly #seen: Uint32Array
+  #states = 0
   #work = 0
 
   constructor(globs: readonly string[]) {
     const begin = globs.map((glob, number) => this.#globs.add(glob, number))
+    this.#seen = new Uint32Array(this.#globs.set.length)
     this.classOf = this.#globs.classes()
     this.start = this.#state(begin) ?? undefined
   }
@@ -60,19 +73,40 @@ export class GlobMachine implements Machine<GlobState> {
   }
 
   #state(from: readonly number[]): GlobState | null {
-    const { free, ends } = this.#globs
-    const all = new Set(from)
-    for (const node of all) for (const other of free[node]!) all.add(other)
-    if (all.size === 0) return null
-    this.#spend(all.size)
-    const nodes = [...all].sort((a, b) => a - b)
-    const key = nodes.join()
-    const known = this.#known.get(key)
+    const { free } = this.#globs
+    this.#states++
+    const nodes: number[] = []
+    this.#addNew(from, nodes)
+    for (let at = 0; at < nodes.length; at++) this.#addNew(free[nodes[at]!]!, nodes)
+    if (nodes.length === 0) return null
+    this.#spend(nodes.length)
+    let hash = 0
+    for (const node of nodes) hash = (hash + scattered(node)) | 0
+    const alike = this.#known.get(hash) ?? []
+    const known = alike.find((one) => this.#isLast(one.nodes, nodes.length))
     if (known !== undefined) return known
-    const matched = [...new Set(nodes.map((node) => ends[node]!).filter((number) => number >= 0))].sort((a, b) => a - b)
-    const state: GlobState = { nodes, matched, next: [] }
-    this.#known.set(key, state)
+    const state: GlobState = { nodes, matched: this.#matched(nodes), next: [] }
+    alike.push(state)
+    this.#known.set(hash, alike)
     return state
+  }
+
+  #addNew(from: readonly number[], nodes: number[]): void {
+    for (const node of from) {
+      if (this.#seen[node] === this.#states) continue
+      this.#seen[node] = this.#states
+      nodes.push(node)
+    }
+  }
+
+  /** Whether these are the nodes of the last state, which has this number of them. */
+  #isLast(nodes: readonly number[], count: number): boolean {
+    return nodes.length === count && nodes.every((node) => this.#seen[node] === this.#states)
+  }
+
+  #matched(nodes: readonly number[]): number[] {
+    const { ends } = this.#globs
+    return [...new Set(nodes.map((node) => ends[node]!).filter((number) => number >= 0))].sort((a, b) => a - b)
   }
 
   #spend(nodes: number): void {

@@ -115,6 +115,8 @@ export class GlobNodes {
   readonly ends: number[] = []
   readonly sets: Uint8Array[] = []
   readonly #setNumbers = new Map<string, number>()
+  /** The sets that are one object, as those of a single byte are. */
+  readonly #sameSets = new Map<Uint8Array, number>()
 
   /** Adds a glob. @returns the node where it begins */
   add(text: string, number: number): number {
@@ -151,6 +153,14 @@ export class GlobNodes {
   }
 
   #setNumber(set: Uint8Array): number {
+    const same = this.#sameSets.get(set)
+    if (same !== undefined) return same
+    const number = this.#equalSet(set)
+    this.#sameSets.set(set, number)
+    return number
+  }
+
+  #equalSet(set: Uint8Array): number {
     const key = Buffer.from(set.buffer, set.byteOffset, set.length).toString('latin1')
     const known = this.#setNumbers.get(key)
     if (known !== undefined) return known
@@ -160,12 +170,17 @@ export class GlobNodes {
 
   /** By byte a number: bytes of one number are in the same sets. */
   classes(): Uint8Array {
-    const numbers = new Map<string, number>()
-    return Uint8Array.from({ length: 256 }, (_, byte) => {
-      const key = this.sets.map((set) => set[byte]).join('')
-      const number = numbers.get(key) ?? numbers.size
-      numbers.set(key, number)
-      return number
-    })
+    const classes = new Uint8Array(256)
+    for (const set of this.sets) {
+      // A set divides each class into the bytes that it has and the bytes that it lacks.
+      const numbers = new Int16Array(512).fill(NOTHING)
+      let count = 0
+      for (let byte = 0; byte < 256; byte++) {
+        const part = classes[byte]! * 2 + set[byte]!
+        if (numbers[part] === NOTHING) numbers[part] = count++
+        classes[byte] = numbers[part]!
+      }
+    }
+    return classes
   }
 }
