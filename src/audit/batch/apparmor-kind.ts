@@ -9,17 +9,18 @@ const objectSlots = (
   ] as const
 ).map((name) => slotOf[name as keyof typeof slotOf])
 const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
-/** The system chooses the local side of a connection. */
+/** Used only without a remote address: the system chooses the local address of a connection, so it says nothing. */
 const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 
 /**
- * Fields that the kernel writes as hex if a byte is odd, so that no text equals its hex form. Each has a bit of one
- * byte.
+ * Fields that the kernel writes as hex if a byte is odd. Each has a bit in one byte of the kind, which keeps a text and
+ * a hex value of equal bytes apart.
  */
 const hexSlots = [slotOf.name, ...objectSlots.filter((slot) => appArmorSchema.isUntrusted[slot] === 1)]
 
 /**
- * Puts the values that distinguish an AppArmor record's kind into `room`, the name last; an omitted name is not hex.
+ * Puts the values that distinguish an AppArmor record's kind into `room`, with the name last.
+ * @param withName whether to put the name; without it, its bit says that the name is not hex
  * @returns the number of bytes
  */
 export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
@@ -31,7 +32,7 @@ export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: U
   return withName ? putSlot(fields, bytes, room, at, slotOf.name) : at
 }
 
-/** Puts a value and its terminator; the last value has none. */
+/** Puts a value and a NUL after it. The name is the last value and gets no NUL. */
 function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: number, slot: number): number {
   let to = at
   if (fields.forms[slot] !== form.absent) {
@@ -42,12 +43,15 @@ function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: 
   return to
 }
 
-/** Only an operation and a name, where the name is neither hex nor contains bytes that a kernel log escapes. */
+/**
+ * Matches a kind with only an operation and a name, where the name is not hex and has no byte that a kernel log
+ * escapes.
+ */
 const operationAndName = new RegExp(`^([a-z_]{1,64})\\0{${objectSlots.length + 3}}([ -[\\]-~]{0,256})$`)
 
 /**
- * Splits the result of putAppArmorKind() into operation and name, if it has only these, in the form that the line has.
- * Most records are like this.
+ * Splits the result of putAppArmorKind() into operation and name, if it has only these two and both are as in the line.
+ * This is true for most records.
  */
 export function operationAndNameOf(kind: string): { operation: string; name: string } | undefined {
   const found = operationAndName.exec(kind)

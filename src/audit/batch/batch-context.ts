@@ -29,7 +29,7 @@ function reasonText(reason: UnresolvedReason): Fragment {
   return unresolvedTexts[reason]
 }
 
-/** Bytes of a line's fixed texts (except those of its container and profile) and its longest numbers. */
+/** Bytes of a line's longest numbers and fixed texts, except the texts of its container and profile. */
 const fixedTexts = 4096
 
 /** The state of the work on one batch: its bytes, the current record, and the current line. */
@@ -43,7 +43,7 @@ export class BatchContext {
   /** The same bytes as a Buffer, which finds newlines natively. */
   readonly buffer: Buffer
   readonly kmsg: boolean
-  /** Lets records of known forms skip the scanner. Not for /dev/kmsg, which escapes bytes. */
+  /** Lets records of known forms skip the scanner. undefined for /dev/kmsg, which escapes bytes. */
   readonly known: KnownRecords | undefined
   /** Whether the records come directly from the kernel, and so from this boot. */
   readonly live: boolean
@@ -56,8 +56,8 @@ export class BatchContext {
   /** Records of our profiles that an untrusted process sent. */
   untrusted = 0
   /**
-   * Time stamp of the last kernel message that may contain line ends: any message except the kernel's own records of
-   * our types. Empty for none.
+   * Time stamp of the last kernel message that may contain line ends; empty if there is none. Only the kernel's own
+   * records of our types cannot contain line ends.
    */
   stampStart = 0
   stampEnd = 0
@@ -115,8 +115,10 @@ export class BatchContext {
   }
 
   /**
-   * @param payer the owner whose share the record uses while it waits for its container's name
-   * @param recorded its profile is being recorded
+   * Sets the attribution of the current record, or defers the record.
+   * @param payer the owner whose share the record uses while the name of its container is unknown
+   * @param recorded whether the record's profile is being recorded
+   * @returns false if the record waits
    */
   settle(attribution: Attribution, payer: string, recorded = false): boolean {
     this.attribution = attribution
@@ -128,7 +130,7 @@ export class BatchContext {
   }
 
   /**
-   * Puts a line up to the inside of its event, and reserves room for the rest.
+   * Puts the start of a line, up to the first keys of its event, and reserves room for the rest.
    * @param opening the start of the event
    */
   putLineStart(head: ProfileHead, kind: number, pid: number, epoch: number, opening: string): void {
@@ -147,14 +149,17 @@ export class BatchContext {
     return isRefused(kind) ? owner.refused : owner.reported
   }
 
-  /** The line from after the pid to the inside of the event; counts the event. */
+  /** The line from after the pid to the start of the event. Also counts the event. */
   lineMiddle(head: ProfileHead, kind: number, epoch: number, opening: string): Fragment {
     const { container, mntNsID } = this.attribution
     this.scratch.heads.count(head, kind)
     return middleOf(container ?? this.snapshot.noContainer, head, kind, epoch, mntNsID, opening)
   }
 
-  /** Counts the current line by its kind if that is enabled: the prefix, and `bytes` from `start` to `end`. */
+  /**
+   * Counts the current line by its kind, if counting is enabled. The kind is the prefix and the part of `bytes` from
+   * `start` to `end`.
+   */
   countKind(
     head: ProfileHead,
     kind: number,
@@ -169,7 +174,10 @@ export class BatchContext {
     this.scratch.kinds?.count(owner, container, head, kind, prefix, bytes, view, start, end, this.lineAt)
   }
 
-  /** Gives the native decoder the findings for a process's lines. @returns whether it knows the process now */
+  /**
+   * Tells the native decoder what the lines of a process say about it. @returns whether the decoder now knows the
+   * process
+   */
   teach(known: KnownRecords, head: ProfileHead, pid: number, opening: string, label: Label): boolean {
     const { attribution, snapshot, bytes } = this
     const owner = attribution.container ?? snapshot.noContainer
@@ -189,7 +197,7 @@ export class BatchContext {
     this.lineAt = this.output.length
   }
 
-  /** Puts the part between the event of a text record and the fields of its kind. */
+  /** Puts the part of a text record's line between its event and the fields of its enforcer. */
   putStandardEnd(values: Values): void {
     const { id, time } = this.scratch
     time.putEnding(this.output, id.epoch)
@@ -199,7 +207,7 @@ export class BatchContext {
     this.putAttribution()
   }
 
-  /** The same for a BPF record. */
+  /** Like putStandardEnd(), for a BPF record. */
   putRecordEnd(): void {
     const { recordTime, time } = this.scratch
     time.putEnding(this.output, recordTime.epoch)
@@ -212,7 +220,7 @@ export class BatchContext {
     putRawMark(values, this.live ? rawKeyOfKernel : rawKey, start, end)
   }
 
-  /** Puts the attribution of the event after the standard keys. */
+  /** Puts the fields about the process and its container, which follow the standard keys. */
   putAttribution(): void {
     const { reason, about } = this.attribution
     if (reason !== undefined) this.putReason(reason)
@@ -229,14 +237,14 @@ export class BatchContext {
     putFragment(this.output, lineEnd)
   }
 
-  /** Puts the current record as a line that only quotes its bytes. */
+  /** Puts a line that only quotes the current record's bytes. */
   putUndecoded(): void {
     this.#putUndecodedStart()
     putOddValue(this.appArmor, this.start, this.end, form.quoted, 'undecoded')
     this.putLineEnd(this.appArmor)
   }
 
-  /** The same for a BPF record, which is not text: its bytes in hex. */
+  /** Like putUndecoded(), for a BPF record: the bytes are not text, so the line has them in hex. */
   putUndecodedRecord(): void {
     this.#putUndecodedStart()
     putHex(this.output, this.bytes, this.start, this.end, fixedTexts)

@@ -2,8 +2,8 @@ import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { Recorded } from '../model/recorded.ts'
 
 /**
- * The messages between the threads of the event pipeline. The unit of work is a batch of bytes, never one event: a
- * source cuts its stream on record boundaries, and a worker turns a batch into finished NDJSON bytes.
+ * The messages between the threads of the event pipeline. The unit of work is a batch of bytes, never one event. A
+ * source cuts its stream on record boundaries, and a worker turns each batch into NDJSON lines.
  */
 
 /**
@@ -16,14 +16,14 @@ import type { Recorded } from '../model/recorded.ts'
 export type BatchFormat = 'auditlog' | 'kmsg' | 'netlink' | 'record'
 
 export interface SourceBatch {
-  /** Origin of the bytes, such as a path; order is kept within a source. */
+  /** Origin of the bytes, such as a path. Batches of one source keep their order. */
   source: string
   /** Increases by one per batch of the source. */
   seq: number
   format: BatchFormat
   /**
-   * Ends on a record boundary. Do not write to this memory until the source gets it back: a SharedArrayBuffer goes to
-   * the workers as it is; other memory is copied into one.
+   * Ends on a record boundary. Do not write to this memory until the source gets it back: workers share a
+   * SharedArrayBuffer, and other memory is copied into one.
    */
   bytes: Uint8Array
   /** The source's checkpoint after this batch; only the source reads it. */
@@ -31,23 +31,26 @@ export interface SourceBatch {
   /** Unix seconds of the read, for records without a time (dbus-daemon's own lines). */
   readAt?: number
   /**
-   * Memory of an earlier, written output, for reuse if the new output fits. Optional, but fresh memory costs a thread
-   * page faults and cache misses, up to a third of the total time.
+   * Memory of an earlier, written output, to reuse if the new output fits. Optional. Fresh memory costs page faults and
+   * cache misses, up to a third of a thread's time.
    */
   spare?: SharedArrayBuffer
   /**
-   * Number of the minute of the work: kinds of events are counted per minute (`KindCounts`). It increases; undefined
-   * counts as a minute of its own.
+   * Number of the minute in which the work happens; it increases. Kinds of events are counted per minute
+   * (`KindCounts`). If undefined, the batch is counted alone.
    */
   minute?: number
-  /** Set when deferred records return after their wait: unresolved records are now written, with the reason. */
+  /**
+   * Set when deferred records return after their wait. Records that are still unresolved are then written, with the
+   * reason.
+   */
   final?: boolean
 }
 
 /**
  * Why an event has no container.
- * - `process-gone`: /proc no longer has the process, and no other source shows its container.
- * - `pid-reused`: the process with that number is younger than the event.
+ * - `process-gone`: the process is no longer in /proc, and nothing else shows its container.
+ * - `pid-reused`: the process that has the pid now is younger than the event.
  * - `container-unknown`: the snapshot lacks the process's container.
  * - `not-in-container`: the process is in no container; waiting would not help.
  * - `cgroup-unreadable`: the process's cgroup path is too long for the kernel to show.
@@ -72,9 +75,12 @@ export type UnresolvedReason = (typeof unresolvedReasons)[number]
 /** Complete records of one batch that wait for container information, in order and in the batch's framing. */
 export interface Deferred {
   reason: UnresolvedReason
-  /** Their profile is being recorded: without a container, the model lacks their facts, and no log line is written. */
+  /**
+   * Whether their profile is being recorded. Without a container, their facts are missing in the model, and they get no
+   * log line.
+   */
   recorded: boolean
-  /** The owner of the records, if known: a container or a policy's profile. Empty otherwise. */
+  /** The owner of the records, a container or a policy's profile; empty if unknown. */
   holder: string
   /** Number of records in `bytes`. */
   records: number
@@ -84,7 +90,7 @@ export interface Deferred {
   ends: Uint32Array
   /** For each record, the index in `waits` of what it waits for. */
   waitOf: Uint32Array
-  /** What the records wait for: news about any key of an entry may help. */
+  /** What the records wait for: news about any key of an entry may resolve its records. */
   waits: readonly (readonly WaitKey[])[]
 }
 
@@ -104,11 +110,11 @@ export interface EventCount {
 
 /** The events of a batch by container and kind: profile, enforcer, action, operation and object. */
 export interface KindCounts {
-  /** Container ids; '' means none. The numbers below are indexes of this list. */
+  /** Container ids; '' stands for no container. The numbers below are indexes into this list. */
   containers: string[]
   /**
-   * One for each container and kind. Equal kinds have equal keys in all batches and workers; only kind-table.ts knows
-   * their content.
+   * By row: its key. Equal kinds have equal keys in all batches and workers. Only kind-table.ts knows what a key
+   * contains.
    */
   keys: string[]
   owners: Uint32Array
@@ -119,13 +125,14 @@ export interface KindCounts {
   others: number[]
   /** Offset of the first such line in the output. */
   otherLines: number[]
-  /** By line of the output: its row, or `~container` for an event without a row. Only if enabled. */
+  /** By line of the output: its row, or `~container` for an event without a row. undefined unless enabled. */
   lineKinds: Int32Array | undefined
 }
 
 /**
- * The result of one batch. Always: `read = written + filtered + deferred + undecodable`, counted in records (lines; a
- * /dev/kmsg record counts once with its continuation lines). `output` has `written + undecodable` lines.
+ * The result of one batch. `read = written + filtered + deferred + undecodable` always holds, counted in records: one
+ * line is one record, and so is a /dev/kmsg record with its continuation lines. `output` has `written + undecodable`
+ * lines.
  */
 export interface BatchResult {
   seq: number
@@ -141,7 +148,7 @@ export interface BatchResult {
   undecodableAt: number[]
   deferred: Deferred[]
   counts: EventCount[]
-  /** All lines by kind, if enabled, for each piece of the output with the piece's start. */
+  /** All lines by kind, for each piece of the output, with the piece's start. Absent unless enabled. */
   kinds?: { start: number; counts: KindCounts }[]
   /** Events written without their container, by reason. */
   unresolved: Partial<Record<UnresolvedReason, number>>
@@ -152,7 +159,7 @@ export interface BatchResult {
   kernelTime?: number | undefined
   /**
    * Records about our profiles that a process sent, not the kernel. Each also counts in `filtered`, or in `written` if
-   * it was written as its sender's event.
+   * it became a line about its sender.
    */
   untrusted: number
   /** Facts about workloads whose policies model behaviour; their records count in `filtered`. */

@@ -1,6 +1,6 @@
 /**
- * Keeps unused memory for reuse. Fresh memory is expensive for a thread: the kernel must create its pages, and both
- * threads' garbage collectors run for it (bench/pipeline: a third of the time).
+ * Keeps unused memory for reuse. Fresh memory is expensive: the kernel must create its pages, and the garbage
+ * collectors of both threads run for it. That is a third of the time in bench/pipeline.
  */
 export class BufferStore<B extends ArrayBufferLike> {
   readonly #make: (bytes: number) => B
@@ -38,7 +38,7 @@ export class BufferStore<B extends ArrayBufferLike> {
 }
 
 /**
- * Memory that threads share: one thread writes, others read. Copying into it is slower, because V8 copies word by word
- * (five times as long for 700 bytes, measured).
+ * Memory that threads share: one thread writes, others read. Copying into it is slower than into other memory, because
+ * V8 copies word by word: five times as long for 700 bytes, measured.
  */
 export const sharedMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes)

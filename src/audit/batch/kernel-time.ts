@@ -5,7 +5,7 @@ import { locateKmsgRecord, locateRecord } from '../decode/locate-record.ts'
 import type { BatchFormat } from './batch.ts'
 import type { BatchContext } from './batch-context.ts'
 
-/** Number of lines to search for a time: once for a batch, so the cost is negligible. */
+/** Number of lines that are searched for a time. The search runs once for each batch, so its cost is negligible. */
 const looked = 32
 
 /**

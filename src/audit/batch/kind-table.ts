@@ -20,13 +20,13 @@ export class KindPrefix {
 }
 
 /**
- * The numbers of a row, stored together, because most rows are not in the processor's cache. `of` combines container
- * and kind of event; `start` and `end` are the row's bytes in the arena; `line` is this batch's first event.
+ * The numbers of a row. They are stored together, because most rows are not in the processor's cache. `of` combines
+ * container and kind of event; `start` and `end` are the row's bytes in the arena; `line` is this batch's first event.
  */
 const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
 /**
- * Used amounts: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines; and the seed of
- * the hashes.
+ * How much is in use: rows, bytes of the arena, entries of `touched` and `touchedOthers`, lines. The last number is the
+ * seed of the hashes.
  */
 const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4, seed: 5 } as const
 /** A row starts at its number times 8. */
@@ -34,34 +34,34 @@ const rowShift = 3
 /** Bits of the kind of event, below the container's place. */
 const kindBits = 4
 
-/** Lines with an undecoded record are not events, but have a kind, too. */
+/** A line with an undecoded record is not an event, but it also needs a kind. */
 export const noKind = eventKinds.length
 export const undecodedPrefix = new KindPrefix('undecoded')
 
-/** Maximum kinds of a container in a minute; its further kinds are counted together. */
+/** Maximum kinds of a container in a minute. Events of its further kinds share one count. */
 export const maxKinds = 256
 /** Maximum rows of all containers. */
 const maxRows = 16_384
 /**
- * From this number of rows on, a container gets only a few: containers with made-up kinds leave a few rows for each of
- * a thousand others.
+ * From this number of rows on, each container gets only a few rows. So containers that make up kinds leave a few rows
+ * for each of a thousand other containers.
  */
 const commonRows = maxRows / 2
 export const fewKinds = 8
 const places = 2 * maxRows
 /**
- * Distance between two places: kinds with equal hashes, which a container can make up for any seed, do not fill a run
- * of places that other kinds use.
+ * Step to the next place for a hash. A container can make up kinds with equal hashes for any seed. The step depends on
+ * the hash, so these do not fill a run of places that other kinds use.
  */
 const stepOf = (hash: number): number => (hash >>> 17) | 1
-/** Hash of a kind's other parts: events of many profiles may have the same bytes. */
+/** Hash of the parts of a kind other than its bytes: events of many profiles may have the same bytes. */
 const hashOfRest = (of: number, head: ProfileHead, prefix: KindPrefix): number =>
   Math.imul(of + 1, 0x9e3779b1) ^ Math.imul(head.number, 0x85ebca6b) ^ Math.imul(prefix.number, 0xc2b2ae35)
 /** Maximum places that are checked for a kind. */
 const maxProbes = 16
 /**
- * Maximum bytes of a kind after its prefix; a longer kind ends with a hash. The native decoder leaves these to this
- * code.
+ * Maximum bytes of a kind after its prefix; a longer kind ends with a hash. The native decoder leaves longer kinds to
+ * this code.
  */
 const maxKind = 1024
 const hashBytes = 32
@@ -70,7 +70,7 @@ const roomBytes = 16_384
 
 /** The arrays of a table. The native decoder counts in them, too: native/addon/known-kinds.c. */
 export interface KindMemory {
-  /** By hash: the row number plus one. */
+  /** By hash of a kind: its row number plus one. */
   readonly places: Int32Array
   readonly rows: Int32Array
   /** The bytes of kinds. */
@@ -80,7 +80,7 @@ export interface KindMemory {
   /** By container: its number of rows, and this batch's events without a row. */
   readonly rowsOf: Int32Array
   readonly others: Int32Array
-  /** Pairs of a container with such events and the line of the first. */
+  /** Pairs: a container with events without a row, and the line of the first such event. */
   readonly touchedOthers: Int32Array
   /** By line; empty if not enabled. */
   readonly lineKinds: Int32Array
@@ -97,17 +97,18 @@ const withMore = (array: Int32Array): Int32Array => {
 }
 
 /**
- * Unique numbers of table states: several tables share owners, which store the number of the table that placed them.
+ * Number of the next table state, unique among all tables. Tables share owners, and each owner stores the state in
+ * which its place is valid.
  */
 let generations = 0
 
 /**
  * Counts the events of one minute by kind: container, profile, action, operation and object. A known kind costs tens of
- * nanoseconds; a new kind is stored, up to a limit for each container, beyond which only its events count. Results are
- * per batch: stored kinds save work, but do not change a batch's result.
+ * nanoseconds. New kinds are stored, up to a limit for each container; beyond it, events have no kind in the counts.
+ * Results are per batch, and do not depend on earlier batches, which only save work.
  */
 export class KindTable {
-  /** Callers join bytes here that are not adjacent in their record. */
+  /** Memory in which callers join bytes that are not adjacent in their record. */
   readonly room = new Uint8Array(roomBytes)
   readonly roomView = new DataView(this.room.buffer)
   readonly #cut = new Uint8Array(maxKind)
@@ -123,8 +124,8 @@ export class KindTable {
 
   /**
    * @param ofLines whether to keep the kind of each line, too
-   * @param random a number from 0 to below 1: it keeps containers from choosing kinds that collide with another
-   * container's
+   * @param random a number from 0 to below 1. It keeps a container from choosing kinds that collide with another
+   * container's kinds
    */
   constructor(ofLines: boolean, random = Math.random()) {
     this.#ofLines = ofLines
@@ -144,15 +145,16 @@ export class KindTable {
     }
   }
 
-  /** A new object after the table has grown. */
+  /** The arrays of the table. They are a new object after the table has grown. */
   get memory(): KindMemory {
     return this.#memory
   }
 
   /**
    * Starts a batch.
-   * @param minute of its work; kinds are kept within the same minute. undefined: for this batch only
-   * @param changed heads, owners or prefixes may have changed
+   * @param minute the minute of the batch's work. Kinds stay stored within one minute; undefined stores them for this
+   * batch only
+   * @param changed whether heads, owners or prefixes may have changed
    * @returns whether owners have new places
    */
   begin(minute: number | undefined, changed: boolean): boolean {
@@ -164,7 +166,7 @@ export class KindTable {
     // Containers keep their places between minutes, so the native decoder's knowledge of processes stays valid.
     if (moved || minute === undefined || minute !== this.#minute) this.#clear()
     this.#minute = minute
-    // Left from a failed batch.
+    // A failed batch may have left these counts.
     const { rows, touched, sums } = this.#memory
     for (let i = 0; i < sums[sum.touched]!; i++) rows[(touched[i]! << rowShift) + column.events] = 0
     this.#forget()
@@ -174,7 +176,7 @@ export class KindTable {
   /**
    * Counts an event whose line starts at `line` in the output.
    * @param kind number of the event's kind (encode/event-head.ts)
-   * @param bytes with `start` and `end`: what, besides the prefix, makes up the kind
+   * @param bytes contains the kind, except its prefix, from `start` to `end`
    */
   count(
     owner: LineOwner,
@@ -266,7 +268,7 @@ export class KindTable {
       otherLines: [],
       lineKinds: undefined,
     }
-    // By place: the index in the result plus one.
+    // By place of a container: its index in the result plus one.
     const indices = new Int32Array(this.#containers.length)
     const indexOf = (place: number): number => {
       if (indices[place] === 0) {
@@ -402,7 +404,7 @@ export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
   }
 }
 
-/** The key of a kind, unique within a container for every counting thread. The bytes are given as Latin-1. */
+/** The key of a kind: within a container, it is unique for all threads that count. The bytes are given as Latin-1. */
 function kindKey(
   kind: number,
   profile: string,

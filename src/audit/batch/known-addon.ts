@@ -12,7 +12,8 @@ export interface Known {
 export const state = {
   ...{ at: 0, output: 1, written: 2, filtered: 3, stop: 4, touched: 5 },
   /**
-   * About the matched record, or the record with an unknown process: kind, offset of its id, end, and its open values.
+   * For the matched record, or for the record whose process is unknown: kind, offset of its id, end, and its open
+   * values.
    */
   ...{ kind: 6, audit: 7, end: 8, values: 9 },
 } as const
@@ -25,8 +26,9 @@ export const stateNumbers = state.values + 2 * openValues.length
 export const maxOpenings = 4096
 
 /**
- * The functions of the native module that write the lines of known records. Texts are concatenated, with an array of
- * their lengths. Shared arrays must live as long as the decoder. Numbers identify values given earlier; -1: no room.
+ * The functions of the native module that write the lines of known records. Several texts are given as one, with an
+ * array of their lengths. Shared arrays must live as long as the decoder. The returned numbers identify what was
+ * stored; -1 means that there is no room.
  */
 export interface KnownAddon {
   /**
@@ -48,18 +50,18 @@ export interface KnownAddon {
     lineKinds: Int32Array,
     sums: Int32Array,
   ): void
-  /** @param held whether earlier findings about a second stay valid */
+  /** @param held whether earlier answers for a second stay valid */
   beginKnown(known: Known, held: boolean): void
   /** Forgets everything except the forms. */
   forgetKnown(known: Known): void
   /** Writes lines, from `state.at` in the bytes and `state.output` in the output, until it meets something unknown. */
   runKnown(known: Known, bytes: Uint8Array, output: Uint8Array): void
   /**
-   * @param parts pairs of a literal's length and the number of the open value after it; `openValues.length`: the last
-   * literal
-   * @param head kind, number of its prefix, trailing bytes that are not the record's; then the count key: the number of
-   * leading bytes of `texts`, and the number of an open value, or `openValues.length`
-   * @param pieces triples of kind, open value and length of the text
+   * @param parts pairs: length of a literal, and number of the open value after it (`openValues.length` after the last
+   * literal)
+   * @param head kind, number of its prefix, trailing bytes that do not belong to the record; then the count key: the
+   * number of leading bytes of `texts`, and the number of an open value, or `openValues.length`
+   * @param pieces triples: kind, open value, and length of the text
    * @returns whether the form is stored
    */
   learnForm(
@@ -76,17 +78,17 @@ export interface KnownAddon {
   /** Removes the last learned form. */
   dropForm(known: Known): void
   addLabel(known: Known, nothing: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
-  /** Filters AppArmor's records of this label. */
+  /** Drops AppArmor records with this label from now on. */
   passOver(known: Known, label: number): void
   /**
-   * @param numbers the owner's place in the table of kinds, number of the head, and a number shared by all openings of
-   * an attribution
+   * @param numbers the owner's place in the table of kinds, number of the head, and a number that all openings of an
+   * attribution share
    * @param texts the last text is a container id with a NUL, or empty
    */
   addOpening(known: Known, numbers: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
   /**
-   * @param numbers pid, second, since, label, kind, opening, 1 for this batch only; then as LivingFork: tree (0 for
-   * none), key, until
+   * @param numbers pid, second, since, label, kind, opening, 1 if valid for this batch only; then the fields of
+   * LivingFork: tree (0 for none), key, until
    * @returns 1 if the process is stored, 0 if it is refused
    */
   teachProcess(known: Known, numbers: Float64Array, lengths: Uint32Array, about: Uint8Array): number
@@ -94,13 +96,13 @@ export interface KnownAddon {
   setSecond(known: Known, second: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
 }
 
-/** undefined without the addon: then every record is scanned, and the lines are the same. */
+/** Loads the addon. Without it the result is undefined: then every record is scanned, and the lines are the same. */
 export function loadKnownAddon(): KnownAddon | undefined {
   try {
     const addon: Partial<KnownAddon> = loadAuditAddon() as object
     return addon.openKnown === undefined ? undefined : (addon as KnownAddon)
   } catch {
-    // Code that needs the addon itself reports its absence.
+    // Code that cannot work without the addon reports that it is missing.
     return undefined
   }
 }

@@ -14,13 +14,13 @@ import { type Known, type KnownAddon, maxOpenings, state, stateNumbers, stop } f
 import { LearningCredit } from './learning-credit.ts'
 import type { Tally } from './tally.ts'
 
-/** The common part of all records of one form. */
+/** What all records of one form have in common. */
 export interface RecordForm {
   /** As in encode/event-head.ts. */
   kind: number
   /** Number of the KindPrefix. */
   prefix: number
-  /** Trailing bytes of the line that are not the record's. */
+  /** Number of trailing bytes of the line that do not belong to the record. */
   added: number
   /** The count key of its events: a Latin-1 text, followed by an open value. */
   counted: { text: string; value?: OpenValue }
@@ -30,7 +30,7 @@ export interface RecordForm {
 /** An open value and the slot of its field. */
 export type OpenSlots = readonly (readonly [value: OpenValue, slot: number])[]
 
-/** What a process's lines say about it. */
+/** What the lines of a process say about it. */
 export interface ProcessLine {
   pid: number
   kind: number
@@ -46,12 +46,12 @@ export interface ProcessLine {
 
 const equals = 0x3d
 const maxPid = 0x7fff_ffff
-/** Longer texts are left to the scanner. */
+/** Maximum bytes of each text; the scanner handles longer texts. */
 const max = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
-/** For a form's texts, which consist of a record's text and our keys. */
+/** Bytes for the texts of a form, which are a record's text and our keys. */
 export const roomOfForm = 16 * max.form
 
-/** The middle of a line, before and after its event's seconds. */
+/** The middle of a line, before and after the seconds of its event. */
 export const middleParts = (
   head: ProfileHead,
   kind: number,
@@ -68,7 +68,7 @@ interface Opening {
   reason: UnresolvedReason | undefined
 }
 
-/** The openings of one attribution: a container or none, a mount namespace, and the reason for no container. */
+/** The openings of one attribution: a container or none, a mount namespace, and why the container is unknown. */
 interface Origin {
   number: number
   /** Numbers of openings by head and kind. */
@@ -81,9 +81,9 @@ interface Origin {
  * Nearly all records of a node have few forms: a constant text with a few open values, such as `… profile="<profile>"
  * name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. The scanner reads pairs from left to right, and a quote
  * ends a value. So a record with the same text, and with values that need no escaping, takes the scanner through the
- * same states: one scan is valid for all. The attribution of a line is valid as long as Attributions says, or while the
- * fork tree shows the process alive in its place. Any other record goes to the scanner; the lines are the same
- * (property tests compare them).
+ * same states: one scan is valid for all. An attribution stays valid as long as Attributions allows, or while the fork
+ * tree shows that the process lives in its place. All other records go to the scanner. The lines are the same, as
+ * property tests check.
  */
 export class KnownRecords {
   readonly #addon: KnownAddon
@@ -99,7 +99,7 @@ export class KnownRecords {
   #origins = new Map<LineOwner, Map<string, Origin>>()
   #originCount = 0
   #second = -1
-  /** Reused, because processes are taught by the thousand. */
+  /** Reused, because processes are stored by the thousand. */
   readonly #facts = new Float64Array(10)
   readonly #aboutLength = new Uint32Array(1)
   #stop: number = stop.otherRecord
@@ -117,15 +117,15 @@ export class KnownRecords {
    */
   begin(changed: boolean, held: boolean): void {
     if (changed) this.#forget()
-    // Left from a failed batch.
+    // A failed batch may have left these counts.
     for (let i = 0; i < this.#state[state.touched]!; i++) this.#events[this.#touched[i]!] = 0
     this.#state[state.touched] = 0
     this.#addon.beginKnown(this.#known, held)
   }
 
   /**
-   * Writes the lines of the records from `start` until a record has something unknown.
-   * @param unresolved adds events without a container by reason
+   * Writes the lines of the records from `start` on, and stops at a record with something unknown.
+   * @param unresolved gets the number of events without a container, by reason
    * @returns the offset of the unknown record
    */
   run(
@@ -172,13 +172,13 @@ export class KnownRecords {
     this.#memory = memory
   }
 
-  /** Whether the form of the next scanned record would be stored. */
+  /** Whether to store the form of the record that is scanned next. */
   wantsForm(body: number, end: number): boolean {
     return this.#stop === stop.noForm && end - body <= max.form && this.#credit.pay()
   }
 
   /**
-   * Stores the form of the last scanned record: its pairs are from `body` to the newline at `end`.
+   * Stores the form of the last scanned record, whose pairs are from `body` to the newline at `end`.
    * @param open the values that may differ
    */
   learn(
@@ -196,7 +196,7 @@ export class KnownRecords {
     const parts: number[] = []
     let at = body
     for (const [value, slot] of inOrder) {
-      // The number has a leading zero.
+      // The pid has a leading zero.
       if (value === 'pid' && bytes[starts[slot]! - 1] !== equals) return
       literals.push(bytes.subarray(at, starts[slot]))
       parts.push(starts[slot]! - at, openValues.indexOf(value))
@@ -214,7 +214,7 @@ export class KnownRecords {
       Int32Array.from(numbers),
       Buffer.from(form.counted.text + texts, 'latin1'),
     )
-    // Verify: the form must match its own record, with the same fields.
+    // Check that the form matches its own record and finds the same fields.
     if (isKept && !(this.#addon.matchForm(this.#known, family, bytes, body) && this.#agrees(end, fields, open)))
       this.#addon.dropForm(this.#known)
   }
@@ -226,7 +226,7 @@ export class KnownRecords {
     )
   }
 
-  /** Whether `run` stopped at a record only because of its unknown process. The getters below are about that record. */
+  /** Whether `run` stopped at a record only because its process is unknown. The getters below are about that record. */
   get wantsProcess(): boolean {
     return this.#stop === stop.noProcess
   }
@@ -265,7 +265,7 @@ export class KnownRecords {
     const { attribution, label, about, pid, kind } = line
     const { second, since, reason, fork } = attribution
     if (pid === 0 || pid > maxPid || label.broken || about.length > max.about) return false
-    // It would not be valid for the current record.
+    // The attribution would not be valid for the current record.
     if (second !== 0 ? second !== this.#second : this.#second < since) return false
     const number = this.#labelNumber(label, bytes)
     const opening = number === -1 ? -1 : this.#openingNumber(line)

@@ -94,7 +94,8 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
 
 /**
  * Finds the process of a record of a known form.
- * @returns the outcome of the record; `taught`: none yet, but its process is known now; undefined: scan it
+ * @returns the outcome of the record; `taught`: the decoder now knows the process and can write the line; undefined:
+ * scan the record
  */
 export function processMatchedAppArmor(context: BatchContext, known: KnownRecords): Outcome | 'taught' | undefined {
   const { bytes, view, scratch, snapshot } = context
@@ -104,7 +105,7 @@ export function processMatchedAppArmor(context: BatchContext, known: KnownRecord
     known.passOver(label, bytes)
     return outcome.filtered
   }
-  // Only the scanner finds everything that a recording needs.
+  // A recording needs facts that only the scanner finds.
   if (label.head.modelling !== undefined && known.kind === kinds[recordEvent.allowed]) return undefined
   const pid = known.pidIn(bytes)
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
@@ -116,7 +117,7 @@ export function scanAppArmor({ bytes, scratch }: BatchContext, start: number, en
   scanFields(appArmorSchema, bytes, start, end, scratch.appArmorFields)
 }
 
-/** Writes a violation from the scanned pairs if its container is known or must not be waited for. */
+/** Writes the violation of the scanned pairs, unless it must wait for its container. */
 export function writeAppArmor(context: BatchContext, event: number, label: Label | undefined, pid: number): Outcome {
   const { scratch } = context
   const { epoch } = scratch.id
@@ -132,12 +133,12 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   return outcome.written
 }
 
-/** Writes a process's claim from the scanned pairs, as a violation of that process. */
+/** Writes a process's claim of a violation: a line about the process itself, from the scanned pairs. */
 export function writeClaim(context: BatchContext, event: number, sender: number): Outcome {
   const { scratch, snapshot } = context
   const { epoch } = scratch.id
   if (!context.place(sender, epoch, undefined)) return outcome.deferred
-  // The named profile's policy is not the sender's.
+  // The profile that the claim names does not belong to the sender.
   const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
   context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, sender, undefined, scratch.time)
@@ -149,7 +150,7 @@ export function writeClaim(context: BatchContext, event: number, sender: number)
   return outcome.written
 }
 
-/** Its bytes contain the whole kind. */
+/** Empty: the bytes of these kinds contain the whole kind. */
 const scannedPrefix = new KindPrefix('')
 
 function countScanned(context: BatchContext, head: ProfileHead, kind: number): void {
@@ -160,7 +161,7 @@ function countScanned(context: BatchContext, head: ProfileHead, kind: number): v
   context.countKind(head, kind, scannedPrefix, room, roomView, 0, length)
 }
 
-/** Fields with few values on a node, and those that a form leaves open. */
+/** Fields that have few values on a node, and fields that a form leaves open. */
 const fewValued = (
   [
     ...['operation', 'deniedMask', 'requestedMask', 'fsuid', 'ouid', 'info', 'errorCode', 'namespace'],
@@ -174,7 +175,7 @@ function isLearnable({ present, forms, extraCount, truncated }: RecordFields): b
   if ((present & ~fewValued) !== 0 || extraCount > 1 || truncated) return false
   if (forms.some((written) => written !== form.absent && written !== form.plain && written !== form.digits))
     return false
-  // A line names the tasks of its own record.
+  // The line contains the tasks of its record, so a form does not fit other records.
   if (tasks.some((slot) => forms[slot] !== form.absent)) return false
   return forms[slotOf.profile] === form.plain && forms[slotOf.comm] === form.plain && forms[slotOf.pid] === form.digits
 }
@@ -217,7 +218,7 @@ function formOf(context: BatchContext, event: number, hasName: boolean): RecordF
   }
 }
 
-/** The key by which countScanned() counts all records of a form, up to an open name. */
+/** The key under which countScanned() counts all records of a form; an open name follows it. */
 function countedText({ scratch, bytes }: BatchContext, withName: boolean): string {
   const { kinds: table, appArmorFields } = scratch
   if (table === undefined) return ''

@@ -21,9 +21,9 @@ import { Tally } from './tally.ts'
 const { newline, space } = bytes
 
 /**
- * Turns a batch of records into lines of violations.log: finds the records, drops those that are not our violations,
- * decodes, finds container and policy, encodes. It reads only its arguments and never throws because of the bytes. Its
- * `output` does not depend on earlier uses of `scratch`.
+ * Turns a batch of records into lines of violations.log. It finds and decodes the records, drops those that are not our
+ * violations, and finds container and policy. It reads only its arguments, and no bytes make it throw. Its `output`
+ * does not depend on earlier uses of `scratch`.
  */
 export function processBatch(
   batch: SourceBatch,
@@ -79,7 +79,7 @@ function processLines(context: BatchContext, tally: Tally): void {
   }
 }
 
-/** Finds what is unknown about the record at `start`, whose form is known. */
+/** Finds out what is unknown about the record at `start`, whose form is known. */
 function processMatched(context: BatchContext, known: KnownRecords, start: number): Outcome | 'taught' | undefined {
   context.start = start
   context.end = context.recordEnd = known.end
@@ -94,10 +94,7 @@ function lineEnd(buffer: Buffer, start: number): number {
   return end === -1 ? buffer.length : end
 }
 
-/**
- * The end of the last continuation line of the record whose first line ends at `end`: /dev/kmsg starts these with a
- * space.
- */
+/** The end of the record whose first line ends at `end`. In /dev/kmsg, continuation lines start with a space. */
 function behindContinuations(buffer: Buffer, end: number): number {
   let last = end
   while (last + 1 < buffer.length && buffer[last + 1] === space) last = lineEnd(buffer, last + 1)
@@ -127,10 +124,10 @@ function processLine(context: BatchContext): Outcome {
 
 /**
  * Whether a line of a syslog file looks like the kernel's own but may not be. A process can put line ends into text
- * that the kernel logs (its message, a table's name, a mount option), and each line gets the message's time stamp. So a
- * record with the stamp of the last such message is dropped and counted; the kernel's own records of our types have no
- * line ends. An honest record in the same microsecond is rare. A batch boundary in between, or a log without time
- * stamps, hides this; multicast, auditd and /dev/kmsg do not have the gap.
+ * that the kernel logs (its message, a table's name, a mount option), and the daemon gives each line the stamp of the
+ * message. So a record with the stamp of the last such message is dropped and counted. The kernel's own records of our
+ * types have no line ends, and few share a microsecond with such a message. The check fails across batches and in logs
+ * without time stamps. Multicast, auditd and /dev/kmsg are not affected.
  */
 function isContinued(context: BatchContext): boolean {
   const { bytes, scratch, stampStart, stampEnd } = context
@@ -144,7 +141,7 @@ function isContinued(context: BatchContext): boolean {
   return isSame
 }
 
-/** Maximum further lines of one message: a prefix of 127 bytes has room for no more. */
+/** Maximum further lines of one message: a prefix of 127 bytes cannot have more. */
 const maxLinesBehind = 8
 /** Place of the record in a line after the current record. */
 const behind = new RecordPlace()
@@ -175,22 +172,22 @@ function isPrefix(context: BatchContext): boolean {
   return isFound
 }
 
-/** Notes the stamp of a message that may contain line ends. Most lines do only this, without a comparison. */
+/** Notes the stamp of a message that may contain line ends. For most lines this is the only work. */
 function noteStamp(context: BatchContext): void {
   const { stampStart, stampEnd } = context.scratch.place
   context.stampStart = stampStart
   context.stampEnd = stampEnd
 }
 
-/** From the end, where two stamps usually differ. */
+/** Compares from the end, where two stamps usually differ. */
 function isEqual(bytes: Uint8Array, start: number, end: number, other: number): boolean {
   for (let at = end - 1; at >= start; at--) if (bytes[at] !== bytes[other + at - start]) return false
   return true
 }
 
 /**
- * A record of our types without a readable id. A broken seccomp record does not show its owner, so all are kept, except
- * records that a process sent.
+ * The outcome of a record of our types without a readable id. A broken seccomp record does not show its owner, so all
+ * are kept, except those that a process sent.
  */
 function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
   if (scratch.place.sent && !scratch.everything) return outcome.filtered

@@ -11,7 +11,7 @@ import { type Outcome, outcome } from './outcome.ts'
 import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
-// Constants: V8 turns an object with so many computed fields into a hash table, which costs a lookup at each use.
+// Constants, because V8 turns an object with so many computed fields into a hash table, and each use would be a lookup.
 const { version: versionAt, kind: kindAt, action: actionAt, flags: flagsAt, time: timeAt, cgroup: cgroupAt } = header.at
 const { profile: profileAt, mnt_ns: mntNsAt, tgid: tgidAt, container: containerAt, comm: commAt } = header.at
 const { exe_size: exeSizeAt, path_size: pathSizeAt, type_size: typeSizeAt } = header.at
@@ -65,8 +65,8 @@ function processRecord(context: BatchContext): Outcome {
 const allowedKind = kinds[recordActions.ALLOWED]
 
 /**
- * Finds the container. The program's own fields need no process and are valid for the whole batch, so the result is
- * cached.
+ * Finds the container of the current record. Its cgroup and container number need no living process and do not change
+ * their meaning within a batch, so the result is cached.
  */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
@@ -74,7 +74,7 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
   const number = view.getUint32(start + containerAt, true)
   const low = view.getUint32(start + cgroupAt, true)
   const high = view.getUint32(start + cgroupAt + 4, true)
-  // Without a number, the id is rounded to a double: equal keys do not prove equal ids.
+  // Without a number, the key is the cgroup id, rounded to a double: equal keys do not prove equal ids.
   const key = number > 0 ? -number : high * 0x1_0000_0000 + low
   const mntNsID = view.getUint32(start + mntNsAt, true)
   const uptime = recordTime.uptime + recordTime.uptimeNs / 1e9
@@ -110,7 +110,7 @@ const exeKey = fragment(',"exe":')
 const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map(
   (name) => [header.at[name], fragment(`,"${name}":`)] as const,
 )
-/** Flags for what the program could not find out, with our field. */
+/** The keys of our fields for facts that the program could not find out, by flag. */
 const flagKeys = [
   [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
   [recordFlags.EXE_CUT, fragment(',"exeCut":true')],
@@ -141,7 +141,7 @@ function writeRecord(
   const flags = bytes[start + flagsAt]!
   if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
   context.putLineEnd(values)
-  // By path if there is one, otherwise by the record's numbers.
+  // Count by path if there is one, otherwise by the record's numbers.
   const body = start + header.size
   const prefix = prefixes[bytes[start + kindAt]!]!
   if (type < end && end - path < maxTexts) countWithType(context, head, kind, prefix, path, type)
@@ -149,10 +149,10 @@ function writeRecord(
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }
 
-/** Room for path and type; our programs' records have shorter ones. */
+/** Bytes for path and type; records of our programs have shorter ones. */
 const maxTexts = 8192
 
-/** A container controls both texts, so mark where the first ends. */
+/** Counts by path and type. A container controls both, so a NUL marks where the first ends. */
 function countWithType(
   context: BatchContext,
   head: ProfileHead,

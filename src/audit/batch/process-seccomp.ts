@@ -33,8 +33,8 @@ const kinds = {
 
 /**
  * Decodes the seccomp record with pairs from `body`, and writes it if it is ours: its subject is a profile of ours, its
- * process is in a container of ours, or its owner is no longer known. The subject alone does not decide: with another
- * enforcer or without AppArmor it names another profile or none.
+ * process is in a container of ours, or its owner is no longer known. The subject alone is not enough: with another
+ * enforcer, or without AppArmor, it names another profile or none.
  */
 export function processSeccomp(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
@@ -79,7 +79,7 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   const head = headOf(context, label)
   // Only the scanner finds everything that a recording needs.
   if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
-  // Only the scanner can add to its line which filter refused the call.
+  // The line must say which filter refused the call, and only the scanner can add this.
   if (known.kind === kinds.DENIED && context.attribution.container?.info.refusedCalls !== undefined) return undefined
   return context.teach(known, head, pid, seccompOpening, label) ? 'taught' : undefined
 }
@@ -92,7 +92,7 @@ const openSlots = [
   ['ip', slotOf.ip],
 ] as const satisfies OpenSlots
 
-/** The forms of the values in a usual record. */
+/** The form of each value in a usual record. */
 const usual = [
   [slotOf.subj, form.bare],
   [slotOf.pid, form.digits],
@@ -106,7 +106,7 @@ const usual = [
 const { subj, pid, comm, exe, arch, syscall, ip } = slotOf
 const kernelOrder = [subj, pid, comm, exe, arch, syscall, ip]
 
-/** Whether the values are in the kernel's order. */
+/** Whether the record is usual: its values have the usual forms and the kernel's order. */
 function isLearnable({ forms, starts, ends, extraCount, truncated }: RecordFields): boolean {
   if (extraCount > 0 || truncated || usual.some(([slot, written]) => forms[slot] !== written)) return false
   return kernelOrder.every((slot, i) => i === 0 || ends[kernelOrder[i - 1]!]! < starts[slot]!)
@@ -147,14 +147,17 @@ function formOf(context: BatchContext, kind: number): RecordForm | undefined {
 
 const callPrefix = new KindPrefix('syscall')
 
-/** A call is counted with its architecture, which comes before it in the kernel's records. */
+/**
+ * Where the counted part starts. It is the architecture, which comes before the call in the kernel's records, or else
+ * the call.
+ */
 function countedFrom({ forms, starts }: RecordFields): number {
   const call = starts[slotOf.syscall]!
   const arch = forms[slotOf.arch] === form.absent ? call : starts[slotOf.arch]!
   return arch < call && call - arch < 32 ? arch : call
 }
 
-/** A call's number, or -1 for none. */
+/** Whether the record has a call's number; -1 counts as a number. */
 function hasCall({ bytes, scratch }: BatchContext): boolean {
   const { starts, ends, forms } = scratch.seccompFields
   const start = starts[slotOf.syscall]!
@@ -200,7 +203,7 @@ const ownFields = (['sig', 'arch', 'compat', 'ip', 'code', 'uid', 'gid'] as cons
   key: fragment(`,"${name}":`),
 }))
 const callKey = fragment(',"syscallNumber":')
-/** The quotes are escaped inside a value. */
+/** An opening quote is part of the key, because the quotes are escaped inside a value. */
 const ipOpening = ',"ip":"'
 
 const filters = { container: fragment(',"filter":"container"'), workload: fragment(',"filter":"workload"') }

@@ -7,9 +7,10 @@ import { type Outcome, outcome } from './outcome.ts'
 import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**
- * Decodes a record of type 1107, whose text comes from a process, not the kernel: any process with CAP_AUDIT_WRITE, a
- * default of containers, can send any text. The host's bus daemons enforce AppArmor themselves and are trusted. Other
- * senders' records about our profiles are counted, and written only if enabled, as violations of the sender.
+ * Decodes a record of type 1107. Its text comes from a process, not from the kernel: any process with CAP_AUDIT_WRITE,
+ * which containers have by default, can send any text. The host's bus daemons enforce AppArmor themselves and are
+ * trusted. Records of other senders about our profiles are counted. They are written only if enabled, as violations of
+ * the sender.
  */
 export function processSent(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
@@ -34,7 +35,7 @@ function processWord(context: BatchContext, event: number, isKnown: boolean): Ou
   return writeAppArmor(context, event, label, numberIn(context.appArmor.fields, context.bytes, slotOf.pid))
 }
 
-/** Keep a claim out of all caches: made-up claims could evict everything else. */
+/** Handles a claim without any cache: made-up claims could evict everything else. */
 function processClaim(context: BatchContext, event: number, isKnown: boolean): Outcome {
   const { scratch } = context
   if (!scratch.everything && !namesOurs(context)) return outcome.filtered
@@ -49,7 +50,7 @@ function namesOurs({ buffer, scratch }: BatchContext): boolean {
   return buffer.subarray(starts[slotOf.profile]!, ends[slotOf.profile]!).includes('varmor-')
 }
 
-/** The current record is a bus operation, and its sender is known to be in no container. */
+/** Whether the current record is a bus operation whose sender is certainly in no container. */
 function isBusDaemon(context: BatchContext): boolean {
   const { scratch, bytes, snapshot, resolver } = context
   const { forms, starts, ends } = scratch.appArmorFields
@@ -61,7 +62,7 @@ function isBusDaemon(context: BatchContext): boolean {
   return reason === 'not-in-container'
 }
 
-/** `dbus_…` */
+/** Whether the operation's name starts with `dbus_`. */
 const isOfBus = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start > 5 &&
   bytes[start] === 0x64 &&

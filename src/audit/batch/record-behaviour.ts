@@ -14,7 +14,7 @@ import { type Outcome, outcome } from './outcome.ts'
 
 /**
  * Takes a workload's behaviour from the scanned AppArmor record; writes no line. A record without new facts is counted
- * for any process.
+ * without looking up its process.
  */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const { scratch, appArmor } = context
@@ -53,7 +53,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   if (!recording.knows(key)) {
     if (!teaches(context, head, recording)) return outcome.filtered
     recording.note(key)
-    // A profile cannot allow numbers that no call has.
+    // Leave out numbers that are no call: a profile cannot allow them.
     const name = nameOfCall(architecture, number)
     if (!name.startsWith('unknown(')) recording.addCall(name)
   }
@@ -83,8 +83,9 @@ export function recordBpf(
 }
 
 /**
- * The event is known not to come from a workload of the profile's policy: a process that enters the profile from
- * elsewhere, or a pod of another namespace that names it, is confined by it, but must not teach it.
+ * Whether the event certainly does not come from a workload of the profile's policy. A process that enters the profile
+ * from elsewhere, or a pod of another namespace that names it, is confined by the profile, but must not change its
+ * model.
  */
 function isForeign({ attribution: { container, reason } }: BatchContext, head: ProfileHead): boolean {
   if (container !== undefined) return !head.isOf(container.info)
@@ -92,8 +93,8 @@ function isForeign({ attribution: { container, reason } }: BatchContext, head: P
 }
 
 /**
- * Whether a workload of the profile's policy did something new. An event of unknown origin may be missing in the model,
- * and is counted.
+ * Whether a workload of the profile's policy did something new. An event of unknown origin is counted, because the
+ * model may lack it.
  */
 function teaches(context: BatchContext, head: ProfileHead, recording: ProfileRecording): boolean {
   if (isForeign(context, head)) return false
@@ -110,11 +111,14 @@ const pairsOf = ({ bytes, buffer, kmsg }: BatchContext, fields: RecordPairs['fie
 })
 
 /**
- * runc's name for the thread that becomes a container's process, and the files it runs from: itself, or a copy in
- * memory.
+ * runc's name for the thread that becomes a container's process, and the files that runc runs from: itself, or a copy
+ * in memory.
  */
 const runtimeThread = /^runc:\[/
 const runtimeProgram = /(^|\/)runc(\.[a-z0-9-]+)?$|^\/memfd:runc_cloned:/
 
-/** The filter exists before the container's program does. Only the program's path comes from the kernel. */
+/**
+ * Whether the process is the runtime, which the filter already restricts before it starts the container's program. A
+ * process can choose its name, but the program's path comes from the kernel.
+ */
 export const isOfRuntime = (comm = '', exe = ''): boolean => runtimeThread.test(comm) && runtimeProgram.test(exe)

@@ -33,11 +33,11 @@ export interface ScratchOptions {
   logUntrusted?: boolean
   /** Lets records of known forms skip the scanner. Default: none; the output is the same. */
   known?: KnownAddon | undefined
-  /** Whether to count events by kind, and also to return each line's kind. Default: neither. */
+  /** Whether to count events by kind; `lines` also returns the kind of each line. Default: do not count. */
   kinds?: 'counts' | 'lines'
 }
 
-/** The place of a cgroup and a mount namespace, valid for records from this many seconds after boot on. */
+/** The attribution of a cgroup and a mount namespace, valid for records from `since` on, in seconds after boot. */
 interface KnownPlace {
   low: number
   high: number
@@ -47,7 +47,8 @@ interface KnownPlace {
 }
 
 /**
- * Records of one holder that wait for the same reason, all recorded or none: pairs of offsets, and what each waits for.
+ * Records of one holder that wait for the same reason and have the same `recorded`: pairs of offsets, and what each
+ * record waits for.
  */
 class Waiting {
   readonly of: Pick<Deferred, 'reason' | 'recorded' | 'holder'>
@@ -60,7 +61,9 @@ class Waiting {
     this.of = of
   }
 
-  /** Records with the same first key share an entry; further keys are added, up to a limit. */
+  /**
+   * Adds a record. Records with the same first key share an entry, which also gets their further keys, up to a limit.
+   */
   add(keys: readonly WaitKey[], start: number, end: number): void {
     const first = keys[0] ?? 0
     let wait = this.#byKey.get(first)
@@ -74,14 +77,14 @@ class Waiting {
 }
 
 const maxKeys = 8
-/** Maximum holders in one batch; records of further holders share one entry. */
+/** Maximum holders in one batch; records of all further holders share one holder. */
 const maxHolders = 256
 
 function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
   for (const key of keys) if (to.length < maxKeys && !to.includes(key)) to.push(key)
 }
 
-/** A worker's caches and working memory between batches. They change only the time, never the result. */
+/** A worker's caches and working memory between batches. They change how long the work takes, never its result. */
 export class Scratch {
   readonly everything: boolean
   readonly trust: Trust
@@ -99,7 +102,7 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id, or by the negative number of their container. */
   readonly cgroups = new Map<number, KnownPlace>()
-  /** Waiting records by holder: few entries each, because there are few reasons. */
+  /** Waiting records by holder. Each holder has few entries, because there are few reasons. */
   #waiting = new Map<string, Waiting[]>()
   /** Behaviour of workloads whose policies model it. */
   readonly recordings = new Recordings()
@@ -137,7 +140,8 @@ export class Scratch {
       this.labels.clear()
       this.subjects.clear()
     }
-    // The last batch is the best estimate; an excess costs little, because untouched pages are never created.
+    // The growth of the last batch is the best estimate. Too much costs little, because the kernel creates only the
+    // pages that are used.
     const capacity = Math.max(Math.ceil(bytes.length * this.#growth * 1.125), bytes.length, 16_384)
     return new Output(capacity, spare, sharedMemory)
   }

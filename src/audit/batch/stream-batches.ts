@@ -9,7 +9,10 @@ export interface StreamOptions {
   format: BatchFormat
   /** Approximate bytes of a batch. Default 256 KiB. */
   size?: number
-  /** A longer line is cut here, so that a file without line ends does not fill the memory. Default 1 MiB. */
+  /**
+   * Maximum bytes of a line; a longer line is cut here, so that a file without line ends does not fill the memory.
+   * Default 1 MiB.
+   */
   max?: number
 }
 
@@ -37,7 +40,7 @@ export async function* streamBatches(
   if (length > 0) yield { source, seq, format, bytes: own(Buffer.concat(pieces)) }
 }
 
-/** In its own memory, which workers share. */
+/** Copies the bytes into memory of their own, which workers share. */
 function own(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(sharedMemory(bytes.length))
   copy.set(bytes)
@@ -59,7 +62,7 @@ function lastRecord(bytes: Uint8Array): number {
   let end = 0
   while (end + 4 <= bytes.length) {
     const size = view.getUint32(end, true)
-    // The rest of such a stream cannot be decoded.
+    // The rest of a stream with such a record cannot be decoded.
     if (size < header.size) return bytes.length
     if (end + size > bytes.length) break
     end += size

@@ -41,7 +41,7 @@ export const eventFields = [
   'srcName',
 ] as const
 
-/** Fields with another place in the line, or that only control the decoder. */
+/** Fields that have another place in the line, or that the line does not contain. */
 const otherFields = ['pid', 'peerPID', 'task', 'magicToken', 'class', 'apparmor', 'type', 'nothing'] as const
 
 export type FieldName = (typeof eventFields)[number] | (typeof otherFields)[number]
@@ -64,7 +64,7 @@ const numbers: readonly FieldName[] = [
   'type',
 ]
 
-/** libapparmor's value for an absent field: nothing, 0, or (unsigned long)-1 for the two owners. */
+/** The value that libapparmor gives an absent field: empty, 0, or (unsigned long)-1 for the two owners. */
 export function zeroValue(name: FieldName): string {
   if (name === 'fsuid' || name === 'ouid') return '18446744073709551615'
   return numbers.includes(name) ? '0' : '""'

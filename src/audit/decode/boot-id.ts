@@ -1,4 +1,4 @@
-/** 48 bits, enough to be unique among a cluster's boots. */
+/** 48 bits, enough for ids that are unique among a cluster's boots. */
 const digits = 12
 
 /** The short form of the id of a boot (`/proc/sys/kernel/random/boot_id`): its first digits. */

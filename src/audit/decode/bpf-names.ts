@@ -34,7 +34,7 @@ const permissions: readonly (readonly [number, string])[] = [
   [0x4_0000, 'link'],
 ]
 
-/** Names of the set bits in the table's order, and one `0x…` for all unnamed bits. */
+/** The names of the set bits, in the table's order, and one `0x…` for all bits without a name. */
 function bitNames(bits: number, table: readonly (readonly [number, string])[]): string[] {
   let rest = bits
   const names: string[] = []
@@ -86,7 +86,7 @@ export function mountFlagNames(flags: number): string[] {
   return names
 }
 
-/** The only family that the kernel's header does not write in capitals. */
+/** Names that differ from the upper-case name: the kernel's header does not write this family in capitals. */
 const oddNames: Readonly<Record<string, string>> = { decnet: 'DECnet' }
 
 const domains = socketFamilies.map((name) => oddNames[name] ?? name.toUpperCase())
@@ -104,7 +104,7 @@ export const socketTypeName = (number: number): string =>
 export const ipProtocolName = (number: number): string =>
   ipProtocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${ipProtocols[number]}`
 
-/** enum bpf_cmd (include/uapi/linux/bpf.h), the part that rules can name. */
+/** enum bpf_cmd (include/uapi/linux/bpf.h): the commands that rules can name. */
 const bpfCommands: Readonly<Record<number, string>> = {
   0: 'map_create',
   5: 'prog_load',

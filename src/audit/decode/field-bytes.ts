@@ -14,8 +14,8 @@ const hexValue = (digit: number): number => {
 }
 
 /**
- * Decodes a value: pairs of hex digits, and in /dev/kmsg text `\xHH` for each unprintable byte or backslash
- * (Documentation/ABI/testing/dev-kmsg). Other bytes stay.
+ * Decodes a value: pairs of hex digits, and in text from /dev/kmsg the `\xHH` that stands for an unprintable byte or a
+ * backslash (Documentation/ABI/testing/dev-kmsg). Other bytes do not change.
  */
 export function valueBytes(bytes: Uint8Array, start: number, end: number, written: number, kmsg: boolean): ValueBytes {
   if (written === form.hex) return fromHex(bytes, start, end)

@@ -3,7 +3,7 @@ const AF_INET = 2
 const dotted = (bytes: Uint8Array, at: number): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
 
-/** `::ffff:a.b.c.d` is printed as `a.b.c.d`, as upstream (Go's net.IP) does. */
+/** Whether it is an IPv4 address in IPv6: `::ffff:a.b.c.d` is printed as `a.b.c.d`, as upstream (Go's net.IP) does. */
 function isMapped(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false
   return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff

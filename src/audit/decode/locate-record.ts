@@ -8,13 +8,17 @@ export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } 
 
 /**
  * How much to trust a source's lines.
- * - `kernel`: lines that the kernel, auditd or a syslog daemon writes on this node; other programs' lines are not
+ * - `kernel`: lines that the kernel, auditd or a syslog daemon writes on this node. Lines of other programs are not
  *   records.
- * - `given`: lines of a file from a user, also with grep's prefixes, from dbus-daemon's log, or of old kernels.
+ * - `given`: lines of a file from a user. They may also have grep's prefixes, or come from dbus-daemon's log or old
+ *   kernels.
  */
 export type Trust = 'kernel' | 'given'
 
-/** Types that a process with CAP_AUDIT_WRITE may send; it may not send others (kernel/audit.c, audit_netlink_ok()). */
+/**
+ * Whether a process with CAP_AUDIT_WRITE may send the type; it cannot send other types (kernel/audit.c,
+ * audit_netlink_ok()).
+ */
 const isSentByProcess = (type: number): boolean =>
   type === 1005 || (type >= 1100 && type <= 1199) || (type >= 2100 && type <= 2999)
 
@@ -46,9 +50,9 @@ export class RecordPlace {
   audit = -1
   /** Offset of its pairs, for a record without `audit(`. */
   body = -1
-  /** The kernel's message is a record, of any type, that a process sent. */
+  /** Whether the kernel's message is a record, of any type, that a process sent. */
   sent = false
-  /** The message is in the kernel's log, which netfilter writes to, too. */
+  /** Whether the message is in the kernel's log, which netfilter writes to, too. */
   printed = false
   /** The time stamp in square brackets of a kernel message in a syslog file or dmesg output; empty if there is none. */
   stampStart = 0
@@ -93,9 +97,9 @@ export function locateRecord(bytes: Uint8Array, start: number, end: number, trus
 }
 
 /**
- * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`. Only the kernel has facility 0 (a
- * priority below 8): a process that writes there with facility 0 gets another one (kernel/printk/printk.c,
- * devkmsg_write()), and a line end in the text is escaped.
+ * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`. Only the kernel has facility 0, which
+ * is a priority below 8: if a process writes there with facility 0, the kernel replaces the facility
+ * (kernel/printk/printk.c, devkmsg_write()), and escapes line ends in the text.
  */
 export function locateKmsgRecord(
   bytes: Uint8Array,
@@ -111,9 +115,9 @@ export function locateKmsgRecord(
 }
 
 /**
- * Finds the record in a syslog line: date, host and tag come first. Only the kernel's tag counts, so another program's
- * log line that quotes a record is ignored. This is as safe as the daemon: a process that may write to /dev/log chooses
- * its tag, and most daemons accept the kernel's. Containers do not have the host's /dev/log.
+ * Finds the record in a syslog line, which starts with date, host and tag. Only the kernel's tag counts, so a log line
+ * of another program that quotes a record is ignored. This is as safe as the daemon: a process that may write to
+ * /dev/log chooses its tag, and most daemons accept the kernel's tag. Containers do not have the host's /dev/log.
  */
 function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let tag = start
@@ -137,8 +141,8 @@ function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: T
 const isTagEnd = (bytes: Uint8Array, at: number, end: number): boolean => at + 1 === end || bytes[at + 1] === space
 
 /**
- * Number of words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, and with busybox the facility.
- * The text after them comes from a program.
+ * Maximum words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, and with busybox the facility.
+ * Any later text comes from a program.
  */
 function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): number {
   const at = bytes[start] === openAngle ? behindByte(bytes, start, end, closeAngle) : start
@@ -170,7 +174,7 @@ function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
   return startsWith(bytes, end - text.length, end, text)
 }
 
-/** In a log, several lines may belong to one message. */
+/** Finds the record in a kernel message. In a log, several lines may belong to one message. */
 function locateInKernelMessage(bytes: Uint8Array, at: number, end: number, trust: Trust, place: RecordPlace): void {
   readStamp(bytes, at, end, place)
   locateInKernelText(bytes, at, end, trust, place)
@@ -184,7 +188,7 @@ function readStamp(bytes: Uint8Array, behind: number, end: number, place: Record
   place.stampEnd = Math.min(end, behindByte(bytes, at, end, closeSquare))
 }
 
-/** dbus-daemon without auditd logs its own denials, without type or audit id. */
+/** Finds the record in a line of dbus-daemon, which without auditd logs its own denials, without type or audit id. */
 function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   while (at < end && bytes[at] === space) at++
   if (!startsWith(bytes, at, end, 'apparmor=')) return
@@ -242,7 +246,7 @@ function behindName(bytes: Uint8Array, at: number, end: number): number {
   return i
 }
 
-/** Frequent types are recognised by their bytes; a string is created only for names that start like a rare one. */
+/** Recognises frequent types by their bytes. It creates a string only for a name that starts like a rare type. */
 function typeOfName(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start
   const first = bytes[start]

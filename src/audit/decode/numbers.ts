@@ -1,6 +1,6 @@
 import { form, type RecordFields } from './record-fields.ts'
 
-/** The number in the digits from `start` to `end`, if there are only digits, at most 15; otherwise -1. */
+/** The number in the digits from `start` to `end`; -1 if there are other bytes, or more than 15 digits. */
 export function readDecimal(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || end - start > 15) return -1
   let number = 0
@@ -25,7 +25,7 @@ export function readHex(bytes: Uint8Array, start: number, end: number): number {
   return number
 }
 
-/** The number in a slot; 0 if there is none, or it is larger than any process id or signal. */
+/** The number in a slot; 0 if the field is absent, or its value is not a number of at most 15 digits. */
 export function numberIn({ forms, starts, ends }: RecordFields, bytes: Uint8Array, slot: number): number {
   return forms[slot] === form.digits ? Math.max(readDecimal(bytes, starts[slot]!, ends[slot]!), 0) : 0
 }

@@ -1,6 +1,6 @@
 /**
- * IP protocols by number, with the lower-case names of <netinet/in.h>, which libapparmor prints. If two share a number,
- * this is the first in its table.
+ * IP protocols by number, with the lower-case names of <netinet/in.h>, which libapparmor prints. If two names have one
+ * number, this is the first in its table.
  */
 // biome-ignore format: a table reads better
 const names: Readonly<Record<number, string>> = {

@@ -13,7 +13,7 @@ export const form = {
   bare: 5,
 } as const
 
-/** A pair without its own field, by the offsets of its key and value. */
+/** A pair that has no field of its own, by the offsets of its key and value. */
 export interface ExtraPair {
   keyStart: number
   keyEnd: number

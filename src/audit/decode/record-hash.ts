@@ -1,11 +1,11 @@
 const [first, second, third, fourth] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f]
 
 /**
- * A hash of a record's bytes; it distinguishes records of one audit id. It is part of a line's `id`, so it must never
- * change: otherwise records that were already written would get new ids.
+ * A hash of a record's bytes, which distinguishes the records of one audit id. It is part of a line's `id`, so it must
+ * never change: otherwise records that were already written would get new ids.
  *
- * Four sums alternate over words of four bytes, so that a processor works on all of them at once. The rotation spreads
- * a difference in a word's highest bits, which a product alone would keep there.
+ * Four sums alternate over words of four bytes, so that a processor works on all of them at once. A product alone would
+ * keep a difference in a word's highest bits there; the rotation spreads it.
  * @param seed for a second hash of the same bytes
  * @returns a signed 32-bit integer
  */

@@ -3,9 +3,9 @@ export interface SchemaText<Field extends string> {
   /** At most the first 32 are in `RecordFields.present`. */
   fields: readonly Field[]
   keys: Readonly<Record<string, Field>>
-  /** Unsigned number fields; a value that is not a number goes to the extra pairs. */
+  /** Fields with unsigned numbers; a value that is not a number goes to the extra pairs. */
   numbers: readonly Field[]
-  /** The number whose sign is dropped. */
+  /** The number that may have a sign, which is dropped. */
   signed?: Field
   /** Fields that the kernel writes with audit_log_untrustedstring(): quoted, or as hex if a byte is odd. */
   untrusted: readonly Field[]
@@ -19,7 +19,7 @@ export const noSlot = -1
 const tableBits = 9
 const shift = 32 - tableBits
 
-/** Like scanFields(), byte by byte. */
+/** The hash that scanFields() computes byte by byte. */
 const hashOf = (key: string): number =>
   [...key].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0, 0)
 

@@ -20,7 +20,10 @@ export class RecordTime {
     this.#bootNs = Math.min(Math.round((bootTime - this.#boot) * nanoseconds), nanoseconds - 1)
   }
 
-  /** Reads the 64 bits at `offset` in two parts, because a number is exact for only 104 days. */
+  /**
+   * Reads the 64 bits at `offset` in two parts, because a JavaScript number holds nanoseconds exactly for only 104
+   * days.
+   */
   read(view: DataView, offset: number): void {
     const high = view.getUint32(offset + 4, true)
     const rest = high * highRest + view.getUint32(offset, true)

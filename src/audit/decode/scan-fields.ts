@@ -19,8 +19,8 @@ const kinds = Uint8Array.from({ length: 256 }, (_, byte) =>
 const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 
 /**
- * Reads `key=value` pairs from `start` to `end` into `fields`. The kernel escapes nothing: a quoted value ends at the
- * next quote (a name with a quote is written as hex), any other value at the next space.
+ * Reads `key=value` pairs from `start` to `end` into `fields`. The kernel does not escape: a quoted value ends at the
+ * next quote (the kernel writes a name with a quote as hex), any other value at the next space.
  */
 export function scanFields(
   schema: RecordSchema,
@@ -55,7 +55,7 @@ export function scanFields(
     if (at < end && bytes[at] === quote) {
       const valueStart = ++at
       let odd = 0
-      // A loop, not indexOf: it also finds the odd bytes, and values are short.
+      // A loop instead of indexOf: it also finds the odd bytes, and values are short.
       for (; at < end; at++) {
         byte = bytes[at]!
         if (byte === quote) break
@@ -72,7 +72,10 @@ export function scanFields(
   }
 }
 
-/** Upper-case keys are auditd's interpretation, in a log that lost the separating byte. */
+/**
+ * Adds a pair without a field, unless its key has capitals: then it is auditd's interpretation, in a log that lost the
+ * separating byte.
+ */
 function addExtra(
   bytes: Uint8Array,
   keyStart: number,
@@ -86,8 +89,8 @@ function addExtra(
 }
 
 /**
- * A security context may contain spaces: `varmor-demo (enforce)`. It ends before the record's last ` pid=`: later
- * values are quoted or hex and cannot contain it. Some kernels double the `=`; quotes come from auditd.
+ * Reads a security context, which may contain spaces: `varmor-demo (enforce)`. It ends before the record's last `
+ * pid=`: later values are quoted or hex and cannot contain it. Some kernels double the `=`; quotes come from auditd.
  */
 function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: number, fields: RecordFields): number {
   const start = bytes[valueStart] === equals ? valueStart + 1 : valueStart
@@ -136,7 +139,7 @@ function readBare(
   return at
 }
 
-/** JSON allows no leading zero. */
+/** Skips leading zeros, which JSON does not allow. */
 function withoutZeros(bytes: Uint8Array, start: number, end: number): number {
   let at = start
   while (at < end - 1 && bytes[at] === 0x30) at++

@@ -9,7 +9,7 @@ const zero = 0x30
 /** A longer number is not a pid. */
 const maxDigits = 10
 
-/** A record that a process sent: the sender according to the kernel, and the text. */
+/** A record that a process sent: the sender as the kernel names it, and the sender's text. */
 export class SentText {
   /** 0 if the record does not have it. */
   pid = 0
@@ -19,9 +19,9 @@ export class SentText {
 }
 
 /**
- * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel writes
- * first the sender's pid in the node's pid namespace, and then the sent text in quotes: everything up to the last quote
- * is the sender's, including quotes, line ends and further records.
+ * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel first
+ * writes the sender's pid in the node's pid namespace, and later the sent text in quotes. Everything up to the last
+ * quote comes from the sender and may contain quotes, line ends and further records.
  * @param at offset after the audit id
  */
 export function readSentText(bytes: Uint8Array, at: number, end: number, sent: SentText): void {
@@ -47,7 +47,7 @@ function senderOf(bytes: Uint8Array, start: number, end: number): number {
   return at < end && bytes[at] === space ? pid : 0
 }
 
-/** After the first ` msg='`: the kernel's own pairs before it cannot contain it. */
+/** The offset after the first ` msg='`; the kernel's own pairs before it cannot contain it. */
 function behindMsg(bytes: Uint8Array, from: number, end: number): number {
   for (let at = from; at + 6 <= end; at++)
     if (
@@ -63,7 +63,8 @@ function behindMsg(bytes: Uint8Array, from: number, end: number): number {
 }
 
 /**
- * A log or printk may have cut the record: then the rest is text. auditd's interpretation follows the last byte 0x1d.
+ * The end of the sent text. If a log or printk cut the record, there is no quote, and all the rest is text. auditd's
+ * interpretation follows the last byte 0x1d.
  */
 function lastQuote(bytes: Uint8Array, start: number, end: number): number {
   let stop = end

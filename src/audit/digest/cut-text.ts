@@ -9,13 +9,13 @@ const hashDigits = 32
 /** A JavaScript character takes at most three bytes. */
 const surelyShort = Math.floor(max / 3)
 
-/** Bounds a text; different texts stay different. */
+/** Limits the length of a text; different texts stay different. */
 export function bounded(text: string): string {
   if (text.length <= surelyShort) return text
   const bytes = Buffer.from(text)
   if (bytes.length <= max) return text
   let end = max
-  // Do not cut within a character.
+  // Do not cut inside a character.
   while ((bytes[end]! & 0xc0) === 0x80) end--
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, hashDigits)
   return `${bytes.toString('utf8', 0, end)}…sha256:${hash}`
@@ -23,7 +23,10 @@ export function bounded(text: string): string {
 
 const texts = /"(?:[^"\\]|\\.)*"/g
 
-/** Bounds each text of a line. It does not parse the line as JSON, because its numbers exceed JavaScript's range. */
+/**
+ * Limits the length of each text in a line. It does not parse the line as JSON, because some of its numbers exceed
+ * JavaScript's range.
+ */
 export function withBoundedTexts(line: Uint8Array): Uint8Array {
   if (line.length <= max) return line
   const before = Buffer.from(line.buffer, line.byteOffset, line.length).toString('utf8')

@@ -3,10 +3,11 @@ import type { Clock } from '../../base/clock.ts'
 /** Milliseconds after which a container's written bytes count for a third (1/e). */
 const fading = 3_600_000
 /**
- * Minimum share of a container, however many there are: one line with its counts, and the first lines of a few kinds.
+ * Minimum share of a container, for any number of containers. A line with its counts and the first lines of a few kinds
+ * fit.
  */
 const leastShare = 2_048
-/** A container with fewer remaining bytes no longer counts as writing. */
+/** A container with fewer counted bytes is forgotten: it no longer writes. */
 const negligible = 64
 /**
  * Maximum number of remembered containers. Beyond it, the container with the oldest last line is forgotten and gets a
@@ -14,10 +15,13 @@ const negligible = 64
  */
 export const maxContainers = 4_096
 
-/** Maximum turnovers of its files in the fading time, whatever events come. */
+/**
+ * The counted bytes fit this many times into the old files, so one flood takes about as many fading times to replace
+ * them.
+ */
 const parts = 16
 
-/** Bytes that all containers may have in the digest's files at a time. @param kept minimum bytes of its old files */
+/** Maximum counted bytes of all containers in the digest. @param kept minimum bytes of the digest's old files */
 export const digestBytes = (kept: number): number => kept / parts
 
 interface Used {
@@ -28,8 +32,8 @@ interface Used {
 
 /**
  * How much each container may write into the digest, so that it cannot displace other containers' lines. Written bytes
- * count less over time; a container may write while they are within its share, an equal part for each container that
- * writes. A new container has its full share at once.
+ * count less over time. A container may write while its counted bytes are within its share. All containers that write
+ * have equal shares, and a new container has its full share at once.
  */
 export class DigestShares {
   readonly #clock: Clock
@@ -42,7 +46,9 @@ export class DigestShares {
     this.#all = all
   }
 
-  /** Bytes that the container may write now. @param part usable part of its share; the rest is kept for other lines */
+  /**
+   * Bytes that the container may write now. @param part part of its share that it may use; the rest is for other lines
+   */
   room(key: string, part = 1): number {
     const known = this.#used.get(key)
     const writing = this.#used.size + (known === undefined ? 1 : 0)

@@ -13,7 +13,7 @@ import { type Origin, type Passed, RateLimit } from './rate-limit.ts'
 
 export interface DigestOptions {
   clock: Clock
-  /** The start of our own lines. */
+  /** Makes the start of the agent's own lines. */
   writer: Writer
   /** The sink of violations-digest.log. The code that opened it closes it, after the digest. */
   sink: Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
@@ -29,38 +29,41 @@ export interface DigestOptions {
 
 const minuteLength = 60_000
 /**
- * Tolerated milliseconds between our minute and the wall clock's: the clocks are read one after the other, and are
- * slewed.
+ * Milliseconds that the start of a minute may differ from the wall clock's minute: the clocks are read one after the
+ * other, and are slewed.
  */
 const aside = 1_000
 /** Maximum lines in one offer to the sink. */
 const together = 64
-/** The part of a container's share for first violations: the counts must still fit when many kinds have come. */
+/**
+ * The part of a container's share for first violations; the rest is for the counts of many kinds at the minute's end.
+ */
 const partOfFirsts = 1 / 2
 /** Maximum containers whose counts wait for room. */
 const maxOwed = 4_096
 
-/** Counts of a container that did not fit yet. */
+/** Counts of a container that had no room yet. */
 interface Owed {
   container: ContainerFields
-  /** Start of the first minute. */
+  /** Start of the first counted minute. */
   from: WallMs
   events: number
   omitted: number
 }
 
 /**
- * The digest of the violations, in its own file: for each container and minute, the first violation of each kind at
- * once, and at the end of the minute a line with the count of each kind. Kinds and bytes (`DigestShares`) of a
- * container are limited, so its flood cannot displace others: what does not fit is only counted, and late counts join a
- * later minute's. Minutes are those of writing; counts include all events, whatever happens to their lines.
+ * The digest of the violations, in its own file. For each container and minute, it has the first violation of each kind
+ * at once, and at the end of the minute a line with the count of each kind. Kinds and bytes (`DigestShares`) of a
+ * container are limited, so its flood cannot displace other containers. Violations without room are only counted, and
+ * counts without room join a later minute's. An event belongs to the minute in which its batch is written, and counts
+ * whatever happens to its line.
  */
 export class Digest {
   readonly #options: DigestOptions
   readonly #limit: RateLimit | undefined
   /** Increases every 60 s, even if the wall clock is set. */
   #minute: number
-  /** Its start: by the monotonic clock, and the wall-clock time then. */
+  /** Start of the minute by the monotonic clock, and the wall-clock time then. */
   #began: number
   #from: WallMs
   #counts = new MinuteCounts()
@@ -85,7 +88,7 @@ export class Digest {
     this.#limit = new RateLimit({ clock, writer, rate, ...lines })
   }
 
-  /** The minute of batches that start now. */
+  /** The current minute, for batches that start now. */
   get minute(): number {
     return this.#minute + Math.floor((this.#options.clock.now() - this.#began) / minuteLength)
   }
@@ -114,7 +117,7 @@ export class Digest {
     return this.#limit?.pass(result.output, parts, origin) ?? { bytes: result.output, held: 0 }
   }
 
-  /** Writes what is left. */
+  /** Writes all remaining counts. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -141,7 +144,10 @@ export class Digest {
     })
   }
 
-  /** Writes first lines of kinds that fit; a disk without room for all may have room for some. */
+  /**
+   * Offers the first lines of kinds that have room in their container's share. The offers are small, so that a disk
+   * without room for all lines may take some.
+   */
   #copy(output: Uint8Array, firsts: readonly FirstOfKind[]): void {
     for (let first = 0; first < firsts.length; first += together) {
       const lines: Uint8Array[] = []
@@ -159,8 +165,8 @@ export class Digest {
   }
 
   /**
-   * Writes one line for each container. Later events belong to the next minute.
-   * @param all also write what exceeds the share
+   * Writes a line for each container and starts the next minute.
+   * @param all also write what exceeds a share
    */
   #write(next: number, all = false): void {
     const { clock } = this.#options
@@ -178,7 +184,7 @@ export class Digest {
   }
 
   /**
-   * Starts a minute. After the wall clock was set, the first minute is shorter, so that later minutes end with the wall
+   * Starts a minute. If the wall clock was set, this minute is shorter, so that later minutes end with the wall
    * clock's.
    */
   #begin(next: number): void {
@@ -206,7 +212,10 @@ export class Digest {
     this.#writeNumbers(key, sum, kinds, to, all)
   }
 
-  /** Writes as many kinds as fit, and the rest as one number; counts that do not fit at all wait. */
+  /**
+   * Writes as many kinds as have room, and the rest as one number. If even a line without kinds has no room, the counts
+   * wait.
+   */
   #writeNumbers(key: string, sum: Owed, kinds: readonly CountedKind[], to: string, all: boolean): void {
     const room = this.#shares.room(key)
     const least = this.#line(sum, [], to)
@@ -231,16 +240,13 @@ export class Digest {
     return containerLine(writer, Math.floor(clock.wall() / 1_000), 'digest', { digest: about }, container, 'info')
   }
 
-  /** Its sink reports what the disk does not take. */
+  /** Offers bytes to the digest's sink, which reports what the disk does not take. */
   #offer(bytes: Uint8Array, lines = 1): void {
     this.#options.sink.offer({ bytes, lines, lossy: true, settle: () => undefined })
   }
 }
 
-/**
- * Writes one of our own lines. They are few, and the log's accounting does not include them, because they were not
- * read.
- */
+/** Writes one of the agent's own lines. The log's accounting does not include them, because they were not read. */
 function say(log: Pick<Sink, 'offer'>, bytes: Uint8Array): void {
   log.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
 }

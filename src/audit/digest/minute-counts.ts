@@ -12,7 +12,7 @@ export interface CountedKind extends ViolationKind {
 
 /** Events of one container in one minute; each counts once, with its kind or in `other`. */
 export interface ContainerCounts {
-  /** The container's id; without one, the profile, as far as the limit allows. */
+  /** The container's id. For an event without a container: its profile, up to the limit of profiles. */
   readonly key: string
   container: ContainerFields
   readonly kinds: Map<string, CountedKind>
@@ -34,39 +34,39 @@ export interface FirstOfKind {
 /** The counts of a part of a batch, with the kinds and containers of its rows. */
 export interface MergedPart {
   counts: KindCounts
-  /** By row: its kind; undefined if counted as other. */
+  /** By row: its kind; undefined if it is counted in `other`. */
   kinds: (CountedKind | undefined)[]
-  /** By row, and by container for events without a row. */
+  /** By row: its container; then by container: the owner of its events without a row. */
   owners: ContainerCounts[]
   others: (ContainerCounts | undefined)[]
   /** By row: whether its first line is the first of its kind. */
   firsts: boolean[]
 }
 
-/** Maximum containers of a minute with own counts; a node has fewer. */
+/** Maximum containers of a minute that have their own counts; a node has fewer. */
 export const maxContainers = 1024
-/** Maximum profiles with own counts, for events without a known container. */
+/** Maximum profiles that have their own counts, for events without a known container. */
 export const maxProfiles = 64
 /**
  * From this number of keys in a minute on, a container gets only a few: 1,000 containers that restart could make a
  * million, 500 MiB.
  */
 const commonKeys = 16_384
-/** Maximum keys of a minute that are kept for the next, about 20 MiB; each further key would be parsed again. */
+/** Maximum keys that are kept for the next minute, about 20 MiB. Each further key would be parsed again. */
 const maxKept = 16_384
 
 /** Prefix of the keys of containers that are counted by profile. */
 const profileKey = 'profile '
 
 /**
- * Counts by container and kind for one minute. However many kinds one container has, each other container has room for
+ * Counts by container and kind for one minute. A container may have any number of kinds: all others still have room for
  * a few.
  */
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
   /**
-   * The previous minute's counts: they save parsing a continuing kind's line, which takes ten times as long as the
-   * rest.
+   * The previous minute's counts. They save parsing the line of a kind that continues, which takes ten times as long as
+   * all other work.
    */
   readonly #before: ReadonlyMap<string, ContainerCounts>
   #profiles = 0
@@ -80,7 +80,7 @@ export class MinuteCounts {
     return this.#containers.values()
   }
 
-  /** Adds the counts of a batch. @returns their places; calls `first` for new kinds */
+  /** Adds the counts of a batch, and calls `first` for each new kind. @returns the kinds and containers of its rows */
   add({ output, kinds = [] }: BatchResult, first: (one: FirstOfKind) => void): MergedPart[] {
     return kinds.map(({ start, counts }) => this.#merge(output, start, counts, first))
   }
@@ -109,15 +109,15 @@ export class MinuteCounts {
       part.others.push(owner)
       if (owner === undefined) continue
       owner.other += events
-      // It may never have a kind whose line has its names.
+      // The container may never have a row, whose line would give its names.
       if (wantsName(owner)) name(owner, readLine(output, start + counts.otherLines[index]!).container())
     }
     return part
   }
 
   /**
-   * The kind of a new key; undefined if the container, or all containers, have too many.
-   * @param given the decoder's key; `key` is a hash of it if it is long
+   * The kind of a new key; undefined if the container, or all containers together, have too many keys.
+   * @param given the decoder's key; `key` is its hash if it is long
    */
   #newKind(
     owner: ContainerCounts,
@@ -126,7 +126,7 @@ export class MinuteCounts {
     output: Uint8Array,
     lineAt: number,
   ): CountedKind | undefined {
-    // Keys are sometimes finer than kinds, so allow more of them.
+    // Several keys may belong to one kind, so allow more keys than kinds.
     if (owner.byKey.size >= (this.#keys < commonKeys ? 4 * maxKinds : fewKinds)) return undefined
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
@@ -169,11 +169,11 @@ export class MinuteCounts {
 
 const maxKeyLength = 256
 
-/** Counts by profile, or beyond the limit, have no container. */
+/** Stores the container's names. Counts by profile, and counts beyond the limit, have no container. */
 function name(owner: ContainerCounts, container: ContainerFields): void {
   if (container.containerID === owner.key) owner.container = container
 }
 
-/** Whether it has a container whose names no line has shown yet. */
+/** Whether the counts belong to a container whose names no line has shown yet. */
 const wantsName = ({ key, container }: ContainerCounts): boolean =>
   container === noContainer && key !== '' && !key.startsWith(profileKey)

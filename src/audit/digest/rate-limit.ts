@@ -8,7 +8,7 @@ import type { Reached } from '../sink/loss-log.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
 
-/** The rest of a batch. */
+/** The lines of a batch that are not held back. */
 export interface Passed {
   bytes: Uint8Array
   /** Number of lines held back. */
@@ -18,7 +18,7 @@ export interface Passed {
 export interface RateLimitOptions {
   clock: Clock
   writer: Writer
-  /** Maximum events per second for each container, and maximum burst. */
+  /** Maximum events per second for each container, and also its maximum burst. */
   rate: number
   /** Takes a line that reports what was held back. */
   say: (line: Uint8Array) => void
@@ -32,16 +32,16 @@ export interface Origin {
   reached: Reached
 }
 
-/** The tokens of one container, and what was held back since they ran out. */
+/** The tokens of one container, and its events that were held back. */
 interface Bucket {
   tokens: number
-  /** Bytes that it may write. */
+  /** Bytes that the container may write. */
   bytes: number
   /** Bytes for lines that pass without a token. */
   exempt: number
-  /** Milliseconds of their last update. */
+  /** When these three were updated, in milliseconds. */
   at: number
-  /** By source. */
+  /** Held-back events by source. */
   closed: Map<string, HeldBack>
 }
 
@@ -52,39 +52,41 @@ interface HeldBack extends Counted {
   container: ContainerFields
   from: WallMs
   to: WallMs
-  /** When the last event was held back, and since when none was reported, by the monotonic clock. */
+  /** By the monotonic clock: when the last event was held back, and since when no line has reported. */
   at: number
   since: number
-  /** Batches with held-back events that may be read again. Their counts are added once that is settled. */
+  /**
+   * Number of batches with held-back events that the source may read again. Their counts are added when it will not.
+   */
   open: number
 }
 
 interface Counted {
   kinds: Map<string, CountedKind>
-  /** Kinds beyond the limit. */
+  /** Events of kinds beyond the limit. */
   other: number
 }
 
 /** Milliseconds without held-back events until a container is unrestricted again. */
 const quiet = 1_000
-/** Bytes that a container may write for each event of its rate: most lines are shorter. */
+/** Bytes that a container may write for each event of its rate; most lines are shorter. */
 const bytesOfEvent = 2_048
-/** Maximum burst in bytes: one line of maximum length. */
+/** Minimum burst in bytes: a line of maximum length fits. */
 const leastBytes = 65_536
 /**
- * Bytes per minute, and burst, for lines that pass without a token: a container's maximum number of kinds, with usual
- * lines.
+ * Bytes per minute, and burst, for lines that pass without a token: enough for a container's maximum number of kinds,
+ * with usual lines.
  */
 const exemptBytes = maxKinds * bytesOfEvent
-/** Milliseconds after which held-back events are reported. */
+/** Milliseconds after which a line reports events that are still held back. */
 const maxSilence = 60_000
 /** Maximum kinds named in the line about held-back events. */
 const maxNamed = 32
 
 /**
- * Limits events per second and bytes of each container in the log. The first event of each kind in a minute passes in
- * addition, as do lines with an undecoded record, up to a number of bytes. A line reports the start and the end of
- * holding back, with counts by kind.
+ * Limits events per second and bytes of each container in the log. Two sorts of lines pass in addition, up to a number
+ * of bytes: the first event of each kind in a minute, and lines with an undecoded record. A line reports when holding
+ * back starts, and another one when it ends, with counts by kind.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
@@ -133,7 +135,7 @@ export class RateLimit {
     return { bytes: output.subarray(0, to), held }
   }
 
-  /** Reports held-back events that were not reported yet. */
+  /** Reports the held-back events that no line has reported yet. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -142,7 +144,7 @@ export class RateLimit {
   }
 
   *#linesOf({ counts: { lineKinds }, kinds, owners, others, firsts }: MergedPart): Generator<Line> {
-    if (lineKinds === undefined) throw new Error('the kinds of lines were not asked for')
+    if (lineKinds === undefined) throw new Error('the decoder did not return the kinds of lines')
     const isFirst = [...firsts]
     for (const row of lineKinds) {
       const owner = row < 0 ? others[~row]! : owners[row]!
@@ -282,7 +284,7 @@ function ended(held: HeldBack): Statement {
 
 interface Line {
   owner: ContainerCounts
-  /** undefined: counted as other. */
+  /** undefined if the event is counted in `other`. */
   kind: CountedKind | undefined
   isFirst: boolean
 }

@@ -12,7 +12,7 @@ export interface ViolationKind {
   action: string
   profileName: string
   operation: string
-  /** Path, capability, call, address or peer, as in the event; a long one is cut and ends with a hash. */
+  /** Path, capability, call, address or peer, as in the event; a long text is cut and ends with a hash. */
   object: string
 }
 
@@ -30,7 +30,7 @@ export function readLine(output: Uint8Array, start: number): { kind: ViolationKi
   }
 }
 
-/** The result of readLine() for a key's line, if the key contains all of it: this takes a tenth of the time. */
+/** The same kind as readLine() finds, if the key contains all of it; this takes a tenth of the time. */
 export function kindOfKey(key: string): ViolationKind | undefined {
   const { kind, profile, rest } = partsOfKey(key)
   const event = eventKinds[kind]
@@ -44,7 +44,7 @@ export function kindOfKey(key: string): ViolationKind | undefined {
 /** The operation of lines with an undecoded record. */
 export const undecoded = { operation: 'undecoded', object: '' }
 
-/** Equal only for equal kinds. */
+/** A text that is equal only for equal kinds. */
 export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
   [enforcer, action, profileName, operation].map((text) => `${text.length} ${text}`).join('') + object
 
@@ -79,7 +79,7 @@ function bpfWords(event: Fields): string[] {
 
 const endpoint = (address: string, port: string): string => (port === '' ? address : `${address}:${port}`)
 
-/** Empty for absent values, for which libapparmor gives 0. */
+/** The text of a value; empty for an absent value, for which libapparmor gives 0. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   return typeof value === 'number' && value !== 0 ? String(value) : ''

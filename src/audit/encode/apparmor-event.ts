@@ -9,9 +9,9 @@ import { type Fragment, fragment, type Output, putFragment, putNumber, putRange 
 import { noteBroken, putProtocol, putValue, type Values } from './values.ts'
 
 /**
- * `event` of an AppArmor violation: all fields of libapparmor's record in the seed's order, with `auditSubId` (the
- * seed's spelling) and `auditSubID` (upstream's) next to each other. Most fields are absent, so the text between two
- * present fields is one fragment: a plan, made once for each set of present fields.
+ * How to write `event` of an AppArmor violation: all fields of libapparmor's record in the seed's order, with
+ * `auditSubId` (the seed's spelling) and `auditSubID` (upstream's) next to each other. Most fields are absent, so the
+ * text between two present fields is one fragment. There is one plan for each set of present fields.
  */
 interface EventPlan {
   present: number
@@ -53,7 +53,7 @@ function makePlan(present: number): EventPlan {
       plan.slots.push(slot)
       text = ''
     }
-    // libapparmor never fills it. It has no slot, because there would be more than 32.
+    // libapparmor never fills this field. It has no slot, because slots are limited to 32.
     if (name === 'errorCode') text += ',"activeHat":""'
   }
   plan.rest = fragment(`${text}}`)
@@ -61,7 +61,7 @@ function makePlan(present: number): EventPlan {
 }
 
 const plans = new Map<number, EventPlan>()
-/** A process that writes lines can make up any number of sets. */
+/** Maximum cached plans: a process that writes lines can make up any number of sets. */
 const maxPlans = 1024
 let lastPlan = makePlan(0)
 
@@ -85,8 +85,8 @@ const valueOfSlot = new Map<number, OpenValue>([
 ])
 
 /**
- * The event, from its pid on, of all records that differ from the record of `values` only in profile, process, command
- * and name: the same bytes as putAppArmorEvent() writes.
+ * The event, from its pid on, for all records that differ from the record of `values` only in profile, process, command
+ * and name. It has the same bytes as putAppArmorEvent() writes.
  * @param hasName whether the name is open, too
  */
 export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
@@ -117,8 +117,8 @@ function takeText(output: Output): string {
 }
 
 /**
- * Puts the event after its opening. The output must have room: twice the record plus 4 KB; odd values reserve their
- * own.
+ * Puts the event after its opening. The output must have room for twice the record and 4 KB; odd values make their own
+ * room.
  */
 export function putAppArmorEvent(
   values: Values,
@@ -142,7 +142,7 @@ export function putAppArmorEvent(
   putFragment(output, rest)
 }
 
-/** From the value of `auditSubId` to the text of `auditID`, without its closing quote. */
+/** Puts the text from the value of `auditSubId` to the text of `auditID`, without its closing quote. */
 function putIds(values: Values, id: AuditId): void {
   const { output, bytes, view } = values
   putSerial(values, id)
@@ -152,7 +152,7 @@ function putIds(values: Values, id: AuditId): void {
   putRange(output, bytes, view, id.start, id.end)
 }
 
-/** A record without an id has the number 0. */
+/** Puts the serial number, which is 0 for a record without an id. */
 function putSerial({ output, bytes, view }: Values, id: AuditId): void {
   if (id.serialStart === id.end) putFragment(output, zero)
   else putRange(output, bytes, view, id.serialStart, id.end)

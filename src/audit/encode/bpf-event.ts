@@ -15,9 +15,9 @@ import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'
 import { putBytes, type Values } from './values.ts'
 
-/** A record with a checked header and checked sizes, by the offsets of its parts. */
+/** A record whose header and sizes are checked, by the offsets of its parts. */
 export interface RecordParts {
-  /** The numbers of its kind. */
+  /** Start of the numbers of its kind. */
   body: number
   path: number
   /** End of the path; the file system type follows. */
@@ -25,12 +25,12 @@ export interface RecordParts {
   end: number
 }
 
-/** Puts `event` of one kind, both braces included. */
+/** Puts `event` of one kind, including both braces. */
 type PutEvent = (values: Values, parts: RecordParts) => void
 
 const maxTexts = 4096
 
-/** Texts created once for each number. */
+/** Creates the text of each number only once. */
 function cached(make: (number: number) => string): (number: number) => Fragment {
   const texts = new Map<number, Fragment>()
   return (number) => {
@@ -61,7 +61,7 @@ const typeKey = fragment(',"type":')
 const flagsText = cached((flags) => `,"flags":${asciiJson(mountFlagNames(flags))}}`)
 const closing = fragment('}')
 
-/** Upstream always prints both; an absent one is empty. */
+/** Upstream always prints both keys; the values of an absent socket or address are empty. */
 const emptySocket = '"socket":{"domain":"","type":"","protocol":""}'
 const emptyAddress = '"address":{"ip":"","port":0}'
 
@@ -126,7 +126,7 @@ export interface KindOfRecord {
   put: PutEvent
 }
 
-/** By the number of the kind. */
+/** The kinds of records, by number. */
 export const kindsOfRecords: readonly (KindOfRecord | undefined)[] = Object.entries(recordKinds).reduce<KindOfRecord[]>(
   (kinds, [name, { number, body }]) => {
     kinds[number] = { bodySize: layOut(body).size, put: puts[name as keyof typeof recordKinds] }

@@ -1,6 +1,8 @@
-/** Maximum entries of a ByteMap before it is cleared: names come from processes, which can make up any number. */
+/**
+ * Maximum entries of a ByteMap; a full map is cleared. Names come from processes, which can make up any number of them.
+ */
 const limit = 4096
-/** Maximum bytes of its keys: a name may be as long as a path, and its entry takes several times as much. */
+/** Maximum bytes of its keys. A name may be as long as a path, and its entry takes several times as many bytes. */
 const maxBytes = 1 << 20
 const buckets = 2048
 
@@ -54,7 +56,7 @@ function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
 }
 
 /**
- * A hash of the range, by words of four bytes where possible. A secret seed hides the hash, but a process can still
+ * A hash of the range, by words of four bytes where possible. A secret seed hides the hash, but even so, a process can
  * make up ranges with equal hashes.
  */
 export function hashRange(view: DataView, start: number, end: number, seed = 0): number {

@@ -19,7 +19,7 @@ export function eventKind(enforcer: Enforcer, action: Action): number {
   return eventKinds.findIndex((kind) => kind.enforcer === enforcer && kind.action === action)
 }
 
-/** `warn` if the kernel refused, `debug` if it only reported. */
+/** Whether the kernel refused the operation (level `warn`) or only reported it (level `debug`). */
 export const isRefused = (kind: number): boolean => refused[kind]!
 
 const refused = eventKinds.map(({ action }) => action === 'DENIED')
@@ -31,7 +31,7 @@ export class ProfileHead {
   /** Unique among all heads. */
   readonly number = ++heads
   readonly profileName: string
-  /** From its policy: see PolicyIdentity. */
+  /** The recording of its policy: see PolicyIdentity. */
   readonly modelling: string | undefined
   readonly counts = new Uint32Array(eventKinds.length)
   #policy: PolicyIdentity | undefined
@@ -45,7 +45,7 @@ export class ProfileHead {
 
   /**
    * Whether a container's behaviour may become part of the policy's recording. Pods of any namespace can name our
-   * profile and run in it, but pods of other namespaces are not workloads of a VarmorPolicy.
+   * profile and run in it, but only pods of the policy's namespace are workloads of a VarmorPolicy.
    */
   isOf({ podNamespace }: Pick<ContainerInfo, 'podNamespace'>): boolean {
     const policy = this.#policy
@@ -76,7 +76,7 @@ export class ProfileHead {
   }
 }
 
-/** Profile names come from records: with `everything`, any number. */
+/** Maximum known heads: profile names come from records, and with `everything` there may be any number of names. */
 const maxHeads = 4096
 
 /** Heads by profile name, and the counts of events written with them. */

@@ -3,12 +3,15 @@ import type { Snapshot } from '../enrich/snapshot.ts'
 import { lineSchema } from './line-schema.ts'
 import { type Fragment, fragment, type Output, putFragment } from './output.ts'
 
-/** The texts of one second: each second has hundreds of events. */
+/** The texts that depend on the second of an event: each second has hundreds of events. */
 export class EventTime {
-  /** From after the time to the hash, for a record identified only by its bytes: from a file, and from the kernel. */
+  /**
+   * For a record that only its bytes identify: the text between the time and the hash. The first is for records from a
+   * file, the second for records from the kernel.
+   */
   rawKey = fragment('')
   rawKeyOfKernel = fragment('')
-  /** The same up to the time since boot, for a BPF record. */
+  /** For a BPF record: the text between the time and the seconds since boot. */
   bpfKey = fragment('')
   #boot = ''
   #bootTime = 0
@@ -25,25 +28,25 @@ export class EventTime {
     return this.#seconds
   }
 
-  /** For an AppArmor event without tasks: from after its pid to the value of `auditSubId`. */
+  /** The text of an AppArmor event without tasks from after its pid to the value of `auditSubId`. */
   idsKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#idsKey
   }
 
-  /** For a seccomp event: from after its audit id to the subject. */
+  /** The text of a seccomp event from after its audit id to the subject. */
   subjectKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#subjectKey
   }
 
-  /** From after the time to the audit id. A file may have a record from before this boot; its boot is unknown. */
+  /** The text from after the time to the audit id. A file may have a record of an earlier boot, which is unknown. */
   auditKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#auditKey
   }
 
-  /** From after the event to the seconds of `timestamp`. */
+  /** The text from after the event to the seconds of `timestamp`. */
   ending(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#ending
@@ -65,7 +68,7 @@ export class EventTime {
   }
 
   /**
-   * Puts the end of the standard keys and the start of ours: `time` is the event's time, so that equal input gives
+   * Puts the end of the standard keys and the start of ours. `time` is the event's time, so that equal input gives
    * equal bytes.
    */
   putEnding(output: Output, epoch: number): void {

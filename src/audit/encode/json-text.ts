@@ -3,7 +3,7 @@ import { type Output, putByte } from './output.ts'
 
 const { quote } = bytes
 
-/** A value as ASCII-only JSON; unpaired surrogates, which are not characters, become U+FFFD. */
+/** A value as JSON in ASCII. Unpaired surrogates, which are not characters, become U+FFFD. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value)
     .replace(/\\(?:u(d[89a-f]..)|.)/g, (whole, half: string | undefined) => (half === undefined ? whole : '\\ufffd'))
@@ -52,10 +52,10 @@ function putAscii(output: Output, byte: number): void {
 }
 
 /**
- * Puts bytes as a JSON string with quotes. Well-formed UTF-8 stays, but control characters (C0, DEL and C1, which
- * terminals obey) are escaped. Each byte outside a character becomes U+FFFD.
- * @param reserve room needed after it
- * @returns whether there was such a byte: then the text alone does not give the bytes back
+ * Puts bytes as a JSON string with quotes. Well-formed UTF-8 does not change, but control characters (C0, DEL and C1,
+ * which terminals obey) are escaped. Each byte that belongs to no character becomes U+FFFD.
+ * @param reserve room needed after the string
+ * @returns whether there was such a byte; the text alone then does not show the bytes
  */
 export function putText(output: Output, bytes: Uint8Array, start: number, end: number, reserve = 0): boolean {
   output.room(6 * (end - start) + 2 + reserve)

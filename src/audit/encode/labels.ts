@@ -8,23 +8,24 @@ import type { ProfileHead, ProfileHeads } from './event-head.ts'
 import { asciiJson, putText } from './json-text.ts'
 import { type Fragment, fragment, Output } from './output.ts'
 
-/** A label as in records, and everything derived from it. */
+/** A label as records have it, and everything derived from it. */
 export interface Label {
   ours: boolean
-  /** Our profiles in it: a stack may have several. */
+  /** Our profiles in the label, which may be a stack of several profiles. */
   own: readonly string[]
   /**
-   * The first of these with a policy; empty if none has. All made-up names share one share of what is split by profile.
+   * The first of these profiles that has a policy; empty if there is none. So all made-up names have one share of
+   * limits that are per profile.
    */
   payer: string
   /** As a JSON string, quotes included. */
   json: Fragment
-  /** It has bytes that are not UTF-8, for which `json` has U+FFFD. */
+  /** Whether it has bytes that are not UTF-8, for which `json` has U+FFFD. */
   broken: boolean
   head: ProfileHead
 }
 
-/** Labels by their bytes in the record: there are few, and each occurs in many records. */
+/** Labels by their bytes in the record. There are few labels, and each occurs in many records. */
 export class Labels {
   #byBytes = new ByteMap<Label>()
   #heads: ProfileHeads

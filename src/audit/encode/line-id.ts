@@ -41,14 +41,14 @@ function writeHash(view: DataView, at: number, hash: number): number {
   return at + 8
 }
 
-/** End of a record without its trailing spaces. */
+/** The end of a record without trailing spaces. */
 export function recordEnd(bytes: Uint8Array, end: number): number {
   let at = end
   while (at > 0 && bytes[at - 1]! <= space) at--
   return at
 }
 
-/** The hash of a record as the kernel wrote it: /dev/kmsg escapes bytes. */
+/** The hash of a record as the kernel wrote it; the escapes of /dev/kmsg are decoded first. */
 function hashOf({ bytes, view, kmsg }: Values, start: number, end: number): number {
   if (!kmsg) return recordHash(bytes, view, start, end)
   const plain = valueBytes(bytes, start, end, form.quoted, true)
@@ -56,7 +56,7 @@ function hashOf({ bytes, view, kmsg }: Values, start: number, end: number): numb
   return recordHash(plain.bytes, new DataView(buffer, byteOffset, byteLength), plain.start, plain.end)
 }
 
-/** Puts the part of `timestamp` after the second, and `id`, for a record with an audit id that ends at `end`. */
+/** Puts the part of `timestamp` after the second, and `id`, for a record that has an audit id and ends at `end`. */
 export function putAuditMark(values: Values, id: AuditId, time: EventTime, end: number): void {
   const { output, bytes, view } = values
   const out = output.view
@@ -71,7 +71,7 @@ export function putAuditMark(values: Values, id: AuditId, time: EventTime, end: 
   putHash(output, at, hashOf(values, id.body, end))
 }
 
-/** The same for a BPF record. */
+/** Like putAuditMark(), for a BPF record. */
 export function putRecordMark(
   { output, bytes, view }: Values,
   when: RecordTime,
@@ -98,7 +98,7 @@ export function recordId(key: string, bytes: Uint8Array, view: DataView, start: 
   return `${key}${recordTime.uptime}.${String(recordTime.uptimeNs).padStart(9, '0')}-${hash}`
 }
 
-/** The same for a record that is identified only by its bytes, and whose time has no fraction. */
+/** Like putAuditMark(), for a record that only its bytes identify, and whose time has no fraction. */
 export function putRawMark({ output, bytes, view }: Values, key: Fragment, start: number, end: number): void {
   putFragment(output, key)
   output.length = writeHash(output.view, output.length, recordHash(bytes, view, start, end, 1))

@@ -1,11 +1,11 @@
 import type { Fragment } from './output.ts'
 
-/** The common part of lines with the same start: their container, or none. */
+/** The common part of lines with the same start: their container, or that they have none. */
 export interface LineOwner {
-  /** From the brace to `"pid":`, for refused events (level warn) and for reported ones (level debug). */
+  /** The line from the brace to `"pid":`, for refused events (level warn) and for reported events (level debug). */
   readonly refused: Fragment
   readonly reported: Fragment
-  /** The last middle created. */
+  /** The middle that was created last. */
   middle: Middle | undefined
   /** The KindTable in which `place` is valid. */
   seenIn: number
@@ -13,11 +13,11 @@ export interface LineOwner {
 }
 
 /**
- * The part between the pid and the event's first variable text. Nearly all events of a container within one second
- * share it.
+ * The part of a line between the pid and the first variable text of the event. Nearly all events of a container within
+ * one second share it.
  */
 export interface Middle {
-  /** Its ProfileHead, by identity. */
+  /** The ProfileHead, compared by identity. */
   head: object
   kind: number
   epoch: number

@@ -18,7 +18,7 @@ export type LinePiece =
   | { quoted: OpenValue }
   | Exclude<keyof typeof pieces, 'text' | 'open' | 'quoted'>
 
-/** From the brace to the inside of the event. */
+/** The part of a line from the brace to the first keys of the event. */
 export const lineOpening: readonly LinePiece[] = ['start', { open: 'pid' }, 'middle']
-/** From the end of the event to the fields of its kind. */
+/** The part of a line from the end of the event to the fields of its enforcer. */
 export const standardEnd: readonly LinePiece[] = ['ending', 'fraction', 'audit', 'id', 'hash', 'about']

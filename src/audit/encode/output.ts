@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 
-/** Constant bytes: ASCII, readable in words of eight. Every constant part of a line is a fragment. */
+/** Constant ASCII bytes that can also be read in words of eight bytes. Every constant part of a line is a fragment. */
 export interface Fragment {
   readonly bytes: Uint8Array
   /** The same bytes as doubles; the last word is padded with NUL. */
@@ -20,8 +20,8 @@ export function fragment(text: string): Fragment {
 }
 
 /**
- * A growing buffer of output bytes. Call `room()` before a line: the put functions do not check. Each may write up to
- * seven bytes beyond its text, which the next one overwrites; `slack` keeps room for that.
+ * A growing buffer of output bytes. Call `room()` before a line, because the put functions do not check. Each may write
+ * up to seven bytes beyond its text, which the next text overwrites; `slack` keeps room for that.
  */
 export class Output {
   buffer: Uint8Array
@@ -51,7 +51,7 @@ export class Output {
     this.view = new DataView(grown.buffer)
   }
 
-  /** All bytes put so far, without a copy; the caller takes over the buffer. */
+  /** All bytes put so far, without a copy. The caller now owns the buffer. */
   take(): Uint8Array {
     return new Uint8Array(this.buffer.buffer, 0, this.length)
   }
@@ -59,13 +59,13 @@ export class Output {
 
 const slack = 16
 
-/** Not zeroed, and not from Node's shared pool. */
+/** Creates memory that is not zeroed and does not come from Node's shared pool. */
 const unshared = (bytes: number): ArrayBufferLike => Buffer.allocUnsafeSlow(bytes).buffer
 
 /**
- * Writes a fragment at `at`, in words, because a native copy into shared memory is slower. The write functions take and
- * return the offset instead of storing it in the Output, so that a chain of them keeps it in a register (measured).
- * Doubles carry ASCII unchanged: eight bytes below 0x80 are never a NaN.
+ * Writes a fragment at `at`, in words, because a native copy into shared memory is slower. The write functions take the
+ * offset and return the next, so that a chain of them keeps it in a register (measured); storing it in the Output would
+ * not. Doubles carry ASCII unchanged: eight bytes below 0x80 are never a NaN.
  */
 export function writeFragment(output: Output, at: number, { length, words }: Fragment): number {
   const { view } = output
@@ -103,7 +103,7 @@ export function writeRange(
 ): number {
   const out = output.view
   let to = at
-  // Integers, because the bytes may have any value. Words may read past `end`, but not past the buffer.
+  // Use integers, because the bytes may have any value. Words may read past `end`, but not past the buffer.
   let from = start
   for (const safe = Math.min(end, bytes.length - 3); from < safe; from += 4, to += 4)
     out.setInt32(to, view.getInt32(from, true), true)

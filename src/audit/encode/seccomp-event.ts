@@ -10,7 +10,7 @@ import type { LinePiece } from './line-pieces.ts'
 import { type Fragment, fragment, putFragment, putNumber, putRange } from './output.ts'
 import { noteBroken, putValue, type Values } from './values.ts'
 
-/** AUDIT_ARCH_… (include/uapi/linux/audit.h) by the name that syscall tables use. */
+/** Architectures as syscall tables name them, by AUDIT_ARCH_… (include/uapi/linux/audit.h). */
 const architectures: ReadonlyMap<number, SyscallArchitecture> = new Map([
   [0xc000_003e, 'x86_64'],
   [0x4000_0003, 'i386'],
@@ -39,7 +39,7 @@ const namesOfArch = new Map<number, (Fragment | undefined)[]>([...architectures.
 
 const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(name)}}`)
 
-/** From the end of `exe` to the end of the event. */
+/** The text from the end of `exe` to the end of the event. */
 export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
   const arch = forms[slotOf.arch] === form.absent ? -1 : readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
   const number = readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
@@ -63,7 +63,7 @@ export type RefusingFilter = 'container' | 'workload'
 
 /**
  * Actions by which a filter refuses a call without ending the process. Calls that kill are logged for any filter, so
- * these are not distinguished.
+ * the filters are not distinguished.
  */
 const toldApart = new Set([returns.TRAP, returns.ERRNO])
 
@@ -107,8 +107,8 @@ export function putSeccompEvent(
 }
 
 /**
- * The event, from the text of its id on, of all records that differ from the record of `values` only in subject,
- * process, command and file: the same bytes as putSeccompEvent() writes.
+ * The event, from the text of its id on, for all records that differ from the record of `values` only in subject,
+ * process, command and file. It has the same bytes as putSeccompEvent() writes.
  */
 export const seccompPieces = (values: Values): LinePiece[] => [
   ...(['id', 'subject', 'label'] as const),
@@ -131,9 +131,9 @@ function putNamed(values: Values, slot: number, name: string): void {
 }
 
 /**
- * The kernel's action by `code`. Upstream writes AUDIT|ALLOWED for every record; we use it only for logged and allowed
- * calls (SECCOMP_RET_LOG), and DENIED for refused or killed calls. The result of a call that a tracer or supervisor
- * handled is unknown: AUDIT.
+ * The action by the kernel's `code`. Upstream writes AUDIT|ALLOWED for every record. We use it only for logged and
+ * allowed calls (SECCOMP_RET_LOG), and DENIED for refused or killed calls. If a tracer or supervisor handled the call,
+ * the result is unknown: AUDIT.
  */
 export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' | 'AUDIT|ALLOWED' {
   if (Number.isNaN(code)) return signal === 0 ? 'AUDIT|ALLOWED' : 'DENIED'

@@ -7,13 +7,13 @@ import { form, type RecordFields } from '../decode/record-fields.ts'
 import { putHex, putText } from './json-text.ts'
 import { fragment, type Output, putFragment, putRange } from './output.ts'
 
-/** A value whose bytes are not UTF-8: its text has U+FFFD for them, so `raw` has its bytes. */
+/** A value whose bytes are not UTF-8. Its text has U+FFFD for such bytes, so `raw` has all its bytes. */
 export interface BrokenValue {
   name: string
   bytes: Uint8Array
 }
 
-/** The input and output of values. A class, because objects of different shapes would slow the hot path. */
+/** The input and output of values. It is a class, because objects of different shapes would slow the hot path. */
 export class Values {
   readonly output: Output
   readonly bytes: Uint8Array
@@ -21,10 +21,10 @@ export class Values {
   readonly kmsg: boolean
   readonly fields: RecordFields
   /**
-   * Bytes that the rest of the line may need: each request for room adds them, because fixed texts do not request any.
+   * Bytes that the rest of the line may need. Each request for room adds them, because fixed texts do not request room.
    */
   reserve = 0
-  /** Values of this line that need `raw`. */
+  /** Values of this line that `raw` must contain. */
   readonly broken: BrokenValue[] = []
 
   constructor(output: Output, bytes: Uint8Array, view: DataView, kmsg: boolean, fields: RecordFields) {
@@ -36,7 +36,7 @@ export class Values {
   }
 }
 
-/** Puts a value of the record as JSON; `name` is its key in `event`. */
+/** Puts a value of the record as JSON. `name` is the key of the value in `event`. */
 export function putValue(values: Values, slot: number, name: string): void {
   const { fields } = values
   const written = fields.forms[slot]!
@@ -56,19 +56,19 @@ export function putOddValue(values: Values, start: number, end: number, written:
   values.broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Notes a value for `raw` whose text came from a cache. */
+/** Notes a value for `raw`. Its text came from a cache, which does not check it. */
 export function noteBroken(values: Values, slot: number, name: string): void {
   const { bytes, fields, kmsg, broken } = values
   const value = valueBytes(bytes, fields.starts[slot]!, fields.ends[slot]!, fields.forms[slot]!, kmsg)
   broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Puts bytes as a JSON string, the fastest way for their content. */
+/** Puts bytes as a JSON string, by the fastest code for their content. */
 export function putBytes(values: Values, start: number, end: number, name: string): void {
   const { output, bytes, view } = values
   const { view: out, buffer, length } = output
   buffer[length] = quote
-  // Write them while checking, because most are good.
+  // Write the bytes while checking them, because most need no change.
   let odd = 0
   let to = length + 1
   let from = start
@@ -100,7 +100,7 @@ export function putProtocol(values: Values, slot: number): void {
   else putFragment(output, protocolJson(number))
 }
 
-/** Maximum known protocols: a container may ask for a socket of any. */
+/** Maximum cached protocols: a container may request a socket of any protocol. */
 const maxProtocols = 1024
 const protocols = new Map<number, ReturnType<typeof fragment>>()
 

@@ -11,30 +11,30 @@ export interface Attribution {
   reason: UnresolvedReason | undefined
   /** Inode number of the process's mount namespace; 0 if unknown. */
   mntNsID: number
-  /** Unix seconds from which it is valid: before, the pid belonged to another process. */
+  /** Unix seconds from which the attribution is valid: before, the pid belonged to another process. */
   since: number
-  /** Unix second of the events for which it is valid; 0: all events, NaN: no other event. */
+  /** Unix second of the events for which it is valid. 0: for all events; NaN: for no other event. */
   second: number
-  /** While this process lives, it is valid for other seconds, too. */
+  /** While this process lives, the attribution is valid for other seconds, too. */
   fork: LivingFork | undefined
-  /** The container whose share the records use while the event names no container, if known. Empty otherwise. */
+  /** The container whose share the records use while the event names no container; empty if unknown. */
   holder: string
-  /** Keys whose news may reveal more. */
+  /** Keys whose news may resolve the event. */
   waitsFor: readonly WaitKey[]
-  /** The line's field about the process, from its comma on; empty if nothing is known. */
+  /** The line's field about the process, including the comma before it; empty if nothing is known. */
   process: string
-  /** The same, with the line's container fields after the standard keys. */
+  /** `process`, and before it the container's fields that follow the standard keys. */
   about: Fragment
 }
 
 const nothing = fragment('')
 
-/** Texts made from facts; the facts stay the same object until something changes about the process. */
+/** Texts by the facts they were made from. The facts stay the same object until something about the process changes. */
 const described = new WeakMap<ProcessFacts, { process: string; ofContainer: Fragment; about: Fragment }>()
 
 /**
- * The texts of a process and its container. Most events find them cached: creating them costs more than the rest of a
- * line.
+ * The texts of a process and its container. Most events find them in the cache: creating them takes longer than the
+ * rest of a line.
  */
 function describe(facts: ProcessFacts | undefined, ofContainer: Fragment): Pick<Attribution, 'process' | 'about'> {
   if (facts === undefined) return { process: '', about: ofContainer }
@@ -88,21 +88,21 @@ export const nobody = lost('no-pid', waitsForNothing)
 
 const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
 
-/** Whether later information can still help. */
+/** Whether later information may resolve the event. */
 export const mayResolveLater = ({ reason, waitsFor }: Attribution): boolean =>
   reason !== undefined && !forGood.has(reason) && waitsFor.length > 0
 
 /**
- * Checks the container of a record with profiles of ours: may it run in them? A container has one profile for its life.
- * A process in another profile of ours entered it itself (`aa-exec` from a container without a profile), or belongs to
- * another container; in both cases the event names no container.
+ * Checks whether the container of a record may run in the record's profiles. A container has one profile for its life.
+ * A process in another profile of ours entered that profile itself (`aa-exec` from a container without a profile), or
+ * belongs to another container. In both cases the event names no container.
  * @param own an object that the container remembers after a successful check
  */
 export function checked(attribution: Attribution, own: { own: readonly string[] }): Attribution {
   const { container } = attribution
   if (container === undefined || container.fitting === own) return attribution
   const { profileName, appArmorProfile } = container.info
-  // Its profile is unknown.
+  // The container's profile is unknown.
   const isOpen = profileName === '' && appArmorProfile === undefined
   if (isOpen || own.own.every((name) => name === profileName || name === appArmorProfile)) {
     container.fitting = own
@@ -119,13 +119,13 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
 }
 
 /**
- * Finds a process's container by its cgroup; if the cgroup names none, by its mount namespace, as long as the
- * container's first process is in it, because a free namespace number is reused. The cgroup comes first, because a
- * container can leave its mount namespace. A pid that a container's first process once had proves nothing.
+ * Finds a process's container by its cgroup. If the cgroup names none, the mount namespace decides, but only while the
+ * container's first process is in it, because numbers of namespaces are reused. The cgroup comes first, because a
+ * container can leave its mount namespace. That a container's first process once had the pid proves nothing.
  *
- * A profile that only one container has does not identify that container: another one of the policy may have come and
- * gone between two runtime events, and other processes can use the profile (`aa-exec`, an annotation on a pod that the
- * policy does not select, another runtime's containers).
+ * A profile does not identify its only container. Another container of the policy may have come and gone between two
+ * runtime events, and other processes can use the profile (`aa-exec`, an annotation on a pod that the policy does not
+ * select, another runtime's containers).
  * @param eventTime Unix seconds, with a fraction if the record has one
  * @param payer the owner charged for reads of /proc
  */
@@ -148,30 +148,33 @@ export function attribute(
   if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)
   const container = inMountNamespace(mntNsID, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, since, second, process)
-  // The process is not certainly outside all containers; only events of such processes are dropped.
+  // `not-in-container` would drop the event, so the process must be certainly outside all containers.
   if (inherited) return lost('process-gone', [pid], 0, since, second)
   if (snapshot.inMountNamespace(mntNsID) !== undefined)
     return lost('container-unknown', [mountKey(mntNsID)], mntNsID, since, second, process)
   return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 
-/** An old log has no live processes: use the data given with it. */
+/** The answer for an unknown process. In an old log, no process lives: use the data given with the log. */
 function unknown(reason: NoProcess, pid: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
   const first = resolver.living === undefined ? snapshot.withInitPid(pid) : undefined
   if (first !== undefined) return found(first, 0, 0)
-  // After a refused lookup, waiting helps only if the record has more keys than its pid.
+  // The lookup was refused for this pid; only news about the record's other keys can help.
   const waitsFor = reason === 'lookup-limit' ? waitsForNothing : [pid]
   // Two processes had the pid: another event may belong to the other process.
   return lost(reason, waitsFor, 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
 }
 
-/** The container that is certainly in a mount namespace now. */
+/** The container to which a mount namespace certainly belongs now. */
 function inMountNamespace(inode: number, snapshot: Snapshot, resolver: PidResolver): KnownContainer | undefined {
   const container = snapshot.inMountNamespace(inode)
   return container !== undefined && holdsNamespace(container.info, inode, resolver) ? container : undefined
 }
 
-/** If the first process is unknown, trust the given namespace. */
+/**
+ * Whether the container's first process is still in the namespace. If that process is unknown, trust the given
+ * namespace.
+ */
 function holdsNamespace(
   { initPid, initStart, containerID }: ContainerInfo,
   inode: number,
@@ -182,9 +185,9 @@ function holdsNamespace(
   return first?.mntNsID === inode && (initStart === undefined || first.startTicks === initStart)
 }
 
-/** The owner's traces in a BPF record. */
+/** The facts in a BPF record that may name its container. */
 export interface RecordOrigin {
-  /** Number of the container that its task is bound to; 0 for none. */
+  /** Number of the container to which its task is bound; 0 if the task is not bound. */
   number: number
   cgroup: bigint
   mntNsID: number
@@ -194,9 +197,9 @@ export interface RecordOrigin {
 }
 
 /**
- * Finds the container of a BPF record: by the task's container number if nothing contradicts it; otherwise by the
- * cgroup or mount namespace that the program saw, which need no living process; otherwise as above. The kernel never
- * reuses a cgroup id.
+ * Finds the container of a BPF record. The task's container number decides, if nothing contradicts it. Otherwise the
+ * cgroup or mount namespace decides, which the program saw and which need no living process; the kernel never reuses a
+ * cgroup id. Otherwise the process decides, as in attribute().
  */
 export function attributeRecord(
   record: RecordOrigin,
@@ -211,28 +214,30 @@ export function attributeRecord(
   if (container !== undefined && mayHave(container, record)) return found(container, mntNsID, 0)
   const payer = number > 0 ? String(numberKey(number)) : ''
   const attribution = attribute(pid, eventTime, snapshot, resolver, payer)
-  // The record itself has the facts about the process.
+  // The record itself contains the facts about the process.
   const own = { process: '', about: attribution.container?.about ?? nothing }
   if (holder !== undefined && attribution.container !== holder)
     return lost('container-mismatch', waitsForNothing, mntNsID)
   const waitsFor = [...attribution.waitsFor, cgroupKey(cgroup), mountKey(mntNsID)]
   if (number > 0) waitsFor.push(numberKey(number))
-  // The number may belong to a container that is not known yet.
+  // The number may belong to a container that the agent does not know yet.
   if (attribution.container !== undefined && !mayHave(attribution.container, record))
     return { ...lost('container-mismatch', waitsFor, mntNsID), holder: payer }
   return { ...attribution, ...own, mntNsID, holder: payer, waitsFor }
 }
 
-/** The container that had the number at the time of the record; a later owner does not count. */
+/**
+ * The container that had the number at the time of the record. A container that got the number later does not count.
+ */
 function holderOf({ number, uptime }: RecordOrigin, snapshot: Snapshot): KnownContainer | undefined {
   const container = number === 0 ? undefined : snapshot.numbered(number)
   return container === undefined || uptime < numberedSince(container.info) ? undefined : container
 }
 
 /**
- * The number's holder or, if both had the number, the witness. A container may leave its mount namespace and have
- * cgroups below its own, which are of no known container. If both differ, only the time shows that the holder had the
- * number.
+ * Decides between the container that has the number and the container that the cgroup or mount namespace names. A
+ * container may leave its mount namespace, and may have cgroups below its own that belong to no known container. If
+ * both disagree, only the time shows that the container had the number.
  */
 function agreed(
   holder: KnownContainer,
@@ -247,7 +252,10 @@ function agreed(
   return isWhereItWas || numberedSince(info) > 0 ? holder : undefined
 }
 
-/** A mount namespace's number is soon reused: a container that got it later does not count. */
+/**
+ * The container that had the mount namespace at the time of the record. Numbers of mount namespaces are soon reused, so
+ * a container that got it later does not count.
+ */
 function mountWitness(
   { number, mntNsID, uptime }: RecordOrigin,
   eventTime: number,
@@ -263,7 +271,7 @@ function mountWitness(
 const mayHave = ({ info }: KnownContainer, { number, uptime }: RecordOrigin): boolean =>
   number === 0 || info.bpfNumber === undefined || info.bpfNumber === number || uptime < numberedSince(info)
 
-/** The container that has been in a mount namespace since before the event. */
+/** The container that has had a mount namespace since before the event. */
 function heldSince(
   inode: number,
   eventTime: number,

@@ -6,11 +6,11 @@ import type { Snapshot } from './snapshot.ts'
 interface Entry {
   pid: number
   attribution: Attribution
-  /** The batch of the lookup. */
+  /** The batch in which it was found. */
   batch: number
 }
 
-/** Entries that a pid may use, and the number of sets of entries. */
+/** Number of entries that a pid may use, and logarithm of the number of such sets of entries. */
 const ways = 4
 const setBits = 11
 
@@ -26,16 +26,16 @@ export interface EventClock {
 }
 
 /**
- * Attributions of processes in recent batches. A resolver's answer is valid for its batch; an answer for one second (by
- * the fork tree) is valid for that second, until a pid is reused within one. So each process is looked up once for each
+ * Attributions of processes in recent batches. A resolver's answer is valid for its batch. An answer of the fork tree
+ * is valid for a whole second, until a pid is reused within one second. So each process is looked up once for each
  * batch or second, unless KnownRecords knows that it still lives. A random number decides which pids share entries, so
- * they cannot be chosen.
+ * processes cannot choose this.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)
   readonly #multiplier: number
   #batch = 1
-  /** The first batch whose answers for a second are still valid. */
+  /** The first batch whose answers for one second are still valid. */
   #holdingSince = 1
   #reuses = 0
   /** The entry of the last lookup. */
@@ -80,8 +80,8 @@ export class Attributions {
   }
 
   /**
-   * An event in the second in which a process started may belong to the pid's previous process: then the exact time
-   * decides.
+   * Whether the entry is valid for the event. An event in the second in which a process started may belong to the pid's
+   * previous process, so its exact time decides.
    */
   #holds({ attribution, batch }: Entry, eventTime: number): boolean {
     const { second, since, reason } = attribution
@@ -90,7 +90,7 @@ export class Attributions {
     return batch === this.#batch && eventTime >= since
   }
 
-  /** Returns another process's entry if this process has none. */
+  /** The entry for a process; another process's entry if this process has none. */
   #entryOf(pid: number): Entry {
     const last = this.#last
     if (last.pid === pid) return last
@@ -104,12 +104,15 @@ export class Attributions {
     return empty
   }
 
-  /** With the product alone, neighbours would share entries for one multiplier in some hundreds. */
+  /**
+   * The set of entries for a pid. The product alone would give neighbours the same entries for one multiplier in some
+   * hundreds.
+   */
   #setOf(pid: number): number {
     return (mixed(Math.imul(pid, this.#multiplier)) >>> (32 - setBits)) * ways
   }
 
-  /** Uses the process's own entry, or the least recently used one. */
+  /** Stores an attribution in the process's own entry, or in the least recently used entry. */
   #keep(pid: number, attribution: Attribution, own: Entry | undefined): void {
     const batch = this.#batch
     if (own !== undefined) {

@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { systemClock } from '../../base/clock.ts'
 
-/** Seconds; a smaller difference is the precision of /proc/uptime, or slewing of the clock. */
+/**
+ * Seconds. A smaller difference is not a clock that was set: /proc/uptime has limited precision, and the clock is
+ * slewed.
+ */
 const step = 0.1
 /** Milliseconds between two reads of the clocks. */
 const period = 1000
 
 /**
- * When the machine booted, in Unix seconds, as exactly as the kernel shows it: `btime` has no fraction. Process starts
- * count from it, so it must follow when the clock is set.
+ * When the machine booted, in Unix seconds, as exactly as the kernel shows it; `btime` has no fraction. Starts of
+ * processes count from it, so it must change when the clock is set.
  * @param bootTime used if the proc file system does not show it
  */
 export function bootClock(
@@ -23,7 +26,7 @@ export function bootClock(
     if (boot !== undefined && now - lookedAt < period) return boot
     lookedAt = now
     const found = clocks.wall() / 1000 - uptimeOf(root)
-    // Otherwise keep it, so that a process has one start time.
+    // Ignore a smaller difference, so that a process keeps its start time.
     if (boot === undefined || Math.abs(found - boot) > step) boot = Number.isNaN(found) ? bootTime : found
     return boot
   }

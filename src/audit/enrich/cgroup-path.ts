@@ -2,32 +2,32 @@
 
 /**
  * Runtimes put a container's id at the end of a path component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. CRI-O's
- * monitor of a container is next to it, in `crio-conmon-<id>.scope`.
+ * monitor of a container is beside it, in `crio-conmon-<id>.scope`.
  */
 const idOfComponent = /(?:^|(?<!conmon)[-:])([0-9a-f]{64})(?:\.scope)?$/
 
-/** Version 1 controllers that every container has, and into which cgroup managers move processes. */
+/** Version 1 controllers whose groups every container has. Cgroup managers move processes into these groups. */
 const preferred = ['pids', 'memory', 'devices', 'name=systemd']
 
 /**
- * Maximum bytes of a path that the kernel shows. It cuts a longer path; before Linux 6.8 it refuses to show the whole
+ * Maximum bytes of a path that the kernel shows. It cuts a longer path; before Linux 6.8 it refuses to read the whole
  * file.
  */
 const maxPath = 4095
 
 /**
- * Whether this is why /proc/<pid>/cgroup cannot be read. A process that may create groups can cause it for the
- * processes in them.
+ * Whether /proc/<pid>/cgroup cannot be read because a path is too long. A process that may create groups can cause this
+ * for the processes in them.
  */
 export const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENAMETOOLONG'
 
-/** The kernel's suffix for a cgroup that was removed with a process in it. */
+/** The suffix by which the kernel marks a cgroup that was removed while a process was in it. */
 const removed = ' (deleted)'
 
 /**
- * A process's path from /proc/<pid>/cgroup: of one version 1 controller, the same for all processes, or of version 2.
- * Never another controller: where runtimes create no groups, a process can create one with any name. '/' for none. The
- * native addon parses the same texts (native/addon/cgroup-path.c).
+ * A process's path from /proc/<pid>/cgroup: the path of one version 1 controller, the same for all processes, or of
+ * version 2. Other controllers do not count: where runtimes create no groups, a process can create a group with any
+ * name. '/' if there is no path. The native addon parses the same texts (native/addon/cgroup-path.c).
  */
 export function cgroupPathOf(text: string): string {
   const paths = new Map<string, string>()
@@ -38,7 +38,7 @@ export function cgroupPathOf(text: string): string {
     const clean = path.endsWith(removed) ? path.slice(0, -removed.length) : path
     for (const controller of controllers.split(',')) paths.set(controller, withoutCutName(clean))
   }
-  // If both versions exist, runtimes use version 1.
+  // If both versions are mounted, runtimes use version 1.
   for (const controller of preferred) {
     const path = paths.get(controller) ?? '/'
     if (path !== '/') return path
@@ -46,11 +46,14 @@ export function cgroupPathOf(text: string): string {
   return paths.get('') ?? '/'
 }
 
-/** The rest of a cut name may be another group's name. */
+/** The path without its last name if it was cut, because a cut name may be another group's name. */
 const withoutCutName = (path: string): string =>
   path.length < maxPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
-/** The id of the first path component with an id: processes inside can create anything below it. Empty for none. */
+/**
+ * The id in the first path component that has an id: processes inside can create any group below it. Empty if there is
+ * none.
+ */
 export function idOfPath(path: string): string {
   for (const component of path.split('/')) {
     const id = idOfComponent.exec(component)?.[1]
@@ -60,8 +63,8 @@ export function idOfPath(path: string): string {
 }
 
 /**
- * The path of a container's own cgroup, derived from a process's path, which may be in a group below; undefined if the
- * path does not show it.
+ * The path of a container's own cgroup, from the path of a process, which may be in a group below it. undefined if the
+ * path does not contain the container's id.
  */
 export function ownPathOf(path: string, containerID: string): string | undefined {
   const components = path.split('/')
@@ -69,7 +72,7 @@ export function ownPathOf(path: string, containerID: string): string | undefined
   return own === -1 ? undefined : components.slice(0, own + 1).join('/')
 }
 
-/** The path's ancestors and the path itself, from the top, without the root. */
+/** The ancestors of the path and the path itself, from the top, without the root. */
 export function* pathsTo(path: string): Generator<string> {
   for (let end = path.indexOf('/', 1); end !== -1; end = path.indexOf('/', end + 1)) yield path.slice(0, end)
   if (path.length > 1) yield path

@@ -1,12 +1,14 @@
-/** Maximum accounts within one second; further payers share one. */
+/** Maximum accounts within one second; all further payers share one account. */
 const maxAccounts = 4096
 
-/** Lookups per second on all accounts, a fifth of a thread's time; beyond it each account gets only its part. */
+/**
+ * Lookups per second of all accounts together, a fifth of a thread's time. Beyond it, each account gets only its part.
+ */
 const maxLooks = 4_000
 
 /**
  * Limits reads of /proc: a maximum per second for each account, and less if many accounts need many. A read costs about
- * 50 µs, so without a limit a container that keeps creating processes would delay everyone.
+ * 50 µs, so without a limit a container that keeps creating processes would delay the events of all others.
  */
 export class LookupBudget {
   readonly #limit: number

@@ -79,9 +79,9 @@ const noContainer: Omit<ContainerInfo, 'containerID'> = {
 }
 
 /**
- * Parses `{"containers": [...], "policies": [...]}`: the containers of a node and the policies that own their profiles,
+ * Parses `{"containers": [...], "policies": [...]}`: a node's containers, and the policies that own their profiles,
  * with the fields of ContainerInfo and PolicyIdentity. Only ids and names are required.
- * @returns all errors, or the contents
+ * @returns the contents, or all errors
  */
 export function readContents(json: string): ReadContents {
   let value: unknown

@@ -2,8 +2,8 @@ import type { UnresolvedReason } from '../batch/batch.ts'
 import type { ProcessFacts } from './process-facts.ts'
 
 /**
- * Seconds by which the kernel's time stamp of an event may be too early. It is the time of the last tick, and ticks
- * stop while a host does not run the virtual processor that keeps the time; 50 ms were seen.
+ * Seconds by which the kernel's time stamp of an event may be too early. The stamp is the time of the last tick, and
+ * ticks stop while a host does not run the virtual processor that keeps the time. 50 ms were seen.
  */
 export const stampLag = 1
 
@@ -16,31 +16,31 @@ export interface Membership {
   /** Unix seconds of the process's start: earlier events of this pid belong to another process. */
   since: number
   /**
-   * The same in ticks since boot, from /proc, if it was read: together with the pid, it identifies a process for ever.
+   * `since` in ticks since boot, from /proc, if it was read. Together with the pid, it identifies a process for ever.
    */
   startTicks?: number
   /** Path of its cgroup, if it was read. */
   cgroupPath?: string
   /**
-   * The path of its cgroup cannot be read. Other facts do not identify its container, because it may be in another
-   * container's mount namespace.
+   * Whether the path of its cgroup cannot be read. Other facts do not identify its container, because the process may
+   * be in another container's mount namespace.
    */
   unplaced?: true
-  /** Unix seconds of a moment at which it certainly lived, if known. */
+  /** Unix seconds of a moment at which the process certainly lived, if known. */
   confirmed?: number
   /**
-   * Set if it is valid only for events of this second: before and after, the pid may belong to another process. NaN:
-   * valid for one moment.
+   * The Unix second of the events for which the answer is valid, if it is limited: before and after, the pid may belong
+   * to another process. NaN: valid for one moment.
    */
   second?: number
   /**
-   * The process itself was not seen: this is its parents' place. If they were in no container, it may have been put
-   * into one.
+   * Whether this is the place of the process's parents, because the process itself was not seen. If they were in no
+   * container, the process may have been put into one.
    */
   inherited?: boolean
-  /** Facts about the process itself, if it lived at the lookup. */
+  /** Facts about the process itself, if it lived at the time of the lookup. */
   process?: ProcessFacts
-  /** Set if it is certain, and valid for other seconds, too, while the process has its pid. */
+  /** Set if the answer is certain, and valid for other seconds, too, while the process has its pid. */
   fork?: LivingFork
 }
 
@@ -49,16 +49,19 @@ export interface LivingFork {
   /** Number of the tree. */
   tree: number
   key: number
-  /** Seconds of CLOCK_MONOTONIC after which /proc is asked again which program it runs. */
+  /** Seconds of CLOCK_MONOTONIC after which the program that it runs must be read from /proc again. */
   until: number
 }
 
 /** Why a resolver found no process. */
 export type NoProcess = Extract<UnresolvedReason, 'process-gone' | 'pid-reused' | 'lookup-limit'>
 
-/** Finds a process's container: called once for each process and batch, so it may be slow, but not asynchronous. */
+/**
+ * Finds the container of a process. It is called once for each process and batch, so it may be slow, but it is not
+ * asynchronous.
+ */
 export interface PidResolver {
-  /** Starts a batch whose events are all in the past: later answers describe the state after them. */
+  /** Starts a batch whose events are all in the past. Answers describe the state after them. */
   beginBatch(): void
   /**
    * @param pid in the node's pid namespace
@@ -67,15 +70,15 @@ export interface PidResolver {
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess
   /**
-   * A number that stays the same while answers for a second stay valid for the rest of it. Called once for each batch;
-   * absent if the resolver gives no such answers.
+   * A number that does not change while answers for a second stay valid for the rest of that second. Called once for
+   * each batch; absent if the resolver gives no answers for a second.
    */
   reuses?(): number
   /** Whether the process's program must be looked up again. */
   isDue?(fork: LivingFork): boolean
-  /** The process that has the pid now. Absent in a resolver for old logs, which cannot look anything up. */
+  /** The process that has the pid now. A resolver for old logs lacks this, because it cannot look up processes. */
   living?(pid: number, payer: string): Membership | undefined
 }
 
-/** Knows no process: for old logs, whose processes no longer exist. */
+/** A resolver that knows no process, for old logs, whose processes no longer exist. */
 export const noProcesses: PidResolver = { beginBatch: () => undefined, resolve: () => 'process-gone' }

@@ -5,9 +5,9 @@ import { type Membership, type NoProcess, type PidResolver, stampLag } from './p
 import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 
 /**
- * The current facts about a process from /proc; undefined if it does not exist.
- * @param known earlier facts: for a process that still lives, they stay true
- * @param again read its program again instead of reusing it
+ * Reads the current facts about a process from /proc; undefined if it does not exist.
+ * @param known earlier facts, which stay true while a process lives
+ * @param again whether to read its program again instead of reusing it
  */
 export type ReadProcess = (pid: number, known?: Membership, again?: boolean) => Membership | undefined
 
@@ -24,7 +24,7 @@ export interface ProcPidResolverOptions {
 
 interface Known {
   membership: Membership
-  /** Last confirmation by /proc, in Unix seconds: it lived then. */
+  /** Unix seconds at which /proc last showed that the process lived. */
   confirmed: number
   /** The batch of that confirmation. */
   batch: number
@@ -33,25 +33,26 @@ interface Known {
 }
 
 /**
- * Seconds. The kernel stamps an event with its last tick, up to 10 ms old, in whole milliseconds; process starts and
- * uptime have steps of 10 ms. A pid is not reused in this time: the kernel first gives out all others.
+ * Seconds. The kernel stamps an event with the time of its last tick, up to 10 ms ago, in whole milliseconds; process
+ * starts and uptime have steps of 10 ms. A pid is not reused within this time, because the kernel first uses all other
+ * pids.
  */
 const slack = 0.03
 
-/** Seconds. Threads read the clock one after the other. */
+/** Seconds by which a confirmation may be ahead: threads read the clock one after the other. */
 const ahead = 1
 
-/** A process has one start, but two threads read the clocks at different moments. */
+/** Whether the starts are equal. A process has one start, but two threads read the clocks at different moments. */
 export const sameStart = (a: Membership, b: Membership): boolean => Math.abs(a.since - b.since) < 0.05
 
 /**
- * Resolves with /proc and remembers the answers. An event is assigned to its pid's process only if that process
- * certainly lived then: it started before the event, and was seen after it. For an ended process this covers events
- * until it was last seen; the pid's later owner is unknown.
+ * Resolves with /proc and remembers the answers. An event belongs to the pid's process only if that process certainly
+ * lived then: it started before the event, and /proc showed it after the event. Events of an ended process are covered
+ * until it was last seen; which process has the pid later is unknown.
  */
 export class ProcPidResolver implements PidResolver {
   readonly #known = new Map<number, Known>()
-  /** Looked up in this batch, and not found. */
+  /** Pids that were looked up in this batch, but not found. */
   readonly #gone = new Set<number>()
   readonly #readProcess: ReadProcess
   readonly #budget: LookupBudget
@@ -101,19 +102,19 @@ export class ProcPidResolver implements PidResolver {
   }
 
   /**
-   * Adds another thread's finding. A finding without a confirmed life proves nothing, because the pid may have belonged
-   * to other processes.
+   * Adds the finding of another thread. A finding without a confirmation proves nothing, because other processes may
+   * have had the pid.
    */
   learn(pid: number, membership: Membership): void {
     const { confirmed } = membership
     const known = this.#known.get(pid)
-    // A confirmation from before the clock was set back would cover events to come.
+    // If the clock was set back, a confirmation from before would cover events to come.
     if (confirmed !== undefined && confirmed > this.#now() + ahead) return
     if (confirmed === undefined || (known !== undefined && known.confirmed > confirmed)) return
     this.#store(pid, membership, known, confirmed, 0)
   }
 
-  /** Whether the known facts identify the pid's process without reading /proc. */
+  /** Whether known facts identify the pid's process, so that /proc need not be read. */
   #isEnough(pid: number, known: Known | undefined, eventTime: number): boolean {
     if (known === undefined) return this.#gone.has(pid)
     return known.batch === this.#batch || this.#gone.has(pid) || eventTime + stampLag <= known.confirmed
@@ -153,19 +154,22 @@ export class ProcPidResolver implements PidResolver {
 }
 
 /**
- * The place of a process that may have ended. Another event of its pid may belong to the next process. Its mount
- * namespace's number may be reused, so it identifies no container; and without another sign of a container, the process
- * is not certainly outside all.
+ * The place of a process that may have ended. Another event of its pid may belong to the next process. The number of
+ * its mount namespace may be reused, so it identifies no container. Without another sign of a container, the process is
+ * not certainly outside all containers.
  */
 const pastOf = (membership: Membership): Membership =>
   membership.containerID === ''
     ? { ...membership, mntNsID: 0, second: Number.NaN, inherited: true }
     : { ...membership, second: Number.NaN }
 
-/** Ticks in /proc/<pid>/stat are 1/100 s on all known architectures (USER_HZ, include/asm-generic/param.h). */
+/** Ticks per second in /proc/<pid>/stat: 100 on all known architectures (USER_HZ, include/asm-generic/param.h). */
 const ticksPerSecond = 100
 
-/** Ticks from boot to the process's start: field 22; field 2 may contain spaces and brackets (proc_pid_stat(5)). */
+/**
+ * Ticks from boot to the process's start, which is field 22. Field 2 may contain spaces and brackets
+ * (proc_pid_stat(5)).
+ */
 export function startOfStat(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
 }
@@ -173,7 +177,7 @@ export function startOfStat(stat: string): number {
 /**
  * Reads processes from a proc file system with the node's pid namespace.
  * @param bootTime when the machine booted, in Unix seconds
- * @param containerOf the container's id for a cgroup path, empty for none
+ * @param containerOf returns the container's id for a cgroup path; empty if the path has none
  */
 export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
@@ -181,13 +185,14 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const startTicks = startOfStat(stat)
-      // A process in a container stays in it; a process outside may be put into one.
+      // A process in a container stays in it. A process outside may be put into a container, so its cgroup must be read
+      // again.
       if (known?.startTicks === startTicks && known.containerID !== '')
         return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, again))
       const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
       const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
-      // An ending process has left its namespaces and version 1 cgroups, so its place is unknown.
+      // A process that is ending has left its namespaces and version 1 cgroups, so its place is unknown.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
       const process = facts.read(pid, stat, since, again)
@@ -219,8 +224,8 @@ function renewed(known: Membership, containerID: string, process: ProcessFacts |
 }
 
 /**
- * 0 if reading is not permitted, as for another user's process; undefined if there is none: kernel threads, and ending
- * processes.
+ * Inode number of the namespace. 0 if it may not be read, as for another user's process; undefined if there is none, as
+ * for kernel threads and processes that are ending.
  */
 function mountNamespace(path: string): number | undefined {
   try {
@@ -232,7 +237,7 @@ function mountNamespace(path: string): number | undefined {
   }
 }
 
-/** ESRCH: the process ended between open and read. */
+/** Whether the process ended. ESRCH: it ended between open and read. */
 function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOENT' || code === 'ESRCH'

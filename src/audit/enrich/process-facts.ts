@@ -6,7 +6,7 @@ import { asciiJson } from '../encode/json-text.ts'
 export interface ProcessFacts {
   /** Path of its program. */
   exe?: string
-  /** The path is cut to a line's maximum. */
+  /** Whether the path is cut to a line's maximum. */
   exeCut?: true
   ppid: number
   /** Name of the parent. */
@@ -17,14 +17,14 @@ export interface ProcessFacts {
   startTime: number
 }
 
-/** The used parts of /proc/<pid>/stat: the name, the parent, and the start in ticks. */
+/** The parts of /proc/<pid>/stat that are used: the name, the parent, and the start in ticks. */
 interface Stat {
   comm: string
   ppid: number
   ticks: string
 }
 
-/** Fields 2, 4 and 22; field 2 may contain spaces and brackets (proc_pid_stat(5)). */
+/** Parses fields 2, 4 and 22. Field 2 may contain spaces and brackets (proc_pid_stat(5)). */
 function parseStat(stat: string): Stat {
   const end = stat.lastIndexOf(')')
   const rest = stat.slice(end + 2).split(' ')
@@ -36,7 +36,7 @@ const isSame = (a: Stat, b: Stat): boolean => a.comm === b.comm && a.ppid === b.
 interface Kept {
   stat: Stat
   facts: ProcessFacts
-  /** Milliseconds. */
+  /** Milliseconds at which it was read. */
   read: number
 }
 
@@ -55,8 +55,8 @@ export interface ProcessFactsOptions {
 }
 
 /**
- * Reads the facts about a process. This takes four files, so the result is reused for each program of a process, while
- * its name and parent stay the same.
+ * Reads the facts about a process. This takes four files, so the facts are reused while the process's name, parent and
+ * start do not change.
  */
 export class ProcessFactsReader {
   readonly #root: string
@@ -75,7 +75,7 @@ export class ProcessFactsReader {
   /**
    * @param text /proc/<pid>/stat, just read
    * @param startTime Unix seconds
-   * @param again do not reuse earlier facts
+   * @param again whether to read again instead of reusing facts
    * @returns undefined if the process ended or changed meanwhile, because the facts may mix two processes
    * @throws system errors, except those of an ended or unreadable process
    */
@@ -95,12 +95,12 @@ export class ProcessFactsReader {
     const folder = `${this.#root}/${pid}`
     const exe = allowed(() => readlinkSync(`${folder}/exe`, 'utf8'))
     const status = allowed(() => readFileSync(`${folder}/status`, 'latin1'))
-    // 0 is a parent outside the pid namespace.
+    // 0: the parent is outside the pid namespace.
     const parent = ppid === 0 ? undefined : allowed(() => readFileSync(`${this.#root}/${ppid}/comm`, 'utf8'))
-    // When a parent ends, its children get another one: an unchanged parent was the same throughout.
+    // When a parent ends, its children get another parent. So if the parent did not change, its name is right.
     const after = allowed(() => readFileSync(`${folder}/stat`, 'latin1'))
     if (after === undefined || !isSame(parseStat(after), stat)) return undefined
-    // The first line is the process's own name. `^` would also match after a carriage return in it.
+    // The first line is the process's own name, which may contain a carriage return, after which `^` would match.
     const uid = status === undefined ? undefined : /\nUid:\t(\d+)/.exec(status)?.[1]
     return {
       ...(exe !== undefined && { exe: exe.slice(0, maxExe) }),
@@ -113,7 +113,7 @@ export class ProcessFactsReader {
   }
 }
 
-/** undefined for an ended process, and for facts that may not be read. */
+/** The result of `read`; undefined if the process ended or the facts may not be read. */
 function allowed(read: () => string): string | undefined {
   try {
     return read()
@@ -125,7 +125,10 @@ function allowed(read: () => string): string | undefined {
 
 const unreadable: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENAMETOOLONG'])
 
-/** The line's field, from its comma on. All of it comes from a process that may be hostile, so it is escaped. */
+/**
+ * The line's field about the process, including the comma before it. Its texts come from a process that may be hostile,
+ * so they are escaped.
+ */
 export function processJson({ startTime, ...facts }: ProcessFacts): string {
   const process = { ...facts, startTime: isoTime(asWall(Math.round(startTime * 1000))) }
   return `,"process":${asciiJson(process)}`

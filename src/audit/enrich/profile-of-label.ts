@@ -15,9 +15,9 @@ function profileOfPart(part: string): string {
 }
 
 /**
- * The profile of a label. A label may name a stack (`a//&b`), a child (`a//child_0`, `a//null-/bin/sh`) and a mode; in
+ * The profile of a label. A label may name a stack (`a//&b`), a child (`a//child_0`, `a//null-/bin/sh`) and a mode. In
  * a stack our profiles come first.
- * @returns its name, empty for `?` and for no label, and all our profiles in it
+ * @returns all our profiles in the label, and the name of its profile, which is empty for `?` and for an absent label
  */
 export function profileOfLabel(label: string): { name: string; own: string[] } {
   const names = label.split('//&').map(profileOfPart)

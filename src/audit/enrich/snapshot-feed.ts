@@ -3,10 +3,10 @@ import type { ContainerInfo, PolicyIdentity, SnapshotData, SnapshotDelta } from 
 /** The data that brings a worker to the newest version. */
 export type SnapshotUpdate = { whole: SnapshotData } | { deltas: readonly SnapshotDelta[] }
 
-/** Maximum kept deltas: a worker further behind gets the whole snapshot. */
+/** Maximum kept deltas. A worker that is further behind gets the whole snapshot. */
 const keptDeltas = 256
 
-/** The producer of the node's snapshots: keeps the newest version and the steps to it. */
+/** Produces the node's snapshots: keeps the newest version and the steps to it. */
 export class SnapshotFeed {
   #data: Omit<SnapshotData, 'containers' | 'policies'>
   #containers = new Map<string, ContainerInfo>()
@@ -27,7 +27,7 @@ export class SnapshotFeed {
     return this.#data.nodeName
   }
 
-  /** Unix seconds of the boot, as known when the agent started: the zero of BPF records' times. */
+  /** Unix seconds of the boot, as known when the agent started. The times of BPF records count from it. */
   get bootTime(): number {
     return this.#data.bootTime
   }
@@ -66,7 +66,7 @@ export class SnapshotFeed {
     return { whole: { ...this.#data, containers, policies } }
   }
 
-  /** The changes since `version`; the whole snapshot for a worker without one. */
+  /** The changes since `version`; the whole snapshot for a worker that has none. */
   since(version: number | undefined): SnapshotUpdate | undefined {
     if (version === this.version) return undefined
     const missing = this.version - (version ?? Number.NEGATIVE_INFINITY)

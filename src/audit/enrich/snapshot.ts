@@ -31,17 +31,20 @@ export interface ContainerInfo {
   cgroupID?: bigint
   /** Path of its own cgroup as the agent sees it in /proc, if known. */
   cgroupPath?: string
-  /** From the policy that confines it; empty if no policy of ours does. */
+  /** The profile of the policy that confines it; empty if no policy of ours confines it. */
   profileName: string
-  /** The AppArmor profile from the runtime, ours or not; empty for none, absent if unknown. */
+  /** The AppArmor profile that the runtime names, ours or not. Empty if it has no profile; absent if unknown. */
   appArmorProfile?: string
-  /** Calls that its own seccomp filter refuses and reports, in the form of refusedCalls(); absent if unknown. */
+  /**
+   * Calls that the container's own seccomp filter refuses and reports, in the form of refusedCalls(); absent if
+   * unknown.
+   */
   refusedCalls?: string
-  /** Only if it is certain. */
+  /** Absent unless certain. */
   workload?: Workload
   /** The pod labels that a line shows. */
   podLabels?: Readonly<Record<string, string>>
-  /** Some wanted labels were left out. */
+  /** Whether some of the wanted labels were left out. */
   podLabelsCut?: boolean
 }
 
@@ -55,20 +58,20 @@ export interface PolicyIdentity {
   /** The profile's number in BPF records. */
   bpfId?: number
   /**
-   * Its policy models behaviour: operations that its profile allows are not violations. Names the recording; empty once
-   * it is over, while containers still run in the recording profile.
+   * The recording, if its policy models behaviour: operations that the profile allows are then not violations. Empty
+   * once the recording is over, while containers still run in the recording profile.
    */
   modelling?: string
 }
 
-/** The node's facts, as a plain value for the workers. */
+/** The node's facts, as a plain value that workers receive. */
 export interface SnapshotData {
   /** Increases by one with every delta. */
   version: number
   nodeName: string
   /** Added unchanged to every line (Helm value `auditEventMetadata`). */
   metadata: Record<string, unknown>
-  /** Unix seconds of the boot, with a fraction if known: the zero of the times in BPF records. */
+  /** Unix seconds of the boot, with a fraction if known. The times in BPF records count from it. */
   bootTime: number
   /** Short form of the boot's id (decode/boot-id.ts); absent if the records come from another machine. */
   bootID?: string
@@ -77,8 +80,8 @@ export interface SnapshotData {
 }
 
 /**
- * A step from one version to the next. Remove a container or policy only some time after its end, so that late events
- * still find it.
+ * A step from one version to the next. Remove a container or policy only some time after its end, because late events
+ * still need it.
  */
 export interface SnapshotDelta {
   version: number
@@ -90,12 +93,12 @@ export interface SnapshotDelta {
   withoutPolicies?: readonly string[]
 }
 
-/** A container with its part of a line. */
+/** A container and the texts that it adds to a line. */
 export interface KnownContainer extends LineOwner {
   readonly info: ContainerInfo
-  /** Its text in a line after the standard keys, from the comma on. */
+  /** The text about it that follows the standard keys in a line, including the comma before it. */
   readonly about: Fragment
-  /** The last label that it was found to be allowed to run in, by identity. */
+  /** The last label that the container was found to run in, compared by identity. */
   fitting: object | undefined
 }
 
@@ -105,10 +108,10 @@ export const numberedSince = ({ bpfSince, initStart }: ContainerInfo): number =>
 
 const ticksPerSecond = 100
 
-/** For a process in a cgroup that is named after a known container but is not that container's. */
+/** For a process in a cgroup that has a known container's id in its name, but is not that container's cgroup. */
 const elsewhere = '-'
 
-/** A snapshot, indexed for lookups; the constant parts of each container are encoded once. */
+/** A snapshot, indexed for lookups. It encodes the constant parts of each container once. */
 export class Snapshot {
   version: number
   readonly bootTime: number
@@ -137,7 +140,7 @@ export class Snapshot {
   }
 
   /**
-   * Applies one step. A delta that is not the next one changes nothing.
+   * Applies one step. A delta that is not the next step changes nothing.
    * @returns whether it was applied; if not, the owner must send a whole snapshot
    */
   apply(delta: SnapshotDelta): boolean {
@@ -171,10 +174,10 @@ export class Snapshot {
   }
 
   /**
-   * The id of the container of a process with this cgroup path. The first known container on the path counts: its
-   * processes can create cgroups of any name below its own. For a container with an unknown cgroup path, or an unknown
-   * container, the first component with an id counts.
-   * @returns empty if the path names none
+   * The id of the container of a process with this cgroup path. The first known container on the path counts, because
+   * its processes can create cgroups of any name below its own. If the container, or its cgroup path, is unknown, the
+   * first component with an id counts.
+   * @returns empty if the path has no id
    */
   containerOfPath(path: string): string {
     for (const ancestor of pathsTo(path)) {
@@ -207,7 +210,7 @@ export class Snapshot {
   #add(info: ContainerInfo): void {
     this.#remove(info.containerID)
     const { refused, reported } = this.#owner(info)
-    // Key by key, to get one hidden class: each line reads it.
+    // Assign the keys in a fixed order, so that all containers have one hidden class: each line reads them.
     const known: KnownContainer = {
       info,
       refused,
@@ -219,7 +222,7 @@ export class Snapshot {
       place: 0,
     }
     this.#byId.set(info.containerID, known)
-    // 0 also stands for a process whose namespace could not be read.
+    // 0 also stands for a namespace that could not be read.
     if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)

@@ -1,19 +1,17 @@
 import type { ContainerInfo } from './snapshot.ts'
 
-/**
- * What a record waits for, and what news are about: a pid, or a text for a container, a cgroup or a mount namespace.
- */
+/** What a record waits for, and what news is about: a pid, or a text for a container, a cgroup or a mount namespace. */
 export type WaitKey = number | string
 
-/** Maximum milliseconds that a record waits for its container; for records of a recording profile. */
+/** Maximum milliseconds that any record waits for its container. Records of a recording profile wait longest. */
 export const maxWait = 30_000
 
-/** For all that need not wait. One shared array saves an allocation for each record. */
+/** For records that need not wait. One shared array saves an allocation for each record. */
 export const waitsForNothing: readonly WaitKey[] = []
 
 /**
- * Cgroups, mount namespaces and container numbers overlap with pids, so they get prefixes; a container's id is its own
- * key.
+ * Keys of cgroups, mount namespaces and container numbers. They have prefixes, because their numbers may equal a pid. A
+ * container's id is its own key.
  */
 export const cgroupKey = (id: bigint): WaitKey => `cgroup ${id}`
 export const mountKey = (inode: number): WaitKey => `mnt ${inode}`

@@ -5,7 +5,7 @@ export type Schema = { readonly [keyword: string]: unknown }
 export interface Key {
   name: string
   schema: Schema
-  /** When the key is present; absent: always. */
+  /** When the key is present; absent if it is always present. */
   when?: string
   meaning: string
 }

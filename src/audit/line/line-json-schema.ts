@@ -5,7 +5,7 @@ import { type LineKind, lineKinds, ownKeys, ownKinds, standardKeys } from './lin
 
 /**
  * The JSON Schema of a line of violations.log.
- * @param strict whether an unknown key is an error: readers must accept keys of newer agents
+ * @param strict whether an unknown key is an error; a reader must accept the keys of newer agents
  */
 export function lineJsonSchema({ strict }: { strict: boolean }): Schema {
   return {

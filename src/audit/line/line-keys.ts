@@ -17,8 +17,8 @@ import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
 import { processKeys, workloadKeys } from './process-keys.ts'
 
 /*
- * Every key of every line of violations.log, in the order of a line. EVENTS.md gets its tables from here, and so does
- * the JSON Schema that tests check each line against (test/audit/check-line.ts). An unlisted key fails that check.
+ * Every key of every line of violations.log, in the order of a line. The tables of EVENTS.md and the JSON Schema come
+ * from here. Tests check each line against the schema (test/audit/check-line.ts); an unlisted key fails.
  */
 
 /** Kinds of lines: violations by enforcer, and the agent's own lines. */
@@ -34,17 +34,17 @@ export const lineKinds = [
 ] as const
 export type LineKind = (typeof lineKinds)[number]
 
-/** Kinds of lines that are not violations; their name is their `message`. */
+/** Kinds of lines that are not violations; the name of the kind is the line's `message`. */
 export const ownKinds: readonly LineKind[] = ['lost', 'held back', 'held back ended', 'digest']
 
 export interface LineKey extends Key {
-  /** Kinds of lines that can have it; absent: all kinds. */
+  /** Kinds of lines that can have it; absent if all kinds can. */
   of?: readonly LineKind[]
 }
 
 const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
 
-/** Upstream's and the seed's keys. They are always present; empty or 0 if they do not apply. */
+/** Upstream's and the seed's keys. They are always present, and empty or 0 if they do not apply. */
 export const standardKeys: readonly LineKey[] = [
   {
     name: 'level',

@@ -1,7 +1,7 @@
 import { loadForkAddon } from './fork-addon.ts'
 import { Forks } from './forks.ts'
 
-/** Shared memory with the number of the current fork tree; 0 is none. */
+/** Shared memory with the number of the current fork tree; 0 if there is none. */
 export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
   const shared = new Int32Array(new SharedArrayBuffer(4))
   shared[0] = number
@@ -9,9 +9,9 @@ export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
 }
 
 /**
- * The node's fork tree for threads that did not open it. A tree that broke, or that has a better successor, is replaced
- * by a tree with another number, which gives the same keys to other processes: check the number before you use a stored
- * key.
+ * The node's fork tree for threads that did not open it. A broken tree, or one that has a better successor, is replaced
+ * by a tree with another number. The new tree gives the same keys to other processes, so check the number before you
+ * use a stored key.
  */
 export class CurrentForks {
   readonly #number: Int32Array
@@ -23,7 +23,7 @@ export class CurrentForks {
     this.#addon = addon
   }
 
-  /** Number of the last queried tree. */
+  /** Number of the tree of the last query. */
   get number(): number {
     return this.#forks?.number ?? 0
   }
@@ -34,13 +34,13 @@ export class CurrentForks {
     return this.#forks?.find(...asked)
   }
 
-  /** Like Forks.reuses; another tree gives another number. */
+  /** Like Forks.reuses. The number of another tree differs. */
   reuses(): number {
     this.#poll()
     return this.#forks?.reuses() ?? Number.NaN
   }
 
-  /** Like Forks.confirm, for the last queried tree. */
+  /** Like Forks.confirm, for the tree of the last query. */
   confirm(key: number, containerID: string): boolean {
     return this.#forks?.confirm(key, containerID) ?? false
   }

@@ -5,36 +5,38 @@ import { AuditSourceError } from '../source/audit-source-error.ts'
 
 /** Every field is required: the native side has no defaults. */
 export interface ForkOptions {
-  /** Maximum known processes, living and dead, at 64 bytes each. At most 1,048,576. */
+  /** Maximum known processes, living and dead; each takes 64 bytes. At most 1,048,576. */
   entries: number
   /** Bytes of the socket's receive buffer. */
   receiveBuffer: number
   /**
    * Milliseconds that the thread sleeps between two reads, at most 1,000. A query first reads what has arrived, so a
-   * long sleep does not delay answers; a short one keeps the buffer empty.
+   * long sleep does not delay answers. A short sleep keeps the buffer empty.
    */
   napMs: number
   /** A proc file system with the node's processes. */
   procRoot: string
   /**
-   * Folder with the pinned maps of the BPF programs that report processes, for one reader at a time; null: use the
-   * kernel's process connector.
+   * Folder with the pinned maps of the BPF programs that report processes, which only one reader may use at a time.
+   * null: use the kernel's process connector.
    */
   folder: string | null
 }
 
 /** Facts about the process that had a pid at some time, or about all such processes if the pid was reused. */
 export interface ForkAnswer {
-  /** Container of all of them; empty if unknown or not the same. */
+  /** Container of all of them; empty if it is unknown, or they are in different containers. */
   containerID: string
   /** Unix seconds of the start of the oldest one. */
   since: number
   processes: number
-  /** Pid of a living process to look up in /proc, the process itself or its nearest living ancestor; 0 for none. */
+  /**
+   * Pid of a living process to look up in /proc: the process itself or its nearest living ancestor. 0 if there is none.
+   */
   ask: number
-  /** Key of that process. */
+  /** Key of the process with that pid. */
   key: number
-  /** Whether that process is the process itself. */
+  /** Whether `ask` is the process itself, not an ancestor. */
   itself: boolean
 }
 
@@ -42,25 +44,28 @@ export interface ForkAnswer {
 export interface ForkStats {
   forks: number
   exits: number
-  /** Messages from a process instead of the kernel. */
+  /** Messages that a process sent, not the kernel. */
   forged: number
   malformed: number
   /** Times that events were lost because the socket's buffer or the ring was full. */
   overruns: number
-  /** Messages or changes lost in this way. null: kernels before 4.12 do not count them. */
+  /** Number of lost messages or changes. null: kernels before 4.12 do not count them. */
   socketDrops: number | null
   /** Complete scans of /proc: one at the start, and one after each loss. */
   scans: number
   failedScans: number
   clockSteps: number
-  /** Pids that were reused soon after their last process, plus times that events were lost. null if unknown. */
+  /** Pids that were reused soon after their last process ended, plus times that events were lost. null if unknown. */
   reuses: number | null
-  /** Entries in use, and entries of living processes. */
+  /** Used entries, and those of living processes. */
   known: number
   living: number
   /** Forks without an entry, because living processes used all entries. */
   full: number
-  /** Times that a container could not be stored, because processes live in as many others as fit. */
+  /**
+   * Times that a container could not be stored, because living processes are in as many other containers as can be
+   * stored.
+   */
   unlabelled: number
   /** The errno that ended the thread, or 0. */
   error: number
@@ -74,15 +79,16 @@ export interface ForkAddon {
    */
   openForks(options: ForkOptions): number
   /**
-   * The process that had the pid between two times, in Unix seconds. null if uncertain: events were lost, the time is
-   * too old, or the tree is closed.
+   * Finds the process that had the pid between two times, in Unix seconds. null if uncertain: events were lost, the
+   * time is too old, or the tree is closed.
    */
   findFork(tree: number, pid: number, earliest: number, latest: number): ForkAnswer | null
   /** A key for the pid's current process. */
   livingFork(tree: number, pid: number): number | null
   /**
-   * Stores a process's container. With an empty id it only answers.
-   * @returns whether the process still lives, so that /proc's facts about its pid since the key was given are its own
+   * Stores a process's container. With an empty id it stores nothing.
+   * @returns whether the process still lives, so that what /proc has shown about its pid since the key was given is
+   * about this process
    */
   labelFork(tree: number, key: number, containerID: string): boolean
   /**
@@ -90,14 +96,14 @@ export interface ForkAddon {
    * @returns whether there was exactly one
    */
   labelStartedFork(tree: number, pid: number, earliest: number, latest: number, containerID: string): boolean
-  /** Stops all inheritance from a process. */
+  /** Ends inheritance from a process: its container is not valid for its children. */
   barFork(tree: number, key: number): void
   forkStats(tree: number): ForkStats | null
   /** Ends the thread. A second call does nothing. */
   closeForks(tree: number): void
 }
 
-/** @throws {AuditSourceError} ADDON_MISSING, also for an addon from before these functions */
+/** @throws {AuditSourceError} ADDON_MISSING, also for an older addon that lacks these functions */
 export function loadForkAddon(): ForkAddon {
   const addon: Partial<ForkAddon> = loadAuditAddon() as object
   if (addon.openForks === undefined)

@@ -9,7 +9,8 @@ import {
 } from './fork-addon.ts'
 
 const defaults: ForkOptions = {
-  // Eight megabytes: the dead processes of the last ten seconds of a fork storm, or of minutes on a busy node.
+  // Eight megabytes: room for the processes that ended within the last ten seconds of a fork storm, or within minutes
+  // on a busy node.
   entries: 131_072,
   receiveBuffer: 8 * mebibyte,
   napMs: 20,
@@ -28,8 +29,8 @@ export class Forks {
   }
 
   /**
-   * Follows all forks from now on. Close it in the thread that opened it.
-   * @throws {AuditSourceError} why this node or process cannot, and what to do
+   * Follows all forks from now on. Close the tree in the thread that opened it.
+   * @throws {AuditSourceError} why this node or process cannot do this, and what to do
    */
   static open(options: Partial<ForkOptions> = {}, addon = loadForkAddon()): Forks {
     try {
@@ -39,7 +40,7 @@ export class Forks {
     }
   }
 
-  /** The process that had the pid between two times, in Unix seconds; undefined if uncertain. */
+  /** Finds the process that had the pid between two times, in Unix seconds; undefined if uncertain. */
   find(pid: number, earliest: number, latest: number): ForkAnswer | undefined {
     return this.#addon.findFork(this.number, pid, earliest, latest) ?? undefined
   }
@@ -50,32 +51,36 @@ export class Forks {
   }
 
   /**
-   * Stores a living process's container, unless the id is empty.
-   * @returns false if it has ended: /proc's facts about its pid since the key was given may be another process's
+   * Stores the container of a living process, unless the id is empty.
+   * @returns false if the process has ended: what /proc has shown about its pid since the key was given may be about
+   * another process
    */
   confirm(key: number, containerID: string): boolean {
     return this.#addon.labelFork(this.number, key, containerID)
   }
 
-  /** Stores the container of the one process that got the pid between two times, in Unix seconds, dead or alive. */
+  /**
+   * Stores the container of the only process, dead or alive, that got the pid between two times, in Unix seconds.
+   * @returns whether there was exactly one such process
+   */
   started(pid: number, earliest: number, latest: number, containerID: string): boolean {
     return this.#addon.labelStartedFork(this.number, pid, earliest, latest, containerID)
   }
 
-  /** Stops all inheritance from a process. */
+  /** Ends inheritance from a process: its container is not valid for its children. */
   bar(key: number): void {
     this.#addon.barFork(this.number, key)
   }
 
   /**
-   * A number that stays the same while no pid is reused soon after its last process and no fork is lost: then an answer
-   * of `find` for the current second stays valid for the rest of it. NaN if unknown.
+   * A number that does not change while no pid is reused soon after its last process and no fork is lost. Meanwhile an
+   * answer of `find` for the current second stays valid for the rest of that second. NaN if unknown.
    */
   reuses(): number {
     return this.number * 2 ** 40 + (this.stats()?.reuses ?? Number.NaN)
   }
 
-  /** undefined after `close`. */
+  /** The tree's counts; undefined after `close`. */
   stats(): ForkStats | undefined {
     return this.#addon.forkStats(this.number) ?? undefined
   }

@@ -6,15 +6,15 @@ import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
 
 /**
- * Seconds around an event's time stamp in which it happened. The stamp has whole milliseconds, two clocks are compared,
- * and the kernel's may lag.
+ * Seconds before and after an event's time stamp in which the event may have happened. The stamp has whole
+ * milliseconds, two clocks are compared, and the kernel's clock may lag.
  */
 const slack = { before: 0.02, after: 0.04 + stampLag }
 
 interface LineageOptions {
   forks: Pick<Forks, 'find' | 'confirm' | 'reuses' | 'number'>
   readProcess: ReadProcess
-  /** Answers when the forks are not certain. */
+  /** Answers when the fork tree is not certain. */
   otherwise: PidResolver
   budget: LookupBudget
   /** Whether an id belongs to a known container of the node. */
@@ -25,9 +25,9 @@ interface LineageOptions {
 }
 
 /**
- * Seconds for which facts from /proc about a process in a container are reused; afterwards it may run another program.
- * Random for each process, so that a thousand processes of one second are not all read again in one second. `late`:
- * delay when a lookup is refused.
+ * Seconds for which facts from /proc about a process in a container are reused; later it may run another program. The
+ * time is random, so that a thousand processes of one second are not all read again in the same second. `late`: how
+ * much longer facts are reused when a lookup is refused.
  */
 const fresh = { min: 5, max: 10, late: 1 }
 interface Kept {
@@ -39,18 +39,18 @@ interface Kept {
 const limit = 8192
 
 /**
- * Resolves by forks: an ended process was in its parents' container, and the tree knows which process had a pid at an
- * event's time. A living process without a container from the tree is looked up in /proc, once for each batch. For a
- * process with a known container, /proc is asked now and then for its program only.
+ * Resolves with the fork tree. The tree knows which process had a pid at an event's time, and an ended process was in
+ * its parents' container. If the tree has no container for a living process, the process is looked up in /proc, once
+ * for each batch. A process with a known container is only sometimes looked up, for its program.
  */
 export class LineageResolver implements PidResolver {
   readonly #options: LineageOptions
   /** Number of the tree whose keys are stored here: another tree gives the same keys to other processes. */
   #tree = 0
-  /** /proc's facts about processes in this batch, by key. */
+  /** What /proc has shown about processes in this batch, by key. */
   readonly #asked = new Map<number, Membership | undefined>()
 
-  /** /proc's facts about processes in containers, by key. */
+  /** What /proc has shown about processes in containers, by key. */
   readonly #kept = new Map<number, Kept>()
 
   constructor(options: LineageOptions) {
@@ -71,8 +71,8 @@ export class LineageResolver implements PidResolver {
   }
 
   /**
-   * The answer is valid for the event's whole second, so that other events in it need no lookup; if two processes had
-   * the pid in that second, for the moment only.
+   * Finds the process's container. The answer is valid for the event's whole second, so that other events in it need no
+   * lookup. If two processes had the pid in that second, it is valid only for the event's moment.
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
     const second = Math.floor(eventTime)
@@ -104,10 +104,11 @@ export class LineageResolver implements PidResolver {
     if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
     const asked = this.#ask(answer, payer)
     if (asked === 'lookup-limit' && containerID === '') return asked
-    // Without a path, an ancestor says nothing about a process, and the process itself less than its parents.
+    // Ignore a place without a cgroup path: if it is an ancestor's, it says nothing about the process, and if it is the
+    // process's own, its parents' container says more.
     if (typeof asked === 'object' && !(asked.unplaced && (containerID !== '' || !itself))) {
       const { process, ...place } = asked
-      // /proc's facts about a parent are not about the process.
+      // What /proc shows about a parent is not about the process.
       const own = itself ? process !== undefined && { process } : { inherited: true }
       return { ...place, since, second, ...own }
     }
@@ -124,7 +125,7 @@ export class LineageResolver implements PidResolver {
     return { containerID, mntNsID, since, second, fork, ...(process !== undefined && { process }) }
   }
 
-  /** undefined if a lookup is not allowed. */
+  /** The facts about a process in a container; undefined if the lookup is refused. */
   #whatItIs({ ask, key, containerID }: ForkAnswer): Kept | undefined {
     const { budget, forks, readProcess, random } = this.#options
     const now = this.#options.now()
@@ -141,7 +142,7 @@ export class LineageResolver implements PidResolver {
     return renewed
   }
 
-  /** /proc's facts about the process to ask, if they are certainly about it. */
+  /** What /proc shows about the process to look up, if it is certainly about that process. */
   #ask({ ask, key }: ForkAnswer, payer: string): Membership | undefined | 'lookup-limit' {
     if (ask === 0) return undefined
     if (this.#asked.has(key)) return this.#asked.get(key)

@@ -3,7 +3,7 @@ import { form } from '../decode/record-fields.ts'
 import { type RecordPairs, textOf, written } from './record-text.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** Everything that distinguishes facts, except the profile. */
+/** The fields that distinguish facts. */
 const telling = [
   slotOf.operation,
   slotOf.profile,
@@ -22,14 +22,14 @@ const telling = [
   slotOf.flags,
 ] as const
 
-/** The key of a record: records that say the same have the same key, whichever process did it and when. */
+/** The key of a record. Records that say the same have the same key, whichever process caused them, and whenever. */
 export function appArmorKey(pairs: RecordPairs): string {
   let key = isOwner(pairs) ? 'o' : ''
   for (const slot of telling) key += `\n${written(pairs, slot)}`
   return key
 }
 
-/** Both owners are present and equal: the access was to a file of the process's own user. */
+/** Whether both owners are present and equal: then the process used a file of its own user. */
 function isOwner(pairs: RecordPairs): boolean {
   const ouid = written(pairs, slotOf.ouid)
   return ouid !== '' && ouid === written(pairs, slotOf.fsuid)
@@ -61,7 +61,10 @@ function addKnown(pairs: RecordPairs, recording: ProfileRecording): boolean {
   }
 }
 
-/** A name that a profile can contain: an absolute path. A path disconnected from its mount may start with anything. */
+/**
+ * The record's name, if a profile can contain it: an absolute path. A path that is disconnected from its mount may
+ * start with anything.
+ */
 function pathOf(pairs: RecordPairs): string | undefined {
   const path = textOf(pairs, slotOf.name)
   return path?.startsWith('/') === true && !path.includes('\0') ? path : undefined
@@ -81,7 +84,7 @@ function addCapability(pairs: RecordPairs, { appArmor }: ProfileRecording): bool
   return true
 }
 
-/** File permissions of rules; `c` and `d` of records are part of `w` in rules. */
+/** File permissions as rules have them; in rules, `w` includes the `c` and `d` of records. */
 const fileModes = 'mrwalk'
 
 function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
@@ -99,7 +102,7 @@ function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
   return true
 }
 
-/** Records of mounts have a name, too. */
+/** Whether the record is about a mount; such a record has a name, too. */
 const isMount = ({ fields }: RecordPairs): boolean =>
   fields.forms[slotOf.fsType] !== form.absent ||
   fields.forms[slotOf.flags] !== form.absent ||
@@ -122,7 +125,7 @@ function addSocket(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
   return true
 }
 
-/** For a program that ran without a rule, the kernel appends a made-up name to the profile's. */
+/** The label without the name that the kernel makes up and appends for a program that ran without a rule. */
 const withoutChild = (label: string): string => label.split('//null-', 1)[0]!
 
 function peerOf(pairs: RecordPairs): string | undefined {
@@ -150,10 +153,10 @@ function addSignal(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
 
 const wordsOf = (text: string): string[] => text.split(' ').filter((word) => /^[a-z0-9_+]{1,32}$/.test(word))
 
-/** Maximum characters of a record that gives no rule. */
+/** Maximum characters of the text of a record for which there is no rule. */
 const maxUnhandled = 512
 
-/** The pairs about the operation itself, not about its process or time. */
+/** The fields about the operation itself. Fields about its process or time are left out. */
 const unhandledNames = [
   'operation',
   'info',
@@ -178,7 +181,7 @@ function unhandledText(pairs: RecordPairs): string {
     const value = textOf(pairs, slotOf[name]) ?? written(pairs, slotOf[name])
     return [`${name}=${JSON.stringify(value)}`]
   })
-  // A cut may leave half a character, which managers refuse.
+  // The cut may leave half a character at the end, which managers refuse.
   return parts
     .join(' ')
     .slice(0, maxUnhandled)
@@ -187,7 +190,7 @@ function unhandledText(pairs: RecordPairs): string {
 
 function withText(list: string[] | undefined, text: string): string[] {
   if (list === undefined) return [text]
-  // Merging removes other duplicates; `ProfileRecording` skips nearly all known facts.
+  // The merge removes other duplicates, and `ProfileRecording` skips nearly all known facts.
   if (list.at(-1) !== text) list.push(text)
   return list
 }

@@ -12,7 +12,7 @@ import { bodyAt as at, recordCalls, recordFlags, recordKinds } from '../decode/b
 import { ipAddress } from '../decode/ip-address.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** A BPF record with checked sizes, by the offsets of its parts. */
+/** A BPF record whose sizes are checked, by the offsets of its parts. */
 export interface BpfParts {
   bytes: Uint8Array
   view: DataView
@@ -20,7 +20,10 @@ export interface BpfParts {
   /** Number of the kind, and the header's flags. */
   kind: number
   flags: number
-  /** Offsets: the kind's numbers, the path after that of the executable, the type of a file system, and the end. */
+  /**
+   * Offsets: the kind's numbers, the path (it follows the path of the executable), the type of a file system, and the
+   * end.
+   */
   body: number
   bodySize: number
   path: number
@@ -28,12 +31,12 @@ export interface BpfParts {
   end: number
 }
 
-/** The key of a record: records that say the same have the same key, whichever process did it and when. */
+/** The key of a record. Records that say the same have the same key, whichever process caused them, and whenever. */
 export function bpfKey({ buffer, kind, body, bodySize, path, end }: BpfParts): string {
   return `bpf ${kind} ${buffer.toString('latin1', body, body + bodySize)} ${buffer.toString('latin1', path, end)}`
 }
 
-/** Adds the behaviour in a BPF record. Skips what models do not have: namespaces, and bpf(2). */
+/** Adds the behaviour in a BPF record, except behaviour that models do not contain: namespaces and bpf(2). */
 export function addBpfFact(parts: BpfParts, { bpf }: ProfileRecording): void {
   adders[parts.kind]?.(parts, bpf)
 }
@@ -43,7 +46,7 @@ type Add = (parts: BpfParts, bpf: Found) => void
 
 const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
 
-/** A complete UTF-8 path; undefined if the program could not rebuild it, or cut it. */
+/** The record's path, if it is complete and UTF-8; undefined if the program cut it or could not find it out. */
 function pathOf({ buffer, flags, path, type }: BpfParts): string | undefined {
   if ((flags & (recordFlags.PATH_CUT | recordFlags.PATH_UNKNOWN)) !== 0) return undefined
   const text = buffer.toString('utf8', path, type)
@@ -80,7 +83,7 @@ function addSocket(parts: BpfParts, bpf: Found): void {
   })
 }
 
-/** Outgoing traffic. Binding and incoming traffic are not egress. */
+/** Operations on outgoing traffic: models have only egress, not binding and incoming traffic. */
 const outgoing: readonly number[] = [recordCalls.connect, recordCalls.sendmsg]
 
 function addAddress(parts: BpfParts, bpf: Found): void {
@@ -108,7 +111,7 @@ function addMount(parts: BpfParts, bpf: Found): void {
   bpf.mounts.push({ path, type, flags: mountFlagNames(u32(parts, at.mount.flags)) })
 }
 
-/** By the kind's number. */
+/** Functions that add a record's facts, by number of the kind. */
 const adders: readonly (Add | undefined)[] = (() => {
   const table: (Add | undefined)[] = []
   table[recordKinds.capability.number] = addCapability

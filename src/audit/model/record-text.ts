@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { valueBytes } from '../decode/field-bytes.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 
-/** A record to turn into facts: its pairs, and their bytes. */
+/** The fields of a record that becomes a fact, and their bytes. */
 export interface RecordPairs {
   fields: RecordFields
   bytes: Uint8Array
@@ -10,13 +10,13 @@ export interface RecordPairs {
   kmsg: boolean
 }
 
-/** A value's bytes as written, as Latin-1; empty if absent. For keys that are not shown. */
+/** The bytes of a value as written, as Latin-1 text; empty if absent. Only for keys that users do not see. */
 export function written({ fields, buffer }: RecordPairs, slot: number): string {
   if (fields.forms[slot] === form.absent) return ''
   return buffer.toString('latin1', fields.starts[slot], fields.ends[slot])
 }
 
-/** A value's decoded text; empty if absent, undefined if it is not UTF-8. */
+/** The decoded text of a value; empty if absent, undefined if it is not UTF-8. */
 export function textOf({ fields, bytes, kmsg }: RecordPairs, slot: number): string | undefined {
   if (fields.forms[slot] === form.absent) return ''
   const value = valueBytes(bytes, fields.starts[slot]!, fields.ends[slot]!, fields.forms[slot]!, kmsg)

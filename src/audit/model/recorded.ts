@@ -1,7 +1,7 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** What one batch's records say about workloads of one profile, while its policy models behaviour. */
+/** What the records of one batch say about workloads of one profile while its policy models behaviour. */
 export interface Recorded {
   profileName: string
   /** The recording that it belongs to (PolicyIdentity.modelling). */
@@ -10,9 +10,11 @@ export interface Recorded {
   found: DynamicResult
   /** Records about the workload, including repeated facts. */
   records: number
-  /** Records of the container runtime's start in the container; they are not the workload's behaviour. */
+  /** Records of the container runtime while it starts the container. They are not the workload's behaviour. */
   ofRuntime: number
-  /** Records of new facts with an unknown author: the workload, or another process that entered its profile. */
+  /**
+   * Records of new facts whose process is unknown: it may be the workload, or another process that entered its profile.
+   */
   lost: number
 }
 
@@ -20,17 +22,20 @@ type Section<T> = NonNullable<T>
 export type AppArmorFound = Section<DynamicResult['appArmor']>
 export type BpfFound = Section<DynamicResult['bpf']>
 
-/** Maximum remembered facts of a profile, for skipping repeated ones; beyond it, all are forgotten and come again. */
+/**
+ * Maximum remembered facts of a profile, which are skipped when they come again. Beyond it, all are forgotten and are
+ * found again.
+ */
 const maxRemembered = 65_536
 /**
- * Maximum characters of all profiles' facts in a worker; beyond it, all are forgotten, too. A workload chooses the
- * length of its names.
+ * Maximum characters of the remembered facts of all profiles in a worker; beyond it, all are forgotten, too. A workload
+ * chooses the length of its names.
  */
 const maxCharacters = 16 * mebibyte
-/** Profile names come from policies, but names of deleted policies stay. */
+/** Maximum profiles. Their names come from policies, but the names of deleted policies stay. */
 const maxProfiles = 1_024
 
-/** A worker's findings about one profile. */
+/** What a worker found out about one profile. */
 export class ProfileRecording {
   readonly profileName: string
   readonly recording: string
@@ -81,7 +86,7 @@ export class ProfileRecording {
   }
 }
 
-/** A worker's findings about all profiles whose policies model behaviour. */
+/** What a worker found out about all profiles whose policies model behaviour. */
 export class Recordings {
   readonly #byProfile = new Map<string, ProfileRecording>()
   readonly #touched = new Set<ProfileRecording>()
@@ -98,7 +103,7 @@ export class Recordings {
     return of
   }
 
-  /** The findings since the last call; undefined for none, the usual case. */
+  /** The facts since the last call; undefined if there are none, which is the usual case. */
   take(): Recorded[] | undefined {
     if (this.#touched.size === 0) return undefined
     const taken: Recorded[] = []
@@ -113,7 +118,7 @@ export class Recordings {
     return taken.length === 0 ? undefined : taken
   }
 
-  /** A batch adds at most its own size. */
+  /** Forgets facts beyond the limit. Between two calls, a batch adds at most its own size. */
   #bound(): void {
     let characters = 0
     for (const of of this.#byProfile.values()) characters += of.characters

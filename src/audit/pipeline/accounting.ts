@@ -2,12 +2,12 @@ import { Histogram } from '../../base/histogram.ts'
 import type { BatchResult, EventCount, UnresolvedReason } from '../batch/batch.ts'
 import type { PolicyIdentity } from '../enrich/snapshot.ts'
 
-/** Events of one kind; `policy` owns the profile, and is absent if no policy does. */
+/** Number of events of one kind. `policy` owns their profile; absent if no policy does. */
 export interface PolicyEvents extends EventCount {
   policy?: PolicyIdentity
 }
 
-/** Seconds: some milliseconds are usual for netlink, 250 ms for a polled file; more is a backlog. */
+/** Seconds. Some milliseconds are usual for netlink, and 250 ms for a polled file; a longer lag means a backlog. */
 const lagBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 /** Counts of records and lines from all sources. */
@@ -17,7 +17,7 @@ export interface Totals {
   /** Lines in the log, including undecodable ones. */
   written: number
   filtered: number
-  /** Lines that their container's rate held back from the log. */
+  /** Lines held back from the log because their container exceeded its rate. */
   heldBack: number
   /** Lines that never reached the log, by reason. */
   dropped: Record<string, number>
@@ -28,7 +28,7 @@ export interface Totals {
 }
 
 /**
- * Accounts for every record. Between two turns of the event loop, always:
+ * Accounts for every record. Between two turns of the event loop, this always holds:
  *
  *     read = written + filtered + heldBack + dropped + deferred + queued
  *
@@ -40,18 +40,21 @@ export class Accounting {
   undecodable = 0
   /** Written lines without a known container, by reason. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
-  /** Records that an untrusted process sent; they are among the filtered or the written ones. */
+  /** Records that an untrusted process sent. Each also counts as filtered or written. */
   untrusted = 0
-  /** Seconds from the kernel's time of a batch's first record to the write of the batch, for each of its lines. */
+  /**
+   * Seconds from the time of a batch's first record in the kernel to the write of the batch. Each line of the batch
+   * counts.
+   */
   readonly lag = new Histogram(lagBounds)
   #events = new Map<string, PolicyEvents>()
   #policyOf: (profileName: string) => PolicyIdentity | undefined
-  /** Number of entries from which on entries of deleted policies are removed. */
+  /** Number of entries at which entries of deleted policies are next removed. */
   #sweepAt = 1024
 
   /**
-   * @param policyOf the current policy of this profile. A record may name any profile: unknown names are counted
-   * together, as ''
+   * @param policyOf returns the current policy of a profile. A record may name any profile, so all unknown names are
+   * counted under ''
    */
   constructor(policyOf: (profileName: string) => PolicyIdentity | undefined) {
     this.#policyOf = policyOf
@@ -66,7 +69,7 @@ export class Accounting {
     return read === written + filtered + heldBack + this.dropped + deferred + queued
   }
 
-  /** Events by enforcer, action and profile of a policy, as encoded. */
+  /** Number of events by enforcer, action and profile of a policy, as encoded. */
   get events(): PolicyEvents[] {
     return [...this.#events.values()]
   }
@@ -92,7 +95,7 @@ export class Accounting {
     for (const count of result.counts) this.#count(count)
   }
 
-  /** Counts lines that the sink has finished. */
+  /** Counts lines that the sink has written or dropped. */
   settled(written: number, dropped: number, reason: string | undefined): void {
     const { totals } = this
     totals.queued -= written + dropped

@@ -4,7 +4,7 @@ import type { BatchFormat, Deferred } from '../batch/batch.ts'
 import { maxWait, type WaitKey } from '../enrich/wait-keys.ts'
 import type { News } from './snapshot-changes.ts'
 
-/** Since when records wait, until when they may, and the number of tries. */
+/** When records began to wait, how long they may wait, and how often they were tried. */
 interface Before {
   since: number
   deadline: number
@@ -25,9 +25,9 @@ export interface Held<Owner> {
 /** Records to try again. */
 export interface Retry<Owner> extends Pick<Held<Owner>, 'owner' | 'format' | 'readAt'> {
   bytes: Uint8Array
-  /** Write them, whatever is known. */
+  /** Whether they must be written, even if the container is still unknown. */
   final: boolean
-  /** No record of the same result waits any longer. */
+  /** Whether these are the last waiting records of their result. */
   last: boolean
   before: Before
 }
@@ -36,30 +36,30 @@ export interface DeferralOptions<Owner> {
   clock: Clock
   /** Maximum milliseconds that a record waits. Default 10,000: a busy node takes seconds to report a container. */
   timeout?: number
-  /** The same for a record of a recording profile. Default 30,000. */
+  /** `timeout` for a record of a recording profile. Default 30,000. */
   longTimeout?: number
-  /** The same for a record that stays in a kernel ring meanwhile, with all later records. Default 2,000. */
+  /** `timeout` for a record that stays in a kernel ring while it waits, as do all later records. Default 2,000. */
   timeoutInRing?: number
   /**
-   * Maximum bytes of waiting records; beyond it, the holder with most bytes releases its oldest records. Default 8 MiB.
+   * Maximum bytes of waiting records. Beyond it, the holder with most bytes releases its oldest records. Default 8 MiB.
    */
   bound?: number
-  /** What was learned since the last call. */
+  /** Returns the news since the last call. */
   news: () => News
   retry: (retry: Retry<Owner>) => void
 }
 
 const defaults = { timeout: 10_000, longTimeout: maxWait, timeoutInRing: 2_000, bound: 8 * mebibyte }
 
-/** Milliseconds between two checks of the news. After each unsuccessful try, the next interval doubles. */
+/** Milliseconds between two checks for news. After each unsuccessful try, the next interval doubles. */
 const tick = 100
-/** Maximum results with waiting records: each costs memory in addition to its bytes. */
+/** Maximum results with waiting records: each costs memory in addition to the bytes of its records. */
 const maxGroups = 16_384
 
-/** Maximum holders with their own share; further holders share one. */
+/** Maximum holders with a share of their own; all further holders have one share. */
 const maxShares = 1_024
 
-/** The waiting records of one holder, recorded or not. */
+/** The waiting records of one holder, either all recorded or all not. */
 interface Share<Owner> {
   readonly key: string
   readonly recorded: boolean
@@ -75,7 +75,7 @@ interface Wait<Owner> {
 }
 
 interface Group<Owner> extends Held<Owner>, Before {
-  /** Earlier news is noted, and acted upon at this time. */
+  /** News is noted before this time, but acted upon only from then on. */
   notBefore: number
   waits: Wait<Owner>[]
   /** Number of records that still wait. */
@@ -85,15 +85,15 @@ interface Group<Owner> extends Held<Owner>, Before {
 }
 
 /**
- * Keeps records whose container is not known yet, indexed by what they wait for, so that news retries only the records
- * it concerns. Time, bytes and tries are limited: neither a flood of records nor of news costs more than a few
- * decodings of each record. When too much waits, the holder with most bytes gives way: a flooding container makes only
- * its own records lose their name.
+ * Keeps records whose container is not known yet. They are indexed by what they wait for, so that news retries only the
+ * records that it is about. Time, bytes and tries are limited, so no flood of records or news costs more than a few
+ * decodings of each record. If too much waits, the holder with most bytes must release records: a container that floods
+ * only loses the name in its own records.
  */
 export class Deferral<Owner> {
   /** Records released early because too many waited. */
   cutShort = 0
-  /** Bytes of all kept results, until a result's last record is released. */
+  /** Bytes of all results with waiting records. A result counts in full until its last record is released. */
   bytes = 0
   #options: Required<DeferralOptions<Owner>>
   #groups = new Set<Group<Owner>>()
@@ -111,7 +111,7 @@ export class Deferral<Owner> {
     return this.#groups.size
   }
 
-  /** When the longest-waiting record began to wait, by the clock. */
+  /** When the record that has waited longest began to wait, by the clock. */
   get oldest(): number | undefined {
     let first: number | undefined
     for (const { since } of this.#groups) if (first === undefined || since < first) first = since
@@ -138,7 +138,7 @@ export class Deferral<Owner> {
     if (this.#closed) this.#release(group, true)
     else this.#relieve()
     if (this.#groups.size === 0) return
-    // News from while the records were on their way. Very old news is no longer available.
+    // Take note of news that came while the records were on their way. Very old news is no longer available.
     if (wasEmpty) this.#note(this.#options.news(), false)
     this.#timer ??= this.#options.clock.after(tick, () => this.#tick())
   }
@@ -149,7 +149,7 @@ export class Deferral<Owner> {
     return deferred.recorded ? longTimeout : timeout
   }
 
-  /** Ends all waiting, now and later. */
+  /** Releases all records, and from now on each new record at once. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -195,7 +195,10 @@ export class Deferral<Owner> {
     }
   }
 
-  /** A model's records wait longest and are released first, so a recorded container takes nothing from others. */
+  /**
+   * The oldest group of the largest share. Records of a model are released before all others, because they may wait
+   * longest: so a recorded container takes no room from others.
+   */
   #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
     let max: Share<Owner> | undefined
     for (const share of this.#shares.values())
@@ -220,7 +223,7 @@ export class Deferral<Owner> {
     if (this.#groups.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
   }
 
-  /** Releases what is due, or with `final` everything. */
+  /** Releases the records that are due; with `final`, all. */
   #release(group: Group<Owner>, final: boolean): void {
     const { owner, format, readAt, deferred, waits, since, deadline, tries, share } = group
     const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
@@ -246,7 +249,7 @@ function markDue(wait: Wait<unknown>): void {
   wait.group.due = true
 }
 
-/** The records whose wait is over according to `goes`, in order. */
+/** The records of the waits that `goes` marks, in order. */
 function recordsOf({ bytes, records, ends, waitOf }: Deferred, goes: readonly boolean[]) {
   if (goes.every(Boolean)) return { bytes, records }
   const chosen = new Uint8Array(bytes.length)

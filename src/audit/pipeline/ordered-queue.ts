@@ -1,19 +1,19 @@
-/** A source's batch in progress, and what must still happen before its position may be stored. */
+/** A batch in progress of one source, and what must still happen before its position may be stored. */
 export interface InFlightBatch {
   position: unknown
   /** When it was read from its source, by the monotonic clock. */
   since: number
   /** Number of results, offers and deferred groups that are not settled yet. */
   open: number
-  /** Some of its lines could not be written and must be read again. */
+  /** Whether some of its lines could not be written, so that they must be read again. */
   lost: boolean
-  /** Called once it is reached: before that, a second read would count these again. */
+  /** Called when the batch is reached. Before that, it may be read again, and would be counted twice. */
   onReached: (() => void)[]
 }
 
 /**
- * Keeps one source's order: results are passed on in the order of batches, and a position counts as reached only when
- * everything before it is in the log.
+ * Keeps the order of one source. Results are passed on in the order of the batches. A position counts as reached only
+ * when everything before it is in the log.
  */
 export class OrderedQueue {
   #tail: Promise<void> = Promise.resolve()
@@ -27,17 +27,17 @@ export class OrderedQueue {
     return this.#inFlight.length
   }
 
-  /** When the oldest of them was read. */
+  /** When the oldest unfinished batch was read. */
   get oldest(): number | undefined {
     return this.#inFlight[0]?.since
   }
 
-  /** The position that is reached but not stored. */
+  /** The reached position, if it is not stored yet. */
   get reached(): unknown {
     return this.#reached === this.#stored ? undefined : this.#reached
   }
 
-  /** The position that is reached, stored or not; undefined if there is none yet. */
+  /** The reached position, stored or not; undefined if no position is reached yet. */
   get place(): unknown {
     return this.#reached
   }
@@ -46,14 +46,17 @@ export class OrderedQueue {
     this.#stored = position
   }
 
-  /** Adds a batch that was sent to the workers; its result is still open. */
+  /** Adds a batch that was sent to the workers. Its result counts as one open item. */
   enter(position: unknown, since: number): InFlightBatch {
     const inFlight: InFlightBatch = { position, since, open: 1, lost: false, onReached: [] }
     this.#inFlight.push(inFlight)
     return inFlight
   }
 
-  /** Calls back when all current batches are reached: at once if none is open, never if one must be read again. */
+  /**
+   * Calls back when all current batches are reached. This is at once if there are none, and never if a batch must be
+   * read again.
+   */
   whenReached(then: () => void): void {
     const last = this.#inFlight.at(-1)
     if (last !== undefined) last.onReached.push(then)
@@ -71,7 +74,7 @@ export class OrderedQueue {
     inFlight.open--
     while (this.#inFlight[0]?.open === 0) {
       const { position, lost, onReached } = this.#inFlight.shift()!
-      // After a loss no position counts as reached: a restart reads from there.
+      // After a loss, later positions do not count as reached, so that a restart reads from the lost lines on.
       this.#broken ||= lost
       if (this.#broken) continue
       if (position !== undefined) this.#reached = position

@@ -21,29 +21,30 @@ import { HeldLines } from './throttled-lines.ts'
 export interface PipelineSource {
   source: AuditSource
   /**
-   * `waits`: unread data stays where it is (a file, or the BPF programs' ring, which counts its own overflow), so a
-   * full queue stops reading without a loss. `loses`: unread data disappears (a socket), so reading continues after a
-   * while, and the sink drops and counts what the disk does not take.
+   * What happens to data that is not read in time. `waits`: it stays where it is (a file, or the BPF programs' ring,
+   * which counts its own overflow), so a full queue stops reading without a loss. `loses`: it disappears (a socket), so
+   * reading continues after a while, and the sink drops and counts what the disk does not take.
    */
   pressure: 'waits' | 'loses'
   /**
-   * Stores a position (undefined: keep the stored one) and the counts up to it, after all lines up to it are on disk.
+   * Stores a position (undefined: keep the stored position) and the counts up to it. Called after all lines up to it
+   * are on disk.
    */
   commit?: (position: unknown, counts: readonly Statement[]) => Promise<void>
   /**
-   * Called when everything up to a position is in the log (not necessarily on disk), or in a count that is reported or
-   * stored.
+   * Called when everything up to a position is in the log, or in a count that is reported or stored. The log need not
+   * be on disk.
    */
   written?: (position: unknown, lossMark: unknown) => void
 }
 
-/** Stored state of a source without `commit`: its counts, and where it continues. */
+/** The stored state of a source without `commit`: its counts, and the place where it continues. */
 export interface Part {
   place?: unknown
   counts: readonly Statement[]
 }
 
-/** The part of the workers that the pipeline uses. */
+/** The functions of the workers' pool that the pipeline uses. */
 export type Decoder = Pick<
   DecodePool,
   'capacity' | 'process' | 'recycle' | 'seenProcesses' | 'depth' | 'givenUp' | 'failures' | 'refused'
@@ -55,47 +56,47 @@ export interface PipelineOptions {
   sink: Sink
   feed: SnapshotFeed
   clock: Clock
-  /** Milliseconds since boot. For tests. */
+  /** Returns milliseconds since boot. For tests. */
   sinceBoot?: () => number
-  /** Counts all lines by kind, and may hold some back. Workers must then return the kinds. */
+  /** Counts all lines by kind, and may hold some back. Workers must then return each line's kind. */
   digest?: Digest
-  /** The accounting of an earlier pipeline to continue. Default: a new one. */
+  /** The accounting of an earlier pipeline, which this pipeline continues. Default: a new accounting. */
   accounting?: Accounting
   /**
-   * Stores parts by their source's name; other parts stay. It survives the process, but not a power cut, as the
-   * kernel's rings do.
+   * Stores these parts, by name, and keeps the other stored parts. The store survives the process, but not a power cut,
+   * like the kernel's rings.
    */
   keep?: (parts: Readonly<Record<string, Part>>) => Promise<void>
   deferral?: Pick<DeferralOptions<Job>, 'timeout' | 'bound'>
   /**
-   * Milliseconds between two stored positions: each store syncs the log, and a crash repeats what came since the last
-   * one. Default 250.
+   * Milliseconds between two stored positions. Each store syncs the log, and after a crash, everything since the last
+   * store is read again. Default 250.
    */
   commitEvery?: number
-  /** Milliseconds until a disk that did not store the log is asked again. Default 10,000. */
+  /** Milliseconds after which a disk that did not store the log is tried again. Default 10,000. */
   doubtTimeout?: number
-  /** Milliseconds that a stop waits for a source, and for a disk that takes nothing. Default 5,000. */
+  /** Milliseconds that a stop waits for a source, and for a disk that does not write. Default 5,000. */
   stopTimeout?: number
-  /** Takes the behaviour of workloads whose policies model it. */
+  /** Receives the behaviour of workloads whose policies model it. */
   onRecorded?: (recorded: readonly Recorded[]) => void
   /** Called with an error that does not end the pipeline. */
   onError?: (error: unknown) => void
 }
 
 /**
- * The length of one queue. `batches`: all batches that are not completely in the log; they include the other queues.
- * `workers`: batches being decoded. `deferred`: results with records that wait for their container. `log`: lines that
- * wait for the disk.
+ * The length of one queue. `batches`: all batches that are not completely in the log, including those in the other
+ * queues. `workers`: batches that are being decoded. `deferred`: results with records that wait for their container.
+ * `log`: lines that wait for the disk.
  */
 export interface Queue {
   queue: 'batches' | 'workers' | 'deferred' | 'log'
   depth: number
   bytes?: number
-  /** Seconds that the oldest item has waited. */
+  /** Seconds that its oldest item has waited. */
   age?: number
 }
 
-/** Ends a pipeline whose lines may be lost on the disk: after a restart, it reads again from the stored position. */
+/** Ends a pipeline whose lines may be lost on the disk. The next pipeline reads again from the stored position. */
 export class LogInDoubt extends Error {
   constructor(cause: NotStored) {
     super('the disk may have lost written lines; reading again from the stored position, which writes them again', {
@@ -110,26 +111,26 @@ interface Job {
   batch: SourceBatch
   input: Input
   inFlight: InFlightBatch
-  /** When it was read, by the clock of its records' kernel times. */
+  /** When the batch was read, by the clock that stamps its records in the kernel. */
   readAt: number
   /** Set if its records have waited before. */
   before: Retry<Job>['before'] | undefined
 }
 
-/** A source with its batches in order. */
+/** A source and its batches, in order. */
 interface Input extends PipelineSource {
   /** Its name in counts: unique, unlike a source's name. */
   key: string
   queue: OrderedQueue
-  /** Number of counts that became certain since its part was stored. */
+  /** Number of counts that became final since the source's part was stored. */
   counted: number
   losses: SourceLosses
   held: HeldLines
 }
 
 /**
- * Milliseconds that a source which loses waits for the log: its ring and socket hold a burst that the disk does not
- * take at once.
+ * Milliseconds that a source with the pressure `loses` waits for the log. Its ring and socket hold a burst that the
+ * disk does not write at once.
  */
 const roomTimeout = 2_000
 
@@ -137,8 +138,8 @@ const roomTimeout = 2_000
 const pollInterval = 1_000
 
 /**
- * Connects sources, worker threads, the deferral of events without a container, and the log. Each source keeps its
- * order; deferred events come later than their neighbours.
+ * Connects sources, worker threads, the deferral of events without a container, and the log. The order of each source
+ * stays, except that deferred events come later.
  */
 export class Pipeline {
   readonly accounting: Accounting
@@ -148,12 +149,15 @@ export class Pipeline {
   #slots: Slots
   #working = new Set<Promise<void>>()
   #storing: Promise<unknown> = Promise.resolve()
-  /** A line has reported a count that is still stored as unreported. */
+  /** Whether a line has reported a count that is still stored as unreported. */
   #said = false
   #keeping: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
   #storedAt = Number.NEGATIVE_INFINITY
-  /** Set once the disk did not store the log. From then on no position of a source that waits is stored. */
+  /**
+   * Set when the disk has failed to store the log. From then on, positions of sources with the pressure `waits` are not
+   * stored.
+   */
   #doubt: NotStored | undefined
   #beginAnew = false
   #stopping = false
@@ -183,7 +187,7 @@ export class Pipeline {
     this.deferral = new Deferral({ ...deferral, clock, news, retry: (retry) => this.#retry(retry) })
   }
 
-  /** Queue lengths and drops of each stage, for metrics. */
+  /** Lengths of queues, and drops, of each stage, for metrics. */
   get stages() {
     const { pool, sink } = this.#options
     return {
@@ -206,7 +210,7 @@ export class Pipeline {
     }
   }
 
-  /** Number of containers with lines held back now. */
+  /** Number of containers whose lines are being held back. */
   get holding(): number {
     const inKernel = new Set(this.#inputs.flatMap(({ held }) => [...held.holding]))
     return (this.#options.digest?.holding ?? 0) + inKernel.size
@@ -246,8 +250,8 @@ export class Pipeline {
   }
 
   /**
-   * Stops the sources; `run` then ends. It does not wait longer than `stopTimeout` for a source or for a disk that
-   * takes nothing: a file keeps the rest for the next start.
+   * Stops the sources, after which `run` ends. A source, or a disk that does not write, delays this by at most
+   * `stopTimeout`: a file keeps the rest for the next start.
    */
   stop(): void {
     const { clock, sink, stopTimeout = 5000 } = this.#options
@@ -281,7 +285,7 @@ export class Pipeline {
     if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
-  /** Reports what the sources lost or held back. @param last this is the final check */
+  /** Reports what the sources lost or held back. @param last whether this is the last check */
   #check(last = false): void {
     for (const input of this.#inputs) {
       input.losses.poll(this.#whenReached(input))
@@ -293,7 +297,10 @@ export class Pipeline {
     return (loss, reached) => this.#options.sink.losses.note({ ...loss, source: key }, reached)
   }
 
-  /** Counts a batch in progress, or all earlier ones, exactly once. */
+  /**
+   * Calls back, exactly once, when the batch in progress is reached; without a batch, when all earlier batches are.
+   * Then its counts are final.
+   */
   #whenReached(input: Input, inFlight?: InFlightBatch): Reached {
     return (then) => {
       const reached = (): void => {
@@ -354,7 +361,7 @@ export class Pipeline {
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
       if (result.kernelTime !== undefined) this.#observeLag(job, result.kernelTime, written)
-      // The next agent may find what this one drops at its end: in the source, or in a log with the same records.
+      // The next agent may find the dropped lines again: in the source, or in another log with the same records.
       if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
       this.#release(input)
@@ -365,7 +372,7 @@ export class Pipeline {
     this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', from: origin, settle })
   }
 
-  /** Frees the kernel's memory of records that are in the log, or in a stored count. */
+  /** Lets the kernel free the memory of records that are in the log, or in a stored count. */
   #release({ queue, losses, written, counted }: Input): void {
     if (written === undefined || queue.reached === undefined) return
     if (counted > 0 && this.#options.keep !== undefined) void this.#keep()
@@ -373,8 +380,8 @@ export class Pipeline {
   }
 
   /**
-   * Stores counts that belong to no source, or to one without `commit`. Counts that arrive during a write join the next
-   * one.
+   * Stores the counts of sources without `commit`, and counts that belong to no source. Counts that arrive during a
+   * write are stored by the next write.
    */
   #keep(): Promise<void> {
     const { keep } = this.#options
@@ -407,7 +414,7 @@ export class Pipeline {
     return [...sink.losses.unsaidOf(key), ...(digest?.unsaidOf(key) ?? [])]
   }
 
-  /** Stores counts with the ids of the lines that will report them. */
+  /** Stores counts with the ids of the lines that will report them, before these lines are written. */
   async #beforeLines(statements: readonly Statement[]): Promise<void> {
     const keys = new Set(this.#inputs.flatMap(({ key, commit }) => (commit === undefined ? [] : key)))
     if (statements.some(({ source }) => keys.has(source))) await this.#store(true)
@@ -416,7 +423,7 @@ export class Pipeline {
     await this.#keep()
   }
 
-  /** A reported count need not be stored. */
+  /** Removes a reported count from the store. */
   #afterLine({ source }: Statement): void {
     const isCommitted = this.#inputs.some(({ key, commit }) => key === source && commit !== undefined)
     if (!isCommitted) void this.#keep()
@@ -427,8 +434,8 @@ export class Pipeline {
   }
 
   /**
-   * Uses the oldest record's lag for all lines of a batch: it is at most the batch's span too large, and costs nothing
-   * per event.
+   * Adds the lag of a batch, which is that of its oldest record, for all its lines. It is too large by at most the time
+   * that the batch spans, but costs nothing per event.
    */
   #observeLag({ readAt, inFlight }: Job, kernelTime: number, lines: number): void {
     const sinceRead = this.#options.clock.now() - inFlight.since
@@ -436,8 +443,8 @@ export class Pipeline {
   }
 
   /**
-   * The current time by the clock that stamps records of this format: BPF programs count from boot, the audit system
-   * uses the wall clock.
+   * The current time by the clock that stamps records of this format: BPF programs count from boot, and the audit
+   * system uses the wall clock.
    */
   #timeAs({ format }: SourceBatch): number {
     const { clock, feed, sinceBoot: uptime = sinceBoot } = this.#options
@@ -490,7 +497,7 @@ export class Pipeline {
     return store
   }
 
-  /** @param always if there are counts, store them even if no position has moved */
+  /** @param always whether to store counts even if no position has changed */
   async #storeOnce(always: boolean): Promise<boolean> {
     const reached = this.#inputs.flatMap(({ queue, key, commit, pressure }) => {
       const counts = this.#unsaidOf(key)
@@ -502,21 +509,21 @@ export class Pipeline {
     try {
       await this.#options.sink.sync()
       for (const { queue, commit, pressure, position, counts } of reached) {
-        // The next reader starts at the old position and reads this source's records again.
+        // Do not store the position: the next pipeline must read this source's records again from the old position.
         if (this.#doubt !== undefined && pressure === 'waits') continue
         await commit(position, counts)
         if (position !== undefined) queue.stored(position)
       }
       if (this.#doubt !== undefined) this.#endToBeginAnew()
     } catch (error) {
-      // The old position stays: a restart reads some lines again.
+      // The old position stays stored, so a restart reads some lines again.
       if (error instanceof NotStored && reached.some(({ pressure }) => pressure === 'waits')) this.#doubt ??= error
       this.#options.onError?.(error)
     }
     return this.#inputs.some(({ queue, commit }) => commit !== undefined && queue.reached !== undefined)
   }
 
-  /** The disk stores again, so restart the pipeline to write the lines in doubt again. */
+  /** Restarts the pipeline, so that the lines in doubt are written again: the disk stores again. */
   #endToBeginAnew(): void {
     if (this.#stopping) return
     this.#beginAnew = true

@@ -1,4 +1,4 @@
-/** A number of slots, given out in order of request. */
+/** A limited number of slots, given to callers in the order of their requests. */
 export class Slots {
   #free: number
   #waiting: (() => void)[] = []

@@ -2,12 +2,12 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { keysOfContainer, type WaitKey } from '../enrich/wait-keys.ts'
 import type { ProcessLog } from '../pool/process-log.ts'
 
-/** What was learned since the last check; `all` if that is no longer known. */
+/** The keys with news since the last check; `all` if this is no longer known. */
 export type News = readonly WaitKey[] | 'all'
 
 /**
- * Checks what was learned about containers and processes. It polls instead of listening: the feed and the process log
- * outlive a pipeline, and limit what they keep.
+ * Checks what is new about containers and processes. It polls instead of listening, because the feed and the process
+ * log live longer than a pipeline, and limit what they keep.
  */
 export class SnapshotChanges {
   readonly #feed: SnapshotFeed

@@ -9,33 +9,33 @@ export interface HeldLinesOptions {
   source: Pick<AuditSource, 'held' | 'noteHeld' | 'heldRate'>
   clock: Clock
   feed: SnapshotFeed
-  /** The log, which gets the lines. */
+  /** The log that gets the lines. */
   sink: CountingLog
-  /** Called when a report cannot be noted: the next agent will repeat it. */
+  /** Called when the source cannot note a report. The next agent then repeats the report. */
   onError?: (error: unknown) => void
 }
 
-/** Held-back records that are not reported yet. */
+/** Records that are being held back, and are not fully reported. */
 interface Closed {
   container: ContainerFields
-  /** Times of the first and the last check that found more. */
+  /** Times of the first and the last check that found further held-back records. */
   from: WallMs
   to: WallMs
-  /** Monotonic time of the last check that found more. */
+  /** Monotonic time of the last check that found further held-back records. */
   at: number
-  /** Monotonic time since which nothing was reported about it. */
+  /** Monotonic time since which no line has reported them. */
   since: number
   records: HeldRecords
 }
 
-/** Milliseconds without further records until the total is reported. */
+/** Milliseconds without further held-back records after which a line reports the total. */
 const quiet = 1_000
-/** Milliseconds until an intermediate count is reported. */
+/** Milliseconds after which a line reports an intermediate count. */
 const maxSilence = 60_000
 
 /**
- * Reports what a source itself holds back, and for which container: the start, and the count after a quiet time,
- * whether or not the container still lives. The source notes each report, so it is made once.
+ * Reports what a source itself holds back, for each container: a line when it starts, and a line with the count after a
+ * quiet time, even if the container has ended. The source notes each report, so no report is repeated.
  */
 export class HeldLines {
   readonly #options: HeldLinesOptions
@@ -51,17 +51,17 @@ export class HeldLines {
     this.#lastLook = options.clock.wall()
   }
 
-  /** Containers with records held back now. */
+  /** Keys of the containers whose records are being held back. */
   get holding(): Iterable<string> {
     return Array.from(this.#closed.values(), ({ records: { container } }) => `kernel ${container}`)
   }
 
-  /** Number of keys with a reported count that the source has not noted yet. */
+  /** Number of reported counts that the source has not noted yet. */
   get unnoted(): number {
     return this.#said.size
   }
 
-  /** @param all this is the last check: report everything unreported, too */
+  /** Checks the source. @param all whether this is the last check, which reports all counts at once */
   poll(all = false): void {
     const { source, clock } = this.#options
     const now = clock.now()
@@ -72,7 +72,7 @@ export class HeldLines {
       else if (now - closed.since >= maxSilence) this.#goOn(key, closed)
   }
 
-  /** Reports everything left. Resolves when that is in the log and noted. */
+  /** Resolves when all reports are noted. */
   async close(): Promise<void> {
     while (this.#noting.size > 0) await Promise.all(this.#noting)
   }
@@ -104,7 +104,7 @@ export class HeldLines {
     closed.since = this.#options.clock.now()
   }
 
-  /** The counts to report now. */
+  /** The content of the line: the count since the last report, and its kind. */
   #countsOf(key: string, { records: { held, noted, operation, container }, to }: Closed): Record<string, unknown> {
     const events = held - (this.#said.get(key) ?? noted)
     this.#said.set(key, held)
@@ -127,7 +127,7 @@ export class HeldLines {
       return
     }
     const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
-    // One of our own lines, which was not read: the accounting does not include it.
+    // The accounting does not include this line, because it was not read.
     sink.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
   }
 
@@ -143,7 +143,10 @@ export class HeldLines {
     return noting
   }
 
-  /** The last one counts: numbers are reused, and ended containers are known for a while. */
+  /**
+   * The container that has the number. If several have had it, this is the last: numbers are reused, and ended
+   * containers are known for a while.
+   */
   #infoOf(bpfNumber: number): ContainerInfo | undefined {
     let found: ContainerInfo | undefined
     for (const info of this.#options.feed.containers.values()) if (info.bpfNumber === bpfNumber) found = info

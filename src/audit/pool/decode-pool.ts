@@ -19,28 +19,30 @@ export interface DecodePoolOptions {
   feed: SnapshotFeed
   settings: WorkerSettings
   clock: Clock
-  /** Where processes were found. Other code may add findings at any time. Default: the workers' own findings. */
+  /**
+   * The places where processes were found. Other code may add to them at any time. Default: only what the workers find.
+   */
   seenProcesses?: ProcessLog
-  /** Default: two, or as many as leave a core for the rest of the pipeline. */
+  /** Number of threads. Default: two, or as many as leave a core for the rest of the pipeline. */
   threads?: number
   /** CPU milliseconds that a worker may use for a batch before its thread is ended. Default 30,000. */
   timeLimit?: number
   /**
-   * Additional milliseconds for a thread's first batch, because the thread must start, and for a thread without CPU.
+   * Additional milliseconds for the first batch of a thread, which must start, and for a thread that gets no CPU.
    * Default 120,000.
    */
   startLimit?: number
-  /** Megabytes of heap after which a worker is ended. Its buffers are outside the heap. Default 256. */
+  /** Megabytes of heap at which a worker is ended; its buffers are not part of the heap. Default 256. */
   heapLimit?: number
   /** The worker's module; tests replace it. */
   entry?: URL
-  /** Called for every failed attempt. */
+  /** Called for each failed attempt. */
   onFailure?: (failure: WorkerFailure) => void
   /** Called with the code of a machine error that pauses decoding, and with undefined when it continues. */
   onTrouble?: (machine: string | undefined) => void
   /**
-   * Milliseconds that a batch waits for the machine; then it is decoded without the facts that /proc does not show.
-   * Default 10,000.
+   * Milliseconds that a batch waits while the machine refuses. After that, it is decoded without the facts that /proc
+   * does not show. Default 10,000.
    */
   machineTimeout?: number
 }
@@ -48,10 +50,10 @@ export interface DecodePoolOptions {
 export interface WorkerFailure {
   source: string
   seq: number
-  /** `threw`: a bug of the decoder; `crashed`: its thread ended; `stuck`: it took too long. */
+  /** `threw`: the decoder has a bug; `crashed`: its thread ended; `stuck`: it took too long. */
   kind: 'threw' | 'crashed' | 'stuck'
   problem: string
-  /** The records are written undecoded; otherwise they are tried again, in the end one at a time. */
+  /** Whether the records are written undecoded. Otherwise they are tried again, in the end one by one. */
   givenUp: boolean
 }
 
@@ -59,9 +61,9 @@ type Batch = WorkerTask['batch']
 type Failed = Extract<WorkerReply, { ok: false }> & { kind: WorkerFailure['kind'] }
 type Tried = Exclude<WorkerReply, { ok: false }> | Failed
 
-/** The remaining effort for a faulty batch: its source's other batches wait for it. */
+/** What may still be spent on a faulty batch. It is limited, because later batches of its source wait for it. */
 interface Budget {
-  /** Failures of its pieces. */
+  /** Number of failures that its pieces may still have. */
   failures: number
   /** When all further tries end. */
   end: number
@@ -70,23 +72,23 @@ interface Budget {
 }
 
 const tasksPerWorker = 2
-/** A failed piece is cut into this many: one bad record of 4,000 is alone after three failures. */
+/** Number of pieces into which a failed piece is cut: so one bad record of 4,000 is alone after three failures. */
 const pieces = 16
-/** Enough for about fifteen bad records in a batch. */
+/** Maximum failures of a batch's pieces, enough for about fifteen bad records. */
 const maxFailures = 48
 /** Milliseconds between two tries after a machine error. */
 const machineDelays = { first: 50, max: 2_000 }
 
-/** Worker threads that turn batches into lines. Each batch gets a result, whatever happens to its thread. */
+/** Worker threads that turn batches into lines. Each batch gets a result, even if its thread fails. */
 export class DecodePool {
   readonly seenProcesses: ProcessLog
   readonly failures = { threw: 0, crashed: 0, stuck: 0 }
-  /** Tries that the machine refused, by error code. They are not failures of the decoder. */
+  /** Attempts that the machine refused, by error code. They are not failures of the decoder. */
   readonly refused: Record<string, number> = {}
   readonly threads: number
-  /** Work of all workers, and their total seconds. */
+  /** What all workers have done, and the seconds that they took. */
   readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0, refusedLooks: 0 }
-  /** Records, and pieces of batches with too many bad records, that no worker could finish. */
+  /** Number of records that no worker could finish, and of pieces of batches with too many bad records. */
   givenUp = 0
   /** Batches in progress. */
   depth = 0
@@ -95,11 +97,11 @@ export class DecodePool {
   #clock: Clock
   #piscina: Piscina<WorkerTask, WorkerReply>
   #placement: Placement
-  /** Copies of batches on their way to a worker, for sources without shared memory. */
+  /** Memory for copies of batches on their way to a worker, for sources without shared memory. */
   #carriers: BufferStore<SharedArrayBuffer>
   /**
-   * Memory for the output of later batches. Shared, because V8 counts memory from another thread as new, and collects
-   * garbage for it every few batches.
+   * Memory for the output of later batches. It is shared, because V8 counts memory from another thread as new, and
+   * would collect garbage every few batches.
    */
   #outputs: BufferStore<SharedArrayBuffer>
   #onFailure: (failure: WorkerFailure) => void
@@ -150,27 +152,27 @@ export class DecodePool {
       minThreads: this.threads,
       maxThreads: this.threads,
       concurrentTasksPerWorker: tasksPerWorker,
-      // Idle workers keep their caches, and the next event does not wait for a thread to start.
+      // Idle workers stay, because they keep their caches, and the next event need not wait until a thread starts.
       idleTimeout: Number.POSITIVE_INFINITY,
       maxQueue: 64,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: heapLimit },
       loadBalancer: (task, workers) => this.#placement.choose(task[queueOptionsSymbol], workers),
     })
-    // A thread without a task ended. Waiting for a thread that never starts would never end.
+    // A thread without a task has ended. If no thread is left, waiting tasks would wait for ever.
     this.#piscina.on('error', () => {
       if (this.#piscina.threads.length === 0) this.#placement.abortWaiting()
     })
   }
 
-  /** Maximum batches in progress so that no worker waits for its next one. */
+  /** Number of batches in progress that keeps each worker busy. */
   get capacity(): number {
     return this.threads * tasksPerWorker + 1
   }
 
   /**
    * Starts the workers.
-   * @throws an Error when they cannot start at all
+   * @throws an Error if they cannot start
    */
   async ready(): Promise<void> {
     const nothing = (): Omit<SourceBatch, 'position'> => ({
@@ -184,10 +186,10 @@ export class DecodePool {
   }
 
   /**
-   * Processes a batch, without changing its bytes; they are unused once the result is there. If a worker fails, another
-   * one that does nothing else retries; if that fails, too, the batch is cut until the bad record is alone, and that
-   * record is written undecoded. Machine errors are waited out. Never rejects. Give the output's memory back with
-   * `recycle`.
+   * Processes a batch. Its bytes do not change, and are no longer used when the result is there. If a worker fails,
+   * a worker that does nothing else tries again. If that fails, too, the batch is cut until the bad record is alone,
+   * and this record is written undecoded. After machine errors, the pool waits and retries. Never rejects. Return the
+   * output's memory with `recycle`.
    */
   async process({ position: _, ...batch }: SourceBatch): Promise<BatchResult> {
     this.depth++
@@ -199,7 +201,7 @@ export class DecodePool {
       this.#count(batch, first, false)
       const second = await this.#attempt(batch, true, budget)
       if (second.ok) return second.result
-      // A replaced thread must start, which takes most of this time on a slow machine.
+      // Allow for the start of a replaced thread, which takes most of this time on a slow machine.
       budget.end = this.#clock.now() + this.#startLimit + 6 * this.#timeLimit
       return await this.#inPieces(batch, second, budget)
     } finally {
@@ -248,7 +250,7 @@ export class DecodePool {
     return failures <= 0 || this.#clock.now() >= end
   }
 
-  /** One attempt, and further ones while the machine refuses, within the wait. */
+  /** Tries a batch, and repeats this while the machine refuses, until the time for waiting is over. */
   async #attempt(batch: Batch, alone: boolean, { patient }: Budget): Promise<Tried> {
     const backoff = new Backoff(machineDelays)
     for (;;) {
@@ -282,7 +284,7 @@ export class DecodePool {
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
       thread = reply.thread
-      // A worker that did not answer may still read it.
+      // Only after a reply: a worker that did not answer may still read this memory.
       if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.seenProcesses.add(reply.seenProcesses)
       this.#addDone(batch, reply)
@@ -297,7 +299,7 @@ export class DecodePool {
     }
   }
 
-  /** The same bytes in shared memory: they survive a worker's failure for the next one. */
+  /** The same bytes in shared memory, so that they survive a worker's failure and another worker can read them. */
   #shared(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer instanceof SharedArrayBuffer) return bytes
     const copy = new Uint8Array(this.#carriers.atLeast(bytes.length), 0, bytes.length)
@@ -334,8 +336,9 @@ export class DecodePool {
 }
 
 /**
- * A worker's reply as a new object. Piscina recreates its task tables every few tasks, so V8 keeps finished tasks and
- * replies until its next full collection; an emptied reply keeps little, and a full collection is rarely needed.
+ * A copy of a worker's reply; the reply itself is emptied. Piscina recreates its task tables every few tasks, so V8
+ * keeps finished tasks and replies until its next full collection. Emptied replies take little memory, so a full
+ * collection is rarely needed.
  */
 function taken(reply: WorkerReply): WorkerReply {
   const own = { ...reply }

@@ -2,7 +2,9 @@ import type { Membership } from '../enrich/pid-resolver.ts'
 import { type ReadProcess, sameStart } from '../enrich/proc-pid-resolver.ts'
 import type { SeenProcess } from './process-log.ts'
 
-/** One worker's newest facts about each process, its own or others', so that nothing is sent twice. */
+/**
+ * The newest facts about each process that one worker has, from itself or other workers, so that nothing is sent twice.
+ */
 export class KnownProcesses {
   #known = new Map<number, Membership>()
   #fresh: SeenProcess[] = []
@@ -13,8 +15,8 @@ export class KnownProcesses {
   }
 
   /**
-   * The same reader, which also notes its findings about processes in containers, with the time.
-   * @param now Unix seconds, with a fraction
+   * Wraps a reader: the new one also notes what it finds about processes in containers, with the time.
+   * @param now returns Unix seconds, with a fraction
    */
   watch(read: ReadProcess, now: () => number): ReadProcess {
     return (pid, known) => {
@@ -26,7 +28,7 @@ export class KnownProcesses {
     }
   }
 
-  /** Whether the fact is new; stores it. Of two processes with one pid, the younger one counts. */
+  /** Stores a fact. @returns whether it is new. If two processes have had the pid, the younger process counts */
   isNew(pid: number, membership: Membership): boolean {
     const known = this.#known.get(pid)
     const same = known !== undefined && sameStart(known, membership)
@@ -38,7 +40,7 @@ export class KnownProcesses {
     return true
   }
 
-  /** The findings since the last call. */
+  /** The facts that were noted since the last call. */
   take(): SeenProcess[] {
     const fresh = this.#fresh
     this.#fresh = []

@@ -1,6 +1,6 @@
 /**
- * Codes of errors of a machine that lacks a resource or has a failing device: not the fault of records or decoder, and
- * temporary. ERR_WORKER_INIT_FAILED: a thread did not start for such a reason.
+ * Codes of errors of a machine that lacks a resource or has a failing device. Such an error is temporary, and neither
+ * records nor the decoder cause it. ERR_WORKER_INIT_FAILED: a thread did not start for such a reason.
  */
 const machineErrors: ReadonlySet<string> = new Set([
   'EMFILE',

@@ -4,13 +4,16 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { ProcessLog } from './process-log.ts'
 import type { WorkerTask } from './worker-task.ts'
 
-/** One try of a batch. */
+/** One attempt to process a batch. */
 export class Attempt {
   readonly task: WorkerTask
-  /** Needs a worker of its own: it follows a failure, and a second failure must not affect other batches. */
+  /**
+   * Whether it needs a worker without other tasks. This is so after a failure, because a second failure must not affect
+   * other batches.
+   */
   readonly alone: boolean
   readonly abort = new AbortController()
-  /** Its worker took too long. */
+  /** Whether its worker took too long. */
   late = false
   timer: Timer | undefined
   worker: number | undefined
@@ -21,21 +24,21 @@ export class Attempt {
   }
 }
 
-/** The used part of piscina's workers. */
+/** The properties of piscina's workers that are used here. */
 interface Candidate {
   id: number
-  /** Number of its tasks; infinite with a task that can be aborted. */
+  /** Number of its tasks; infinite while it has a task that can be aborted. */
   currentUsage: number
   terminating: boolean
   destroyed: boolean
 }
 
-/** State of a worker: its tasks, and what was sent to it. */
+/** State of a worker: its tasks, and which updates it has received. */
 interface WorkerState {
   attempts: Set<Attempt>
   snapshot: number | undefined
   seenProcesses: number
-  /** It has finished a task, so its thread has started. */
+  /** Whether it has finished a task, so that its thread has certainly started. */
   started: boolean
   /** The kernel's id of its thread. */
   thread?: number
@@ -43,9 +46,12 @@ interface WorkerState {
   seen?: { at: number; cpu: number | undefined }
 }
 
-/** Minimum milliseconds between two checks of a thread's CPU time: more frequent checks cost what they measure. */
+/** Minimum milliseconds between two checks of a thread's CPU time, because each check uses CPU time itself. */
 const MIN_LOOK = 100
-/** Milliseconds for which a check serves new batches: there are a thousand a second, and a check takes about 50 µs. */
+/**
+ * Milliseconds for which one check is enough for all new batches: a thousand batches come each second, and a check
+ * takes about 50 µs.
+ */
 const FRESH = 1_000
 
 interface PlacementOptions {
@@ -55,7 +61,8 @@ interface PlacementOptions {
   /** CPU milliseconds for a batch; elapsed milliseconds if CPU time is unknown. */
   timeLimit: number
   /**
-   * Milliseconds that a thread may wait for CPU on a busy machine: added for its first task, and when it got no CPU.
+   * Milliseconds that a thread may wait for CPU on a busy machine. They are added for its first task, and when it got
+   * no CPU.
    */
   startLimit: number
   tasksPerWorker: number
@@ -64,8 +71,8 @@ interface PlacementOptions {
 }
 
 /**
- * Chooses the worker of each batch. At that moment it is certain what the worker does not know yet, so the updates are
- * added then, and the time limit starts.
+ * Chooses the worker of each batch. Only at that moment is it certain which updates the worker lacks, so they are added
+ * then, and the time limit starts.
  */
 export class Placement {
   #options: PlacementOptions
@@ -76,7 +83,7 @@ export class Placement {
     this.#options = options
   }
 
-  /** Registers an attempt before piscina gets it. */
+  /** Registers an attempt. Call it before piscina gets the attempt. */
   wait(attempt: Attempt): void {
     this.#waiting.add(attempt)
   }
@@ -86,9 +93,9 @@ export class Placement {
     for (const attempt of this.#waiting) attempt.abort.abort()
   }
 
-  /** The load balancer: the worker with the least work, or null if all have enough. */
+  /** The load balancer: returns the worker with the least work, or null if all workers have enough. */
   choose<W extends Candidate>(attempt: unknown, workers: readonly W[]): W | null {
-    if (!(attempt instanceof Attempt)) throw new Error('a task that the pool did not make')
+    if (!(attempt instanceof Attempt)) throw new Error('the pool did not create this task')
     let best: W | null = null
     let least = attempt.alone ? 1 : this.#options.tasksPerWorker
     for (const worker of workers) {
@@ -103,7 +110,7 @@ export class Placement {
 
   /**
    * Ends an attempt.
-   * @param replied its worker answered, with or without success
+   * @param replied whether its worker answered, with or without success
    * @param thread the worker's thread, if known
    */
   settle(attempt: Attempt, replied: boolean, thread?: number): void {
@@ -117,7 +124,7 @@ export class Placement {
       state.thread = thread
       delete state.seen
     }
-    // Do not charge its CPU time to the attempts behind it.
+    // The attempts behind it are not charged for its CPU time.
     if (replied)
       for (const other of state.attempts) {
         other.timer?.cancel()
@@ -126,8 +133,8 @@ export class Placement {
   }
 
   /**
-   * Piscina's own count, because it chooses again before the caller has received a result. All our tasks can be
-   * aborted, and piscina's own balancer would never give a worker two such tasks.
+   * A worker's load by piscina's own count, because piscina chooses again before the caller has received a result. All
+   * our tasks can be aborted, and piscina's own balancer would never give a worker two such tasks.
    */
   #load({ id, currentUsage }: Candidate): number {
     if (currentUsage === 0) return 0
@@ -148,7 +155,7 @@ export class Placement {
     state.attempts.add(attempt)
     attempt.worker = worker
     this.#limit(attempt, state)
-    // After a failure it is uncertain what the worker knows.
+    // After a failure, it is uncertain which updates the worker has.
     const update = attempt.alone ? feed.whole() : feed.since(state.snapshot)
     const fresh = seenProcesses.since(state.seenProcesses)
     if (update !== undefined) attempt.task.update = update
@@ -158,7 +165,10 @@ export class Placement {
     if (this.#workers.size > 4 * workers.length) this.#forgetGone(workers)
   }
 
-  /** Waits for a thread that got no CPU: on a slow machine its replacement would not finish, either. */
+  /**
+   * Starts the time limit of an attempt. A thread that got no CPU has more time: on a slow machine, another thread
+   * would not finish, either.
+   */
   #limit(attempt: Attempt, state: WorkerState): void {
     const { clock, timeLimit, startLimit, cpuTime = cpuTimeOf } = this.#options
     const { started, thread, attempts } = state
@@ -171,14 +181,17 @@ export class Placement {
         attempt.timer = clock.after(Math.max(MIN_LOOK, left), poll)
         return
       }
-      // Its thread ends, with all other attempts placed there.
+      // The thread will end, and with it all other attempts that have this worker.
       for (const each of attempts) each.late = true
       attempt.abort.abort()
     }
     attempt.timer = clock.after(started ? timeLimit : timeLimit + startLimit, poll)
   }
 
-  /** Maximum CPU milliseconds of its thread: CPU time since the last check is not charged to a new attempt. */
+  /**
+   * The highest CPU time that the thread may have now, so that a new attempt is not charged for CPU time since the last
+   * check.
+   */
   #mostWorked(state: WorkerState): number | undefined {
     const { clock, cpuTime = cpuTimeOf } = this.#options
     const now = clock.now()
@@ -188,7 +201,7 @@ export class Placement {
     return cpu === undefined ? undefined : cpu + now - at
   }
 
-  /** Thread ids are never reused. */
+  /** Forgets workers that no longer exist; their ids are never reused. */
   #forgetGone(workers: readonly Candidate[]): void {
     const alive = new Set(workers.map(({ id }) => id))
     for (const [id, { attempts }] of this.#workers) if (!alive.has(id) && attempts.size === 0) this.#workers.delete(id)

@@ -4,8 +4,8 @@ import type { Membership } from '../enrich/pid-resolver.ts'
 export type SeenProcess = readonly [pid: number, membership: Membership]
 
 /**
- * Workers' findings about processes, shared because a process may be gone when its next event goes to another worker.
- * The oldest are dropped first; a worker that misses them reads /proc itself.
+ * What workers found out about processes. Workers share this, because a process may have ended when its next event goes
+ * to another worker. The oldest entries are dropped first; a worker that missed them reads /proc itself.
  */
 export class ProcessLog {
   #seenProcesses: SeenProcess[] = []
@@ -16,12 +16,12 @@ export class ProcessLog {
     this.limit = limit
   }
 
-  /** Total number of findings so far. */
+  /** Total number of entries so far, including dropped entries. */
   get version(): number {
     return this.#version
   }
 
-  /** Number of kept findings. */
+  /** Number of kept entries. */
   get size(): number {
     return this.#seenProcesses.length
   }
@@ -32,7 +32,7 @@ export class ProcessLog {
     if (this.#seenProcesses.length > 2 * this.limit) this.#seenProcesses = this.#seenProcesses.slice(-this.limit)
   }
 
-  /** The findings after the first `version`, as far as they are kept. */
+  /** The entries after the first `version`, except dropped entries. */
   since(version: number): readonly SeenProcess[] {
     const missing = Math.min(this.#version - version, this.limit, this.#seenProcesses.length)
     return missing <= 0 ? [] : this.#seenProcesses.slice(-missing)

@@ -2,37 +2,37 @@ import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import type { SnapshotUpdate } from '../enrich/snapshot-feed.ts'
 import type { SeenProcess } from './process-log.ts'
 
-/** A worker's constant settings; its `workerData`. */
+/** The constant settings of a worker, given as `workerData`. */
 export interface WorkerSettings {
-  /** Also decode events of profiles that are not ours. */
+  /** Whether to decode events of other profiles than ours, too. */
   everything: boolean
-  /** Whether to write audit records that processes sent, as their violations. Default false. */
+  /** Whether to write audit records that processes sent, as violations of their senders. Default false. */
   logUntrusted?: boolean
-  /** As in ScratchOptions. */
+  /** See ScratchOptions. */
   kinds?: 'counts' | 'lines'
-  /** A proc file system with the node's pid namespace; without it no process is known. */
+  /** A proc file system with the node's pid namespace. Without it, all processes are unknown. */
   procRoot?: string
-  /** Shared memory with the number of the node's fork tree, which may change; without it no forks are known. */
+  /** Shared memory with the number of the node's fork tree, which may change. Without it, forks are unknown. */
   forks?: Int32Array
 }
 
-/** One batch, with the updates that its worker lacks: a worker takes messages only as tasks. */
+/** One batch, and the updates that its worker lacks: a worker receives messages only as tasks. */
 export interface WorkerTask {
   batch: Omit<SourceBatch, 'position'>
   update?: SnapshotUpdate
   seenProcesses?: readonly SeenProcess[]
   /**
-   * Treat a process that /proc does not show because of a machine error as gone; otherwise the batch fails and can be
-   * retried.
+   * Whether to treat a process as gone if /proc does not show it because of a machine error. Otherwise the batch fails
+   * and can be retried.
    */
   unreadableAsGone?: boolean
 }
 
-/** Failures are values, because only the message of a thrown error crosses threads. */
+/** A worker's reply. Failures are values, because only the message of a thrown error reaches another thread. */
 export type WorkerReply =
   /**
-   * `seconds`: the worker's time. `refusedLooks`: refused lookups in /proc, by a container's or profile's limit.
-   * `thread`: the kernel's id of its thread, if any.
+   * `seconds`: how long the worker took. `refusedLooks`: lookups in /proc that a container's or profile's limit
+   * refused. `thread`: the kernel's id of its thread, if any.
    */
   | {
       ok: true
@@ -42,5 +42,5 @@ export type WorkerReply =
       refusedLooks: number
       thread: number | undefined
     }
-  /** `machine`: the code of a machine error, which is not the fault of batch or decoder. */
+  /** `machine`: the code of a machine error, which neither batch nor decoder caused. */
   | { ok: false; problem: string; machine?: string }

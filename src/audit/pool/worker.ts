@@ -28,7 +28,7 @@ function monotonicSeconds(): number {
   return seconds + nanoseconds / 1e9
 }
 
-/** State of one thread between batches. */
+/** The state of one thread, which lives longer than a batch. */
 class DecodeWorker {
   readonly #options: ScratchOptions
   readonly #thread = ownThreadId()
@@ -53,7 +53,7 @@ class DecodeWorker {
     const begun = performance.now()
     this.#unreadableAsGone = unreadableAsGone
     if (update !== undefined) this.#learn(update)
-    if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
+    if (this.#snapshot === undefined) throw new Error('the first task of a worker lacks the snapshot')
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
     const seconds = (performance.now() - begun) / 1000
@@ -61,7 +61,7 @@ class DecodeWorker {
     return { ok: true, result, seenProcesses: this.#known.take(), seconds, refusedLooks, thread: this.#thread }
   }
 
-  /** Drops the state of an unfinished batch, such as counts, which belongs to no other batch. */
+  /** Drops the state of an unfinished batch, such as its counts, so that it does not become part of another batch. */
   forgetBatch(): void {
     this.#scratch = new Scratch(this.#options)
   }
@@ -72,7 +72,8 @@ class DecodeWorker {
       this.#openProc(update.whole.bootTime)
     } else
       for (const delta of update.deltas)
-        if (!(this.#snapshot?.apply(delta) ?? false)) throw new Error(`snapshot ${delta.version} does not follow`)
+        if (!(this.#snapshot?.apply(delta) ?? false))
+          throw new Error(`snapshot ${delta.version} does not follow the previous one`)
   }
 
   #openProc(bootTime: number): void {
@@ -80,7 +81,7 @@ class DecodeWorker {
     const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
     const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
     const budget = this.#budget
-    // It is compared with the times of the kernel's records.
+    // The wall clock, because `now` is compared with the times of the kernel's records.
     const now = (): number => systemClock.wall() / 1000
     const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
     this.#proc = proc
@@ -127,7 +128,7 @@ export default function handle(task: WorkerTask): WorkerReply {
   }
 }
 
-/** The reply; the bytes of deferred records are transferred instead of copied. */
+/** The reply, with the bytes of deferred records transferred instead of copied. */
 function moved(reply: WorkerReply, { deferred }: BatchResult): WorkerReply {
   const buffers = deferred.map(({ bytes }) => bytes.buffer)
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply

@@ -8,7 +8,7 @@ import { recordHash } from '../decode/record-hash.ts'
 import { asciiJson } from '../encode/json-text.ts'
 import { lineSchema } from '../encode/line-schema.ts'
 
-/** The writer's facts at the start of every line. */
+/** Facts about the agent, which every line starts with. */
 export interface Writer {
   nodeName: string
   metadata: Record<string, unknown>
@@ -20,11 +20,11 @@ export interface Writer {
 export const containerKeys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
 export type ContainerFields = Record<(typeof containerKeys)[number], string>
 
-/** A count of events without their own lines, as one line of the log reports it. */
+/** A count of events that have no line of their own. One line of the log reports it. */
 export interface Statement {
   /**
-   * The events' source. The count is stored with the position of this source. Empty: no source has the events any
-   * longer.
+   * The events' source: the count is stored with the position of this source. Empty if no source can give the events
+   * again.
    */
   source: string
   message: 'lost' | 'held back' | 'held back ended'
@@ -35,7 +35,7 @@ export interface Statement {
   /** Id of the line, set and stored before the log gets the line. */
   id?: string
   /**
-   * Set if the kernel keeps the count until it is reported: such a count is stored only while its line is on the way to
+   * Set if the kernel keeps the count until it is reported. Such a count is stored only while its line is on the way to
    * the log.
    */
   kernel?: { key: string; held: number }
@@ -59,7 +59,7 @@ const ofAny = {
   kernel: Type.Optional(Type.Object({ key: text, held: count })),
 }
 
-/** A count from a file. */
+/** The schema of a count in a file. */
 export const statement = Type.Unsafe<Statement>(
   Type.Union([
     Type.Object({ ...ofAny, message: Type.Literal('lost'), about: Type.Object({ lost }) }),
@@ -71,7 +71,7 @@ export const statement = Type.Unsafe<Statement>(
   ]),
 )
 
-/** For a line without a (known) container. */
+/** The container fields of a line whose container is unknown, or that has none. */
 export const noContainer: ContainerFields = {
   containerID: '',
   containerName: '',
@@ -81,7 +81,7 @@ export const noContainer: ContainerFields = {
   podUID: '',
 }
 
-/** A line in the form of a violation without a policy, with our fields at the end. */
+/** A line like that of a violation without a policy, with our fields at the end. */
 function ownLine(
   writer: Writer,
   seconds: number,
@@ -131,7 +131,7 @@ export function statementLine(
   return { bytes, id: idOf(writer, seconds, message, about, container) }
 }
 
-/** A line about one container that is not a violation; `about` goes into its own field. */
+/** A line about one container that is not a violation. `about` becomes a field of its own. */
 export function containerLine(
   writer: Writer,
   seconds: number,
@@ -144,8 +144,8 @@ export function containerLine(
 }
 
 /**
- * A batch's records that no worker could finish, each as a line with only its bytes, like any undecodable record. Plain
- * code that shares nothing with the failed decoder.
+ * The lines of the records of a batch that no worker could finish. Each has only the record's bytes, as for any
+ * undecodable record. This code is simple and shares nothing with the failed decoder.
  */
 export function undecodedLines(
   batch: Pick<SourceBatch, 'bytes' | 'format'>,
@@ -156,7 +156,7 @@ export function undecodedLines(
   for (const record of recordsOf(batch.bytes, batch.format))
     lines.push(
       ownLine(writer, seconds, 'violation event', {
-        // As in the decoder (encode/line-id.ts).
+        // The same id as the decoder writes (encode/line-id.ts).
         id: ofBytes(batch.format === 'auditlog' ? undefined : writer.bootID, 'raw', record),
         ...undecoded(record, batch.format),
       }),
@@ -171,7 +171,7 @@ export interface OwnLines {
 
 const ownBuffer = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** The id of a line that is identified only by its bytes. */
+/** The id of a line that only its bytes identify. */
 function ofBytes(bootID: string | undefined, source: string, record: Uint8Array): string {
   const view = new DataView(record.buffer, record.byteOffset, record.length)
   const hash = (seed: number): string =>
@@ -187,7 +187,10 @@ function undecoded(record: Uint8Array, format: BatchFormat): Record<string, unkn
   return text.includes('\ufffd') ? { undecoded: text, raw: { undecoded: hex() } } : { undecoded: text }
 }
 
-/** Records as the decoder counts them: lines; for kmsg with their continuation lines; or by their length. */
+/**
+ * The records of a batch as the decoder counts them: lines; in kmsg format, lines with their continuation lines; or as
+ * long as their length says.
+ */
 export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; ) {
     const end = format === 'record' ? endOfRecord(bytes, start) : endOfLine(bytes, start, format === 'kmsg')
@@ -196,7 +199,7 @@ export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Ui
   }
 }
 
-/** An impossible length takes the rest of the batch, as in the decoder. */
+/** The end of a record. A record with an impossible length takes the rest of the batch, as in the decoder. */
 function endOfRecord(bytes: Uint8Array, start: number): number {
   const left = bytes.length - start
   const size = left < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset + start, 4).getUint32(0, true)

@@ -1,7 +1,7 @@
 import { newline } from '../../base/bytes.ts'
 import type { Reached } from './loss-log.ts'
 
-/** The fate of the lines of one offer. */
+/** What happened to the lines of one offer. */
 export interface OfferResult {
   written: number
   dropped: number
@@ -10,17 +10,17 @@ export interface OfferResult {
 }
 
 export interface Offer {
-  /** Complete lines. Unchanged until they are settled. */
+  /** Complete lines. They must not change until they are settled. */
   bytes: Uint8Array
   lines: number
-  /** May be dropped when the queue is full, because the source cannot wait. */
+  /** Whether they may be dropped when the queue is full, because the source cannot wait. */
   lossy: boolean
-  /** The lines' source, and when it will not give them again: only then may a line report their loss. */
+  /** The lines' source, and when it will certainly not give them again: only then may a line report their loss. */
   from?: { source: string; reached: Reached }
   settle: (fate: OfferResult) => void
 }
 
-/** Smaller pieces are joined, because a separate write costs more (measured: bench/pipeline). */
+/** Bytes below which pieces are joined, because a separate write costs more (measured: bench/pipeline). */
 const small = 64 * 1024
 /** Maximum bytes of joined pieces. */
 const large = 512 * 1024
@@ -32,7 +32,7 @@ interface Waiting extends Offer {
   writtenLines?: number
 }
 
-/** Lines to be written, in pieces that are worth a write. */
+/** Lines that wait to be written, in pieces that are large enough for a write. */
 export class LineQueue {
   #waiting: Waiting[] = []
   #gathered = new Uint8Array(large)
@@ -52,9 +52,9 @@ export class LineQueue {
   }
 
   /**
-   * The next complete lines, valid until the next call; the same again until `confirm`.
-   * @param max requested bytes. It may return somewhat more: a small piece is not worth a write, and a line stays
-   * complete.
+   * The next complete lines, valid until the next call. Until `confirm`, a further call returns the same lines.
+   * @param max requested bytes. The result may be somewhat longer: it avoids a write of a small piece, and never cuts a
+   * line.
    */
   next(max: number): Uint8Array | undefined {
     const [first, second] = this.#waiting
@@ -84,7 +84,7 @@ export class LineQueue {
     }
   }
 
-  /** Removes everything, with the number of lines already written. */
+  /** Removes all lines, and says for each offer how many were already written. */
   takeAll(): (Offer & { writtenLines: number })[] {
     const all = this.#waiting.map((waiting) => ({ ...waiting, writtenLines: countLines(waiting) }))
     this.#waiting = []
@@ -110,7 +110,7 @@ function countLines({ bytes, at, lines }: Waiting): number {
   return Math.min(count, lines)
 }
 
-/** The end of the last line within a piece of this length, or of the first line if that is longer. */
+/** The end of the last line within a piece of this length; the end of the first line if it is longer. */
 function endOfPiece(bytes: Uint8Array, start: number, length: number): number {
   const last = bytes.lastIndexOf(newline, start + length - 1)
   return (last >= start ? last : bytes.indexOf(newline, start)) + 1

@@ -4,11 +4,11 @@ import type { Statement } from './agent-events.ts'
 import { type Loss, type LossReport, LossTally, maxKindsOfLoss } from './loss-tally.ts'
 import { Unsaid } from './unsaid.ts'
 
-/** Total losses of one place and reason, for metrics. */
+/** All losses of one place and reason, for metrics. */
 export interface LossCount {
   where: string
   why: string
-  /** Losses with a known number. */
+  /** Number of lost events, for losses with a known number. */
   events: number
   /** Number of losses whose size is unknown. */
   uncounted: number
@@ -24,15 +24,15 @@ export interface LossLogOptions {
   every?: number
 }
 
-/** Calls back when everything read up to now will not be read again. */
+/** Calls back when the source will certainly not read again what it has read so far. */
 export type Reached = (then: () => void) => void
 
 const atOnce: Reached = (then) => then()
 
 /**
- * The only way to report missing events. The code that loses events notes them; they are counted, the agent's log
- * warns, and the sink writes a line `lost` (EVENTS.md) in their place. Lines and warnings come at most once a second
- * for each place and reason, with the losses since the last one.
+ * The only way to report missing events. Code that loses events notes them here. They are counted, the agent's log
+ * warns, and the sink writes a line `lost` (EVENTS.md) in their place. For each place and reason, lines and warnings
+ * come at most once a second, with the losses since the last.
  */
 export class LossLog {
   readonly #counts = new Map<string, LossCount>()
@@ -43,9 +43,9 @@ export class LossLog {
   readonly #onLoss: (loss: Loss) => void
   /** All other counts that a line must report. */
   readonly unsaid = new Unsaid(() => queueMicrotask(this.#wake))
-  /** Stores these counts with the ids of their lines, before the log gets the lines. Default: does not store. */
+  /** Stores these counts, with the ids of their lines, before the log gets the lines. By default it does not store. */
   beforeLines: (statements: readonly Statement[]) => Promise<void> = async () => undefined
-  /** Called when a line is in the log, so that its count need not be stored. */
+  /** Called when a line is in the log, so that its count need not stay stored. */
   afterLine: (statement: Statement) => void = () => undefined
   #wake: () => void = () => undefined
   #closed = false
@@ -59,10 +59,10 @@ export class LossLog {
   }
 
   /**
-   * Notes lost events. Cheap, but not for the hot path: call it for a group, not for each event. `events: 0` does
-   * nothing.
-   * @param reached calls back when a line may report it: records that are read again, after a kill or restart, are lost
-   * again
+   * Notes lost events. It is cheap, but not enough for the hot path: call it for a group, not for each event. `events:
+   * 0` does nothing.
+   * @param reached calls back when a line may report the loss. Before that, a kill or restart may read the records
+   * again, and lose them again
    */
   note(loss: Loss, reached: Reached = atOnce): void {
     if (loss.events === 0) return
@@ -75,45 +75,48 @@ export class LossLog {
     reached(() => this.#lines.note({ since, ...loss }))
   }
 
-  /** By place and reason, in order of first occurrence. At most `mostKindsOfLoss` plus one. */
+  /** Losses by place and reason, in order of first occurrence. At most `maxKindsOfLoss` plus one. */
   get counts(): readonly LossCount[] {
     return [...this.#counts.values()]
   }
 
-  /** For the sink: called when a line may be written; soon, if one is already due. */
+  /** Used by the sink. `wake` is called when a line may be written; soon, if a line is already due. */
   onLine(wake: () => void): void {
     this.#wake = wake
     if (this.owesLine()) queueMicrotask(wake)
   }
 
-  /** Whether a line is due. @param all even if it would have to wait, because nothing follows */
+  /** Whether a line is due. @param all whether to include lines that would have to wait, because nothing follows */
   owesLine(all = false): boolean {
     return this.unsaid.isOwed || this.#lines.owes(all)
   }
 
-  /** For the sink: the reports to write now. */
+  /** Used by the sink: returns the losses to report now. */
   takeLines(all = false): LossReport[] {
     return this.#lines.take(all)
   }
 
-  /** For the sink: the same, with all other counts due. */
+  /** Used by the sink: returns the losses to report now, as counts, and all other counts that are due. */
   takeStatements(all = false): Statement[] {
     return [...this.unsaid.take(), ...this.takeLines(all).map((report) => this.unsaid.give(statementOf(report)))]
   }
 
-  /** For the sink: the line is in the log. */
+  /** Used by the sink: the line of the count is in the log. */
   async said(statement: Statement): Promise<void> {
     await this.unsaid.said(statement)
     this.afterLine(statement)
   }
 
-  /** What must be stored about a source: counts without a line in the log. */
+  /** The counts of a source that must be stored, because their lines are not in the log. */
   unsaidOf(source: string): Statement[] {
     const pending = this.#lines.pending.filter((report) => (report.source ?? '') === source)
     return [...this.unsaid.of(source), ...pending.map(statementOf)]
   }
 
-  /** The sink is closed. Warns of everything unreported; later losses are counted and warned of at once. */
+  /**
+   * Called when the sink is closed. Warns of all losses that were not reported. Later losses are counted, and warned of
+   * at once.
+   */
   close(): void {
     this.#closed = true
     this.#warn(true)

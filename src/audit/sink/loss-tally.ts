@@ -5,11 +5,11 @@ export interface Loss {
   /** The stage that lost them: `kernel`, `ring`, `socket`, `file`, `sink`, … */
   where: string
   why: string
-  /** Number of events; absent if unknown. */
+  /** Number of lost events; absent if unknown. */
   events?: number
   /** When the loss may have started. Default: now. */
   since?: WallMs
-  /** The events' source; absent if none. One report never joins losses of two sources. */
+  /** The events' source; absent if there is none. A report never joins losses of two sources. */
   source?: string
 }
 
@@ -20,7 +20,7 @@ export interface LossReport {
   /** Times of the first and last loss. */
   from: WallMs
   to: WallMs
-  /** undefined: the size of at least one loss is unknown. */
+  /** Number of lost events; undefined if the size of at least one loss is unknown. */
   events: number | undefined
   source?: string
 }
@@ -32,15 +32,16 @@ interface Entry {
   source: string | undefined
   /** Losses since the last report. */
   pending: LossReport | undefined
-  /** `pending` may be reported. */
+  /** Whether `pending` may be reported. */
   isDue: boolean
-  /** By the monotonic clock. */
+  /** When it last reported, by the monotonic clock. */
   lastAt: number
   timer: Timer | undefined
 }
 
 /**
- * Maximum pairs of place and reason. Their words come from this program, so there are fewer; further pairs are `other`.
+ * Maximum pairs of place and reason. The words come from this program, so there are fewer pairs; further pairs would
+ * become `other`.
  */
 export const maxKindsOfLoss = 128
 
@@ -54,7 +55,7 @@ export class LossTally {
 
   /**
    * @param every minimum milliseconds between two reports of one place and reason
-   * @param due called when `take` has a report, never within `note`
+   * @param due called when `take` has a report, but never while `note` runs
    */
   constructor(clock: Clock, every: number, due: () => void) {
     this.#clock = clock
@@ -78,7 +79,10 @@ export class LossTally {
     pending.events = pending.events === undefined || events === undefined ? undefined : pending.events + events
   }
 
-  /** The reports due now. @param all also those that would have to wait, because nothing follows */
+  /**
+   * The reports that are due now. @param all whether to include reports that would have to wait, because nothing
+   * follows
+   */
   take(all = false): LossReport[] {
     const reports: LossReport[] = []
     for (const entry of this.#entries.values()) {
@@ -90,7 +94,7 @@ export class LossTally {
     return reports
   }
 
-  /** What `take(true)` would return. */
+  /** The reports that `take(true)` would return. */
   get pending(): LossReport[] {
     return [...this.#entries.values()].flatMap(({ pending }) => pending ?? [])
   }
@@ -101,7 +105,7 @@ export class LossTally {
     return false
   }
 
-  /** Stops all calls, and leaves no timer. */
+  /** Stops all timers and calls. */
   close(): void {
     this.#closed = true
     for (const { timer } of this.#entries.values()) timer?.cancel()
@@ -118,7 +122,10 @@ export class LossTally {
     return entry
   }
 
-  /** Even a first loss waits for the next turn, so that other losses of the same turn join it. */
+  /**
+   * Waits until the entry may be reported. Even a first loss waits for the next turn, so that other losses of this turn
+   * join it.
+   */
   #wait(entry: Entry): void {
     if (this.#closed) return
     const delay = Math.max(0, entry.lastAt + this.#every - this.#clock.now())

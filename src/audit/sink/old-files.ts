@@ -18,17 +18,18 @@ export interface OldFilesOptions {
   /** Number of old files to keep. */
   keep: number
   /**
-   * Whether to compress them to `path.2.gz` and so on. `path.1` stays, because a reader may still read it to its end.
+   * Whether to compress them to `path.2.gz` and so on. `path.1` stays uncompressed, because a reader may still read it
+   * to its end.
    */
   compress: boolean
-  /** Maximum bytes of all files together, including the live one at its largest. */
+  /** Maximum bytes of all files together, including the live file at its largest. */
   max: number
   /** Approximate maximum bytes of the live file. */
   live: number
   mode: number
 }
 
-/** By the log's path. */
+/** Work on old files in progress, by the log's path. */
 const tidying = new Map<string, Promise<void>>()
 
 /**
@@ -56,7 +57,8 @@ export class OldFiles {
   }
 
   /**
-   * Compresses old files, and removes the oldest ones if all are too large; retries a failure after the next rotation.
+   * Compresses old files, and removes the oldest files if all are too large. After a failure, the next rotation tries
+   * again.
    */
   tidy(): Promise<void> {
     const { path, compress } = this.#options
@@ -64,7 +66,7 @@ export class OldFiles {
       if (compress) await this.#compressAll()
       this.#fit()
     })
-    // One at a time, for all callers: a reopened log has the same old files.
+    // Do this for one caller at a time, because a reopened log has the same old files.
     const done = tidied
       .catch(() => undefined)
       .then(() => {
@@ -77,7 +79,7 @@ export class OldFiles {
   async #compressAll(): Promise<void> {
     const scratch = `${this.#options.path}.compressing`
     ifThere(() => unlinkSync(scratch))
-    // The oldest first: it is removed next.
+    // Start with the oldest file, which is removed next.
     for (let number = this.#options.keep; number > 1; number--) {
       const plain = this.#name(number)
       if (statSync(plain, { throwIfNoEntry: false })?.isFile()) await this.#compress(plain, scratch)
@@ -91,12 +93,12 @@ export class OldFiles {
     const target = createWriteStream(scratch, { mode: this.#options.mode })
     await pipeline(createReadStream(plain, { fd }), createGzip(), target)
     const written = await open(scratch, 'r+')
-    // Only then may the original be removed.
+    // The original may be removed only after this sync.
     await written.sync().finally(() => written.close())
     this.#replace(ino, scratch)
   }
 
-  /** Meanwhile, rotations may have renamed or removed the file. */
+  /** Puts the compressed file in the place of the original, which rotations may have renamed or removed meanwhile. */
   #replace(ino: number, compressed: string): void {
     for (let number = 1; number <= this.#options.keep; number++) {
       const plain = this.#name(number)
@@ -134,19 +136,19 @@ export class OldFiles {
 }
 
 /**
- * A rename onto an old file would remove it, too. But then ext4 first writes the renamed file's data to disk
- * (`auto_da_alloc`), which is unnecessary here.
+ * Removes a file without a rename onto it: ext4 would first write the renamed file's data to disk (`auto_da_alloc`),
+ * which is not necessary here.
  */
 function remove(path: string): void {
   ifThere(() => {
     const fd = openSync(path, 'r')
     unlinkSync(path)
-    // Closing its last handle deletes the file, which takes milliseconds: not on this thread.
+    // Closing the last handle deletes the file, which takes milliseconds, so another thread does it.
     close(fd)
   })
 }
 
-/** undefined if the file does not exist. */
+/** The result of `act`; undefined if the file does not exist. */
 function ifThere<T>(act: () => T): T | undefined {
   try {
     return act()

@@ -2,7 +2,7 @@ import { type Statement, statementLine, type Writer } from './agent-events.ts'
 import type { Sink } from './sink.ts'
 import type { Said } from './unsaid.ts'
 
-/** A log that reports counts. A log without `losses` gets their lines at once, and stores nothing. */
+/** A log that reports counts. If it has no `losses`, it gets the lines of the counts at once, and stores nothing. */
 export type CountingLog = Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
 
 /** Makes a log report a count. */
@@ -12,6 +12,6 @@ export function owe(log: CountingLog, writer: Writer, now: number, statement: St
     return
   }
   const { bytes } = statementLine(writer, Math.floor(now / 1_000), statement)
-  // The agent's own line comes from no source: the accounting does not include it.
+  // The accounting does not include the agent's own line, because it was not read.
   log.offer({ bytes, lines: 0, lossy: false, settle: ({ reason }) => void (reason === undefined && said?.()) })
 }

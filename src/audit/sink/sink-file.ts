@@ -13,9 +13,12 @@ export interface SinkFileOptions {
   rotate?: number
   /** Whether to compress old files except the newest, as `path.2.gz` and so on. Default false. */
   compress?: boolean
-  /** Maximum size of all files together: the oldest are removed first. Default: the result of `size` and `rotate`. */
+  /**
+   * Maximum size of all files together; the oldest files are removed first. Default: the size that `size` and `rotate`
+   * allow.
+   */
   total?: FileSize
-  /** Called when an old file cannot be compressed or removed. Retried after the next rotation. */
+  /** Called when an old file cannot be compressed or removed. The next rotation tries again. */
   onOldFile?: (trouble: Trouble) => void
   /** Mode of new files. Default 0640; their directory gets 0750. */
   mode?: number
@@ -30,16 +33,16 @@ export interface Trouble {
   problem: string
 }
 
-/** The fate of some bytes. */
+/** What happened to some bytes. */
 export interface WriteResult {
-  /** Number of bytes, up to the end of a line, in a file that has a name. */
+  /** Number of written bytes, up to the end of a line, in a file that still has a name. */
   written: number
   trouble?: Trouble
 }
 
 const fdatasyncOf = promisify(fdatasync)
 
-/** This process's own handle of a file, in addition to rotating-file-stream's. */
+/** This process's own handle of the file, in addition to that of rotating-file-stream. */
 interface Held {
   fd: number
   ino: number
@@ -48,9 +51,9 @@ interface Held {
 }
 
 /**
- * A rotated file of complete lines over rotating-file-stream, which never checks how much it wrote or whether its file
- * still has a name, and never syncs. A second handle solves all three: the file's size after each write shows what was
- * written, a partial line is cut off again, and `sync` reaches rotated files, too.
+ * A rotated file of complete lines, on top of rotating-file-stream, which does not check how much it wrote or whether
+ * its file still has a name, and does not sync. A second handle solves this: the file's size after each write shows
+ * what was written, a partial line is cut off again, and `sync` also reaches rotated files.
  */
 export class SinkFile {
   #path: string
@@ -102,12 +105,12 @@ export class SinkFile {
     return file
   }
 
-  /** Bytes until rotation. Bytes beyond it go into the same file. */
+  /** Bytes until the next rotation. A write beyond it does not split: all its bytes go into the same file. */
   get room(): number {
     return Math.max(0, this.#size - (this.#held?.size ?? 0))
   }
 
-  /** Writes complete lines. One call at a time; call again only without trouble. */
+  /** Writes complete lines. Wait for each call before the next, and do not call again after trouble. */
   async write(lines: Uint8Array): Promise<WriteResult> {
     this.#writing = lines
     this.#measured = undefined
@@ -124,12 +127,12 @@ export class SinkFile {
   }
 
   /**
-   * Syncs everything written.
-   * @throws once if the disk refuses: the system may have dropped the data, and reports success the next time. So
+   * Syncs everything that was written.
+   * @throws once if the disk refuses. The system may have dropped the data, and reports success the next time, so
    * everything since the last good sync is in doubt.
    */
   sync(): Promise<void> {
-    // One at a time: a handle must not be closed while its sync still waits for a thread.
+    // Run one sync at a time, because a handle must not be closed while its sync waits for a thread.
     const synced = this.#syncing.then(() => this.#sync())
     this.#syncing = synced.catch(() => undefined)
     return synced
@@ -139,7 +142,7 @@ export class SinkFile {
     const rotated = this.#rotated.splice(0)
     const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
     const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
-    // Their names may be gone: closing the last handle deletes the file, which takes milliseconds.
+    // Their files may no longer have a name: closing the last handle then deletes the file, which takes milliseconds.
     for (const fd of rotated) closeLater(fd)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
@@ -167,7 +170,7 @@ export class SinkFile {
     if (this.#writing !== undefined) this.#measured = this.#measure()
     if (this.#held !== undefined) this.#rotated.push(this.#held.fd)
     this.#held = undefined
-    // The rotation removes older files.
+    // The rotation removes older files, so close their handles.
     while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
     try {
       this.#old.shift()
@@ -180,7 +183,7 @@ export class SinkFile {
     this.#old.tidy().catch((error: unknown) => this.#onOldFile(troubleOf(error)))
   }
 
-  /** How much of the current write is in the file, after cutting off a partial line. */
+  /** Number of bytes of the current write that are in the file. Cuts off a partial line. */
   #measure(): number {
     const [held, lines] = [this.#held, this.#writing]
     if (held === undefined || lines === undefined) return 0
@@ -188,7 +191,7 @@ export class SinkFile {
     if (nlink === 0) return 0
     const grown = size - held.size
     held.size = size
-    // The file shrank: another process cut it (copytruncate), before or after the write.
+    // The file became shorter: another process cut it (copytruncate), before or after the write.
     if (grown < 0 || grown >= lines.length) return lines.length
     const whole = grown === 0 ? 0 : lines.lastIndexOf(newline, grown - 1) + 1
     if (whole < grown) {
@@ -216,15 +219,15 @@ export function troubleOf(error: unknown): Trouble {
 
 const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
-/** Bytes of a size in rotating-file-stream's notation. */
+/** The bytes of a size such as `10M`, as rotating-file-stream reads it. */
 export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
 
-/** Errors on closing a synced or read-only file do not matter. */
+/** Closes a file. Errors do not matter, because the file is synced or was only read. */
 const closeLater = (fd: number): void => close(fd)
 
 const maxTornLine = mebibyte
 
-/** A crash during a write leaves a partial line, which would spoil the next one. */
+/** Cuts off a partial last line, which a crash during a write leaves: the next line would continue it. */
 function cutTornLine(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   if (size === 0) return

@@ -10,17 +10,17 @@ export interface SinkOptions extends SinkFileOptions {
   clock: Clock
   /** Numbers in [0, 1), for the backoff. */
   random: () => number
-  /** The start of our own lines. */
+  /** The facts that our own lines start with. */
   writer: Writer
-  /** Losses of all stages, whose lines this sink writes; closed with the sink. Default: its own. */
+  /** The losses of all stages. This sink writes their lines, and closes them. Default: its own losses. */
   losses?: LossLog
-  /** The stage that its losses name. Default `sink`. */
+  /** The name of the stage in this sink's own losses. Default `sink`. */
   stage?: string
-  /** Maximum waiting bytes. Lossy offers beyond it are dropped. Default 16 MiB. */
+  /** Maximum waiting bytes; further lossy offers are dropped. Default 16 MiB. */
   bound?: number
-  /** Milliseconds after which the sink itself syncs what was written, unless a caller has. Default 10,000. */
+  /** Milliseconds after which the sink syncs what was written, unless a caller does so before. Default 10,000. */
   storeWithin?: number
-  /** Called when the file cannot be written, and when it can again. */
+  /** Called when the file cannot be written, and with undefined when it can be written again. */
   onTrouble?: (trouble: Trouble | undefined) => void
   /** Opens the file; tests replace it. */
   open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations' | 'room'>>
@@ -28,7 +28,7 @@ export interface SinkOptions extends SinkFileOptions {
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
 
-/** It is unknown which data since the last good sync is on disk. */
+/** Thrown if it is unknown which data since the last good sync is on disk. */
 export class NotStored extends Error {
   readonly reason: string
 
@@ -42,18 +42,18 @@ export class NotStored extends Error {
 const retryDelays = { first: 100, max: 30_000 }
 
 /**
- * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. A
- * single line is written at once if the disk is idle; while it is busy, lines are gathered. So a lone line never waits,
- * and many lines cost few writes.
+ * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. If
+ * the disk is idle, a line is written at once; while it is busy, lines are gathered. So a single line never waits, and
+ * many lines need few writes.
  */
 export class Sink {
   readonly dropped: Record<string, number> = {}
   readonly losses: LossLog
-  /** Written lines about losses, which no caller offered. */
+  /** Number of written lines that no caller offered, such as lines about losses. */
   reports = 0
-  /** Times that the file was reopened after trouble. */
+  /** Number of times that the file was reopened after trouble. */
   reopened = 0
-  /** Times that the disk failed to sync. */
+  /** Number of failed syncs. */
   syncFailures = 0
   #options: SinkOptions
   #bound: number
@@ -68,12 +68,12 @@ export class Sink {
   #failures = 0
   /** A failed sync that `sync` has not reported yet. */
   #unstored: Trouble | undefined
-  /** Everything before this time is synced. */
+  /** All data written before this time is synced. */
   #storedAt: WallMs
   /** The pending sync of written data. */
   #storing: { cancel(): void } | undefined
   #closing = false
-  /** By the clock: when the disk last took something, or when `hurry` was called. */
+  /** When the disk last wrote something, or when `hurry` was called, by the clock. */
   #tookAt = 0
   #deadline: { cancel(): void } | undefined
   #giveUp = false
@@ -102,18 +102,21 @@ export class Sink {
     return this.#queue.oldest
   }
 
-  /** The file's current trouble. */
+  /** Why the file cannot be written now. */
   get trouble(): Trouble | undefined {
     return this.#trouble
   }
 
-  /** Callers that can wait leave half of the room to callers whose lines would otherwise be dropped. */
+  /**
+   * Whether a caller that can wait may offer lines. It leaves half of the room to callers whose lines would otherwise
+   * be dropped.
+   */
   get #hasRoom(): boolean {
     return this.#queue.bytes < this.#bound / 2
   }
 
   /**
-   * Opens the file before the first write. Optional.
+   * Opens the file. Optional: otherwise the first write opens it.
    * @throws the error of the file or its directory
    */
   async ready(): Promise<void> {
@@ -122,7 +125,7 @@ export class Sink {
 
   /**
    * Waits until the queue is below half of its limit.
-   * @param timeout maximum milliseconds to wait
+   * @param timeout maximum milliseconds to wait; default: no limit
    */
   async room(timeout?: number): Promise<void> {
     if (this.#hasRoom || this.#giveUp) return
@@ -151,7 +154,8 @@ export class Sink {
 
   /**
    * Syncs everything written so far.
-   * @throws NotStored once if data since the last good sync may be lost; the next call is about later data
+   * @throws NotStored if data since the last good sync may be lost. It throws this once; the next call is about later
+   * data
    */
   async sync(): Promise<void> {
     await this.#store()
@@ -178,7 +182,10 @@ export class Sink {
     this.#storing = undefined
   }
 
-  /** After this many milliseconds without progress of the disk, drops all waiting and later lines as `stopped`. */
+  /**
+   * From now on, drops all waiting and later lines as `stopped` when the disk makes no progress for this many
+   * milliseconds.
+   */
   hurry(timeout: number): void {
     if (this.#closing) return
     this.#closing = true
@@ -187,8 +194,8 @@ export class Sink {
   }
 
   /**
-   * Writes what waits, syncs and closes. Call `hurry` before: otherwise it waits for ever for a disk that takes
-   * nothing.
+   * Writes all waiting lines, syncs and closes. Call `hurry` before, because otherwise it waits for ever for a disk
+   * that does not write.
    */
   async close(): Promise<void> {
     this.#closing = true
@@ -216,7 +223,7 @@ export class Sink {
     this.#giveUp = true
     this.#wake()
     this.#giveRoom()
-    // A running write still counts.
+    // A write that is running still counts.
     if (this.#running === undefined) this.#dropAll()
   }
 
@@ -253,7 +260,7 @@ export class Sink {
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))
   }
 
-  /** Opens it once for all callers: a loss may have to be written before `ready` is called. */
+  /** Opens the file once for all callers: a loss may have to be written before `ready` is called. */
   #openFile(): Promise<OpenFile> {
     this.#opening ??= (this.#options.open ?? SinkFile.open)(this.#options).finally(() => {
       this.#opening = undefined
@@ -277,7 +284,7 @@ export class Sink {
     if (this.#trouble?.reason !== trouble.reason) this.#options.onTrouble?.(trouble)
     this.#trouble = trouble
     const { clock, random } = this.#options
-    // Recreate a removed file at once; wait only if it is removed again.
+    // Recreate a removed file at once. Wait only if it is removed again.
     const delay =
       trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, retryDelays, random)
     this.#failures++
@@ -297,7 +304,7 @@ export class Sink {
     void closed.then(() => this.#retiring.delete(closed))
   }
 
-  /** The system may have dropped data, and reports that only once. */
+  /** Notes a failed sync. The system may have dropped data, and reports this only once. */
   #notStored(error: unknown): void {
     this.#unstored = troubleOf(error)
     this.syncFailures++
@@ -325,8 +332,8 @@ export class Sink {
   }
 
   /**
-   * Once there is room again, lines at the end of the queue report what is missing before them. Their ids are stored
-   * first: after a kill, the next agent finds by them which counts the log has.
+   * When there is room again, adds lines at the end of the queue that report what is missing before them. Their ids are
+   * stored first, so that after a kill the next agent finds out which counts the log has.
    */
   async #report(): Promise<void> {
     const seconds = Math.floor(this.#options.clock.wall() / 1000)
@@ -349,7 +356,7 @@ export class Sink {
     if (this.#hasRoom || this.#giveUp) this.#wakeAll()
   }
 
-  /** Callers that still lack room wait again. */
+  /** Wakes all callers that wait for room. If there is still not enough, they wait again. */
   #wakeAll(): void {
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }

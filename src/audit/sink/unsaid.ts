@@ -1,9 +1,9 @@
 import type { Statement } from './agent-events.ts'
 
-/** Called when a count's line is in the log. Until it resolves, the count stays stored. */
+/** Called when the line of a count is in the log. Until it resolves, the count stays stored. */
 export type Said = () => void | Promise<void>
 
-/** Counts that wait for their line, or whose line is not in the log yet. */
+/** Counts that wait for their line, and counts whose line is not in the log yet. */
 export class Unsaid {
   readonly #owed = new Map<Statement, Said>()
   readonly #given = new Map<Statement, Said>()
@@ -22,7 +22,7 @@ export class Unsaid {
     this.#onOwed()
   }
 
-  /** All counts due, for the log. */
+  /** All counts that are due. The caller writes their lines. */
   take(): Statement[] {
     const taken = [...this.#owed.keys()]
     for (const [statement, said] of this.#owed) this.#given.set(statement, said)
@@ -30,19 +30,19 @@ export class Unsaid {
     return taken
   }
 
-  /** Gives the log a count that was not due before. */
+  /** Adds a count whose line the caller already writes. */
   give(statement: Statement): Statement {
     this.#given.set(statement, () => undefined)
     return statement
   }
 
-  /** Its line is in the log. */
+  /** Called when the count's line is in the log. */
   async said(statement: Statement): Promise<void> {
     await this.#given.get(statement)?.()
     this.#given.delete(statement)
   }
 
-  /** The counts to store for a source. */
+  /** The counts of a source that must be stored. */
   of(source: string): Statement[] {
     const isStored = ({ kernel, id, source: own }: Statement): boolean =>
       own === source && (kernel === undefined || id !== undefined)
@@ -51,9 +51,10 @@ export class Unsaid {
 }
 
 /**
- * Splits counts that a killed agent stored: counts without a line, and counts whose report the kernel must learn of.
- * Counts that the kernel keeps itself come from there again.
- * @param written ids of these counts that are in the log
+ * Splits the counts that a killed agent had stored: `owed` have no line yet, and the kernel must learn that `noted`
+ * were reported. Counts that the kernel itself keeps are left out of `owed`, because they are read from the kernel
+ * again.
+ * @param written ids of these counts' lines in the log
  */
 export function countsLeft(
   counts: readonly Statement[],
@@ -76,7 +77,7 @@ interface HeldBack {
 
 const heldBackOf = ({ about }: Statement): HeldBack => about['heldBack'] as HeldBack
 
-/** The same counts, without the names of held-back kinds. */
+/** The same counts, without the kinds of the events held back. */
 export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
   counts.map((one) => {
     if (one.message === 'lost') return one
@@ -84,7 +85,7 @@ export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
     return { ...one, about: { heldBack: { ...heldBack, kinds: [], other: heldBack.events } } }
   })
 
-/** The same sum, without container names. A count whose line may be in the log stays. */
+/** The same total, in one count without container names. A count whose line may be in the log stays separate. */
 export function inOne(counts: readonly Statement[]): Statement[] {
   const isKept = ({ message, id }: Statement): boolean => message === 'lost' || id !== undefined
   const [first, ...others] = withoutKinds(counts.filter((one) => !isKept(one)))

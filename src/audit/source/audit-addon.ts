@@ -9,110 +9,112 @@ import type { AuditState } from './silence.ts'
 
 declare const listener: unique symbol
 
-/** A listener in native memory. Its thread ends with `close`, or with the thread that opened it. */
+/** A listener in native memory. Its thread ends with `close`, or when the thread that opened it ends. */
 export interface AuditListener {
   readonly [listener]: true
 }
 
 /** Every field is required: the native side has no defaults. */
 export interface ListenerOptions {
-  /** Bytes of one batch, at least 131,072 (twice the longest record that is taken whole). */
+  /** Bytes of one batch, at least 131,072: twice the longest record that is not cut. */
   batchBytes: number
   /** Maximum waiting batches, at least 2. A listener holds at most `batches * batchBytes`. */
   batches: number
   /**
-   * A record waits about this long for further records; longer while earlier batches are unread, so that a late reader
-   * gets larger batches.
+   * Milliseconds that a record waits for further records. It waits longer while earlier batches are unread, so that a
+   * late reader gets larger batches.
    */
   flushMs: number
   /**
-   * Milliseconds that the thread sleeps after emptying the socket, at most 1,000, so that records come in bunches. 0:
-   * it wakes for every record.
+   * Milliseconds that the thread sleeps after it has emptied the socket, at most 1,000, so that records arrive in
+   * bunches. 0: each record wakes it.
    */
   napMs: number
-  /** Interval between reads of the kernel's counter of lost records. 0: only at the start and the end. */
+  /** Milliseconds between two reads of the kernel's counter of lost records. 0: only at the start and at the end. */
   sampleMs: number
   /** Bytes of the socket's receive buffer. Without CAP_NET_ADMIN the kernel limits it to net.core.rmem_max. */
   receiveBuffer: number
-  /** A lower kernel limit of waiting records is raised to this. 0: do not change it. */
+  /** If the kernel's limit of waiting records is lower, it is raised to this number. 0: do not change it. */
   backlogLimit: number
-  /** 0. A bench passes an open socket whose packets look like the kernel's messages; it is closed with the listener. */
+  /** 0. A bench passes an open socket with packets that look like the kernel's messages; the listener closes it. */
   feed: number
-  /** Pairs of the first and last message type to pass on. */
+  /** Pairs: the first and the last of a range of message types to pass on. */
   types: Uint16Array
 }
 
 /**
- * Counts since `open`; readable after `close`. Once the listener has ended: received = passed + filtered + foreign +
- * malformed + truncated + discarded.
+ * Counts since `open`, also readable after `close`. When the listener has ended: received = passed + filtered + foreign
+ * + malformed + truncated + discarded.
  */
 export interface ListenerStats {
   received: number
   passed: number
   filtered: number
-  /** Sent by a process with CAP_NET_ADMIN, not by the kernel. */
+  /** Messages that a process with CAP_NET_ADMIN sent, not the kernel. */
   foreign: number
   malformed: number
   truncated: number
-  /** Taken from the kernel, then discarded because `close` came before they were read. */
+  /** Messages that were received, but discarded because `close` came before they were read. */
   discarded: number
   /** Times that the socket reported ENOBUFS. */
   overruns: number
   /** Times that the thread had to wait for `read`. */
   stalls: number
   samples: number
-  /** Filtered records about changes of audit's settings or rules. */
+  /** Filtered records about changes of the audit system's settings or rules. */
   configChanges: number
-  /** Among these, removals of a rule from the list `exclude`. */
+  /** Those of these records that remove a rule from the list `exclude`. */
   exclusionsRemoved: number
   /** The errno that ended the listener, or 0. */
   error: number
-  /** As the kernel accounts it: twice the requested bytes. */
+  /** Bytes of the receive buffer as the kernel accounts them: twice the requested number. */
   receiveBuffer: number
-  /** Records that found the receive buffer full. null: kernels before 4.12 do not count them. */
+  /** Records for which the receive buffer was full. null: kernels before 4.12 do not count them. */
   socketDrops: number | null
-  /** These are null if the kernel does not answer: CAP_AUDIT_CONTROL and the host's PID namespace are needed. */
+  /**
+   * The next values are null if the kernel does not answer, which needs CAP_AUDIT_CONTROL and the host's PID namespace.
+   */
   kernelLost: number | null
   kernelBacklog: number | null
-  /** 0 off, 1 on, 2 on and locked. */
+  /** 0: off; 1: on; 2: on and locked. */
   auditEnabled: number | null
   /** PID of the running audit daemon, or 0. */
   auditd: number | null
   backlogLimitBefore: number | null
   backlogLimitAfter: number | null
-  /** The errno with which the kernel refused to show or raise the limit, or 0. */
+  /** The errno with which the kernel refused to show or raise the limit; otherwise 0. */
   backlogError: number
 }
 
-/** The native module. Its functions never block longer than 250 ms. */
+/** The functions of the native module. They never block for more than 250 ms. */
 export interface AuditAddon {
   /**
-   * Joins the multicast group in the calling thread's network namespace and starts the listener's thread. Calls `wake`
-   * on the calling thread when there may be something to read, and at the end.
+   * Joins the multicast group in the calling thread's network namespace, and starts the listener's thread. Calls `wake`
+   * on the calling thread when there may be data to read, and at the end.
    * @throws an Error with `errno` and `step`
    */
   open(options: ListenerOptions, wake: () => void): AuditListener
   /**
    * Copies the oldest batch: lines `type=<number> <payload>\n`.
-   * @param into has room for a batch
-   * @returns its length in bytes; 0 if there is none now
+   * @param into memory with room for a batch
+   * @returns its length in bytes; 0 if there is no batch now
    */
   read(listener: AuditListener, into: Uint8Array): number
-  /** Leaves the group at once. Data already in the socket can still be read; then comes the end. */
+  /** Leaves the group at once. Data that is already in the socket can still be read. */
   stop(listener: AuditListener): void
-  /** Nothing more will come. */
+  /** Whether all data was read, and no more will come. */
   ended(listener: AuditListener): boolean
-  /** Ends the thread, restores the kernel's backlog limit, closes the sockets. A second call does nothing. */
+  /** Ends the thread, restores the kernel's backlog limit, and closes the sockets. A second call does nothing. */
   close(listener: AuditListener): void
   stats(listener: AuditListener): ListenerStats
   /**
-   * The kernel's complete own log: lines `<priority>[time] text`, without escapes.
+   * The whole of the kernel's own log: lines `<priority>[time] text`, without escapes.
    * @throws an Error with `errno` and `step`
    */
   readKernelLog(): Buffer
   /**
-   * The switch of the kernel's audit (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`,
-   * each after its length. Rejects with an Error with `errno` and `step`, within some seconds.
+   * The kernel's audit switch (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`, each
+   * preceded by its length. Rejects with an Error with `errno` and `step`, within some seconds.
    */
   readAuditRules(): Promise<{ enabled: number; rules: Buffer }>
 }
@@ -137,7 +139,7 @@ export function loadAuditAddon(): AuditAddon {
 }
 
 /**
- * The kernel's log, one character for each byte.
+ * The kernel's log as a text with one character for each byte.
  * @throws {AuditSourceError} ADDON_MISSING; NOT_PERMITTED without CAP_SYSLOG; SYSTEM
  */
 export function readKernelLogNow(): string {
@@ -150,7 +152,7 @@ export function readKernelLogNow(): string {
 }
 
 /**
- * Reads the switch and the rules of the kernel's audit.
+ * Reads the kernel's audit switch and rules.
  * @throws {AuditSourceError} ADDON_MISSING; AUDIT_OFF; NOT_PERMITTED; SYSTEM
  */
 export async function readAuditState(): Promise<AuditState> {
@@ -171,7 +173,7 @@ export function explainOpenError(error: unknown): unknown {
   return systemError(errno, step, error)
 }
 
-/** A failed system call of the listener as a typed error. `errno` is positive, as in C. */
+/** The typed error for a failed system call of the listener. `errno` is positive, as in C. */
 export function systemError(errno: number, step: string, cause?: Error): AuditSourceError {
   const context = { step, errno: getSystemErrorName(-errno) }
   const options = cause === undefined ? undefined : { cause }

@@ -1,10 +1,10 @@
 import { newline } from '../../base/bytes.ts'
 import { parseAuditLine } from './audit-line.ts'
 
-/** Seconds: two processors may create records in another order than they are sent. */
+/** Seconds by which records may be sent in another order than two processors created them. */
 const outOfOrder = 1
 
-/** Audit ids, with the number of records of each. */
+/** Audit ids, with the number of records that have each id. */
 export class AuditIds {
   readonly #counts = new Map<string, number>()
   #newest = Number.NEGATIVE_INFINITY
@@ -15,7 +15,7 @@ export class AuditIds {
     this.#newest = Math.max(this.#newest, time)
   }
 
-  /** Removes one of its records. @returns false if there is none */
+  /** Removes one record of the id. @returns false if there is none */
   take(id: string): boolean {
     const count = this.#counts.get(id) ?? 0
     if (count > 1) this.#counts.set(id, count - 1)
@@ -28,8 +28,8 @@ export class AuditIds {
   }
 
   /**
-   * Moves lines with none of these ids to the start of the bytes, and forgets the ids once a line is later than all of
-   * them.
+   * Moves the lines that have none of these ids to the start of the bytes. Forgets the ids when a line is later than
+   * all of them.
    * @param bytes lines of a multicast batch
    * @returns the number of remaining bytes
    */

@@ -2,10 +2,10 @@ import { isOfPacket } from '../decode/packet-line.ts'
 
 /** An audit record in another program's log. */
 export interface AuditLine {
-  /** Seconds since the epoch, from the kernel. */
+  /** The kernel's time, in seconds since the epoch. */
   time: number
   serial: number
-  /** `<seconds>.<milliseconds>:<serial>`. All records of one system call share it. */
+  /** `<seconds>.<milliseconds>:<serial>`. All records of one system call have the same id. */
   id: string
   /** The record, from its type on, as in a batch of the format `auditlog`. */
   text: string
@@ -13,7 +13,11 @@ export interface AuditLine {
 
 const record = /^(?:node=\S+ )?type=\S+ (?:msg=)?audit\((\d{1,11}\.\d{3}):(\d{1,15})\)/
 
-/** @param text a line of auditd's log, or of a multicast batch; undefined if it is not a record */
+/**
+ * Parses a line.
+ * @param text a line of auditd's log, or of a multicast batch
+ * @returns undefined if it is not a record
+ */
 export function parseAuditLine(text: string): AuditLine | undefined {
   const [, time, serial] = record.exec(text) ?? []
   if (time === undefined || serial === undefined) return undefined
@@ -22,27 +26,31 @@ export function parseAuditLine(text: string): AuditLine | undefined {
 
 /** Audit records in the kernel's own log. */
 export interface KernelLog {
-  /** In the order of the log. */
+  /** The records, in the order of the log. */
   records: readonly AuditLine[]
-  /** Seconds from boot to its first line; Infinity if no line has a time. */
+  /** Seconds from boot to the first line of the log; Infinity if no line has a time. */
   begins: number
   /**
-   * Lines that look like records, but may be the second line of a process's message, or the prefix of a netfilter rule.
+   * Number of lines that look like records, but may be the second line of a process's message, or the prefix of a
+   * netfilter rule.
    */
   doubtful: number
 }
 
-/** Priority, time since boot, and in some kernel builds the caller. Any text follows, including carriage returns. */
+/**
+ * Priority, time since boot, and in some kernel builds the caller. The text after it may have any characters, including
+ * carriage returns.
+ */
 const kernelLine = /^<(\d{1,4})>\[ *(\d+\.\d+)\](?:\[[ CT\d]*\])? (.*)$/s
-/** The first priority above facility 0, which only the kernel has. */
+/** The lowest priority that does not have facility 0, which only the kernel uses. */
 const firstOfUsers = 8
 const byAudit = 'audit: '
 
 /**
  * Parses the text of syslog(2), which does not escape line ends: each line of a record repeats the priority and time of
- * the first. So a line with the time of the line before, or after a line with an unreadable time, is not taken for a
- * record (kernel/printk/printk.c, record_print_text()). A text about a packet removes the record before it with the
- * same time.
+ * its first line. So a line does not count as a record if it has the same time as the line before, or if that line's
+ * time is unreadable (kernel/printk/printk.c, record_print_text()). A text about a packet removes the record before it
+ * if both have the same time.
  */
 export function readKernelLog(text: string): KernelLog {
   const records: AuditLine[] = []

@@ -15,7 +15,7 @@ export interface RuleField {
   field: number
   operator: number
   value: number
-  /** For a field with a text value. */
+  /** The value, for a field whose value is a text. */
   text?: string
 }
 
@@ -24,8 +24,8 @@ const prepend = 0x10
 const never = 0
 const maxFields = 64
 /**
- * 32-bit numbers before a rule's texts: flags, action, number of fields, the mask, fields, values, operators, bytes of
- * the texts.
+ * Offsets in a rule of its 32-bit numbers: flags, action, number of fields, the mask, fields, values, operators, bytes
+ * of the texts. The texts follow.
  */
 const at = { flags: 0, action: 4, count: 8, fields: 268, values: 524, operators: 780, texts: 1040 } as const
 
@@ -55,13 +55,13 @@ const processFields: Readonly<Record<number, string>> = {
   24: 'loginuid_set',
   112: 'exe',
 }
-/** Their value is the length of a text. */
+/** Fields whose value is the length of a text. */
 const textFields = new Set([13, 14, 15, 16, 17, 112])
-/** auditctl accepts these names. */
+/** Names of types that auditctl accepts. */
 const typeNames: Readonly<Record<number, string>> = { 1107: 'USER_AVC', 1326: 'SECCOMP', 1400: 'AVC' }
 
 /**
- * Parses the addon's rules: each rule after its length.
+ * Parses the rules that the addon returned; each rule follows its length.
  * @throws {AuditSourceError} SYSTEM for bytes that are not rules
  */
 export function parseAuditRules(bytes: Uint8Array): AuditRule[] {
@@ -99,15 +99,15 @@ const malformed = (): AuditSourceError =>
 
 /** How rules suppress records of one type. */
 export interface Dropped {
-  /** `some`: only of processes that match the rule's other fields. */
+  /** `all`: the records of all processes; `some`: only of processes that match the rule's other fields. */
   extent: 'all' | 'some'
   rule: AuditRule
 }
 
 /**
- * Whether rules suppress records of a type. The kernel stops at the first rule that matches; on `exclude` a match drops
- * the record whatever the rule's action, on `user` the action `always` keeps it.
- * @param sent processes send records of this type
+ * Finds out whether rules suppress records of a type. The kernel stops at the first rule that matches. On the list
+ * `exclude`, a match drops the record for any action; on `user`, the action `always` keeps it.
+ * @param sent whether processes send records of this type
  */
 export function droppedBy(rules: readonly AuditRule[], type: number, sent = false): Dropped | undefined {
   const found = (['exclude', ...(sent ? ['user' as const] : [])] as const).flatMap(
@@ -135,8 +135,8 @@ function droppedByList(rules: readonly AuditRule[], type: number): Dropped | und
 }
 
 /**
- * Possible outcomes of a rule for a record of a type, depending on the process: match, go to the next rule, or end the
- * list, as the kernel does at a known field that it does not compare here.
+ * What a rule may do with a record of a type, depending on the process: match, go to the next rule, or end the list.
+ * The kernel ends the list at a field that it knows but does not compare here.
  */
 function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: boolean; stop: boolean } {
   let [pass, stop] = [false, false]
@@ -149,7 +149,7 @@ function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: 
   return { match: fields.length > 0, pass: pass || fields.length === 0, stop }
 }
 
-/** Like the kernel's comparison of numbers (audit_comparator()). */
+/** Compares numbers as the kernel does (audit_comparator()). */
 export function compare(left: number, operator: number, right: number): boolean {
   switch (operators[operator]) {
     case '=':
@@ -176,7 +176,7 @@ export function compare(left: number, operator: number, right: number): boolean 
 /** Maximum characters of a rule in a message. */
 const maxText = 300
 
-/** The rule in auditctl's notation, after `-a` or `-d`. */
+/** The rule in auditctl's notation, without `-a` or `-d` before it. */
 export function ruleText({ list, action, fields }: AuditRule): string {
   const words = fields.map(({ field, operator, value, text }) => {
     const name = field === messageType ? 'msgtype' : (processFields[field] ?? `f${field}`)
@@ -187,5 +187,5 @@ export function ruleText({ list, action, fields }: AuditRule): string {
   return whole.length > maxText ? `${whole.slice(0, maxText)}…` : whole
 }
 
-/** Quoted for a shell, where a user pastes it. */
+/** The word in quotes if a shell needs them, because users paste it there. */
 const quoted = (word: string): string => (/^[\w=,.:/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

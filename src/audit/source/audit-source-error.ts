@@ -2,11 +2,11 @@ import type { LogField } from '../../base/log-fields.ts'
 
 /**
  * Why an audit source, or the fork reports, cannot be opened.
- * - ADDON_MISSING: the native addon is not built, or not for this Node.js
+ * - ADDON_MISSING: the native addon is not built, or is built for another Node.js
  * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
  * - NOT_PERMITTED: a capability is missing
- * - WRONG_NETWORK: not in the host's network namespace; the kernel sends records only there
- * - WRONG_PROCESSES: not in the host's PID namespace; the kernel reports forks only there
+ * - WRONG_NETWORK: the process is not in the host's network namespace, and the kernel sends records only there
+ * - WRONG_PROCESSES: the process is not in the host's PID namespace, and the kernel reports forks only there
  * - NO_CONNECTOR: the kernel does not report forks
  * - MISSING: the file does not exist
  * - SYSTEM: any other failed system call
@@ -21,13 +21,13 @@ export type AuditSourceCode =
   | 'MISSING'
   | 'SYSTEM'
 
-/** An audit source that cannot be opened, or broke. The caller falls back to another source and logs `remedy`. */
+/** An audit source cannot be opened, or broke. The caller uses another source and logs `remedy`. */
 export class AuditSourceError extends Error {
   override readonly name = 'AuditSourceError'
   readonly code: AuditSourceCode
-  /** What the administrator of the agent can do. */
+  /** What the administrator can do. */
   readonly remedy: string
-  /** Values of the failed step: its name, the errno. */
+  /** Facts about the failed step, such as its name and errno. */
   readonly context: Readonly<Partial<Record<LogField, string | number>>>
 
   constructor(

@@ -8,16 +8,15 @@ import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.
 import { HeldByPrograms } from './throttled-records.ts'
 import type { WrittenRecords } from './written-records.ts'
 
-/** How far a ring was read, and its losses counted, at one moment. */
+/** How far a ring was read at one moment, and its loss counts then. */
 export interface RingPlace {
-  /** Id of the ring: another ring's positions and counts do not apply to it. */
+  /** Id of the ring: the position and the counts are not valid for another ring. */
   id: number
   position: number
   ringFull: number
   noScratch: number
 }
 
-/** Parses a checkpoint's value; undefined if it is not a place. */
 /** Parses a checkpoint's value; undefined if it is not a place. */
 export function parseRingPlace(value: unknown): RingPlace | undefined {
   if (!Value.Check(storedPlace, value)) return undefined
@@ -27,19 +26,19 @@ export function parseRingPlace(value: unknown): RingPlace | undefined {
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const storedPlace = Type.Object({
-  // The kernel's range of map ids.
+  // The range of the kernel's map ids.
   id: Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 }),
   ...{ position: count, ringFull: count, noScratch: count },
 })
 
-/** The programs' counters, of one ring. */
+/** Loss counts of one ring's programs. */
 interface LossMark {
   ring: NativeRing
   ringFull: number
   noScratch: number
 }
 
-/** End of a batch of one ring. */
+/** The end of a batch. */
 interface RingPosition {
   ring: NativeRing
   at: number
@@ -47,15 +46,15 @@ interface RingPosition {
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder' | 'from'>> {
   /**
-   * Folder with the pinned maps of the programs in force. It changes when they are reloaded. Undefined: they are gone
-   * for good.
+   * Folder with the pinned maps of the programs in force, which changes when they are reloaded. undefined if they are
+   * gone for good.
    */
   folder: () => string | undefined
   /** Maximum records per second that the programs write for each container and kind. Default: no limit. */
   heldRate?: number | undefined
   /** Records that already have a line. Default: none. */
   written?: WrittenRecords
-  /** Places that an earlier agent stored, by name. */
+  /** The places that an earlier agent stored, by name. */
   places?: Readonly<Record<string, unknown>>
   addon?: RingAddon
 }
@@ -64,14 +63,14 @@ export interface BpfRingStats extends SourceStats {
   /** Records put into a batch. */
   records: number
   readonly dropped: {
-    /** The ring was full. */
+    /** Records for which the ring was full. */
     readonly ringFull: number
-    /** There was no memory for a record. */
+    /** Records for which there was no memory. */
     readonly noMemory: number
     readonly malformed: number
   }
   stalls: number
-  /** Records that the programs held back, and that no earlier agent reported. */
+  /** Records held back by the programs that no earlier agent reported. */
   heldBack: number
 }
 
@@ -80,12 +79,12 @@ export const ringBatchBytes = 512 * 1024
 const defaults = { batchBytes: ringBatchBytes, batches: 16, flushMs: 0, napMs: 1 }
 const fromKernel = { id: 0, position: 0 }
 
-/** Maximum kept buffers for later batches: rarely are more in use at a time. */
+/** Maximum buffers kept for later batches; more are rarely in use at a time. */
 export const spareBatches = 8
 
 /**
- * Records of the BPF programs, which stay in the kernel's ring until they are in the log, even while no agent runs.
- * After a kill, the next agent reads the unwritten ones again.
+ * Records of the BPF programs. They stay in the kernel's ring until they are in the log, even while no agent runs.
+ * After a kill, the next agent reads the unwritten records again.
  */
 export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly name = 'bpf'
@@ -99,19 +98,19 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly #memory: BufferStore<SharedArrayBuffer>
   #folder: string
   #ring: NativeRing
-  /** Counts of closed rings that were read before this one. */
+  /** Counts of earlier rings, which are closed. */
   #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0, heldBack: 0 }
-  /** The programs' counts that were reported before the ring was opened. */
+  /** The counts of this ring's programs that were reported before it was opened. */
   #said = { ringFull: 0, noScratch: 0, heldBack: 0 }
-  /** The same for this ring, as the next agent finds them. */
+  /** The counts of this ring's programs that are noted as reported for the next agent. */
   #noted = { ringFullNoted: 0, noScratchNoted: 0 }
-  /** Held-back counts of this ring's programs, and of earlier ones. */
+  /** The held-back counts of this ring's programs, and of those before them. */
   #held: HeldByPrograms[] = []
   /** Id of this ring. */
   #id = 0
   #mark: LossMark | undefined
   #wake: () => void = () => undefined
-  /** The last check found the programs gone. */
+  /** Whether the programs were gone at the last check. */
   #gone = false
   #reading = false
   #stopping = false
@@ -126,7 +125,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#ring = this.#open()
   }
 
-  /** The batches with their positions, for one reader. */
+  /** The batches, each with its position. Only one reader may iterate. */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     if (this.#reading) throw new Error('a ring has one reader')
     this.#reading = true
@@ -149,8 +148,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * All records up to the position are in the log, or in a count that is reported or stored, and so are the losses up
-   * to the mark. Calls for a closed ring may come while another one is read.
+   * Tells the ring that all records up to the position, and the losses up to the mark, are in the log, or in a count
+   * that is reported or stored. A call may be about a closed ring while another ring is read.
    */
   written(position: unknown, lossMark?: unknown): void {
     const [reached, mark] = [position as RingPosition | undefined, lossMark as LossMark | undefined]
@@ -192,7 +191,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     await this.#held.find((one) => one.has(records))?.note(records)
   }
 
-  /** An earlier agent reported this count, but could not note it. */
+  /** Notes a count that an earlier agent reported, but could not note. */
   async noteHeldBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const held = this.#held.find((one) => one.has(records))
     await held?.noteBefore(records)
@@ -214,7 +213,10 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#wake()
   }
 
-  /** Counts so far; also after the end. Reloaded programs have another ring, which is read when this one is empty. */
+  /**
+   * The counts so far, also after the end. If the programs were reloaded, this ring is stopped; when it is empty, the
+   * new programs' ring is read.
+   */
   stats(): BpfRingStats {
     if (!this.#stopping && this.#isLeft()) this.#addon.stop(this.#ring)
     const { records, dropped, stalls, heldBack } = this.#before
@@ -233,8 +235,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * Programs disappear some milliseconds after their pins: if no others come, read their ring until the check after
-   * that.
+   * Whether other programs have replaced this ring's programs. Programs disappear some milliseconds after their pins,
+   * so if no others come, the ring is read until the next check.
    */
   #isLeft(): boolean {
     const folder = this.#options.folder()
@@ -243,7 +245,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     return folder === undefined ? wasGone : folder !== this.#folder
   }
 
-  /** Bytes of a batch that remain after removing records that have a line. */
+  /** Removes records that already have a line. @returns the number of remaining bytes */
   #unwritten(bytes: Uint8Array): number | Promise<number> {
     const { written } = this.#options
     return written === undefined || written.done ? bytes.length : written.leaveOut(bytes)
@@ -270,7 +272,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     }
   }
 
-  /** @returns whether there is another ring */
+  /** Opens the ring of the reloaded programs. @returns false if there is none */
   #reopen(): boolean {
     const folder = this.#options.folder()
     if (folder === undefined || folder === this.#folder) return false

@@ -1,15 +1,15 @@
 import { type FSWatcher, watch } from 'node:fs'
 
-/** Reports once that a file changed. It may miss a change, so its user also polls. */
+/** Reports a change of a file, once. It may miss changes, so its user also polls. */
 export interface ChangeHint {
-  /** Calls back at the next change of the file at `path`; replaces an earlier call. */
+  /** Calls back at the next change of the file at `path`. Replaces an earlier call. */
   arm(path: string, changed: () => void): void
   disarm(): void
 }
 
 /**
- * inotify, armed for one event only: a permanent watcher calls back for every write, which costs more than reading when
- * there are many.
+ * Uses inotify, each time for one event: a permanent watcher calls back for each write, and many calls cost more than
+ * reading.
  */
 export class InotifyHint implements ChangeHint {
   #watcher: FSWatcher | undefined
@@ -19,7 +19,7 @@ export class InotifyHint implements ChangeHint {
     try {
       this.#watcher = watch(path, { persistent: false })
     } catch {
-      return // The file does not exist, or no watch is left: polling finds the change.
+      return // The file does not exist, or the system has no watch left: polling finds the change.
     }
     const once = () => {
       this.disarm()

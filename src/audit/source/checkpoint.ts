@@ -19,14 +19,15 @@ export interface CheckpointOptions {
 }
 
 /**
- * An earlier run's state.
+ * What an earlier run stored for a source.
+ * - found: its position
  * - none: this is the first start here
- * - other: the earlier run used another source, so the position in this one is unknown
+ * - other: the earlier run used another source, so the position in this source is unknown
  * - unreadable: the checkpoint exists but cannot be used
  */
 export type Saved =
   | { kind: 'found'; position: unknown }
-  /** `seen`: when something was last read; undefined if unknown. */
+  /** `seen`: when the other source was last read; undefined if unknown. */
   | { kind: 'other'; seen: StoredMoment | undefined }
   | { kind: 'none' | 'unreadable' }
 
@@ -36,7 +37,7 @@ const stored = Type.Object({
   position: Type.Unknown(),
   /** When it was written. Files of earlier versions have only the wall-clock time, or nothing. */
   seen: Type.Optional(Type.Union([storedMoment, storedTime])),
-  /** Invalid entries of these two are ignored one by one. */
+  /** Each invalid entry of `counts` and `parts` is ignored. */
   counts: Type.Optional(Type.Array(Type.Unknown())),
   parts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   generation: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER - 2 ** 32 })),
@@ -49,30 +50,34 @@ const storedPart = Type.Object({
 
 interface Content extends Omit<Static<typeof stored>, 'seen' | 'counts' | 'parts' | 'generation'> {
   seen?: StoredMoment
-  /** The source's counts that no line has reported. */
+  /** Counts about the source that no line has reported. */
   counts: readonly Statement[]
-  /** Parts of all other sources, by name. */
+  /** The stored state of all other sources, by name. */
   parts: Readonly<Record<string, Part>>
   /** Increases with each write. */
   generation: number
 }
 
-/** What an earlier run left besides a position. */
+/** What an earlier run stored in addition to a position. */
 export interface Left {
-  /** Counts that no line has reported, or whose line has their id. */
+  /** Counts that no line has reported, or that have the id of the line that was to report them. */
   counts: readonly Statement[]
   /** Where other sources continue, by name. */
   places: Readonly<Record<string, unknown>>
 }
 
-/** Bytes of one copy of the content. The file has four copies in rotation: two for synced writes, two for others. */
+/**
+ * Bytes of one copy of the content. The file has four copies: two for writes that are synced and two for other writes,
+ * each used in turn.
+ */
 const slotBytes = 128 * 1024
 const slots = 4
 
 /**
- * Stores on disk how far the output got, together with the matching counts, so that both are of the same moment after
- * any kill. The file is allocated in full at the start, so a full disk does not matter. It names the one source in use:
- * another source's position is never continued, because the records read in between would come twice.
+ * Stores on disk how far the output got, and the counts that belong to this position, so that both are from the same
+ * moment after any kill. The file is allocated in full at the start, so a full disk does not matter. It names the only
+ * source in use. A position of another source is never used, because the records read in between would be written
+ * twice.
  */
 export class Checkpoint {
   readonly path: string
@@ -82,11 +87,11 @@ export class Checkpoint {
   readonly #notify: Notify
   #source: string | undefined
   #wanted: unknown
-  /** Time of the position, if no source moved it in this run. */
+  /** Time of the stored position, if this run has not changed it. */
   #seen: StoredMoment | undefined
   #counts: readonly Statement[] = []
   #parts: Readonly<Record<string, Part>> = {}
-  /** Generation of each slot; undefined before the first write. */
+  /** Generation of each slot; undefined until the first write. */
   #generations: number[] | undefined
   #dirty = false
   #timer: { cancel(): void } | undefined
@@ -111,7 +116,7 @@ export class Checkpoint {
     this.#notify = notify
   }
 
-  /** The last run's state besides a position. `read` reports an unreadable file. */
+  /** What the last run stored in addition to a position. Nothing if the file is unreadable, which `read` reports. */
   async left(): Promise<Left> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     const parts = Object.entries(content?.parts ?? {})
@@ -121,7 +126,7 @@ export class Checkpoint {
     }
   }
 
-  /** The last run's state for `source`. Never throws: it reports an unreadable file. */
+  /** What the last run stored for `source`. Never throws: an unreadable file is reported. */
   async read(source: string): Promise<Saved> {
     try {
       const content = parseContent(await readBounded(this.path))
@@ -139,7 +144,8 @@ export class Checkpoint {
   }
 
   /**
-   * Milliseconds since the last run wrote it, for any source; undefined if unknown. `read` reports an unreadable file.
+   * Milliseconds since the last run wrote the checkpoint, for any source. undefined if unknown, or if the file is
+   * unreadable, which `read` reports.
    */
   async seenAgo(): Promise<number | undefined> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
@@ -147,8 +153,9 @@ export class Checkpoint {
   }
 
   /**
-   * Switches to `source`, starting at `position`; undefined for sources that cannot go back. On disk when it returns.
-   * @param left the last run's unreported state
+   * Switches to `source`, which starts at `position`; undefined for sources that cannot go back. This is on disk when
+   * it returns.
+   * @param left what the last run did not report
    */
   async begin(source: string, position: unknown, { counts, places }: Left = { counts: [], places: {} }): Promise<void> {
     this.#source = source
@@ -158,7 +165,9 @@ export class Checkpoint {
     await this.flush()
   }
 
-  /** Runs without a source that has a position: an earlier position stays, and other sources can store their counts. */
+  /**
+   * Starts without a source that has a position. The stored position stays, and other sources can store their counts.
+   */
   async beginWithout({ counts, places }: Left): Promise<void> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     this.#source = content?.source ?? ''
@@ -171,8 +180,9 @@ export class Checkpoint {
   }
 
   /**
-   * All output up to `position`, except the counts, is on disk. Cheap: only the last call is written, later.
-   * @param position undefined: unchanged
+   * Call it when all output up to `position`, except the counts, is on disk. It is cheap: only the last call is
+   * written, later.
+   * @param position undefined: the position did not change
    */
   commit(position: unknown, counts: readonly Statement[] = []): void {
     if (position !== undefined) this.#wanted = position
@@ -184,7 +194,7 @@ export class Checkpoint {
     })
   }
 
-  /** Stores other sources' counts, and where they continue; replaces all such counts. Never throws. */
+  /** Stores the counts of other sources, and where these continue. Replaces all such counts. Never throws. */
   keep(parts: Readonly<Record<string, Part>>): Promise<void> {
     const places = Object.entries(this.#parts).map(([name, { place }]) => [name, place])
     this.#parts = { ...partsOf(Object.fromEntries(places)), ...parts }
@@ -192,7 +202,7 @@ export class Checkpoint {
     return this.#writing
   }
 
-  /** Writes the last commit now. Never throws: it reports a failure once, and retries with the next commit. */
+  /** Writes the last commit now. Never throws: a failure is reported once, and the next commit tries again. */
   flush(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
@@ -204,7 +214,7 @@ export class Checkpoint {
     return { writes: this.#writes, failures: this.#failures }
   }
 
-  /** @param isSynced the write must survive a power cut */
+  /** @param isSynced whether the write must survive a power cut */
   async #write(isSynced = true): Promise<void> {
     if (this.#source === undefined || (isSynced && !this.#dirty)) return
     if (isSynced) this.#dirty = false
@@ -227,7 +237,7 @@ export class Checkpoint {
     }
   }
 
-  /** Kept for an administrator; at most one file. */
+  /** Renames the file, so that an administrator can look at it. Only the last such file is kept. */
   async #putAside(): Promise<void> {
     try {
       await rename(this.path, `${this.path}.bad`)
@@ -260,13 +270,13 @@ export class Checkpoint {
   }
 }
 
-/** The code of a system error; rethrows a bug. */
+/** The code of a system error. Rethrows any other error, which is a bug. */
 function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   throw error
 }
 
-/** A file of the first version has one object, and no counts. */
+/** Parses the file's content. A file of the first version has one object, without counts. */
 export function parseContent(bytes: Buffer): Content | undefined {
   if (bytes.length === slots * slotBytes)
     return slotsOf(bytes).reduce<Content | undefined>(
@@ -310,7 +320,7 @@ function contentOf(text: string): Content | undefined {
 const statementsIn = (values: readonly unknown[] = []): Statement[] =>
   values.filter((value) => Value.Check(statement, value))
 
-/** A longer file is not ours, whatever its start. */
+/** Reads the file up to the maximum size. A longer file is not ours, even if it starts like a checkpoint. */
 async function readBounded(path: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
@@ -329,7 +339,7 @@ const partsOf = (places: Readonly<Record<string, unknown>>): Record<string, Part
 const hashLength = 16
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, hashLength)
 
-/** The content for a slot: counts that do not fit are reduced to their sum. */
+/** The text of the content for a slot. If the counts do not fit, they are reduced, in the end to their sum. */
 function textOf(content: Content): string {
   for (const lessOf of [(counts: readonly Statement[]) => counts, withoutKinds, inOne]) {
     const less = Object.entries(content.parts).map(([name, part]) => [name, { ...part, counts: lessOf(part.counts) }])
@@ -338,13 +348,13 @@ function textOf(content: Content): string {
     const length = Buffer.byteLength(text)
     if (length < slotBytes) return `${text}${' '.repeat(slotBytes - length - 1)}\n`
   }
-  throw Object.assign(new Error('more is not said than a checkpoint has room for'), { code: 'EFBIG' })
+  throw Object.assign(new Error('the unreported counts do not fit into the checkpoint'), { code: 'EFBIG' })
 }
 
 const writeFlags = constants.O_RDWR | constants.O_NOFOLLOW
 const newFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
-/** Each slot has its old content, its new content, or content that its hash rejects. */
+/** Writes a slot. After a failure, it has its old content, its new content, or content that its hash rejects. */
 async function writeSlot(path: string, slot: number, text: string, isSynced: boolean): Promise<void> {
   const handle = await open(path, writeFlags).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -360,7 +370,7 @@ async function writeSlot(path: string, slot: number, text: string, isSynced: boo
   }
 }
 
-/** Fills all other slots with spaces: later writes need no further disk space. */
+/** Creates the file, with all other slots full of spaces, so that later writes need no further disk space. */
 async function makeFile(path: string, slot: number, text: string): Promise<void> {
   const temporary = `${path}.new`
   const handle = await open(temporary, newFlags, 0o600)

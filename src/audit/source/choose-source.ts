@@ -5,13 +5,13 @@ import type { SourceNotice } from './source.ts'
 export const sourceKinds = ['multicast', 'file', 'kmsg'] as const
 export type SourceKind = (typeof sourceKinds)[number]
 
-/** In the order of contract.md, after the multicast and before /dev/kmsg. */
+/** In the order of contract.md: after the multicast, and before /dev/kmsg. */
 export const defaultLogPaths = ['/var/log/audit/audit.log', '/var/log/kern.log'] as const
 
-/** The flags' request: none, or only one kind of source. */
+/** The source that flags request: any, or only one kind. */
 export interface SourceRequest {
   kind?: SourceKind
-  /** For the kind `file`. */
+  /** Paths for the kind `file`. */
   paths?: readonly string[]
 }
 
@@ -19,7 +19,7 @@ export interface Candidate {
   kind: SourceKind
   /** The source's name: a path, or `multicast`. */
   name: string
-  /** A file that need not exist yet. */
+  /** Whether to wait for a file that does not exist yet. */
   wait: boolean
 }
 
@@ -31,10 +31,10 @@ export interface Refused {
   remedy: string
 }
 
-/** Why a source is in use; for a metric. */
+/** Why a source is in use, for a metric. */
 export type ChoiceReason = 'first-choice' | 'fallback' | 'forced'
 
-/** Why violations are not reported, and what to do. */
+/** Why violations are not reported, and how to change this. */
 export interface NoSource {
   why: string
   remedy: string
@@ -47,12 +47,12 @@ interface Chosen {
   why: string
 }
 
-/** The one audit source in use, if any is usable: with two, every event would come twice. */
+/** The audit source in use, if any is usable. There is only one: with two, each event would be written twice. */
 export type Choice<Source> = Tried &
   ({ source: Source; chosen: Chosen; none: undefined } | { source: undefined; chosen: undefined; none: NoSource })
 
 interface Tried {
-  /** Sources tried before it, in order. */
+  /** Sources that were tried before it, in order. */
   refused: Refused[]
   /** Notices to log once. */
   notices: SourceNotice[]
@@ -81,7 +81,10 @@ export function parseRequest(
   return { ok: true, request: kind === undefined ? {} : { kind } }
 }
 
-/** The candidates, best first. A forced source is the only one; the agent waits for forced files that do not exist. */
+/**
+ * The candidates, best first. A forced kind is the only candidate. If forced files do not exist, the agent waits for
+ * them.
+ */
 export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Candidate[] {
   const files = paths.map((name): Candidate => ({ kind: 'file', name, wait: false }))
   const multicast: Candidate = { kind: 'multicast', name: 'multicast', wait: false }
@@ -94,8 +97,8 @@ export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Ca
 }
 
 /**
- * Takes the first candidate that opens. If the kernel records nothing, it tries no other: no file will get the records
- * either.
+ * Takes the first candidate that opens. If the kernel records nothing, it tries no further candidate, because no file
+ * would get the records either.
  * @param open throws AuditSourceError for an unusable source; any other error is a bug and is rethrown
  */
 export async function chooseSource<Source>(
@@ -136,7 +139,7 @@ function describe(request: SourceRequest, { kind, name, wait }: Candidate, refus
 
 function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): SourceNotice[] {
   const notices: SourceNotice[] = refused.map(({ name, code, why, remedy }) => ({
-    // A missing file is not a problem if another source works; a refused better source is.
+    // A missing file is not a problem if another source works. A refusal of a better source is a problem.
     level: code === 'MISSING' && chosen !== undefined ? 'info' : 'warn',
     code: 'audit-source-refused',
     message: `audit source not used: ${why}`,
@@ -172,7 +175,9 @@ const printkLimit = {
     'or run auditd; if neither is possible, set sysctl kernel.printk_ratelimit=0 to lose fewer events',
 } as const
 
-/** Files that syslog daemons write from the kernel's log; auditd's file gets its records another way. */
+/**
+ * Files that syslog daemons write from the kernel's log. auditd's file is different: auditd receives records directly.
+ */
 const kernelLogs = /^(kern|kernel|syslog|messages|dmesg|debug)\b/
 
 export function isLimitedByPrintk({ kind, name }: { kind: SourceKind; name: string }): boolean {

@@ -1,37 +1,37 @@
 import { newline } from '../../base/bytes.ts'
 
-/** Bytes kept of a line longer than a chunk; the kernel's longest audit record has 8,970. */
+/** Bytes that are kept of a line longer than a chunk. The kernel's longest audit record has 8,970 bytes. */
 const keptOfLongLine = 16_384
-/** Ends a line that was cut for its length. */
+/** Ends a line that was cut because it was too long. */
 export const cutMarker = Buffer.from(' [cut by varmor]\n')
 const lineEnd = Buffer.from('\n')
 const none = Buffer.alloc(0)
 
 /** Which bytes of a chunk form a batch, and where the next chunk starts. */
 export interface Cut {
-  /** The range to pass on, empty if `start` is `end`, and the text to append. */
+  /** The range that forms the batch; empty if `start` equals `end`. `ending` is the text to append. */
   start: number
   end: number
   ending: Uint8Array
-  /** Bytes of the chunk that are done. */
+  /** Number of bytes of the chunk that need not be read again. */
   consumed: number
-  /** The next chunk starts inside a line that is being skipped. */
+  /** Whether the next chunk starts inside a line whose rest is skipped. */
   skipping: boolean
-  /** Skipped bytes of long lines. */
+  /** Number of bytes of long lines that were skipped. */
   skipped: number
-  /** NULs skipped before a line. */
+  /** Number of NULs that were skipped before a line. */
   nuls: number
 }
 
 /**
  * Finds the complete lines of a chunk.
  *
- * - A last line without a newline waits for it, however long: two halves would be two wrong records. When no more can
- *   come (`final`), it is passed on as it is.
+ * - A last line without a newline waits for its rest, for any time: two halves would be two wrong records. When no more
+ *   data can come (`final`), it is passed on as it is.
  * - NULs before a line come from a writer that kept its offset after a truncation.
  *
- * @param skipping the chunk starts inside a line whose rest must be skipped
- * @param full the chunk has the maximum size, so a line that does not end in it is too long
+ * @param skipping whether the chunk starts inside a line whose rest must be skipped
+ * @param full whether the chunk has the maximum size, so that a line that does not end in it is too long
  */
 export function cutLines(chunk: Buffer, skipping: boolean, full: boolean, final: boolean): Cut {
   const start = skipping ? chunk.indexOf(newline) + 1 : 0
@@ -43,7 +43,7 @@ export function cutLines(chunk: Buffer, skipping: boolean, full: boolean, final:
   return cutUnended(chunk, cut, full, final)
 }
 
-/** There is no line end after `cut.start`. */
+/** Cuts a chunk that has no line end after `cut.start`. */
 function cutUnended(chunk: Buffer, cut: Cut, full: boolean, final: boolean): Cut {
   const { start } = cut
   const text = behindNuls(chunk, start)
@@ -64,7 +64,8 @@ function behindNuls(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Removes NULs in place. A Buffer, whose indexOf is several times as fast as other arrays'.
+ * Removes NULs in place. The parameter is a Buffer, because its indexOf is several times as fast as that of other
+ * arrays.
  * @returns the number of remaining bytes
  */
 export function dropNuls(bytes: Buffer): number {

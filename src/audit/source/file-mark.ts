@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 
-/** Number of bytes that identify a file: the first ones, and those before a position. */
+/** Maximum bytes that identify a file: its first bytes, and the bytes before a position. */
 export const markBytes = 1_024
 
-/** A digest of some bytes of a file, so that the checkpoint contains no log text. */
+/** A digest of some bytes of a file. The checkpoint stores digests, so that it contains no log text. */
 export interface Sum {
   length: number
   sum: string
@@ -15,14 +15,14 @@ export function sumOf(bytes: Uint8Array): Sum {
   return bytes.length === 0 ? noSum : { length: bytes.length, sum: hash('sha256', bytes, 'base64') }
 }
 
-/** Only NULs: a hole, which looks like any other hole. */
+/** Whether there are only NULs: a hole, which looks like any other hole. */
 export function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0)
 }
 
 /**
- * A file's first bytes, and the last bytes before the current position. Inode numbers are reused, and a truncated file
- * keeps its own; only the bytes prove that a file is the same.
+ * A file's first bytes, and the bytes before the current position. Inode numbers are reused, and a truncated file keeps
+ * its number, so only the bytes prove that a file is the same.
  */
 export class FileMark {
   #head: Buffer
@@ -39,7 +39,7 @@ export class FileMark {
     return this.#tail
   }
 
-  /** Advances over `bytes`, which are copied. */
+  /** Moves the position over `bytes`, which are copied. */
   advance(bytes: Uint8Array): void {
     if (this.#head.length < markBytes) {
       this.#head = Buffer.concat([this.#head, bytes.subarray(0, markBytes - this.#head.length)])

@@ -2,23 +2,23 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { markBytes, type Sum } from './file-mark.ts'
 
-/** How far a file was read: the checkpoint stores it, and the next start continues there. */
+/** How far a file was read. The checkpoint stores it, and the next start continues there. */
 export interface FilePosition {
-  /** The followed path; the file itself may have been renamed since. */
+  /** The followed path. The file itself may have been renamed since. */
   path: string
   /** `device:inode`, or empty if the file did not exist. */
   id: string
-  /** Bytes. */
+  /** Offset in bytes. */
   offset: number
-  /** The next bytes are the rest of a line that was cut for its length. */
+  /** Whether the next bytes are the rest of a line that was cut because it was too long. */
   skipping: boolean
   /** The file's modification time before the last read, in nanoseconds since the epoch. */
   modified: string
-  /** The file's first bytes. */
+  /** Digest of the file's first bytes. */
   head: Sum
-  /** The bytes before the offset. */
+  /** Digest of the bytes before the offset. */
   tail: Sum
-  /** The bytes after the offset; only if nothing or a hole is before it. */
+  /** Digest of the bytes after the offset. Set only if there is nothing, or only a hole, before the offset. */
   ahead: Sum
 }
 
@@ -36,7 +36,7 @@ const filePosition = Type.Object({
   ...{ head: sum, tail: sum, ahead: sum },
 })
 
-/** Parses a checkpoint's value; undefined if it is not a position. */
+/** Parses a checkpoint's value; undefined if it is not a file position. */
 export function parseFilePosition(value: unknown): FilePosition | undefined {
   if (!Value.Check(filePosition, value)) return undefined
   const { path, id, offset, skipping, modified, head, tail, ahead } = value
@@ -44,7 +44,7 @@ export function parseFilePosition(value: unknown): FilePosition | undefined {
   return { path, id, offset, skipping, modified, head, tail, ahead }
 }
 
-/** The position of a file that does not exist yet: all that comes after `now` (milliseconds) is unread. */
+/** The position in a file that does not exist yet: all data written after `now` (milliseconds) is unread. */
 export function noPosition(path: string, now: number): FilePosition {
   const none = { length: 0, sum: '' }
   const modified = `${BigInt(Math.floor(now)) * 1_000_000n}`

@@ -5,16 +5,18 @@ import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-fi
 import { type ListedFile, poll } from './rotated-files.ts'
 
 export interface SequenceCounts extends LineCounts {
-  /** Files left for their successor. */
+  /** Number of files that were left for the next file. */
   rotations: number
   /** Times that the file was truncated in place. */
   truncations: number
 }
 
-/** The result of a step: lines; a change of the files, after which another step may give lines; or nothing now. */
+/**
+ * The result of a step. `moved`: the files changed, and another step may give lines. `nothing`: there are no lines now.
+ */
 export type Step = Uint8Array | 'moved' | 'nothing'
 
-/** Maximum buffers kept for reuse: about as many as are on their way to workers. */
+/** Maximum buffers kept for reuse, about as many as are on their way to workers. */
 const maxSpare = 8
 
 /** The files of one log over its rotations, read one after the other, each to its end. */
@@ -32,11 +34,11 @@ export class FileSequence {
   readonly #report: (gap: Gap) => void
   #file: LogFile | undefined
   /**
-   * The file after the current one. The current one is read once more first, because its writer may have finished it
+   * The file after the current file. The current file is read once more first, because its writer may have added lines
    * meanwhile.
    */
   #next: NextFile | undefined
-  /** A chunk that is read while the previous one is processed. */
+  /** The next chunk, which is read while the previous chunk is processed. */
   #ahead: Promise<Piece> | undefined
   #closed = false
 
@@ -57,7 +59,7 @@ export class FileSequence {
     if (from === 'end') await this.#file.seekEnd()
   }
 
-  /** After everything that `step` returned; undefined without a file. Not valid after `readAhead`. */
+  /** The position after all data that `step` returned; undefined without a file. Not valid after `readAhead`. */
   get position(): FilePosition | undefined {
     return this.#file?.position(this.#path)
   }
@@ -67,7 +69,7 @@ export class FileSequence {
     return this.#file?.behind ?? 0
   }
 
-  /** Starts reading the next chunk if it is complete. */
+  /** Starts reading the next chunk, if the file has a whole chunk. */
   readAhead(): void {
     if (this.#file === undefined || this.#file.behind < this.#context.chunkBytes) return
     this.#ahead = this.#file.read(this.#context, false)
@@ -84,8 +86,8 @@ export class FileSequence {
   }
 
   /**
-   * The first bytes of a file that was empty until now. Others may have come before: the file may have been copied and
-   * truncated.
+   * Reads the first bytes of a file that was empty until now. There may have been other bytes before, if the file was
+   * copied and truncated; then the copy is read first.
    */
   async #stepBlank(file: LogFile): Promise<Step> {
     const counts = { ...this.counts }
@@ -107,14 +109,14 @@ export class FileSequence {
     return this.#next === undefined ? 'nothing' : this.#enter(file, this.#next)
   }
 
-  /** After `nothing`: is there a next file? If so, step again. */
+  /** Call it after `nothing`. @returns whether there is a next file, which a further step reads */
   async lookForNext(): Promise<boolean> {
     if (this.#file === undefined) return false
     this.#next = await findNext(this.#file, this.#path)
     return this.#next !== undefined
   }
 
-  /** The current file's size, and whether its name is gone; undefined without a file. */
+  /** The current file's size, and whether the file no longer has a name; undefined without a file. */
   async end(): Promise<{ id: string; size: number; deleted: boolean } | undefined> {
     const file = this.#file
     if (file === undefined) return undefined
@@ -155,8 +157,9 @@ export class FileSequence {
   }
 
   /**
-   * Opens the next file and reads its first lines. If it was rotated away meanwhile, it does not count: a new check
-   * finds the next file. The lines read identify the file if it is truncated later; a hole at its start would not.
+   * Opens the next file and reads its first lines. If the file was rotated away meanwhile, it is closed, and a new
+   * check finds the next file. The lines must be read now, because they identify the file if it is truncated later; a
+   * hole at its start would not.
    */
   async #enter(current: LogFile, { next, gaps }: NextFile): Promise<Step> {
     this.#next = undefined
@@ -193,7 +196,10 @@ export class FileSequence {
   }
 }
 
-/** A failed check counts as no: the next step repeats it, and reports the failure. */
+/**
+ * Whether `next` is still the next file. A failed check counts as no: the next step repeats it, and reports the
+ * failure.
+ */
 async function isStillNext(next: ListedFile, current: LogFile, path: string): Promise<boolean> {
   const still = await findNext(current, path).catch(() => undefined)
   return still?.next.path === next.path && still.next.id === next.id

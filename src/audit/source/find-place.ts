@@ -4,37 +4,37 @@ import { type ListedFile, listFiles, poll, unpackedSize } from './rotated-files.
 
 /**
  * Why lines of a followed file may be missing.
- * - vanished: neither the file nor its rotated successors exist
- * - truncated: it was cut in place, and no copy has its last content
- * - compressed: it was compressed before it was read to its end
- * - checkpoint: the checkpoint could not be used, so reading started over
+ * - vanished: neither the file nor any of its rotated successors exists
+ * - truncated: the file was truncated in place, and no copy has its last content
+ * - compressed: the file was compressed before it was read to its end
+ * - checkpoint: the checkpoint could not be used, so reading started again
  */
 export type GapReason = 'vanished' | 'truncated' | 'compressed' | 'checkpoint'
 
 export interface Gap {
   reason: GapReason
   path: string
-  /** Unread bytes; null: unknown, possibly none. */
+  /** Number of unread bytes; null if it is unknown, and may be zero. */
   bytes: number | null
 }
 
 /** Where to continue reading. */
 export interface Place {
-  /** undefined: the file does not exist yet. */
+  /** undefined if the file does not exist yet. */
   file: LogFile | undefined
   gaps: Gap[]
 }
 
-/** The file to read after another one. */
+/** The file to read after the current file. */
 export interface NextFile {
   next: ListedFile
   gaps: Gap[]
 }
 
 /**
- * Finds a position's file among the file at `path` and its rotated predecessors: the same file under any name, or the
- * copy made before its truncation. The read bytes are the proof; an inode number alone is not, because it is reused. If
- * nothing matches, all that was written after the last read is unread.
+ * Finds the file of a position among the file at `path` and its rotated predecessors. It is the same file under any
+ * name, or a copy that was made before the file was truncated. Only the bytes that were read prove this: inode numbers
+ * are reused. If no file matches, all data written after the last read is unread.
  */
 export async function findPlace(position: FilePosition, path: string): Promise<Place> {
   for (let attempt = 1; ; attempt++) {
@@ -48,7 +48,7 @@ export async function findPlace(position: FilePosition, path: string): Promise<P
 
 const maxAttempts = 20
 
-/** A file was renamed between listing and opening: list again. */
+/** A file was renamed between listing and opening, so list again. */
 class RenamedMeanwhile extends Error {
   override readonly name = 'RenamedMeanwhile'
   readonly code = 'EAGAIN'
@@ -66,13 +66,16 @@ async function findPlaceNow(position: FilePosition, path: string): Promise<Place
   return copy === undefined ? placeElsewhere(position, files) : placeAfterCopy(copy, files)
 }
 
-/** Readable files: first the one with this identity, then from newest to oldest. */
+/** The readable files: first the file with this identity, then the others from newest to oldest. */
 function likelyFirst(files: readonly ListedFile[], id: string): ListedFile[] {
   const plain = files.filter(({ compressed }) => !compressed).toReversed()
   return [...plain.filter((file) => file.id === id), ...plain.filter((file) => file.id !== id)]
 }
 
-/** Opens the file at the position if it matches; `shorter`: its start matches, but it ends before the position. */
+/**
+ * Opens the file at the position, if it matches. `shorter`: the start of the file matches, but it ends before the
+ * position.
+ */
 async function compare(listed: ListedFile, position: FilePosition): Promise<LogFile | 'shorter' | 'other'> {
   const file = await openListed(listed)
   let kept = false
@@ -90,8 +93,8 @@ async function compare(listed: ListedFile, position: FilePosition): Promise<LogF
 }
 
 /**
- * Copy and truncation are two steps; data in between was read from the file itself, if at all. The copy has nothing
- * new, and the files after it are unread.
+ * The place after a copy that is shorter than the position. Data between the copy and the truncation was only in the
+ * file itself. The copy has nothing new, and the files after it are unread.
  */
 async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): Promise<Place> {
   const gaps: Gap[] = [{ reason: 'truncated', path: copy.path, bytes: null }]
@@ -102,9 +105,9 @@ async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): P
 }
 
 /**
- * Nothing was read yet, so only the identity decides. If that file is the live one, or there was none, files may have
- * been filled and copied or renamed since, which their birth time shows. The modification time does not: a daemon also
- * writes to an old file for a while after rotation.
+ * The place if nothing was read yet, so that only the identity of the file decides. If the file is the live file, or
+ * did not exist, later files may have been filled and copied or renamed since; their birth time shows this. The
+ * modification time does not: after a rotation, a daemon still writes to the old file for a while.
  */
 function placeOfUnread(position: FilePosition, files: readonly ListedFile[]): Promise<Place> {
   const same = files.find(({ id, compressed }) => id === position.id && !compressed)
@@ -123,12 +126,12 @@ async function placeElsewhere(position: FilePosition, files: readonly ListedFile
     const reason = files.some(({ id, live }) => live && id === position.id) ? 'truncated' : 'vanished'
     return openFirst(unread, [{ reason, path: position.path, bytes: null }])
   }
-  // The oldest compressed file is the file itself; it may have been read to its end.
+  // The oldest of these files is the position's file, compressed. It may have been read to its end.
   const left = size === null ? null : size - position.offset
   return openFirst(others, left === 0 ? [] : [{ reason: 'compressed', path: first.path, bytes: left }])
 }
 
-/** A compressed file stores its time in whole seconds. */
+/** Compressed files have modification times in whole seconds. */
 const second = 1_000_000_000n
 
 function writtenSince(position: FilePosition, files: readonly ListedFile[]): ListedFile[] {
@@ -138,7 +141,7 @@ function writtenSince(position: FilePosition, files: readonly ListedFile[]): Lis
   )
 }
 
-/** Opens the first readable file at its start; the files before it are gaps. */
+/** Opens the first readable file at its start. The files before it become gaps. */
 async function openFirst(files: readonly ListedFile[], gaps: Gap[]): Promise<Place> {
   for (const listed of files) {
     if (listed.compressed) gaps.push(await compressedGap(listed))
@@ -157,7 +160,7 @@ async function openListed(listed: ListedFile): Promise<LogFile> {
   return file
 }
 
-/** Opens a listed file, unless another file has its name by now. */
+/** Opens a listed file; undefined if another file has its name now. */
 export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | undefined> {
   try {
     const file = await LogFile.open(path)
@@ -170,8 +173,8 @@ export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | u
 }
 
 /**
- * The successor of `file`, which was read to its end. Undefined while `file` is live, or while its writer has not moved
- * on, which the first bytes of the new live file show.
+ * The successor of `file`, which was read to its end. undefined while `file` is live, or while its writer has not
+ * changed to the new live file, which is then still empty.
  */
 export async function findNext(file: LogFile, path: string): Promise<NextFile | undefined> {
   const live = await poll(path)
@@ -188,7 +191,7 @@ export async function findNext(file: LogFile, path: string): Promise<NextFile | 
   return undefined
 }
 
-/** The oldest copy of `file` made after it was opened and before anything was seen in it. */
+/** The oldest copy of `file` that was made after `file` was opened, but before any data was seen in it. */
 export async function findCopySince(file: LogFile, path: string): Promise<LogFile | undefined> {
   const copies = await listFiles(path)
   const copy = copies.find(({ live, compressed, born }) => !live && !compressed && born > file.modifiedBefore)

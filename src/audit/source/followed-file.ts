@@ -9,17 +9,17 @@ import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats 
 
 export interface FollowOptions {
   /**
-   * Where to start: at a checkpoint's position, or in the live file. The default `end` reads only what is written from
-   * now on, as tail does. A file that does not exist yet is read from its start.
+   * Where to start: at a checkpoint's position, or at the start or end of the live file. The default `end` reads only
+   * what is written from now on, as tail does. A file that does not exist yet is read from its start.
    */
   from?: FilePosition | 'beginning' | 'end'
-  /** Refuse a missing file instead of waiting for it. */
+  /** Whether a missing file is an error. Otherwise the source waits for the file. */
   mustExist?: boolean
   /** Maximum bytes of a batch; a longer line is cut. Default 262,144. */
   chunkBytes?: number
-  /** Milliseconds between two checks of a quiet file. Default 250. */
+  /** Milliseconds between two checks of a file without new data. Default 250. */
   pollMs?: number
-  /** Milliseconds to wait at the end of a file, so that lines come in bunches. Default 5. */
+  /** Milliseconds to wait at the end of a file, so that more lines come together. Default 5. */
   napMs?: number
   clock?: Clock
   notify?: Notify
@@ -47,9 +47,9 @@ const remedies: Record<GapReason, string> = {
 }
 
 /**
- * A log file that is followed over rotation (by renaming, or by copying and truncating) and restarts. The file is the
- * buffer: without a request for the next batch, at most one chunk is read ahead. Each batch has the position after it;
- * commit that once the output is on disk, and nothing is lost, and only uncommitted lines may come twice.
+ * Follows a log file over rotations (by renaming, or by copying and truncating) and restarts. The file is the buffer:
+ * until the next batch is requested, at most one chunk is read ahead. Each batch has the position after it. Commit this
+ * position when the output is on disk: then no line is lost, and only lines after the last commit may be read twice.
  */
 export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
@@ -68,14 +68,14 @@ export class FollowedFile implements AuditSource<FollowStats> {
   #batches = 0
   #bytes = 0
   #failures = 0
-  /** The last reported trouble. */
+  /** The trouble that was reported last. */
   #trouble = ''
-  /** A truncation was warned of. */
+  /** Whether a warning about truncation was given. */
   #warned = false
   #reading = false
   #stopping = false
   #closed = false
-  /** Consecutive checks without new data. */
+  /** Number of consecutive checks without new data. */
   #quiet = 0
 
   private constructor(path: string, options: FollowOptions) {
@@ -88,7 +88,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   /**
-   * Finds the place to start. Waits for a file that does not exist.
+   * Finds the place to start. If the file does not exist, it waits for it.
    * @throws {AuditSourceError} MISSING, NOT_PERMITTED, SYSTEM
    */
   static async open(path: string, options: FollowOptions = {}): Promise<FollowedFile> {
@@ -109,7 +109,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     return source
   }
 
-  /** After the last batch; before the first one, where reading starts. */
+  /** The position after the last batch; before the first batch, the place where reading starts. */
   get position(): FilePosition {
     return this.#position
   }
@@ -132,7 +132,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   /**
-   * Reads the rest of the current file, and then ends. Files that rotation has put after it are left to the next start.
+   * Reads the rest of the current file, and then ends. Files that follow it in the rotation are left to the next start.
    */
   stop(): void {
     this.#stopping = true
@@ -196,7 +196,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if (rest !== undefined) yield this.#batch(rest, false)
   }
 
-  /** Waits: first for a bunch to gather, then for the system's hint or the next poll. */
+  /** Waits until more lines may have come together, and then for the system's hint or the next check. */
   async #idle(): Promise<void> {
     const { hint, napMs, pollMs } = this.#options
     const quiet = this.#quiet++
@@ -204,12 +204,15 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if ((await this.#tried(() => this.#files.lookForNext())) === true || this.#closed) return
     if (quiet > 1) return this.#pause.wait(pollMs)
     hint.arm(this.name, () => {
-      this.#quiet = 1 // Check after the hint, then arm it again.
+      this.#quiet = 1 // Check after the hint before it is armed again.
       this.#pause.wake()
     })
   }
 
-  /** Runs `what`. If the system refuses, reports it once, waits, and returns undefined for a retry. */
+  /**
+   * Runs `what`. If the system refuses, reports it once, waits, and returns undefined, after which the caller tries
+   * again.
+   */
   async #tried<T>(what: () => Promise<T>): Promise<T | undefined> {
     try {
       const done = await what()
@@ -230,7 +233,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 }
 
-/** Rethrows a bug; a system error has a code. */
+/** Returns a system error, which has a code. Rethrows any other error, which is a bug. */
 function systemErrorOf(error: unknown): { code: string; message: string } {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code))
     return { code: error.code, message: error.message }

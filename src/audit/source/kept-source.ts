@@ -19,8 +19,8 @@ const seenUntil = Type.Composite([
 ])
 
 /**
- * How far a source without storage was read: the time until which all its records were taken. `serial`: the highest
- * record number taken; the kernel numbers records from boot, whatever its clock says.
+ * How far a source that stores nothing was read: the time up to which all its records were taken. `serial`: the highest
+ * number of a record that was taken. The kernel numbers records from boot on, and does not depend on the clock.
  */
 export type SeenUntil = Static<typeof seenUntil>
 
@@ -31,9 +31,9 @@ export function parseSeenUntil(value: unknown): SeenUntil | undefined {
   return { at, ...(boot !== undefined && up !== undefined && { boot, up, ...(serial !== undefined && { serial }) }) }
 }
 
-/** Records of the source while no agent listened, if other logs have them. */
+/** Records that the source sent while no agent listened, if other logs have them. */
 export interface Missed {
-  /** Everything before this was taken. */
+  /** All records before this were taken. */
   since: SeenUntil
   /**
    * @param opened when the source was opened
@@ -43,7 +43,7 @@ export interface Missed {
 }
 
 export interface KeptSourceOptions {
-  /** Comes before all other records. */
+  /** Missed records, which are passed on before all other records. */
   missed?: Missed
   notify?: Notify
   /** Called when events were missed because the source was closed. */
@@ -51,33 +51,33 @@ export interface KeptSourceOptions {
   clock?: Clock
   present?: Present
   random?: Random
-  /** Maximum milliseconds between two batches; without records the batch is empty and says so. Default 5,000. */
+  /** Maximum milliseconds between two batches. Without records, an empty batch shows this. Default 5,000. */
   aliveMs?: number
-  /** Milliseconds of retries to reopen it before giving up. Default 60,000. */
+  /** Milliseconds for which it tries to reopen the source before it gives up. Default 60,000. */
   timeout?: number
 }
 
 const delays = { first: 100, max: 10_000 }
-/** Milliseconds within which the kernel's records arrive, unless they are lost and counted. */
+/** Milliseconds within which the kernel's records arrive. Records that do not are lost and counted. */
 export const underWay = 1_000
 /** Maximum bytes of a line's type, time and serial. */
 const maxHead = 64
-/** Counts that continue from one opening of the source to the next. */
+/** Counts that continue when the source is reopened. */
 const counters = ['received', 'passed', 'filtered', 'stalls', 'configChanges', 'exclusionsRemoved']
 
 /**
- * Keeps a source without storage, such as a socket, open: after an error it reopens it. Its batches show until when
- * everything was taken, so that the next start knows what was missed.
+ * Keeps a source that stores nothing, such as a socket, open: after an error it reopens the source. Its batches show up
+ * to when all records were taken, so that the next start knows which records were missed.
  */
 export class KeptSource implements AuditSource {
   readonly name: string
   readonly lossKinds: LossKinds
-  /** Number of reopenings. */
+  /** Number of times that the source was reopened. */
   restarts = 0
   readonly #open: () => AuditSource
   readonly #options: Required<Omit<KeptSourceOptions, 'missed'>>
   readonly #missed: Missed | undefined
-  /** Ids of missed records: the source may deliver them, too. */
+  /** Ids of missed records, which the source may deliver, too. */
   #ids = new AuditIds()
   readonly #pause: Pause
   #source: AuditSource
@@ -86,8 +86,8 @@ export class KeptSource implements AuditSource {
   readonly #openedAt: Moment
   #seen: SeenUntil
   /**
-   * Missed records are not passed on yet, so the position stays before them: an agent that ends now leaves them to the
-   * next one.
+   * Whether missed records are not passed on yet. The position stays before them, so that they are left to the next
+   * agent if this agent ends now.
    */
   #behind: boolean
   #stoppedAt: Moment | undefined
@@ -109,7 +109,7 @@ export class KeptSource implements AuditSource {
     this.#seen = options.missed?.since ?? this.#openedAt
   }
 
-  /** After the last batch. */
+  /** The position after the last batch. */
   get position(): SeenUntil {
     return this.#seen
   }
@@ -144,12 +144,12 @@ export class KeptSource implements AuditSource {
     await this.#source.close()
   }
 
-  /** `behind`: missed records are still to come. */
+  /** The counts. `behind`: whether missed records are not passed on yet. */
   stats(): SourceStats & { restarts: number; behind: boolean } {
     return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts, behind: this.#behind }
   }
 
-  /** Gives records on their way a moment to reach other logs. */
+  /** Passes on the missed records. First waits a moment, because records may still be on their way to other logs. */
   async *#catchUp({ find }: Missed): AsyncGenerator<SourceBatch, void, void> {
     await this.#pause.wait(underWay)
     if (this.#closed || this.#stoppedAt !== undefined) return
@@ -163,7 +163,7 @@ export class KeptSource implements AuditSource {
     this.#behind = false
   }
 
-  /** The source's batches until it ends. @returns the error that ended it */
+  /** Passes on the source's batches until the source ends. @returns the error that ended it */
   async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
     const batches = source[Symbol.asyncIterator]()
     try {
@@ -187,9 +187,9 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Waits for the promise, for a limited time in each call. Awaiting a promise repeatedly keeps every waiter in memory,
-   * and a node may be quiet for months, so it awaits once.
-   * @returns whether it is settled
+   * Returns a function that waits for the promise, each time at most for `aliveMs`. Each `await` of a promise stays in
+   * memory until the promise settles, and a node may be quiet for months, so the promise is awaited only once.
+   * @returns a function that returns whether the promise is settled
    */
   #came(next: Promise<unknown>): () => Promise<boolean> {
     const { clock, aliveMs } = this.#options
@@ -212,7 +212,10 @@ export class KeptSource implements AuditSource {
     }
   }
 
-  /** Data after a batch may wait long on a slow machine: after a kill, the next agent looks for it elsewhere. */
+  /**
+   * Notes how far a batch reaches. Records after it may arrive late on a slow machine, and after a kill the next agent
+   * looks for them in other logs.
+   */
   #take(bytes: Uint8Array): void {
     const now = this.#options.present()
     const last = lastRecord(bytes)
@@ -220,7 +223,10 @@ export class KeptSource implements AuditSource {
     this.#reach(earlier(now, Math.max(underWay, behind)), last?.serial)
   }
 
-  /** By the clock since boot: an agent that starts while the wall clock is set must not go back. */
+  /**
+   * Sets the position. Compares by the clock since boot: the position must not go back if the agent starts while the
+   * wall clock is set.
+   */
   #reach(moment: Moment, serial?: number): void {
     if (this.#behind) return
     const { boot, up, serial: known } = this.#seen
@@ -238,9 +244,9 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Reopens it.
+   * Reopens the source.
    * @returns false if it was stopped meanwhile
-   * @throws the last error if it stays closed: another source may be better then
+   * @throws the last error if the source stays closed, because another source may then be better
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
     const { clock, present, notify, random, timeout, lost } = this.#options
@@ -264,7 +270,7 @@ export class KeptSource implements AuditSource {
     return true
   }
 
-  /** Tries to open it. @param last throw the error, because there is no further try */
+  /** Tries to open the source. @param last whether to throw the error, because there is no further attempt */
   #opened(last: boolean): boolean {
     let source: AuditSource
     try {
@@ -282,7 +288,7 @@ export class KeptSource implements AuditSource {
 /** The last record of a batch; undefined if it has none. */
 function lastRecord(batch: Uint8Array): AuditLine | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
-  // From the start of a line, where processes cannot write.
+  // Only the start of the line: processes cannot write there.
   const line = bytes.lastIndexOf(newline, -2) + 1
   return parseAuditLine(bytes.toString('latin1', line, line + maxHead))
 }

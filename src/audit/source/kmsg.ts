@@ -13,10 +13,11 @@ export interface KmsgPosition {
   sequence: number
 }
 
-/** One read(2): the bytes of one record, or why there is none. Tests replace it. */
+/** Reads records by read(2). Tests replace it. */
 export interface KmsgDevice {
   /**
-   * @returns bytes put at `offset` of `buffer`; 'empty' if there are none now; 'overwritten' if the next record is lost
+   * Reads one record to `offset` in `buffer`.
+   * @returns its bytes; 'empty' if there is no record now; 'overwritten' if the next record is lost
    */
   read(buffer: Buffer, offset: number): number | 'empty' | 'overwritten'
   close(): void
@@ -24,15 +25,15 @@ export interface KmsgDevice {
 
 export interface KmsgOptions {
   /**
-   * `now`, the default: only later records. A position continues if the boot is the same; otherwise reading starts at
-   * the first record.
+   * `now`, the default: only later records. A position continues within the same boot; in another boot, reading starts
+   * at the first record.
    */
   from?: 'now' | 'beginning' | KmsgPosition
   /** Maximum bytes of a batch. Default 131,072. */
   chunkBytes?: number
   /**
-   * Milliseconds between two checks without records. Default 100: the smallest ring of 128 KiB is enough for about
-   * 8,000 records a second.
+   * Milliseconds between two checks while there are no records. Default 100: the smallest ring of 128 KiB is enough for
+   * about 8,000 records per second.
    */
   pollMs?: number
   /** Milliseconds until the next check after records. Default 10. */
@@ -43,12 +44,12 @@ export interface KmsgOptions {
 }
 
 export interface KmsgStats extends SourceStats {
-  /** Records passed on. */
+  /** Number of records that were passed on. */
   received: number
   readonly dropped: {
-    /** Records that the kernel overwrote before they were read: gaps in their numbers. */
+    /** Number of records that the kernel overwrote before they were read: gaps in the records' numbers. */
     readonly overwritten: number
-    /** Records without a readable number. */
+    /** Number of records without a readable number. */
     readonly malformed: number
   }
   batches: number
@@ -56,21 +57,21 @@ export interface KmsgStats extends SourceStats {
 }
 
 /**
- * Room for a record with its continuation lines (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4); with less,
- * read fails with EINVAL.
+ * Bytes for a record with its continuation lines (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4). If there are
+ * fewer, read(2) fails with EINVAL.
  */
 const maxRecord = 16_384
 const comma = 0x2c
 /**
- * Maximum bytes read after `stop`: more than a ring holds, so that a kernel that logs without end does not delay the
- * shutdown.
+ * Maximum bytes that are read after `stop`. It is more than a ring has, and a kernel that logs without end does not
+ * delay the shutdown.
  */
 const maxAfterStop = 16 * 1_048_576
 const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as const
 
 /**
- * The kernel's log. It is polled without blocking: a blocking read would hold a Node.js thread, and the end of the
- * process, for ever. Nearly all losses happen before, in the kernel, by printk's rate limit.
+ * The kernel's log. It is polled without blocking: a blocking read would never free its Node.js thread, nor let the
+ * process end. Nearly all losses happen before, in the kernel, because of printk's rate limit.
  */
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
@@ -84,13 +85,13 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   readonly #pause: Pause
   readonly #device: KmsgDevice
   readonly #boot: string
-  /** Records are gathered here and copied out, so that an empty check creates no garbage. */
+  /** Records are gathered here and then copied, so that a check without records creates no garbage. */
   readonly #buffer: Buffer
   readonly #counts = { received: 0, batches: 0, bytes: 0 }
   readonly #dropped = { overwritten: 0, malformed: 0 }
-  /** Number of the next record; -1 before the first one. */
+  /** Number that the next record should have; -1 before the first record. */
   #expected = -1
-  /** Records in the buffer. */
+  /** Number of records in the buffer. */
   #records = 0
   #reading = false
   #stopping = false
@@ -110,7 +111,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     else if (from !== 'beginning' && from.boot === this.#boot) this.#expected = from.sequence + 1
   }
 
-  /** After the last batch. */
+  /** The position after the last batch. */
   get position(): KmsgPosition {
     return { boot: this.#boot, sequence: this.#expected - 1 }
   }
@@ -156,7 +157,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     this.#dropped.malformed = 0
   }
 
-  /** Reads records until there are none or the buffer is full. @returns the bytes gathered */
+  /** Reads records until there is none, or the buffer is full. @returns the number of bytes */
   #gather(): number {
     const buffer = this.#buffer
     let at = 0
@@ -168,7 +169,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     return at
   }
 
-  /** Checks a record's number. Records between it and the previous one are lost. */
+  /** Checks a record's number and counts the records that are lost between it and the previous record. */
   #isNew(buffer: Buffer, at: number, length: number): boolean {
     const sequence = sequenceOf(buffer, at, at + length)
     if (sequence === -1) {
@@ -193,7 +194,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   }
 }
 
-/** The second number of `priority,sequence,usec,flags;text`, or -1. A record ends with a newline. */
+/** The second number of `priority,sequence,usec,flags;text`; -1 if there is none. A record ends with a newline. */
 function sequenceOf(buffer: Buffer, start: number, end: number): number {
   if (buffer[end - 1] !== newline) return -1
   const first = buffer.indexOf(comma, start) + 1
@@ -205,11 +206,11 @@ function sequenceOf(buffer: Buffer, start: number, end: number): number {
 
 const kmsgPosition = Type.Object({
   boot: Type.String({ maxLength: 64 }),
-  // It is -1 before the first record.
+  // -2 and -1 stand for a position before the first record.
   sequence: Type.Integer({ minimum: -2, maximum: Number.MAX_SAFE_INTEGER }),
 })
 
-/** Parses a checkpoint's value; undefined if it is not a position. */
+/** Parses a checkpoint's value; undefined if it is not a position in this log. */
 export function parseKmsgPosition(value: unknown): KmsgPosition | undefined {
   if (!Value.Check(kmsgPosition, value)) return undefined
   const { boot, sequence } = value

@@ -4,28 +4,28 @@ import type { LogFile } from './log-file.ts'
 
 const pieceBytes = 64 * 1024
 
-/** Maximum bytes of a line that is read, as in a batch of a followed file. */
+/** Maximum bytes of a line, as in a batch of a followed file. */
 export const maxLine = 256 * 1024
 
 interface Line {
   offset: number
-  /** Without its line end; empty if the line is too long. */
+  /** The line without its line end; empty if the line is too long. */
   bytes: Buffer
 }
 
-/** A file's lines from last to first, read in pieces: the end of a large file costs little. */
+/** The lines of a file from last to first. It reads in pieces, so that the end of a large file costs little. */
 export async function* linesBackwards(
   file: Pick<LogFile, 'peek'>,
   size: number,
   piece = pieceBytes,
 ): AsyncGenerator<Line, void, void> {
-  /** The read part of a line whose start is not read yet. */
+  /** The parts, read so far, of a line whose start is not read yet. */
   let rest: Buffer[] = []
   let end = size
   while (end > 0) {
     const start = Math.max(0, end - piece)
     const bytes = await file.peek(start, end)
-    if (bytes.length < end - start) return // Truncated meanwhile.
+    if (bytes.length < end - start) return // The file was truncated meanwhile.
     let lineEnd = bytes.length
     for (let at = lastNewline(bytes, lineEnd); at !== -1; at = lastNewline(bytes, lineEnd)) {
       yield lineOf(start + at + 1, [bytes.subarray(at + 1, lineEnd), ...rest])

@@ -7,23 +7,23 @@ import type { FilePosition } from './file-position.ts'
 
 /** The result of a read. */
 export type Piece =
-  /** Complete lines, in their own shared memory. */
+  /** Complete lines, in shared memory of their own. */
   | { kind: 'lines'; bytes: Uint8Array }
-  /** Only skipped bytes; there may be more. */
+  /** Bytes were skipped. More may follow. */
   | { kind: 'skipped' }
   /** There is no complete line now. */
   | { kind: 'nothing' }
-  /** The file no longer contains the bytes read before: it was truncated, and perhaps rewritten. */
+  /** The file does not contain the bytes that were read before: it was truncated, and perhaps written again. */
   | { kind: 'rewritten' }
 
 /** Counts of all files that one source has read. */
 export interface LineCounts {
-  /** Lines cut because they did not fit into a chunk, and their skipped bytes. */
+  /** Number of lines that were cut because they did not fit into a chunk, and of the bytes that were skipped. */
   longLines: number
   skippedBytes: number
-  /** Skipped NULs: holes of a truncated file. */
+  /** Number of skipped NULs, which are holes in a truncated file. */
   nulBytes: number
-  /** Last lines without a line end, in files that are no longer written; passed on as they are. */
+  /** Number of last lines without a line end, in files that are no longer written. They are passed on as they are. */
   unfinished: number
 }
 
@@ -39,22 +39,22 @@ const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
 const none = Buffer.alloc(0)
 
-/** An open file, read from a position in large chunks up to the last newline. */
+/** An open file, which is read from a position on, in large chunks up to the last newline. */
 export class LogFile {
   readonly id: string
   /** Modification time at opening, in nanoseconds since the epoch. */
   readonly modifiedBefore: bigint
-  /** Bytes up to which lines were read. */
+  /** Number of bytes up to which lines were read. */
   offset = 0
   #handle: FileHandle
   #mark = new FileMark(none, none)
-  /** Bytes after the position that were seen, but not passed on. */
+  /** Bytes after the position that were seen, but are not passed on yet. */
   #peeked: Buffer = none
   #skipping = false
   #size: number
   /** Modification time before the last read, in nanoseconds. */
   #modified: bigint
-  /** Size and time of the file when all readable data had been read. */
+  /** Size and modification time of the file when all readable data had been read. */
   #seen = { size: -1, modified: -1n }
 
   private constructor(handle: FileHandle, id: string, size: number, modified: bigint) {
@@ -87,17 +87,17 @@ export class LogFile {
     return this.#modified
   }
 
-  /** No data was ever seen in it. */
+  /** Whether no data was ever seen in the file. */
   get blank(): boolean {
     return this.offset === 0 && this.#peeked.length === 0
   }
 
-  /** Bytes that exist and were not read. */
+  /** Number of bytes that exist but were not read. */
   get behind(): number {
     return Math.max(0, this.#size - this.offset)
   }
 
-  /** Moves to `offset`. Inside a line, the rest of that line is skipped. */
+  /** Moves to `offset`. If it is inside a line, the rest of that line is skipped. */
   async seek(offset: number, skipping?: boolean): Promise<void> {
     const [head, tail] = [await this.#bytes(0, offset), await this.#bytes(Math.max(0, offset - markBytes), offset)]
     this.#mark = new FileMark(head, tail)
@@ -110,7 +110,7 @@ export class LogFile {
     await this.seek(this.#size)
   }
 
-  /** Does this file start like a position's file, and does it match around the position? */
+  /** Whether this file starts like a position's file, and whether it matches before and after the position. */
   async compare({ head, tail, ahead, offset }: FilePosition): Promise<{ begins: boolean; same: boolean }> {
     const has = async (start: number, sum: Sum) => sumOf(await this.#bytes(start, start + sum.length)).sum === sum.sum
     const begins = await has(0, head)
@@ -118,7 +118,7 @@ export class LogFile {
     return { begins: begins && head.length > 0, same }
   }
 
-  /** The position after all passed and skipped bytes. */
+  /** The position after all bytes that were passed on or skipped. */
   position(path: string): FilePosition {
     const { id, offset } = this
     const sums = { ...this.#mark.sums(), ahead: noSum }
@@ -128,8 +128,8 @@ export class LogFile {
   }
 
   /**
-   * Reads the next chunk. The position moves with it, so two reads never return the same bytes.
-   * @param final the file is no longer written: pass on an unfinished last line
+   * Reads the next chunk and moves the position, so that two reads never return the same bytes.
+   * @param final whether the file is no longer written: then an unfinished last line is passed on
    */
   async read({ chunkBytes, counts, memory }: ReadContext, final: boolean): Promise<Piece> {
     if (this.behind < chunkBytes) {
@@ -141,32 +141,33 @@ export class LogFile {
     const room = Math.min(this.behind, chunkBytes)
     const buffer = Buffer.from(memory.atLeast(tail.length + room + cutMarker.length))
     const { bytesRead } = await this.#handle.read(buffer, 0, tail.length + room, this.offset - tail.length)
-    // Each chunk includes the bytes before the position again: this detects every truncation, however fast the file
+    // Read the bytes before the position again with each chunk. This detects every truncation, however fast the file
     // grows back.
     if (!tail.equals(buffer.subarray(0, Math.min(tail.length, bytesRead)))) return { kind: 'rewritten' }
     const chunk = buffer.subarray(tail.length, bytesRead)
     const seen = this.#peeked.subarray(0, room)
     if (!seen.equals(chunk.subarray(0, seen.length))) return { kind: 'rewritten' }
-    // A read is not atomic: if the file was truncated and written meanwhile, it returns half a line of each state.
+    // A read is not atomic. If the file was truncated and written meanwhile, it returns half a line from before and
+    // half a line from after.
     const begin = buffer.subarray(0, Math.min(bytesRead, tail.length + markBytes))
     const again = await this.peek(this.offset - tail.length, this.offset - tail.length + begin.length)
     if (!begin.equals(again)) return { kind: 'rewritten' }
     return this.#take(chunk, cutLines(chunk, this.#skipping, chunk.length === chunkBytes, final), counts)
   }
 
-  /** Whether the file is gone from its directory. */
+  /** Whether the file no longer has a name. */
   async deleted(): Promise<boolean> {
     return (await this.#handle.stat()).nlink === 0
   }
 
-  /** Waits for a running read. */
+  /** Closes the file, after a read that is in progress. */
   async close(): Promise<void> {
     await this.#handle.close()
   }
 
   #take(chunk: Buffer, cut: Cut, counts: LineCounts): Piece {
     this.#peeked = Buffer.from(chunk.subarray(cut.consumed, cut.consumed + markBytes))
-    // A read may return fewer bytes than exist.
+    // Only if all data was read: a read may return fewer bytes than exist.
     if (chunk.length === this.behind && (cut.consumed === 0 || cut.consumed === chunk.length))
       this.#seen = { size: this.#size, modified: this.#modified }
     if (cut.consumed === 0) return { kind: 'nothing' }
@@ -192,7 +193,7 @@ export class LogFile {
     this.#modified = mtimeNs
   }
 
-  /** The bytes from `start` to `end`, or fewer at the end of the file; the position stays. */
+  /** The bytes from `start` to `end`, or fewer at the end of the file. Does not move the position. */
   async peek(start: number, end: number): Promise<Buffer> {
     const buffer = Buffer.alloc(Math.max(0, end - start))
     const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, start)
@@ -204,7 +205,7 @@ export class LogFile {
   }
 }
 
-/** The lines of a cut. The buffer has room for the longest ending after a chunk. */
+/** The lines of a cut, with the ending. The buffer has room for the longest ending after a chunk. */
 function withEnding(chunk: Buffer, { start, end, ending }: Cut, counts: LineCounts): Uint8Array {
   const kept = dropNuls(chunk.subarray(start, end))
   counts.nulBytes += end - start - kept

@@ -15,41 +15,41 @@ import type { FindWritten } from './written-records.ts'
 
 /** The kernel's rate limit of printk (sysctl kernel.printk_ratelimit, printk_ratelimit_burst). */
 export interface PrintkLimit {
-  /** Seconds; 0 for no limit. */
+  /** Seconds; 0: no limit. */
   interval: number
   burst: number
 }
 
-/** Logs with records from while no agent listened. For tests. */
+/** Logs that may have records from a time when no agent listened. For tests. */
 export interface MissedPorts {
-  /** Finds the ids of records with a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
+  /** Finds the ids of records that have a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
   findWritten: FindWritten
-  /** The kernel's own log, as syslog(2) returns it. */
+  /** Returns the kernel's own log, as syslog(2) does. */
   kernelLog?: () => string
   /** Path of auditd's log. */
   auditLog?: string
   limit?: () => PrintkLimit
-  /** Seconds since boot. */
+  /** Returns seconds since boot. */
   uptime?: () => number
-  /** Unix seconds. */
+  /** Returns Unix seconds. */
   now?: () => number
   notify?: Notify
 }
 
-/** A time without a listening agent, in Unix seconds. */
+/** A time during which no agent listened, in Unix seconds. */
 export interface Gap {
   /**
-   * By the wall clock at the start of the gap, and by the wall clock since its end, because the clock may have been set
-   * in between.
+   * The gap by the wall clock as it was at the gap's start, and by the wall clock as it has been since the gap's end.
+   * They differ if the clock was set in between.
    */
   spans: readonly [Span, Span]
-  /** Its end, by the wall clock since then. */
+  /** The end of the gap, by the wall clock as it has been since then. */
   until: number
-  /** Its start, in seconds since this boot; absent for an earlier boot. */
+  /** The start of the gap, in seconds since this boot; absent if it was in an earlier boot. */
   uptime?: number
-  /** The highest record number taken before it, in this boot. */
+  /** The highest number of a record that was taken before the gap, in this boot. */
   serial?: number
-  /** Pid of the process that receives the kernel's records instead of its log; 0 for none, null if unknown. */
+  /** Pid of the process to which the kernel sends its records instead of its log. 0: there is none; null: unknown. */
   auditd: number | null
 }
 
@@ -58,32 +58,33 @@ interface Span {
   until: number
 }
 
-/** Records of a gap without a line yet. */
+/** Records of a gap that have no line yet. */
 export interface MissedRecords {
-  /** In the format `auditlog`, in pieces. */
+  /** The records in the format `auditlog`, in pieces. */
   pieces: Uint8Array[]
   records: number
   /** Records that the source may deliver, too. */
   ids: AuditIds
-  /** No others existed: all records of the gap were found, without a gap in the kernel's numbers. */
+  /** Whether these are all records of the gap: the kernel's numbers have no gap. */
   whole: boolean
 }
 
 /** Maximum bytes of an audit log that are searched, from its end. */
 const maxBytes = 32 * mebibyte
 const pieceBytes = 512 * 1024
-/** Seconds. The kernel's times are those of its last tick. */
+/** Seconds by which the kernel's times may be too early: they are those of its last tick. */
 const tick = 0.01
 /**
- * Seconds of slewing and of delay between reads of two clocks; a larger difference means that the wall clock was set.
+ * Seconds by which two clocks may differ because of slewing, or because they are read one after the other. A larger
+ * difference means that the wall clock was set.
  */
 const slewed = 5
-/** Maximum records out of the order of their numbers, when several processors create them. */
+/** Maximum records that may be out of the order of their numbers, because several processors create them. */
 const outOfOrder = 100
 
 /**
- * Reads the records of a gap from the kernel's log and from auditd's; usually one log has them. Never throws for an
- * unreadable log.
+ * Reads the records of a gap from the kernel's log and from auditd's log; usually one of these has them. Never throws
+ * for an unreadable log.
  */
 export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {
   const { limit = printkLimit, findWritten } = ports
@@ -93,7 +94,7 @@ export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRe
   const since = firstOf(gap)
   const found = await findWritten(since)
   for (const id of found) written.add(id.slice(id.indexOf('audit-') + 'audit-'.length, id.lastIndexOf('-')), since)
-  // Numbers are in order even if times are not.
+  // If the wall clock was set, the times are not in order, but the numbers are.
   const lines = [...kernel.records, ...beside(auditd.records, kernel.records)].toSorted((a, b) =>
     isSet(gap) ? a.serial - b.serial : a.time - b.time || a.serial - b.serial,
   )
@@ -118,11 +119,14 @@ const isIn = ({ time, serial }: AuditLine, { spans, serial: taken }: Gap): boole
   spans.some(({ since, until }) => time >= since && time <= until + tick) &&
   (taken === undefined || serial > taken - outOfOrder)
 
-/** Whether the record is from before the gap. If the wall clock was set and no number is known, this is uncertain. */
+/**
+ * Whether the record is from before the gap. If the wall clock was set, and no number is known, the answer may be
+ * wrong.
+ */
 const isBefore = ({ time, serial }: AuditLine, gap: Gap): boolean =>
   time < firstOf(gap) || (isSet(gap) && gap.serial !== undefined && serial <= gap.serial)
 
-/** A log, and whether it goes back to the start of the gap. */
+/** A log's records, and whether the log goes back to the start of the gap. */
 interface ReadLog {
   records: readonly AuditLine[]
   reaches: boolean
@@ -139,7 +143,7 @@ function kernelLogOf(
 ): ReadLog & Pick<KernelLog, 'doubtful'> {
   try {
     const log = readKernelLog(kernelLog())
-    // Its times count from boot, without the machine's sleep.
+    // The log's times count from boot, but not while the machine sleeps.
     const began = gap.uptime ?? firstOf(gap) - (now() - up())
     return { ...log, reaches: log.begins < began }
   } catch (error) {
@@ -148,7 +152,7 @@ function kernelLogOf(
   }
 }
 
-/** Records of auditd's log since a moment, and the one before. */
+/** The records of auditd's log since the start of the gap, and the last record before it. */
 async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts, gap: Gap): Promise<ReadLog> {
   const records: AuditLine[] = []
   let reaches = false
@@ -173,7 +177,7 @@ async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, 
       for await (const { offset, bytes } of linesBackwards(file, listed.size)) {
         left -= bytes.length
         if (left < 0) return
-        // Text after the last line end is still being written, or was cut off.
+        // Text after the last line end is still being written, or was cut.
         const isEnded = offset + bytes.length < listed.size
         const record = isEnded ? parseAuditLine(bytes.toString('latin1')) : undefined
         if (record !== undefined) yield record
@@ -208,27 +212,30 @@ function beside(records: readonly AuditLine[], others: readonly AuditLine[]): Au
 }
 
 /**
- * Whether the numbers have no gap, of any type, from the last record before the gap on. A boot restarts the numbers,
- * which counts as a gap.
+ * Whether the records' numbers, of all types, have no gap from the last record before the gap on. Numbers restart at
+ * each boot, which counts as a gap.
  */
 function isWithoutGap(lines: readonly AuditLine[], gap: Gap): boolean {
   if (isSet(gap) && gap.serial === undefined) return false
   const before = lines.filter((line) => isBefore(line, gap)).slice(-1)
   const ofGap = lines.filter((line) => !isBefore(line, gap))
-  // The clock was set more than once: these records have a time in neither span.
+  // If the clock was set more than once, records have a time that is in neither span.
   if (isSet(gap) && ofGap.some((line) => !isIn(line, gap) && line.time <= gap.until)) return false
   const serials = [...new Set([...before, ...ofGap].map(({ serial }) => serial))].toSorted((a, b) => a - b)
   return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
 }
 
 /**
- * Records that an `exclude` rule drops have no number, so no gap shows them. After a change of rules some may be
- * missing.
+ * Whether the record shows a change of the rules on the list `exclude`. Such a rule drops records before they get a
+ * number, so numbers do not show whether records are missing.
  */
 const isOfExclusion = ({ text }: AuditLine): boolean =>
   /^(?:node=\S+ )?type=(?:1305|CONFIG_CHANGE) .* op="?(?:add|remove)_rule"? .*\blist=5 /.test(text)
 
-/** Whether the log has a record from after the gap. Records that auditd only delays look like missing ones. */
+/**
+ * Whether the log has a record from after the gap. Otherwise auditd may still be delaying records, which then seem to
+ * be missing.
+ */
 const isWholeIn = ({ records, reaches }: ReadLog, { until }: Gap): boolean =>
   reaches && (records.at(-1)?.time ?? 0) > until
 
@@ -236,8 +243,8 @@ const isUsed = ({ records }: ReadLog, gap: Gap): boolean =>
   gap.auditd === null ? records.some((record) => !isBefore(record, gap)) : gap.auditd > 0
 
 /**
- * Whether the kernel's log has all records. Later numbers show those that its rate limit dropped. After the last record
- * they do not, if so many came shortly before that the limit may have been reached.
+ * Whether the kernel's log has all records. If its rate limit dropped records, the numbers of later records show it.
+ * After the last record they cannot, if so many records came shortly before that the limit may have been reached.
  */
 function isWholeOfKernel(
   { records, reaches, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,

@@ -5,7 +5,7 @@ import { asWall, type Clock, sinceBoot, type WallMs } from '../../base/clock.ts'
 /** A time stamp from a file. It must be a valid Date. */
 export const storedTime = Type.Unsafe<WallMs>(Type.Number({ minimum: 0, maximum: 8.64e15 }))
 
-/** The stored form. Files of earlier versions lack the boot. */
+/** The stored form of a moment. Files of earlier versions lack the boot. */
 export const storedMoment = Type.Object({
   at: storedTime,
   boot: Type.Optional(Type.String({ maxLength: 64 })),
@@ -13,8 +13,8 @@ export const storedMoment = Type.Object({
 })
 
 /**
- * A moment for a later agent: by the wall clock, which may be set meanwhile, and by the clock since boot, which counts
- * within the same boot.
+ * A moment that a later agent can read: by the wall clock, which may be set meanwhile, and by the clock since boot,
+ * which is comparable only within one boot.
  */
 export type StoredMoment = Static<typeof storedMoment>
 
@@ -37,8 +37,8 @@ export const earlier = ({ at, boot, up }: Moment, by: number): Moment => ({
 })
 
 /**
- * Milliseconds between two moments. For different boots, or without an earlier boot, by the wall clock only; undefined
- * if that was set back, because then the length is unknown.
+ * Milliseconds between two moments. Between different boots, or if the earlier boot is unknown, only the wall clock
+ * counts. undefined if the wall clock was set back, because the length is then unknown.
  */
 export function passedBetween(from: StoredMoment, to: Moment): number | undefined {
   const passed = from.boot === to.boot && from.up !== undefined ? to.up - from.up : to.at - from.at
@@ -47,7 +47,7 @@ export function passedBetween(from: StoredMoment, to: Moment): number | undefine
 
 const bootFile = '/proc/sys/kernel/random/boot_id'
 
-/** If it is unreadable, each agent gets its own boot id. */
+/** The id of this boot. If it is unreadable, each agent uses an id of its own. */
 function bootID(): string {
   try {
     return readFileSync(bootFile, 'latin1').trim()

@@ -15,14 +15,14 @@ import { AuditSourceError } from './audit-source-error.ts'
 import { networkNamespace } from './network-namespace.ts'
 import type { AuditSource, LossKinds, SourceStats } from './source.ts'
 
-/** A message type, or the first and last of a range. */
+/** A message type, or the first and last type of a range. */
 export type RecordTypes = readonly (number | readonly [first: number, last: number])[]
 
-/** USER_AVC (AppArmor's D-Bus records), SECCOMP, and the range of security modules (1400 is AVC). */
+/** USER_AVC (AppArmor's D-Bus records), SECCOMP, and the range of security modules, in which 1400 is AVC. */
 export const violationTypes: RecordTypes = [1107, 1326, [1400, 1499]]
 
 export interface MulticastOptions extends Partial<Omit<ListenerOptions, 'types'>> {
-  /** Record types to pass on; others count as filtered. Default: `violationTypes`. */
+  /** Record types to pass on; records of other types count as filtered. Default: `violationTypes`. */
   types?: RecordTypes
 }
 
@@ -33,55 +33,61 @@ export interface MulticastPorts {
 }
 
 export interface MulticastStats extends SourceStats {
-  /** Messages from the kernel: passed, filtered, or dropped as forged, malformed, too long or discarded. */
+  /**
+   * Messages from the kernel. Each was passed on, filtered, or dropped because it was forged, malformed, too long or
+   * discarded.
+   */
   received: number
   passed: number
   filtered: number
   dropped: {
     /**
-     * Records that found the socket's buffer full, because the reader was too slow. null: the kernel does not count
+     * Records for which the socket's buffer was full, because the reader was too slow. null: the kernel does not count
      * them.
      */
     socketFull: number | null
     /**
-     * Records of any type that the kernel counted as lost before a socket: its backlog or its rate limit was full. An
-     * upper bound: with audit=1 on the command line and no audit daemon, it also counts records that no longer fit into
-     * the queue for a daemon, although we get them. null: the kernel may not be asked.
+     * Records of any type that the kernel lost before they reached a socket, because its backlog or its rate limit was
+     * full. This is an upper bound: with audit=1 on the command line and no audit daemon, it includes records that did
+     * not fit into the queue for a daemon, although this source got them. null: the process may not ask the kernel.
      */
     kernelLost: number | null
-    /** Sent by a process, not by the kernel. */
+    /** Messages that a process sent, not the kernel. */
     forged: number
     malformed: number
     tooLong: number
-    /** Unread when the source was closed. */
+    /** Messages that were unread when the source was closed. */
     discarded: number
   }
-  /** Bytes, as the kernel accounts them. */
+  /** Bytes of the socket's buffer, as the kernel accounts them. */
   socketBuffer: number
   /**
-   * The kernel's limit of waiting records; nulls if it may not be asked. `refused` is the name of the errno of a
-   * refusal.
+   * The kernel's limit of waiting records; null if the process may not ask for it. `refused`: the name of the errno
+   * with which the kernel refused.
    */
   backlogLimit: { before: number | null; after: number | null; refused: string | null }
-  /** Times that the thread stopped reading because its batches were not taken. */
+  /** Number of times that the thread stopped reading because its batches were not read. */
   stalls: number
-  /** PID of the running audit daemon, 0 if there is none. */
+  /** PID of the running audit daemon; 0 if there is none. */
   auditd: number | null
   /**
-   * The kernel's switch: 0 off, 1 on, 2 on and locked; null if it may not be asked. Our record types come with any
-   * value.
+   * The kernel's audit switch (0 off, 1 on, 2 on and locked); null if the process may not ask for it. Records of our
+   * types come with any value.
    */
   auditEnabled: number | null
-  /** Changes of audit's settings or rules, and among them removals of rules from the list `exclude`. */
+  /**
+   * Number of changes of the audit system's settings or rules, and number of those that removed a rule from the list
+   * `exclude`.
+   */
   configChanges: number
   exclusionsRemoved: number
   network: 'initial' | 'unknown'
 }
 
 /**
- * A record takes about 750 bytes of the socket's buffer, which the kernel makes twice as large as requested: a burst of
- * 80,000 fits, however slow the reader. In the kernel's queue a record takes 2.3 KB; a third of the queue is for times
- * when its thread gets no processor. Both take memory only while records wait.
+ * A record takes about 750 bytes of the socket's buffer, which the kernel makes twice as large as requested. So a burst
+ * of 80,000 records fits, even with a slow reader. In the kernel's queue a record takes 2.3 KB; a third of the queue is
+ * for times when the queue's thread gets no processor. Both take memory only while records wait.
  */
 const defaults = {
   batchBytes: mebibyte,
@@ -94,13 +100,13 @@ const defaults = {
   feed: 0,
 }
 
-/** Maximum kept buffers for later batches: rarely are more in use at a time. */
+/** Maximum buffers kept for later batches; more are rarely in use at a time. */
 const maxSpare = 8
 
 /**
  * Audit records as the kernel sends them to every listener, with or without an audit daemon. The reader sets the pace:
- * without a request for the next batch, at most `batches` of them wait; then the socket's buffer fills, and
- * `dropped.socketFull` counts the rest.
+ * while no batch is requested, at most `batches` wait. Then the socket's buffer fills, and `dropped.socketFull` counts
+ * further records.
  */
 export class MulticastSource implements AuditSource<MulticastStats> {
   readonly name = 'multicast'
@@ -115,7 +121,7 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   readonly #listener: AuditListener
   readonly #network: 'initial' | 'unknown'
   readonly #batchBytes: number
-  /** Workers read batches in place, and return the memory. */
+  /** Workers read the batches in place; their memory comes back later. */
   readonly #memory: BufferStore<SharedArrayBuffer>
   #wake: () => void = () => undefined
   #reading = false
@@ -136,8 +142,8 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   }
 
   /**
-   * The batches, for one reader. After `stop` it ends when all data taken until then has been read; leaving the loop
-   * earlier closes the source.
+   * The batches. Only one reader may iterate. After `stop`, the iteration ends when all data taken until then has been
+   * read. Leaving the loop earlier closes the source.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     if (this.#reading) throw new Error('a multicast source has one reader')
@@ -164,18 +170,18 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     if (bytes.buffer instanceof SharedArrayBuffer) this.#memory.give(bytes.buffer)
   }
 
-  /** Stops taking records from the kernel. The reader gets those already taken, and then the end. */
+  /** Stops taking records from the kernel. The reader still gets the records that were already taken. */
   stop(): void {
     this.#addon.stop(this.#listener)
   }
 
-  /** Ends at once and restores the kernel's backlog limit. Unread records count as discarded. */
+  /** Ends at once, and restores the kernel's backlog limit. Unread records count as discarded. */
   close(): void {
     this.#addon.close(this.#listener)
     this.#wake()
   }
 
-  /** Counts so far; also after the end. */
+  /** The counts so far, also after the end. */
   stats(): MulticastStats {
     return { ...readable(this.#addon.stats(this.#listener)), network: this.#network }
   }

@@ -1,6 +1,6 @@
 import { readlinkSync, statSync } from 'node:fs'
 
-/** What the checks below read from /proc. */
+/** What the functions below read from /proc. */
 export interface ProcView {
   exists(path: string): boolean
   /** The target of a symbolic link, or null if it cannot be read. */
@@ -13,23 +13,23 @@ const realProc: ProcView = {
     try {
       return readlinkSync(path)
     } catch {
-      return null // Another user's process, or no /proc: there are other signs.
+      return null // It is another user's process, or there is no /proc. There are other ways to find out.
     }
   },
 }
 
-// Fixed numbers of initial namespaces (include/uapi/linux/nsfs.h): of the PID namespace since 3.8, of the network's
-// since 6.18. Before, it was the next free number from 0xF0000000 on, so a match is proof on any kernel, a mismatch is
-// not.
+// Fixed numbers of the initial namespaces (include/uapi/linux/nsfs.h): of the PID namespace since Linux 3.8, of the
+// network namespace since 6.18. Earlier kernels used the next free number from 0xF0000000 on. So a match is proof on
+// any kernel, but a mismatch is not.
 const INITIAL_NETWORK = 'net:[4026531833]'
 const INITIAL_PID = 'pid:[4026531836]'
 
 /**
- * Is this thread in the host's (initial) network namespace? The kernel sends audit records only there; in another
- * namespace, joining the group succeeds, but nothing ever comes.
+ * Whether this thread is in the host's (initial) network namespace. The kernel sends audit records only there: in
+ * another namespace, joining the group succeeds, but no record ever comes.
  *
- * A sign on all kernels: net/core/netdev_budget exists only in the initial namespace, and /proc/sys/net shows each
- * thread its own namespace.
+ * On all kernels, net/core/netdev_budget exists only in the initial namespace, and /proc/sys/net shows each thread its
+ * own namespace.
  */
 export function networkNamespace(proc: ProcView = realProc): 'initial' | 'other' | 'unknown' {
   const own = proc.link('/proc/thread-self/ns/net') ?? proc.link('/proc/self/ns/net')

@@ -13,24 +13,27 @@ import type { AuditSource, Notify } from './source.ts'
 
 export interface OpenOptions {
   checkpoint?: Checkpoint
-  /** What an earlier agent left besides its position, and what was lost since. */
+  /** Returns what an earlier agent stored in addition to its position. */
   left?: () => Left
-  /** On the very first start, read existing log content, too. Default: only new content. */
+  /** Whether the very first start reads the existing content of a log, too. Default: only new content. */
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
   clock?: Clock
   present?: Present
   /** Called when events were missed, because no agent listened or the source broke. */
   lost?: (loss: Loss) => void
-  /** Logs to search for records of a time when no agent listened to the multicast. Without it they are lost. */
+  /**
+   * Logs in which to look for records that were sent while no agent listened to the multicast. If absent, these records
+   * are lost.
+   */
   missed?: MissedPorts
   /** Opens the multicast; tests replace it. */
   multicast?: () => AuditSource
 }
 
 /**
- * Chooses the audit source, opens it where the last run stopped, and notes in the checkpoint that it is in use. The
- * caller logs `notices` and commits the batches' positions.
+ * Chooses the audit source, opens it where the last run stopped, and stores in the checkpoint that it is in use. The
+ * caller logs `notices` and commits the positions of the batches.
  */
 export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
   const choice = await chooseSource(request, (candidate) => open(candidate, options))
@@ -51,7 +54,10 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
 }
 
-/** The multicast does not keep records while no agent listens; the kernel's log and auditd's may. */
+/**
+ * Opens the multicast. It does not keep records while no agent listens, but the kernel's log and auditd's log may have
+ * them.
+ */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { clock = systemClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
   const { present = presentOf(clock) } = options
@@ -59,7 +65,7 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
   const since = saved.kind === 'found' ? parseSeenUntil(saved.position) : 'seen' in saved ? saved.seen : undefined
   const now = present()
   const passed = since && passedBetween(since, now)
-  // By the current wall clock, which may have been set since.
+  // The time of the loss by the current wall clock, which may have been set since.
   const about = passed === undefined ? {} : { since: asWall(now.at - passed) }
   const isLost = (): void => lost?.({ where: name, why: 'not-running', ...about })
   const ports = passed === undefined ? undefined : options.missed
@@ -88,13 +94,16 @@ const finding =
     return missed
   }
 
-/** Records from shortly before the earlier agent's end may not have been sent yet. */
+/**
+ * The time without an agent. It starts shortly before the end of the earlier agent, which may not have got all records
+ * of that time.
+ */
 function gapOf(seen: SeenUntil, opened: Moment, auditd: number | null): Gap {
   const length = ((passedBetween(seen, opened) ?? 0) + underWay) / 1_000
   const [since, until] = [(seen.at - underWay) / 1_000, opened.at / 1_000]
   const isOfBoot = seen.boot === opened.boot && seen.up !== undefined
   return {
-    // Before and after the wall clock was set.
+    // By the wall clock before it was set, and after.
     spans: [
       { since, until: since + length },
       { since: until - length, until },
@@ -124,5 +133,8 @@ async function openFile({ name, wait }: Candidate, options: OpenOptions): Promis
 const savedFor = (name: string, { checkpoint }: OpenOptions): Promise<Saved> =>
   checkpoint?.read(name) ?? Promise.resolve({ kind: 'none' })
 
-/** Only the first start may read from the beginning: after a broken checkpoint that would repeat earlier records. */
+/**
+ * Whether to read from the beginning. Only the first start may do this: after a broken checkpoint, it would repeat
+ * earlier records.
+ */
 const beginsAnew = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'

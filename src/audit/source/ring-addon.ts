@@ -5,7 +5,9 @@ import { AuditSourceError } from './audit-source-error.ts'
 
 declare const ring: unique symbol
 
-/** A ring of records that a thread reads. It ends with `close`, or with the thread that opened it. */
+/**
+ * A ring of records that a thread reads. The thread ends with `close`, or when the thread that opened the ring ends.
+ */
 export interface NativeRing {
   readonly [ring]: true
 }
@@ -23,48 +25,52 @@ export interface RingOptions {
   folder: string
   /** Bytes of one batch, at least 65,536. */
   batchBytes: number
-  /** Maximum waiting batches, at least 2; no further data is held. */
+  /** Maximum waiting batches, at least 2. Further data stays in the ring. */
   batches: number
-  /** Milliseconds that a record waits for its batch to fill, about. */
+  /** Approximate milliseconds that a record waits for its batch to fill. */
   flushMs: number
   /** Milliseconds that the thread sleeps between two checks while records come, at least 1. */
   napMs: number
   /**
-   * Where to start reading, if the ring has this id: after the position that the kernel noted. Other rings ignore it.
+   * The position after which to start reading the ring that has this id. For another ring, reading starts after the
+   * position that the kernel noted.
    */
   from: { id: number; position: number }
 }
 
-/** Counts since `openRing`, except the programs' counts, which start at their load. */
+/** Counts since `openRing`. Only the programs' own counts start when the programs are loaded. */
 export interface NativeRingStats {
   /** Id of the ring, unique until the next boot. */
   id: number
-  /** Records put into a batch. */
+  /** Number of records that were put into a batch. */
   records: number
   malformed: number
-  /** Times that the thread had to wait for `read`. */
+  /** Number of times that the thread had to wait for `read`. */
   stalls: number
-  /** Records that found the ring full, and records without memory. */
+  /** Number of records for which the ring was full, and for which there was no memory. */
   ringFull: number
   noScratch: number
-  /** Records that were held back. */
+  /** Number of records that the programs held back. */
   heldBack: number
-  /** The last noted values of these. */
+  /** The values of `ringFull` and `noScratch` that were last noted. */
   ringFullNoted: number
   noScratchNoted: number
 }
 
-/** The functions of the native module that read the ring and its neighbouring maps. They do not block. */
+/** The functions of the native module that read the ring and the maps beside it. They do not block. */
 export interface RingAddon {
   /** @throws an Error with `errno` and `step` */
   openRing(options: RingOptions, wake: () => void): NativeRing
   /**
    * Copies the oldest batch.
-   * @param into has room for a batch
-   * @returns its length in bytes; 0 if there is none now
+   * @param into memory with room for a batch
+   * @returns its length in bytes; 0 if there is no batch now
    */
   read(ring: NativeRing, into: Uint8Array): number
-  /** Data already in the ring can still be read; then comes the end. Unread data stays for the ring's next reader. */
+  /**
+   * Stops reading the ring. Data that was already taken can still be read. Unread data stays for the ring's next
+   * reader.
+   */
   stop(ring: NativeRing): void
   ended(ring: NativeRing): boolean
   close(ring: NativeRing): void
@@ -73,13 +79,13 @@ export interface RingAddon {
   /** @returns the position after the last batch read, in bytes of all data that the ring ever had */
   taken(ring: NativeRing): number
   /**
-   * Everything up to a position is stored, and this many losses are reported. The ring's next reader starts after it,
-   * even after a kill of this process.
+   * Notes that everything up to a position is stored, and that this many losses are reported. The ring's next reader
+   * starts after the position, even after a kill of this process.
    */
   done(ring: NativeRing, what: { position: number; ringFull: number; noScratch: number }): void
-  /** The maps of a folder, opened on use. */
+  /** Opens the maps of a folder; each map is opened on its first use. */
   open(folder: string): NativeMaps
-  /** Keys and values, alternating. */
+  /** The map's keys and values, one after the other. */
   entries(maps: NativeMaps, map: string): Uint8Array
   write(maps: NativeMaps, writes: readonly { map: string; key: Uint8Array; value: Uint8Array }[]): Promise<void>
 }

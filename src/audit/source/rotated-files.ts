@@ -13,13 +13,13 @@ export interface ListedFile {
   /** Creation time, in nanoseconds since the epoch. */
   born: bigint
   compressed: boolean
-  /** The file that is being written, under the followed name. */
+  /** Whether this is the file that is being written, under the followed name. */
   live: boolean
 }
 
-/** Suffixes of a log's name: `.1`, `-20240101`, `.2.gz`, … */
+/** Suffixes of a rotated log: `.1`, `-20240101`, `.2.gz`, … */
 const rotated = /^[.-](\d[\d.-]*?)(\.(?:gz|bz2|xz|zst|lz4|Z))?$/
-/** Longer numbers are dates. */
+/** Maximum digits of a number; longer numbers are dates. */
 const maxCount = 5
 
 interface Suffix {
@@ -38,8 +38,8 @@ type Aged = ListedFile & { suffix: string }
 const isCount = ({ suffix }: Aged): boolean => suffix.length <= maxCount && !/\D/.test(suffix)
 
 /**
- * Sorts rotated files, the oldest first: by number (the greater, the older) or date; by modification time only if a
- * directory has both.
+ * Sorts rotated files, the oldest first: by number (the highest is the oldest) or by date; by modification time only if
+ * a directory has both.
  */
 function byAge(files: readonly Aged[]): Aged[] {
   const byDate = (a: Aged, b: Aged) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0)
@@ -49,8 +49,8 @@ function byAge(files: readonly Aged[]): Aged[] {
 }
 
 /**
- * The file at `path` and its rotated predecessors, the oldest first, the live one last. Repeated until two listings
- * agree: during a rotation a listing can miss a file, or show it twice.
+ * The file at `path` and its rotated predecessors, the oldest first and the live file last. It lists until two lists
+ * agree: during a rotation, a list may lack a file, or have it twice.
  */
 export async function listFiles(path: string): Promise<ListedFile[]> {
   let before = await listOnce(path)
@@ -68,7 +68,7 @@ const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean 
   a.length === b.length && a.every(({ path, id }, i) => path === b[i]!.path && id === b[i]!.id)
 
 async function listOnce(path: string): Promise<ListedFile[]> {
-  // The predecessors of a symbolic link's target are next to the target.
+  // If the path is a symbolic link, the rotated files are beside its target.
   const target = await unlessMissing(realpath(path), path)
   const [folder, base] = [dirname(target), basename(target)]
   const found: Aged[] = []
@@ -81,7 +81,7 @@ async function listOnce(path: string): Promise<ListedFile[]> {
   return live === undefined ? byAge(found) : [...byAge(found), live]
 }
 
-/** The file under the followed name, or undefined if there is none. */
+/** The file that has the followed name; undefined if there is none. */
 export async function poll(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
   const found = await unlessMissing<BigIntStats | undefined>(stat(path, { bigint: true }), undefined)
   if (found === undefined || !found.isFile()) return undefined
@@ -99,7 +99,10 @@ async function unlessMissing<T>(promise: Promise<T>, instead: T): Promise<T> {
   }
 }
 
-/** Uncompressed bytes of a .gz file, below 4 GiB, from its last four bytes; null for other kinds and broken files. */
+/**
+ * The uncompressed size of a .gz file, below 4 GiB, from the file's last four bytes. null for other kinds of files and
+ * for broken files.
+ */
 export async function unpackedSize({ path, size }: ListedFile): Promise<number | null> {
   if (!path.endsWith('.gz') || size < 18) return null
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)

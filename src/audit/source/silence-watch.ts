@@ -18,42 +18,44 @@ import {
 import type { Notify } from './source.ts'
 
 export interface SilencePorts {
-  /** Reads the state of the kernel's audit. @throws AuditSourceError if that is not permitted */
+  /** Reads the state of the kernel's audit system. @throws AuditSourceError if this is not permitted */
   ask: () => Promise<AuditState>
   read: ReadSetting
   clock: Clock
   notify: Notify
 }
 
-/** Changes of audit's settings and rules that a source has seen since it started. */
+/** Number of changes of the audit system's settings and rules that a source has seen since it started. */
 export interface AuditChanges {
   all: number
-  /** Among these, removals of a rule from the list `exclude`. */
+  /** Those that removed a rule from the list `exclude`. */
   exclusionsRemoved: number
 }
 
 /** A log of violations, and its source. */
 export interface WatchedLog {
   lost: (loss: Loss) => void
-  /** Milliseconds since an earlier agent last read its source. */
+  /** Milliseconds since an earlier agent last read the log's source. */
   seenAgo?: number | undefined
-  /** Absent if the source sees no such changes. */
+  /** Absent if the source does not see such changes. */
   changes?: () => AuditChanges
 }
 
-/** Milliseconds. */
+/** Milliseconds between two checks for a change. */
 const tick = 1_000
-/** Ticks after which the kernel is asked even without a known change. */
+/** Number of ticks after which the kernel is asked, even if no change is known. */
 const ticksOfQuiet = 60
-/** Milliseconds after which a lasting silence is reported again. After a kill, the next agent reports the rest. */
+/**
+ * Milliseconds after which a silence that continues is reported again. After a kill, the next agent reports the rest.
+ */
 const sayEvery = 600_000
 
 const unseen = 'excluded-unseen'
 
 /**
- * Checks whether the kernel creates the records that violations are read from. An audit rule or a setting can suppress
- * them in every log, and nothing counts them. It checks at the start, each minute, and a second after a change that the
- * source sees.
+ * Checks whether the kernel creates the records of violations. An audit rule or a setting can suppress them in every
+ * log, and nothing counts suppressed records. The checks run at the start, each minute, and a second after a change
+ * that the source sees.
  */
 export class SilenceWatch {
   readonly #ports: SilencePorts
@@ -61,7 +63,7 @@ export class SilenceWatch {
   #log: WatchedLog | undefined
   #told: AuditChanges = { all: 0, exclusionsRemoved: 0 }
   #state: AuditState | undefined
-  /** Why the current state is unknown. */
+  /** Why the current state is unknown; undefined if it is known. */
   #unknown: AuditSourceError | undefined
   #settings: { hasAppArmor: boolean; silences: readonly Silence[] } = { hasAppArmor: true, silences: [] }
   #silences: readonly Silence[] = []
@@ -74,24 +76,24 @@ export class SilenceWatch {
     this.#spans = new Spans(ports.clock)
   }
 
-  /** Records that the kernel is known not to create. */
+  /** Records that the kernel certainly does not create. */
   get silences(): readonly Silence[] {
     return this.#silences
   }
 
-  /** The switch of the kernel's audit: 0 off, 1 on, 2 on and locked. undefined while unknown. */
+  /** The kernel's audit switch: 0 off, 1 on, 2 on and locked. undefined while unknown. */
   get enabled(): number | undefined {
     return this.#unknown === undefined ? this.#state?.enabled : undefined
   }
 
-  /** For the readiness; undefined if everything is reported, as far as is known. */
+  /** What readiness shows; undefined if, as far as is known, everything is reported. */
   get unreported(): NoSource | undefined {
     if (this.#silences.length === 0) return undefined
     const all = (text: (silence: Silence) => string): string => [...new Set(this.#silences.map(text))].join('; ')
     return { why: all(({ why }) => why), remedy: all(({ remedy }) => remedy) }
   }
 
-  /** For metrics: 1 if records of a kind are not created, or if that is unknown. */
+  /** Values of a metric: 1 if records of a kind are not created, or if this is unknown. */
   get samples(): { records: RecordKind; reason: SilenceReason | 'unknown'; value: number }[] {
     const has = (records: RecordKind, reason: SilenceReason | 'unknown'): boolean =>
       reason === 'unknown'
@@ -111,17 +113,17 @@ export class SilenceWatch {
     this.#wait()
   }
 
-  /** From now on this log reports what is missing in it; until now an earlier pipeline's log did. */
+  /** From now on, reports go to this log. Until now, an earlier pipeline's log got them. */
   attach(log: WatchedLog): void {
     const { clock } = this.#ports
     this.#log = log
-    // The source does not see earlier changes: check again soon.
+    // The source has not seen earlier changes, so check again soon.
     this.#told = { all: -1, exclusionsRemoved: log.changes?.().exclusionsRemoved ?? 0 }
     if (log.seenAgo !== undefined) this.#spans.begin(clock.now() - log.seenAgo - sayEvery)
     this.#say()
   }
 
-  /** The log must no longer be written. @param last it takes one more line, because no pipeline follows soon */
+  /** Stops writing to the log. @param last whether to report once more, because no pipeline follows soon */
   detach(log: WatchedLog, last: boolean): void {
     if (this.#log !== log) return
     if (last) this.#say(true)
@@ -189,14 +191,14 @@ export class SilenceWatch {
     for (const records of recordKinds)
       for (const reason of ['rule', 'setting'] as const) {
         const why = lossReason({ records, reason })
-        // Unknown rules may suppress records.
+        // While the rules are unknown, they may suppress records.
         if (!whys.has(why) && (reason === 'setting' || this.#unknown === undefined)) this.#spans.good(why, at)
       }
   }
 
   /**
-   * Finds rules that existed only between two checks: the source saw more removals than rules are gone. Their content
-   * is unknown.
+   * Finds out whether rules existed only between two checks: the source saw more removals than rules are gone. The
+   * content of these rules is unknown.
    */
   #findUnseen({ exclusionsRemoved }: AuditChanges, before: AuditState): void {
     const removed = exclusionsRemoved - this.#told.exclusionsRemoved
@@ -219,7 +221,7 @@ export class SilenceWatch {
     const error = thrown instanceof AuditSourceError ? thrown : unexpected(thrown)
     const isNew = this.#unknown?.message !== error.message || this.#unknown.code !== error.code
     this.#unknown = error
-    // Without audit, the choice of the source reports it.
+    // If there is no audit system, the choice of the source has reported this.
     if (!isNew || error.code === 'AUDIT_OFF') return
     const message = `cannot ${error.message}: an audit rule may hide violations without notice`
     this.#ports.notify({
@@ -231,7 +233,7 @@ export class SilenceWatch {
 
 const enforcerOf = (records: RecordKind): string => (records === 'D-Bus' ? 'AppArmor' : records)
 
-/** Each rule in full: `ruleText` cuts long rules, and several may start alike. */
+/** The text of each rule in full. `ruleText` cuts long rules, and several rules may start alike. */
 const exclusions = (rules: readonly AuditRule[]): string[] =>
   rules.filter(({ list }) => list === 'exclude').map((rule) => JSON.stringify(rule))
 
@@ -239,16 +241,17 @@ const unexpected = (cause: unknown): AuditSourceError =>
   new AuditSourceError('SYSTEM', `read the rules of the kernel's audit (${cause})`, 'see the reason', {}, { cause })
 
 /**
- * Times with missing records, by reason, until they are reported. Times are by the monotonic clock, except in reports.
+ * Times with missing records, by reason, until they are reported. They are by the monotonic clock; reports are by the
+ * wall clock.
  */
 class Spans {
   readonly #clock: Clock
-  /** Since when the kernel was not asked. */
+  /** Since when the state has been unknown, if no check has succeeded. */
   #begun: number
-  /** Start of the last check that found nothing missing. */
+  /** By reason: start of the last check that found no records missing. */
   readonly #goodAt = new Map<string, number>()
   readonly #open = new Map<string, { from: number | undefined; saidAt: number | undefined }>()
-  /** Ended times: for several, the start of the first. */
+  /** By reason: the start of an unreported time that has ended; of several, the first. */
   readonly #ended = new Map<string, number | undefined>()
 
   constructor(clock: Clock) {
@@ -271,7 +274,7 @@ class Spans {
     if (!this.#open.has(why)) this.#open.set(why, { from: this.#goodAt.get(why), saidAt: undefined })
   }
 
-  /** The reports due now. @param all also of lasting ones that were reported recently */
+  /** The reports that are due now. @param all whether to include times that continue and were reported recently */
   take(all: boolean): { why: string; since: WallMs }[] {
     const now = this.#clock.now()
     const due = [...this.#ended].map(([why, from]) => this.#said(why, from))

@@ -1,6 +1,6 @@
 import { type AuditRule, droppedBy, ruleText } from './audit-rules.ts'
 
-/** Records that become violations. A bus daemon sends those of D-Bus, and the kernel passes them on. */
+/** Kinds of records that become violations. D-Bus records come from a bus daemon, and the kernel passes them on. */
 export const recordKinds = ['AppArmor', 'D-Bus', 'Seccomp'] as const
 export type RecordKind = (typeof recordKinds)[number]
 
@@ -11,36 +11,39 @@ export type SilenceReason = 'rule' | 'setting'
 export interface Silence {
   records: RecordKind
   reason: SilenceReason
-  /** Text for users. */
+  /** Why; a text for users. */
   why: string
   remedy: string
 }
 
-/** The state of the kernel's audit. */
+/** The state of the kernel's audit system. */
 export interface AuditState {
-  /** 0 off, 1 on, 2 on and locked. Records of these kinds come with any value. */
+  /** 0 off, 1 on, 2 on and locked. The kernel creates these records with any value. */
   enabled: number
   rules: readonly AuditRule[]
 }
 
 const types: Readonly<Record<RecordKind, { type: number; sent: boolean }>> = {
-  // AppArmor's records are AUDIT_AVC since Linux 2.6.36.
+  // The type of AppArmor's records is AUDIT_AVC since Linux 2.6.36.
   AppArmor: { type: 1400, sent: false },
   'D-Bus': { type: 1107, sent: true },
   Seccomp: { type: 1326, sent: false },
 }
 
-/** The start of `why` in `lost` lines. */
+/** The start of `why` in `lost` lines, by kind of record. */
 const words: Readonly<Record<RecordKind, string>> = { AppArmor: 'apparmor', 'D-Bus': 'dbus', Seccomp: 'seccomp' }
 
-/** The reason in `lost` lines and metrics. */
+/** The reason as in `lost` lines and metrics. */
 export const lossReason = ({ records, reason }: Pick<Silence, 'records' | 'reason'>): string =>
   `${words[records]}-${reason === 'rule' ? 'excluded' : 'quiet'}`
 
 const nowhere = 'the kernel drops these records before any log gets them, so every source lacks them'
 const locked = 2
 
-/** @param appArmor whether the node has AppArmor: without it, none of its records are missing */
+/**
+ * Finds the kinds of records that rules suppress.
+ * @param appArmor whether the node has AppArmor; otherwise its records are not missing
+ */
 export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolean): Silence[] {
   return recordKinds.flatMap((records): Silence[] => {
     const { type, sent } = types[records]
@@ -68,7 +71,7 @@ const actions = ['kill_process', 'kill_thread', 'trap', 'errno', 'user_notif', '
 
 export const hasAppArmor = (read: ReadSetting): boolean => read(`${appArmorFolder}/enabled`) === 'Y'
 
-/** Node-wide settings that keep AppArmor and Seccomp from creating records of refusals. */
+/** Finds settings of the node that keep AppArmor and Seccomp from creating records of refusals. */
 export function silencedBySettings(read: ReadSetting): Silence[] {
   const silences: Silence[] = []
   const mode = hasAppArmor(read) ? read(`${appArmorFolder}/audit`) : undefined
@@ -81,7 +84,7 @@ export function silencedBySettings(read: ReadSetting): Silence[] {
     })
   const logged = read(loggedFile)?.split(/\s+/)
   const missing = logged === undefined ? [] : actions.filter((action) => !logged.includes(action))
-  // An older kernel does not know every action.
+  // An older kernel does not have all actions.
   const known = read('proc/sys/kernel/seccomp/actions_avail')?.split(/\s+/) ?? actions
   const unlogged = missing.filter((action) => known.includes(action))
   if (unlogged.length > 0)

@@ -3,14 +3,14 @@ import type { Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { AuditSource } from './source.ts'
 
-/** Reports a source's losses since the last check, so that the reports add up to the source's counts. */
+/** Reports the losses of a source since the last check. The sum of all reports equals the source's counts. */
 export class SourceLosses {
   readonly #source: AuditSource
   readonly #note: (loss: Loss, reached?: Reached) => void
   readonly #now: () => WallMs
   readonly #said = new Map<string, number>()
   #lastLook: WallMs
-  /** How far losses are reported, or stored as unreported. */
+  /** The point up to which losses are reported, or stored as unreported. */
   mark: unknown
 
   constructor(source: AuditSource, note: (loss: Loss, reached?: Reached) => void, now: () => WallMs) {
@@ -20,7 +20,7 @@ export class SourceLosses {
     this.#lastLook = now()
   }
 
-  /** @param reached calls back when the source will not lose the same records again for a later agent */
+  /** @param reached calls back when a later agent cannot lose the same records again */
   poll(reached?: Reached): void {
     const { dropped } = this.#source.stats()
     const { lossMark } = this.#source

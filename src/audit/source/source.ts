@@ -2,63 +2,70 @@ import type { Clock } from '../../base/clock.ts'
 import type { LogField } from '../../base/log-fields.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 
-/** Counts that every source has; each source adds its own. Metrics export every number of `dropped` under its name. */
+/** Counts that every source has; each source adds its own. Each number of `dropped` becomes a metric under its name. */
 export interface SourceStats {
-  /** Records lost before they got into a batch, by reason. null: unknown on this node. */
+  /** Records that were lost before they were in a batch, by reason. null: unknown on this node. */
   readonly dropped: Readonly<Record<string, number | null>>
 }
 
 /**
- * For the entries of `dropped` that mean lost events: the stage and the reason (EVENTS.md). Other entries are no events
- * of ours. `counted: false`: the number counts occasions, and the number of events is unknown.
+ * The stage and the reason (EVENTS.md) for each entry of `dropped` that means lost events; other entries are not about
+ * our events. `counted: false`: the entry counts occasions, and the number of lost events is unknown.
  */
 export type LossKinds = Readonly<Record<string, { where: string; why: string; counted?: boolean }>>
 
-/** Records of one container and kind held back before they got into a batch, since the source started to count. */
+/**
+ * Records of one container and kind that were held back before they were in a batch, since the source started to count.
+ */
 export interface HeldRecords {
-  /** Key of container and kind; a later agent sees the same. */
+  /** Key of container and kind, the same for a later agent. */
   key: string
   /** The container's number in BPF records. */
   container: number
-  /** As in events of this kind. */
+  /** The `operation` of events of this kind. */
   operation: string
   held: number
-  /** Part of these that is noted as reported by now, by this agent or an earlier one. */
+  /** How many of these are noted as reported now, by this agent or an earlier agent. */
   readonly noted: number
 }
 
 /**
- * A source of batches. The reader sets the pace: an unread source waits; what happens to events then depends on it (a
- * file keeps them, a ring loses and counts them).
+ * A source of batches. The reader sets the pace. If it does not read, the source waits, and the kind of the source
+ * decides what happens to events: a file keeps them; a ring loses and counts them.
  *
- * One reader, once. The iteration ends after `stop` or with `close`; leaving the loop closes the source. It throws
- * AuditSourceError if the source broke for good.
+ * There may be one reader, once. The iteration ends after `stop` or with `close`, and leaving the loop closes the
+ * source. The iteration throws AuditSourceError if the source broke for good.
  */
 export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
-  /** The `source` of its batches: a path, or a word such as `multicast`. */
+  /** The `source` of its batches: a path, or a name such as `multicast`. */
   readonly name: string
   readonly lossKinds?: LossKinds
-  /** After the last batch; before the first one, where reading starts. Absent if the source has no positions. */
+  /**
+   * The position after the last batch; before the first batch, where reading starts. Absent if the source has no
+   * positions.
+   */
   readonly position?: unknown
-  /** Counts so far; also after the end. */
+  /** The counts so far, also after the end. */
   stats(): Stats
-  /** Its losses between two batches happen again when it is read again from before them. */
+  /** Whether reading again from a position repeats the losses after it. */
   readonly losesInOrder?: boolean
-  /** State of the counts at the last call of `stats`, for `place`. Absent if the source counts from its own start. */
+  /**
+   * A mark for `place`: the counts at the last call of `stats`. Absent if the source's counts start when it is opened.
+   */
   readonly lossMark?: unknown
-  /** Where a later agent continues, as JSON, under a stable name. Absent if the source stores that elsewhere. */
+  /** Where a later agent continues, as JSON, with a stable name. Absent if the source stores this itself. */
   place?(position: unknown, lossMark: unknown): { name: string; place: unknown } | undefined
   /** Records that the source's rate limit held back. Absent without a rate limit. */
   held?(): readonly HeldRecords[]
-  /** Notes a reported count, for the next agent and for `noted`. */
+  /** Notes that a count was reported, for the next agent and for `noted`. */
   noteHeld?(held: Pick<HeldRecords, 'key' | 'held'>): Promise<void>
-  /** Records per second of a container and kind beyond which they are held back. */
+  /** Maximum records per second of a container and kind; further records are held back. */
   readonly heldRate?: number | undefined
-  /** Stops taking new data. The reader gets what is already there, and then the end. */
+  /** Stops taking new data. The reader still gets the data that is already there. */
   stop(): void
   /**
-   * Returns a batch's memory for reuse: allocating it again costs a file source a third of its work. Do not call it for
-   * bytes that are still in use.
+   * Takes back the memory of a batch for reuse. Allocating it again takes a third of a file source's time. Do not call
+   * this for bytes that are still in use.
    */
   giveBack?(batch: SourceBatch): void
   /** Ends at once and releases all resources. A second call does nothing. */
@@ -68,7 +75,7 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
 /** A notice for the administrator in the agent's log. */
 export interface SourceNotice {
   level: 'info' | 'warn'
-  /** For metrics and searches; it never changes. */
+  /** For metrics and searches. It never changes. */
   code: string
   message: string
   /** What the administrator can do. */
@@ -79,8 +86,8 @@ export interface SourceNotice {
 export type Notify = (notice: SourceNotice) => void
 
 /**
- * A pause that can be interrupted. One caller waits at a time; a `wake` without a waiting caller shortens the next
- * pause.
+ * A pause that can be interrupted. Only one caller may wait at a time. A `wake` while no caller waits ends the next
+ * pause at once.
  */
 export class Pause {
   readonly #clock: Clock

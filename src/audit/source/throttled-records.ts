@@ -11,15 +11,18 @@ const kindNames = new Map<number, RecordKind>(
 const maps = { held: 'varmor_buckets', noted: 'varmor_held_noted' } as const
 const noteSize = bucketKey.size + 8
 
-/** The held-back counts of one folder's programs, and the reported part, which outlives the agent. */
+/**
+ * The held-back counts of one folder's programs, and how much of each is reported. The kernel keeps both, even if the
+ * agent ends.
+ */
 export class HeldByPrograms {
   readonly #addon: Pick<RingAddon, 'open' | 'entries' | 'write'>
   readonly #folder: string
   readonly #maps: NativeMaps
-  /** The total held back when `#rows` were read. */
+  /** The total number of held-back records when `#rows` were read. */
   #total = 0
   #rows: readonly HeldRecords[] = []
-  /** Reported counts. Its keys are those of the kernel's map, which has a bound. */
+  /** Reported counts, by key. The keys are those of the kernel's map, whose size is limited. */
   readonly #noted = new Map<string, number>()
 
   constructor(addon: Pick<RingAddon, 'open' | 'entries' | 'write'>, folder: string) {
@@ -29,7 +32,7 @@ export class HeldByPrograms {
     const notes = addon.entries(this.#maps, maps.noted)
     for (let at = 0; at + noteSize <= notes.length; at += noteSize)
       this.#noted.set(this.#keyAt(notes, at), u64At(notes, at + bucketKey.size))
-    // This opens both maps, so they stay readable after their pins are gone.
+    // Reading opens both maps, so that they stay readable after their pins are gone.
     this.read(Number.NaN)
   }
 
@@ -38,7 +41,7 @@ export class HeldByPrograms {
     return [...this.#noted.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** @param total all records that the programs held back: a higher total reads the maps again */
+  /** @param total number of all records that the programs held back. If it has changed, the maps are read again */
   read(total: number): readonly HeldRecords[] {
     if (total === this.#total) return this.#rows
     this.#total = total
@@ -68,7 +71,7 @@ export class HeldByPrograms {
     return key.startsWith(`${this.#folder} `)
   }
 
-  /** Notes a reported count; the rows have it once it is stored. */
+  /** Notes a reported count. The rows show it after it is stored. */
   async note({ key, held }: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(held), true)

@@ -7,22 +7,22 @@ import { maxWait } from '../enrich/wait-keys.ts'
 import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
-/** Maximum bytes of a log that are searched, from its end: more than the lines of a full ring. */
+/** Maximum bytes of a log that are searched, from its end. The lines of a full ring are shorter. */
 const maxBytes = 128 * mebibyte
 /** Bytes of an id that may span two pieces. */
 const overlap = 256
-/** Seconds: two processors may create records in another order than in the ring. */
+/** Seconds by which two processors may create records in another order than in the ring. */
 const outOfOrder = 1
 /**
- * Maximum seconds by which a line may come after younger ones: it may have waited for its container, and then for a
- * worker.
+ * Maximum seconds by which a line may follow lines of later records: its record may have waited for its container, and
+ * then for a worker.
  */
 const maxLate = maxWait / 1000 + 5
 
 /**
- * Finds the ids of BPF records since a moment that have a line in a log. An incomplete line does not count.
- * @param log path of its live file; compressed files are not searched
- * @param key the ids' common start, before the seconds since boot: `<boot>-bpf-`
+ * Finds the ids of BPF records since a moment that have a complete line in a log.
+ * @param log path of the live file; compressed files are not searched
+ * @param key the common start of the ids, before the seconds since boot: `<boot>-bpf-`
  * @param since seconds since boot
  * @throws the system's error when a file cannot be read
  */
@@ -36,7 +36,7 @@ export async function findWritten(log: string, key: string, since: number): Prom
       const { size } = await file.stat()
       for (let end = size; end > 0 && left > 0; end -= pieceBytes) {
         const start = Math.max(0, end - pieceBytes)
-        // An id may start in this piece and end in the next one.
+        // An id may start in this piece and end in the piece after it.
         const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
         const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
         const oldest = takeIds(bytes.toString('latin1', 0, bytesRead), end === size, { key, since, found })
@@ -51,8 +51,8 @@ export async function findWritten(log: string, key: string, since: number): Prom
 }
 
 /**
- * Finds which of these ids have a line in a log. An incomplete line does not count.
- * @param log path of its live file; compressed files are not searched
+ * Finds out which of these ids have a complete line in a log.
+ * @param log path of the live file; compressed files are not searched
  * @throws the system's error when a file cannot be read
  */
 export async function findLines(log: string, ids: ReadonlySet<string>): Promise<Set<string>> {
@@ -64,7 +64,9 @@ export async function findLines(log: string, ids: ReadonlySet<string>): Promise<
   return found
 }
 
-/** Pieces of a log from its end on. A line may start in one piece and end in the next one of the file. */
+/**
+ * The pieces of a log, from its end on. A line may start in one piece and end in the piece that follows it in the file.
+ */
 async function* piecesBackwards(log: string): AsyncGenerator<string, void, void> {
   let left = maxBytes
   for (const { path, compressed } of (await listFiles(log)).reverse()) {
@@ -91,10 +93,10 @@ interface Search {
   found: Set<string>
 }
 
-/** @returns the earliest time of the piece's ids */
+/** Adds the ids in a piece. @returns the earliest time of these ids */
 function takeIds(text: string, isLast: boolean, { key, since, found }: Search): number {
   const prefix = `"id":"${key}`
-  // Text after a file's last newline is still being written, or was cut off.
+  // Text after a file's last newline is still being written, or was cut.
   const whole = isLast ? text.lastIndexOf('\n') : text.length
   let oldest = Number.POSITIVE_INFINITY
   for (let at = text.indexOf(prefix); at !== -1 && at < whole; at = text.indexOf(prefix, at + 1)) {
@@ -113,8 +115,8 @@ function takeIds(text: string, isLast: boolean, { key, since, found }: Search): 
 export type FindWritten = (since: number) => Promise<Set<string>>
 
 /**
- * Removes records that an earlier agent wrote but could not note, because it was killed in between. They are at the
- * start of the ring; later records cost nothing.
+ * Removes records that an earlier agent wrote, but could not note before it was killed. They are at the start of the
+ * ring; later records cost nothing.
  */
 export class WrittenRecords {
   /** Number of removed records. */
@@ -123,24 +125,27 @@ export class WrittenRecords {
   readonly #find: FindWritten
   readonly #time = new RecordTime()
   #ids: Set<string> | undefined
-  /** Approximate times in nanoseconds (as a number): an id is built only for a record with one of these times. */
+  /**
+   * Approximate times in nanoseconds, as JavaScript numbers. Only for a record with one of these times, an id is made
+   * and looked up.
+   */
   readonly #times = new Set<number>()
   #newest = Number.NEGATIVE_INFINITY
 
-  /** @param key the ids' start, before the seconds since boot */
+  /** @param key the start of the ids, before the seconds since boot */
   constructor(key: string, find: FindWritten) {
     this.#key = key
     this.#find = find
   }
 
-  /** Whether nothing is left to remove. */
+  /** Whether there is nothing left to remove. */
   get done(): boolean {
     return this.#ids?.size === 0
   }
 
   /**
    * Moves unwritten records to the start of the bytes.
-   * @param bytes concatenated records
+   * @param bytes records, one after the other
    * @returns the number of remaining bytes
    */
   async leaveOut(bytes: Uint8Array): Promise<number> {
@@ -152,7 +157,7 @@ export class WrittenRecords {
     let length = 0
     for (let start = 0; start < bytes.length; ) {
       const size = start + header.size > bytes.length ? 0 : view.getUint32(start, true)
-      // It is not a record: the decoder reports it.
+      // It is not a record; the decoder reports this.
       const isRecord = size >= header.size && start + size <= bytes.length
       const end = isRecord ? start + size : bytes.length
       if (isRecord && this.#isWritten(bytes, view, start, end)) this.count++
@@ -180,7 +185,7 @@ export class WrittenRecords {
     return this.#ids!.delete(recordId(this.#key, bytes, view, start, end))
   }
 
-  /** Since boot. */
+  /** The record's time since boot. */
   #nanosecondsOf(view: DataView, start: number): number {
     if (start + header.size > view.byteLength) return 0
     this.#time.read(view, start + header.at.time)
