@@ -33,7 +33,7 @@ export interface AgentArguments extends MetricsArguments {
   managerCa?: string
   managerName?: string
   tokenFile: string
-  /** Folder of policies, for use without a cluster. */
+  /** Folder of policies, for a node without a cluster. */
   policies?: string
   policiesState: string
   seccompDir?: string
@@ -67,7 +67,10 @@ export interface Checked {
   metadata: Metadata
 }
 
-/** Next to the log, because it describes its content: removing or keeping one means the other, too. */
+/**
+ * The checkpoint is in the folder of the log, because it describes the log's content: users keep or remove both
+ * together.
+ */
 const checkpointOf = (log: string): string => join(dirname(log), `${parse(log).name}.checkpoint.json`)
 
 export function pipelineOf(given: AgentArguments) {
@@ -99,14 +102,14 @@ export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: al
   ]
 }
 
-/** Pod labels in violations: the keys, or all. */
+/** The pod labels to add to violations: a list of keys, or all. */
 export function podLabelsOf({ violationsPodLabels: given }: AgentArguments): { podLabels?: LabelChoice } {
   if (given === undefined) return {}
   const keys = given.split(',').map((key) => key.trim())
   return { podLabels: given.trim() === 'all' ? 'all' : keys.filter((key) => key !== '') }
 }
 
-/** Where the agent serves metrics, if it does. */
+/** How the agent serves metrics; empty if it does not. */
 export function metricsOf(given: AgentArguments): { metrics?: MetricsListen } {
   const { enableMetrics, metricsHost } = given
   return enableMetrics

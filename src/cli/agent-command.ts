@@ -30,12 +30,12 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
   }
   const checked = { request: parsed.request, metadata: metadata.value }
   if (given.auditOnly) return auditOnly(given, checked)
-  // The code for a cluster is most of the start time and memory; --audit-only needs none of it.
+  // The code for a cluster takes most of the start time and memory, so --audit-only does not load it.
   const { wholeAgent } = await import('./whole-agent.ts')
   return wholeAgent(given, checked)
 }
 
-/** Options for a cluster, which there is not. */
+/** Errors for options that need a cluster, or that contradict --policies. */
 function standaloneProblems({ auditOnly, kubeconfig, context, namespace, manager, managerCa }: AgentArguments) {
   const others = { '--audit-only': auditOnly || undefined, '--kubeconfig': kubeconfig, '--context': context }
   const ofCluster = { '--namespace': namespace, '--manager': manager[0], '--manager-ca': managerCa }

@@ -11,7 +11,7 @@ import {
 import type { Ports } from '../profile/bpf/port-set.ts'
 import { columns } from './columns.ts'
 
-/** A BPF profile's rules as tables, and the sizes of their compiled form for the kernel. */
+/** The rules of a BPF profile as tables, and the sizes of their compiled form. */
 export function bpfText(profile: BpfProfile): string {
   const { allowed, unlisted } = profile
   if (allowed !== undefined && unlisted !== undefined) return listText(allowed, unlisted, profile)
@@ -37,7 +37,7 @@ const paragraphs = (parts: readonly (readonly string[])[]): string =>
     .map((lines) => lines.join('\n'))
     .join('\n\n')
 
-/** An allowlist profile. */
+/** The text of an allowlist profile. */
 function listText(
   {
     executions = [],

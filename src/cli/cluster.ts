@@ -8,7 +8,8 @@ import { PriorityLimiter } from '../kube/limiter.ts'
 import { printable } from './output.ts'
 
 /**
- * The cluster of the flags, the environment or our pod; undefined, with the reason on standard error, if there is none.
+ * Connects to the cluster of the flags, the environment or our pod. If there is none, prints the reason on standard
+ * error, and returns undefined.
  */
 export function connect(options: ConfigOptions): KubeConnection | undefined {
   try {
@@ -20,7 +21,7 @@ export function connect(options: ConfigOptions): KubeConnection | undefined {
   }
 }
 
-/** vArmor's namespace: from the flag, else our pod's, else upstream's default. */
+/** vArmor's namespace: from the flag, else the namespace of our pod, else upstream's default. */
 export const installNamespace = (given: string | undefined, connection: Connection): string =>
   given ?? (process.env['POD_NAMESPACE'] || (inPod() ? connection.namespace : 'varmor'))
 
@@ -31,8 +32,8 @@ const tryAgain = { first: 500, max: 10_000 }
 const timeout = 5_000
 
 /**
- * Resolves when the API server answers, however long that takes.
- * @throws {ApiError} when it rejects our credentials: waiting does not help
+ * Resolves when the API server answers. It waits without a limit.
+ * @throws {ApiError} if it rejects our credentials, because waiting does not help
  */
 export async function apiServerThere(
   connection: Connection,

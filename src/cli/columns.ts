@@ -1,4 +1,4 @@
-/** Wider than any terminal: one long cell must not push all others away. */
+/** Maximum width of a column, so that one long cell does not widen its column for all rows. */
 const MAX_WIDTH = 64
 
 /** Rows of cells in aligned columns. */
@@ -10,7 +10,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 
 /**
  * The cells of rows, padded to their column.
- * @param widths of the columns so far; they grow with the rows, so that output in pieces stays aligned
+ * @param widths widths of the columns; they grow with the rows, so that output in several pieces stays aligned
  */
 export function paddedCells(rows: readonly (readonly string[])[], widths: number[] = []): string[][] {
   for (const row of rows) {

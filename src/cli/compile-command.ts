@@ -19,7 +19,10 @@ const appArmorOf: Record<CompileArguments['apparmorParser'], AppArmorFeatures> =
   '4.0': { parser: [4, 0], userns: true, ioUring: true, mqueue: true },
 }
 
-/** Prints what each enforcer loads, for all policies, or for none if one has an error. Returns the exit status. */
+/**
+ * Prints what each enforcer loads for all policies. If a policy has an error, prints only errors. Returns the exit
+ * status.
+ */
 export async function compileCommand(given: CompileArguments): Promise<number> {
   const gathered = await gather(given.file)
   printIgnored(gathered.ignored.map((source) => `${source.file}: document ${source.document}: ${nameOf(source)}`))

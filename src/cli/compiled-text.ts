@@ -5,7 +5,7 @@ import { printable } from './output.ts'
 
 type Paint = (style: 'bold' | 'dim' | 'yellow', text: string) => string
 
-/** A compiled policy for users: the exact text that each enforcer loads, then skipped rules with reasons. */
+/** A compiled policy as text: what each enforcer loads, then skipped rules with reasons. */
 export function compiledText(policy: CompiledPolicy, paint: Paint): string {
   const { AppArmor, BPF, Seccomp } = policy.enforcers
   const parts = [heading(policy, paint)]
@@ -26,7 +26,8 @@ function section(title: string, text: string, paint: Paint): string {
 }
 
 /**
- * One paragraph for each rule: which enforcers skip it and why; marked if none of the policy's enforcers carries it.
+ * One paragraph for each skipped rule, with the enforcers that skip it and why. Rules that no enforcer of the policy
+ * enforces are marked.
  */
 function skippedText({ skipped, enforcers }: CompiledPolicy, paint: Paint): string {
   const byRule = new Map<string, Skipped[]>()

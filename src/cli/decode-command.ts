@@ -23,8 +23,9 @@ export interface DecodeArguments {
 }
 
 /**
- * Prints a log's violations as the agent would write them, one JSON object per line; undecodable lines go to standard
- * error, with their number. Returns the exit status: 1 if there was such a line or the input cannot be read.
+ * Prints the violations of a log as the agent would write them, one JSON object per line. Lines that cannot be decoded
+ * go to standard error, with their line number. Returns the exit status: 1 if there was such a line or the input cannot
+ * be read.
  */
 export async function decodeCommand(file: string, given: DecodeArguments): Promise<number> {
   const contents = given.containers === undefined ? nothing : await contentsOf(given.containers)
@@ -57,8 +58,8 @@ async function contentsOf(file: string): Promise<NodeContents | undefined> {
 }
 
 /**
- * A violation never has an empty enforcer, and a quote inside a JSON string is escaped: only a line of ours can contain
- * this.
+ * Part of a line for a record that could not be decoded. No violation can contain it: a violation has an enforcer, and
+ * quotes inside a JSON string are escaped.
  */
 const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 
@@ -87,9 +88,9 @@ class Decoder {
     this.#scratch = new Scratch({ everything: all, trust: 'given', logUntrusted: true })
   }
 
-  /** Prints a batch, and waits while the reader of the output is slower. */
+  /** Prints a batch, and waits if the reader of the output is slow. */
   async decode(batch: SourceBatch): Promise<void> {
-    // Final, because an old log's processes are gone: waiting would not help.
+    // Mark the batch as final, so that it does not wait for data about processes: the processes of an old log are gone.
     const result = processBatch({ ...batch, final: true }, this.#snapshot, noProcesses, this.#scratch)
     const { undecodableAt } = result
     const output = undecodableAt.length === 0 ? result.output : withoutUndecoded(result.output)
@@ -99,7 +100,7 @@ class Decoder {
     if (output.length > 0) await put(process.stdout, output)
   }
 
-  /** An empty output does not prove that nothing was refused: it may be another kind of log. */
+  /** Explains an empty output: the log may have another format. */
   sayNothingFound(): void {
     if (this.#written + this.undecodable > 0 || this.#before === 0) return
     const [what, hint] = [this.#format === 'record' ? 'records' : 'lines', hints[this.#format]]
@@ -123,7 +124,7 @@ class Decoder {
   }
 }
 
-/** Number of lines in the records' bytes: a kmsg record may have several. */
+/** Number of lines of the records. A kmsg record may have several lines. */
 function countOf(bytes: Uint8Array, format: BatchFormat, records: number): number {
   if (format !== 'kmsg') return records
   let lines = bytes.at(-1) === newline || bytes.length === 0 ? 0 : 1

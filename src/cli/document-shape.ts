@@ -1,10 +1,13 @@
 import { type Alias, type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, type Node, type Pair } from 'yaml'
 import { rangeOf } from './field-offset.ts'
 
-/** More aliases than any policy has. */
+/** Maximum aliases in a document; no policy has so many. */
 const MAX_ALIASES = 1_000
 
-/** Aliases of aliases multiply: a document that stands for more values is an attempt to exhaust memory. */
+/**
+ * Maximum values after all aliases are expanded. Aliases of aliases multiply, so a small document could otherwise
+ * exhaust the memory.
+ */
 const MAX_ALIASED = 100_000
 
 export interface Mistake {
@@ -13,14 +16,15 @@ export interface Mistake {
 }
 
 export interface DocumentShape {
-  /** Why it is YAML, but not a Kubernetes object. */
+  /** Parts of the document that YAML allows, but kubectl does not. */
   mistakes: readonly Mistake[]
-  /** The node that each alias stands for. */
+  /** The node to which each alias refers. */
   aliased: ReadonlyMap<Alias, Node>
 }
 
 /**
- * Visits each node once: the library searches the document for each alias, and compares each map key with all others.
+ * Checks a document and visits each node once. The library's own checks are slower: they search the document for each
+ * alias, and compare each key of a map with all other keys.
  */
 export function shapeOf(document: Document.Parsed): DocumentShape {
   const poll = new Look()
@@ -30,7 +34,7 @@ export function shapeOf(document: Document.Parsed): DocumentShape {
 
 interface Anchored {
   node: Node
-  /** Undefined within the node itself. */
+  /** Undefined until the whole node was visited. */
   values: number | undefined
 }
 
@@ -42,8 +46,8 @@ class Look implements DocumentShape {
   #values = 0
 
   /**
-   * Number of values that a node stands for, including its aliases' values. Its depth is limited by the earlier check
-   * of nesting.
+   * Number of values of a node after its aliases are expanded. The recursion is safe, because the depth was checked
+   * before.
    */
   valuesOf(node: unknown): number {
     if (isAlias(node)) return this.#ofAlias(node)
@@ -52,7 +56,7 @@ class Look implements DocumentShape {
       this.#anchors.set(node.anchor, anchored)
     let values = 1
     if (isMap(node)) values += this.#ofPairs(node.items)
-    // The items of an ordered map are pairs.
+    // An ordered map is a sequence of pairs.
     else if (isSeq(node))
       for (const item of node.items) values += isPair(item) ? this.#ofPairs([item]) : this.valuesOf(item)
     if (anchored !== undefined) anchored.values = values
@@ -64,7 +68,7 @@ class Look implements DocumentShape {
     let values = 0
     for (const { key, value } of pairs) {
       if (!isScalar(key) || key.value === null) this.#found('a key must be text', key)
-      // Each merge key is its own symbol.
+      // Each merge key is a symbol of its own, so merge keys do not count as duplicates.
       else if (keys.has(key.value)) this.#found('keys of a map must be unique; remove the second key', key)
       else keys.add(key.value)
       values += this.valuesOf(key) + this.valuesOf(value)
@@ -74,7 +78,9 @@ class Look implements DocumentShape {
     return values
   }
 
-  /** As in kubectl, which accepts no alias of a list (goyaml.v2 decode.go). */
+  /**
+   * Whether a merge key may have this value. As in kubectl, an alias of a list is not accepted (goyaml.v2 decode.go).
+   */
   #isMergeable(value: unknown): boolean {
     const isMapHere = (node: unknown): boolean => isMap(isAlias(node) ? this.aliased.get(node) : node)
     return isSeq(value) ? value.items.every(isMapHere) : isMapHere(value)

@@ -15,14 +15,14 @@ export interface SourceObject {
   file: string
   /** Number of the YAML document within the file, from 1. */
   document: number
-  /** Number within a list kind, from 1. */
+  /** Number of the item in an object of a list kind, from 1. */
   item?: number
   value: Record<string, unknown>
-  /** Position of a field, or of the nearest existing one around it. */
+  /** Position of a field. If the field does not exist, position of the nearest field that contains it. */
   place: (path: string) => Place
 }
 
-/** Something in the input that is not an object. */
+/** A part of the input that cannot be read as an object. */
 export interface SourceError extends Place {
   file: string
   document: number
@@ -30,10 +30,10 @@ export interface SourceError extends Place {
   problem: string
 }
 
-/** Further mistakes of a file are only counted. */
+/** Maximum errors of a file that are reported. Further errors are only counted. */
 const MAX_ERRORS = 100
 
-/** Splits YAML or JSON text into its documents, and list kinds into their items. Skips empty documents. */
+/** Splits YAML or JSON text into documents, and objects of list kinds into their items. Skips empty documents. */
 export function readDocuments(file: string, text: string): { objects: SourceObject[]; errors: SourceError[] } {
   const objects: SourceObject[] = []
   const errors = new SourceErrors()
@@ -53,7 +53,7 @@ export function readDocuments(file: string, text: string): { objects: SourceObje
   return { objects, errors: errors.all }
 }
 
-/** The first mistakes, and the number of the rest: finding the position of each costs time. */
+/** The first errors, and the number of further errors: to find the position of each error takes time. */
 class SourceErrors {
   readonly #errors: SourceError[] = []
   #more: { first: SourceError; count: number } | undefined
@@ -114,22 +114,22 @@ function joinPath(path: string, field: string): string {
 
 function toValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false; problem: string } {
   try {
-    // The values of aliases have been counted.
+    // `shapeOf` has limited the values of aliases already.
     return { ok: true, value: document.toJS({ maxAliasCount: -1 }) }
   } catch (error) {
-    // The yaml library throws an Error or a ReferenceError for text that has no value.
+    // The yaml library throws an Error or a ReferenceError if it cannot compute a value.
     if (isBug(error) && !(error instanceof ReferenceError)) throw error
     return { ok: false, problem: (error as Error).message }
   }
 }
 
-/** The first mistake: after it the parser has lost its way, and its messages do not help. */
+/** The first syntax error. Later messages of the parser are usually consequences of the first error. */
 function syntaxMistake({ errors, warnings }: Document.Parsed): Mistake | undefined {
   const first = errors[0] ?? warnings[0]
   return first && { problem: first.message, at: first.pos[0] }
 }
 
-/** `List`, `VarmorPolicyList` and similar kinds become their items. */
+/** The items of `List`, `VarmorPolicyList` and similar kinds, or the object itself. */
 function unpack(value: unknown): { object: unknown; item?: number; path: string }[] {
   const { kind, items } = isObject(value) ? value : {}
   if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [{ object: value, path: '' }]

@@ -1,8 +1,9 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 
 /**
- * Offset of the field at `path`; keys may contain dots, as labels' keys do, so the longest match is taken.
- * @param aliased the nodes that aliases stand for
+ * Offset of the field at `path`. Keys may contain dots, such as the keys of labels, so the longest matching key is
+ * used.
+ * @param aliased the nodes to which aliases refer
  */
 export function offsetOf(root: unknown, path: string, aliased: ReadonlyMap<Alias, Node>): number {
   let node = root
@@ -44,7 +45,8 @@ interface Named {
 const keys = new WeakMap<YAMLMap, ReadonlyMap<string, readonly Named[]>>()
 
 /**
- * By the first part of their names, computed once: a map of thousands of keys may be searched for thousands of paths.
+ * Keys of a map, by the first part of their names. Cached, because a map with thousands of keys may be searched for
+ * thousands of paths.
  */
 function keysOf(map: YAMLMap): ReadonlyMap<string, readonly Named[]> {
   const known = keys.get(map)
@@ -67,7 +69,7 @@ function offsetIn(node: Node): { offset?: number } {
   return node.range ? { offset: node.range[0] } : {}
 }
 
-/** Start of a node; 0 if there is none. */
+/** Offset at which a node starts; 0 if there is no node. */
 export function rangeOf(node: unknown): number {
   return (node as Node | null | undefined)?.range?.[0] ?? 0
 }

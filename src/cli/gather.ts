@@ -10,12 +10,12 @@ export interface Finding {
   item?: number
   line?: number
   column?: number
-  /** The object, as `VarmorPolicy demo/web`. */
+  /** The object, such as `VarmorPolicy demo/web`. */
   object?: string
   error: FieldError
 }
 
-/** Content of the input files, by its use. */
+/** Objects of the input files, by their use. */
 export interface Gathered {
   policies: SourceObject[]
   /** ArmorProfileModel objects, for the policies that use them. */
@@ -28,7 +28,10 @@ export interface Gathered {
 const policyKinds = ['VarmorPolicy', 'VarmorClusterPolicy']
 const kinds = [...policyKinds, 'ArmorProfileModel', 'ArmorProfile']
 
-/** Reads all files; `-` is standard input. An unreadable file is a finding; the rest is still gathered. */
+/**
+ * Reads all files; `-` is standard input. If a file cannot be read, this is a finding, and the other files are still
+ * read.
+ */
 export async function gather(files: readonly string[]): Promise<Gathered> {
   const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
   for (const file of new Set(files)) {
@@ -42,7 +45,7 @@ export async function gather(files: readonly string[]): Promise<Gathered> {
   return withPolicies(gathered, files.map(shown).join(', '))
 }
 
-/** The same for the text of one file. */
+/** Reads the text of one file. */
 export function gatherText(file: string, bytes: Buffer): Gathered {
   const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
   try {
@@ -80,7 +83,7 @@ function sort(file: string, text: string, gathered: Gathered): void {
   }
 }
 
-/** An object of another API group; manifests have many. */
+/** Whether the object belongs to another API group. Manifests often have such objects. */
 function isForeign({ apiVersion, kind }: Record<string, unknown>): boolean {
   return typeof kind === 'string' && typeof apiVersion === 'string' && !apiVersion.startsWith('crd.varmor.org/')
 }
@@ -99,13 +102,16 @@ function unknownKind(kind: unknown): FieldError {
   }
 }
 
-/** The error with the position of its field, or of what is around it. */
+/**
+ * The error with the position of its field. If the field does not exist, with the position of the field that contains
+ * it.
+ */
 export function finding(source: SourceObject, error: FieldError): Finding {
   const { file, document, item, place } = source
   return { file, document, ...(item !== undefined && { item }), ...place(error.path), object: nameOf(source), error }
 }
 
-/** `VarmorPolicy demo/web`, as far as the object names itself. */
+/** Kind, namespace and name, such as `VarmorPolicy demo/web`. Missing parts are left out. */
 export function nameOf({ value }: SourceObject): string {
   const { kind, metadata } = value as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } | null }
   const names = [metadata?.namespace, metadata?.name].filter((name) => typeof name === 'string' && name !== '')

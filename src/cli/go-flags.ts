@@ -1,6 +1,7 @@
 import type { Option } from 'commander'
 
-// Upstream parses its flags with Go's package flag, and its chart passes on what users write. We must accept the same.
+// Upstream parses its flags with Go's package flag, and its chart passes on flags that users write. So the roles accept
+// the same forms.
 
 /** Flags of upstream's single program, which all its roles accept. */
 const upstreamSwitches = [
@@ -20,16 +21,16 @@ const truths = new Map([
 ])
 
 export interface GoArguments {
-  /** In commander's form. */
+  /** The arguments in commander's form. */
   args: string[]
-  /** Upstream's flags without a meaning for this role, as written. */
+  /** Upstream's flags that have no effect on this role, as the user wrote them. */
   ignored: string[]
 }
 
 /**
- * Rewrites a role's arguments from the forms of Go's package flag to commander's: `-x` becomes `--x`, and switches may
- * have a value (`--b=true`; `--b=false` turns it off, even after it was on). Everything else stays: short options,
- * values, unknown arguments.
+ * Rewrites arguments of a role from the forms of Go's package flag to commander's form: `-x` becomes `--x`, and a
+ * switch may have a value (`--b=true`; `--b=false` turns it off, even after it was on). Short options, values and
+ * unknown arguments stay unchanged.
  */
 export function readLikeGo(options: readonly Option[], args: readonly string[]): GoArguments {
   const written: { of?: Option; words: string[] }[] = []
@@ -44,7 +45,7 @@ export function readLikeGo(options: readonly Option[], args: readonly string[]):
     const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
     const isSwitch = option === undefined ? upstreamSwitches.includes(name) : !option.required && !option.optional
     const isOn = truths.get(value ?? 'true')
-    // The next word is its value, whatever its start.
+    // The next word is the value, even if it starts with a dash.
     const more = isSwitch || value !== undefined ? [] : args.slice(i + 1, i + 2)
     if (option === undefined) {
       const isWhole = isSwitch ? isOn !== undefined : value !== undefined || more.length > 0

@@ -2,10 +2,13 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { mebibyte } from '../base/bytes.ts'
 
-/** About a thousand policies. It limits the time and memory that a wrong file name costs. */
+/**
+ * Maximum bytes of a file, enough for about a thousand policies. It limits the time and memory that a wrong file name
+ * costs.
+ */
 export const MAX_INPUT_BYTES = 4 * mebibyte
 
-/** Input that cannot be read as text; the message has the reason, without the file's name. */
+/** The input cannot be read as text. The message gives the reason, without the name of the file. */
 export class InputError extends Error {}
 
 /**
@@ -39,11 +42,11 @@ const reasons: Record<string, string> = {
   EACCES: 'cannot be read: permission denied',
 }
 
-/** An error of the system, not a bug. */
+/** Whether this is an error of the operating system, and not a bug. */
 export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'code' in error
 
-/** Text of a system error for users. */
+/** The text about a system error for users. */
 export function reasonOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   return reasons[code] ?? `cannot be read: ${message}`
@@ -56,7 +59,7 @@ export function decode(bytes: Buffer): string {
   }
   const nul = bytes.indexOf(0)
   if (nul >= 0)
-    throw new InputError(`line ${lineAt(bytes, nul)} holds a NUL byte, so this is not YAML: is it a binary file?`)
+    throw new InputError(`line ${lineAt(bytes, nul)} contains a NUL byte, so this is not YAML: is it a binary file?`)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // Drops a byte order mark.
   } catch {
@@ -70,7 +73,9 @@ function lineAt(bytes: Buffer, offset: number): number {
   return line
 }
 
-/** The first difference between the text and its re-encoding, which replaces broken parts. */
+/**
+ * Offset of the first invalid byte: the first difference from the re-encoded text, in which invalid parts are replaced.
+ */
 function firstBroken(bytes: Buffer): number {
   const repaired = Buffer.from(bytes.toString('utf8'))
   let at = 0

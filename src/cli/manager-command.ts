@@ -52,7 +52,7 @@ export interface ManagerArguments extends MetricsArguments {
   verbosity: number
 }
 
-/** Milliseconds for a manager to end, in addition to the delay; the chart gives it 30 s. */
+/** Milliseconds for a manager to stop, in addition to the shutdown delay. The chart gives it 30 s. */
 const timeout = 25_000
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
@@ -157,7 +157,10 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
   }
 }
 
-/** Names by which the API server and the agents reach us: those of the Services, and those of the flags. */
+/**
+ * Names by which the API server and the agents reach this manager: the names of the Services, and the names in the
+ * flags.
+ */
 function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArguments, namespace: string): string[] {
   const ofServices = [webhookService, statusService].flatMap((service) =>
     [namespace, `${namespace}.svc`, `${namespace}.svc.cluster.local`].map((suffix) => `${service}.${suffix}`),
@@ -169,6 +172,6 @@ function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArg
 function webhooksOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ReachOptions['webhooks'] {
   if (webhookUrl === undefined) return { namespace, service: webhookService }
   const base = webhookUrl.replace(/\/+$/, '')
-  // As written: URL drops 443.
+  // Search the text, because URL drops the port 443.
   return /:\d+$/.test(base) ? { url: base } : (port) => ({ url: `${base}:${port}` })
 }

@@ -1,7 +1,7 @@
 /** Fields added to each violation (Helm value `auditEventMetadata`). */
 export type Metadata = Record<string, unknown>
 
-/** The flag's `k=v,…`, merged over the JSON object that upstream's chart sets in the environment. */
+/** Adds the pairs of the flag, `k=v,…`, to the JSON object that upstream's chart sets in the environment. */
 export function parseMetadata(
   text = '',
   json = process.env['AUDIT_EVENT_METADATA'] || '{}',
@@ -16,7 +16,7 @@ export function parseMetadata(
   return { ok: true, value: { ...value } }
 }
 
-/** Without a prototype, so that no key is special. */
+/** Parses an object without a prototype, so that keys such as `__proto__` are ordinary keys. */
 function parsedObject(json: string): Metadata | undefined {
   try {
     const value: unknown = JSON.parse(json)

@@ -9,13 +9,13 @@ export interface MetricsArguments {
   metricsKey?: string
 }
 
-/** A contradiction between them. */
+/** A contradiction between these options. */
 export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {
   if ((metricsCert === undefined) === (metricsKey === undefined)) return undefined
   return '--metrics-cert and --metrics-key must be given together: metrics over TLS need both'
 }
 
-/** Where and how metrics are served. */
+/** The port for metrics, and the files for TLS. */
 export function metricsListen(given: MetricsArguments): Pick<MetricsListen, 'port' | 'tls'> {
   const tls = filesOf(given)
   return { port: given.metricsPort, ...(tls !== undefined && { tls }) }

@@ -4,8 +4,8 @@ import type { BehaviorModel } from '../profile/context.ts'
 import type { SourceObject } from './documents.ts'
 
 /**
- * Finds a policy's model among the given ArmorProfileModel objects: the one with the name of its profile, in its
- * namespace; for a cluster policy, in vArmor's namespace.
+ * Finds a policy's model among ArmorProfileModel objects. The model has the name of the policy's profile, and is in the
+ * policy's namespace, or for a cluster policy in vArmor's namespace.
  */
 export function modelOf(
   policy: unknown,

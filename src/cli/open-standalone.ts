@@ -5,7 +5,7 @@ import type { AgentArguments } from './agent-arguments.ts'
 import { printable } from './output.ts'
 import { readPolicies } from './read-policies.ts'
 
-/** A folder of policies; undefined, with the reason on standard error, if it is unusable. */
+/** Opens a folder of policies. If it is unusable, prints the reason on standard error, and returns undefined. */
 export async function openStandalone(
   {
     policiesState: memory,

@@ -7,8 +7,8 @@ export const formats = ['text', 'json', 'yaml'] as const
 export type Format = (typeof formats)[number]
 
 /**
- * Ends silently when the reader of our output has seen enough (`| head`), and with an error when the output cannot be
- * written.
+ * Makes the process end silently when the reader of its output closes the pipe (`| head`), and with an error when the
+ * output cannot be written for another reason.
  */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -25,7 +25,7 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
-/** Writes, and waits while the reader is slower. Other code ends the process when the pipe closes. */
+/** Writes, and waits if the reader is slow. If the pipe is closed meanwhile, `endWithReader` ends the process. */
 export async function put(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
   if (!stream.write(data)) await new Promise<void>((resolve) => stream.once('drain', resolve))
 }
@@ -39,7 +39,7 @@ export async function printData(value: unknown, format: 'json' | 'yaml'): Promis
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Colours for a stream that a user sees: a terminal, with NO_COLOR not set (https://no-color.org). */
+/** Styles text for a stream that is a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function paint(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
   const wanted = stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
   return (style, text) => (wanted ? styleText(style, text, { validateStream: false }) : text)
@@ -61,7 +61,7 @@ export function printFindings(findings: readonly Finding[]): void {
   }
 }
 
-/** Its position, and the error. */
+/** The position of a finding, and its text. */
 export function findingParts({ file, line, column, document, item, object, error }: Finding) {
   const within = [
     document !== undefined && `document ${document}`,
@@ -75,14 +75,14 @@ export function findingParts({ file, line, column, document, item, object, error
   }
 }
 
-/** A name from a manifest must not move the cursor or start a new line. */
+/** Escapes control characters, so that a name from a manifest cannot move the cursor or start a new line. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** Names ignored objects on standard error. */
+/** Lists ignored objects on standard error. */
 export function printIgnored(names: readonly string[]): void {
   for (const name of names) process.stderr.write(`ignored: ${printable(name)}\n`)
 }

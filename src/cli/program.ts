@@ -8,7 +8,7 @@ import { addPolicy } from './policy/add-policy.ts'
 import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
 import { addAgent, addManager, addUninstall } from './roles.ts'
 
-// Each command loads its own code, so that none waits for another's.
+// Each command loads only its own code, so that it starts fast.
 
 const MISUSE = 2
 
@@ -178,7 +178,7 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
   return [...before, ...kernel]
 }
 
-/** Arguments of upstream's roles may have upstream's form. */
+/** The arguments in commander's form. Arguments of roles that upstream has may be in upstream's form. */
 function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   const [name = '', ...rest] = given
   const role = ['manager', 'agent', 'uninstall'].includes(name) && varmor.commands.find((each) => each.name() === name)
@@ -188,7 +188,7 @@ function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   return [name, ...args]
 }
 
-/** Runs the command line. @param more commands of this program that not every installation has */
+/** Runs the command line. @param more commands that only some installations have */
 export async function runVarmor(more: readonly AddCommand[] = []): Promise<void> {
   endWithReader()
   try {

@@ -35,7 +35,7 @@ export function readSize(text: string): `${number}M` | `${number}G` {
   return unit === 'M' ? `${Number(count)}M` : `${Number(count)}G`
 }
 
-/** Bytes of a size from `readSize`. */
+/** Bytes of a size that `readSize` has accepted. */
 export const bytesOfSize = (size: string): number => Number.parseInt(size, 10) * unitsOfSize[size.slice(-1)]!
 
 /** The size of a kernel ring buffer, such as `4M`: a power of two from 1 to 256 MiB. */
@@ -59,7 +59,7 @@ export function readEventRate(text: string): number {
   return Number(text)
 }
 
-/** Records per second, and burst; the burst defaults to the rate. */
+/** Records per second, and burst. By default, the burst is the rate, rounded up. */
 export function readRecordsRate(text: string): { rate: number; burst: number } {
   const [, rate = '', burst] = /^(\d{1,6}(?:\.\d{1,3})?)(?:\/([1-9]\d{0,5}))?$/.exec(text) ?? []
   if (rate === '' || Number(rate) < 0.001)
@@ -83,7 +83,7 @@ export function readDuration(text: string): number {
 
 const actions = ['DENIED', 'AUDIT', 'ALLOWED']
 
-/** The kernel's actions, one by one or separated by commas, in any case. */
+/** Actions of violations, in upper or lower case. The option may be repeated, or list actions separated by commas. */
 export function readActions(text: string, before: string[] = []): string[] {
   const named = text.split(',').map((name) => name.trim().toUpperCase())
   if (!named.every((name) => actions.includes(name)))
@@ -96,7 +96,7 @@ export function readVerbosity(text: string): number {
   return Number(text)
 }
 
-/** 0: any free port. */
+/** A port; 0 means any free port. */
 export function readPort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new InvalidArgumentError('It must be a port from 1 to 65535, or 0 for any free port.')
@@ -124,7 +124,7 @@ export function readRate(text: string): number {
   return rate
 }
 
-/** Upstream's way to request a number's default. */
+/** As in upstream, 0 requests the default. */
 export const zeroIs =
   (fallback: number, read: (text: string) => number) =>
   (text: string): number =>
@@ -138,10 +138,10 @@ export function readOrigin(text: string): string {
   return text.replace(/\/$/, '')
 }
 
-/** For a repeatable option. */
+/** Origins, for a repeatable option. */
 export const readOrigins = (text: string, before: string[] = []): string[] => [...before, readOrigin(text)]
 
-/** Names or addresses: repeated, or separated by commas. */
+/** Names or addresses. The option may be repeated, or list names separated by commas. */
 export const readNames = (text: string, before: string[] = []): string[] => [
   ...before,
   ...text
@@ -157,7 +157,7 @@ export function readDnsName(text: string): string {
   return text
 }
 
-/** Names of namespaces: repeated, or separated by commas. */
+/** Names of namespaces. The option may be repeated, or list names separated by commas. */
 export function readNamespaces(text: string, before: string[] = []): string[] {
   const names = readNames(text)
   if (!names.every((name) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)))

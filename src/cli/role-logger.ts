@@ -7,13 +7,13 @@ export type LogFormat = (typeof logFormats)[number]
 
 export interface LoggerOptions {
   format: LogFormat
-  /** 0: normal messages; more: debug messages, too. */
+  /** 0: normal messages; 1 or more: debug messages, too. */
   verbosity: number
   /** File descriptor. Default 1: upstream's roles log to standard output. */
   fd?: number
 }
 
-/** Few, important lines: each is written synchronously. `level` may be set. */
+/** A logger that writes each line synchronously, because lines are few and important. `level` may be changed. */
 export function roleLogger({ format, verbosity, fd = 1 }: LoggerOptions): Logger & { level: string } {
   const options = {
     base: null,

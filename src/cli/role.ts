@@ -2,28 +2,31 @@ import type { EventEmitter } from 'node:events'
 import type { LogFields } from '../base/log-fields.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** A program part that runs until a signal ends it. */
+/** A part of the program that runs until it gets a signal. */
 export interface Role {
-  /** Resolves when it runs. @throws when it cannot start */
+  /** Resolves when the role runs. Rejects if it cannot start. */
   start(): Promise<void>
-  /** Ends it, even if it has not, or only partly, started. */
+  /** Stops the role, even if it has not started, or only in part. */
   stop(): Promise<void>
-  /** Its status, for a log line. */
+  /** The status of the role, for the log. */
   readonly status?: object
 }
 
 export interface RoleOptions {
-  /** For the log. */
+  /** Name of the role, for the log. */
   name: string
   logger: Pick<Logger, 'info' | 'error'>
-  /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
+  /** The source of SIGTERM, SIGINT and SIGUSR1, normally the process. */
   signals: EventEmitter
-  /** Milliseconds for a graceful end: less than the pod's termination period, 30 s by default. */
+  /**
+   * Milliseconds for the role to stop. It must be less than the termination period of the pod, which is 30 s by
+   * default.
+   */
   timeout?: number
 }
 
 /**
- * Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs its status. Returns the exit
+ * Runs the role until SIGTERM or SIGINT. A second signal ends it at once. SIGUSR1 logs its status. Returns the exit
  * status.
  */
 export async function runRole(role: Role, { name, logger, signals, timeout = 25_000 }: RoleOptions): Promise<number> {
@@ -71,16 +74,19 @@ function limit(timeout: number, again: Promise<unknown>): { over: Promise<'late'
   return { over, cancel: () => clearTimeout(timer) }
 }
 
-/** Errors of the system, the cluster or an enforcer are for users, and their text is enough; a bug needs its stack. */
+/**
+ * The log fields of an error. Errors of the system, the cluster or an enforcer are for users, so their text is enough.
+ * A bug needs its stack.
+ */
 function fieldsOf(error: unknown): LogFields {
   if (!(error instanceof Error)) return { reason: String(error) }
   const { code, message, reason } = error as NodeJS.ErrnoException & { reason?: string }
   if (code === undefined) return { err: error }
-  // An EnforcerError has the whole text in its reason, an ApiError only a word.
+  // An EnforcerError has its whole text in `reason`, while an ApiError has only a word there.
   return { code, reason: reason !== undefined && reason.length > message.length ? reason : message }
 }
 
-/** Ends the process with this status, even if something that ends late keeps it alive. */
+/** Ends the process with this status after a second, even if a timer or a socket keeps it alive. */
 export function endWith(status: number): void {
   process.exitCode = status
   setTimeout(() => process.exit(), 1_000).unref()

@@ -23,8 +23,8 @@ import {
   zeroIs,
 } from './read-option.ts'
 
-// Upstream's flags keep their spelling. Defaults that are also constants of a module are repeated here: importing them
-// would load the module for every command.
+// Upstream's flags keep their spelling. Some defaults repeat constants of other modules: an import would load the
+// module for every command.
 
 export const untilSignal = `
 SIGTERM or SIGINT stops it in order; a second signal stops it at once. SIGUSR1 logs its status.
@@ -50,7 +50,7 @@ export function logOptions(command: Command, format: Option = logFormatOption().
   return command.addOption(format).option('-v, --verbosity <level>', '1 or more adds debug messages', readVerbosity, 0)
 }
 
-/** A port that upstream's chart sets in the environment. */
+/** An option for a port, which upstream's chart sets in the environment. */
 const port = (flag: string, what: string, variable: string, fallback: number): Option =>
   new Option(`${flag} <port>`, what).argParser(readPort).env(variable).default(fallback)
 
@@ -398,7 +398,7 @@ export function addUninstall(varmor: Command): void {
     })
 }
 
-/** Ends with a role's exit status. */
+/** Ends the process with the exit status of a role. */
 export async function end(running: Promise<number>): Promise<void> {
   const [status, { endWith }] = [await running, await import('./role.ts')]
   endWith(status)

@@ -6,7 +6,9 @@ import { describeRule, ruleAsData, ruleTable } from '../rules/describe.ts'
 import { isImpossible, type Rule } from '../rules/meaning.ts'
 import { type Format, print, printable, printData } from './output.ts'
 
-/** Prints a table of all rules, or everything about the named ones. Returns the exit status: 1 for an unknown name. */
+/**
+ * Prints a table of all rules, or a description of the named rules. Returns the exit status: 1 if a name is unknown.
+ */
 export async function rulesCommand(names: readonly string[], { output }: { output: Format }): Promise<number> {
   const unknown = names.filter((name) => findRule(name) === undefined)
   for (const name of unknown) process.stderr.write(`${printable(unknownRule(name))}\n`)
@@ -24,7 +26,7 @@ export async function rulesCommand(names: readonly string[], { output }: { outpu
   return 0
 }
 
-/** The directories that are protected together with a rule's paths. */
+/** The directories that are protected together with the paths of a rule. */
 function wayOf({ appArmor, bpf }: Rule): string[] {
   const restrictions = [appArmor, bpf].flatMap((meaning) => (isImpossible(meaning) ? [] : meaning))
   const patterns = restrictions.flatMap((one) => (one.kind === 'path' ? [one.pattern] : []))

@@ -15,7 +15,7 @@ export interface SandboxArguments {
 /** Runs a sandbox until SIGINT or SIGTERM. Returns the exit status. */
 export async function sandboxCommand(given: SandboxArguments): Promise<number> {
   const logger = roleLogger({ format: given.logFormat, verbosity: given.verbosity, fd: 2 })
-  // A user reads this terminal: log failures only, and more on request.
+  // A user reads this terminal, so log only failures, unless the user asks for more.
   if (given.verbosity === 0) logger.level = 'warn'
   return runRole(new SandboxRole(given, logger), { name: 'sandbox', logger, signals: process })
 }

@@ -21,7 +21,7 @@ export interface SandboxNodeArguments {
   verbosity: number
 }
 
-/** Runs a sandbox's node until SIGTERM or SIGINT. Returns the exit status. */
+/** Runs a node of a sandbox until SIGTERM or SIGINT. Returns the exit status. */
 export async function sandboxNodeCommand(given: SandboxNodeArguments): Promise<number> {
   const config = configOf(given.kubeconfig)
   if (config === undefined) return 1

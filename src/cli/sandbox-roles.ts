@@ -26,7 +26,7 @@ export function addSandbox(varmor: Command): void {
     })
 }
 
-/** The command that a sandbox starts in a virtual machine; users do not need it, so the list of commands omits it. */
+/** Adds the command that a sandbox starts in a virtual machine. Users do not need it, so the help does not list it. */
 export function addSandboxNode(varmor: Command): void {
   const node = varmor
     .command('sandbox-node', { hidden: true })

@@ -22,8 +22,9 @@ export interface UninstallArguments {
 }
 
 /**
- * Removes what vArmor created in a cluster, except pods that do not end, which it names. Returns the exit status: 1 if
- * the cluster refuses or does not answer, 2 if vArmor is elsewhere, or not from Helm as requested.
+ * Removes everything that vArmor created in a cluster. Pods that do not stop remain, and are listed. Returns the exit
+ * status: 1 if the cluster refuses or does not answer, 2 if vArmor is installed elsewhere, or not by Helm with
+ * --of-helm.
  */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
@@ -39,11 +40,11 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, timeout: given.timeout * 1_000 },
       namespace: installNamespace(given.namespace, connection),
-      // The chart's own Job may not search elsewhere.
+      // RBAC does not allow the chart's Job to search other namespaces.
       areCertain: inPod(),
       ofHelm: given.ofHelm,
     })
-    // Only an agent's own log says what it did on its node at its end.
+    // The result on a node is only in the log of its agent.
     if (pods.length === 0)
       logger.info(
         {},

@@ -16,18 +16,18 @@ export interface ValidateArguments {
   output: Format
 }
 
-/** The result of `validate` for one policy; `findings` are its errors. */
+/** The result for one policy. `findings` are its errors. */
 interface Validated {
   source: SourceObject
   findings: Finding[]
   skipped: Skipped[]
-  /** Why none of its rules is enforced; empty if one is. */
+  /** Why no rule of the policy is enforced; empty if a rule is. */
   nothing: string
 }
 
 /**
- * Checks every policy as admission would, and by compiling it for all its enforcers. A behaviour model may be missing,
- * because it is in the cluster. Returns the exit status.
+ * Checks every policy like admission, and compiles it for all its enforcers. A missing behaviour model is not an error,
+ * because it may be in the cluster. Returns the exit status.
  */
 export async function validateCommand({ file, installNamespace, output }: ValidateArguments): Promise<number> {
   const { policies, models, ignored, findings } = await gather(file)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { runVarmor } from './program.ts'
 
-// An installation in a cluster has no sandbox.
+// The program of an installation in a cluster has no sandbox.
 await runVarmor()

@@ -43,13 +43,15 @@ class AgentRole implements Role {
   }
 }
 
-/** A side, and what to close after it. */
+/** A source of policies, and a function that closes it. */
 interface Opened {
   side: PolicyBackend
   close(): Promise<void>
 }
 
-/** The cluster of the flags; undefined, with the reason on standard error, if there is none. */
+/**
+ * Connects to the cluster of the flags. If there is none, prints the reason on standard error, and returns undefined.
+ */
 function clusterSide(given: AgentArguments): Opened | undefined {
   const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket, cri } = given
   const connection = connect({
@@ -68,7 +70,7 @@ function clusterSide(given: AgentArguments): Opened | undefined {
   return { side, close: () => connection.close() }
 }
 
-/** An agent in a cluster loads nothing of this. */
+/** Opens a folder of policies. It loads its code only here, because an agent in a cluster does not need it. */
 async function standaloneSide(given: AgentArguments, folder: string, logger: Logger): Promise<Opened | undefined> {
   const { openStandalone } = await import('./open-standalone.ts')
   const side = await openStandalone(given, { folder, seccompFolder: seccompFolderOf(given), logger })
@@ -90,7 +92,7 @@ function agentOptions(
     node: given.nodeName ?? (process.env['NODE_NAME'] || hostname()),
     seccompFolder: seccompFolderOf(given),
     appArmorFolder: given.apparmorDir,
-    // As upstream: in every violation, the namespace of the installation that wrote it.
+    // As in upstream, each violation has the namespace of the installation that wrote it.
     metadata: policies === undefined ? { ...metadata, varmorNamespace: side.namespace } : metadata,
     ...podLabelsOf(given),
     pipeline: { request, ...pipelineOf(given) },
@@ -99,7 +101,7 @@ function agentOptions(
       ...(readinessHost !== undefined && { host: readinessHost }),
     },
     ...metricsOf(given),
-    // With a folder of policies, no other node waits for this one.
+    // With a folder of policies, strict readiness is safe, because no other node waits for this node.
     strict: given.strictReadiness || policies !== undefined,
     unloadAtEnd: {
       AppArmor: given.unloadAllAaProfiles,

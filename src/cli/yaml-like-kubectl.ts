@@ -3,7 +3,7 @@ import type { DocumentOptions, ParseOptions, ScalarTag, SchemaOptions, Tags } fr
 const yes = /^(?:y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE)$/
 const no = /^(?:n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/
 
-/** kubectl's YAML 1.1 booleans: `on` is true, even in a text field. */
+/** The booleans of YAML 1.1, as in kubectl: `on` is true, even in a text field. */
 const bool: ScalarTag = {
   tag: 'tag:yaml.org,2002:bool',
   default: true,
@@ -11,7 +11,7 @@ const bool: ScalarTag = {
   resolve: (text) => yes.test(text),
 }
 
-/** `0100` is octal for kubectl, and a hundred in YAML 1.2: a costly mistake in a chmod rule. */
+/** `0100` is octal in kubectl, but a hundred in YAML 1.2. The difference matters in a chmod rule. */
 const octal: ScalarTag = {
   tag: 'tag:yaml.org,2002:int',
   default: true,
@@ -27,13 +27,14 @@ const binary: ScalarTag = {
 }
 
 /**
- * YAML as kubectl reads it, so that a policy means the same here as in a cluster: YAML 1.2 with the booleans, octal
- * numbers and merge keys of 1.1 (sigs.k8s.io/yaml, goyaml.v2 resolve.go). A repeated key is an error.
+ * Options to read YAML as kubectl does, so that a policy means the same here as in a cluster: YAML 1.2 with the
+ * booleans, octal numbers and merge keys of YAML 1.1 (sigs.k8s.io/yaml, goyaml.v2 resolve.go). A repeated key is an
+ * error.
  */
 export const likeKubectl: ParseOptions & DocumentOptions & SchemaOptions = {
   version: '1.2',
   merge: true,
-  // The library compares each key with all others; see `shapeOf`.
+  // `shapeOf` checks this, because the library compares each key with all other keys.
   uniqueKeys: false,
   strict: true,
   prettyErrors: false,

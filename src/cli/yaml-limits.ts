@@ -1,18 +1,18 @@
 import { type CST, Lexer } from 'yaml'
 
-/** Deeper than any policy is nested. */
+/** Maximum nesting; no policy is nested so deep. */
 const MAX_DEPTH = 100
 
-/** YAML tokens of a file: names, values, and each indent and mark. A policy has some hundred. */
+/** Maximum YAML tokens of a file: names, values, indents and punctuation. A policy has a few hundred. */
 const MAX_WORDS = 2_000_000
 
-/** Documents in a file. */
+/** Maximum documents in a file. */
 const MAX_DOCUMENTS = 10_000
 
-/** More keys in a map, or items in a list, than any policy has. */
+/** Maximum keys of a map or items of a list; no policy has so many. */
 const MAX_ITEMS = 20_000
 
-/** Scans the text's bare tokens, before a tree is built that takes a hundred times their memory. */
+/** Checks the tokens of a text. This comes before a tree is built, which takes a hundred times as much memory. */
 export function tooLarge(text: string): string | undefined {
   let words = 0
   let depth = 0
@@ -26,13 +26,13 @@ export function tooLarge(text: string): string | undefined {
 }
 
 /**
- * Finds structures that no policy has, before anything is composed: the composer is recursive, and text nested
- * thousands deep overflows the stack and ends the process.
+ * Finds structures that no policy has, before documents are composed. The composer is recursive: thousands of nested
+ * levels would overflow the stack and end the process.
  */
 export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: string } | undefined {
   const last = tokens.filter(({ type }) => type === 'document')[MAX_DOCUMENTS]
   if (last !== undefined)
-    return { at: last.offset, problem: `holds more than ${MAX_DOCUMENTS} documents; split the file` }
+    return { at: last.offset, problem: `contains more than ${MAX_DOCUMENTS} documents; split the file` }
   const open = tokens.map((token) => ({ token, depth: 0 }))
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { token, depth } = next

@@ -67,7 +67,7 @@ function checked<Schema extends TSchema>(
 
 /** @throws {ConnectionError} NOT_JSON */
 export const checkObject = (value: unknown, context: RequestContext): void =>
-  void checked(answered, 'no object', value, context)
+  void checked(answered, 'this is not an object', value, context)
 
 /** @throws {ConnectionError} NOT_JSON */
 export const checkVersion = (value: unknown, context: RequestContext): Static<typeof version> =>
@@ -85,7 +85,7 @@ export function readList<T extends KubeObject>(
   value: unknown,
   context: RequestContext,
 ): ObjectList<T> & { unfit: Unfit[] } {
-  const list = checked(listed, 'no list', value, context)
+  const list = checked(listed, 'this is not a list', value, context)
   const items: T[] = []
   const unfit: Unfit[] = []
   for (const [i, item] of (list.items ?? []).entries()) {

@@ -132,7 +132,7 @@ export class KubeConnection implements Connection {
       if (refused !== undefined) {
         // Without this, KubeConfig would read the file again only after a minute.
         this.renew(serial)
-        throw new Error(`${refused} does not hold a token; it must be one line of ASCII`)
+        throw new Error(`${refused} does not contain a valid token; a token must be one line of ASCII`)
       }
       const { requests, watches } = await this.#poolsFor(options)
       this.#current = { serial, headers, requests, watches }

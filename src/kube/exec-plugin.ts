@@ -26,5 +26,5 @@ function whyOf(cause: Error, code: string | undefined): string {
   if (cause instanceof SyntaxError) return `its output is not JSON (${cause.message})`
   // client-node throws this when the output has no status.
   if (cause instanceof TypeError) return 'its output is not an ExecCredential with a status'
-  return cause.message.trim() || 'it failed, and did not say why'
+  return cause.message.trim() || 'it failed without a message'
 }

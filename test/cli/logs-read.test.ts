@@ -224,7 +224,7 @@ describe('a log with its rotated files', () => {
     writeFileSync(`${path}.1.gz`, gzipSync(Buffer.alloc(1_000_000)))
     const [packed] = await listFiles(path)
     expect(await openUnpacked(packed!, 999_999)).to.deep.equal({
-      problem: 'holds more than 999999 bytes; unpack it and name it with --file FILE',
+      problem: 'contains more than 999999 bytes; unpack it and name it with --file FILE',
     })
   })
 

@@ -154,7 +154,7 @@ describe('varmor refuses input that is no manifest', () => {
   const inputs: [string, string | Buffer, RegExp][] = [
     ['nothing', '', /does not contain a VarmorPolicy/],
     ['other kinds only', 'apiVersion: v1\nkind: Service\n', /does not contain a VarmorPolicy/],
-    ['a NUL byte', 'kind: VarmorPolicy\n\0', /line 2 holds a NUL byte/],
+    ['a NUL byte', 'kind: VarmorPolicy\n\0', /line 2 contains a NUL byte/],
     ['bytes that are no UTF-8', Buffer.from([0x61, 0x0a, 0xff, 0x0a]), /line 2 is not UTF-8/],
     ['UTF-16', Buffer.from('\ufeffkind: x', 'utf16le'), /UTF-16/],
     ['5 MiB', 'a: b\n'.repeat(1 << 20), /larger than 4 MiB/],

@@ -152,7 +152,7 @@ describe('kube config', () => {
           expect((found as Credentials).headers).to.deep.include({ authorization: `Bearer ${token.trim()}` })
         else
           expect((found as Error).message).to.equal(
-            `${join(folder, 'token')} does not hold a token; it must be one line of ASCII`,
+            `${join(folder, 'token')} does not contain a valid token; a token must be one line of ASCII`,
           )
       }),
       { numRuns: 200 },
@@ -164,7 +164,7 @@ describe('kube config', () => {
   it('says whose token is none', async () => {
     const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', { token: 'se\ncret' }), env: {} }))
     expect(((await failure(connection.credentials())) as Error).message).to.equal(
-      'user one does not hold a token; it must be one line of ASCII',
+      'user one does not contain a valid token; a token must be one line of ASCII',
     )
     await connection.close()
   })

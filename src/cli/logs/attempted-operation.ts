@@ -1,16 +1,16 @@
 import { type Fields, fieldsOf, isFields, listOf, reportsLoss, summaryOf, textOf, type Violation } from './violation.ts'
 
-/** A process's operation, and the path, capability, call or peer that it was about. */
+/** An operation of a process, and its target: a path, capability, call or peer. */
 export interface AttemptedOperation {
   operation: string
-  /** In reading order; a text with spaces or quotes is quoted. */
+  /** Parts of the target in reading order. A part with spaces or quotes is quoted. */
   target: string[]
 }
 
-/** Maximum characters shown of an undecodable record. */
+/** Maximum characters that are shown of a record that could not be decoded. */
 const maxShownLength = 200
 
-/** The subject of a line, in the words of its enforcer (EVENTS.md, and the contract's `event`). */
+/** The operation that a line is about, in the words of its enforcer (see EVENTS.md). */
 export function operationOf(violation: Violation): AttemptedOperation {
   const { fields, event } = violation
   if (reportsLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
@@ -22,7 +22,7 @@ export function operationOf(violation: Violation): AttemptedOperation {
   return (describe ?? operationOfOther)(event)
 }
 
-/** Lines of older versions have only one of the two names. */
+/** Lines of older versions have only `eventType` or only `enforcer`. */
 export const enforcerOf = (fields: Fields): string => textOf(fields, 'enforcer') || textOf(fields, 'eventType')
 
 const describers: Record<string, (event: Fields) => AttemptedOperation> = {
@@ -34,7 +34,7 @@ const describers: Record<string, (event: Fields) => AttemptedOperation> = {
 function operationOfAppArmor(event: Fields): AttemptedOperation {
   const text = (key: string) => wordOf(event, key)
   const operation = text('operation')
-  // A mask of several words names several permissions; for some operations it only repeats the name.
+  // The mask may list several permissions. For some operations it only repeats the name of the operation.
   const mask = (textOf(event, 'deniedMask') || textOf(event, 'requestedMask')).replaceAll(' ', ',')
   const target = [
     ...between(text('srcName'), 'on', text('name')),
@@ -68,7 +68,7 @@ function operationOfBpf(event: Fields): AttemptedOperation {
   return { operation: given(text('operation').toLowerCase(), asked).join(' '), target }
 }
 
-/** For an unknown enforcer: all its fields. */
+/** The operation of an unknown enforcer, with all fields of the event. */
 function operationOfOther(event: Fields): AttemptedOperation {
   const others = Object.keys(event).filter((key) => key !== 'operation')
   return {
@@ -90,10 +90,10 @@ function lossOf(lost: Fields): AttemptedOperation {
   }
 }
 
-/** Maximum kinds shown of a line with counts. */
+/** Maximum kinds of violations that are shown of a line with counts. */
 const maxShown = 8
 
-/** Counts by kind, the most frequent first. */
+/** A line with counts: the counts by kind of violation, the most frequent kind first. */
 function summarised(message: string, numbers: Fields): AttemptedOperation {
   const { kinds } = numbers
   const all = (Array.isArray(kinds) ? kinds.filter(isFields) : []).sort((a, b) => eventsOf(b) - eventsOf(a))
@@ -118,7 +118,7 @@ function summarised(message: string, numbers: Fields): AttemptedOperation {
 
 const eventsOf = ({ events }: Fields): number => (typeof events === 'number' ? events : 0)
 
-/** The text of a field, quoted if it could look like two. */
+/** The text of a field. It is quoted if it has spaces, quotes or control characters. */
 export function wordOf(fields: Fields, key: string): string {
   const text = textOf(fields, key)
   return /[\s"\p{Cc}]/u.test(text) ? JSON.stringify(text) : text

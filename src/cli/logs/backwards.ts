@@ -5,7 +5,7 @@ import type { OpenedFile, Place } from './opened-log.ts'
 
 const pieceBytes = 64 * 1024
 
-/** Start of the last `count` wanted lines; the beginning if there are fewer. */
+/** The place where the last `count` wanted lines start; the beginning of the log if there are fewer lines. */
 export async function findTail(
   files: readonly OpenedFile[],
   count: number,
@@ -21,7 +21,7 @@ export async function findTail(
   return { index: 0, offset: 0 }
 }
 
-/** Number of a file's lines that end before an offset. */
+/** Number of lines of a file that end before an offset. */
 export async function countLines(file: Pick<LogFile, 'peek'>, end: number): Promise<number> {
   let lines = 0
   for (let start = 0; start < end; start += pieceBytes) {

@@ -14,10 +14,10 @@ import { parseViolation, type Violation } from './violation.ts'
 
 export interface LogsArguments {
   file: string
-  /** Read the digest next to the file. */
+  /** Reads the digest of the log instead of the log. */
   digest: boolean
   follow: boolean
-  /** Milliseconds before now. */
+  /** Only violations of the last milliseconds. */
   since?: number
   tail?: number
   namespace?: string
@@ -28,8 +28,8 @@ export interface LogsArguments {
 }
 
 /**
- * Prints the violations of a log and its rotated files; with `follow`, new ones, too. Returns the exit status: 1 if a
- * line was not a violation or the log cannot be read.
+ * Prints the violations of a log and its rotated files. With `follow`, it also prints new violations. Returns the exit
+ * status: 1 if a line was not a violation or the log cannot be read.
  */
 export async function logsCommand(asked: LogsArguments): Promise<number> {
   const given = asked.digest ? { ...asked, file: digestOf(asked.file) } : asked
@@ -64,7 +64,7 @@ function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): 
   }
 }
 
-/** Describes what the name is instead of a log. */
+/** Why the path cannot be a log; undefined if it may be one. */
 async function whatElse(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path)
@@ -105,7 +105,7 @@ async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (viol
   }
   try {
     const place = tail === undefined ? beginning : await findTail(log.files, tail, isLineWanted)
-    // Only a read from the beginning misses their content.
+    // Warn only if the log is read from its beginning; otherwise the content of these files is not needed.
     const isAll = place.index <= 0 && place.offset === 0
     if (isAll) for (const { path, problem } of log.unread) await warn(`${path}: ${problem}`)
     return place
@@ -115,7 +115,7 @@ async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (viol
   }
 }
 
-/** Aborted with the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** A signal that is aborted by the first SIGINT or SIGTERM. A second SIGINT or SIGTERM ends the process at once. */
 function signalled(): AbortSignal {
   const ending = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort())

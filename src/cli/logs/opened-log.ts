@@ -3,18 +3,18 @@ import type { LogFile } from '../../audit/source/log-file.ts'
 import { type ListedFile, listFiles } from '../../audit/source/rotated-files.ts'
 import { openUnpacked } from './unpacked-file.ts'
 
-/** A file of the log, which stays open under any later name. */
+/** An open file of the log. It stays open when it is renamed. */
 export interface OpenedFile {
   path: string
   file: LogFile
-  /** Its bytes when it was opened. */
+  /** Size in bytes when the file was opened. */
   size: number
-  /** It has the log's name; the other files are its predecessors. */
+  /** Whether the file has the name of the log. The other files are older, rotated files. */
   live: boolean
 }
 
 export interface OpenedLog {
-  /** The oldest first. */
+  /** The files, the oldest first. */
   files: OpenedFile[]
   /** Compressed files that cannot be read. */
   unread: { path: string; problem: string }[]
@@ -31,8 +31,8 @@ export interface Place {
 const maxAttempts = 20
 
 /**
- * Opens a log and all its rotated predecessors at once: a file that is renamed later is still read once.
- * @param since Unix seconds; files not written since then are left out
+ * Opens a log and all its rotated files at the same time, so that each file is read once, even if it is renamed later.
+ * @param since Unix seconds; files that were last written before this time are left out
  */
 export async function openLog(path: string, since = 0): Promise<OpenedLog> {
   for (let attempt = 1; ; attempt++) {

@@ -6,12 +6,12 @@ import type { Chunk } from './read-log.ts'
 import type { Rows } from './row.ts'
 import { parseViolation, type Violation } from './violation.ts'
 
-/** Maximum characters shown of a line that is not a violation. */
+/** Maximum characters that are shown of a line that is not a violation. */
 const maxShown = 200
 
 export interface PrinterOptions {
   isWanted: (violation: Violation) => boolean
-  /** Absent: print lines as they are in the file. */
+  /** Formats violations. Absent: lines are printed as they are in the file. */
   rows?: Rows
   out: (data: Uint8Array | string) => Promise<void>
   complain: (text: string) => Promise<void>
@@ -23,7 +23,7 @@ export class Printer {
   problems = 0
   readonly #options: PrinterOptions
   #linesBefore: () => Promise<number> = () => Promise.resolve(0)
-  /** Lines since then. */
+  /** Lines that were printed after `#linesBefore`. */
   #lines = 0
 
   constructor(options: PrinterOptions) {

@@ -6,19 +6,19 @@ import type { ReadContext } from '../../audit/source/log-file.ts'
 import { countLines } from './backwards.ts'
 import { closeAll, type OpenedFile, type Place } from './opened-log.ts'
 
-/** Complete lines of one file, in memory that the next chunk may reuse. */
+/** Complete lines of one file. The next chunk may reuse their memory. */
 export interface Chunk {
-  /** The file, for messages. */
+  /** Name of the file, for messages. */
   name: string
   bytes: Uint8Array
-  /** Lines of its file before it; absent: the chunk continues the previous one. */
+  /** Counts the lines of the file before this chunk. Absent: the chunk continues the previous chunk. */
   linesBefore?: () => Promise<number>
 }
 
 /** Called when lines may be missing. */
 type Report = (name: string, problem: string) => void
 
-/** Reads the current content of the files, from a place on, and closes them. */
+/** Reads the current content of the files from a place on, and closes the files. */
 export async function* readFiles(
   files: readonly OpenedFile[],
   { index, offset }: Place,
@@ -42,7 +42,7 @@ async function* readFile(
 ): AsyncGenerator<Chunk, void, void> {
   await file.seek(offset)
   let isFirst = true
-  // Its writer may never stop; the size at opening is enough.
+  // Read only up to the size at opening, because the writer may write faster than we read.
   while (file.offset < size) {
     const piece = await file.read(context, true)
     if (piece.kind === 'rewritten') report(name, 'it was truncated during the read')
@@ -56,12 +56,12 @@ async function* readFile(
 }
 
 export interface FollowArguments {
-  /** The followed name. */
+  /** Name of the log. */
   name: string
   files: readonly OpenedFile[]
   place: Place
   report: Report
-  /** Ends it, after existing content. */
+  /** Ends the read, after existing content was read. */
   stop: AbortSignal
   options?: Pick<FollowOptions, 'napMs' | 'pollMs'>
 }
@@ -72,7 +72,9 @@ const gapProblems: Record<string, string> = {
   'gap-compressed': 'a file was compressed before its end was read',
 }
 
-/** Reads from a place on, then what is written, over every rotation, until stopped. Closes the files. */
+/**
+ * Reads the files from a place on, and then all new lines, also after rotations, until it is stopped. Closes the files.
+ */
 export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk, void, void> {
   const { name, files, place, report, stop, options } = given
   const start = files[place.index]
@@ -109,7 +111,7 @@ export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk
   }
 }
 
-/** Whether a batch continues the previous one's file or its copy, or starts another file. */
+/** Finds out whether a batch starts another file, or continues the file of the previous batch or its copy. */
 class Steps {
   readonly #source: FollowedFile
   #position: FilePosition
@@ -121,7 +123,7 @@ class Steps {
     this.#position = source.position
   }
 
-  /** Call it for each batch. */
+  /** Whether the batch starts another file. Call this once for each batch. */
   isElsewhere(): boolean {
     const [before, now] = [this.#position, this.#source.position]
     const { rotations, truncations } = this.#source.stats()

@@ -24,7 +24,7 @@ export function cellsOf(violation: Violation): string[] {
   return [...cells, shown.join(' ')].map((cell) => (cell === '' ? nothing : printable(cell)))
 }
 
-/** Lines of text in columns that stay aligned, piece by piece. */
+/** Formats violations in columns, which stay aligned over several calls. */
 export class Rows {
   readonly #colour: Paint
   readonly #widths: number[] = []
@@ -65,7 +65,7 @@ function styleOf(action: string): Style {
 /** Maximum milliseconds of a Date. */
 const maxTime = 8.64e15
 
-/** In UTC, as in the line itself. */
+/** The time in UTC, as in the log. */
 function timeOf(violation: Violation): string {
   const milliseconds = (secondsOf(violation) ?? Number.NaN) * 1_000
   if (!(Math.abs(milliseconds) <= maxTime)) return ''
@@ -74,7 +74,7 @@ function timeOf(violation: Violation): string {
 
 const shortId = 12
 
-/** `NAMESPACE/POD/CONTAINER`, or other known facts in kubectl's form. */
+/** `NAMESPACE/POD/CONTAINER`, or else `container/ID` or `node/NAME`. */
 function placeOf(fields: Fields): string {
   const text = (key: string) => textOf(fields, key)
   if (text('podName') !== '')
@@ -85,7 +85,7 @@ function placeOf(fields: Fields): string {
 
 const ruleOf = (fields: Fields): string => policyOf(fields) || textOf(fields, 'profileName')
 
-/** `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF next to it. */
+/** Such as `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF beside the event. */
 function processOf(fields: Fields, event: Fields): string {
   const word = (key: string) => wordOf(event, key) || wordOf(fields, key)
   const [name, pid] = [word('comm') || word('exe'), textOf(fields, 'pid') || textOf(event, 'pid')]

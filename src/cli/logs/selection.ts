@@ -1,22 +1,22 @@
 import { type Fields, reportsLoss, secondsOf, summaryOf, textOf, type Violation } from './violation.ts'
 
-/** The wanted violations; absent fields do not restrict. Names may have `*` for any characters. */
+/** Selects violations. An absent field selects all violations. In names, `*` stands for any characters. */
 export interface Selection {
-  /** The pod's; if unknown, the policy's. */
+  /** Namespace of the pod; of the policy if the pod is unknown. */
   namespace?: string
   pod?: string
   /** NAME, or NAMESPACE/NAME. */
   policy?: string
-  /** Any of these, in capitals. */
+  /** Selects violations with one of these actions, in capital letters. */
   actions?: readonly string[]
-  /** Unix seconds. Lines without a time always match. */
+  /** Unix seconds. Lines without a time are always selected. */
   since?: number
 }
 
 /**
- * Whether a violation is wanted. A line about lost events always is: they may have been of the requested namespace,
- * pod, policy or action. A container's line with counts ignores policy and action, which it does not name. A violation
- * without a pod and without a policy namespace belongs to a cluster policy, and may be of any namespace.
+ * Whether a violation is wanted. A line about lost events is always wanted, because a wanted event may be lost. A line
+ * with counts has no policy and no action, so these do not restrict it. A violation without a pod and without a
+ * namespace of its policy may be of any namespace, because it belongs to a cluster policy.
  */
 export function selector({ namespace, pod, policy, actions, since }: Selection): (violation: Violation) => boolean {
   const tests: ((fields: Fields) => boolean)[] = []
@@ -37,7 +37,7 @@ export function selector({ namespace, pod, policy, actions, since }: Selection):
   }
 }
 
-/** `NAMESPACE/NAME`, for a cluster policy `NAME`; empty if the policy is unknown. */
+/** `NAMESPACE/NAME` of the policy, or `NAME` of a cluster policy; empty if the policy is unknown. */
 export function policyOf(fields: Fields): string {
   const [namespace, name] = [textOf(fields, 'policyNamespace'), textOf(fields, 'policyName')]
   return namespace === '' || name === '' ? name : `${namespace}/${name}`
@@ -46,7 +46,7 @@ export function policyOf(fields: Fields): string {
 const namespaceOf = (fields: Fields): string =>
   textOf(fields, 'podName') === '' ? textOf(fields, 'policyNamespace') : textOf(fields, 'podNamespace')
 
-/** A logged and allowed call is `AUDIT|ALLOWED`. */
+/** The actions of a violation. A call that was allowed and logged has `AUDIT|ALLOWED`. */
 const actionsOf = (fields: Fields): string[] => textOf(fields, 'action').toUpperCase().split('|')
 
 function test(pattern: string, text: (fields: Fields) => string): (fields: Fields) => boolean {

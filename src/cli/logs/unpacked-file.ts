@@ -10,13 +10,16 @@ import type { LogFile } from '../../audit/source/log-file.ts'
 import { type ListedFile, poll } from '../../audit/source/rotated-files.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 
-/** An uncompressed file, or why it cannot be read; undefined if it no longer exists. */
+/** The uncompressed file, or why it cannot be read; undefined if the file no longer exists. */
 export type Unpacked = LogFile | { problem: string } | undefined
 
 /** Maximum uncompressed bytes of a file. */
 const maxUnpacked = 2 ** 30
 
-/** Opens the content of a `.gz` file, in a copy without a name: closing it removes it. */
+/**
+ * Opens the content of a `.gz` file. It is uncompressed into a file that is deleted at once, so that it disappears when
+ * it is closed.
+ */
 export async function openUnpacked({ path, modified }: ListedFile, max = maxUnpacked): Promise<Unpacked> {
   if (!path.endsWith('.gz'))
     return { problem: 'is compressed, but not with gzip (.gz); unpack it and name it with --file FILE' }
@@ -30,7 +33,7 @@ export async function openUnpacked({ path, modified }: ListedFile, max = maxUnpa
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     if (error instanceof TooLarge)
-      return { problem: `holds more than ${max} bytes; unpack it and name it with --file FILE` }
+      return { problem: `contains more than ${max} bytes; unpack it and name it with --file FILE` }
     // zlib's errors have their own codes.
     if (isSystemError(error)) return { problem: reasonOf(error) }
     throw error

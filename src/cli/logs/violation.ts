@@ -1,4 +1,4 @@
-/** A line of violations.log before full validation: any field may be absent or of another type. */
+/** A line of violations.log. It is not fully validated: any field may be absent or have another type. */
 export interface Violation {
   readonly fields: Fields
   readonly event: Fields
@@ -8,7 +8,7 @@ export type Fields = Readonly<Record<string, unknown>>
 
 export type Parsed = { ok: true; violation: Violation } | { ok: false; problem: string }
 
-/** Parses a line of violations.log. A line without an event is not one, even if it is JSON. */
+/** Parses a line of violations.log. JSON without an event is not a violation. */
 export function parseViolation(line: string): Parsed {
   let fields: unknown
   try {
@@ -25,7 +25,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The value of a field as text; empty if it has none. */
+/** The value of a field as text; empty if the field has no text. */
 export function textOf(fields: Fields, key: string): string {
   const value = Object.hasOwn(fields, key) ? fields[key] : undefined
   if (typeof value === 'string') return value
@@ -52,12 +52,12 @@ export function secondsOf({ fields }: Violation): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
 }
 
-/** Lines with counts of one container's violations, by the field that has the counts. */
+/** Fields with counts. A line with such a field counts violations of one container. */
 const summaries = ['digest', 'heldBack'] as const
 
-/** The kind of such a line. */
+/** The field with counts, for a line that counts violations. */
 export const summaryOf = ({ fields }: Violation): (typeof summaries)[number] | undefined =>
   summaries.find((key) => Object.hasOwn(fields, key))
 
-/** The line that reports lost events; it has no container and no policy. */
+/** Whether the line reports lost events. Such a line has no container and no policy. */
 export const reportsLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')

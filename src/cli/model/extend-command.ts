@@ -21,28 +21,28 @@ export interface ExtendArguments extends ModelArguments {
   output: 'json' | 'yaml'
 }
 
-/** An addition to a model, offered to the user. */
+/** A possible addition to a model, which is offered to the user. */
 interface Offer {
   id: string
   what: string
   count: number
-  /** Where it was first seen. */
+  /** The pod in which it was seen first. */
   pod: string
   fact: Fact
 }
 
-/** Maximum offers shown at once; a log with more does not belong to the model's workload. */
+/** Maximum offers. A log with more different violations cannot belong to the model's workload. */
 const MAX_OFFERS = 10_000
 
 /**
- * The log grows, and processes in the container choose its lines: so an id identifies the offer itself, whatever has
- * come since, and is long enough that no two can be made to share one.
+ * The id of an offer. The log grows, and processes in the container influence its lines. So the id is a hash of the
+ * offer: it stays the same when lines are added, and is too long for a forged collision.
  */
 const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 32)
 
 /**
- * Shows what the model lacks of a log of violations, each with an id, or prints the model with all or some of it added.
- * Returns the exit status.
+ * Lists the violations of a log that the model does not allow, each with an id, or prints the model extended by all or
+ * by chosen violations. Returns the exit status.
  */
 export async function extendCommand(source: string, given: ExtendArguments): Promise<number> {
   try {
@@ -83,7 +83,7 @@ interface Others {
   noFact: number
 }
 
-/** @throws {Trouble} when the log cannot be read */
+/** @throws {Trouble} if the log cannot be read */
 async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[]> {
   const { name } = placeOf(model)
   const offers = new Map<string, Offer>()
@@ -109,7 +109,7 @@ function say(file: string, count: number, what: string): void {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Whether the line gives a fact; it is offered unless the model has it. */
+/** Adds the line's fact to the offers, unless the model has it. @returns whether the line has a fact */
 function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<string, Offer>): boolean {
   const fact = factOf(enforcerOf(fields), event)
   if (fact === undefined) return false

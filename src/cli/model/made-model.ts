@@ -19,8 +19,8 @@ const standsFor = ({ kinds, count, examples }: Explanation): string =>
   `${kinds.join(', ')}: ${count === 1 ? '1 name' : `${count} names`}, such as ${examples.slice(0, 2).join(', ')}`
 
 /**
- * The object with its profiles, from the merged data. Reports patterns and left-out data on standard error.
- * @throws {Trouble} when no profile can be made
+ * Creates a model with its profiles from merged data. Reports patterns and left-out data on standard error.
+ * @throws {Trouble} if no profile can be created
  */
 export function madeModel(behaviour: Behaviour, identity: ModelIdentity, patterns: boolean): ArmorProfileModel {
   const { result, leftOut } = behaviour.toRecorded()

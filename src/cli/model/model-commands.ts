@@ -26,7 +26,7 @@ export interface ShowArguments extends ModelArguments {
   output: Format
 }
 
-/** Prints what models allow. Returns the exit status: 1 if one cannot be read. */
+/** Prints what models allow. Returns the exit status: 1 if a model cannot be read. */
 export async function showCommand(sources: readonly string[], given: ShowArguments): Promise<number> {
   try {
     const models = await readAll(sources, given)
@@ -38,7 +38,7 @@ export async function showCommand(sources: readonly string[], given: ShowArgumen
   }
 }
 
-/** The models of all sources; each must have content. @throws {Trouble} */
+/** Reads the models of all sources. @throws {Trouble} if a model cannot be read, or has no recorded data */
 async function readAll(sources: readonly string[], given: ModelArguments): Promise<ArmorProfileModel[]> {
   const read: ArmorProfileModel[] = []
   for (const source of new Set(sources))
@@ -46,14 +46,17 @@ async function readAll(sources: readonly string[], given: ModelArguments): Promi
   return read
 }
 
-/** @throws {Trouble} when it contains no recorded data */
+/** @throws {Trouble} if the model has no recorded data */
 export function filled(model: ArmorProfileModel, source: string): ArmorProfileModel {
   const error = emptiness(model)
   if (error === undefined) return model
   throw new Trouble(`${source}: ${formatFieldError(error)}`)
 }
 
-/** Prints what one model allows and the other does not. Returns 0 if both allow the same, 1 if not, 2 on trouble. */
+/**
+ * Prints what only one of two models allows. Returns the exit status: 0 if both allow the same, 1 if not, 2 after an
+ * error.
+ */
 export async function diffCommand(first: string, second: string, given: ShowArguments): Promise<number> {
   try {
     const [one, other] = [await modelFrom(first, given), await modelFrom(second, given)]
@@ -85,7 +88,7 @@ export interface MergeArguments extends ModelArguments {
   as?: string
 }
 
-/** Prints one model that allows what any source allows. Returns the exit status. */
+/** Prints a model that allows everything that any of the sources allows. Returns the exit status. */
 export async function mergeCommand(sources: readonly string[], given: MergeArguments): Promise<number> {
   const as = given.as === undefined ? undefined : placeInCluster(given.as)
   if (given.as !== undefined && as === undefined)
@@ -118,7 +121,7 @@ export async function exportCommand(
   }
 }
 
-/** Kubernetes' managedFields are only for itself. */
+/** Removes managedFields, which only Kubernetes needs. */
 function withoutManagedFields(object: ArmorProfileModel): ArmorProfileModel {
   const { managedFields: _, ...metadata } = object.metadata as ArmorProfileModel['metadata'] & {
     managedFields?: unknown
@@ -126,7 +129,7 @@ function withoutManagedFields(object: ArmorProfileModel): ArmorProfileModel {
   return { ...object, metadata }
 }
 
-/** Puts models from files into the cluster, merged with an existing one, as upstream does. Returns the exit status. */
+/** Writes models from files to the cluster. As in upstream, an existing model is merged. Returns the exit status. */
 export async function importCommand(files: readonly string[], given: ModelArguments): Promise<number> {
   try {
     for (const object of await readAll(files, given)) {
@@ -143,7 +146,7 @@ export async function importCommand(files: readonly string[], given: ModelArgume
 const onDisk =
   "the manager keeps a part of this model's recording on its disk, and an import would lose that part: get the whole model from the manager's status port (see docs/models.md), merge both with 'varmor model merge', and store the result with 'kubectl replace'"
 
-/** @throws {Trouble} when a manager has the rest of the existing model on its disk */
+/** @throws {Trouble} if a manager has a part of the existing model on its disk */
 async function put(client: ApiClient, object: ArmorProfileModel): Promise<string> {
   const { namespace, name } = placeOf(object)
   const { apiVersion, kind, storageType, data } = object
@@ -161,7 +164,7 @@ async function put(client: ApiClient, object: ArmorProfileModel): Promise<string
   behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
   const merged = madeModel(behaviour, { namespace, name }, false)
   const { profile } = merged.data
-  // Manual changes of the profiles in the file count, as in upstream.
+  // As in upstream, the profiles in the file have priority, so that manual changes stay.
   const own = data.profile === undefined ? profile : { ...profile!, ...data.profile, name }
   await client.update(armorProfileModels, {
     ...before,

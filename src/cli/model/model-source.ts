@@ -19,10 +19,13 @@ export interface ModelArguments {
   context?: string
 }
 
-/** Why a command cannot continue, in words for the user. */
+/** A command cannot continue. The message is for users. */
 export class Trouble extends Error {}
 
-/** The namespace and name in the cluster that the text means; undefined if a file has that name, or it is neither. */
+/**
+ * The model in the cluster that the text names; undefined if a file has this name, or if the text is not
+ * NAMESPACE/NAME.
+ */
 export function placeInCluster(source: string): { namespace: string; name: string } | undefined {
   const [, namespace, name] = /^([a-z0-9][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(source) ?? []
   if (namespace === undefined || name === undefined || existsSync(source)) return undefined
@@ -30,7 +33,7 @@ export function placeInCluster(source: string): { namespace: string; name: strin
 }
 
 /**
- * All ArmorProfileModels of a file (`-` is standard input), or the model NAMESPACE/NAME in the cluster.
+ * Reads all ArmorProfileModels of a file (`-` is standard input), or the model NAMESPACE/NAME from the cluster.
  * @throws {Trouble}
  */
 export async function modelsFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel[]> {
@@ -41,7 +44,7 @@ export async function modelsFrom(source: string, given: ModelArguments): Promise
 }
 
 /**
- * The single ArmorProfileModel of a source.
+ * Reads the only ArmorProfileModel of a source.
  * @throws {Trouble}
  */
 export async function modelFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel> {
@@ -67,10 +70,10 @@ async function fromFile(file: string): Promise<ArmorProfileModel[]> {
   throw new Trouble(`${shown}: does not contain an ArmorProfileModel: ${remedy}`)
 }
 
-/** Maximum bytes of a model as `kubectl get -o json` prints it; larger than for a policy. */
+/** Maximum bytes of a file with models. It is larger than for policies. */
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** Undefined for text that is not JSON: it may be YAML. */
+/** Parses JSON. Undefined if the text is not JSON; it may be YAML. */
 function json(text: string): unknown {
   if (!text.trimStart().startsWith('{')) return undefined
   try {
@@ -94,7 +97,7 @@ function objectsOf(file: string, text: string): unknown[] {
   return objects.map(({ value }) => value)
 }
 
-/** Maximum mistakes named. */
+/** Maximum errors that are listed. */
 const MAX_ERRORS = 10
 
 function checked(value: unknown, source: string): ArmorProfileModel {
@@ -104,7 +107,7 @@ function checked(value: unknown, source: string): ArmorProfileModel {
   throw new Trouble(`${source}: not a valid ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
 }
 
-/** The fault of a model without recorded data, or with only part of it. */
+/** An error if the model has no recorded data, or only a part of it; undefined otherwise. */
 export function emptiness(model: ArmorProfileModel): FieldError | undefined {
   const isOnDisk = isPart(model)
   if (!isOnDisk && Object.keys(model.data.dynamicResult ?? {}).length > 0) return undefined
@@ -116,8 +119,8 @@ export function emptiness(model: ArmorProfileModel): FieldError | undefined {
 
 /**
  * Asks the API server.
- * @param about the request in the user's words
- * @throws {Trouble} when it refuses or does not answer
+ * @param about the model, as the user wrote it
+ * @throws {Trouble} if the API server refuses or does not answer
  */
 export async function withClient<T>(
   given: ModelArguments,
@@ -139,14 +142,14 @@ export async function withClient<T>(
   }
 }
 
-/** Prints trouble, and returns its exit status. Rethrows bugs. */
+/** Prints the message of a Trouble, and returns the exit status. Throws all other errors again. */
 export function complain(error: unknown, status: number): number {
   if (!(error instanceof Trouble)) throw error
   process.stderr.write(`${error.message.split('\n').map(printable).join('\n')}\n`)
   return status
 }
 
-/** `namespace/name` of the object. */
+/** The namespace and name of a model. */
 export function placeOf({ metadata }: ArmorProfileModel): { namespace: string; name: string } {
   return { namespace: metadata.namespace ?? 'default', name: metadata.name ?? '' }
 }

@@ -88,7 +88,9 @@ function bpfText(facts: Bpf): string[] {
   ]
 }
 
-/** The model for users: what it allows for each enforcer, and for patterns a name that each stands for. */
+/**
+ * The model as text: what it allows for each enforcer. For each pattern it shows a name that the pattern has replaced.
+ */
 export function modelText(model: ArmorProfileModel): string {
   const { namespace, name } = placeOf(model)
   const { dynamicResult = {}, profile } = model.data

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { formats } from '../output.ts'
 
-// `varmor model …`. Each command loads its own code.
+// The commands of `varmor model`. Each command loads only its own code.
 
 const ofModel = 'file with an ArmorProfileModel, - for standard input, or NAMESPACE/NAME in the cluster'
 
@@ -28,7 +28,7 @@ function readIds(text: string): string[] {
   return text.split(',')
 }
 
-/** Adds `model` with its commands. */
+/** Adds `varmor model` with its commands. */
 export function addModel(varmor: Command): void {
   const model = varmor
     .command('model')

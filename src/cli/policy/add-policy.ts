@@ -4,9 +4,9 @@ import { formats } from '../output.ts'
 import { readActions, readDnsName, readDuration } from '../read-option.ts'
 import { readCapabilities, readFeatures, readKernelEnforcers, readTarget } from './read-words.ts'
 
-// The verbs of `varmor policy`. Each loads its own code, so that none waits for another's.
+// The commands of `varmor policy`. Each command loads only its own code, so that it starts fast.
 
-/** `varmor policy test`, `diff` and `advise`. */
+/** Adds `varmor policy` with its commands `test`, `diff` and `advise`. */
 export function addPolicy(varmor: Command): void {
   const policy = varmor
     .command('policy')
@@ -29,7 +29,7 @@ const installNamespaceOption = (): Option =>
 
 const outputOption = (): Option => new Option('-o, --output <format>', 'output format').choices(formats).default('text')
 
-/** The cluster from which a model is read. */
+/** Options for the cluster from which a model is read. */
 function clusterOptions(command: Command): Command {
   return command
     .option(

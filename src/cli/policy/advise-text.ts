@@ -5,7 +5,7 @@ import type { EnhanceProtect, TargetKind, VarmorPolicy } from '../../api/types.t
 import type { RuleCategory } from '../../rules/meaning.ts'
 import { printable } from '../output.ts'
 
-/** Name and place of the policy to write. */
+/** Name, namespace and target of the advised policy. */
 export interface PolicyPlace {
   name: string
   namespace: string
@@ -34,7 +34,10 @@ export function advisedPolicy(advice: Advice, { name, namespace, target }: Polic
 
 const written = (enforcers: readonly KernelEnforcer[]): string => enforcers.join('')
 
-/** The same as YAML, each rule with the reason why it is included or left out. `about` describes the source. */
+/**
+ * The advised policy as YAML. Comments give the reason why each rule is included or left out. `about` describes the
+ * source.
+ */
 export function advisedYaml(advice: Advice, place: PolicyPlace, about: readonly string[]): string {
   const { name, namespace, target } = place
   const of = (category: RuleCategory) => advice.rules.filter(({ rule }) => rule.category === category)

@@ -10,7 +10,7 @@ export interface CompilingArguments {
   installNamespace: string
 }
 
-/** A policy, and what its enforcers load. */
+/** A valid policy, with its compiled form. */
 export interface SoundPolicy {
   name: string
   policy: AnyPolicy
@@ -19,8 +19,8 @@ export interface SoundPolicy {
 }
 
 /**
- * Compiles all policies of files; undefined, with each mistake on standard error, if one has an error.
- * @param recorded a model in addition to those of the files
+ * Compiles all policies of files. If there are errors, prints them on standard error, and returns undefined.
+ * @param recorded a model in addition to the models in the files
  */
 export async function policiesFrom(
   files: readonly string[],

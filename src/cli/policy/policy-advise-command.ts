@@ -22,7 +22,9 @@ export interface AdviseArguments extends ModelArguments {
   output: 'yaml' | 'json'
 }
 
-/** Prints a policy of the built-in rules that an application does not need. Returns the exit status. */
+/**
+ * Prints a policy with the built-in rules that forbid only what an application does not need. Returns the exit status.
+ */
 export async function adviseCommand(given: AdviseArguments): Promise<number> {
   try {
     const model = given.model === undefined ? undefined : await modelFrom(given.model, given)
@@ -52,7 +54,7 @@ export async function adviseCommand(given: AdviseArguments): Promise<number> {
   }
 }
 
-/** A model has the name of its policy's profile: `varmor-NAMESPACE-NAME`. */
+/** Derives the policy's name from the model, which has the name of the policy's profile: `varmor-NAMESPACE-NAME`. */
 function placeOf({ name, namespace, target }: AdviseArguments, model: ArmorProfileModel | undefined): PolicyPlace {
   const home = namespace ?? model?.metadata.namespace ?? 'default'
   const prefix = `varmor-${home}-`

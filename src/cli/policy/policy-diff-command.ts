@@ -11,7 +11,10 @@ export interface DiffArguments extends CompilingArguments {
 
 type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
 
-/** Prints what becomes allowed or forbidden. Returns the exit status: 1 if anything does, or it is unknown. */
+/**
+ * Prints what becomes allowed or forbidden. Returns the exit status: 1 if there are differences, or some parts could
+ * not be compared.
+ */
 export async function diffCommand(old: string, made: string, given: DiffArguments): Promise<number> {
   const [before, after] = [await policiesFrom([old], given), await policiesFrom([made], given)]
   if (before === undefined || after === undefined) return misuse
@@ -24,7 +27,7 @@ export async function diffCommand(old: string, made: string, given: DiffArgument
 const isSame = (pair: Pair): boolean =>
   !('only' in pair) && pair.differences.length === 0 && pair.incomplete.length === 0
 
-/** Matches policies by name; two single policies match under any names. */
+/** Pairs policies by name. If each file has one policy, these are a pair, whatever their names are. */
 function pairsOf(before: readonly SoundPolicy[], after: readonly SoundPolicy[]): Pair[] {
   const [one] = before
   const [other] = after

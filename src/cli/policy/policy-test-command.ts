@@ -20,12 +20,12 @@ export interface TestArguments extends CompilingArguments, ModelArguments {
   pod?: string
   policy?: string
   action?: string[]
-  /** Milliseconds before now. */
+  /** Only violations of the last milliseconds. */
   since?: number
   output: Format
 }
 
-/** The operations seen, and lines that are not operations. */
+/** The recorded operations, and the parts of the input that are not operations. */
 interface Seen {
   operations: Map<string, { recorded: Recorded; count: number }>
   unjudged: Map<string, { count: number; example: string }>
@@ -33,10 +33,11 @@ interface Seen {
 }
 
 /**
- * Prints what policies would have refused. Returns the exit status: 1 if anything would be refused, 2 if it is unknown.
+ * Prints the operations that policies would have refused. Returns the exit status: 1 if an operation would be refused,
+ * 2 if no operation could be judged.
  */
 export async function testCommand(given: TestArguments): Promise<number> {
-  if ((given.model === undefined) === (given.events === undefined)) return complain('give one of --model and --events')
+  if ((given.model === undefined) === (given.events === undefined)) return complain('give either --model or --events')
   try {
     const model = given.model === undefined ? undefined : await modelFrom(given.model, given)
     const policies = await policiesFrom(given.file, given, model)
@@ -93,7 +94,7 @@ async function fromEvents(given: TestArguments): Promise<Seen> {
   return seen
 }
 
-/** Maximum different operations of a log; further ones count as not judged. */
+/** Maximum different operations of a log. Further operations count as not judged. */
 const MAX_OPERATIONS = 200_000
 
 function count(seen: Seen, recorded: Recorded): void {

@@ -6,18 +6,18 @@ import { readFiles } from '../logs/read-log.ts'
 import { parseViolation, type Violation } from '../logs/violation.ts'
 import { Trouble } from '../model/model-source.ts'
 
-/** What was read besides violations. */
+/** Problems that were found while reading. */
 export interface ReadEvents {
-  /** Number of lines that are not violations, and the first of them. */
+  /** Number of lines that are not violations, and the first such line. */
   broken: { count: number; first: string }
-  /** Where lines may be missing. */
+  /** Files in which lines may be missing, with the reason. */
   missing: string[]
 }
 
 /**
- * Passes on each violation of a log and its rotated files.
- * @param since Unix seconds; files not written since then are left out
- * @throws {Trouble} when it cannot be read
+ * Reads a log and its rotated files, and passes each violation to `take`.
+ * @param since Unix seconds; files that were last written before this time are left out
+ * @throws {Trouble} if the log cannot be read
  */
 export async function readEvents(
   file: string,

@@ -6,7 +6,7 @@ import { printable } from '../output.ts'
 export const isUnjudged = ({ refused, answered, allowed }: Replayed): boolean =>
   refused.length + answered.length + allowed === 0
 
-/** What a policy would have refused, for users. */
+/** The operations that a policy would have refused, as text. */
 export function replayText(replayed: Replayed & { policy: string }): string {
   const { policy, refused, answered, allowed, reported, unjudged } = replayed
   const different = refused.reduce((sum, group) => sum + group.different, 0)
@@ -47,7 +47,7 @@ function operationLines({ operation, count, example, by, changes = [] }: Refused
 const MAX_CHARACTERS = 120
 const shortened = (text: string): string => (text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`)
 
-/** `remove spec.policy…`, `set spec.policy… to true`. */
+/** A change of a policy as text, such as `set spec.policy… to true`. */
 export function changeText({ do: what, field, value }: Change): string {
   const shown = typeof value === 'string' ? value : JSON.stringify(value)
   if (what === 'remove') return value === undefined ? `remove ${field}` : `remove ${shown} from ${field}`

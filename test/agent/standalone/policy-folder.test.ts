@@ -170,7 +170,7 @@ describe('a folder of policies', () => {
   const mistakes: [title: string, text: string, problem: RegExp][] = [
     ['no YAML', 'a: [', /^\/p\/a\.yaml:1:\d+: document 1: Flow sequence/],
     ['nothing', '', /^\/p\/a\.yaml: does not contain a VarmorPolicy or VarmorClusterPolicy/],
-    ['no text', '\0', /^\/p\/a\.yaml: line 1 holds a NUL byte/],
+    ['no text', '\0', /^\/p\/a\.yaml: line 1 contains a NUL byte/],
     [
       'a rule that there is not',
       text('a', { rules: ['disallow-mont'] }),
