@@ -21,7 +21,7 @@ import {
 } from './loaded-profile/ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
-/** `changed` and `lost` only say that something may have changed. The actor reads the state itself. */
+/** A message only tells that the state may have changed. The actor reads the state itself. */
 export type LoadedProfileMessage =
   /** The ArmorProfile appeared, changed, or was deleted. */
   | { type: 'changed' }
@@ -88,7 +88,7 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
   supervision: { report: ({ key, error, retryIn = 0 }) => reportFailure(ports, key, error, retryIn) },
 })
 
-/** Failures to remember even if something has changed. */
+/** Failures to remember even after a change. */
 const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
   new Map([...hopeless].filter(([, { passing }]) => !passing))
 
@@ -109,7 +109,7 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
   const goalsNow = async (): Promise<Goal[]> => goalsOf(await observe(ports, memory, key))
-  // Load AppArmor profiles last: AppArmor loads queue behind each other, loads of other enforcers do not.
+  // Load AppArmor profiles last, because they wait in a queue, while other enforcers load at once.
   for (const goal of goalsOf(seen).reverse()) outcomes.unshift(await reach(ports, key, profileOf(seen), goal, goalsNow))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
@@ -163,7 +163,8 @@ async function reach(
       const content = await contentOf(ports, key, enforcer, goal.content)
       await listings.load(enforcer, profile, content, key.slice(0, key.indexOf('/')))
     } else if (step === 'unload') {
-      // The profile may be needed again after the wait: a container that started in it would run unconfined without it.
+      // Check again after the wait: a container may have started in the profile meanwhile, and would run unconfined
+      // without it.
       const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')
       await listings.unload(enforcer, profile, needed)
     } else if (step === 'free') await listings.free(enforcer, profile)

@@ -25,10 +25,9 @@ type Built = { type: 'built'; began: number; outcome: PromiseSettledResult<Built
 type Message = ModelMessage | WriteDue | Built
 
 /**
- * The model of the workloads of one ArmorProfile; its key is `namespace/name`. When the modelling is over, nodes offer
- * their recordings, and the actor asks for each missing piece and merges it. Each piece is complete by itself and may
- * arrive twice. The state is a cache: a new manager reads the stored model, and nodes keep the recordings that they
- * sent.
+ * Builds the model of one ArmorProfile; its key is `namespace/name`. When the modelling is over, nodes offer their
+ * recordings, and the actor asks for each missing piece and merges it. A piece may arrive twice. The state is a cache:
+ * a new manager reads the stored model, and nodes keep the recordings that they sent.
  */
 export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<ModelState, Message> => ({
   start: (context) => {
@@ -47,7 +46,7 @@ export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<Mod
       case 'changed':
         return planWrite(ports, state, context)
       case 'model-changed':
-        // Most of these messages follow this actor's own writes.
+        // Most of these messages are about this actor's own writes: ignore them.
         if (state.recording === '' || (message.version !== undefined && message.version === state.seen)) return state
         return due({ ...state, poll: true }, ports.settings.writeInterval, context)
       case 'write-due':
@@ -65,11 +64,11 @@ export const model = (ports: ModelPorts, rooms = new NodeQuota()): Behaviour<Mod
 
 export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Message> => ({
   behaviour: model(ports),
-  // A report may have a mebibyte, so the manager limits the number of reports for all models together. The mailbox
-  // always has space for `built`.
+  // The manager limits the number of waiting reports for all models, because a report may have a mebibyte. So the
+  // mailbox always has space for `built`.
   mailbox: { capacity: 256, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
-  // Agents offer stored recordings every five minutes; while the actor stays active, it need not ask again for pieces
-  // that it has merged.
+  // Longer than the five minutes between two offers of a recording: an active actor need not ask again for pieces that
+  // it has merged.
   idleAfter: 900_000,
   passivate: ({ release }) => {
     release()
@@ -98,14 +97,14 @@ const nothing = (): ModelState => ({
   failures: 0,
 })
 
-/** The ArmorProfile if its modelling is over and the actor's model belongs to it; otherwise undefined. */
+/** The ArmorProfile, if its modelling is over and it is not being deleted; otherwise undefined. */
 function overProfile({ profile: of }: ModelPorts, key: string): ArmorProfile | undefined {
   const profile = of(key)
   if (profile === undefined || profile.metadata.deletionTimestamp !== undefined) return undefined
   return recordingOf(profile)?.open === false ? profile : undefined
 }
 
-/** Starts again for another ArmorProfile, with the stored model. */
+/** Returns the state for the current recording. For a new recording, it starts with the stored model. */
 async function following(
   ports: ModelPorts,
   rooms: NodeQuota,
@@ -161,8 +160,8 @@ async function known(
 }
 
 /**
- * Seconds until a node asks again: after the manager stored its part, while the node waits for that, and when the node
- * has nothing to send.
+ * Seconds until a node asks again: if the stored model has its part, if it must wait, and if the manager does not know
+ * its recording.
  */
 const retry = { stored: 300, waiting: 10, unknown: 60 }
 const waiting: ModelAnswer = { state: 'waiting', retrySeconds: retry.waiting }
@@ -180,7 +179,7 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
     const isOpen = profile !== undefined && recordingOf(profile)?.id === report.recording
     return { state, answer: isOpen ? waiting : unknownRecording }
   }
-  // A build must include all parts that have arrived before the model is written.
+  // Accept no parts during a build, so that the model that is written contains all parts that have arrived.
   if (state.building !== undefined) return { state, answer: waiting }
   const part = partOf(state, report)
   const { piece } = report
@@ -227,7 +226,7 @@ function due(state: ModelState, delay: number, context: Context): ModelState {
   return { ...state, due: at }
 }
 
-/** Nodes whose part is only in the stored profiles: they have not sent the part again, or came back without it. */
+/** Nodes whose part is only in the stored profiles, because they have not sent it again or no longer have it. */
 const missing = ({ lost, parts }: ModelState): string[] =>
   [...lost].flatMap(([node, digest]) => {
     const part = parts.get(node)
@@ -235,7 +234,7 @@ const missing = ({ lost, parts }: ModelState): string[] =>
     return isThere ? [] : [node]
   })
 
-/** Nodes whose part arrived too late for a model that the manager no longer changes. */
+/** Nodes whose part is not in the model because it arrived after the manager stopped changing the model. */
 function lateFor(found: ArmorProfileModel, of: Whose, { parts, lost }: ModelState): string[] {
   const inModel = storedDigests(found.status)
   const isIn = (node: string, { digest, stored }: Part): boolean =>
@@ -329,7 +328,7 @@ function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorPr
   return { ...state, building: began }
 }
 
-/** Milliseconds after which every running node has reported again: see `retry`. */
+/** Milliseconds after which all running nodes have reported again: a little more than `retry.stored`. */
 const RETURN = 1_300 * retry.stored
 
 async function staying(

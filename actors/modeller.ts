@@ -54,7 +54,7 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
   return {
     async start(context) {
       const { recording, unread } = await restored(ports, context)
-      // A failed actor loses messages whose data were not on disk yet: their senders do not repeat them.
+      // After a failure, ask the senders for their data again: messages whose data were not on disk yet are lost.
       ports.began?.(context.key)
       // A failed actor receives its ArmorProfile again; until then it continues with the file on disk.
       if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
@@ -105,10 +105,13 @@ export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerStat
 
 type Context = ActorContext<Message>
 
-/** State that the modellers of a node share. */
+/** Objects that the modellers of a node share. */
 interface Shared extends ModellerPorts {
   room: NodeQuota
-  /** A recording that is read or written is in memory several times: as objects, as JSON, and as text. */
+  /**
+   * Only one recording is read or written at a time, because it is then in memory several times: as objects, as JSON,
+   * and as text.
+   */
   disk: Mutex
 }
 
@@ -276,7 +279,7 @@ async function send(
     context.log.warn(fields, 'cannot send a recording to the manager; retrying')
   }
   const stored = reply.kind === 'answer' && reply.answer.state === 'stored'
-  // Data that the manager does not ask for need not stay in memory.
+  // The manager has stored the recording, so its pieces need not stay in memory.
   return { ...state, offered: stored ? undefined : offered, failures }
 }
 

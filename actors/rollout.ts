@@ -86,7 +86,7 @@ export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage |
   }
 }
 
-/** Workloads change all the time, and a survey reads all of them: handle several changes together. */
+/** Handle several changes of workloads together, because workloads change often and a survey reads all of them. */
 function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Context): boolean {
   const wait = surveyedAt + settings.surveyInterval - context.now()
   if (wait > 0) context.after('gathered', wait, { type: 'look' })

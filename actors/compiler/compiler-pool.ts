@@ -10,15 +10,15 @@ import { Tenants } from './tenants.ts'
 
 export interface PoolOptions {
   /**
-   * Maximum number of threads. `start` or the first job starts the first thread; a job that has waited for a while
-   * starts another one. A thread without jobs for a minute ends.
+   * Maximum number of threads. `start` or the first job starts the first thread. If a job waits too long, another
+   * thread starts. A thread without jobs for a minute ends.
    */
   threads: number
   /** Starts a thread. */
   thread(number: number): CompilerThread
   /**
-   * `deadline`: CPU milliseconds for each job. `maxWait`: milliseconds that an urgent job waits for a thread. The
-   * sum bounds its total time.
+   * `deadline`: CPU milliseconds for each job. `maxWait`: milliseconds that an urgent job waits for a thread. The sum
+   * limits the job's total time.
    */
   deadline: number
   maxWait: number
@@ -92,9 +92,7 @@ interface Hand {
   job: Job
   tenant: string
   since: number
-  /**
-   * Lowest CPU time, in milliseconds, that the thread can have had when the job started. Known from the first check on.
-   */
+  /** Lower bound of the thread's CPU time when the job started, in milliseconds. Known after the first check. */
   worked?: number
 }
 
@@ -112,15 +110,16 @@ const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' |
 const costOf = ({ tenant, subject }: JobOptions): unknown => [tenant, subject]
 
 /**
- * Gives each job to a thread of its own; `fair-queue.ts` decides the order. Each job gets an answer in bounded time.
+ * Gives each job to a thread that runs no other job; `fair-queue.ts` decides the order. Each job gets an answer in
+ * limited time.
  */
 export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()
   readonly #running = new Map<CompilerThread, Hand>()
   /**
-   * Threads without a job, and since when each has none. The last thread in the list had the most recent job and gets
-   * the next one.
+   * Idle threads, and since when they are idle. The last thread in the list had the most recent job, and gets the next
+   * job.
    */
   readonly #idle: { thread: CompilerThread; since: number }[] = []
   /** Fires when the first idle thread must end. */
@@ -238,7 +237,7 @@ export class CompilerPool implements Compilers {
     return true
   }
 
-  /** Gives up a job that still waits. */
+  /** Gives up a waiting job. */
   #drop(job: Job): void {
     if (!this.#waiting.delete(job)) return
     job.timer.cancel()
@@ -263,7 +262,10 @@ export class CompilerPool implements Compilers {
     }
   }
 
-  /** Starts another thread if a waiting job could use it, unless the jobs before that job are few and short. */
+  /**
+   * Starts another thread if a waiting job could use it, and either all running jobs are long or the waiting job has
+   * waited long. Otherwise it checks again later.
+   */
   #lack(): void {
     this.#more = undefined
     const { clock } = this.#options
@@ -288,8 +290,8 @@ export class CompilerPool implements Compilers {
   }
 
   /**
-   * Number of threads that slow tenants may use: all threads except one. While a thread restarts, slow tenants wait for
-   * it.
+   * Number of threads that slow tenants may use: all threads except one, which stays free for other tenants. A thread
+   * that restarts does not count.
    */
   get #left(): number {
     const { threads } = this.#options
@@ -327,7 +329,7 @@ export class CompilerPool implements Compilers {
     this.#takeBack(thread)
   }
 
-  /** Checks a job that takes longer than most. Counts the time before this first measurement as CPU time. */
+  /** Checks a job that takes longer than most jobs. The time before this first measurement counts as CPU time. */
   #poll(thread: CompilerThread, hand: Hand): void {
     const passed = this.#options.clock.now() - hand.since
     hand.worked = thread.worked() - passed

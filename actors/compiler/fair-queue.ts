@@ -16,7 +16,7 @@ export interface Running {
 export interface Tenant {
   /** The number of the tenant's last turn, from a counter of all tenants' turns. */
   turn: number
-  /** Until this time the tenant counts as slow: forever until the tenant's first job has ended. */
+  /** Until this time the tenant counts as slow. It is infinite until the tenant's first job has ended. */
   slowUntil: number
   /** Until this time the tenant counts as costly. */
   costlyUntil: number

@@ -7,7 +7,7 @@ import { type ActorSystem, AskError, type Reference, type Thread } from '../runt
 export interface CompilerThread {
   /** Resolves when the thread accepts jobs, with the CPU milliseconds of its start; 0 if the CPU time is unknown. */
   ready(): Promise<number>
-  /** CPU milliseconds that the thread has used. With elapsed time, jobs would count as costly on a busy machine. */
+  /** CPU milliseconds that the thread has used. Elapsed time would make all jobs look costly on a busy machine. */
   worked(): number
   /** @throws the job's error; an `AskError` THREAD_DIED when the thread dies during the job */
   run(job: string, input: readonly unknown[]): Promise<unknown>

@@ -45,7 +45,7 @@ export const plainJobs: { [Name in keyof CompilerJobs]?: (...input: Parameters<C
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
-/** The weight of a JSON value: its text and its parts. Stops counting once the weight exceeds `most`. */
+/** The weight of a JSON value: its text and its parts. Stops counting once the weight exceeds `max`. */
 function weigh(value: unknown, max: number): number {
   if (typeof value === 'string') return PART + value.length
   let weight = PART

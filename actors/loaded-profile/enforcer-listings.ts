@@ -1,7 +1,10 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import type { Loader, WantedContent } from './ports.ts'
 
-/** Digests by profile name. An empty digest: a profile of this name exists, but it is not certainly the loaded one. */
+/**
+ * Digests by profile name. An empty digest means that a profile of this name exists, but its content is not known for
+ * certain.
+ */
 export type Listing = ReadonlyMap<string, string>
 
 /**
@@ -45,7 +48,10 @@ export class EnforcerListings {
     return this.#of(enforcer).isFree(name)
   }
 
-  /** Lists the profiles of all enforcers again. @returns the failures; a failed enforcer keeps its old listing */
+  /**
+   * Lists the profiles of all enforcers again.
+   * @returns the failures; an enforcer whose listing failed keeps its old listing
+   */
   async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
     const results = await Promise.allSettled(Array.from(this.#listings.values(), (listing) => listing.refresh()))
     return results.flatMap((result, i) =>

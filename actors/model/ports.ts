@@ -52,9 +52,9 @@ export interface Stored {
 }
 
 export interface ModelSettings {
-  /** All times are in milliseconds. Time to wait for nodes after a modelling has ended, before the model is written. */
+  /** Milliseconds to wait for the nodes' recordings after a modelling has ended, before the model is written. */
   timeout: number
-  /** Minimum time between two writes of a model that still receives parts. */
+  /** Minimum milliseconds between two writes of a model that still receives parts. */
   writeInterval: number
   firstBackoff: number
   maxBackoff: number

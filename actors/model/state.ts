@@ -27,7 +27,7 @@ export interface ModelState {
    * behaviour.
    */
   lost: ReadonlyMap<string, string>
-  /** The text of the earlier manager about data that did not fit. */
+  /** The text in the stored model about data that did not fit. */
   leftOutBefore: string
   /** The stored model may have changed or been deleted: read it. */
   poll: boolean

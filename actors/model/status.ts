@@ -97,7 +97,8 @@ export function unchangedStatus(
   const others = conditions.filter(
     ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
   )
-  // Put conditions with a digest first: from them, the next leader learns which parts are in the model.
+  // Keep conditions with a digest before other conditions, because they tell the next leader which parts are in the
+  // model.
   const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MAX_CONDITIONS)
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }

@@ -2,17 +2,20 @@ import { mebibyte } from '../../src/base/bytes.ts'
 import type { Quota } from '../../src/model/behaviour/room.ts'
 
 /**
- * Memory limit for all recordings of a node, and for all models that a manager merges. An idle agent, these recordings,
- * and the memory for one save fit into the chart's memory limit.
+ * Memory limit for all recordings of a node, and for all models that a manager merges. The chart's memory limit is
+ * enough for an idle agent, these recordings, and one save.
  */
 const ALL = 48 * mebibyte
-/** Bytes that a recording always gets, even if other recordings are large; a real service takes about 100 KiB. */
+/**
+ * Bytes that a recording may use even if other recordings are large. The recording of a real service takes about 100
+ * KiB.
+ */
 const SMALL = mebibyte / 4
 
 /**
- * Distributes the memory for the recordings of a node. A namespace gets at most a quarter of the memory, and at most
- * half of what other namespaces leave of the first three quarters, so the next namespace always finds some. The last
- * quarter is for small recordings.
+ * Distributes the memory for the recordings of a node. A namespace gets at most a quarter of the memory. It may grow
+ * only while as much as it has is still free in the first three quarters, so the next namespace always finds room. The
+ * last quarter is for small recordings.
  */
 export class NodeQuota {
   readonly #all: number
@@ -47,8 +50,8 @@ export class NodeQuota {
   }
 
   /**
-   * Runs `work`, which reads back stored recordings in any order. All of them fit before, so only the limits for the
-   * node and for a namespace apply.
+   * Runs `work`, which restores stored recordings in any order. The recordings had room before, so only the limits of
+   * the node and of a namespace apply.
    */
   restoring<T>(work: () => T): T {
     this.#restoring = true

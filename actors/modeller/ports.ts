@@ -37,17 +37,14 @@ export type ModelReply =
   | { kind: 'unreachable'; message: string }
 
 export interface ModellerTiming {
-  /**
-   * All times are in milliseconds. Longest time until new facts are on disk; longer for large recordings: see
-   * `bytesASecond`.
-   */
+  /** Maximum milliseconds until new facts are on disk; more for large recordings, see `bytesASecond`. */
   saveEvery: number
   /**
    * The next save waits a second longer for each `bytesASecond` bytes of the recording, because a save writes all of
    * it.
    */
   bytesASecond: number
-  /** Time to wait for the last records after a modelling has ended. */
+  /** Milliseconds to wait for the last records after a modelling has ended. */
   settle: number
   firstBackoff: number
   maxBackoff: number

@@ -100,7 +100,8 @@ function applied(seen: Observation, { policy, ...effect }: Apply, profile: Armor
       profile,
       profileWrittenAt: now,
       profilePace: { ...memory.profilePace, at: now },
-      // Nodes report within a second: write the status with their first reports, not an empty status before it.
+      // Delay the first status of a new profile: nodes report within a second, so an empty status before that would be
+      // a wasted write.
       ...(before === undefined && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
       lost: undefined,

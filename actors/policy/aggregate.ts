@@ -161,7 +161,7 @@ export class Aggregate {
     this.#onChange()
   }
 
-  /** At most `most` failed nodes, by name. */
+  /** At most `max` failed nodes, by name. */
   failures(max: number): NodeFailure[] {
     if (this.#failed === 0) return []
     return this.#named((index) => this.#counts(index, FAILED), max).map(({ node, index }) => ({
@@ -170,7 +170,7 @@ export class Aggregate {
     }))
   }
 
-  /** Lists of left-out rules of nodes that loaded the profile, each with at most `most` nodes. */
+  /** Lists of left-out rules of nodes that loaded the profile, each with at most `max` nodes. */
   leavingOut(max: number): NodesLeavingOut[] {
     if (this.#leftOutTexts.isEmpty) return []
     const found = new Map<number, { nodes: string[]; count: number }>()
@@ -189,22 +189,22 @@ export class Aggregate {
     }))
   }
 
-  /** Nodes that neither loaded the profile nor failed, and have not reported since `time`; at most `most` by name. */
+  /** Nodes that neither loaded the profile nor failed, and have not reported since `time`; at most `max` by name. */
   silent(time: number, max: number): { nodes: string[]; count: number } {
     const isSilent = (index: number) =>
       !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.reportedAt(index) < time
     return this.#listed(isSilent, max)
   }
 
-  /** Nodes that accept pods and have not loaded the profile; at most `most` by name. */
+  /** Nodes that accept pods and have not loaded the profile; at most `max` by name. */
   blockers(max: number): string[] {
     if (this.#blocking === 0) return []
     return this.#listed((index) => this.#nodes.facts(index).schedulable && !this.#counts(index, LOADED), max).nodes
   }
 
   /**
-   * Nodes that may still have a profile that is being removed. The other nodes said that they unloaded it, did not list
-   * it in a complete report after `since`, or have been silent since `silentSince`.
+   * Nodes that may still have a profile that is being removed. The other nodes have reported that they unloaded it, did
+   * not list it in a complete report after `since`, or have been silent since `silentSince`.
    */
   holders(since: number, silentSince: number, max: number): { nodes: string[]; count: number } {
     return this.#listed((index) => {

@@ -3,8 +3,8 @@ import { PortError } from '../ports.ts'
 import type { PolicyPorts } from './ports.ts'
 
 /**
- * Runs `desiredProfile` in a compiler thread. A too costly policy is the policy's error; any other failure is
- * temporary.
+ * Runs `desiredProfile` in a compiler thread. If the policy takes too much CPU or memory, this is an error of the
+ * policy; all other failures are temporary.
  */
 export const askCompiler =
   (compilers: Compilers): PolicyPorts['compile'] =>

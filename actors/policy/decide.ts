@@ -58,7 +58,6 @@ function does(seen: Observation, found: Situation): Part[] {
       return [finalizers(found.policy, (all) => [...all, POLICY_FINALIZER])]
     // The profile belongs to an earlier policy, or is being deleted: remove it. Leave workloads as they are, because a
     // new profile follows.
-    // follows.
     case 'profile unusable':
       return removed(seen, found.policy, found.profile, 'left', `${found.why}: `)
     case 'not compiled':

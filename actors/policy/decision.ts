@@ -50,10 +50,10 @@ export interface Decision {
   memory: Memory
 }
 
-/** A contribution to a decision: it does not change the fields that it omits. */
+/** A part of a decision. It does not change the fields that it omits. */
 export type Part = Partial<Omit<Decision, 'memory'>> & { memory?: Partial<Memory> }
 
-/** Combines parts into a decision. If only one value is possible, the last part wins. */
+/** Combines parts into a decision. For fields that can have only one value, the last part wins. */
 export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...parts: Part[]): Decision {
   const watch: Timers = profileUnseenUntil === undefined ? {} : { watch: profileUnseenUntil - now }
   const last = <Key extends 'effect' | 'rollout' | 'ended'>(key: Key): Part[Key] | undefined =>

@@ -3,7 +3,7 @@ import { type FieldError, formatFieldError } from '../../src/api/field-error.ts'
 /** Maximum characters of a condition's message. */
 export const MAX_MESSAGE = 4_096
 
-/** Cuts a text to `longest` characters; a cut text ends with `…`. */
+/** Cuts a text to `maxLength` characters. A text that was cut ends with `…`. */
 export function cut(text: string, maxLength = MAX_MESSAGE): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`
 }

@@ -57,7 +57,7 @@ export function objectsNow(
     policy,
     profile,
     profileUnseenUntil: unseenUntil,
-    // Drop own writes that the store has by now.
+    // Drop our own writes that the store shows by now.
     memory: {
       ...memory,
       policy: policy === stored ? undefined : memory.policy,
@@ -98,7 +98,7 @@ function nodesNow(
   const { startedAt, unknown, knownAt } = acknowledgements.nodes
   const { summary } = aggregate
   const isSettled = summary.loaded + summary.failed === summary.desired
-  // A node cannot be silent for that long before this time.
+  // Before this time, no node can have been silent for `silentAfter`.
   const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
   const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {

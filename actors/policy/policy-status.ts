@@ -142,7 +142,8 @@ function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
   if (nothingEnforced(view) !== '' || hasNoModel(view)) return 'Error'
-  // After this the policy may be changed, even if a node is down or fails: the condition Ready names such a node.
+  // The phase does not wait for a failed or silent node, so that the user may change the policy; the condition Ready
+  // names such a node.
   const isLate = nodes.summary.failed > 0 || nodes.silent.count > 0
   if (modeling.state === 'complete' && !isCollecting(view) && (ready || isLate)) return 'Completed'
   if (nodes.summary.failed > 0) return 'Error'

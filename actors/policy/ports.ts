@@ -20,7 +20,7 @@ export interface PolicySettings {
   egressControl: EgressControl
   /** Upstream's behaviorModeling.enabled: if false, nothing is recorded. */
   behaviorModeling: boolean
-  /** All times are in milliseconds. Minimum interval between two writes of one status. */
+  /** Minimum interval between two writes of one status. All times here are in milliseconds. */
   statusInterval: number
   /** Minimum interval when only the number of nodes that loaded the profile changed. */
   progressInterval: number
@@ -113,7 +113,7 @@ export interface PolicyPorts {
   egress(profile: ArmorProfile): EgressObserved
   /** The model for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
-  /** Nodes without an agent where pods of the policy's target can be scheduled; at most `most` by name. */
+  /** Nodes without an agent where pods of the policy's target can be scheduled; at most `max` by name. */
   uncovered(policy: AnyPolicy, max: number): NodeListing
   settings: PolicySettings
 }

@@ -223,7 +223,7 @@ export class ProfileNames {
     return true
   }
 
-  /** Whether the other policy has a stronger claim to a name that no ArmorProfile has. */
+  /** Whether the other policy has a stronger claim to the name, if no ArmorProfile has the name. */
   #goesBefore(other: string, key: string, name: string): boolean {
     const [theirs, ours] = [this.#strength(other, name), this.#strength(key, name)]
     if (theirs !== ours) return theirs > ours

@@ -14,9 +14,9 @@ export interface NodeListing {
 
 export interface NodesView {
   summary: Summary
-  /** At most MOST_NODES, by name. */
+  /** At most MAX_NODES, by name. */
   failures: readonly NodeFailure[]
-  /** Nodes whose agent never reported: at most MOST_NODES, by name. */
+  /** Nodes whose agent never reported: at most MAX_NODES, by name. */
   silent: NodeListing
 }
 

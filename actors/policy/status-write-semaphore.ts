@@ -1,5 +1,5 @@
 /**
- * Milliseconds after which a waiting actor takes any free turn. A free turn may be reserved for an actor that is busy
+ * Milliseconds after which a waiting actor takes any free turn, even a turn that is reserved for an actor that is busy
  * with other work.
  */
 export const TIMEOUT = 10_000

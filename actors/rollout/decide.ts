@@ -42,7 +42,7 @@ export interface Decision {
 }
 
 type Wrong =
-  /** A restarted workload is unhealthy for too long. */
+  /** A restarted workload has been unhealthy for too long. */
   | { is: 'late'; rolling: Rolling }
   /** The new pods of a restarted workload lack the profile. */
   | { is: 'astray'; first: Astray }
@@ -52,7 +52,7 @@ type Situation =
   | { is: 'nothing-wanted' }
   | { is: 'done' }
   | { is: 'rolling'; rolling: Rolling }
-  /** A restarted workload is healthy; whether its pods have the profile is unknown. */
+  /** A restarted workload is healthy, but the actor has not checked whether its pods have the profile. */
   | { is: 'pods-unseen'; workload: Workload }
   /** All workloads are done, except that a user must delete some pods. */
   | { is: 'held'; first: Astray }
@@ -68,12 +68,12 @@ type Situation =
   | { is: 'in-need-of-a-turn'; next: Workload }
 
 /**
- * Maximum number of namespaces with a stuck workload; beyond it, all restarts stop. So one tenant alone cannot stop the
- * restarts of others.
+ * Maximum number of namespaces with a stuck workload. The policy's restarts stop only if more namespaces are stuck, so
+ * one tenant alone cannot stop the restarts of other tenants.
  */
 const MAX_STUCK = 2
 
-/** Unhealthy for longer than the deadline. */
+/** Whether a restarted workload has been unhealthy for longer than the deadline. */
 const isLate =
   ({ now, settings }: Observation) =>
   ({ since }: Rolling): boolean =>
@@ -92,9 +92,8 @@ export function situationOf(seen: Observation): Situation {
   if (wanted === undefined) return { is: 'nothing-wanted' }
   const late = rolling.filter(isLate(seen))
   const stuck = stuckIn([...late, ...astray])
-  // Do not wait for workloads in a stuck namespace either: its owner could claim repeatedly that a workload was just
-  // restarted.
-  // restarted.
+  // Do not wait for workloads in a stuck namespace either: its owner could claim again and again that a workload was
+  // just restarted.
   const onTime = rolling.find(({ workload }) => !stuck.has(workload.metadata.namespace))
   const wrong = wrongOf(seen)
   if (wrong !== undefined && stuck.size > MAX_STUCK) return wrong
@@ -241,7 +240,7 @@ const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings)
 const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
   `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
 
-/** Describes a restarted workload whose template names the profile but whose pods lack it. */
+/** Describes a restarted workload whose pods run without the profile, with the cause and a remedy. */
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
   const why = isInProfile(spec.template, wanted, settings.confineInitContainers)

@@ -16,7 +16,7 @@ export interface PodsSeen {
 }
 
 /**
- * Facts that the rollout actor remembers in addition to the workloads. They are a cache: after a crash the policy's
+ * Facts that the rollout actor remembers in addition to the workloads. They may be lost: after a crash the policy's
  * actor sends its request again.
  */
 export interface Memory {

@@ -160,7 +160,10 @@ function begunAt(
   return at
 }
 
-/** Files a restarted, healthy workload by its pods. Once all its pods have the profile, later changes do not matter. */
+/**
+ * Sorts a restarted, healthy workload into a list by the state of its pods. Once all its pods have the profile, later
+ * changes do not matter.
+ */
 function placeByPods(workload: Workload, seen: PodsSeen | undefined, now: number, found: Survey): void {
   const isNew = seen?.resourceVersion !== workload.metadata.resourceVersion
   if (seen?.outside === 0) found.finished++

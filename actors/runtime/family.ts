@@ -130,8 +130,8 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 
   private sweepFrom(from: number): void {
     const to = Math.max(0, from - SWEEP)
-    // Go backward: removing an instance moves the last one into its place, and a backward sweep has already checked
-    // that one.
+    // Go backward: when an instance is removed, the last instance takes its place, and a backward sweep has already
+    // checked it.
     for (let i = Math.min(from, this.instances.length - 1); i >= to; i--) this.passivateIfIdle(this.instances[i]!)
     const { clock } = this.environment
     if (to > 0) this.sweep = clock.after(0, () => this.sweepFrom(to - 1))

@@ -4,7 +4,7 @@ import type { Origin } from './origin.ts'
 import type { ReplyTo, RequestsOf } from './request.ts'
 
 export interface AskOptions {
-  /** Timeout for the reply, in milliseconds: a finite number above 0. Default 5,000. */
+  /** Timeout for the reply, in milliseconds: a finite number greater than 0. Default 5,000. */
   readonly timeout?: number
 }
 

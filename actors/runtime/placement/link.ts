@@ -277,7 +277,7 @@ export class Link implements Receiver {
 
   delivered(count: number, stats: Stats | undefined): void {
     this.arrived += count
-    // The thread's side needs no stats, because the main process does not die before it.
+    // The thread's side needs no stats, because the thread cannot outlive the main process.
     if (stats === undefined && this.options.stats === undefined) return
     this.lastStats = stats
     this.counters.queued -= this.arrived - this.confirmed
