@@ -12,7 +12,7 @@ export class ClassQueue<Class extends string, T> {
   #lastWasFavour = false
 
   constructor(classes: readonly Class[], maxPassed: number) {
-    if (!(maxPassed >= 1)) throw new RangeError(`maxPassed must be from 1, not ${maxPassed}`)
+    if (!(maxPassed >= 1)) throw new RangeError(`maxPassed must be 1 or more, not ${maxPassed}`)
     this.#queues = classes.map(() => ({ waiting: new Set(), passedOver: 0 }))
     this.#index = new Map(classes.map((name, index) => [name, index]))
     this.#maxPassed = maxPassed

@@ -103,9 +103,9 @@ export class PriorityLimiter implements Limiter {
     clock = systemClock,
     pace,
   }: LimiterOptions = {}) {
-    if (!(qps > 0)) throw new RangeError(`qps must be above 0, not ${qps}`)
-    if (!(burst >= 1)) throw new RangeError(`burst must be from 1, not ${burst}`)
-    if (!(inFlight >= 1)) throw new RangeError(`inFlight must be from 1, not ${inFlight}`)
+    if (!(qps > 0)) throw new RangeError(`qps must be greater than 0, not ${qps}`)
+    if (!(burst >= 1)) throw new RangeError(`burst must be 1 or more, not ${burst}`)
+    if (!(inFlight >= 1)) throw new RangeError(`inFlight must be 1 or more, not ${inFlight}`)
     this.#inFlight = inFlight
     this.#queue = new ClassQueue(requestClasses, maxPassed)
     this.#pace = pace ?? bucketPace(qps, burst, clock)

@@ -39,12 +39,12 @@ export class BottleneckRestartLimiter implements RestartLimiter {
 
   /**
    * @param forgetAfter milliseconds
-   * @throws {RangeError} for a limit that is not a whole number from 1
+   * @throws {RangeError} if a limit is not a whole number of 1 or more
    */
   constructor(limits: RestartLimits = restartLimits, forgetAfter = FORGET_AFTER) {
     for (const [name, limit] of Object.entries(limits))
       if (!Number.isInteger(limit) || limit < 1)
-        throw new RangeError(`The restart limit ${name} must be an integer from 1, not ${limit}`)
+        throw new RangeError(`The restart limit ${name} must be a whole number of 1 or more, not ${limit}`)
     this.#limits = limits
     this.#forgetAfter = forgetAfter
     this.#overall = new Bottleneck(settings(limits.inFlight, limits.perMinute))
