@@ -17,13 +17,13 @@ export const confinementPrefixes = {
 export const localhostPrefix = 'localhost/'
 
 /**
- * Prefix before the name of a BPF profile that replaces AppArmor. The prefix says that vArmor, not the user, switched
+ * Prefix before the name of a BPF profile that replaces AppArmor. The prefix shows that vArmor, not the user, switched
  * AppArmor off.
  */
 export const bpfExclusivePrefix = 'bpf-exclusive/'
 
 /**
- * Prefix before the name of a profile. It says that the user had already chosen the runtime's default profile, so
+ * Prefix before the name of a profile. It shows that the user had already chosen the runtime's default profile, so
  * vArmor does not change the field.
  */
 export const chosenDefaultPrefix = 'runtime-default/'

@@ -1,6 +1,6 @@
 /**
- * The list of the pod that contains the container. `sidecar` is an init container that keeps running (restartPolicy
- * Always).
+ * The kind of a container, by the list of the pod that contains it. A `sidecar` is an init container that keeps running
+ * (restartPolicy Always).
  */
 export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
 

@@ -33,19 +33,19 @@ export interface HeapTrimOptions {
   heap?: Heap
   clock: Clock
   logger: Logger
-  /** A counter that increases with any work: while it stays the same, no caller waits. */
+  /** A counter of work. While it does not increase, the thread is idle. */
   work(): number
 }
 
 /**
- * Milliseconds without work after which the thread counts as idle, and minimum milliseconds between two collections, so
+ * Milliseconds without work after which the thread counts as idle. Minimum milliseconds between two collections, so
  * that collections take at most a few thousandths of the time.
  */
 const CALM = 1_000
 const SELDOM = 60_000
 /**
- * Minimum growth of the heap since the last collection, and maximum bytes of objects including garbage. Callers would
- * wait too long for the collection of a larger heap.
+ * Minimum growth of the heap since the last collection. Maximum bytes of objects including garbage: the collection of a
+ * larger heap would let callers wait too long.
  */
 const GROWN = 16 * mebibyte
 const MAX_USED = 128 * mebibyte

@@ -43,7 +43,7 @@ export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserv
     ended(attempt, outcome) {
       running.dec()
       calls.inc({ verb: attempt.verb, resource: resourceText(attempt), code: String(outcome.code) })
-      // A watch's duration is not a latency.
+      // Do not count watches: their duration is not a latency.
       if (attempt.verb !== 'watch') seconds.observe({ verb: attempt.verb }, outcome.seconds)
       waited.observe({ class: attempt.class }, outcome.waited)
     },

@@ -37,7 +37,7 @@ export function gathered(
   })
 }
 
-/** The same for a histogram, which prom-client can only fill itself, one value at a time. */
+/** The same for a histogram. prom-client's own histogram only accepts single values. */
 export function gatheredHistogram(
   registry: Registry,
   { name, help }: { name: string; help: string },

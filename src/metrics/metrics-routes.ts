@@ -1,7 +1,10 @@
 import type { Registry } from 'prom-client'
 import type { Routes } from '../http/routes.ts'
 
-/** `/metrics` in the text format of Prometheus. Concurrent requests share one answer, so many cost no more than one. */
+/**
+ * `/metrics` in the text format of Prometheus. Concurrent requests share one answer, so that many requests cost no more
+ * than one.
+ */
 export function metricsRoutes(registry: Registry): Routes {
   let making: Promise<string> | undefined
   const answer = (): Promise<string> => {

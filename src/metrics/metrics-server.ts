@@ -9,10 +9,10 @@ import { metricsRoutes } from './metrics-routes.ts'
 export const METRICS_PORT = 8081
 
 export interface MetricsListen {
-  /** Default METRICS_PORT; 0: any free port. */
+  /** Default METRICS_PORT. 0: any free port. */
   port?: number
   host?: string
-  /** For TLS; absent: plain HTTP, as upstream. */
+  /** Files for TLS. Absent: plain HTTP, as in upstream. */
   tls?: CredentialFiles
 }
 
@@ -21,7 +21,7 @@ export interface MetricsServerOptions extends MetricsListen {
   log: Pick<Logger, 'info' | 'warn' | 'error'>
 }
 
-/** A server for metrics, the same for each role. */
+/** The server for metrics. All roles use it. */
 export class MetricsServer {
   readonly #server: HttpServer
   readonly #credentials: FileCredentials | undefined
@@ -32,14 +32,14 @@ export class MetricsServer {
     credentials?.follow((renewed) => server.setCredentials(renewed))
   }
 
-  /** @throws the socket's error, such as EADDRINUSE, or the fault of the certificate files */
+  /** @throws the socket's error, such as EADDRINUSE, or an Error about the certificate files */
   static async start({ registry, port = METRICS_PORT, host, tls, log }: MetricsServerOptions): Promise<MetricsServer> {
     const credentials = tls && (await FileCredentials.open({ files: tls, clock: systemClock, log }))
     const server = await startServer({
       ...{ name: 'metrics', port, log, routes: metricsRoutes(registry) },
       ...(host !== undefined && { host }),
       ...(credentials !== undefined && { tls: credentials.current }),
-      // A few Prometheus servers with a connection or two each. They send no bodies.
+      // Enough for a few Prometheus servers with one or two connections each. They send no bodies.
       limits: { connections: 64, maxBody: 0 },
     })
     return new MetricsServer(server, credentials)
