@@ -1,13 +1,14 @@
-/** Something that a container needs to start and to be looked after, whatever its workload does, and why. */
+/** Operations that each container needs to start and to be managed, whatever its workload does, and the reason. */
 export interface RuntimeNeed {
   /** AppArmor rules or system calls. */
   allows: readonly string[]
+  /** Also a comment in AppArmor profiles: a change of the text changes all profiles of models. */
   why: string
 }
 
 /**
- * What is always allowed to AppArmor. The profile is in force from the exec of the container's program on: what runc
- * does before needs nothing. `@{profile_name}` is the profile itself.
+ * AppArmor rules that every profile has. The profile is in force from the exec of the container's program on, so earlier
+ * operations of runc need no rules. `@{profile_name}` is the profile itself.
  */
 export const appArmorNeeds: readonly RuntimeNeed[] = [
   {
@@ -31,18 +32,18 @@ export const appArmorNeeds: readonly RuntimeNeed[] = [
 
 /** System calls that runc and crun make between loading the filter and the exec of the container's program. */
 export const seccompNeeds: readonly RuntimeNeed[] = [
-  { allows: ['execve'], why: "The exec of the container's program itself." },
+  { allows: ['execve'], why: "Start of the container's program." },
   {
     allows: ['openat', 'openat2', 'open', 'read', 'write', 'close', 'close_range', 'lseek', 'readlinkat', 'getdents64'],
-    why: 'runc waits at its exec fifo through /proc/self/fd, and closes what the program is not to inherit.',
+    why: 'runc waits at its exec fifo through /proc/self/fd, and closes descriptors that the program must not inherit.',
   },
   {
     allows: ['fcntl', 'fstat', 'newfstatat', 'fstatfs', 'statx', 'faccessat', 'faccessat2', 'dup3', 'ioctl', 'fchown'],
-    why: 'Descriptors are checked, marked as to be closed, and given to the user of the container.',
+    why: 'runc checks descriptors, marks them for closing at exec, and gives them to the user of the container.',
   },
   {
     allows: ['prctl', 'capget', 'capset', 'setuid', 'setgid', 'setgroups', 'setresuid', 'setresgid', 'setsid', 'umask'],
-    why: "User, groups and capabilities of the container's program, where it may gain new privileges and the filter is loaded before.",
+    why: "User, groups and capabilities of the container's program. If the program may gain new privileges, runc sets these after it loads the filter.",
   },
   {
     allows: [
@@ -58,7 +59,7 @@ export const seccompNeeds: readonly RuntimeNeed[] = [
       'fchdir',
       'uname',
     ],
-    why: 'runc looks whether its parent lives, who it is, and goes to the working directory.',
+    why: 'runc checks its parent and its own ids, and changes to the working directory.',
   },
   {
     allows: [
@@ -72,15 +73,15 @@ export const seccompNeeds: readonly RuntimeNeed[] = [
       'rseq',
       'arch_prctl',
     ],
-    why: 'Threads of the Go runtime, in which runc is written, and their start.',
+    why: 'Threads of the Go runtime, which runc uses.',
   },
   {
     allows: ['rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'restart_syscall'],
-    why: 'Signals of the Go runtime, by which it interrupts its threads.',
+    why: 'Signals by which the Go runtime interrupts its threads.',
   },
   {
     allows: ['mmap', 'mprotect', 'munmap', 'madvise', 'brk'],
-    why: 'Memory of the Go runtime, and the loader of the program.',
+    why: "Memory of the Go runtime and of the program's loader.",
   },
   {
     allows: [
@@ -93,7 +94,7 @@ export const seccompNeeds: readonly RuntimeNeed[] = [
       'nanosleep',
       'clock_gettime',
     ],
-    why: 'How the Go runtime waits.',
+    why: 'Waits of the Go runtime.',
   },
-  { allows: ['exit', 'exit_group'], why: 'The end of a thread or of a process.' },
+  { allows: ['exit', 'exit_group'], why: 'Exit of a thread or a process.' },
 ]
