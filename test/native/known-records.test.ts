@@ -7,16 +7,25 @@ describe(`the decoder of known records${hasCompiler ? '' : ' (not here: needs gc
     if (!hasCompiler) this.skip()
   })
 
-  it('stays in its bounds, whatever the records are, and refuses forms that are none', function () {
-    this.timeout(120_000)
+  const run = (name: string) => {
     const check = compile(
-      'known-records-check',
+      name,
       ['known-records.c', 'known-facts.c', 'known-forms.c', 'known-kinds.c'],
       ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
     )
     const { status, stdout, stderr } = spawnSync(check, [], { encoding: 'utf8' })
     expect(stderr).to.equal('')
     expect(status).to.equal(0)
-    expect(Number.parseInt(stdout, 10)).to.be.above(10_000)
+    return stdout
+  }
+
+  it('stays in its bounds, whatever the records are, and refuses forms that are none', function () {
+    this.timeout(120_000)
+    expect(Number.parseInt(run('known-records-check'), 10)).to.be.above(10_000)
+  })
+
+  it('keeps a bounded number of forms, labels, openings and processes, and 16 MiB of their texts', function () {
+    this.timeout(120_000)
+    run('known-bounds-check')
   })
 })
