@@ -16,7 +16,7 @@ import type { ProfileSource } from './profile-source.ts'
 import { type ReadinessOptions, serveHealth } from './readiness.ts'
 import { stopAll } from './shutdown.ts'
 
-/** Where ArmorProfiles come from: a cluster, or somewhere else. */
+/** Where ArmorProfiles come from: a cluster, or another source. */
 export type AgentSource = Omit<ClusterSourceOptions, 'node' | 'logger'> | { source: ProfileSource }
 
 export type AgentOptions = AgentSource & {
@@ -33,9 +33,12 @@ export type AgentOptions = AgentSource & {
   health?: { port: number; host?: string }
   /** Names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
   confining?: () => Promise<ReadonlySet<string>>
-  /** Names of the profiles that pods refer to; see LeftoverOptions. Default: none, as without a container runtime. */
+  /**
+   * Names of the profiles that pods refer to; see LeftoverOptions. Default: no profiles, as without a container
+   * runtime.
+   */
   ofContainers?: () => ReadonlySet<string> | undefined
-  /** Also unready while a profile is refused. */
+  /** Whether the node is also unready while a profile is refused. */
   strict?: boolean
   /** Why violations are not reported; undefined while they are. */
   unreported?: () => NoSource | undefined
@@ -137,7 +140,7 @@ export class Agent {
     await stopAll(parts, this.#options.logger)
   }
 
-  /** The handler must have received every listed ArmorProfile before any profile counts as a leftover. */
+  /** Waits until the handler has received every listed ArmorProfile. Before that, no profile counts as a leftover. */
   async #whenListed(): Promise<void> {
     if (!(await this.#source.listed())) return
     this.#options.onListed?.()

@@ -15,9 +15,9 @@ export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' 
   metadata: Record<string, unknown>
   /** Where metrics are served; default: not served. */
   metrics?: MetricsListen
-  /** Milliseconds between two status lines; default: only SIGUSR1 logs a status line. */
+  /** Milliseconds between two status lines. Default: only SIGUSR1 makes the agent log a status line. */
   statusEvery?: number
-  /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
+  /** The process, which emits SIGTERM, SIGINT and SIGUSR1. */
   signals: EventEmitter
 }
 

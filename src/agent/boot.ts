@@ -6,11 +6,11 @@ import { systemClock } from '../base/clock.ts'
 export interface Boot {
   /** Unix seconds, with a fraction. */
   bootTime: number
-  /** Short form. */
+  /** Short form of the boot's id. */
   bootID: string
 }
 
-/** Seconds that the two boot times may differ: the time in /proc/stat has no fraction. */
+/** Seconds that the two boot times may differ, because the time in /proc/stat has no fraction. */
 const rounding = 1.5
 
 /**
@@ -21,7 +21,7 @@ const rounding = 1.5
 export function bootOf(procRoot: string, now: () => number = systemClock.wall): Boot {
   const read = (path: string): string => readFileSync(`${procRoot}/${path}`, 'latin1')
   const whole = Number(/^btime (\d+)$/m.exec(read('stat'))?.[1] ?? 0)
-  // Up to 10 ms late, and as much earlier as the two clocks are read apart.
+  // The result is up to 10 ms late, and early by the time between the two readings.
   const exact = now() / 1000 - Number.parseFloat(read('uptime'))
   return {
     bootTime: Math.abs(exact - whole - 0.5) <= rounding ? exact : whole,

@@ -10,13 +10,13 @@ import type { ContainerChange, CreatedContainer, NodeContainer } from './contain
 export interface BpfBindingOptions {
   enforcer: Pick<BpfEnforcer, 'add' | 'start' | 'loaded' | 'remove' | 'find' | 'settle' | 'numberOf'>
   clock: Clock
-  /** Milliseconds since boot. A test gives its own. */
+  /** Returns milliseconds since boot. Tests replace it. */
   sinceBoot?: () => number
-  /** The kernel stops processes of unknown containers, so the agent makes every container known. */
+  /** Whether the kernel stops processes of unknown containers. If so, the agent makes every container known. */
   strictStart?: boolean
   /**
-   * Addresses of a process's network; undefined if it has no network of its own. Without this function, rules about the
-   * own pod match no address.
+   * Returns the addresses of a process's network; undefined if the process has no network of its own. Without this
+   * function, rules about the own pod match no address.
    */
   addressesOf?: (pid: number) => Promise<readonly string[] | undefined>
   logger: Logger
@@ -38,7 +38,7 @@ export interface BindingStatus {
 /** Milliseconds after which the next full list forgets a created container that has not started. */
 const startsWithin = 120_000
 
-/** Most ended containers that are remembered while searches overlap without a pause. */
+/** Maximum ended containers that are remembered while searches overlap without a pause. */
 const maxLately = 4096
 
 /**
@@ -102,7 +102,7 @@ export class BpfBinding {
       for (const container of started) await this.#start(container)
       if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
     })
-    // A container that has ended by now still ran without its profile.
+    // A container that has already ended still ran without its profile.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
   }
 
@@ -138,12 +138,15 @@ export class BpfBinding {
     await this.#addOwn(wanted, container.initPid)
   }
 
-  /** When this is called, new processes of the container run in its profile. Adds the addresses of its pod. */
+  /**
+   * Adds a container. When this is called, the container's new processes already run in its profile. Also adds the
+   * addresses of its pod.
+   */
   async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
     const { addressesOf, enforcer } = this.#options
     if (container.profile === '' || pid === undefined || addressesOf === undefined) return
     const addresses = await addressesOf(pid).catch((error: unknown) => {
-      // For example, no file descriptor is left: the next list of containers retries.
+      // The agent may have no file descriptor left, for example. The next list of containers tries again.
       const fields = { containerID: container.id, err: error }
       logTrouble(this.#options.logger, error, fields, "the addresses of a container's pod cannot be read")
       return undefined
@@ -155,7 +158,7 @@ export class BpfBinding {
     })
   }
 
-  /** Releases a bound container that no longer has a profile. */
+  /** Whether BPF must know the container. A bound container that no longer has a profile must be released. */
   #concerns({ id, profile }: BpfContainer): boolean {
     const { enforcer, strictStart } = this.#options
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
@@ -176,7 +179,7 @@ export class BpfBinding {
     this.#lately.set(container.containerID, container)
   }
 
-  /** @param bound number of tasks found outside the profile, for each container; 0 where none is left */
+  /** @param bound number of tasks found outside the profile, for each container; 0 if all of them have ended */
   #say(bound: ReadonlyMap<string, number>): void {
     const { sinceBoot: uptime = sinceBoot, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)

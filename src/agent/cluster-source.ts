@@ -33,7 +33,7 @@ export interface ClusterSourceOptions {
   reports?: Partial<ReportTiming>
 }
 
-/** Reads ArmorProfiles from the API server, and reports their state to the managers. */
+/** Reads ArmorProfiles from the API server, and reports their status to the managers. */
 export class ClusterSource implements ProfileSource {
   readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
   readonly #reporter: Reporter

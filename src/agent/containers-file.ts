@@ -10,7 +10,7 @@ import type { Logger } from '../base/logger.ts'
 /** Milliseconds between two checks of the file. We poll because editors and mounts replace the file. */
 const pollInterval = 500
 
-/** Enough for thousands of containers with some hundred bytes each. */
+/** Maximum bytes of the file, enough for thousands of containers with some hundred bytes each. */
 const maxBytes = 64 * mebibyte
 
 /** Milliseconds for which a removed container or policy is remembered: its last events may still arrive. */
@@ -67,7 +67,7 @@ export class ContainersFile {
       this.#see(`policy ${name}`, names.has(name), () => feed.update({ withoutPolicies: [name] }))
   }
 
-  /** Forgets a missing item, unless the item returns within the time limit. */
+  /** Forgets a missing container or policy, unless it is back within the time limit. */
   #see(key: string, here: boolean, forget: () => void): void {
     const leaving = this.#leaving.get(key)
     if (here) {

@@ -21,7 +21,7 @@ export interface DesiredProfile {
 }
 
 const schema = nodeOf(armorProfileSpec)
-/** Most mistakes that a message names. */
+/** Maximum mistakes that a message names. */
 const NAMED = 5
 
 /** @param before the previous result; an unchanged source stays compiled, and equal contents keep their digests */
@@ -85,7 +85,10 @@ function conflictOf(spec: ArmorProfileSpec): string | undefined {
   return unknown.length === 0 ? undefined : notKnown(unknown)
 }
 
-/** The manager has checked these fields, so an unknown field comes from a newer version. */
+/**
+ * Why an ArmorProfile cannot be used. The manager has checked these fields, so an unknown field comes from a newer
+ * version.
+ */
 function notKnown(errors: readonly FieldError[]): string {
   const named = errors.slice(0, NAMED).map(formatFieldError).join('; ')
   const rest = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : ''

@@ -9,7 +9,7 @@ export interface DriftWatchOptions {
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /** Called for each ArmorProfile that is not completely loaded. */
   onDrift(key: string): void
-  /** The profiles of an enforcer could not be listed; the next check tries again. */
+  /** Called when the profiles of an enforcer cannot be listed. The next check tries again. */
   onError(enforcer: KernelEnforcer, error: unknown): void
   /** Called after each periodic check. */
   onLook?(): Promise<void>
@@ -20,8 +20,8 @@ export interface DriftWatchOptions {
 }
 
 /**
- * Checks periodically whether kernel and disk still hold the wanted profiles. One listing serves all profiles of the
- * node.
+ * Checks periodically whether the kernel and the disk still have the wanted profiles. One list is enough for all
+ * profiles of the node.
  */
 export class DriftWatch {
   readonly #options: DriftWatchOptions

@@ -35,9 +35,9 @@ function withoutTexts({ appArmor, bpf, seccomp, ...rest }: ArmorProfile['spec'][
   }
 }
 
-/** Most bytes of ArmorProfiles that an agent keeps, within the memory limit of the chart (docs/sizing.md). */
+/** Maximum bytes of ArmorProfiles that an agent keeps, within the memory limit of the chart (docs/sizing.md). */
 const ALL = 48 * mebibyte
-/** Characters of a name that an outline counts. */
+/** Maximum characters of a name in an outline. */
 const NAME = 256
 
 /**

@@ -20,7 +20,7 @@ export interface LineageOptions {
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
   /**
-   * Folder with the maps of the BPF programs that follow forks, while these are attached. Otherwise the process
+   * Folder with the maps of the BPF programs that follow forks, while these are attached. Without it, the process
    * connector follows forks.
    */
   programs?: () => string | undefined
@@ -37,9 +37,9 @@ const pollInterval = 1_000
  * If the kernel does not allow it, the agent logs the reason once and uses only /proc. A broken tree is opened again.
  */
 export class Lineage {
-  /** The number of the tree, for other threads; 0: no tree. */
+  /** The number of the tree, for other threads; 0 if there is none. */
   readonly number = forkNumber()
-  /** How often the tree was opened again. */
+  /** Number of times that the tree was opened again. */
   restarts = 0
   readonly #options: Required<Pick<LineageOptions, 'open' | 'clock'>> & LineageOptions
   readonly #backoff: Backoff
@@ -47,7 +47,7 @@ export class Lineage {
   #overrunsBefore = 0
   /** Why the tree is not open. */
   #off = 'NOT_OPENED'
-  /** A tree was open before, so opening one can succeed again after any error. */
+  /** Whether a tree was open before: then opening a tree may succeed again after any error. */
   #wasOpen = false
   #timer: Timer | undefined
   #closed = false
@@ -65,12 +65,12 @@ export class Lineage {
     return this.#forks
   }
 
-  /** Counters of the current tree; undefined: no tree. */
+  /** Counters of the current tree; undefined if there is none. */
   get stats(): ForkStats | undefined {
     return this.#forks?.stats()
   }
 
-  /** How often forks were lost because a socket was full, over all trees. */
+  /** Number of times that forks were lost because a socket was full, over all trees. */
   get overruns(): number {
     return this.#overrunsBefore + (this.stats?.overruns ?? 0)
   }
@@ -113,7 +113,7 @@ export class Lineage {
     this.#off = 'CLOSED'
   }
 
-  /** Reads from the programs if possible, else from the connector. */
+  /** Opens a tree that reads from the programs, if possible, and otherwise from the connector. */
   #open(): Forks {
     const { open, logger, procRoot = '/proc' } = this.#options
     this.#folder = this.#programs
@@ -138,7 +138,7 @@ export class Lineage {
     return folder === this.#refused ? undefined : folder
   }
 
-  /** A tree learns of no new forks once its thread has ended or its programs are detached. */
+  /** Checks the tree, which learns of no new forks after its thread has ended or its programs are detached. */
   #poll(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0
@@ -172,7 +172,7 @@ export class Lineage {
     const { logger } = this.#options
     const fields = explain(error)
     const { code } = fields
-    // Logged when the reason changes, not at each try. A permission that this process lacks will not come later.
+    // Log when the reason changes, not at each try. A permission that this process lacks will not come later.
     const lasting = !this.#wasOpen && code !== 'SYSTEM'
     if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; retrying`)
     this.#off = code

@@ -32,7 +32,7 @@ export interface ManagerTransportOptions {
 }
 
 const maxAnswer = 64 * 1024
-/** Longest interval, in seconds: after a longer one, managers would notice a missing agent too late. */
+/** Maximum interval in seconds: after a longer interval, managers would notice a missing agent too late. */
 const maxRetryAfter = 3_600
 
 /** A request. Without a signal, only the deadline ends it. */
@@ -158,7 +158,7 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** At most a day: after a longer interval, managers would notice a missing agent too late. */
+/** An interval in seconds, at most a day: after a longer interval, managers would notice a missing agent too late. */
 const interval = Type.Number({ minimum: 0, maximum: 86_400 })
 const answer = Type.Object({
   epoch: Type.String({ maxLength: 256 }),
@@ -174,7 +174,7 @@ function answerOf(text: string): ReportAnswer {
   return { epoch, complete, intervalSeconds, ...(spacingSeconds !== undefined && { spacingSeconds }) }
 }
 
-/** Adds the errno of the socket or the TLS error, which undici puts into the cause. */
+/** The error as a text, with the errno of the socket or the TLS error, which undici puts into the cause. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code } = error as NodeJS.ErrnoException

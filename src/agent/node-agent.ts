@@ -57,8 +57,8 @@ import {
 import { policyOf } from './wanted-profiles.ts'
 
 /**
- * One thread, because profiles come one at a time. The deadline is CPU time in milliseconds. Managers refuse a source
- * that takes two seconds; a node may be many times slower, and a profile that is refused here is not enforced.
+ * There is one thread, because profiles come one at a time. The deadline is CPU time in milliseconds. Managers refuse a
+ * source that takes two seconds; a node may be many times slower, and a profile that is refused here is not enforced.
  */
 const compilers = { threads: 1, deadline: 60_000 }
 
@@ -84,7 +84,7 @@ export interface NodeAgentOptions {
   health: { port: number; host?: string }
   /** Address of the metrics; undefined: not served. */
   metrics?: MetricsListen
-  /** Also unready while a profile is refused. */
+  /** Whether the node is also unready while a profile is refused. */
   strict?: boolean
   /** Enforcers whose profiles are unloaded when the agent stops. */
   unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean; BPF: boolean }
@@ -104,8 +104,8 @@ export interface NodeAgentOptions {
 }
 
 /**
- * All that runs on a node. It loads the profiles of ArmorProfiles, and logs violations with data from containerd and
- * the ArmorProfiles. It starts even if containerd, managers or audit sources are not available yet.
+ * Everything that runs on a node. It loads the profiles of ArmorProfiles, and logs violations with data from containerd
+ * and the ArmorProfiles. It starts even if containerd, managers or audit sources are not available yet.
  */
 export class NodeAgent {
   readonly #options: NodeAgentOptions
@@ -231,7 +231,7 @@ export class NodeAgent {
     void this.#followContainers(confinement?.known)
   }
 
-  /** Stops all components. Violations that were read are written, whatever else fails. @throws the first error */
+  /** Stops all components. Violations that were read are written even if a component fails. @throws the first error */
   async stop(): Promise<void> {
     const parts = {
       profiles: () => this.#agent?.stop(),
@@ -254,7 +254,10 @@ export class NodeAgent {
     })
   }
 
-  /** @param known resolves when policies are known; reporting containers earlier would release confined containers */
+  /**
+   * @param known resolves when policies are known; if containers were reported before, confined containers would be
+   * released
+   */
   async #followContainers(known?: Promise<void>): Promise<void> {
     await known
     this.#bpf?.start()
@@ -360,7 +363,7 @@ export class NodeAgent {
         if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
       },
-      // Logged when the state changes, not at each try.
+      // Log when the state changes, not at each try.
       onLost: (err, delay) => {
         if (lost) return
         lost = true
@@ -418,7 +421,7 @@ export class NodeAgent {
     })
   }
 
-  /** Violations can name a container before it is bound; its BPF number follows. */
+  /** Reports changes of containers. Violations can name a container before it is bound; its BPF number follows. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
     this.#options.side.confinement?.check(this.#watch.containers.values())
@@ -427,7 +430,7 @@ export class NodeAgent {
     this.#renumber()
   }
 
-  /** Sends containers again whose BPF number changed, or became known only after the container. */
+  /** Reports containers again whose BPF number changed, or became known only after the container. */
   #renumber(): void {
     const bpf = this.#bpf
     if (bpf === undefined) return

@@ -103,7 +103,7 @@ export class NodeBpf {
     return this.#binding.changed(changes)
   }
 
-  /** Binds containers that waited for profiles, or ran without them, to the profiles that arrived. */
+  /** Binds containers that waited for profiles, or ran without them, now that the profiles are loaded. */
   arrived(): Promise<void> {
     return this.#binding.find()
   }
@@ -166,7 +166,7 @@ export class NodeBpf {
         this.created(
           annotationsOf === undefined ? container : { ...container, podAnnotations: annotationsOf(container) },
         ),
-      // The runtime's events report this, too, and processes that live on in the container keep its profile.
+      // The runtime's events report the end of a container, too. Processes that live on in it keep its profile.
       onGone: () => undefined,
       onFailed: (container, err) => {
         const fields = { ...logFieldsOf(container), err }

@@ -24,7 +24,7 @@ import { WantedProfiles } from './wanted-profiles.ts'
 export interface NodeProfilesOptions {
   system: ActorSystem
   loaders: Loaders
-  /** Compiles for this node. It always ends, at the latest with a LoadFailure. */
+  /** Compiles for this node. It always settles, at the latest with a LoadFailure. */
   compile: CompileCarried
   /**
    * A text that changes when the same source would compile to another profile. Read at each check of the loaded
@@ -40,7 +40,7 @@ export interface NodeProfilesOptions {
   /** See LeftoverOptions. */
   confining(): Promise<ReadonlySet<string>>
   ofContainers(): ReadonlySet<string> | undefined
-  /** Also unready while a profile is refused. */
+  /** Whether the node is also unready while a profile is refused. */
   strict?: boolean
   /** See ReadinessOptions. */
   unreported?: ReadinessOptions['unreported']
@@ -104,8 +104,8 @@ export class NodeProfiles {
   }
 
   /**
-   * All ArmorProfiles have passed `handler`: from now on a loaded profile without ArmorProfile is a leftover, and the
-   * node may be ready.
+   * Called when all ArmorProfiles have passed `handler`. From now on a loaded profile without ArmorProfile is a
+   * leftover, and the node may be ready.
    */
   async listed(): Promise<void> {
     this.#listed = true
@@ -126,7 +126,7 @@ export class NodeProfiles {
     return drifted
   }
 
-  /** The node has changed: compiles the profiles of this enforcer, or of all enforcers, again. */
+  /** Compiles the profiles of this enforcer, or of all enforcers, again, because the node has changed. */
   recompile(enforcer?: KernelEnforcer): void {
     for (const key of this.wanted.recompile(enforcer)) this.#family.of(key).tell({ type: 'changed' })
   }
@@ -160,7 +160,7 @@ export class NodeProfiles {
     }
   }
 
-  /** If another ArmorProfile wants the same profile, it is not refused because of this one. */
+  /** Reports a profile that BPF cannot load, unless another ArmorProfile also wants it. */
   #sayRefused({ key, state, enforcers }: ProfileStatus): void {
     const profile = this.wanted.get(key)?.profile
     if (state !== 'failed' || enforcers.includes('BPF') || profile === undefined) return
@@ -168,8 +168,8 @@ export class NodeProfiles {
   }
 
   /**
-   * If the block devices cannot be read, the previous ones stay in force: otherwise files would be accessible for a
-   * moment.
+   * Compiles all profiles again if the block devices have changed. If they cannot be read, the previous devices stay in
+   * force; otherwise files would be accessible for a moment.
    */
   #checkNode(): void {
     const before = this.#basis
@@ -191,7 +191,7 @@ export class NodeProfiles {
     try {
       const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)
-      // Restores a profile that became wanted while it was being removed.
+      // Restore a profile that became wanted while it was being removed.
       const gone = [...report.removed, ...report.freed]
       if (gone.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
     } catch (error) {

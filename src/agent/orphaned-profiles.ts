@@ -7,7 +7,7 @@ import { profileOfLabel } from '../audit/enrich/profile-of-label.ts'
 
 export interface LeftoverOptions {
   listings: EnforcerListings
-  /** Whether an ArmorProfile has the profile. Reliable only once all ArmorProfiles are known. */
+  /** Whether an ArmorProfile has the profile. This is reliable only when all ArmorProfiles are known. */
   wanted: { has(profile: string): boolean }
   /** Names of profiles that processes of the node run in; see `confiningProfiles`. */
   confining(): Promise<ReadonlySet<string>>
@@ -29,7 +29,7 @@ export interface LeftoverReport {
   failed: (Leftover & { reason: string })[]
 }
 
-/** Most profiles that are removed at a time. */
+/** Maximum profiles that are removed at the same time. */
 const atOnce = 50
 
 /**
@@ -74,7 +74,7 @@ async function unwanted({ listings, wanted }: LeftoverOptions): Promise<Leftover
   return found
 }
 
-/** Why the profile must stay; undefined: it is not in use. */
+/** Why the profile must stay; undefined if it is not in use. */
 export function useOf(
   profile: string,
   confining: ReadonlySet<string>,
@@ -120,8 +120,8 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
 }
 
 /**
- * Hundreds of profiles may be removed at once, so callers share one scan of the processes. A scan that already runs may
- * have missed new processes, so later callers share the next one.
+ * Wraps a scan so that callers share it: hundreds of profiles may be removed at once. A scan that already runs may have
+ * missed new processes, so later callers share the next scan.
  * @param scan such as `confiningProfiles`
  */
 export function sharedScan(scan: LeftoverOptions['confining']): LeftoverOptions['confining'] {

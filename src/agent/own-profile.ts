@@ -4,7 +4,8 @@ import { appArmorFolder } from '../enforcer/apparmor-kernel.ts'
 import { errnoOf, ioError } from '../enforcer/enforcer-error.ts'
 
 /**
- * The AppArmor profile of agents, as named by the chart. Profiles of policies have a dash where this name has a dot.
+ * The name that the chart gives the agents' AppArmor profile. Profiles of policies have a dash where this name has a
+ * dot.
  */
 export const ownProfile = 'varmor.agent'
 

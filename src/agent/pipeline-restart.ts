@@ -17,8 +17,8 @@ export interface ViolationPipeline {
 }
 
 /**
- * Restarts a pipeline at its stored position when it ended because the disk may have lost lines. Some lines then appear
- * twice, but none is missing.
+ * Runs a pipeline. If it ends because the disk may have lost lines, starts it again at its stored position. Some lines
+ * are then written twice, but none is missing.
  */
 export async function runUntilReplaced(
   start: () => Promise<ViolationPipeline | NoSource>,

@@ -21,11 +21,11 @@ export interface PolicyBackend {
   readonly hasTenants: boolean
   /** The runtime whose containers are protected and named in violations. */
   readonly runtime: ContainerRuntime & { close(): void }
-  /** Decides what confines containers, if pods do not tell. */
+  /** Decides what confines containers whose pods do not show it. */
   readonly confinement?: Confinement
   /** Creates the source of ArmorProfiles. */
   source(parts: SourceParts): AgentSource
-  /** The managers that receive recordings; undefined: nothing is recorded. */
+  /** The managers that receive recordings; undefined if nothing is recorded. */
   readonly models?: { managers: readonly string[]; send: SendModel }
   /** Called when the agent has started. */
   begin?(logger: Logger): void

@@ -5,7 +5,7 @@ import type { KubeObject } from '../kube/objects.ts'
 
 /** The source of a node's ArmorProfiles, and the receiver of their status on this node. */
 export interface ProfileSource {
-  /** Before the start. */
+  /** Call it before `start`. */
   subscribe(handler: Handler<ArmorProfile & KubeObject>): void
   start(): void
   /**
@@ -16,7 +16,7 @@ export interface ProfileSource {
   set(standing: ProfileStatus): void
   /** Drops the status of a deleted ArmorProfile. */
   forget(key: string): void
-  /** From now on all ArmorProfiles are known and have a status. */
+  /** Called when all ArmorProfiles are known and have a status. */
   becameWhole(): void
   /** Stops: the handlers get no further changes. */
   stop(): Promise<void>

@@ -1,7 +1,7 @@
 import type { ProfileStatus } from '../../actors/loaded-profile/ports.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** Logs the status of each ArmorProfile on this node: once for each change, however often it is checked. */
+/** Logs the status of each ArmorProfile on this node, once for each change. */
 export class ProfileStatusLog {
   readonly #logger: Logger
   /** The last message, and whether it reported the profile as loaded. */
@@ -24,7 +24,7 @@ export class ProfileStatusLog {
     else this.#logger.info(about, state === 'loaded' ? 'a profile is loaded' : 'a profile is unloaded')
   }
 
-  /** A loaded profile is missing or was replaced, although only the agent should change it. */
+  /** Logs that a loaded profile is missing or was replaced, although only the agent should change it. */
   drifted(key: string): void {
     if (!this.#said.get(key)?.loaded) return
     this.#logger.warn({ profile: key }, 'another program changed or removed a profile; restoring it')

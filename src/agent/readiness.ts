@@ -21,9 +21,9 @@ export interface ReadinessReport {
    * unready.
    */
   unreported?: NoSource
-  /** Other reasons why the node does not match its policies, each with a remedy; undefined: none. */
+  /** Other reasons why the node does not match its policies, each with a remedy; undefined if there are none. */
   problems?: readonly string[]
-  /** How often components of the agent failed and were restarted, by component; undefined: none was. */
+  /** Number of times that components of the agent failed and were restarted, by component; undefined if none was. */
   restarts?: Record<string, number>
 }
 
@@ -35,15 +35,15 @@ export interface ReadinessOptions {
    * anyway.
    */
   strict?: boolean
-  /** Why some or all violations are not reported; undefined: all are reported. */
+  /** Returns why some or all violations are not reported; undefined if all are reported. */
   unreported?: () => NoSource | undefined
-  /** Other reasons why the node does not match its policies; each one makes it unready. */
+  /** Returns other reasons why the node does not match its policies. Each reason makes the node unready. */
   problems?: () => readonly string[]
   /** How often each component was restarted. */
   restarts?: () => Readonly<Record<string, number>>
 }
 
-/** Most names of each kind in a report. */
+/** Maximum names of each kind in a report. */
 const shown = 100
 
 /**
@@ -72,7 +72,7 @@ export class Readiness {
     this.#listed = true
   }
 
-  /** Whether each ArmorProfile has a status, however old, so that a report can be complete. */
+  /** Whether each ArmorProfile has a status, even an old status, so that a report can be complete. */
   get whole(): boolean {
     if (!this.#listed) return false
     for (const [key, { uid }] of this.#options.wanted.entries()) if (this.#standings.get(key)?.uid !== uid) return false
@@ -103,8 +103,7 @@ export class Readiness {
       const state = this.#stateOf(key, wanted)
       if (state === 'loaded') report.loaded++
       else if (state === 'failed') {
-        // An ArmorProfile that vArmor did not write does not count as failed: otherwise its writer could keep all nodes
-        // unready.
+        // Do not count an ArmorProfile that vArmor did not write: otherwise its writer could keep all nodes unready.
         if (wanted.strange !== undefined) strange++
         const message = this.#current(key, wanted)?.message ?? ''
         if (failed++ < shown) report.failed.push({ profile: key, message })
@@ -138,7 +137,7 @@ export const LIVENESS_PATH = '/health/liveness'
 export const READINESS_PORT = 9580
 
 /**
- * Serves both probes. Liveness only tells that the process answers. Resolves once the server listens.
+ * Serves both probes. The liveness probe only shows that the process answers. Resolves when the server listens.
  * @throws the error of the socket
  */
 export function serveHealth(

@@ -28,10 +28,10 @@ export interface ReporterOptions {
   node: string
   /** Id of this start of the agent. */
   agent: string
-  /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`. The first is tried first. */
+  /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`. The first origin is tried first. */
   managers: readonly [string, ...string[]]
   send: SendReport
-  /** Whether each ArmorProfile has a status; before that, no report is complete. */
+  /** Whether each ArmorProfile has a status. Before that, no report is complete. */
   whole(): boolean
   clock: Clock
   random: Random
@@ -81,11 +81,11 @@ export class Reporter {
   #running: Promise<void> | undefined
   #epoch = ''
   #complete = true
-  /** A manager has asked for a complete report, but the status of some profile was missing. */
+  /** Whether a manager has asked for a complete report, but the status of some profile was missing. */
   #owesComplete = false
   #manager = 0
   #interval = firstInterval
-  /** Least milliseconds from one report to the next, and the time of the last answer. */
+  /** Minimum milliseconds from one report to the next, and the time of the last answer. */
   #spacing = 0
   #answeredAt = Number.NEGATIVE_INFINITY
   #maxBody = MAX_REPORT_BYTES
@@ -117,7 +117,7 @@ export class Reporter {
   /** Drops the status of a deleted ArmorProfile. */
   forget(key: string): void {
     this.#entries.delete(key)
-    // The remaining profiles may all have a status now, so a complete report that is due can be sent.
+    // All remaining profiles may have a status now, so that a complete report can be sent.
     this.#pause.wake()
   }
 
@@ -145,15 +145,15 @@ export class Reporter {
       if (this.#failedInARow > 0) await this.#sleep(delay)
       else {
         await this.#waitForChange(delay)
-        // Changes within the next moment are sent together.
+        // Send changes of the next moment in the same report.
         if (this.unacknowledged > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
       }
     }
   }
 
   /**
-   * A short random pause, so that changes are sent together; a longer one if the manager has many agents and asks for
-   * fewer reports.
+   * Milliseconds until the next report: a short random pause, so that changes are sent together, or a longer pause if
+   * the manager has many agents and asks for fewer reports.
    */
   #untilNext(): number {
     if (this.#spacing === 0) return this.#aMoment()
@@ -165,7 +165,7 @@ export class Reporter {
     const { clock } = this.#options
     const end = clock.now() + delay
     const isNews = (): boolean => this.unacknowledged > 0 || (this.#owesComplete && this.#options.whole())
-    // The change that woke us may have been reported already.
+    // The change that ended the pause may have been reported already.
     do await this.#pause.wait(Math.max(0, end - clock.now()))
     while (!isNews() && clock.now() < end && !this.#stop.signal.aborted)
   }
@@ -194,7 +194,7 @@ export class Reporter {
       this.#interval = Math.min(intervals.max, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(maxSpacing, spacingSeconds * 1000) : 0
-    // A manager that keeps asking for complete reports gets them only at the interval.
+    // A manager that keeps asking for complete reports gets them only at intervals.
     this.#owesComplete = this.#complete && !report.complete
     if (this.unacknowledged > 0) return 0
     if (this.#owesComplete && this.#options.whole()) return this.#aMoment()
@@ -208,7 +208,7 @@ export class Reporter {
     const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
     if (elsewhere) this.#manager++
     const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
-    // A failure is logged once, not at each try; an error that needs an operator is logged each time.
+    // Log a failure once, not at each try. Log an error that an operator must solve each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
         {
@@ -219,7 +219,7 @@ export class Reporter {
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#maxBody = Math.max(65_536, this.#maxBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
-    // Another manager may be the leader, so each of the others is asked once, without backoff.
+    // Another manager may be the leader, so ask each manager once, without backoff.
     if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#aMoment())
     return Math.max(after, this.#backoff.next())
   }

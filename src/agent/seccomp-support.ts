@@ -15,14 +15,14 @@ export interface SeccompSupportOptions {
   logger: Logger
 }
 
-/** All in milliseconds. A program may be replaced without containerd, which does not report this. */
+/** Milliseconds between two questions. A program may be replaced without containerd, so nothing reports this. */
 const period = 60_000
 /**
- * Time for which the last answer stays valid if the runtime does not answer. Such a runtime starts no containers,
- * either.
+ * Milliseconds for which the last answer stays valid if the runtime does not answer. Such a runtime does not start
+ * containers, either.
  */
 const keptFor = 300_000
-/** Longest time that Seccomp profiles wait for the first answer. */
+/** Maximum milliseconds that Seccomp profiles wait for the first answer. */
 const firstWithin = 5_000
 
 /** Tracks which flags of seccomp profiles the runtimes of the node support. */
@@ -54,7 +54,7 @@ export class SeccompSupport {
     return this.#now
   }
 
-  /** Runs until `stop`, whatever fails. */
+  /** Runs until `stop`, and continues after any failure. */
   start(): void {
     if (this.#running !== undefined) return
     this.#late = this.#options.clock.after(firstWithin, this.#known)

@@ -2,7 +2,7 @@ import { logTrouble } from '../base/bug.ts'
 import type { Logger } from '../base/logger.ts'
 
 /**
- * Stops one component after the other, also those after a component that fails.
+ * Stops one component after the other, and continues after a component that fails.
  * @param onPart called with the name of each component before it is stopped
  * @throws the first error, after all were stopped
  */

@@ -6,14 +6,14 @@ import type { Random } from '../base/random.ts'
 import type { ViolationPipeline } from './violation-pipeline.ts'
 
 export interface KeptPipelineOptions {
-  /** Starts a pipeline, or returns why no source can be used, which it has logged. */
+  /** Starts a pipeline. If no source can be used, logs the reason and returns it. */
   start(): Promise<ViolationPipeline | NoSource>
   clock: Clock
   random: Random
   logger: Logger
 }
 
-/** Milliseconds. */
+/** Delays in milliseconds. */
 const backoff = { first: 1_000, max: 300_000 }
 
 /**
@@ -33,17 +33,17 @@ export class SupervisedPipeline {
     this.#backoff = new Backoff({ ...backoff, random: options.random })
   }
 
-  /** Counters of the pipeline; undefined while none runs. */
+  /** Counters of the pipeline; undefined while no pipeline runs. */
   get status(): object | undefined {
     return this.#pipeline?.status()
   }
 
-  /** Why violations are not reported; undefined while they are, and before this is known. */
+  /** Why violations are not reported. undefined while they are reported, and before this is known. */
   get none(): NoSource | undefined {
     return this.#none
   }
 
-  /** How often the pipeline was restarted. */
+  /** Number of times that the pipeline was restarted. */
   get restarts(): number {
     return this.#restarts
   }

@@ -13,16 +13,16 @@ const timeout = 10_000
 const none = ''
 
 /**
- * Checks whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is from
- * an interrupted uninstall and does not count (the uid tells, because clocks differ). In doubt profiles stay: an
- * administrator can remove them.
+ * Checks whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is left
+ * from an interrupted uninstall and does not count; the uid shows this, because clocks differ. If this is not certain,
+ * profiles stay, and an administrator can remove them.
  */
 export class Uninstalled {
   readonly #client: Pick<ApiClient, 'get'>
   readonly #namespace: string
   readonly #clock: Clock
   readonly #stop = new AbortController()
-  /** The uid of the ConfigMap that existed at the start, or `none`; undefined: not known. */
+  /** The uid of the ConfigMap that existed at the start, or `none`; undefined if it is not known. */
   #first: string | undefined
 
   constructor(client: Pick<ApiClient, 'get'>, namespace: string, clock: Clock) {

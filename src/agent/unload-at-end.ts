@@ -13,7 +13,7 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   loaders: Loaders
   /** Enforcers whose profiles the agent always unloads when it stops. */
   always: Readonly<Record<KernelEnforcer, boolean>>
-  /** vArmor is being uninstalled: the agent removes all profiles that no pod needs. */
+  /** Whether vArmor is being uninstalled: then the agent removes all profiles that no pod needs. */
   uninstalled: boolean
   /** Ends all BPF enforcement. */
   endBpf: () => Promise<void>
@@ -39,9 +39,9 @@ const pause = 500
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, timeout = 12_000 } = options
   const end = clock.now() + timeout
-  // Steps that wait for nothing come first, because the kubelet may kill the agent.
+  // Start with steps that do not wait, because the kubelet may kill the agent.
   for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
-    // A pod that names a BPF profile starts without it, too.
+    // No pod needs a BPF profile: a pod that names a BPF profile also starts without it.
     const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
     if (all) {
       const { removed, failed } = await unloadAll(loaders[enforcer])
@@ -68,8 +68,8 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
 }
 
 /**
- * A container that restarts in a pod needs the profile that the pod names: a profile that allows everything stays until
- * the node restarts.
+ * Removes the profiles that no pod needs. A container that restarts in a pod needs the profile that the pod names, so
+ * that profile stays until the node restarts, and allows everything.
  */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
   const { loaders, ofContainers, clock, logger } = options
@@ -95,7 +95,7 @@ async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOption
       return logger.warn({ enforcer, reason: error.reason }, 'cannot list the profiles; they stay loaded')
     const { code, message: reason } = error as NodeJS.ErrnoException
     if (code === undefined || isBug(error)) throw error
-    // Logs a system error of the search for processes.
+    // A system error of the search for processes.
     logger.warn({ enforcer, reason }, 'cannot find the processes in the profiles; the profiles stay loaded')
   }
 }

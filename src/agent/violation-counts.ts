@@ -23,7 +23,7 @@ export type CountName =
   | 'decodeSeconds'
   | 'refusedLooks'
 
-/** One count, with the labels of its metric: words of this program, or codes of system errors. */
+/** One count, with the labels of its metric, which are words of this program or codes of system errors. */
 export interface Count {
   name: CountName
   labels: Record<string, string>
@@ -40,7 +40,7 @@ export interface LivePipeline {
   holding(): number
 }
 
-/** All counts since the agent started, over all pipelines that it has had. */
+/** All counts since the agent started, over all its pipelines. */
 export class ViolationCounts {
   readonly accounting: Accounting
   /** Sums of the pipelines that have ended. */
@@ -80,7 +80,7 @@ export class ViolationCounts {
     this.#live = undefined
   }
 
-  /** How often a pipeline replaced another one. */
+  /** Number of times that a pipeline replaced another pipeline. */
   get restarts(): number {
     return Math.max(0, this.#begun - 1)
   }

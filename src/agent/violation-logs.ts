@@ -15,11 +15,11 @@ export interface LogLimits {
   maxSize?: FileSize
   /** Number of rotated files to keep. Default 3, as upstream. */
   maxFiles?: number
-  /** Whether rotated files except the newest are compressed. Default false, as upstream. */
+  /** Whether rotated files are compressed, except the newest. Default false, as upstream. */
   compress?: boolean
-  /** Most bytes of all files together. Default: no further limit. */
+  /** Maximum bytes of all files together. Default: no further limit. */
   maxTotalSize?: FileSize
-  /** Most events per second logged for each container. Default: no limit. The digest counts all. */
+  /** Maximum events per second logged for each container. Default: no limit. The digest counts all events. */
   rate?: number
 }
 
@@ -27,7 +27,7 @@ export interface LogLimits {
 export interface ViolationLogs {
   sink: Sink
   digest: Digest
-  /** Closes the digest's file. To be called after the pipeline, which closes the log, has ended. */
+  /** Closes the digest's file. Call it after the pipeline has ended, which closes the log. */
   close(): Promise<void>
 }
 
@@ -44,7 +44,7 @@ export interface LogsOptions {
 /** Milliseconds to wait at shutdown for a disk that does not accept the digest. */
 const timeout = 5_000
 
-/** Opens the log and the digest. If a file cannot be opened, logs this and retries. */
+/** Opens the log and the digest. If a file cannot be opened, this is logged and tried again. */
 export async function openLogs({ log, limits, writer, losses, logger }: LogsOptions): Promise<ViolationLogs> {
   const sink = sinkOf(log, { limits, writer, losses, logger, stage: 'sink' })
   const ofDigest = new LossLog({ clock: systemClock, logger })
@@ -70,7 +70,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   return { sink, digest, close }
 }
 
-/** Bytes that the old files of a log have at least, once it has been rotated often enough. */
+/** Minimum bytes that the old files of a log have after enough rotations. */
 export function keptBytes({ maxSize = '10M', maxFiles = 3, maxTotalSize }: LogLimits): number {
   const one = bytesOf(maxSize)
   const all = maxTotalSize === undefined ? Number.POSITIVE_INFINITY : bytesOf(maxTotalSize) - one

@@ -29,9 +29,9 @@ import { countsOf, ViolationCounts } from './violation-counts.ts'
 import { type LogLimits, openLogs, type ViolationLogs } from './violation-logs.ts'
 
 export interface ViolationPipelineOptions {
-  /** Known containers and policies of the node; the parts of the agent that learn of others add them. */
+  /** Known containers and policies of the node. Other parts of the agent add what they learn. */
   feed: SnapshotFeed
-  /** Processes with containers from other sources than /proc; the parts of the agent that learn of others add them. */
+  /** Processes with containers, from other sources than /proc. Other parts of the agent add what they learn. */
   seenProcesses?: ProcessLog
   /** Parents of processes. The caller closes it after the pipeline has ended. */
   lineage?: Lineage
@@ -57,10 +57,12 @@ export interface ViolationPipelineOptions {
   heldRate?: number | undefined
   /** File that stores how far each source was read. Without it, a restart begins with new records. */
   checkpoint?: string
-  /** On the first start, read what the audit log already holds. */
+  /** Whether the first start reads what the audit log already has. */
   fromStart: boolean
   workers?: number
-  /** Also log records that a process sent in the name of the kernel, as violations of that process. Default false. */
+  /**
+   * Whether to log records that a process sent in the name of the kernel, as violations of that process. Default false.
+   */
   logUntrusted?: boolean
   /** Receives the records of workloads whose policies model behaviour. */
   onRecorded?: (recorded: readonly Recorded[]) => void
@@ -130,7 +132,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
 
 /**
  * Delays lines about counts until the pipeline runs, because it stores counts before it writes them.
- * @returns a function to call then
+ * @returns a function to call when the pipeline runs
  */
 function linesAfterBegin(losses: LossLog): () => void {
   let begun: () => void = () => undefined
@@ -144,10 +146,13 @@ function linesAfterBegin(losses: LossLog): () => void {
   return () => begun()
 }
 
-/** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
+/**
+ * Larger batches cost less (npm run bench:pipeline). After a crash, the lines of at most the last batch are written
+ * twice.
+ */
 const chunkBytes = mebibyte
 
-/** Checks whether the kernel makes the records from which violations are read. */
+/** Checks whether the kernel creates the records of violations. */
 export const silenceWatch = (logger: Logger): SilenceWatch =>
   new SilenceWatch({
     ask: readAuditState,
@@ -186,7 +191,7 @@ interface Opened {
   owed: readonly Statement[]
 }
 
-/** Opens the audit source and the ring of the BPF programs. Each works without the other. */
+/** Opens the audit source and the ring of the BPF programs. Either works without the other. */
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const { checkpoint: path } = options
   // Errors of the folder show when the checkpoint is written.
@@ -224,7 +229,7 @@ const notifyBy =
   ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
 
-/** The counts among these whose lines are in the log already. */
+/** Finds the counts whose lines are already in the log. */
 async function writtenLines(
   { log, logger }: ViolationPipelineOptions,
   counts: readonly Statement[],
@@ -259,7 +264,7 @@ type RingOf = Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logg
   ring?: (() => string | undefined) | undefined
 }
 
-/** Opens the ring. Without it, violations of AppArmor and Seccomp are still reported. */
+/** Opens the ring. If this fails, violations of AppArmor and Seccomp are still reported. */
 function openRing(options: RingOf, places: Left['places']): BpfRingSource | undefined {
   const { ring, heldRate, logger } = options
   if (ring === undefined) return undefined
@@ -273,7 +278,7 @@ function openRing(options: RingOf, places: Left['places']): BpfRingSource | unde
   }
 }
 
-/** Records whose lines a previous agent wrote but, killed, did not mark as written. */
+/** The records whose lines a previous agent wrote, but could not mark as written before it was killed. */
 function writtenOf(options: RingOf): WrittenRecords {
   const key = keyOfBoot(options, 'bpf')
   return new WrittenRecords(key, finderOf(options, key))

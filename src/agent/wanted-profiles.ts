@@ -10,13 +10,16 @@ import type { OwnerReference } from '../kube/objects.ts'
 import type { CompileCarried } from '../profile/profile-source.ts'
 import { compiledOf, type DesiredProfile, digestsOf, isWhole, lengthOf, wantedOf } from './desired-profile.ts'
 
-/** Most characters of compiled profiles kept for retries. Profiles beyond it are compiled for each retry. */
+/**
+ * Maximum characters of compiled profiles that are kept for retries. Further profiles are compiled again for each
+ * retry.
+ */
 const KEPT = 16 * 1024 * 1024
 
 interface Entry extends DesiredProfile {
   /** RFC 3339 time, which compares as text. */
   since: string
-  /** Number of the node's last change for which the profile was to be compiled again. */
+  /** Number of the last change of the node after which the profile had to be compiled again. */
   node?: number
   /** Namespace of its policy, for BPF; empty for a cluster policy. */
   bpfNamespace?: string
@@ -24,18 +27,18 @@ interface Entry extends DesiredProfile {
 
 /**
  * The profiles that the node must load, by the key of their ArmorProfile. If two ArmorProfiles name the same profile,
- * it belongs to the older one, and the other gets a conflict. An ArmorProfile that no manager can have made owns no
- * name; a loaded profile of that name stays.
+ * it belongs to the older ArmorProfile, and the other gets a conflict. An ArmorProfile that no manager can have made
+ * owns no name; a loaded profile of that name stays.
  */
 export class WantedProfiles {
   readonly #whyStrange: (profile: ArmorProfile) => string | undefined
   readonly #entries = new Map<string, Entry>()
   readonly #byName = new Map<string, Set<string>>()
 
-  /** Characters of each compiled profile that is kept for a retry. */
+  /** Number of characters of each compiled profile that is kept for a retry. */
   readonly #kept = new Map<string, number>()
   #bpfClaims: Claims | undefined
-  /** How often the node has changed. */
+  /** Number of times that the node has changed. */
   #nodes = 0
 
   /** @param whyStrange returns why no manager can have made an ArmorProfile; undefined if one can */
@@ -106,14 +109,17 @@ export class WantedProfiles {
     const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
     if (isLoadFailure(result)) return result
     const entry = this.#entries.get(key)
-    // The result may be for a previous state of the node.
+    // The result may be for an earlier state of the node.
     if (entry?.node !== node) return undefined
     if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
       this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
     return undefined
   }
 
-  /** Drops the compiled profile, except its digests. With `again` the profile stays for the retry if there is room. */
+  /**
+   * Drops the compiled profile, except its digests. With `again`, the profile is kept for the retry if the limit allows
+   * it.
+   */
   letGo(key: string, again: boolean): void {
     this.#kept.delete(key)
     const entry = this.#entries.get(key)
@@ -184,7 +190,7 @@ export class WantedProfiles {
     return this.#holders(profile).sort((a, b) => (this.#rankOf(a) < this.#rankOf(b) ? -1 : 1))[0]
   }
 
-  /** The ArmorProfile with the lower rank is older. */
+  /** A text by which an older ArmorProfile comes first. */
   #rankOf(key: string): string {
     return `${this.#entries.get(key)!.since} ${key}`
   }

@@ -30,22 +30,25 @@ export interface ContainerWatchOptions {
   onDeleted?(containerID: string): void
   /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
-  /** The runtime does not answer; the watch restarts after `delay` milliseconds. */
+  /** Called when the runtime does not answer. The watch restarts after `delay` milliseconds. */
   onLost?(error: unknown, delay: number): void
   /**
-   * A container cannot be inspected. The watch retries it, without another call until a retry succeeds, and follows all
-   * others meanwhile.
+   * Called when a container cannot be inspected. The watch tries it again, and calls again only after a success.
+   * Meanwhile it follows all other containers.
    */
   onSkipped?(containerID: string, error: unknown): void
-  /** All running containers are known (again). */
+  /** Called when all running containers are known, or known again. */
   onListed?(containers: number): void
   clock: Clock
   random: Random
 }
 
-/** All in milliseconds. */
+/** Delays in milliseconds. */
 const backoff = { first: 250, max: 10_000 }
-/** No message confirms a subscription, so a second list finds containers that start around the first list. */
+/**
+ * Milliseconds until a second list. Nothing confirms a subscription, so the second list finds containers that started
+ * around the first list.
+ */
 const secondLook = 2_000
 const period = 60_000
 
@@ -92,8 +95,8 @@ export class ContainerWatch {
   }
 
   /**
-   * vArmor profiles with which running containers were created, or that pods name whose containers may be restarting.
-   * Undefined while the containers are not known.
+   * vArmor profiles in which running containers were created, or that pods name whose containers may be restarting.
+   * undefined while the containers are not known.
    */
   get profiles(): ReadonlySet<string> | undefined {
     if (!this.listed) return undefined
@@ -106,7 +109,7 @@ export class ContainerWatch {
     return this.#restarts
   }
 
-  /** Runs until `stop`, whatever fails. */
+  /** Runs until `stop`, and continues after any failure. */
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running
@@ -243,7 +246,7 @@ export class ContainerWatch {
     if (this.#known.has(containerID)) this.#apply([{ type: 'ended', containerID }])
   }
 
-  /** A container that cannot be inspected now is found when it starts. */
+  /** Handles a created container. If it cannot be inspected now, it is found when it starts. */
   async #create(containerID: string, signal: AbortSignal): Promise<void> {
     try {
       const container = await this.#options.runtime.container(containerID)
@@ -261,7 +264,7 @@ export class ContainerWatch {
     }
   }
 
-  /** A container that cannot be inspected now is found by the next list, which follows at once. */
+  /** Handles a started container. If it cannot be inspected now, the next list, which follows at once, finds it. */
   async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
     const { containerID, pid } = event
     let described: NodeContainer | undefined
@@ -281,7 +284,7 @@ export class ContainerWatch {
       this.#apply([{ type: 'started', container: described }])
   }
 
-  /** A container that cannot be inspected does not hide the others. */
+  /** Describes a container. An error about one container does not hide the others. */
   async #attempt(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
     try {
       const described = await this.#describe(container, pid)

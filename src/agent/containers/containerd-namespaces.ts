@@ -14,7 +14,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
-    // When the first stream breaks, all restart; its signal ends the others.
+    // When the first stream breaks, all streams restart; the signal ends the others.
     return Promise.race(this.#namespaces.map((namespace) => namespace.subscribe(sink, signal)))
   }
 

@@ -92,8 +92,8 @@ export class Containerd implements ContainerRuntime {
   }
 
   /**
-   * Since containerd 2, containerd asks its shims for the features of their programs. The shim runs a program where and
-   * as it runs it for containers.
+   * Which seccomp flags the runtimes' programs support. Since version 2, containerd asks its shims for this. A shim
+   * runs the program in the place and the way in which it runs the program for containers.
    */
   async seccompReports(): Promise<SeccompReports> {
     const title = `containerd ${wordOf(await this.version())}`.trim()
@@ -159,8 +159,8 @@ export class Containerd implements ContainerRuntime {
   }
 
   /**
-   * Undefined for the sandbox of a pod, which runs no program of its own. Also undefined for a container without a pod,
-   * if only pods count.
+   * Describes a container. undefined for the sandbox of a pod, which runs no program of its own. Also undefined for a
+   * container without a pod, if only pods count.
    */
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
     const whole = spec && parseObject(spec.value.toString('utf8'))
@@ -208,7 +208,7 @@ export class Containerd implements ContainerRuntime {
 const cri = 'runtime.v1.RuntimeService'
 const introspection = 'containerd.services.introspection.v1.Introspection'
 
-/** Codes about the call itself, not about the object of the call. */
+/** Codes of errors about the call itself, not about the object of the call. */
 const noAnswer = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNIMPLEMENTED'])
 
 const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<object, object>
@@ -231,7 +231,10 @@ function runtimeFeatures({ value }: AnyValue): string | undefined {
 
 const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
 
-/** The type of an event is its full name. A URL of Any usually begins with a host, which containerd's typeurl omits. */
+/**
+ * Converts an event. Its type is the event's full name. A URL of Any usually begins with a host, which containerd's
+ * typeurl omits.
+ */
 function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
   if (event === null) return undefined
   const type = event.type_url.slice(event.type_url.lastIndexOf('/') + 1)
@@ -253,7 +256,7 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
       return { type: 'exec-started', containerID: containerId, pid, at: Number(timestamp?.seconds ?? 0) }
     case 'containerd.events.TaskExit':
     case 'containerd.events.TaskDelete':
-      // Other processes in the container have their own id.
+      // The other processes in the container have ids of their own.
       return id === '' || id === containerId ? { type: 'ended', containerID: containerId } : undefined
     default:
       return undefined

@@ -45,7 +45,7 @@ interface WireSandbox {
   annotations: Record<string, string>
 }
 
-/** The shared part of the JSON that containerd and CRI-O give for a container in `verbose` mode. */
+/** The part of the JSON in `verbose` mode that containerd and CRI-O have in common. */
 const pidOf = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 })
 
 interface Asked {
@@ -61,7 +61,7 @@ interface Asked {
   unreadable?: string
 }
 
-/** Codes that concern the whole runtime; any other error concerns a single container. */
+/** Codes that are about the whole runtime; any other code is about one container. */
 const ofAll = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNIMPLEMENTED']
 
 interface WireEvent {
@@ -69,7 +69,9 @@ interface WireEvent {
   containerEventType: string
 }
 
-/** Concurrent calls: a node has hundreds of containers, and a starting container must not wait for all of them. */
+/**
+ * Maximum concurrent calls: a node has hundreds of containers, and a starting container must not wait for all of them.
+ */
 const atATime = 8
 /** Milliseconds between two polls of a runtime without events, such as CRI-O by default (enable_pod_events). */
 const pollInterval = 1_000
@@ -78,7 +80,7 @@ const service = 'runtime.v1.RuntimeService'
 const running = 'CONTAINER_RUNNING'
 const definitions = protoDefinitions(runtimeProtos)
 
-/** Sandboxes by CRI: all, or only the one with this id. */
+/** Sandboxes as CRI lists them: all, or only the sandbox with this id. */
 export async function listSandboxes(client: GrpcClient, id: string | undefined): Promise<Sandbox[]> {
   const request = id === undefined ? {} : { filter: { id } }
   const { items = [] } = await client.call<{ items?: WireSandbox[] }>(service, 'ListPodSandbox', request)
@@ -92,7 +94,9 @@ export async function listSandboxes(client: GrpcClient, id: string | undefined):
   }))
 }
 
-/** Any runtime, such as CRI-O, by CRI alone. CRI does not report processes started in running containers. */
+/**
+ * Any runtime, such as CRI-O, through CRI alone. CRI does not report processes that are started in running containers.
+ */
 export class Cri implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #describe: CriOptions['describe']

@@ -22,7 +22,7 @@ export const podNamespace = 'k8s.io'
 
 /**
  * The id of a container's sandbox; empty for a container without a pod. CRI writes the id into the OCI spec, which an
- * image cannot change. Labels would not be safe: the labels of images are among those of containers.
+ * image cannot change. Labels are not safe: a container also has the labels of its image.
  */
 export const sandboxOf = ({ annotations, namespace = podNamespace }: Identified): string =>
   namespace === podNamespace ? (annotations[`${cri}sandbox-id`] ?? '') : ''
@@ -66,21 +66,23 @@ export function describeContainer(
 export const nameOf = (container: Identified): string =>
   saidOfPod(container, 'container-name', undefined, 'container.name') || (container.name ?? '')
 
-/** The value of CRI's annotation, else of the pod. The kubelet's label counts last, and only for containers of pods. */
+/**
+ * What CRI's annotation says, or otherwise the pod. The kubelet's label counts last, and only for containers of pods.
+ */
 function saidOfPod(container: Identified, annotation: string, pod: string | undefined, label: string): string {
   if (sandboxOf(container) === '') return pod ?? ''
   return container.annotations[cri + annotation] || pod || (container.labels[`io.kubernetes.${label}`] ?? '')
 }
 
-/** The profile that BPF enforces on the container, from the pod's annotations; empty: none. */
+/** The profile that BPF enforces on the container, from the pod's annotations; empty if there is none. */
 export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Record<string, string>>): string {
   const value = podAnnotations[confinementPrefixes.bpf + containerName] ?? ''
   return value.startsWith(localhostPrefix + ownPrefix) ? value.slice(localhostPrefix.length) : ''
 }
 
 /**
- * The vArmor profile that the pod's annotations name for the container. Since Kubernetes 1.30 a pod may name it in a
- * field instead of an annotation; then the AppArmor profile of its process tells the name.
+ * The vArmor profile that the pod's annotations name for the container. Since Kubernetes 1.30 a pod may name the
+ * profile in a field instead of an annotation; then the AppArmor profile of the container's process shows the name.
  */
 function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {
   for (const key of protectionKeys) {

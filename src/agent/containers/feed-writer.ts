@@ -61,7 +61,7 @@ export class FeedWriter {
   }
 }
 
-/** The workers receive only what a line needs. */
+/** The facts about a container that a line needs; workers receive only these. */
 function infoOf(container: NodeContainer, choice: LabelChoice): ContainerInfo {
   const { sandboxID, seccomp, podLabels, podAnnotations, annotations, ...info } = container
   const workload = workloadOf(info.podName, podLabels)

@@ -14,7 +14,7 @@ import { RuntimeError } from './runtime.ts'
 
 /** google.protobuf.Any. */
 export interface AnyValue {
-  // A message type of protobuf.js, with the field names of the .proto file.
+  // The name of a message type.
   type_url: string
   value: Buffer
 }
@@ -34,7 +34,7 @@ export interface GrpcCallOptions {
   signal?: AbortSignal
 }
 
-/** Same as the runtime's own message limit. */
+/** Maximum bytes of a message, as in the runtime itself. */
 const largestMessage = 16 * mebibyte
 
 /** Reads a descriptor that `npm run generate` has written. */

@@ -10,19 +10,20 @@ import { namespaceNumber, type ReadProcessFacts } from './process-facts.ts'
 export type ReadPidNamespace = (pid: number) => Promise<{ inode: number; first: boolean } | undefined>
 
 interface Shared {
-  /** Key of the first process in the namespace. */
+  /** Key of the first process in the namespace; undefined if it is unknown. */
   key: number | undefined
-  /** Another container shares the namespace. */
+  /** Whether another container shares the namespace. */
   strangers: boolean
 }
 
-/** Most namespaces that are remembered; the oldest are dropped first. */
+/** Maximum namespaces that are remembered; the oldest are dropped first. */
 const limit = 4096
 
 /**
- * Reads the same facts and tells the fork tree the container of the process, so its children inherit it. Exception: in
- * a pid namespace shared by containers, the first process adopts orphans of other containers, which may create further
- * children for it (CLONE_PARENT). So nothing is inherited from that first process.
+ * Reads the same facts, and tells the fork tree the container of the process, so that its children inherit the
+ * container. There is one exception: in a pid namespace that containers share, the first process adopts orphans of
+ * other containers, and these may create further children for it (CLONE_PARENT). So nothing is inherited from that
+ * first process.
  */
 export function notedFacts(
   facts: ReadProcessFacts,

@@ -5,7 +5,7 @@ import { isRecord, textsOf } from '../../kube/read-object.ts'
 const processOf = Type.Object({ apparmorProfile: Type.Optional(Type.Union([Type.String(), Type.Null()])) })
 const linuxOf = Type.Object({ seccomp: Type.Optional(Type.Unknown()) })
 
-/** The fields that we use of an OCI runtime spec (config.md), which runtimes store as JSON. */
+/** The fields of an OCI runtime spec (config.md) that we use. Runtimes store the spec as JSON. */
 export interface OciSpec {
   annotations: Record<string, string>
   process?: Static<typeof processOf>

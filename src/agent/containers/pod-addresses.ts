@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
 
-/** Most addresses. A pod has one of each family, and some pods have further networks. */
+/** Maximum addresses. A pod has one address of each family, and some pods have further networks. */
 const max = 64
 const maxBytes = 256 * 1024
 
@@ -47,7 +47,7 @@ async function beginningOf(path: string): Promise<string> {
   }
 }
 
-/** A kernel without IPv6 does not have such a file. */
+/** Empty text for a missing file, which a kernel without IPv6 lacks. Rethrows any other error. */
 function absent(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT') return ''
   throw error

@@ -5,8 +5,8 @@ type Labels = Readonly<Record<string, string>>
 /** Characters of generated names and hashes (apimachinery's util/rand). */
 const letters = '[bcdfghjklmnpqrstvwxz2456789]'
 /**
- * For pod names of this length, the API server may have cut the controller's name to make room for the generated
- * characters, so the full name is lost.
+ * Length of a pod's name from which on the API server may have cut the controller's name, to make room for generated
+ * characters. The full name is then lost.
  */
 const cutFrom = 63
 
@@ -32,7 +32,7 @@ export function workloadOf(podName: string, labels: Labels): Workload | undefine
 
 const isHash = (text: string): boolean => new RegExp(`^${letters}{1,10}$`).test(text)
 
-/** Most labels of a pod in a line, and their most characters together. */
+/** Maximum labels of a pod in a line, and maximum characters of all these labels together. */
 const max = { labels: 32, characters: 2048 }
 
 /** Which labels of a pod a line has: those with these keys, or all. */

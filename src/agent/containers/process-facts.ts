@@ -5,7 +5,7 @@ import { startOfStat } from '../../audit/enrich/proc-pid-resolver.ts'
 
 /** Facts from /proc about a container's first process. */
 export interface ProcessFacts {
-  /** inode number of the mount namespace; 0: it cannot be read */
+  /** inode number of the mount namespace; 0 if it cannot be read */
   mntNsID: number
   /** start time, in ticks since the boot */
   initStart?: number
@@ -15,7 +15,7 @@ export interface ProcessFacts {
   cgroupPath?: string
 }
 
-/** Undefined if the process no longer exists, or belongs to another container by now. */
+/** Reads facts. undefined if the process no longer exists, or belongs to another container by now. */
 export type ReadProcessFacts = (pid: number, containerID: string) => Promise<ProcessFacts | undefined>
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES'])
@@ -47,8 +47,8 @@ export function processFacts(root = '/'): ReadProcessFacts {
 }
 
 /**
- * Empty if a path in the file is too long for the kernel to show: then the container has created that cgroup and moved
- * its first process there.
+ * The text of the file; empty if a path in it is too long for the kernel to show. The container has then created that
+ * cgroup and moved its first process there.
  */
 async function readCgroup(path: string): Promise<string> {
   try {
@@ -60,8 +60,8 @@ async function readCgroup(path: string): Promise<string> {
 }
 
 /**
- * Inode number of a namespace; 0: it cannot be read. A container's AppArmor profile may deny access to its namespaces
- * even for root.
+ * Inode number of a namespace; 0 if it cannot be read. A container's AppArmor profile may deny access to its namespaces
+ * even to root.
  */
 export async function namespaceNumber(path: string): Promise<number> {
   try {
@@ -72,7 +72,7 @@ export async function namespaceNumber(path: string): Promise<number> {
   }
 }
 
-/** The line `0::PATH` is for cgroup version 2. */
+/** Inode number of the cgroup in the line `0::PATH`, which is for cgroup version 2. */
 async function inodeOf(mount: string, cgroup: string, containerID: string): Promise<bigint | undefined> {
   const path = cgroup
     .split('\n')

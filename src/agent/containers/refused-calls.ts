@@ -11,9 +11,9 @@ const refusing: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * The system calls that a container's filter always refuses, and that the kernel reports: `+,mkdir,rmdir,` for these
+ * The system calls that a container's filter always refuses and that the kernel reports: `+,mkdir,rmdir,` for these
  * calls, `-,read,` for all calls except these. Without the log flag, a filter reports no call.
- * @param filter `linux.seccomp` of the container's OCI spec; undefined: no filter
+ * @param filter `linux.seccomp` of the container's OCI spec; undefined: the container has no filter
  */
 export function refusedCalls(filter: unknown): string {
   if (!isObject(filter)) return written('+', [])

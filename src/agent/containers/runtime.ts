@@ -12,13 +12,13 @@ export interface RuntimeContainer {
   labels: Readonly<Record<string, string>>
   /** Annotations of the OCI spec. containerd's CRI plugin describes pod and container in them. */
   annotations: Readonly<Record<string, string>>
-  /** AppArmor profile of the first process; empty: none; undefined: the runtime does not tell */
+  /** AppArmor profile of the first process; empty if it has none; undefined if the runtime does not show it */
   appArmorProfile: string | undefined
   /** Rules of the seccomp filter (see seccompRules), if they are needed. */
   seccomp?: string
   /** See ContainerInfo. */
   refusedCalls?: string
-  /** Why the runtime's answer does not tell what runs in the container. */
+  /** Why the runtime's answer does not show what runs in the container. */
   unreadable?: string
 }
 
@@ -65,8 +65,8 @@ export type RuntimeEvent =
 /** The container runtime of the node. Every call has its own time limit, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
   /**
-   * Passes on events from now on, or from soon: the runtime does not tell when the stream starts. Rejects when the
-   * stream breaks or the signal is aborted.
+   * Passes on events from now on, or from soon, because the runtime does not show when the stream starts. Rejects when
+   * the stream breaks or the signal is aborted.
    */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
   /** Containers of pods, without sandboxes. */
@@ -77,8 +77,8 @@ export interface ContainerRuntime {
   /** All sandboxes, or only the one with this id. */
   sandboxes(id?: string): Promise<Sandbox[]>
   /**
-   * The seccomp flags that profiles may have on this node, for every runtime that starts containers. Without this
-   * function, the runtime cannot be asked.
+   * The seccomp flags that profiles may have on this node, for every runtime that starts containers. Absent if the
+   * runtime cannot be asked.
    */
   seccompReports?(): Promise<SeccompReports>
 }
@@ -108,13 +108,15 @@ export interface NodeContainer extends ContainerInfo {
 
 export type ContainerChange = { type: 'started'; container: NodeContainer } | { type: 'ended'; containerID: string }
 
-/** A created container that has not started, as far as is known. */
+/** A created container that, as far as is known, has not started. */
 export interface CreatedContainer {
   containerID: string
   containerName: string
   podAnnotations: Readonly<Record<string, string>>
-  /** A process in the container's namespaces, as a pid of the node's pid namespace; undefined: no process yet. */
+  /**
+   * A process in the container's namespaces, as a pid of the node's pid namespace; undefined before it has a process.
+   */
   initPid?: number | undefined
-  /** The container has started meanwhile. */
+  /** Whether the container has started meanwhile. */
   runs?: boolean
 }

@@ -11,11 +11,11 @@ export interface RuntimeHandler {
   type: string
   /** path of the shim, if it is not the one that the type implies */
   path: string
-  /** The program that the shim runs; empty: `runc`; undefined: the configuration is not clear. */
+  /** The program that the shim runs; empty: `runc`; undefined if the configuration does not show it. */
   binary: string | undefined
 }
 
-/** Most handlers that are asked. A node has a few; asking one starts two processes. */
+/** Maximum handlers that are asked. A node has a few handlers; asking a handler starts two processes. */
 const MAX_HANDLERS = 16
 const largestConfiguration = mebibyte
 const largestFeatures = mebibyte
@@ -43,7 +43,7 @@ export function handlersOf(configuration: string): RuntimeHandler[] | undefined 
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** The keys come from TOML, where containerd ignores upper and lower case. */
+/** The program that the options name. The keys come from TOML, where containerd ignores upper and lower case. */
 function binaryOf(options: unknown): string | undefined {
   if (options === undefined || options === null) return ''
   if (typeof options !== 'object' || Array.isArray(options)) return undefined
@@ -84,13 +84,13 @@ export function readFeatures(text: string, handler: string): Features {
   }
 }
 
-/** The questions to a container runtime. If a call fails with a RuntimeError, the whole query fails. */
+/** The questions to a container runtime. If one call fails with a RuntimeError, the whole query fails. */
 export interface AskRuntimes {
   /** name and version of the runtime */
   title: string
   /** Undefined if the runtime does not list its handlers. */
   handlers(): Promise<readonly RuntimeHandler[] | undefined>
-  /** Answer of the handler's program to `features`; undefined: no answer. */
+  /** The answer of the handler's program to `features`; undefined if it does not answer. */
   features(handler: RuntimeHandler): Promise<string | undefined>
 }
 
@@ -98,8 +98,8 @@ export interface AskRuntimes {
 const RUNC_TYPE = 'io.containerd.runc.v2'
 
 /**
- * The seccomp flags that profiles may have on the node: those that every handler's program supports. A handler without
- * an answer supports none.
+ * The seccomp flags that profiles may have on the node, which are those that every handler's program supports. A
+ * handler without an answer supports none.
  */
 export async function askForFlags({ title, handlers, features }: AskRuntimes): Promise<SeccompReports> {
   const all = await handlers()
@@ -130,7 +130,7 @@ export const unreported = (by: string, why: string): SeccompReports => ({
   why: `${by}: ${why}. Without ${LOG_FLAG} the kernel does not report the calls that a filter refuses`,
 })
 
-/** The value if it is a short word, else an empty text: the name or version may come from an untrusted program. */
+/** The value if it is a short word, otherwise an empty text: the name or version may come from an untrusted program. */
 export const wordOf = (value: unknown): string => {
   const text = textOf(value)
   return /^[\w.+~:-]{1,40}$/.test(text) ? text : ''

@@ -33,7 +33,7 @@ export interface ClusterSources {
   bpf?: BindingStatus & { waits: boolean }
 }
 
-/** The values of a label: all of them, or a description with their largest number. */
+/** The values of a label: all values, or a description with the maximum number of values. */
 export type LabelValues = readonly string[] | string
 
 /** A metric, for the registry and for METRICS.md. */
@@ -51,6 +51,6 @@ export interface AgentMetric {
 /** One value without labels. */
 export const alone = (value: number): Sample[] => [{ labels: {}, value }]
 
-/** One value for each key, under one label. */
+/** One sample for each key, under one label. */
 export const by = (label: string, values: Readonly<Record<string, number | undefined>>): Sample[] =>
   Object.entries(values).map(([of, value = 0]) => ({ labels: { [label]: of }, value }))

@@ -1,7 +1,7 @@
 import type { Sample } from '../../metrics/gathered.ts'
 import { type AgentMetric, type AgentSources, alone, by, type ClusterSources } from './agent-metric.ts'
 
-/** Samples only on an agent that loads profiles, once it runs. */
+/** Reads samples only from an agent that loads profiles, after it has started. */
 const ofCluster =
   (read: (cluster: ClusterSources) => Sample[]) =>
   ({ cluster }: AgentSources): Sample[] => {

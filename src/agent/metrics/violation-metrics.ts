@@ -21,7 +21,7 @@ const policyBound =
 /** Words for the kernel's numbers of the audit state. */
 const auditSwitch = ['off', 'on', 'locked', 'unknown'] as const
 
-/** Metrics along the way of a record, from the kernel to the log. */
+/** Metrics of a record's way from the kernel to the log. */
 export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_violations_total',

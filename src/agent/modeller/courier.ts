@@ -11,8 +11,8 @@ export const courierFamilyName = 'model-courier'
 export const courierAddress = `${courierFamilyName}/1`
 
 /**
- * Sends reports of modellers, which run on another thread, to the leading manager. Tries each manager once, first the
- * one that accepted the last report.
+ * Sends reports of modellers, which run on another thread, to the leading manager. It tries each manager once, and
+ * starts with the manager that accepted the last report.
  */
 const courier = (managers: readonly string[], send: SendModel): Behaviour<number, CourierMessage> => ({
   start: () => 0,
@@ -42,7 +42,7 @@ export type BeganMessage = { type: 'began'; key: string }
 export const beganFamilyName = 'modeller-began'
 export const beganAddress = `${beganFamilyName}/1`
 
-/** Passes that message to the agent's thread. Reports go another way, because these wait for managers. */
+/** Passes that message to the agent's thread. Reports do not go this way, because they wait for managers. */
 export const beganFamily = (began: (key: string) => void): FamilyOptions<undefined, BeganMessage> => ({
   behaviour: {
     start: () => undefined,

@@ -42,15 +42,15 @@ export function modellersOf(
 }
 
 /**
- * Milliseconds between two reminders to modellers of what to record, so that recording continues after a modeller or
- * its thread has failed.
+ * Milliseconds after which modellers are told again what to record, so that recording continues after a modeller or its
+ * thread has failed.
  */
 const REPEAT = 10_000
 
 interface Known {
   wanted: Recording
   profileName: string
-  /** Increased when facts may have been lost on their way, so that workers send what they know again. */
+  /** Increased when facts may have been lost on their way to the modeller. Workers then send again what they know. */
   round: number
   /**
    * Set when the recording is over but its last records may still arrive: the modeller continues until this timer ends.
@@ -58,7 +58,7 @@ interface Known {
   closing: Timer | undefined
 }
 
-/** Milliseconds for reading the records from before the end of a recording. */
+/** Milliseconds in which records from before the end of a recording are read. */
 const CLOSING = 4_000
 /**
  * Milliseconds for records that were read before the end but still wait for their container. Managers wait a minute for
@@ -165,7 +165,7 @@ export class Modellers {
     this.#tell(key, { type: 'wanted', wanted: { ...known.wanted, open: goesOn(known) } })
   }
 
-  /** Removes the recordings of deleted ArmorProfiles, once all existing ones have passed `profile`. */
+  /** Removes the recordings of deleted ArmorProfiles. Call it when all existing ArmorProfiles have passed `profile`. */
   async listed(): Promise<void> {
     const { folder, logger } = this.#options
     try {
@@ -188,8 +188,8 @@ export class Modellers {
   }
 
   /**
-   * Handles a loss. Records lost before they were read may be of any container. Records that a full log loses were read
-   * before, so they do not count.
+   * Handles a loss. Records that were lost before they were read may be of any container. Records that a full log loses
+   * were read before, so they do not count.
    */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
@@ -249,8 +249,8 @@ export class Modellers {
 }
 
 /**
- * Heap of the thread in MiB: enough for all recordings (NodeRoom) and their reports. It is less than the memory of the
- * agent's container, so a thread that fills it ends alone.
+ * Heap of the thread in MiB, enough for all recordings (NodeQuota) and their reports. It is less than the memory of the
+ * agent's container, so if the thread fills its heap, only the thread ends.
  */
 const HEAP = 192
 

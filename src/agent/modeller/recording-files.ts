@@ -12,7 +12,7 @@ const count = Type.Integer({ minimum: 0 })
 const schema = Type.Object({
   version: Type.Literal(1),
   id: Type.String({ minLength: 1, maxLength: 128 }),
-  /** Null: the node joined after the recording had ended. */
+  /** Null if the node joined after the recording had ended. */
   began: Type.Union([Type.Number({ minimum: 0, maximum: 8.64e15 }), Type.Null()]),
   complete: Type.Boolean(),
   records: count,
@@ -22,7 +22,7 @@ const schema = Type.Object({
   behaviour: Type.Unsafe<PieceContent>(pieceContent),
 })
 
-/** Most bytes of a recording. A larger file is not a recording. */
+/** Maximum bytes of a recording. A larger file is not a recording. */
 const MAX = 256 * 1024 * 1024
 
 /**

@@ -10,10 +10,13 @@ export const runtimeConnection = 2
 
 const headerLength = 8
 
-/** Most bytes that the other end may send in a frame: a message of ttrpc has up to 4 MiB and 10 bytes. */
+/** Maximum bytes that the other end may send in a frame: a message of ttrpc has up to 4 MiB and 10 bytes. */
 export const maxFrame = 10 + 4 * mebibyte
 
-/** The other end reads into a buffer of this size and closes the connection if a frame is longer. */
+/**
+ * Maximum bytes of a frame that we send. The other end reads into a buffer of this size, and closes the connection if a
+ * frame is longer.
+ */
 export const maxWritten = 4096
 
 /** Splits the bytes of the socket into frames, in whatever pieces they arrive. */

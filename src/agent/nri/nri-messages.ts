@@ -20,25 +20,25 @@ export interface WireContainer {
   id: string
   podSandboxId: string
   name: string
-  /** A number means a state that this program does not know yet. */
+  /** A number stands for a state that this program does not know yet. */
   state: string | number
   labels: Record<string, string>
   annotations: Record<string, string>
-  /** 0: no process, or the runtime does not tell. */
+  /** 0 if there is no process, or the runtime does not show it. */
   pid: number
 }
 
 export interface ConfigureRequest {
   runtimeName: string
   runtimeVersion: string
-  /** Milliseconds; 0: the NRI does not tell it (before 0.7). */
+  /** Milliseconds; 0 before NRI 0.7, which does not send it. */
   requestTimeout: string
 }
 
 export interface SynchronizeRequest {
   pods?: WirePod[]
   containers?: WireContainer[]
-  /** Another part of the same list follows. */
+  /** Whether another part of the same list follows. */
   more: boolean
 }
 
@@ -56,7 +56,7 @@ export interface TtrpcRequest {
   service: string
   method: string
   payload: Buffer
-  /** Nanoseconds after which the caller no longer waits; 0: no limit. */
+  /** Nanoseconds after which the caller no longer waits; 0 for no limit. */
   timeoutNano: string
 }
 

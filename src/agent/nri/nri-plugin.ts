@@ -11,21 +11,21 @@ export interface NriPluginOptions extends NriSessionOptions {
   /** Path. Default `/var/run/nri/nri.sock`. */
   socket?: string
   /**
-   * The plugin is not connected, so containers start without waiting. It tries again after `delay` milliseconds. A
-   * missing socket (NO_SOCKET) is reported only once, even though the plugin keeps checking for it.
+   * Called when the plugin is not connected, so that containers start without waiting. It tries again after `delay`
+   * milliseconds. A missing socket (NO_SOCKET) is reported only once, although the plugin keeps checking for it.
    */
   onLost?(error: unknown, delay: number): void
   random: Random
 }
 
-/** All in milliseconds. Checking for a missing socket costs one system call. */
+/** Delays in milliseconds. A check for a missing socket costs one system call. */
 const backoff = { first: 250, max: 10_000 }
-/** After a connection that lasted this long, the plugin reconnects soon. */
+/** Milliseconds of a connection after which the plugin reconnects without a long delay. */
 const goodAfter = 10_000
 
 /**
- * Makes the runtime delay the first instruction of each container until `onStart` is done, by NRI, the Node Resource
- * Interface of containerd (since 1.7) and CRI-O. Keeps trying to connect.
+ * Makes the runtime delay the first instruction of each container until `onStart` is done. It uses NRI, the Node
+ * Resource Interface of containerd (since 1.7) and CRI-O, and keeps trying to connect.
  */
 export class NriPlugin {
   readonly #options: NriPluginOptions
@@ -51,13 +51,13 @@ export class NriPlugin {
     return this.#restarts
   }
 
-  /** Runs until `stop`, whatever fails. */
+  /** Runs until `stop`, and continues after any failure. */
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running
   }
 
-  /** Stops delaying containers; a container that waits now starts. */
+  /** Stops delaying containers. Containers that wait now start. */
   async stop(): Promise<void> {
     this.#stop.abort(new NriError('CLOSED', 'the plugin was stopped'))
     await this.#running

@@ -18,8 +18,8 @@ import { described, isContainerId, type StartingContainer, startingContainer } f
 import type { Answer } from './ttrpc-ends.ts'
 
 /**
- * Our name in the runtime's log. The runtime calls plugins in the order of their index, so ours comes after those that
- * change containers.
+ * Our name in the runtime's log. The runtime calls plugins in the order of their index; ours comes after the plugins
+ * that change containers.
  */
 export const pluginName = 'varmor'
 const pluginIndex = '90'
@@ -30,15 +30,15 @@ export const subscription = Object.values(events).reduce((mask, event) => mask |
 
 /** Milliseconds. The runtime registers one plugin after the other. */
 const registrationLimit = 30_000
-/** The runtime's default, which an NRI before 0.7 does not tell. */
+/** Milliseconds: the runtime's default, which NRI before 0.7 does not send. */
 const usualRequestTimeout = 2_000
 /** Share of the runtime's limit that `onStart` may use. The rest is for messages and for a busy machine. */
 const usedShare = 0.75
-/** Most bytes of the list of pods and containers, which comes in parts of at most 4 MiB. */
+/** Maximum bytes of the list of pods and containers, which comes in parts of at most 4 MiB. */
 const largestList = 64 * mebibyte
 /**
- * Most entries of the list, far above what a node runs. An empty entry has two bytes, but takes much more memory once
- * it is decoded.
+ * Maximum entries of the list, far more than a node runs. An empty entry has two bytes, but takes much more memory
+ * after decoding.
  */
 const maxListed = 65_536
 
@@ -50,20 +50,23 @@ export interface NriSessionOptions {
    */
   onStart(container: StartingContainer): Promise<void> | void
   /**
-   * The first process of the container has ended, or the container is removed. The runtime does not report ends from
-   * times without a connection.
+   * Called when the first process of the container has ended, or the container is removed. The runtime does not report
+   * ends from times without a connection.
    */
   onGone(containerID: string): void
-  /** `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts anyway. */
+  /**
+   * Called when `onStart` failed, or took longer than the runtime waits (an NriError LATE). The container starts
+   * anyway.
+   */
   onFailed(container: StartingContainer, error: unknown): void
-  /** From now on each new container waits for `onStart`. */
+  /** Called when, from now on, each new container waits for `onStart`. */
   onRegistered?(runtimeName: string, version: string): void
   clock: Clock
 }
 
 /**
- * The plugin's side of one connection: it registers, is configured, gets the list of containers, and is then called at
- * each start.
+ * The plugin's side of one connection. The plugin registers, is configured, gets the list of containers, and is then
+ * called at each start.
  */
 export class NriSession {
   readonly #options: NriSessionOptions
@@ -137,7 +140,10 @@ export class NriSession {
     return encodeMessage(`${nriPackage}.ConfigureResponse`, { events: subscription })
   }
 
-  /** The pods of containers may be in a later part of the list, so all containers are handled with the last part. */
+  /**
+   * Takes a part of the list. The pods of containers may be in a later part, so all containers are handled with the
+   * last part.
+   */
   #synchronize(payload: Buffer): Buffer {
     const {
       pods = [],
@@ -156,7 +162,7 @@ export class NriSession {
     return encodeMessage(`${nriPackage}.SynchronizeResponse`, { more })
   }
 
-  /** The runtime does not wait for these containers: while it waits, it cannot create pods. */
+  /** Prepares the containers of the list. The runtime does not wait for them: while it waits, it cannot create pods. */
   #endList(): void {
     const found = this.#containers
       .splice(0)
@@ -190,7 +196,7 @@ export class NriSession {
     giveUp.abort()
   }
 
-  /** Never rejects: the container starts, whatever happens here. */
+  /** Prepares a container. Never rejects, because the container starts in any case. */
   async #prepare(container: StartingContainer): Promise<void> {
     const { onStart, onFailed } = this.#options
     try {

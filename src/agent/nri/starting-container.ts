@@ -12,7 +12,7 @@ export interface StartingContainer extends Pick<NodeContainer, 'containerID' | '
   labels: Readonly<Record<string, string>>
   /**
    * A pid in the node's pid namespace. At the start this is the runtime's process, which waits in the container's
-   * cgroup and namespaces and then becomes the container's first process. Undefined: the runtime does not tell.
+   * cgroup and namespaces and then becomes the container's first process. undefined if the runtime does not show it.
    */
   initPid: number | undefined
 }
@@ -24,7 +24,7 @@ export function startingContainer(container: WireContainer | null, pod: WirePod 
   return described(container, pod)
 }
 
-/** Ids as runtimes make them; the longest ids of containerd have 76 characters. */
+/** Whether it has the form of runtimes' ids; the longest ids of containerd have 76 characters. */
 export const isContainerId = (id: string): boolean => /^[\w.-]{1,255}$/.test(id)
 
 /** Describes a container without checking its id. */

@@ -4,14 +4,15 @@ import { decodeMessage, encodeMessage, type TtrpcRequest, type TtrpcResponse } f
 import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './ttrpc-message.ts'
 
 /**
- * Answers a method. An error that it throws ends the connection; as an answer, the error would make the runtime refuse
+ * Answers a method. If it throws, the connection ends: if the error were sent as an answer, the runtime would refuse
  * its container.
- * @param timeout milliseconds that the caller waits, if the caller tells it
+ * @param timeout milliseconds that the caller waits, if the caller sends it
  */
 export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
 
 /**
- * Most calls without an answer. The runtime makes one call at a time, or several at once to let plugins check a change.
+ * Maximum calls without an answer. The runtime makes one call at a time, or several at once so that plugins check a
+ * change.
  */
 export const maxUnanswered = 64
 

@@ -18,7 +18,7 @@ const headerLength = 10
 export const maxBody = 4 * mebibyte
 const none = Buffer.alloc(0)
 
-/** Builds messages from bytes, in whatever pieces they arrive. Holds at most one message. */
+/** Builds messages from bytes that arrive in pieces of any size. Keeps at most one message. */
 export class MessageReader {
   readonly #header = Buffer.alloc(headerLength)
   #have = 0
@@ -26,7 +26,7 @@ export class MessageReader {
   #filled = 0
 
   /**
-   * Passes on each complete message; its body is not used again.
+   * Passes on each complete message, whose body is not reused.
    * @throws {NriError} PROTOCOL; later bytes cannot be read
    */
   push(bytes: Buffer, sink: (message: TtrpcMessage) => void): void {

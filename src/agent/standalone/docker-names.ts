@@ -11,7 +11,7 @@ export interface DockerNames {
   labels: Record<string, string>
 }
 
-/** Most bytes of Docker's file, which usually has some ten KiB. */
+/** Maximum bytes of Docker's file, which usually has some ten KiB. */
 const maxBytes = 4 * mebibyte
 
 /**

@@ -16,7 +16,7 @@ interface Held {
 
 /**
  * The ArmorProfiles of the policies in force, as an API server would store them. Each change is a new generation. When
- * a policy is removed, its ArmorProfile is being deleted until the node has removed the profile.
+ * a policy is removed, its ArmorProfile counts as being deleted until the node has removed the profile.
  */
 export class HeldProfiles {
   readonly #emit: (change: Change<Profile>) => void
@@ -42,7 +42,7 @@ export class HeldProfiles {
     return this.#generation !== before
   }
 
-  /** The node reports the status of a profile. It removes a deleted ArmorProfile that is no longer loaded. */
+  /** Takes the status of a profile from the node. A deleted ArmorProfile that is no longer loaded is removed. */
   settle({ key, state, generation }: ProfileStatus): void {
     const held = this.#held.get(key)
     if (held === undefined || !isLeaving(held) || state !== 'unloaded') return

@@ -9,7 +9,7 @@ import { fieldOf, isObject } from '../../api/validate-schema.ts'
  */
 export type Judged =
   | { document: ProfileDocument; notes: readonly string[] }
-  /** `passing`: the same policy may be valid later. */
+  /** `passing`: whether the same policy may be valid later. */
   | { errors: readonly FieldError[]; passing?: boolean }
 
 /** Checks are never urgent, because no client waits for the answer. */
@@ -49,7 +49,7 @@ const read = (value: unknown, ...path: string[]): unknown =>
 
 const named = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 
-/** Errors that the API server would find in a cluster, and features that need a cluster. */
+/** Errors that the API server would find in a cluster, and errors about features that need a cluster. */
 function standaloneErrors(policy: unknown): FieldError[] {
   const errors: FieldError[] = []
   for (const field of ['name', ...(read(policy, 'kind') === 'VarmorPolicy' ? ['namespace'] : [])]) {

@@ -4,7 +4,7 @@ import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** The result of reading a file. */
+/** What reading a file may show. */
 export type SeenFile =
   /** `version` changes when the file changes. */
   | { version: string; bytes: Buffer }
@@ -39,7 +39,10 @@ export class FolderError extends Error {
 export const maxFiles = 256
 export const largestFile = mebibyte
 
-/** Editors write temporary files beside a file, with other beginnings or endings of the name. */
+/**
+ * Whether the name is that of a policy file. Editors write temporary files beside a file, whose names begin or end
+ * differently.
+ */
 const isPolicyFile = (name: string): boolean => /\.(ya?ml|json)$/.test(name) && !/^[.#]/.test(name)
 
 const writableByOthers = 0o022
@@ -104,7 +107,10 @@ function folderError(folder: string, error: unknown): unknown {
   return new FolderError(code === 'ENOENT' ? absent : message)
 }
 
-/** Why other users could change the file. A user who can write a policy controls the containers of the node. */
+/**
+ * Why other users could change the file; undefined if they cannot. A user who can write a policy controls the
+ * containers of the node.
+ */
 function unsafe(uid: number, mode: number, owner: number): string | undefined {
   if (uid !== 0 && uid !== owner)
     return `it belongs to user ${uid}, who could change policies; change its owner to root with chown`
@@ -160,7 +166,7 @@ function watchFolder(folder: string, onChange: () => void): (() => void) | strin
     if (code === undefined) throw error
     return message
   }
-  // An error of the watch counts as a change; the folder is also polled.
+  // Treat an error of the watch as a change; the folder is also polled.
   watcher.on('error', onChange)
   return () => watcher.close()
 }

@@ -18,9 +18,9 @@ import { FolderError, type PolicyFiles, type SeenFile } from './policy-files.ts'
 import type { PolicyMemory } from './policy-memory.ts'
 import { type FileContents, type HeldPolicy, policySet, titleOf } from './policy-set.ts'
 
-/** The content of a file: its policies, and the problems of the rest. */
+/** The content of a file: its policies, and its problems. */
 export interface ReadFile {
-  /** `say`: text of the error, with its place in the file. */
+  /** `say` returns the text of an error, with its place in the file. */
   policies: readonly { value: unknown; say(error: FieldError): string }[]
   problems: readonly string[]
 }
@@ -40,19 +40,19 @@ export interface PolicyFolderOptions {
 
 /** Milliseconds between two polls of the folder. */
 const period = 10_000
-/** A program may still be writing: wait until the folder has not changed for this many milliseconds, */
+/** Milliseconds without a change after which the folder is read, because a program may still be writing. */
 const settling = 200
-/** but at most this many times. */
+/** Maximum number of such waits. */
 const maxSettling = 25
 
-/** Most mistakes of a file that are reported; the others are counted. */
+/** Maximum mistakes of a file that are reported; further mistakes are counted. */
 const maxMistakes = 100
 
 interface KnownFile {
   version: string
   digest: string
   contents: FileContents
-  /** The file must be checked again at the next poll, because the result may change. */
+  /** Whether the file must be checked again at the next poll, because the result may change. */
   again: boolean
 }
 
@@ -66,7 +66,7 @@ export class PolicyFolder implements ProfileSource {
   /** Undefined until the policies in force are known. */
   #inForce: ReadonlyMap<string, HeldPolicy> | undefined
   #problems: readonly string[] = []
-  /** The policies in force are not stored yet; a restart would return to the previous ones. */
+  /** Whether the policies in force are not stored yet, so that a restart would return to the previous policies. */
   #isUnsaved = false
   #unwatch: (() => void) | undefined
   #changed = false
@@ -109,11 +109,11 @@ export class PolicyFolder implements ProfileSource {
   }
 
   forget(): void {
-    // No API server has the status of these policies.
+    // Does nothing: no API server has the status of these policies.
   }
 
   becameWhole(): void {
-    // Nor this.
+    // Does nothing, for the same reason.
   }
 
   async stop(): Promise<void> {
@@ -137,13 +137,13 @@ export class PolicyFolder implements ProfileSource {
       if (this.#unwatch === undefined) this.#watch()
       const usable = await this.#poll(all).catch((error: unknown) => this.#cannotLook(error))
       if (!usable || this.#stopped) continue
-      // Otherwise the profiles of a file with a mistake would count as leftovers.
+      // Wait, because the profiles of a file with a mistake would count as leftovers.
       const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
       if (before !== undefined || !isBroken) this.#list(true)
     }
   }
 
-  /** The policies in force stay in force, whatever error occurs. */
+  /** Reports an error. The policies in force stay in force after any error. */
   #cannotLook(error: unknown): false {
     const { logger, folder } = this.#options
     if (error instanceof FolderError) {
@@ -219,7 +219,7 @@ export class PolicyFolder implements ProfileSource {
   async #take(name: string, file: SeenFile): Promise<void> {
     const known = this.#files.get(name)
     if (file === 'being written') {
-      // At the first poll nothing is known about the file, and its profiles must stay loaded.
+      // The first poll knows nothing about the file, and its profiles must stay loaded.
       const problems = [
         `${join(this.#options.folder, name)}: another program is writing this file; it is read again later`,
       ]
@@ -237,7 +237,7 @@ export class PolicyFolder implements ProfileSource {
     }
   }
 
-  /** An error in one file does not stop the check of the others. */
+  /** The contents of a file, or the trouble with it: an error in one file does not stop the check of the others. */
   async #contentsOrTrouble(name: string, bytes: Buffer): Promise<Pick<KnownFile, 'contents' | 'again'>> {
     try {
       return await this.#contentsOf(name, bytes)

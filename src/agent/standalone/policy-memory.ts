@@ -12,17 +12,17 @@ import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
 
 /**
- * Stores the policies in force for the next start: a file may contain a mistake by then, and its previous policies must
+ * Stores the policies in force for the next start. A file may have a mistake by then, and its previous policies must
  * stay in force.
  */
 export interface PolicyMemory {
-  /** Undefined if nothing is stored. */
+  /** Returns undefined if nothing is stored. */
   load(): Promise<ReadonlyMap<string, HeldPolicy> | undefined>
   /** @returns whether the policies are stored; a failure may be temporary */
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
-/** Most bytes of the file. The policies of a node have some megabytes, so the agent never writes a longer file. */
+/** Maximum bytes of the file. The policies of a node have some megabytes, so the agent never writes a longer file. */
 const maxBytes = 256 * mebibyte
 
 /** @param namespace the namespace that vArmor would have in a cluster */
@@ -79,7 +79,7 @@ async function putAside(path: string): Promise<void> {
   })
 }
 
-/** @returns the valid policies, and the number of the others */
+/** @returns the valid policies, and the number of invalid policies */
 function read(text: string, namespace: string): { policies: ReadonlyMap<string, HeldPolicy>; others: number } {
   const value: unknown = JSON.parse(text)
   const all = isObject(value) ? value['policies'] : undefined

@@ -33,8 +33,9 @@ export function titleOf(policy: HeldPolicy): string {
 }
 
 /**
- * Computes the policies in force from the files; for a file with a mistake, its previous ones. If several policies have
- * the same name or the same profile name, the one already in force wins, else the one from the first file.
+ * Finds the policies in force from the files. For a file with a mistake, its previous policies are in force. If several
+ * policies have the same name or the same profile name, the policy that is already in force wins, or otherwise the
+ * policy of the first file.
  * @param files by name
  * @param before the policies in force until now
  */
@@ -65,7 +66,7 @@ export function policySet(
   return { policies: new Map(policies.map((policy) => [titleOf(policy), policy])), problems }
 }
 
-/** Most policies with the same name that a message names. */
+/** Maximum policies with the same name that a message names. */
 const maxNamed = 10
 
 /** Chooses one policy for each name. */

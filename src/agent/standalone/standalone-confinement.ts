@@ -10,7 +10,7 @@ import type { HeldPolicy } from './policy-set.ts'
 export interface StandaloneConfinementOptions {
   /** Folder of the seccomp profiles. */
   seccompFolder: string
-  /** Reasons, apart from containers, why policies are not in force. */
+  /** Returns reasons that are not about containers why policies are not in force. */
   problems(): readonly string[]
   logger: Logger
 }
@@ -116,7 +116,7 @@ export class StandaloneConfinement implements Confinement {
     ]
   }
 
-  /** The remedy: how to start a container in its profile. */
+  /** The remedy for a container outside its profile: how to start it in the profile. */
   #way(enforcer: string, profile: string): string {
     const { seccompFolder } = this.#options
     switch (enforcer) {

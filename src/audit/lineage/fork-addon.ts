@@ -96,7 +96,7 @@ export interface ForkAddon {
    * @returns whether there was exactly one
    */
   labelStartedFork(tree: number, pid: number, earliest: number, latest: number, containerID: string): boolean
-  /** Ends inheritance from a process: its container is not valid for its children. */
+  /** Stops inheritance from a process, because its apparent children may be children of other processes. */
   barFork(tree: number, key: number): void
   forkStats(tree: number): ForkStats | null
   /** Ends the thread. A second call does nothing. */

@@ -67,7 +67,7 @@ export class Forks {
     return this.#addon.labelStartedFork(this.number, pid, earliest, latest, containerID)
   }
 
-  /** Ends inheritance from a process: its container is not valid for its children. */
+  /** Stops inheritance from a process, because its apparent children may be children of other processes. */
   bar(key: number): void {
     this.#addon.barFork(this.number, key)
   }
