@@ -2,7 +2,7 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { EnforcerError } from './enforcer-error.ts'
 import type { ProfileLoader } from './ports.ts'
 
-/** An enforcer that this node lacks: it has no profiles, and refuses to load any with the reason. */
+/** An enforcer that this node lacks. It has no profiles, and refuses each load with the reason. */
 export class AbsentLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
   /** Why the node lacks the enforcer. */

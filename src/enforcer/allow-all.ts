@@ -1,8 +1,8 @@
 import { everythingForAppArmor } from '../api/apparmor-everything.ts'
 
 /**
- * Replaces a profile whose policy was removed while pods still refer to the profile. A process stays in its child
- * profile.
+ * A profile that replaces the profile of a removed policy while pods still refer to it. Processes stay in their child
+ * profiles.
  */
 export function allowingAppArmor(name: string, children: readonly string[]): string {
   const block = (of: string, indent: string, more: readonly string[] = []): string[] => [

@@ -14,9 +14,9 @@ const features = 'sys/kernel/security/apparmor/features'
 const oldest = [3, 0] as const
 
 /**
- * Asks the parser and the kernel. A rule of a newer kind is enforced only if the parser, the kernel and the ABI of the
- * profile all know the kind; otherwise AppArmor ignores the rule silently. A parser without a description of ABI 4.0
- * counts as old.
+ * Finds out what the parser and the kernel support. A rule of a newer kind is enforced only if the parser, the kernel
+ * and the ABI of the profile all know the kind; otherwise AppArmor ignores the rule silently. A parser without a
+ * description of ABI 4.0 counts as old.
  */
 export async function nodeAppArmor(
   root: Pick<NodeRoot, 'read'>,

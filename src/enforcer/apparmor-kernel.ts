@@ -5,7 +5,7 @@ import { ownPrefix } from './ports.ts'
 
 export const appArmorFolder = '/sys/kernel/security/apparmor'
 
-/** Reads the set of loaded profiles. */
+/** Reads which profiles are loaded. */
 export interface AppArmorKernel {
   /**
    * A fingerprint of each loaded vArmor profile, by name: the modes of the profile and its children, and the kernel's
@@ -70,7 +70,7 @@ function ownParts(text: string): Map<string, string[]> {
     if (lines === undefined) parts.set(name, [`${full} ${mode}`])
     else lines.push(`${full} ${mode}`)
   }
-  // Ignore children whose profile is not loaded: vArmor does not own them.
+  // Remove children whose profile is not loaded: vArmor does not own them.
   for (const [name, lines] of parts) if (!lines.some((line) => line.startsWith(`${name} `))) parts.delete(name)
   return parts
 }
@@ -111,7 +111,7 @@ async function content(path: string): Promise<string | undefined> {
   }
 }
 
-/** A profile may disappear during the read, and old kernels lack these files. */
+/** Returns undefined for a missing file: a profile may disappear during the read, and old kernels lack these files. */
 function missing(path: string, error: unknown): undefined {
   if (!gone.has((error as NodeJS.ErrnoException).code ?? ''))
     throw ioError('list the loaded AppArmor profiles', path, error)

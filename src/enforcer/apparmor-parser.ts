@@ -6,7 +6,7 @@ import { EnforcerError } from './enforcer-error.ts'
 export interface ParserRun {
   /** Exit status; undefined if the parser could not start or was killed at a resource limit. */
   status: number | undefined
-  /** The exceeded limit. `time`: the parser waited too long for the CPU or a lock. */
+  /** The limit that was exceeded. `time`: the parser waited too long for the CPU or a lock. */
   costly?: 'cpu' | 'memory' | 'time'
   stderr: string
   stdout?: string
@@ -19,14 +19,14 @@ const leastTime = 10
 const bytesASecond = 5_000
 
 /**
- * Least CPU limit in seconds. All built-in rules are 23 kB and take one second, with ten targets 274 kB and ten
- * seconds; a slow machine takes up to `slowest` times as long.
+ * CPU limit in seconds, at least `leastTime`. All built-in rules are 23 kB and take one second, with ten targets 274 kB
+ * and ten seconds; a slow machine takes up to `slowest` times as long.
  */
 const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
 
 /**
- * A profile that is compiled once to measure how slow the machine is, and the milliseconds that this takes on an older
- * machine, with the start of the program.
+ * A profile that is compiled once to find out how slow the machine is. `usual`: milliseconds that this takes on an
+ * older machine, with the start of the program.
  */
 const yardstick = 'profile yardstick { deny "/**[a-m]????????" w, }\n'
 const usual = 30
@@ -39,9 +39,9 @@ const slowest = 20
 const timeout = 120
 
 /**
- * Bytes of address space. All built-in rules with ten targets need a quarter of it. A rule such as `/**a??????????????
- * w` needs unlimited memory, because the parser makes a state for each way to match a path; the agent's container pays
- * for it.
+ * Maximum bytes of address space. All built-in rules with ten targets need a quarter of it. A rule such as
+ * `/**a?????????????? w` needs unlimited memory, because the parser makes a state for each way to match a path. The
+ * memory is that of the agent's container.
  */
 const maxMemory = 128 * mebibyte
 
@@ -70,7 +70,7 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
         // The C locale, because the code below parses the messages.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      // Hard limit: the kernel kills the parser one second after the first signal, which shows the reason.
+      // A hard limit: the kernel kills the parser one second after the first signal, which shows the reason.
       const bounds = [`--as=${maxMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
@@ -101,7 +101,7 @@ const kernelWords =
   /unable to (?:add|replace|remove) |permission denied|find a suitable fs|access the profile|out of memory/i
 
 /**
- * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the line is in the file that is named
+ * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the line is in the file that comes
  * last.
  */
 const located =

@@ -19,7 +19,7 @@ export interface LoadsDone {
   kernel: AppArmorKernel
   /** State before the loads. */
   before: Sight
-  /** Of the profiles. */
+  /** Names of the loaded profiles. */
   names: readonly string[]
   /** Whether a text may have been loaded already: loading it again may not count as a change. */
   mayBeThere: boolean
@@ -27,13 +27,13 @@ export interface LoadsDone {
   again(): Promise<void>
 }
 
-/** Most repeated loads for certainty. If the result is still not certain, a later check of all profiles decides. */
+/** Maximum repeated loads to get certainty. If the result is still uncertain, a later check of all profiles decides. */
 const confirmations = 3
 
 /**
  * The profiles that the kernel shows after loads, and whether these loads surely made them: another process may replace
- * a profile in between. If more changes than loads were counted, some are not ours; but a load may not count. In doubt
- * all profiles are loaded again, until nothing changes between two loads.
+ * a profile in between. If the kernel counted more changes than there were loads, some changes are not ours; but a load
+ * may not count. If this is uncertain, all profiles are loaded again, until nothing changes between two loads.
  */
 export async function sightAfter({ kernel, before, names, mayBeThere, again }: LoadsDone): Promise<{
   fingerprints: Fingerprints

@@ -31,13 +31,13 @@ interface Asked {
 
 interface Load extends Asked {
   content: string
-  /** Whose it is. */
+  /** Owner of the profile. */
   tenant: string
-  /** The text allows everything that the kernel's profile of this name covers. */
+  /** Whether the text allows everything that the kernel's profile of this name covers. */
   frees: boolean
   /** The file to compile. */
   path: string
-  /** The file is not at its final path yet. */
+  /** Whether the file is not at its final path yet. */
   staged: boolean
 }
 
@@ -64,38 +64,41 @@ interface Lane<T> {
   /** Removes the work for one turn. */
   take(waiting: T[]): T[]
   work(batch: readonly T[]): Promise<void>
-  /** Lanes that go first while they have work, for up to `maxLeft` turns. */
+  /** Lanes with priority: while they have work, this lane waits for up to `maxLeft` turns. */
   behind?: readonly { waiting: readonly unknown[] }[]
-  /** Turns in a row that this lane has left to them. */
+  /** Number of turns in a row for which this lane has waited. */
   left?: number
 }
 
-/** Most profiles in one run of the parser: its command line is limited, and all of them wait for the end of the run. */
+/**
+ * Maximum profiles in one run of the parser: its command line is limited, and all profiles wait for the end of the run.
+ */
 const largestBatch = 200
 
 /**
- * Most new texts in one run, and their most characters: they share the run's CPU limit, and a single text may use it
- * up.
+ * Maximum new texts in one run, and maximum characters of these texts: they share the run's CPU limit, and a single
+ * text may use all of it.
  */
 const maxNew = 32
 const maxCharacters = 100_000
 
 /**
- * Most suspects of a tenant that wait at a time. Their callers wait, too, and a node has at most 64 callers at a time.
+ * Maximum suspects of a tenant that wait at a time. Their callers wait, too, and a node has at most 64 callers at a
+ * time.
  */
 const maxSuspects = 32
-/** Turns in a row that a suspect leaves to other texts, because more texts may arrive in each turn. */
+/** Maximum turns in a row for which a suspect waits: more texts may arrive in each turn. */
 const maxLeft = 4
 const suspectsKnown = 1_000
 
-/** Milliseconds until a costly text is tried again, at first and at most; it will cost as much again. */
+/** Milliseconds until a costly text is tried again, at first and at most. Each try costs as much again. */
 const firstWait = 600_000
 const maxWait = 86_400_000
 
 /**
- * Loads profiles with apparmor_parser; loads and unloads that arrive during a run share the next one. A text is
- * compiled from a staged file, which gets its final name once the kernel has the text. Tenants take turns, and a run
- * has the costly texts of only one tenant, so these delay no other tenant.
+ * Loads profiles with apparmor_parser. Loads and unloads that arrive during a run share the next run. A text is
+ * compiled from a staged file, which gets its final name when the kernel has the text. Tenants take turns, and a run
+ * has the costly texts of only one tenant, so these do not delay other tenants.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -188,8 +191,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Only one run at a time: the parser's lock protects only its cache, and an unload between stage and commit would
-   * leave the file.
+   * Runs one piece of work after the other: the parser's lock protects only its cache, and an unload between stage and
+   * commit would leave the file.
    */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work)
@@ -223,7 +226,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (lane.waiting.push(item) === 1) this.#next(lane)
   }
 
-  /** Schedules a turn for the waiting work, or several turns; other lanes have turns in between. */
+  /** Schedules one or more turns for the waiting work; other lanes have turns in between. */
   #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
       const { left = 0 } = lane
@@ -239,7 +242,7 @@ export class AppArmorLoader implements ProfileLoader {
     })
   }
 
-  /** Loads files that are unchanged from the cache, in one run. New texts are compiled in separate runs. */
+  /** Loads unchanged files from the cache, all in one run. New texts are compiled in separate runs. */
   async #prepare(batch: readonly Load[]): Promise<void> {
     const inPlace: Load[] = []
     let loaded: Promise<Fingerprints> | undefined
@@ -263,10 +266,7 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#suspects.get(contentDigest(content)) !== undefined
   }
 
-  /**
-   * Compiles the text in another turn: together with other new texts, or alone and after the others if it may be
-   * costly.
-   */
+  /** Compiles the text in another turn: together with other new texts, or alone and after them if it may be costly. */
   async #putOff(load: Load): Promise<void> {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
     const { name, tenant, staged } = load
@@ -290,7 +290,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * One run for all loads. If the parser refuses a text, one run for each half, down to the bad texts.
+   * Runs the parser once for all loads. If it refuses a text, runs it once for each half, and so on until the bad texts
+   * are found.
    * @param later receives the loads that need another turn
    * @returns loads that the kernel accepted
    */
@@ -298,7 +299,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (loads.length === 0) return []
     const run = await this.#parse(loads)
     if (run.costly !== undefined && loads.length > 1) {
-      // The run does not tell which text was costly.
+      // The run does not show which text was costly.
       for (const load of loads) {
         this.#suspect(load, run, 0)
         later.add(load)
@@ -323,7 +324,7 @@ export class AppArmorLoader implements ProfileLoader {
     const { name, content, staged } = load
     if (staged) await this.#files.discard(name)
     const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
-    // A timeout tells nothing about the text.
+    // A timeout says nothing about the text.
     const next = run.costly === 'time' ? 0 : Math.min(maxWait, Math.max(firstWait, wait * 2))
     if (run.costly !== undefined) this.#suspect(load, run, next)
     throw parserError('load the AppArmor profile', name, run)
@@ -344,8 +345,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Stages our text again if another process has removed or changed the file since we read it, because the parser
-   * compiled another text.
+   * If another process has removed or changed the file since we read it, the parser compiled another text: then stages
+   * our text again.
    * @returns whether the file had changed
    */
   async #restage(load: Load): Promise<boolean> {
@@ -381,7 +382,7 @@ export class AppArmorLoader implements ProfileLoader {
       })
   }
 
-  /** Whether the kernel may have held the text before it was loaded. */
+  /** Whether the kernel may have had the text before it was loaded. */
   #mayBeThere({ name, content }: Load, before: Fingerprints): boolean {
     const there = before.get(name)
     const known = this.#loaded.get(name)
@@ -389,7 +390,9 @@ export class AppArmorLoader implements ProfileLoader {
     return known?.fingerprint !== there || known.digest === contentDigest(content)
   }
 
-  /** Removes the file last: after a crash in between, the file shows that something is left to remove. */
+  /**
+   * Unloads profiles. The file is removed last: after a crash in between, it shows that something is left to remove.
+   */
   async #unloadBatch(batch: readonly Leave[]): Promise<void> {
     try {
       const going: Leave[] = []
@@ -418,9 +421,9 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Unloads all profiles in one run. The parser stops at the first failure; if it failed because a profile was gone
-   * already, another run unloads the rest.
-   * @returns how the run failed, for profiles that are still loaded
+   * Unloads all profiles in one run. The parser stops at the first failure; if it failed because a profile was already
+   * gone, another run unloads the rest.
+   * @returns how the run failed, for each profile that is still loaded
    */
   async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {
     if (names.length === 0) return new Map()
@@ -433,7 +436,10 @@ export class AppArmorLoader implements ProfileLoader {
     return new Map(left.map((name) => [name, run]))
   }
 
-  /** The cache has a folder for each set of kernel features, with one file for each profile, named like the profile. */
+  /**
+   * Removes a profile's results from the cache, which has a folder for each set of kernel features, with a file for
+   * each profile that is named like the profile.
+   */
   async #uncache(name: string): Promise<void> {
     try {
       for (const entry of await readdir(this.#cache, { withFileTypes: true }))
@@ -444,7 +450,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Takes out the next loads of the first tenant; its other loads move behind the loads of other tenants. */
+/** Takes out the next loads of the first tenant. Its other loads move behind the loads of other tenants. */
 function ofOneTenant(waiting: Load[], max: (own: readonly Load[]) => number): Load[] {
   const [first] = waiting
   const own = waiting.filter(({ tenant }) => tenant === first?.tenant)
@@ -454,7 +460,7 @@ function ofOneTenant(waiting: Load[], max: (own: readonly Load[]) => number): Lo
   return batch
 }
 
-/** How many of the new texts fit into one run. */
+/** Number of the new texts that fit into one run. */
 function newTexts(loads: readonly Load[]): number {
   let characters = 0
   for (const [i, { content }] of loads.entries()) {
@@ -470,7 +476,7 @@ function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): st
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])
 }
 
-/** Reports the failure of a profile to its caller; the other profiles continue. */
+/** Does the work for a profile and reports a failure to its caller, so that other profiles continue. */
 async function each(load: Asked, work: () => Promise<void>): Promise<void> {
   try {
     await work()

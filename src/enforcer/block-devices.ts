@@ -1,6 +1,6 @@
 import type { NodeRoot } from './node-root.ts'
 
-/** Most block devices that get rules. A node has some dozens, and each may cost a rule. */
+/** Maximum block devices that get rules. A node has some dozens, and each may cost a rule. */
 const MAX = 1_024
 
 /** A disk or partition in a line of /proc/partitions: `   8        1    1048576 sda1`. */
@@ -13,6 +13,6 @@ export function blockDevicesIn(partitions: string): string[] {
   return [...new Set(names.map((name) => `/dev/${name.replaceAll('!', '/')}`))].sort()
 }
 
-/** Block devices that the node has now; none if the node does not list them. */
+/** The block devices that the node has now; empty if the node does not list them. */
 export const nodeBlockDevices = (root: Pick<NodeRoot, 'read'>): string[] =>
   blockDevicesIn(root.read('proc/partitions') ?? '')

@@ -20,7 +20,7 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
    * everything.
    */
   claims?: () => Claims
-  /** Called when changed programs were loaded again, because containers have other numbers then. */
+  /** Called when changed programs were loaded again, because containers then have other numbers. */
   onReopened?: () => void
   /**
    * Called when another process changed the maps of the programs in force. New programs are loaded; the old programs
@@ -32,18 +32,18 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
    * expected.
    */
   onArrived?: () => void
-  /** Seconds since the boot, including suspended time. A test gives its own. */
+  /** Returns seconds since the boot, including suspended time. Tests replace it. */
   uptime?: () => number
-  /** Continues a stopped process; a test gives its own. */
+  /** Continues a stopped process. Tests replace it. */
   goOn?: (pid: number) => void
 }
 
 /** A container and the profile that it must run in. */
 export interface BpfContainer {
   id: string
-  /** Empty for no profile. */
+  /** Name of the profile; empty if the container needs none. */
   profile: string
-  /** Inode number of the mount namespace of the first process, once that process runs. */
+  /** Inode number of the mount namespace of the first process, when that process runs. */
   mntNsID?: number
   /** Addresses of its pod, once they are known. */
   addresses?: readonly string[]
@@ -70,27 +70,27 @@ interface Opened {
 /** Other programs that are still attached: of other builds, or damaged. */
 interface Others {
   folders: readonly string[]
-  /** Wanted profiles that only the other programs may hold; undefined until the wanted profiles are known. */
+  /** Wanted profiles that only the other programs may have; undefined until the wanted profiles are known. */
   names: Set<string> | undefined
   /** Profiles that these programs could not load; the other programs keep enforcing them. */
   refused: Set<string>
-  /** Whether all containers are bound by these programs, too. */
+  /** Whether all containers are also bound by these programs. */
   containers: boolean
 }
 
 /**
  * The BPF enforcer of a node. It stays in force when this process ends, and the next agent continues with it. Programs
- * of another build, and damaged programs, stay in force beside the new programs until these hold all profiles. Until
- * then the old programs alone enforce the profiles that they hold.
+ * of another build, and damaged programs, stay in force beside the new programs until these have all profiles. Until
+ * then the old programs alone enforce the profiles that they have.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'
   readonly #options: BpfOptions
   #now: Opened
   #others: Others
-  /** Serializes the calls. */
+  /** The last call, for which the next call waits. */
   #last: Promise<unknown> = Promise.resolve()
-  /** Known containers, for programs that are loaded again. */
+  /** Known containers, which are added again when programs are loaded again. */
   readonly #known = new Map<string, BpfContainer>()
   /** Known containers whose profile was not loaded when they arrived. */
   readonly #early = new Set<string>()
@@ -129,7 +129,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#others.folders
   }
 
-  /** The folder, while all its programs are attached. */
+  /** The folder, if all its programs are attached; otherwise undefined. */
   get inForce(): string | undefined {
     const { state } = this.#now
     return state.damaged ? undefined : state.folder
@@ -208,9 +208,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Adds a container. From now on its new processes run in its profile, even if that is not loaded yet; with strict
-   * start, only once the profile is loaded or no longer expected. Does not wait for loads, because the runtime may
-   * delay all starts until this resolves.
+   * Adds a container. From now on its new processes run in its profile, even if it is not loaded yet; with strict
+   * start, only when the profile is loaded or no longer expected. This does not wait for loads, because the runtime may
+   * delay all starts until it resolves.
    * @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
@@ -226,7 +226,7 @@ export class BpfEnforcer implements ProfileLoader {
     const isNew = !this.#known.has(id) && this.#isUnknown(id) && !this.#now.containers.isWaiting(id)
     await this.#add(container)
     if (!isNew || profile === '' || this.#options.strictStart === 1) return
-    // At once, because the container may end while this call waits.
+    // Note this at once, because the container may end while this call waits.
     if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
   }
 
@@ -241,14 +241,14 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * Binds running tasks of known containers.
-   * @returns how many tasks have run without a profile until now, by container id; without containers that programs of
+   * @returns number of tasks that ran without a profile until now, by container id, except containers that programs of
    * another build confine
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
       await this.#admit()
       const bound = new Map<number, number>()
-      // Also after an error: tasks that were bound before it are not found again.
+      // Note it even after an error: tasks that were bound before the error are not found again.
       await this.#now.containers.find(bound).finally(() => this.#noteLate(bound))
       const late = new Map(this.#late)
       this.#late.clear()
@@ -256,7 +256,9 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Sets the list of all containers of the node: forgets the others, and binds running tasks as `find` does. */
+  /**
+   * Sets the list of all containers of the node. Forgets all other containers, and binds running tasks as `find` does.
+   */
   async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
     const all = new Set(containers.map(({ id }) => id))
     // Containers that are added while this waits are newer than the list.
@@ -276,10 +278,10 @@ export class BpfEnforcer implements ProfileLoader {
     return bound
   }
 
-  /** Sets the wanted profiles. Other profiles that programs of another build hold are no longer waited for. */
+  /** Sets the wanted profiles. Other profiles that only programs of another build have are no longer waited for. */
   expect(names: ReadonlySet<string>): Promise<void> {
     const loaded = new Set(this.#now.profiles.names)
-    // At once, because a container may start while this call waits.
+    // Set this at once, because a container may start while this call waits.
     this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
     return this.#inTurn(async () => {
       this.#now.profiles.claimed()
@@ -288,7 +290,7 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Marks a profile that cannot be loaded: programs of another build keep their version, and containers no longer wait
+   * Marks a profile that cannot be loaded. Programs of another build keep their version, and containers no longer wait
    * for it.
    */
   refuse(name: string): Promise<void> {
@@ -310,7 +312,7 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Prepares for the end of this process: programs in unknown containers are no longer stopped, because the next agent
+   * Prepares for the end of this process. Programs in unknown containers are no longer stopped, because the next agent
    * is such a program and no process would continue it. Processes that wait for their profile continue, too, because an
    * agent of another build would not find them.
    */
@@ -348,7 +350,8 @@ export class BpfEnforcer implements ProfileLoader {
     if (before?.profile !== profile) this.#early.delete(id)
     if (before?.profile !== profile && profile !== '' && !this.#isLoaded(profile) && !containers.isWaiting(id))
       this.#early.add(id)
-    // With strict start, the container's programs are stopped until its profile arrives, so it stays unknown.
+    // With strict start, the container's programs are stopped until its profile arrives, so the container stays
+    // unknown.
     if (this.#options.strictStart === 1 && this.#early.has(id) && this.#isUnknown(id) && this.#isComing(profile)) return
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
@@ -359,7 +362,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) === undefined
   }
 
-  /** Whether this process will load the profile, as far as is known. */
+  /** Whether, as far as is known, this process will load the profile. */
   #isComing(profile: string): boolean {
     const { names, refused } = this.#others
     if (this.#ends || profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
@@ -371,8 +374,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Containers that arrived before their profile and can be bound to it now; those that the kernel knows, or those that
-   * it does not know.
+   * Containers that arrived before their profile and can be bound to it now. @param isUnknown whether to return those
+   * that the kernel does not know, or those that it knows
    */
   #arrived(isUnknown: boolean): BpfContainer[] {
     const early = [...this.#early].flatMap((id) => this.#known.get(id) ?? [])
@@ -432,7 +435,10 @@ export class BpfEnforcer implements ProfileLoader {
     if (!this.#known.has(id)) await this.#now.containers.remove(id)
   }
 
-  /** Called only once all containers are known, because this process runs in a container and starts programs. */
+  /**
+   * Turns on strict start. Called only when all containers are known, because this process runs in a container and
+   * starts programs.
+   */
   async #beStrict(): Promise<void> {
     if (this.#options.strictStart === 1 && !this.#ends) await this.#now.state.beStrict(true)
   }
@@ -452,8 +458,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Removes the other programs once these programs enforce all that those do. A profile that cannot be loaded here
-   * keeps the others attached, but not the containers.
+   * Removes the other programs when these programs enforce everything that those enforce. A profile that cannot be
+   * loaded here keeps the other programs attached, but not their containers.
    */
   async #dropOthers(): Promise<void> {
     const { folders, names, refused, containers } = this.#others
@@ -462,7 +468,7 @@ export class BpfEnforcer implements ProfileLoader {
     const { profiles, containers: bound, state } = this.#now
     bound.takeOver((profile) => profiles.slotOf(profile))
     if (names.size > 0) return
-    // Called before the removal: the other programs have their own ring, which is read until then.
+    // Call this before the removal: the other programs have a ring of their own, which is read until then.
     for (const folder of folders) await state.drop(folder, true)
     this.#others = { ...this.#others, folders: [] }
   }
@@ -498,7 +504,10 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   return { state, profiles, containers }
 }
 
-/** Programs of other builds do not learn about new containers: with strict start they would stop each one forever. */
+/**
+ * Turns off strict start of other builds' programs. They do not learn about new containers, and would stop each new
+ * container for ever.
+ */
 async function relax(state: BpfState): Promise<void> {
   for (const folder of state.others)
     await state.beStrict(false, folder).catch((error: unknown) => {

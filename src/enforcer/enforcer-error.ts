@@ -44,7 +44,7 @@ export class EnforcerError extends Error {
     return enforcerErrorCodes[this.code].retryable
   }
 
-  /** The node lacks the enforcer, for any profile. */
+  /** Whether the node lacks the enforcer, for any profile. */
   get absent(): boolean {
     return this.code === 'FEATURE_ABSENT'
   }

@@ -2,13 +2,13 @@ import { constants } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { mebibyte } from '../base/bytes.ts'
 
-/** The system calls for profile files. The node can crash after each call. Errors carry errno names. */
+/** The system calls for profile files. The node may crash after each call. Errors have errno names. */
 export interface FileSystem {
   /** Creates the folder and its parents, if they do not exist. */
   makeFolder(path: string): Promise<void>
   names(folder: string): Promise<string[]>
   kind(path: string): Promise<'file' | 'other' | undefined>
-  /** Text of a regular file that only its owner can write; undefined for all other files. Follows no link. */
+  /** Text of a regular file that only its owner can write; undefined for all other files. Does not follow links. */
   read(path: string): Promise<string | undefined>
   /** Creates a file that must not exist yet, and waits until it is on the disk. */
   create(path: string, content: string, mode: number): Promise<void>
@@ -23,7 +23,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_DIRECTORY
 /** File mode: other users may only read our files. */
 const foreignWrite = 0o022
 
-/** Most bytes of our files, which are far smaller; a larger file is not ours. */
+/** Maximum bytes of our files, which are far smaller; a larger file is not ours. */
 const largest = 16 * mebibyte
 
 export const nodeFileSystem: FileSystem = {

@@ -11,7 +11,7 @@ import { SeccompLoader, type SeccompOptions } from './seccomp.ts'
 export interface LoaderOptions {
   appArmor?: AppArmorOptions
   seccomp?: SeccompOptions
-  /** Undefined: BPF cannot be used, for the given reason. */
+  /** undefined, or a reason, if BPF cannot be used. */
   bpf?: BpfLoaderOptions | string
 }
 
@@ -33,7 +33,7 @@ export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
 
 /** Opens the enforcers of this node. An enforcer that the node lacks refuses each profile with the reason. */
 export async function openLoaders(features: NodeFeatures, options: LoaderOptions = {}): Promise<Loaders> {
-  // BPF first: after a crash, strict start may still stop every program that this process starts, such as
+  // Open BPF first: after a crash, strict start may still stop every program that this process starts, such as
   // apparmor_parser.
   const BPF = await openBpf(features, options.bpf)
   return {
@@ -59,10 +59,10 @@ async function openSeccomp({ Seccomp: absent }: NodeFeatures, options?: SeccompO
   return loader
 }
 
-/** 1 MiB holds some 5,000 records. */
+/** Bytes of the ring: 1 MiB is enough for some 5,000 records. */
 export const defaultRing = 8 * mebibyte
 
-/** A kernel that refuses BPF refuses it at each try, so the agent must be restarted to try again. */
+/** Opens BPF. A kernel that refuses BPF refuses it at each try, so the agent must be restarted to try again. */
 async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions | string): Promise<ProfileLoader> {
   if (absent !== undefined) return new AbsentLoader('BPF', absent)
   if (options === undefined || typeof options === 'string')

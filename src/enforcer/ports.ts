@@ -17,26 +17,27 @@ export interface ProfileLoader {
   load(name: string, content: string, tenant?: string): Promise<void>
   /**
    * Unloads a profile; succeeds if the profile is not loaded.
-   * @param needed asked directly before the unload, if that had to wait: if it returns true, the unload fails with
-   * IN_USE
+   * @param needed asked directly before the unload, if the unload had to wait. If it returns true, the unload fails
+   * with IN_USE
    */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
   /**
-   * Replaces the profile by one that allows everything: its processes are free, and containers that name it still
+   * Replaces the profile by a profile that allows everything: its processes are free, and containers that name it still
    * start.
    * @returns the `contentDigest` of the new content
    */
   free(name: string): Promise<string>
   /**
    * Our loaded profiles, by name, with the `contentDigest` of their contents. The digest is empty for a profile that
-   * may differ from the loaded contents: damaged, replaced by another process, or from before this process.
+   * may differ from the loaded contents: it is damaged, another process has replaced it, or it was loaded before this
+   * process started.
    */
   list(): Promise<Map<string, string>>
 }
 
 export type Loaders = Readonly<Record<KernelEnforcer, ProfileLoader>>
 
-/** Equal for equal content only. */
+/** A text that is equal only for equal content. */
 export const contentDigest = (content: string): string => createHash('sha256').update(content).digest('hex')
 
 /** Prefix of all names of vArmor profiles. */

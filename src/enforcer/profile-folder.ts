@@ -8,7 +8,8 @@ const mode = 0o600
 
 /**
  * Our profile files in a folder that has other files, too. A file is always complete, even after a crash, because it is
- * written under another name and then renamed. Links, folders and files of others are neither followed nor replaced.
+ * written under another name and then renamed. Links, folders, and files of other programs are neither followed nor
+ * replaced.
  */
 export class ProfileFolder {
   readonly folder: string
@@ -61,7 +62,7 @@ export class ProfileFolder {
     }
   }
 
-  /** Renames the staged file to its final path. Afterwards the file survives a crash. */
+  /** Renames the staged file to its final path. After this, the file survives a crash. */
   async commit(name: string): Promise<void> {
     const path = this.pathOf(name)
     try {
@@ -109,7 +110,7 @@ export class ProfileFolder {
     return found
   }
 
-  /** Removes staged files from before a crash. Call it before anything is staged. */
+  /** Removes files that were staged before a crash. Call it before any file is staged. */
   async removeStaged(): Promise<void> {
     for (const name of await this.#names(this.#staging)) await this.discard(name)
   }

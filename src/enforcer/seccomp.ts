@@ -13,8 +13,8 @@ export interface SeccompOptions {
 }
 
 /**
- * Seccomp filters are files: the runtime reads the file when it creates a container that names it. So loading means
- * writing the file, and changes reach only new containers.
+ * Loads seccomp filters, which are files: the runtime reads the file when it creates a container that names it. So
+ * loading means writing the file, and changes reach only new containers.
  */
 export class SeccompLoader implements ProfileLoader {
   readonly enforcer = 'Seccomp'
@@ -24,7 +24,7 @@ export class SeccompLoader implements ProfileLoader {
     this.#files = new ProfileFolder(folder, { ...(fs !== undefined && { fs }) })
   }
 
-  /** Removes staged files from before a crash. Call it once, before any other method. */
+  /** Removes files that were staged before a crash. Call it once, before any other method. */
   start(): Promise<void> {
     return this.#files.removeStaged()
   }

@@ -20,9 +20,9 @@ export interface LoadOptions {
   /** Sizes of the maps, in numbers of containers and slots of profiles. Number 0 and slot 0 are unused. */
   containers: number
   profiles: number
-  /** Inode number of the host's mount namespace; 0: none, and then programs do not find containers by cgroup. */
+  /** Inode number of the host's mount namespace. 0: unknown, and programs then do not find containers by cgroup. */
   hostMntNs: number
-  /** 1: programs that start in an unknown container are stopped (SIGSTOP). */
+  /** Whether programs that start in an unknown container are stopped (SIGSTOP). */
   strictStart: 0 | 1
 }
 
@@ -52,16 +52,16 @@ export interface BpfAddon {
   load(options: LoadOptions): Promise<{ reused: boolean; absent: string }>
   /**
    * Removes a folder, detaches its programs, and frees their maps. Linux 6.1 needs a tenth of a second or more for each
-   * program; without `wait` this continues in the background, also when this process ends.
+   * program; without `wait` this continues in the background, even after this process has ended.
    */
   drop(folder: string, wait: boolean): Promise<void>
-  /** The pins of a folder; each pin is looked up when it is used. */
+  /** Opens the pins of a folder. Each pin is looked up when it is used. */
   open(folder: string): NativeState
   /** Writes entries in this order, up to the first failure. */
   write(state: NativeState, writes: readonly MapWrite[]): Promise<void>
   /**
    * Removes all entries that have the number at this offset of key and value joined.
-   * @returns how many
+   * @returns number of removed entries
    */
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
   /** Scans the tasks of containers and binds unbound tasks. Returns consecutive structs varmor_found. */
@@ -69,7 +69,7 @@ export interface BpfAddon {
   /** Returns consecutive structs varmor_slot: which map is in which slot of `varmor_profiles`. */
   listProfiles(state: NativeState): Promise<Uint8Array>
   /**
-   * Returns one value, or the values of all processors for a per-CPU map; null if there is no entry. Not for a map of
+   * Returns one value; for a per-CPU map, the values of all processors. null if there is no entry. Not for a map of
    * maps, where the kernel may wait.
    */
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null
@@ -80,7 +80,7 @@ export interface BpfAddon {
    * @returns whether it did
    */
   swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean
-  /** How many programs the folder's pins keep attached. */
+  /** Returns the number of programs that the folder's pins keep attached. */
   links(state: NativeState): number
 }
 

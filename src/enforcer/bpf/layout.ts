@@ -26,7 +26,7 @@ export const containerId = struct('varmor_container_id', "Key of varmor_ids; the
   { name: 'hex', type: 'u8', count: 64, what: 'the id in lower case' },
 ])
 
-/** Most tables of one profile. */
+/** Maximum tables of one profile. */
 export const MAX_TABLES = 8
 
 export const profileRecord = struct(

@@ -22,7 +22,7 @@ export class OwnAddresses {
       this.#there.set(number, new Map(keys.map((one) => [textOf(one), one])))
   }
 
-  /** An address that stays is never missing in between. @throws {EnforcerError} */
+  /** Sets the addresses. An address that stays is never missing meanwhile. @throws {EnforcerError} */
   async set(number: number, addresses: readonly string[]): Promise<void> {
     const before = this.#there.get(number) ?? new Map<string, Key>()
     const writes = this.#encoder.ownAddresses(number, addresses)
@@ -30,7 +30,7 @@ export class OwnAddresses {
     const fresh = writes.filter((one) => !before.has(textOf(one)))
     const gone = [...before].filter(([text]) => !now.has(text)).map(([, { map, key }]) => ({ map, key }))
     if (fresh.length === 0 && gone.length === 0) return
-    // Noted before the write: if the write fails, the next one removes the entries.
+    // Noted before the write: if the write fails, the next write removes the entries.
     this.#there.set(number, new Map([...before, ...now]))
     await this.#state.write([...fresh, ...gone], 'write the addresses of a pod')
     if (now.size > 0) this.#there.set(number, now)

@@ -10,7 +10,7 @@ export type ReadEntries = (map: string, size: number) => Uint8Array
 export interface ProfileEncoder {
   /** Number of slots. The first slot is not used. */
   readonly slots: number
-  /** Count of container numbers. The first number is not used. */
+  /** Number of container numbers. The first number is not used. */
   readonly containers: number
   /** Names of the maps that hold tables, into which rules are converted. */
   readonly tableMaps: readonly string[]
@@ -35,7 +35,7 @@ export interface ProfileEncoder {
 }
 
 export interface Quota {
-  /** What is counted. */
+  /** Name of what is counted. */
   what: string
   /** Amount for all profiles. A profile that replaces another briefly needs more, which is not counted. */
   all: number
@@ -43,7 +43,7 @@ export interface Quota {
   ofProfile(entries: readonly number[]): number
   /** Amount for a table in the map with this number; profiles may share a table. Default: none. */
   ofTable?(map: number): number
-  /** How to use less or to raise the limit. */
+  /** How to use less, or to raise the limit. */
   remedy: string
 }
 

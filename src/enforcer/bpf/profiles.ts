@@ -13,7 +13,10 @@ interface Loaded extends ProfileRecord {
   slot: number
   /** Namespace of its policy, which may have been deleted; empty: a cluster policy; undefined: unknown. */
   namespace?: string
-  /** The number of its addresses in use, and the digest of the rest; undefined if another agent loaded the profile. */
+  /**
+   * The number under which its addresses are, and the digest of the rest; undefined if another agent loaded the
+   * profile.
+   */
   half?: EgressSlot
   rest?: string
 }
@@ -26,7 +29,7 @@ interface Left {
 
 const step = 'load the BPF profile'
 
-/** More loads than any agent makes; higher serials would not fit their field. */
+/** Maximum serial of a load. No agent makes so many loads, and higher serials would not fit their field. */
 const maxSerial = 2 ** 31
 
 /** Instead of a kernel id of a map: the addresses are being replaced, and the record has no digest. */
@@ -49,7 +52,7 @@ export class BpfProfiles {
   readonly #places: Shares
   #serial = 0
   #id: number
-  /** All policies are known, so a profile without namespace belongs to a deleted policy. */
+  /** Whether all policies are known, so that a profile without namespace belongs to a deleted policy. */
   #allClaimed = false
 
   /**
@@ -96,7 +99,7 @@ export class BpfProfiles {
     }
     for (const slot of unfinished) {
       const record = this.#recordOf(slot)
-      // Completes a load that had started to move containers to the new slot.
+      // Complete a load that had started to move containers to the new slot.
       if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
       await this.#clear({ slot, tables: record?.tables ?? [] })
     }
@@ -176,7 +179,7 @@ export class BpfProfiles {
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
     this.#left.push(before)
-    // The profile is in force. An error here is reported by the next load, which tries again first.
+    // The profile is in force. If this fails, the next load tries it again first, and reports the error.
     await this.#clearLeft().catch(throwBugs)
   }
 
@@ -221,7 +224,7 @@ export class BpfProfiles {
     }
   }
 
-  /** The namespace stays known when the claim is removed. */
+  /** The namespace of a profile, which stays known after the claim is removed. */
   #namespaceOf(name: string, claims: Claims): string | undefined {
     const loaded = this.#byName.get(name)
     const namespace = claims.get(name)?.namespace
@@ -230,9 +233,10 @@ export class BpfProfiles {
   }
 
   /**
-   * Replaces the addresses in the same slot: new ones are written beside the old ones, then put into force by one
-   * pointer. The kernel waits until no program uses the old addresses before these are removed. If the agent ends in
-   * between, either version is in force, and the record without digest makes the next agent load the profile again.
+   * Replaces the addresses in the same slot: new addresses are written beside the old addresses, and then put into
+   * force by one pointer. The kernel waits until no program uses the old addresses before these are removed. If the
+   * agent ends in between, either version is in force, and the record without digest makes the next agent load the
+   * profile again.
    */
   async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before
@@ -310,7 +314,7 @@ export class BpfProfiles {
 
   /** An id that no profile has had since the boot, because unread records may name a removed profile. */
   #nextId(): number {
-    // Another build may have stored any number, so after the highest id comes 1.
+    // Another build may have stored any number, so 1 follows the highest id.
     do this.#id = (this.#id % 0xffff_ffff) + 1
     while ([...this.#byName.values()].some(({ id }) => id === this.#id))
     this.#state.noteNumber('profile', undefined, this.#id)
@@ -333,7 +337,7 @@ export class BpfProfiles {
     return record
   }
 
-  /** The kernel id of the map in the slot; 0: none. */
+  /** The kernel id of the map in the slot; 0 if there is none. */
   async #mapIn(slot: number): Promise<number> {
     return (await this.#state.profileMaps()).get(slot) ?? 0
   }

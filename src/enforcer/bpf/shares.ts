@@ -9,11 +9,11 @@ export interface Claim {
   since: string
 }
 
-/** By the name of the profile. */
+/** Claims by name of the profile. */
 export type Claims = ReadonlyMap<string, Claim>
 
 export interface Shares {
-  /** Of all policies. */
+  /** Limit for all policies. */
   all: number
   /** Limit for policies of all namespaces together. */
   namespaces: number
@@ -50,15 +50,15 @@ export function sumOf(holdings: readonly Holding[], ofShared: (number: number) =
 }
 
 export interface Counting {
-  /** Whether a holding without owner counts for every namespace, because owners are not all known yet. */
+  /** Whether a holding without owner counts for every namespace, because not all owners are known yet. */
   anyones: boolean
-  /** The holding that is replaced: a new holding that needs no more is always allowed. */
+  /** The holding that is replaced. A new holding that needs no more is always allowed. */
   before?: Holding
-  /** Same as for `sumOf`. */
+  /** See `sumOf`. */
   ofShared?: (number: number) => number
 }
 
-/** The share that would be exceeded if a profile used `more` in addition to the others; undefined if none is. */
+/** The share that would be exceeded if a profile used `more` in addition to all others; undefined if no share is. */
 export function exceeded(
   shares: Shares,
   more: Holding,
@@ -66,7 +66,7 @@ export function exceeded(
   { anyones, before, ofShared }: Counting,
 ): keyof Shares | undefined {
   const { namespace } = more
-  // The smallest share, so no other share is exceeded either.
+  // This is the smallest share, so no other share is exceeded, either.
   if (sumOf([more, ...others], ofShared) <= shares.one) return undefined
   const isExceeded = (share: keyof Shares, counts: (holder: string | undefined) => boolean): boolean => {
     const beside = others.filter((one) => counts(one.namespace))

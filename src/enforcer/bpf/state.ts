@@ -17,7 +17,7 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
   root?: string
 }
 
-/** Most characters of the verifier's output that are kept: its last lines give the reason. */
+/** Number of last lines of the verifier's output that are kept, because they give the reason. */
 const keptLines = 6
 
 /** A map has a value that no agent of this build writes, so another process changed it. */
@@ -38,13 +38,15 @@ function whole(map: string, bytes: Uint8Array, size: number): Uint8Array {
   return bytes
 }
 
-/** Before Linux 5.11 memory for BPF counts as locked memory. libbpf raises that limit if it is allowed to. */
+/**
+ * Whether memory for BPF counts as locked memory, as before Linux 5.11. libbpf raises that limit if it is allowed to.
+ */
 const countsAsLocked = (kernel: string): boolean => {
   const [major = 0, minor = 0] = kernel.split('.').map(Number)
   return major < 5 || (major === 5 && minor < 11)
 }
 
-/** Which privilege the agent may lack when the kernel returns EPERM. */
+/** The privilege that the agent may lack when the kernel returns EPERM. */
 function permissionRemedy(kernel: string): string {
   const locked = countsAsLocked(kernel)
     ? `, on this Linux ${kernel} also the capability SYS_RESOURCE or unlimited locked memory (LimitMEMLOCK=infinity, ulimit -l unlimited)`
@@ -100,7 +102,7 @@ export class BpfState {
 
   /**
    * Opens the folder of this build, or loads its programs.
-   * @param again load them although the folder exists, because another process has changed it
+   * @param again whether to load them although the folder exists, because another process has changed it
    * @throws {EnforcerError} KERNEL_REFUSED, IO
    */
   static async open({ addon, root = stateRoot, ...options }: StateOptions, again = false): Promise<BpfState> {
@@ -173,7 +175,7 @@ export class BpfState {
     return this.#now(`write ${map}`, () => this.#addon.swap(this.#native, map, offset, expected ?? -1, number))
   }
 
-  /** The last assigned number; 0: none. */
+  /** The last assigned number; 0 if there is none. */
   lastNumber(what: keyof typeof lastNumbers): number {
     const bytes = this.get('varmor_containers', word(0), container.size)
     return bytes === undefined ? 0 : wordIn(bytes, lastNumbers[what])
@@ -195,7 +197,7 @@ export class BpfState {
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
     const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
-      // Sets one field, because an iterator writes another one. The map of an older build may not be mapped into
+      // Set one field, because an iterator writes another field. The map of an older build may not be mapped into
       // memory, but its iterator does not run now, so the whole value is written.
       if (folder === this.folder) {
         this.get('varmor_settings', word(0), settings.size)
@@ -223,7 +225,7 @@ export class BpfState {
     }
   }
 
-  /** @param wait until no program of the folder is attached */
+  /** @param wait whether to wait until no program of the folder is attached */
   drop(folder: string, wait: boolean): Promise<void> {
     return this.#try('remove the programs of another build', () => this.#addon.drop(folder, wait))
   }
@@ -273,7 +275,7 @@ function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): 
   }
 }
 
-/** Leaves alone folders whose names are neither those of a build nor of a draft. */
+/** The folders of builds and drafts. Folders with other names are left alone. */
 function foldersIn(root: string): { name: string; number: number }[] {
   let names: string[] = []
   try {

@@ -69,12 +69,12 @@ export class BpfTables {
       const table = this.#byReference.get(reference)
       if (table === undefined) continue
       table.holders--
-      // A table may have been written only in part, so it is not shared.
+      // The table may have been written only in part, so it is no longer shared.
       if (table.holders === 0 && table.digest !== undefined) this.#byDigest.delete(table.digest)
     }
   }
 
-  /** Releases the tables of a load that was given up. Tables that only this load used were never written. */
+  /** Releases the tables of a load that failed. Tables that only this load used were never written. */
   forget(references: readonly number[]): void {
     this.release(references)
     for (const reference of references) {
